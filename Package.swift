@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every room compiles in Swift 6 mode and stops at the first warning.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// The rooms of the house, in the order in which data flows: lower rooms know nothing of higher ones.
+func room(
+  _ name: String, _ dependencies: [Target.Dependency] = [], shipping resources: [Resource] = [],
+  settings: [SwiftSetting] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, resources: resources, swiftSettings: strict + settings)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies,
+    resources: [.copy("Fixtures")], swiftSettings: strict)
+}
+
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
+let real = Target.Dependency.product(name: "RealModule", package: "swift-numerics")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let arguments = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+/// Real training needs Open MPI and OpenBLAS; without the trait everything else still builds.
+let withMPI = TargetDependencyCondition.when(traits: ["MPI"])
+
+let package = Package(
+  name: "sluice",
+  products: [.executable(name: "sluice", targets: ["sluice"])],
+  traits: [
+    .default(enabledTraits: ["MPI"]),
+    .trait(name: "MPI", description: "Real training over Open MPI with OpenBLAS."),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+  ],
+  targets: [
+    room("Quantities"),
+    room("Documents", ["Quantities", yaml]),
+    room("Clusters", ["Quantities", "Documents"], shipping: [.embedInCode("Topologies")]),
+    room("Models", ["Quantities", "Documents"], shipping: [.embedInCode("Shipped")]),
+    room("Schedules"),
+    room(
+      "Plans", ["Quantities", "Documents", "Models", "Clusters", "Schedules"],
+      shipping: [.embedInCode("Shipped")]),
+    room("Programs", ["Quantities", "Models", "Plans", "Schedules"]),
+    room("Engines", ["Programs", "Schedules"]),
+    room("Collectives", ["Quantities"]),
+    room("Costs", ["Quantities", "Clusters", "Collectives", "Programs"]),
+    room("Simulation", ["Engines", "Costs", "Collectives", heap]),
+    room("Planning", ["Simulation"]),
+    .systemLibrary(
+      name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    room("MessagePassing"),
+    room("OpenMPI", ["MessagePassing", "CMPI"]),
+    room("Kernels", ["COpenBLAS", real]),
+    room("Training", ["Engines", "Kernels", "MessagePassing", "Collectives"]),
+    room("Reports", ["Simulation", "Planning"]),
+    .executableTarget(
+      name: "sluice",
+      dependencies: [
+        "Reports", arguments,
+        .target(name: "Training", condition: withMPI),
+        .target(name: "OpenMPI", condition: withMPI),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "rank-checks", dependencies: ["OpenMPI", "MessagePassing"],
+      path: "Tests/rank-checks", swiftSettings: strict),
+    tests(of: "Quantities"),
+    tests(of: "Documents"),
+    tests(of: "Clusters"),
+    tests(of: "Models"),
+    tests(of: "Schedules"),
+    tests(of: "Plans"),
+    tests(of: "Programs"),
+    tests(of: "Engines"),
+    tests(of: "Collectives"),
+    tests(of: "Costs"),
+    tests(of: "Simulation"),
+    tests(of: "MessagePassing", ["OpenMPI"]),
+    tests(of: "Kernels"),
+    tests(of: "Training"),
+    tests(of: "Reports"),
+  ],
+  swiftLanguageModes: [.v6]
+)
