@@ -42,8 +42,10 @@ public struct ParameterTensor: Hashable, Sendable {
   public var expert: Int?
   /// Whether a projection is saved as (in, out), as GPT-2's are.
   public var isInputMajor: Bool
-  /// The name of the tensor that this one is a copy of: a tied head, a prediction module's
-  /// embedding and head. Copies have equal values and one optimizer state, and count once.
+  /// The name of the tensor that this one is a copy of.
+  ///
+  /// A tied head and a prediction module's embedding and head are copies: equal values, one
+  /// optimizer state, counted once.
   public var sharedWith: String?
 
   /// Describes a tensor.
