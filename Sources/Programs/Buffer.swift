@@ -1,0 +1,56 @@
+/// A buffer of a stage, as an index into `StageProgram.buffers`.
+public struct BufferID: Hashable, Sendable, Comparable {
+  public var index: Int32
+
+  public init(_ index: Int) { self.index = Int32(index) }
+
+  public static func < (left: Self, right: Self) -> Bool { left.index < right.index }
+}
+
+/// How many rows a buffer or an operation has.
+public enum Rows: Hashable, Sendable {
+  /// Known when the program is made.
+  case fixed(Int)
+  /// The tokens that a rank receives in an expert exchange, each once per source rank; known when the
+  /// exchange of counts has been waited for.
+  case received(exchange: Int)
+  /// The rows that the local experts compute: a received token once per local expert that it chose.
+  case routed(exchange: Int)
+  /// The copies of this rank's own tokens that it sends, one per destination rank.
+  case sent(exchange: Int)
+}
+
+/// What a rank keeps in memory for a stage, a microbatch or one action.
+public struct Buffer: Hashable, Sendable {
+  /// What the buffer is for: the parts of a memory report.
+  public enum Use: UInt8, Hashable, Sendable, CaseIterable {
+    case parameter, gradient, optimizer, activation, workspace, communication
+  }
+
+  /// How long it lives: for the stage's whole life, from a forward to its backward, or in one action.
+  public enum Scope: UInt8, Hashable, Sendable {
+    case stage, microbatch, action
+  }
+
+  public var name: String
+  public var use: Use
+  public var scope: Scope
+  public var rows: Rows
+  /// Elements per row.
+  public var columns: Int
+  public var format: Format
+
+  public init(
+    _ name: String, _ use: Use, _ scope: Scope, rows: Rows, columns: Int, format: Format
+  ) {
+    self.name = name
+    self.use = use
+    self.scope = scope
+    self.rows = rows
+    self.columns = columns
+    self.format = format
+  }
+
+  /// The bytes of one row.
+  public var bytesPerRow: Int { format.bytes(columns: columns) }
+}

@@ -1,0 +1,216 @@
+extension Emission {
+  // MARK: Attention
+
+  func backwardSplits(_ node: Node) {
+    let outs = node.outputs.map(gradient)
+    switch node.kind {
+    case .splitHeads(let shape):
+      let fresh = gradientBuffer(node.inputs[0])
+      emit(.splitHeads(shape, .backwardInput), outputs: [fresh], inputs: outs, .backwardInput)
+      contribute(fresh, to: node.inputs[0])
+    case .rotate(let heads, let size):
+      let fresh = gradientBuffer(node.inputs[0])
+      emit(
+        .rotate(tokens: lowering.setting.tokens, heads: heads, headSize: size, .backwardInput),
+        outputs: [fresh], inputs: outs, .backwardInput)
+      contribute(fresh, to: node.inputs[0])
+    case .assembleLatent(let shape):
+      let parts = node.inputs[..<2].map { gradientBuffer($0) }
+      let rotary = lowering.temporary(
+        "rotary key gradient", .fixed(shape.tokens), shape.rope, recipe.activation)
+      emit(
+        .assembleLatent(shape, .backwardInput), outputs: parts + [rotary], inputs: outs,
+        .backwardInput)
+      for (part, input) in zip(parts, node.inputs) { contribute(part, to: input) }
+      rotaryGradients[node.inputs[2].index] = rotary
+    case .splitLatent(let shape):
+      let fresh = gradientBuffer(node.inputs[0])
+      let rotary = rotaryGradients[node.inputs[0].index].map { [$0] } ?? []
+      emit(
+        .splitLatent(shape, .backwardInput), outputs: [fresh], inputs: outs + rotary,
+        .backwardInput)
+      contribute(fresh, to: node.inputs[0])
+    default: break
+    }
+  }
+
+  func backwardAttention(_ node: Node, _ index: Int) {
+    guard case .attention(let shape, let fused, let dropout) = node.kind else { return }
+    let out = gradient(node.outputs[0])
+    let inputs = node.inputs.map(need)
+    waitFor([out] + inputs)
+    let fresh = node.inputs.map { gradientBuffer($0) }
+    if fused {
+      let attended = need(node.outputs[0])
+      let sums = auxiliaries(index)
+      let elements = lowering.setting.tokens * shape.heads
+      if isDeviceProgram {
+        // A pass over the result and its gradient in front, a cast of the query gradient behind.
+        let sum = lowering.temporary(
+          "attention row sums", .fixed(elements), 1, .float32, .workspace)
+        emit(
+          .convert(
+            .attentionPrepare, rows: .fixed(elements), columns: 2 * shape.valueSize,
+            from: recipe.activation, to: .float32), outputs: [sum], inputs: [out, attended],
+          .backwardInput)
+        emit(
+          .attention(shape, fused: true, .backwardInput), outputs: fresh,
+          inputs: [out] + inputs + [attended] + sums + [sum], .backwardInput)
+        emit(
+          .convert(
+            .cast, rows: .fixed(elements), columns: shape.queryKeySize, from: .float32,
+            to: recipe.activation), outputs: [fresh[0]], inputs: [fresh[0]], .backwardInput)
+      } else {
+        emit(
+          .attention(shape, fused: true, .backwardInput), outputs: fresh,
+          inputs: [out] + inputs + [attended] + sums, .backwardInput)
+      }
+    } else {
+      backwardUnfused(node, index, shape, dropout, out, inputs, fresh)
+    }
+    for (part, input) in zip(fresh, node.inputs) { contribute(part, to: input) }
+  }
+
+  /// The unfused core keeps its probabilities, or forms them again (selective recomputation).
+  private func backwardUnfused(
+    _ node: Node, _ index: Int, _ shape: AttentionShape, _ dropout: Bool, _ out: BufferID,
+    _ inputs: [BufferID], _ fresh: [BufferID]
+  ) {
+    var saved = lowering.setting.recomputation.contains(.attentionCore) ? [] : auxiliaries(index)
+    let elements =
+      Double(shape.sequences) * Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
+    if saved.isEmpty {
+      saved = lowering.makeAuxiliaries(of: index)
+      isRecomputing = true
+      emit(
+        .attention(shape, fused: false, .forward), outputs: [saved[0]], inputs: inputs, .forward)
+      emitScores(shape, dropout: dropout, saved, inputs)
+      isRecomputing = false
+    }
+    emit(
+      .attention(shape, fused: false, .backwardInput), outputs: fresh,
+      inputs: [out] + inputs + saved, .backwardInput)
+    if dropout {
+      emit(
+        .scores(shape, .dropout, elements: elements, bytesPerElement: 5), outputs: [],
+        inputs: saved, .backwardInput)
+    }
+    emit(
+      .scores(shape, .softmax, elements: elements, bytesPerElement: 6), outputs: [],
+      inputs: saved, .backwardInput)
+  }
+
+  // MARK: Experts
+
+  func backwardExperts(_ node: Node) {
+    switch node.kind {
+    case .route(let shape):
+      guard let weights = gradients[node.outputs[0].index] else { return }
+      let saved = node.outputs.map(need)
+      let fresh = lowering.like(node.inputs[0], " gradient")
+      emit(
+        .route(shape, .backwardInput), outputs: [fresh], inputs: [weights] + saved,
+        .backwardInput)
+      if isDeviceProgram {
+        emit(.launches(count: 24, .routing), outputs: [], inputs: [], .backwardInput)
+      }
+      gradients[node.inputs[0].index] = fresh
+    case .unpermute(let exchange):
+      let out = gradient(node.outputs[0])
+      let routing = need(node.inputs[1])
+      // What arrives in FP8 is moved as it is.
+      let format = lowering.buffers[Int(out.index)].format
+      let fresh = lowering.like(node.inputs[0], " gradient", format: format)
+      emit(
+        .unpermute(
+          exchange: exchange, columns: value(node.inputs[0]).columns, .backwardInput),
+        outputs: [fresh], inputs: [out, routing], .backwardInput)
+      contribute(fresh, to: node.inputs[0])
+    case .permute(let exchange): backwardPermute(node, exchange)
+    case .combine(let exchange): backwardCombine(node, exchange)
+    case .dispatch(let exchange, _, let bytesPerRow):
+      backwardDispatch(node, exchange, bytesPerRow)
+    default: break
+    }
+  }
+
+  private func backwardPermute(_ node: Node, _ exchange: Int) {
+    let out = gradient(node.outputs[0])
+    let routing = need(node.inputs[1])
+    let source = value(node.inputs[0])
+    let fresh = gradientBuffer(node.inputs[0])
+    let chosen = value(node.inputs[1]).columns / 2
+    let weights = lowering.temporary("weight gradients", source.rows, chosen, .float32)
+    let routed = weightGradients[exchange].map { [$0] } ?? []
+    emit(
+      .permute(exchange: exchange, columns: source.columns, .backwardInput),
+      outputs: [fresh, weights], inputs: [out] + routed + [routing], .backwardInput)
+    contribute(fresh, to: node.inputs[0])
+    gradients[node.inputs[1].index] = weights
+  }
+
+  private func backwardCombine(_ node: Node, _ exchange: Int) {
+    let out = gradient(node.outputs[0])
+    let routing = need(node.inputs[1])
+    let shape = value(node.outputs[0])
+    let source = recipe.dispatch == .float8 ? quantizedGradient(out, shape) : out
+    let fresh = lowering.like(
+      node.inputs[0], " gradient", format: recipe.dispatch)
+    start(
+      .combineBackward(exchange: exchange), outputs: [fresh], inputs: [source, routing],
+      stream: .expert, bytesPerRow: recipe.dispatch.bytes(columns: shape.columns),
+      rows: shape.rows, .backwardInput)
+    flushWeights()
+    gradients[node.inputs[0].index] = fresh
+  }
+
+  private func backwardDispatch(_ node: Node, _ exchange: Int, _ bytesPerRow: Int) {
+    let out = gradient(node.outputs[0])
+    let weights = gradient(node.outputs[1])
+    let routing = need(node.inputs[1])
+    let fresh = gradientBuffer(node.inputs[0])
+    let chosen = value(node.inputs[1]).columns / 2
+    let rows = value(node.inputs[0]).rows
+    let weightsBack = lowering.temporary("token weight gradients", rows, chosen, .float32)
+    start(
+      .dispatchBackward(exchange: exchange), outputs: [fresh, weightsBack],
+      inputs: [out, weights, routing], stream: .expert, bytesPerRow: bytesPerRow,
+      rows: value(node.outputs[0]).rows, .backwardInput)
+    flushWeights()
+    contribute(fresh, to: node.inputs[0])
+    gradients[node.inputs[1].index] = weightsBack
+  }
+
+  // MARK: Tensor and context parallelism
+
+  func backwardCollective(_ node: Node) {
+    let out = gradient(node.outputs[0])
+    let shape = value(node.outputs[0])
+    let bytes = recipe.activation.bytes(columns: shape.columns)
+    switch node.kind {
+    case .reduceFromTensor:
+      gradients[node.inputs[0].index] = out
+      return
+    case .gatherSequence:
+      gradientCollective(.reduceScatter(.tensor), node, out, bytes, shape.rows, .tensor)
+    case .scatterSequence:
+      gradientCollective(.allGather(.tensor), node, out, bytes, shape.rows, .tensor)
+    case .copyToTensor:
+      gradientCollective(.allReduce(.tensor), node, out, bytes, shape.rows, .tensor)
+    default:
+      gradientCollective(.reduceScatter(.context), node, out, bytes, shape.rows, .context)
+    }
+  }
+
+  private func gradientCollective(
+    _ kind: TransferKind, _ node: Node, _ out: BufferID, _ bytes: Int, _ rows: Rows,
+    _ stream: Stream
+  ) {
+    let fresh = gradientBuffer(node.inputs[0])
+    start(
+      kind, outputs: [fresh], inputs: [out], stream: stream, bytesPerRow: bytes, rows: rows,
+      .backwardInput)
+    flushWeights()
+    contribute(fresh, to: node.inputs[0])
+  }
+}

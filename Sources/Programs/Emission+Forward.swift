@@ -1,0 +1,289 @@
+extension Emission {
+  /// Emits the forward of one node, in a forward pass or again in a backward.
+  func emitForward(of index: Int) {
+    let node = graph.nodes[index]
+    switch node.kind {
+    case .input: break
+    case .tokens, .embedding: forwardEmbedding(node)
+    case .norm, .dropout, .gelu, .gatedUnit, .add, .join: forwardElementwise(node, index)
+    case .linear: forwardLinear(node)
+    case .groupedLinear: forwardGroupedLinear(node)
+    case .splitHeads, .rotate, .splitLatent, .assembleLatent, .attention:
+      forwardAttention(node, index)
+    case .route, .dispatch, .combine, .permute, .unpermute: forwardExperts(node)
+    case .headLoss: forwardHead(node, index)
+    case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext:
+      forwardCollective(node)
+    }
+  }
+
+  func parameterBuffer(_ id: ParameterID) -> BufferID { lowering.parameters[id.index].buffer }
+  func gradientBuffer(_ id: ParameterID) -> BufferID { lowering.parameters[id.index].gradient }
+
+  private func forwardEmbedding(_ node: Node) {
+    let out = outputBuffer(node.outputs[0])
+    let tokens = lowering.setting.tokens
+    switch node.kind {
+    case .tokens(let shift):
+      let kernel: Kernel =
+        shift == 0 ? .loadTokens(tokens: tokens) : .loadLabels(tokens: tokens, shift: shift)
+      emit(kernel, outputs: [out], inputs: [], .forward)
+    default:
+      let table = lowering.parameters[node.parameters[0].index]
+      emit(
+        .embedding(tokens: tokens, hidden: table.columns, vocabulary: table.rows, .forward),
+        outputs: [out], inputs: [need(node.inputs[0])] + node.parameters.map(parameterBuffer),
+        .forward)
+    }
+  }
+
+  private func forwardElementwise(_ node: Node, _ index: Int) {
+    let shape = value(node.outputs[0])
+    let inputs = node.inputs.map(need)
+    let out = outputBuffer(node.outputs[0])
+    switch node.kind {
+    case .norm(let epsilon, let centred):
+      emit(
+        .norm(
+          rows: shape.rows, columns: shape.columns, epsilon: epsilon, centred: centred, .forward),
+        outputs: [out] + outputAuxiliaries(index),
+        inputs: inputs + node.parameters.map(parameterBuffer), .forward)
+    case .dropout:
+      emit(
+        .convert(
+          .dropout, rows: shape.rows, columns: shape.columns, from: shape.format,
+          to: shape.format), outputs: [out] + outputAuxiliaries(index), inputs: inputs, .forward)
+    case .gelu:
+      emit(
+        .gelu(rows: shape.rows, columns: shape.columns, .forward), outputs: [out],
+        inputs: inputs, .forward)
+    case .gatedUnit(let weighted):
+      emit(
+        .gatedUnit(rows: shape.rows, columns: shape.columns, weighted: weighted, .forward),
+        outputs: [out], inputs: inputs, .forward)
+    case .add:
+      emit(
+        .add(rows: shape.rows, columns: shape.columns, terms: inputs.count), outputs: [out],
+        inputs: inputs, .forward)
+    default:
+      emit(
+        .join(rows: shape.rows, columns: shape.columns / 2, .forward), outputs: [out],
+        inputs: inputs, .forward)
+    }
+  }
+
+  // MARK: Products
+
+  /// The operand of a quantised product: rows in FP8, made once per pass.
+  func quantizedOperand(_ id: ValueID, _ half: Programs.Pass) -> BufferID {
+    let buffer = need(id)
+    let made = quantizedRows[buffer]
+    if let made { return made }
+    let out =
+      isForward ? lowering.quantizedBuffer(id) : lowering.like(id, ", quantised", format: .float8)
+    quantize(buffer, into: out, value(id), half)
+    return out
+  }
+
+  /// Quantises a gradient in rows.
+  func quantizedGradient(_ buffer: BufferID, _ shape: Value) -> BufferID {
+    if let made = quantizedRows[buffer] { return made }
+    let out = lowering.temporary(
+      "\(shape.name) gradient, quantised", shape.rows, shape.columns, .float8)
+    quantize(buffer, into: out, shape, .backwardInput)
+    return out
+  }
+
+  private func quantize(
+    _ buffer: BufferID, into out: BufferID, _ shape: Value, _ half: Programs.Pass
+  ) {
+    emit(
+      .convert(
+        .quantize, rows: shape.rows, columns: shape.columns, from: recipe.activation, to: .float8),
+      outputs: [out], inputs: [buffer], half)
+    // The scales of a product's left operand are wanted column by column.
+    emit(
+      .convert(
+        .transpose, rows: shape.rows, columns: (shape.columns + 127) / 128, from: .float32,
+        to: .float32), outputs: [out], inputs: [out], half)
+    quantizedRows[buffer] = out
+  }
+
+  private func forwardLinear(_ node: Node) {
+    guard case .linear(let format, let hasBias, let transposed) = node.kind else { return }
+    let input = value(node.inputs[0])
+    let operand =
+      format == .float8 ? quantizedOperand(node.inputs[0], .forward) : need(node.inputs[0])
+    let out = outputBuffer(node.outputs[0])
+    emit(
+      .matmul(
+        Matmul(
+          m: input.rows, n: value(node.outputs[0]).columns, k: input.columns, pass: .forward,
+          format: format, hasBias: hasBias, transposed: transposed)), outputs: [out],
+      inputs: [operand] + node.parameters.map(parameterBuffer), .forward)
+  }
+
+  private func forwardGroupedLinear(_ node: Node) {
+    guard case .groupedLinear(_, let experts) = node.kind else { return }
+    let input = value(node.inputs[0])
+    let operand =
+      recipe.quantizes && input.format != .float8
+      ? quantizedOperand(node.inputs[0], .forward) : need(node.inputs[0])
+    let out = outputBuffer(node.outputs[0])
+    emit(
+      .groupedMatmul(
+        Matmul(
+          m: input.rows, n: value(node.outputs[0]).columns, k: input.columns, pass: .forward,
+          format: recipe.product), experts: experts), outputs: [out],
+      inputs: [operand, parameterBuffer(node.parameters[0]), need(node.inputs[1])], .forward)
+  }
+
+  // MARK: Attention
+
+  private func forwardAttention(_ node: Node, _ index: Int) {
+    let inputs = node.inputs.map(need)
+    waitFor(inputs)
+    switch node.kind {
+    case .splitHeads(let shape):
+      emit(
+        .splitHeads(shape, .forward), outputs: node.outputs.map(outputBuffer), inputs: inputs,
+        .forward)
+    case .rotate(let heads, let size):
+      emit(
+        .rotate(tokens: lowering.setting.tokens, heads: heads, headSize: size, .forward),
+        outputs: node.outputs.map(outputBuffer), inputs: inputs, .forward)
+    case .splitLatent(let shape):
+      emit(
+        .splitLatent(shape, .forward), outputs: node.outputs.map(outputBuffer), inputs: inputs,
+        .forward)
+    case .assembleLatent(let shape):
+      emit(
+        .assembleLatent(shape, .forward), outputs: node.outputs.map(outputBuffer), inputs: inputs,
+        .forward)
+    case .attention(let shape, let fused, let dropout):
+      let outputs = node.outputs.map(outputBuffer)
+      let auxiliaries = outputAuxiliaries(index)
+      if !fused { emitScores(shape, dropout: dropout, auxiliaries, inputs) }
+      emit(
+        .attention(shape, fused: fused, .forward), outputs: outputs + (fused ? auxiliaries : []),
+        inputs: inputs + (fused ? [] : [auxiliaries.last ?? outputs[0]]), .forward)
+    default: break
+    }
+  }
+
+  /// The s² traffic between the two products of an unfused core: scale and mask with softmax, dropout.
+  func emitScores(
+    _ shape: AttentionShape, dropout: Bool, _ auxiliaries: [BufferID], _ inputs: [BufferID]
+  ) {
+    let elements =
+      Double(shape.sequences) * Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
+    emit(
+      .scores(shape, .softmax, elements: elements, bytesPerElement: 4),
+      outputs: [auxiliaries[0]], inputs: inputs, .forward)
+    if dropout, auxiliaries.count == 3 {
+      emit(
+        .scores(shape, .dropout, elements: elements, bytesPerElement: 5),
+        outputs: [auxiliaries[1], auxiliaries[2]], inputs: [auxiliaries[0]], .forward)
+    }
+  }
+
+  // MARK: Experts
+
+  private func forwardExperts(_ node: Node) {
+    switch node.kind {
+    case .route(let shape):
+      let logits = need(node.inputs[0])
+      emit(
+        .route(shape, .forward), outputs: node.outputs.map(outputBuffer),
+        inputs: [logits] + node.parameters.map(parameterBuffer), .forward)
+    case .dispatch(let exchange, let bytesPerRow, _):
+      forwardDispatch(node, exchange, bytesPerRow)
+    case .permute(let exchange):
+      var source = need(node.inputs[0])
+      if recipe.dispatch == .float8, value(node.inputs[0]).format != .float8 {
+        source = quantizedOperand(node.inputs[0], .forward)
+      }
+      let routing = need(node.inputs[1])
+      if isDeviceProgram { emit(.launches(count: 2, .index), outputs: [], inputs: [], .forward) }
+      emit(
+        .permute(exchange: exchange, columns: value(node.outputs[0]).columns, .forward),
+        outputs: node.outputs.map(outputBuffer), inputs: [source, routing], .forward)
+    case .unpermute(let exchange):
+      let inputs = node.inputs.map(need)
+      emit(
+        .unpermute(exchange: exchange, columns: value(node.outputs[0]).columns, .forward),
+        outputs: node.outputs.map(outputBuffer), inputs: inputs, .forward)
+    case .combine(let exchange):
+      let inputs = node.inputs.map(need)
+      let shape = value(node.inputs[0])
+      start(
+        .combine(exchange: exchange), outputs: node.outputs.map(outputBuffer), inputs: inputs,
+        stream: .expert, bytesPerRow: recipe.combine.bytes(columns: shape.columns),
+        rows: shape.rows, .forward)
+    default: break
+    }
+  }
+
+  /// A GPU's program has launches that a CPU's kernels do not need.
+  var isDeviceProgram: Bool { recipe.activation != .float32 }
+
+  private func forwardDispatch(_ node: Node, _ exchange: Int, _ bytesPerRow: Int) {
+    let source =
+      recipe.dispatch == .float8
+      ? quantizedOperand(node.inputs[0], .forward) : need(node.inputs[0])
+    let routing = need(node.inputs[1])
+    let rows = value(node.inputs[0]).rows
+    if !isRecomputing {
+      let counts = lowering.temporary("expert counts", .fixed(1), 1, .int32, .communication)
+      start(
+        .counts(exchange: exchange), outputs: [counts], inputs: [routing], stream: .expert,
+        bytesPerRow: 4, rows: .fixed(1), .forward)
+      waitFor([counts])
+    }
+    start(
+      .dispatch(exchange: exchange), outputs: node.outputs.map(outputBuffer),
+      inputs: [source, routing], stream: .expert, bytesPerRow: bytesPerRow, rows: rows, .forward)
+  }
+
+  private func forwardHead(_ node: Node, _ index: Int) {
+    guard case .headLoss(let module, let vocabulary) = node.kind else { return }
+    let shape = value(node.inputs[0])
+    let inputs = node.inputs.map(need)
+    emit(
+      .headLoss(
+        tokens: lowering.setting.tokens, hidden: shape.columns, vocabulary: vocabulary,
+        module: module),
+      outputs: outputAuxiliaries(index) + [gradientBuffer(node.parameters[0])]
+        + [outputBuffer(node.outputs[0])],
+      inputs: [inputs[0], parameterBuffer(node.parameters[0]), inputs[1]], .forward)
+  }
+
+  // MARK: Tensor and context parallelism
+
+  private func forwardCollective(_ node: Node) {
+    let input = need(node.inputs[0])
+    let shape = value(node.inputs[0])
+    let bytes = shape.format.bytes(columns: shape.columns)
+    switch node.kind {
+    case .copyToTensor: live[node.outputs[0].index] = input
+    case .gatherSequence:
+      collective(.allGather(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
+    case .scatterSequence:
+      collective(.reduceScatter(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
+    case .reduceFromTensor:
+      collective(.allReduce(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
+    default:
+      collective(.allGather(.context), node.outputs[0], input, bytes, shape.rows, .context)
+    }
+  }
+
+  private func collective(
+    _ kind: TransferKind, _ output: ValueID, _ input: BufferID, _ bytesPerRow: Int, _ rows: Rows,
+    _ stream: Stream
+  ) {
+    let out = outputBuffer(output)
+    start(
+      kind, outputs: [out], inputs: [input], stream: stream, bytesPerRow: bytesPerRow, rows: rows,
+      .forward)
+  }
+}

@@ -1,0 +1,81 @@
+extension Emission {
+  /// Emits the forward of every node.
+  func emitForward() {
+    if let output = graph.output, let target = lowering.output {
+      bindOutput(output, to: target)
+    }
+    for index in graph.nodes.indices {
+      current = graph.nodes[index]
+      emitForward(of: index)
+      for output in current.outputs {
+        guard let kept = lowering.keptBufferIfNeeded(output) else { continue }
+        let shape = value(output)
+        emit(
+          .convert(
+            .quantize, rows: shape.rows, columns: shape.columns, from: shape.format,
+            to: shape.keptFormat), outputs: [kept], inputs: [need(output)], .forward)
+      }
+    }
+    if let output = graph.output, let target = lowering.output, need(output) != target {
+      let shape = value(output)
+      waitFor([need(output)])
+      emit(
+        .convert(
+          .copy, rows: shape.rows, columns: shape.columns, from: shape.format, to: shape.format),
+        outputs: [target], inputs: [need(output)], .forward)
+    }
+    waitForAll()
+  }
+
+  /// The stage's last value is written straight into the buffer that is sent on, unless a backward
+  /// of this stage reads it too.
+  private func bindOutput(_ output: ValueID, to target: BufferID) {
+    let shape = value(output)
+    let isReadAgain = graph.nodes.contains { $0.inputs.contains(output) }
+    if case .input = graph.nodes[shape.producer].kind { return }
+    if !isReadAgain { live[output.index] = target }
+  }
+
+  /// Emits the backward of every node that a gradient reaches, last node first.
+  func emitBackward(input: Bool, weight: Bool) {
+    if let output = graph.output { gradients[output.index] = lowering.outputGradient }
+    for index in graph.nodes.indices.reversed() {
+      let node = graph.nodes[index]
+      if node.layer != current.layer || index == graph.nodes.count - 1 { enterLayer(of: index) }
+      current = node
+      emitBackward(of: index)
+    }
+    flushWeights()
+    waitForAll()
+    if case .input? = graph.nodes.first?.kind, let target = lowering.inputGradient {
+      rename(gradient(graph.nodes[0].outputs[0]), to: target)
+    }
+  }
+
+  /// Before a layer's backward: weight products that no transfer of this layer can hide go now, and a
+  /// layer of which only the input was kept is run again.
+  private func enterLayer(of index: Int) {
+    let layer = graph.nodes[index].layer
+    let nodes = graph.nodes.indices.filter { graph.nodes[$0].layer == layer }
+    let hides = nodes.contains { if case .combine = graph.nodes[$0].kind { true } else { false } }
+    if !hides { flushWeights() }
+    guard graph.nodes[index].isRerun || nodes.contains(where: { graph.nodes[$0].isRerun }) else {
+      return
+    }
+    for node in nodes where graph.nodes[node].isRerun { recompute(node) }
+  }
+
+  private func waitForAll() {
+    for transfer in Set(pending.values).sorted() {
+      items.append(.wait(transfer))
+    }
+    pending = [:]
+  }
+
+  /// The weight half as an emission of its own.
+  func splitOffWeights() -> Emission {
+    let half = Emission(lowering, .backwardWeight)
+    half.items = weightItems
+    return half
+  }
+}

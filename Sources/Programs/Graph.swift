@@ -1,0 +1,108 @@
+import Models
+
+/// A value of a stage's graph, as an index into `Graph.values`.
+struct ValueID: Hashable {
+  var index: Int
+}
+
+/// What a node gives to others: an activation with its shape.
+struct Value {
+  var name: String
+  var rows: Rows
+  var columns: Int
+  var format: Format
+  /// What it is kept in between forward and backward.
+  var keptFormat: Format
+  var producer: Int
+  /// Where a parameter or the outside is behind it, no gradient flows.
+  var carriesGradient = true
+}
+
+/// A parameter of a stage, as an index into `StageProgram.parameters`.
+struct ParameterID: Hashable {
+  var index: Int
+}
+
+/// One differentiable piece of a layer, described once; lowering derives its forward, its two backward
+/// halves and its recomputation.
+struct Node {
+  enum Kind {
+    /// The activation that arrives from the stage before.
+    case input
+    case tokens(shift: Int)
+    case embedding
+    case norm(epsilon: Float, centred: Bool)
+    case linear(format: Format, hasBias: Bool, transposed: Bool)
+    case groupedLinear(exchange: Int, experts: Int)
+    case splitHeads(SplitHeads)
+    /// Rotates heads in place of `splitHeads`, behind norms of queries and keys.
+    case rotate(heads: Int, headSize: Int)
+    case splitLatent(LatentShape)
+    case assembleLatent(LatentShape)
+    case attention(AttentionShape, fused: Bool, dropout: Bool)
+    case gelu
+    case gatedUnit(weighted: Bool)
+    case add
+    case dropout
+    case join
+    case route(RouterShape)
+    case dispatch(exchange: Int, bytesPerRow: Int, backwardBytesPerRow: Int)
+    case combine(exchange: Int)
+    case permute(exchange: Int)
+    case unpermute(exchange: Int)
+    case headLoss(module: Int, vocabulary: Int)
+    /// Tensor parallelism with sequence parallelism: rows are gathered before a column-parallel product…
+    case gatherSequence
+    /// …and scattered behind a row-parallel one.
+    case scatterSequence
+    /// Tensor parallelism alone: the identity whose gradient is all-reduced…
+    case copyToTensor
+    /// …and the all-reduce whose gradient is the identity.
+    case reduceFromTensor
+    /// Context parallelism: keys and values of the whole sequence.
+    case gatherContext
+  }
+
+  var kind: Kind
+  var inputs: [ValueID]
+  var outputs: [ValueID]
+  var parameters: [ParameterID]
+  var layer: Int
+  var phase: Phase
+  /// Its outputs are computed again in the backward where that needs them.
+  var isRecomputed: Bool
+  /// The whole layer is run again at the start of its backward.
+  var isRerun = false
+}
+
+/// The differentiable description of one stage: nodes in forward order.
+struct Graph {
+  var values: [Value] = []
+  var nodes: [Node] = []
+  var parameters: [StageParameter] = []
+  /// The value that leaves the stage, none on the last one.
+  var output: ValueID?
+  /// How many mixture layers the stage holds; each has exchanges of its own.
+  var exchangeCount = 0
+}
+
+/// One matrix or vector of a stage, as this rank holds it.
+public struct StageParameter: Hashable, Sendable {
+  /// The unit whose tensors these are.
+  public var unit: Unit
+  /// What its tensors do; several are stacked along the rows.
+  public var roles: [ParameterTensor.Role]
+  /// Rows and columns on this rank; a vector has one row, experts are stacked.
+  public var rows: Int
+  public var columns: Int
+  /// Every rank of the expert group holds experts of its own.
+  public var isExpert: Bool
+  /// Other uses have copies whose gradients are added (tied embeddings, the extra module's).
+  public var isShared: Bool
+  /// A buffer that is saved beside the parameters and takes no gradient.
+  public var isTrained: Bool
+  public var buffer: BufferID
+  public var gradient: BufferID
+
+  public var elements: Int { rows * columns }
+}

@@ -1,0 +1,133 @@
+import Models
+
+extension GraphBuilder {
+  /// A dense block with its norm and residual.
+  mutating func dense(_ stream: ValueID, width: Int, gated: Bool, bias: Bool) -> ValueID {
+    phase = .feedForward
+    let normed = norm(stream, .feedForwardNorm, name: "feed-forward norm")
+    let input = gatheredOverTensor(normed, "feed-forward norm")
+    let local = width / setting.tensor
+    var out: ValueID
+    if gated {
+      out = gatedBlock(input, [.gate, .up], .down, width: local, name: "")
+    } else {
+      let isInputMajor = architecture.family == .gpt2
+      let up = linear(
+        input, [.up], local, "up", bias: bias ? [.upBias] : [], transposed: isInputMajor)
+      let active = node(.gelu, [up], ("gelu", tokenRows, local))
+      out = linear(
+        active, [.down], hidden, "down", bias: bias ? [.downBias] : [], transposed: isInputMajor)
+    }
+    out = scatteredOverTensor(out, "down")
+    if setting.dropout { out = dropout(out) }
+    return node(.add, [stream, out], ("feed-forward residual", rows, hidden))
+  }
+
+  private mutating func gatedBlock(
+    _ input: ValueID, _ gateUp: [ParameterTensor.Role], _ down: ParameterTensor.Role, width: Int,
+    name: String
+  ) -> ValueID {
+    let rows = graph.values[input.index].rows
+    let up = linear(
+      input, gateUp, 2 * width, "\(name)gate and up", kept: recipe.gatedUnitInput)
+    let active = node(
+      .gatedUnit(weighted: false), [up], ("\(name)gated", rows, width),
+      isRecomputed: setting.recomputation.contains(.gatedUnit))
+    return linear(active, [down], hidden, "\(name)down")
+  }
+
+  /// A mixture of experts with its norm and residual.
+  mutating func mixture(_ stream: ValueID, _ mixture: Mixture) -> ValueID {
+    let exchange = graph.exchangeCount
+    graph.exchangeCount += 1
+    phase = .attention
+    let normed = norm(stream, .feedForwardNorm, name: "feed-forward norm")
+    let router = RouterShape(
+      tokens: setting.residualRows, experts: mixture.routedExperts,
+      chosen: mixture.expertsPerToken, exchange: exchange)
+    let logits = linear(
+      normed, [.router], mixture.routedExperts, "router logits", format: recipe.activation,
+      output: .float32)
+    let bias =
+      mixture.correctionBias
+      ? [parameter([.correctionBias], 1, mixture.routedExperts, isTrained: false)] : []
+    let routing = nodes(
+      .route(router), [logits],
+      [
+        ("routing", rows, 2 * mixture.expertsPerToken), ("scores", rows, mixture.routedExperts),
+      ], format: .float32, parameters: bias)[0]
+    let (permuted, arrived, receivedRows) = permutedRows(normed, routing, exchange, mixture)
+    var terms = [stream]
+    if mixture.sharedExperts > 0 {
+      terms.append(
+        gatedBlock(
+          normed, [.sharedGate, .sharedUp], .sharedDown, width: mixture.sharedWidth,
+          name: "shared "))
+    }
+    let experts = expertBlock(permuted, arrived, exchange, mixture, receivedRows)
+    phase = .combine
+    let combined =
+      setting.expert > 1
+      ? node(.combine(exchange: exchange), [experts, routing], ("combined", rows, hidden))
+      : experts
+    terms.append(combined)
+    return node(.add, terms, ("mixture residual", rows, hidden))
+  }
+
+  /// The rows of the local experts in their order, and the routing of the tokens that they came from.
+  private mutating func permutedRows(
+    _ input: ValueID, _ routing: ValueID, _ exchange: Int, _ mixture: Mixture
+  ) -> (permuted: ValueID, routing: ValueID, received: Rows) {
+    var source = input
+    var arrived = routing
+    if setting.expert > 1 {
+      phase = .dispatch
+      // A row carries the numbers and weights of the experts that its token chose; a gradient's row
+      // the gradients of the weights.
+      let tail = 8 * mixture.expertsPerToken
+      let received = Rows.received(exchange: exchange)
+      let outputs = nodes(
+        .dispatch(
+          exchange: exchange, bytesPerRow: recipe.dispatch.bytes(columns: hidden) + tail,
+          backwardBytesPerRow: recipe.combine.bytes(columns: hidden) + tail / 2),
+        [input, routing],
+        [("received", received, hidden), ("routing, received", received, tail / 4)])
+      graph.values[outputs[0].index].format = recipe.dispatch
+      graph.values[outputs[0].index].keptFormat = recipe.dispatch
+      graph.values[outputs[1].index].format = .float32
+      graph.values[outputs[1].index].keptFormat = .float32
+      (source, arrived) = (outputs[0], outputs[1])
+    }
+    phase = .feedForward
+    let permuted = node(
+      .permute(exchange: exchange), [source, arrived],
+      ("permuted", .routed(exchange: exchange), hidden), format: recipe.dispatch)
+    return (permuted, arrived, graph.values[source.index].rows)
+  }
+
+  /// The experts' products over their rows, summed per received token.
+  private mutating func expertBlock(
+    _ permuted: ValueID, _ routing: ValueID, _ exchange: Int, _ mixture: Mixture,
+    _ receivedRows: Rows
+  ) -> ValueID {
+    let routed = Rows.routed(exchange: exchange)
+    let local = mixture.routedExperts / setting.expert
+    let gateUp = parameter(
+      [.expertGate, .expertUp], local * 2 * mixture.expertWidth, hidden, isExpert: true)
+    let up = node(
+      .groupedLinear(exchange: exchange, experts: local), [permuted, routing],
+      ("experts' gate and up", routed, 2 * mixture.expertWidth), kept: recipe.gatedUnitInput,
+      parameters: [gateUp])
+    let active = node(
+      .gatedUnit(weighted: true), [up, routing],
+      ("experts' gated", routed, mixture.expertWidth),
+      isRecomputed: setting.recomputation.contains(.gatedUnit))
+    let down = parameter(
+      [.expertDown], local * hidden, mixture.expertWidth, isExpert: true)
+    let out = node(
+      .groupedLinear(exchange: exchange, experts: local), [active, routing],
+      ("experts' down", routed, hidden), parameters: [down])
+    return node(
+      .unpermute(exchange: exchange), [out, routing], ("experts' sum", receivedRows, hidden))
+  }
+}

@@ -1,0 +1,251 @@
+import Models
+
+/// Describes a stage as a graph of nodes, unit by unit.
+struct GraphBuilder {
+  let architecture: Architecture
+  let setting: LoweringSetting
+  var graph = Graph()
+  /// The layer and phase that the next nodes belong to.
+  var layer = -1
+  var phase = Phase.embedding
+  var unit = Unit.embedding
+
+  init(_ architecture: Architecture, _ setting: LoweringSetting) {
+    self.architecture = architecture
+    self.setting = setting
+  }
+
+  var hidden: Int { architecture.hiddenSize }
+  var recipe: Recipe { setting.recipe }
+  var rows: Rows { .fixed(setting.residualRows) }
+  var tokenRows: Rows { .fixed(setting.tokens) }
+
+  /// The graph of the stage that holds `units`; `isFirst` where no activation arrives from another stage.
+  static func graph(of units: [Unit], _ architecture: Architecture, _ setting: LoweringSetting)
+    -> Graph
+  {
+    var builder = GraphBuilder(architecture, setting)
+    var stream: ValueID?
+    if units.first != .embedding {
+      stream = builder.node(.input, [], ("input", builder.rows, builder.hidden))
+    }
+    for unit in units {
+      builder.unit = unit
+      stream = builder.add(unit, to: stream)
+    }
+    let last = architecture.units.last
+    builder.graph.output = units.last == last ? nil : stream
+    return builder.graph
+  }
+
+  private mutating func add(_ unit: Unit, to stream: ValueID?) -> ValueID? {
+    layer = -1
+    switch (unit, stream) {
+    case (.embedding, _):
+      phase = .embedding
+      return embedding(shift: 0, isShared: isEmbeddingShared)
+    case (.layer(let index), let stream?):
+      layer = index
+      return transformerLayer(stream, architecture.feedForwards[index])
+    case (.head, let stream?):
+      phase = .head
+      head(stream, norm: .finalNorm, module: 0)
+      return stream
+    case (.multiTokenPrediction(let depth), let stream?):
+      layer = architecture.layerCount + depth
+      return predictionModule(stream, depth)
+    default: preconditionFailure("The first stage begins with the embedding.")
+    }
+  }
+
+  private var isEmbeddingShared: Bool {
+    architecture.tiedEmbeddings || architecture.multiTokenPrediction > 0
+  }
+
+  // MARK: Units
+
+  private mutating func embedding(shift: Int, isShared: Bool) -> ValueID {
+    let tokens = node(.tokens(shift: shift), [], ("tokens", tokenRows, 1), format: .int32)
+    graph.values[tokens.index].carriesGradient = false
+    let role = shift == 0 ? ParameterTensor.Role.tokenEmbedding : .predictionTokenEmbedding
+    var parameters = [
+      parameter(
+        [role], architecture.vocabularySize / setting.tensor, hidden, isShared: isShared)
+    ]
+    if architecture.position == .learned {
+      parameters.append(parameter([.positionEmbedding], architecture.maximumPositions, hidden))
+    }
+    var out = node(
+      .embedding, [tokens], ("embedded", tokenRows, hidden), parameters: parameters)
+    out = scatteredOverTensor(out, "embedded")
+    return setting.dropout && shift == 0 ? dropout(out) : out
+  }
+
+  private mutating func head(
+    _ stream: ValueID, norm role: ParameterTensor.Role, module: Int
+  ) {
+    phase = .head
+    var state = norm(stream, role, name: "final norm")
+    state = gatheredOverTensor(state, "final norm")
+    let labels = node(
+      .tokens(shift: module + 1), [], ("labels", tokenRows, 1), format: .int32)
+    graph.values[labels.index].carriesGradient = false
+    let isShared = architecture.tiedEmbeddings || architecture.multiTokenPrediction > 0
+    let weight = parameter(
+      [module == 0 ? .head : .predictionHead], architecture.vocabularySize / setting.tensor,
+      hidden, isShared: isShared)
+    _ = node(
+      .headLoss(module: module, vocabulary: architecture.vocabularySize / setting.tensor),
+      [state, labels], ("loss", .fixed(1), 1), format: .float32, parameters: [weight])
+  }
+
+  private mutating func predictionModule(_ stream: ValueID, _ depth: Int) -> ValueID {
+    phase = .embedding
+    let embedded = embedding(shift: depth + 1, isShared: true)
+    phase = .attention
+    let left = norm(embedded, .predictionEmbeddingNorm, name: "embedding norm")
+    let right = norm(stream, .predictionHiddenNorm, name: "hidden norm")
+    let joined = node(.join, [left, right], ("joined", rows, 2 * hidden))
+    let projected = linear(
+      joined, [.predictionProjection], hidden, "projected", format: recipe.product)
+    let out = transformerLayer(projected, architecture.feedForwards[architecture.layerCount - 1])
+    head(out, norm: .predictionFinalNorm, module: depth + 1)
+    return out
+  }
+
+  private mutating func transformerLayer(_ stream: ValueID, _ block: FeedForward) -> ValueID {
+    let first = graph.nodes.count
+    phase = .attention
+    let normed = norm(stream, .attentionNorm, name: "attention norm")
+    var attended = attention(normed)
+    if setting.dropout { attended = dropout(attended) }
+    let middle = node(.add, [stream, attended], ("attention residual", rows, hidden))
+    let out: ValueID
+    switch block {
+    case .dense(let width, let gated, let bias):
+      out = dense(middle, width: width, gated: gated, bias: bias)
+    case .mixture(let mixture):
+      out = self.mixture(middle, mixture)
+    }
+    if setting.recomputation.contains(.layer) {
+      for index in first..<graph.nodes.count { graph.nodes[index].isRerun = true }
+    }
+    return out
+  }
+
+  // MARK: Nodes
+
+  /// Appends a node with one output and gives the output.
+  mutating func node(
+    _ kind: Node.Kind, _ inputs: [ValueID], _ output: (name: String, rows: Rows, columns: Int),
+    format: Format? = nil, kept: Format? = nil, parameters: [ParameterID] = [],
+    isRecomputed: Bool = false
+  ) -> ValueID {
+    nodes(
+      kind, inputs, [output], format: format, kept: kept, parameters: parameters,
+      isRecomputed: isRecomputed)[0]
+  }
+
+  /// Appends a node with several outputs and gives them.
+  mutating func nodes(
+    _ kind: Node.Kind, _ inputs: [ValueID],
+    _ outputs: [(name: String, rows: Rows, columns: Int)], format: Format? = nil,
+    kept: Format? = nil, parameters: [ParameterID] = [], isRecomputed: Bool = false
+  ) -> [ValueID] {
+    let producer = graph.nodes.count
+    let ids = outputs.map { output in
+      graph.values.append(
+        Value(
+          name: output.name, rows: output.rows, columns: output.columns,
+          format: format ?? recipe.activation, keptFormat: kept ?? format ?? recipe.activation,
+          producer: producer))
+      return ValueID(index: graph.values.count - 1)
+    }
+    graph.nodes.append(
+      Node(
+        kind: kind, inputs: inputs, outputs: ids, parameters: parameters, layer: layer,
+        phase: phase, isRecomputed: isRecomputed))
+    return ids
+  }
+
+  /// A parameter of the current unit.
+  mutating func parameter(
+    _ roles: [ParameterTensor.Role], _ rows: Int, _ columns: Int, isExpert: Bool = false,
+    isShared: Bool = false, isTrained: Bool = true
+  ) -> ParameterID {
+    graph.parameters.append(
+      StageParameter(
+        unit: unit, roles: roles, rows: rows, columns: columns, isExpert: isExpert,
+        isShared: isShared, isTrained: isTrained, buffer: BufferID(-1), gradient: BufferID(-1)))
+    return ParameterID(index: graph.parameters.count - 1)
+  }
+
+  mutating func norm(
+    _ input: ValueID, _ role: ParameterTensor.Role, name: String, rows: Rows? = nil,
+    columns: Int? = nil
+  ) -> ValueID {
+    let rows = rows ?? graph.values[input.index].rows
+    let columns = columns ?? graph.values[input.index].columns
+    var parameters = [parameter([role], 1, columns)]
+    var centred = false
+    var epsilon = 0.0
+    switch architecture.normalization {
+    case .layerNorm(let value):
+      (centred, epsilon) = (true, value)
+      if let bias = Self.bias(of: role) { parameters.append(parameter([bias], 1, columns)) }
+    case .rmsNorm(let value): epsilon = value
+    }
+    return node(
+      .norm(epsilon: Float(epsilon), centred: centred), [input], (name, rows, columns),
+      parameters: parameters, isRecomputed: setting.recomputation.contains(.norm))
+  }
+
+  private static func bias(of role: ParameterTensor.Role) -> ParameterTensor.Role? {
+    switch role {
+    case .attentionNorm: .attentionNormBias
+    case .feedForwardNorm: .feedForwardNormBias
+    case .finalNorm: .finalNormBias
+    default: nil
+    }
+  }
+
+  mutating func linear(
+    _ input: ValueID, _ roles: [ParameterTensor.Role], _ width: Int, _ name: String,
+    format: Format? = nil, output: Format? = nil, kept: Format? = nil,
+    bias: [ParameterTensor.Role] = [], transposed: Bool = false, isRecomputed: Bool = false
+  ) -> ValueID {
+    let value = graph.values[input.index]
+    let columns = value.columns
+    var parameters = [
+      transposed ? parameter(roles, columns, width) : parameter(roles, width, columns)
+    ]
+    if !bias.isEmpty { parameters.append(parameter(bias, 1, width)) }
+    return node(
+      .linear(format: format ?? recipe.product, hasBias: !bias.isEmpty, transposed: transposed),
+      [input], (name, value.rows, width), format: output, kept: kept, parameters: parameters,
+      isRecomputed: isRecomputed)
+  }
+
+  mutating func dropout(_ input: ValueID) -> ValueID {
+    let value = graph.values[input.index]
+    return node(.dropout, [input], ("dropout", value.rows, value.columns))
+  }
+
+  // MARK: Tensor parallelism
+
+  /// In front of column-parallel products: the whole rows on every rank of the tensor group.
+  mutating func gatheredOverTensor(_ input: ValueID, _ name: String) -> ValueID {
+    guard setting.tensor > 1 else { return input }
+    let columns = graph.values[input.index].columns
+    let kind: Node.Kind = setting.sequenceParallel ? .gatherSequence : .copyToTensor
+    return node(kind, [input], ("\(name), gathered", tokenRows, columns), isRecomputed: true)
+  }
+
+  /// Behind row-parallel products: the sum over the tensor group.
+  mutating func scatteredOverTensor(_ input: ValueID, _ name: String) -> ValueID {
+    guard setting.tensor > 1 else { return input }
+    let columns = graph.values[input.index].columns
+    let kind: Node.Kind = setting.sequenceParallel ? .scatterSequence : .reduceFromTensor
+    return node(kind, [input], ("\(name), reduced", rows, columns))
+  }
+}

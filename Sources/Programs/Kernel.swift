@@ -1,0 +1,218 @@
+/// Which half of a differentiable operation a kernel computes.
+public enum Pass: UInt8, Hashable, Sendable, CaseIterable {
+  case forward, backwardInput, backwardWeight
+}
+
+/// The sizes of one causal attention core.
+public struct AttentionShape: Hashable, Sendable {
+  /// Sequences in the microbatch.
+  public var sequences: Int
+  /// Query positions of one sequence that this rank computes.
+  public var queries: Int
+  /// Key positions of one sequence that they attend to.
+  public var keys: Int
+  public var heads: Int
+  public var keyValueHeads: Int
+  /// Width of a query and a key, rotary part included.
+  public var queryKeySize: Int
+  public var valueSize: Int
+
+  public init(
+    sequences: Int, queries: Int, keys: Int, heads: Int, keyValueHeads: Int, queryKeySize: Int,
+    valueSize: Int
+  ) {
+    self.sequences = sequences
+    self.queries = queries
+    self.keys = keys
+    self.heads = heads
+    self.keyValueHeads = keyValueHeads
+    self.queryKeySize = queryKeySize
+    self.valueSize = valueSize
+  }
+
+  /// FLOPs of the two products of the forward core over the full square.
+  public var forwardFLOPs: Double {
+    2.0 * Double(sequences) * Double(queries) * Double(keys) * Double(heads)
+      * Double(queryKeySize + valueSize)
+  }
+}
+
+/// The kernel classes that move bytes and compute little; each has its own achieved bandwidth.
+public enum Streaming: UInt8, Hashable, Sendable, CaseIterable {
+  case normForward, normBackward
+  case rotary
+  case copy
+  case transpose
+  case add
+  case gatedUnitForward, gatedUnitBackward
+  case activationForward, activationBackward
+  case dropout
+  case softmax
+  case embeddingForward, embeddingBackward
+  case quantize, quantizeTranspose, dequantize
+  case permute, unpermute
+  case routing
+  case index
+  case crossEntropy
+  case attentionPrepare
+  case cast
+  case optimizer
+  case squareSum
+}
+
+/// What one operation computes.
+///
+/// Operands are listed in `Operation`: outputs first, then inputs, in the order that each case names.
+public enum Kernel: Hashable, Sendable {
+  /// Reads this microbatch's token numbers: out (tokens) int32.
+  case loadTokens(tokens: Int)
+  /// Reads the labels, `shift` positions ahead, −1 where there is none: out (tokens) int32.
+  case loadLabels(tokens: Int, shift: Int)
+  /// forward: out (tokens, hidden) ← tokens, table(, position table);
+  /// backwardWeight: table gradient(, position gradient) += tokens, out gradient.
+  case embedding(tokens: Int, hidden: Int, vocabulary: Int, Pass)
+  /// forward: out, statistics ← in, gain(, bias);
+  /// backwardInput: in gradient, gain gradient(, bias gradient) ← out gradient, in, statistics, gain.
+  case norm(rows: Rows, columns: Int, epsilon: Float, centred: Bool, Pass)
+  /// `out (m, n) = in (m, k) · weight (n, k)ᵀ (+ bias)`.
+  /// forward: out ← in, weight(, bias); backwardInput: in gradient ← out gradient, weight;
+  /// backwardWeight: weight gradient(, bias gradient) += out gradient, in.
+  case matmul(Matmul)
+  /// The same product for every local expert over its own rows.
+  /// forward: out ← in, weights, routing; backwardInput: in gradient ← out gradient, weights, routing;
+  /// backwardWeight: weight gradients += out gradient, in, routing.
+  case groupedMatmul(Matmul, experts: Int)
+  /// forward: out, logSumExp ← query, key, value;
+  /// backwardInput: query, key, value gradients ← out gradient, query, key, value, out, logSumExp.
+  case attention(AttentionShape, fused: Bool, Pass)
+  /// Rotates query and key heads: forward: query out, key out, value out ← fused (tokens, q+k+v);
+  /// backwardInput: fused gradient ← query, key, value gradients.
+  /// Without rotation (learned positions) it only splits.
+  case splitHeads(SplitHeads, Pass)
+  /// Rotates heads behind a norm: out (tokens·heads, size) ← in; backwardInput: in gradient ← out gradient.
+  case rotate(tokens: Int, heads: Int, headSize: Int, Pass)
+  /// Latent attention: forward: query, key, value ← query up (tokens, heads·(nope+rope)),
+  /// key-value up (tokens, heads·(nope+value)), key-value down (tokens, latent+rope, its rotary part);
+  /// backwardInput: query up gradient, key-value up gradient, rotary key gradient
+  /// (tokens, rope) ← query, key, value gradients.
+  case assembleLatent(LatentShape, Pass)
+  /// Gives the latent part of the key-value down projection: out (tokens, latent) ← in
+  /// (tokens, latent+rope); backwardInput: in gradient ← latent gradient, rotary key gradient.
+  case splitLatent(LatentShape, Pass)
+  /// out ← two or more terms, added from the left; `out` may be the first term.
+  case add(rows: Rows, columns: Int, terms: Int)
+  /// `out = weight · silu(gate) · up` of in (rows, 2·columns), gate first; the weight is the router's for
+  /// the rows of experts (`weighted`: routing is the last input), else 1.
+  /// backwardInput: in gradient(, weight gradients) ← out gradient, in(, routing).
+  case gatedUnit(rows: Rows, columns: Int, weighted: Bool, Pass)
+  /// GELU by tanh; backwardInput: in gradient ← out gradient, in.
+  case gelu(rows: Rows, columns: Int, Pass)
+  /// forward: routing (chosen experts and weights), scores ← logits(, correction bias);
+  /// backwardInput: logits gradient ← weight gradients, routing, scores.
+  case route(RouterShape, Pass)
+  /// forward: out (routed, columns) ← in (received, columns), routing;
+  /// backwardInput: in gradient (received), weight gradients (received, chosen) ← out gradient (routed),
+  /// routed weight gradients, routing.
+  case permute(exchange: Int, columns: Int, Pass)
+  /// forward: out (received, columns) ← in (routed, columns), routing (sum over a token's local experts);
+  /// backwardInput: in gradient (routed) ← out gradient (received), routing.
+  case unpermute(exchange: Int, columns: Int, Pass)
+  /// Joins two (rows, columns) into (rows, 2·columns); backwardInput splits.
+  case join(rows: Rows, columns: Int, Pass)
+  /// forward: hidden gradient, head gradient, loss ← hidden, head weight, labels: the logits are formed
+  /// tile by tile and never held.
+  case headLoss(tokens: Int, hidden: Int, vocabulary: Int, module: Int)
+  /// A change of format or layout: out ← in.
+  case convert(Streaming, rows: Rows, columns: Int, from: Format, to: Format)
+  /// `count` kernels too small to be anything but launches.
+  case launches(count: Int, Streaming)
+  /// The s² traffic of an unfused attention core: mask, softmax, dropout.
+  case scores(AttentionShape, Streaming, elements: Double, bytesPerElement: Double)
+  /// Sum of squares of a gradient: out ← gradient.
+  case squareSum(elements: Int)
+  /// AdamW on a shard: parameter, moments ← gradient.
+  case adamW(elements: Int)
+  /// Adds the lanes of a gradient: out += in.
+  case fold(elements: Int)
+  /// Fills with zeros.
+  case clear(elements: Int)
+}
+
+/// One matrix product in the sizes of its forward: out (m, n) = in (m, k) · weight (n, k)ᵀ.
+public struct Matmul: Hashable, Sendable {
+  public var m: Rows
+  public var n: Int
+  public var k: Int
+  public var pass: Pass
+  public var format: Format
+  public var hasBias: Bool
+  /// The weight is stored (k, n), as GPT-2's checkpoints have it.
+  public var transposed: Bool
+
+  public init(
+    m: Rows, n: Int, k: Int, pass: Pass, format: Format, hasBias: Bool = false,
+    transposed: Bool = false
+  ) {
+    self.m = m
+    self.n = n
+    self.k = k
+    self.pass = pass
+    self.format = format
+    self.hasBias = hasBias
+    self.transposed = transposed
+  }
+}
+
+/// How a fused query-key-value product is cut into heads and rotated.
+public struct SplitHeads: Hashable, Sendable {
+  public var tokens: Int
+  public var heads: Int
+  public var keyValueHeads: Int
+  public var headSize: Int
+  public var rotates: Bool
+
+  public init(tokens: Int, heads: Int, keyValueHeads: Int, headSize: Int, rotates: Bool) {
+    self.tokens = tokens
+    self.heads = heads
+    self.keyValueHeads = keyValueHeads
+    self.headSize = headSize
+    self.rotates = rotates
+  }
+
+  public var columns: Int { (heads + 2 * keyValueHeads) * headSize }
+}
+
+/// The sizes of latent attention on one rank.
+public struct LatentShape: Hashable, Sendable {
+  public var tokens: Int
+  public var heads: Int
+  public var latent: Int
+  public var nope: Int
+  public var rope: Int
+  public var value: Int
+
+  public init(tokens: Int, heads: Int, latent: Int, nope: Int, rope: Int, value: Int) {
+    self.tokens = tokens
+    self.heads = heads
+    self.latent = latent
+    self.nope = nope
+    self.rope = rope
+    self.value = value
+  }
+}
+
+/// The sizes of a router.
+public struct RouterShape: Hashable, Sendable {
+  public var tokens: Int
+  public var experts: Int
+  public var chosen: Int
+  /// The mixture layer inside the stage, which names the exchange.
+  public var exchange: Int
+
+  public init(tokens: Int, experts: Int, chosen: Int, exchange: Int) {
+    self.tokens = tokens
+    self.experts = experts
+    self.chosen = chosen
+    self.exchange = exchange
+  }
+}

@@ -1,0 +1,42 @@
+/// What lowering needs to know of a plan: the sizes and choices of one rank.
+public struct LoweringSetting: Hashable, Sendable {
+  /// Sequences in a microbatch.
+  public var sequences: Int
+  /// Tokens of a whole sequence.
+  public var sequenceLength: Int
+  /// Degrees of tensor, context and expert parallelism.
+  public var tensor: Int
+  public var context: Int
+  public var expert: Int
+  /// With tensor parallelism, norms and residuals are sharded along the sequence.
+  public var sequenceParallel: Bool
+  public var recipe: Recipe
+  public var recomputation: Set<Recomputation>
+  /// One fused attention kernel, or two batched products with s² traffic in between.
+  public var fusedAttention: Bool
+  /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
+  public var dropout: Bool
+
+  public init(
+    sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
+    sequenceParallel: Bool = false, recipe: Recipe = .float32,
+    recomputation: Set<Recomputation> = [], fusedAttention: Bool = true, dropout: Bool = false
+  ) {
+    self.sequences = sequences
+    self.sequenceLength = sequenceLength
+    self.tensor = tensor
+    self.context = context
+    self.expert = expert
+    self.sequenceParallel = sequenceParallel
+    self.recipe = recipe
+    self.recomputation = recomputation
+    self.fusedAttention = fusedAttention
+    self.dropout = dropout
+  }
+
+  /// Tokens of a microbatch on this rank in front of attention.
+  public var tokens: Int { sequences * sequenceLength / context }
+
+  /// Rows of the residual stream on this rank.
+  public var residualRows: Int { sequenceParallel ? tokens / tensor : tokens }
+}

@@ -1,0 +1,120 @@
+/// A queue of work whose entries follow one another.
+public enum Stream: UInt8, Hashable, Sendable, CaseIterable {
+  case compute, expert, pipeline, data, tensor, context
+}
+
+/// The part of a layer that an operation belongs to, in the words of the published trace.
+public enum Phase: UInt8, Hashable, Sendable, CaseIterable {
+  case embedding, attention, dispatch, feedForward, combine, head, optimizer
+}
+
+/// One kernel with the buffers that it writes and reads.
+public struct Operation: Hashable, Sendable {
+  public var kernel: Kernel
+  /// Outputs first, then inputs, in the order that the kernel names.
+  public var operands: [BufferID]
+  public var outputCount: Int
+  public var phase: Phase
+  public var pass: Pass
+  /// The layer of the model, −1 outside layers.
+  public var layer: Int
+  /// The operation repeats a forward inside a backward.
+  public var isRecomputed: Bool
+
+  public init(
+    _ kernel: Kernel, outputs: [BufferID], inputs: [BufferID], phase: Phase, pass: Pass, layer: Int,
+    isRecomputed: Bool = false
+  ) {
+    self.kernel = kernel
+    self.operands = outputs + inputs
+    self.outputCount = outputs.count
+    self.phase = phase
+    self.pass = pass
+    self.layer = layer
+    self.isRecomputed = isRecomputed
+  }
+
+  public var outputs: ArraySlice<BufferID> { operands[..<outputCount] }
+  public var inputs: ArraySlice<BufferID> { operands[outputCount...] }
+}
+
+/// What an asynchronous transfer does.
+public enum TransferKind: Hashable, Sendable {
+  /// Tells every rank of the expert group how many rows it will get: counts ← routing.
+  case counts(exchange: Int)
+  /// Tokens to the ranks of their experts, each once per rank: received (received, columns), received
+  /// routing (received, 2·chosen) ← in (tokens, columns), routing.
+  case dispatch(exchange: Int)
+  /// Results back to the tokens' ranks, added there: out (tokens, columns) ← in (received, columns), routing.
+  case combine(exchange: Int)
+  /// The gradient of a combine: the road of a dispatch: received gradient ← out gradient, routing.
+  case combineBackward(exchange: Int)
+  /// The gradient of a dispatch: the road of a combine: in gradient (tokens, columns), weight gradients
+  /// (tokens, chosen) ← received gradient, received weight gradients (received, chosen), routing.
+  case dispatchBackward(exchange: Int)
+  case allGather(Group)
+  case reduceScatter(Group)
+  case allReduce(Group)
+
+  /// The ranks that take part in a collective.
+  public enum Group: UInt8, Hashable, Sendable {
+    case tensor, context
+    /// All copies of a tensor that is not an expert's.
+    case gradient
+    /// All copies of an expert.
+    case expertGradient
+    /// The whole world, for agreement on a number.
+    case world
+  }
+}
+
+/// One asynchronous transfer of a program.
+public struct Transfer: Hashable, Sendable {
+  public var kind: TransferKind
+  public var operands: [BufferID]
+  public var outputCount: Int
+  public var stream: Stream
+  /// Bytes of one row on the wire.
+  public var bytesPerRow: Int
+  /// Rows on this rank before the transfer (tokens of a dispatch, elements of a shard…).
+  public var rows: Rows
+  public var phase: Phase
+  public var pass: Pass
+  public var layer: Int
+
+  public init(
+    _ kind: TransferKind, outputs: [BufferID], inputs: [BufferID], stream: Stream,
+    bytesPerRow: Int, rows: Rows, phase: Phase, pass: Pass, layer: Int
+  ) {
+    self.kind = kind
+    self.operands = outputs + inputs
+    self.outputCount = outputs.count
+    self.stream = stream
+    self.bytesPerRow = bytesPerRow
+    self.rows = rows
+    self.phase = phase
+    self.pass = pass
+    self.layer = layer
+  }
+}
+
+/// One step of a program.
+public enum Step: Hashable, Sendable {
+  case acquire(BufferID)
+  case release(BufferID)
+  /// Index into `Program.operations`.
+  case compute(Int32)
+  /// Index into `Program.transfers`.
+  case start(Int32)
+  /// Waits for a transfer of the same program.
+  case wait(Int32)
+}
+
+/// What one stage performs for one pass of one microbatch: a template, the same for all microbatches.
+public struct Program: Hashable, Sendable {
+  public var steps: [Step] = []
+  public var operations: [Operation] = []
+  public var transfers: [Transfer] = []
+
+  public init() {}
+}

@@ -1,0 +1,179 @@
+import Models
+
+/// Turns a stage's graph into its four programs.
+///
+/// Backward programs are emitted first: what they need decides what the forward keeps. Buffers are
+/// acquired before their first use and released behind their last by `Liveness`, which sees all four.
+final class StageLowering {
+  let graph: Graph
+  let setting: LoweringSetting
+  private(set) var buffers: [Buffer] = []
+  private(set) var parameters: [StageParameter] = []
+  /// The forward's buffer of a value, in the value's own format.
+  private var forwardBuffers: [BufferID?]
+  /// The buffer that a value is kept in where that is another format than its own.
+  private var keptBuffers: [BufferID?]
+  /// What a node writes beside its values: statistics, masks, the logarithms of sums.
+  private var auxiliaryBuffers: [[BufferID]]
+  /// The row-quantised form of a value that the forward's product read.
+  private var quantizedBuffers: [BufferID?]
+  let input: BufferID?
+  let output: BufferID?
+  let inputGradient: BufferID?
+  let outputGradient: BufferID?
+
+  init(_ graph: Graph, _ setting: LoweringSetting) {
+    self.graph = graph
+    self.setting = setting
+    forwardBuffers = Array(repeating: nil, count: graph.values.count)
+    keptBuffers = forwardBuffers
+    quantizedBuffers = forwardBuffers
+    auxiliaryBuffers = Array(repeating: [], count: graph.nodes.count)
+    var made: [Buffer] = []
+    func boundary(_ value: ValueID?, _ name: String) -> BufferID? {
+      guard let value else { return nil }
+      let shape = graph.values[value.index]
+      made.append(
+        Buffer(
+          name, .activation, .microbatch, rows: shape.rows, columns: shape.columns,
+          format: shape.format))
+      return BufferID(made.count - 1)
+    }
+    var arriving: ValueID?
+    if case .input? = graph.nodes.first?.kind { arriving = graph.nodes[0].outputs[0] }
+    input = boundary(arriving, "input")
+    output = boundary(graph.output, "output")
+    inputGradient = boundary(arriving, "input gradient")
+    outputGradient = boundary(graph.output, "output gradient")
+    buffers = made
+    if let arriving { forwardBuffers[arriving.index] = input }
+    addParameters()
+  }
+
+  private func addParameters() {
+    for var parameter in graph.parameters {
+      let name = parameter.roles.map(\.rawValue).joined(separator: "+")
+      parameter.buffer = buffer(
+        Buffer(
+          name, .parameter, .stage, rows: .fixed(parameter.rows), columns: parameter.columns,
+          format: setting.recipe.parameter))
+      if parameter.isTrained {
+        parameter.gradient = buffer(
+          Buffer(
+            "\(name) gradient", .gradient, .stage, rows: .fixed(parameter.rows),
+            columns: parameter.columns, format: setting.recipe.gradient))
+      }
+      parameters.append(parameter)
+    }
+  }
+
+  func buffer(_ buffer: Buffer) -> BufferID {
+    buffers.append(buffer)
+    return BufferID(buffers.count - 1)
+  }
+
+  /// A buffer of one action; `Liveness` widens its scope where a later pass reads it.
+  func temporary(
+    _ name: String, _ rows: Rows, _ columns: Int, _ format: Format,
+    _ use: Buffer.Use = .activation
+  ) -> BufferID {
+    buffer(Buffer(name, use, .action, rows: rows, columns: columns, format: format))
+  }
+
+  /// A buffer shaped like a value.
+  func like(_ value: ValueID, _ suffix: String = "", format: Format? = nil) -> BufferID {
+    let shape = graph.values[value.index]
+    return temporary(
+      shape.name + suffix, shape.rows, shape.columns, format ?? shape.format)
+  }
+
+  /// The forward's buffer of a value; aliases share their source's.
+  func forwardBuffer(_ value: ValueID) -> BufferID {
+    if let known = forwardBuffers[value.index] { return known }
+    let node = graph.nodes[graph.values[value.index].producer]
+    let made: BufferID
+    if case .copyToTensor = node.kind {
+      made = forwardBuffer(node.inputs[0])
+    } else {
+      made = like(value)
+    }
+    forwardBuffers[value.index] = made
+    return made
+  }
+
+  /// The buffer in which the forward keeps a value in another format; asking for it makes the forward
+  /// write it.
+  func keptBuffer(_ value: ValueID) -> BufferID {
+    if let known = keptBuffers[value.index] { return known }
+    let made = like(value, ", kept", format: graph.values[value.index].keptFormat)
+    keptBuffers[value.index] = made
+    return made
+  }
+
+  /// The kept form, if a backward asked for it.
+  func keptBufferIfNeeded(_ value: ValueID) -> BufferID? { keptBuffers[value.index] }
+
+  /// The row-quantised form that the forward writes for its product.
+  func quantizedBuffer(_ value: ValueID) -> BufferID {
+    if let known = quantizedBuffers[value.index] { return known }
+    let made = like(value, ", quantised", format: .float8)
+    quantizedBuffers[value.index] = made
+    return made
+  }
+
+  /// What the forward of a node writes beside its values.
+  func auxiliaries(of node: Int) -> [BufferID] {
+    if auxiliaryBuffers[node].isEmpty { auxiliaryBuffers[node] = makeAuxiliaries(of: node) }
+    return auxiliaryBuffers[node]
+  }
+
+  func makeAuxiliaries(of index: Int) -> [BufferID] {
+    let node = graph.nodes[index]
+    switch node.kind {
+    case .norm(_, let centred):
+      let rows = graph.values[node.outputs[0].index].rows
+      return [temporary("statistics", rows, centred ? 2 : 1, .float32)]
+    case .attention(let shape, let fused, let dropout):
+      let scoreRows = Rows.fixed(shape.sequences * shape.heads * shape.queries)
+      if fused {
+        return [temporary("logarithms of sums", scoreRows, 1, .float32)]
+      }
+      let format = setting.recipe.activation
+      let probabilities = temporary("probabilities", scoreRows, shape.keys, format)
+      guard dropout else { return [probabilities] }
+      return [
+        probabilities, temporary("probabilities, dropped", scoreRows, shape.keys, format),
+        temporary("probability mask", scoreRows, shape.keys, .byte),
+      ]
+    case .dropout:
+      let value = graph.values[node.outputs[0].index]
+      return [temporary("mask", value.rows, value.columns, .byte)]
+    case .headLoss:
+      let value = graph.values[node.inputs[0].index]
+      return [temporary("head's hidden gradient", value.rows, value.columns, value.format)]
+    default: return []
+    }
+  }
+}
+
+extension StageLowering {
+  /// Emits all passes and places acquisitions and releases.
+  static func program(for graph: Graph, _ setting: LoweringSetting) -> StageProgram {
+    let lowering = StageLowering(graph, setting)
+    let whole = Emission(lowering, .backward)
+    whole.emitBackward(input: true, weight: true)
+    let inputHalf = Emission(lowering, .backwardInput)
+    inputHalf.emitBackward(input: true, weight: true)
+    let weightHalf = inputHalf.splitOffWeights()
+    let forward = Emission(lowering, .forward)
+    forward.emitForward()
+    let liveness = Liveness(
+      lowering.buffers,
+      external: [
+        lowering.input, lowering.output, lowering.inputGradient, lowering.outputGradient,
+      ].map { $0 })
+    return liveness.program(
+      lowering: lowering, forward: forward, backward: whole, backwardInput: inputHalf,
+      backwardWeight: weightHalf)
+  }
+}

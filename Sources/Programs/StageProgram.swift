@@ -1,0 +1,41 @@
+import Models
+
+/// All that one stage performs: its buffers, its parameters and a program per pass.
+public struct StageProgram: Hashable, Sendable {
+  public var buffers: [Buffer]
+  public var parameters: [StageParameter]
+  public var forward: Program
+  public var backward: Program
+  public var backwardInput: Program
+  public var backwardWeight: Program
+  /// The activation that arrives and the one that leaves, with their gradients; none at the ends.
+  public var input: BufferID?
+  public var output: BufferID?
+  public var inputGradient: BufferID?
+  public var outputGradient: BufferID?
+  /// Mixture layers in the stage.
+  public var exchangeCount: Int
+
+  /// Lowers the stage that holds `units`.
+  public init(units: [Unit], of architecture: Architecture, _ setting: LoweringSetting) {
+    let graph = GraphBuilder.graph(of: units, architecture, setting)
+    self = StageLowering.program(for: graph, setting)
+  }
+
+  init(
+    lowering: StageLowering, buffers: [Buffer], forward: Program, backward: Program,
+    backwardInput: Program, backwardWeight: Program
+  ) {
+    self.buffers = buffers
+    self.parameters = lowering.parameters
+    self.forward = forward
+    self.backward = backward
+    self.backwardInput = backwardInput
+    self.backwardWeight = backwardWeight
+    input = lowering.input
+    output = lowering.output
+    inputGradient = lowering.inputGradient
+    outputGradient = lowering.outputGradient
+    exchangeCount = lowering.graph.exchangeCount
+  }
+}

@@ -1,0 +1,165 @@
+import Models
+import Programs
+import Testing
+
+/// A machine that only keeps books: which buffers are alive, which hold something, which transfers are
+/// under way. It stops at the first step that a real machine could not carry out.
+struct Bookkeeper {
+  let stage: StageProgram
+  var alive: Set<BufferID> = []
+  var written: Set<BufferID> = []
+  var flops = 0.0
+  let rows: (Rows) -> Int
+
+  init(_ stage: StageProgram, rows: @escaping (Rows) -> Int) {
+    self.stage = stage
+    self.rows = rows
+    for (index, buffer) in stage.buffers.enumerated() where buffer.scope == .stage {
+      alive.insert(BufferID(index))
+      written.insert(BufferID(index))
+    }
+  }
+
+  mutating func receive(_ buffer: BufferID?) {
+    guard let buffer else { return }
+    #expect(alive.insert(buffer).inserted)
+    written.insert(buffer)
+  }
+
+  mutating func send(_ buffer: BufferID?) {
+    guard let buffer else { return }
+    #expect(written.contains(buffer))
+    #expect(alive.remove(buffer) != nil)
+    written.remove(buffer)
+  }
+
+  mutating func run(_ program: Program) {
+    var underWay: Set<Int32> = []
+    for step in program.steps {
+      switch step {
+      case .acquire(let id):
+        #expect(alive.insert(id).inserted, "\(name(id)) is acquired twice")
+      case .release(let id):
+        #expect(alive.remove(id) != nil, "\(name(id)) is released but not alive")
+        written.remove(id)
+      case .compute(let index):
+        let operation = program.operations[Int(index)]
+        for id in operation.inputs { checkRead(id, operation) }
+        for id in operation.outputs {
+          #expect(alive.contains(id), "\(name(id)) is written but not alive in \(operation)")
+          written.insert(id)
+        }
+        flops += operation.kernel.flops(rows: rows)
+      case .start(let index):
+        let transfer = program.transfers[Int(index)]
+        for id in transfer.operands { #expect(alive.contains(id), "\(name(id)) in a transfer") }
+        for id in transfer.operands[transfer.outputCount...] {
+          #expect(written.contains(id), "\(name(id)) is sent but not written")
+        }
+        #expect(underWay.insert(index).inserted)
+      case .wait(let index):
+        #expect(underWay.remove(index) != nil)
+        let transfer = program.transfers[Int(index)]
+        for id in transfer.operands { #expect(alive.contains(id)) }
+        written.formUnion(transfer.operands[..<transfer.outputCount])
+      }
+    }
+    #expect(underWay.isEmpty)
+  }
+
+  private func checkRead(_ id: BufferID, _ operation: Operation) {
+    #expect(alive.contains(id), "\(name(id)) is read but not alive in \(operation)")
+    #expect(written.contains(id), "\(name(id)) is read but not written in \(operation)")
+  }
+
+  private func name(_ id: BufferID) -> String { stage.buffers[Int(id.index)].name }
+
+  /// What is alive beside the stage's own buffers.
+  var leftovers: [String] {
+    alive.filter { stage.buffers[Int($0.index)].scope != .stage }.map(name).sorted()
+  }
+}
+
+@Suite struct StageProgramTests {
+  static func rows(_ rows: Rows, _ setting: LoweringSetting) -> Int {
+    switch rows {
+    case .fixed(let count): count
+    case .received, .sent: setting.residualRows
+    case .routed: 2 * setting.residualRows
+    }
+  }
+
+  static func settings() -> [LoweringSetting] {
+    var list: [LoweringSetting] = []
+    let recomputations: [Set<Recomputation>] = [
+      [], [.layer], [.norm], [.norm, .latentUpProjection, .gatedUnit], [.attentionCore],
+    ]
+    for recipe in [Recipe.float32, .bfloat16, .deepSeekFloat8] {
+      for recomputation in recomputations {
+        for (tensor, expert, sequenceParallel) in [
+          (1, 1, false), (1, 2, false), (2, 1, true), (2, 2, false),
+        ] {
+          list.append(
+            LoweringSetting(
+              sequences: 2, sequenceLength: 8, tensor: tensor, expert: expert,
+              sequenceParallel: sequenceParallel, recipe: recipe, recomputation: recomputation,
+              fusedAttention: !recomputation.contains(.attentionCore),
+              dropout: recomputation.contains(.attentionCore)))
+        }
+      }
+    }
+    return list
+  }
+
+  /// Cuts a model's units into stages of every size and checks every stage.
+  static func stages(of model: Architecture) -> [[Unit]] {
+    let units = model.units
+    return [
+      Array(units), Array(units[..<1]), Array(units[1..<2]), Array(units[1..<3]),
+      Array(units[2...]), Array(units[(units.count - 1)...]),
+    ]
+  }
+
+  @Test(arguments: TinyModels.all)
+  func buffersLiveAsLongAsTheyAreUsed(model: Architecture) {
+    for setting in Self.settings() {
+      for units in Self.stages(of: model) {
+        let stage = StageProgram(units: units, of: model, setting)
+        for halves in [false, true] {
+          var books = Bookkeeper(stage) { Self.rows($0, setting) }
+          books.receive(stage.input)
+          books.run(stage.forward)
+          books.send(stage.output)
+          books.receive(stage.outputGradient)
+          if halves {
+            books.run(stage.backwardInput)
+            books.send(stage.inputGradient)
+            books.run(stage.backwardWeight)
+          } else {
+            books.run(stage.backward)
+            books.send(stage.inputGradient)
+          }
+          #expect(books.leftovers == [], "\(model.name) \(units) \(setting)")
+        }
+      }
+    }
+  }
+
+  /// Forward, input half and weight half of every product have the same FLOPs; attention's backward 5/2
+  /// where keys and values are equally wide.
+  @Test(arguments: TinyModels.all)
+  func halvesHaveTheFLOPsOfTheWhole(model: Architecture) {
+    for setting in Self.settings() {
+      for units in Self.stages(of: model) {
+        let stage = StageProgram(units: units, of: model, setting)
+        func flops(_ program: Program) -> Double {
+          program.operations.reduce(0) {
+            $0 + $1.kernel.flops { Self.rows($0, setting) }
+          }
+        }
+        #expect(
+          flops(stage.backward) == flops(stage.backwardInput) + flops(stage.backwardWeight))
+      }
+    }
+  }
+}
