@@ -99,6 +99,8 @@ public struct StageParameter: Hashable, Sendable {
   public var isExpert: Bool
   /// Other uses have copies whose gradients are added (tied embeddings, the extra module's).
   public var isShared: Bool
+  /// Embedding and head are one tensor.
+  public var isTied = false
   /// A buffer that is saved beside the parameters and takes no gradient.
   public var isTrained: Bool
   public var buffer: BufferID

@@ -176,7 +176,8 @@ struct GraphBuilder {
     graph.parameters.append(
       StageParameter(
         unit: unit, roles: roles, rows: rows, columns: columns, isExpert: isExpert,
-        isShared: isShared, isTrained: isTrained, buffer: BufferID(-1), gradient: BufferID(-1)))
+        isShared: isShared, isTied: isShared && architecture.tiedEmbeddings, isTrained: isTrained,
+        buffer: BufferID(-1), gradient: BufferID(-1)))
     return ParameterID(index: graph.parameters.count - 1)
   }
 

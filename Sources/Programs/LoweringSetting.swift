@@ -16,11 +16,18 @@ public struct LoweringSetting: Hashable, Sendable {
   public var fusedAttention: Bool
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
+  /// 0: every copy keeps the whole optimizer state; 1: each copy keeps a shard; 2: gradients are sharded
+  /// too; 3: and parameters.
+  public var zeroStage: Int
+  /// How many ranks hold a copy of a tensor of this stage: of shared ones, and of an expert.
+  public var gradientCopies: Int
+  public var expertCopies: Int
 
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
     sequenceParallel: Bool = false, recipe: Recipe = .float32,
-    recomputation: Set<Recomputation> = [], fusedAttention: Bool = true, dropout: Bool = false
+    recomputation: Set<Recomputation> = [], fusedAttention: Bool = true, dropout: Bool = false,
+    zeroStage: Int = 1, gradientCopies: Int = 1, expertCopies: Int = 1
   ) {
     self.sequences = sequences
     self.sequenceLength = sequenceLength
@@ -32,6 +39,9 @@ public struct LoweringSetting: Hashable, Sendable {
     self.recomputation = recomputation
     self.fusedAttention = fusedAttention
     self.dropout = dropout
+    self.zeroStage = zeroStage
+    self.gradientCopies = gradientCopies
+    self.expertCopies = expertCopies
   }
 
   /// Tokens of a microbatch on this rank in front of attention.

@@ -59,10 +59,12 @@ public enum TransferKind: Hashable, Sendable {
   /// The ranks that take part in a collective.
   public enum Group: UInt8, Hashable, Sendable {
     case tensor, context
-    /// All copies of a tensor that is not an expert's.
+    /// All copies of the tensors that only this stage uses, experts apart.
     case gradient
     /// All copies of an expert.
     case expertGradient
+    /// All uses of the token embedding, and of the head where it is another tensor.
+    case sharedEmbedding, sharedHead
     /// The whole world, for agreement on a number.
     case world
   }

@@ -8,6 +8,14 @@ public struct StageProgram: Hashable, Sendable {
   public var backward: Program
   public var backwardInput: Program
   public var backwardWeight: Program
+  /// Starts the reduction of the gradients over their copies.
+  public var reduce = Program()
+  /// Waits for it and sums the squares of what this rank owns; transfers are those of `reduce`.
+  public var norm = Program()
+  /// Updates what this rank owns and gathers the parameters.
+  public var update = Program()
+  /// What is reduced and owned together.
+  public var segments: [GradientSegment] = []
   /// The activation that arrives and the one that leaves, with their gradients; none at the ends.
   public var input: BufferID?
   public var output: BufferID?
@@ -20,6 +28,7 @@ public struct StageProgram: Hashable, Sendable {
   public init(units: [Unit], of architecture: Architecture, _ setting: LoweringSetting) {
     let graph = GraphBuilder.graph(of: units, architecture, setting)
     self = StageLowering.program(for: graph, setting)
+    addOptimizer(setting)
   }
 
   init(

@@ -1,0 +1,210 @@
+import Programs
+import Schedules
+
+/// Where an engine stands.
+public enum Progress: Hashable, Sendable {
+  case finished
+  /// It waits for a transfer; nothing is lost by asking again later.
+  case waiting
+}
+
+/// Walks one rank through its program, step by step, on any backend.
+///
+/// A resumable machine: `advance` runs until the rank's step is over or until a wait cannot be answered.
+/// It has never heard of MPI, of a device or of a cost model.
+public struct Engine {
+  @usableFromInline let program: RankProgram
+  @usableFromInline let stages: [StageProgram?]
+  @usableFromInline let interleavings: [Interleaving]
+  /// The interleaving of each overlapped item, by the item's index.
+  @usableFromInline let interleavingOfItem: [Int]
+  @usableFromInline var item = 0
+  @usableFromInline var piece = 0
+  @usableFromInline var step = 0
+  @usableFromInline var hasBegun = false
+  /// Handles of the transfers that the action in progress started: forward's or lone, and backward's.
+  @usableFromInline var handles: [TransferHandle]
+  @usableFromInline var backwardHandles: [TransferHandle]
+  @usableFromInline var messageHandles: [TransferHandle]
+  @usableFromInline var optimizerHandles: [[TransferHandle]]
+
+  /// An engine for one rank; `stages` holds the programs of the stages on it at their numbers.
+  public init(_ program: RankProgram, stages: [StageProgram?]) {
+    self.program = program
+    self.stages = stages
+    var known: [[Int]: Int] = [:]
+    var made: [Interleaving] = []
+    var ofItem = [Int](repeating: -1, count: program.items.count)
+    for (index, item) in program.items.enumerated() {
+      guard case .overlapped(let forward, let backward) = item else { continue }
+      let key = [forward.stage, backward.stage]
+      if known[key] == nil, let first = stages[forward.stage], let second = stages[backward.stage] {
+        known[key] = made.count
+        made.append(Interleaving(forward: first.forward, backward: second.backward))
+      }
+      ofItem[index] = known[key] ?? -1
+    }
+    interleavings = made
+    interleavingOfItem = ofItem
+    let most = stages.compactMap { $0 }.map(\.mostTransfers).max() ?? 0
+    handles = Array(repeating: TransferHandle(-1), count: most)
+    backwardHandles = handles
+    optimizerHandles = stages.map { stage in
+      Array(repeating: TransferHandle(-1), count: stage?.mostTransfers ?? 0)
+    }
+    messageHandles = Array(repeating: TransferHandle(-1), count: program.transfers.count)
+  }
+
+  /// Starts the step again from its first item.
+  public mutating func restart() {
+    (item, piece, step, hasBegun) = (0, 0, 0, false)
+  }
+
+  /// The index of the item in progress, for reports of who waits where.
+  public var currentItem: Int { item }
+
+  /// Runs until the step is over or a wait has to be resumed.
+  @inlinable public mutating func advance<B: Backend & ~Copyable>(_ backend: inout B) -> Progress {
+    while item < program.items.count {
+      let current = program.items[item]
+      if !hasBegun {
+        switch backend.begin(current, index: item) {
+        case .walk: hasBegun = true
+        case .later: return .waiting
+        case .done:
+          finishItem()
+          continue
+        }
+      }
+      guard perform(current, &backend) else { return .waiting }
+      backend.end(current, index: item)
+      finishItem()
+    }
+    return .finished
+  }
+
+  @inlinable mutating func finishItem() {
+    item += 1
+    piece = 0
+    step = 0
+    hasBegun = false
+  }
+
+  @inlinable mutating func perform<B: Backend & ~Copyable>(_ current: Item, _ backend: inout B)
+    -> Bool
+  {
+    switch current {
+    case .run(let action):
+      return withStage(action.stage) { stage, engine in
+        let program = stage.program(for: action.pass)
+        let instance = Instance(
+          stage: action.stage, microbatch: action.microbatch, pass: action.pass)
+        return engine.walk(program, program.steps.count, instance, isForward: true, &backend)
+      }
+    case .overlapped(let forward, let backward):
+      return performPair(forward, backward, &backend)
+    case .start(let index):
+      messageHandles[index] = backend.start(program.transfers[index])
+      return true
+    case .wait(let index): return backend.wait(messageHandles[index])
+    case .handOver(let boundary, let stage, let microbatch):
+      backend.handOver(boundary, stage: stage, microbatch: microbatch)
+      return true
+    case .reduce(let stage): return walkOptimizer(stage, \.reduce, &backend)
+    case .norm(let stage): return walkOptimizer(stage, \.norm, &backend)
+    case .agree: return backend.agree()
+    case .update(let stage): return walkOptimizer(stage, \.update, &backend)
+    }
+  }
+
+  @inlinable mutating func withStage(
+    _ number: Int, _ body: (StageProgram, inout Engine) -> Bool
+  ) -> Bool {
+    guard let stage = stages[number] else {
+      preconditionFailure("Stage \(number) is not on this rank.")
+    }
+    return body(stage, &self)
+  }
+
+  /// Walks one of a stage's three optimizer programs; they share their handles.
+  @inlinable mutating func walkOptimizer<B: Backend & ~Copyable>(
+    _ number: Int, _ part: KeyPath<StageProgram, Program>, _ backend: inout B
+  ) -> Bool {
+    withStage(number) { stage, engine in
+      let program = stage[keyPath: part]
+      let instance = Instance(stage: number, microbatch: -1, pass: .backwardWeight)
+      swap(&engine.handles, &engine.optimizerHandles[number])
+      defer { swap(&engine.handles, &engine.optimizerHandles[number]) }
+      return engine.walk(program, program.steps.count, instance, isForward: true, &backend)
+    }
+  }
+
+  @inlinable mutating func performPair<B: Backend & ~Copyable>(
+    _ forward: Action, _ backward: Action, _ backend: inout B
+  ) -> Bool {
+    guard let forwardStage = stages[forward.stage], let backwardStage = stages[backward.stage]
+    else { preconditionFailure("The stages of a pair are not on this rank.") }
+    let pieces = interleavings[interleavingOfItem[item]].pieces
+    let forwardInstance = Instance(
+      stage: forward.stage, microbatch: forward.microbatch, pass: .forward)
+    let backwardInstance = Instance(
+      stage: backward.stage, microbatch: backward.microbatch, pass: .backward)
+    while piece < pieces.count {
+      let now = pieces[piece]
+      if step < now.steps.lowerBound || step > now.steps.upperBound { step = now.steps.lowerBound }
+      let isOver =
+        now.isForward
+        ? walk(
+          forwardStage.forward, now.steps.upperBound, forwardInstance, isForward: true, &backend)
+        : walk(
+          backwardStage.backward, now.steps.upperBound, backwardInstance, isForward: false,
+          &backend)
+      guard isOver else { return false }
+      piece += 1
+      if piece < pieces.count { step = pieces[piece].steps.lowerBound }
+    }
+    return true
+  }
+
+  /// Walks the steps up to `end`; false if one of them has to wait.
+  @inlinable mutating func walk<B: Backend & ~Copyable>(
+    _ program: Program, _ end: Int, _ instance: Instance, isForward: Bool, _ backend: inout B
+  ) -> Bool {
+    while step < end {
+      switch program.steps[step] {
+      case .acquire(let buffer): backend.acquire(buffer, instance)
+      case .release(let buffer): backend.release(buffer, instance)
+      case .compute(let index): backend.issue(Int(index), of: program, instance)
+      case .start(let index):
+        let handle = backend.start(Int(index), of: program, instance)
+        if isForward {
+          handles[Int(index)] = handle
+        } else {
+          backwardHandles[Int(index)] = handle
+        }
+      case .wait(let index):
+        let handle = isForward ? handles[Int(index)] : backwardHandles[Int(index)]
+        guard backend.wait(handle) else { return false }
+      }
+      step += 1
+    }
+    return true
+  }
+}
+
+extension StageProgram {
+  /// The template of a pass.
+  @inlinable public func program(for pass: Action.Pass) -> Program {
+    switch pass {
+    case .forward: forward
+    case .backward: backward
+    case .backwardInput: backwardInput
+    case .backwardWeight: backwardWeight
+    }
+  }
+
+  /// The largest number of transfers in one of its programs.
+  var mostTransfers: Int {
+    [forward, backward, backwardInput, backwardWeight, reduce, update].map(\.transfers.count).max() ?? 0
+  }
+}

@@ -1,0 +1,194 @@
+import Schedules
+
+/// A message between neighbouring stages.
+public struct PipelineTransfer: Hashable, Sendable {
+  public var boundary: Boundary
+  public var isSend: Bool
+  /// The stage whose buffer is sent or received, on this rank.
+  public var stage: Int
+  public var microbatch: Int
+  /// The pipeline rank at the other end.
+  public var peer: Int
+}
+
+/// One entry of what a pipeline rank does in a step.
+public enum Item: Hashable, Sendable {
+  case run(Action)
+  case overlapped(forward: Action, backward: Action)
+  /// Starts a message, as an index into `RankProgram.transfers`.
+  case start(Int)
+  /// Waits for a message that was started.
+  case wait(Int)
+  /// Passes a boundary buffer to the next stage on the same rank: of `stage`, for `microbatch`.
+  case handOver(Boundary, stage: Int, microbatch: Int)
+  /// Begins to reduce a stage's gradients over their copies: no later action of this step adds to them.
+  case reduce(stage: Int)
+  /// Waits for a stage's reduction and sums the squares of the shard that this rank owns.
+  case norm(stage: Int)
+  /// Agrees on the norm of all gradients.
+  case agree
+  /// Updates a stage's shard and gathers its parameters.
+  case update(stage: Int)
+}
+
+/// What one pipeline rank does in a step, with its messages and optimizer made explicit.
+public struct RankProgram: Hashable, Sendable {
+  public var pipelineRank: Int
+  /// The stages that this rank holds.
+  public var stages: [Int]
+  public var items: [Item]
+  public var transfers: [PipelineTransfer]
+}
+
+extension RankProgram {
+  /// Makes a rank's program of its row of a lowered schedule.
+  ///
+  /// A receive is waited for in front of the action that reads it; a send in front of the next send to
+  /// the same peer in the same direction, and at the end. Between two commits all start together and the
+  /// rank goes on when all are complete.
+  public init(schedule: Schedule, rank: Int) {
+    var builder = RankProgramBuilder(schedule: schedule, rank: rank)
+    for cell in schedule.ranks[rank] { builder.add(cell) }
+    builder.finish()
+    pipelineRank = rank
+    stages = schedule.placement.stages(ofRank: rank)
+    items = builder.items
+    transfers = builder.transfers
+  }
+}
+
+private struct RankProgramBuilder {
+  let schedule: Schedule
+  let rank: Int
+  let usesCommits: Bool
+  var items: [Item] = []
+  var transfers: [PipelineTransfer] = []
+  /// Started and not yet waited for.
+  private var group: [Int] = []
+  private var receives: [(action: Action, transfer: Int)] = []
+  private var sends: [(transfer: Int, boundary: Boundary, peer: Int)] = []
+  /// Stages by the index of the last cell that adds to their gradients.
+  private var lastWeightCell: [Int: Int] = [:]
+  private var cellIndex = 0
+
+  init(schedule: Schedule, rank: Int) {
+    self.schedule = schedule
+    self.rank = rank
+    usesCommits = schedule.ranks[rank].contains(.commit)
+    for (index, cell) in schedule.ranks[rank].enumerated() {
+      switch cell {
+      case .run(let action) where action.pass != .backwardInput:
+        lastWeightCell[action.stage] = index
+      case .overlapped(let forward, let backward):
+        lastWeightCell[forward.stage] = index
+        lastWeightCell[backward.stage] = index
+      default: break
+      }
+    }
+  }
+
+  mutating func add(_ cell: Cell) {
+    switch cell {
+    case .idle: break
+    case .run(let action):
+      awaitInputs(of: action)
+      items.append(.run(action))
+      handOver(action)
+    case .overlapped(let forward, let backward):
+      awaitInputs(of: forward)
+      awaitInputs(of: backward)
+      items.append(.overlapped(forward: forward, backward: backward))
+      handOver(forward)
+      handOver(backward)
+    case .send(let boundary, let stage, let microbatch):
+      send(boundary, stage, microbatch)
+    case .receive(let boundary, let stage, let microbatch):
+      receive(boundary, stage, microbatch)
+    case .commit:
+      items += group.map { .wait($0) }
+      group = []
+    }
+    for stage in lastWeightCell.keys.sorted() where lastWeightCell[stage] == cellIndex {
+      items.append(.reduce(stage: stage))
+    }
+    cellIndex += 1
+  }
+
+  mutating func finish() {
+    items += sends.map { .wait($0.transfer) }
+    let stages = schedule.placement.stages(ofRank: rank)
+    items += stages.map { .norm(stage: $0) }
+    items.append(.agree)
+    items += stages.map { .update(stage: $0) }
+  }
+
+  private func owner(_ stage: Int, _ microbatch: Int) -> Int {
+    schedule.placement.rank(
+      ofStage: stage, microbatch: microbatch, microbatchCount: schedule.microbatchCount)
+  }
+
+  private mutating func send(_ boundary: Boundary, _ stage: Int, _ microbatch: Int) {
+    let peer = owner(boundary == .activation ? stage + 1 : stage - 1, microbatch)
+    if !usesCommits,
+      let index = sends.firstIndex(where: { $0.boundary == boundary && $0.peer == peer })
+    {
+      items.append(.wait(sends.remove(at: index).transfer))
+    }
+    let transfer = start(boundary, isSend: true, stage, microbatch, peer)
+    if usesCommits {
+      group.append(transfer)
+    } else {
+      sends.append((transfer, boundary, peer))
+    }
+  }
+
+  private mutating func receive(_ boundary: Boundary, _ stage: Int, _ microbatch: Int) {
+    let peer = owner(boundary == .activation ? stage - 1 : stage + 1, microbatch)
+    let transfer = start(boundary, isSend: false, stage, microbatch, peer)
+    if usesCommits {
+      group.append(transfer)
+    } else {
+      let pass: Action.Pass = boundary == .activation ? .forward : .backward
+      receives.append((Action(pass, stage: stage, microbatch: microbatch), transfer))
+    }
+  }
+
+  private mutating func start(
+    _ boundary: Boundary, isSend: Bool, _ stage: Int, _ microbatch: Int, _ peer: Int
+  ) -> Int {
+    transfers.append(
+      PipelineTransfer(
+        boundary: boundary, isSend: isSend, stage: stage, microbatch: microbatch, peer: peer))
+    items.append(.start(transfers.count - 1))
+    return transfers.count - 1
+  }
+
+  /// Waits for what an action reads.
+  private mutating func awaitInputs(of action: Action) {
+    guard action.pass != .backwardWeight else { return }
+    let pass: Action.Pass = action.pass == .forward ? .forward : .backward
+    let key = Action(pass, stage: action.stage, microbatch: action.microbatch)
+    if let index = receives.firstIndex(where: { $0.action == key }) {
+      items.append(.wait(receives.remove(at: index).transfer))
+    }
+  }
+
+  /// Passes on what an action made where the next stage lies on this rank.
+  private mutating func handOver(_ action: Action) {
+    switch action.pass {
+    case .forward:
+      let next = action.stage + 1
+      if next < schedule.stageCount, owner(next, action.microbatch) == rank {
+        items.append(
+          .handOver(.activation, stage: action.stage, microbatch: action.microbatch))
+      }
+    case .backward, .backwardInput:
+      let next = action.stage - 1
+      if next >= 0, owner(next, action.microbatch) == rank {
+        items.append(
+          .handOver(.gradient, stage: action.stage, microbatch: action.microbatch))
+      }
+    case .backwardWeight: break
+    }
+  }
+}
