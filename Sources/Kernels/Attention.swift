@@ -1,0 +1,175 @@
+// Causal attention without a matrix of scores beyond one tile.
+//
+// A tile is 64 queries by at most 512 keys, which lie in the second-level cache with the head's keys
+// and values. Its scores come from one matrix product, become probabilities in place with a running
+// maximum and sum (Dao et al., FlashAttention-2, arXiv 2307.08691), and go into a second product.
+// The forward pass keeps the logarithm of each row's sum of exponentials; the backward pass forms the
+// scores again from it. Looked at instead: whole rows of scores (memory grows with the sequence),
+// dot products by SIMD8 (half of OpenBLAS's rate).
+//
+// What is computed: queries i0 ..< i1 of a tile meet the keys 0 ..< i1 + (keys - queries), so a part
+// of the last tile lies above the diagonal; it is computed, counted, and set to zero.
+
+/// The sizes of a causal attention.
+public struct AttentionShape: Equatable, Sendable {
+  /// Independent sequences.
+  public var sequences: Int
+  /// Queries of a sequence; they are the last ones of its keys.
+  public var queries: Int
+  /// Keys and values of a sequence, at least as many as queries.
+  public var keys: Int
+  /// Query heads.
+  public var heads: Int
+  /// Key and value heads; each serves heads / keyHeads query heads that follow one another.
+  public var keyHeads: Int
+  /// Width of a key that belongs to one head.
+  public var keyWidth: Int
+  /// Width of the key that all heads share, after the head's own (latent attention); 0 for none.
+  public var sharedWidth: Int
+  /// Width of a value.
+  public var valueWidth: Int
+  /// What scores are multiplied by before the softmax.
+  public var scale: Float
+
+  /// Queries of a tile.
+  public static let queryTile = 64
+  /// The most keys of a tile.
+  public static let keyTile = 512
+
+  public init(
+    sequences: Int, queries: Int, keys: Int? = nil, heads: Int, keyHeads: Int? = nil,
+    keyWidth: Int, sharedWidth: Int = 0, valueWidth: Int? = nil, scale: Float
+  ) {
+    self.sequences = sequences
+    self.queries = queries
+    self.keys = keys ?? queries
+    self.heads = heads
+    self.keyHeads = keyHeads ?? heads
+    self.keyWidth = keyWidth
+    self.sharedWidth = sharedWidth
+    self.valueWidth = valueWidth ?? keyWidth
+    self.scale = scale
+    precondition(sequences >= 0 && queries > 0, "a sequence has queries")
+    precondition(self.keys >= queries, "queries are the last of the keys")
+    precondition(heads > 0 && self.keyHeads > 0, "there are heads")
+    precondition(heads % self.keyHeads == 0, "key heads divide query heads")
+    precondition(keyWidth > 0 && sharedWidth >= 0 && self.valueWidth > 0, "a head has a width")
+  }
+
+  /// Width of a query: the head's own part, then the shared one.
+  public var queryWidth: Int { keyWidth + sharedWidth }
+
+  /// Pairs of query and key of one head of one sequence that are computed, masked ones included.
+  public var computedPairs: Int {
+    var pairs = 0
+    var first = 0
+    while first < queries {
+      let end = min(first + AttentionShape.queryTile, queries)
+      pairs += (end - first) * (end + keys - queries)
+      first = end
+    }
+    return pairs
+  }
+
+  /// FLOPs of the forward pass, as counted: scores, and values weighted by them.
+  public var forwardFLOPs: Int {
+    2 * sequences * heads * computedPairs * (queryWidth + valueWidth)
+  }
+
+  /// FLOPs of the backward pass, as counted: the scores again, and four gradients.
+  public var backwardFLOPs: Int {
+    2 * sequences * heads * computedPairs * (3 * queryWidth + 2 * valueWidth)
+  }
+}
+
+/// What attention reads: queries, keys, values and the key that all heads share.
+public struct AttentionInputs {
+  /// (sequences * queries, heads, queryWidth).
+  public var query: Heads
+  /// (sequences * keys, keyHeads, keyWidth).
+  public var key: Heads
+  /// (sequences * keys, sharedWidth), the part of the key that all heads share.
+  public var sharedKey: Heads?
+  /// (sequences * keys, keyHeads, valueWidth).
+  public var value: Heads
+
+  public init(query: Heads, key: Heads, sharedKey: Heads? = nil, value: Heads) {
+    self.query = query
+    self.key = key
+    self.sharedKey = sharedKey
+    self.value = value
+  }
+}
+
+/// One tile: some queries of one head of one sequence against some of its keys.
+struct AttentionTile {
+  var head: Int
+  var keyHead: Int
+  /// The first query as a row of the batch, and its number within the sequence.
+  var queryRow: Int
+  var firstQuery: Int
+  var queries: Int
+  /// The first key as a row of the batch, and its number within the sequence.
+  var keyRow: Int
+  var firstKey: Int
+  var keys: Int
+}
+
+extension AttentionShape {
+  /// Visits tiles in the order of sequence, key head, head, queries, keys.
+  @inline(__always)
+  func forEachTile(_ body: (AttentionTile, _ isFirst: Bool, _ isLast: Bool) -> Void) {
+    let group = heads / keyHeads
+    for sequence in 0..<sequences {
+      for head in 0..<heads {
+        var first = 0
+        while first < queries {
+          let count = min(AttentionShape.queryTile, queries - first)
+          let end = first + count + keys - queries
+          var firstKey = 0
+          while firstKey < end {
+            let tileKeys = min(AttentionShape.keyTile, end - firstKey)
+            let tile = AttentionTile(
+              head: head, keyHead: head / group, queryRow: sequence * queries + first,
+              firstQuery: first, queries: count, keyRow: sequence * keys + firstKey,
+              firstKey: firstKey, keys: tileKeys)
+            body(tile, firstKey == 0, firstKey + tileKeys == end)
+            firstKey += tileKeys
+          }
+          first += count
+        }
+      }
+    }
+  }
+
+  /// How many keys of a tile query `row` of it may see.
+  @inline(__always)
+  func visible(_ tile: AttentionTile, row: Int) -> Int {
+    let last = tile.firstQuery &+ row &+ keys &- queries
+    return max(0, min(tile.keys, last &+ 1 &- tile.firstKey))
+  }
+
+  /// Scores of a tile, scaled: scoreTile (queries, keys of the tile).
+  func scores(_ tile: AttentionTile, _ inputs: AttentionInputs, on bench: Workbench) {
+    let query = inputs.query.at(token: tile.queryRow, head: tile.head)
+    let key = inputs.key.at(token: tile.keyRow, head: tile.keyHead)
+    matmul(
+      bench.scoreTile, stride: tile.keys, Factor(query, stride: inputs.query.tokenStride),
+      Factor(key, stride: inputs.key.tokenStride, isTransposed: true),
+      ProductSize(m: tile.queries, n: tile.keys, k: keyWidth), scale: scale, as: .attention,
+      on: bench)
+    guard let shared = inputs.sharedKey else { return }
+    matmul(
+      bench.scoreTile, stride: tile.keys,
+      Factor(query + keyWidth, stride: inputs.query.tokenStride),
+      Factor(
+        shared.at(token: tile.keyRow, head: 0), stride: shared.tokenStride, isTransposed: true),
+      ProductSize(m: tile.queries, n: tile.keys, k: sharedWidth), scale: scale, accumulate: true,
+      as: .attention, on: bench)
+  }
+
+  func check(_ inputs: AttentionInputs) {
+    precondition(
+      (sharedWidth > 0) == (inputs.sharedKey != nil), "a shared key is given where it has a width")
+  }
+}

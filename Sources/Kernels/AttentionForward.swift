@@ -1,0 +1,67 @@
+import RealModule
+
+/// out = softmax(scale * query * key, causal) * value.
+///
+/// - Parameters:
+///   - out: (sequences * queries, heads, valueWidth), not overlapping the inputs.
+///   - logSum: (sequences, heads, queries), the logarithm of each row's sum of exponentials.
+public func attentionForward(
+  _ out: MutableHeads, logSum: UnsafeMutablePointer<Float>, _ inputs: AttentionInputs,
+  _ shape: AttentionShape, on bench: Workbench
+) {
+  shape.check(inputs)
+  let maxima = bench.rowScratch
+  let sums = bench.rowScratch + AttentionShape.queryTile
+  shape.forEachTile { tile, isFirst, isLast in
+    shape.scores(tile, inputs, on: bench)
+    for row in 0..<tile.queries {
+      let scores = bench.scoreTile + row * tile.keys
+      let target = out.at(token: tile.queryRow + row, head: tile.head)
+      let old = isFirst ? -Float.infinity : maxima[row]
+      let visible = shape.visible(tile, row: row)
+      let new = max(old, laneMaximum(scores, visible))
+      let sum = exponentials(scores, visible: visible, count: tile.keys, minus: new)
+      if isFirst {
+        sums[row] = sum
+      } else {
+        let correction = Float.exp(old - new)
+        sums[row] = sums[row] * correction + sum
+        if correction != 1 { scale(target, target, by: correction, count: shape.valueWidth) }
+      }
+      maxima[row] = new
+    }
+    let value = inputs.value.at(token: tile.keyRow, head: tile.keyHead)
+    matmul(
+      out.at(token: tile.queryRow, head: tile.head), stride: out.tokenStride,
+      Factor(bench.scoreTile, stride: tile.keys), Factor(value, stride: inputs.value.tokenStride),
+      ProductSize(m: tile.queries, n: shape.valueWidth, k: tile.keys), accumulate: !isFirst,
+      as: .attention, on: bench)
+    if isLast { finish(tile, out, logSum, maxima: maxima, sums: sums, shape) }
+  }
+}
+
+/// Divides the rows of a finished tile by their sums and keeps the logarithms.
+private func finish(
+  _ tile: AttentionTile, _ out: MutableHeads, _ logSum: Output, maxima: Output, sums: Output,
+  _ shape: AttentionShape
+) {
+  let sequence = tile.queryRow / shape.queries
+  let kept = logSum + (sequence * shape.heads + tile.head) * shape.queries + tile.firstQuery
+  for row in 0..<tile.queries {
+    let target = out.at(token: tile.queryRow + row, head: tile.head)
+    scale(target, target, by: 1 / sums[row], count: shape.valueWidth)
+    kept[row] = maxima[row] + Float.log(sums[row])
+  }
+}
+
+/// Replaces scores by exp(score - shift) where visible, by zero elsewhere; returns their sum.
+@inline(__always)
+func exponentials(_ scores: Output, visible: Int, count: Int, minus shift: Float) -> Float {
+  let sum = laneSum(visible) { i, n in
+    let value = exponential(scores.lanes(i, n) - shift)
+    scores.store(value, i, n)
+    return value
+  }
+  (scores + visible).update(repeating: 0, count: count - visible)
+  return sum
+}

@@ -1,0 +1,101 @@
+// Eight floats at a time. A plain `sum += a * b` is never vectorised, since Swift keeps the order of
+// floating-point additions; here the order is written down: lane by lane, in four accumulators, and
+// the lanes are added in a fixed tree. So the same input always gives the same bits.
+
+typealias Lanes = SIMD8<Float>
+typealias Input = UnsafePointer<Float>
+typealias Output = UnsafeMutablePointer<Float>
+
+extension UnsafePointer where Pointee == Float {
+  /// Loads `n` floats from offset `i`; lanes from `n` on are zero.
+  ///
+  /// `n` is 8 except at a row's end.
+  @inline(__always)
+  func lanes(_ i: Int, _ n: Int) -> Lanes {
+    if n == 8 { return UnsafeRawPointer(self + i).loadUnaligned(as: Lanes.self) }
+    var result = Lanes()
+    for j in 0..<n { result[j] = self[i &+ j] }
+    return result
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Float {
+  @inline(__always)
+  func lanes(_ i: Int, _ n: Int) -> Lanes { Input(self).lanes(i, n) }
+
+  /// Stores the first `n` lanes at offset `i`.
+  @inline(__always)
+  func store(_ value: Lanes, _ i: Int, _ n: Int) {
+    if n == 8 {
+      UnsafeMutableRawPointer(self + i).storeBytes(of: value, as: Lanes.self)
+    } else {
+      for j in 0..<n { self[i &+ j] = value[j] }
+    }
+  }
+}
+
+/// Calls `body` with each offset that is a multiple of 8 and the number of elements there.
+@inline(__always)
+func sweep(_ count: Int, _ body: (_ i: Int, _ n: Int) -> Void) {
+  let whole = count & ~7
+  var i = 0
+  while i < whole {
+    body(i, 8)
+    i &+= 8
+  }
+  if i < count { body(i, count &- i) }
+}
+
+/// The sum over `count` elements of `term`, in an order that depends on `count` alone.
+@inline(__always)
+func laneSum(_ count: Int, _ term: (_ i: Int, _ n: Int) -> Lanes) -> Float {
+  var a = Lanes()
+  var b = Lanes()
+  var c = Lanes()
+  var d = Lanes()
+  var i = 0
+  while i &+ 32 <= count {
+    a += term(i, 8)
+    b += term(i &+ 8, 8)
+    c += term(i &+ 16, 8)
+    d += term(i &+ 24, 8)
+    i &+= 32
+  }
+  while i &+ 8 <= count {
+    a += term(i, 8)
+    i &+= 8
+  }
+  if i < count { b += keep(term(i, count &- i), first: count &- i) }
+  return ((a + b) + (c + d)).sum()
+}
+
+/// The largest of `count` elements; -infinity when there are none, NaN is passed over.
+@inline(__always)
+func laneMaximum(_ x: Input, _ count: Int) -> Float {
+  var a = Lanes(repeating: -.infinity)
+  var b = a
+  var i = 0
+  while i &+ 16 <= count {
+    let p = x.lanes(i, 8)
+    let q = x.lanes(i &+ 8, 8)
+    a.replace(with: p, where: p .> a)
+    b.replace(with: q, where: q .> b)
+    i &+= 16
+  }
+  a.replace(with: b, where: b .> a)
+  var result = -Float.infinity
+  for j in 0..<8 where a[j] > result { result = a[j] }
+  while i < count {
+    if x[i] > result { result = x[i] }
+    i &+= 1
+  }
+  return result
+}
+
+/// Sets lanes from `n` on to zero.
+@inline(__always)
+func keep(_ value: Lanes, first n: Int) -> Lanes {
+  var result = value
+  for j in n..<8 { result[j] = 0 }
+  return result
+}

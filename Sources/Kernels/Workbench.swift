@@ -1,0 +1,74 @@
+import COpenBLAS
+
+/// What the kernels of one rank share: FLOP counts, the callback that drives messages, scratch.
+///
+/// A workbench belongs to one thread. FLOPs are counted where the product is called, from the sizes
+/// that it was called with, and from nothing else.
+public final class Workbench {
+  /// What a product is counted as.
+  public enum Purpose: Sendable {
+    case matmul, attention
+  }
+
+  /// FLOPs of matrix products outside attention: 2 m n k each.
+  public private(set) var matmulFLOPs: Int = 0
+  /// FLOPs of the products inside attention, as computed, the masked part of a tile included.
+  public private(set) var attentionFLOPs: Int = 0
+  /// FLOPs of all matrix products.
+  public var countedFLOPs: Int { matmulFLOPs + attentionFLOPs }
+
+  /// Called between two panels of a long kernel; a runtime drives its messages here.
+  ///
+  /// Panels are the same whether it is set or not, so it does not change any bit.
+  public var progress: (() -> Void)?
+
+  /// The most FLOPs of a panel: 2 ms at 75 GFLOP/s.
+  ///
+  /// OpenBLAS gave 90 GFLOP/s at best on one Zen 3 core (measured), so 2 ms holds down to 75.
+  public static let panelFLOPs = 150_000_000
+
+  let scoreTile: UnsafeMutablePointer<Float>
+  let gradientTile: UnsafeMutablePointer<Float>
+  let rowScratch: UnsafeMutablePointer<Float>
+  private var sinceProgress = 0
+
+  /// Bytes of scratch that a workbench holds for as long as it lives.
+  public static var scratchBytes: Int {
+    4 * (2 * AttentionShape.queryTile * AttentionShape.keyTile + 2 * AttentionShape.queryTile)
+  }
+
+  public init() {
+    let tile = AttentionShape.queryTile * AttentionShape.keyTile
+    scoreTile = .allocate(capacity: tile)
+    gradientTile = .allocate(capacity: tile)
+    rowScratch = .allocate(capacity: 2 * AttentionShape.queryTile)
+    scoreTile.initialize(repeating: 0, count: tile)
+    gradientTile.initialize(repeating: 0, count: tile)
+    rowScratch.initialize(repeating: 0, count: 2 * AttentionShape.queryTile)
+  }
+
+  deinit {
+    scoreTile.deallocate()
+    gradientTile.deallocate()
+    rowScratch.deallocate()
+  }
+
+  /// Sets both counts to zero, at the start of a step.
+  public func resetCounts() {
+    matmulFLOPs = 0
+    attentionFLOPs = 0
+  }
+
+  /// Counts a product that is about to run, and drives messages when a panel's worth has passed.
+  func count(_ flops: Int, as purpose: Purpose) {
+    switch purpose {
+    case .matmul: matmulFLOPs += flops
+    case .attention: attentionFLOPs += flops
+    }
+    sinceProgress += flops
+    if sinceProgress > Workbench.panelFLOPs {
+      sinceProgress = flops
+      progress?()
+    }
+  }
+}

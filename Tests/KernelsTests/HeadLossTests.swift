@@ -1,0 +1,70 @@
+import Kernels
+import Testing
+
+@Suite struct HeadLossTests {
+  @Test(arguments: [1, 3, 128])
+  func lossAndGradients(_ tile: Int) {
+    var numbers = Numbers(seed: 18)
+    let shape = HeadShape(rows: 7, columns: 5, vocabulary: 19, tile: tile)
+    let (hidden, weight) = (numbers.floats(35, limit: 2), numbers.floats(95))
+    let labels: [Int32] = [0, 18, -1, 4, 4, -1, 7]
+    let bench = Workbench()
+    var workspace = [Float](repeating: .nan, count: shape.workspaceCount)
+    var dw = [Float](repeating: 1, count: 95)
+    var loss = LossSum()
+    let dh = filled(35) {
+      loss = headLossBackward(
+        $0, &dw, workspace: &workspace, hidden, weight, labels: labels, shape, scale: 0.2,
+        on: bench)
+    }
+    #expect(bench.matmulFLOPs == 3 * 2 * 7 * 5 * 19)
+    let (h, w, l) = (doubles(hidden), doubles(weight), labels.map(Int.init))
+    let exact = Reference.headLoss(h, w, labels: l, shape)
+    #expect(loss.labelled == 5)
+    #expect(abs(loss.sum - exact) < 1e-5 * exact)
+    expectClose(
+      dh, Reference.gradient(at: h) { 0.2 * Reference.headLoss($0, w, labels: l, shape) },
+      within: 3e-5)
+    let weights = Reference.gradient(at: w) { 0.2 * Reference.headLoss(h, $0, labels: l, shape) }
+    expectClose(dw, weights.map { $0 + 1 }, within: 3e-5)
+
+    let only = headLoss(
+      workspace: &workspace, hidden, weight, labels: labels, shape, on: Workbench())
+    #expect(only.labelled == 5)
+    #expect(abs(only.sum - exact) < 1e-5 * exact)
+    let logits = filled(7 * 19) { headLogits($0, hidden, weight, shape, on: bench) }
+    let size = ProductSize(m: 7, n: 19, k: 5)
+    expectClose(logits, Reference.matmul(h, w, size, turnedB: true))
+  }
+
+  @Test func theSameInputsGiveTheSameBits() {
+    func run() -> ([Float], [Float], Double) {
+      var numbers = Numbers(seed: 19)
+      let shape = HeadShape(rows: 70, columns: 33, vocabulary: 300, tile: 32)
+      let (hidden, weight) = (numbers.floats(70 * 33), numbers.floats(300 * 33))
+      let labels = numbers.below(300, count: 70)
+      var workspace = [Float](repeating: .nan, count: shape.workspaceCount)
+      var dw = [Float](repeating: 0, count: 300 * 33)
+      var sum = 0.0
+      let dh = filled(70 * 33) {
+        sum =
+          headLossBackward(
+            $0, &dw, workspace: &workspace, hidden, weight, labels: labels, shape, scale: 1,
+            on: Workbench()
+          ).sum
+      }
+      return (dh, dw, sum)
+    }
+    let (a, b) = (run(), run())
+    #expect(a.0 == b.0 && a.1 == b.1 && a.2 == b.2)
+  }
+
+  @Test func aLabelOutsideTheVocabularyTraps() async {
+    await #expect(processExitsWith: .failure) {
+      var workspace: [Float] = [0, 0]
+      let shape = HeadShape(rows: 1, columns: 1, vocabulary: 2)
+      _ = headLoss(
+        workspace: &workspace, [1], [1, 2], labels: [2], shape, on: Workbench())
+    }
+  }
+}

@@ -1,0 +1,169 @@
+import Kernels
+import Testing
+
+@Suite struct RoutingTests {
+  static let rules = [
+    RouterRule(
+      experts: 8, chosen: 3, score: .sigmoid, groups: 4, chosenGroups: 2, isNormalised: true,
+      scale: 2.5),
+    RouterRule(experts: 9, chosen: 2, score: .softmax, isNormalised: true),
+    RouterRule(experts: 5, chosen: 1, score: .softmax, isNormalised: false, scale: 3),
+    RouterRule(
+      experts: 12, chosen: 4, score: .softmax, groups: 3, chosenGroups: 2, groupScore: .best,
+      isNormalised: false, scale: 16),
+    RouterRule(experts: 16, chosen: 16, score: .sigmoid, isNormalised: true),
+  ]
+
+  @Test(arguments: rules, [false, true])
+  func routesAsSortingDoes(_ rule: RouterRule, _ isBiased: Bool) {
+    var numbers = Numbers(seed: 14)
+    let rows = 40
+    let logits = numbers.floats(rows * rule.experts, limit: 3)
+    let bias = isBiased ? numbers.floats(rule.experts, limit: 0.5) : nil
+    let dw = numbers.floats(rows * rule.chosen)
+    let ds = numbers.floats(rows * rule.experts)
+    var experts = [Int32](repeating: -7, count: rows * rule.chosen)
+    var scores = [Float](repeating: .nan, count: rows * rule.experts)
+    let weights = filled(rows * rule.chosen) {
+      routerForward(
+        weights: $0, experts: &experts, scores: &scores, logits, bias: bias, rows: rows, rule)
+    }
+    let gradient = filled(logits.count) {
+      routerBackward(
+        $0, dw, scoreGradient: ds, scores: scores, experts: experts, rows: rows, rule)
+    }
+    for row in 0..<rows {
+      let all = row * rule.experts..<(row + 1) * rule.experts
+      let some = row * rule.chosen..<(row + 1) * rule.chosen
+      let x = doubles(Array(logits[all]))
+      let route = Reference.route(x, bias: bias.map(doubles), rule)
+      #expect(route.experts == experts[some].map(Int.init))
+      expectClose(Array(weights[some]), route.weights)
+      expectClose(Array(scores[all]), route.scores)
+      let expected = Reference.gradient(at: x) {
+        let moved = Reference.route($0, bias: bias.map(doubles), rule).scores
+        let weights = Reference.weights(scores: moved, experts: route.experts, rule)
+        return product(weights, doubles(Array(dw[some])))
+          + product(moved, doubles(Array(ds[all])))
+      }
+      expectClose(Array(gradient[all]), expected, within: 5e-5)
+    }
+  }
+
+  @Test func aRowOfNaNStillGetsDistinctExperts() {
+    let rule = RoutingTests.rules[0]
+    var experts = [Int32](repeating: -7, count: 3)
+    var scores = [Float](repeating: 0, count: 8)
+    let logits = [Float](repeating: .nan, count: 8)
+    let weights = filled(3) {
+      routerForward(weights: $0, experts: &experts, scores: &scores, logits, rows: 1, rule)
+    }
+    #expect(Set(experts).count == 3 && experts.allSatisfy { $0 >= 0 && $0 < 8 })
+    #expect(weights.allSatisfy { $0.isNaN })
+  }
+
+  @Test func balanceLossAndItsGradient() {
+    let rule = RouterRule(experts: 6, chosen: 2, score: .sigmoid, isNormalised: true)
+    var numbers = Numbers(seed: 15)
+    let (rows, sequence) = (8, 4)
+    let scores = numbers.floats(rows * 6).map { abs($0) + 0.01 }
+    let experts = (0..<rows).flatMap { row in
+      let first = numbers.below(6, count: 1)[0]
+      return [first, (first + 1 + Int32(row % 5)) % 6]
+    }
+    func reference(_ x: [Double]) -> Double {
+      (0..<rows / sequence).reduce(0) { sum, s in
+        var counts = [Int](repeating: 0, count: 6)
+        for slot in s * sequence * 2..<(s + 1) * sequence * 2 { counts[Int(experts[slot])] += 1 }
+        let part = (s * sequence..<(s + 1) * sequence).map { Array(x[$0 * 6..<$0 * 6 + 6]) }
+        return sum + Reference.balanceLoss(scores: part, counts: counts, alpha: 0.3, rule)
+      }
+    }
+    let loss = balanceLoss(
+      scores: scores, experts: experts, rows: rows, sequence: sequence, alpha: 0.3, rule)
+    #expect(abs(loss - reference(doubles(scores))) < 1e-6)
+    let gradient = filled(scores.count) {
+      balanceLossBackward(
+        $0, scores: scores, experts: experts, rows: rows, sequence: sequence, alpha: 0.3,
+        scale: 2, rule)
+    }
+    let expected = Reference.gradient(at: doubles(scores)) { 2 * reference($0) }
+    expectClose(gradient, expected, within: 2e-5)
+  }
+
+  @Test func permutingIsStableAndCombiningUndoesIt() {
+    var numbers = Numbers(seed: 16)
+    let (rows, chosen, columns, count) = (11, 3, 10, 5)
+    let experts = numbers.below(count + 1, count: rows * chosen).map { $0 - 1 }
+    var order = [Int32](repeating: -9, count: rows * chosen)
+    var positions = order
+    var counts = [Int32](repeating: 0, count: count)
+    let here = expertOrder(
+      order: &order, positions: &positions, counts: &counts, experts: experts, rows: rows,
+      chosen: chosen, expertCount: count)
+    let slots = experts.indices.filter { experts[$0] >= 0 }
+    let sorted = slots.sorted { (experts[$0], $0) < (experts[$1], $1) }
+    #expect(order.prefix(here).map(Int.init) == sorted)
+    #expect(
+      counts.map(Int.init) == (0..<count).map { e in slots.filter { experts[$0] == e }.count })
+
+    let x = numbers.floats(rows * columns)
+    let y = filled(here * columns) {
+      permuteForward($0, x, order: order, permuted: here, chosen: chosen, columns: columns)
+    }
+    for (position, slot) in sorted.enumerated() {
+      let row = slot / chosen
+      #expect(
+        y[position * columns..<(position + 1) * columns] == x[row * columns..<(row + 1) * columns])
+    }
+    let dy = numbers.floats(here * columns)
+    let dx = filled(x.count, preset: 1) {
+      permuteBackward(
+        $0, dy, positions: positions, rows: rows, chosen: chosen, columns: columns,
+        accumulate: true)
+    }
+    var expected = [Double](repeating: 1, count: x.count)
+    for (position, slot) in sorted.enumerated() {
+      for c in 0..<columns {
+        expected[slot / chosen * columns + c] += Double(dy[position * columns + c])
+      }
+    }
+    expectClose(dx, expected)
+  }
+
+  @Test func combinationAndItsGradients() {
+    var numbers = Numbers(seed: 17)
+    let (rows, chosen, columns) = (5, 2, 9)
+    let positions: [Int32] = [3, 0, -1, 1, 2, 4, 5, -1, 7, 6]
+    let (x, w) = (numbers.floats(8 * columns), numbers.floats(rows * chosen))
+    let dy = numbers.floats(rows * columns)
+    func forward(_ x: [Double], _ w: [Double]) -> [Double] {
+      var out = [Double](repeating: 0, count: rows * columns)
+      for (slot, position) in positions.enumerated() where position >= 0 {
+        for c in 0..<columns {
+          out[slot / chosen * columns + c] += w[slot] * x[Int(position) * columns + c]
+        }
+      }
+      return out
+    }
+    let y = filled(rows * columns) {
+      combineForward(
+        $0, x, weights: w, positions: positions, rows: rows, chosen: chosen, columns: columns)
+    }
+    expectClose(y, forward(doubles(x), doubles(w)))
+    var dw = [Float](repeating: .nan, count: w.count)
+    let dx = filled(x.count) {
+      combineBackward(
+        $0, weights: &dw, dy, x, weights: w, positions: positions, rows: rows, chosen: chosen,
+        columns: columns)
+    }
+    let inputs = Reference.gradient(at: doubles(x)) {
+      product(forward($0, doubles(w)), doubles(dy))
+    }
+    expectClose(dx, inputs)
+    let weights = Reference.gradient(at: doubles(w)) {
+      product(forward(doubles(x), $0), doubles(dy))
+    }
+    expectClose(dw, weights)
+  }
+}
