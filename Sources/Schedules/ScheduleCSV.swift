@@ -1,0 +1,162 @@
+extension Cell: CustomStringConvertible {
+  /// The text of a cell in the reference notation.
+  public var description: String {
+    switch self {
+    case .idle: ""
+    case .run(let action): "\(action)"
+    case .overlapped(let forward, let backward): "(\(forward);\(backward))OVERLAP_F_B"
+    case .send(let boundary, let stage, let microbatch):
+      "\(stage)SEND_\(boundary.rawValue)\(microbatch)"
+    case .receive(let boundary, let stage, let microbatch):
+      "\(stage)RECV_\(boundary.rawValue)\(microbatch)"
+    case .commit: "COMMIT"
+    }
+  }
+
+  /// Reads one cell, or throws with what is wrong with it.
+  public init(text: some StringProtocol) throws(ScheduleError) {
+    var rest = Substring(text)
+    while rest.first == " " { rest.removeFirst() }
+    while rest.last == " " { rest.removeLast() }
+    if rest.isEmpty {
+      self = .idle
+    } else if rest == "COMMIT" {
+      self = .commit
+    } else if rest.hasPrefix("(") {
+      self = try Cell.pair(rest)
+    } else {
+      self = try Cell.single(rest)
+    }
+  }
+
+  private static func pair(_ text: Substring) throws(ScheduleError) -> Cell {
+    let suffix = ")OVERLAP_F_B"
+    let parts = text.dropFirst().dropLast(suffix.count).split(
+      separator: ";", omittingEmptySubsequences: false)
+    guard text.hasSuffix(suffix), parts.count == 2,
+      case .run(let forward) = try single(parts[0]), forward.pass == .forward,
+      case .run(let backward) = try single(parts[1]), backward.pass == .backward
+    else {
+      throw ScheduleError("an overlapped pair is written like (0F7;3B5)OVERLAP_F_B")
+    }
+    return .overlapped(forward: forward, backward: backward)
+  }
+
+  private static func single(_ text: Substring) throws(ScheduleError) -> Cell {
+    let digits = text.prefix { $0.isASCII && $0.isNumber }
+    let afterStage = text.dropFirst(digits.count)
+    let letters = afterStage.prefix { !($0.isASCII && $0.isNumber) }
+    guard let stage = Int(digits), let microbatch = Int(afterStage.dropFirst(letters.count)),
+      microbatch >= 0
+    else {
+      throw ScheduleError("a cell is a stage, an action and a microbatch, like 2F0 or 3RECV_B1")
+    }
+    switch letters {
+    case "SEND_F": return .send(.activation, stage: stage, microbatch: microbatch)
+    case "SEND_B": return .send(.gradient, stage: stage, microbatch: microbatch)
+    case "RECV_F": return .receive(.activation, stage: stage, microbatch: microbatch)
+    case "RECV_B": return .receive(.gradient, stage: stage, microbatch: microbatch)
+    default:
+      guard letters.count == 1, let pass = Action.Pass(rawValue: letters[letters.startIndex])
+      else {
+        throw ScheduleError(
+          "there is no action '\(letters)'; one of F B I W SEND_F RECV_F SEND_B RECV_B")
+      }
+      return .run(Action(pass, stage: stage, microbatch: microbatch))
+    }
+  }
+}
+
+extension Action: CustomStringConvertible {
+  /// The text of an action in the reference notation, such as `2F0`.
+  public var description: String { "\(stage)\(pass.rawValue)\(microbatch)" }
+}
+
+extension Schedule {
+  /// The schedule in the reference notation: a row per rank, a cell per action, an empty cell for an
+  /// idle slot.
+  public var csv: String {
+    ranks.map { $0.map(\.description).joined(separator: ",") + "\n" }.joined()
+  }
+
+  /// Reads a schedule in the reference notation. Stages, microbatches and their ranks follow from the
+  /// cells; whether the order can be carried out is for `validate()` to say.
+  ///
+  /// - Throws: the row (from 1), the cell (from 1) and what is wrong with it.
+  public init(csv text: String) throws(ScheduleError) {
+    var rows = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    while let last = rows.last, last.allSatisfy({ $0 == " " }) { rows.removeLast() }
+    if rows.isEmpty { throw ScheduleError("the schedule has no rows; it needs one for every rank") }
+    var ranks: [[Cell]] = []
+    for (row, line) in rows.enumerated() {
+      var cells: [Cell] = []
+      for text in line.split(separator: ",", omittingEmptySubsequences: false) {
+        do {
+          cells.append(try Cell(text: text))
+        } catch {
+          throw ScheduleError(
+            "row \(row + 1), cell \(cells.count + 1): '\(text.printable)': \(error.message)")
+        }
+      }
+      ranks.append(cells)
+    }
+    try self.init(ranksInferringPlacement: ranks)
+  }
+
+  /// Counts stages and microbatches and finds out which rank holds which stage.
+  private init(ranksInferringPlacement ranks: [[Cell]]) throws(ScheduleError) {
+    let cellCount = ranks.reduce(0) { $0 + $1.count }
+    var stages = 0
+    var microbatches = 0
+    for (row, cells) in ranks.enumerated() {
+      for (column, cell) in cells.enumerated() {
+        for action in cell.actions {
+          guard action.stage < 2 * cellCount, action.microbatch < 2 * cellCount else {
+            throw ScheduleError(
+              "row \(row + 1), cell \(column + 1): '\(cell)': the number is beyond what a schedule "
+                + "of \(cellCount) cells can hold")
+          }
+          stages = max(stages, action.stage + 1)
+          microbatches = max(microbatches, action.microbatch + 1)
+        }
+      }
+    }
+    if stages == 0 { throw ScheduleError("the schedule has no actions") }
+    var homes = [[Int]](repeating: [], count: stages)
+    for (row, cells) in ranks.enumerated() {
+      for action in cells.lazy.flatMap(\.actions) where homes[action.stage].last != row {
+        homes[action.stage].append(row)
+      }
+    }
+    if let missing = homes.firstIndex(of: []) {
+      throw ScheduleError("no row has an action of stage \(missing), though there are \(stages)")
+    }
+    let placement: Placement
+    if let stage = homes.firstIndex(where: { $0.count > 1 }) {
+      let isTwoWay = homes.indices.allSatisfy { stage in
+        homes.count == ranks.count
+          && homes[stage].allSatisfy { $0 == stage || $0 == stages - 1 - stage }
+      }
+      guard isTwoWay else {
+        throw ScheduleError(
+          "stage \(stage) has actions in row \(homes[stage][0] + 1) and row \(homes[stage][1] + 1); "
+            + "a stage lies on one rank, or on ranks r and P-1-r for DualPipe")
+      }
+      placement = .bidirectional(ranks: ranks.count)
+    } else {
+      placement = .fixed(homes.map { $0[0] })
+    }
+    self.init(
+      ranks: ranks, stageCount: stages, microbatchCount: microbatches, placement: placement)
+  }
+}
+
+extension StringProtocol {
+  /// At most 40 characters, without control characters, for a message.
+  fileprivate var printable: String {
+    String(
+      prefix(40).map {
+        $0.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 } ? $0 : "?"
+      })
+  }
+}
