@@ -1,0 +1,70 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A file that a person wrote, as a tree of tables, lists and scalars that knows its lines.
+///
+/// Reads YAML and JSON. Every fault of the file is a `ConfigurationError`; no file, however broken,
+/// ends the program.
+public struct Document: Hashable, Sendable {
+  /// The name under which messages speak of the file.
+  public let name: String
+  var root: Element
+
+  /// Reads the file at `path`.
+  public init(file path: String) throws(ConfigurationError) {
+    try self.init(bytes: Self.contents(of: path), name: path)
+  }
+
+  /// Reads text that messages call `name`.
+  public init(text: String, name: String) throws(ConfigurationError) {
+    try self.init(bytes: Array(text.utf8), name: name)
+  }
+
+  /// Reads UTF-8 bytes, such as an embedded file, that messages call `name`.
+  public init(bytes: [UInt8], name: String) throws(ConfigurationError) {
+    self.name = name
+    root = try DocumentParser(name: name).parse(bytes)
+  }
+
+  /// The outermost table, whose `finish()` must be called when everything is read.
+  ///
+  /// - Parameter toleratesUnknownKeys: whether keys that nobody reads are passed over in silence, as
+  ///   other people's files need.
+  public func table(toleratesUnknownKeys: Bool = false) throws(ConfigurationError) -> Table {
+    let field = Field(document: name, keyPath: "", origin: nil, element: root)
+    return try field.table(toleratesUnknownKeys: toleratesUnknownKeys)
+  }
+
+  /// The bytes of a regular file of permitted size.
+  private static func contents(of path: String) throws(ConfigurationError) -> [UInt8] {
+    func failure(_ rule: String) -> ConfigurationError { .init(file: path, rule: rule) }
+    guard !path.utf8.contains(0), !path.isEmpty else { throw failure("is not a path") }
+    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw failure("cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw failure("cannot be read") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw failure("is not a file") }
+    // One byte more than allowed is enough for the parser to refuse the file for its size.
+    let capacity = DocumentParser.largestFile + 1
+    var bytes = [UInt8](repeating: 0, count: min(Int(status.st_size), capacity))
+    var filled = 0
+    while filled < bytes.count {
+      let count = bytes.withUnsafeMutableBytes { buffer in
+        read(descriptor, buffer.baseAddress! + filled, buffer.count - filled)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else {
+        throw failure("cannot be read: \(String(cString: strerror(errno)))")
+      }
+      if count == 0 { break }
+      filled += count
+    }
+    return Array(bytes[..<filled])
+  }
+}

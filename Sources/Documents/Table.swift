@@ -1,0 +1,159 @@
+import Quantities
+
+/// A view of one table that remembers which keys were asked for.
+///
+/// Keys that nobody asked for are mistakes of the person who wrote the file: `finish()` on the
+/// outermost table finds them, in every table that was opened through it. A class, since what was
+/// read belongs to one table however many functions look at it.
+public final class Table {
+  /// The place of the table itself.
+  public let field: Field
+  private let entries: [Element.Entry]
+  private let indexOfKey: [String: Int]
+  private let toleratesUnknownKeys: Bool
+  private var wasRead: [Bool]
+  /// Names that were asked for, in the order of asking: what a wrong key may have meant.
+  private var asked: [String] = []
+  private var opened: [Table] = []
+
+  init(field: Field, entries: [Element.Entry], toleratesUnknownKeys: Bool) {
+    self.field = field
+    self.entries = entries
+    self.toleratesUnknownKeys = toleratesUnknownKeys
+    wasRead = Array(repeating: false, count: entries.count)
+    indexOfKey = Dictionary(
+      entries.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The keys in the order in which they were written.
+  public var keys: [String] { entries.map(\.key) }
+
+  /// Whether the key was written; does not count as reading it, but as asking for it.
+  public func contains(_ key: String) -> Bool {
+    asked.append(key)
+    return indexOfKey[key] != nil
+  }
+
+  /// The value of a key, if it was written (even with no value behind it).
+  public func field(_ key: String) -> Field? {
+    asked.append(key)
+    guard let index = indexOfKey[key] else { return nil }
+    wasRead[index] = true
+    return field(at: index)
+  }
+
+  /// The value of a key that must be there.
+  public func required<Value>(
+    _ key: String, _ expected: Expected<Value>
+  ) throws(ConfigurationError) -> Value {
+    guard let field = field(key) else { throw missing(key) }
+    return try read(field, expected)
+  }
+
+  /// The value of a key, or nil where it is missing or `null`.
+  public func optional<Value>(
+    _ key: String, _ expected: Expected<Value>
+  ) throws(ConfigurationError) -> Value? {
+    guard let field = field(key), !field.isNull else { return nil }
+    return try read(field, expected)
+  }
+
+  /// The value of a key, or `fallback` where it is missing or `null`.
+  public func value<Value>(
+    _ key: String, _ expected: Expected<Value>, default fallback: Value
+  ) throws(ConfigurationError) -> Value {
+    try optional(key, expected) ?? fallback
+  }
+
+  /// The table under a key that must be there.
+  public func table(
+    _ key: String, toleratesUnknownKeys: Bool = false
+  ) throws(ConfigurationError) -> Table {
+    guard let field = field(key) else { throw missing(key) }
+    return adopt(try field.table(toleratesUnknownKeys: toleratesUnknownKeys))
+  }
+
+  /// The table under a key, or nil where it is missing or `null`.
+  public func optionalTable(
+    _ key: String, toleratesUnknownKeys: Bool = false
+  ) throws(ConfigurationError) -> Table? {
+    guard let field = field(key), !field.isNull else { return nil }
+    return adopt(try field.table(toleratesUnknownKeys: toleratesUnknownKeys))
+  }
+
+  /// The tables of the list under a key; none where the key is missing.
+  public func tables(_ key: String) throws(ConfigurationError) -> [Table] {
+    guard let field = field(key), !field.isNull else { return [] }
+    var tables: [Table] = []
+    for item in try field.items() { tables.append(adopt(try item.table())) }
+    return tables
+  }
+
+  /// Every key with its value, in the order written, all of them counted as read.
+  public func allFields() -> [(key: String, field: Field)] {
+    entries.indices.map { index in
+      wasRead[index] = true
+      return (entries[index].key, field(at: index))
+    }
+  }
+
+  /// Makes `finish()` of this table cover `table`, which was opened from one of its fields.
+  @discardableResult public func adopt(_ table: Table) -> Table {
+    opened.append(table)
+    return table
+  }
+
+  /// Refuses keys that nobody asked for, here and in the tables opened from here.
+  public func finish() throws(ConfigurationError) {
+    if !toleratesUnknownKeys, let index = wasRead.firstIndex(of: false) {
+      let known = asked.filter { indexOfKey[$0] == nil } + asked
+      let unknown = field(at: index)
+      throw unknown.located(
+        asked.contains(entries[index].key) ? "key has no meaning here" : "unknown key",
+        value: nil, suggestion: nearestName(to: entries[index].key, among: known))
+    }
+    for table in opened { try table.finish() }
+  }
+
+  /// An error about the value under `key`, or about the table if the key was not written.
+  public func error(
+    _ rule: String, at key: String? = nil, suggestion: String? = nil
+  ) -> ConfigurationError {
+    guard let key else { return field.error(rule, suggestion: suggestion) }
+    guard let index = indexOfKey[key] else {
+      return pathed(key).located(rule, value: nil, suggestion: suggestion)
+    }
+    return field(at: index).error(rule, suggestion: suggestion)
+  }
+
+  private func missing(_ key: String) -> ConfigurationError {
+    let unread = entries.indices.filter { !wasRead[$0] }.map { entries[$0].key }
+    let near = nearestName(to: key, among: unread)
+    let rule = near.map { "required key is missing; found \($0)" } ?? "required key is missing"
+    return pathed(key).located(rule, value: nil, suggestion: nil)
+  }
+
+  /// The place where `key` would be, for messages.
+  private func pathed(_ key: String) -> Field {
+    Field(
+      document: field.document, keyPath: path(key),
+      origin: field.origin ?? field.element.origin, element: field.element)
+  }
+
+  private func path(_ key: String) -> String {
+    field.keyPath.isEmpty ? key : "\(field.keyPath).\(key)"
+  }
+
+  private func field(at index: Int) -> Field {
+    let entry = entries[index]
+    return Field(
+      document: field.document, keyPath: path(entry.key), origin: entry.origin,
+      element: entry.element)
+  }
+
+  private func read<Value>(
+    _ field: Field, _ expected: Expected<Value>
+  ) throws(ConfigurationError) -> Value {
+    try expected.read(field)
+  }
+}

@@ -1,0 +1,76 @@
+import Documents
+import Foundation
+import Quantities
+
+extension Architecture {
+  /// The names of the models that ship, in the order in which they are listed to people.
+  public static var shippedNames: [String] { shipped.map(\.name) }
+
+  /// The `config.json` of a model that ships, for printing and copying; nil if none has the name.
+  public static func shippedText(named name: String) -> String? {
+    shipped.first { $0.name == name }.map { String(decoding: $0.bytes, as: UTF8.self) }
+  }
+
+  /// The model that ships under a name, or that a `config.json` or a folder with one describes.
+  ///
+  /// - Parameters:
+  ///   - nameOrPath: a name from `shippedNames`, or a path; what holds a `/`, ends in `.json` or
+  ///     exists as a file is a path.
+  ///   - overrides: values that replace the file's, each `key=value`.
+  /// - Throws: `ConfigurationError` with file, line, key and rule, or the nearest name.
+  public static func named(
+    _ nameOrPath: String, overrides: [String] = []
+  ) throws(ConfigurationError) -> Architecture {
+    if let model = shipped.first(where: { $0.name == nameOrPath }) {
+      return try read(
+        Document(bytes: model.bytes, name: "\(model.name).json"), name: model.name,
+        overrides: overrides)
+    }
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: nameOrPath, isDirectory: &isFolder)
+    guard exists || nameOrPath.contains("/") || nameOrPath.hasSuffix(".json") else {
+      throw ConfigurationError(
+        file: nameOrPath,
+        rule: "is neither a file nor a model that ships (\(shippedNames.joined(separator: ", ")))",
+        suggestion: nearestName(to: nameOrPath, among: shippedNames))
+    }
+    let file = isFolder.boolValue ? "\(nameOrPath)/config.json" : nameOrPath
+    return try read(Document(file: file), name: name(ofFile: file), overrides: overrides)
+  }
+
+  /// The model that a parsed `config.json` describes.
+  public static func read(
+    _ document: Document, name: String, overrides: [String] = []
+  ) throws(ConfigurationError) -> Architecture {
+    var document = document
+    try document.set(overrides)
+    var reader = ConfigReader(
+      table: try document.table(toleratesUnknownKeys: true), name: name)
+    return try reader.read()
+  }
+
+  /// A checkpoint is called by its folder, any other file by its own name.
+  private static func name(ofFile path: String) -> String {
+    let url = URL(fileURLWithPath: path)
+    let own = url.deletingPathExtension().lastPathComponent
+    return own == "config" ? url.deletingLastPathComponent().lastPathComponent : own
+  }
+
+  private static var shipped: [(name: String, bytes: [UInt8])] {
+    [
+      ("deepseek-v3", PackageResources.deepseek_v3_json),
+      ("deepseek-r1", PackageResources.deepseek_r1_json),
+      ("deepseek-v2", PackageResources.deepseek_v2_json),
+      ("llama-3.1-8b", PackageResources.llama_3_1_8b_json),
+      ("llama-3.1-70b", PackageResources.llama_3_1_70b_json),
+      ("llama-3.1-405b", PackageResources.llama_3_1_405b_json),
+      ("gpt-3-175b", PackageResources.gpt_3_175b_json),
+      ("megatron-22b", PackageResources.megatron_22b_json),
+      ("megatron-175b", PackageResources.megatron_175b_json),
+      ("megatron-530b", PackageResources.megatron_530b_json),
+      ("megatron-1t", PackageResources.megatron_1t_json),
+      ("mixtral-8x7b", PackageResources.mixtral_8x7b_json),
+      ("qwen3-235b-a22b", PackageResources.qwen3_235b_a22b_json),
+    ]
+  }
+}

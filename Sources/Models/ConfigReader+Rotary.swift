@@ -1,0 +1,64 @@
+import Documents
+
+extension ConfigReader {
+  private enum ScalingKind: String, CaseIterable {
+    case plain = "default"
+    case linear
+    case yarn
+    case llama3
+  }
+
+  /// Rotary settings from `rope_parameters` (transformers 5) or from `rope_theta` and
+  /// `rope_scaling` (before).
+  func rotary(layout: Rotary.Layout, positions: Int) throws(ConfigurationError) -> Rotary {
+    let theta = Expected.number(in: 1.0.nextUp...1e12)
+    let outer = try table.optional("rope_theta", theta)
+    let older = try table.optionalTable("rope_scaling", toleratesUnknownKeys: true)
+    let newer = try table.optionalTable("rope_parameters", toleratesUnknownKeys: true)
+    let inner = try newer?.optional("rope_theta", theta)
+    var rotary = Rotary(theta: inner ?? outer ?? 10_000, layout: layout)
+    if let settings = newer ?? older {
+      rotary.scaling = try scaling(settings, positions: positions)
+    }
+    return rotary
+  }
+
+  private func scaling(
+    _ settings: Table, positions: Int
+  ) throws(ConfigurationError) -> Rotary.Scaling {
+    let kind = Expected.choice(ScalingKind.self)
+    let newer = try settings.optional("rope_type", kind)
+    let older = try settings.optional("type", kind)
+    let factors = Expected.number(in: 1...1e6)
+    let contexts = Expected.integer(in: Self.positions)
+    switch newer ?? older ?? .plain {
+    case .plain: return .none
+    case .linear: return .linear(factor: try settings.required("factor", factors))
+    case .yarn:
+      let weights = Expected.number(in: 0...100)
+      return .yarn(
+        Rotary.Yarn(
+          factor: try settings.required("factor", factors),
+          betaFast: try settings.value("beta_fast", .number(in: 0...1e6), default: 32),
+          betaSlow: try settings.value("beta_slow", .number(in: 0...1e6), default: 1),
+          originalPositions: try settings.value(
+            "original_max_position_embeddings", contexts, default: positions),
+          magnitudeScale: try settings.optional("mscale", weights),
+          magnitudeScaleAllColumns: try settings.optional("mscale_all_dim", weights),
+          attentionFactor: try settings.optional("attention_factor", weights),
+          truncates: try settings.value("truncate", .boolean, default: true)))
+    case .llama3:
+      let low = try settings.required("low_freq_factor", .number(in: 1e-6...1e6))
+      let high = try settings.required("high_freq_factor", .number(in: 1e-6...1e6))
+      guard high > low else {
+        throw settings.error("must exceed low_freq_factor, \(low)", at: "high_freq_factor")
+      }
+      return .llama3(
+        Rotary.Llama3(
+          factor: try settings.required("factor", factors), lowFrequencyFactor: low,
+          highFrequencyFactor: high,
+          originalPositions: try settings.required(
+            "original_max_position_embeddings", contexts)))
+    }
+  }
+}

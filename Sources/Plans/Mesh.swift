@@ -1,0 +1,88 @@
+/// The grid of ranks: which coordinates a rank has, and with whom it forms groups.
+///
+/// Ranks are numbered with tensor fastest, then context, data and pipeline. Expert groups are
+/// consecutive data ranks: `expertParallel` is the fast part of the data coordinate.
+public struct Mesh: Hashable, Sendable {
+  public let tensorParallel: Int
+  public let contextParallel: Int
+  public let dataParallel: Int
+  public let pipelineParallel: Int
+  public let expertParallel: Int
+  public let expertTensorParallel: Int
+
+  /// A mesh with the given degrees, all positive; `expertParallel` must divide `dataParallel`, and
+  /// `expertTensorParallel` must divide `tensorParallel`.
+  public init(
+    tensorParallel: Int = 1, contextParallel: Int = 1, dataParallel: Int = 1,
+    pipelineParallel: Int = 1, expertParallel: Int = 1, expertTensorParallel: Int = 1
+  ) {
+    precondition(tensorParallel > 0 && contextParallel > 0)
+    precondition(dataParallel > 0 && pipelineParallel > 0)
+    precondition(expertParallel > 0 && dataParallel % expertParallel == 0)
+    precondition(expertTensorParallel > 0 && tensorParallel % expertTensorParallel == 0)
+    self.tensorParallel = tensorParallel
+    self.contextParallel = contextParallel
+    self.dataParallel = dataParallel
+    self.pipelineParallel = pipelineParallel
+    self.expertParallel = expertParallel
+    self.expertTensorParallel = expertTensorParallel
+  }
+
+  /// Ranks in the mesh.
+  public var worldSize: Int {
+    tensorParallel * contextParallel * dataParallel * pipelineParallel
+  }
+
+  /// Where a rank stands.
+  public struct Coordinates: Hashable, Sendable {
+    public var tensor: Int
+    public var context: Int
+    public var data: Int
+    public var pipeline: Int
+
+    /// A place in the grid, each coordinate counted from 0.
+    public init(tensor: Int = 0, context: Int = 0, data: Int = 0, pipeline: Int = 0) {
+      self.tensor = tensor
+      self.context = context
+      self.data = data
+      self.pipeline = pipeline
+    }
+  }
+
+  /// Where `rank` stands.
+  public func coordinates(of rank: Int) -> Coordinates {
+    precondition(0..<worldSize ~= rank)
+    var rest = rank
+    func next(_ size: Int) -> Int {
+      defer { rest /= size }
+      return rest % size
+    }
+    return Coordinates(
+      tensor: next(tensorParallel), context: next(contextParallel), data: next(dataParallel),
+      pipeline: next(pipelineParallel))
+  }
+
+  /// The rank that stands at the given place.
+  public func rank(at place: Coordinates) -> Int {
+    precondition(0..<tensorParallel ~= place.tensor && 0..<contextParallel ~= place.context)
+    precondition(0..<dataParallel ~= place.data && 0..<pipelineParallel ~= place.pipeline)
+    return place.tensor
+      + tensorParallel
+      * (place.context
+        + contextParallel * (place.data + dataParallel * place.pipeline))
+  }
+
+  /// A rank's place within its expert group, counted from 0.
+  public func expertCoordinate(of rank: Int) -> Int {
+    coordinates(of: rank).data % expertParallel
+  }
+
+  /// The routed experts that a rank holds, out of `count` of a mixture; `expertParallel` must
+  /// divide `count`.
+  public func experts(ofRank rank: Int, of count: Int) -> Range<Int> {
+    precondition(count % expertParallel == 0)
+    let share = count / expertParallel
+    let first = expertCoordinate(of: rank) * share
+    return first..<first + share
+  }
+}

@@ -1,0 +1,138 @@
+/// How one model is trained on many ranks: degrees, schedule, batch, precision, memory, overlap.
+public struct Plan: Hashable, Sendable {
+  /// How much of the training state is divided among the ranks that hold equal parameters.
+  public enum ZeROStage: Int, Hashable, Sendable, CaseIterable {
+    case nothing = 0
+    /// Optimizer state.
+    case optimizer = 1
+    /// Optimizer state and gradients.
+    case gradients = 2
+    /// Optimizer state, gradients and parameters.
+    case parameters = 3
+  }
+
+  /// When the sends of a pipeline rank start.
+  public enum SendMode: String, Hashable, Sendable, CaseIterable {
+    /// Sends and receives between two actions start together, and all are waited for.
+    case batched
+    /// A send starts when its tensor is ready; only receives are waited for where they are read.
+    case eager
+  }
+
+  /// How the reductions and gathers over data ranks are carried out.
+  public enum CollectiveAlgorithm: String, Hashable, Sendable, CaseIterable {
+    case ring
+    case tree
+    /// First within a node, then between nodes.
+    case hierarchical
+    /// Every rank to every other.
+    case direct
+  }
+
+  /// Where the order of actions comes from.
+  public enum ScheduleSource: Hashable, Sendable {
+    /// A generator's name, such as `1f1b` or `dualpipe`.
+    case named(String)
+    /// A CSV file in the notation of the schedules room.
+    case file(String)
+  }
+
+  /// How units are spread over stages.
+  public enum Layout: Hashable, Sendable {
+    /// As evenly as layers divide; the last and the first stage take fewer.
+    case even
+    /// By cost; to be resolved into counts before use.
+    case balanced
+    /// Layers on each stage; the embedding joins the first, head and prediction modules the last.
+    case layers([Int])
+    /// Units on each stage: the embedding, each layer, the head and each prediction module count.
+    case units([Int])
+  }
+
+  /// How routed tokens spread over experts.
+  public enum ExpertLoad: Hashable, Sendable {
+    /// Every expert gets the same.
+    case balanced
+    /// Loads of ranks scatter around the mean by a relative standard deviation, from a seed.
+    case deviation(Double, seed: UInt64)
+    /// Counts from a file.
+    case counts(file: String)
+  }
+
+  /// Which kinds of communication run beside computation.
+  public struct Overlap: Hashable, Sendable {
+    /// Sends between pipeline ranks.
+    public var pipelineSends = true
+    /// Dispatch and combine.
+    public var expertExchange = true
+    /// Gradient reductions, beside the backward pass.
+    public var gradientReduction = true
+    /// Gathers of updated parameters, beside the forward pass.
+    public var parameterGather = true
+    /// Exchanges within a tensor-parallel group.
+    public var tensorExchange = false
+
+    /// Everything but tensor-parallel exchanges overlapped.
+    public init() {}
+  }
+
+  /// What the plan is called in reports.
+  public var name = "plan"
+  public var dataParallel = 1
+  public var tensorParallel = 1
+  /// Whether norms and residuals are divided along the sequence within a tensor-parallel group.
+  public var sequenceParallel = false
+  public var pipelineParallel = 1
+  public var contextParallel = 1
+  /// Ranks over which the routed experts are spread: consecutive data ranks.
+  public var expertParallel = 1
+  /// Tensor parallelism inside an expert; a divisor of `tensorParallel`.
+  public var expertTensorParallel = 1
+  /// Stages that a rank holds; DualPipe's mirrored copy of a stage does not count.
+  public var stagesPerRank = 1
+  public var zeroStage = ZeROStage.nothing
+  /// Sequences in a microbatch.
+  public var microbatchSize = 1
+  /// Sequences in a step.
+  public var globalBatch = 1
+  /// Tokens in a sequence.
+  public var sequenceLength = 1
+  public var schedule = ScheduleSource.named("1f1b")
+  public var sendMode = SendMode.batched
+  public var precision = PrecisionRecipe.bfloat16
+  public var recomputation = Recomputation.none
+  public var layout = Layout.even
+  /// The most nodes that the experts of one token may lie on; nil if routing is not limited.
+  public var nodesPerToken: Int?
+  /// Multiprocessors that expert exchanges take while they run.
+  public var communicationSMs = 0
+  /// Multiprocessors that compute kernels use outside overlapped pairs; nil for all of them.
+  public var computationSMs: Int?
+  public var overlap = Overlap()
+  public var expertLoad = ExpertLoad.balanced
+  /// Lanes in which gradients are accumulated; nil for one per data rank and direction.
+  public var gradientLanes: Int?
+  public var collectiveAlgorithm = CollectiveAlgorithm.ring
+
+  /// The plan for a single rank; every property can be set.
+  public init() {}
+}
+
+extension Plan {
+  /// Ranks that the plan needs.
+  public var worldSize: Int {
+    dataParallel * tensorParallel * contextParallel * pipelineParallel
+  }
+
+  /// Stages that the model is cut into.
+  public var stageCount: Int { pipelineParallel * stagesPerRank }
+
+  /// Microbatches that flow through each pipeline in a step; DualPipe's two directions together.
+  public var microbatchCount: Int { globalBatch / (dataParallel * microbatchSize) }
+
+  /// Tokens in a microbatch.
+  public var tokensPerMicrobatch: Int { microbatchSize * sequenceLength }
+
+  /// Whether the schedule runs two pipelines in opposite directions over two copies of each stage.
+  public var isBidirectional: Bool { schedule == .named("dualpipe") }
+}

@@ -1,0 +1,68 @@
+/// What makes a plan impossible for a model on a cluster, in words.
+public enum PlanError: Error, Hashable, Sendable {
+  case notPositive(key: String, value: Int)
+  /// A product of settings leaves 64 bits.
+  case overflow(what: String)
+  case exceedsCluster(ranks: Int, devices: Int, product: String)
+  /// The number of ranks is not the plan's.
+  case rankCount(ranks: Int, plan: Int, product: String)
+  case doesNotDivide(key: String, value: Int, into: String, of: Int)
+  case cannotInfer(key: String, reason: String)
+  case moreStagesThanUnits(stages: Int, units: Int, layers: Int, predictionModules: Int)
+  case emptyStage([Int])
+  case layoutStages(key: String, count: Int, stages: Int, product: String)
+  case layoutDoesNotAddUp(key: String, sum: Int, expected: Int, what: String)
+  case unresolvedLayout
+  case schedule(name: String, rule: String)
+  case globalBatch(batch: Int, dataParallel: Int, microbatchSize: Int)
+  case sequenceTooLong(sequence: Int, positions: Int)
+  case needsExperts(key: String)
+  case tooManyNodes(nodes: Int, expertNodes: String)
+  case recomputation(module: Recomputation.Module, rule: String)
+  case lanes(lanes: Int, rule: String)
+  case sequenceParallelAlone
+  case multiprocessors(key: String, value: Int, rule: String)
+}
+
+extension PlanError: CustomStringConvertible {
+  /// The rule that is broken, with the values that break it.
+  public var description: String {
+    switch self {
+    case .notPositive(let key, let value): "\(key) is \(value); it must be at least 1"
+    case .overflow(let what): "\(what) does not fit in 64 bits"
+    case .exceedsCluster(let ranks, let devices, let product):
+      "the plan needs \(ranks) ranks (\(product)) and the cluster has \(devices) devices"
+    case .rankCount(let ranks, let plan, let product):
+      "the plan is for \(plan) ranks (\(product)) and \(ranks) are running"
+    case .doesNotDivide(let key, let value, let into, let of):
+      "\(key) \(value) does not divide \(into), which is \(of)"
+    case .cannotInfer(let key, let reason): "\(key) is missing, and \(reason)"
+    case .moreStagesThanUnits(let stages, let units, let layers, let modules):
+      "\(stages) stages are more than the \(units) units to place (embedding, \(layers) layers, "
+        + "final norm with head"
+        + (modules > 0 ? ", \(modules) prediction module\(modules > 1 ? "s" : ""))" : ")")
+    case .emptyStage(let counts):
+      "every stage must hold at least one unit, and stage "
+        + "\(counts.firstIndex { $0 <= 0 } ?? 0) holds none"
+    case .layoutStages(let key, let count, let stages, let product):
+      "\(key) lists \(count) stages and the plan has \(stages) (\(product))"
+    case .layoutDoesNotAddUp(let key, let sum, let expected, let what):
+      "\(key) must add up to the model's \(expected) \(what), and its numbers (0 to \(expected) "
+        + "each) give \(sum)"
+    case .unresolvedLayout:
+      "layers-per-stage is `balanced`, which only planning can turn into counts"
+    case .schedule(let name, let rule): "schedule \(name): \(rule)"
+    case .globalBatch(let batch, let data, let size):
+      "global-batch \(batch) is not a multiple of data-parallel \(data) times "
+        + "microbatch-size \(size)"
+    case .sequenceTooLong(let sequence, let positions):
+      "sequence-length \(sequence) exceeds the model's \(positions) learned positions"
+    case .needsExperts(let key): "\(key) needs a model with routed experts"
+    case .tooManyNodes(let nodes, let expertNodes): "nodes-per-token \(nodes) \(expertNodes)"
+    case .recomputation(let module, let rule): "recompute \(module.rawValue): \(rule)"
+    case .lanes(let lanes, let rule): "gradient-lanes \(lanes) \(rule)"
+    case .sequenceParallelAlone: "sequence-parallel needs tensor-parallel above 1"
+    case .multiprocessors(let key, let value, let rule): "\(key) \(value) \(rule)"
+    }
+  }
+}

@@ -1,0 +1,136 @@
+/// How a number is stored or multiplied.
+public enum NumberFormat: String, Hashable, Sendable, CaseIterable {
+  case float32
+  case bfloat16 = "bf16"
+  /// 8 bits with 4 of exponent, one scale for each block of numbers.
+  case e4m3
+  /// 12 bits with 5 of exponent, one scale for each block of numbers.
+  case e5m6
+
+  /// Bits of a number, its share of a scale not counted.
+  public var bits: Int {
+    switch self {
+    case .float32: 32
+    case .bfloat16: 16
+    case .e4m3: 8
+    case .e5m6: 12
+    }
+  }
+
+  /// Whether a row carries scales beside its numbers.
+  public var isScaled: Bool { self == .e4m3 || self == .e5m6 }
+
+  /// The bytes of a row with its scales, one 4-byte scale for each started block.
+  ///
+  /// 7,168 numbers as `e4m3` in blocks of 128 take 7,392 bytes.
+  public func rowBytes(columns: Int, scaleBlock: Int) -> Int {
+    let numbers = (columns * bits + 7) / 8
+    return isScaled ? numbers + 4 * ((columns + scaleBlock - 1) / scaleBlock) : numbers
+  }
+}
+
+/// What is stored, multiplied and sent in which format.
+public struct PrecisionRecipe: Hashable, Sendable {
+  /// The name in plan files.
+  public var name: String
+  /// Weights of the linear maps in layers, as matrix products read them.
+  public var linearWeights: NumberFormat
+  /// Embedding, head, router, norms and biases as kernels read them.
+  public var otherParameters: NumberFormat
+  /// Gradients as they are accumulated.
+  public var gradients: NumberFormat
+  /// The optimizer's own copy of the parameters; nil if it updates the parameters themselves.
+  public var masterWeights: NumberFormat?
+  /// Each of the two moments of Adam.
+  public var moments: NumberFormat
+  /// Operands of the matrix products of linear maps in layers: forward and both backward halves.
+  public var linearOperands: NumberFormat
+  /// Operands of the attention core.
+  public var attentionOperands: NumberFormat
+  /// Operands of the head's and the router's products.
+  public var headOperands: NumberFormat
+  /// The residual stream, and what the backward pass keeps unless named below.
+  public var activations: NumberFormat
+  /// Inputs of linear maps kept for the weight gradient.
+  public var keptLinearInputs: NumberFormat
+  /// The input of the linear map behind attention, kept for both.
+  public var keptAttentionOutputs: NumberFormat
+  /// The input of SwiGLU kept for the backward pass.
+  public var keptActivationInputs: NumberFormat
+  /// Tokens on their way to experts, and their gradients in the mirrored exchange of the backward
+  /// pass (the backward of combine).
+  public var dispatch: NumberFormat
+  /// Results on their way back, and the gradients of the backward of dispatch.
+  public var combine: NumberFormat
+  /// Activations and gradients between pipeline ranks.
+  public var pipelineSends: NumberFormat
+  /// Gradients as they are reduced over ranks.
+  public var gradientReduction: NumberFormat
+  /// Parameters as they are gathered from their shards.
+  public var parameterGather: NumberFormat
+  /// Numbers that share a scale along a row of a scaled format.
+  public var scaleBlock: Int
+
+  /// Everything in 32 bits; the recipe of the CPU runtime.
+  public static let float32 = PrecisionRecipe(name: "float32", everything: .float32)
+
+  /// BF16 with 32-bit gradients, master weights and moments, as Megatron's mixed precision keeps
+  /// them (arXiv 2205.05198): 18 bytes a parameter.
+  public static let bfloat16: PrecisionRecipe = {
+    var recipe = PrecisionRecipe(name: "bf16", everything: .bfloat16)
+    recipe.gradients = .float32
+    recipe.gradientReduction = .float32
+    recipe.masterWeights = .float32
+    recipe.moments = .float32
+    return recipe
+  }()
+
+  /// DeepSeek-V3's FP8 recipe (arXiv 2412.19437 section 3.3).
+  ///
+  /// E4M3 operands with a scale per 1 × 128 tile or 128 × 128 block in forward, input and weight
+  /// gradients of linear maps; embedding, head, router, norms and attention core in BF16; master
+  /// weights and gradients in 32 bits, moments in BF16; the input of the map behind attention kept
+  /// in E5M6, SwiGLU's input in E4M3; dispatch in E4M3, combine in BF16.
+  ///
+  /// The paper does not name the format of gradient reductions and parameter gathers: gradients
+  /// travel as they are kept, parameters in BF16.
+  public static let deepSeekFP8: PrecisionRecipe = {
+    var recipe = PrecisionRecipe(name: "fp8-deepseek", everything: .bfloat16)
+    recipe.linearWeights = .e4m3
+    recipe.linearOperands = .e4m3
+    recipe.keptLinearInputs = .e4m3
+    recipe.keptAttentionOutputs = .e5m6
+    recipe.keptActivationInputs = .e4m3
+    recipe.dispatch = .e4m3
+    recipe.gradients = .float32
+    recipe.gradientReduction = .float32
+    recipe.masterWeights = .float32
+    return recipe
+  }()
+
+  /// The recipes that plan files can name.
+  public static let all: [PrecisionRecipe] = [.float32, .bfloat16, .deepSeekFP8]
+
+  /// One format for everything and no separate master weights.
+  public init(name: String, everything format: NumberFormat) {
+    self.name = name
+    linearWeights = format
+    otherParameters = format
+    gradients = format
+    masterWeights = nil
+    moments = format
+    linearOperands = format
+    attentionOperands = format
+    headOperands = format
+    activations = format
+    keptLinearInputs = format
+    keptAttentionOutputs = format
+    keptActivationInputs = format
+    dispatch = format
+    combine = format
+    pipelineSends = format
+    gradientReduction = format
+    parameterGather = format
+    scaleBlock = 128
+  }
+}

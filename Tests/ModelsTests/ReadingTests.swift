@@ -1,0 +1,138 @@
+import Documents
+import Models
+import Testing
+
+@Suite("Reading config.json")
+struct ReadingTests {
+  @Test(arguments: Architecture.shippedNames)
+  func whatShipsCanBePrintedAndReadAgain(name: String) throws {
+    let text = try #require(Architecture.shippedText(named: name))
+    let document = try Document(text: text, name: "copy.json")
+    #expect(try Architecture.read(document, name: name) == Architecture.named(name))
+  }
+
+  @Test func unknownNameNamesTheNearest() {
+    let error = failure { try Architecture.named("deepseek-v4") }
+    #expect(error?.suggestion == "deepseek-v3")
+    #expect(error?.description.contains("mixtral-8x7b") == true)
+    #expect(
+      failure { try Architecture.named("/nowhere/config.json") }?.rule.contains("opened") == true)
+  }
+
+  @Test func unsupportedTypeListsTheSupported() {
+    let error = failure { try read("{\n\"model_type\": \"mamba\"}") }
+    #expect(error?.line == 2 && error?.keyPath == "model_type" && error?.value == "mamba")
+    for family in Architecture.Family.allCases {
+      #expect(error?.rule.contains(family.rawValue) == true)
+    }
+  }
+
+  /// Each case changes one value of a model that ships and names the key that must be blamed.
+  @Test(arguments: [
+    ("llama-3.1-8b", "num_key_value_heads=5", "num_key_value_heads"),
+    ("llama-3.1-8b", "num_attention_heads=48", "num_attention_heads"),
+    ("llama-3.1-8b", "hidden_size=0", "hidden_size"),
+    ("llama-3.1-8b", "hidden_size=-4096", "hidden_size"),
+    ("llama-3.1-8b", "hidden_size=4096.5", "hidden_size"),
+    ("llama-3.1-8b", "num_hidden_layers=99999999999999999999", "num_hidden_layers"),
+    ("llama-3.1-8b", "hidden_act=relu", "hidden_act"),
+    ("llama-3.1-8b", "head_dim=127", "head_dim"),
+    ("llama-3.1-8b", "rope_scaling.rope_type=dynamic", "rope_scaling.rope_type"),
+    ("llama-3.1-8b", "rope_scaling.high_freq_factor=0.5", "rope_scaling.high_freq_factor"),
+    ("llama-3.1-8b", "rope_scaling.factor=many", "rope_scaling.factor"),
+    ("llama-3.1-8b", "rope_theta=0", "rope_theta"),
+    ("deepseek-v3", "n_group=7", "n_group"),
+    ("deepseek-v3", "topk_group=9", "topk_group"),
+    ("deepseek-v3", "num_experts_per_tok=129", "num_experts_per_tok"),
+    ("deepseek-v3", "scoring_func=softmax", "scoring_func"),
+    ("deepseek-v3", "topk_method=greedy", "topk_method"),
+    ("deepseek-v3", "qk_rope_head_dim=63", "qk_rope_head_dim"),
+    ("deepseek-v3", "first_k_dense_replace=62", "first_k_dense_replace"),
+    ("deepseek-v3", "num_nextn_predict_layers=-1", "num_nextn_predict_layers"),
+    ("gpt-3-175b", "n_head=95", "n_head"),
+    ("gpt-3-175b", "activation_function=gelu", "activation_function"),
+    ("gpt-3-175b", "scale_attn_weights=false", "scale_attn_weights"),
+    ("mixtral-8x7b", "sliding_window=4096", "sliding_window"),
+    ("mixtral-8x7b", "num_experts_per_tok=9", "num_experts_per_tok"),
+    ("qwen3-235b-a22b", "mlp_only_layers=[94]", "mlp_only_layers[0]"),
+    ("qwen3-235b-a22b", "tie_word_embeddings=1", "tie_word_embeddings"),
+  ])
+  func impossibleValues(name: String, change: String, key: String) {
+    let error = failure { try Architecture.named(name, overrides: [change]) }
+    #expect(error?.keyPath == key, "\(error.map(String.init(describing:)) ?? "accepted")")
+    #expect(error?.file == "--set")
+  }
+
+  @Test(arguments: [
+    ("llama-3.1-8b", "hidden_size"), ("llama-3.1-8b", "vocab_size"),
+    ("gpt-3-175b", "n_positions"), ("gpt-3-175b", "n_layer"),
+    ("deepseek-v3", "kv_lora_rank"), ("deepseek-v3", "num_experts_per_tok"),
+    ("deepseek-v2", "moe_intermediate_size"), ("mixtral-8x7b", "num_local_experts"),
+    ("qwen3-235b-a22b", "num_experts"), ("mixtral-8x7b", "model_type"),
+  ])
+  func missingValues(name: String, key: String) throws {
+    let text = try #require(Architecture.shippedText(named: name))
+    let lines = text.split(separator: "\n").filter { !$0.contains("\"\(key)\":") }
+    let error = failure { try read(lines.joined(separator: "\n")) }
+    #expect(error?.keyPath == key)
+    #expect(error?.rule.contains("missing") == true)
+  }
+
+  @Test func giganticModelsAreRefused() {
+    let error = failure {
+      try Architecture.named(
+        "deepseek-v3",
+        overrides: ["hidden_size=1048576", "moe_intermediate_size=1048576"])
+    }
+    #expect(error?.rule.contains("10^15") == true)
+  }
+
+  @Test func dropoutIsNoticed() throws {
+    let model = try Architecture.named("gpt-3-175b", overrides: ["resid_pdrop=0.1"])
+    #expect(model.notices.count == 1 && model.notices[0].contains("resid_pdrop 0.1"))
+    #expect(try Architecture.named("gpt-3-175b").notices.isEmpty)
+  }
+
+  @Test func bothSpellingsOfRotarySettingsAreRead() throws {
+    let older = try Architecture.named("deepseek-v3")
+    var text = try #require(Architecture.shippedText(named: "deepseek-v3"))
+    text = text.replacing(
+      "\"rope_scaling\": {", with: "\"rope_parameters\": {\"rope_theta\": 10000,")
+    text = text.replacing("\"type\"", with: "\"rope_type\"")
+    text = text.replacing("  \"rope_theta\": 10000,\n", with: "")
+    #expect(try read(text) == older)
+    guard case .rotary(let rotary) = older.position, case .yarn(let yarn) = rotary.scaling else {
+      Issue.record("no YaRN")
+      return
+    }
+    #expect(yarn.factor == 40 && yarn.originalPositions == 4096)
+  }
+
+  @Test func severalSharedExpertsAreOneBlock() throws {
+    let mixture = try Architecture.named("deepseek-v2").feedForwards[1].mixture
+    #expect(mixture?.sharedExperts == 2 && mixture?.sharedWidth == 3072)
+    #expect(mixture?.groupScore == .maximum && mixture?.scoring == .softmax)
+    #expect(mixture?.routedScaling == 16 && mixture?.correctionBias == false)
+  }
+
+  @Test func modelsWithoutGroupsOrExpertsAreRead() throws {
+    let one = try Architecture.named(
+      "deepseek-v3", overrides: ["n_group=1", "topk_group=1", "q_lora_rank=null"])
+    #expect(one.feedForwards[60].mixture?.groups == 1)
+    let dense = try Architecture.named("deepseek-v3", overrides: ["n_routed_experts=null"])
+    #expect(dense.feedForwards.allSatisfy { $0.mixture == nil })
+  }
+
+  private func read(_ text: String) throws -> Architecture {
+    try Architecture.read(Document(text: text, name: "config.json"), name: "deepseek-v3")
+  }
+
+  private func failure(_ body: () throws -> Architecture) -> ConfigurationError? {
+    do {
+      _ = try body()
+      return nil
+    } catch {
+      return error as? ConfigurationError
+    }
+  }
+}
