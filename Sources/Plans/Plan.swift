@@ -112,6 +112,11 @@ public struct Plan: Hashable, Sendable {
   public var expertLoad = ExpertLoad.balanced
   /// Lanes in which gradients are accumulated; nil for one per data rank and direction.
   public var gradientLanes: Int?
+  /// Whether attention runs as one fused kernel, or as two batched products with the s² traffic of mask,
+  /// softmax and dropout in between, as before FlashAttention.
+  public var fusedAttention = true
+  /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
+  public var dropout = false
   public var collectiveAlgorithm = CollectiveAlgorithm.ring
 
   /// The plan for a single rank; every property can be set.

@@ -67,7 +67,7 @@ extension GraphBuilder {
     let sizes = LatentShape(
       tokens: setting.tokens, heads: heads, latent: shape.keyValueRank, nope: shape.nopeHeadSize,
       rope: shape.ropeHeadSize, value: shape.valueHeadSize)
-    let recomputes = setting.recomputation.contains(.latentUpProjection)
+    let recomputes = setting.recomputation.includes(.latentUpProjection)
     let queryWidth = heads * shape.queryKeyHeadSize
     let query: ValueID
     if let rank = shape.queryRank {

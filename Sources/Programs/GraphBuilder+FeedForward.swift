@@ -14,7 +14,8 @@ extension GraphBuilder {
       let isInputMajor = architecture.family == .gpt2
       let up = linear(
         input, [.up], local, "up", bias: bias ? [.upBias] : [], transposed: isInputMajor)
-      let active = node(.gelu, [up], ("gelu", tokenRows, local))
+      let active = node(.gelu, [up], ("gelu", tokenRows, local),
+        isRecomputed: setting.recomputation.includes(.gelu))
       out = linear(
         active, [.down], hidden, "down", bias: bias ? [.downBias] : [], transposed: isInputMajor)
     }
@@ -32,7 +33,7 @@ extension GraphBuilder {
       input, gateUp, 2 * width, "\(name)gate and up", kept: recipe.gatedUnitInput)
     let active = node(
       .gatedUnit(weighted: false), [up], ("\(name)gated", rows, width),
-      isRecomputed: setting.recomputation.contains(.gatedUnit))
+      isRecomputed: setting.recomputation.includes(.swiGLU))
     return linear(active, [down], hidden, "\(name)down")
   }
 
@@ -121,7 +122,7 @@ extension GraphBuilder {
     let active = node(
       .gatedUnit(weighted: true), [up, routing],
       ("experts' gated", routed, mixture.expertWidth),
-      isRecomputed: setting.recomputation.contains(.gatedUnit))
+      isRecomputed: setting.recomputation.includes(.swiGLU))
     let down = parameter(
       [.expertDown], local * hidden, mixture.expertWidth, isExpert: true)
     let out = node(

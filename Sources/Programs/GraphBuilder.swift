@@ -127,7 +127,7 @@ struct GraphBuilder {
     case .mixture(let mixture):
       out = self.mixture(middle, mixture)
     }
-    if setting.recomputation.contains(.layer) {
+    if setting.recomputation == .full {
       for index in first..<graph.nodes.count { graph.nodes[index].isRerun = true }
     }
     return out
@@ -198,7 +198,7 @@ struct GraphBuilder {
     }
     return node(
       .norm(epsilon: Float(epsilon), centred: centred), [input], (name, rows, columns),
-      parameters: parameters, isRecomputed: setting.recomputation.contains(.norm))
+      parameters: parameters, isRecomputed: setting.recomputesNorms)
   }
 
   private static func bias(of role: ParameterTensor.Role) -> ParameterTensor.Role? {

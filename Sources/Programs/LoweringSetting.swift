@@ -1,3 +1,6 @@
+import Models
+import Plans
+
 /// What lowering needs to know of a plan: the sizes and choices of one rank.
 public struct LoweringSetting: Hashable, Sendable {
   /// Sequences in a microbatch.
@@ -11,7 +14,7 @@ public struct LoweringSetting: Hashable, Sendable {
   /// With tensor parallelism, norms and residuals are sharded along the sequence.
   public var sequenceParallel: Bool
   public var recipe: Recipe
-  public var recomputation: Set<Recomputation>
+  public var recomputation: Recomputation
   /// One fused attention kernel, or two batched products with s² traffic in between.
   public var fusedAttention: Bool
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
@@ -26,7 +29,7 @@ public struct LoweringSetting: Hashable, Sendable {
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
     sequenceParallel: Bool = false, recipe: Recipe = .float32,
-    recomputation: Set<Recomputation> = [], fusedAttention: Bool = true, dropout: Bool = false,
+    recomputation: Recomputation = .none, fusedAttention: Bool = true, dropout: Bool = false,
     zeroStage: Int = 1, gradientCopies: Int = 1, expertCopies: Int = 1
   ) {
     self.sequences = sequences
@@ -49,4 +52,25 @@ public struct LoweringSetting: Hashable, Sendable {
 
   /// Rows of the residual stream on this rank.
   public var residualRows: Int { sequenceParallel ? tokens / tensor : tokens }
+}
+
+extension LoweringSetting {
+  /// The setting of a rank under a plan; `copiesPerRank` is 2 where both directions of a pipeline hold a
+  /// stage.
+  public init(_ plan: Plan) {
+    let directions = plan.isBidirectional ? 2 : 1
+    let replicas = plan.dataParallel * plan.contextParallel * directions
+    self.init(
+      sequences: plan.microbatchSize, sequenceLength: plan.sequenceLength,
+      tensor: plan.tensorParallel, context: plan.contextParallel, expert: plan.expertParallel,
+      sequenceParallel: plan.sequenceParallel, recipe: Recipe(plan.precision),
+      recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
+      dropout: plan.dropout, zeroStage: plan.zeroStage.rawValue, gradientCopies: replicas,
+      expertCopies: replicas / plan.expertParallel)
+  }
+
+  /// Norms are computed again in the backward.
+  var recomputesNorms: Bool {
+    recomputation.includes(.rmsNorm) || recomputation.includes(.layerNorm)
+  }
 }

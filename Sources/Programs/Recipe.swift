@@ -1,4 +1,4 @@
-import Quantities
+import Plans
 
 /// In which format a plan stores and computes what.
 public struct Recipe: Hashable, Sendable {
@@ -60,13 +60,27 @@ public struct Recipe: Hashable, Sendable {
   var quantizes: Bool { product == .float8 }
 }
 
-/// A part of a layer whose results are computed again in the backward instead of being kept.
-public enum Recomputation: String, Hashable, Sendable, CaseIterable {
-  /// The whole layer: only its input is kept and its forward is run again.
-  case layer
-  case norm = "rms-norm"
-  case latentUpProjection = "mla-up-projection"
-  case gatedUnit = "swiglu"
-  /// The attention core's s² intermediates (selective recomputation, arXiv 2205.05198).
-  case attentionCore = "attention-core"
+extension Format {
+  /// The format of a plan's recipe.
+  init(_ format: NumberFormat) {
+    switch format {
+    case .float32: self = .float32
+    case .bfloat16: self = .bfloat16
+    case .e4m3: self = .float8
+    case .e5m6: self = .float12
+    }
+  }
+}
+
+extension Recipe {
+  /// What lowering needs of a plan's recipe.
+  public init(_ recipe: PrecisionRecipe) {
+    self.init(
+      activation: Format(recipe.activations), product: Format(recipe.linearOperands),
+      dispatch: Format(recipe.dispatch), combine: Format(recipe.combine),
+      parameter: Format(recipe.parameterGather), gradient: Format(recipe.gradients),
+      master: recipe.masterWeights.map { Format($0) }, moment: Format(recipe.moments),
+      attentionOutput: Format(recipe.keptAttentionOutputs),
+      gatedUnitInput: Format(recipe.keptActivationInputs))
+  }
 }

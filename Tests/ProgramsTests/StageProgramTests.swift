@@ -1,4 +1,5 @@
 import Models
+import Plans
 import Programs
 import Testing
 
@@ -91,8 +92,9 @@ struct Bookkeeper {
 
   static func settings() -> [LoweringSetting] {
     var list: [LoweringSetting] = []
-    let recomputations: [Set<Recomputation>] = [
-      [], [.layer], [.norm], [.norm, .latentUpProjection, .gatedUnit], [.attentionCore],
+    let recomputations: [Recomputation] = [
+      .none, .full, .modules([.rmsNorm, .layerNorm, .gelu]),
+      .modules([.rmsNorm, .latentUpProjection, .swiGLU]), .selective,
     ]
     for recipe in [Recipe.float32, .bfloat16, .deepSeekFloat8] {
       for recomputation in recomputations {
@@ -103,8 +105,8 @@ struct Bookkeeper {
             LoweringSetting(
               sequences: 2, sequenceLength: 8, tensor: tensor, expert: expert,
               sequenceParallel: sequenceParallel, recipe: recipe, recomputation: recomputation,
-              fusedAttention: !recomputation.contains(.attentionCore),
-              dropout: recomputation.contains(.attentionCore)))
+              fusedAttention: recomputation != .selective,
+              dropout: recomputation == .selective))
         }
       }
     }
