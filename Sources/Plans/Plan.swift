@@ -78,6 +78,8 @@ public struct Plan: Hashable, Sendable {
 
   /// What the plan is called in reports.
   public var name = "plan"
+  /// Where the plan was published.
+  public var source: String?
   public var dataParallel = 1
   public var tensorParallel = 1
   /// Whether norms and residuals are divided along the sequence within a tensor-parallel group.
