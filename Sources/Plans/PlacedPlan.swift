@@ -3,7 +3,9 @@ import Schedules
 
 /// A plan that a model and a cluster admit, with everything that follows from it.
 public struct PlacedPlan: Hashable, Sendable {
+  /// The plan, unchanged.
   public let plan: Plan
+  /// The model that it is placed on.
   public let architecture: Architecture
   /// The units of each stage.
   public let layout: StageLayout

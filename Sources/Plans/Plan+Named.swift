@@ -76,6 +76,16 @@ extension Plan {
       ("megatron-530b-selective", PackageResources.megatron_530b_selective_yaml),
       ("megatron-1t-full", PackageResources.megatron_1t_full_yaml),
       ("megatron-1t-selective", PackageResources.megatron_1t_selective_yaml),
+      ("megatron-sc21-1.7b", PackageResources.megatron_sc21_1_7b_yaml),
+      ("megatron-sc21-3.6b", PackageResources.megatron_sc21_3_6b_yaml),
+      ("megatron-sc21-7.5b", PackageResources.megatron_sc21_7_5b_yaml),
+      ("megatron-sc21-18b", PackageResources.megatron_sc21_18b_yaml),
+      ("megatron-sc21-39b", PackageResources.megatron_sc21_39b_yaml),
+      ("megatron-sc21-76b", PackageResources.megatron_sc21_76b_yaml),
+      ("megatron-sc21-145b", PackageResources.megatron_sc21_145b_yaml),
+      ("megatron-sc21-310b", PackageResources.megatron_sc21_310b_yaml),
+      ("megatron-sc21-530b", PackageResources.megatron_sc21_530b_yaml),
+      ("megatron-sc21-1t", PackageResources.megatron_sc21_1t_yaml),
     ]
   }
 }

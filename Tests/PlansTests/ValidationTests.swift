@@ -181,6 +181,16 @@ struct ValidationTests {
         ("deepseek-v3", 2048, 120), ("megatron-22b", 8, 1), ("megatron-22b", 8, 1),
         ("megatron-175b", 64, 64), ("megatron-175b", 64, 64), ("megatron-530b", 280, 280),
         ("megatron-530b", 280, 280), ("megatron-1t", 512, 512), ("megatron-1t", 512, 512),
+        ("megatron-1.7b", 32, 1),
+        ("megatron-3.6b", 64, 1),
+        ("megatron-7.5b", 128, 1),
+        ("megatron-18b", 256, 4),
+        ("megatron-39b", 512, 12),
+        ("megatron-76b", 1024, 28),
+        ("megatron-145b", 1536, 48),
+        ("megatron-310b", 1920, 144),
+        ("megatron-530b", 2520, 280),
+        ("megatron-1t", 3072, 512),
       ]))
   func whatShipsIsValid(name: String, run: (model: String, devices: Int, microbatches: Int)) throws
   {
