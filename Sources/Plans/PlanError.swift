@@ -17,7 +17,6 @@ public enum PlanError: Error, Hashable, Sendable {
   case globalBatch(batch: Int, dataParallel: Int, microbatchSize: Int)
   case sequenceTooLong(sequence: Int, positions: Int)
   case needsExperts(key: String)
-  case tooManyNodes(nodes: Int, expertNodes: String)
   case recomputation(module: Recomputation.Module, rule: String)
   case lanes(lanes: Int, rule: String)
   case sequenceParallelAlone
@@ -58,7 +57,6 @@ extension PlanError: CustomStringConvertible {
     case .sequenceTooLong(let sequence, let positions):
       "sequence-length \(sequence) exceeds the model's \(positions) learned positions"
     case .needsExperts(let key): "\(key) needs a model with routed experts"
-    case .tooManyNodes(let nodes, let expertNodes): "nodes-per-token \(nodes) \(expertNodes)"
     case .recomputation(let module, let rule): "recompute \(module.rawValue): \(rule)"
     case .lanes(let lanes, let rule): "gradient-lanes \(lanes) \(rule)"
     case .sequenceParallelAlone: "sequence-parallel needs tensor-parallel above 1"
