@@ -4,8 +4,10 @@ import Schedules
 
 /// What one action did on one rank, relative to its start.
 struct ActionRecord: Sendable {
-  /// From its start to its end on the compute stream, picoseconds.
+  /// When it ended on the compute stream, counted from the first of its group, picoseconds.
   var duration: Int64 = 0
+  /// When this rank came, counted likewise.
+  var offset: Int64 = 0
   /// The sum of its kernels' times.
   var busy: Int64 = 0
   var expert = Exposure()
@@ -63,6 +65,7 @@ struct ActionSimulation<P: Pricing> {
     return lanes.map { lane in
       var record = lane.backend.record
       record.duration = lane.backend.clock
+      record.offset = lane.backend.rank.offset
       return record
     }
   }

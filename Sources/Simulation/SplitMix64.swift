@@ -16,7 +16,7 @@ struct SplitMix64: RandomNumberGenerator {
 
   /// A number of the standard normal distribution, by Box and Muller.
   mutating func nextNormal() -> Double {
-    let first = (Double(next() >> 11) + 1) / 9_007_199_254_740_993
+    let first = (Double(next() >> 11) + 1) / 9_007_199_254_740_994
     let second = Double(next() >> 11) / 9_007_199_254_740_992
     return (-2 * log(first)).squareRoot() * cos(2 * .pi * second)
   }
