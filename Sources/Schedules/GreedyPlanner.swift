@@ -34,8 +34,9 @@ struct GreedyPlanner {
   private var forwards: [Int]
   private var inputs: [Int]
   private var weights: [Int]
-  private var activations: [[Int]]
-  private var gradients: [[Int]]
+  /// When inputs are there, by stage and microbatch.
+  private var activations: [Int]
+  private var gradients: [Int]
   /// Weight halves whose input half is done, oldest first, with the urgency of that half.
   private var pending: [[(stage: Int, urgency: Int)]]
   private var busyUntil: [Int]
@@ -51,13 +52,12 @@ struct GreedyPlanner {
     self.costs = costs
     self.policy = policy
     let stages = ranks * legs
-    let unknown = [Int](repeating: Self.never, count: microbatches)
     forwards = [Int](repeating: 0, count: stages)
     inputs = forwards
     weights = forwards
-    activations = [[Int]](repeating: unknown, count: stages)
-    activations[0] = [Int](repeating: 0, count: microbatches)
-    gradients = [[Int]](repeating: unknown, count: stages)
+    activations = [Int](repeating: Self.never, count: stages * microbatches)
+    gradients = activations
+    for microbatch in 0..<microbatches { activations[microbatch] = 0 }
     pending = Array(repeating: [], count: ranks)
     busyUntil = [Int](repeating: 0, count: ranks)
     wakes = busyUntil
@@ -93,61 +93,53 @@ struct GreedyPlanner {
         ? .looped(ranks: ranks, stagesPerRank: 1) : .vShaped(ranks: ranks))
   }
 
-  /// One of the next actions of a rank.
-  private struct Candidate {
-    var pass: Action.Pass
-    var stage: Int
-    var urgency: Int
-    /// When its input is there; `never` while that is unknown.
-    var ready: Int
-  }
-
   /// The most urgent action that can start now, and when the next input arrives that is known of.
-  private func bestStart(_ rank: Int, _ now: Int) -> (choice: Candidate?, next: Int) {
+  private func bestStart(
+    _ rank: Int, _ now: Int
+  ) -> (choice: (pass: Action.Pass, stage: Int)?, next: Int) {
     let isDraining = forwards[rank] == microbatches
-    let candidates = candidates(rank, now, withWeights: !isDraining)
-    let first = candidates.lazy.map(\.urgency).min() ?? 0
-    var best: Candidate?
+    var first = Int.max
+    if !isDraining {
+      forEachNext(rank, now, withWeights: true) { _, _, urgency, _ in first = min(first, urgency) }
+    }
+    var best: (pass: Action.Pass, stage: Int)?
+    var lowest = Int.max
     var next = Self.never
-    for candidate in candidates {
-      if !isDraining && candidate.urgency - first > policy.lead { continue }
-      next = min(next, candidate.ready)
-      if candidate.ready > now { continue }
-      if let best, best.urgency <= candidate.urgency { continue }
-      best = candidate
+    forEachNext(rank, now, withWeights: !isDraining) { pass, stage, urgency, ready in
+      if !isDraining && urgency - first > policy.lead { return }
+      next = min(next, ready)
+      if ready > now || urgency >= lowest { return }
+      lowest = urgency
+      best = (pass, stage)
     }
     return (best, next)
   }
 
-  /// What a rank has to do next on each leg, as far as its bounds admit it.
-  private func candidates(_ rank: Int, _ now: Int, withWeights: Bool) -> [Candidate] {
-    var candidates: [Candidate] = []
-    candidates.reserveCapacity(5)
+  /// What a rank has to do next on each leg, as far as its bounds admit it: pass, stage, urgency and
+  /// when its input is there, which is `never` while that is unknown.
+  private func forEachNext(
+    _ rank: Int, _ now: Int, withWeights: Bool, _ body: (Action.Pass, Int, Int, Int) -> Void
+  ) {
     for leg in 0..<legs {
       let stage = stage(leg, rank)
       let forward = forwards[stage]
       if forward < microbatches && mayHold(leg, rank) {
-        candidates.append(
-          Candidate(
-            pass: .forward, stage: stage, urgency: policy.urgency(.forward, leg, rank, forward),
-            ready: activations[stage][forward]))
+        body(
+          .forward, stage, policy.urgency(.forward, leg, rank, forward),
+          activations[stage * microbatches + forward])
       }
       let input = inputs[stage]
       if input < microbatches {
-        candidates.append(
-          Candidate(
-            pass: .backwardInput, stage: stage,
-            urgency: policy.urgency(.backwardInput, leg, rank, input),
-            ready: gradients[stage][input]))
+        body(
+          .backwardInput, stage, policy.urgency(.backwardInput, leg, rank, input),
+          gradients[stage * microbatches + input])
       }
     }
-    if withWeights, let weightUrgency = policy.weightUrgency, let oldest = pending[rank].first {
-      candidates.append(
-        Candidate(
-          pass: .backwardWeight, stage: oldest.stage,
-          urgency: weightUrgency(rank, oldest.urgency), ready: now))
+    if withWeights, let weightUrgency = policy.weightUrgency,
+      let oldest = pending[rank].first
+    {
+      body(.backwardWeight, oldest.stage, weightUrgency(rank, oldest.urgency), now)
     }
-    return candidates
   }
 
   /// Whether the bounds admit one more forward.
@@ -184,9 +176,10 @@ struct GreedyPlanner {
       cells[rank].append(.forward(stage, microbatch))
       forwards[stage] += 1
       if stage == ranks * legs - 1 {
-        gradients[stage][microbatch] = end
+        gradients[stage * microbatches + microbatch] = end
       } else {
-        activations[stage + 1][microbatch] = arrival(from: rank, at: stage + 1, end)
+        activations[(stage + 1) * microbatches + microbatch] = arrival(
+          from: rank, at: stage + 1, end)
       }
     case .backwardInput:
       end += costs.backwardInput
@@ -196,7 +189,7 @@ struct GreedyPlanner {
       let leg = stage < ranks ? 0 : 1
       pending[rank].append((stage, policy.urgency(.backwardInput, leg, rank, microbatch)))
       if stage > 0 {
-        gradients[stage - 1][microbatch] = arrival(from: rank, at: stage - 1, end)
+        gradients[(stage - 1) * microbatches + microbatch] = arrival(from: rank, at: stage - 1, end)
       }
     case .backwardWeight:
       end += costs.backwardWeight

@@ -42,13 +42,11 @@ extension Schedule {
   private static func best(of candidates: [Schedule], for costs: [PassCosts]) -> Schedule? {
     var best: (schedule: Schedule, key: [Double])?
     for candidate in candidates {
-      let timings = costs.compactMap {
-        try? ScheduleTiming(validated: candidate, times: PassTimes($0))
-      }
-      precondition(timings.count == costs.count, "A planned schedule can be carried out.")
+      let spans = costs.map { DryRun(candidate, times: PassTimes($0)).span }
+      let peaks = candidate.peakActivations(releasedAtInput: 0)
       let key = [
-        timings.reduce(0) { $0 + $1.makespan }, timings.reduce(0) { $0 + $1.longestRankSpan },
-        timings[0].peakActivations.max() ?? 0, timings[0].peakActivations.reduce(0, +),
+        spans.reduce(0) { $0 + $1.makespan }, spans.reduce(0) { $0 + $1.longestOfRanks },
+        peaks.max() ?? 0, peaks.reduce(0, +),
       ]
       if let best, !key.lexicographicallyPrecedes(best.key) { continue }
       best = (candidate, key)
