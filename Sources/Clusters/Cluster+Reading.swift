@@ -14,6 +14,8 @@ extension Cluster {
   public init(_ document: Document, overrides: [String] = []) throws(ConfigurationError) {
     var document = try Self.compose(document)
     try document.set(overrides)
+    // Once more, since an override may name another description: device=h100-2048.
+    document = try Self.compose(document)
     let root = try document.table()
     let name = try root.optional("name", .string)
     let summary = try root.optional("summary", .string)

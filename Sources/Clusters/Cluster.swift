@@ -23,6 +23,7 @@ public struct Cluster: Hashable, Sendable {
 
   let plane: Plane?
   let effects: DegradationEffects
+  let fabric: Fabric
 
   init(
     name: String, summary: String?, device: Device, node: Node, nodes: Sourced<Int>,
@@ -44,6 +45,7 @@ public struct Cluster: Hashable, Sendable {
       }
     }
     effects = DegradationEffects(degradations)
+    fabric = Fabric(node: node, nodes: nodes.value, network: network, plane: plane)
   }
 }
 
@@ -54,26 +56,25 @@ extension Cluster {
   public static let largestRankCount = 1 << 24
 
   /// The number of devices, each of which is a rank.
-  public var rankCount: Int { nodes.value * node.devices.value }
+  public var rankCount: Int { fabric.ranks }
 
   /// The node that holds a rank: ranks fill one node after the other.
   public func node(of rank: Int) -> Int {
     precondition(rank >= 0 && rank < rankCount, "no such rank")
-    return rank / node.devices.value
+    return rank / fabric.devicesPerNode
   }
 
   /// The place of a rank within its node.
   public func localIndex(of rank: Int) -> Int {
     precondition(rank >= 0 && rank < rankCount, "no such rank")
-    return rank % node.devices.value
+    return rank % fabric.devicesPerNode
   }
 
   /// The adapter, counted within its node, that serves the device with this place in its node.
   ///
   /// It is the device's own even where that adapter has failed.
   public func adapter(ofLocalIndex index: Int) -> Int {
-    guard let adapters = node.adapters else { return 0 }
-    return index * adapters.count.value / node.devices.value
+    index / fabric.devicesPerAdapter
   }
 
   /// How fast the device of a rank computes, as a share of what the description says.

@@ -34,78 +34,51 @@ public enum Link: Hashable, Sendable {
   case podDown(plane: Int, pod: Int)
 }
 
-/// Where each kind of link begins in the row of identities.
-private struct LinkNumbering {
-  let ranks: Int
-  let nodes: Int
-  let adaptersPerNode: Int
-  let leaves: Int
-  let pods: Int
-  let planes: Int
-
-  init(_ cluster: Cluster) {
-    ranks = cluster.rankCount
-    nodes = cluster.nodes.value
-    adaptersPerNode = cluster.network == nil ? 0 : cluster.node.adapters?.count.value ?? 0
-    leaves = cluster.plane?.leaves ?? 0
-    pods = cluster.plane?.pods ?? 0
-    planes = cluster.network?.planes.value ?? 0
-  }
-
-  var sharedBase: Int { 2 * ranks }
-  var adapterBase: Int { sharedBase + nodes }
-  var leafBase: Int { adapterBase + 2 * nodes * adaptersPerNode }
-  var podBase: Int { leafBase + 2 * planes * leaves }
-  var count: Int { podBase + 2 * planes * pods }
-}
-
 extension Cluster {
   /// The number of link identities.
-  public var linkCount: Int { LinkNumbering(self).count }
+  public var linkCount: Int { fabric.linkCount }
 
   /// The identity of a link.
   public func id(of link: Link) -> LinkID {
-    let numbering = LinkNumbering(self)
     let index =
       switch link {
       case .deviceOut(let rank): rank
-      case .deviceIn(let rank): numbering.ranks + rank
-      case .nodeShared(let node): numbering.sharedBase + node
+      case .deviceIn(let rank): fabric.ranks + rank
+      case .nodeShared(let node): fabric.sharedBase + node
       case .adapterOut(let node, let index):
-        numbering.adapterBase + 2 * (node * numbering.adaptersPerNode + index)
+        fabric.adapterBase + 2 * (node * fabric.adapters + index)
       case .adapterIn(let node, let index):
-        numbering.adapterBase + 2 * (node * numbering.adaptersPerNode + index) + 1
+        fabric.adapterBase + 2 * (node * fabric.adapters + index) + 1
       case .leafUp(let plane, let leaf):
-        numbering.leafBase + 2 * (plane * numbering.leaves + leaf)
+        fabric.leafBase + 2 * (plane * fabric.leaves + leaf)
       case .leafDown(let plane, let leaf):
-        numbering.leafBase + 2 * (plane * numbering.leaves + leaf) + 1
-      case .podUp(let plane, let pod): numbering.podBase + 2 * (plane * numbering.pods + pod)
+        fabric.leafBase + 2 * (plane * fabric.leaves + leaf) + 1
+      case .podUp(let plane, let pod): fabric.podBase + 2 * (plane * fabric.pods + pod)
       case .podDown(let plane, let pod):
-        numbering.podBase + 2 * (plane * numbering.pods + pod) + 1
+        fabric.podBase + 2 * (plane * fabric.pods + pod) + 1
       }
     return LinkID(index)
   }
 
   /// The link that has an identity.
   public func link(_ id: LinkID) -> Link {
-    let numbering = LinkNumbering(self)
-    precondition(id.index >= 0 && id.index < numbering.count, "no such link")
+    precondition(id.index >= 0 && id.index < fabric.linkCount, "no such link")
     func pair(_ base: Int, _ width: Int) -> (first: Int, second: Int, isSecond: Bool) {
       let place = (id.index - base) / 2
       return (place / width, place % width, (id.index - base) % 2 == 1)
     }
     switch id.index {
-    case ..<numbering.ranks: return .deviceOut(rank: id.index)
-    case ..<numbering.sharedBase: return .deviceIn(rank: id.index - numbering.ranks)
-    case ..<numbering.adapterBase: return .nodeShared(node: id.index - numbering.sharedBase)
-    case ..<numbering.leafBase:
-      let (node, index, isIn) = pair(numbering.adapterBase, numbering.adaptersPerNode)
+    case ..<fabric.ranks: return .deviceOut(rank: id.index)
+    case ..<fabric.sharedBase: return .deviceIn(rank: id.index - fabric.ranks)
+    case ..<fabric.adapterBase: return .nodeShared(node: id.index - fabric.sharedBase)
+    case ..<fabric.leafBase:
+      let (node, index, isIn) = pair(fabric.adapterBase, fabric.adapters)
       return isIn ? .adapterIn(node: node, index: index) : .adapterOut(node: node, index: index)
-    case ..<numbering.podBase:
-      let (plane, leaf, isDown) = pair(numbering.leafBase, numbering.leaves)
+    case ..<fabric.podBase:
+      let (plane, leaf, isDown) = pair(fabric.leafBase, fabric.leaves)
       return isDown ? .leafDown(plane: plane, leaf: leaf) : .leafUp(plane: plane, leaf: leaf)
     default:
-      let (plane, pod, isDown) = pair(numbering.podBase, numbering.pods)
+      let (plane, pod, isDown) = pair(fabric.podBase, fabric.pods)
       return isDown ? .podDown(plane: plane, pod: pod) : .podUp(plane: plane, pod: pod)
     }
   }
@@ -115,28 +88,26 @@ extension Cluster {
   /// A link that the cluster does not have, such as the shared one of a node with a switch, is
   /// without limit.
   public func capacity(of link: Link) -> BytesPerSecond {
-    let unlimited = BytesPerSecond(.infinity)
+    let whole: Double
+    var share = 1.0
     switch link {
     case .deviceOut(let rank), .deviceIn(let rank):
-      return node.link.reached.value * (effects.nodeLinkShare[rank] ?? 1)
-    case .nodeShared: return node.link.sharedBandwidth?.value ?? unlimited
+      whole = fabric.deviceCapacity
+      if !isUniform { share = effects.nodeLinkShare[rank] ?? 1 }
+    case .nodeShared: whole = fabric.sharedCapacity
     case .adapterOut(let node, let index), .adapterIn(let node, let index):
-      let share = effects.adapterShare[.init(first: node, second: index)] ?? 1
-      return self.node.adapters.map { $0.reached.value * share } ?? unlimited
+      whole = fabric.adapterCapacity
+      if !isUniform { share = effects.adapterShare[.init(first: node, second: index)] ?? 1 }
     case .leafUp(let plane, let leaf), .leafDown(let plane, let leaf):
-      guard let network, let layout = self.plane, network.layers.count > 1 else {
-        return unlimited
-      }
-      let share = effects.leafShare[.init(first: plane, second: leaf)] ?? 1
-      return network.portReached.value * (Double(layout.leafPorts.up) * share)
+      let ports = self.plane?.leafPorts.up ?? 0
+      whole = fabric.layers > 1 ? fabric.portCapacity * Double(ports) : .infinity
+      if !isUniform { share = effects.leafShare[.init(first: plane, second: leaf)] ?? 1 }
     case .podUp(let plane, let pod), .podDown(let plane, let pod):
-      guard let network, let layout = self.plane, network.layers.count > 2 else {
-        return unlimited
-      }
-      let share = effects.podShare[.init(first: plane, second: pod)] ?? 1
-      let ports = layout.spines(inPod: pod) * layout.spinePorts.up
-      return network.portReached.value * (Double(ports) * share)
+      let ports = self.plane.map { $0.spines(inPod: pod) * $0.spinePorts.up } ?? 0
+      whole = fabric.layers > 2 ? fabric.portCapacity * Double(ports) : .infinity
+      if !isUniform { share = effects.podShare[.init(first: plane, second: pod)] ?? 1 }
     }
+    return BytesPerSecond(whole * share)
   }
 
   /// What a link carries per second, degradations included.

@@ -43,7 +43,7 @@ extension Cluster {
   ) -> (reach: Path.Reach, isForwarded: Bool) {
     if source == destination { return (.sameRank, false) }
     guard let way = way(from: source, to: destination) else { return (.sameNode, false) }
-    return (way.reach, way.forwardedTo != nil || way.receivedBy != nil)
+    return (way.reach, way.isForwarded)
   }
 
   /// The links from one rank to another.
@@ -54,61 +54,50 @@ extension Cluster {
   /// link to the device whose adapter lies in the destination's plane. Where an adapter has failed,
   /// another device's takes over. Takes constant time.
   public func path(from source: Int, to destination: Int) -> Path {
-    precondition(
-      source >= 0 && source < rankCount && destination >= 0 && destination < rankCount,
-      "no such rank")
-    var links: [(Link, Seconds)] = []
-    let (reach, isForwarded) = reach(from: source, to: destination)
-    if source != destination {
-      if let way = way(from: source, to: destination) {
-        if let device = way.forwardedTo { links += insideNode(from: source, to: device) }
-        links += between(way)
-        if let device = way.receivedBy { links += insideNode(from: device, to: destination) }
-      } else {
-        links = insideNode(from: source, to: destination)
-      }
-    }
-    let hops = links.map { link, latency in
-      Path.Hop(link: link, id: id(of: link), bandwidth: capacity(of: link), latency: latency)
+    var hops: [Path.Hop] = []
+    var reach = Path.Reach.sameRank
+    var isForwarded = false
+    if let way = way(from: source, to: destination) {
+      (reach, isForwarded) = (way.reach, way.isForwarded)
+      hops.reserveCapacity(isForwarded ? 10 : 6)
+      if let device = way.forwardedTo { crossNode(from: source, to: device, &hops) }
+      crossNetwork(way, &hops)
+      if let device = way.receivedBy { crossNode(from: device, to: destination, &hops) }
+    } else if source != destination {
+      reach = .sameNode
+      hops.reserveCapacity(3)
+      crossNode(from: source, to: destination, &hops)
     }
     return Path(
       source: source, destination: destination, reach: reach, isForwarded: isForwarded, hops: hops)
   }
 
-  private func insideNode(from source: Int, to destination: Int) -> [(Link, Seconds)] {
-    let half = node.link.latency.value / 2
-    var links: [(Link, Seconds)] = [(.deviceOut(rank: source), half)]
-    if node.link.sharedBandwidth != nil {
-      links.append((.nodeShared(node: node(of: source)), .zero))
-    }
-    links.append((.deviceIn(rank: destination), half))
-    return links
+  private func hop(_ link: Link, _ latency: Double) -> Path.Hop {
+    Path.Hop(
+      link: link, id: id(of: link), bandwidth: capacity(of: link), latency: Seconds(latency))
   }
 
-  private func between(_ way: Way) -> [(Link, Seconds)] {
-    guard let network else { preconditionFailure("a way between nodes without a network") }
-    let plane = way.plane
-    let latency = network.latency
-    let sameLeaf = latency.sameLeaf.value
-    let crossLeaf = latency.crossLeaf?.value ?? sameLeaf
-    let crossPod = latency.crossPod?.value ?? crossLeaf
-    var up: [(Link, Seconds)] = [
-      (.adapterOut(node: way.source.node, index: way.source.adapter), sameLeaf / 2)
-    ]
-    var down: [(Link, Seconds)] = [
-      (.adapterIn(node: way.destination.node, index: way.destination.adapter), sameLeaf / 2)
-    ]
+  private func crossNode(from source: Int, to destination: Int, _ hops: inout [Path.Hop]) {
+    hops.append(hop(.deviceOut(rank: source), fabric.insideLatency / 2))
+    if fabric.isShared { hops.append(hop(.nodeShared(node: node(of: source)), 0)) }
+    hops.append(hop(.deviceIn(rank: destination), fabric.insideLatency / 2))
+  }
+
+  private func crossNetwork(_ way: Way, _ hops: inout [Path.Hop]) {
+    let (from, to, plane) = (way.source, way.destination, way.plane)
+    let edge = fabric.sameLeafLatency / 2
+    let leafStep = (fabric.crossLeafLatency - fabric.sameLeafLatency) / 2
+    let podStep = (fabric.crossPodLatency - fabric.crossLeafLatency) / 2
+    hops.append(hop(.adapterOut(node: from.node, index: from.adapter), edge))
     if way.reach >= .crossLeaf {
-      let step = (crossLeaf - sameLeaf) / 2
-      up.append((.leafUp(plane: plane, leaf: way.source.leaf), step))
-      down.append((.leafDown(plane: plane, leaf: way.destination.leaf), step))
+      hops.append(hop(.leafUp(plane: plane, leaf: from.leaf), leafStep))
+      if way.reach == .crossPod {
+        hops.append(hop(.podUp(plane: plane, pod: from.leaf / fabric.leavesPerPod), podStep))
+        hops.append(hop(.podDown(plane: plane, pod: to.leaf / fabric.leavesPerPod), podStep))
+      }
+      hops.append(hop(.leafDown(plane: plane, leaf: to.leaf), leafStep))
     }
-    if way.reach == .crossPod, let layout = self.plane {
-      let step = (crossPod - crossLeaf) / 2
-      up.append((.podUp(plane: plane, pod: way.source.leaf / layout.leavesPerPod), step))
-      down.append((.podDown(plane: plane, pod: way.destination.leaf / layout.leavesPerPod), step))
-    }
-    return up + down.reversed()
+    hops.append(hop(.adapterIn(node: to.node, index: to.adapter), edge))
   }
 }
 
@@ -130,55 +119,52 @@ private struct Way {
   let forwardedTo: Int?
   /// The device of the destination's node that takes the data, if not the destination.
   let receivedBy: Int?
+
+  var isForwarded: Bool { forwardedTo != nil || receivedBy != nil }
 }
 
 extension Cluster {
   /// The way between ranks of different nodes; nil inside one node.
   private func way(from source: Int, to destination: Int) -> Way? {
-    let nodes = (node(of: source), node(of: destination))
-    guard nodes.0 != nodes.1, let network, let layout = plane else { return nil }
-    let planes = network.planes.value
+    let (here, there) = (node(of: source), node(of: destination))
+    guard here != there, let layout = plane else { return nil }
+    let planes = fabric.planes
     let own = adapter(ofLocalIndex: localIndex(of: source))
-    let (out, into) = adapters(
-      from: nodes.0, preferring: own, to: nodes.1,
-      preferring: adapter(ofLocalIndex: localIndex(of: destination)), planes: planes)
-    let leaves = (
-      layout.leaf(node: nodes.0, index: out / planes),
-      layout.leaf(node: nodes.1, index: into / planes)
-    )
-    let reach: Path.Reach =
-      leaves.0 == leaves.1
-      ? .sameLeaf
-      : leaves.0 / layout.leavesPerPod == leaves.1 / layout.leavesPerPod ? .crossLeaf : .crossPod
+    let wanted = adapter(ofLocalIndex: localIndex(of: destination))
+    let (out, into) = adapters(from: here, preferring: own, to: there, preferring: wanted)
+    let leafHere = layout.leaf(node: here, index: out / planes)
+    let leafThere = layout.leaf(node: there, index: into / planes)
+    let isOnePod = leafHere / fabric.leavesPerPod == leafThere / fabric.leavesPerPod
     return Way(
-      source: .init(node: nodes.0, adapter: out, leaf: leaves.0),
-      destination: .init(node: nodes.1, adapter: into, leaf: leaves.1), plane: out % planes,
-      reach: reach, forwardedTo: out == own ? nil : server(of: out, for: destination, on: nodes.0),
-      receivedBy: adapter(ofLocalIndex: localIndex(of: destination)) == into
-        ? nil : server(of: into, for: source, on: nodes.1))
+      source: .init(node: here, adapter: out, leaf: leafHere),
+      destination: .init(node: there, adapter: into, leaf: leafThere), plane: out % planes,
+      reach: leafHere == leafThere ? .sameLeaf : isOnePod ? .crossLeaf : .crossPod,
+      forwardedTo: out == own ? nil : server(of: out, for: destination, on: here),
+      receivedBy: into == wanted ? nil : server(of: into, for: source, on: there))
   }
 
   /// The device of `node` that `adapter` serves; of several, the one of the peer's place.
   private func server(of adapter: Int, for peer: Int, on node: Int) -> Int {
-    let served = self.node.devices.value / (self.node.adapters?.count.value ?? 1)
-    let first = node * self.node.devices.value + adapter * served
-    return first + localIndex(of: peer) % served
+    let first = node * fabric.devicesPerNode + adapter * fabric.devicesPerAdapter
+    return first + localIndex(of: peer) % fabric.devicesPerAdapter
   }
 
   /// The pair of working adapters in one plane: the destination's own decides the plane, if it works
   /// and the source has one there; else the first pair that works, counted on from there.
   private func adapters(
-    from source: Int, preferring own: Int, to destination: Int, preferring wanted: Int, planes: Int
+    from source: Int, preferring own: Int, to destination: Int, preferring wanted: Int
   ) -> (out: Int, into: Int) {
-    let count = node.adapters?.count.value ?? 1
-    let failedHere = effects.failedAdapters[source] ?? []
-    let failedThere = effects.failedAdapters[destination] ?? []
-    for offset in 0..<count {
-      let into = (wanted + offset) % count
-      guard !failedThere.contains(into) else { continue }
-      let samePlane = (0..<count).map { (own + $0) % count }
-        .first { $0 % planes == into % planes && !failedHere.contains($0) }
-      if let samePlane { return (samePlane, into) }
+    let hasFailures = !effects.failedAdapters.isEmpty
+    let failedHere = hasFailures ? effects.failedAdapters[source] ?? [] : []
+    let failedThere = hasFailures ? effects.failedAdapters[destination] ?? [] : []
+    for intoOffset in 0..<fabric.adapters {
+      let into = (wanted + intoOffset) % fabric.adapters
+      if hasFailures, failedThere.contains(into) { continue }
+      for outOffset in 0..<fabric.adapters {
+        let out = (own + outOffset) % fabric.adapters
+        guard out % fabric.planes == into % fabric.planes else { continue }
+        if !hasFailures || !failedHere.contains(out) { return (out, into) }
+      }
     }
     preconditionFailure("two nodes without a plane in common were accepted")
   }
