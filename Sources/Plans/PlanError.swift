@@ -7,7 +7,6 @@ public enum PlanError: Error, Hashable, Sendable {
   /// The number of ranks is not the plan's.
   case rankCount(ranks: Int, plan: Int, product: String)
   case doesNotDivide(key: String, value: Int, into: String, of: Int)
-  case cannotInfer(key: String, reason: String)
   case moreStagesThanUnits(stages: Int, units: Int, layers: Int, predictionModules: Int)
   case emptyStage([Int])
   case layoutStages(key: String, count: Int, stages: Int, product: String)
@@ -35,7 +34,6 @@ extension PlanError: CustomStringConvertible {
       "the plan is for \(plan) ranks (\(product)) and \(ranks) are running"
     case .doesNotDivide(let key, let value, let into, let of):
       "\(key) \(value) does not divide \(into), which is \(of)"
-    case .cannotInfer(let key, let reason): "\(key) is missing, and \(reason)"
     case .moreStagesThanUnits(let stages, let units, let layers, let modules):
       "\(stages) stages are more than the \(units) units to place (embedding, \(layers) layers, "
         + "final norm with head"
