@@ -25,6 +25,8 @@ extension Plan {
     add("stages-per-rank", stagesPerRank)
     add("send-mode", sendMode.rawValue)
     add("collective-algorithm", collectiveAlgorithm.rawValue)
+    add("fused-attention", fusedAttention)
+    add("dropout", dropout)
     lines += layoutLines + memoryLines + expertLines
     add("communication-sms", communicationSMs)
     if let computationSMs { add("computation-sms", computationSMs) }

@@ -112,6 +112,8 @@ struct PlanReader {
     let multiprocessors = Expected.integer(in: 0...4096)
     plan.communicationSMs = try table.value("communication-sms", multiprocessors, default: 0)
     plan.computationSMs = try table.optional("computation-sms", .integer(in: 1...4096))
+    plan.fusedAttention = try table.value("fused-attention", .boolean, default: true)
+    plan.dropout = try table.value("dropout", .boolean, default: false)
     plan.collectiveAlgorithm = try table.value(
       "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self),
       default: plan.collectiveAlgorithm)

@@ -60,7 +60,8 @@ struct ActionCatalog<P: Pricing> {
   private mutating func simulate(_ item: Item, _ key: ActionKey) -> [ActionRecord] {
     let (forward, backward) = stages(of: item)
     let exchanges = input.stages[forward].exchangeCount + input.stages[backward].exchangeCount
-    let isSampled = exchanges > 0 && input.expertRanks > 1 && input.load != .balanced
+    var isSampled = false
+    if case .deviation = input.load { isSampled = exchanges > 0 && input.expertRanks > 1 }
     let stages = input.stages.map { Optional($0) }
     var ranks = key.slowness.indices.map { index in
       ActionRank(

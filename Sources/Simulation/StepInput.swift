@@ -21,14 +21,21 @@ public struct StepInput: Sendable {
   /// Ranks of an expert group.
   public var expertRanks: Int
 
-  /// Lowers a plan's schedule and stages; `rows` gives the balanced rows of one exchange.
-  public init(
-    architecture: Architecture, plan: Plan, layout: StageLayout, schedule: Schedule,
-    load: Plan.ExpertLoad, rows: (received: Int, routed: Int, sent: Int)
-  ) {
+  /// Lowers the schedule and the stages of a placed plan.
+  ///
+  /// - Parameter rows: the rows of one exchange where every rank receives the same.
+  /// - Throws: `ScheduleError` if the schedule cannot be lowered with the plan's way of sending.
+  public init(_ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int))
+    throws(ScheduleError)
+  {
+    let (architecture, plan, layout) = (placed.architecture, placed.plan, placed.layout)
     self.architecture = architecture
     self.plan = plan
-    self.load = load
+    load = plan.expertLoad
+    let schedule =
+      placed.schedule.isLowered
+      ? placed.schedule
+      : try placed.schedule.lowered(plan.sendMode == .batched ? .batched : .eager)
     let setting = LoweringSetting(plan)
     var made: [[UnitShape]: Int] = [:]
     var stages: [StageProgram] = []
