@@ -1,0 +1,70 @@
+internal import CMPI
+import Glibc
+import MessagePassing
+
+/// MPI, initialised: the value's end finalises it.
+///
+/// One process makes one session in its life, on its main thread, which alone calls MPI
+/// (`MPI_THREAD_FUNNELED`).
+public struct MPISession: ~Copyable {
+  /// All ranks.
+  public let world: MPICommunicator
+
+  /// Initialises MPI.
+  ///
+  /// - Parameter timeout: how long a wait may take; nil is for ever.
+  public init(timeout: Duration? = nil) throws(MPIError) {
+    var provided: Int32 = 0
+    try check(
+      MPI_Init_thread(nil, nil, Int32(MPI_THREAD_FUNNELED), &provided), "MPI_Init_thread", rank: 0)
+    let handle = cmpi_comm_world()
+    // Communicators made from this one inherit it.
+    MPI_Comm_set_errhandler(handle, cmpi_errors_return())
+    var rank: Int32 = 0
+    var size: Int32 = 0
+    try check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank", rank: 0)
+    try check(MPI_Comm_size(handle, &size), "MPI_Comm_size", rank: Int(rank))
+    guard provided >= Int32(MPI_THREAD_FUNNELED) else {
+      throw .failed(
+        call: "MPI_Init_thread", rank: Int(rank), text: "this MPI has no MPI_THREAD_FUNNELED")
+    }
+    var control: MPI_Comm?
+    try check(MPI_Comm_dup(handle, &control), "MPI_Comm_dup", rank: Int(rank))
+    let rollCall = RollCall(control, rank: Int(rank), size: Int(size))
+    let transport = MPITransport(timeout: timeout, rank: Int(rank), rollCall: rollCall)
+    world = MPICommunicator(
+      handle, rank: Int(rank), worldRanks: Array(0..<Int(size)), transport)
+  }
+
+  deinit {
+    MPI_Finalize()
+  }
+
+  /// Ends all ranks with this exit status, after one line on standard error that names this rank.
+  public func abort(_ reason: String, status: Int32) {
+    let line = Array("sluice: rank \(world.rank): \(reason)\n".utf8)
+    _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    // mpirun's own text takes another way to the terminal than the line, and a faster one.
+    usleep(100_000)
+    MPI_Abort(cmpi_comm_world(), status)
+    exit(status)
+  }
+
+  /// Runs the body on every rank; an error on one rank ends all of them.
+  ///
+  /// - Parameters:
+  ///   - timeout: how long a wait may take; nil is for ever.
+  ///   - status: the exit status for an error.
+  ///   - body: what each rank does with the world.
+  public static func run(
+    timeout: Duration? = nil, status: (any Error) -> Int32 = { _ in 1 },
+    _ body: (MPICommunicator) throws -> Void
+  ) throws(MPIError) {
+    let session = try MPISession(timeout: timeout)
+    do {
+      try body(session.world)
+    } catch {
+      session.abort("\(error)", status: status(error))
+    }
+  }
+}
