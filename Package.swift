@@ -53,7 +53,9 @@ let package = Package(
     room("Programs", ["Quantities", "Models", "Plans", "Schedules"]),
     room("Engines", ["Programs", "Schedules"]),
     room("Collectives", ["Quantities"]),
-    room("Costs", ["Quantities", "Clusters", "Collectives", "Programs"]),
+    room(
+      "Costs", ["Quantities", "Clusters", "Collectives", "Programs", real],
+      shipping: [.embedInCode("Components")]),
     room("Simulation", ["Engines", "Costs", "Collectives", heap]),
     room("Planning", ["Simulation"]),
     .systemLibrary(

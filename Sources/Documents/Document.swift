@@ -38,6 +38,29 @@ public struct Document: Hashable, Sendable {
     return try field.table(toleratesUnknownKeys: toleratesUnknownKeys)
   }
 
+  /// Puts another document's section in place of a name: `device: h800-2048`.
+  ///
+  /// Where the value of the outermost `key` is a single text, `resolve` finds the document that it
+  /// names, and that document's value of the same key takes its place, lines and file included.
+  public mutating func compose(
+    _ key: String, resolve: (Field, String) throws(ConfigurationError) -> Document
+  ) throws(ConfigurationError) {
+    guard case .table(var entries) = root.content,
+      let index = entries.firstIndex(where: { $0.key == key }),
+      case .scalar(let text, _) = entries[index].element.content,
+      !entries[index].element.isNull
+    else { return }
+    let field = Field(
+      document: name, keyPath: key, origin: entries[index].origin, element: entries[index].element)
+    let other = try resolve(field, text)
+    guard case .table(let sections) = other.root.content,
+      let section = sections.first(where: { $0.key == key })
+    else { throw field.error("\(other.name) has no section of this name") }
+    entries[index].element = section.element
+    entries[index].origin = section.origin
+    root.content = .table(entries)
+  }
+
   /// The bytes of a regular file of permitted size.
   private static func contents(of path: String) throws(ConfigurationError) -> [UInt8] {
     func failure(_ rule: String) -> ConfigurationError { .init(file: path, rule: rule) }

@@ -16,7 +16,7 @@ struct Element: Hashable, Sendable {
 
   /// Where something was written: in the file, or on the command line.
   enum Origin: Hashable, Sendable {
-    case line(Int)
+    case line(Int, file: String)
     case override
   }
 

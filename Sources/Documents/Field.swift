@@ -16,7 +16,7 @@ public struct Field: Hashable, Sendable {
     var file = document
     var line: Int?
     switch origin ?? element.origin {
-    case .line(let number): line = number
+    case .line(let number, let origin): (line, file) = (number, origin)
     case .override: file = "--set"
     }
     if keyPath.isEmpty { line = nil }
@@ -32,6 +32,11 @@ public struct Field: Hashable, Sendable {
 
   /// Whether the value is a list.
   public var isList: Bool { if case .list = element.content { true } else { false } }
+
+  /// The value, read as what is expected of it.
+  public func read<Value>(_ expected: Expected<Value>) throws(ConfigurationError) -> Value {
+    try expected.read(self)
+  }
 
   /// The value as a table.
   public func table(toleratesUnknownKeys: Bool = false) throws(ConfigurationError) -> Table {

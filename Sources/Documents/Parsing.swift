@@ -68,16 +68,17 @@ struct DocumentParser {
     case .scalar(let scalar):
       return Element(
         content: .scalar(scalar.string, isQuoted: scalar.style != .plain && scalar.style != .any),
-        origin: .line(line))
+        origin: .line(line, file: name))
     case .sequence(let sequence):
       var elements: [Element] = []
       for (index, node) in sequence.enumerated() {
         elements.append(try convert(node, path: "\(path)[\(index)]", depth: depth + 1))
       }
-      return Element(content: .list(elements), origin: .line(line))
+      return Element(content: .list(elements), origin: .line(line, file: name))
     case .mapping(let mapping):
       return Element(
-        content: .table(try entries(of: mapping, path: path, depth: depth)), origin: .line(line))
+        content: .table(try entries(of: mapping, path: path, depth: depth)),
+        origin: .line(line, file: name))
     case .alias: throw anchorFailure(line: line)
     }
   }
@@ -102,7 +103,7 @@ struct DocumentParser {
       if key.anchor != nil { throw anchorFailure(line: line) }
       entries.append(
         .init(
-          key: scalar.string, origin: .line(line),
+          key: scalar.string, origin: .line(line, file: name),
           element: try convert(value, path: inner, depth: depth + 1)))
     }
     return entries

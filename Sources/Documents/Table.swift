@@ -47,7 +47,7 @@ public final class Table {
     _ key: String, _ expected: Expected<Value>
   ) throws(ConfigurationError) -> Value {
     guard let field = field(key) else { throw missing(key) }
-    return try read(field, expected)
+    return try field.read(expected)
   }
 
   /// The value of a key, or nil where it is missing or `null`.
@@ -55,7 +55,7 @@ public final class Table {
     _ key: String, _ expected: Expected<Value>
   ) throws(ConfigurationError) -> Value? {
     guard let field = field(key), !field.isNull else { return nil }
-    return try read(field, expected)
+    return try field.read(expected)
   }
 
   /// The value of a key, or `fallback` where it is missing or `null`.
@@ -149,11 +149,5 @@ public final class Table {
     return Field(
       document: field.document, keyPath: path(entry.key), origin: entry.origin,
       element: entry.element)
-  }
-
-  private func read<Value>(
-    _ field: Field, _ expected: Expected<Value>
-  ) throws(ConfigurationError) -> Value {
-    try expected.read(field)
   }
 }

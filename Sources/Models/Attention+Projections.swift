@@ -3,7 +3,9 @@ extension Attention {
   public struct Projection: Hashable, Sendable {
     /// The role of its weight among the tensors.
     public var role: ParameterTensor.Role
+    /// Columns that it reads.
     public var input: Int
+    /// Columns that it makes.
     public var output: Int
 
     /// Numbers in its weight.

@@ -16,6 +16,13 @@ extension ConfigReader {
     let older = try table.optionalTable("rope_scaling", toleratesUnknownKeys: true)
     let newer = try table.optionalTable("rope_parameters", toleratesUnknownKeys: true)
     let inner = try newer?.optional("rope_theta", theta)
+    for settings in [table, newer, older] {
+      let share = try settings?.optional("partial_rotary_factor", .number(in: 0...1))
+      if let settings, let share, share != 1 {
+        throw settings.error(
+          "only heads that are rotated in full are supported", at: "partial_rotary_factor")
+      }
+    }
     var rotary = Rotary(theta: inner ?? outer ?? 10_000, layout: layout)
     if let settings = newer ?? older {
       rotary.scaling = try scaling(settings, positions: positions)

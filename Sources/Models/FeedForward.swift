@@ -35,7 +35,7 @@ public struct Mixture: Hashable, Sendable {
   public var expertWidth: Int
   /// Experts that see every token.
   public var sharedExperts: Int
-  /// The width of all shared experts together, which are computed as one block; 0 if there are none.
+  /// The width of all shared experts together, computed as one block; 0 if there are none.
   public var sharedWidth: Int
   /// Groups of consecutive experts; 1 if routing is not limited to groups.
   public var groups: Int

@@ -37,6 +37,7 @@ public struct ParameterTensor: Hashable, Sendable {
   public var shape: [Int]
   /// The unit that holds the tensor.
   public var unit: Unit
+  /// What the tensor does in its unit.
   public var role: Role
   /// The routed expert that the tensor belongs to, if any.
   public var expert: Int?

@@ -19,6 +19,7 @@ public struct Rotary: Hashable, Sendable {
 
   /// YaRN (arXiv 2309.00071): low frequencies interpolated, high ones kept, a ramp between.
   public struct Yarn: Hashable, Sendable {
+    /// How many times longer sequences may become.
     public var factor: Double
     /// Rotations over the original context above which a frequency is kept.
     public var betaFast: Double
@@ -54,8 +55,11 @@ public struct Rotary: Hashable, Sendable {
 
   /// The stretching of Llama 3.1: by wavelength, with a smooth band between two limits.
   public struct Llama3: Hashable, Sendable {
+    /// What long wavelengths are stretched by.
     public var factor: Double
+    /// Original context over the wavelength above which a frequency is stretched in full.
     public var lowFrequencyFactor: Double
+    /// Original context over the wavelength below which a frequency is kept.
     public var highFrequencyFactor: Double
     /// The context that the frequencies were trained on, in tokens.
     public var originalPositions: Int

@@ -3,11 +3,17 @@
 /// Ranks are numbered with tensor fastest, then context, data and pipeline. Expert groups are
 /// consecutive data ranks: `expertParallel` is the fast part of the data coordinate.
 public struct Mesh: Hashable, Sendable {
+  /// Ranks that share matrix products.
   public let tensorParallel: Int
+  /// Ranks that share a sequence.
   public let contextParallel: Int
+  /// Ranks with different sequences.
   public let dataParallel: Int
+  /// Pipeline positions.
   public let pipelineParallel: Int
+  /// Data ranks that share the routed experts.
   public let expertParallel: Int
+  /// Tensor ranks that share an expert's matrix products.
   public let expertTensorParallel: Int
 
   /// A mesh with the given degrees, all positive; `expertParallel` must divide `dataParallel`, and
@@ -35,9 +41,13 @@ public struct Mesh: Hashable, Sendable {
 
   /// Where a rank stands.
   public struct Coordinates: Hashable, Sendable {
+    /// The place among the ranks that share matrix products.
     public var tensor: Int
+    /// The place among the ranks that share a sequence.
     public var context: Int
+    /// The place among the ranks with different sequences.
     public var data: Int
+    /// The place in the pipeline.
     public var pipeline: Int
 
     /// A place in the grid, each coordinate counted from 0.

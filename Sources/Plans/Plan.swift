@@ -78,11 +78,17 @@ public struct Plan: Hashable, Sendable {
 
   /// What the plan is called in reports.
   public var name = "plan"
+  /// Where the plan was published.
+  public var source: String?
+  /// Ranks that train on different sequences.
   public var dataParallel = 1
+  /// Ranks that share each layer's matrix products.
   public var tensorParallel = 1
   /// Whether norms and residuals are divided along the sequence within a tensor-parallel group.
   public var sequenceParallel = false
+  /// Ranks that hold consecutive stages.
   public var pipelineParallel = 1
+  /// Ranks that share each sequence.
   public var contextParallel = 1
   /// Ranks over which the routed experts are spread: consecutive data ranks.
   public var expertParallel = 1
@@ -90,6 +96,7 @@ public struct Plan: Hashable, Sendable {
   public var expertTensorParallel = 1
   /// Stages that a rank holds; DualPipe's mirrored copy of a stage does not count.
   public var stagesPerRank = 1
+  /// How much of the training state is divided among copies.
   public var zeroStage = ZeROStage.nothing
   /// Sequences in a microbatch.
   public var microbatchSize = 1
@@ -97,10 +104,15 @@ public struct Plan: Hashable, Sendable {
   public var globalBatch = 1
   /// Tokens in a sequence.
   public var sequenceLength = 1
+  /// Where the order of actions comes from.
   public var schedule = ScheduleSource.named("1f1b")
+  /// When the sends of a pipeline rank start.
   public var sendMode = SendMode.batched
+  /// What is stored, multiplied and sent in which format.
   public var precision = PrecisionRecipe.bfloat16
+  /// What the backward pass computes again.
   public var recomputation = Recomputation.none
+  /// How units are spread over stages.
   public var layout = Layout.even
   /// The most nodes that the experts of one token may lie on; nil if routing is not limited.
   public var nodesPerToken: Int?
@@ -108,7 +120,9 @@ public struct Plan: Hashable, Sendable {
   public var communicationSMs = 0
   /// Multiprocessors that compute kernels use outside overlapped pairs; nil for all of them.
   public var computationSMs: Int?
+  /// Which kinds of communication run beside computation.
   public var overlap = Overlap()
+  /// How routed tokens spread over experts.
   public var expertLoad = ExpertLoad.balanced
   /// Lanes in which gradients are accumulated; nil for one per data rank and direction.
   public var gradientLanes: Int?
@@ -117,6 +131,7 @@ public struct Plan: Hashable, Sendable {
   public var fusedAttention = true
   /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
   public var dropout = false
+  /// How reductions and gathers over data ranks are carried out.
   public var collectiveAlgorithm = CollectiveAlgorithm.ring
 
   /// The plan for a single rank; every property can be set.

@@ -7,7 +7,6 @@ public enum PlanError: Error, Hashable, Sendable {
   /// The number of ranks is not the plan's.
   case rankCount(ranks: Int, plan: Int, product: String)
   case doesNotDivide(key: String, value: Int, into: String, of: Int)
-  case cannotInfer(key: String, reason: String)
   case moreStagesThanUnits(stages: Int, units: Int, layers: Int, predictionModules: Int)
   case emptyStage([Int])
   case layoutStages(key: String, count: Int, stages: Int, product: String)
@@ -17,7 +16,6 @@ public enum PlanError: Error, Hashable, Sendable {
   case globalBatch(batch: Int, dataParallel: Int, microbatchSize: Int)
   case sequenceTooLong(sequence: Int, positions: Int)
   case needsExperts(key: String)
-  case tooManyNodes(nodes: Int, expertNodes: String)
   case recomputation(module: Recomputation.Module, rule: String)
   case lanes(lanes: Int, rule: String)
   case sequenceParallelAlone
@@ -36,7 +34,6 @@ extension PlanError: CustomStringConvertible {
       "the plan is for \(plan) ranks (\(product)) and \(ranks) are running"
     case .doesNotDivide(let key, let value, let into, let of):
       "\(key) \(value) does not divide \(into), which is \(of)"
-    case .cannotInfer(let key, let reason): "\(key) is missing, and \(reason)"
     case .moreStagesThanUnits(let stages, let units, let layers, let modules):
       "\(stages) stages are more than the \(units) units to place (embedding, \(layers) layers, "
         + "final norm with head"
@@ -58,7 +55,6 @@ extension PlanError: CustomStringConvertible {
     case .sequenceTooLong(let sequence, let positions):
       "sequence-length \(sequence) exceeds the model's \(positions) learned positions"
     case .needsExperts(let key): "\(key) needs a model with routed experts"
-    case .tooManyNodes(let nodes, let expertNodes): "nodes-per-token \(nodes) \(expertNodes)"
     case .recomputation(let module, let rule): "recompute \(module.rawValue): \(rule)"
     case .lanes(let lanes, let rule): "gradient-lanes \(lanes) \(rule)"
     case .sequenceParallelAlone: "sequence-parallel needs tensor-parallel above 1"

@@ -40,6 +40,15 @@ public struct RankProgram: Hashable, Sendable {
   public var stages: [Int]
   public var items: [Item]
   public var transfers: [PipelineTransfer]
+
+  public init(
+    pipelineRank: Int, stages: [Int], items: [Item], transfers: [PipelineTransfer]
+  ) {
+    self.pipelineRank = pipelineRank
+    self.stages = stages
+    self.items = items
+    self.transfers = transfers
+  }
 }
 
 extension RankProgram {

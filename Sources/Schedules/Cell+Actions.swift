@@ -1,10 +1,31 @@
+/// The actions of one cell: none, one, or a forward with a backward.
+public struct CellActions: RandomAccessCollection, Hashable, Sendable {
+  private let first: Action?
+  private let second: Action?
+
+  init(_ first: Action? = nil, _ second: Action? = nil) {
+    self.first = first
+    self.second = second
+  }
+
+  public var startIndex: Int { 0 }
+  public var endIndex: Int { first == nil ? 0 : second == nil ? 1 : 2 }
+
+  public subscript(position: Int) -> Action {
+    guard let action = position == 0 ? first : second else {
+      preconditionFailure("A cell has at most two actions.")
+    }
+    return action
+  }
+}
+
 extension Cell {
-  /// The actions that a cell carries out, in the order in which they count: none, one or a pair.
-  public var actions: [Action] {
+  /// The actions that a cell carries out, in the order in which they count.
+  public var actions: CellActions {
     switch self {
-    case .idle, .send, .receive, .commit: []
-    case .run(let action): [action]
-    case .overlapped(let forward, let backward): [forward, backward]
+    case .idle, .send, .receive, .commit: CellActions()
+    case .run(let action): CellActions(action)
+    case .overlapped(let forward, let backward): CellActions(forward, backward)
     }
   }
 

@@ -53,6 +53,23 @@ struct DryRun {
     positions.indices.allSatisfy { positions[$0] == schedule.ranks[$0].count }
   }
 
+  /// The time from the first action of all ranks to the last, and that of the busiest rank alone.
+  var span: (makespan: Double, longestOfRanks: Double) {
+    precondition(isComplete, "Only a schedule that ends has a span.")
+    var first = Double.infinity
+    var last = 0.0
+    var longest = 0.0
+    for (rank, cells) in schedule.ranks.enumerated() {
+      guard let from = cells.firstIndex(where: { !$0.actions.isEmpty }),
+        let to = cells.lastIndex(where: { !$0.actions.isEmpty })
+      else { continue }
+      first = min(first, starts[rank][from])
+      last = max(last, ends[rank][to])
+      longest = max(longest, ends[rank][to] - starts[rank][from])
+    }
+    return (max(0, last - first), longest)
+  }
+
   /// Carries out the cells of a rank until one has to wait; whether anything happened.
   private mutating func advance(_ rank: Int) -> Bool {
     let first = positions[rank]

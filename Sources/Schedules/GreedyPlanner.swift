@@ -5,17 +5,24 @@
 struct GreedyPlanner {
   /// What a rank prefers, and how much it may hold.
   struct Policy {
-    /// Of the actions that can start, the one of lowest urgency starts first. Arguments: pass, leg
-    /// (0 down, 1 up), rank, microbatch.
+    /// The lower, the sooner: of pass, leg (0 down, 1 up), rank and microbatch.
     var urgency: @Sendable (Action.Pass, Int, Int, Int) -> Int
     /// The most activations that a rank may hold, each from its forward to its backward for weight.
-    var held: @Sendable (_ rank: Int) -> Int
-    /// The most activations of the first leg that may wait for their backward for input.
-    var inFlight: @Sendable (_ rank: Int) -> Int
+    var held: Int
     /// Twice the most that a rank may hold if half an activation goes at the backward for input.
     var heldHalves: @Sendable (_ rank: Int) -> Int
-    /// A weight half starts if the known gap is at least this many quarters of its length.
+    /// The most activations of the first leg that may wait for their backward for input.
+    var inFlight: @Sendable (_ rank: Int) -> Int
+    /// A weight half fills a gap if the gap that is known of has this many quarters of its length.
     var gapQuarters: Int
+    /// How much less urgent than the rank's most urgent next action one may be that overtakes it.
+    ///
+    /// A rank that has run all forwards of the first leg overtakes at will, and its weight halves
+    /// only fill gaps.
+    var lead: Int
+    /// The urgency of a weight half, from the rank and the urgency of its input half; without it,
+    /// weight halves only fill gaps.
+    var weightUrgency: (@Sendable (_ rank: Int, _ input: Int) -> Int)?
   }
 
   let ranks: Int
@@ -27,9 +34,11 @@ struct GreedyPlanner {
   private var forwards: [Int]
   private var inputs: [Int]
   private var weights: [Int]
-  private var activations: [[Int]]
-  private var gradients: [[Int]]
-  private var pending: [[Int]]
+  /// When inputs are there, by stage and microbatch.
+  private var activations: [Int]
+  private var gradients: [Int]
+  /// Weight halves whose input half is done, oldest first, with the urgency of that half.
+  private var pending: [[(stage: Int, urgency: Int)]]
   private var busyUntil: [Int]
   private var wakes: [Int]
   private var cells: [[Cell]]
@@ -43,14 +52,13 @@ struct GreedyPlanner {
     self.costs = costs
     self.policy = policy
     let stages = ranks * legs
-    let unknown = [Int](repeating: Self.never, count: microbatches)
     forwards = [Int](repeating: 0, count: stages)
     inputs = forwards
     weights = forwards
-    activations = [[Int]](repeating: unknown, count: stages)
-    activations[0] = [Int](repeating: 0, count: microbatches)
-    gradients = [[Int]](repeating: unknown, count: stages)
-    pending = [[Int]](repeating: [], count: ranks)
+    activations = [Int](repeating: Self.never, count: stages * microbatches)
+    gradients = activations
+    for microbatch in 0..<microbatches { activations[microbatch] = 0 }
+    pending = Array(repeating: [], count: ranks)
     busyUntil = [Int](repeating: 0, count: ranks)
     wakes = busyUntil
     cells = [[Cell]](repeating: [], count: ranks)
@@ -70,10 +78,9 @@ struct GreedyPlanner {
       if let choice {
         start(choice.pass, choice.stage, rank, now)
         remaining -= 1
-      } else if let stage = pending[rank].first,
+      } else if let stage = pending[rank].first?.stage,
         next == Self.never || 4 * (next - now) >= policy.gapQuarters * costs.backwardWeight
       {
-        pending[rank].removeFirst()
         start(.backwardWeight, stage, rank, now)
         remaining -= 1
       } else {
@@ -86,34 +93,59 @@ struct GreedyPlanner {
         ? .looped(ranks: ranks, stagesPerRank: 1) : .vShaped(ranks: ranks))
   }
 
-  /// The most urgent forward or backward for input that can start now, and when the next input
-  /// arrives that is known of.
+  /// The most urgent action that can start now, and when the next input arrives that is known of.
   private func bestStart(
     _ rank: Int, _ now: Int
   ) -> (choice: (pass: Action.Pass, stage: Int)?, next: Int) {
+    let isDraining = forwards[rank] == microbatches
+    var first = Int.max
+    if !isDraining {
+      forEachNext(rank, now, withWeights: true) { _, _, urgency, _ in first = min(first, urgency) }
+    }
     var best: (pass: Action.Pass, stage: Int)?
     var lowest = Int.max
     var next = Self.never
-    for leg in 0..<legs {
-      let stage = stage(leg, rank)
-      for (pass, index, arrivals) in [
-        (Action.Pass.forward, forwards[stage], activations[stage]),
-        (Action.Pass.backwardInput, inputs[stage], gradients[stage]),
-      ] where index < microbatches && arrivals[index] != Self.never {
-        if pass == .forward && !mayHold(leg, rank) { continue }
-        next = min(next, arrivals[index])
-        let urgency = policy.urgency(pass, leg, rank, index)
-        if arrivals[index] <= now && urgency < lowest {
-          lowest = urgency
-          best = (pass, stage)
-        }
-      }
+    forEachNext(rank, now, withWeights: !isDraining) { pass, stage, urgency, ready in
+      if !isDraining && urgency - first > policy.lead { return }
+      next = min(next, ready)
+      if ready > now || urgency >= lowest { return }
+      lowest = urgency
+      best = (pass, stage)
     }
     return (best, next)
   }
 
-  /// Whether the bounds admit one more forward. On two legs the way up keeps one place to itself,
-  /// since everything on the way down waits for it in the end.
+  /// What a rank has to do next on each leg, as far as its bounds admit it: pass, stage, urgency and
+  /// when its input is there, which is `never` while that is unknown.
+  private func forEachNext(
+    _ rank: Int, _ now: Int, withWeights: Bool, _ body: (Action.Pass, Int, Int, Int) -> Void
+  ) {
+    for leg in 0..<legs {
+      let stage = stage(leg, rank)
+      let forward = forwards[stage]
+      if forward < microbatches && mayHold(leg, rank) {
+        body(
+          .forward, stage, policy.urgency(.forward, leg, rank, forward),
+          activations[stage * microbatches + forward])
+      }
+      let input = inputs[stage]
+      if input < microbatches {
+        body(
+          .backwardInput, stage, policy.urgency(.backwardInput, leg, rank, input),
+          gradients[stage * microbatches + input])
+      }
+    }
+    if withWeights, let weightUrgency = policy.weightUrgency,
+      let oldest = pending[rank].first
+    {
+      body(.backwardWeight, oldest.stage, weightUrgency(rank, oldest.urgency), now)
+    }
+  }
+
+  /// Whether the bounds admit one more forward.
+  ///
+  /// On two legs the way up keeps one place to itself, since everything on the way down waits for
+  /// it in the end.
   private func mayHold(_ leg: Int, _ rank: Int) -> Bool {
     var held = 0
     var halves = 0
@@ -122,10 +154,16 @@ struct GreedyPlanner {
       held += forwards[stage] - weights[stage]
       halves += 2 * forwards[stage] - inputs[stage] - weights[stage]
     }
-    if held >= policy.held(rank) || halves + 2 > policy.heldHalves(rank) { return false }
+    let halvesBound = policy.heldHalves(rank)
+    if held >= policy.held || halves + 2 > halvesBound { return false }
     if leg == 1 { return true }
     let stage = stage(0, rank)
-    if legs == 2 && forwards[stage] - weights[stage] >= policy.held(rank) - 1 { return false }
+    if legs == 2 {
+      let halvesDown = 2 * forwards[stage] - inputs[stage] - weights[stage]
+      if forwards[stage] - weights[stage] >= policy.held - 1 || halvesDown + 4 > halvesBound {
+        return false
+      }
+    }
     return forwards[stage] - inputs[stage] < policy.inFlight(rank)
   }
 
@@ -138,21 +176,24 @@ struct GreedyPlanner {
       cells[rank].append(.forward(stage, microbatch))
       forwards[stage] += 1
       if stage == ranks * legs - 1 {
-        gradients[stage][microbatch] = end
+        gradients[stage * microbatches + microbatch] = end
       } else {
-        activations[stage + 1][microbatch] = arrival(from: rank, at: stage + 1, end)
+        activations[(stage + 1) * microbatches + microbatch] = arrival(
+          from: rank, at: stage + 1, end)
       }
     case .backwardInput:
       end += costs.backwardInput
       let microbatch = inputs[stage]
       cells[rank].append(.backwardInput(stage, microbatch))
       inputs[stage] += 1
-      pending[rank].append(stage)
+      let leg = stage < ranks ? 0 : 1
+      pending[rank].append((stage, policy.urgency(.backwardInput, leg, rank, microbatch)))
       if stage > 0 {
-        gradients[stage - 1][microbatch] = arrival(from: rank, at: stage - 1, end)
+        gradients[(stage - 1) * microbatches + microbatch] = arrival(from: rank, at: stage - 1, end)
       }
     case .backwardWeight:
       end += costs.backwardWeight
+      pending[rank].removeFirst()
       cells[rank].append(.backwardWeight(stage, weights[stage]))
       weights[stage] += 1
     }
@@ -167,31 +208,5 @@ struct GreedyPlanner {
     let arrival = end + costs.transfer
     wakes[target] = min(wakes[target], max(arrival, busyUntil[target]))
     return arrival
-  }
-}
-
-extension PassCosts {
-  /// What the automatic schedules plan with when nothing is known: a backward of twice the forward,
-  /// its input half the larger because of attention, and transfers that cost little.
-  static let usual = PassCosts(forward: 20, backwardInput: 24, backwardWeight: 16, transfer: 1)
-}
-
-extension Schedule {
-  /// The best of `candidates`: the shortest step, then the shortest stay of the busiest rank, then
-  /// the least memory; the first of equals.
-  static func best(of candidates: [Schedule], for costs: PassCosts) -> Schedule? {
-    var best: (schedule: Schedule, key: [Double])?
-    for candidate in candidates {
-      guard let timing = try? ScheduleTiming(validated: candidate, times: PassTimes(costs)) else {
-        continue
-      }
-      let key = [
-        timing.makespan, timing.longestRankSpan,
-        timing.peakActivations.max() ?? 0, timing.peakActivations.reduce(0, +),
-      ]
-      if let best, !key.lexicographicallyPrecedes(best.key) { continue }
-      best = (candidate, key)
-    }
-    return best?.schedule
   }
 }

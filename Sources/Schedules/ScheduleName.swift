@@ -76,14 +76,14 @@ public enum ScheduleName: String, Hashable, Sendable, CaseIterable {
     case .zeroBubbleH1: return .zeroBubbleH1(ranks: ranks, microbatches: microbatches)
     case .zeroBubbleH2: return .zeroBubbleH2(ranks: ranks, microbatches: microbatches)
     case .zeroBubble1P:
-      return .zeroBubble1P(ranks: ranks, microbatches: microbatches, costs: costs ?? .usual)
+      return .zeroBubble1P(ranks: ranks, microbatches: microbatches, costs: costs)
     case .zeroBubble2P:
-      return .zeroBubble2P(ranks: ranks, microbatches: microbatches, costs: costs ?? .usual)
+      return .zeroBubble2P(ranks: ranks, microbatches: microbatches, costs: costs)
     case .zeroBubbleV:
       guard let costs else { return .zeroBubbleV(ranks: ranks, microbatches: microbatches) }
       return .plannedZeroBubbleV(ranks: ranks, microbatches: microbatches, costs: costs)
-    case .vHalf: return .vHalf(ranks: ranks, microbatches: microbatches, costs: costs ?? .usual)
-    case .vMin: return .vMin(ranks: ranks, microbatches: microbatches, costs: costs ?? .usual)
+    case .vHalf: return .vHalf(ranks: ranks, microbatches: microbatches, costs: costs)
+    case .vMin: return .vMin(ranks: ranks, microbatches: microbatches, costs: costs)
     case .dualPipe: return try .dualPipe(ranks: ranks, microbatches: microbatches)
     case .dualPipeV: return try .dualPipeV(ranks: ranks, microbatches: microbatches)
     }

@@ -26,24 +26,14 @@ public struct ScheduleTiming: Hashable, Sendable {
   /// - Complexity: O(cells) for each round in which every rank goes as far as it can.
   public init(_ schedule: Schedule, times: PassTimes) throws(ScheduleError) {
     try schedule.validate()
-    try self.init(validated: schedule, times: times)
-  }
-
-  /// The same for a schedule that a planner made.
-  init(validated schedule: Schedule, times: PassTimes) throws(ScheduleError) {
     let run = DryRun(schedule, times: times)
     guard run.isComplete else { throw schedule.deadlock(run.positions) }
     starts = run.starts
     ends = run.ends
-    let spans = schedule.ranks.indices.map { rank -> ClosedRange<Double>? in
-      let busy = schedule.ranks[rank].indices.filter { !schedule.ranks[rank][$0].actions.isEmpty }
-      guard let first = busy.first, let last = busy.last else { return nil }
-      return run.starts[rank][first]...run.ends[rank][last]
-    }.compactMap { $0 }
-    let first = spans.map(\.lowerBound).min() ?? 0
-    let makespan = (spans.map(\.upperBound).max() ?? 0) - first
+    let span = run.span
+    let makespan = span.makespan
     self.makespan = makespan
-    longestRankSpan = spans.map { $0.upperBound - $0.lowerBound }.max() ?? 0
+    longestRankSpan = span.longestOfRanks
     bubbleRates = schedule.ranks.map { cells in
       let busy = cells.reduce(0) { $0 + times.duration(of: $1) }
       return makespan > 0 ? 1 - busy / makespan : 0

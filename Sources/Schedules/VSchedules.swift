@@ -1,61 +1,65 @@
 extension Schedule {
-  /// V-Half: stages in a V, planned within about half of 1F1B's memory: `ranks / 2 + 1` pairs of
+  /// V-Half: stages in a V, planned within about half of 1F1B's memory, `ranks / 2 + 1` pairs of
   /// half-size activations (arXiv:2405.15362).
-  static func vHalf(ranks: Int, microbatches: Int, costs: PassCosts) -> Schedule {
-    plannedV(ranks: ranks, microbatches: microbatches, costs: costs, held: 2 * (ranks / 2 + 1))
+  static func vHalf(ranks: Int, microbatches: Int, costs: PassCosts?) -> Schedule {
+    planned(
+      ranks: ranks, legs: 2, microbatches: microbatches, costs: costs,
+      policies: vPolicies(ranks: ranks, held: 2 * (ranks / 2 + 1)))
   }
 
   /// V-Min: stages in a V, planned within about a third of 1F1B's memory (arXiv:2405.15362).
-  static func vMin(ranks: Int, microbatches: Int, costs: PassCosts) -> Schedule {
-    plannedV(ranks: ranks, microbatches: microbatches, costs: costs, held: 2 * ((ranks + 4) / 3))
+  ///
+  /// On two ranks the pattern needs three half-size activations and a pending weight half.
+  static func vMin(ranks: Int, microbatches: Int, costs: PassCosts?) -> Schedule {
+    let held = 2 * ((ranks + 4) / 3)
+    return planned(
+      ranks: ranks, legs: 2, microbatches: microbatches, costs: costs,
+      policies: vPolicies(ranks: ranks, held: held, heldHalves: ranks == 2 ? 6 : 2 * held))
   }
 
   /// ZBV planned for the given costs within its memory, `2 * ranks` half-size activations a rank.
   static func plannedZeroBubbleV(ranks: Int, microbatches: Int, costs: PassCosts) -> Schedule {
-    plannedV(
-      ranks: ranks, microbatches: microbatches, costs: costs, held: 2 * ranks,
+    planned(
+      ranks: ranks, legs: 2, microbatches: microbatches, costs: costs,
+      policies: vPolicies(ranks: ranks, held: 2 * ranks),
       published: [zeroBubbleV(ranks: ranks, microbatches: microbatches)])
   }
 
-  private static func plannedV(
-    ranks: Int, microbatches: Int, costs: PassCosts, held: Int, published: [Schedule] = []
-  ) -> Schedule {
-    var candidates = published
-    for policy in policies(ranks: ranks, held: held) {
-      for assumed in [
-        costs, PassCosts(forward: 1, backwardInput: 1, backwardWeight: 1, transfer: 0),
-      ] {
-        var planner = GreedyPlanner(
-          ranks: ranks, legs: 2, microbatches: microbatches, costs: assumed, policy: policy)
-        if let planned = planner.plan() { candidates.append(planned) }
-      }
-    }
-    guard let best = best(of: candidates, for: costs) else {
-      preconditionFailure("A V schedule can always be planned.")
-    }
-    return best
-  }
-
-  private static func policies(ranks: Int, held: Int) -> [GreedyPlanner.Policy] {
-    var policies: [GreedyPlanner.Policy] = []
-    for pattern in [VPattern.half(ranks), .third(ranks)] {
-      for quarters in [0, 2, 4] {
-        policies.append(
+  /// Both building blocks, followed more or less strictly, with weight halves in their own slots or
+  /// only in gaps.
+  private static func vPolicies(
+    ranks: Int, held: Int, heldHalves: Int? = nil
+  ) -> [GreedyPlanner.Policy] {
+    let heldHalves = heldHalves ?? 2 * held
+    let freedoms: [(lead: Int, weightDelay: Int?)] = [
+      (0, nil), (1, nil), (2, nil), (4, nil), (6 * VPattern.period, nil), (2, 1), (2, 2), (4, 2),
+      (6, 2),
+    ]
+    return [VPattern.half(ranks), .third(ranks)].flatMap { pattern in
+      freedoms.flatMap { lead, weightDelay in
+        [0, 2, 3, 4].map { quarters in
           GreedyPlanner.Policy(
-            urgency: pattern.urgency, held: { _ in held }, inFlight: { _ in held },
-            heldHalves: { _ in 2 * held }, gapQuarters: quarters))
+            urgency: pattern.urgency, held: held, heldHalves: { _ in heldHalves },
+            inFlight: { _ in held }, gapQuarters: quarters, lead: lead,
+            weightUrgency: weightDelay.map { delay in
+              { rank, input in pattern.freeSlot(rank, from: input + delay) }
+            })
+        }
       }
     }
-    return policies
   }
 }
 
-/// A building block of V schedules: in which of the slots of a repeating pattern of six a rank
-/// runs its four passes of microbatch 0 (arXiv:2405.15362, section 3.3).
+/// A building block of V schedules: in which slots of a repeating pattern a rank runs its four
+/// passes of microbatch 0 (arXiv:2405.15362, section 3 and appendix A).
 struct VPattern {
-  /// Slots of forward down, forward up, backward up, backward down, for each rank.
-  var slots: [[Int]]
+  /// Two forwards, two backwards for input, two backwards for weight.
+  static let period = 6
 
+  /// Slots of forward down, forward up, backward up, backward down, for each rank.
+  let slots: [[Int]]
+
+  /// The pattern of V-Half.
   static func half(_ ranks: Int) -> VPattern {
     let interval = ranks.isMultiple(of: 2) ? 3 : 0
     return VPattern(
@@ -67,6 +71,7 @@ struct VPattern {
       })
   }
 
+  /// The pattern of V-Min.
   static func third(_ ranks: Int) -> VPattern {
     let interval = ranks.isMultiple(of: 3) ? 2 : 0
     return VPattern(
@@ -77,6 +82,13 @@ struct VPattern {
 
   /// The slot of a pass for a microbatch: the earlier, the more urgent.
   @Sendable func urgency(_ pass: Action.Pass, _ leg: Int, _ rank: Int, _ microbatch: Int) -> Int {
-    slots[rank][pass == .forward ? leg : 3 - leg] + 6 * microbatch
+    slots[rank][pass == .forward ? leg : 3 - leg] + Self.period * microbatch
+  }
+
+  /// The first slot from `slot` on in which a rank runs neither a forward nor a backward for input.
+  func freeSlot(_ rank: Int, from slot: Int) -> Int {
+    var slot = slot
+    while slots[rank].contains(where: { ($0 - slot).isMultiple(of: Self.period) }) { slot += 1 }
+    return slot
   }
 }

@@ -41,6 +41,7 @@ struct ReadingTests {
     ("llama-3.1-8b", "rope_scaling.high_freq_factor=0.5", "rope_scaling.high_freq_factor"),
     ("llama-3.1-8b", "rope_scaling.factor=many", "rope_scaling.factor"),
     ("llama-3.1-8b", "rope_theta=0", "rope_theta"),
+    ("llama-3.1-8b", "partial_rotary_factor=0.5", "partial_rotary_factor"),
     ("deepseek-v3", "n_group=7", "n_group"),
     ("deepseek-v3", "topk_group=9", "topk_group"),
     ("deepseek-v3", "num_experts_per_tok=129", "num_experts_per_tok"),

@@ -24,7 +24,7 @@ import Testing
 
   @Test func overflowEndsTheProgram() async {
     await #expect(processExitsWith: .failure) { _ = Picoseconds(Seconds(1e7)) }
-    await #expect(processExitsWith: .failure) { _ = Instant.distantFuture + Picoseconds(1) }
+    await #expect(processExitsWith: .failure) { print(Instant.distantFuture + Picoseconds(1)) }
     await #expect(processExitsWith: .failure) { _ = Seconds(.nan) }
   }
 

@@ -1,0 +1,39 @@
+# Both targets set up what is missing and do their job on a fresh Debian or Ubuntu machine with Swift.
+# `make NO_MPI=1 …` leaves out Open MPI and OpenBLAS: everything but training still works.
+
+PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev pkg-config
+TRAITS := $(if $(NO_MPI),--disable-default-traits,)
+SWIFT_BUILD := swift build -c release $(TRAITS)
+SLUICE := .build/release/sluice
+
+.PHONY: demo test build setup format clean
+
+demo: build
+	@sh examples/demo.sh "$(SLUICE)"
+
+test: setup
+	$(SWIFT_BUILD) --build-tests
+	swift test -c release --skip-build $(TRAITS)
+
+build: setup
+	$(SWIFT_BUILD) --product sluice
+
+setup:
+	@command -v swift >/dev/null || { echo "sluice needs Swift 6.2 or later: https://www.swift.org/install"; exit 1; }
+ifndef NO_MPI
+	@missing=""; for package in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  command="apt-get install -y --no-install-recommends$$missing"; \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && $$command; \
+	  elif sudo -n true 2>/dev/null; then sudo apt-get update -qq && sudo $$command; \
+	  else echo "These packages are missing; install them and try again, or use 'make NO_MPI=1':"; echo "  sudo $$command"; exit 1; fi; \
+	fi
+endif
+
+format:
+	swift format lint --strict --recursive Sources Tests benchmarks Package.swift
+
+clean:
+	rm -rf .build

@@ -1,0 +1,103 @@
+import Documents
+import Quantities
+
+/// What a file under `topologies/` describes: equal nodes of equal devices, and a network.
+///
+/// Not modelled: the path from a device to its own adapter (PCIe is wider than the adapter), the
+/// hosts' processors and memory, and storage.
+public struct Cluster: Hashable, Sendable {
+  /// The name that the file gives itself, or the file's own.
+  public let name: String
+  /// What the file says about itself, for people.
+  public let summary: String?
+  public let device: Device
+  public let node: Node
+  /// The number of nodes.
+  public let nodes: Sourced<Int>
+  /// The switches between nodes; nil where the cluster is a single node.
+  public let network: Network?
+  /// US dollars for a device for an hour, where the file says.
+  public let price: Sourced<Double>?
+  /// What is slower than described, or has failed.
+  public let degradations: [Degradation]
+
+  let plane: Plane?
+  let effects: DegradationEffects
+  let fabric: Fabric
+
+  init(
+    name: String, summary: String?, device: Device, node: Node, nodes: Sourced<Int>,
+    network: Network?, price: Sourced<Double>?, degradations: [Degradation]
+  ) {
+    self.name = name
+    self.summary = summary
+    self.device = device
+    self.node = node
+    self.nodes = nodes
+    self.network = network
+    self.price = price
+    self.degradations = degradations
+    plane = network.flatMap { network in
+      node.adapters.map { adapters in
+        Plane(
+          network, nodes: nodes.value,
+          adaptersPerNode: adapters.count.value / network.planes.value)
+      }
+    }
+    effects = DegradationEffects(degradations)
+    fabric = Fabric(node: node, nodes: nodes.value, network: network, plane: plane)
+  }
+}
+
+// MARK: - Ranks
+
+extension Cluster {
+  /// The most devices that a description may have; every identity stays a small integer.
+  public static let largestRankCount = 1 << 24
+
+  /// The number of devices, each of which is a rank.
+  public var rankCount: Int { fabric.ranks }
+
+  /// The node that holds a rank: ranks fill one node after the other.
+  public func node(of rank: Int) -> Int {
+    precondition(rank >= 0 && rank < rankCount, "no such rank")
+    return rank / fabric.devicesPerNode
+  }
+
+  /// The place of a rank within its node.
+  public func localIndex(of rank: Int) -> Int {
+    precondition(rank >= 0 && rank < rankCount, "no such rank")
+    return rank % fabric.devicesPerNode
+  }
+
+  /// The adapter, counted within its node, that serves the device with this place in its node.
+  ///
+  /// It is the device's own even where that adapter has failed.
+  public func adapter(ofLocalIndex index: Int) -> Int {
+    index / fabric.devicesPerAdapter
+  }
+
+  /// How fast the device of a rank computes, as a share of what the description says.
+  public func speed(of rank: Int) -> Double { effects.deviceShare[rank] ?? 1 }
+
+  /// Whether every device and every link does what the description says.
+  public var isUniform: Bool { degradations.isEmpty }
+
+  /// Ranks whose own device, links or adapter are degraded, in ascending order.
+  ///
+  /// Degraded uplinks of a switch concern every rank behind it and are not listed here.
+  public var degradedRanks: [Int] {
+    var ranks: Set<Int> = []
+    for degradation in degradations {
+      switch degradation.target {
+      case .device(let rank), .nodeLink(let rank): ranks.insert(rank)
+      case .adapter(let node, let index):
+        for local in 0..<self.node.devices.value where adapter(ofLocalIndex: local) == index {
+          ranks.insert(node * self.node.devices.value + local)
+        }
+      case .leafUplinks, .spineUplinks: break
+      }
+    }
+    return ranks.sorted()
+  }
+}

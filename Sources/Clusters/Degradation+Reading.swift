@@ -1,0 +1,80 @@
+import Documents
+
+extension Degradation {
+  /// The names of targets in files.
+  private enum Kind: String, CaseIterable {
+    case device
+    case nodeLink = "node-link"
+    case adapter
+    case leafUplinks = "leaf-uplinks"
+    case spineUplinks = "spine-uplinks"
+  }
+
+  init(_ table: Table) throws(ConfigurationError) {
+    func index(_ key: String) throws(ConfigurationError) -> Int {
+      try table.required(key, .integer(in: 0...Cluster.largestRankCount))
+    }
+    target =
+      switch try table.required("what", .choice(Kind.self)) {
+      case .device: .device(rank: try index("rank"))
+      case .nodeLink: .nodeLink(rank: try index("rank"))
+      case .adapter: .adapter(node: try index("node"), index: try index("index"))
+      case .leafUplinks: .leafUplinks(plane: try index("plane"), leaf: try index("leaf"))
+      case .spineUplinks: .spineUplinks(plane: try index("plane"), pod: try index("pod"))
+      }
+    share = try table.required("share", .fraction)
+    if share == 0 {
+      guard case .adapter = target else {
+        throw table.error("must be more than 0: only an adapter may fail altogether", at: "share")
+      }
+    }
+  }
+}
+
+extension Cluster {
+  /// Refuses a degradation of something that this cluster does not have.
+  func check(_ degradation: Degradation, _ table: Table) throws(ConfigurationError) {
+    func bound(_ value: Int, _ key: String, _ count: Int) throws(ConfigurationError) {
+      guard value < count else {
+        throw table.error("must be less than \(count), the number there is", at: key)
+      }
+    }
+    switch degradation.target {
+    case .device(let rank), .nodeLink(let rank): try bound(rank, "rank", rankCount)
+    case .adapter(let node, let index):
+      try bound(node, "node", nodes.value)
+      try bound(index, "index", self.node.adapters?.count.value ?? 0)
+    case .leafUplinks(let plane, let leaf):
+      try bound(plane, "plane", network?.planes.value ?? 0)
+      try bound(leaf, "leaf", (network?.layers.count ?? 0) > 1 ? self.plane?.leaves ?? 0 : 0)
+    case .spineUplinks(let plane, let pod):
+      try bound(plane, "plane", network?.planes.value ?? 0)
+      try bound(pod, "pod", network?.layers.count == 3 ? self.plane?.pods ?? 0 : 0)
+    }
+  }
+
+  /// Refuses failures that leave two nodes without a plane in common.
+  func checkFailedAdapters(_ root: Table) throws(ConfigurationError) {
+    guard let network, let adapters = node.adapters, nodes.value > 1 else { return }
+    let planes = network.planes.value
+    var reached: [(node: Int, planes: Set<Int>)] = []
+    for node in effects.failedAdapters.keys.sorted() {
+      let failed = effects.failedAdapters[node] ?? []
+      let left = (0..<adapters.count.value).filter { !failed.contains($0) }
+      reached.append((node, Set(left.map { $0 % planes })))
+    }
+    guard reached.count <= 1024 else {
+      throw root.error("must not have failed adapters on more than 1024 nodes", at: "degraded")
+    }
+    for (index, first) in reached.enumerated() {
+      guard !first.planes.isEmpty else {
+        throw root.error("leaves node \(first.node) without an adapter", at: "degraded")
+      }
+      for second in reached[..<index] where first.planes.isDisjoint(with: second.planes) {
+        throw root.error(
+          "leaves nodes \(second.node) and \(first.node) without a plane in common",
+          at: "degraded")
+      }
+    }
+  }
+}

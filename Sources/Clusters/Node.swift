@@ -1,0 +1,38 @@
+import Documents
+import Quantities
+
+/// One machine: its devices, the link that joins them, and its adapters to the network.
+public struct Node: Hashable, Sendable {
+  /// Devices per node.
+  public var devices: Sourced<Int>
+  public var link: Link
+  /// The adapters to the network; nil where the cluster is a single node.
+  public var adapters: Adapters?
+
+  /// What joins the devices of a node.
+  public struct Link: Hashable, Sendable {
+    /// The product's name: `NVLink`.
+    public var name: String
+    /// One way per device, as the data sheet says.
+    public var bandwidth: Sourced<BytesPerSecond>
+    /// One way per device, as transfers were measured to reach.
+    public var reached: Sourced<BytesPerSecond>
+    /// From one device to another, a small message.
+    public var latency: Sourced<Seconds>
+    /// What all transfers inside a node share; nil where a switch serves every pair at full rate.
+    public var sharedBandwidth: Sourced<BytesPerSecond>?
+  }
+
+  /// The adapters of a node.
+  ///
+  /// Each serves `devices / count` devices of consecutive index.
+  public struct Adapters: Hashable, Sendable {
+    /// The product's name: `ConnectX-7`.
+    public var name: String
+    public var count: Sourced<Int>
+    /// One way per adapter, as the data sheet says.
+    public var bandwidth: Sourced<BytesPerSecond>
+    /// One way per adapter, as transfers were measured to reach.
+    public var reached: Sourced<BytesPerSecond>
+  }
+}

@@ -1,0 +1,79 @@
+import Documents
+import Quantities
+
+extension Cluster {
+  /// The names of the descriptions that the program carries, in alphabetical order.
+  public static let shippedNames: [String] = files.map(\.name)
+
+  /// The description of that name as it was written; nil where none ships.
+  public static func shippedText(_ name: String) -> String? {
+    files.first { $0.name == name }.map { String(decoding: $0.bytes, as: UTF8.self) }
+  }
+
+  /// The cluster of that name, with overrides written `key=value`.
+  public static func shipped(
+    _ name: String, overrides: [String] = []
+  ) throws(ConfigurationError) -> Cluster {
+    try Cluster(try shippedDocument(name), overrides: overrides)
+  }
+
+  /// The cluster that a person means: a name stands for what ships, a path for a file.
+  public static func named(
+    _ nameOrPath: String, overrides: [String] = []
+  ) throws(ConfigurationError) -> Cluster {
+    isPath(nameOrPath)
+      ? try Cluster(path: nameOrPath, overrides: overrides)
+      : try shipped(nameOrPath, overrides: overrides)
+  }
+
+  /// Puts the sections of other files in place of their names: `device: h800-2048`.
+  ///
+  /// A relative path is sought beside the file that names it.
+  static func compose(_ document: Document, depth: Int = 0) throws(ConfigurationError) -> Document {
+    var composed = document
+    for key in ["device", "node", "network"] {
+      try composed.compose(key) { field, text throws(ConfigurationError) in
+        guard depth < 8 else {
+          throw field.error("leads through more than 8 files, or in a circle")
+        }
+        guard isPath(text) else {
+          guard files.contains(where: { $0.name == text }) else {
+            throw field.error(
+              "expected a table, the name of a shipped cluster or a path",
+              suggestion: nearestName(to: text, among: shippedNames))
+          }
+          return try compose(try shippedDocument(text), depth: depth + 1)
+        }
+        let folder = document.name.lastIndex(of: "/").map { document.name[...$0] } ?? ""
+        let path = text.hasPrefix("/") ? text : folder + text
+        return try compose(try Document(file: path), depth: depth + 1)
+      }
+    }
+    return composed
+  }
+
+  private static func isPath(_ text: String) -> Bool {
+    text.contains("/") || [".yaml", ".yml", ".json"].contains { text.hasSuffix($0) }
+  }
+
+  private static func shippedDocument(_ name: String) throws(ConfigurationError) -> Document {
+    guard let file = files.first(where: { $0.name == name }) else {
+      throw ConfigurationError(
+        file: "cluster", value: name,
+        rule: "no such cluster ships; there are \(shippedNames.joined(separator: ", ")); "
+          + "the path of a file has a slash or ends in .yaml, .yml or .json",
+        suggestion: nearestName(to: name, among: shippedNames))
+    }
+    return try Document(bytes: file.bytes, name: "\(name).yaml")
+  }
+
+  private static let files: [(name: String, bytes: [UInt8])] = [
+    ("a100-pcie", PackageResources.a100_pcie_yaml),
+    ("a100-roce", PackageResources.a100_roce_yaml),
+    ("a100-selene", PackageResources.a100_selene_yaml),
+    ("a100-vtrain-512", PackageResources.a100_vtrain_512_yaml),
+    ("h100-2048", PackageResources.h100_2048_yaml),
+    ("h800-2048", PackageResources.h800_2048_yaml),
+    ("h800-2048-mrft", PackageResources.h800_2048_mrft_yaml),
+  ]
+}

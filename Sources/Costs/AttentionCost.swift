@@ -1,0 +1,191 @@
+/// The constants of attention kernels on one device.
+public struct AttentionConstants: Hashable, Sendable {
+  /// FLOP per clock and multiprocessor of the 16-bit tensor cores.
+  public var flopsPerClock: Double
+  /// Share of the peak that the main loop reaches at head dimensions up to 128, and above.
+  public var forwardShare: Double
+  public var forwardShareWide: Double
+  public var backwardShare: Double
+  public var backwardShareWide: Double
+  /// Idle tail in units of the longest block: causal blocks differ in length.
+  public var forwardTail: Double
+  public var backwardTail: Double
+  /// Query rows of a block.
+  public var blockRows: Int
+  /// Seconds from start to first product.
+  public var start: Double
+
+  init(from reader: inout NumberReader) throws(NumberTableError) {
+    flopsPerClock = try reader.number("attention.flops-per-clock")
+    forwardShare = try reader.number("attention.forward-share")
+    forwardShareWide = try reader.number("attention.forward-share-wide")
+    backwardShare = try reader.number("attention.backward-share")
+    backwardShareWide = try reader.number("attention.backward-share-wide")
+    forwardTail = try reader.number("attention.forward-tail", zero: true)
+    backwardTail = try reader.number("attention.backward-tail", zero: true)
+    blockRows = try reader.count("attention.block-rows")
+    start = try reader.number("attention.start", zero: true)
+  }
+}
+
+/// The attention core of one layer: heads over sequences.
+public struct AttentionShape: Hashable, Sendable {
+  /// Sequences times query heads.
+  public var heads: Int
+  /// Query heads that share one key and value head.
+  public var queriesPerKey: Int
+  public var queries: Int
+  public var keys: Int
+  /// Head dimension of queries and keys, and of values.
+  public var queryDimension: Int
+  public var valueDimension: Int
+  public var causal: Bool
+
+  public init(
+    heads: Int, queriesPerKey: Int = 1, queries: Int, keys: Int? = nil, queryDimension: Int,
+    valueDimension: Int? = nil, causal: Bool = true
+  ) {
+    precondition(heads > 0 && queries > 0 && queryDimension > 0, "Attention needs a shape.")
+    precondition(queriesPerKey > 0, "A key head serves at least one query head.")
+    self.heads = heads
+    self.queriesPerKey = queriesPerKey
+    self.queries = queries
+    self.keys = keys ?? queries
+    self.queryDimension = queryDimension
+    self.valueDimension = valueDimension ?? queryDimension
+    self.causal = causal
+  }
+
+  /// FLOPs of the two products of the forward pass; half of the square where it is causal.
+  public var flops: Double {
+    let square = 2 * Double(heads) * Double(queries) * Double(keys)
+    return square * Double(queryDimension + valueDimension) * (causal ? 0.5 : 1)
+  }
+}
+
+/// The time of attention: one fused kernel, or the separate products and passes of before 2022.
+public struct AttentionCost: Sendable {
+  private let device: DeviceModel
+
+  public init(_ device: DeviceModel) {
+    self.device = device
+  }
+
+  /// The fused forward kernel.
+  ///
+  /// Blocks of query rows are spread over the multiprocessors; a causal block's length grows with
+  /// its position, so that the end of the kernel is uneven by a share of the longest block.
+  public func forward(
+    _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
+  ) -> Cost {
+    let constants = device.attention
+    let wide = max(shape.queryDimension, shape.valueDimension) > 128
+    return fused(
+      shape, work: 1, share: wide ? constants.forwardShareWide : constants.forwardShare,
+      tail: constants.forwardTail, multiprocessors: multiprocessors, clock: clock)
+  }
+
+  /// The fused backward kernel: five products for the forward's two, 2.5 times its FLOPs.
+  ///
+  /// The passes before and after it are streaming kernels (`backwardPreparation`).
+  public func backward(
+    _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
+  ) -> Cost {
+    let constants = device.attention
+    let wide = max(shape.queryDimension, shape.valueDimension) > 128
+    return fused(
+      shape, work: 2.5, share: wide ? constants.backwardShareWide : constants.backwardShare,
+      tail: constants.backwardTail, multiprocessors: multiprocessors, clock: clock)
+  }
+
+  private func fused(
+    _ shape: AttentionShape, work: Double, share: Double, tail: Double, multiprocessors: Int?,
+    clock: ClockState
+  ) -> Cost {
+    let constants = device.attention
+    let count = Double(multiprocessors ?? device.multiprocessors)
+    let blocks = Double(ceilingDivision(shape.queries, constants.blockRows))
+    // Diagonal blocks are computed whole: (blocks + 1) / blocks of the triangle.
+    let full = shape.causal ? shape.flops * (blocks + 1) / blocks : shape.flops
+    let flops = work * full
+    let rate = constants.flopsPerClock * device.clock(clock) * share
+    let meanBlock = flops / (Double(shape.heads) * blocks)
+    let longest = (shape.causal ? meanBlock * 2 * blocks / (blocks + 1) : meanBlock) / rate
+    let spread = flops / (rate * count)
+    let computing = max(longest, spread + tail * longest)
+    let bytes = traffic(shape, work: work)
+    let memory = bytes / device.memoryBandwidth
+    if memory > computing {
+      return Cost(seconds: constants.start + memory, limitedBy: .memory)
+    }
+    let limit: Limit =
+      constants.start > computing
+      ? .launch : computing > 1.5 * spread ? .waveQuantisation : .compute
+    return Cost(seconds: constants.start + computing, limitedBy: limit)
+  }
+
+  private func traffic(_ shape: AttentionShape, work: Double) -> Double {
+    let heads = Double(shape.heads)
+    let queries = heads * Double(shape.queries) * Double(shape.queryDimension)
+    let outputs = heads * Double(shape.queries) * Double(shape.valueDimension)
+    let keys =
+      heads / Double(shape.queriesPerKey) * Double(shape.keys)
+      * Double(shape.queryDimension + shape.valueDimension)
+    return 2 * (queries + outputs + keys) * (work > 1 ? 2 : 1)
+  }
+}
+
+extension AttentionCost {
+  /// Bytes of the pass before the fused backward kernel: reads the output and its gradient,
+  /// clears the 32-bit sum of the query gradient.
+  public static func preparationBytes(_ shape: AttentionShape) -> Double {
+    let rows = Double(shape.heads) * Double(shape.queries)
+    return rows * Double(shape.valueDimension) * 4 + rows * Double(shape.queryDimension) * 4
+  }
+
+  /// Bytes of the pass after it: reads the 32-bit query gradient, writes it in 16 bits.
+  public static func conversionBytes(_ shape: AttentionShape) -> Double {
+    Double(shape.heads) * Double(shape.queries) * Double(shape.queryDimension) * 6
+  }
+
+  /// The unfused core forward: two batched products, softmax and dropout over the whole square.
+  ///
+  /// `heads` counts sequences times heads. Without fusion nothing is saved by causality.
+  /// Traffic per element of the square: the product writes 2 B, softmax reads and writes 2 B each,
+  /// dropout reads and writes 2 B each and keeps a mask of 1 B, the product reads 2 B.
+  public func unfusedForward(
+    _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
+  ) -> Cost {
+    let square = Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
+    let streaming = StreamingCost(device)
+    return batched(
+      shape, columns: shape.keys, depth: shape.queryDimension, multiprocessors, clock)
+      + batched(shape, columns: shape.valueDimension, depth: shape.keys, multiprocessors, clock)
+      + streaming.cost(.softmax, bytes: 4 * square) + streaming.cost(.dropout, bytes: 5 * square)
+  }
+
+  /// The unfused core backward: four batched products, dropout and softmax over the square.
+  public func unfusedBackward(
+    _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
+  ) -> Cost {
+    let square = Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
+    let streaming = StreamingCost(device)
+    return batched(
+      shape, columns: shape.keys, depth: shape.valueDimension, multiprocessors, clock)
+      + batched(shape, columns: shape.valueDimension, depth: shape.queries, multiprocessors, clock)
+      + batched(shape, columns: shape.queryDimension, depth: shape.keys, multiprocessors, clock)
+      + batched(shape, columns: shape.queryDimension, depth: shape.queries, multiprocessors, clock)
+      + streaming.cost(.dropout, bytes: 5 * square) + streaming.cost(.softmax, bytes: 6 * square)
+  }
+
+  private func batched(
+    _ shape: AttentionShape, columns: Int, depth: Int, _ multiprocessors: Int?, _ clock: ClockState
+  ) -> Cost {
+    guard let matmul = MatmulCost(device, library: .bf16) else {
+      preconditionFailure("Unfused attention needs 16-bit matrix products.")
+    }
+    let product = MatmulShape(
+      rows: Array(repeating: shape.queries, count: shape.heads), columns: columns, depth: depth)
+    return matmul.cost(product, multiprocessors: multiprocessors, clock: clock)
+  }
+}

@@ -1,0 +1,60 @@
+/// One accelerator as the cost formulas see it: what it is, and the constants of its kernels.
+///
+/// Everything comes from one table of named numbers, so that no efficiency hides in a formula.
+/// Not modelled: power as a function of the data, memory refresh, error correction.
+public struct DeviceModel: Hashable, Sendable {
+  /// The product's name: `H800 SXM5`.
+  public var name: String
+  /// Every constant with its source, as given.
+  public var table: NumberTable
+  /// Streaming multiprocessors.
+  public var multiprocessors: Int
+  /// Hertz at which a short kernel on a cool chip runs.
+  public var boostClock: Double
+  /// Hertz that sustained training leaves.
+  public var loadedClock: Double
+  /// Bytes per second that streaming kernels reach.
+  public var memoryBandwidth: Double
+  /// Seconds between two kernels of a stream that has a backlog.
+  public var launchGap: Double
+  /// The matrix products of each library that the table describes.
+  public var matmuls: [MatmulLibrary: MatmulConstants]
+  public var attention: AttentionConstants
+  public var streaming: StreamingConstants
+
+  /// Reads a table of named numbers in SI units.
+  ///
+  /// Throws `NumberTableError` where a name is missing, unknown or its value impossible.
+  public init(name: String, table: NumberTable) throws(NumberTableError) {
+    var reader = NumberReader(table)
+    self.name = name
+    self.table = table
+    multiprocessors = try reader.count("device.multiprocessors")
+    boostClock = try reader.number("clock.boost")
+    loadedClock = try reader.number("clock.loaded")
+    memoryBandwidth = try reader.number("memory.bandwidth-reached")
+    launchGap = try reader.number("launch.gap", zero: true)
+    matmuls = [:]
+    for library in MatmulLibrary.allCases where reader.has("matmul.\(library.rawValue).") {
+      matmuls[library] = try MatmulConstants(library, from: &reader)
+    }
+    attention = try AttentionConstants(from: &reader)
+    streaming = try StreamingConstants(from: &reader)
+    try reader.finish()
+  }
+
+  /// The clock of a state.
+  public func clock(_ state: ClockState) -> Double {
+    state == .boost ? boostClock : loadedClock
+  }
+
+  /// The matrix-product library used for a precision where none is named: the newest one.
+  public func library(for precision: MatmulPrecision) -> MatmulLibrary? {
+    MatmulLibrary.allCases.last { $0.precision == precision && matmuls[$0] != nil }
+  }
+}
+
+/// How hot the chip is: micro-benchmarks run at boost, training at the clock that power leaves.
+public enum ClockState: String, Hashable, Sendable, CaseIterable {
+  case boost, loaded
+}

@@ -1,0 +1,62 @@
+/// The number format of a product's operands; the sum is always kept in 32 bits.
+public enum MatmulPrecision: String, Hashable, Sendable, CaseIterable {
+  case fp8, bf16
+
+  /// Bytes of one element of an operand.
+  public var bytes: Double { self == .fp8 ? 1 : 2 }
+}
+
+/// A library of matrix-product kernels in one dated state.
+public enum MatmulLibrary: String, Hashable, Sendable, CaseIterable {
+  /// DeepGEMM as published on 2025-02-25, the state in which the V3 trace ran.
+  case fp8February2025 = "fp8-2025-02"
+  /// DeepGEMM as of 2025-04-09.
+  case fp8April2025 = "fp8-2025-04"
+  /// The vendor's library for 16-bit operands (bf16 and fp16 alike).
+  case bf16 = "bf16"
+
+  public var precision: MatmulPrecision { self == .bf16 ? .bf16 : .fp8 }
+}
+
+/// The constants of one matrix-product library on one device.
+public struct MatmulConstants: Hashable, Sendable {
+  /// Multiply-adds count as two.
+  public var flopsPerClock: Double
+  /// Elements of K that one step of the main loop consumes.
+  public var stepDepth: Int
+  /// Cycles per step beside the products, whatever the tile: barriers and address arithmetic.
+  public var stepOverhead: Double
+  /// Cycles below which no step gets, however narrow its tile: latency of a load and its barrier.
+  public var stepFloor: Double
+  /// Cycles of promotion per 128 output elements and 128 of K, in units of one 128-lane add.
+  public var promotion: Double
+  /// The same in weight gradients, where both operands carry a scale per row and 128 of K.
+  public var promotionWeight: Double
+  /// Seconds to fill and drain the pipeline for a tile of 128 × 128.
+  public var tileOverhead: Double
+  /// Bytes per second at which all multiprocessors together write, or read and add, their tiles.
+  public var outputRate: Double
+  /// Seconds from the kernel's start to its first step, and from its last to its end.
+  public var start: Double
+  /// Exponent with which compute and memory time join: high is a perfect roofline.
+  public var knee: Double
+  /// The largest tile.
+  public var maximumTileRows: Int
+  public var maximumTileColumns: Int
+
+  init(_ library: MatmulLibrary, from reader: inout NumberReader) throws(NumberTableError) {
+    let prefix = "matmul.\(library.rawValue)."
+    flopsPerClock = try reader.number(prefix + "flops-per-clock")
+    stepDepth = try reader.count(prefix + "step-depth")
+    stepOverhead = try reader.number(prefix + "step-overhead", zero: true)
+    stepFloor = try reader.number(prefix + "step-floor", zero: true)
+    promotion = try reader.number(prefix + "promotion", zero: true)
+    promotionWeight = try reader.number(prefix + "promotion-weight", zero: true)
+    tileOverhead = try reader.number(prefix + "tile-overhead", zero: true)
+    outputRate = try reader.number(prefix + "output-rate")
+    start = try reader.number(prefix + "start", zero: true)
+    knee = try reader.number(prefix + "knee")
+    maximumTileRows = try reader.count(prefix + "maximum-tile-rows")
+    maximumTileColumns = try reader.count(prefix + "maximum-tile-columns")
+  }
+}

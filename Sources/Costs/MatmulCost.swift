@@ -1,0 +1,190 @@
+import RealModule
+
+/// Which product of a linear layer: the three differ in scaling and output.
+public enum MatmulPass: String, Hashable, Sendable, CaseIterable {
+  case forward, backwardInput, backwardWeight
+}
+
+/// A matrix product, or several with one weight shape each (experts): C(m, n) = A(m, k) · B(k, n).
+public struct MatmulShape: Hashable, Sendable {
+  /// Rows of every group; one entry is an ordinary product. Empty groups cost nothing.
+  public var rows: [Int]
+  public var columns: Int
+  public var depth: Int
+  public var pass: MatmulPass
+  /// Adds to a 32-bit result instead of writing it.
+  public var accumulates: Bool
+  /// Bytes per element of the result where it is only written.
+  public var resultBytes: Double
+
+  /// An ordinary product; weight gradients accumulate in 32 bits unless told otherwise.
+  public init(
+    m: Int, n: Int, k: Int, pass: MatmulPass = .forward, accumulates: Bool? = nil,
+    resultBytes: Double = 2
+  ) {
+    self.init(
+      rows: [m], columns: n, depth: k, pass: pass, accumulates: accumulates,
+      resultBytes: resultBytes)
+  }
+
+  /// Grouped products with uneven rows, as experts have them.
+  public init(
+    rows: [Int], columns: Int, depth: Int, pass: MatmulPass = .forward,
+    accumulates: Bool? = nil, resultBytes: Double = 2
+  ) {
+    precondition(columns > 0 && depth > 0, "A product needs columns and depth.")
+    precondition(rows.allSatisfy { $0 >= 0 }, "Rows cannot be negative.")
+    self.rows = rows
+    self.columns = columns
+    self.depth = depth
+    self.pass = pass
+    self.accumulates = accumulates ?? (pass == .backwardWeight)
+    self.resultBytes = resultBytes
+  }
+
+  /// Multiplications and additions.
+  public var flops: Double {
+    2 * Double(rows.reduce(0, +)) * Double(columns) * Double(depth)
+  }
+}
+
+/// The time of matrix products: tiles in waves over the multiprocessors, each tile a loop over K.
+///
+/// A tile costs its fill and drain, its steps (tensor-core cycles, promotion of FP8 sums into
+/// 32-bit registers, a fixed part) and the writing of its result. Waves are whole: a started wave
+/// takes the time of a full one. Compute and memory time join in a rounded roofline.
+public struct MatmulCost: Sendable {
+  private let device: DeviceModel
+  private let constants: MatmulConstants
+  private let library: MatmulLibrary
+
+  /// The products of one library on one device; nil where the device has no such library.
+  public init?(_ device: DeviceModel, library: MatmulLibrary) {
+    guard let constants = device.matmuls[library] else { return nil }
+    self.device = device
+    self.constants = constants
+    self.library = library
+  }
+
+  /// Seconds of one kernel on some of the multiprocessors.
+  ///
+  /// Complexity: the number of tile shapes times the number of groups.
+  public func cost(
+    _ shape: MatmulShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
+  ) -> Cost {
+    let count = multiprocessors ?? device.multiprocessors
+    precondition(count > 0, "A kernel needs a multiprocessor.")
+    guard shape.rows.contains(where: { $0 > 0 }) else { return .none }
+    let tiling = bestTiling(shape, multiprocessors: count, clock: device.clock(clock))
+    let memory = memoryBytes(shape) / device.memoryBandwidth
+    let knee = constants.knee
+    let joined = Double.pow(
+      Double.pow(tiling.seconds, knee) + Double.pow(memory, knee), 1 / knee)
+    let limit: Limit
+    if constants.start > joined {
+      limit = .launch
+    } else if memory > tiling.seconds {
+      limit = .memory
+    } else {
+      let filled = Double(tiling.tiles) / Double(tiling.waves * count)
+      limit = filled < 0.75 ? .waveQuantisation : .compute
+    }
+    return Cost(seconds: constants.start + joined, limitedBy: limit)
+  }
+
+  /// The tile that the library takes, as (rows, columns, parts of K), with its waves.
+  public func tiling(
+    _ shape: MatmulShape, multiprocessors: Int, clock: ClockState = .loaded
+  ) -> (rows: Int, columns: Int, parts: Int, waves: Int) {
+    let best = bestTiling(shape, multiprocessors: multiprocessors, clock: device.clock(clock))
+    return (best.rows, best.columns, best.parts, best.waves)
+  }
+}
+
+extension MatmulCost {
+  private struct Tiling {
+    var rows: Int
+    var columns: Int
+    var parts: Int
+    var tiles: Int
+    var waves: Int
+    var seconds: Double
+  }
+
+  private func memoryBytes(_ shape: MatmulShape) -> Double {
+    let rows = Double(shape.rows.reduce(0, +))
+    let groups = Double(shape.rows.count { $0 > 0 })
+    let columns = Double(shape.columns)
+    let depth = Double(shape.depth)
+    let operands = (rows * depth + groups * columns * depth) * library.precision.bytes
+    return operands + rows * columns * resultBytes(shape)
+  }
+
+  private func resultBytes(_ shape: MatmulShape) -> Double {
+    shape.accumulates ? 8 : shape.resultBytes
+  }
+
+  private func bestTiling(_ shape: MatmulShape, multiprocessors: Int, clock: Double) -> Tiling {
+    var best: Tiling?
+    let parts = library == .bf16 && shape.rows.count == 1 ? [1, 2, 4, 8] : [1]
+    for (rows, columns) in candidates {
+      for part in parts {
+        let next = tiling(
+          shape, rows: rows, columns: columns, parts: part, multiprocessors: multiprocessors,
+          clock: clock)
+        if let known = best, !prefers(next, to: known) { continue }
+        best = next
+      }
+    }
+    guard let best else { preconditionFailure("A library has at least one tile.") }
+    return best
+  }
+
+  /// DeepGEMM takes the fewest waves and then the largest tile, or, where one wave holds them all,
+  /// the one that spreads best; the vendor's library is taken to know the fastest.
+  private func prefers(_ next: Tiling, to known: Tiling) -> Bool {
+    if library == .bf16 { return next.seconds < known.seconds }
+    if next.waves != known.waves { return next.waves < known.waves }
+    if next.waves == 1 { return next.seconds < known.seconds }
+    return next.rows * next.columns > known.rows * known.columns
+  }
+
+  private var candidates: [(Int, Int)] {
+    if library == .bf16 {
+      return [
+        (256, 128), (128, 256), (128, 128), (256, 64), (64, 256), (128, 64), (64, 128), (64, 64),
+      ].filter { $0.0 <= constants.maximumTileRows && $0.1 <= constants.maximumTileColumns }
+    }
+    let columns = Array(stride(from: 16, through: constants.maximumTileColumns, by: 16))
+    return [64, 128].filter { $0 <= constants.maximumTileRows }
+      .flatMap { rows in columns.map { (rows, $0) } }
+  }
+
+  private func tiling(
+    _ shape: MatmulShape, rows: Int, columns: Int, parts: Int, multiprocessors: Int, clock: Double
+  ) -> Tiling {
+    let rowTiles = shape.rows.reduce(0) { $0 + ceilingDivision($1, rows) }
+    let tiles = rowTiles * ceilingDivision(shape.columns, columns) * parts
+    let waves = ceilingDivision(tiles, multiprocessors)
+    let steps = ceilingDivision(shape.depth, constants.stepDepth * parts)
+    let area = Double(rows * columns)
+    let depth = Double(constants.stepDepth)
+    let promotion =
+      shape.pass == .backwardWeight ? constants.promotionWeight : constants.promotion
+    let cycles =
+      2 * area * depth / constants.flopsPerClock + promotion * area * depth / (128 * 128)
+      + constants.stepOverhead
+    let step = max(cycles, constants.stepFloor) / clock
+    // A split along K writes and reads 32-bit partial sums.
+    let bytes = area * (resultBytes(shape) + (parts > 1 ? 8 : 0))
+    let output = bytes / (constants.outputRate / Double(multiprocessors))
+    let tile = constants.tileOverhead * area / 16_384 + Double(steps) * step + output
+    return Tiling(
+      rows: rows, columns: columns, parts: parts, tiles: tiles, waves: waves,
+      seconds: Double(waves) * tile)
+  }
+}
+
+func ceilingDivision(_ value: Int, _ divisor: Int) -> Int {
+  (value + divisor - 1) / divisor
+}

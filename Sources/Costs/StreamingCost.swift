@@ -1,0 +1,100 @@
+/// A class of kernels that stream memory and compute next to nothing.
+public enum StreamingClass: String, Hashable, Sendable, CaseIterable {
+  /// Scales and rounds rows to FP8.
+  case quantise
+  /// The same with scales along columns and a transposed result.
+  case quantiseTranspose = "quantise-transpose"
+  /// Rounds to the 12-bit format kept for the product after attention, beside the FP8 copy.
+  case quantiseWide = "quantise-wide"
+  case dequantise
+  case rmsnormForward = "rmsnorm-forward"
+  case rmsnormBackward = "rmsnorm-backward"
+  case layernormForward = "layernorm-forward"
+  case layernormBackward = "layernorm-backward"
+  case rope
+  case swigluForward = "swiglu-forward"
+  case swigluBackward = "swiglu-backward"
+  case gelu
+  case softmax
+  case dropout
+  case permute
+  case unpermute
+  /// Adds, casts and other passes over whole tensors.
+  case elementwise
+  case copy
+  /// Transposes a matrix of FP8.
+  case transpose
+  /// Transposes a matrix of scales: short strided rows.
+  case transposeScales = "transpose-scales"
+  case attentionPreparation = "attention-preparation"
+  case attentionConversion = "attention-conversion"
+  case optimizer
+  case embedding
+  case crossEntropy = "cross-entropy"
+}
+
+/// The bandwidth of each class of streaming kernels on one device.
+public struct StreamingConstants: Hashable, Sendable {
+  /// Seconds between a kernel's start and its first bytes, with its drain: the ramp.
+  public var ramp: Double
+  /// Bytes per second, in the order of `StreamingClass.allCases`.
+  public var rates: [Double]
+  /// Seconds per token of the kernels that choose experts, all of them together.
+  public var routingPerToken: Double
+  /// Seconds per received token of the two kernels that index rows by expert.
+  public var indexPerToken: Double
+
+  init(from reader: inout NumberReader) throws(NumberTableError) {
+    ramp = try reader.number("streaming.ramp", zero: true)
+    rates = []
+    for kernel in StreamingClass.allCases {
+      rates.append(try reader.number("streaming.\(kernel.rawValue)"))
+    }
+    routingPerToken = try reader.number("streaming.routing-per-token", zero: true)
+    indexPerToken = try reader.number("streaming.index-per-token", zero: true)
+  }
+}
+
+/// The time of streaming kernels: a ramp, and bytes over the bandwidth of their class.
+///
+/// The class's bandwidth is what its kernels reach, at most that of the memory: a kernel that
+/// keeps few loads in flight, or strides, reaches less. Bytes count every operand once.
+public struct StreamingCost: Sendable {
+  private let device: DeviceModel
+
+  public init(_ device: DeviceModel) {
+    self.device = device
+  }
+
+  /// Seconds to stream some bytes (read and written, added up) with a class of kernel.
+  public func cost(_ kernel: StreamingClass, bytes: Double) -> Cost {
+    precondition(bytes >= 0, "Bytes cannot be negative.")
+    let constants = device.streaming
+    guard let index = StreamingClass.allCases.firstIndex(of: kernel) else {
+      preconditionFailure("Every class is in its own list.")
+    }
+    let streaming = bytes / constants.rates[index]
+    return Cost(
+      seconds: constants.ramp + streaming,
+      limitedBy: streaming > constants.ramp ? .memory : .launch)
+  }
+
+  /// A kernel that does so little that only its start and end count.
+  public func tiny() -> Cost {
+    Cost(seconds: device.streaming.ramp, limitedBy: .launch)
+  }
+
+  /// Choosing experts: scores to expert indices and weights, all kernels of it.
+  public func routing(tokens: Int) -> Cost {
+    Cost(
+      seconds: device.streaming.ramp + Double(tokens) * device.streaming.routingPerToken,
+      limitedBy: .latency)
+  }
+
+  /// Indexing received rows by expert before they are permuted.
+  public func indexing(tokens: Int) -> Cost {
+    Cost(
+      seconds: device.streaming.ramp + Double(tokens) * device.streaming.indexPerToken,
+      limitedBy: .latency)
+  }
+}

@@ -1,0 +1,91 @@
+import Documents
+import Foundation
+import Quantities
+
+extension Plan {
+  /// The names of the plans that ship, in the order in which they are listed to people.
+  public static var shippedNames: [String] { shipped.map(\.name) }
+
+  /// The file of a plan that ships, for printing and copying; nil if none has the name.
+  public static func shippedText(named name: String) -> String? {
+    shipped.first { $0.name == name }.map { String(decoding: $0.bytes, as: UTF8.self) }
+  }
+
+  /// The plan that ships under a name, or that a file describes.
+  ///
+  /// - Parameters:
+  ///   - nameOrPath: a name from `shippedNames`, or a path; what holds a `/`, ends in `.yaml` or
+  ///     exists as a file is a path.
+  ///   - overrides: values that replace the file's, each `key=value`.
+  ///   - world: the ranks from which omitted degrees are worked out.
+  /// - Throws: `ConfigurationError` with file, line, key and rule, or the nearest name.
+  public static func named(
+    _ nameOrPath: String, overrides: [String] = [], world: World = .unknown
+  ) throws(ConfigurationError) -> Plan {
+    if let plan = shipped.first(where: { $0.name == nameOrPath }) {
+      return try read(
+        Document(bytes: plan.bytes, name: "\(plan.name).yaml"), name: plan.name,
+        overrides: overrides, world: world)
+    }
+    guard
+      nameOrPath.contains("/") || nameOrPath.hasSuffix(".yaml")
+        || FileManager.default.fileExists(atPath: nameOrPath)
+    else {
+      throw ConfigurationError(
+        file: nameOrPath,
+        rule: "is neither a file nor a plan that ships (\(shippedNames.joined(separator: ", ")))",
+        suggestion: nearestName(to: nameOrPath, among: shippedNames))
+    }
+    let url = URL(fileURLWithPath: nameOrPath)
+    return try read(
+      Document(file: nameOrPath), name: url.deletingPathExtension().lastPathComponent,
+      folder: url.deletingLastPathComponent().path, overrides: overrides, world: world)
+  }
+
+  /// The plan that a parsed file describes.
+  ///
+  /// - Parameter folder: where relative paths inside the plan start; nil for the working directory.
+  public static func read(
+    _ document: Document, name: String, folder: String? = nil, overrides: [String] = [],
+    world: World = .unknown
+  ) throws(ConfigurationError) -> Plan {
+    var document = document
+    try document.set(overrides)
+    let table = try document.table()
+    let plan = try read(table, name: name, folder: folder, world: world)
+    try table.finish()
+    return plan
+  }
+
+  /// The plan in a table of another file; whoever opened the table finishes it.
+  public static func read(
+    _ table: Table, name: String, folder: String? = nil, world: World = .unknown
+  ) throws(ConfigurationError) -> Plan {
+    var reader = PlanReader(table: table, name: name, folder: folder)
+    return try reader.read(world: world)
+  }
+
+  private static var shipped: [(name: String, bytes: [UInt8])] {
+    [
+      ("deepseek-v3", PackageResources.deepseek_v3_yaml),
+      ("megatron-22b-full", PackageResources.megatron_22b_full_yaml),
+      ("megatron-22b-selective", PackageResources.megatron_22b_selective_yaml),
+      ("megatron-175b-full", PackageResources.megatron_175b_full_yaml),
+      ("megatron-175b-selective", PackageResources.megatron_175b_selective_yaml),
+      ("megatron-530b-full", PackageResources.megatron_530b_full_yaml),
+      ("megatron-530b-selective", PackageResources.megatron_530b_selective_yaml),
+      ("megatron-1t-full", PackageResources.megatron_1t_full_yaml),
+      ("megatron-1t-selective", PackageResources.megatron_1t_selective_yaml),
+      ("megatron-sc21-1.7b", PackageResources.megatron_sc21_1_7b_yaml),
+      ("megatron-sc21-3.6b", PackageResources.megatron_sc21_3_6b_yaml),
+      ("megatron-sc21-7.5b", PackageResources.megatron_sc21_7_5b_yaml),
+      ("megatron-sc21-18b", PackageResources.megatron_sc21_18b_yaml),
+      ("megatron-sc21-39b", PackageResources.megatron_sc21_39b_yaml),
+      ("megatron-sc21-76b", PackageResources.megatron_sc21_76b_yaml),
+      ("megatron-sc21-145b", PackageResources.megatron_sc21_145b_yaml),
+      ("megatron-sc21-310b", PackageResources.megatron_sc21_310b_yaml),
+      ("megatron-sc21-530b", PackageResources.megatron_sc21_530b_yaml),
+      ("megatron-sc21-1t", PackageResources.megatron_sc21_1t_yaml),
+    ]
+  }
+}

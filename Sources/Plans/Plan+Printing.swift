@@ -1,0 +1,85 @@
+extension Plan {
+  /// The plan as a file that reads back to an equal plan, every setting spelled out.
+  public var yaml: String {
+    var lines = ["name: \(quoted(name))"]
+    func add(_ key: String, _ value: some CustomStringConvertible) {
+      lines.append("\(key): \(value)")
+    }
+    if let source { add("source", quoted(source)) }
+    add("data-parallel", dataParallel)
+    add("tensor-parallel", tensorParallel)
+    add("sequence-parallel", sequenceParallel)
+    add("context-parallel", contextParallel)
+    add("pipeline-parallel", pipelineParallel)
+    add("expert-parallel", expertParallel)
+    add("expert-tensor-parallel", expertTensorParallel)
+    add("zero-stage", zeroStage.rawValue)
+    add("microbatch-size", microbatchSize)
+    add("global-batch", globalBatch)
+    add("sequence-length", sequenceLength)
+    if let gradientLanes { add("gradient-lanes", gradientLanes) }
+    switch schedule {
+    case .named(let name): add("schedule", quoted(name))
+    case .file(let path): add("schedule-file", quoted(path))
+    }
+    add("stages-per-rank", stagesPerRank)
+    add("send-mode", sendMode.rawValue)
+    add("collective-algorithm", collectiveAlgorithm.rawValue)
+    add("fused-attention", fusedAttention)
+    add("dropout", dropout)
+    lines += layoutLines + memoryLines + expertLines
+    add("communication-sms", communicationSMs)
+    if let computationSMs { add("computation-sms", computationSMs) }
+    lines.append("overlap:")
+    lines += Overlap.keys.map { "  \($0.key): \(overlap[keyPath: $0.path])" }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private var layoutLines: [String] {
+    switch layout {
+    case .even: ["layers-per-stage: even"]
+    case .balanced: ["layers-per-stage: balanced"]
+    case .layers(let counts): ["layers-per-stage: \(counts)"]
+    case .units(let counts): ["units-per-stage: \(counts)"]
+    }
+  }
+
+  private var memoryLines: [String] {
+    let recompute =
+      switch recomputation {
+      case .none: "none"
+      case .full: "full"
+      case .selective: "selective"
+      case .modules(let modules): "[\(modules.map(\.rawValue).joined(separator: ", "))]"
+      }
+    return ["recompute: \(recompute)"] + precisionLines
+  }
+
+  private var precisionLines: [String] {
+    if PrecisionRecipe.named(precision.name) == precision {
+      return ["precision: \(precision.name)"]
+    }
+    let formats = PrecisionRecipe.keys.map {
+      "  \($0.key): \(precision[keyPath: $0.path].rawValue)"
+    }
+    return ["precision:", "  base: bf16", "  name: \(quoted(precision.name))"] + formats + [
+      "  master-weights: \(precision.masterWeights?.rawValue ?? "none")",
+      "  scale-block: \(precision.scaleBlock)",
+    ]
+  }
+
+  private var expertLines: [String] {
+    let load =
+      switch expertLoad {
+      case .balanced: "balanced"
+      case .deviation(let deviation, let seed): "{deviation: \(deviation), seed: \(seed)}"
+      case .counts(let file): "{counts: \(quoted(file))}"
+      }
+    return (nodesPerToken.map { ["nodes-per-token: \($0)"] } ?? []) + ["expert-load: \(load)"]
+  }
+
+  private func quoted(_ text: String) -> String {
+    let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+    return "\"\(escaped)\""
+  }
+}

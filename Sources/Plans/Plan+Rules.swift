@@ -1,0 +1,178 @@
+import Models
+
+extension Plan {
+  /// Sizes are positive, fit in 64 bits and fit the world.
+  func checkSizes(on world: World) throws(PlanError) {
+    for (key, value) in [
+      ("data-parallel", dataParallel), ("tensor-parallel", tensorParallel),
+      ("context-parallel", contextParallel), ("pipeline-parallel", pipelineParallel),
+      ("expert-parallel", expertParallel), ("expert-tensor-parallel", expertTensorParallel),
+      ("stages-per-rank", stagesPerRank), ("microbatch-size", microbatchSize),
+      ("global-batch", globalBatch), ("sequence-length", sequenceLength),
+      ("gradient-lanes", gradientLanes ?? 1), ("nodes-per-token", nodesPerToken ?? 1),
+    ] where value < 1 {
+      throw .notPositive(key: key, value: value)
+    }
+    guard let size = checkedWorldSize else {
+      throw .overflow(what: "the product of the degrees")
+    }
+    guard !globalBatch.multipliedReportingOverflow(by: sequenceLength).overflow else {
+      throw .overflow(what: "global-batch times sequence-length")
+    }
+    switch world {
+    case .unknown: break
+    case .devices(let count):
+      guard size <= count else {
+        throw .exceedsCluster(ranks: size, devices: count, product: product)
+      }
+    case .ranks(let count):
+      guard size == count else { throw .rankCount(ranks: count, plan: size, product: product) }
+    }
+  }
+
+  /// The batch divides into microbatches, and sequences into their shares.
+  func checkBatch(for architecture: Architecture) throws(PlanError) {
+    let (share, overflow) = dataParallel.multipliedReportingOverflow(by: microbatchSize)
+    guard !overflow, globalBatch % share == 0 else {
+      throw .globalBatch(
+        batch: globalBatch, dataParallel: dataParallel, microbatchSize: microbatchSize)
+    }
+    if architecture.position == .learned, sequenceLength > architecture.maximumPositions {
+      throw .sequenceTooLong(
+        sequence: sequenceLength, positions: architecture.maximumPositions)
+    }
+    try check(
+      "context-parallel", contextParallel, divides: "sequence-length", sequenceLength)
+    guard sequenceParallel else { return }
+    guard tensorParallel > 1 else { throw .sequenceParallelAlone }
+    try check(
+      "tensor-parallel", tensorParallel, divides: "the sequence of a context rank",
+      sequenceLength / contextParallel)
+  }
+
+  /// Heads and feed-forward columns divide among tensor ranks.
+  ///
+  /// The vocabulary need not: its last share is padded, as all frameworks do.
+  func checkTensorParallelism(for architecture: Architecture) throws(PlanError) {
+    let key = "tensor-parallel"
+    try check(key, tensorParallel, divides: "the number of heads", architecture.attention.heads)
+    if case .multiHead(let shape) = architecture.attention {
+      try check(
+        key, tensorParallel, divides: "the number of key and value heads", shape.keyValueHeads)
+    }
+    try check(
+      "expert-tensor-parallel", expertTensorParallel, divides: key, tensorParallel)
+    for block in architecture.feedForwards {
+      switch block {
+      case .dense(let width, _, _):
+        try check(key, tensorParallel, divides: "the feed-forward width", width)
+      case .mixture(let mixture):
+        try check(
+          "expert-tensor-parallel", expertTensorParallel, divides: "the width of an expert",
+          mixture.expertWidth)
+        try check(
+          key, tensorParallel, divides: "the width of the shared experts", mixture.sharedWidth)
+      }
+    }
+  }
+
+  /// Expert groups are subsets of the data ranks, and experts divide among them.
+  func checkExperts(for architecture: Architecture) throws(PlanError) {
+    try check("expert-parallel", expertParallel, divides: "data-parallel", dataParallel)
+    let mixtures = architecture.feedForwards.compactMap(\.mixture)
+    if mixtures.isEmpty {
+      if expertParallel > 1 { throw .needsExperts(key: "expert-parallel above 1") }
+      if nodesPerToken != nil { throw .needsExperts(key: "nodes-per-token") }
+      if expertLoad != .balanced { throw .needsExperts(key: "expert-load") }
+    }
+    for mixture in mixtures {
+      try check(
+        "expert-parallel", expertParallel, divides: "the number of routed experts",
+        mixture.routedExperts)
+    }
+  }
+
+  /// Only parts that the model has can be recomputed by themselves.
+  func checkRecomputation(for architecture: Architecture) throws(PlanError) {
+    for module in recomputation.modules where !architecture.has(module) {
+      throw .recomputation(module: module, rule: "the model has no such part")
+    }
+  }
+
+  /// The multiprocessors that kernels get are there.
+  func checkMultiprocessors(of device: Int?) throws(PlanError) {
+    if communicationSMs < 0 {
+      throw .multiprocessors(
+        key: "communication-sms", value: communicationSMs, rule: "must not be negative")
+    }
+    if let computationSMs, computationSMs < 1 {
+      throw .multiprocessors(
+        key: "computation-sms", value: computationSMs, rule: "must be at least 1")
+    }
+    guard let device else { return }
+    let left = device - communicationSMs
+    guard left > 0 else {
+      throw .multiprocessors(
+        key: "communication-sms", value: communicationSMs,
+        rule: "leaves none of the device's \(device) for computation")
+    }
+    if let computationSMs, computationSMs > device {
+      throw .multiprocessors(
+        key: "computation-sms", value: computationSMs, rule: "exceeds the device's \(device)")
+    }
+  }
+
+  /// Lanes are a power of two between the data ranks' directions and the microbatches.
+  func checkLanes() throws(PlanError) {
+    guard let lanes = gradientLanes else { return }
+    guard lanes & (lanes - 1) == 0 else {
+      throw .lanes(lanes: lanes, rule: "must be a power of two")
+    }
+    let microbatches = microbatchCount * dataParallel
+    guard microbatches % lanes == 0 else {
+      throw .lanes(lanes: lanes, rule: "must divide the step's \(microbatches) microbatches")
+    }
+    let owners = dataParallel * (isBidirectional ? 2 : 1)
+    guard lanes % owners == 0 else {
+      throw .lanes(
+        lanes: lanes,
+        rule: "must be a multiple of \(owners), data-parallel"
+          + (isBidirectional ? " times DualPipe's two directions" : ""))
+    }
+  }
+
+  /// Lanes in which gradients are accumulated: what the plan says, or one per data rank and
+  /// direction.
+  public var laneCount: Int {
+    gradientLanes ?? dataParallel * (isBidirectional ? 2 : 1)
+  }
+
+  private func check(
+    _ key: String, _ value: Int, divides what: String, _ whole: Int
+  ) throws(PlanError) {
+    guard whole % value == 0 else {
+      throw .doesNotDivide(key: key, value: value, into: what, of: whole)
+    }
+  }
+}
+
+extension Architecture {
+  /// Whether a part of a layer exists that can be recomputed by itself.
+  fileprivate func has(_ module: Recomputation.Module) -> Bool {
+    switch module {
+    case .rmsNorm: if case .rmsNorm = normalization { true } else { false }
+    case .layerNorm: if case .layerNorm = normalization { true } else { false }
+    case .latentUpProjection: if case .latent = attention { true } else { false }
+    case .attentionCore: true
+    case .swiGLU: feedForwards.contains { $0.isGated }
+    case .gelu: feedForwards.contains { !$0.isGated }
+    }
+  }
+}
+
+extension FeedForward {
+  /// Whether the block has a gate; all experts do.
+  fileprivate var isGated: Bool {
+    if case .dense(_, let gated, _) = self { gated } else { true }
+  }
+}

@@ -1,0 +1,61 @@
+import Documents
+import Models
+import Schedules
+
+extension Plan {
+  /// The stages per rank of the named schedule where the plan does not say.
+  ///
+  /// DualPipe's ranks have one stage of their own; the mirrored one does not count.
+  var usualStagesPerRank: Int {
+    guard case .named(let name) = schedule, !isBidirectional,
+      let known = ScheduleName(rawValue: name)
+    else { return 1 }
+    return known.defaultStagesPerRank
+  }
+
+  /// The schedule of one step: made by its generator or read from its file.
+  ///
+  /// - Parameters:
+  ///   - costs: what the automatic schedules plan with.
+  ///   - microbatches: microbatches of the step if not the plan's own, as during a ramp.
+  /// - Throws: `PlanError.schedule` if the schedule does not admit the plan's sizes, or the file
+  ///   cannot be read or describes another pipeline.
+  public func pipelineSchedule(
+    costs: PassCosts? = nil, microbatches: Int? = nil
+  ) throws(PlanError) -> Schedule {
+    let microbatches = microbatches ?? microbatchCount
+    switch schedule {
+    case .named(let name):
+      if isBidirectional, stagesPerRank != 1 {
+        throw .schedule(
+          name: name, rule: "stages-per-rank is 1: the mirrored stage of a rank does not count")
+      }
+      do throws(ScheduleError) {
+        return try ScheduleName(named: name).schedule(
+          ranks: pipelineParallel, stagesPerRank: stagesPerRank, microbatches: microbatches,
+          costs: costs)
+      } catch {
+        throw .schedule(name: name, rule: error.message)
+      }
+    case .file(let path): return try scheduleFile(path, microbatches: microbatches)
+    }
+  }
+
+  private func scheduleFile(_ path: String, microbatches: Int) throws(PlanError) -> Schedule {
+    let schedule: Schedule
+    do throws(ScheduleError) {
+      schedule = try Schedule(csv: textFile(path))
+      try schedule.validate()
+    } catch {
+      throw .schedule(name: path, rule: error.message)
+    }
+    for (what, found, wanted) in [
+      ("ranks", schedule.ranks.count, pipelineParallel),
+      ("stages", schedule.stageCount, stageCount),
+      ("microbatches", schedule.microbatchCount, microbatches),
+    ] where found != wanted {
+      throw .schedule(name: path, rule: "has \(found) \(what) and the plan \(wanted)")
+    }
+    return schedule
+  }
+}

@@ -1,0 +1,292 @@
+import Engines
+import Programs
+import Schedules
+
+/// What one action did on one rank, relative to its start.
+struct ActionRecord: Sendable {
+  /// When it ended on the compute stream, counted from the first of its group, picoseconds.
+  var duration: Int64 = 0
+  /// When this rank came, counted likewise.
+  var offset: Int64 = 0
+  /// The sum of its kernels' times.
+  var busy: Int64 = 0
+  var expert = Exposure()
+  var tensor = Exposure()
+  var context = Exposure()
+  var memory = MemoryChange()
+  var flops = 0.0
+  var causalFLOPs = 0.0
+  var operations = 0
+  var spans: [Timeline.Span] = []
+}
+
+/// One rank of an action: how many rows its exchanges have, how fast it is, when it comes.
+struct ActionRank: Sendable {
+  /// Rows of the forward's stage, and of the backward's in a pair.
+  var forwardRows: ExchangeRows
+  var backwardRows: ExchangeRows
+  /// Times of this rank's kernels are multiplied by it: 1 for a healthy device.
+  var slowness = 1.0
+  /// When the rank comes to the action, after the first of its group.
+  var offset: Int64 = 0
+}
+
+/// Simulates one action on the ranks that take part in its exchanges, every operation of it.
+///
+/// All ranks run the same programs; they meet in expert exchanges and in collectives of tensor and
+/// context groups. A rank alone stands for ranks that do the same.
+struct ActionSimulation<P: Pricing> {
+  let item: Item
+  let stages: [StageProgram?]
+  let pricing: P
+  var ranks: [ActionRank]
+  var keepsSpans = false
+
+  /// Simulates and gives the record of every rank.
+  func run() -> [ActionRecord] {
+    let program = RankProgram(single: item)
+    let meetings = Meetings(count: ranks.count)
+    var lanes = ranks.map { rank in
+      ActionLane(
+        engine: Engine(program, stages: stages),
+        backend: ActionBackend(simulation: self, rank: rank, meetings: meetings))
+    }
+    var isRunning = true
+    while isRunning {
+      isRunning = false
+      for index in lanes.indices where !lanes[index].isFinished {
+        if lanes[index].advance() == .finished {
+          lanes[index].isFinished = true
+        } else {
+          isRunning = true
+        }
+      }
+    }
+    return lanes.map { lane in
+      var record = lane.backend.record
+      record.duration = lane.backend.clock
+      record.offset = lane.backend.rank.offset
+      return record
+    }
+  }
+}
+
+private struct ActionLane<P: Pricing> {
+  var engine: Engine
+  var backend: ActionBackend<P>
+  var isFinished = false
+
+  mutating func advance() -> Progress { engine.advance(&backend) }
+}
+
+/// Where the ranks of an action meet: the n-th transfer of a stream is the same one on all of them.
+private final class Meetings {
+  struct Meeting {
+    var arrived = 0
+    /// The latest arrival: all bytes move from here.
+    var ready: Int64 = 0
+    /// The longest preparation of a rank.
+    var preparation: Int64 = 0
+  }
+
+  let count: Int
+  var meetings: [[Meeting]] = Array(repeating: [], count: Stream.allCases.count)
+
+  init(count: Int) { self.count = count }
+
+  func arrive(_ stream: Stream, _ sequence: Int, at time: Int64, preparation: Int64) {
+    let index = Int(stream.rawValue)
+    if meetings[index].count == sequence { meetings[index].append(Meeting()) }
+    meetings[index][sequence].arrived += 1
+    meetings[index][sequence].ready = max(meetings[index][sequence].ready, time)
+    meetings[index][sequence].preparation = max(
+      meetings[index][sequence].preparation, preparation)
+  }
+}
+
+/// The virtual clock of one rank inside an action.
+private struct ActionBackend<P: Pricing>: Backend {
+  let simulation: ActionSimulation<P>
+  let rank: ActionRank
+  let meetings: Meetings
+  let isPair: Bool
+  var clock: Int64
+  var record = ActionRecord()
+  private var transfers: [Started] = []
+  private var streamEnd = [Int64](repeating: 0, count: Stream.allCases.count)
+  private var sequence = [Int](repeating: 0, count: Stream.allCases.count)
+  private var last = [Int](repeating: -1, count: Stream.allCases.count)
+
+  private struct Started {
+    var stream: Stream
+    var sequence: Int
+    var started: Int64
+    var payload: Int64
+    var index: Int32
+    var isForward: Bool
+    /// Known once it has been waited for.
+    var end: Int64 = -1
+    /// The transfer before it on its stream, −1 for the first.
+    var previous = -1
+    /// The others know when this rank came to it.
+    var isAnnounced = false
+    var preparation: Int64 = 0
+  }
+
+  init(simulation: ActionSimulation<P>, rank: ActionRank, meetings: Meetings) {
+    self.simulation = simulation
+    self.rank = rank
+    self.meetings = meetings
+    clock = rank.offset
+    if case .overlapped = simulation.item { isPair = true } else { isPair = false }
+  }
+
+  mutating func begin(_ item: Item, index: Int) -> Beginning { .walk }
+  mutating func end(_ item: Item, index: Int) {}
+  mutating func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {}
+  mutating func agree() -> Bool { true }
+  mutating func start(_ transfer: PipelineTransfer) -> TransferHandle { TransferHandle(-1) }
+
+  private func rows(_ instance: Instance) -> ExchangeRows {
+    instance.pass == .forward ? rank.forwardRows : rank.backwardRows
+  }
+
+  private func buffer(_ id: BufferID, _ instance: Instance) -> (bytes: Int, use: Buffer.Use) {
+    guard let stage = simulation.stages[Int(instance.stage)] else {
+      preconditionFailure("The stage is not here.")
+    }
+    let buffer = stage.buffers[Int(id.index)]
+    return (rows(instance)(buffer.rows) * buffer.bytesPerRow, buffer.use)
+  }
+
+  mutating func acquire(_ id: BufferID, _ instance: Instance) {
+    let (bytes, use) = buffer(id, instance)
+    record.memory.acquire(bytes, use)
+  }
+
+  mutating func release(_ id: BufferID, _ instance: Instance) {
+    let (bytes, use) = buffer(id, instance)
+    record.memory.release(bytes, use)
+  }
+
+  mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
+    let rows = rows(instance)
+    let work = program.operations[operation]
+    let seconds = simulation.pricing.seconds(of: work, rows: rows, isOverlapped: isPair)
+    let duration = picoseconds(seconds * rank.slowness)
+    record.operations += 1
+    record.busy += duration
+    let flops = work.kernel.flops { rows($0) }
+    record.flops += flops
+    if case .attention = work.kernel {
+      record.causalFLOPs += flops / 2
+    } else {
+      record.causalFLOPs += flops
+    }
+    if simulation.keepsSpans {
+      record.spans.append(
+        Timeline.Span(
+          .operation(Int32(operation)), isForward: instance.pass == .forward, stream: .compute,
+          start: clock, end: clock + duration))
+    }
+    clock += duration
+  }
+
+  mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
+    -> TransferHandle
+  {
+    let work = program.transfers[transfer]
+    let stream = work.stream
+    let slot = Int(stream.rawValue)
+    var started = Started(
+      stream: stream, sequence: sequence[slot], started: clock, payload: 0,
+      index: Int32(transfer), isForward: instance.pass == .forward)
+    switch work.kind {
+    case .counts:
+      // The exchange of counts is the notification that the payload's price holds; the host has the
+      // numbers without the compute stream standing still.
+      started.end = clock
+      transfers.append(started)
+      return TransferHandle(transfers.count - 1)
+    case .dispatch, .combine, .combineBackward, .dispatchBackward:
+      let price = simulation.pricing.price(ofExchange: work, rows: rows(instance))
+      started.preparation = picoseconds(price.preparation)
+      started.payload = picoseconds(price.payload * rank.slowness)
+    case .allGather, .reduceScatter, .allReduce:
+      started.payload = picoseconds(
+        simulation.pricing.seconds(ofCollective: work, stage: Int(instance.stage)))
+    }
+    started.previous = last[slot]
+    sequence[slot] += 1
+    last[slot] = transfers.count
+    transfers.append(started)
+    return TransferHandle(transfers.count - 1)
+  }
+
+  /// Settles the end of a transfer, once all ranks have come to it; a stream carries one transfer behind
+  /// another, so a rank comes to this one when the one before is over.
+  private mutating func finish(_ handle: Int) -> Bool {
+    if transfers[handle].end >= 0 { return true }
+    let previous = transfers[handle].previous
+    if previous >= 0, !finish(previous) { return false }
+    let slot = Int(transfers[handle].stream.rawValue)
+    if !transfers[handle].isAnnounced {
+      transfers[handle].isAnnounced = true
+      transfers[handle].started = max(transfers[handle].started, streamEnd[slot])
+      let transfer = transfers[handle]
+      meetings.arrive(
+        transfer.stream, transfer.sequence, at: transfer.started,
+        preparation: transfer.preparation)
+    }
+    let transfer = transfers[handle]
+    let meeting = meetings.meetings[slot][transfer.sequence]
+    guard meeting.arrived == meetings.count else { return false }
+    let end = meeting.ready + meeting.preparation + transfer.payload
+    transfers[handle].end = end
+    streamEnd[slot] = end
+    account(transfer, end)
+    return true
+  }
+
+  private mutating func account(_ transfer: Started, _ end: Int64) {
+    let total = end - transfer.started
+    switch transfer.stream {
+    case .expert: record.expert.total += total
+    case .tensor: record.tensor.total += total
+    default: record.context.total += total
+    }
+    if simulation.keepsSpans {
+      record.spans.append(
+        Timeline.Span(
+          .transfer(transfer.index), isForward: transfer.isForward, stream: transfer.stream,
+          start: transfer.started, end: end))
+    }
+  }
+
+  mutating func wait(_ handle: TransferHandle) -> Bool {
+    guard finish(handle.raw) else { return false }
+    let transfer = transfers[handle.raw]
+    guard transfer.end > clock else { return true }
+    let meeting = meetings.meetings[Int(transfer.stream.rawValue)][transfer.sequence]
+    switch transfer.stream {
+    case .expert: record.expert.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
+    case .tensor: record.tensor.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
+    default: record.context.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
+    }
+    if simulation.keepsSpans {
+      record.spans.append(
+        Timeline.Span(
+          .wait(transfer.index), isForward: transfer.isForward, stream: .compute, start: clock,
+          end: transfer.end))
+    }
+    clock = transfer.end
+    return true
+  }
+}
+
+extension RankProgram {
+  /// A program of one item, to look at an action by itself.
+  init(single item: Item) {
+    self.init(pipelineRank: 0, stages: [], items: [item], transfers: [])
+  }
+}

@@ -1,0 +1,109 @@
+import Programs
+
+/// Reductions and gathers of a step, which ranks come to in different orders.
+///
+/// All reductions of a step are started before the first is waited for, and so are all gathers. Once all
+/// ranks have come to all of a round, they are put on the ranks' data streams in the order in which they
+/// become ready; a stream carries one after another.
+struct CollectiveBook {
+  private struct Key: Hashable {
+    var round: Int
+    var stage: Int
+    var group: TransferKind.Group
+    /// Replicas that hold the same shard of an expert; 0 for groups of all replicas.
+    var part: Int
+  }
+
+  private struct Entry {
+    var members: [Int] = []
+    var expected: Int
+    var ready: Int64 = 0
+    var duration: Int64
+    var moving: Int64 = -1
+    var end: Int64 = -1
+  }
+
+  private let input: StepInput
+  private let replicas: Int
+  private var entries: [Entry] = []
+  private var rounds: [Int] = []
+  private var known: [Key: Int] = [:]
+  private var streamEnd: [Int64]
+  /// Entries of a round that some rank has not come to, or that no rank has come to.
+  private var missing: [Int]
+
+  init(_ input: StepInput, replicas: Int) {
+    self.input = input
+    self.replicas = replicas
+    streamEnd = Array(repeating: 0, count: input.ranks.count * replicas)
+    // Every rank comes once to each transfer of the reduce and of the update program of its stages.
+    missing = [0, 0]
+    for rank in input.ranks {
+      for stage in rank.stages {
+        missing[0] += input.stages[stage].reduce.transfers.count * replicas
+        missing[1] += input.stages[stage].update.transfers.count * replicas
+      }
+    }
+  }
+
+  /// A rank comes to a collective; gives its number.
+  mutating func arrive(
+    _ rank: Int, replica: Int, _ transfer: Transfer, stage: Int, at time: Int64, duration: Int64
+  ) -> Int {
+    let round: Int
+    let group: TransferKind.Group
+    switch transfer.kind {
+    case .allGather(let of): (round, group) = (1, of)
+    case .reduceScatter(let of), .allReduce(let of): (round, group) = (0, of)
+    default: preconditionFailure("Only gradients and parameters are reduced and gathered.")
+    }
+    let part = part(of: replica, group)
+    let key = Key(round: round, stage: stage, group: group, part: part)
+    let index: Int
+    if let found = known[key] {
+      index = found
+    } else {
+      index = entries.count
+      known[key] = index
+      entries.append(
+        Entry(expected: expectedMembers(stage, group), duration: duration))
+      rounds.append(round)
+    }
+    entries[index].members.append(rank)
+    entries[index].ready = max(entries[index].ready, time)
+    missing[round] -= 1
+    return index
+  }
+
+  private func part(of replica: Int, _ group: TransferKind.Group) -> Int {
+    guard replicas > 1 else { return 0 }
+    let tensor = input.plan.tensorParallel
+    let expert = tensor * input.plan.contextParallel * input.plan.expertParallel
+    return group == .expertGradient ? replica % expert : replica % tensor
+  }
+
+  private func expectedMembers(_ stage: Int, _ group: TransferKind.Group) -> Int {
+    input.holders[stage].count * replicas
+  }
+
+  /// When the bytes of a collective begin to move and when they are through; nil until that is known.
+  mutating func end(of index: Int) -> (moving: Int64, end: Int64)? {
+    if entries[index].end < 0 {
+      guard missing[rounds[index]] == 0 else { return nil }
+      settle(rounds[index])
+    }
+    return (entries[index].moving, entries[index].end)
+  }
+
+  private mutating func settle(_ round: Int) {
+    let order = entries.indices.filter { rounds[$0] == round }
+      .sorted { (entries[$0].ready, $0) < (entries[$1].ready, $1) }
+    for index in order {
+      var moving = entries[index].ready
+      for member in entries[index].members { moving = max(moving, streamEnd[member]) }
+      entries[index].moving = moving
+      entries[index].end = moving + entries[index].duration
+      for member in entries[index].members { streamEnd[member] = entries[index].end }
+    }
+  }
+}

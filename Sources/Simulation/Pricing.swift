@@ -1,0 +1,57 @@
+import Programs
+
+/// How many rows each exchange of a stage has on one rank.
+public struct ExchangeRows: Hashable, Sendable {
+  public var received: [Int]
+  public var routed: [Int]
+  public var sent: [Int]
+
+  public init(received: [Int] = [], routed: [Int] = [], sent: [Int] = []) {
+    self.received = received
+    self.routed = routed
+    self.sent = sent
+  }
+
+  /// The number behind a row count of a program.
+  @inlinable public func callAsFunction(_ rows: Rows) -> Int {
+    switch rows {
+    case .fixed(let count): count
+    case .received(let exchange): received[exchange]
+    case .routed(let exchange): routed[exchange]
+    case .sent(let exchange): sent[exchange]
+    }
+  }
+}
+
+/// The times of one expert exchange on one rank, in seconds.
+public struct ExchangePrice: Hashable, Sendable {
+  /// Layout and notification before the first byte.
+  public var preparation: Double
+  /// What this rank's own rows take on their way out and in.
+  public var payload: Double
+
+  public init(preparation: Double, payload: Double) {
+    self.preparation = preparation
+    self.payload = payload
+  }
+}
+
+/// What the simulated world asks of a cost model; all answers are in seconds.
+public protocol Pricing: Sendable {
+  /// A kernel on a rank; `isOverlapped` where a communication kernel shares the device.
+  func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double
+  /// Dispatch, combine and their gradients.
+  func price(ofExchange transfer: Transfer, rows: ExchangeRows) -> ExchangePrice
+  /// A collective within a group of ranks, of the stage with this number.
+  func seconds(ofCollective transfer: Transfer, stage: Int) -> Double
+  /// A message between pipeline ranks.
+  func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double
+  /// Agreement of the whole world on one number.
+  func secondsOfAgreement() -> Double
+}
+
+/// Seconds as picoseconds, rounded once where they enter the clock.
+@inlinable func picoseconds(_ seconds: Double) -> Int64 {
+  precondition(seconds >= 0 && seconds < 9e6, "A cost has to be a time.")
+  return Int64((seconds * 1e12).rounded())
+}

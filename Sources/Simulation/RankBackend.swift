@@ -1,0 +1,203 @@
+import Engines
+import Programs
+import Schedules
+
+/// The virtual clock of one rank through a step: whole actions come from the catalog, messages and
+/// collectives from where both or all ends meet.
+struct RankBackend<P: Pricing>: Backend {
+  let world: SimulatedWorld<P>
+  let index: Int
+  /// The round of its group in which this rank has arrived, −1 if it has not.
+  private var arrivedRound = -1
+  private var itemStart: Int64 = 0
+  private var handles: [Pending] = []
+
+  private enum Pending {
+    case message(MessageKey, isSend: Bool, bytes: Int, Buffer.Use)
+    case collective(Int)
+  }
+
+  init(world: SimulatedWorld<P>, index: Int) {
+    self.world = world
+    self.index = index
+  }
+
+  private var rank: SimulatedRank {
+    get { world.ranks[index] }
+    nonmutating _modify { yield &world.ranks[index] }
+  }
+
+  // MARK: Actions
+
+  mutating func begin(_ item: Item, index itemIndex: Int) -> Beginning {
+    switch item {
+    case .run, .overlapped: return beginAction(item)
+    default:
+      itemStart = rank.clock
+      return .walk
+    }
+  }
+
+  private mutating func beginAction(_ item: Item) -> Beginning {
+    let size = world.groupSize
+    let group = index / size
+    let round = world.groups[group].round
+    if arrivedRound != round {
+      arrivedRound = round
+      world.groups[group].arrived += 1
+    }
+    guard world.groups[group].arrived == size else { return .later }
+    let first = group * size
+    if world.groups[group].records.isEmpty {
+      let members = world.ranks[first..<first + size]
+      let start = members.map(\.clock).min() ?? 0
+      world.groups[group].records = world.catalog.records(
+        of: item, slowness: members.map(\.slowness), offsets: members.map { $0.clock - start })
+    }
+    take(world.groups[group].records[index - first], item)
+    world.groups[group].taken += 1
+    if world.groups[group].taken == size {
+      world.groups[group] = ActionGroup()
+      world.groups[group].round = round + 1
+    }
+    return .done
+  }
+
+  private func take(_ record: ActionRecord, _ item: Item) {
+    let start = rank.clock
+    // A member's record counts from the first of its group; its own part begins when it came.
+    let duration = record.duration - record.offset
+    rank.clock += duration
+    rank.busy += record.busy
+    rank.flops += record.flops
+    rank.causalFLOPs += record.causalFLOPs
+    rank.operations += record.operations
+    rank.expert += record.expert
+    rank.tensor += record.tensor
+    rank.context += record.context
+    rank.memory.apply(record.memory)
+    rank.split.add(item, duration)
+    rank.lastActionEnd = rank.clock
+    rank.spans.append(
+      ItemSpan(item: item, start: start, end: rank.clock, spans: record.spans))
+  }
+
+  mutating func end(_ item: Item, index: Int) {
+    let clock = rank.clock
+    if clock > itemStart {
+      rank.spans.append(ItemSpan(item: item, start: itemStart, end: clock, spans: []))
+    }
+  }
+
+  // MARK: Steps of the optimizer's programs
+
+  private func bytes(_ id: BufferID, _ instance: Instance) -> (Int, Buffer.Use) {
+    let stage = Int(instance.stage)
+    let buffer = world.input.stages[stage].buffers[Int(id.index)]
+    return (world.input.balancedRows[stage](buffer.rows) * buffer.bytesPerRow, buffer.use)
+  }
+
+  mutating func acquire(_ id: BufferID, _ instance: Instance) {
+    let (bytes, use) = bytes(id, instance)
+    rank.memory.acquire(bytes, use)
+  }
+
+  mutating func release(_ id: BufferID, _ instance: Instance) {
+    let (bytes, use) = bytes(id, instance)
+    rank.memory.release(bytes, use)
+  }
+
+  mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
+    let seconds = world.simulation.pricing.seconds(
+      of: program.operations[operation], rows: ExchangeRows(), isOverlapped: false)
+    let duration = picoseconds(seconds * rank.slowness)
+    rank.clock += duration
+    rank.busy += duration
+    rank.operations += 1
+  }
+
+  mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
+    -> TransferHandle
+  {
+    let work = program.transfers[transfer]
+    let stage = Int(instance.stage)
+    let duration = picoseconds(
+      world.simulation.pricing.seconds(ofCollective: work, stage: stage))
+    let pending = world.collectives.arrive(
+      index, replica: rank.replica, work, stage: stage, at: rank.clock, duration: duration)
+    handles.append(.collective(pending))
+    return TransferHandle(handles.count - 1)
+  }
+
+  // MARK: Messages
+
+  mutating func start(_ transfer: PipelineTransfer) -> TransferHandle {
+    let isDown = transfer.boundary == .activation
+    let receiver = transfer.isSend ? transfer.stage + (isDown ? 1 : -1) : transfer.stage
+    let key = MessageKey(
+      boundary: transfer.boundary, stage: receiver, microbatch: transfer.microbatch,
+      replica: rank.replica)
+    let (bytes, use) = boundaryBuffer(transfer)
+    if transfer.isSend {
+      world.messages[key, default: Message()].sent = rank.clock
+    } else {
+      rank.memory.acquire(bytes, use)
+      world.messages[key, default: Message()].received = rank.clock
+      world.messages[key]?.duration = picoseconds(
+        world.simulation.pricing.seconds(
+          ofMessage: bytes, from: transfer.peer, to: rank.position))
+    }
+    handles.append(.message(key, isSend: transfer.isSend, bytes: bytes, use))
+    return TransferHandle(handles.count - 1)
+  }
+
+  private func boundaryBuffer(_ transfer: PipelineTransfer) -> (Int, Buffer.Use) {
+    let stage = world.input.stages[transfer.stage]
+    let id =
+      switch (transfer.boundary, transfer.isSend) {
+      case (.activation, true): stage.output
+      case (.activation, false): stage.input
+      case (.gradient, true): stage.inputGradient
+      case (.gradient, false): stage.outputGradient
+      }
+    guard let id else { preconditionFailure("Nothing crosses this boundary.") }
+    let instance = Instance(
+      stage: transfer.stage, microbatch: transfer.microbatch, pass: .forward)
+    return bytes(id, instance)
+  }
+
+  mutating func wait(_ handle: TransferHandle) -> Bool {
+    switch handles[handle.raw] {
+    case .message(let key, let isSend, let bytes, let use):
+      guard let message = world.messages[key], message.sent >= 0, message.received >= 0 else {
+        return false
+      }
+      let moving = max(message.sent, message.received)
+      let end = moving + message.duration
+      rank.pipeline.total += message.duration
+      rank.pipeline.addWait(clock: rank.clock, moving: moving, end: end)
+      rank.clock = max(rank.clock, end)
+      if isSend { rank.memory.release(bytes, use) }
+      return true
+    case .collective(let pending):
+      guard let (moving, end) = world.collectives.end(of: pending) else { return false }
+      rank.data.total += end - moving
+      rank.data.addWait(clock: rank.clock, moving: moving, end: end)
+      rank.clock = max(rank.clock, end)
+      return true
+    }
+  }
+
+  mutating func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {}
+
+  mutating func agree() -> Bool {
+    if !rank.hasAgreed {
+      rank.hasAgreed = true
+      world.agreement.arrived += 1
+      world.agreement.latest = max(world.agreement.latest, rank.clock)
+    }
+    guard world.agreement.arrived == world.ranks.count else { return false }
+    rank.clock = world.agreement.latest + world.agreementDuration
+    return true
+  }
+}

@@ -1,0 +1,87 @@
+import Models
+import Plans
+import Programs
+import Schedules
+
+/// Everything that a step's simulation reads, beside prices.
+public struct StepInput: Sendable {
+  public var architecture: Architecture
+  public var plan: Plan
+  /// The programs of every stage, by number.
+  public var stages: [StageProgram]
+  /// Stages of one number here run the same programs.
+  public var shapes: [Int]
+  /// What each pipeline rank does.
+  public var ranks: [RankProgram]
+  /// Which pipeline ranks hold a stage.
+  public var holders: [[Int]]
+  public var load: Plan.ExpertLoad
+  /// Rows of each stage's exchanges where every rank receives the same.
+  public var balancedRows: [ExchangeRows]
+  /// Ranks of an expert group.
+  public var expertRanks: Int
+
+  /// Lowers the schedule and the stages of a placed plan.
+  ///
+  /// - Parameter rows: the rows of one exchange where every rank receives the same.
+  /// - Throws: `ScheduleError` if the schedule cannot be lowered with the plan's way of sending.
+  public init(_ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int))
+    throws(ScheduleError)
+  {
+    let (architecture, plan, layout) = (placed.architecture, placed.plan, placed.layout)
+    self.architecture = architecture
+    self.plan = plan
+    load = plan.expertLoad
+    let schedule =
+      placed.schedule.isLowered
+      ? placed.schedule
+      : try placed.schedule.lowered(plan.sendMode == .batched ? .batched : .eager)
+    let setting = LoweringSetting(plan)
+    var made: [[UnitShape]: Int] = [:]
+    var stages: [StageProgram] = []
+    var shapes: [Int] = []
+    for units in layout.stages {
+      let key = units.map { UnitShape($0, architecture) }
+      if let known = made[key] {
+        shapes.append(known)
+        stages.append(stages[known])
+      } else {
+        made[key] = stages.count
+        shapes.append(stages.count)
+        stages.append(StageProgram(units: units, of: architecture, setting))
+      }
+    }
+    self.stages = stages
+    self.shapes = shapes
+    ranks = schedule.ranks.indices.map { RankProgram(schedule: schedule, rank: $0) }
+    var holders = [[Int]](repeating: [], count: stages.count)
+    for (rank, program) in ranks.enumerated() {
+      for stage in program.stages { holders[stage].append(rank) }
+    }
+    self.holders = holders
+    balancedRows = stages.map { stage in
+      ExchangeRows(
+        received: Array(repeating: rows.received, count: stage.exchangeCount),
+        routed: Array(repeating: rows.routed, count: stage.exchangeCount),
+        sent: Array(repeating: rows.sent, count: stage.exchangeCount))
+    }
+    expertRanks = plan.expertParallel
+  }
+}
+
+/// What of a unit decides its program: layers with equal blocks are lowered once.
+private enum UnitShape: Hashable {
+  case embedding
+  case layer(FeedForward)
+  case head
+  case prediction(Int)
+
+  init(_ unit: Unit, _ architecture: Architecture) {
+    switch unit {
+    case .embedding: self = .embedding
+    case .layer(let index): self = .layer(architecture.feedForwards[index])
+    case .head: self = .head
+    case .multiTokenPrediction(let depth): self = .prediction(depth)
+    }
+  }
+}

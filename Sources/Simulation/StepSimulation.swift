@@ -1,0 +1,193 @@
+import Engines
+import Plans
+import Programs
+import Schedules
+
+/// Simulates one training step of a plan: all pipeline positions, messages, reductions, optimizer.
+///
+/// With one replica, a rank of every pipeline position stands for all ranks that do the same on the same
+/// hardware (folding). With more, every rank of the world is simulated by itself.
+///
+/// Not modelled: messages and reductions that share an adapter with an expert exchange of the same rank
+/// do not slow it down.
+public struct StepSimulation<P: Pricing> {
+  public let input: StepInput
+  public let pricing: P
+  /// Replays actions that repeat; off, every operation of every action is walked.
+  public var replays = true
+  /// Keeps the spans of operations, for traces.
+  public var keepsSpans = false
+  /// How much slower than the others each rank's device is, by rank of the world; empty if none is.
+  public var slowness: [Double] = []
+  /// Simulates every rank of the world by itself.
+  public var isExplicit = false
+
+  public init(_ input: StepInput, pricing: P) {
+    self.input = input
+    self.pricing = pricing
+  }
+
+  /// Runs the step.
+  public func run() -> StepResult {
+    let world = SimulatedWorld(self)
+    world.run()
+    return world.result()
+  }
+}
+
+/// The state of all simulated ranks, which their backends share.
+final class SimulatedWorld<P: Pricing> {
+  let simulation: StepSimulation<P>
+  let input: StepInput
+  /// Ranks of one position: 1 if folded.
+  let replicas: Int
+  /// Consecutive replicas that meet in the exchanges of an action.
+  let groupSize: Int
+  var catalog: ActionCatalog<P>
+  var ranks: [SimulatedRank]
+  var lanes: [RankLane<P>] = []
+  /// Messages that one end has come to, by stage boundary, microbatch and replica.
+  var messages: [MessageKey: Message] = [:]
+  var groups: [ActionGroup]
+  var collectives: CollectiveBook
+  var agreement = (arrived: 0, latest: Int64(0))
+  let agreementDuration: Int64
+
+  init(_ simulation: StepSimulation<P>) {
+    self.simulation = simulation
+    input = simulation.input
+    let positions = input.ranks.count
+    let replicas = simulation.isExplicit ? input.plan.worldSize / positions : 1
+    self.replicas = replicas
+    groupSize =
+      simulation.isExplicit
+      ? input.plan.tensorParallel * input.plan.contextParallel * input.plan.expertParallel : 1
+    var catalog = ActionCatalog(input, simulation.pricing)
+    catalog.replays = simulation.replays
+    catalog.keepsSpans = simulation.keepsSpans
+    self.catalog = catalog
+    ranks = (0..<positions * replicas).map { index in
+      let rank = index
+      return SimulatedRank(
+        position: index / replicas, replica: index % replicas,
+        slowness: simulation.slowness.isEmpty ? 1 : simulation.slowness[rank])
+    }
+    groups = Array(repeating: ActionGroup(), count: positions * replicas / groupSize)
+    collectives = CollectiveBook(input, replicas: replicas)
+    agreementDuration = picoseconds(simulation.pricing.secondsOfAgreement())
+    for index in ranks.indices { ranks[index].memory.bookStages(input, ranks[index].position) }
+  }
+
+  func run() {
+    let stages = input.stages.map { Optional($0) }
+    let engines = input.ranks.map { Engine($0, stages: stages) }
+    lanes = ranks.indices.map { index in
+      RankLane(
+        engine: engines[ranks[index].position],
+        backend: RankBackend(world: self, index: index))
+    }
+    var remaining = lanes.count
+    while remaining > 0 {
+      var hasMoved = false
+      for index in lanes.indices where !lanes[index].isFinished {
+        let before = lanes[index].engine.currentItem
+        if lanes[index].advance() == .finished {
+          lanes[index].isFinished = true
+          remaining -= 1
+          hasMoved = true
+        } else if lanes[index].engine.currentItem != before {
+          hasMoved = true
+        }
+      }
+      precondition(hasMoved || remaining == 0 || settleAgreement(), "The ranks wait in a circle.")
+    }
+    lanes = []
+  }
+
+  private func settleAgreement() -> Bool { agreement.arrived == ranks.count }
+}
+
+/// One engine with its backend.
+struct RankLane<P: Pricing> {
+  var engine: Engine
+  var backend: RankBackend<P>
+  var isFinished = false
+
+  mutating func advance() -> Progress { engine.advance(&backend) }
+}
+
+/// What is known of one simulated rank.
+struct SimulatedRank {
+  var position: Int
+  var replica: Int
+  var slowness: Double
+  /// Its compute stream, picoseconds.
+  var clock: Int64 = 0
+  var dataStreamEnd: Int64 = 0
+  var memory = MemoryLedger()
+  var split = StepSplit()
+  var expert = Exposure()
+  var tensor = Exposure()
+  var context = Exposure()
+  var pipeline = Exposure()
+  var data = Exposure()
+  var busy: Int64 = 0
+  var flops = 0.0
+  var causalFLOPs = 0.0
+  var operations = 0
+  /// When its last action ended.
+  var lastActionEnd: Int64 = 0
+  var hasAgreed = false
+  var spans: [ItemSpan] = []
+
+  init(position: Int, replica: Int, slowness: Double) {
+    self.position = position
+    self.replica = replica
+    self.slowness = slowness
+  }
+}
+
+/// One item of a rank on the step's clock.
+public struct ItemSpan: Hashable, Sendable {
+  public var item: Item
+  public var start: Int64
+  public var end: Int64
+  /// Spans of its operations, relative to its start; empty unless they were asked for.
+  public var spans: [Timeline.Span]
+}
+
+/// The ranks that meet in the exchanges of an action, and how many have come to the next one.
+struct ActionGroup {
+  var arrived = 0
+  /// Records of the action under way, by member, and how many members have taken theirs.
+  var records: [ActionRecord] = []
+  var taken = 0
+  /// Increases with every action, so that a member knows whether it has arrived.
+  var round = 0
+}
+
+struct MessageKey: Hashable {
+  var boundary: Boundary
+  /// The receiving stage.
+  var stage: Int
+  var microbatch: Int
+  var replica: Int
+}
+
+/// A message with the times at which its ends came to it, −1 if not yet.
+struct Message {
+  var sent: Int64 = -1
+  var received: Int64 = -1
+  var duration: Int64 = 0
+}
+
+extension MemoryLedger {
+  /// Books what a rank holds for its stages: parameters, gradients, optimizer state.
+  mutating func bookStages(_ input: StepInput, _ position: Int) {
+    for stage in input.ranks[position].stages {
+      for buffer in input.stages[stage].buffers where buffer.scope == .stage {
+        acquire(input.balancedRows[stage](buffer.rows) * buffer.bytesPerRow, buffer.use)
+      }
+    }
+  }
+}

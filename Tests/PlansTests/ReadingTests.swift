@@ -1,0 +1,214 @@
+import Documents
+import Foundation
+import Models
+import Plans
+import Testing
+
+func fixture(_ name: String) -> String {
+  Bundle.module.bundleURL.appendingPathComponent("Fixtures/\(name)").path
+}
+
+func plan(_ lines: String..., world: World = .unknown) throws -> Plan {
+  let text = (["global-batch: 64", "sequence-length: 32"] + lines).joined(separator: "\n")
+  return try Plan.read(Document(text: text, name: "plan.yaml"), name: "plan", world: world)
+}
+
+@Suite("Reading plans")
+struct PlanReadingTests {
+  @Test(arguments: Plan.shippedNames)
+  func whatShipsReadsPrintsAndReadsAgain(name: String) throws {
+    let shipped = try Plan.named(name)
+    #expect(shipped.name == name && shipped.source != nil)
+    let text = try #require(Plan.shippedText(named: name))
+    #expect(try Plan.read(Document(text: text, name: "copy"), name: "copy") == shipped)
+    let printed = try Document(text: shipped.yaml, name: "printed")
+    #expect(try Plan.read(printed, name: "other") == shipped)
+  }
+
+  @Test func everySettingSurvivesPrinting() throws {
+    var recipe = PrecisionRecipe.deepSeekFP8
+    recipe.name = "mine"
+    recipe.combine = .e4m3
+    recipe.masterWeights = nil
+    recipe.scaleBlock = 64
+    var plan = Plan()
+    plan.name = "a \"quoted\" \\ name"
+    plan.source = "note: with # signs"
+    plan.dataParallel = 6
+    plan.tensorParallel = 4
+    plan.contextParallel = 2
+    plan.pipelineParallel = 8
+    plan.expertParallel = 3
+    plan.expertTensorParallel = 2
+    plan.sequenceParallel = true
+    plan.stagesPerRank = 3
+    plan.zeroStage = .gradients
+    plan.microbatchSize = 5
+    plan.globalBatch = 90
+    plan.sequenceLength = 77
+    plan.schedule = .file("/somewhere/else.csv")
+    plan.sendMode = .eager
+    plan.precision = recipe
+    plan.recomputation = .modules([.rmsNorm, .swiGLU])
+    plan.layout = .units([1, 2, 3])
+    plan.nodesPerToken = 4
+    plan.communicationSMs = 20
+    plan.computationSMs = 112
+    plan.overlap.tensorExchange = true
+    plan.overlap.gradientReduction = false
+    plan.expertLoad = .counts(file: "/counts.csv")
+    plan.gradientLanes = 8
+    plan.collectiveAlgorithm = .hierarchical
+    let read = try Plan.read(Document(text: plan.yaml, name: "printed"), name: "x")
+    #expect(read == plan)
+    for layout in [Plan.Layout.even, .balanced, .layers([0, 2])] {
+      for recomputation in [Recomputation.none, .full, .selective] {
+        plan.layout = layout
+        plan.recomputation = recomputation
+        plan.expertLoad = .deviation(0.075, seed: 7)
+        #expect(try Plan.read(Document(text: plan.yaml, name: "printed"), name: "x") == plan)
+      }
+    }
+  }
+
+  @Test func theShippedPlanOfDeepSeekV3() throws {
+    let plan = try Plan.named("deepseek-v3")
+    #expect(plan.worldSize == 2048 && plan.microbatchCount == 120 && plan.stageCount == 16)
+    #expect(plan.isBidirectional && plan.zeroStage == .optimizer)
+    #expect(plan.precision == .deepSeekFP8 && plan.sendMode == .batched)
+    #expect(plan.recomputation == .modules([.rmsNorm, .latentUpProjection, .swiGLU]))
+    #expect(plan.communicationSMs == 20 && plan.computationSMs == 112)
+    #expect(plan.expertLoad == .deviation(0.075, seed: 1))
+    let placed = try plan.validated(
+      for: Architecture.named("deepseek-v3"), on: .devices(2048), multiprocessors: 132)
+    #expect(placed.layout.layers(ofStage: 0) == [0, 1, 2, 3])
+    #expect(placed.layout.stages[15] == [.layer(60), .head, .multiTokenPrediction(0)])
+  }
+
+  @Test func overridesReplaceValues() throws {
+    let plan = try Plan.named(
+      "deepseek-v3",
+      overrides: ["expert-parallel=32", "expert-load=balanced", "overlap.expert-exchange=false"])
+    #expect(plan.expertParallel == 32 && plan.expertLoad == .balanced)
+    #expect(!plan.overlap.expertExchange && plan.overlap.pipelineSends)
+  }
+
+  // MARK: - Omitted degrees
+
+  @Test func dataParallelFillsTheWorld() throws {
+    #expect(try plan("pipeline-parallel: 4", world: .devices(64)).dataParallel == 16)
+    #expect(try plan("tensor-parallel: 8", world: .ranks(8)).dataParallel == 1)
+    #expect(try plan("tensor-parallel: 8").dataParallel == 1)
+    #expect(try plan("data-parallel: 2", world: .devices(64)).worldSize == 2)
+  }
+
+  @Test func theOneMissingDegreeFollowsFromTheRanks() throws {
+    let pipeline = try plan("data-parallel: 2", "tensor-parallel: 2", world: .ranks(16))
+    #expect(pipeline.pipelineParallel == 4)
+    let tensor = try plan("data-parallel: 2", "pipeline-parallel: 2", world: .ranks(16))
+    #expect(tensor.tensorParallel == 4 && tensor.sequenceParallel)
+    #expect(try plan("data-parallel: 16", world: .ranks(16)).worldSize == 16)
+    let error = failure { try plan("data-parallel: 2", world: .ranks(16)) }
+    #expect(error?.rule.contains("leave 8") == true)
+  }
+
+  @Test func whatDoesNotDivideTheWorldIsRefused() {
+    let error = failure { try plan("pipeline-parallel: 3", world: .devices(64)) }
+    #expect(error?.rule.contains("pipeline 3, 3 in all, does not divide 64 devices") == true)
+    let ranks = failure { try plan("data-parallel: 3", "tensor-parallel: 2", world: .ranks(4)) }
+    #expect(ranks?.rule.contains("pipeline-parallel is missing") == true)
+  }
+
+  @Test func usualStagesPerRankFollowTheSchedule() throws {
+    #expect(try plan("schedule: zbv").stagesPerRank == 2)
+    #expect(try plan("schedule: dualpipev").stagesPerRank == 2)
+    #expect(try plan("schedule: dualpipe").stagesPerRank == 1)
+    #expect(try plan("schedule: 1f1b").stagesPerRank == 1)
+    #expect(try plan("schedule: interleaved-1f1b", "stages-per-rank: 3").stagesPerRank == 3)
+  }
+
+  @Test func precisionCanBeChangedFormatByFormat() throws {
+    let recipe = try plan("precision: {base: fp8-deepseek, combine: e4m3, master-weights: none}")
+      .precision
+    var expected = PrecisionRecipe.deepSeekFP8
+    expected.combine = .e4m3
+    expected.masterWeights = nil
+    #expect(recipe == expected)
+  }
+
+  @Test func pathsStartFromThePlansFolder() throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("plan-paths-\(ProcessInfo.processInfo.processIdentifier)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appendingPathComponent("mine.yaml")
+    let text = "global-batch: 4\nsequence-length: 8\nschedule-file: orders/a.csv\n"
+    try Data(text.utf8).write(to: file)
+    let plan = try Plan.named(file.path)
+    #expect(plan.name == "mine")
+    #expect(plan.schedule == .file(folder.appendingPathComponent("orders/a.csv").path))
+  }
+
+  // MARK: - Refusals
+
+  /// The line, the key that is blamed and a word of the rule.
+  @Test(arguments: [
+    ("tensor-paralel: 2", "tensor-paralel", "unknown key"),
+    ("data-parallel: 0", "data-parallel", "from 1"),
+    ("data-parallel: -4", "data-parallel", "from 1"),
+    ("data-parallel: 2.5", "data-parallel", "whole number"),
+    ("data-parallel: 99999999999999999999", "data-parallel", "from 1"),
+    ("zero-stage: 4", "zero-stage", "from 0 to 3"),
+    ("schedule: 1f2b", "schedule", "expected one of gpipe, 1f1b"),
+    ("precision: fp16", "precision", "expected one of float32, bf16, fp8-deepseek"),
+    ("precision: {base: bf16, combin: e4m3}", "precision.combin", "unknown key"),
+    ("recompute: some", "recompute", "expected one of none, full, selective"),
+    ("recompute: [swiglu, silu]", "recompute[1]", "expected one of rms-norm"),
+    ("recompute: [swiglu, swiglu]", "recompute", "twice"),
+    ("layers-per-stage: best", "layers-per-stage", "even, balanced"),
+    ("layers-per-stage: [4, x]", "layers-per-stage[1]", "whole number"),
+    ("overlap: {expert-exchanges: true}", "overlap.expert-exchanges", "unknown key"),
+    ("overlap: {expert-exchange: maybe}", "overlap.expert-exchange", "true or false"),
+    ("expert-load: {deviation: 0.1, counts: a.csv}", "expert-load", "either"),
+    ("expert-load: {deviation: 7}", "expert-load.deviation", "from 0"),
+    ("expert-load: uneven", "expert-load", "balanced"),
+    ("send-mode: late", "send-mode", "batched, eager"),
+    ("collective-algorithm: star", "collective-algorithm", "ring, tree"),
+  ])
+  func wrongLinesAreRefused(line: String, key: String, word: String) {
+    let error = failure { try plan(line) }
+    #expect(error?.keyPath == key, "\(error.map(String.init(describing:)) ?? "accepted")")
+    #expect(error?.rule.contains(word) == true, "\(error?.rule ?? "accepted")")
+    #expect(error?.line == 3 && error?.file == "plan.yaml")
+  }
+
+  @Test func exclusiveKeysAreRefused() {
+    let layout = failure { try plan("layers-per-stage: [1]", "units-per-stage: [3]") }
+    #expect(layout?.keyPath == "units-per-stage" && layout?.line == 4)
+    let schedule = failure { try plan("schedule: 1f1b", "schedule-file: a.csv") }
+    #expect(schedule?.keyPath == "schedule-file")
+  }
+
+  @Test func missingKeysAndNamesAreNamed() throws {
+    let error = failure {
+      try Plan.read(Document(text: "global_batch: 4", name: "p.yaml"), name: "p")
+    }
+    #expect(error?.keyPath == "global-batch" && error?.rule.contains("missing") == true)
+    #expect(failure { try Plan.named("deepsek-v3") }?.suggestion == "deepseek-v3")
+    #expect(failure { try Plan.named("./nowhere.yaml") }?.rule.contains("opened") == true)
+    #expect(failure { try plan("tensor-paralel: 2") }?.suggestion == "tensor-parallel")
+    let product = ["data", "tensor", "pipeline", "context"].map { "\($0)-parallel: 1048576" }
+    #expect(
+      failure { try plan(product[0], product[1], product[2], product[3]) }?
+        .rule.contains("64 bits") == true)
+  }
+}
+
+func failure(_ body: () throws -> Plan) -> ConfigurationError? {
+  do {
+    _ = try body()
+    return nil
+  } catch {
+    return error as? ConfigurationError
+  }
+}
