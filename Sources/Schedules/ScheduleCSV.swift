@@ -79,7 +79,9 @@ extension Schedule {
     ranks.map { $0.map(\.description).joined(separator: ",") + "\n" }.joined()
   }
 
-  /// Reads a schedule in the reference notation. Stages, microbatches and their ranks follow from the
+  /// Reads a schedule in the reference notation.
+  ///
+  /// Stages, microbatches and their ranks follow from the
   /// cells; whether the order can be carried out is for `validate()` to say.
   ///
   /// - Throws: the row (from 1), the cell (from 1) and what is wrong with it.

@@ -25,26 +25,24 @@ extension Schedule {
       published: [zeroBubbleV(ranks: ranks, microbatches: microbatches)])
   }
 
-  /// Both building blocks, followed more or less strictly, with weight halves in their own slots or
-  /// only in gaps.
+  /// Both building blocks, followed more or less strictly, with weight halves in slots of their own
+  /// or only in gaps that (nearly) hold them.
   private static func vPolicies(
     ranks: Int, held: Int, heldHalves: Int? = nil
   ) -> [GreedyPlanner.Policy] {
     let heldHalves = heldHalves ?? 2 * held
-    let freedoms: [(lead: Int, weightDelay: Int?)] = [
-      (0, nil), (1, nil), (2, nil), (4, nil), (6 * VPattern.period, nil), (2, 1), (2, 2), (4, 2),
-      (6, 2),
+    let manners: [(lead: Int, weightDelay: Int?, quarters: Int)] = [
+      (1, nil, 4), (1, 2, 3), (4, nil, 3), (4, nil, 4), (2, 1, 4), (4, 2, 3), (4, 2, 4), (6, 2, 4),
+      (6 * VPattern.period, nil, 0),
     ]
     return [VPattern.half(ranks), .third(ranks)].flatMap { pattern in
-      freedoms.flatMap { lead, weightDelay in
-        [0, 2, 3, 4].map { quarters in
-          GreedyPlanner.Policy(
-            urgency: pattern.urgency, held: held, heldHalves: { _ in heldHalves },
-            inFlight: { _ in held }, gapQuarters: quarters, lead: lead,
-            weightUrgency: weightDelay.map { delay in
-              { rank, input in pattern.freeSlot(rank, from: input + delay) }
-            })
-        }
+      manners.map { lead, weightDelay, quarters in
+        GreedyPlanner.Policy(
+          urgency: pattern.urgency, held: held, heldHalves: { _ in heldHalves },
+          inFlight: { _ in held }, gapQuarters: quarters, lead: lead,
+          weightUrgency: weightDelay.map { delay in
+            { rank, input in pattern.freeSlot(rank, from: input + delay) }
+          })
       }
     }
   }
