@@ -35,7 +35,11 @@ extension Schedule {
       (1, nil, 4), (1, 2, 3), (4, nil, 3), (4, nil, 4), (2, 1, 4), (4, 2, 3), (4, 2, 4), (6, 2, 4),
       (6 * VPattern.period, nil, 0),
     ]
-    return [VPattern.half(ranks), .third(ranks)].flatMap { pattern in
+    // With fewer microbatches than the pattern needs to unfold, backwards first does as well.
+    let plain = GreedyPlanner.Policy(
+      urgency: { pass, leg, _, _ in (pass == .forward ? 2 : 0) + 1 - leg }, held: held,
+      heldHalves: { _ in heldHalves }, inFlight: { _ in held }, gapQuarters: 2, lead: 3)
+    let patterned = [VPattern.half(ranks), .third(ranks)].flatMap { pattern in
       manners.map { lead, weightDelay, quarters in
         GreedyPlanner.Policy(
           urgency: pattern.urgency, held: held, heldHalves: { _ in heldHalves },
@@ -45,6 +49,7 @@ extension Schedule {
           })
       }
     }
+    return patterned + [plain]
   }
 }
 

@@ -8,7 +8,7 @@ extension Schedule {
     return planned(
       ranks: ranks, legs: 1, microbatches: microbatches, costs: costs,
       policies: inFlights.flatMap { inFlight in
-        policies(held: ranks, heldHalves: { 2 * ranks - $0 }, inFlight: inFlight)
+        policies(held: ranks, heldHalves: { _ in 2 * ranks }, inFlight: inFlight)
       },
       published: [zeroBubbleH1(ranks: ranks, microbatches: microbatches)])
   }
