@@ -124,6 +124,13 @@ extension Schedule {
       }
     }
     if stages == 0 { throw ScheduleError("the schedule has no actions") }
+    // Keeps tables of stage times microbatch as small as the text.
+    guard stages * microbatches <= 2 * cellCount else {
+      throw ScheduleError(
+        "the schedule goes up to stage \(stages - 1) and microbatch \(microbatches - 1), which takes "
+          + "\(stages * microbatches) forwards and as many backwards, but has only \(cellCount) cells"
+      )
+    }
     var homes = [[Int]](repeating: [], count: stages)
     for (row, cells) in ranks.enumerated() {
       for action in cells.lazy.flatMap(\.actions) where homes[action.stage].last != row {

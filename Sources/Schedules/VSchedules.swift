@@ -33,6 +33,7 @@ extension Schedule {
     let heldHalves = heldHalves ?? 2 * held
     let manners: [(lead: Int, weightDelay: Int?, quarters: Int)] = [
       (1, nil, 4), (1, 2, 3), (4, nil, 3), (4, nil, 4), (2, 1, 4), (4, 2, 3), (4, 2, 4), (6, 2, 4),
+      (3, 4, 3), (9, 2, 1),
       (6 * VPattern.period, nil, 0),
     ]
     // With fewer microbatches than the pattern needs to unfold, backwards first does as well.
@@ -61,6 +62,18 @@ struct VPattern {
 
   /// Slots of forward down, forward up, backward up, backward down, for each rank.
   let slots: [[Int]]
+  /// How many slots after each slot of the period a rank is free for a weight half.
+  private let waits: [[Int]]
+
+  init(slots: [[Int]]) {
+    self.slots = slots
+    waits = slots.map { slots in
+      let taken = Set(slots.map { $0 % Self.period })
+      return (0..<Self.period).map { slot in
+        (0..<Self.period).first { !taken.contains((slot + $0) % Self.period) } ?? 0
+      }
+    }
+  }
 
   /// The pattern of V-Half.
   static func half(_ ranks: Int) -> VPattern {
@@ -90,8 +103,6 @@ struct VPattern {
 
   /// The first slot from `slot` on in which a rank runs neither a forward nor a backward for input.
   func freeSlot(_ rank: Int, from slot: Int) -> Int {
-    var slot = slot
-    while slots[rank].contains(where: { ($0 - slot).isMultiple(of: Self.period) }) { slot += 1 }
-    return slot
+    slot + waits[rank][slot % Self.period]
   }
 }

@@ -24,6 +24,7 @@ import Testing
     ("99999999999999999999F0\n", "a cell is"),
     ("900000000F0\n", "beyond what a schedule of 1 cells can hold"),
     ("0F0,0SEND_F99999999\n", "row 1"),
+    ("0F0,0F9,0B0,0B9\n7F0,8F0,3F0\n", "takes 90 forwards and as many backwards"),
     ("\u{0}\u{1}\u{7f}\n", "row 1, cell 1: '???'"),
     ("0F0,2F0,0B0,2B0\n", "no row has an action of stage 1"),
     ("0F0,1F0,1B0,0B0\n1F1,1B1\n0F1,0B1\n", "stage 0 has actions in row 1 and row 3"),
