@@ -47,7 +47,7 @@ extension Cell: CustomStringConvertible {
     let afterStage = text.dropFirst(digits.count)
     let letters = afterStage.prefix { !($0.isASCII && $0.isNumber) }
     guard let stage = Int(digits), let microbatch = Int(afterStage.dropFirst(letters.count)),
-      microbatch >= 0
+      stage < 1 << 32, (0..<1 << 32).contains(microbatch)
     else {
       throw ScheduleError("a cell is a stage, an action and a microbatch, like 2F0 or 3RECV_B1")
     }
