@@ -24,7 +24,8 @@ extension ComponentResiduals {
     let shape = ExchangeShape(
       direction, tokens: 4_096, rowBytes: rowBytes, reach: reach, ranks: ranks)
     return ComponentResidual(
-      row: "\(direction.rawValue) over \(ranks) ranks", measuredSeconds: shape.countedBytes / counted,
+      row: "\(direction.rawValue) over \(ranks) ranks",
+      measuredSeconds: shape.countedBytes / counted,
       predictedSeconds: cost.parts(shape).payload.seconds)
   }
 

@@ -70,8 +70,9 @@ private struct MegatronLayer {
     let group = CollectiveGroup(ranks: ranks, ranksPerNode: ranks)
     let bytes = Double(tokens * hidden) * 2
     return isSequenceParallel
-      ? 2 * (cost.allGather(bytes: bytes, group: group).seconds
-        + cost.reduceScatter(bytes: bytes, group: group).seconds)
+      ? 2
+        * (cost.allGather(bytes: bytes, group: group).seconds
+          + cost.reduceScatter(bytes: bytes, group: group).seconds)
       : 2 * cost.allReduce(bytes: bytes, group: group).seconds
   }
 

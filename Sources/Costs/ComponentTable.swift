@@ -5,8 +5,7 @@ struct ComponentTable {
 
   /// Parses comma-separated text whose first line names the columns; quotes protect commas.
   init(_ bytes: [UInt8]) {
-    let lines = String(decoding: bytes, as: UTF8.self)
-      .split(whereSeparator: \.isNewline).map { Self.cells(of: $0) }
+    let lines = bytes.split(separator: UInt8(ascii: "\n")).map { Self.cells(of: $0) }
     guard let header = lines.first else {
       rows = []
       return
@@ -16,21 +15,21 @@ struct ComponentTable {
     }
   }
 
-  private static func cells(of line: Substring) -> [String] {
+  private static func cells(of line: ArraySlice<UInt8>) -> [String] {
     var cells: [String] = []
-    var cell = ""
+    var cell: [UInt8] = []
     var quoted = false
-    for character in line {
-      if character == "\"" {
+    for byte in line where byte != UInt8(ascii: "\r") {
+      if byte == UInt8(ascii: "\"") {
         quoted.toggle()
-      } else if character == ",", !quoted {
-        cells.append(cell)
-        cell = ""
+      } else if byte == UInt8(ascii: ","), !quoted {
+        cells.append(String(decoding: cell, as: UTF8.self))
+        cell.removeAll(keepingCapacity: true)
       } else {
-        cell.append(character)
+        cell.append(byte)
       }
     }
-    cells.append(cell)
+    cells.append(String(decoding: cell, as: UTF8.self))
     return cells
   }
 }

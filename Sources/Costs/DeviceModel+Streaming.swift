@@ -6,8 +6,8 @@ extension DeviceModel {
     } + [
       .init("streaming.ramp", 3.0e-6, source: "V3 trace: the smallest kernels of several blocks"),
       .init(
-        "streaming.routing-per-token", 48e-9,
-        source: "V3 trace: 30 kernels between router and permutation, 197 us for 4,096 tokens"),
+        "streaming.routing-per-token", 62e-9,
+        source: "V3 trace: 38 kernels after the router product, 256 us for 4,096 tokens"),
       .init(
         "streaming.index-per-token", 8.3e-9,
         source: "V3 trace: two kernels, 241 us for about 29,000 received tokens"),
@@ -21,7 +21,7 @@ extension DeviceModel {
       .init("streaming.\(name)", rate / 3.35e12 * nominal, source: assumed)
     } + [
       .init("streaming.ramp", 3.0e-6, source: "assumed as on the H800"),
-      .init("streaming.routing-per-token", 48e-9, source: "assumed as on the H800"),
+      .init("streaming.routing-per-token", 62e-9, source: "assumed as on the H800"),
       .init("streaming.index-per-token", 8.3e-9, source: "assumed as on the H800"),
     ]
   }

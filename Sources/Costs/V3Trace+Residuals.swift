@@ -6,19 +6,20 @@ extension V3Trace {
     let rows = Self.phases.map { phase in
       ComponentResidual(
         row: phase, measuredSeconds: Self.layers.reduce(0) { $0 + busy(phase, layer: $1) },
-        predictedSeconds: Self.layers.reduce(0) { sum, layer in
-          sum + kernels(phase, layer: layer).reduce(0) { $0 + $1.seconds }
-        })
+        predictedSeconds: kernels(of: phase).reduce(0) { $0 + $1.seconds })
     }
     return ComponentResiduals(
       name: "V3 trace phases, four layers", source: Self.source, isFitted: true, rows: rows)
   }
 
+  /// The kernels of a phase in all four layers.
+  private func kernels(of phase: String) -> [Kernel] {
+    Self.layers.flatMap { kernels(phase, layer: $0) }
+  }
+
   private func busy(_ phase: String, layer: Int) -> Double {
-    let spans = events.rows
-      .filter { $0.text("phase") == phase && $0.text("layer") == "\(layer)" }
-      .map { ($0.number("start_us"), $0.number("start_us") + $0.number("dur_us")) }
-      .sorted { $0.0 < $1.0 }
+    let spans = events.filter { $0.phase == phase && $0.layer == layer }
+      .map { ($0.start, $0.start + $0.duration) }.sorted { $0.0 < $1.0 }
     var total = 0.0
     var reached = -Double.infinity
     for (start, end) in spans {
@@ -35,9 +36,11 @@ extension V3Trace {
       "rope", "copy", "swiglu", "moe_permute", "moe_unpermute_reduce", "moe_index",
       "flash_attn_bwd_pre", "flash_attn_bwd_post", "other",
     ]
-    let streaming = byKind(kinds)
-    let attention = byKind(["flash_attn_fwd", "flash_attn_bwd"])
-    let router = byKind(["bf16_gemm"])
+    let attentionKinds = ["flash_attn_fwd", "flash_attn_bwd"]
+    let all = byKind(kinds + attentionKinds + ["bf16_gemm"])
+    let attention = all.filter { row in attentionKinds.contains { row.row.hasSuffix($0) } }
+    let router = all.filter { $0.row.hasSuffix("bf16_gemm") }
+    let streaming = all.filter { !attention.contains($0) && !router.contains($0) }
     return [
       ComponentResiduals(
         name: "V3 trace streaming kernels, by phase and kind", source: Self.source,
@@ -57,13 +60,13 @@ extension V3Trace {
       "bf16_gemm", "fp8_gemm", "fp8_grouped_gemm", "fp8_wgrad_gemm",
     ])
     return Self.phases.flatMap { phase in
-      let priced = Self.layers.flatMap { kernels(phase, layer: $0) }
-      let traced = events.rows.filter { $0.text("phase") == phase }
+      let priced = kernels(of: phase)
+      let traced = events.filter { $0.phase == phase }
       return kinds.compactMap { kind -> ComponentResidual? in
         let seconds = priced.filter { $0.kind == kind }.reduce(0) { $0 + $1.seconds }
         let microseconds = traced.filter {
-          $0.text("kind") == kind || (kind == "other" && !named.contains($0.text("kind")))
-        }.reduce(0) { $0 + $1.number("dur_us") }
+          $0.kind == kind || (kind == "other" && !named.contains($0.kind))
+        }.reduce(0) { $0 + $1.duration }
         guard seconds > 0, microseconds > 0 else { return nil }
         return ComponentResidual(
           row: "\(phase) \(kind)", measuredSeconds: microseconds * 1e-6,
@@ -132,7 +135,6 @@ extension V3Trace {
   }
 
   private func total(_ phase: String, _ kind: String) -> Double {
-    events.rows.filter { $0.text("phase") == phase && $0.text("kind") == kind }
-      .reduce(0) { $0 + $1.number("dur_us") } * 1e-6
+    events.filter { $0.phase == phase && $0.kind == kind }.reduce(0) { $0 + $1.duration } * 1e-6
   }
 }

@@ -9,8 +9,19 @@ struct V3Trace {
     var seconds: Double
   }
 
+  /// One event of the trace on the device; times in microseconds.
+  struct Event {
+    var start: Double
+    var duration: Double
+    var phase: String
+    var layer: Int
+    var kind: String
+    /// Blocks in the first dimension of the grid.
+    var blocks: Double
+  }
+
   let device: DeviceModel
-  let events = ComponentTable(PackageResources.v3_train_trace_events_csv)
+  let events: [Event]
   let measured = ComponentTable(PackageResources.v3_train_trace_gemms_csv)
   let tokens = 4_096.0
   let hidden = 7_168
@@ -21,6 +32,13 @@ struct V3Trace {
 
   init(device: DeviceModel) {
     self.device = device
+    let table = ComponentTable(PackageResources.v3_train_trace_events_csv)
+    events = table.rows.map { row in
+      Event(
+        start: row.number("start_us"), duration: row.number("dur_us"), phase: row.text("phase"),
+        layer: row.integer("layer"), kind: row.text("kind"),
+        blocks: Double(row.text("grid").split(separator: "x").first ?? "0") ?? 0)
+    }
   }
 
   /// Rows that the layer's four experts got in one pass, padding included.
@@ -34,11 +52,10 @@ struct V3Trace {
 
   /// Distinct tokens that arrived: the grid of the kernel that adds up their experts.
   func receivedTokens(_ layer: Int, _ phase: String) -> Double {
-    let row = events.rows.first {
-      $0.text("layer") == "\(layer)" && $0.text("phase") == phase
-        && $0.text("kind") == "moe_unpermute_reduce"
+    let adding = events.first {
+      $0.layer == layer && $0.phase == phase && $0.kind == "moe_unpermute_reduce"
     }
-    return Double(row?.text("grid").split(separator: "x").first ?? "0") ?? 0
+    return adding?.blocks ?? 0
   }
 
   /// The kernels of one phase of one layer, in the trace's order.
