@@ -5,7 +5,7 @@ extension ComponentResiduals {
       table: ExchangeConstants.deepEPTable, networkBandwidth: 50e9, nvlinkBandwidth: 200e9)
     return [
       deepEP(ExchangeCost(h800)), publishedWidths(ExchangeCost(h800)),
-      hybrid(try otherNodes()),
+      hybrid(try otherNodes()), try plain(),
     ]
   }
 
@@ -78,5 +78,24 @@ extension ComponentResiduals {
       }
     return ComponentResiduals(
       name: "HybridEP on H100", source: "arXiv 2603.07685 Table 7", isFitted: false, rows: rows)
+  }
+
+  /// A plain all-to-all sends a token once per expert, wherever the experts lie.
+  private static func plain() throws(NumberTableError) -> ComponentResiduals {
+    let cost = CollectiveCost(
+      try CollectiveConstants(
+        table: CollectiveConstants.table, networkBandwidth: 50e9, nvlinkBandwidth: 450e9))
+    let table = ComponentTable(PackageResources.ep_a2a_h100_gb200_csv)
+    let rows = table.rows
+      .filter { $0.text("gpu") == "H100" && $0.text("kernel") == "all-to-all" }
+      .map { row in
+        let group = CollectiveGroup(ranks: row.integer("ep"), ranksPerNode: 8)
+        return ComponentResidual(
+          row: "\(row.text("op")) over \(group.ranks) ranks, 8 experts a token in BF16",
+          measuredSeconds: row.number("latency_us") * 1e-6,
+          predictedSeconds: cost.allToAll(bytes: 4_096 * 8 * 14_336, group: group).seconds)
+      }
+    return ComponentResiduals(
+      name: "All-to-all on H100", source: "arXiv 2603.07685 Table 7", isFitted: false, rows: rows)
   }
 }
