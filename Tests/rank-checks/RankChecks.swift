@@ -15,6 +15,7 @@ import OpenMPI
 ///     mpirun -n 2 rank-checks long             a message longer than its buffer
 ///     mpirun -n 4 rank-checks hosts            prints "rank R of N on HOST" from each rank
 ///     mpirun -n 2 rank-checks speed            prints times of messages between two ranks
+///     mpirun -n 4 rank-checks megabyte-across  prints the rate from the first rank to the last
 @main struct RankChecks {
   static func main() throws {
     let arguments = Array(CommandLine.arguments.dropFirst())
@@ -46,6 +47,7 @@ import OpenMPI
     case "long": try tooLong(world)
     case "hosts": try hosts(world)
     case "speed": try speed(world)
+    case "megabyte-across": try megabyteAcross(world)
     default: throw CheckFailure(description: "no scenario is called \(scenario)")
     }
   }
