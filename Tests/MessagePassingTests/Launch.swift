@@ -37,18 +37,22 @@ enum Launch {
     process.environment = ProcessInfo.processInfo.environment.merging([
       "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     ]) { $1 }
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
+    // A file and not a pipe: a daemon that outlives mpirun would keep a pipe open.
+    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try Data().write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let output = try FileHandle(forWritingTo: file)
+    process.standardOutput = output
+    process.standardError = output
     process.standardInput = FileHandle.nullDevice
     let clock = ContinuousClock()
     let start = clock.now
     try process.run()
     try meanwhile()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
+    let bytes = try Data(contentsOf: file)
     return Outcome(
-      status: process.terminationStatus, output: String(decoding: output, as: UTF8.self),
+      status: process.terminationStatus, output: String(decoding: bytes, as: UTF8.self),
       seconds: start.duration(to: clock.now) / .seconds(1))
   }
 }

@@ -42,6 +42,7 @@ struct TwoHosts: ~Copyable {
   }
 
   deinit {
+    endProcesses()
     for number in 1...2 { _ = try? Launch.run(["ip", "netns", "delete", "\(prefix)\(number)"]) }
     try? FileManager.default.removeItem(at: agent)
   }
@@ -86,5 +87,25 @@ struct TwoHosts: ~Copyable {
   /// Pulls the cable out of the second host.
   borrowing func cutCable() throws {
     try Self.command("ip -n \(prefix)2 link set cable down")
+  }
+
+  /// How many ranks run on the two hosts.
+  borrowing func rankCount() -> Int {
+    processes().count { pid in
+      let name = try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8)
+      return name == "rank-checks\n"
+    }
+  }
+
+  /// Kills whatever still runs on the two hosts.
+  borrowing func endProcesses() {
+    for pid in processes() { kill(pid, SIGKILL) }
+  }
+
+  private borrowing func processes() -> [pid_t] {
+    (1...2).flatMap { number in
+      let listed = try? Launch.run(["ip", "netns", "pids", "\(prefix)\(number)"])
+      return (listed?.output ?? "").split(separator: "\n").compactMap { pid_t($0) }
+    }
   }
 }

@@ -12,6 +12,7 @@ import OpenMPI
 ///     mpirun -n 3 rank-checks kill 1           rank 1 dies by SIGKILL: status 137
 ///     mpirun -n 3 rank-checks stop 1           rank 1 is stopped: the timeout names it
 ///     mpirun -n 3 rank-checks stop-barrier 1   the same, found out in a collective
+///     mpirun -n 4 rank-checks cut              exchanges messages for half a minute
 ///     mpirun -n 2 rank-checks long             a message longer than its buffer
 ///     mpirun -n 4 rank-checks hosts            prints "rank R of N on HOST" from each rank
 ///     mpirun -n 2 rank-checks speed            prints times of messages between two ranks
@@ -26,7 +27,7 @@ import OpenMPI
     }
     let scenario = arguments.first ?? "checks"
     let rank = arguments.dropFirst().first.flatMap { Int($0) } ?? 0
-    let stopping = scenario.hasPrefix("stop")
+    let stopping = scenario.hasPrefix("stop") || scenario == "cut"
     try MPISession.run(
       timeout: stopping ? .seconds(1) : .seconds(30), status: { $0 is PlannedFailure ? 3 : 1 }
     ) { world in
@@ -44,6 +45,7 @@ import OpenMPI
     case "kill": try dying(world, on: rank, by: SIGKILL)
     case "stop": try stopping(world, on: rank)
     case "stop-barrier": try dying(world, on: rank, by: SIGSTOP)
+    case "cut": try untilCut(world)
     case "long": try tooLong(world)
     case "hosts": try hosts(world)
     case "speed": try speed(world)
