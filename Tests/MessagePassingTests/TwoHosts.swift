@@ -22,6 +22,7 @@ struct TwoHosts: ~Copyable {
   ///
   /// - Parameter rate: what the cable carries, as `tc` writes it, for example `400mbit`.
   init(rate: String? = nil) throws {
+    Self.removeLeftovers()
     prefix = "sluice-\(getpid())-\(UInt32.random(in: 0...0xFFFF))-"
     agent = FileManager.default.temporaryDirectory.appending(path: "\(prefix)agent")
     let (one, two) = ("\(prefix)1", "\(prefix)2")
@@ -45,6 +46,17 @@ struct TwoHosts: ~Copyable {
     endProcesses()
     for number in 1...2 { _ = try? Launch.run(["ip", "netns", "delete", "\(prefix)\(number)"]) }
     try? FileManager.default.removeItem(at: agent)
+  }
+
+  /// Removes the hosts of test processes that were killed before they could.
+  private static func removeLeftovers() {
+    let listed = (try? Launch.run(["ip", "netns", "list"]).output) ?? ""
+    for line in listed.split(separator: "\n") {
+      let name = line.prefix { $0 != " " }
+      let parts = name.split(separator: "-")
+      guard parts.count == 4, parts[0] == "sluice", let pid = pid_t(parts[1]) else { continue }
+      if kill(pid, 0) != 0 { _ = try? Launch.run(["ip", "netns", "delete", String(name)]) }
+    }
   }
 
   /// What mpirun calls in place of ssh: the address of a host and a command for its shell.
