@@ -38,7 +38,9 @@ public func scale(
 /// The sum of a (count) * b (count), in an order that depends on count alone.
 public func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
   precondition(count >= 0, "a count is not negative")
-  return laneSum(count) { i, n in a.lanes(i, n) * b.lanes(i, n) }
+  @inline(__always)
+  func term(_ i: Int, _ n: Int) -> Lanes { a.lanes(i, n) * b.lanes(i, n) }
+  return laneSum(count, term)
 }
 
 /// Copies columns between matrices of different row lengths: out (rows, columns) = x.

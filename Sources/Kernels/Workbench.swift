@@ -38,6 +38,7 @@ public final class Workbench {
   }
 
   public init() {
+    _ = matmulCore
     let tile = AttentionShape.queryTile * AttentionShape.keyTile
     scoreTile = .allocate(capacity: tile)
     gradientTile = .allocate(capacity: tile)
