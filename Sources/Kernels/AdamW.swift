@@ -37,6 +37,8 @@ public func adamW(
 ) {
   precondition(count >= 0, "a count is not negative")
   precondition(step >= 1, "steps count from 1")
+  // Moments of parameters without a gradient decay into subnormal numbers.
+  sluice_flush_subnormals()
   let correction1 = 1 - Double.pow(settings.beta1, step)
   let correction2 = (1 - Double.pow(settings.beta2, step)).squareRoot()
   let size = Float(settings.learningRate / correction1)

@@ -51,8 +51,8 @@ public func layerNormBackward(
       laneSum(columns) { i, n in dy.lanes(i, n) * gain.lanes(i, n) } / Float(columns)
     let projection =
       laneSum(columns) { i, n in
-        dy.lanes(i, n) * gain.lanes(i, n) * ((x.lanes(i, n) - m) * r)
-      } / Float(columns)
+        dy.lanes(i, n) * gain.lanes(i, n) * (x.lanes(i, n) - m)
+      } * r / Float(columns)
     sweep(columns) { i, n in
       let d = dy.lanes(i, n)
       let normalised = (x.lanes(i, n) - m) * r

@@ -74,6 +74,7 @@ private func cut(
   let near = side(longest, share: panels / 2, of: panels)
   if panels == 1 || near == 0 || near == longest {
     bench.count(size.flops, as: purpose)
+    sluice_flush_subnormals()
     sluice_sgemm(
       a.isTransposed ? 1 : 0, b.isTransposed ? 1 : 0, Int32(size.m), Int32(size.n), Int32(size.k),
       scale, a.start, Int32(a.stride), b.start, Int32(b.stride), accumulate ? 1 : 0, out,

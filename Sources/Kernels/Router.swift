@@ -151,11 +151,10 @@ private var lowest: Float { -.greatestFiniteMagnitude }
 
 /// The entry of the highest value, closed from now on; the first of equals.
 private func takeBest(_ values: Output, _ count: Int) -> Int {
-  var (best, highest) = (-1, closed)
-  for index in 0..<count where values[index] > highest {
-    (best, highest) = (index, values[index])
-  }
-  precondition(best >= 0, "an entry is left")
+  let highest = laneMaximum(values, count)
+  precondition(highest > closed, "an entry is left")
+  var best = 0
+  while values[best] != highest { best &+= 1 }
   values[best] = closed
   return best
 }
