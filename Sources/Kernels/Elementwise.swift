@@ -24,7 +24,11 @@ public func addScaled(
   _ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, by factor: Float, count: Int
 ) {
   precondition(count >= 0, "a count is not negative")
-  sweep(count) { i, n in out.store(out.lanes(i, n) + x.lanes(i, n) * factor, i, n) }
+  @inline(__always)
+  func addPart(_ i: Int, _ n: Int) {
+    out.store(out.lanes(i, n) + x.lanes(i, n) * factor, i, n)
+  }
+  sweep(count, addPart)
 }
 
 /// out (count) = factor * x (count); out may be x.

@@ -1,6 +1,9 @@
 import Kernels
 
-/// Plain streams over memory; the last is the yardstick, run anew beside every kernel.
+// Bytes are those that cross to memory: what is read, what is written, and what is read only because
+// it is about to be overwritten (copy excepted: the C library stores past the caches).
+
+/// Plain streams over memory; the third is the yardstick, run anew beside every kernel.
 func benchStreams(_ bench: inout Bench) {
   let count = bench.isSmoke ? 10_000 : 32 << 20
   let x = Bench.numbers(count)
@@ -49,14 +52,14 @@ func benchActivations(_ bench: inout Bench) {
   let small = min(8192, count)
   bench.run("exponential", "\(small)", .elements(Double(small)), hash: { Array(out.prefix(small)) })
   { exponential(&out, a, count: small) }
-  bench.run("gelu", text, .bytes(2 * bytes), hash: { out }) { geluForward(&out, a, count: count) }
-  bench.run("gelu backward", text, .bytes(3 * bytes), hash: { out }) {
+  bench.run("gelu", text, .bytes(3 * bytes), hash: { out }) { geluForward(&out, a, count: count) }
+  bench.run("gelu backward", text, .bytes(4 * bytes), hash: { out }) {
     geluBackward(&out, b, a, count: count)
   }
-  bench.run("swiglu", text, .bytes(3 * bytes), hash: { out }) {
+  bench.run("swiglu", text, .bytes(4 * bytes), hash: { out }) {
     swigluForward(&out, gate: a, up: b, rows: rows, columns: columns)
   }
-  bench.run("swiglu backward", text, .bytes(5 * bytes), hash: { out + out2 }) {
+  bench.run("swiglu backward", text, .bytes(6 * bytes), hash: { out + out2 }) {
     swigluBackward(
       gate: &out, up: &out2, a, gate: a, up: b, rows: rows, columns: columns)
   }
@@ -73,21 +76,21 @@ func benchNorms(_ bench: inout Bench) {
   var (mean, reciprocal) = (Bench.numbers(rows), Bench.numbers(rows))
   var (dgain, dbias) = (gain, bias)
   let text = "\(rows) x \(columns)"
-  bench.run("layer norm", text, .bytes(2 * bytes), hash: { out }) {
+  bench.run("layer norm", text, .bytes(3 * bytes), hash: { out }) {
     layerNormForward(
       &out, mean: &mean, reciprocal: &reciprocal, x, gain: gain, bias: bias, rows: rows,
       columns: columns, epsilon: 1e-5)
   }
-  bench.run("layer norm backward", text, .bytes(3 * bytes), hash: { out }) {
+  bench.run("layer norm backward", text, .bytes(4 * bytes), hash: { out }) {
     layerNormBackward(
       &out, gain: &dgain, bias: &dbias, dy, x, gain: gain, mean: mean, reciprocal: reciprocal,
       rows: rows, columns: columns)
   }
-  bench.run("rms norm", text, .bytes(2 * bytes), hash: { out }) {
+  bench.run("rms norm", text, .bytes(3 * bytes), hash: { out }) {
     rmsNormForward(
       &out, reciprocal: &reciprocal, x, gain: gain, rows: rows, columns: columns, epsilon: 1e-5)
   }
-  bench.run("rms norm backward", text, .bytes(3 * bytes), hash: { out }) {
+  bench.run("rms norm backward", text, .bytes(4 * bytes), hash: { out }) {
     rmsNormBackward(
       &out, gain: &dgain, dy, x, gain: gain, reciprocal: reciprocal, rows: rows, columns: columns)
   }
