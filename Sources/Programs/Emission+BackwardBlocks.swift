@@ -112,7 +112,9 @@ extension Emission {
         .route(shape, .backwardInput), outputs: [fresh], inputs: [weights] + saved,
         .backwardInput)
       if isDeviceProgram {
-        emit(.launches(count: 24, .routing), outputs: [], inputs: [], .backwardInput)
+        emit(
+          .launches(count: 24, .routing, rows: .fixed(shape.tokens)), outputs: [], inputs: [],
+          .backwardInput)
       }
       gradients[node.inputs[0].index] = fresh
     case .unpermute(let exchange):

@@ -25,7 +25,8 @@ extension StageProgram {
       let elements = members.reduce(0) { $0 + parameters[$1].elements }
       addSegment(group, members, elements, copies: copies, setting)
     }
-    update.steps += update.transfers.indices.map { .wait(Int32($0)) }
+    settle.transfers = update.transfers
+    settle.steps = update.transfers.indices.map { .wait(Int32($0)) }
   }
 
   private static func copies(of group: TransferKind.Group, _ setting: LoweringSetting) -> Int {

@@ -27,8 +27,10 @@ public enum Item: Hashable, Sendable {
   case norm(stage: Int)
   /// Agrees on the norm of all gradients.
   case agree
-  /// Updates a stage's shard and gathers its parameters.
+  /// Updates a stage's shard and starts to gather its parameters.
   case update(stage: Int)
+  /// Waits for a stage's parameters.
+  case settle(stage: Int)
 }
 
 /// What one pipeline rank does in a step, with its messages and optimizer made explicit.
@@ -129,6 +131,7 @@ private struct RankProgramBuilder {
     items += stages.map { .norm(stage: $0) }
     items.append(.agree)
     items += stages.map { .update(stage: $0) }
+    items += stages.map { .settle(stage: $0) }
   }
 
   private func owner(_ stage: Int, _ microbatch: Int) -> Int {

@@ -47,6 +47,7 @@ struct RankBackend<P: Pricing>: Backend {
     if takenRound == round { return .later }
     if arrivedRound != round {
       arrivedRound = round
+      world.arrivals += 1
       world.groups[group].arrived += 1
     }
     guard world.groups[group].arrived == size else { return .later }
@@ -127,6 +128,7 @@ struct RankBackend<P: Pricing>: Backend {
     let stage = Int(instance.stage)
     let duration = picoseconds(
       world.simulation.pricing.seconds(ofCollective: work, stage: stage))
+    world.arrivals += 1
     let pending = world.collectives.arrive(
       index, replica: rank.replica, work, stage: stage, at: rank.clock, duration: duration)
     handles.append(.collective(pending))
@@ -197,6 +199,7 @@ struct RankBackend<P: Pricing>: Backend {
   mutating func agree() -> Bool {
     if !rank.hasAgreed {
       rank.hasAgreed = true
+      world.arrivals += 1
       world.agreement.arrived += 1
       world.agreement.latest = max(world.agreement.latest, rank.clock)
     }
