@@ -5,5 +5,5 @@ import ArgumentParser
 struct Sluice: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sluice",
-    abstract: "Plan, simulate and run distributed training where the links are the bottleneck.", subcommands: [Debug.self])
+    abstract: "Plan, simulate and run distributed training where the links are the bottleneck.")
 }
