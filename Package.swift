@@ -100,6 +100,9 @@ let package = Package(
     tests(of: "Kernels"),
     tests(of: "Training"),
     tests(of: "Reports"),
+    .executableTarget(
+      name: "bench-kernels", dependencies: ["Kernels"], path: "benchmarks/kernels",
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

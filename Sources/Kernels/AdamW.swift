@@ -1,3 +1,4 @@
+import COpenBLAS
 import RealModule
 
 /// The settings of one AdamW update (Loshchilov and Hutter, arXiv 1711.05101).
@@ -36,6 +37,8 @@ public func adamW(
 ) {
   precondition(count >= 0, "a count is not negative")
   precondition(step >= 1, "steps count from 1")
+  // Moments of parameters without a gradient decay into subnormal numbers.
+  sluice_flush_subnormals()
   let correction1 = 1 - Double.pow(settings.beta1, step)
   let correction2 = (1 - Double.pow(settings.beta2, step)).squareRoot()
   let size = Float(settings.learningRate / correction1)
@@ -44,13 +47,25 @@ public func adamW(
   let (rest1, rest2) = (Float(1 - settings.beta1), Float(1 - settings.beta2))
   let root = Float(1 / correction2)
   let epsilon = Float(settings.epsilon)
-  sweep(count) { i, n in
+  sweepLong(count) { i, n in
+    // Every load comes before the first store: buffers a multiple of 4 KiB apart would make a load
+    // wait for a store to the same place in another page.
+    let p = parameter.lanes(i, n)
     let g = gradient.lanes(i, n) * gradientScale
     let m = moment1.lanes(i, n) * beta1 + g * rest1
     let v = moment2.lanes(i, n) * beta2 + g * g * rest2
     moment1.store(m, i, n)
     moment2.store(v, i, n)
-    let direction = m / (v.squareRoot() * root + epsilon)
-    parameter.store(parameter.lanes(i, n) * shrink - direction * size, i, n)
+    let direction = m / (squareRoots(v) * root + epsilon)
+    parameter.store(p * shrink - direction * size, i, n)
   }
+}
+
+@inline(__always)
+private func squareRoots(_ x: Lanes) -> Lanes {
+  var result = x
+  withUnsafeMutableBytes(of: &result) {
+    sluice_square_roots($0.baseAddress!.assumingMemoryBound(to: Float.self))
+  }
+  return result
 }

@@ -82,7 +82,7 @@ private func scoreGradients(
     let gradient = bench.gradientTile + row * tile.keys
     let visible = shape.visible(tile, row: row)
     let (shift, projection) = (kept[row], bench.rowScratch[row])
-    sweep(visible) { i, n in
+    sweepLong(visible) { i, n in
       let p = exponential(scores.lanes(i, n) - shift)
       scores.store(p, i, n)
       gradient.store(p * (gradient.lanes(i, n) - projection) * factor, i, n)

@@ -57,7 +57,7 @@ private func finish(
 /// Replaces scores by exp(score - shift) where visible, by zero elsewhere; returns their sum.
 @inline(__always)
 func exponentials(_ scores: Output, visible: Int, count: Int, minus shift: Float) -> Float {
-  let sum = laneSum(visible) { i, n in
+  let sum = laneSumLong(visible) { i, n in
     let value = exponential(scores.lanes(i, n) - shift)
     scores.store(value, i, n)
     return value

@@ -24,7 +24,11 @@ public func addScaled(
   _ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, by factor: Float, count: Int
 ) {
   precondition(count >= 0, "a count is not negative")
-  sweep(count) { i, n in out.store(out.lanes(i, n) + x.lanes(i, n) * factor, i, n) }
+  @inline(__always)
+  func addPart(_ i: Int, _ n: Int) {
+    out.store(out.lanes(i, n) + x.lanes(i, n) * factor, i, n)
+  }
+  sweep(count, addPart)
 }
 
 /// out (count) = factor * x (count); out may be x.
@@ -38,7 +42,9 @@ public func scale(
 /// The sum of a (count) * b (count), in an order that depends on count alone.
 public func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
   precondition(count >= 0, "a count is not negative")
-  return laneSum(count) { i, n in a.lanes(i, n) * b.lanes(i, n) }
+  @inline(__always)
+  func term(_ i: Int, _ n: Int) -> Lanes { a.lanes(i, n) * b.lanes(i, n) }
+  return laneSum(count, term)
 }
 
 /// Copies columns between matrices of different row lengths: out (rows, columns) = x.

@@ -123,7 +123,9 @@ private func crossEntropy(
     scale(logits, logits, by: gradientScale / sum, count: vocabulary)
     logits[Int(label)] -= gradientScale
   } else {
-    sum = laneSum(vocabulary) { i, n in exponential(logits.lanes(i, n) - maximum) }
+    @inline(__always)
+    func power(_ i: Int, _ n: Int) -> Lanes { exponential(logits.lanes(i, n) - maximum) }
+    sum = laneSumLong(vocabulary, power)
   }
   total.sum += Double(maximum) + Double.log(Double(sum)) - chosen
   total.labelled += 1

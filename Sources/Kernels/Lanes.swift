@@ -12,9 +12,9 @@ extension UnsafePointer where Pointee == Float {
   /// `n` is 8 except at a row's end.
   @inline(__always)
   func lanes(_ i: Int, _ n: Int) -> Lanes {
-    if n == 8 { return UnsafeRawPointer(self + i).loadUnaligned(as: Lanes.self) }
+    if _fastPath(n == 8) { return UnsafeRawPointer(self + i).loadUnaligned(as: Lanes.self) }
     var result = Lanes()
-    for j in 0..<n { result[j] = self[i &+ j] }
+    loadPart(&result, self + i, n)
     return result
   }
 }
@@ -26,15 +26,30 @@ extension UnsafeMutablePointer where Pointee == Float {
   /// Stores the first `n` lanes at offset `i`.
   @inline(__always)
   func store(_ value: Lanes, _ i: Int, _ n: Int) {
-    if n == 8 {
+    if _fastPath(n == 8) {
       UnsafeMutableRawPointer(self + i).storeBytes(of: value, as: Lanes.self)
     } else {
-      for j in 0..<n { self[i &+ j] = value[j] }
+      var value = value
+      storePart(self + i, &value, n)
     }
   }
 }
 
+// A row's end stays out of line and goes through memory: inlined or returned in registers, where
+// Swift halves eight lanes, it would make the optimiser take the main loop's vectors apart as well.
+@inline(never)
+private func loadPart(_ out: UnsafeMutablePointer<Lanes>, _ x: Input, _ n: Int) {
+  for j in 0..<n { out.pointee[j] = x[j] }
+}
+
+@inline(never)
+private func storePart(_ x: Output, _ value: UnsafeMutablePointer<Lanes>, _ n: Int) {
+  for j in 0..<n { x[j] = value.pointee[j] }
+}
+
 /// Calls `body` with each offset that is a multiple of 8 and the number of elements there.
+///
+/// For short bodies, which the compiler inlines at both calls.
 @inline(__always)
 func sweep(_ count: Int, _ body: (_ i: Int, _ n: Int) -> Void) {
   let whole = count & ~7
@@ -46,7 +61,17 @@ func sweep(_ count: Int, _ body: (_ i: Int, _ n: Int) -> Void) {
   if i < count { body(i, count &- i) }
 }
 
-/// The sum over `count` elements of `term`, in an order that depends on `count` alone.
+/// As `sweep`, for long bodies: there is one call, which is inlined however long it is.
+@inline(__always)
+func sweepLong(_ count: Int, _ body: (_ i: Int, _ n: Int) -> Void) {
+  var i = 0
+  while i < count {
+    body(i, min(8, count &- i))
+    i &+= 8
+  }
+}
+
+/// The sum over `count` elements of a short `term`, in an order that depends on `count` alone.
 @inline(__always)
 func laneSum(_ count: Int, _ term: (_ i: Int, _ n: Int) -> Lanes) -> Float {
   var a = Lanes()
@@ -61,11 +86,37 @@ func laneSum(_ count: Int, _ term: (_ i: Int, _ n: Int) -> Lanes) -> Float {
     d += term(i &+ 24, 8)
     i &+= 32
   }
-  while i &+ 8 <= count {
-    a += term(i, 8)
+  while i < count {
+    let n = min(8, count &- i)
+    var value = term(i, n)
+    if _slowPath(n < 8) { keep(&value, first: n) }
+    a += value
     i &+= 8
   }
-  if i < count { b += keep(term(i, count &- i), first: count &- i) }
+  return ((a + b) + (c + d)).sum()
+}
+
+/// As `laneSum`, for a long `term`: there is one call, which is inlined however long it is.
+///
+/// Four accumulators take turns, since one would wait for its own last addition.
+@inline(__always)
+func laneSumLong(_ count: Int, _ term: (_ i: Int, _ n: Int) -> Lanes) -> Float {
+  var a = Lanes()
+  var b = Lanes()
+  var c = Lanes()
+  var d = Lanes()
+  var i = 0
+  while i < count {
+    let n = min(8, count &- i)
+    var value = term(i, n)
+    if _slowPath(n < 8) { keep(&value, first: n) }
+    let next = a + value
+    a = b
+    b = c
+    c = d
+    d = next
+    i &+= 8
+  }
   return ((a + b) + (c + d)).sum()
 }
 
@@ -93,9 +144,7 @@ func laneMaximum(_ x: Input, _ count: Int) -> Float {
 }
 
 /// Sets lanes from `n` on to zero.
-@inline(__always)
-func keep(_ value: Lanes, first n: Int) -> Lanes {
-  var result = value
-  for j in n..<8 { result[j] = 0 }
-  return result
+@inline(never)
+private func keep(_ value: UnsafeMutablePointer<Lanes>, first n: Int) {
+  for j in n..<8 { value.pointee[j] = 0 }
 }

@@ -12,11 +12,12 @@ public func layerNormForward(
     let x = x + row * columns
     let out = out + row * columns
     let m = laneSum(columns) { i, n in x.lanes(i, n) } / Float(columns)
-    let variance =
-      laneSum(columns) { i, n in
-        let d = x.lanes(i, n) - m
-        return d * d
-      } / Float(columns)
+    @inline(__always)
+    func deviation(_ i: Int, _ n: Int) -> Lanes {
+      let d = x.lanes(i, n) - m
+      return d * d
+    }
+    let variance = laneSum(columns, deviation) / Float(columns)
     let r = 1 / (variance + epsilon).squareRoot()
     sweep(columns) { i, n in
       let normalised = (x.lanes(i, n) - m) * r
@@ -50,8 +51,8 @@ public func layerNormBackward(
       laneSum(columns) { i, n in dy.lanes(i, n) * gain.lanes(i, n) } / Float(columns)
     let projection =
       laneSum(columns) { i, n in
-        dy.lanes(i, n) * gain.lanes(i, n) * ((x.lanes(i, n) - m) * r)
-      } / Float(columns)
+        dy.lanes(i, n) * gain.lanes(i, n) * (x.lanes(i, n) - m)
+      } * r / Float(columns)
     sweep(columns) { i, n in
       let d = dy.lanes(i, n)
       let normalised = (x.lanes(i, n) - m) * r

@@ -42,8 +42,8 @@ public struct ProductSize: Equatable, Sendable {
 
 /// out (m, n) = scale * a (m, k) * b (k, n), or added to out; the only way to OpenBLAS.
 ///
-/// A product of more than `Workbench.panelFLOPs` is halved along its longest side until each part is
-/// a panel, and messages are driven between parts. The parts follow from the size alone, so the same
+/// A product of more than `Workbench.panelFLOPs` is cut along its longest side, again and again, into
+/// panels of at most about so many, and messages are driven between them. The panels follow from the size alone, so the same
 /// input of the same size gives the same bits on each call (on one machine, at one thread count).
 /// Counts 2 m n k. `out` must not overlap the factors.
 public func matmul(
@@ -60,44 +60,51 @@ public func matmul(
   }
   precondition(a.stride >= (a.isTransposed ? size.m : size.k), "a row of a fits its stride")
   precondition(b.stride >= (b.isTransposed ? size.k : size.n), "a row of b fits its stride")
-  halve(out, stride, a, b, size, scale, accumulate, purpose, bench)
+  let panels = (size.flops + Workbench.panelFLOPs - 1) / Workbench.panelFLOPs
+  cut(out, stride, a, b, size, into: panels, scale, accumulate, purpose, bench)
 }
 
-/// Halves the longest side until the part is a panel; sides stay multiples of 16 where they can.
-private func halve(
+/// Runs a product as so many panels, cutting the longest side in proportion to the panels beside it.
+private func cut(
   _ out: UnsafeMutablePointer<Float>, _ stride: Int, _ a: Factor, _ b: Factor, _ size: ProductSize,
-  _ scale: Float, _ accumulate: Bool, _ purpose: Workbench.Purpose, _ bench: Workbench
+  into panels: Int, _ scale: Float, _ accumulate: Bool, _ purpose: Workbench.Purpose,
+  _ bench: Workbench
 ) {
-  let flops = size.flops
-  if flops <= Workbench.panelFLOPs || max(size.m, size.n, size.k) < 32 {
-    bench.count(flops, as: purpose)
+  let longest = max(size.m, size.n, size.k)
+  let near = side(longest, share: panels / 2, of: panels)
+  if panels == 1 || near == 0 || near == longest {
+    bench.count(size.flops, as: purpose)
+    sluice_flush_subnormals()
     sluice_sgemm(
       a.isTransposed ? 1 : 0, b.isTransposed ? 1 : 0, Int32(size.m), Int32(size.n), Int32(size.k),
       scale, a.start, Int32(a.stride), b.start, Int32(b.stride), accumulate ? 1 : 0, out,
       Int32(stride))
     return
   }
-  var first = size
-  var second = size
-  if size.m >= size.n && size.m >= size.k {
-    first.m = half(size.m)
-    second.m -= first.m
-    halve(out, stride, a, b, first, scale, accumulate, purpose, bench)
-    let rest = a.from(row: first.m, column: 0)
-    halve(out + first.m * stride, stride, rest, b, second, scale, accumulate, purpose, bench)
-  } else if size.n >= size.k {
-    first.n = half(size.n)
-    second.n -= first.n
-    halve(out, stride, a, b, first, scale, accumulate, purpose, bench)
-    let rest = b.from(row: 0, column: first.n)
-    halve(out + first.n, stride, a, rest, second, scale, accumulate, purpose, bench)
+  var (first, second) = (size, size)
+  var (restOfOut, restOfA, restOfB) = (out, a, b)
+  var adds = accumulate
+  if size.m == longest {
+    (first.m, second.m) = (near, longest - near)
+    restOfA = a.from(row: near, column: 0)
+    restOfOut += near * stride
+  } else if size.n == longest {
+    (first.n, second.n) = (near, longest - near)
+    restOfB = b.from(row: 0, column: near)
+    restOfOut += near
   } else {
-    first.k = half(size.k)
-    second.k -= first.k
-    halve(out, stride, a, b, first, scale, accumulate, purpose, bench)
-    let (left, right) = (a.from(row: 0, column: first.k), b.from(row: first.k, column: 0))
-    halve(out, stride, left, right, second, scale, true, purpose, bench)
+    (first.k, second.k) = (near, longest - near)
+    restOfA = a.from(row: 0, column: near)
+    restOfB = b.from(row: near, column: 0)
+    adds = true
   }
+  let before = panels / 2
+  cut(out, stride, a, b, first, into: before, scale, accumulate, purpose, bench)
+  cut(
+    restOfOut, stride, restOfA, restOfB, second, into: panels - before, scale, adds, purpose, bench)
 }
 
-private func half(_ side: Int) -> Int { (side / 2 + 15) & ~15 }
+/// A share of a side, rounded to 16, the rows and columns that OpenBLAS's kernels take at a time.
+private func side(_ length: Int, share: Int, of whole: Int) -> Int {
+  (length * share / whole + 8) & ~15
+}

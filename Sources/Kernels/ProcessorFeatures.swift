@@ -26,20 +26,3 @@ public func missingProcessorFeatures() -> [String] {
   if !savesVectors { missing.append("vector registers saved by the operating system") }
   return missing
 }
-
-/// What decides the bits of a matrix product beside its inputs: OpenBLAS's version, build and core.
-///
-/// Ranks that are to agree bit for bit must agree on this text.
-public func matmulIdentity() -> String {
-  let core = String(cString: sluice_blas_core())
-  let configuration = String(cString: sluice_blas_config())
-  return "\(configuration) on \(core)"
-}
-
-/// Sets how many threads OpenBLAS uses in this process; a program calls it once, at the start.
-///
-/// Another number of threads may give other bits.
-public func setMatmulThreads(_ threads: Int) {
-  precondition(threads >= 1, "at least one thread")
-  sluice_blas_set_threads(Int32(threads))
-}

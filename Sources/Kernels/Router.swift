@@ -69,19 +69,19 @@ public func routerForward(
   bias: UnsafePointer<Float>? = nil, rows: Int, _ rule: RouterRule
 ) {
   precondition(rows >= 0, "a count is not negative")
-  var choice = [Float](repeating: 0, count: rule.experts)
-  var isOpen = [Bool](repeating: true, count: rule.experts)
+  let choice = Output.allocate(capacity: rule.experts + rule.groups)
+  defer { choice.deallocate() }
   for row in 0..<rows {
     let score = scores + row * rule.experts
     scoreRow(score, logits + row * rule.experts, rule)
     for expert in 0..<rule.experts {
-      choice[expert] = score[expert] + (bias?[expert] ?? 0)
-      isOpen[expert] = true
+      let value = score[expert] + (bias?[expert] ?? 0)
+      choice[expert] = value > closed ? value : lowest
     }
-    if rule.groups > 1 { closeGroups(&isOpen, choice, rule) }
+    if rule.groups > 1 { closeGroups(choice, worth: choice + rule.experts, rule) }
     var sum: Float = 0
     for slot in 0..<rule.chosen {
-      let best = takeBest(choice, &isOpen)
+      let best = takeBest(choice, rule.experts)
       experts[row * rule.chosen + slot] = Int32(best)
       weights[row * rule.chosen + slot] = score[best]
       sum += score[best]
@@ -134,7 +134,7 @@ public func routerBackward(
 private func scoreRow(_ score: Output, _ logits: Input, _ rule: RouterRule) {
   switch rule.score {
   case .sigmoid:
-    sweep(rule.experts) { i, n in score.store(logistic(logits.lanes(i, n)), i, n) }
+    sweepLong(rule.experts) { i, n in score.store(logistic(logits.lanes(i, n)), i, n) }
   case .softmax:
     copy(score, logits, count: rule.experts)
     let sum = exponentials(
@@ -144,37 +144,39 @@ private func scoreRow(_ score: Output, _ logits: Input, _ rule: RouterRule) {
   }
 }
 
-/// The open entry of the highest value, closed from now on; the first of equals.
-private func takeBest(_ values: [Float], _ isOpen: inout [Bool]) -> Int {
-  var best = -1
-  for index in values.indices where isOpen[index] {
-    if best < 0 || values[index] > values[best] || (values[best].isNaN && !values[index].isNaN) {
-      best = index
-    }
-  }
-  precondition(best >= 0, "an entry is left")
-  isOpen[best] = false
+/// The value of an entry that cannot be taken (any more).
+private var closed: Float { -.infinity }
+/// The value of an entry that is taken last, such as one that is not a number.
+private var lowest: Float { -.greatestFiniteMagnitude }
+
+/// The entry of the highest value, closed from now on; the first of equals.
+private func takeBest(_ values: Output, _ count: Int) -> Int {
+  let highest = laneMaximum(values, count)
+  precondition(highest > closed, "an entry is left")
+  var best = 0
+  while values[best] != highest { best &+= 1 }
+  values[best] = closed
   return best
 }
 
-/// Closes the experts of every group but the best ones.
-private func closeGroups(_ isOpen: inout [Bool], _ choice: [Float], _ rule: RouterRule) {
+/// Closes the experts of every group but the best ones; `worth` (groups) is scratch.
+private func closeGroups(_ choice: Output, worth: Output, _ rule: RouterRule) {
   let size = rule.experts / rule.groups
-  var worth = [Float](repeating: 0, count: rule.groups)
   for group in 0..<rule.groups {
-    var (first, second) = (-Float.infinity, -Float.infinity)
-    for value in choice[group * size..<(group + 1) * size] {
+    var (first, second) = (lowest, lowest)
+    for expert in group * size..<(group + 1) * size {
+      let value = choice[expert]
       if value > first {
         (first, second) = (value, first)
       } else if value > second {
         second = value
       }
     }
-    worth[group] = rule.groupScore == .best || size == 1 ? first : first + second
+    let isSingle = rule.groupScore == .best || size == 1
+    worth[group] = isSingle ? first : max(first + second, lowest)
   }
-  var isLeft = [Bool](repeating: true, count: rule.groups)
-  for _ in 0..<rule.chosenGroups { _ = takeBest(worth, &isLeft) }
-  for group in 0..<rule.groups where isLeft[group] {
-    for expert in group * size..<(group + 1) * size { isOpen[expert] = false }
+  for _ in 0..<rule.chosenGroups { _ = takeBest(worth, rule.groups) }
+  for group in 0..<rule.groups where worth[group] > closed {
+    for expert in group * size..<(group + 1) * size { choice[expert] = closed }
   }
 }

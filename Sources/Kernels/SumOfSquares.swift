@@ -32,13 +32,15 @@ public func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
 private func squares(_ x: Input, _ count: Int) -> Double {
   var a = SIMD4<Double>()
   var b = SIMD4<Double>()
-  sweep(count) { i, n in
+  @inline(__always)
+  func addSquares(_ i: Int, _ n: Int) {
     let v = x.lanes(i, n)
     let low = widened(v.lowHalf)
     let high = widened(v.highHalf)
     a += low * low
     b += high * high
   }
+  sweep(count, addSquares)
   return (a + b).sum()
 }
 

@@ -13,7 +13,7 @@ public func swigluForward(
   precondition(rows >= 0 && columns > 0 && stride >= columns, "rows fit their stride")
   for row in 0..<rows {
     let (g, u, out) = (gate + row * stride, up + row * stride, out + row * columns)
-    sweep(columns) { i, n in
+    sweepLong(columns) { i, n in
       let v = g.lanes(i, n)
       out.store(v * logistic(v) * u.lanes(i, n), i, n)
     }
@@ -33,14 +33,16 @@ public func swigluBackward(
   for row in 0..<rows {
     let (g, u, dy) = (gate + row * stride, up + row * stride, outGradient + row * columns)
     let (dg, du) = (gateGradient + row * stride, upGradient + row * stride)
-    sweep(columns) { i, n in
+    @inline(__always)
+    func turn(_ i: Int, _ n: Int) {
       let v = g.lanes(i, n)
+      let up = u.lanes(i, n)
       let d = dy.lanes(i, n)
       let s = logistic(v)
       let silu = v * s
-      let up = u.lanes(i, n)
       du.store(d * silu, i, n)
       dg.store(d * up * (s + silu * (1 - s)), i, n)
     }
+    sweepLong(columns, turn)
   }
 }

@@ -2,7 +2,9 @@ import COpenBLAS
 
 /// What the kernels of one rank share: FLOP counts, the callback that drives messages, scratch.
 ///
-/// A workbench belongs to one thread. FLOPs are counted where the product is called, from the sizes
+/// A workbench belongs to one thread, in which subnormal floats count as zero from its first product
+/// on: a product of them is 50 times slower (measured), and softmax gradients and decaying moments are
+/// full of them. FLOPs are counted where the product is called, from the sizes
 /// that it was called with, and from nothing else.
 public final class Workbench {
   /// What a product is counted as.
@@ -22,10 +24,12 @@ public final class Workbench {
   /// Panels are the same whether it is set or not, so it does not change any bit.
   public var progress: (() -> Void)?
 
-  /// The most FLOPs of a panel: 2 ms at 75 GFLOP/s.
+  /// The most FLOPs of a panel, about 2 ms of one core.
   ///
-  /// OpenBLAS gave 90 GFLOP/s at best on one Zen 3 core (measured), so 2 ms holds down to 75.
-  public static let panelFLOPs = 150_000_000
+  /// OpenBLAS gave 90 GFLOP/s on a Zen 3 core, whose vectors are of 256 bits, and 150 on an Emerald
+  /// Rapids core with 512 (both measured, at best). Smaller panels cost more packing: 10 % at 1 ms.
+  public static let panelFLOPs =
+    ["SkylakeX", "Cooperlake"].contains(matmulCore) ? 300_000_000 : 180_000_000
 
   let scoreTile: UnsafeMutablePointer<Float>
   let gradientTile: UnsafeMutablePointer<Float>
@@ -38,6 +42,8 @@ public final class Workbench {
   }
 
   public init() {
+    _ = matmulCore
+    sluice_flush_subnormals()
     let tile = AttentionShape.queryTile * AttentionShape.keyTile
     scoreTile = .allocate(capacity: tile)
     gradientTile = .allocate(capacity: tile)

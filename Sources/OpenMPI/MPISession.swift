@@ -45,7 +45,7 @@ public struct MPISession: ~Copyable {
     let line = Array("sluice: rank \(world.rank): \(reason)\n".utf8)
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     // mpirun's own text takes another way to the terminal than the line, and a faster one.
-    usleep(100_000)
+    usleep(200_000)
     MPI_Abort(cmpi_comm_world(), status)
     exit(status)
   }

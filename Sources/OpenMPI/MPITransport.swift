@@ -15,6 +15,10 @@ final class MPITransport: Transport {
     var code: Int32 = 0
   }
 
+  /// A yield on a busy machine costs a time slice, more than most messages take; a hundred polls take
+  /// about as long as a message of 64 KiB.
+  private static let pollsBeforeYielding = 100
+
   let timeout: Duration?
   let rank: Int
   private let rollCall: RollCall
@@ -148,7 +152,7 @@ extension MPITransport {
     let start = clock.now
     var polls = 0
     while !isComplete(slot) {
-      sched_yield()
+      if polls >= Self.pollsBeforeYielding { sched_yield() }
       try poll()
       polls += 1
       guard polls % 64 == 0 else { continue }

@@ -26,6 +26,7 @@ extension Plan {
     add("send-mode", sendMode.rawValue)
     add("collective-algorithm", collectiveAlgorithm.rawValue)
     add("fused-attention", fusedAttention)
+    if let fusedHead { add("fused-head", fusedHead) }
     add("dropout", dropout)
     lines += layoutLines + memoryLines + expertLines
     add("communication-sms", communicationSMs)

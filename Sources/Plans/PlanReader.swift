@@ -113,6 +113,7 @@ struct PlanReader {
     plan.communicationSMs = try table.value("communication-sms", multiprocessors, default: 0)
     plan.computationSMs = try table.optional("computation-sms", .integer(in: 1...4096))
     plan.fusedAttention = try table.value("fused-attention", .boolean, default: true)
+    plan.fusedHead = try table.optional("fused-head", .boolean)
     plan.dropout = try table.value("dropout", .boolean, default: false)
     plan.collectiveAlgorithm = try table.value(
       "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self),

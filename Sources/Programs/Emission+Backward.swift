@@ -6,6 +6,15 @@ extension Emission {
     case .input, .tokens: break
     case .embedding: backwardEmbedding(node)
     case .headLoss: contribute(auxiliaries(index)[0], to: node.inputs[0])
+    case .crossEntropy(let module):
+      let shape = value(node.inputs[0])
+      let fresh = gradientBuffer(node.inputs[0])
+      let inputs = auxiliaries(index) + [need(node.inputs[1])]
+      emit(
+        .crossEntropy(
+          tokens: lowering.setting.tokens, vocabulary: shape.columns, module: module,
+          .backwardInput), outputs: [fresh], inputs: inputs, .backwardInput)
+      contribute(fresh, to: node.inputs[0])
     case .add:
       let gradient = gradient(node.outputs[0])
       for input in node.inputs { contributeShared(gradient, to: input) }
@@ -123,9 +132,11 @@ extension Emission {
       hasBias: hasBias, transposed: transposed)
     let operand = quantized ? quantizedGradient(out, outShape) : out
     let fresh = gradientBuffer(node.inputs[0])
-    emit(
-      .matmul(matmul), outputs: [fresh],
-      inputs: [operand, parameterBuffer(node.parameters[0])], .backwardInput)
+    let weight =
+      quantized
+      ? transposedWeight(node.parameters[0], .backwardInput)
+      : parameterBuffer(node.parameters[0])
+    emit(.matmul(matmul), outputs: [fresh], inputs: [operand, weight], .backwardInput)
     contribute(fresh, to: node.inputs[0])
     matmul.pass = .backwardWeight
     let left = quantized ? columnGradient(out, outShape) : out

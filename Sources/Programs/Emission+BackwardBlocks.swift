@@ -76,7 +76,8 @@ extension Emission {
     _ node: Node, _ index: Int, _ shape: AttentionShape, _ dropout: Bool, _ out: BufferID,
     _ inputs: [BufferID], _ fresh: [BufferID]
   ) {
-    var saved = lowering.setting.recomputation.modules.contains(.attentionCore) ? [] : auxiliaries(index)
+    var saved =
+      lowering.setting.recomputation.modules.contains(.attentionCore) ? [] : auxiliaries(index)
     let elements =
       Double(shape.sequences) * Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
     if saved.isEmpty {
@@ -112,7 +113,9 @@ extension Emission {
         .route(shape, .backwardInput), outputs: [fresh], inputs: [weights] + saved,
         .backwardInput)
       if isDeviceProgram {
-        emit(.launches(count: 24, .routing), outputs: [], inputs: [], .backwardInput)
+        emit(
+          .launches(count: 24, .routing, rows: .fixed(shape.tokens)), outputs: [], inputs: [],
+          .backwardInput)
       }
       gradients[node.inputs[0].index] = fresh
     case .unpermute(let exchange):

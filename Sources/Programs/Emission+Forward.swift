@@ -12,6 +12,14 @@ extension Emission {
       forwardAttention(node, index)
     case .route, .dispatch, .combine, .permute, .unpermute: forwardExperts(node)
     case .headLoss: forwardHead(node, index)
+    case .crossEntropy(let module):
+      let shape = value(node.inputs[0])
+      let inputs = node.inputs.map(need)
+      emit(
+        .crossEntropy(
+          tokens: lowering.setting.tokens, vocabulary: shape.columns, module: module, .forward),
+        outputs: [outputBuffer(node.outputs[0])] + outputAuxiliaries(index), inputs: inputs,
+        .forward)
     case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext:
       forwardCollective(node)
     }
@@ -58,9 +66,11 @@ extension Emission {
         .gelu(rows: shape.rows, columns: shape.columns, .forward), outputs: [out],
         inputs: inputs, .forward)
     case .gatedUnit(let weighted):
+      let written = isForward && recipe.quantizes ? quantizedGatedUnit(node.outputs[0]) : out
       emit(
         .gatedUnit(rows: shape.rows, columns: shape.columns, weighted: weighted, .forward),
-        outputs: [out], inputs: inputs, .forward)
+        outputs: [written], inputs: inputs, .forward)
+      if written != out { transposeScales(of: written, shape, .forward) }
     case .add:
       emit(
         .add(rows: shape.rows, columns: shape.columns, terms: inputs.count), outputs: [out],
@@ -101,12 +111,36 @@ extension Emission {
       .convert(
         .quantize, rows: shape.rows, columns: shape.columns, from: recipe.activation, to: .float8),
       outputs: [out], inputs: [buffer], half)
-    // The scales of a product's left operand are wanted column by column.
+    transposeScales(of: out, shape, half)
+    quantizedRows[buffer] = out
+  }
+
+  /// The scales of a product's left operand are wanted column by column.
+  private func transposeScales(of buffer: BufferID, _ shape: Value, _ half: Programs.Pass) {
     emit(
       .convert(
         .transpose, rows: shape.rows, columns: (shape.columns + 127) / 128, from: .float32,
-        to: .float32), outputs: [out], inputs: [out], half)
-    quantizedRows[buffer] = out
+        to: .float32), outputs: [buffer], inputs: [buffer], half)
+  }
+
+  /// A gated unit's kernel writes FP8 at once where only a quantised product reads it.
+  private func quantizedGatedUnit(_ id: ValueID) -> BufferID {
+    let quantized = lowering.quantizedBuffer(id)
+    live[id.index] = quantized
+    quantizedRows[quantized] = quantized
+    return quantized
+  }
+
+  /// The weight of a quantised product in the layout that it reads, made anew each time.
+  func transposedWeight(_ id: ParameterID, _ half: Programs.Pass) -> BufferID {
+    let parameter = lowering.parameters[id.index]
+    let out = lowering.temporary(
+      "weight, transposed", .fixed(parameter.rows), parameter.columns, .float8, .workspace)
+    emit(
+      .convert(
+        .transpose, rows: .fixed(parameter.rows), columns: parameter.columns, from: .float8,
+        to: .float8), outputs: [out], inputs: [parameter.buffer], half)
+    return out
   }
 
   private func forwardLinear(_ node: Node) {
@@ -130,12 +164,15 @@ extension Emission {
       recipe.quantizes && input.format != .float8
       ? quantizedOperand(node.inputs[0], .forward) : need(node.inputs[0])
     let out = outputBuffer(node.outputs[0])
+    let weight =
+      recipe.quantizes
+      ? transposedWeight(node.parameters[0], .forward) : parameterBuffer(node.parameters[0])
     emit(
       .groupedMatmul(
         Matmul(
           m: input.rows, n: value(node.outputs[0]).columns, k: input.columns, pass: .forward,
           format: recipe.product), experts: experts), outputs: [out],
-      inputs: [operand, parameterBuffer(node.parameters[0]), need(node.inputs[1])], .forward)
+      inputs: [operand, weight, need(node.inputs[1])], .forward)
   }
 
   // MARK: Attention
@@ -204,7 +241,11 @@ extension Emission {
         source = quantizedOperand(node.inputs[0], .forward)
       }
       let routing = need(node.inputs[1])
-      if isDeviceProgram { emit(.launches(count: 2, .index), outputs: [], inputs: [], .forward) }
+      if isDeviceProgram {
+        emit(
+          .launches(count: 2, .index, rows: value(node.inputs[0]).rows), outputs: [],
+          inputs: [routing], .forward)
+      }
       emit(
         .permute(exchange: exchange, columns: value(node.outputs[0]).columns, .forward),
         outputs: node.outputs.map(outputBuffer), inputs: [source, routing], .forward)

@@ -50,6 +50,8 @@ struct Node {
     case combine(exchange: Int)
     case permute(exchange: Int)
     case unpermute(exchange: Int)
+    /// The loss of logits that are held whole.
+    case crossEntropy(module: Int)
     case headLoss(module: Int, vocabulary: Int)
     /// Tensor parallelism with sequence parallelism: rows are gathered before a column-parallel product…
     case gatherSequence

@@ -91,12 +91,28 @@ struct GraphBuilder {
       .tokens(shift: module + 1), [], ("labels", tokenRows, 1), format: .int32)
     graph.values[labels.index].carriesGradient = false
     let isShared = architecture.tiedEmbeddings || architecture.multiTokenPrediction > 0
+    guard setting.fusedHead else {
+      separateHead(state, labels, module: module)
+      return
+    }
     let weight = parameter(
       [module == 0 ? .head : .predictionHead], architecture.vocabularySize / setting.tensor,
       hidden, isShared: isShared)
     _ = node(
       .headLoss(module: module, vocabulary: architecture.vocabularySize / setting.tensor),
       [state, labels], ("loss", .fixed(1), 1), format: .float32, parameters: [weight])
+  }
+
+  /// The head as frameworks without a fused loss have it: logits, then their loss.
+  private mutating func separateHead(_ state: ValueID, _ labels: ValueID, module: Int) {
+    let isShared = architecture.tiedEmbeddings || architecture.multiTokenPrediction > 0
+    let logits = linear(
+      state, [module == 0 ? .head : .predictionHead],
+      architecture.vocabularySize / setting.tensor, "logits", format: recipe.activation)
+    graph.parameters[graph.parameters.count - 1].isShared = isShared
+    graph.parameters[graph.parameters.count - 1].isTied = isShared && architecture.tiedEmbeddings
+    _ = node(
+      .crossEntropy(module: module), [logits, labels], ("loss", .fixed(1), 1), format: .float32)
   }
 
   private mutating func predictionModule(_ stream: ValueID, _ depth: Int) -> ValueID {

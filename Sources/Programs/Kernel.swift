@@ -122,10 +122,13 @@ public enum Kernel: Hashable, Sendable {
   /// forward: hidden gradient, head gradient, loss(, tile of logits) ← hidden, head weight, labels: the
   /// logits are formed tile by tile and never held.
   case headLoss(tokens: Int, hidden: Int, vocabulary: Int, module: Int)
+  /// forward: loss, probabilities ← logits (tokens, vocabulary), labels;
+  /// backwardInput: logits' gradient ← probabilities, labels.
+  case crossEntropy(tokens: Int, vocabulary: Int, module: Int, Pass)
   /// A change of format or layout: out ← in.
   case convert(Streaming, rows: Rows, columns: Int, from: Format, to: Format)
   /// `count` kernels too small to be anything but launches.
-  case launches(count: Int, Streaming)
+  case launches(count: Int, Streaming, rows: Rows)
   /// The s² traffic of an unfused attention core: mask, softmax, dropout.
   case scores(AttentionShape, Streaming, elements: Double, bytesPerElement: Double)
   /// Sum of squares of a gradient: out ← gradient.

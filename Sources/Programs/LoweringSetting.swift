@@ -30,6 +30,9 @@ public struct LoweringSetting: Hashable, Sendable {
   public var recomputation: Recomputation
   /// One fused attention kernel, or two batched products with s² traffic in between.
   public var fusedAttention: Bool
+  /// The head's three products and its loss in one operation of the forward, logits never held; else
+  /// forward and backward have their own products.
+  public var fusedHead: Bool
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
   /// 0: every copy keeps the whole optimizer state; 1: each copy keeps a shard; 2: gradients are sharded
@@ -45,7 +48,8 @@ public struct LoweringSetting: Hashable, Sendable {
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
     sequenceParallel: Bool = false, recipe: Recipe = .float32,
-    recomputation: Recomputation = .none, fusedAttention: Bool = true, dropout: Bool = false,
+    recomputation: Recomputation = .none, fusedAttention: Bool = true, fusedHead: Bool = true,
+    dropout: Bool = false,
     zeroStage: Int = 1, gradientCopies: Int = 1, expertCopies: Int = 1
   ) {
     self.sequences = sequences
@@ -57,6 +61,7 @@ public struct LoweringSetting: Hashable, Sendable {
     self.recipe = recipe
     self.recomputation = recomputation
     self.fusedAttention = fusedAttention
+    self.fusedHead = fusedHead
     self.dropout = dropout
     self.zeroStage = zeroStage
     self.gradientCopies = gradientCopies
@@ -81,6 +86,7 @@ extension LoweringSetting {
       tensor: plan.tensorParallel, context: plan.contextParallel, expert: plan.expertParallel,
       sequenceParallel: plan.sequenceParallel, recipe: Recipe(plan.precision),
       recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
+      fusedHead: plan.fusedHead ?? (plan.precision.linearOperands == .float32),
       dropout: plan.dropout, zeroStage: plan.zeroStage.rawValue, gradientCopies: replicas,
       expertCopies: replicas / plan.expertParallel)
   }

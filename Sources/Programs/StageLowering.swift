@@ -153,6 +153,9 @@ final class StageLowering {
     case .dropout:
       let value = graph.values[node.outputs[0].index]
       return [temporary("mask", value.rows, value.columns, .byte)]
+    case .crossEntropy:
+      let value = graph.values[node.inputs[0].index]
+      return [temporary("probabilities of tokens", value.rows, value.columns, value.format)]
     case .headLoss:
       let value = graph.values[node.inputs[0].index]
       return [temporary("head's hidden gradient", value.rows, value.columns, value.format)]

@@ -34,7 +34,9 @@ struct DualPipeSteps {
     self.turnsOnOneRank = turnsOnOneRank
   }
 
-  /// All cells of the rank. The steps are numbered as in the published code.
+  /// All cells of the rank.
+  ///
+  /// The steps are numbered as in the published code.
   mutating func run() -> [Cell] {
     let isMiddle = distance == depth - 1
     let hops = depth - distance - 1
@@ -59,7 +61,9 @@ struct DualPipeSteps {
     }
   }
 
-  /// Step 2: forwards of both lanes in turn. The near lane's activation is received one forward
+  /// Step 2: forwards of both lanes in turn.
+  ///
+  /// The near lane's activation is received one forward
   /// ahead and, except in the middle, sent one forward later.
   private mutating func fillBothLanes(_ count: Int, isMiddle: Bool) {
     receive(.activation, .near)
@@ -87,8 +91,9 @@ struct DualPipeSteps {
     }
   }
 
-  /// Step 4, the main one: forwards of one lane overlapped with backwards of the other. The middle
-  /// ranks leave their first pair apart, which shortens the bubble.
+  /// Step 4, the main one: forwards of one lane overlapped with backwards of the other.
+  ///
+  /// The middle ranks leave their first pair apart, which shortens the bubble.
   private mutating func overlap(_ count: Int, isMiddle: Bool) {
     for index in 0..<count {
       if index == 0 && isMiddle {

@@ -15,6 +15,9 @@ struct GreedyPlanner {
     var inFlight: @Sendable (_ rank: Int) -> Int
     /// A weight half fills a gap if the gap that is known of has this many quarters of its length.
     var gapQuarters: Int
+    /// Whether a rank leaves a gap open that is too short for a weight half as long as it has idled
+    /// less than the rank that idled most, which costs nothing.
+    var sparesShortGaps = false
     /// How much less urgent than the rank's most urgent next action one may be that overtakes it.
     ///
     /// A rank that has run all forwards of the first leg overtakes at will, and its weight halves
@@ -40,6 +43,8 @@ struct GreedyPlanner {
   /// Weight halves whose input half is done, oldest first, with the urgency of that half.
   private var pending: [[(stage: Int, urgency: Int)]]
   private var busyUntil: [Int]
+  /// How long each rank has waited since its first action.
+  private var idle: [Int]
   private var wakes: [Int]
   private var cells: [[Cell]]
 
@@ -61,6 +66,7 @@ struct GreedyPlanner {
     pending = Array(repeating: [], count: ranks)
     busyUntil = [Int](repeating: 0, count: ranks)
     wakes = busyUntil
+    idle = busyUntil
     cells = [[Cell]](repeating: [], count: ranks)
   }
 
@@ -78,10 +84,8 @@ struct GreedyPlanner {
       if let choice {
         start(choice.pass, choice.stage, rank, now)
         remaining -= 1
-      } else if let stage = pending[rank].first?.stage,
-        next == Self.never || 4 * (next - now) >= policy.gapQuarters * costs.backwardWeight
-      {
-        start(.backwardWeight, stage, rank, now)
+      } else if let oldest = pending[rank].first, fills(next, rank, now) {
+        start(.backwardWeight, oldest.stage, rank, now)
         remaining -= 1
       } else {
         wakes[rank] = next
@@ -91,6 +95,15 @@ struct GreedyPlanner {
       ranks: cells, stageCount: ranks * legs, microbatchCount: microbatches,
       placement: legs == 1
         ? .looped(ranks: ranks, stagesPerRank: 1) : .vShaped(ranks: ranks))
+  }
+
+  /// Whether a rank uses the time until `next` for a weight half.
+  private func fills(_ next: Int, _ rank: Int, _ now: Int) -> Bool {
+    if next == Self.never { return true }
+    let gap = next - now
+    if gap >= costs.backwardWeight { return true }
+    if policy.sparesShortGaps, let most = idle.max(), gap <= most - idle[rank] { return false }
+    return 4 * gap >= policy.gapQuarters * costs.backwardWeight
   }
 
   /// The most urgent action that can start now, and when the next input arrives that is known of.
@@ -168,6 +181,7 @@ struct GreedyPlanner {
   }
 
   private mutating func start(_ pass: Action.Pass, _ stage: Int, _ rank: Int, _ now: Int) {
+    if !cells[rank].isEmpty { idle[rank] += now - busyUntil[rank] }
     var end = now
     switch pass {
     case .forward, .backward:

@@ -53,7 +53,9 @@ extension Schedule {
   }
 
   /// Takes the ranks in turn; each appends its next action if its inputs are there, its sends, and
-  /// their receives on the other rank. An idle cell passes one turn.
+  /// their receives on the other rank.
+  ///
+  /// An idle cell passes one turn.
   private func withTransfers() throws(ScheduleError) -> Schedule {
     var lowered = self
     lowered.ranks = ranks.map { _ in [] }

@@ -24,11 +24,14 @@ extension Schedule {
     var assumed = wanted
     if !wanted.contains(PassCosts.usual[0]) { assumed.append(PassCosts.usual[0]) }
     var candidates = published
+    var known = Set(published)
     for costs in assumed {
       for policy in policies {
         var planner = GreedyPlanner(
           ranks: ranks, legs: legs, microbatches: microbatches, costs: costs, policy: policy)
-        if let planned = planner.plan() { candidates.append(planned) }
+        if let planned = planner.plan(), known.insert(planned).inserted {
+          candidates.append(planned)
+        }
       }
     }
     guard let best = best(of: candidates, for: wanted) else {
@@ -38,7 +41,9 @@ extension Schedule {
   }
 
   /// The best of `candidates`: the shortest step, then the shortest stay of the busiest rank, then
-  /// the least memory; the first of equals. Under several sets of costs, times add up.
+  /// the least memory; the first of equals.
+  ///
+  /// Under several sets of costs, times add up.
   private static func best(of candidates: [Schedule], for costs: [PassCosts]) -> Schedule? {
     var best: (schedule: Schedule, key: [Double])?
     for candidate in candidates {

@@ -47,7 +47,7 @@ extension Cell: CustomStringConvertible {
     let afterStage = text.dropFirst(digits.count)
     let letters = afterStage.prefix { !($0.isASCII && $0.isNumber) }
     guard let stage = Int(digits), let microbatch = Int(afterStage.dropFirst(letters.count)),
-      microbatch >= 0
+      stage < 1 << 32, (0..<1 << 32).contains(microbatch)
     else {
       throw ScheduleError("a cell is a stage, an action and a microbatch, like 2F0 or 3RECV_B1")
     }
@@ -79,7 +79,9 @@ extension Schedule {
     ranks.map { $0.map(\.description).joined(separator: ",") + "\n" }.joined()
   }
 
-  /// Reads a schedule in the reference notation. Stages, microbatches and their ranks follow from the
+  /// Reads a schedule in the reference notation.
+  ///
+  /// Stages, microbatches and their ranks follow from the
   /// cells; whether the order can be carried out is for `validate()` to say.
   ///
   /// - Throws: the row (from 1), the cell (from 1) and what is wrong with it.
@@ -122,6 +124,13 @@ extension Schedule {
       }
     }
     if stages == 0 { throw ScheduleError("the schedule has no actions") }
+    // Keeps tables of stage times microbatch as small as the text.
+    guard stages * microbatches <= 2 * cellCount else {
+      throw ScheduleError(
+        "the schedule goes up to stage \(stages - 1) and microbatch \(microbatches - 1), which takes "
+          + "\(stages * microbatches) forwards and as many backwards, but has only \(cellCount) cells"
+      )
+    }
     var homes = [[Int]](repeating: [], count: stages)
     for (row, cells) in ranks.enumerated() {
       for action in cells.lazy.flatMap(\.actions) where homes[action.stage].last != row {

@@ -13,8 +13,9 @@ extension Schedule {
     }.joined(separator: "\n")
   }
 
-  /// The schedule as text by time: every rank is one line, scaled so that the makespan fits in
-  /// `width` characters. A cell wide enough shows its action, others the letter of their pass; a dot
+  /// The schedule as text by time, one line per rank, scaled so that the makespan fits in `width`.
+  ///
+  /// A cell wide enough shows its action, others the letter of their pass; a dot
   /// is idle time, `X` an overlapped pair.
   public func grid(times: PassTimes, width: Int = 100) throws(ScheduleError) -> String {
     let timing = try ScheduleTiming(self, times: times)

@@ -5,7 +5,9 @@
 public struct ScheduleTiming: Hashable, Sendable {
   /// When each cell starts, per rank, in the unit of the given times.
   public var starts: [[Double]]
-  /// When each cell ends, per rank. A group end lasts until its transfers are through.
+  /// When each cell ends, per rank.
+  ///
+  /// A group end lasts until its transfers are through.
   public var ends: [[Double]]
   /// From the start of the first action to the end of the last.
   public var makespan: Double

@@ -25,28 +25,32 @@ extension Schedule {
       published: [zeroBubbleV(ranks: ranks, microbatches: microbatches)])
   }
 
-  /// Both building blocks, followed more or less strictly, with weight halves in their own slots or
-  /// only in gaps.
+  /// Both building blocks, followed more or less strictly, with weight halves in slots of their own
+  /// or only in gaps that (nearly) hold them.
   private static func vPolicies(
     ranks: Int, held: Int, heldHalves: Int? = nil
   ) -> [GreedyPlanner.Policy] {
     let heldHalves = heldHalves ?? 2 * held
-    let freedoms: [(lead: Int, weightDelay: Int?)] = [
-      (0, nil), (1, nil), (2, nil), (4, nil), (6 * VPattern.period, nil), (2, 1), (2, 2), (4, 2),
-      (6, 2),
+    let manners: [(lead: Int, weightDelay: Int?, quarters: Int)] = [
+      (1, nil, 4), (1, 2, 3), (4, nil, 3), (4, nil, 4), (2, 1, 4), (4, 2, 3), (4, 2, 4), (6, 2, 4),
+      (3, 4, 3), (9, 2, 1),
+      (6 * VPattern.period, nil, 0),
     ]
-    return [VPattern.half(ranks), .third(ranks)].flatMap { pattern in
-      freedoms.flatMap { lead, weightDelay in
-        [0, 2, 3, 4].map { quarters in
-          GreedyPlanner.Policy(
-            urgency: pattern.urgency, held: held, heldHalves: { _ in heldHalves },
-            inFlight: { _ in held }, gapQuarters: quarters, lead: lead,
-            weightUrgency: weightDelay.map { delay in
-              { rank, input in pattern.freeSlot(rank, from: input + delay) }
-            })
-        }
+    // With fewer microbatches than the pattern needs to unfold, backwards first does as well.
+    let plain = GreedyPlanner.Policy(
+      urgency: { pass, leg, _, _ in (pass == .forward ? 2 : 0) + 1 - leg }, held: held,
+      heldHalves: { _ in heldHalves }, inFlight: { _ in held }, gapQuarters: 2, lead: 3)
+    let patterned = [VPattern.half(ranks), .third(ranks)].flatMap { pattern in
+      manners.map { lead, weightDelay, quarters in
+        GreedyPlanner.Policy(
+          urgency: pattern.urgency, held: held, heldHalves: { _ in heldHalves },
+          inFlight: { _ in held }, gapQuarters: quarters, lead: lead,
+          weightUrgency: weightDelay.map { delay in
+            { rank, input in pattern.freeSlot(rank, from: input + delay) }
+          })
       }
     }
+    return patterned + [plain]
   }
 }
 
@@ -58,6 +62,18 @@ struct VPattern {
 
   /// Slots of forward down, forward up, backward up, backward down, for each rank.
   let slots: [[Int]]
+  /// How many slots after each slot of the period a rank is free for a weight half.
+  private let waits: [[Int]]
+
+  init(slots: [[Int]]) {
+    self.slots = slots
+    waits = slots.map { slots in
+      let taken = Set(slots.map { $0 % Self.period })
+      return (0..<Self.period).map { slot in
+        (0..<Self.period).first { !taken.contains((slot + $0) % Self.period) } ?? 0
+      }
+    }
+  }
 
   /// The pattern of V-Half.
   static func half(_ ranks: Int) -> VPattern {
@@ -87,8 +103,6 @@ struct VPattern {
 
   /// The first slot from `slot` on in which a rank runs neither a forward nor a backward for input.
   func freeSlot(_ rank: Int, from slot: Int) -> Int {
-    var slot = slot
-    while slots[rank].contains(where: { ($0 - slot).isMultiple(of: Self.period) }) { slot += 1 }
-    return slot
+    slot + waits[rank][slot % Self.period]
   }
 }

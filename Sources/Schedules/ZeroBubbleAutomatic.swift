@@ -8,7 +8,7 @@ extension Schedule {
     return planned(
       ranks: ranks, legs: 1, microbatches: microbatches, costs: costs,
       policies: inFlights.flatMap { inFlight in
-        policies(held: ranks, heldHalves: { 2 * ranks - $0 }, inFlight: inFlight)
+        policies(held: ranks, heldHalves: { _ in 2 * ranks }, inFlight: inFlight)
       },
       published: [zeroBubbleH1(ranks: ranks, microbatches: microbatches)])
   }
@@ -20,13 +20,14 @@ extension Schedule {
   static func zeroBubble2P(ranks: Int, microbatches: Int, costs: PassCosts?) -> Schedule {
     let spared = microbatches > 2 * ranks ? 0 : 1
     let inFlights: [@Sendable (Int) -> Int] = [
-      { 2 * (ranks - $0) - 1 }, { 2 * (ranks - $0) }, { 2 * ranks - $0 }, { _ in 2 * ranks },
+      { 2 * (ranks - $0) - 1 }, { 2 * (ranks - $0) }, { _ in 2 * ranks },
+      { 2 * (ranks - $0) - ($0 < ranks / 2 ? 0 : 1) },
     ]
     return planned(
       ranks: ranks, legs: 1, microbatches: microbatches, costs: costs,
       policies: inFlights.flatMap { inFlight in
-        [2 * ranks - 1, 2 * ranks, 3 * ranks].flatMap { held in
-          policies(held: held, heldHalves: { 4 * ranks - max($0, spared) }, inFlight: inFlight)
+        [2 * ranks, 3 * ranks, 4 * ranks].flatMap { held in
+          policies(held: held, heldHalves: { _ in 4 * ranks - spared }, inFlight: inFlight)
         }
       },
       published: [zeroBubbleH2(ranks: ranks, microbatches: microbatches)])
@@ -38,10 +39,10 @@ extension Schedule {
     inFlight: @escaping @Sendable (Int) -> Int
   ) -> [GreedyPlanner.Policy] {
     [Action.Pass.backwardInput, .forward].flatMap { first in
-      (0...4).map { quarters in
+      [(0, false), (0, true), (4, false)].map { quarters, spares in
         GreedyPlanner.Policy(
           urgency: { pass, _, _, _ in pass == first ? 0 : 1 }, held: held, heldHalves: heldHalves,
-          inFlight: inFlight, gapQuarters: quarters, lead: 1)
+          inFlight: inFlight, gapQuarters: quarters, sparesShortGaps: spares, lead: 1)
       }
     }
   }

@@ -209,7 +209,8 @@ private struct ActionBackend<P: Pricing>: Backend {
       transfers.append(started)
       return TransferHandle(transfers.count - 1)
     case .dispatch, .combine, .combineBackward, .dispatchBackward:
-      let price = simulation.pricing.price(ofExchange: work, rows: rows(instance))
+      let price = simulation.pricing.price(
+        ofExchange: work, rows: rows(instance), isOverlapped: isPair)
       started.preparation = picoseconds(price.preparation)
       started.payload = picoseconds(price.payload * rank.slowness)
     case .allGather, .reduceScatter, .allReduce:

@@ -41,7 +41,8 @@ public protocol Pricing: Sendable {
   /// A kernel on a rank; `isOverlapped` where a communication kernel shares the device.
   func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double
   /// Dispatch, combine and their gradients.
-  func price(ofExchange transfer: Transfer, rows: ExchangeRows) -> ExchangePrice
+  func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
+    -> ExchangePrice
   /// A collective within a group of ranks, of the stage with this number.
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double
   /// A message between pipeline ranks.

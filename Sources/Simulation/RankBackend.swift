@@ -9,6 +9,8 @@ struct RankBackend<P: Pricing>: Backend {
   let index: Int
   /// The round of its group in which this rank has arrived, −1 if it has not.
   private var arrivedRound = -1
+  /// The round whose record it has taken; the others may still have to take theirs.
+  private var takenRound = -1
   private var itemStart: Int64 = 0
   private var handles: [Pending] = []
 
@@ -42,8 +44,10 @@ struct RankBackend<P: Pricing>: Backend {
     let size = world.groupSize
     let group = index / size
     let round = world.groups[group].round
+    if takenRound == round { return .later }
     if arrivedRound != round {
       arrivedRound = round
+      world.arrivals += 1
       world.groups[group].arrived += 1
     }
     guard world.groups[group].arrived == size else { return .later }
@@ -55,6 +59,7 @@ struct RankBackend<P: Pricing>: Backend {
         of: item, slowness: members.map(\.slowness), offsets: members.map { $0.clock - start })
     }
     take(world.groups[group].records[index - first], item)
+    takenRound = round
     world.groups[group].taken += 1
     if world.groups[group].taken == size {
       world.groups[group] = ActionGroup()
@@ -123,6 +128,7 @@ struct RankBackend<P: Pricing>: Backend {
     let stage = Int(instance.stage)
     let duration = picoseconds(
       world.simulation.pricing.seconds(ofCollective: work, stage: stage))
+    world.arrivals += 1
     let pending = world.collectives.arrive(
       index, replica: rank.replica, work, stage: stage, at: rank.clock, duration: duration)
     handles.append(.collective(pending))
@@ -193,6 +199,7 @@ struct RankBackend<P: Pricing>: Backend {
   mutating func agree() -> Bool {
     if !rank.hasAgreed {
       rank.hasAgreed = true
+      world.arrivals += 1
       world.agreement.arrived += 1
       world.agreement.latest = max(world.agreement.latest, rank.clock)
     }

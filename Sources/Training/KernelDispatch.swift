@@ -61,7 +61,8 @@ extension RankBackend {
     case .adamW: updateShard(segment: index, stage: Int(instance.stage))
     case .fold(let elements): add(bound[0], bound[0], bound[1], count: elements)
     case .clear(let elements): fill(bound[0], with: 0, count: elements)
-    case .scores: preconditionFailure("CPU ranks compute attention as one kernel.")
+    case .scores, .crossEntropy:
+      preconditionFailure("CPU ranks compute attention and loss as one kernel each.")
     }
   }
 
@@ -146,8 +147,9 @@ extension RankBackend {
   // MARK: Rows
 
   private func norm(_ bound: BoundOperation) {
-    guard case .norm(let shape, let columns, let epsilon, let centred, let pass) =
-      bound.operation.kernel
+    guard
+      case .norm(let shape, let columns, let epsilon, let centred, let pass) =
+        bound.operation.kernel
     else { return }
     let rows = rows(shape, bound.instance)
     if pass == .forward {

@@ -116,7 +116,9 @@ final class RankBackend: Backend {
   func address(_ buffer: BufferID, _ instance: Instance) -> UnsafeMutableRawPointer {
     let stage = Int(instance.stage)
     let slot = instance.microbatch < 0 ? microbatches : Int(instance.microbatch)
-    guard let found = memory[stage]!.slots[slot * memory[stage]!.program.buffers.count + Int(buffer.index)]
+    guard
+      let found = memory[stage]!.slots[
+        slot * memory[stage]!.program.buffers.count + Int(buffer.index)]
     else {
       preconditionFailure(
         "\(assignment.programs[stage].buffers[Int(buffer.index)].name) has no memory.")

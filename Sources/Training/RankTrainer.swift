@@ -222,7 +222,7 @@ extension Item {
   fileprivate var isPipelineWork: Bool {
     switch self {
     case .run, .overlapped, .start, .wait, .handOver: true
-    case .reduce, .norm, .agree, .update, .gather: false
+    case .reduce, .norm, .agree, .update, .settle: false
     }
   }
 }

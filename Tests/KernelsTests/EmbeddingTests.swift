@@ -60,8 +60,9 @@ import Testing
     #expect(more == [3, 5, 7, 9, 11, 13])
   }
 
-  @Test func thisProcessorHasWhatTheKernelsNeed() {
+  @Test func thisProcessorHasWhatTheKernelsNeedAndOpenBLASUsesIt() {
     #expect(missingProcessorFeatures() == [])
     #expect(matmulIdentity().contains("OpenBLAS"))
+    #expect(!matmulIdentity().hasSuffix("Prescott"), "AVX2 is there, so a core with AVX2 is chosen")
   }
 }

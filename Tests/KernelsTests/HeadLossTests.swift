@@ -59,6 +59,17 @@ import Testing
     #expect(a.0 == b.0 && a.1 == b.1 && a.2 == b.2)
   }
 
+  @Test func aProductOfSubnormalNumbersIsZero() {
+    let tiny = [Float](repeating: .leastNonzeroMagnitude, count: 64)
+    let large = [Float](repeating: 1e30, count: 64)
+    let size = ProductSize(m: 8, n: 8, k: 8)
+    let out = filled(64) {
+      matmul(
+        $0, stride: 8, Factor(tiny, stride: 8), Factor(large, stride: 8), size, on: Workbench())
+    }
+    #expect(out == [Float](repeating: 0, count: 64))
+  }
+
   @Test func aLabelOutsideTheVocabularyTraps() async {
     await #expect(processExitsWith: .failure) {
       var workspace: [Float] = [0, 0]

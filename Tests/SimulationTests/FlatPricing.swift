@@ -17,7 +17,9 @@ struct FlatPricing: Pricing {
     isOverlapped ? kernel * overlapFactor : kernel
   }
 
-  func price(ofExchange transfer: Transfer, rows: ExchangeRows) -> ExchangePrice { exchange }
+  func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
+    -> ExchangePrice
+  { exchange }
 
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double { collective }
 

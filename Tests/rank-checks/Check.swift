@@ -36,6 +36,7 @@ let checks =
     Check(name: "all-gather", run: allGatherAgrees),
     Check(name: "all-to-all", run: allToAllAgrees),
     Check(name: "broadcast", run: broadcastAgrees),
+    Check(name: "agreement", run: agreementIsFound),
     Check(name: "duplicate", run: duplicateIsApart),
   ]
 

@@ -103,3 +103,15 @@ func duplicateIsApart(_ communicator: any Communicator) throws {
   try requests.waitAll()
   try expect(Array(received.read), [0, 1], "values")
 }
+
+/// All ranks hear the same: nothing, or who is the first to differ from rank 0, and in what.
+func agreementIsFound(_ communicator: any Communicator) throws {
+  let common = SharedFact("run file", "tiny.yaml")
+  try expect(try communicator.disagreement(on: [common]), nil, "equal facts")
+  let last = communicator.size - 1
+  let program = SharedFact("program", communicator.rank == last ? "two" : "three")
+  let expected =
+    last == 0
+    ? nil : "rank \(communicator.worldRanks[last]) has another program: two instead of three"
+  try expect(try communicator.disagreement(on: [common, program]), expected, "an odd one out")
+}

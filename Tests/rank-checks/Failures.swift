@@ -45,3 +45,11 @@ func tooLong(_ world: any Communicator) throws {
   }
   try world.barrier()
 }
+
+/// Exchanges messages for half a minute, unless the network is cut meanwhile.
+func untilCut(_ world: any Communicator) throws {
+  for _ in 0..<300 {
+    _ = try world.allReduce(1, .sum)
+    usleep(100_000)
+  }
+}

@@ -43,3 +43,23 @@ private func pingPong(
     try world.send(UnsafeRawBufferPointer(buffer), to: 0, tag: 0)
   }
 }
+
+/// Prints at how many MB/s the first rank's messages reach the last one: `6.0 MB/s`.
+func megabyteAcross(_ world: any Communicator) throws {
+  let bytes = 1 << 20
+  let memory = Memory<UInt8>(bytes) { _ in 1 }
+  let buffer = UnsafeMutableRawBufferPointer(memory.buffer)
+  let clock = ContinuousClock()
+  try world.barrier()
+  let start = clock.now
+  for _ in 0..<4 {
+    if world.rank == 0 {
+      try world.send(UnsafeRawBufferPointer(buffer), to: world.size - 1, tag: 0)
+    } else if world.rank == world.size - 1 {
+      try world.receive(into: buffer, from: 0, tag: 0)
+    }
+  }
+  try world.barrier()
+  let seconds = start.duration(to: clock.now) / .seconds(1)
+  if world.rank == 0 { print("\(Double(4 * bytes) / 1e6 / seconds) MB/s") }
+}

@@ -12,9 +12,11 @@ import OpenMPI
 ///     mpirun -n 3 rank-checks kill 1           rank 1 dies by SIGKILL: status 137
 ///     mpirun -n 3 rank-checks stop 1           rank 1 is stopped: the timeout names it
 ///     mpirun -n 3 rank-checks stop-barrier 1   the same, found out in a collective
+///     mpirun -n 4 rank-checks cut              exchanges messages for half a minute
 ///     mpirun -n 2 rank-checks long             a message longer than its buffer
 ///     mpirun -n 4 rank-checks hosts            prints "rank R of N on HOST" from each rank
 ///     mpirun -n 2 rank-checks speed            prints times of messages between two ranks
+///     mpirun -n 4 rank-checks megabyte-across  prints the rate from the first rank to the last
 @main struct RankChecks {
   static func main() throws {
     let arguments = Array(CommandLine.arguments.dropFirst())
@@ -25,7 +27,7 @@ import OpenMPI
     }
     let scenario = arguments.first ?? "checks"
     let rank = arguments.dropFirst().first.flatMap { Int($0) } ?? 0
-    let stopping = scenario.hasPrefix("stop")
+    let stopping = scenario.hasPrefix("stop") || scenario == "cut"
     try MPISession.run(
       timeout: stopping ? .seconds(1) : .seconds(30), status: { $0 is PlannedFailure ? 3 : 1 }
     ) { world in
@@ -43,9 +45,11 @@ import OpenMPI
     case "kill": try dying(world, on: rank, by: SIGKILL)
     case "stop": try stopping(world, on: rank)
     case "stop-barrier": try dying(world, on: rank, by: SIGSTOP)
+    case "cut": try untilCut(world)
     case "long": try tooLong(world)
     case "hosts": try hosts(world)
     case "speed": try speed(world)
+    case "megabyte-across": try megabyteAcross(world)
     default: throw CheckFailure(description: "no scenario is called \(scenario)")
     }
   }

@@ -1,0 +1,158 @@
+import Clusters
+import Costs
+import Models
+import Plans
+import Programs
+
+/// Prices of a plan on a cluster, from the cost model.
+///
+/// Kernels of fixed size are priced once per kind and kept; those of routed rows are priced at whole
+/// blocks of rows.
+public struct ClusterPricing: Pricing {
+  let cluster: Cluster
+  let plan: Plan
+  let device: DeviceModel
+  private let kernels: KernelPricing
+  private let exchange: ExchangeCost
+  private let collectives: CollectiveCost
+  let reach: ExpertReach?
+  private let tokens: Int
+
+  /// Prices for a plan of a model on a cluster.
+  ///
+  /// - Throws: `NumberTableError` if the cluster's device lacks a constant.
+  public init(_ cluster: Cluster, plan: Plan, architecture: Architecture) throws(NumberTableError)
+  {
+    self.cluster = cluster
+    self.plan = plan
+    device = try DeviceModel(cluster.device)
+    kernels = KernelPricing(device, plan: plan)
+    let network =
+      cluster.node.adapters?.bandwidth.value.value
+      ?? cluster.node.link.bandwidth.value.value
+    let nvlink = cluster.node.link.bandwidth.value.value
+    exchange = ExchangeCost(
+      try ExchangeConstants(
+        table: ExchangeConstants.deepEPTable, networkBandwidth: network, nvlinkBandwidth: nvlink))
+    collectives = CollectiveCost(
+      try CollectiveConstants(
+        table: CollectiveConstants.table, networkBandwidth: network, nvlinkBandwidth: nvlink))
+    tokens = plan.tokensPerMicrobatch / plan.contextParallel
+    reach = Self.reach(architecture, plan, cluster)
+  }
+
+  private static func reach(_ architecture: Architecture, _ plan: Plan, _ cluster: Cluster)
+    -> ExpertReach?
+  {
+    guard let mixture = architecture.feedForwards.compactMap(\.mixture).first,
+      plan.expertParallel > 1
+    else { return nil }
+    let routing = ExpertRouting(
+      experts: mixture.routedExperts, expertsPerToken: mixture.expertsPerToken,
+      groups: mixture.groups, groupsPerToken: mixture.groupsPerToken,
+      scoredPerGroup: mixture.groupScore == .sumOfTopTwo ? 2 : 1)
+    return routing.reach(
+      ranks: plan.expertParallel,
+      ranksPerNode: min(
+        plan.expertParallel, max(1, cluster.node.devices.value / plan.tensorParallel)))
+  }
+
+  /// The rows of one exchange where every rank receives the same.
+  public func balancedRows(_ architecture: Architecture) -> (received: Int, routed: Int, sent: Int)
+  {
+    let chosen = architecture.feedForwards.compactMap(\.mixture).first?.expertsPerToken ?? 1
+    let rows = plan.sequenceParallel ? tokens / plan.tensorParallel : tokens
+    let copies = Int((Double(rows) * (reach?.ranks ?? 1)).rounded())
+    return (copies, rows * chosen, copies)
+  }
+
+  public func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
+    kernels.seconds(of: operation, rows: rows, isOverlapped: isOverlapped)
+  }
+
+  public func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
+    -> ExchangePrice
+  {
+    guard let reach else { return ExchangePrice(preparation: 0, payload: 0) }
+    let direction: ExchangeShape.Direction
+    var countsAreKnown = true
+    switch transfer.kind {
+    case .dispatch: (direction, countsAreKnown) = (.dispatch, false)
+    case .combineBackward: direction = .dispatch
+    default: direction = .combine
+    }
+    let mine = exchangeRows(transfer, rows)
+    let own = plan.sequenceParallel ? tokens / plan.tensorParallel : tokens
+    let load = max(1, Double(mine) / (Double(own) * reach.ranks))
+    let parts = exchange.parts(
+      ExchangeShape(
+        direction, tokens: own, rowBytes: Double(transfer.bytesPerRow), reach: reach,
+        ranks: plan.expertParallel, ranksPerNode: cluster.node.devices.value, load: load,
+        countsAreKnown: countsAreKnown),
+      multiprocessors: max(1, plan.communicationSMs), besideComputation: isOverlapped)
+    return ExchangePrice(
+      preparation: parts.layout + parts.notify, payload: parts.payload.seconds)
+  }
+
+  /// What this rank receives, or sends back.
+  private func exchangeRows(_ transfer: Transfer, _ rows: ExchangeRows) -> Int {
+    switch transfer.kind {
+    case .dispatch(let exchange), .combine(let exchange), .combineBackward(let exchange),
+      .dispatchBackward(let exchange):
+      rows.received[exchange]
+    default: 0
+    }
+  }
+
+  // MARK: Collectives and messages
+
+  public func seconds(ofCollective transfer: Transfer, stage: Int) -> Double {
+    let bytes = Double(ExchangeRows()(transfer.rows)) * Double(transfer.bytesPerRow)
+    switch transfer.kind {
+    case .allGather(let of):
+      let group = group(of)
+      return collectives.allGather(bytes: bytes * Double(group.ranks), group: group).seconds
+    case .reduceScatter(let of):
+      return collectives.reduceScatter(bytes: bytes, group: group(of)).seconds
+    case .allReduce(let of):
+      return collectives.allReduce(bytes: bytes, group: group(of)).seconds
+    default: return 0
+    }
+  }
+
+  private func group(_ kind: TransferKind.Group) -> CollectiveGroup {
+    let perNode = cluster.node.devices.value
+    let directions = plan.isBidirectional ? 2 : 1
+    let replicas = plan.dataParallel * plan.contextParallel
+    switch kind {
+    case .tensor:
+      return CollectiveGroup(
+        ranks: plan.tensorParallel, ranksPerNode: min(plan.tensorParallel, perNode))
+    case .context:
+      return CollectiveGroup(
+        ranks: plan.contextParallel,
+        ranksPerNode: max(1, min(plan.contextParallel, perNode / plan.tensorParallel)))
+    case .gradient, .sharedEmbedding, .sharedHead:
+      return CollectiveGroup(
+        ranks: replicas * directions,
+        ranksPerNode: max(1, min(replicas, perNode / plan.tensorParallel)))
+    case .expertGradient:
+      let stride = plan.tensorParallel * plan.contextParallel * plan.expertParallel
+      return CollectiveGroup(
+        ranks: replicas * directions / plan.expertParallel,
+        ranksPerNode: max(1, perNode / stride))
+    case .world:
+      return CollectiveGroup(ranks: plan.worldSize, ranksPerNode: min(plan.worldSize, perNode))
+    }
+  }
+
+  public func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double {
+    let stride = plan.worldSize / plan.pipelineParallel
+    let isInside = cluster.node(of: from * stride) == cluster.node(of: to * stride)
+    return collectives.send(bytes: Double(bytes), insideNode: isInside).seconds
+  }
+
+  public func secondsOfAgreement() -> Double {
+    plan.worldSize == 1 ? 0 : collectives.allReduce(bytes: 8, group: group(.world)).seconds
+  }
+}

@@ -1,0 +1,35 @@
+import Clusters
+import Costs
+import Models
+import Plans
+import Schedules
+
+/// A plan of a model on a cluster, ready to be simulated.
+public struct PlannedStep: Sendable {
+  public let placed: PlacedPlan
+  public let cluster: Cluster
+  public let input: StepInput
+  public let pricing: ClusterPricing
+
+  /// Places and lowers a plan and prices it.
+  ///
+  /// - Throws: `PlanError`, `ScheduleError` or `NumberTableError`.
+  public init(architecture: Architecture, cluster: Cluster, plan: Plan) throws {
+    placed = try plan.validated(
+      for: architecture, on: .devices(cluster.rankCount),
+      multiprocessors: cluster.device.multiprocessors.value)
+    self.cluster = cluster
+    pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    input = try StepInput(placed, rows: pricing.balancedRows(architecture))
+  }
+
+  /// The simulation of the step, to be adjusted and run.
+  public var simulation: StepSimulation<ClusterPricing> {
+    StepSimulation(input, pricing: pricing)
+  }
+
+  /// Simulates the step with one rank for all that do the same, and reads the figures.
+  public func report() -> StepReport {
+    StepReport(simulation.run(), placed: placed, cluster: cluster)
+  }
+}

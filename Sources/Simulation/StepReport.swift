@@ -1,0 +1,213 @@
+import Clusters
+import Engines
+import Models
+import Plans
+import Programs
+import Quantities
+
+/// What a step costs: the figures that people read, in seconds, bytes and shares.
+///
+/// The split is read at pipeline position 0 of the slowest replica; beside it stand the mean over
+/// positions and every position.
+public struct StepReport: Hashable, Sendable {
+  /// Seconds of each part; they add up to the step.
+  public struct Split: Hashable, Sendable {
+    public var forward: Double
+    public var bubble: Double
+    public var backwardInput: Double
+    public var backwardWeight: Double
+    public var overlapped: Double
+    public var optimizer: Double
+  }
+
+  /// Seconds of one kind of communication on the reference rank.
+  public struct Communication: Hashable, Sendable {
+    /// From start to end of each transfer on its stream.
+    public var total: Double
+    /// The compute stream stood still while bytes moved.
+    public var exposed: Double
+    /// The compute stream stood still for a peer.
+    public var waiting: Double
+
+    /// What ran beside computation.
+    public var hidden: Double { max(0, total - exposed - waiting) }
+  }
+
+  /// Bytes on the fullest rank, by use, at its peak.
+  public struct Memory: Hashable, Sendable {
+    public var position: Int
+    public var peak: Int
+    public var limit: Int
+    public var parameters: Int
+    public var gradients: Int
+    public var optimizer: Int
+    public var activations: Int
+    public var communication: Int
+  }
+
+  /// What a pipeline position holds and needs.
+  public struct Stage: Hashable, Sendable {
+    public var position: Int
+    public var stages: [Int]
+    public var units: [String]
+    public var split: Split
+    public var memory: Memory
+  }
+
+  public var model: String
+  public var cluster: String
+  public var plan: String
+  public var ranks: Int
+  public var stepSeconds: Double
+  public var split: Split
+  public var splitMean: Split
+  public var splitByPosition: [Split]
+  public var tokensPerStep: Int
+  public var expert: Communication
+  public var pipeline: Communication
+  public var data: Communication
+  public var tensor: Communication
+  public var context: Communication
+  public var memory: Memory
+  public var stages: [Stage]
+  /// FLOPs of the model for one token: attention counted on and below the diagonal, and in full.
+  public var flopsPerTokenCausal: Double
+  public var flopsPerTokenNonCausal: Double
+  /// FLOPs that the ranks really carry out in a step, recomputation and prediction modules included.
+  public var hardwareFLOPsCausal: Double
+  /// FLOPs per second of a rank's 16-bit tensor cores.
+  public var peakFLOPs: Double
+  public var operations: Int
+  public var walkedOperations: Int
+}
+
+extension StepReport {
+  public var fits: Bool { memory.peak <= memory.limit }
+  public var tokensPerSecond: Double { Double(tokensPerStep) / stepSeconds }
+  public var tokensPerSecondPerGPU: Double { tokensPerSecond / Double(ranks) }
+  public var tokensPerDay: Double { tokensPerSecond * 86_400 }
+  public var flopsPerGPUCausal: Double { tokensPerSecondPerGPU * flopsPerTokenCausal }
+  public var flopsPerGPUNonCausal: Double { tokensPerSecondPerGPU * flopsPerTokenNonCausal }
+  /// Model FLOPs over the 16-bit peak.
+  public var mfuCausal: Double { flopsPerGPUCausal / peakFLOPs }
+  public var mfuNonCausal: Double { flopsPerGPUNonCausal / peakFLOPs }
+  /// FLOPs carried out, recomputation included, over the 16-bit peak; attention counted causally.
+  public var hfuCausal: Double {
+    hardwareFLOPsCausal / (stepSeconds * Double(ranks) * peakFLOPs)
+  }
+
+  /// GPU-hours for a number of tokens.
+  public func gpuHours(tokens: Double) -> Double {
+    tokens / tokensPerSecond * Double(ranks) / 3600
+  }
+}
+
+extension StepReport {
+  /// Reads a result.
+  public init(_ result: StepResult, placed: PlacedPlan, cluster: Cluster) {
+    let (architecture, plan) = (placed.architecture, placed.plan)
+    let positions = Dictionary(grouping: result.ranks, by: \.position)
+    let slowest = (0..<placed.schedule.ranks.count).map { position in
+      Self.slowest(positions[position] ?? [])
+    }
+    let splits = slowest.map { Split($0.split) }
+    let reference = slowest[0]
+    model = architecture.name
+    self.cluster = cluster.name
+    self.plan = plan.name
+    ranks = plan.worldSize
+    stepSeconds = Double(result.step) / 1e12
+    split = splits[0]
+    splitMean = Split(mean: splits)
+    splitByPosition = splits
+    tokensPerStep = plan.globalBatch * plan.sequenceLength
+    expert = Communication(reference.expert)
+    pipeline = Communication(reference.pipeline)
+    data = Communication(reference.data)
+    tensor = Communication(reference.tensor)
+    context = Communication(reference.context)
+    let limit = Int(cluster.device.memory.size.value.bytes)
+    let memories = slowest.map { Memory($0, limit: limit) }
+    memory = memories.max { $0.peak < $1.peak } ?? memories[0]
+    stages = slowest.indices.map { position in
+      let held = placed.schedule.placement.stages(ofRank: position)
+      return Stage(
+        position: position, stages: held,
+        units: held.map { Self.describe(placed.layout.stages[$0], architecture) },
+        split: splits[position], memory: memories[position])
+    }
+    let length = plan.sequenceLength
+    flopsPerTokenCausal = Double(architecture.trainingFlops(sequence: length, causal: true).total)
+    flopsPerTokenNonCausal = Double(architecture.trainingFlops(sequence: length, causal: false).total)
+    let perPosition = slowest.reduce(0) { $0 + $1.causalFLOPs }
+    hardwareFLOPsCausal = perPosition * Double(plan.worldSize) / Double(slowest.count)
+    peakFLOPs = cluster.device.peak(.bf16)?.value ?? cluster.device.peak(.fp16)?.value ?? 1
+    operations = result.operations * plan.worldSize / result.ranks.count
+    walkedOperations = result.walkedOperations
+  }
+
+  private static func slowest(_ ranks: [RankResult]) -> RankResult {
+    var slowest = ranks[0]
+    for rank in ranks where rank.split.bubble < slowest.split.bubble { slowest = rank }
+    return slowest
+  }
+
+  /// What a stage holds, in few words: `embedding, 3 dense, 1 mixture`.
+  private static func describe(_ units: [Unit], _ architecture: Architecture) -> String {
+    var parts: [String] = []
+    var dense = 0
+    var mixtures = 0
+    for unit in units {
+      switch unit {
+      case .embedding: parts.append("embedding")
+      case .layer(let index):
+        if architecture.feedForwards[index].mixture == nil { dense += 1 } else { mixtures += 1 }
+      case .head, .multiTokenPrediction: break
+      }
+    }
+    if dense > 0 { parts.append("\(dense) dense") }
+    if mixtures > 0 { parts.append("\(mixtures) mixture") }
+    if units.contains(.head) { parts.append("head") }
+    let predictions = units.count { $0.isPrediction }
+    if predictions > 0 { parts.append("\(predictions) MTP") }
+    return parts.joined(separator: ", ")
+  }
+}
+
+extension StepReport.Split {
+  init(_ split: StepSplit) {
+    self.init(
+      forward: Double(split.forward) / 1e12, bubble: Double(split.bubble) / 1e12,
+      backwardInput: Double(split.backwardInput) / 1e12,
+      backwardWeight: Double(split.backwardWeight) / 1e12,
+      overlapped: Double(split.overlapped) / 1e12, optimizer: Double(split.optimizer) / 1e12)
+  }
+
+  init(mean splits: [StepReport.Split]) {
+    func mean(_ path: KeyPath<StepReport.Split, Double>) -> Double {
+      splits.reduce(0) { $0 + $1[keyPath: path] } / Double(splits.count)
+    }
+    self.init(
+      forward: mean(\.forward), bubble: mean(\.bubble), backwardInput: mean(\.backwardInput),
+      backwardWeight: mean(\.backwardWeight), overlapped: mean(\.overlapped),
+      optimizer: mean(\.optimizer))
+  }
+}
+
+extension StepReport.Communication {
+  init(_ exposure: Exposure) {
+    self.init(
+      total: Double(exposure.total) / 1e12, exposed: Double(exposure.exposed) / 1e12,
+      waiting: Double(exposure.waiting) / 1e12)
+  }
+}
+
+extension StepReport.Memory {
+  init(_ rank: RankResult, limit: Int) {
+    func part(_ use: Buffer.Use) -> Int { rank.memory.peakParts[Int(use.rawValue)] }
+    self.init(
+      position: rank.position, peak: rank.memory.peak, limit: limit, parameters: part(.parameter),
+      gradients: part(.gradient), optimizer: part(.optimizer),
+      activations: part(.activation) + part(.workspace), communication: part(.communication))
+  }
+}
