@@ -129,8 +129,10 @@ public struct Plan: Hashable, Sendable {
   /// Whether attention runs as one fused kernel, or as two batched products with the s² traffic of mask,
   /// softmax and dropout in between, as before FlashAttention.
   public var fusedAttention = true
-  /// Whether the head's products and its loss are one operation of the forward, in tiles; else logits are
-  /// formed whole, and the backward has its own products. Nil for fused in float32, else separate.
+  /// Whether the head's products and its loss are one operation of the forward, in tiles.
+  ///
+  /// Else logits are formed whole, and the backward has products of its own. Nil means fused in
+  /// float32, separate otherwise.
   public var fusedHead: Bool?
   /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
   public var dropout = false

@@ -3,8 +3,9 @@ import Plans
 import Programs
 import Testing
 
-/// A machine that only keeps books: which buffers are alive, which hold something, which transfers are
-/// under way. It stops at the first step that a real machine could not carry out.
+/// A machine that only keeps books: what is alive, what holds something, what is under way.
+///
+/// It stops at the first step that a real machine could not carry out.
 struct Bookkeeper {
   let stage: StageProgram
   var alive: Set<BufferID> = []
