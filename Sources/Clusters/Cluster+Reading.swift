@@ -71,8 +71,8 @@ extension Device {
     cache = try table.optional("cache", .sourced(.quantity(ByteCount.self)))
     let launch = try table.table("launch")
     self.launch = Launch(
-      gap: try launch.required("gap", .sourced(.quantity(Seconds.self))),
-      host: try launch.required("host", .sourced(.quantity(Seconds.self))))
+      gap: try launch.required("gap", .sourced(.latency)),
+      host: try launch.required("host", .sourced(.latency)))
     let section = table.field("kernels")
     kernels = try KernelParameters(field: section.flatMap { $0.isNull ? nil : $0 })
   }
@@ -80,7 +80,7 @@ extension Device {
   private static func peaks(_ table: Table) throws(ConfigurationError) -> [Peak] {
     var peaks: [Peak] = []
     for precision in Precision.allCases {
-      let expected = Expected.sourced(.positive(FLOPsPerSecond.self))
+      let expected = Expected.sourced(.rate)
       if let rate = try table.optional(precision.rawValue, expected) {
         peaks.append(Peak(precision: precision, rate: rate))
       }
@@ -101,9 +101,9 @@ extension Node {
     let rates = try nominalAndReached(link)
     self.link = Link(
       name: try link.required("name", .string), bandwidth: rates.nominal, reached: rates.reached,
-      latency: try link.required("latency", .sourced(.quantity(Seconds.self))),
+      latency: try link.required("latency", .sourced(.latency)),
       sharedBandwidth: try link.optional(
-        "shared-bandwidth", .sourced(.positive(BytesPerSecond.self))))
+        "shared-bandwidth", .sourced(.bandwidth)))
     guard let adapters = try table.optionalTable("adapters") else { return }
     let count = try adapters.required("count", .sourced(.integer(in: 1...4096)))
     guard devices.value % count.value == 0 else {
@@ -179,7 +179,7 @@ extension Network {
   private static func latency(
     _ table: Table, layers: Int
   ) throws(ConfigurationError) -> Latency {
-    let expected = Expected.sourced(.quantity(Seconds.self))
+    let expected = Expected.sourced(.latency)
     let sameLeaf = try table.required("same-leaf", expected)
     let crossLeaf = layers > 1 ? try table.required("cross-leaf", expected) : nil
     let crossPod = layers > 2 ? try table.required("cross-pod", expected) : nil
@@ -214,11 +214,29 @@ private func nominalAndReached(
 ) throws(ConfigurationError) -> (
   nominal: Sourced<BytesPerSecond>, reached: Sourced<BytesPerSecond>
 ) {
-  let expected = Expected.sourced(.positive(BytesPerSecond.self))
+  let expected = Expected.sourced(.bandwidth)
   let nominal = try table.required("bandwidth", expected)
   let reached = try table.value("reached", expected, default: nominal)
   guard reached.value <= nominal.value else {
     throw table.error("must not exceed the bandwidth, \(nominal.value)", at: "reached")
   }
   return (nominal, reached)
+}
+
+// Bounds far beyond any hardware keep every simulated time within the clock.
+
+extension Expected where Value == FLOPsPerSecond {
+  fileprivate static var rate: Expected {
+    .quantity(in: FLOPsPerSecond(1e9)...FLOPsPerSecond(1e21))
+  }
+}
+
+extension Expected where Value == BytesPerSecond {
+  fileprivate static var bandwidth: Expected {
+    .quantity(in: BytesPerSecond(1e6)...BytesPerSecond(1e18))
+  }
+}
+
+extension Expected where Value == Seconds {
+  fileprivate static var latency: Expected { .quantity(in: .zero...Seconds(1)) }
 }

@@ -10,6 +10,9 @@ extension Degradation {
     case spineUplinks = "spine-uplinks"
   }
 
+  /// What is left of a thing that still works; keeps every simulated time within the clock.
+  private static let smallestShare = 0.001
+
   init(_ table: Table) throws(ConfigurationError) {
     func index(_ key: String) throws(ConfigurationError) -> Int {
       try table.required(key, .integer(in: 0...Cluster.largestRankCount))
@@ -23,6 +26,9 @@ extension Degradation {
       case .spineUplinks: .spineUplinks(plane: try index("plane"), pod: try index("pod"))
       }
     share = try table.required("share", .fraction)
+    guard share == 0 || share >= Self.smallestShare else {
+      throw table.error("must be 0 or at least \(Self.smallestShare)", at: "share")
+    }
     if share == 0 {
       guard case .adapter = target else {
         throw table.error("must be more than 0: only an adapter may fail altogether", at: "share")

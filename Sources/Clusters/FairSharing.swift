@@ -37,7 +37,7 @@ public struct FairSharing {
   private var denseIndex: [LinkID: Int] = [:]
   private var freeFlows: [Int] = []
   private var begun = 0
-  private var ends = MinimumHeap<FlowEnd>()
+  private var ends = EndQueue()
   /// What changed since rates were last computed.
   private var changedFlows: [Int] = []
   private var changedLinks: [Int] = []
@@ -83,24 +83,6 @@ struct SharedFlow {
   /// Bytes left at `since`.
   var remaining = 0.0
   var since: Instant = .start
-  /// Counts changes of the rate, by which outdated ends are known.
-  var version = 0
-}
-
-/// When a flow will end if no rate changes.
-private struct FlowEnd: Comparable {
-  let time: Instant
-  let id: FairSharing.FlowID
-  let slot: Int
-  let version: Int
-
-  static func < (left: FlowEnd, right: FlowEnd) -> Bool {
-    (left.time, left.id, left.version) < (right.time, right.id, right.version)
-  }
-
-  static func == (left: FlowEnd, right: FlowEnd) -> Bool {
-    left.time == right.time && left.id == right.id && left.version == right.version
-  }
 }
 
 // MARK: - Time
@@ -117,10 +99,8 @@ extension FairSharing {
     activeCount += 1
     let slot = freeFlows.popLast() ?? flows.count
     if slot == flows.count { flows.append(SharedFlow()) }
-    let version = flows[slot].version + 1
     var flow = SharedFlow()
     flow.id = id
-    flow.version = version
     flow.limit = .infinity
     flow.since = now
     flow.remaining = Double(bytes.bytes)
@@ -134,7 +114,7 @@ extension FairSharing {
     if bytes == .zero || flow.links.isEmpty {
       flow.links = []
       flows[slot] = flow
-      ends.insert(FlowEnd(time: now, id: id, slot: slot, version: version))
+      ends.set(now, of: id, in: slot)
       return id
     }
     for (ordinal, link) in flow.links.enumerated() {
@@ -150,7 +130,6 @@ extension FairSharing {
   /// When the next flow ends if none begins before; nil when none is under way.
   public mutating func nextCompletion() -> Instant? {
     share()
-    dropOutdatedEnds()
     return ends.first?.time
   }
 
@@ -161,8 +140,7 @@ extension FairSharing {
     while let next = nextCompletion(), next <= time {
       now = next
       while let end = ends.first, end.time == next {
-        _ = ends.removeFirst()
-        guard isCurrent(end) else { continue }
+        ends.removeFirst()
         completions.append(Completion(flow: end.id, time: next))
         remove(end.slot)
       }
@@ -184,14 +162,6 @@ extension FairSharing {
   public mutating func rate(of id: FlowID) -> BytesPerSecond? {
     share()
     return flows.first { $0.id == id }.map { BytesPerSecond($0.rate) }
-  }
-
-  private func isCurrent(_ end: FlowEnd) -> Bool {
-    flows[end.slot].version == end.version && flows[end.slot].id == end.id
-  }
-
-  private mutating func dropOutdatedEnds() {
-    while let end = ends.first, !isCurrent(end) { _ = ends.removeFirst() }
   }
 
   private mutating func dense(_ id: LinkID) -> Int {
@@ -216,7 +186,6 @@ extension FairSharing {
       links[link].demand = links[link].uses.isEmpty ? 0 : links[link].demand - flow.limit
     }
     flows[slot] = SharedFlow()
-    flows[slot].version = flow.version
     freeFlows.append(slot)
     activeCount -= 1
   }
@@ -237,10 +206,7 @@ extension FairSharing {
       flows[slot].remaining = max(0, flows[slot].remaining - flows[slot].rate * elapsed)
       flows[slot].since = now
       flows[slot].rate = rate
-      flows[slot].version += 1
-      ends.insert(
-        FlowEnd(
-          time: end(ofFlowAt: slot), id: flows[slot].id, slot: slot, version: flows[slot].version))
+      ends.set(end(ofFlowAt: slot), of: flows[slot].id, in: slot)
     }
   }
 

@@ -25,14 +25,12 @@ struct MinimumHeap<Element: Comparable> {
     elements[0] = last
     var parent = 0
     while true {
-      var smallest = parent
-      for child in [2 * parent + 1, 2 * parent + 2]
-      where child < elements.count && elements[child] < elements[smallest] {
-        smallest = child
-      }
-      guard smallest != parent else { return first }
-      elements.swapAt(parent, smallest)
-      parent = smallest
+      var child = 2 * parent + 1
+      guard child < elements.count else { return first }
+      if child + 1 < elements.count, elements[child + 1] < elements[child] { child += 1 }
+      guard elements[child] < elements[parent] else { return first }
+      elements.swapAt(parent, child)
+      parent = child
     }
   }
 }

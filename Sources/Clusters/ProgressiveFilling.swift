@@ -89,9 +89,15 @@ struct ProgressiveFilling {
       levels.insert(Level(rate: spare[link] / Double(rising[link]), link: link))
     }
     for slot in affected { flowRate[slot] = -1 }
-    let byLimit = affected.sorted { left, right in
-      (flows[left].limit, left) < (flows[right].limit, right)
-    }
+    // Most often all limits are equal, those of adapters: then any order will do.
+    let limit = affected.first.map { flows[$0].limit }
+    let isUniform = affected.allSatisfy { flows[$0].limit == limit }
+    let byLimit =
+      isUniform
+      ? affected
+      : affected.sorted { left, right in
+        (flows[left].limit, left) < (flows[right].limit, right)
+      }
     for slot in byLimit where flowRate[slot] < 0 {
       while flowRate[slot] < 0, let level = levels.first, level.rate < flows[slot].limit {
         _ = levels.removeFirst()

@@ -91,6 +91,17 @@ extension Expected where Value: Quantity {
     }
   }
 
+  /// A number with its unit within a range.
+  public static func quantity(in range: ClosedRange<Value>) -> Expected {
+    Expected { field throws(ConfigurationError) in
+      let value = try quantity().read(field)
+      guard range.contains(value) else {
+        throw field.error("must be from \(range.lowerBound) to \(range.upperBound)")
+      }
+      return value
+    }
+  }
+
   /// A number with its unit that is more than nothing.
   public static func positive(_ type: Value.Type = Value.self) -> Expected {
     Expected { field throws(ConfigurationError) in

@@ -8,7 +8,7 @@ struct DocumentParser {
   let name: String
 
   /// The largest file that is read: descriptions are written by people and stay far below.
-  static let largestFile = 1 << 20
+  static let largestFile = 1 << 19
   /// The deepest nesting of tables and lists.
   static let deepestNesting = 64
   /// The longest key; every message about a value inside repeats it.
@@ -28,7 +28,8 @@ struct DocumentParser {
       // No resolver rules: this room decides what a scalar is, and rules cost regular expressions.
       let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
       guard let root = try parser.singleRoot() else { throw failure("is empty") }
-      let element = try convert(root, path: "")
+      // Nodes refer weakly to their anchors, which live as long as the parser.
+      let element = try withExtendedLifetime(parser) { try convert(root, depth: 0) }
       if element.isNull { throw failure("is empty") }
       return element
     } catch let error as ConfigurationError {
@@ -58,53 +59,52 @@ struct DocumentParser {
     }
   }
 
-  private func convert(
-    _ node: Node, path: String, depth: Int = 0
-  ) throws(ConfigurationError) -> Element {
+  private func convert(_ node: Node, depth: Int) throws(ConfigurationError) -> Element {
     let line = node.mark?.line ?? 1
     guard depth <= Self.deepestNesting else { throw nestingFailure(line: line) }
     if node.anchor != nil { throw anchorFailure(line: line) }
+    let content: Element.Content
     switch node {
     case .scalar(let scalar):
-      return Element(
-        content: .scalar(scalar.string, isQuoted: scalar.style != .plain && scalar.style != .any),
-        origin: .line(line, file: name))
+      content = .scalar(scalar.string, isQuoted: scalar.style != .plain && scalar.style != .any)
     case .sequence(let sequence):
       var elements: [Element] = []
-      for (index, node) in sequence.enumerated() {
-        elements.append(try convert(node, path: "\(path)[\(index)]", depth: depth + 1))
+      elements.reserveCapacity(sequence.count)
+      for node in sequence {
+        do throws(ConfigurationError) {
+          elements.append(try convert(node, depth: depth + 1))
+        } catch { throw error.below("[\(elements.count)]") }
       }
-      return Element(content: .list(elements), origin: .line(line, file: name))
-    case .mapping(let mapping):
-      return Element(
-        content: .table(try entries(of: mapping, path: path, depth: depth)),
-        origin: .line(line, file: name))
+      content = .list(elements)
+    case .mapping(let mapping): content = .table(try entries(of: mapping, depth: depth))
     case .alias: throw anchorFailure(line: line)
     }
+    return Element(content: content, origin: .line(line, file: name))
   }
 
   private func entries(
-    of mapping: Node.Mapping, path: String, depth: Int
+    of mapping: Node.Mapping, depth: Int
   ) throws(ConfigurationError) -> [Element.Entry] {
     var entries: [Element.Entry] = []
     var seen: Set<String> = []
     for (key, value) in mapping {
       let line = key.mark?.line ?? 1
       guard case .scalar(let scalar) = key else {
-        throw failure("a key must be a single name", line: line, path: path)
+        throw failure("a key must be a single name", line: line)
       }
       guard scalar.string.utf8.count <= Self.longestKey else {
-        throw failure("a key is longer than \(Self.longestKey) bytes", line: line, path: path)
+        throw failure("a key is longer than \(Self.longestKey) bytes", line: line)
       }
-      let inner = path.isEmpty ? scalar.string : "\(path).\(scalar.string)"
       guard seen.insert(scalar.string).inserted else {
-        throw failure("key is written twice in one table", line: line, path: inner)
+        throw failure("key is written twice in one table", line: line, path: scalar.string)
       }
       if key.anchor != nil { throw anchorFailure(line: line) }
+      let element: Element
+      do throws(ConfigurationError) {
+        element = try convert(value, depth: depth + 1)
+      } catch { throw error.below(scalar.string) }
       entries.append(
-        .init(
-          key: scalar.string, origin: .line(line, file: name),
-          element: try convert(value, path: inner, depth: depth + 1)))
+        .init(key: scalar.string, origin: .line(line, file: name), element: element))
     }
     return entries
   }
@@ -115,6 +115,16 @@ struct DocumentParser {
 
   private func anchorFailure(line: Int) -> ConfigurationError {
     failure("anchors and aliases (&name, *name) are not read: write the value out", line: line)
+  }
+}
+
+extension ConfigurationError {
+  /// The same error seen from one level further out; paths are made only when something is wrong.
+  fileprivate func below(_ outer: String) -> ConfigurationError {
+    var error = self
+    let joined = keyPath.isEmpty || keyPath.hasPrefix("[") ? outer + keyPath : "\(outer).\(keyPath)"
+    error.keyPath = joined
+    return error
   }
 }
 

@@ -52,3 +52,14 @@ extension Expected {
     }
   }
 }
+
+extension Provenance: CustomStringConvertible {
+  /// The source as it is, an assumption marked as one, nothing where the file does not say.
+  public var description: String {
+    switch self {
+    case .source(let source): source
+    case .assumption(let reason): "assumed: \(reason)"
+    case .unstated: ""
+    }
+  }
+}

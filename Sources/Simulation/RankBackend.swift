@@ -9,6 +9,8 @@ struct RankBackend<P: Pricing>: Backend {
   let index: Int
   /// The round of its group in which this rank has arrived, −1 if it has not.
   private var arrivedRound = -1
+  /// The round whose record it has taken; the others may still have to take theirs.
+  private var takenRound = -1
   private var itemStart: Int64 = 0
   private var handles: [Pending] = []
 
@@ -42,6 +44,7 @@ struct RankBackend<P: Pricing>: Backend {
     let size = world.groupSize
     let group = index / size
     let round = world.groups[group].round
+    if takenRound == round { return .later }
     if arrivedRound != round {
       arrivedRound = round
       world.groups[group].arrived += 1
@@ -55,6 +58,7 @@ struct RankBackend<P: Pricing>: Backend {
         of: item, slowness: members.map(\.slowness), offsets: members.map { $0.clock - start })
     }
     take(world.groups[group].records[index - first], item)
+    takenRound = round
     world.groups[group].taken += 1
     if world.groups[group].taken == size {
       world.groups[group] = ActionGroup()

@@ -17,7 +17,7 @@ import Testing
     ("device.peak={}", "device.peak: needs the peak of at least one of fp8, bf16"),
     ("device.peak={bf61: 1 TFLOPS}", "device.peak.bf61: unknown key; did you mean bf16?"),
     ("device.peak.bf16=989", "device.peak.bf16: \"989\": a unit is missing"),
-    ("device.peak.bf16=0 TFLOPS", "device.peak.bf16: \"0 TFLOPS\": must be more than zero"),
+    ("device.peak.bf16=0 TFLOPS", "device.peak.bf16: \"0 TFLOPS\": must be from 1 GFLOPS to"),
     ("device.clock.loaded=2 GHz", "device.clock.loaded: \"2 GHz\": must not exceed the boost"),
     ("device.memory.size=80 Gb", "device.memory.size: \"80 Gb\": unknown unit"),
     ("device.memory.size=9999999 PiB", "device.memory.size: \"9999999 PiB\": must be less than"),
@@ -27,8 +27,13 @@ import Testing
     ("device.kernels={a: {value: 1, sorce: x}}", "device.kernels.a.sorce: unknown key"),
     ("node.devices=7", "node.adapters.count: must divide the 7 devices"),
     ("node.link.bandwidth=nan GB/s", "node.link.bandwidth: \"nan GB/s\": expected a bandwidth"),
+    ("node.link.latency=3 d", "node.link.latency: \"3 d\": must be from 0 s to 1.00 s"),
+    ("device.memory.size=0 B", "device.memory.size: \"0 B\": must be more than zero"),
     ("node.link.latency=3.3", "node.link.latency: \"3.3\": a unit is missing"),
-    ("node.link.shared-bandwidth=0 B/s", "node.link.shared-bandwidth: \"0 B/s\": must be more"),
+    (
+      "node.link.shared-bandwidth=0 B/s",
+      "node.link.shared-bandwidth: \"0 B/s\": must be from 1 MB/s"
+    ),
     ("node.adapters=~", "network: a network needs node.adapters"),
     ("network=~", "network: required key is missing: 256 nodes need a network"),
     ("network.planes=3", "network.planes: \"3\": must divide the 8 adapters"),

@@ -54,6 +54,7 @@ import Testing
   @Test(arguments: [
     ("{what: device, rank: 2048, share: 0.5}", "must be less than 2048"),
     ("{what: device, rank: 0, share: 0}", "only an adapter may fail"),
+    ("{what: device, rank: 0, share: 0.0001}", "must be 0 or at least 0.001"),
     ("{what: device, rank: 0, share: 1.5}", "must be from 0.0 to 1.0"),
     ("{what: devise, rank: 0, share: 1}", "expected one of device, node-link"),
     ("{what: device, node: 0, share: 1}", "required key is missing"),

@@ -128,8 +128,8 @@ import Testing
       }
     }
     #expect(time > .start)
-    #expect(elapsed < .milliseconds(100))
-    print("hierarchical all-reduce of 6,144 flows:", elapsed)
+    // About 10 ms alone; the bound leaves room for a machine that does other things.
+    #expect(elapsed < .seconds(1))
   }
 
   /// The same flows give the same completions, bit for bit.

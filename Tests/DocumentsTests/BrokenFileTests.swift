@@ -14,9 +14,10 @@ import Testing
     ("a: 1\na: 2\n", "f:1: a: key is written twice in one table"),
     ("{\"a\": 1, \"a\": 2}", "f:1: a: key is written twice in one table"),
     ("x:\n  - a: &one 1\n    b: *one\n", "f:2: anchors and aliases"),
+    ("x:\n  - a: 1\n  - ? [a]\n    : 1\n", "f:3: x[1]: a key must be a single name"),
     ("&one a: 1\n", "f:1: anchors and aliases"),
     ("a: *one\n", "f:1: is not valid YAML or JSON"),
-    ("a: !t &one 1\n", "f:1: anchors and aliases"),
+    ("a: !t &one 1\n", "f:1: a: anchors and aliases"),
     ("a: 1\n---\nb: 2\n", "but found another document"),
     ("? [a, b]\n: 1\n", "f:1: a key must be a single name"),
     ("a: [1, 2\n", "is not valid YAML or JSON"),
@@ -64,12 +65,12 @@ import Testing
 
   @Test func sizes() {
     let large = [UInt8](repeating: UInt8(ascii: "a"), count: 17 << 20)
-    expectRefusal("is larger than 1024 KiB") { try Document(bytes: large, name: "f") }
-    let items = "[" + String(repeating: "a,", count: 400_000) + "a]"
+    expectRefusal("is larger than 512 KiB") { try Document(bytes: large, name: "f") }
+    let items = "[" + String(repeating: "a,", count: 200_000) + "a]"
     expectSecond { _ = try? Document(text: items, name: "f") }
-    let keys = (0..<60_000).map { "key\($0): 1\n" }.joined()
+    let keys = (0..<40_000).map { "key\($0): 1\n" }.joined()
     expectSecond { _ = try? Document(text: keys, name: "f") }
-    let long = String(repeating: "x", count: 1 << 19)
+    let long = String(repeating: "x", count: 1 << 17)
     expectSecond { _ = try? Document(text: "a: \(long)\nb: '\(long)'\n", name: "f") }
     expectRefusal("is not valid YAML") { try Document(text: "\(long): 1\n", name: "f") }
     expectRefusal("a key is longer than 256 bytes") {
