@@ -6,6 +6,9 @@ extension DeviceModel {
   public static let h800Table = NumberTable(
     h800Chip + h800Products + h800Attention + h800Streaming)
 
+  /// The H100 SXM5: the same chip; only its NVLink differs, which is not part of a device.
+  public static let h100Table = h800Table
+
   private static let h800Chip: [NumberTable.Entry] = {
     let kernels = "FlashMLA documentation, 2025-04-22 and 2025-09-29"
     return [
@@ -21,10 +24,10 @@ extension DeviceModel {
 
   private static let h800Products: [NumberTable.Entry] = {
     let sheet = "H100 data sheet: 8,192 FP8 and 4,096 BF16 FLOP per clock and multiprocessor"
-    let april = "fitted to DeepGEMM's table of 2025-04-09: mean residual 3.8 %, worst 9.7 %"
+    let april = "fitted to DeepGEMM's table of 2025-04-09: mean residual 3.8 %, worst 9.6 %"
     let february =
-      "fitted to DeepGEMM's table of 2025-02-25 (mean 4.4 %, worst 13.7 %) "
-      + "and the trace's 100 products (mean 2.8 %)"
+      "fitted to DeepGEMM's table of 2025-02-25 (mean 4.1 %, worst 12.3 %) "
+      + "and the trace's 108 products (mean 2.9 %)"
     let tiles = "DeepGEMM sources: tiles of 64 or 128 rows, up to 128 columns; 128 of K a step"
     let borrowed = "no April weight gradients are published; February's value plus April's shift"
     let router = "fitted to the trace's router products (BF16, 4096 x 256 x 7168, 46 us)"
@@ -33,25 +36,25 @@ extension DeviceModel {
       .init("matmul.fp8-2025-02.flops-per-clock", 8192, source: sheet),
       .init("matmul.fp8-2025-02.step-depth", 128, source: tiles),
       .init("matmul.fp8-2025-02.step-overhead", 0, source: february),
-      .init("matmul.fp8-2025-02.step-floor", 257.6, source: february),
-      .init("matmul.fp8-2025-02.promotion", 1.303, source: february),
-      .init("matmul.fp8-2025-02.promotion-weight", 2.22, source: february),
+      .init("matmul.fp8-2025-02.step-floor", 246.7, source: february),
+      .init("matmul.fp8-2025-02.promotion", 1.321, source: february),
+      .init("matmul.fp8-2025-02.promotion-weight", 2.298, source: february),
       .init("matmul.fp8-2025-02.tile-overhead", 0, source: february),
-      .init("matmul.fp8-2025-02.output-rate", 2.343e12, source: february),
-      .init("matmul.fp8-2025-02.start", 1.17e-6, source: february),
-      .init("matmul.fp8-2025-02.knee", 2.578, source: february),
+      .init("matmul.fp8-2025-02.output-rate", 2.399e12, source: february),
+      .init("matmul.fp8-2025-02.start", 1.139e-6, source: february),
+      .init("matmul.fp8-2025-02.knee", 2.353, source: february),
       .init("matmul.fp8-2025-02.maximum-tile-rows", 128, source: tiles),
       .init("matmul.fp8-2025-02.maximum-tile-columns", 128, source: tiles),
       .init("matmul.fp8-2025-04.flops-per-clock", 8192, source: sheet),
       .init("matmul.fp8-2025-04.step-depth", 128, source: tiles),
       .init("matmul.fp8-2025-04.step-overhead", 0, source: april),
-      .init("matmul.fp8-2025-04.step-floor", 219, source: april),
-      .init("matmul.fp8-2025-04.promotion", 1.386, source: april),
-      .init("matmul.fp8-2025-04.promotion-weight", 2.303, source: borrowed),
-      .init("matmul.fp8-2025-04.tile-overhead", 0.462e-6, source: april),
-      .init("matmul.fp8-2025-04.output-rate", 11.07e12, source: april),
+      .init("matmul.fp8-2025-04.step-floor", 218, source: april),
+      .init("matmul.fp8-2025-04.promotion", 1.392, source: april),
+      .init("matmul.fp8-2025-04.promotion-weight", 2.369, source: borrowed),
+      .init("matmul.fp8-2025-04.tile-overhead", 0.336e-6, source: april),
+      .init("matmul.fp8-2025-04.output-rate", 8.316e12, source: april),
       .init("matmul.fp8-2025-04.start", 0.946e-6, source: april),
-      .init("matmul.fp8-2025-04.knee", 1.836, source: april),
+      .init("matmul.fp8-2025-04.knee", 1.826, source: april),
       .init("matmul.fp8-2025-04.maximum-tile-rows", 128, source: tiles),
       .init("matmul.fp8-2025-04.maximum-tile-columns", 128, source: tiles),
       .init("matmul.bf16.flops-per-clock", 4096, source: sheet),
@@ -61,9 +64,9 @@ extension DeviceModel {
       .init("matmul.bf16.promotion", 0, source: "16-bit products are not promoted"),
       .init("matmul.bf16.promotion-weight", 0, source: "16-bit products are not promoted"),
       .init("matmul.bf16.tile-overhead", 0, source: assumed),
-      .init("matmul.bf16.output-rate", 2.343e12, source: assumed),
-      .init("matmul.bf16.start", 1.17e-6, source: assumed),
-      .init("matmul.bf16.knee", 2.578, source: assumed),
+      .init("matmul.bf16.output-rate", 2.399e12, source: assumed),
+      .init("matmul.bf16.start", 1.139e-6, source: assumed),
+      .init("matmul.bf16.knee", 2.353, source: assumed),
       .init("matmul.bf16.maximum-tile-rows", 256, source: "CUTLASS tiles for Hopper"),
       .init("matmul.bf16.maximum-tile-columns", 256, source: "CUTLASS tiles for Hopper"),
     ]

@@ -6,8 +6,8 @@ extension DeviceModel {
     } + [
       .init("streaming.ramp", 3.0e-6, source: "V3 trace: the smallest kernels of several blocks"),
       .init(
-        "streaming.routing-per-token", 48e-9,
-        source: "V3 trace: 30 kernels between router and permutation, 197 us for 4,096 tokens"),
+        "streaming.routing-per-token", 62e-9,
+        source: "V3 trace: 38 kernels after the router product, 256 us for 4,096 tokens"),
       .init(
         "streaming.index-per-token", 8.3e-9,
         source: "V3 trace: two kernels, 241 us for about 29,000 received tokens"),
@@ -21,7 +21,7 @@ extension DeviceModel {
       .init("streaming.\(name)", rate / 3.35e12 * nominal, source: assumed)
     } + [
       .init("streaming.ramp", 3.0e-6, source: "assumed as on the H800"),
-      .init("streaming.routing-per-token", 48e-9, source: "assumed as on the H800"),
+      .init("streaming.routing-per-token", 62e-9, source: "assumed as on the H800"),
       .init("streaming.index-per-token", 8.3e-9, source: "assumed as on the H800"),
     ]
   }
@@ -32,7 +32,7 @@ extension DeviceModel {
     return [
       ("quantise", 2.0e12, trace + "4,096 rows of 512 to 32,768: within 14 %"),
       ("quantise-transpose", 2.4e12, trace + "8 widths: within 21 %, large ones 5 %"),
-      ("quantise-wide", 1.08e12, trace + "before o_proj, 186 us for 16,384 columns"),
+      ("quantise-wide", 1.28e12, trace + "before o_proj, 186 us for 16,384 columns"),
       ("dequantise", 2.2e12, trace + "4 shapes: within 20 %"),
       ("rmsnorm-forward", 1.05e12, trace + "7,168, 1,536 and 512 columns"),
       ("rmsnorm-backward", 1.35e12, trace + "179 and 99 us for 7,168 columns"),

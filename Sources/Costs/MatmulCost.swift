@@ -7,7 +7,9 @@ public enum MatmulPass: String, Hashable, Sendable, CaseIterable {
 
 /// A matrix product, or several with one weight shape each (experts): C(m, n) = A(m, k) · B(k, n).
 public struct MatmulShape: Hashable, Sendable {
-  /// Rows of every group; one entry is an ordinary product. Empty groups cost nothing.
+  /// Rows of every group.
+  ///
+  /// One entry is an ordinary product; empty groups cost nothing.
   public var rows: [Int]
   public var columns: Int
   public var depth: Int
@@ -177,7 +179,8 @@ extension MatmulCost {
     let step = max(cycles, constants.stepFloor) / clock
     // A split along K writes and reads 32-bit partial sums.
     let bytes = area * (resultBytes(shape) + (parts > 1 ? 8 : 0))
-    let output = bytes / (constants.outputRate / Double(multiprocessors))
+    // The tiles of a wave share the way to memory.
+    let output = bytes * Double(ceilingDivision(tiles, waves)) / constants.outputRate
     let tile = constants.tileOverhead * area / 16_384 + Double(steps) * step + output
     return Tiling(
       rows: rows, columns: columns, parts: parts, tiles: tiles, waves: waves,

@@ -41,6 +41,11 @@ public struct NumberTableError: Error, Hashable, CustomStringConvertible {
   /// What is wrong with it.
   public var rule: String
 
+  public init(name: String, rule: String) {
+    self.name = name
+    self.rule = rule
+  }
+
   public var description: String { "\(name): \(rule)" }
 }
 

@@ -1,0 +1,101 @@
+extension ComponentResiduals {
+  /// DeepEP's own rows, the widths measured on the production cluster, and another library's.
+  static func exchanges() throws(NumberTableError) -> [ComponentResiduals] {
+    let h800 = try ExchangeConstants(
+      table: ExchangeConstants.deepEPTable, networkBandwidth: 50e9, nvlinkBandwidth: 200e9)
+    return [
+      deepEP(ExchangeCost(h800)), publishedWidths(ExchangeCost(h800)),
+      hybrid(try otherNodes()), try plain(),
+    ]
+  }
+
+  private static func otherNodes() throws(NumberTableError) -> ExchangeCost {
+    ExchangeCost(
+      try ExchangeConstants(
+        table: ExchangeConstants.deepEPTable, networkBandwidth: 50e9, nvlinkBandwidth: 450e9))
+  }
+
+  private static func residual(
+    _ cost: ExchangeCost, _ direction: ExchangeShape.Direction, ranks: Int, counted: Double,
+    rowBytes: Double
+  ) -> ComponentResidual {
+    let reach = ExpertRouting.deepEPBenchmark(nodes: max(1, ranks / 8))
+      .reach(ranks: ranks, ranksPerNode: 8)
+    let shape = ExchangeShape(
+      direction, tokens: 4_096, rowBytes: rowBytes, reach: reach, ranks: ranks)
+    return ComponentResidual(
+      row: "\(direction.rawValue) over \(ranks) ranks",
+      measuredSeconds: shape.countedBytes / counted,
+      predictedSeconds: cost.parts(shape).payload.seconds)
+  }
+
+  private static func deepEP(_ cost: ExchangeCost) -> ComponentResiduals {
+    let table = ComponentTable(PackageResources.deepep_csv)
+    let rows = table.rows
+      .filter { $0.text("date") == "2025-04-22" && $0.text("mode") == "normal" }
+      .map { row in
+        let direction: ExchangeShape.Direction =
+          row.text("op") == "dispatch" ? .dispatch : .combine
+        return residual(
+          cost, direction, ranks: row.integer("ep"), counted: row.number("bandwidth_gbps") * 1e9,
+          rowBytes: direction == .dispatch ? 7_392 : 14_336)
+      }
+    return ComponentResiduals(
+      name: "DeepEP 2025-04-22, H800", source: "DeepEP README", isFitted: true, rows: rows)
+  }
+
+  /// Figure 7 of arXiv 2505.09343: GB/s as DeepEP counts them, read from the bars' labels.
+  private static func publishedWidths(_ cost: ExchangeCost) -> ComponentResiduals {
+    let bars: [(Int, Double, Double)] = [
+      (16, 43.05, 42.47), (32, 58.02, 56.96), (64, 50.58, 48.54), (128, 45.34, 41.6),
+    ]
+    let rows = bars.flatMap { ranks, dispatch, combine in
+      [
+        residual(cost, .dispatch, ranks: ranks, counted: dispatch * 1e9, rowBytes: 7_392),
+        residual(cost, .combine, ranks: ranks, counted: combine * 1e9, rowBytes: 14_336),
+      ]
+    }
+    return ComponentResiduals(
+      name: "DeepEP on the production cluster", source: "arXiv 2505.09343 Figure 7",
+      isFitted: false, rows: rows)
+  }
+
+  private static func hybrid(_ cost: ExchangeCost) -> ComponentResiduals {
+    let table = ComponentTable(PackageResources.ep_a2a_h100_gb200_csv)
+    let rows = table.rows
+      .filter { $0.text("gpu") == "H100" && $0.text("kernel") == "HybridEP" }
+      .map { row in
+        let ranks = row.integer("ep")
+        let reach = ExpertRouting.deepEPBenchmark(nodes: ranks / 8)
+          .reach(ranks: ranks, ranksPerNode: 8)
+        let shape = ExchangeShape(
+          row.text("op") == "dispatch" ? .dispatch : .combine, tokens: 4_096, rowBytes: 14_336,
+          reach: reach, ranks: ranks)
+        return ComponentResidual(
+          row: "\(row.text("op")) over \(ranks) ranks, BF16 and 4 nodes a token assumed",
+          measuredSeconds: row.number("latency_us") * 1e-6,
+          predictedSeconds: cost.parts(shape, multiprocessors: 32).payload.seconds)
+      }
+    return ComponentResiduals(
+      name: "HybridEP on H100", source: "arXiv 2603.07685 Table 7", isFitted: false, rows: rows)
+  }
+
+  /// A plain all-to-all sends a token once per expert, wherever the experts lie.
+  private static func plain() throws(NumberTableError) -> ComponentResiduals {
+    let cost = CollectiveCost(
+      try CollectiveConstants(
+        table: CollectiveConstants.table, networkBandwidth: 50e9, nvlinkBandwidth: 450e9))
+    let table = ComponentTable(PackageResources.ep_a2a_h100_gb200_csv)
+    let rows = table.rows
+      .filter { $0.text("gpu") == "H100" && $0.text("kernel") == "all-to-all" }
+      .map { row in
+        let group = CollectiveGroup(ranks: row.integer("ep"), ranksPerNode: 8)
+        return ComponentResidual(
+          row: "\(row.text("op")) over \(group.ranks) ranks, 8 experts a token in BF16",
+          measuredSeconds: row.number("latency_us") * 1e-6,
+          predictedSeconds: cost.allToAll(bytes: 4_096 * 8 * 14_336, group: group).seconds)
+      }
+    return ComponentResiduals(
+      name: "All-to-all on H100", source: "arXiv 2603.07685 Table 7", isFitted: false, rows: rows)
+  }
+}

@@ -1,0 +1,169 @@
+/// The constants of the expert exchange on one kind of cluster.
+public struct ExchangeConstants: Hashable, Sendable {
+  /// Nominal bytes per second and direction of a rank's network card and of its NVLink.
+  public var networkBandwidth: Double
+  public var nvlinkBandwidth: Double
+  /// Shares of them that the exchange reaches.
+  public var networkShare: Double
+  public var nvlinkShare: Double
+  /// Bytes per second that one multiprocessor moves.
+  public var multiprocessorRate: Double
+  /// Seconds that a channel (two multiprocessors) spends on a row beside busy computation.
+  public var rowHandling: Double
+  /// Seconds per token to count destinations before a dispatch.
+  public var layoutPerToken: Double
+  /// Seconds of one hop between nodes, and inside one.
+  public var networkLatency: Double
+  public var nvlinkLatency: Double
+
+  /// Reads `exchange.*` of a table; link bandwidths are nominal bytes per second and direction.
+  public init(
+    table: NumberTable, networkBandwidth: Double, nvlinkBandwidth: Double
+  ) throws(NumberTableError) {
+    var reader = NumberReader(table)
+    self.networkBandwidth = networkBandwidth
+    self.nvlinkBandwidth = nvlinkBandwidth
+    networkShare = try reader.number("exchange.network-share")
+    nvlinkShare = try reader.number("exchange.nvlink-share")
+    multiprocessorRate = try reader.number("exchange.multiprocessor-rate")
+    rowHandling = try reader.number("exchange.row-handling", zero: true)
+    layoutPerToken = try reader.number("exchange.layout-per-token", zero: true)
+    networkLatency = try reader.number("exchange.network-latency", zero: true)
+    nvlinkLatency = try reader.number("exchange.nvlink-latency", zero: true)
+    try reader.finish()
+  }
+
+  /// DeepEP on H800 nodes.
+  public static let deepEPTable = NumberTable([
+    .init(
+      "exchange.network-share", 0.884,
+      source: "fitted to DeepEP 2025-04-22, EP64: 51 and 50 GB/s counted, 44 over InfiniBand"),
+    .init(
+      "exchange.nvlink-share", 0.74,
+      source: "fitted to DeepEP 2025-04-22, EP8 (153, 158 GB/s) and EP16 (139 GB/s forwarded)"),
+    .init(
+      "exchange.multiprocessor-rate", 7.65e9,
+      source: "assumed: at least 153 GB/s over 20 multiprocessors; not published"),
+    .init(
+      "exchange.row-handling", 1.0e-6,
+      source: "fitted to the V3 trace's 16 payload kernels: beside computation each takes 1.5 ms "
+        + "longer than alone, whether its rows have 7,392 or 14,336 B"),
+    .init("exchange.layout-per-token", 25e-9, source: "V3 trace: 102 us for 4,096 tokens"),
+    .init("exchange.network-latency", 3.7e-6, source: "arXiv 2505.09343 Table 5, cross leaf"),
+    .init("exchange.nvlink-latency", 3.33e-6, source: "arXiv 2505.09343 Table 5"),
+  ])
+}
+
+/// One expert exchange of one rank.
+public struct ExchangeShape: Hashable, Sendable {
+  /// Dispatch sends rows to experts; combine brings them back and adds them up.
+  public enum Direction: String, Hashable, Sendable, CaseIterable {
+    case dispatch, combine
+  }
+
+  public var direction: Direction
+  public var tokens: Int
+  /// Bytes of one row on the wire: 7,392 in FP8 with scales, 14,336 in BF16, for 7,168 columns.
+  public var rowBytes: Double
+  public var reach: ExpertReach
+  public var ranks: Int
+  public var ranksPerNode: Int
+  /// Rows of the most loaded rank over the mean: the slowest one ends the exchange.
+  public var load: Double
+  /// Whether the number of rows per peer is known, so that it need not be exchanged first.
+  public var countsAreKnown: Bool
+
+  public init(
+    _ direction: Direction, tokens: Int, rowBytes: Double, reach: ExpertReach, ranks: Int,
+    ranksPerNode: Int = 8, load: Double = 1, countsAreKnown: Bool = false
+  ) {
+    precondition(tokens >= 0 && rowBytes > 0, "An exchange moves rows.")
+    precondition(ranks > 0 && ranksPerNode > 0 && load > 0, "An exchange needs ranks.")
+    self.direction = direction
+    self.tokens = tokens
+    self.rowBytes = rowBytes
+    self.reach = reach
+    self.ranks = ranks
+    self.ranksPerNode = ranksPerNode
+    self.load = load
+    self.countsAreKnown = countsAreKnown
+  }
+
+  /// Rows that a rank sends to other nodes.
+  public var networkRows: Double {
+    ranks > ranksPerNode ? Double(tokens) * (reach.nodes - reach.ownNodes) : 0
+  }
+
+  /// Rows that arrive at their ranks over NVLink, copies on the own node included.
+  public var nvlinkRows: Double { Double(tokens) * reach.ranks }
+
+  /// Bytes as DeepEP's benchmark counts them: every node reached, or, on one node, every rank.
+  public var countedBytes: Double {
+    Double(tokens) * rowBytes * (ranks > ranksPerNode ? reach.nodes : reach.ranks)
+  }
+}
+
+/// The time of dispatch and combine as the two-level exchange that they are.
+///
+/// A row crosses InfiniBand once per node reached, to the rank of the sender's own number, and
+/// NVLink from there. The rate is that of the slowest of InfiniBand, NVLink and the
+/// multiprocessors. Not modelled here: waiting for peers, and contention on the network.
+public struct ExchangeCost: Sendable {
+  private let constants: ExchangeConstants
+
+  public init(_ constants: ExchangeConstants) {
+    self.constants = constants
+  }
+
+  /// The three parts of an exchange, in order.
+  public struct Parts: Hashable, Sendable {
+    /// Counting rows per destination; only a dispatch with unknown counts does it.
+    public var layout: Double
+    /// Exchanging counts and meeting the peers, once they are there.
+    public var notify: Double
+    public var payload: Cost
+
+    /// All of it, limited by what limits the payload.
+    public var total: Cost {
+      Cost(seconds: layout + notify + payload.seconds, limitedBy: payload.limitedBy)
+    }
+  }
+
+  /// The parts of an exchange that runs on some multiprocessors, alone or beside computation.
+  public func parts(
+    _ shape: ExchangeShape, multiprocessors: Int = 20, besideComputation: Bool = false
+  ) -> Parts {
+    precondition(multiprocessors > 0, "An exchange needs a multiprocessor.")
+    let counts = shape.direction == .dispatch && !shape.countsAreKnown
+    let crosses = shape.ranks > shape.ranksPerNode
+    let hop = constants.nvlinkLatency + (crosses ? constants.networkLatency : 0)
+    return Parts(
+      layout: counts ? Double(shape.tokens) * constants.layoutPerToken : 0,
+      notify: (counts ? 4 : 2) * hop,
+      payload: payload(
+        shape, multiprocessors: multiprocessors, besideComputation: besideComputation))
+  }
+
+  private func payload(
+    _ shape: ExchangeShape, multiprocessors: Int, besideComputation: Bool
+  ) -> Cost {
+    let network =
+      shape.networkRows * shape.rowBytes / (constants.networkBandwidth * constants.networkShare)
+    let bytes = shape.nvlinkRows * shape.rowBytes
+    let nvlink = bytes / (constants.nvlinkBandwidth * constants.nvlinkShare)
+    let moving = bytes / (constants.multiprocessorRate * Double(multiprocessors))
+    let ranked: [(Double, Limit)] = [
+      (network, .infiniBand), (nvlink, .nvlink), (moving, .multiprocessors),
+    ]
+    let slowest = ranked.max { $0.0 < $1.0 } ?? (0, .latency)
+    let rows = max(shape.networkRows, shape.ranks > shape.ranksPerNode ? 0 : shape.nvlinkRows)
+    let channels = max(1, Double(multiprocessors) / 2)
+    let handling = besideComputation ? rows * constants.rowHandling / channels : 0
+    let latency =
+      constants.nvlinkLatency + (shape.networkRows > 0 ? constants.networkLatency : 0)
+    let limit = handling > slowest.0 ? .multiprocessors : slowest.1
+    return Cost(
+      seconds: latency + shape.load * (slowest.0 + handling),
+      limitedBy: latency > slowest.0 ? .latency : limit)
+  }
+}

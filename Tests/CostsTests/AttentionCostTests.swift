@@ -1,0 +1,50 @@
+import Costs
+import Testing
+
+@Suite struct AttentionCostTests {
+  let device = Result { try DeviceModel(name: "A100", table: DeviceModel.a100SXMTable) }
+
+  @Test func causalCostsAboutHalf() throws {
+    let cost = AttentionCost(try device.get())
+    let causal = AttentionShape(heads: 128, queries: 8_192, queryDimension: 128)
+    var full = causal
+    full.causal = false
+    #expect(full.flops == 2 * causal.flops)
+    let ratio = cost.forward(full).seconds / cost.forward(causal).seconds
+    #expect(ratio > 1.8 && ratio < 2)
+  }
+
+  @Test func backwardTakesTwoAndAHalfTimesTheWork() throws {
+    let cost = AttentionCost(try device.get())
+    let shape = AttentionShape(heads: 64, queries: 4_096, queryDimension: 128)
+    let ratio = cost.backward(shape).seconds / cost.forward(shape).seconds
+    #expect(ratio > 2.5 && ratio < 3.5)
+  }
+
+  @Test func fewHeadsLeaveMultiprocessorsIdle() throws {
+    let cost = AttentionCost(try device.get())
+    let few = cost.forward(AttentionShape(heads: 1, queries: 4_096, queryDimension: 128))
+    #expect(few.limitedBy == .waveQuantisation)
+    let many = cost.forward(AttentionShape(heads: 256, queries: 4_096, queryDimension: 128))
+    #expect(many.limitedBy == .compute)
+    #expect(many.seconds < 256 * few.seconds / 6)
+  }
+
+  @Test func theUnfusedCoreIsSlowerThanTheFusedOne() throws {
+    let cost = AttentionCost(try device.get())
+    let shape = AttentionShape(heads: 32, queries: 2_048, queryDimension: 96, causal: false)
+    #expect(cost.unfusedForward(shape).seconds > 2 * cost.forward(shape).seconds)
+    #expect(cost.unfusedBackward(shape).seconds > cost.unfusedForward(shape).seconds)
+  }
+
+  @Test func streamingGrowsWithBytesFromItsRamp() throws {
+    let cost = StreamingCost(try device.get())
+    for kernel in StreamingClass.allCases {
+      let empty = cost.cost(kernel, bytes: 0)
+      #expect(empty == cost.tiny() && empty.limitedBy == .launch)
+      let large = cost.cost(kernel, bytes: 1e9)
+      #expect(large.limitedBy == .memory)
+      #expect(1e9 / large.seconds <= 2.039e12, "\(kernel) outruns the data sheet")
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import Costs
+import Testing
+
+@Suite struct ComponentResidualsTests {
+  static let tables = Result { try ComponentResiduals.all() }
+
+  /// The limits that the project set itself, by the start of a table's name: mean and worst.
+  static let limits: [(String, Double, Double)] = [
+    ("DeepGEMM 2025-02-25", 0.06, 0.15),
+    ("DeepGEMM 2025-04-09", 0.06, 0.11),
+    ("V3 trace products", 0.04, 0.12),
+    ("V3 trace weight gradients", 0.04, 0.12),
+    ("V3 trace streaming kernels", 0.12, 0.60),
+    ("V3 trace attention", 0.01, 0.01),
+    ("V3 trace router products", 0.06, 0.10),
+    ("V3 trace phases", 0.04, 0.10),
+    ("V3 trace exchanges", 0.10, 0.15),
+    ("A100 PCIe products", 0.04, 0.30),
+    ("A100 PCIe grouped products", 0.06, 0.15),
+    ("A100 PCIe attention", 0.04, 0.10),
+    ("DeepEP 2025-04-22", 0.10, 0.10),
+    ("DeepEP on the production cluster", 0.10, 0.15),
+    ("HybridEP on H100", 0.10, 0.15),
+    ("All-to-all on H100", 0.12, 0.20),
+    ("NCCL all-reduce", 0.06, 0.20),
+    ("22B layer", 0.04, 0.06),
+  ]
+
+  @Test(arguments: limits) func residualsStayWithin(name: String, mean: Double, worst: Double)
+    throws
+  {
+    let table = try #require(try Self.tables.get().first { $0.name.hasPrefix(name) })
+    let row = try #require(table.worst)
+    #expect(table.mean <= mean, "\(table.name): mean \(table.mean)")
+    #expect(abs(row.error) <= worst, "\(table.name): \(row.row) \(row.error)")
+  }
+
+  @Test func everyTableIsHeldToALimit() throws {
+    for table in try Self.tables.get() {
+      #expect(Self.limits.contains { table.name.hasPrefix($0.0) }, "\(table.name)")
+    }
+  }
+
+  @Test func everyRowOfTheTablesIsRecomputed() throws {
+    let counts = Dictionary(
+      try Self.tables.get().map { ($0.name, $0.rows.count) }, uniquingKeysWith: +)
+    #expect(counts["DeepGEMM 2025-04-09, H800"] == 20)
+    #expect(counts["A100 PCIe products"] == 183)
+    #expect(counts["A100 PCIe grouped products"] == 12)
+    #expect(counts["A100 PCIe attention"] == 24)
+    #expect(counts["NCCL all-reduce over NVLink, A100"] == 77)
+    #expect(counts["V3 trace products"] == 80)
+    #expect(counts["V3 trace weight gradients"] == 28)
+    #expect(counts["V3 trace phases, four layers"] == 6)
+  }
+}

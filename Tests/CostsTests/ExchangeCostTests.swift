@@ -1,0 +1,125 @@
+import Costs
+import Testing
+
+@Suite struct ExchangeCostTests {
+  func cost(network: Double = 50e9, nvlink: Double = 200e9) throws -> ExchangeCost {
+    ExchangeCost(
+      try ExchangeConstants(
+        table: ExchangeConstants.deepEPTable, networkBandwidth: network, nvlinkBandwidth: nvlink))
+  }
+
+  func shape(ranks: Int, rowBytes: Double = 7_392, load: Double = 1) -> ExchangeShape {
+    let reach = ExpertRouting.deepEPBenchmark(nodes: max(1, ranks / 8))
+      .reach(ranks: ranks, ranksPerNode: 8)
+    return ExchangeShape(
+      .dispatch, tokens: 4_096, rowBytes: rowBytes, reach: reach, ranks: ranks, load: load)
+  }
+
+  @Test func nodesReachedFollowTheLimit() {
+    let reach = ExpertRouting.deepSeekV3.reach(ranks: 64, ranksPerNode: 8)
+    #expect(reach.nodes > 3.9 && reach.nodes <= 4)
+    #expect(abs(reach.ownNodes - reach.nodes / 8) < 1e-12)
+    #expect(reach.ranks > 7 && reach.ranks <= 8)
+    let benchmark = ExpertRouting.deepEPBenchmark(nodes: 8).reach(ranks: 64, ranksPerNode: 8)
+    #expect(abs(benchmark.nodes - 3.98) < 0.02)
+  }
+
+  @Test func withoutGroupsTheMeanIsExact() {
+    let routing = ExpertRouting(experts: 4, expertsPerToken: 2)
+    let reach = routing.reach(ranks: 4, ranksPerNode: 2)
+    #expect(abs(reach.ranks - 2) < 1e-12)
+    // Of six pairs of experts two lie on one node.
+    #expect(abs(reach.nodes - 10.0 / 6) < 1e-12)
+  }
+
+  @Test func eachWidthIsLimitedByItsOwnTier() throws {
+    let cost = try cost()
+    #expect(cost.parts(shape(ranks: 8)).payload.limitedBy == .nvlink)
+    #expect(cost.parts(shape(ranks: 16)).payload.limitedBy == .nvlink)
+    #expect(cost.parts(shape(ranks: 64)).payload.limitedBy == .infiniBand)
+    #expect(cost.parts(shape(ranks: 8), multiprocessors: 4).payload.limitedBy == .multiprocessors)
+  }
+
+  @Test(arguments: [8, 16, 32, 64, 128]) func moreIsNeverSlower(ranks: Int) throws {
+    let shape = shape(ranks: ranks)
+    let base = try cost().parts(shape, multiprocessors: 16, besideComputation: true).total.seconds
+    let more = try cost().parts(shape, multiprocessors: 24, besideComputation: true).total.seconds
+    let network = try cost(network: 100e9).parts(shape, multiprocessors: 16).total.seconds
+    let nvlink = try cost(nvlink: 450e9).parts(shape, multiprocessors: 16).total.seconds
+    let alone = try cost().parts(shape, multiprocessors: 16).total.seconds
+    #expect(more <= base && network <= alone && nvlink <= alone && alone < base)
+  }
+
+  @Test func theMostLoadedRankEndsTheExchange() throws {
+    let even = try cost().parts(shape(ranks: 64)).payload.seconds
+    let uneven = try cost().parts(shape(ranks: 64, load: 1.25)).payload.seconds
+    #expect(uneven > 1.2 * even && uneven <= 1.25 * even)
+  }
+
+  @Test func onlyADispatchWithUnknownCountsLaysOut() throws {
+    var exchange = shape(ranks: 64)
+    #expect(try cost().parts(exchange).layout > 90e-6)
+    exchange.countsAreKnown = true
+    #expect(try cost().parts(exchange).layout == 0)
+  }
+}
+
+@Suite struct CollectiveCostTests {
+  let cost = Result {
+    CollectiveCost(
+      try CollectiveConstants(
+        table: CollectiveConstants.table, networkBandwidth: 50e9, nvlinkBandwidth: 200e9))
+  }
+
+  @Test func anAllReduceIsAScatterAndAGather() throws {
+    let cost = try cost.get()
+    for ranks in [2, 8, 64, 2_048] {
+      let group = CollectiveGroup(ranks: ranks, ranksPerNode: 8)
+      let halves =
+        cost.reduceScatter(bytes: 1e9, group: group).seconds
+        + cost.allGather(bytes: 1e9, group: group).seconds
+      let whole = cost.allReduce(bytes: 1e9, group: group).seconds
+      #expect(whole <= halves * 1.0001 && whole > 0.8 * halves, "\(ranks) ranks")
+    }
+  }
+
+  @Test func smallMessagesAreLimitedByLatencyLargeOnesByTheirLink() throws {
+    let cost = try cost.get()
+    let node = CollectiveGroup(ranks: 8, ranksPerNode: 8)
+    #expect(cost.allReduce(bytes: 1e3, group: node).limitedBy == .latency)
+    #expect(cost.allReduce(bytes: 1e9, group: node).limitedBy == .nvlink)
+    let rail = CollectiveGroup(ranks: 16, ranksPerNode: 1)
+    #expect(cost.allReduce(bytes: 1e9, group: rail).limitedBy == .infiniBand)
+    #expect(cost.send(bytes: 64, insideNode: false).limitedBy == .latency)
+  }
+
+  @Test func treesWinWhereMessagesAreSmallAndGroupsLarge() throws {
+    let cost = try cost.get()
+    let group = CollectiveGroup(ranks: 2_048, ranksPerNode: 8)
+    let ring = cost.allReduce(bytes: 1e6, group: group, algorithm: .ring).seconds
+    let tree = cost.allReduce(bytes: 1e6, group: group, algorithm: .tree).seconds
+    #expect(tree < ring / 5)
+    let best = cost.allReduce(bytes: 1e6, group: group).seconds
+    #expect(best <= tree)
+  }
+
+  @Test func oneRankCostsNothingAndMoreBytesNeverLess() throws {
+    let cost = try cost.get()
+    let alone = CollectiveGroup(ranks: 1, ranksPerNode: 8)
+    #expect(cost.allReduce(bytes: 1e9, group: alone) == .none)
+    #expect(cost.allToAll(bytes: 1e9, group: alone) == .none)
+    let group = CollectiveGroup(ranks: 64, ranksPerNode: 8)
+    var last = 0.0
+    for exponent in 0...12 {
+      let seconds = cost.allToAll(bytes: Double(1 << (2 * exponent)), group: group).seconds
+      #expect(seconds >= last)
+      last = seconds
+    }
+  }
+
+  @Test func aPipelineSendOfOneMicrobatchTakesAboutOneAndAHalfMilliseconds() throws {
+    let bytes = 4_096.0 * 7_168 * 2
+    let seconds = try cost.get().send(bytes: bytes, insideNode: false).seconds
+    #expect(abs(seconds - 1.47e-3) < 0.05e-3)
+  }
+}

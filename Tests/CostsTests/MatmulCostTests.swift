@@ -1,0 +1,111 @@
+import Costs
+import Testing
+
+@Suite struct MatmulCostTests {
+  let device = Result { try DeviceModel(name: "H800", table: DeviceModel.h800Table) }
+
+  func cost(_ library: MatmulLibrary = .fp8April2025) throws -> MatmulCost {
+    try #require(MatmulCost(try device.get(), library: library))
+  }
+
+  @Test func oneTileMoreThanTheMultiprocessorsStartsAWave() throws {
+    let cost = try cost(.fp8February2025)
+    let full = MatmulShape(m: 128 * 56, n: 256, k: 7_168)
+    let more = MatmulShape(m: 128 * 56 + 1, n: 256, k: 7_168)
+    #expect(cost.tiling(full, multiprocessors: 112).waves == 1)
+    #expect(cost.tiling(more, multiprocessors: 112).waves == 2)
+    let one = cost.cost(full, multiprocessors: 112).seconds
+    let two = cost.cost(more, multiprocessors: 112)
+    #expect(two.seconds > 1.6 * one)
+    #expect(two.limitedBy == .waveQuantisation)
+  }
+
+  @Test(arguments: MatmulLibrary.allCases)
+  func moreMultiprocessorsAreNeverSlower(library: MatmulLibrary) throws {
+    let cost = try cost(library)
+    for shape in [(64, 7_168, 2_048), (4_096, 576, 7_168), (4_096, 7_168, 512), (333, 999, 777)] {
+      let product = MatmulShape(m: shape.0, n: shape.1, k: shape.2)
+      var last = Double.infinity
+      for count in 1...132 {
+        let seconds = cost.cost(product, multiprocessors: count).seconds
+        #expect(seconds <= last * 1.0001, "\(shape) on \(count)")
+        last = seconds
+      }
+    }
+  }
+
+  @Test func weightGradientsInFP8AreSlower() throws {
+    let cost = try cost(.fp8February2025)
+    let forward = cost.cost(MatmulShape(m: 4_096, n: 7_168, k: 4_096), multiprocessors: 112)
+    let weight = cost.cost(
+      MatmulShape(m: 4_096, n: 7_168, k: 4_096, pass: .backwardWeight), multiprocessors: 112)
+    #expect(weight.seconds > 1.3 * forward.seconds && weight.seconds < 1.8 * forward.seconds)
+  }
+
+  @Test func theClockUnderLoadIsSlower() throws {
+    let cost = try cost()
+    let shape = MatmulShape(m: 4_096, n: 4_096, k: 7_168)
+    #expect(cost.cost(shape, clock: .boost).seconds < cost.cost(shape, clock: .loaded).seconds)
+  }
+
+  @Test func theDecidingMechanismIsNamed() throws {
+    let cost = try cost()
+    let large = cost.cost(MatmulShape(m: 16_384, n: 7_168, k: 7_168))
+    #expect(large.limitedBy == .compute)
+    #expect(cost.cost(MatmulShape(m: 64, n: 32_768, k: 512)).limitedBy == .memory)
+    #expect(cost.cost(MatmulShape(m: 1, n: 16, k: 16)).limitedBy == .launch)
+  }
+
+  @Test func unevenGroupsPadTheirTiles() throws {
+    let cost = try cost()
+    let even = MatmulShape(rows: [8_192, 8_192, 8_192, 8_192], columns: 4_096, depth: 7_168)
+    let uneven = MatmulShape(rows: [1, 0, 16_383, 16_384], columns: 4_096, depth: 7_168)
+    #expect(even.flops == uneven.flops)
+    #expect(cost.cost(uneven).seconds >= 0.99 * cost.cost(even).seconds)
+    #expect(cost.cost(MatmulShape(rows: [0, 0], columns: 8, depth: 8)) == .none)
+  }
+
+  @Test func sixteenBitProductsStayBelowTheirPeak() throws {
+    let cost = try cost(.bf16)
+    let shape = MatmulShape(m: 8_192, n: 8_192, k: 8_192)
+    let rate = shape.flops / cost.cost(shape).seconds / 1e12
+    #expect(rate > 550 && rate < 865, "\(rate) TFLOPS")
+  }
+
+  @Test func aMissingLibraryIsNil() throws {
+    let device = try DeviceModel(name: "A100", table: DeviceModel.a100SXMTable)
+    #expect(MatmulCost(device, library: .fp8April2025) == nil)
+    #expect(device.library(for: .fp8) == nil)
+    #expect(device.library(for: .bf16) == .bf16)
+    #expect(try self.device.get().library(for: .fp8) == .fp8April2025)
+  }
+}
+
+@Suite struct DeviceModelTests {
+  @Test func unknownAndMissingAndImpossibleConstantsAreErrors() {
+    let table = DeviceModel.h800Table
+    let wrong = NumberTable([.init("matmul.fp8-2025-04.kneee", 2, source: "test")])
+    #expect(throws: NumberTableError.self) {
+      try DeviceModel(name: "x", table: table.overridden(by: wrong))
+    }
+    let without = NumberTable(table.entries.filter { $0.name != "clock.loaded" })
+    #expect(
+      throws: NumberTableError(
+        name: "clock.loaded", rule: "is missing from the device's constants")
+    ) { try DeviceModel(name: "x", table: without) }
+    let negative = NumberTable([.init("streaming.rope", -1, source: "test")])
+    #expect(throws: NumberTableError.self) {
+      try DeviceModel(name: "x", table: table.overridden(by: negative))
+    }
+  }
+
+  @Test func everyConstantHasASource() {
+    for table in [
+      DeviceModel.h800Table, DeviceModel.a100PCIeTable, DeviceModel.a100SXMTable,
+      ExchangeConstants.deepEPTable, CollectiveConstants.table,
+    ] {
+      for entry in table.entries { #expect(!entry.source.isEmpty, "\(entry.name)") }
+      #expect(Set(table.entries.map(\.name)).count == table.entries.count)
+    }
+  }
+}
