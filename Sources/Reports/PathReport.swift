@@ -30,7 +30,7 @@ public struct PathReport: Encodable, Sendable {
     latencySeconds = path.latency.value
     hops = path.hops.map { hop in
       Hop(
-        link: Self.describe(hop.link), bytesPerSecond: hop.bandwidth.value,
+        link: "\(hop.link)", bytesPerSecond: hop.bandwidth.value,
         latencySeconds: hop.latency.value)
     }
   }
@@ -42,20 +42,6 @@ public struct PathReport: Encodable, Sendable {
     case .sameLeaf: "same-leaf"
     case .crossLeaf: "cross-leaf"
     case .crossPod: "cross-pod"
-    }
-  }
-
-  private static func describe(_ link: Link) -> String {
-    switch link {
-    case .deviceOut(let rank): "rank \(rank) into its node's link"
-    case .deviceIn(let rank): "node's link into rank \(rank)"
-    case .nodeShared(let node): "what node \(node) shares"
-    case .adapterOut(let node, let index): "adapter \(index) of node \(node), out"
-    case .adapterIn(let node, let index): "adapter \(index) of node \(node), in"
-    case .leafUp(let plane, let leaf): "plane \(plane), leaf switch \(leaf), up"
-    case .leafDown(let plane, let leaf): "plane \(plane), leaf switch \(leaf), down"
-    case .podUp(let plane, let pod): "plane \(plane), spine of pod \(pod), up"
-    case .podDown(let plane, let pod): "plane \(plane), spine of pod \(pod), down"
     }
   }
 
