@@ -44,7 +44,7 @@ public struct CheckpointFolder: Hashable, Sendable {
   /// Makes the folder and an empty one for a new checkpoint, and clears what earlier processes
   /// left unfinished.
   func begin(step: Int) throws(CheckpointError) {
-    try create(path, withParents: true)
+    try makeFolder(path)
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     for name in names.sorted() where name.hasPrefix(".step-") {
       let stem = String(name.dropFirst().prefix { $0 != "." })
@@ -55,7 +55,7 @@ public struct CheckpointFolder: Hashable, Sendable {
         try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
       }
     }
-    try create(partial(atStep: step), withParents: false)
+    try makeFolder(partial(atStep: step), withParents: false)
     try synchronizeFolder(path)
   }
 
@@ -77,14 +77,15 @@ public struct CheckpointFolder: Hashable, Sendable {
       try? FileManager.default.removeItem(atPath: hidden)
     }
   }
+}
 
-  private func create(_ folder: String, withParents: Bool) throws(CheckpointError) {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: folder, withIntermediateDirectories: withParents)
-    } catch {
-      throw CheckpointError(.system, file: folder, rule: "cannot be created: \(systemMessage())")
-    }
+/// Makes a folder, with those around it if asked; none may be there unless asked.
+func makeFolder(_ path: String, withParents: Bool = true) throws(CheckpointError) {
+  do {
+    try FileManager.default.createDirectory(
+      atPath: path, withIntermediateDirectories: withParents)
+  } catch {
+    throw CheckpointError(.system, file: path, rule: "cannot be created: \(systemMessage())")
   }
 }
 

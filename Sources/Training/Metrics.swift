@@ -1,3 +1,5 @@
+import Foundation
+
 /// What is known of one step, as it is logged.
 public struct StepMetrics: Hashable, Sendable {
   /// How the tokens of a layer spread over its experts.
@@ -111,12 +113,14 @@ extension StepMetrics {
 public final class MetricsLog {
   private let file: OutputFile
 
-  /// Opens the file to add lines behind those that are there.
+  /// Opens the file, whose folder is made if need be, to add lines behind those that are there.
   ///
   /// - Parameter step: the step that the run is resumed after: lines of later steps, which will be
   ///   made again, are taken out first, and so is a last line that was cut. nil starts anew.
   /// - Throws: `CheckpointError` where the disk refuses.
   public init(path: String, resumingAfter step: Int? = nil) throws(CheckpointError) {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    try makeFolder(folder)
     if let old = try? InputFile(path: path) {
       var kept: [UInt8] = []
       if let step {
