@@ -159,8 +159,9 @@ extension Emission {
     let source = recipe.dispatch == .float8 ? quantizedGradient(out, shape) : out
     let fresh = lowering.like(
       node.inputs[0], " gradient", format: recipe.dispatch)
+    let staging = stagingBuffers([(.sent(exchange: exchange), shape.columns)])
     start(
-      .combineBackward(exchange: exchange), outputs: [fresh], inputs: [source, routing],
+      .combineBackward(exchange: exchange), outputs: [fresh] + staging, inputs: [source, routing],
       stream: .expert, bytesPerRow: recipe.dispatch.bytes(columns: shape.columns),
       rows: shape.rows, .backwardInput)
     flushWeights()
@@ -175,8 +176,11 @@ extension Emission {
     let chosen = value(node.inputs[1]).columns / 2
     let rows = value(node.inputs[0]).rows
     let weightsBack = lowering.temporary("token weight gradients", rows, chosen, .float32)
+    let width = value(node.inputs[0]).columns + chosen
+    let staging = stagingBuffers(
+      [(.received(exchange: exchange), width), (.sent(exchange: exchange), width)])
     start(
-      .dispatchBackward(exchange: exchange), outputs: [fresh, weightsBack],
+      .dispatchBackward(exchange: exchange), outputs: [fresh, weightsBack] + staging,
       inputs: [out, weights, routing], stream: .expert, bytesPerRow: bytesPerRow,
       rows: value(node.outputs[0]).rows, .backwardInput)
     flushWeights()

@@ -257,8 +257,10 @@ extension Emission {
     case .combine(let exchange):
       let inputs = node.inputs.map(need)
       let shape = value(node.inputs[0])
+      let staging = stagingBuffers([(.sent(exchange: exchange), shape.columns)])
       start(
-        .combine(exchange: exchange), outputs: node.outputs.map(outputBuffer), inputs: inputs,
+        .combine(exchange: exchange), outputs: node.outputs.map(outputBuffer) + staging,
+        inputs: inputs,
         stream: .expert, bytesPerRow: recipe.combine.bytes(columns: shape.columns),
         rows: shape.rows, .forward)
     default: break
@@ -268,6 +270,15 @@ extension Emission {
   /// A GPU's program has launches that a CPU's kernels do not need.
   var isDeviceProgram: Bool { recipe.activation != .float32 }
 
+  /// What a CPU rank packs messages into and receives them in, where they do not lie in one piece;
+  /// behind a transfer's outputs. A GPU's kernels read and write rows where they lie.
+  func stagingBuffers(_ shapes: [(rows: Rows, columns: Int)]) -> [BufferID] {
+    guard !isDeviceProgram else { return [] }
+    return shapes.map {
+      lowering.temporary("staging", $0.rows, $0.columns, .float32, .communication)
+    }
+  }
+
   private func forwardDispatch(_ node: Node, _ exchange: Int, _ bytesPerRow: Int) {
     let source =
       recipe.dispatch == .float8
@@ -275,14 +286,19 @@ extension Emission {
     let routing = need(node.inputs[1])
     let rows = value(node.inputs[0]).rows
     if !isRecomputing {
-      let counts = lowering.temporary("expert counts", .fixed(1), 1, .int32, .communication)
+      // For each rank of the group: tokens and rows of experts, sent and received.
+      let counts = lowering.temporary(
+        "expert counts", .fixed(lowering.setting.expert), 4, .int32, .communication)
       start(
         .counts(exchange: exchange), outputs: [counts], inputs: [routing], stream: .expert,
-        bytesPerRow: 4, rows: .fixed(1), .forward)
+        bytesPerRow: 8, rows: .fixed(1), .forward)
       waitFor([counts])
     }
+    let width = value(node.inputs[0]).columns + value(node.inputs[1]).columns
+    let staging = stagingBuffers(
+      [(.sent(exchange: exchange), width), (.received(exchange: exchange), width)])
     start(
-      .dispatch(exchange: exchange), outputs: node.outputs.map(outputBuffer),
+      .dispatch(exchange: exchange), outputs: node.outputs.map(outputBuffer) + staging,
       inputs: [source, routing], stream: .expert, bytesPerRow: bytesPerRow, rows: rows, .forward)
   }
 
@@ -290,12 +306,21 @@ extension Emission {
     guard case .headLoss(let module, let vocabulary) = node.kind else { return }
     let shape = value(node.inputs[0])
     let inputs = node.inputs.map(need)
+    let tokens = lowering.setting.tokens
+    // The CPU's kernel forms the logits of so many rows at a time.
+    let tile =
+      isDeviceProgram
+      ? []
+      : [
+        lowering.temporary(
+          "logits of a tile", .fixed(min(tokens, Kernel.headTileRows)), vocabulary, .float32,
+          .workspace)
+      ]
     emit(
       .headLoss(
-        tokens: lowering.setting.tokens, hidden: shape.columns, vocabulary: vocabulary,
-        module: module),
+        tokens: tokens, hidden: shape.columns, vocabulary: vocabulary, module: module),
       outputs: outputAuxiliaries(index) + [gradientBuffer(node.parameters[0])]
-        + [outputBuffer(node.outputs[0])],
+        + [outputBuffer(node.outputs[0])] + tile,
       inputs: [inputs[0], parameterBuffer(node.parameters[0]), inputs[1]], .forward)
   }
 

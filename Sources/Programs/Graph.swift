@@ -109,4 +109,17 @@ public struct StageParameter: Hashable, Sendable {
   public var gradient: BufferID
 
   public var elements: Int { rows * columns }
+
+  /// The group over which the uses and copies of the tensor are reduced.
+  public var gradientGroup: TransferKind.Group {
+    if isExpert { return .expertGradient }
+    if !isShared { return .gradient }
+    let isHead = roles.contains(.head) || roles.contains(.predictionHead)
+    return isHead && !isTied ? .sharedHead : .sharedEmbedding
+  }
+
+  /// Both are uses of one shared tensor.
+  func isSameTensor(as other: StageParameter) -> Bool {
+    isShared && other.isShared && gradientGroup == other.gradientGroup
+  }
 }

@@ -119,8 +119,8 @@ public enum Kernel: Hashable, Sendable {
   case unpermute(exchange: Int, columns: Int, Pass)
   /// Joins two (rows, columns) into (rows, 2·columns); backwardInput splits.
   case join(rows: Rows, columns: Int, Pass)
-  /// forward: hidden gradient, head gradient, loss ← hidden, head weight, labels: the logits are formed
-  /// tile by tile and never held.
+  /// forward: hidden gradient, head gradient, loss(, tile of logits) ← hidden, head weight, labels: the
+  /// logits are formed tile by tile and never held.
   case headLoss(tokens: Int, hidden: Int, vocabulary: Int, module: Int)
   /// forward: loss, probabilities ← logits (tokens, vocabulary), labels;
   /// backwardInput: logits' gradient ← probabilities, labels.
@@ -139,6 +139,11 @@ public enum Kernel: Hashable, Sendable {
   case fold(elements: Int)
   /// Fills with zeros.
   case clear(elements: Int)
+}
+
+extension Kernel {
+  /// Rows of which the head of a CPU rank holds logits at a time.
+  public static let headTileRows = 128
 }
 
 /// One matrix product in the sizes of its forward: out (m, n) = in (m, k) · weight (n, k)ᵀ.

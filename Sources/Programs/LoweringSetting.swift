@@ -1,6 +1,19 @@
 import Models
 import Plans
 
+extension Architecture {
+  /// The units that use the token embedding: its own, a tied head, and prediction modules.
+  public var embeddingUses: [Unit] {
+    let modules = (0..<multiTokenPrediction).map { Unit.multiTokenPrediction($0) }
+    return [.embedding] + (tiedEmbeddings ? [.head] : []) + modules
+  }
+
+  /// The units that use a head of its own; none where it is tied to the embedding.
+  public var headUses: [Unit] {
+    tiedEmbeddings ? [] : [.head] + (0..<multiTokenPrediction).map { .multiTokenPrediction($0) }
+  }
+}
+
 /// What lowering needs to know of a plan: the sizes and choices of one rank.
 public struct LoweringSetting: Hashable, Sendable {
   /// Sequences in a microbatch.
@@ -28,6 +41,9 @@ public struct LoweringSetting: Hashable, Sendable {
   /// How many ranks hold a copy of a tensor of this stage: of shared ones, and of an expert.
   public var gradientCopies: Int
   public var expertCopies: Int
+  /// How many stages use the token embedding, and the head where it is another tensor.
+  public var embeddingStages = 1
+  public var headStages = 1
 
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
@@ -73,6 +89,17 @@ extension LoweringSetting {
       fusedHead: plan.fusedHead ?? (plan.precision.linearOperands == .float32),
       dropout: plan.dropout, zeroStage: plan.zeroStage.rawValue, gradientCopies: replicas,
       expertCopies: replicas / plan.expertParallel)
+  }
+
+  /// The setting of a rank under a plan whose stages are laid out: it knows which tensors have uses on
+  /// several stages.
+  public init(_ plan: Plan, _ layout: StageLayout, of architecture: Architecture) {
+    self.init(plan)
+    func stages(_ units: [Unit]) -> Int {
+      layout.stages.filter { stage in units.contains { stage.contains($0) } }.count
+    }
+    embeddingStages = stages(architecture.embeddingUses)
+    headStages = stages(architecture.headUses)
   }
 
   /// Norms are computed again in the backward.

@@ -1,102 +1,118 @@
-/// Parameters of a stage that are reduced, owned and gathered together.
-public struct GradientSegment: Hashable, Sendable {
-  public var group: TransferKind.Group
-  /// Indices into `StageProgram.parameters`.
-  public var parameters: [Int]
-  /// Elements of all of them.
-  public var elements: Int
-  /// Elements that one rank owns: whole blocks, the last owner's may be shorter.
-  public var shardElements: Int
-  /// The reduced gradient of the shard; none where this rank alone holds the segment.
-  public var shardGradient: BufferID?
-
-  /// Shards are cut at blocks of this many elements, so that sums over blocks do not depend on the cut.
-  public static let blockElements = 4096
-}
+import Models
 
 extension StageProgram {
   /// Adds the optimizer: its state, and the programs that reduce, measure, update and gather.
   ///
   /// With ZeRO stage 0 gradients are all-reduced and every copy updates everything. From stage 1 on they
-  /// are reduce-scattered, each rank updates its shard, and parameters are gathered.
-  mutating func addOptimizer(_ setting: LoweringSetting) {
-    for (group, members) in segmentMembers() where !members.isEmpty {
-      let copies = Self.copies(of: group, setting)
-      let elements = members.reduce(0) { $0 + parameters[$1].elements }
-      addSegment(group, members, elements, copies: copies, setting)
-    }
-    settle.transfers = update.transfers
-    settle.steps = update.transfers.indices.map { .wait(Int32($0)) }
-  }
-
-  private static func copies(of group: TransferKind.Group, _ setting: LoweringSetting) -> Int {
-    group == .expertGradient ? setting.expertCopies : setting.gradientCopies
-  }
-
-  private func segmentMembers() -> [(TransferKind.Group, [Int])] {
-    var members: [(TransferKind.Group, [Int])] = [
-      (.gradient, []), (.expertGradient, []), (.sharedEmbedding, []), (.sharedHead, []),
+  /// are reduce-scattered, each copy updates its shard, and parameters are gathered.
+  mutating func addOptimizer(_ setting: LoweringSetting, _ architecture: Architecture) {
+    let groups: [TransferKind.Group] = [
+      .gradient, .expertGradient, .sharedEmbedding, .sharedHead,
     ]
-    for (index, parameter) in parameters.enumerated() where parameter.isTrained {
-      let slot: Int
-      if parameter.isExpert {
-        slot = 1
-      } else if !parameter.isShared {
-        slot = 0
-      } else {
-        let isHead = parameter.roles.contains(.head) || parameter.roles.contains(.predictionHead)
-        slot = isHead && !parameter.isTied ? 3 : 2
+    for group in groups {
+      let members = parameters.indices.filter {
+        parameters[$0].isTrained && parameters[$0].gradientGroup == group
       }
-      members[slot].1.append(index)
+      if members.isEmpty { continue }
+      let (copies, uses) = Self.copies(of: group, setting, architecture)
+      addSegment(group, members, copies: copies, uses: uses, setting)
     }
-    return members
+    gather.steps = update.transfers.indices.map { .wait(Int32($0)) }
+  }
+
+  /// The copies of a group's tensors, and the gradients that are added up for them.
+  private static func copies(
+    of group: TransferKind.Group, _ setting: LoweringSetting, _ architecture: Architecture
+  ) -> (copies: Int, uses: Int) {
+    let replicas = setting.gradientCopies
+    switch group {
+    case .expertGradient: return (setting.expertCopies, setting.expertCopies)
+    case .sharedEmbedding:
+      let modules = architecture.multiTokenPrediction
+      let tied = architecture.tiedEmbeddings
+      return (replicas * setting.embeddingStages, replicas * (1 + modules + (tied ? 1 + modules : 0)))
+    case .sharedHead:
+      return (replicas * setting.headStages, replicas * (1 + architecture.multiTokenPrediction))
+    default: return (replicas, replicas)
+    }
   }
 
   private mutating func addSegment(
-    _ group: TransferKind.Group, _ members: [Int], _ elements: Int, copies: Int,
+    _ group: TransferKind.Group, _ members: [Int], copies: Int, uses: Int,
     _ setting: LoweringSetting
   ) {
     let isSharded = setting.zeroStage >= 1 && copies > 1
-    let block = GradientSegment.blockElements
-    let blocks = (elements + block - 1) / block
-    let owned = isSharded ? min(elements, (blocks + copies - 1) / copies * block) : elements
     var segment = GradientSegment(
-      group: group, parameters: members, elements: elements, shardElements: owned,
-      shardGradient: nil)
+      group: group, parameters: members, elements: 0, copies: copies, shards: [], folds: [],
+      shardElements: 0)
+    let tensors = segment.isShared ? Array(members[..<1]) : members
+    let sizes = tensors.map { parameters[$0].elements }
+    segment.elements = sizes.reduce(0, +)
+    segment.folds = GradientSegment.parts(of: sizes, into: copies)
+    segment.shards =
+      isSharded ? segment.folds : Array(repeating: 0..<segment.elements, count: copies)
+    segment.shardElements = segment.shards.map(\.count).max() ?? 0
+    if copies > 1 { addReduction(&segment, uses: uses, isSharded: isSharded, setting) }
     let gradients = members.map { parameters[$0].gradient }
-    let weights = members.map { parameters[$0].buffer }
-    let bytes = setting.recipe.gradient.bytes(columns: 1)
-    if copies > 1 {
-      let shard = add("\(group) shard", .communication, owned, setting.recipe.gradient)
-      segment.shardGradient = shard
-      reduce.steps.append(.start(Int32(reduce.transfers.count)))
-      norm.steps.append(.wait(Int32(reduce.transfers.count)))
-      reduce.transfers.append(
-        Transfer(
-          isSharded ? .reduceScatter(group) : .allReduce(group), outputs: [shard],
-          inputs: gradients, stream: .data, bytesPerRow: bytes, rows: .fixed(elements),
-          phase: .optimizer, pass: .backwardWeight, layer: -1))
+    if copies == 1, segment.isShared {
+      for use in gradients.dropFirst() {
+        appendNorm(.fold(elements: segment.elements), outputs: [gradients[0]], inputs: [use])
+      }
     }
-    let source = segment.shardGradient.map { [$0] } ?? gradients
-    norm.steps.append(.compute(Int32(norm.operations.count)))
-    norm.operations.append(
-      Operation(
-        .squareSum(elements: owned), outputs: [], inputs: source, phase: .optimizer,
-        pass: .backwardWeight, layer: -1))
-    addUpdate(segment, weights, source, isSharded: isSharded, setting)
+    let source = segment.shardGradient.map { [$0] } ?? tensors.map { parameters[$0].gradient }
+    appendNorm(.squareSum(elements: segment.shardElements), outputs: [], inputs: source)
+    let weights = tensors.map { parameters[$0].buffer }
+    addUpdate(&segment, weights, source, isSharded: isSharded, setting)
     segments.append(segment)
   }
 
+  private mutating func addReduction(
+    _ segment: inout GradientSegment, uses: Int, isSharded: Bool, _ setting: LoweringSetting
+  ) {
+    let recipe = setting.recipe
+    let group = segment.group
+    let shard = add("\(group) shard", .communication, segment.shardElements, recipe.gradient)
+    segment.shardGradient = shard
+    var outputs = [shard]
+    if recipe.activation == .float32 {
+      // A CPU rank receives every contribution before it folds them in tree order.
+      let own = segment.isShared ? segment.parameters.count : 1
+      let largest = segment.folds.map(\.count).max() ?? 0
+      let staging = add(
+        "\(group) contributions", .communication, (uses - own) * largest, recipe.gradient)
+      buffers[Int(staging.index)].scope = .action
+      segment.contributions = staging
+      outputs.append(staging)
+      reduce.steps.append(.acquire(staging))
+    }
+    reduce.steps.append(.start(Int32(reduce.transfers.count)))
+    norm.steps.append(.wait(Int32(reduce.transfers.count)))
+    if let staging = segment.contributions { norm.steps.append(.release(staging)) }
+    reduce.transfers.append(
+      Transfer(
+        isSharded ? .reduceScatter(group) : .allReduce(group), outputs: outputs,
+        inputs: segment.parameters.map { parameters[$0].gradient }, stream: .data,
+        bytesPerRow: recipe.gradient.bytes(columns: 1), rows: .fixed(segment.elements),
+        phase: .optimizer, pass: .backwardWeight, layer: -1))
+  }
+
+  private mutating func appendNorm(_ kernel: Kernel, outputs: [BufferID], inputs: [BufferID]) {
+    norm.steps.append(.compute(Int32(norm.operations.count)))
+    norm.operations.append(
+      Operation(
+        kernel, outputs: outputs, inputs: inputs, phase: .optimizer, pass: .backwardWeight,
+        layer: -1))
+  }
+
   private mutating func addUpdate(
-    _ segment: GradientSegment, _ weights: [BufferID], _ source: [BufferID], isSharded: Bool,
-    _ setting: LoweringSetting
+    _ segment: inout GradientSegment, _ weights: [BufferID], _ source: [BufferID],
+    isSharded: Bool, _ setting: LoweringSetting
   ) {
     let owned = segment.shardElements
     let recipe = setting.recipe
-    var state = [
-      add("\(segment.group) first moment", .optimizer, owned, recipe.moment),
-      add("\(segment.group) second moment", .optimizer, owned, recipe.moment),
-    ]
+    segment.firstMoment = add("\(segment.group) first moment", .optimizer, owned, recipe.moment)
+    segment.secondMoment = add("\(segment.group) second moment", .optimizer, owned, recipe.moment)
+    var state = [segment.firstMoment, segment.secondMoment]
     if let master = recipe.master {
       state.append(add("\(segment.group) master weights", .optimizer, owned, master))
     }

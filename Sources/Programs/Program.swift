@@ -39,8 +39,12 @@ public struct Operation: Hashable, Sendable {
 }
 
 /// What an asynchronous transfer does.
+///
+/// On CPU ranks staging buffers follow the outputs of an expert exchange: what is packed, then what
+/// arrives, where either does not lie in one piece.
 public enum TransferKind: Hashable, Sendable {
-  /// Tells every rank of the expert group how many rows it will get: counts ← routing.
+  /// Tells every rank of the expert group how many tokens it will get, and how many rows its experts will
+  /// compute for them: counts ← routing.
   case counts(exchange: Int)
   /// Tokens to the ranks of their experts, each once per rank: received (received, columns), received
   /// routing (received, 2·chosen) ← in (tokens, columns), routing.

@@ -53,10 +53,15 @@ final class StageLowering {
   private func addParameters() {
     for var parameter in graph.parameters {
       let name = parameter.roles.map(\.rawValue).joined(separator: "+")
-      parameter.buffer = buffer(
-        Buffer(
-          name, .parameter, .stage, rows: .fixed(parameter.rows), columns: parameter.columns,
-          format: setting.recipe.parameter))
+      // Uses of one tensor on one stage share its memory; each has a gradient of its own.
+      if let known = parameters.first(where: { $0.isSameTensor(as: parameter) }) {
+        parameter.buffer = known.buffer
+      } else {
+        parameter.buffer = buffer(
+          Buffer(
+            name, .parameter, .stage, rows: .fixed(parameter.rows), columns: parameter.columns,
+            format: setting.recipe.parameter))
+      }
       if parameter.isTrained {
         parameter.gradient = buffer(
           Buffer(

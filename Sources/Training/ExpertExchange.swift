@@ -1,0 +1,324 @@
+import Engines
+import Kernels
+import MessagePassing
+import Models
+import Programs
+
+// A routing buffer of n tokens holds n·k expert numbers (Int32), then n·k weights (Float).
+
+/// An exchange of tokens, results or their gradients within an expert group.
+private final class ExchangeInFlight: PendingTransfer {
+  let kind: Ledger.MessageKind
+  private var requests: RequestGroup
+  private let unpack: (RankBackend) -> Void
+
+  init(
+    _ kind: Ledger.MessageKind, _ requests: consuming RequestGroup,
+    _ unpack: @escaping (RankBackend) -> Void
+  ) {
+    self.kind = kind
+    self.requests = requests
+    self.unpack = unpack
+  }
+
+  deinit { requests.abandon() }
+
+  func finish(_ backend: RankBackend) throws {
+    try requests.waitAll()
+    unpack(backend)
+  }
+}
+
+extension RankBackend {
+  func counts(_ exchange: Int, _ instance: Instance) -> ExchangeCounts {
+    let stage = Int(instance.stage)
+    let place = exchangeIndex(exchange, instance)
+    guard let known = memory[stage]!.exchanges[place] else {
+      preconditionFailure("The counts of an exchange are not known yet.")
+    }
+    return known
+  }
+
+  func setCounts(_ counts: ExchangeCounts, _ instance: Instance) {
+    memory[Int(instance.stage)]!.exchanges[exchangeIndex(counts.exchange, instance)] = counts
+    ledger.exchanges.append(counts)
+  }
+
+  private func exchangeIndex(_ exchange: Int, _ instance: Instance) -> Int {
+    let count = max(1, assignment.programs[Int(instance.stage)].exchangeCount)
+    let slot = instance.microbatch < 0 ? microbatches : Int(instance.microbatch)
+    return slot * count + exchange
+  }
+
+  func start(_ index: Int, of program: Program, _ instance: Instance) -> TransferHandle {
+    guard failure == nil else { return TransferHandle(0) }
+    let transfer = program.transfers[index]
+    record(.transfer(instance, index: index), transfer.stream)
+    var handle = TransferHandle(0)
+    attempt {
+      let stage = Int(instance.stage)
+      switch transfer.kind {
+      case .counts(let exchange): handle = try exchangeCounts(transfer, exchange, instance)
+      case .dispatch(let exchange): handle = try dispatch(transfer, exchange, instance)
+      case .combine(let exchange): handle = try combine(transfer, exchange, instance)
+      case .combineBackward(let exchange):
+        handle = try combineBackward(transfer, exchange, instance)
+      case .dispatchBackward(let exchange):
+        handle = try dispatchBackward(transfer, exchange, instance)
+      case .reduceScatter(let group), .allReduce(let group):
+        let isSharded: Bool
+        if case .reduceScatter = transfer.kind { isSharded = true } else { isSharded = false }
+        let reduction = try ReductionInFlight(
+          self, stage: stage, segment: segment(group, stage), isSharded: isSharded)
+        reductions.append(reduction)
+        handle = keep(reduction)
+      case .allGather(let group):
+        handle = keep(try GatherInFlight(self, stage: stage, segment: segment(group, stage)))
+      }
+    }
+    return handle
+  }
+
+  private func segment(_ group: TransferKind.Group, _ stage: Int) -> Int {
+    let segments = assignment.programs[stage].segments
+    guard let index = segments.firstIndex(where: { $0.group == group }) else {
+      preconditionFailure("No tensors are reduced over \(group).")
+    }
+    return index
+  }
+
+  // MARK: Who goes where
+
+  /// For each rank of the expert group, this rank's tokens that chose one of its experts, ascending.
+  private func routes(
+    _ routing: UnsafePointer<Int32>, tokens: Int, chosen: Int, experts: Int
+  ) -> (tokens: [[Int]], rows: [Int]) {
+    let ranks = assignment.plan.expertParallel
+    let share = experts / ranks
+    var routes = [[Int]](repeating: [], count: ranks)
+    var rows = [Int](repeating: 0, count: ranks)
+    for token in 0..<tokens {
+      for slot in token * chosen..<(token + 1) * chosen {
+        let rank = Int(routing[slot]) / share
+        rows[rank] += 1
+        if routes[rank].last != token { routes[rank].append(token) }
+      }
+    }
+    return (routes, rows)
+  }
+
+  private func mixture(of transfer: Transfer) -> Mixture { assignment.mixture(transfer.layer) }
+
+  private func routes(_ transfer: Transfer, _ routing: BufferID, _ instance: Instance)
+    -> (tokens: [[Int]], rows: [Int])
+  {
+    let mixture = mixture(of: transfer)
+    return routes(
+      integers(routing, instance), tokens: assignment.plan.tokensPerMicrobatch,
+      chosen: mixture.expertsPerToken, experts: mixture.routedExperts)
+  }
+
+  private func tag(_ exchange: Int, _ instance: Instance, _ kind: Ledger.MessageKind) -> Int {
+    let stages = assignment.programs.count
+    let place = (Int(instance.microbatch) * stages + Int(instance.stage)) * 64 + exchange
+    return (place * 8 + Int(kind.rawValue)) % (maximumTag + 1)
+  }
+
+  /// Sends and receives rows of `columns` floats that lie one after the other, by rank of the group;
+  /// this rank's own are copied.
+  private func exchangeRows(
+    _ kind: Ledger.MessageKind, _ exchange: Int, _ instance: Instance, columns: Int,
+    from source: UnsafeMutablePointer<Float>, sent: [Int],
+    to target: UnsafeMutablePointer<Float>, received: [Int]
+  ) throws -> RequestGroup {
+    var requests = RequestGroup()
+    let ranks = assignment.expertRanks
+    let tag = tag(exchange, instance, kind)
+    var next = target
+    for (index, rank) in ranks.enumerated() {
+      let count = received[index] * columns
+      if rank != links.rank, count > 0 {
+        requests.add(
+          try links.experts.startReceive(
+            into: UnsafeMutableBufferPointer(start: next, count: count), from: rank, tag: tag))
+      }
+      next += count
+    }
+    let own = assignment.mesh.expertCoordinate(of: links.rank)
+    copy(
+      target + received[..<own].reduce(0, +) * columns,
+      source + sent[..<own].reduce(0, +) * columns, count: sent[own] * columns)
+    for shift in 1..<ranks.count {
+      let index = (own + shift) % ranks.count
+      if sent[index] == 0 { continue }
+      let first = sent[..<index].reduce(0, +) * columns
+      count(sent: 4 * sent[index] * columns, to: ranks[index], kind)
+      requests.add(
+        try links.experts.startSend(
+          UnsafeBufferPointer(start: source + first, count: sent[index] * columns),
+          to: ranks[index], tag: tag))
+    }
+    return requests
+  }
+
+  // MARK: The five transfers
+
+  private func exchangeCounts(
+    _ transfer: Transfer, _ exchange: Int, _ instance: Instance
+  ) throws -> TransferHandle {
+    let (tokens, rows) = routes(transfer, transfer.operands[1], instance)
+    let table = integers(transfer.operands[0], instance)
+    let ranks = assignment.expertRanks
+    let own = assignment.mesh.expertCoordinate(of: links.rank)
+    for index in ranks.indices {
+      table[4 * index] = Int32(tokens[index].count)
+      table[4 * index + 1] = Int32(rows[index])
+    }
+    table[4 * own + 2] = table[4 * own]
+    table[4 * own + 3] = table[4 * own + 1]
+    var requests = RequestGroup()
+    let tag = tag(exchange, instance, .counts)
+    for (index, rank) in ranks.enumerated() where index != own {
+      requests.add(
+        try links.experts.startReceive(
+          into: UnsafeMutableBufferPointer(start: table + 4 * index + 2, count: 2), from: rank,
+          tag: tag))
+      count(sent: 8, to: rank, .counts)
+      requests.add(
+        try links.experts.startSend(
+          UnsafeBufferPointer(start: table + 4 * index, count: 2), to: rank, tag: tag))
+    }
+    return keep(
+      ExchangeInFlight(.counts, requests) { backend in
+        let counts = ExchangeCounts(
+          stage: Int(instance.stage), microbatch: Int(instance.microbatch), exchange: exchange,
+          sent: ranks.indices.map { Int(table[4 * $0]) },
+          received: ranks.indices.map { Int(table[4 * $0 + 2]) },
+          routed: ranks.indices.map { Int(table[4 * $0 + 3]) })
+        backend.setCounts(counts, instance)
+      })
+  }
+
+  private func dispatch(
+    _ transfer: Transfer, _ exchange: Int, _ instance: Instance
+  ) throws -> TransferHandle {
+    let operands = transfer.operands
+    let (hidden, chosen) = (assignment.architecture.hiddenSize, mixture(of: transfer).expertsPerToken)
+    let tokens = assignment.plan.tokensPerMicrobatch
+    let columns = hidden + 2 * chosen
+    let counts = counts(exchange, instance)
+    let (staging, arrived) = (floats(operands[2], instance), floats(operands[3], instance))
+    let (input, routing) = (floats(operands[4], instance), floats(operands[5], instance))
+    var row = staging
+    for token in routes(transfer, operands[5], instance).tokens.joined() {
+      copy(row, input + token * hidden, count: hidden)
+      copy(row + hidden, routing + token * chosen, count: chosen)
+      copy(row + hidden + chosen, routing + (tokens + token) * chosen, count: chosen)
+      row += columns
+    }
+    let requests = try exchangeRows(
+      .dispatch, exchange, instance, columns: columns, from: staging, sent: counts.sent,
+      to: arrived, received: counts.received)
+    let (received, numbers) = (floats(operands[0], instance), floats(operands[1], instance))
+    let rows = counts.receivedRows
+    return keep(
+      ExchangeInFlight(.dispatch, requests) { _ in
+        copyRows(
+          received, outStride: hidden, arrived, stride: columns, rows: rows, columns: hidden)
+        copyRows(
+          numbers, outStride: chosen, arrived + hidden, stride: columns, rows: rows,
+          columns: chosen)
+        copyRows(
+          numbers + rows * chosen, outStride: chosen, arrived + hidden + chosen, stride: columns,
+          rows: rows, columns: chosen)
+      })
+  }
+
+  private func combine(
+    _ transfer: Transfer, _ exchange: Int, _ instance: Instance
+  ) throws -> TransferHandle {
+    let operands = transfer.operands
+    let hidden = assignment.architecture.hiddenSize
+    let counts = counts(exchange, instance)
+    let arrived = floats(operands[1], instance)
+    let requests = try exchangeRows(
+      .combine, exchange, instance, columns: hidden, from: floats(operands[2], instance),
+      sent: counts.received, to: arrived, received: counts.sent)
+    let combined = floats(operands[0], instance)
+    let route = routes(transfer, operands[3], instance).tokens
+    let tokens = assignment.plan.tokensPerMicrobatch
+    return keep(
+      ExchangeInFlight(.combine, requests) { _ in
+        fill(combined, with: 0, count: tokens * hidden)
+        var row = arrived
+        for token in route.joined() {
+          let target = combined + token * hidden
+          add(target, target, row, count: hidden)
+          row += hidden
+        }
+      })
+  }
+
+  private func combineBackward(
+    _ transfer: Transfer, _ exchange: Int, _ instance: Instance
+  ) throws -> TransferHandle {
+    let operands = transfer.operands
+    let hidden = assignment.architecture.hiddenSize
+    let counts = counts(exchange, instance)
+    let (staging, gradient) = (floats(operands[1], instance), floats(operands[2], instance))
+    var row = staging
+    for token in routes(transfer, operands[3], instance).tokens.joined() {
+      copy(row, gradient + token * hidden, count: hidden)
+      row += hidden
+    }
+    let requests = try exchangeRows(
+      .combineBackward, exchange, instance, columns: hidden, from: staging, sent: counts.sent,
+      to: floats(operands[0], instance), received: counts.received)
+    return keep(ExchangeInFlight(.combineBackward, requests) { _ in })
+  }
+
+  private func dispatchBackward(
+    _ transfer: Transfer, _ exchange: Int, _ instance: Instance
+  ) throws -> TransferHandle {
+    let operands = transfer.operands
+    let (hidden, chosen) = (assignment.architecture.hiddenSize, mixture(of: transfer).expertsPerToken)
+    let columns = hidden + chosen
+    let counts = counts(exchange, instance)
+    let (staging, arrived) = (floats(operands[2], instance), floats(operands[3], instance))
+    copyRows(
+      staging, outStride: columns, floats(operands[4], instance), stride: hidden,
+      rows: counts.receivedRows, columns: hidden)
+    copyRows(
+      staging + hidden, outStride: columns, floats(operands[5], instance), stride: chosen,
+      rows: counts.receivedRows, columns: chosen)
+    let requests = try exchangeRows(
+      .dispatchBackward, exchange, instance, columns: columns, from: staging,
+      sent: counts.received, to: arrived, received: counts.sent)
+    let (gradient, weights) = (floats(operands[0], instance), floats(operands[1], instance))
+    let route = routes(transfer, operands[6], instance).tokens
+    let tokens = assignment.plan.tokensPerMicrobatch
+    return keep(
+      ExchangeInFlight(.dispatchBackward, requests) { _ in
+        fill(gradient, with: 0, count: tokens * hidden)
+        fill(weights, with: 0, count: tokens * chosen)
+        var row = arrived
+        for token in route.joined() {
+          add(gradient + token * hidden, gradient + token * hidden, row, count: hidden)
+          add(
+            weights + token * chosen, weights + token * chosen, row + hidden, count: chosen)
+          row += columns
+        }
+      })
+  }
+}
+
+extension RankAssignment {
+  /// The mixture of a layer or prediction module.
+  func mixture(_ layer: Int) -> Mixture {
+    let index = min(layer, architecture.layerCount - 1)
+    guard case .mixture(let mixture) = architecture.feedForwards[index] else {
+      preconditionFailure("Layer \(layer) has no experts.")
+    }
+    return mixture
+  }
+}

@@ -1,0 +1,202 @@
+import Engines
+import Kernels
+import MessagePassing
+import Programs
+
+/// The reduction of one segment over its copies: the "direct" rounds.
+///
+/// Every copy sends each other one the part of its gradients that the other folds. The owner adds
+/// contributions of each use as a balanced binary tree over lanes, then the uses in their order. With
+/// ZeRO stage 0 it then sends the sum to all copies.
+final class ReductionInFlight: PendingTransfer {
+  let kind = Ledger.MessageKind.reduction
+  private let stage: Int
+  private let segment: GradientSegment
+  private let group: SegmentGroup
+  private let own: Int
+  private let isSharded: Bool
+  private var requests = RequestGroup()
+  private var second = RequestGroup()
+  private(set) var isFolded = false
+  /// Where each use's lanes lie; those of this copy itself in its own gradients.
+  private var lanes: [[UnsafeMutablePointer<Float>]] = []
+  private let shard: UnsafeMutablePointer<Float>
+
+  init(_ backend: RankBackend, stage: Int, segment index: Int, isSharded: Bool) throws {
+    let assignment = backend.assignment
+    self.stage = stage
+    self.isSharded = isSharded
+    segment = assignment.programs[stage].segments[index]
+    group = assignment.groups[stage][index]
+    own = assignment.ownShare[stage][index]
+    guard let shard = segment.shardGradient, let staging = segment.contributions else {
+      preconditionFailure("A reduction needs memory for what arrives.")
+    }
+    self.shard = backend.floats(shard, stage)
+    try receive(backend, into: backend.floats(staging, stage))
+    try send(backend)
+  }
+
+  deinit {
+    requests.abandon()
+    second.abandon()
+  }
+
+  private func tag(_ backend: RankBackend, source: Int, target: Int) -> Int {
+    let stages = backend.assignment.programs.count
+    let tag = (source * stages + target) * 4 + segment.group.number
+    precondition(tag <= maximumTag, "a message has a tag for its use and stage")
+    return tag
+  }
+
+  /// The gradients of a use that this copy holds, as one piece.
+  private func gradients(_ backend: RankBackend, _ use: SegmentGroup.Use)
+    -> UnsafeMutablePointer<Float>
+  {
+    let parameters = backend.assignment.programs[stage].parameters
+    let index = use.parameter < 0 ? segment.parameters[0] : use.parameter
+    return backend.floats(parameters[index].gradient, stage)
+  }
+
+  private func receive(
+    _ backend: RankBackend, into staging: UnsafeMutablePointer<Float>
+  ) throws {
+    let range = segment.folds[own]
+    var next = staging
+    let me = group.holders[own]
+    for (number, use) in group.uses.enumerated() {
+      lanes.append([])
+      for holder in use.lanes {
+        if holder == me {
+          lanes[number].append(gradients(backend, use) + range.lowerBound)
+          continue
+        }
+        lanes[number].append(next)
+        if range.isEmpty { continue }
+        requests.add(
+          try backend.links.gradients.startReceive(
+            into: UnsafeMutableBufferPointer(start: next, count: range.count),
+            from: holder.rank, tag: tag(backend, source: number, target: stage)))
+        next += range.count
+      }
+    }
+  }
+
+  private func send(_ backend: RankBackend) throws {
+    let me = group.holders[own]
+    for shift in 1..<group.holders.count {
+      let target = (own + shift) % group.holders.count
+      let holder = group.holders[target]
+      let range = segment.folds[target]
+      if range.isEmpty { continue }
+      for (number, use) in group.uses.enumerated() where use.lanes.contains(me) {
+        backend.count(sent: 4 * range.count, to: holder.rank, .reduction)
+        requests.add(
+          try backend.links.gradients.startSend(
+            UnsafeBufferPointer(
+              start: gradients(backend, use) + range.lowerBound, count: range.count),
+            to: holder.rank, tag: tag(backend, source: number, target: holder.stage)))
+      }
+    }
+  }
+
+  /// Waits for the contributions and adds them up.
+  func fold(_ backend: RankBackend) throws {
+    guard !isFolded else { return }
+    isFolded = true
+    try requests.waitAll()
+    let range = segment.folds[own]
+    let target = shard + (isSharded ? 0 : range.lowerBound)
+    for lanes in lanes {
+      for pair in treePairs(lanes.count) {
+        add(lanes[pair.into], lanes[pair.into], lanes[pair.from], count: range.count)
+      }
+    }
+    copy(target, lanes[0][0], count: range.count)
+    for use in lanes.dropFirst() { add(target, target, use[0], count: range.count) }
+    if !isSharded { try spread(backend) }
+  }
+
+  /// Sends the folded part to all copies and starts to receive theirs.
+  private func spread(_ backend: RankBackend) throws {
+    let mine = segment.folds[own]
+    for (target, holder) in group.holders.enumerated() where target != own {
+      if !mine.isEmpty {
+        backend.count(sent: 4 * mine.count, to: holder.rank, .reduction)
+        second.add(
+          try backend.links.gathers.startSend(
+            UnsafeBufferPointer(start: shard + mine.lowerBound, count: mine.count),
+            to: holder.rank, tag: tag(backend, source: stage, target: holder.stage)))
+      }
+      let range = segment.folds[target]
+      if !range.isEmpty {
+        second.add(
+          try backend.links.gathers.startReceive(
+            into: UnsafeMutableBufferPointer(start: shard + range.lowerBound, count: range.count),
+            from: holder.rank, tag: tag(backend, source: holder.stage, target: stage)))
+      }
+    }
+  }
+
+  /// All reductions of a rank are folded before the first is waited for to its end: another rank may
+  /// need any of them.
+  func finish(_ backend: RankBackend) throws {
+    for reduction in backend.reductions { try reduction.fold(backend) }
+    backend.reductions = []
+    try second.waitAll()
+  }
+}
+
+/// The gather of a segment's parameters from the ranks that updated them.
+final class GatherInFlight: PendingTransfer {
+  let kind = Ledger.MessageKind.gather
+  private var requests = RequestGroup()
+
+  init(_ backend: RankBackend, stage: Int, segment index: Int) throws {
+    let assignment = backend.assignment
+    let segment = assignment.programs[stage].segments[index]
+    let group = assignment.groups[stage][index]
+    let own = assignment.ownShare[stage][index]
+    let parameter = assignment.programs[stage].parameters[segment.parameters[0]]
+    let memory = backend.floats(parameter.buffer, stage)
+    let stages = assignment.programs.count
+    func tag(_ source: Int, _ target: Int) -> Int {
+      (source * stages + target) * 4 + segment.group.number
+    }
+    let mine = segment.shards[own]
+    for shift in 1..<group.holders.count {
+      let target = (own + shift) % group.holders.count
+      let holder = group.holders[target]
+      let range = segment.shards[target]
+      if !range.isEmpty {
+        requests.add(
+          try backend.links.gathers.startReceive(
+            into: UnsafeMutableBufferPointer(start: memory + range.lowerBound, count: range.count),
+            from: holder.rank, tag: tag(holder.stage, stage)))
+      }
+      if !mine.isEmpty {
+        backend.count(sent: 4 * mine.count, to: holder.rank, .gather)
+        requests.add(
+          try backend.links.gathers.startSend(
+            UnsafeBufferPointer(start: memory + mine.lowerBound, count: mine.count),
+            to: holder.rank, tag: tag(stage, holder.stage)))
+      }
+    }
+  }
+
+  deinit { requests.abandon() }
+
+  func finish(_ backend: RankBackend) throws { try requests.waitAll() }
+}
+
+extension TransferKind.Group {
+  /// Tells the segments of one stage apart.
+  fileprivate var number: Int {
+    switch self {
+    case .gradient: 0
+    case .expertGradient: 1
+    case .sharedEmbedding: 2
+    default: 3
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+
+/// A regular file that is open for reading at any place.
+///
+/// Reads are `pread`s and not a mapping: a file that shrinks while it is read then gives an error
+/// and not a bus error that ends the process. A class, since it owns a descriptor.
+final class InputFile: Sendable {
+  let path: String
+  /// The length when the file was opened, in bytes.
+  let count: Int
+  private let descriptor: Int32
+
+  init(path: String) throws(CheckpointError) {
+    func failure(_ rule: String) -> CheckpointError { .init(.system, file: path, rule: rule) }
+    guard !path.isEmpty, !path.utf8.contains(0) else { throw failure("is not a path") }
+    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw failure("cannot be opened: \(systemMessage())")
+    }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw failure("is not a file")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    count = Int(status.st_size)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Fills `buffer` from `offset` on, or throws.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(CheckpointError) {
+    guard let base = buffer.baseAddress else { return }
+    var filled = 0
+    while filled < buffer.count {
+      let got = pread(
+        descriptor, base + filled, min(buffer.count - filled, 1 << 30), off_t(offset + filled))
+      if got < 0, errno == EINTR { continue }
+      guard got >= 0 else {
+        throw CheckpointError(
+          .system, file: path, rule: "cannot be read: \(systemMessage())")
+      }
+      guard got > 0 else {
+        throw CheckpointError(.damaged, file: path, rule: "is cut short at byte \(offset + filled)")
+      }
+      filled += got
+    }
+  }
+
+  /// `count` bytes from `offset` on.
+  func bytes(at offset: Int, count: Int) throws(CheckpointError) -> [UInt8] {
+    var result = [UInt8](repeating: 0, count: count)
+    var failure: CheckpointError?
+    result.withUnsafeMutableBytes { buffer in
+      do throws(CheckpointError) {
+        try read(into: buffer, at: offset)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return result
+  }
+
+  /// The whole file, which must not be longer than `limit`.
+  func allBytes(limit: Int) throws(CheckpointError) -> [UInt8] {
+    guard count <= limit else {
+      throw CheckpointError(
+        .damaged, file: path, rule: "has \(count) bytes; at most \(limit) are read")
+    }
+    return try bytes(at: 0, count: count)
+  }
+}
+
+/// The operating system's words for the last error.
+func systemMessage(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }

@@ -1,0 +1,253 @@
+/// A JSON text as a tree, for the large files that other programs write: headers of safetensors,
+/// checkpoint indices, tokenizers, rows of tokens.
+///
+/// What people write goes through the room Documents, whose parser knows lines and is made for
+/// small files.
+enum JSONValue: Hashable, Sendable {
+  case null
+  case boolean(Bool)
+  case integer(Int)
+  case decimal(Double)
+  case string(String)
+  case list([JSONValue])
+  /// Keys in the order of the text; none twice.
+  case table([Entry])
+
+  /// A key with its value.
+  struct Entry: Hashable, Sendable {
+    var key: String
+    var value: JSONValue
+  }
+
+  /// Why a text is not JSON, and the byte at which it is not.
+  struct Failure: Error, Hashable {
+    var rule: String
+    var offset: Int
+  }
+
+  /// Reads a text that consists of one value.
+  init(_ bytes: [UInt8]) throws(Failure) {
+    var parser = JSONParser(bytes: bytes)
+    self = try parser.parseDocument()
+  }
+
+  /// The value of a key; nil if this is no table or has no such key.
+  ///
+  /// Time grows with the keys.
+  subscript(key: String) -> JSONValue? {
+    guard case .table(let entries) = self else { return nil }
+    return entries.first { $0.key == key }?.value
+  }
+
+  var text: String? { if case .string(let text) = self { text } else { nil } }
+  var number: Int? { if case .integer(let number) = self { number } else { nil } }
+  var flag: Bool? { if case .boolean(let flag) = self { flag } else { nil } }
+  var items: [JSONValue]? { if case .list(let items) = self { items } else { nil } }
+  var entries: [Entry]? { if case .table(let entries) = self { entries } else { nil } }
+}
+
+/// Reads JSON (RFC 8259) in one pass, with a bound on nesting.
+private struct JSONParser {
+  let bytes: [UInt8]
+  var position = 0
+  static let deepestNesting = 64
+
+  init(bytes: [UInt8]) { self.bytes = bytes }
+
+  mutating func parseDocument() throws(JSONValue.Failure) -> JSONValue {
+    let value = try parseValue(depth: 0)
+    skipSpace()
+    guard position == bytes.count else { throw failure("has text behind its end") }
+    return value
+  }
+
+  private func failure(_ rule: String) -> JSONValue.Failure { .init(rule: rule, offset: position) }
+
+  private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+  private mutating func skipSpace() {
+    while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
+      position += 1
+    }
+  }
+
+  private mutating func take(_ byte: UInt8) -> Bool {
+    guard next == byte else { return false }
+    position += 1
+    return true
+  }
+
+  private mutating func parseValue(depth: Int) throws(JSONValue.Failure) -> JSONValue {
+    guard depth <= Self.deepestNesting else { throw failure("is nested too deeply") }
+    skipSpace()
+    guard let byte = next else { throw failure("ends too early") }
+    switch byte {
+    case UInt8(ascii: "{"): return try parseTable(depth: depth)
+    case UInt8(ascii: "["): return try parseList(depth: depth)
+    case UInt8(ascii: "\""): return .string(try parseString())
+    case UInt8(ascii: "t"): return try parseWord("true", .boolean(true))
+    case UInt8(ascii: "f"): return try parseWord("false", .boolean(false))
+    case UInt8(ascii: "n"): return try parseWord("null", .null)
+    default: return try parseNumber()
+    }
+  }
+
+  private mutating func parseWord(
+    _ word: StaticString, _ value: JSONValue
+  ) throws(JSONValue.Failure) -> JSONValue {
+    let length = word.utf8CodeUnitCount
+    guard position + length <= bytes.count,
+      (0..<length).allSatisfy({ bytes[position + $0] == word.utf8Start[$0] })
+    else { throw failure("is not JSON") }
+    position += length
+    return value
+  }
+
+  private mutating func parseTable(depth: Int) throws(JSONValue.Failure) -> JSONValue {
+    position += 1
+    var entries: [JSONValue.Entry] = []
+    // Bytes, since texts that Unicode calls equal are different keys.
+    var seen: Set<[UInt8]> = []
+    skipSpace()
+    if take(UInt8(ascii: "}")) { return .table([]) }
+    while true {
+      skipSpace()
+      guard next == UInt8(ascii: "\"") else { throw failure("lacks a key") }
+      let key = try parseString()
+      guard seen.insert(Array(key.utf8)).inserted else { throw failure("has the key \(key) twice") }
+      skipSpace()
+      guard take(UInt8(ascii: ":")) else { throw failure("lacks a colon") }
+      entries.append(.init(key: key, value: try parseValue(depth: depth + 1)))
+      skipSpace()
+      if take(UInt8(ascii: "}")) { return .table(entries) }
+      guard take(UInt8(ascii: ",")) else { throw failure("lacks a comma or a closing brace") }
+    }
+  }
+
+  private mutating func parseList(depth: Int) throws(JSONValue.Failure) -> JSONValue {
+    position += 1
+    var items: [JSONValue] = []
+    skipSpace()
+    if take(UInt8(ascii: "]")) { return .list([]) }
+    while true {
+      items.append(try parseValue(depth: depth + 1))
+      skipSpace()
+      if take(UInt8(ascii: "]")) { return .list(items) }
+      guard take(UInt8(ascii: ",")) else { throw failure("lacks a comma or a closing bracket") }
+    }
+  }
+
+  private mutating func parseNumber() throws(JSONValue.Failure) -> JSONValue {
+    let start = position
+    while let byte = next, "+-.eE0123456789".utf8.contains(byte) { position += 1 }
+    let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    if let number = Int(text) { return .integer(number) }
+    guard let number = Double(text), number.isFinite else {
+      position = start
+      throw failure("is not JSON")
+    }
+    return .decimal(number)
+  }
+}
+
+extension JSONParser {
+  private mutating func parseString() throws(JSONValue.Failure) -> String {
+    position += 1
+    let start = position
+    while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+      position += 1
+    }
+    if next == UInt8(ascii: "\"") {
+      guard let text = String(validating: bytes[start..<position], as: UTF8.self) else {
+        throw failure("is not valid UTF-8")
+      }
+      position += 1
+      return text
+    }
+    return try parseEscapedString(Array(bytes[start..<position]))
+  }
+
+  /// The rest of a string from its first escape on, behind what was read of it.
+  private mutating func parseEscapedString(
+    _ beginning: [UInt8]
+  ) throws(JSONValue.Failure) -> String {
+    var content = beginning
+    while let byte = next {
+      position += 1
+      switch byte {
+      case UInt8(ascii: "\""):
+        guard let text = String(validating: content, as: UTF8.self) else {
+          throw failure("is not valid UTF-8")
+        }
+        return text
+      case UInt8(ascii: "\\"): content += Array(String(try parseEscape()).utf8)
+      case 0..<0x20: throw failure("has a control character in a string")
+      default: content.append(byte)
+      }
+    }
+    throw failure("ends within a string")
+  }
+
+  private mutating func parseEscape() throws(JSONValue.Failure) -> Character {
+    guard let byte = next else { throw failure("ends within a string") }
+    position += 1
+    switch byte {
+    case UInt8(ascii: "\""): return "\""
+    case UInt8(ascii: "\\"): return "\\"
+    case UInt8(ascii: "/"): return "/"
+    case UInt8(ascii: "b"): return "\u{8}"
+    case UInt8(ascii: "f"): return "\u{C}"
+    case UInt8(ascii: "n"): return "\n"
+    case UInt8(ascii: "r"): return "\r"
+    case UInt8(ascii: "t"): return "\t"
+    case UInt8(ascii: "u"): return Character(try parseScalar())
+    default: throw failure("has an unknown escape in a string")
+    }
+  }
+
+  /// A `\u` escape or a pair of them; half a pair alone becomes the replacement character.
+  private mutating func parseScalar() throws(JSONValue.Failure) -> Unicode.Scalar {
+    let high = try parseUnit()
+    guard 0xD800..<0xDC00 ~= high, position + 1 < bytes.count,
+      bytes[position] == UInt8(ascii: "\\"), bytes[position + 1] == UInt8(ascii: "u")
+    else { return Unicode.Scalar(high) ?? "\u{FFFD}" }
+    let mark = position
+    position += 2
+    let low = try parseUnit()
+    guard 0xDC00..<0xE000 ~= low else {
+      position = mark
+      return "\u{FFFD}"
+    }
+    return Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (low - 0xDC00)) ?? "\u{FFFD}"
+  }
+
+  private mutating func parseUnit() throws(JSONValue.Failure) -> UInt32 {
+    guard position + 4 <= bytes.count,
+      let unit = UInt32(String(decoding: bytes[position..<position + 4], as: UTF8.self), radix: 16),
+      bytes[position] != UInt8(ascii: "+")
+    else { throw failure("has a broken \\u escape") }
+    position += 4
+    return unit
+  }
+}
+
+extension JSONValue {
+  /// A text as a JSON string, quotes included.
+  static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case "\n": result += "\\n"
+      case "\r": result += "\\r"
+      case "\t": result += "\\t"
+      case _ where scalar.value < 0x20:
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}

@@ -1,0 +1,211 @@
+import Engines
+import Glibc
+import Kernels
+import Models
+import Programs
+
+/// Cosines and sines of a model's rotary embedding, by position and pair.
+final class RotaryTables {
+  let cosine: UnsafeMutablePointer<Float>
+  let sine: UnsafeMutablePointer<Float>
+  let layout: RotaryLayout
+
+  /// The tables of a model; none where positions are learned.
+  init?(_ architecture: Architecture, positions: Int) {
+    guard case .rotary(let rotary) = architecture.position else { return nil }
+    let width: Int
+    switch architecture.attention {
+    case .multiHead(let shape): width = shape.headSize
+    case .latent(let shape): width = shape.ropeHeadSize
+    }
+    layout = rotary.layout == .interleaved ? .interleaved : .halved
+    let count = positions * width / 2
+    cosine = .allocate(capacity: count)
+    sine = .allocate(capacity: count)
+    let factor = rotary.magnitude
+    for (pair, frequency) in rotary.frequencies(columns: width).enumerated() {
+      for position in 0..<positions {
+        // Rounded as the published implementations round: frequency and angle are floats.
+        let angle = Double(Float(position) * Float(frequency))
+        cosine[position * width / 2 + pair] = Float(cos(angle) * factor)
+        sine[position * width / 2 + pair] = Float(sin(angle) * factor)
+      }
+    }
+  }
+
+  deinit {
+    cosine.deallocate()
+    sine.deallocate()
+  }
+}
+
+extension RankBackend {
+  /// What scores are multiplied by: 1/√width, and for latent attention with YaRN its factor.
+  private func scale(_ shape: Programs.AttentionShape) -> Float {
+    let plain = 1 / Double(shape.queryKeySize).squareRoot()
+    guard case .latent = assignment.architecture.attention,
+      case .rotary(let rotary) = assignment.architecture.position
+    else { return Float(plain) }
+    return Float(plain * rotary.latentScaleFactor)
+  }
+
+  func attention(
+    _ bound: BoundOperation, _ shape: Programs.AttentionShape, _ pass: Programs.Pass
+  ) {
+    let sizes = Kernels.AttentionShape(
+      sequences: shape.sequences, queries: shape.queries, keys: shape.keys, heads: shape.heads,
+      keyHeads: shape.keyValueHeads, keyWidth: shape.queryKeySize, valueWidth: shape.valueSize,
+      scale: scale(shape))
+    let (query, key) = (shape.queryKeySize, shape.queryKeySize)
+    let first = pass == .forward ? 0 : 1
+    func heads(_ start: UnsafeMutablePointer<Float>, _ count: Int, _ size: Int) -> MutableHeads {
+      MutableHeads(start, tokenStride: count * size, headStride: size)
+    }
+    let inputs = AttentionInputs(
+      query: heads(bound.input(first), shape.heads, query).reading,
+      key: heads(bound.input(first + 1), shape.keyValueHeads, key).reading,
+      value: heads(bound.input(first + 2), shape.keyValueHeads, shape.valueSize).reading)
+    if pass == .forward {
+      attentionForward(
+        heads(bound[0], shape.heads, shape.valueSize), logSum: bound[1], inputs, sizes, on: bench)
+    } else {
+      attentionBackward(
+        AttentionGradients(
+          query: heads(bound[0], shape.heads, query),
+          key: heads(bound[1], shape.keyValueHeads, key),
+          value: heads(bound[2], shape.keyValueHeads, shape.valueSize)),
+        heads(bound.input(0), shape.heads, shape.valueSize).reading, inputs,
+        out: heads(bound.input(4), shape.heads, shape.valueSize).reading,
+        logSum: bound.input(5), sizes, on: bench)
+    }
+  }
+
+  /// Rotates heads, forwards or back.
+  private func turn(
+    _ out: MutableHeads, _ input: Heads, tokens: Int, heads: Int, width: Int, isForward: Bool
+  ) {
+    guard let rotary else { preconditionFailure("Positions are learned.") }
+    let shape = RotaryShape(
+      tokens: tokens, sequence: assignment.plan.sequenceLength, heads: heads, width: width,
+      layout: rotary.layout)
+    if isForward {
+      rotaryForward(out, input, cosine: rotary.cosine, sine: rotary.sine, shape)
+    } else {
+      rotaryBackward(out, input, cosine: rotary.cosine, sine: rotary.sine, shape)
+    }
+  }
+
+  func splitHeads(_ bound: BoundOperation, _ shape: SplitHeads, _ pass: Programs.Pass) {
+    let isForward = pass == .forward
+    let size = shape.headSize
+    var first = 0
+    for (part, count) in [shape.heads, shape.keyValueHeads, shape.keyValueHeads].enumerated() {
+      let fused = (isForward ? bound.input(0) : bound[0]) + first
+      let own = isForward ? bound[part] : bound.input(part)
+      let width = count * size
+      if shape.rotates, part < 2 {
+        let inFused = MutableHeads(fused, tokenStride: shape.columns, headStride: size)
+        let inPart = MutableHeads(own, tokenStride: width, headStride: size)
+        turn(
+          isForward ? inPart : inFused, isForward ? inFused.reading : inPart.reading,
+          tokens: shape.tokens, heads: count, width: size, isForward: isForward)
+      } else if isForward {
+        copyRows(
+          own, outStride: width, fused, stride: shape.columns, rows: shape.tokens, columns: width)
+      } else {
+        copyRows(
+          fused, outStride: shape.columns, own, stride: width, rows: shape.tokens, columns: width)
+      }
+      first += width
+    }
+  }
+
+  func rotate(
+    _ bound: BoundOperation, tokens: Int, heads: Int, size: Int, _ pass: Programs.Pass
+  ) {
+    turn(
+      MutableHeads(bound[0], tokenStride: heads * size, headStride: size),
+      Heads(bound.input(0), tokenStride: heads * size, headStride: size), tokens: tokens,
+      heads: heads, width: size, isForward: pass == .forward)
+  }
+
+  func splitLatent(_ bound: BoundOperation, _ shape: LatentShape, _ pass: Programs.Pass) {
+    let width = shape.latent + shape.rope
+    if pass == .forward {
+      copyRows(
+        bound[0], outStride: shape.latent, bound.input(0), stride: width, rows: shape.tokens,
+        columns: shape.latent)
+    } else {
+      copyRows(
+        bound[0], outStride: width, bound.input(0), stride: shape.latent, rows: shape.tokens,
+        columns: shape.latent)
+      copyRows(
+        bound[0] + shape.latent, outStride: width, bound.input(1), stride: shape.rope,
+        rows: shape.tokens, columns: shape.rope)
+    }
+  }
+
+  func assembleLatent(_ bound: BoundOperation, _ shape: LatentShape, _ pass: Programs.Pass) {
+    let (nope, rope, value) = (shape.nope, shape.rope, shape.value)
+    let rows = shape.tokens * shape.heads
+    let isForward = pass == .forward
+    let query = isForward ? bound[0] : bound.input(0)
+    let key = isForward ? bound[1] : bound.input(1)
+    let values = isForward ? bound[2] : bound.input(2)
+    let queryUp = isForward ? bound.input(0) : bound[0]
+    let keyValueUp = isForward ? bound.input(1) : bound[1]
+    /// Copies a column block of every head one way or the other.
+    func move(
+      _ assembled: UnsafeMutablePointer<Float>, _ stride: Int,
+      _ source: UnsafeMutablePointer<Float>, _ sourceStride: Int, _ columns: Int
+    ) {
+      if isForward {
+        copyRows(
+          assembled, outStride: stride, source, stride: sourceStride, rows: rows, columns: columns)
+      } else {
+        copyRows(
+          source, outStride: sourceStride, assembled, stride: stride, rows: rows, columns: columns)
+      }
+    }
+    func rotated(_ start: UnsafeMutablePointer<Float>) -> MutableHeads {
+      MutableHeads(
+        start + nope, tokenStride: shape.heads * (nope + rope), headStride: nope + rope)
+    }
+    move(query, nope + rope, queryUp, nope + rope, nope)
+    move(key, nope + rope, keyValueUp, nope + value, nope)
+    move(values, value, keyValueUp + nope, nope + value, value)
+    turn(
+      isForward ? rotated(query) : rotated(queryUp),
+      isForward ? rotated(queryUp).reading : rotated(query).reading, tokens: shape.tokens,
+      heads: shape.heads, width: rope, isForward: isForward)
+    if isForward {
+      let down = shape.latent + rope
+      let shared = Heads(bound.input(2) + shape.latent, tokenStride: down, headStride: 0)
+      turn(
+        rotated(key), shared, tokens: shape.tokens, heads: shape.heads, width: rope,
+        isForward: true)
+    } else {
+      sumRotaryKey(bound[2], key, shape)
+    }
+  }
+
+  /// The gradient of the key part that all heads share: their sum, in order, turned back.
+  private func sumRotaryKey(
+    _ out: UnsafeMutablePointer<Float>, _ key: UnsafeMutablePointer<Float>, _ shape: LatentShape
+  ) {
+    let (nope, rope) = (shape.nope, shape.rope)
+    let width = nope + rope
+    for head in 0..<shape.heads {
+      let part = key + head * width + nope
+      let stride = shape.heads * width
+      if head == 0 {
+        copyRows(
+          out, outStride: rope, part, stride: stride, rows: shape.tokens, columns: rope)
+      } else {
+        addRows(out, outStride: rope, part, stride: stride, rows: shape.tokens, columns: rope)
+      }
+    }
+    let heads = MutableHeads(out, tokenStride: rope, headStride: rope)
+    turn(heads, heads.reading, tokens: shape.tokens, heads: 1, width: rope, isForward: false)
+  }
+}

@@ -1,0 +1,231 @@
+import Engines
+import Kernels
+import Programs
+
+/// One operation with the memory of its operands.
+struct BoundOperation {
+  let operation: Programs.Operation
+  let instance: Instance
+  let pointers: [UnsafeMutablePointer<Float>]
+
+  subscript(index: Int) -> UnsafeMutablePointer<Float> { pointers[index] }
+
+  /// The operand behind the outputs and `index` inputs.
+  func input(_ index: Int) -> UnsafeMutablePointer<Float> {
+    pointers[operation.outputCount + index]
+  }
+
+  func integers(_ pointer: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Int32> {
+    UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: Int32.self)
+  }
+
+  var inputCount: Int { pointers.count - operation.outputCount }
+}
+
+extension RankBackend {
+  /// Calls the kernel of an operation on its memory.
+  func compute(
+    _ operation: Programs.Operation, _ index: Int, _ instance: Instance
+  ) throws {
+    let bound = BoundOperation(
+      operation: operation, instance: instance,
+      pointers: operation.operands.map { floats($0, instance) })
+    switch operation.kernel {
+    case .loadTokens, .loadLabels: try load(bound)
+    case .embedding: embedding(bound)
+    case .norm: norm(bound)
+    case .matmul(let matmul): linear(bound, matmul)
+    case .groupedMatmul(let matmul, let experts): grouped(bound, matmul, experts)
+    case .attention(let shape, let fused, let pass):
+      precondition(fused, "CPU ranks compute attention as one kernel")
+      attention(bound, shape, pass)
+    case .splitHeads(let shape, let pass): splitHeads(bound, shape, pass)
+    case .rotate(let tokens, let heads, let size, let pass):
+      rotate(bound, tokens: tokens, heads: heads, size: size, pass)
+    case .assembleLatent(let shape, let pass): assembleLatent(bound, shape, pass)
+    case .splitLatent(let shape, let pass): splitLatent(bound, shape, pass)
+    case .add, .gelu, .join, .convert, .launches: elementwise(bound)
+    case .gatedUnit(let rows, let columns, let weighted, let pass):
+      gatedUnit(
+        bound, rows: self.rows(rows, instance), columns: columns, weighted: weighted, pass)
+    case .route(let shape, let pass): route(bound, shape, pass)
+    case .permute(let exchange, let columns, let pass):
+      permute(bound, exchange, columns: columns, pass)
+    case .unpermute(let exchange, let columns, let pass):
+      unpermute(bound, exchange, columns: columns, pass)
+    case .headLoss(let tokens, let hidden, let vocabulary, let module):
+      head(bound, tokens: tokens, hidden: hidden, vocabulary: vocabulary, module: module)
+    case .squareSum:
+      let stage = Int(instance.stage)
+      sumSquares(segment: assignment.segmentOfNorm[stage][index], stage: stage)
+    case .adamW: updateShard(segment: index, stage: Int(instance.stage))
+    case .fold(let elements): add(bound[0], bound[0], bound[1], count: elements)
+    case .clear(let elements): fill(bound[0], with: 0, count: elements)
+    case .scores, .crossEntropy:
+      preconditionFailure("CPU ranks compute attention, and head with loss, as one kernel.")
+    }
+  }
+
+  // MARK: The ends of the model
+
+  private func load(_ bound: BoundOperation) throws {
+    let plan = assignment.plan
+    let length = plan.sequenceLength
+    let out = bound.integers(bound[0])
+    let microbatch = assignment.globalMicrobatch(Int(bound.instance.microbatch))
+    var shift = 0
+    if case .loadLabels(_, let given) = bound.operation.kernel { shift = given }
+    for row in 0..<plan.microbatchSize {
+      try source.withSequence(microbatch * plan.microbatchSize + row) { window in
+        precondition(window.count == length + 1, "a window has one token more than a sequence")
+        for position in 0..<length {
+          let place = position + shift
+          out[row * length + position] = place <= length ? window[place] : -1
+        }
+      }
+    }
+  }
+
+  private func embedding(_ bound: BoundOperation) {
+    guard case .embedding(let tokens, let hidden, let vocabulary, let pass) = bound.operation.kernel
+    else { return }
+    let length = assignment.plan.sequenceLength
+    let isForward = pass == .forward
+    let numbers = bound.integers(isForward ? bound.input(0) : bound.input(0))
+    // Behind the end of a window there is no token; what is computed there reaches no loss.
+    let known = [Int32](unsafeUninitializedCapacity: tokens) { list, count in
+      for index in 0..<tokens { list[index] = max(0, numbers[index]) }
+      count = tokens
+    }
+    let hasPositions = isForward ? bound.inputCount == 3 : bound.operation.outputCount == 2
+    if isForward {
+      embeddingForward(
+        bound[0], bound.input(1), positions: hasPositions ? UnsafePointer(bound.input(2)) : nil,
+        tokens: known, rows: tokens, columns: hidden, vocabulary: vocabulary, sequence: length)
+    } else {
+      embeddingBackward(
+        bound[0], bound.input(1), tokens: known, rows: tokens, columns: hidden,
+        vocabulary: vocabulary)
+      if hasPositions {
+        positionBackward(
+          bound[1], bound.input(1), rows: tokens, columns: hidden, sequence: length)
+      }
+    }
+  }
+
+  private func head(
+    _ bound: BoundOperation, tokens: Int, hidden: Int, vocabulary: Int, module: Int
+  ) {
+    let shape = HeadShape(
+      rows: tokens, columns: hidden, vocabulary: vocabulary, tile: Kernel.headTileRows)
+    let microbatch = Int(bound.instance.microbatch)
+    let labels = bound.integers(bound.input(2))
+    let loss: LossSum
+    if case .train = mode {
+      loss = headLossBackward(
+        bound[0], bound[1], workspace: bound[3], bound.input(0), bound.input(1), labels: labels,
+        shape, scale: Float(setting.gradientScale(module: module, assignment)), on: bench)
+    } else {
+      loss = headLoss(
+        workspace: bound[3], bound.input(0), bound.input(1), labels: labels, shape, on: bench)
+    }
+    if case .logits(let read) = mode {
+      let logits = UnsafeMutableBufferPointer<Float>.allocate(capacity: tokens * vocabulary)
+      defer { logits.deallocate() }
+      if let start = logits.baseAddress {
+        linearForward(
+          start, bound.input(0), bound.input(1),
+          LinearShape(rows: tokens, inputs: hidden, outputs: vocabulary), on: bench)
+      }
+      read(module, microbatch, UnsafeBufferPointer(logits))
+    }
+    bound[2].pointee = Float(loss.sum)
+    sums.add(
+      loss: loss.sum, module: module, microbatch: assignment.globalMicrobatch(microbatch))
+  }
+
+  // MARK: Rows
+
+  private func norm(_ bound: BoundOperation) {
+    guard case .norm(let shape, let columns, let epsilon, let centred, let pass) =
+      bound.operation.kernel
+    else { return }
+    let rows = rows(shape, bound.instance)
+    if pass == .forward {
+      let (input, gain) = (bound.input(0), bound.input(1))
+      if centred {
+        layerNormForward(
+          bound[0], mean: bound[1], reciprocal: bound[1] + rows, input, gain: gain,
+          bias: bound.input(2), rows: rows, columns: columns, epsilon: epsilon)
+      } else {
+        rmsNormForward(
+          bound[0], reciprocal: bound[1], input, gain: gain, rows: rows, columns: columns,
+          epsilon: epsilon)
+      }
+      return
+    }
+    let (gradient, input) = (bound.input(0), bound.input(1))
+    let (statistics, gain) = (bound.input(2), bound.input(3))
+    if centred {
+      layerNormBackward(
+        bound[0], gain: bound[1], bias: bound[2], gradient, input, gain: gain, mean: statistics,
+        reciprocal: statistics + rows, rows: rows, columns: columns)
+    } else {
+      rmsNormBackward(
+        bound[0], gain: bound[1], gradient, input, gain: gain, reciprocal: statistics,
+        rows: rows, columns: columns)
+    }
+  }
+
+  private func linear(_ bound: BoundOperation, _ matmul: Programs.Matmul) {
+    let shape = LinearShape(
+      rows: rows(matmul.m, bound.instance), inputs: matmul.k, outputs: matmul.n,
+      layout: matmul.transposed ? .inputsFirst : .outputsFirst)
+    switch matmul.pass {
+    case .forward:
+      linearForward(
+        bound[0], bound.input(0), bound.input(1),
+        bias: matmul.hasBias ? UnsafePointer(bound.input(2)) : nil, shape, on: bench)
+    case .backwardInput:
+      linearBackwardInput(bound[0], bound.input(0), bound.input(1), shape, on: bench)
+    case .backwardWeight:
+      linearBackwardWeight(bound[0], bound.input(0), bound.input(1), shape, on: bench)
+      if matmul.hasBias {
+        biasBackward(bound[1], bound.input(0), rows: shape.rows, outputs: shape.outputs)
+      }
+    }
+  }
+
+  private func elementwise(_ bound: BoundOperation) {
+    switch bound.operation.kernel {
+    case .add(let shape, let columns, let terms):
+      let count = rows(shape, bound.instance) * columns
+      add(bound[0], bound.input(0), bound.input(1), count: count)
+      for term in 2..<max(2, terms) { add(bound[0], bound[0], bound.input(term), count: count) }
+    case .gelu(let shape, let columns, let pass):
+      let count = rows(shape, bound.instance) * columns
+      if pass == .forward {
+        geluForward(bound[0], bound.input(0), count: count)
+      } else {
+        geluBackward(bound[0], bound.input(0), bound.input(1), count: count)
+      }
+    case .join(let shape, let columns, let pass):
+      let rows = rows(shape, bound.instance)
+      for half in 0..<2 {
+        if pass == .forward {
+          copyRows(
+            bound[0] + half * columns, outStride: 2 * columns, bound.input(half), stride: columns,
+            rows: rows, columns: columns)
+        } else {
+          copyRows(
+            bound[half], outStride: columns, bound.input(0) + half * columns, stride: 2 * columns,
+            rows: rows, columns: columns)
+        }
+      }
+    case .convert(.copy, let shape, let columns, .float32, .float32):
+      copy(bound[0], bound.input(0), count: rows(shape, bound.instance) * columns)
+    default:
+      preconditionFailure("CPU ranks compute in float32 alone: \(bound.operation.kernel).")
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import Engines
+import Glibc
+import Programs
+import Schedules
+
+/// What a rank really did in a step, counted where it happened and never from a program.
+public struct Ledger: Sendable {
+  /// What a message was for.
+  public enum MessageKind: UInt8, Hashable, Sendable, CaseIterable {
+    case pipeline, counts, dispatch, combine, combineBackward, dispatchBackward
+    case reduction, gather
+  }
+
+  /// One message that this rank sent, by numbers in the world.
+  public struct Message: Hashable, Sendable {
+    public var source: Int
+    public var destination: Int
+    public var bytes: Int
+    public var kind: MessageKind
+  }
+
+  /// What a stream carried out: an operation or transfer of a stage's program, or a pipeline message.
+  public enum Entry: Hashable, Sendable {
+    case operation(Instance, index: Int)
+    case transfer(Instance, index: Int)
+    case message(Boundary, isSend: Bool, stage: Int, microbatch: Int)
+  }
+
+  /// FLOPs of matrix products outside attention, from the sizes that they were called with.
+  public var matmulFLOPs = 0
+  /// FLOPs of the products inside attention.
+  public var attentionFLOPs = 0
+  /// Messages in the order in which they were sent.
+  public var messages: [Message] = []
+  /// Aligned bytes that were live when most were, by use.
+  public var peak = MemoryUse()
+  /// Tokens that this rank sent to each rank of its expert group, and rows of experts that it computed,
+  /// by exchange in the order of the routing.
+  public var exchanges: [ExchangeCounts] = []
+  /// What each stream carried out, in order; empty unless asked for.
+  public var order: [Entry] = []
+  public var streams: [Stream] = []
+  /// Wall-clock spans in picoseconds since the start of the step; empty unless asked for.
+  public var timeline = Timeline()
+  /// Nanoseconds in kernels, in waits by kind of message, and in driving messages between panels.
+  public var computeTime: UInt64 = 0
+  public var waitTime = [UInt64](repeating: 0, count: MessageKind.allCases.count)
+  public var progressTime: UInt64 = 0
+
+  /// Nothing done yet.
+  public init() {}
+
+  /// Bytes that were sent for a purpose.
+  public func bytes(of kind: MessageKind) -> Int {
+    messages.reduce(0) { $0 + ($1.kind == kind ? $1.bytes : 0) }
+  }
+}
+
+/// The row counts of one expert exchange, as a rank saw them.
+public struct ExchangeCounts: Hashable, Sendable {
+  public var stage: Int
+  public var microbatch: Int
+  /// The mixture layer inside the stage.
+  public var exchange: Int
+  /// Tokens sent to, and received from, each rank of the expert group, its own among them.
+  public var sent: [Int]
+  public var received: [Int]
+  /// Rows that the local experts compute, by rank of the tokens.
+  public var routed: [Int]
+
+  var sentRows: Int { sent.reduce(0, +) }
+  var receivedRows: Int { received.reduce(0, +) }
+  var routedRows: Int { routed.reduce(0, +) }
+}
+
+/// Nanoseconds of a clock that only goes forward.
+func nanoseconds() -> UInt64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}

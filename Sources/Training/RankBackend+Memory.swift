@@ -1,0 +1,64 @@
+import Kernels
+import Models
+import Programs
+
+extension RankBackend {
+  /// Memory of a stage: its own buffers at once, those of microbatches as they are acquired.
+  ///
+  /// Tensors of a segment lie one after the other, so that a shard is one piece; each is still counted
+  /// with its rounding, as the simulated backend counts it.
+  func makeMemory(_ stage: Int) -> StageMemory {
+    let program = assignment.programs[stage]
+    let slots = (microbatches + 1) * program.buffers.count
+    var made = StageMemory(
+      program: program, slots: Array(repeating: nil, count: slots),
+      bytes: Array(repeating: 0, count: slots),
+      exchanges: Array(repeating: nil, count: (microbatches + 1) * max(1, program.exchangeCount)))
+    func bind(_ id: BufferID, _ block: UnsafeMutableRawPointer) {
+      for slot in 0...microbatches {
+        made.slots[slot * program.buffers.count + Int(id.index)] = block
+      }
+    }
+    func take(_ ids: [BufferID]) {
+      let shapes = ids.map { program.buffers[Int($0.index)] }
+      guard let first = shapes.first else { return }
+      let sizes = shapes.map { size($0) }
+      let counted = sizes.reduce(0) { $0 + Arena.aligned($1) }
+      let block = arena.acquire(sizes.reduce(0, +), first.use, counted: counted)
+      block.initializeMemory(as: UInt8.self, repeating: 0, count: sizes.reduce(0, +))
+      var offset = 0
+      for (id, bytes) in zip(ids, sizes) {
+        bind(id, block + offset)
+        offset += bytes
+      }
+    }
+    var taken: Set<BufferID> = []
+    func takeOnce(_ ids: [BufferID]) {
+      let fresh = ids.filter { taken.insert($0).inserted }
+      take(fresh)
+    }
+    for segment in program.segments {
+      let members = segment.parameters.map { program.parameters[$0] }
+      if segment.isShared {
+        for member in members {
+          takeOnce([member.buffer])
+          takeOnce([member.gradient])
+        }
+      } else {
+        takeOnce(members.map(\.buffer))
+        takeOnce(members.map(\.gradient))
+      }
+    }
+    for (index, buffer) in program.buffers.enumerated() where buffer.scope == .stage {
+      takeOnce([BufferID(index)])
+    }
+    return made
+  }
+
+  private func size(_ buffer: Buffer) -> Int {
+    guard case .fixed(let rows) = buffer.rows else {
+      preconditionFailure("A buffer of a stage has a fixed size.")
+    }
+    return rows * buffer.bytesPerRow
+  }
+}

@@ -1,0 +1,309 @@
+import Engines
+import Kernels
+import MessagePassing
+import Models
+import Plans
+import Programs
+import Schedules
+
+/// What a head does with a microbatch.
+enum HeadMode {
+  /// Loss with the gradients of hidden states and head.
+  case train
+  /// Loss alone.
+  case evaluate
+  /// Loss, and the logits given to a reader: stage, microbatch, (tokens, vocabulary).
+  case logits((_ module: Int, _ microbatch: Int, UnsafeBufferPointer<Float>) -> Void)
+}
+
+/// The engine's backend on a CPU rank: an operation calls a kernel, a message goes through a communicator,
+/// the clock is the wall's.
+final class RankBackend: Backend {
+  let assignment: RankAssignment
+  let arena = Arena()
+  let bench = Workbench()
+  let links: RankLinks
+  let source: any SequenceSource
+  let setting: TrainingSetting
+  var ledger = Ledger()
+  var recording = Recording()
+  /// The first error; from then on nothing is computed or waited for.
+  var failure: (any Error)?
+  var mode = HeadMode.train
+  /// The global number of this update, from 1.
+  var update = 0
+  var learningRate = 0.0
+  /// What the step has summed up so far, to be agreed on.
+  var sums: StepSums
+  /// What all ranks agreed on.
+  var agreed = StepSums.Agreed()
+
+  /// Memory of a buffer for a microbatch: slots of all buffers, one slot behind the microbatches for what
+  /// belongs to none.
+  struct StageMemory {
+    var program: StageProgram
+    var slots: [UnsafeMutableRawPointer?]
+    var bytes: [Int]
+    var exchanges: [ExchangeCounts?]
+  }
+  var memory: [StageMemory?]
+  var transfers: [(any PendingTransfer)?] = []
+  var freeHandles: [Int] = []
+  var reductions: [ReductionInFlight] = []
+  let rotary: RotaryTables?
+  var permutation = PermutationCache()
+  let microbatches: Int
+  var started: UInt64 = 0
+
+  /// Takes memory for parameters, gradients and optimizer state; parameters are zero.
+  init(
+    _ assignment: RankAssignment, _ links: RankLinks, _ source: any SequenceSource,
+    _ setting: TrainingSetting
+  ) {
+    self.assignment = assignment
+    self.links = links
+    self.source = source
+    self.setting = setting
+    microbatches = assignment.plan.microbatchCount
+    sums = StepSums(assignment)
+    rotary = RotaryTables(assignment.architecture, positions: assignment.plan.sequenceLength)
+    memory = assignment.programs.map { _ in nil }
+    for stage in assignment.localStages { memory[stage] = makeMemory(stage) }
+    bench.progress = { [unowned self] in
+      let start = nanoseconds()
+      attempt { try links.world.progress() }
+      ledger.progressTime += nanoseconds() - start
+    }
+  }
+
+  /// Runs a throwing piece unless an error has happened before; keeps its error.
+  func attempt(_ body: () throws -> Void) {
+    guard failure == nil else { return }
+    do { try body() } catch { failure = error }
+  }
+
+  /// Begins a step: gradients are zero, counts begin anew.
+  func beginStep() {
+    ledger = Ledger()
+    arena.resetPeak()
+    bench.resetCounts()
+    sums = StepSums(assignment)
+    started = nanoseconds()
+    for stage in assignment.localStages {
+      let program = assignment.programs[stage]
+      for parameter in program.parameters where parameter.isTrained {
+        fill(floats(parameter.gradient, stage), with: 0, count: parameter.elements)
+      }
+    }
+  }
+
+  /// Ends a step and gives its books.
+  func endStep() -> Ledger {
+    ledger.matmulFLOPs = bench.matmulFLOPs
+    ledger.attentionFLOPs = bench.attentionFLOPs
+    ledger.peak = arena.peak
+    return ledger
+  }
+
+  // MARK: Buffers
+
+  func index(_ buffer: BufferID, _ stage: Int, _ microbatch: Int) -> Int {
+    let slot = microbatch < 0 ? microbatches : microbatch
+    return slot * assignment.programs[stage].buffers.count + Int(buffer.index)
+  }
+
+  /// Where a buffer lies for an instance.
+  func address(_ buffer: BufferID, _ instance: Instance) -> UnsafeMutableRawPointer {
+    let stage = Int(instance.stage)
+    let slot = instance.microbatch < 0 ? microbatches : Int(instance.microbatch)
+    guard let found = memory[stage]!.slots[slot * memory[stage]!.program.buffers.count + Int(buffer.index)]
+    else {
+      preconditionFailure(
+        "\(assignment.programs[stage].buffers[Int(buffer.index)].name) has no memory.")
+    }
+    return found
+  }
+
+  func floats(_ buffer: BufferID, _ instance: Instance) -> UnsafeMutablePointer<Float> {
+    address(buffer, instance).assumingMemoryBound(to: Float.self)
+  }
+
+  func integers(_ buffer: BufferID, _ instance: Instance) -> UnsafeMutablePointer<Int32> {
+    address(buffer, instance).assumingMemoryBound(to: Int32.self)
+  }
+
+  /// A buffer of the stage itself.
+  func floats(_ buffer: BufferID, _ stage: Int) -> UnsafeMutablePointer<Float> {
+    floats(buffer, Instance(stage: stage, microbatch: -1, pass: .backwardWeight))
+  }
+
+  func rows(_ rows: Rows, _ instance: Instance) -> Int {
+    switch rows {
+    case .fixed(let count): count
+    case .received(let exchange): counts(exchange, instance).receivedRows
+    case .routed(let exchange): counts(exchange, instance).routedRows
+    case .sent(let exchange): counts(exchange, instance).sentRows
+    }
+  }
+
+  func acquire(_ buffer: BufferID, _ instance: Instance) {
+    guard failure == nil else { return }
+    let stage = Int(instance.stage)
+    let shape = assignment.programs[stage].buffers[Int(buffer.index)]
+    let bytes = rows(shape.rows, instance) * shape.bytesPerRow
+    let place = index(buffer, stage, Int(instance.microbatch))
+    precondition(memory[stage]!.slots[place] == nil, "\(shape.name) is acquired twice")
+    memory[stage]!.slots[place] = arena.acquire(bytes, shape.use)
+    memory[stage]!.bytes[place] = bytes
+  }
+
+  func release(_ buffer: BufferID, _ instance: Instance) {
+    guard failure == nil else { return }
+    let stage = Int(instance.stage)
+    let place = index(buffer, stage, Int(instance.microbatch))
+    guard let block = memory[stage]!.slots[place] else {
+      preconditionFailure("A buffer is released that has no memory.")
+    }
+    let use = assignment.programs[stage].buffers[Int(buffer.index)].use
+    arena.release(block, memory[stage]!.bytes[place], use)
+    memory[stage]!.slots[place] = nil
+  }
+
+  // MARK: Items
+
+  func begin(_ item: Item, index: Int) -> Beginning { failure == nil ? .walk : .done }
+
+  func end(_ item: Item, index: Int) {
+    guard case .run(let action) = item else { return }
+    if case .train = mode { return }
+    releaseForward(stage: action.stage, microbatch: action.microbatch)
+  }
+
+  /// Frees what a forward kept for a backward that does not come.
+  private func releaseForward(stage: Int, microbatch: Int) {
+    guard failure == nil else { return }
+    let program = assignment.programs[stage]
+    for (index, buffer) in program.buffers.enumerated() where buffer.scope == .microbatch {
+      let id = BufferID(index)
+      if id == program.output { continue }
+      if memory[stage]!.slots[self.index(id, stage, microbatch)] != nil {
+        release(id, Instance(stage: stage, microbatch: microbatch, pass: .forward))
+      }
+    }
+  }
+
+  func issue(_ operation: Int, of program: Program, _ instance: Instance) {
+    guard failure == nil else { return }
+    record(.operation(instance, index: operation), .compute)
+    let start = nanoseconds()
+    attempt { try compute(program.operations[operation], operation, instance) }
+    let end = nanoseconds()
+    ledger.computeTime += end - start
+    span(.operation(Int32(operation)), .compute, instance, start, end)
+  }
+
+  func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {
+    guard failure == nil else { return }
+    let programs = assignment.programs
+    let next = boundary == .activation ? stage + 1 : stage - 1
+    let (from, to) =
+      boundary == .activation
+      ? (programs[stage].output, programs[next].input)
+      : (programs[stage].inputGradient, programs[next].outputGradient)
+    guard let from, let to else { preconditionFailure("A boundary has no buffer.") }
+    let source = index(from, stage, microbatch)
+    let target = index(to, next, microbatch)
+    precondition(memory[next]!.slots[target] == nil, "a boundary buffer arrives twice")
+    memory[next]!.slots[target] = memory[stage]!.slots[source]
+    memory[next]!.bytes[target] = memory[stage]!.bytes[source]
+    memory[stage]!.slots[source] = nil
+  }
+
+  // MARK: Transfers
+
+  func keep(_ transfer: any PendingTransfer) -> TransferHandle {
+    if let free = freeHandles.popLast() {
+      transfers[free] = transfer
+      return TransferHandle(free)
+    }
+    transfers.append(transfer)
+    return TransferHandle(transfers.count - 1)
+  }
+
+  func wait(_ handle: TransferHandle) -> Bool {
+    guard failure == nil, let transfer = transfers[handle.raw] else { return true }
+    let start = nanoseconds()
+    attempt { try transfer.finish(self) }
+    let end = nanoseconds()
+    ledger.waitTime[Int(transfer.kind.rawValue)] += end - start
+    span(.wait(Int32(handle.raw)), .compute, nil, start, end)
+    transfers[handle.raw] = nil
+    freeHandles.append(handle.raw)
+    return true
+  }
+
+  // MARK: Records
+
+  func record(_ entry: Ledger.Entry, _ stream: Stream) {
+    guard recording.order else { return }
+    ledger.order.append(entry)
+    ledger.streams.append(stream)
+  }
+
+  func span(
+    _ kind: Timeline.Span.Kind, _ stream: Stream, _ instance: Instance?, _ start: UInt64,
+    _ end: UInt64
+  ) {
+    guard recording.timeline else { return }
+    ledger.timeline.spans.append(
+      Timeline.Span(
+        kind, isForward: instance?.pass == .forward, stream: stream,
+        start: Int64(start - started) * 1000, end: Int64(end - started) * 1000))
+  }
+
+  func count(sent bytes: Int, to destination: Int, _ kind: Ledger.MessageKind) {
+    ledger.messages.append(
+      Ledger.Message(
+        source: links.rank, destination: destination, bytes: bytes, kind: kind))
+  }
+}
+
+/// What a ledger records beside its sums.
+public struct Recording: Sendable {
+  /// The order of operations and transfers.
+  public var order = false
+  /// Spans on the wall's clock.
+  public var timeline = false
+
+  /// Sums alone.
+  public init(order: Bool = false, timeline: Bool = false) {
+    self.order = order
+    self.timeline = timeline
+  }
+}
+
+/// A transfer that has been started.
+protocol PendingTransfer: AnyObject {
+  var kind: Ledger.MessageKind { get }
+  /// Waits for it and puts what came where it belongs.
+  func finish(_ backend: RankBackend) throws
+}
+
+/// The communicators of a rank: one for each purpose, so that messages of different purposes never meet.
+final class RankLinks {
+  let world: any Communicator
+  let pipeline: any Communicator
+  let experts: any Communicator
+  let gradients: any Communicator
+  let gathers: any Communicator
+  var rank: Int { world.rank }
+
+  /// Duplicates the world's communicator; a collective.
+  init(_ world: any Communicator) throws {
+    self.world = world
+    pipeline = try world.duplicate()
+    experts = try world.duplicate()
+    gradients = try world.duplicate()
+    gathers = try world.duplicate()
+  }
+}

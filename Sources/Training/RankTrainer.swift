@@ -1,0 +1,228 @@
+import Engines
+import MessagePassing
+import Models
+import Plans
+import Programs
+import Schedules
+
+/// What a step did, the same numbers on all ranks but for the ledger.
+public struct StepResult: Sendable {
+  /// The number of the step, from 1.
+  public var step: Int
+  /// Mean cross-entropy over all predicted tokens of the global batch.
+  public var loss: Double
+  /// Mean cross-entropy of each prediction module.
+  public var predictionLosses: [Double]
+  /// The balance loss, summed over layers and meant over sequences.
+  public var balanceLoss: Double
+  /// The norm of all gradients before clipping.
+  public var gradientNorm: Double
+  /// Tokens that entered the model, of all ranks.
+  public var tokens: Int
+  /// Tokens by layer and expert, prediction modules behind the layers.
+  public var expertLoads: [[Int]]
+  /// Nanoseconds from the step's begin to its end on this rank.
+  public var duration: UInt64
+  /// What this rank did.
+  public var ledger: Ledger
+}
+
+/// One rank that trains: the engine on the CPU backend, step by step.
+///
+/// All ranks of the communicator make one and call the same methods in the same order. Usable with ranks
+/// as threads and under mpirun alike.
+public final class RankTrainer {
+  private let backend: RankBackend
+  private let store: ParameterStore
+  private var engine: Engine
+  private var evaluation: Engine
+  public let plan: Plan
+  public let architecture: Architecture
+  /// Updates done so far; set it when going on from a checkpoint.
+  public var stepsDone = 0
+  /// What ledgers record beside sums.
+  public var recording: Recording {
+    get { backend.recording }
+    set { backend.recording = newValue }
+  }
+
+  /// Takes up a rank's part of a plan; parameters are zero until they are loaded or initialised.
+  ///
+  /// - Parameters:
+  ///   - schedule: the order of actions without sends and receives; nil for the plan's named one.
+  ///   - layout: which units lie on which stage; nil for an even one.
+  /// - Throws: `TrainingError`, `PlanError` or `ScheduleError` where they do not fit one another.
+  public init(
+    _ architecture: Architecture, _ plan: Plan, _ communicator: any Communicator,
+    _ source: any SequenceSource, _ setting: TrainingSetting = TrainingSetting(),
+    schedule: Schedule? = nil, layout: StageLayout? = nil
+  ) throws {
+    try Self.check(plan, communicator)
+    let schedule = try schedule ?? Self.schedule(of: plan)
+    let layout =
+      try layout ?? StageLayout(evenly: schedule.stageCount, of: architecture)
+    guard layout.stages.count == schedule.stageCount else {
+      throw TrainingError.plan(
+        "the layout has \(layout.stages.count) stages, the schedule \(schedule.stageCount)")
+    }
+    let style: TransferStyle = plan.sendMode == .eager ? .eager : .batched
+    let assignment = RankAssignment(
+      architecture, plan, layout, try schedule.lowered(style), rank: communicator.rank)
+    let backend = RankBackend(assignment, try RankLinks(communicator), source, setting)
+    self.backend = backend
+    self.plan = plan
+    self.architecture = architecture
+    store = ParameterStore(backend)
+    let stages = assignment.programs.indices.map {
+      assignment.localStages.contains($0) ? assignment.programs[$0] : nil
+    }
+    engine = Engine(assignment.items, stages: stages)
+    let forward = try Self.forwardOnly(schedule).lowered(.eager)
+    var items = RankProgram(schedule: forward, rank: assignment.place.pipeline)
+    items.items = items.items.filter(\.isPipelineWork)
+    evaluation = Engine(items, stages: stages)
+  }
+
+  private static func check(_ plan: Plan, _ communicator: any Communicator) throws {
+    guard communicator.size == plan.worldSize else {
+      throw TrainingError.worldSize(ranks: communicator.size, plan: plan.worldSize)
+    }
+    let refused: [(Bool, String)] = [
+      (plan.tensorParallel > 1, "tensor parallelism"),
+      (plan.contextParallel > 1, "context parallelism"),
+      (plan.zeroStage.rawValue > 1, "ZeRO stages above 1"),
+      (Recipe(plan.precision) != .float32, "a precision other than float32"),
+      (!plan.fusedAttention, "unfused attention"), (plan.dropout, "dropout"),
+    ]
+    for (isAsked, what) in refused where isAsked { throw TrainingError.unsupported(what) }
+    let sequences = plan.dataParallel * plan.microbatchSize
+    guard plan.globalBatch > 0, plan.globalBatch % sequences == 0 else {
+      throw TrainingError.plan(
+        "a global batch of \(plan.globalBatch) sequences does not divide into microbatches of "
+          + "\(plan.microbatchSize) on \(plan.dataParallel) data ranks")
+    }
+  }
+
+  private static func schedule(of plan: Plan) throws -> Schedule {
+    guard case .named(let name) = plan.schedule else {
+      throw TrainingError.plan("a schedule from a file has to be read first")
+    }
+    let known = try ScheduleName(named: name)
+    return try known.schedule(
+      ranks: plan.pipelineParallel,
+      stagesPerRank: known == .dualPipe ? nil : plan.stagesPerRank,
+      microbatches: plan.microbatchCount)
+  }
+
+  /// The forwards of a schedule alone, in its order.
+  private static func forwardOnly(_ schedule: Schedule) -> Schedule {
+    var forward = schedule
+    forward.ranks = schedule.ranks.map { cells in
+      cells.flatMap(\.actions).filter { $0.pass == .forward }.map { .run($0) }
+    }
+    return forward
+  }
+
+  // MARK: Steps
+
+  /// One step: forwards, backwards, reduction, update.
+  public func step(learningRate: Double) throws -> StepResult {
+    backend.mode = .train
+    backend.learningRate = learningRate
+    backend.update = stepsDone + 1
+    let start = nanoseconds()
+    backend.beginStep()
+    try run(&engine)
+    stepsDone += 1
+    return result(nanoseconds() - start)
+  }
+
+  /// The mean cross-entropy of the sequences of a step, without gradients.
+  public func evaluate() throws -> StepResult { try evaluate(.evaluate) }
+
+  /// As `evaluate`, and gives the logits of every microbatch that this rank's heads see: module,
+  /// microbatch, (tokens, vocabulary).
+  public func logits(
+    _ read: @escaping (Int, Int, UnsafeBufferPointer<Float>) -> Void
+  ) throws -> StepResult {
+    try evaluate(.logits(read))
+  }
+
+  private func evaluate(_ mode: HeadMode) throws -> StepResult {
+    backend.mode = mode
+    backend.update = stepsDone
+    let start = nanoseconds()
+    backend.beginStep()
+    try run(&evaluation)
+    _ = backend.agree()
+    if let failure = backend.failure { throw failure }
+    return result(nanoseconds() - start)
+  }
+
+  private func run(_ engine: inout Engine) throws {
+    engine.restart()
+    var world = backend
+    _ = engine.advance(&world)
+    if let failure = backend.failure { throw failure }
+  }
+
+  private func result(_ duration: UInt64) -> StepResult {
+    let agreed = backend.agreed
+    let means = agreed.losses.enumerated().map { module, sum in
+      sum / Double(max(1, backend.setting.labels(module: module, plan)))
+    }
+    let experts = backend.assignment.expertCount
+    let layers = experts == 0 ? 0 : agreed.loads.count / experts
+    return StepResult(
+      step: stepsDone, loss: means[0], predictionLosses: Array(means.dropFirst()),
+      balanceLoss: agreed.balance / Double(plan.globalBatch), gradientNorm: agreed.norm,
+      tokens: plan.globalBatch * plan.sequenceLength,
+      expertLoads: (0..<layers).map { layer in
+        agreed.loads[layer * experts..<(layer + 1) * experts].map { Int($0) }
+      }, duration: duration, ledger: backend.endStep())
+  }
+
+  // MARK: Parameters
+
+  /// The tensors of this rank, in the order of stages; copies that other ranks hold too among them.
+  public var slices: [ParameterSlice] { store.slices }
+
+  /// The values of a tensor on this rank, to read and to write between steps.
+  public func values(_ slice: ParameterSlice) -> UnsafeMutableBufferPointer<Float> {
+    store.values(slice)
+  }
+
+  /// What a step's backward added up for one use of a tensor on this rank; nil for what is not trained.
+  ///
+  /// Of meaning on one rank alone, where no reduction follows.
+  public func gradient(_ slice: ParameterSlice) -> UnsafeMutableBufferPointer<Float>? {
+    store.gradient(slice)
+  }
+
+  /// Fills the tensors with normally distributed numbers that follow from the seed and their names, gains
+  /// with 1 and biases with 0.
+  ///
+  /// - Parameter residualScale: a factor on projections that end in the residual stream, such as
+  ///   GPT-2's 1/√(2·layers).
+  public func initialize(seed: UInt64, residualScale: Double = 1) {
+    store.initialize(
+      seed: seed, standardDeviation: architecture.initializerRange,
+      residualScale: residualScale)
+  }
+
+  /// Visits the pieces of tensors that this rank updates, with their optimizer state: together the
+  /// ranks visit every element of every trained tensor once.
+  public func forEachOwnedPiece(_ body: (OwnedPiece) throws -> Void) rethrows {
+    try store.forEachOwnedPiece(body)
+  }
+}
+
+extension Item {
+  /// Belongs to the pipeline, not to the optimizer.
+  fileprivate var isPipelineWork: Bool {
+    switch self {
+    case .run, .overlapped, .start, .wait, .handOver: true
+    case .reduce, .norm, .agree, .update, .gather: false
+    }
+  }
+}
