@@ -99,6 +99,7 @@ let package = Package(
     tests(of: "Collectives"),
     tests(of: "Costs"),
     tests(of: "Simulation"),
+    tests(of: "Planning"),
     tests(of: "MessagePassing", ["OpenMPI"]),
     tests(of: "Kernels"),
     tests(of: "Training"),

@@ -108,6 +108,9 @@ public struct Plan: Hashable, Sendable {
   public var schedule = ScheduleSource.named("1f1b")
   /// When the sends of a pipeline rank start.
   public var sendMode = SendMode.batched
+  /// Whether the ranks of a tensor-parallel group, which hold the same activations, each send a part to
+  /// the next stage and gather the whole there over the node's own links (arXiv 2104.04473 section 4.1).
+  public var scattersPipelineSends = false
   /// What is stored, multiplied and sent in which format.
   public var precision = PrecisionRecipe.bfloat16
   /// What the backward pass computes again.
@@ -129,8 +132,10 @@ public struct Plan: Hashable, Sendable {
   /// Whether attention runs as one fused kernel, or as two batched products with the s² traffic of mask,
   /// softmax and dropout in between, as before FlashAttention.
   public var fusedAttention = true
-  /// Whether the head's products and its loss are one operation of the forward, in tiles; else logits are
-  /// formed whole, and the backward has its own products. Nil for fused in float32, else separate.
+  /// Whether the head's products and its loss are one operation of the forward, in tiles.
+  ///
+  /// Else logits are formed whole, and the backward has products of its own. Nil means fused in
+  /// float32, separate otherwise.
   public var fusedHead: Bool?
   /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
   public var dropout = false

@@ -172,8 +172,10 @@ extension Emission {
       inputs: [left, right, routing])
   }
 
-  /// A gradient quantised along its columns for a weight product. What is about to be overwritten is
-  /// quantised at once; what arrived in FP8 stays as it is until the weight half.
+  /// A gradient quantised along its columns for a weight product.
+  ///
+  /// What is about to be overwritten is quantised at once; what arrived in FP8 stays as it is until the
+  /// weight half.
   private func columnGradient(_ buffer: BufferID, _ shape: Value) -> BufferID {
     if let made = quantizedColumns[buffer] { return made }
     let out = lowering.temporary(

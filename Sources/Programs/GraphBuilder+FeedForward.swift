@@ -14,7 +14,8 @@ extension GraphBuilder {
       let isInputMajor = architecture.family == .gpt2
       let up = linear(
         input, [.up], local, "up", bias: bias ? [.upBias] : [], transposed: isInputMajor)
-      let active = node(.gelu, [up], ("gelu", tokenRows, local),
+      let active = node(
+        .gelu, [up], ("gelu", tokenRows, local),
         isRecomputed: setting.recomputation.includes(.gelu))
       out = linear(
         active, [.down], hidden, "down", bias: bias ? [.downBias] : [], transposed: isInputMajor)

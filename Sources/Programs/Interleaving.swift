@@ -36,7 +36,9 @@ public struct Interleaving: Hashable, Sendable {
     }
   }
 
-  /// The first wait for an expert exchange behind `start`, or the end. A piece begins with its wait.
+  /// The first wait for an expert exchange behind `start`, or the end.
+  ///
+  /// A piece begins with its wait.
   private static func nextSeam(_ program: Program, after start: Int) -> Int {
     var position = start + 1
     while position < program.steps.count {

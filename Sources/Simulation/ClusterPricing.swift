@@ -21,8 +21,7 @@ public struct ClusterPricing: Pricing {
   /// Prices for a plan of a model on a cluster.
   ///
   /// - Throws: `NumberTableError` if the cluster's device lacks a constant.
-  public init(_ cluster: Cluster, plan: Plan, architecture: Architecture) throws(NumberTableError)
-  {
+  public init(_ cluster: Cluster, plan: Plan, architecture: Architecture) throws(NumberTableError) {
     self.cluster = cluster
     self.plan = plan
     device = try DeviceModel(cluster.device)

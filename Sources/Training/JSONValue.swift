@@ -106,14 +106,15 @@ private struct JSONParser {
   private mutating func parseTable(depth: Int) throws(JSONValue.Failure) -> JSONValue {
     position += 1
     var entries: [JSONValue.Entry] = []
-    var seen: Set<String> = []
+    // Bytes, since texts that Unicode calls equal are different keys.
+    var seen: Set<[UInt8]> = []
     skipSpace()
     if take(UInt8(ascii: "}")) { return .table([]) }
     while true {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw failure("lacks a key") }
       let key = try parseString()
-      guard seen.insert(key).inserted else { throw failure("has the key \(key) twice") }
+      guard seen.insert(Array(key.utf8)).inserted else { throw failure("has the key \(key) twice") }
       skipSpace()
       guard take(UInt8(ascii: ":")) else { throw failure("lacks a colon") }
       entries.append(.init(key: key, value: try parseValue(depth: depth + 1)))

@@ -81,3 +81,6 @@ final class OutputFile {
     try file.finish()
   }
 }
+
+/// Removes a file if it is there.
+func removeFile(_ path: String) { unlink(path) }

@@ -5,5 +5,24 @@ import ArgumentParser
 struct Sluice: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sluice",
-    abstract: "Plan, simulate and run distributed training where the links are the bottleneck.")
+    abstract: "Plan, simulate and run distributed training where the links are the bottleneck.",
+    discussion: """
+      Example: what one training step of DeepSeek-V3 on 2,048 H800s costs.
+        sluice simulate
+      """,
+    subcommands: [
+      ModelCommand.self, ClusterCommand.self, PlanCommand.self, ScheduleCommand.self,
+      CostCommand.self, SimulateCommand.self, CompareCommand.self,
+    ])
+
+  static func main() {
+    Fault.watch()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+      try flushOutput()
+    } catch {
+      report(error)
+    }
+  }
 }

@@ -3,8 +3,9 @@ import Plans
 import Programs
 import Testing
 
-/// A machine that only keeps books: which buffers are alive, which hold something, which transfers are
-/// under way. It stops at the first step that a real machine could not carry out.
+/// A machine that only keeps books: what is alive, what holds something, what is under way.
+///
+/// It stops at the first step that a real machine could not carry out.
 struct Bookkeeper {
   let stage: StageProgram
   var alive: Set<BufferID> = []
@@ -98,15 +99,16 @@ struct Bookkeeper {
     ]
     for recipe in [Recipe.float32, .bfloat16, .deepSeekFloat8] {
       for recomputation in recomputations {
-        for (tensor, expert, sequenceParallel) in [
-          (1, 1, false), (1, 2, false), (2, 1, true), (2, 2, false),
+        for (tensor, expert, sequenceParallel, zero) in [
+          (1, 1, false, 1), (1, 2, false, 3), (2, 1, true, 2), (2, 2, false, 0),
         ] {
           list.append(
             LoweringSetting(
               sequences: 2, sequenceLength: 8, tensor: tensor, expert: expert,
               sequenceParallel: sequenceParallel, recipe: recipe, recomputation: recomputation,
               fusedAttention: recomputation != .selective,
-              dropout: recomputation == .selective))
+              dropout: recomputation == .selective, zeroStage: zero, gradientCopies: 4,
+              expertCopies: 4 / expert))
         }
       }
     }

@@ -1,0 +1,89 @@
+import Clusters
+import Costs
+import Models
+import Plans
+import Programs
+import Simulation
+
+extension Plan {
+  /// The plan with a balanced layout turned into explicit counts of units, by the cost of their kernels
+  /// on a cluster; any other plan as it is.
+  ///
+  /// The slowest stage is as fast as contiguous stages allow; of equal cuts the one that fills early
+  /// stages least. Complexity: units² times stages.
+  ///
+  /// - Throws: `NumberTableError` if the cluster lacks a constant, `PlanError` if there are fewer units
+  ///   than stages.
+  public func balanced(for architecture: Architecture, on cluster: Cluster) throws -> Plan {
+    guard layout == .balanced else { return self }
+    var plan = self
+    plan.layout = .even
+    _ = try plan.stageLayout(of: architecture)
+    let costs = try unitCosts(of: architecture, on: cluster)
+    plan.layout = .units(evenestCut(of: costs, into: stageCount))
+    return plan
+  }
+
+  /// Seconds of forward and backward kernels of each unit by itself.
+  private func unitCosts(of architecture: Architecture, on cluster: Cluster) throws -> [Double] {
+    let pricing = try ClusterPricing(cluster, plan: self, architecture: architecture)
+    let rows = pricing.balancedRows(architecture)
+    let setting = LoweringSetting(self)
+    var known: [FeedForward: Double] = [:]
+    return architecture.units.map { unit in
+      if case .layer = unit, let block = architecture.feedForward(of: unit),
+        let cost = known[block]
+      {
+        return cost
+      }
+      let stage = StageProgram(units: [unit], of: architecture, setting)
+      let exchanges = ExchangeRows(
+        received: Array(repeating: rows.received, count: stage.exchangeCount),
+        routed: Array(repeating: rows.routed, count: stage.exchangeCount),
+        sent: Array(repeating: rows.sent, count: stage.exchangeCount))
+      let cost = (stage.forward.operations + stage.backward.operations).reduce(0) {
+        $0 + pricing.seconds(of: $1, rows: exchanges, isOverlapped: false)
+      }
+      if case .layer = unit, let block = architecture.feedForward(of: unit) {
+        known[block] = cost
+      }
+      return cost
+    }
+  }
+}
+
+/// Cuts a row of costs into contiguous parts so that the largest sum is as small as possible.
+///
+/// Gives the number of entries in each part; every part has at least one.
+func evenestCut(of costs: [Double], into parts: Int) -> [Int] {
+  precondition(parts > 0 && costs.count >= parts, "Every part needs an entry.")
+  var sums = [0.0]
+  for cost in costs { sums.append(sums[sums.count - 1] + cost) }
+  let count = costs.count
+  // best[p][n]: the smallest possible largest sum of the first n entries in p + 1 parts.
+  var best = [Array(sums)]
+  var cuts: [[Int]] = [Array(repeating: 0, count: count + 1)]
+  for part in 1..<max(parts, 1) {
+    var row = [Double](repeating: .infinity, count: count + 1)
+    var cut = [Int](repeating: 0, count: count + 1)
+    for end in stride(from: part + 1, through: count, by: 1) {
+      for start in part..<end {
+        let largest = max(best[part - 1][start], sums[end] - sums[start])
+        if largest < row[end] {
+          row[end] = largest
+          cut[end] = start
+        }
+      }
+    }
+    best.append(row)
+    cuts.append(cut)
+  }
+  var counts: [Int] = []
+  var end = count
+  for part in stride(from: parts - 1, through: 0, by: -1) {
+    let start = part == 0 ? 0 : cuts[part][end]
+    counts.append(end - start)
+    end = start
+  }
+  return counts.reversed()
+}

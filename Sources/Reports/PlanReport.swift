@@ -1,0 +1,214 @@
+import Models
+import Plans
+
+/// How a plan lays a model on the ranks of a cluster.
+public struct PlanReport: Encodable, Sendable {
+  /// Degrees of parallelism.
+  public struct Degrees: Encodable, Sendable {
+    public var data: Int
+    public var tensor: Int
+    public var pipeline: Int
+    public var context: Int
+    public var expert: Int
+    public var expertTensor: Int
+    public var stagesPerRank: Int
+  }
+
+  /// What one stage holds.
+  public struct Stage: Encodable, Sendable {
+    public var stage: Int
+    /// The pipeline ranks that hold it.
+    public var pipelineRanks: [Int]
+    public var units: String
+    public var parameters: Int
+  }
+
+  /// Ranks that work together, by what they share.
+  public struct Group: Encodable, Sendable {
+    public var kind: String
+    public var groups: Int
+    public var ranksPerGroup: Int
+    /// The group of rank 0.
+    public var first: [Int]
+  }
+
+  public var name: String
+  public var source: String?
+  public var model: String
+  public var cluster: String
+  public var ranks: Int
+  public var clusterDevices: Int
+  public var degrees: Degrees
+  public var zeroStage: Int
+  public var schedule: String
+  public var sendMode: String
+  public var microbatches: Int
+  public var microbatchSequences: Int
+  public var globalBatchSequences: Int
+  public var sequenceTokens: Int
+  public var tokensPerStep: Int
+  public var precision: String
+  public var recomputation: [String]
+  public var groups: [Group]
+  public var stages: [Stage]
+
+  /// Describes a placed plan on a cluster of `devices` devices.
+  public init(_ placed: PlacedPlan, cluster: String, devices: Int) {
+    let plan = placed.plan
+    name = plan.name
+    source = plan.source
+    model = placed.architecture.name
+    self.cluster = cluster
+    ranks = plan.worldSize
+    clusterDevices = devices
+    degrees = Degrees(
+      data: plan.dataParallel, tensor: plan.tensorParallel, pipeline: plan.pipelineParallel,
+      context: plan.contextParallel, expert: plan.expertParallel,
+      expertTensor: plan.expertTensorParallel, stagesPerRank: plan.stagesPerRank)
+    zeroStage = plan.zeroStage.rawValue
+    switch plan.schedule {
+    case .named(let name): schedule = name
+    case .file(let path): schedule = path
+    }
+    sendMode = plan.sendMode.rawValue
+    microbatches = plan.microbatchCount
+    microbatchSequences = plan.microbatchSize
+    globalBatchSequences = plan.globalBatch
+    sequenceTokens = plan.sequenceLength
+    tokensPerStep = plan.globalBatch * plan.sequenceLength
+    precision = plan.precision.name
+    switch plan.recomputation {
+    case .none: recomputation = []
+    case .full: recomputation = ["full"]
+    case .selective, .modules: recomputation = plan.recomputation.modules.map(\.rawValue)
+    }
+    groups = Self.groups(placed)
+    stages = placed.layout.stages.indices.map { stage in
+      Stage(
+        stage: stage,
+        pipelineRanks: placed.mesh.positions(
+          ofStages: [stage], placement: placed.schedule.placement),
+        units: Self.describe(placed.layout.stages[stage]),
+        parameters: placed.layout.stages[stage].reduce(0) {
+          $0 + placed.architecture.parameterCounts(of: $1).total
+        })
+    }
+  }
+
+  private static func groups(_ placed: PlacedPlan) -> [Group] {
+    let mesh = placed.mesh
+    var groups = Mesh.Group.allCases.compactMap { kind -> Group? in
+      let first = mesh.group(kind, of: 0)
+      guard first.count > 1 else { return nil }
+      return Group(
+        kind: kind.rawValue, groups: mesh.worldSize / first.count, ranksPerGroup: first.count,
+        first: first)
+    }
+    let positions = mesh.positions(ofStages: [0], placement: placed.schedule.placement)
+    if positions.count > 1 {
+      // Each stage lies on several positions, so more ranks than one data group share its gradients.
+      let shared = mesh.gradientGroup(
+        ofStages: [0], placement: placed.schedule.placement, rank: 0)
+      groups.append(
+        Group(
+          kind: "gradient, shared parts", groups: mesh.worldSize / shared.count,
+          ranksPerGroup: shared.count, first: shared))
+      let experts = mesh.expertGradientGroup(
+        ofStage: 0, placement: placed.schedule.placement, rank: 0)
+      groups.append(
+        Group(
+          kind: "gradient, each expert", groups: mesh.worldSize / experts.count,
+          ranksPerGroup: experts.count, first: experts))
+    }
+    return groups
+  }
+
+  /// `embedding, layers 0-3`.
+  private static func describe(_ units: [Unit]) -> String {
+    var parts: [String] = []
+    var layers: ClosedRange<Int>?
+    func flush() {
+      guard let range = layers else { return }
+      parts.append(
+        range.count == 1
+          ? "layer \(range.lowerBound)" : "layers \(range.lowerBound)-\(range.upperBound)")
+      layers = nil
+    }
+    for unit in units {
+      switch unit {
+      case .layer(let index):
+        layers = (layers?.lowerBound ?? index)...index
+      case .embedding:
+        flush()
+        parts.append("embedding")
+      case .head:
+        flush()
+        parts.append("final norm and head")
+      case .multiTokenPrediction(let index):
+        flush()
+        parts.append("prediction module \(index)")
+      }
+    }
+    flush()
+    return parts.joined(separator: ", ")
+  }
+}
+
+extension PlanReport {
+  /// The report as a page of at most 100 columns.
+  public var text: String {
+    var facts = TextTable([.left, .left])
+    if let source { facts.add("source", source) }
+    facts.add("model", model)
+    facts.add(
+      "ranks", "\(grouped(ranks)) of the \(grouped(clusterDevices)) devices of \(cluster)")
+    facts.add("degrees", degreesText)
+    facts.add("ZeRO stage", String(zeroStage))
+    facts.add(
+      "batch",
+      "\(grouped(globalBatchSequences)) sequences of \(grouped(sequenceTokens)): "
+        + "\(grouped(tokensPerStep)) tokens a step")
+    facts.add(
+      "schedule",
+      "\(schedule), \(counted(microbatches, "microbatch", plural: "microbatches")) of "
+        + "\(counted(microbatchSequences, "sequence")) per pipeline, \(sendMode) sends")
+    facts.add("precision", precision)
+    facts.add(
+      "recomputed", recomputation.isEmpty ? "nothing" : recomputation.joined(separator: ", "))
+    var text = "\(name)\n" + facts.text(width: 100)
+    if !groups.isEmpty {
+      var table = TextTable([.left, .right, .right, .left])
+      table.add("ranks that work together", "groups", "ranks each", "the first")
+      for group in groups {
+        table.add(
+          group.kind, grouped(group.groups), grouped(group.ranksPerGroup), firstText(group.first))
+      }
+      text += "\n" + table.text()
+    }
+    var table = TextTable([.left, .left, .right, .left])
+    table.add("stage", "pipeline rank", "parameters", "holds")
+    for stage in stages {
+      table.add(
+        String(stage.stage), stage.pipelineRanks.map(String.init).joined(separator: ", "),
+        parameterText(stage.parameters), stage.units)
+    }
+    return text + "\n" + table.text()
+  }
+
+  private var degreesText: String {
+    var parts = [
+      "dp \(degrees.data)", "tp \(degrees.tensor)", "pp \(degrees.pipeline)",
+      "cp \(degrees.context)", "ep \(degrees.expert)",
+    ]
+    if degrees.expertTensor > 1 { parts.append("expert tp \(degrees.expertTensor)") }
+    if degrees.stagesPerRank > 1 { parts.append("\(degrees.stagesPerRank) stages a rank") }
+    return parts.joined(separator: ", ")
+  }
+
+  /// `0, 1, 2, … 127`.
+  private func firstText(_ ranks: [Int]) -> String {
+    guard ranks.count > 6 else { return ranks.map(String.init).joined(separator: ", ") }
+    let shown = ranks.prefix(4).map(String.init).joined(separator: ", ")
+    return "\(shown), … \(ranks[ranks.count - 1])"
+  }
+}

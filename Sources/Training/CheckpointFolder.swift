@@ -1,0 +1,111 @@
+import Foundation
+
+/// The folder of a run's checkpoints: one folder for each, `step-00000100`, and nothing visible
+/// that is not whole.
+///
+/// What is being written, replaced or removed bears a name that begins with a point, so a process
+/// that is killed at any moment leaves only names that are passed over.
+public struct CheckpointFolder: Hashable, Sendable {
+  public let path: String
+
+  /// The folder at a path, which need not exist yet.
+  public init(path: String) { self.path = path }
+
+  /// The steps of the checkpoints that are there, ascending.
+  public func steps() -> [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return names.compactMap(Self.step).sorted()
+  }
+
+  /// The path of the newest checkpoint; nil if there is none.
+  public var latest: String? { steps().last.map(checkpoint) }
+
+  /// The path of the checkpoint after a step.
+  public func checkpoint(atStep step: Int) -> String { "\(path)/\(Self.name(ofStep: step))" }
+
+  static func name(ofStep step: Int) -> String {
+    "step-" + String(repeating: "0", count: max(0, 8 - String(step).count)) + String(step)
+  }
+
+  private static func step(ofName name: String) -> Int? {
+    guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), step >= 0,
+      Self.name(ofStep: step) == name
+    else { return nil }
+    return step
+  }
+
+  /// The folder in which the checkpoint after a step grows.
+  func partial(atStep step: Int) -> String { "\(path)/.\(Self.name(ofStep: step)).partial" }
+
+  private func replaced(atStep step: Int) -> String {
+    "\(path)/.\(Self.name(ofStep: step)).replaced"
+  }
+
+  /// Makes the folder and an empty one for a new checkpoint, and clears what earlier processes
+  /// left unfinished.
+  func begin(step: Int) throws(CheckpointError) {
+    try makeFolder(path)
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    for name in names.sorted() where name.hasPrefix(".step-") {
+      let stem = String(name.dropFirst().prefix { $0 != "." })
+      if name.hasSuffix(".replaced"), !names.contains(stem) {
+        // Killed between the two renames of a replacement: the older one is put back.
+        try move("\(path)/\(name)", to: "\(path)/\(stem)")
+      } else {
+        try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
+      }
+    }
+    try makeFolder(partial(atStep: step), withParents: false)
+    try synchronizeFolder(path)
+  }
+
+  /// Gives the finished folder its name, forces that to the disk and removes the oldest
+  /// checkpoints beyond `keep`.
+  func commit(step: Int, keep: Int) throws(CheckpointError) {
+    precondition(keep >= 1)
+    let final = checkpoint(atStep: step)
+    try synchronizeFolder(partial(atStep: step))
+    let replaces = FileManager.default.fileExists(atPath: final)
+    if replaces { try move(final, to: replaced(atStep: step)) }
+    try move(partial(atStep: step), to: final)
+    try synchronizeFolder(path)
+    if replaces { try? FileManager.default.removeItem(atPath: replaced(atStep: step)) }
+    // Never the one just written, even if checkpoints of later steps of an earlier run are there.
+    for old in steps().dropLast(keep) where old != step {
+      let hidden = "\(path)/.\(Self.name(ofStep: old)).removed"
+      try move(checkpoint(atStep: old), to: hidden)
+      try? FileManager.default.removeItem(atPath: hidden)
+    }
+  }
+}
+
+/// Makes a folder, with those around it if asked; none may be there unless asked.
+func makeFolder(_ path: String, withParents: Bool = true) throws(CheckpointError) {
+  do {
+    try FileManager.default.createDirectory(
+      atPath: path, withIntermediateDirectories: withParents)
+  } catch {
+    throw CheckpointError(.system, file: path, rule: "cannot be created: \(systemMessage())")
+  }
+}
+
+/// Renames a file or folder.
+func move(_ source: String, to target: String) throws(CheckpointError) {
+  guard rename(source, target) == 0 else {
+    throw CheckpointError(
+      .system, file: source, rule: "cannot be renamed to \(target): \(systemMessage())")
+  }
+}
+
+/// Forces a folder's list of names to the disk.
+func synchronizeFolder(_ path: String) throws(CheckpointError) {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else {
+    throw CheckpointError(.system, file: path, rule: "cannot be opened: \(systemMessage())")
+  }
+  defer { close(descriptor) }
+  // Some network file systems have no such thing and say EINVAL.
+  guard fsync(descriptor) == 0 || errno == EINVAL else {
+    throw CheckpointError(.system, file: path, rule: "cannot be written: \(systemMessage())")
+  }
+}

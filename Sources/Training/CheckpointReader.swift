@@ -1,0 +1,218 @@
+import Documents
+import Foundation
+import Models
+
+/// A checkpoint that is open for reading: one of sluice's, or any in Hugging Face's layout.
+///
+/// Opening checks names, shapes and lengths; `verify()` reads every byte. Each rank reads what its
+/// plan wants of it, whatever plan wrote it.
+public struct CheckpointReader: Sendable {
+  /// The folder.
+  public let path: String
+  /// The model that `config.json` describes.
+  public let architecture: Architecture
+  /// The `config.json` as it is.
+  public let configuration: [UInt8]
+  /// Where training stood; nil in a checkpoint of another program.
+  public let state: TrainingState?
+  private let files: [SafetensorsFile]
+  private let fileOfTensor: [String: Int]
+  private let moments: MomentIndex
+  private let manifest: Manifest?
+  private let checksums: [String: String]
+
+  /// Opens the checkpoint in a folder.
+  ///
+  /// - Throws: `CheckpointError`, or `ConfigurationError` for a `config.json` that describes no model
+  ///   that sluice knows.
+  public init(path: String) throws {
+    self.path = path
+    let config = try InputFile(path: "\(path)/config.json")
+    configuration = try config.allBytes(limit: 1 << 20)
+    let manifest = try Self.readManifest(path)
+    if let manifest {
+      for file in manifest.files { try file.verifySize(InputFile(path: "\(path)/\(file.name)")) }
+    }
+    architecture = try Architecture.named("\(path)/config.json")
+    let opened = try Self.openWeights(path)
+    var fileOfTensor: [String: Int] = [:]
+    for (index, file) in opened.enumerated() {
+      for tensor in file.tensors where fileOfTensor.updateValue(index, forKey: tensor.name) != nil {
+        throw CheckpointError(
+          .damaged, file: file.path, tensor: tensor.name, rule: "is in two files")
+      }
+    }
+    files = opened
+    self.fileOfTensor = fileOfTensor
+    self.manifest = manifest
+    var moments = MomentIndex()
+    var checksums: [String: String] = [:]
+    for file in manifest?.files ?? [] {
+      if file.name.hasPrefix("optimizer-") {
+        try moments.add(SafetensorsFile(path: "\(path)/\(file.name)"))
+      } else {
+        for tensor in file.tensors { checksums[tensor.name] = tensor.checksum }
+      }
+    }
+    self.moments = moments
+    self.checksums = checksums
+    let statePath = "\(path)/state.json"
+    state =
+      manifest?.files.contains { $0.name == "state.json" } == true
+      ? try TrainingState(InputFile(path: statePath).allBytes(limit: 1 << 20), file: statePath)
+      : nil
+  }
+
+  private static func readManifest(_ path: String) throws(CheckpointError) -> Manifest? {
+    let file = "\(path)/\(Manifest.name)"
+    guard FileManager.default.fileExists(atPath: file) else { return nil }
+    return try Manifest(InputFile(path: file).allBytes(limit: 1 << 30), file: file)
+  }
+
+  /// The files with weights: those that the index names, or the only one; prediction modules last.
+  private static func openWeights(_ path: String) throws(CheckpointError) -> [SafetensorsFile] {
+    let indexPath = "\(path)/model.safetensors.index.json"
+    var names: [String] = []
+    var listed: [(tensor: String, file: String)] = []
+    if FileManager.default.fileExists(atPath: indexPath) {
+      let index = try JSONValue(InputFile(path: indexPath).allBytes(limit: 1 << 30), of: indexPath)
+      for entry in index["weight_map"]?.entries ?? [] {
+        guard let name = entry.value.text, isPlainName(name) else {
+          throw CheckpointError(
+            .damaged, file: indexPath, tensor: entry.key, rule: "is in no file of the folder")
+        }
+        listed.append((entry.key, name))
+      }
+      names = Set(listed.map(\.file)).sorted()
+    } else {
+      names = ["model.safetensors"]
+    }
+    if FileManager.default.fileExists(atPath: "\(path)/\(CheckpointWriter.predictionName)") {
+      names.append(CheckpointWriter.predictionName)
+    }
+    var files: [String: SafetensorsFile] = [:]
+    for name in names { files[name] = try SafetensorsFile(path: "\(path)/\(name)") }
+    for (tensor, name) in listed where files[name]?.tensor(named: tensor) == nil {
+      throw CheckpointError(
+        .damaged, file: "\(path)/\(name)", tensor: tensor,
+        rule: "is missing, though the index names it")
+    }
+    return names.compactMap { files[$0] }
+  }
+}
+
+extension CheckpointReader {
+  /// Reads every byte and compares it with the checksums that were written.
+  ///
+  /// Of no effect in a checkpoint of another program, which has none. Some 1 GB/s.
+  public func verify() throws(CheckpointError) {
+    for file in manifest?.files ?? [] { try file.verify(in: path) }
+  }
+
+  /// The model as it can be loaded from here for a run of `wanted`.
+  ///
+  /// - Returns: `wanted`, or `wanted` without its prediction modules and a notice, where the
+  ///   checkpoint has none of their weights.
+  /// - Throws: `CheckpointError` naming the setting, or the file and tensor, that does not fit.
+  public func admitted(
+    for wanted: Architecture
+  ) throws(CheckpointError) -> (architecture: Architecture, notices: [String]) {
+    if let difference = architecture.difference(from: wanted) {
+      throw CheckpointError(
+        .mismatched, file: "\(path)/config.json", rule: "is of another model: \(difference)")
+    }
+    for tensor in wanted.checkpointTensors { try check(tensor) }
+    let prediction = wanted.predictionTensors
+    guard !prediction.isEmpty else { return (wanted, []) }
+    guard prediction.contains(where: { location(of: $0.name) != nil }) else {
+      return (
+        wanted.withoutMultiTokenPrediction,
+        ["\(path) has no weights of multi-token prediction: it is off"]
+      )
+    }
+    for tensor in prediction { try check(tensor) }
+    return (wanted, [])
+  }
+
+  /// A tensor is there and has its shape; a copy's original stands for it.
+  private func check(_ tensor: ParameterTensor) throws(CheckpointError) {
+    let (file, stored) = try required(tensor)
+    guard stored.shape == tensor.shape else {
+      throw CheckpointError(
+        .mismatched, file: file.path, tensor: stored.name,
+        rule: "has the shape \(stored.shape), and the model's is \(tensor.shape)")
+    }
+  }
+
+  /// The numbers of a tensor, row by row as the checkpoint has them.
+  ///
+  /// A copy of another tensor gives that tensor's. The checksum is compared where there is one.
+  public func weights(of tensor: ParameterTensor) throws(CheckpointError) -> [Float] {
+    try check(tensor)
+    let (file, stored) = try required(tensor)
+    let numbers = try file.floats(stored.name)
+    if stored.type == .float32, let expected = checksums[stored.name] {
+      var sum = Checksum()
+      numbers.withUnsafeBytes { sum.add($0) }
+      guard sum.text == expected else {
+        throw CheckpointError(
+          .damaged, file: file.path, tensor: stored.name,
+          rule: "does not match its checksum: it was altered")
+      }
+    }
+    return numbers
+  }
+
+  /// Whether there is optimizer state.
+  public var holdsMoments: Bool { !moments.isEmpty }
+
+  /// A range of the optimizer state of a tensor, counted through its numbers row by row.
+  public func moment(
+    _ moment: CheckpointPieces.Moment, of tensor: ParameterTensor, in range: Range<Int>
+  ) throws(CheckpointError) -> [Float] {
+    try moments.read(moment, of: tensor, in: range)
+  }
+
+  private func required(
+    _ tensor: ParameterTensor
+  ) throws(CheckpointError) -> (SafetensorsFile, StoredTensor) {
+    let name = tensor.sharedWith ?? tensor.name
+    if let found = location(of: name) { return found }
+    throw CheckpointError(.mismatched, file: path, tensor: name, rule: "is missing")
+  }
+
+  /// Where a tensor lies.
+  ///
+  /// Some of GPT-2's checkpoints leave `transformer.` out of every name.
+  private func location(of name: String) -> (SafetensorsFile, StoredTensor)? {
+    let short = name.hasPrefix("transformer.") ? String(name.dropFirst(12)) : name
+    for candidate in [name, short] {
+      if let index = fileOfTensor[candidate], let stored = files[index].tensor(named: candidate) {
+        return (files[index], stored)
+      }
+    }
+    return nil
+  }
+}
+
+extension Architecture {
+  /// The first setting that makes the computation another one; nil if there is none.
+  func difference(from other: Architecture) -> String? {
+    var (a, b) = (self, other)
+    // What does not change what is computed.
+    (a.name, b.name) = ("", "")
+    (a.notices, b.notices) = ([], [])
+    (a.initializerRange, b.initializerRange) = (0, 0)
+    (a.multiTokenPrediction, b.multiTokenPrediction) = (0, 0)
+    guard a != b else { return nil }
+    let pairs = zip(Mirror(reflecting: a).children, Mirror(reflecting: b).children)
+    for (mine, theirs) in pairs {
+      let (found, wanted) = (String(describing: mine.value), String(describing: theirs.value))
+      guard found != wanted else { continue }
+      let what = mine.label ?? "a setting"
+      return found.count + wanted.count < 120
+        ? "\(what) is \(found), and the run's is \(wanted)" : "\(what) differs"
+    }
+    return "a setting differs"
+  }
+}

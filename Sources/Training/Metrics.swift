@@ -1,0 +1,146 @@
+import Foundation
+
+/// What is known of one step, as it is logged.
+public struct StepMetrics: Hashable, Sendable {
+  /// How the tokens of a layer spread over its experts.
+  public struct ExpertLoad: Hashable, Sendable {
+    public var layer: Int
+    /// Tokens routed to each expert in the step, over all ranks.
+    public var counts: [Int]
+
+    public init(layer: Int, counts: [Int]) {
+      self.layer = layer
+      self.counts = counts
+    }
+
+    /// The largest count over the mean; 1 where all are equal or there is no token.
+    public var imbalance: Double {
+      let total = counts.reduce(0, +)
+      guard total > 0, let largest = counts.max() else { return 1 }
+      return Double(largest) * Double(counts.count) / Double(total)
+    }
+  }
+
+  /// Time of one kind of work on the slowest rank, in seconds.
+  public struct Time: Hashable, Sendable {
+    public var kind: String
+    public var seconds: Double
+    /// Of communication: the part in which computation waited for it.
+    public var exposed: Double?
+
+    public init(kind: String, seconds: Double, exposed: Double? = nil) {
+      self.kind = kind
+      self.seconds = seconds
+      self.exposed = exposed
+    }
+  }
+
+  /// Optimizer updates so far, this one included.
+  public var step: Int
+  /// Tokens predicted so far, this step's included.
+  public var tokens = 0
+  /// Sequences in the step.
+  public var globalBatch = 0
+  /// The mean cross-entropy of the next token, in nats.
+  public var loss: Double?
+  /// The mean cross-entropy of multi-token prediction, unweighted.
+  public var predictionLoss: Double?
+  /// The balance loss of routers, weighted.
+  public var balanceLoss: Double?
+  /// What gradients are of.
+  public var totalLoss: Double?
+  /// The norm of all gradients before clipping.
+  public var gradientNorm: Double?
+  public var learningRate: Double?
+  /// How far correction biases moved.
+  public var biasSpeed: Double?
+  /// Wall time of the step.
+  public var seconds: Double?
+  public var tokensPerSecond: Double?
+  public var times: [Time] = []
+  /// The most bytes that a rank held, of all ranks.
+  public var peakMemory: Int?
+  public var expertLoads: [ExpertLoad] = []
+  /// The mean cross-entropy on the evaluation data, if it was evaluated after this step.
+  public var evaluationLoss: Double?
+
+  /// Metrics of a step of which nothing is known yet.
+  public init(step: Int) { self.step = step }
+}
+
+extension StepMetrics {
+  /// One JSON object on one line, its keys always in the same order.
+  ///
+  /// A number that is not finite is `null`; what is not known is left out.
+  public var line: String {
+    var fields = ["\"step\": \(step)", "\"tokens\": \(tokens)", "\"global_batch\": \(globalBatch)"]
+    func number(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
+    func add(_ key: String, _ value: Double?) {
+      if let value { fields.append("\"\(key)\": \(number(value))") }
+    }
+    add("loss", loss)
+    add("mtp_loss", predictionLoss)
+    add("balance_loss", balanceLoss)
+    add("total_loss", totalLoss)
+    add("gradient_norm", gradientNorm)
+    add("learning_rate", learningRate)
+    add("bias_speed", biasSpeed)
+    add("seconds", seconds)
+    add("tokens_per_second", tokensPerSecond)
+    if !times.isEmpty {
+      let items = times.map { time in
+        let exposed = time.exposed.map { ", \"exposed\": \(number($0))" } ?? ""
+        return "\(JSONValue.quoted(time.kind)): {\"seconds\": \(number(time.seconds))\(exposed)}"
+      }
+      fields.append("\"times\": {\(items.joined(separator: ", "))}")
+    }
+    if let peakMemory { fields.append("\"peak_memory_bytes\": \(peakMemory)") }
+    if !expertLoads.isEmpty {
+      let items = expertLoads.map { load in
+        "{\"layer\": \(load.layer), \"imbalance\": \(number(load.imbalance)), "
+          + "\"counts\": [\(load.counts.map(String.init).joined(separator: ", "))]}"
+      }
+      fields.append("\"expert_load\": [\(items.joined(separator: ", "))]")
+    }
+    add("evaluation_loss", evaluationLoss)
+    return "{\(fields.joined(separator: ", "))}"
+  }
+}
+
+/// A file of metrics, one line a step, that grows while a run goes on.
+///
+/// A class, since it owns an open file.
+public final class MetricsLog {
+  private let file: OutputFile
+
+  /// Opens the file, whose folder is made if need be, to add lines behind those that are there.
+  ///
+  /// - Parameter step: the step that the run is resumed after: lines of later steps, which will be
+  ///   made again, are taken out first, and so is a last line that was cut. nil starts anew.
+  /// - Throws: `CheckpointError` where the disk refuses.
+  public init(path: String, resumingAfter step: Int? = nil) throws(CheckpointError) {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    try makeFolder(folder)
+    if let old = try? InputFile(path: path) {
+      var kept: [UInt8] = []
+      if let step {
+        for line in try old.allBytes(limit: 1 << 34).split(separator: UInt8(ascii: "\n")) {
+          guard let value = try? JSONValue(Array(line)), let number = value["step"]?.number,
+            number <= step
+          else { break }
+          kept += line + [UInt8(ascii: "\n")]
+        }
+      }
+      let partial = "\(path).partial"
+      removeFile(partial)
+      try OutputFile.write(kept, to: partial)
+      try move(partial, to: path)
+    }
+    file = try OutputFile(path: path, mode: .append)
+  }
+
+  /// Adds a line.
+  public func write(_ metrics: StepMetrics) throws(CheckpointError) {
+    try file.write(Array((metrics.line + "\n").utf8))
+  }
+}

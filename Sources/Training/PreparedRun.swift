@@ -1,0 +1,118 @@
+import Documents
+import Foundation
+import Models
+import Plans
+
+/// A run whose every part was looked at before its first step: plan, data, checkpoints' folder.
+public struct PreparedRun: Sendable {
+  public let run: RunFile
+  /// The plan on the model, at the final batch.
+  public let placed: PlacedPlan
+  public let tokenizer: Tokenizer
+  public let training: TokenSource
+  /// nil where nothing is evaluated.
+  public let evaluation: EvaluationSequences?
+  /// What the model's description asks for and the runtime leaves out.
+  public let notices: [String]
+
+  /// Checks a run for so many ranks and opens its data.
+  ///
+  /// - Throws: `ConfigurationError` naming what cannot be.
+  public init(_ run: RunFile, ranks: Int) throws(ConfigurationError) {
+    self.run = run
+    let architecture = run.model.architecture
+    try run.checkRuntime()
+    placed = try run.placed(ranks: ranks)
+    tokenizer = try Tokenizer.named(run.data.tokenizer)
+    let vocabulary = architecture.vocabularySize
+    var data = try TokenData.open(
+      run.data.training, form: run.data.form, tokenizer: tokenizer, width: run.data.width)
+    try data.check(vocabulary: vocabulary)
+    var held: TokenData?
+    if let path = run.data.evaluation {
+      held = try TokenData.open([path], tokenizer: tokenizer, width: run.data.width)
+      try held?.check(vocabulary: vocabulary)
+    } else if run.data.holdOut > 0 {
+      guard case .stream(let stream) = data else {
+        throw ConfigurationError(
+          file: run.file, keyPath: "data.hold-out", rule: "only a stream can be divided, not rows")
+      }
+      let (rest, last) = stream.holdingOut(run.data.holdOut)
+      (data, held) = (.stream(rest), .stream(last))
+    }
+    let length = run.plan.sequenceLength
+    training = try TokenSource(data, sequenceLength: length, seed: run.seed)
+    guard run.evaluation == nil || held != nil else {
+      throw ConfigurationError(
+        file: run.file, keyPath: "evaluation",
+        rule: "needs data.evaluation or data.hold-out to evaluate on")
+    }
+    evaluation =
+      if run.evaluation != nil, let held {
+        try EvaluationSequences(held, sequenceLength: length)
+      } else { nil }
+    if let evaluation, evaluation.wholeCount == 0 {
+      throw ConfigurationError(
+        file: held?.file ?? run.file,
+        rule: "has no whole sequence of \(length + 1) tokens to evaluate on")
+    }
+    notices = architecture.notices
+  }
+}
+
+extension RunFile {
+  /// Refuses by name what the CPU runtime does not compute.
+  func checkRuntime() throws(ConfigurationError) {
+    func failure(_ key: String, _ rule: String) -> ConfigurationError {
+      ConfigurationError(file: file, keyPath: key, rule: rule)
+    }
+    let families: [Architecture.Family] = [.gpt2, .llama, .deepseekV3]
+    guard families.contains(model.architecture.family) else {
+      throw failure(
+        "model",
+        "\(model.architecture.family.rawValue) cannot be trained; "
+          + "\(families.map(\.rawValue).joined(separator: ", ")) can")
+    }
+    for (key, degree) in [
+      ("tensor-parallel", plan.tensorParallel), ("context-parallel", plan.contextParallel),
+      ("expert-tensor-parallel", plan.expertTensorParallel),
+    ] where degree != 1 {
+      throw failure("plan.\(key)", "is \(degree), and the CPU runtime takes 1 only")
+    }
+    guard plan.zeroStage.rawValue <= 1 else {
+      throw failure(
+        "plan.zero-stage", "is \(plan.zeroStage.rawValue), and the CPU runtime takes 0 and 1 only")
+    }
+    var precision = plan.precision
+    precision.name = PrecisionRecipe.float32.name
+    precision.scaleBlock = PrecisionRecipe.float32.scaleBlock
+    guard precision == .float32 else {
+      throw failure(
+        "plan.precision", "is \(plan.precision.name), and the CPU runtime takes float32 only")
+    }
+    guard !plan.dropout else {
+      throw failure("plan.dropout", "is true, and the CPU runtime has no dropout")
+    }
+  }
+
+  /// The plan on the model, after it was found to admit every batch of the ramp.
+  func placed(ranks: Int) throws(ConfigurationError) -> PlacedPlan {
+    do throws(PlanError) {
+      for size in batch.batches {
+        var smaller = plan
+        smaller.globalBatch = size
+        _ = try smaller.validated(for: model.architecture, on: .ranks(ranks))
+      }
+      return try plan.validated(for: model.architecture, on: .ranks(ranks))
+    } catch {
+      throw ConfigurationError(file: file, keyPath: "plan", rule: "\(error)")
+    }
+  }
+
+  /// The plan of the step that begins after `seen` sequences.
+  public func plan(after seen: Int) -> Plan {
+    var plan = plan
+    plan.globalBatch = batch.batch(after: seen)
+    return plan
+  }
+}

@@ -1,0 +1,203 @@
+import Documents
+import Foundation
+import Models
+import Plans
+
+extension RunFile {
+  /// Reads a run file.
+  ///
+  /// Relative paths of what is read are looked up beside the file first, then in the working
+  /// directory; relative paths of what is written start from the working directory.
+  ///
+  /// - Parameters:
+  ///   - overrides: values that replace the file's, each `key=value`, such as `plan.zero-stage=1`.
+  /// - Throws: `ConfigurationError` with file, line, key and rule.
+  public static func read(
+    path: String, overrides: [String] = []
+  ) throws(ConfigurationError) -> RunFile {
+    let url = URL(fileURLWithPath: path)
+    let bytes: [UInt8]
+    do throws(CheckpointError) {
+      bytes = try InputFile(path: path).allBytes(limit: 1 << 20)
+    } catch {
+      throw ConfigurationError(file: path, rule: error.rule)
+    }
+    var sum = Checksum()
+    sum.add(bytes)
+    for override in overrides { sum.add(Array(override.utf8) + [0]) }
+    var document = try Document(bytes: bytes, name: path)
+    try document.set(overrides)
+    let table = try document.table()
+    let reader = RunReader(
+      table: table, path: path, folder: url.deletingLastPathComponent().path)
+    let run = try reader.read(
+      name: url.deletingPathExtension().lastPathComponent, checksum: sum.value)
+    try table.finish()
+    return run
+  }
+}
+
+/// Reads the tables of a run file one after the other.
+struct RunReader {
+  let table: Table
+  let path: String
+  /// The file's own folder.
+  let folder: String
+
+  static let counts = 1...(1 << 40)
+
+  func read(name: String, checksum: UInt64) throws(ConfigurationError) -> RunFile {
+    let name = try table.value("name", .string, default: name)
+    let seed = try table.value("seed", .integer(), default: 0)
+    let plan = try readPlan()
+    let batch = try readBatch(plan)
+    let clock = RunClock(batch: batch, sequenceLength: plan.sequenceLength)
+    let steps = try length(table, "steps", clock)
+    guard let steps, steps > 0 else {
+      throw table.error("expected the length of the run, such as 1000 or 10B tokens", at: "steps")
+    }
+    return RunFile(
+      name: name, seed: UInt64(seed), model: try readModel(clock), data: try readData(), plan: plan,
+      optimizer: try readOptimizer(), learningRate: try readRate(clock, steps: steps),
+      batch: batch, steps: steps, evaluation: try readEvaluation(),
+      checkpoints: try readCheckpoints(), log: try readLog(), file: path, checksum: checksum)
+  }
+
+  /// A path of something to read: beside the run file, or in the working directory.
+  func resolved(_ name: String) -> String {
+    guard !name.hasPrefix("/") else { return name }
+    let beside = folder == "." ? name : "\(folder)/\(name)"
+    return FileManager.default.fileExists(atPath: beside)
+      || !FileManager.default.fileExists(atPath: name) ? beside : name
+  }
+
+  /// A length in steps, or in tokens, which is turned into steps; nil where the key is missing.
+  func length(
+    _ table: Table, _ key: String, _ clock: RunClock
+  ) throws(ConfigurationError) -> Int? {
+    guard let text = try table.optional(key, .string) else { return nil }
+    guard let length = clock.steps(of: text) else {
+      throw table.error(
+        "expected a length such as 2000, 2000 steps or 10B tokens (K, M, B, T for thousands, "
+          + "millions, billions, trillions)", at: key)
+    }
+    return length
+  }
+
+  private func readPlan() throws(ConfigurationError) -> Plan {
+    guard let field = table.field("plan") else {
+      throw table.error("required key is missing", at: "plan")
+    }
+    if field.isTable { return try readPlan(table.table("plan"), name: "plan", folder: folder) }
+    let name = try table.required("plan", .string)
+    let file = resolved(name)
+    guard name.hasSuffix(".yaml") || name.contains("/") else { return try Plan.named(name) }
+    let url = URL(fileURLWithPath: file)
+    let own = try Document(file: file).table()
+    let plan = try readPlan(
+      own, name: url.deletingPathExtension().lastPathComponent,
+      folder: url.deletingLastPathComponent().path)
+    try own.finish()
+    return plan
+  }
+
+  /// The runtime computes in 32 bits, so a plan that names no precision means that.
+  private func readPlan(
+    _ table: Table, name: String, folder: String
+  ) throws(ConfigurationError) -> Plan {
+    var plan = try Plan.read(table, name: name, folder: folder)
+    if !table.contains("precision") { plan.precision = .float32 }
+    return plan
+  }
+
+  private func readBatch(_ plan: Plan) throws(ConfigurationError) -> BatchRamp {
+    guard let ramp = try table.optionalTable("batch-ramp") else {
+      return BatchRamp(constant: plan.globalBatch)
+    }
+    let first = try ramp.required("from", .integer(in: 1...plan.globalBatch))
+    let increment = try ramp.required("increment", .integer(in: 1...(1 << 30)))
+    guard (plan.globalBatch - first) % increment == 0 else {
+      throw ramp.error(
+        "must divide the way from \(first) to the plan's global-batch \(plan.globalBatch)",
+        at: "increment")
+    }
+    let text = try ramp.required("over", .string)
+    let counts = RunClock(
+      batch: BatchRamp(constant: 1), sequenceLength: plan.sequenceLength, unit: "sequences")
+    guard let sequences = counts.steps(of: text), sequences > 0 else {
+      throw ramp.error("expected a length such as 4000 sequences or 469B tokens", at: "over")
+    }
+    return BatchRamp(
+      first: first, increment: increment, final: plan.globalBatch, sequences: sequences)
+  }
+
+  private func readOptimizer() throws(ConfigurationError) -> RunFile.OptimizerSettings {
+    let optimizer = try table.optionalTable("optimizer")
+    func number(
+      _ key: String, _ range: ClosedRange<Double>, _ fallback: Double
+    ) throws(ConfigurationError) -> Double {
+      try optimizer?.value(key, .number(in: range), default: fallback) ?? fallback
+    }
+    let betas =
+      try optimizer?.optional("betas", .list(of: .number(in: 0...0.999_999_9), count: 2...2))
+      ?? [0.9, 0.95]
+    let clip = try number("clip", 0...1e9, 1)
+    return RunFile.OptimizerSettings(
+      beta1: betas[0], beta2: betas[1], epsilon: try number("epsilon", 1e-30...1, 1e-8),
+      weightDecay: try number("weight-decay", 0...10, 0.1),
+      decay: try optimizer?.value("decay", .choice(), default: .matrices) ?? .matrices,
+      clip: clip == 0 ? nil : clip)
+  }
+
+  private func readEvaluation() throws(ConfigurationError) -> RunFile.EvaluationSettings? {
+    guard let evaluation = try table.optionalTable("evaluation") else { return nil }
+    return RunFile.EvaluationSettings(
+      every: try evaluation.required("every", .integer(in: Self.counts)),
+      sequences: try evaluation.optional("sequences", .integer(in: Self.counts)))
+  }
+
+  private func readCheckpoints() throws(ConfigurationError) -> RunFile.CheckpointSettings? {
+    guard let checkpoints = try table.optionalTable("checkpoints") else { return nil }
+    return RunFile.CheckpointSettings(
+      folder: try checkpoints.required("folder", .string),
+      every: try checkpoints.required("every", .integer(in: Self.counts)),
+      keep: try checkpoints.value("keep", .integer(in: 1...1_000_000), default: 2))
+  }
+
+  private func readLog() throws(ConfigurationError) -> RunFile.LogSettings {
+    let log = try table.optionalTable("log")
+    return RunFile.LogSettings(
+      file: try log?.optional("file", .string),
+      every: try log?.value("every", .integer(in: Self.counts), default: 1) ?? 1)
+  }
+}
+
+/// Turns lengths that people write into steps.
+struct RunClock {
+  var batch: BatchRamp
+  var sequenceLength: Int
+  /// What a bare number counts.
+  var unit = "steps"
+
+  /// `2000`, `2000 steps`, `10B tokens` or `1.5T tokens`; nil for anything else.
+  func steps(of text: String) -> Int? {
+    let words = text.split(separator: " ")
+    guard (1...2).contains(words.count) else { return nil }
+    var digits = words[0][...]
+    let factors: [Character: Double] = ["K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12]
+    let factor = digits.last.flatMap { factors[$0] }
+    if factor != nil { digits = digits.dropLast() }
+    guard digits.allSatisfy({ "0123456789.eE+".contains($0) }), let number = Double(digits),
+      number.isFinite
+    else { return nil }
+    let count = (number * (factor ?? 1)).rounded()
+    guard count >= 0, count <= 1e15 else { return nil }
+    switch words.count == 2 ? String(words[1]) : unit {
+    case unit: return count <= 1e12 ? Int(count) : nil
+    case "tokens":
+      let sequences = (count / Double(sequenceLength)).rounded(.up)
+      return batch.steps(untilSequences: Int(sequences))
+    default: return nil
+    }
+  }
+}

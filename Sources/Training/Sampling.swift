@@ -1,0 +1,71 @@
+import Foundation
+
+/// How the next token is chosen from a model's scores.
+public struct Sampling: Hashable, Sendable {
+  /// What the scores are divided by; 0 takes the best token always.
+  public var temperature: Double
+  /// The share of probability that the candidates must reach together; 1 for all tokens.
+  public var topShare: Double
+
+  /// The best token always.
+  public static let greedy = Sampling(temperature: 0, topShare: 1)
+
+  /// Settings; `temperature` must not be negative, `topShare` must lie above 0 and be at most 1.
+  public init(temperature: Double, topShare: Double) {
+    precondition(temperature >= 0 && topShare > 0 && topShare <= 1)
+    self.temperature = temperature
+    self.topShare = topShare
+  }
+}
+
+extension Sampling {
+  /// Chooses a token; chance enters by one number of `generator`, and by none where greedy.
+  ///
+  /// Equal scores are ordered by token number, so the choice is the same everywhere.
+  ///
+  /// - Parameter logits: one score per token of the vocabulary, none of them not a number.
+  public func token(
+    from logits: some Collection<Float>, using generator: inout SeededGenerator
+  ) -> Int {
+    precondition(!logits.isEmpty)
+    guard temperature > 0 else { return Self.best(of: logits) }
+    let candidates = candidates(of: logits)
+    let whole = candidates.reduce(0) { $0 + $1.probability }
+    let target = generator.unit() * whole
+    var sum = 0.0
+    for candidate in candidates {
+      sum += candidate.probability
+      if target < sum { return candidate.token }
+    }
+    return candidates[candidates.count - 1].token
+  }
+
+  /// The tokens that may be chosen with their probabilities among all tokens, the likeliest first.
+  ///
+  /// The fewest of the likeliest tokens whose probabilities reach `topShare` (nucleus sampling,
+  /// arXiv 1904.09751).
+  public func candidates(
+    of logits: some Collection<Float>
+  ) -> [(token: Int, probability: Double)] {
+    precondition(!logits.isEmpty)
+    guard temperature > 0 else { return [(Self.best(of: logits), 1)] }
+    let highest = Double(logits.max() ?? 0)
+    let weights = logits.map { exp((Double($0) - highest) / temperature) }
+    let whole = weights.reduce(0, +)
+    var candidates = weights.enumerated().map { (token: $0, probability: $1 / whole) }
+    candidates.sort { ($1.probability, $0.token) < ($0.probability, $1.token) }
+    guard topShare < 1 else { return candidates }
+    var sum = 0.0
+    let last = candidates.firstIndex { candidate in
+      sum += candidate.probability
+      return sum >= topShare
+    }
+    return Array(candidates[...(last ?? candidates.count - 1)])
+  }
+
+  private static func best(of logits: some Collection<Float>) -> Int {
+    var best = (token: 0, score: -Float.infinity)
+    for (token, score) in logits.enumerated() where score > best.score { best = (token, score) }
+    return best.token
+  }
+}

@@ -1,0 +1,61 @@
+import Documents
+import Foundation
+
+/// Turns text into token numbers and back.
+public enum Tokenizer: Sendable {
+  /// One token for each byte, numbered by its value.
+  case bytes
+  /// Merged byte pairs, as a Hugging Face `tokenizer.json` describes them.
+  case bytePairs(BytePairTokenizer)
+
+  /// The tokenizer called `bytes`, or the one that a `tokenizer.json` describes.
+  ///
+  /// - Throws: `ConfigurationError` for a file that is none, or that asks for something that is not
+  ///   supported, which it names.
+  public static func named(_ nameOrPath: String) throws(ConfigurationError) -> Tokenizer {
+    nameOrPath == "bytes" ? .bytes : .bytePairs(try BytePairTokenizer(path: nameOrPath))
+  }
+
+  /// One more than the largest token number.
+  public var vocabularySize: Int {
+    switch self {
+    case .bytes: 256
+    case .bytePairs(let tokenizer): tokenizer.vocabularySize
+    }
+  }
+
+  /// The tokens of a text.
+  ///
+  /// - Parameter file: the name under which messages speak of the text.
+  /// - Throws: `ConfigurationError` where the tokenizer needs UTF-8 and the text is none.
+  public func encode(_ text: [UInt8], file: String = "text") throws(ConfigurationError) -> [Int] {
+    switch self {
+    case .bytes: return text.map(Int.init)
+    case .bytePairs(let tokenizer):
+      guard let string = String(validating: text, as: UTF8.self) else {
+        let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let line = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil }
+        throw ConfigurationError(
+          file: file, line: line.map { $0 + 1 },
+          rule: "is not valid UTF-8, which this tokenizer needs (the tokenizer `bytes` does not)")
+      }
+      return try tokenizer.encode(string)
+    }
+  }
+
+  /// The bytes that tokens stand for; unknown numbers stand for none.
+  public func decode(_ tokens: some Sequence<Int>) -> [UInt8] {
+    switch self {
+    case .bytes: tokens.compactMap { UInt8(exactly: $0) }
+    case .bytePairs(let tokenizer): tokens.flatMap { tokenizer.bytes(of: $0) }
+    }
+  }
+
+  /// The token that ends a text, if the tokenizer has one by a usual name.
+  public var endOfText: Int? {
+    switch self {
+    case .bytes: nil
+    case .bytePairs(let tokenizer): tokenizer.endOfText
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Clusters
+import Documents
+import Reports
+
+/// `sluice cluster`: what a cluster consists of.
+struct ClusterCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cluster",
+    abstract: "Describe a cluster: devices, links, switches, and the path between two ranks.",
+    discussion: """
+      Example:
+        sluice cluster h800-2048
+        sluice cluster h800-2048 --path 0 2047
+      """)
+
+  @Argument(
+    help: "A cluster that ships (see --list), or a file.",
+    completion: .file(extensions: ["yaml", "yml"]))
+  var cluster: String?
+
+  @Option(
+    parsing: .upToNextOption, help: "Show the links from one rank to another: two rank numbers.")
+  var path: [Int] = []
+
+  @Option(
+    name: .customLong("set"),
+    help: "Replace a value of the file, as key=value; may be repeated.")
+  var overrides: [String] = []
+
+  @Flag(help: "List the clusters that ship.")
+  var list = false
+
+  @Flag(help: "Print the file of a cluster that ships, to copy and change.")
+  var print = false
+
+  @Flag(help: "Print the description as JSON.")
+  var json = false
+
+  func run() throws {
+    if list { return show(Cluster.shippedNames.joined(separator: "\n") + "\n") }
+    guard let cluster else { throw ValidationError("Name a cluster, or use --list.") }
+    if print {
+      guard let text = Cluster.shippedText(cluster) else {
+        _ = try Cluster.named(cluster)
+        throw CommandError("\(cluster) is a file of yours; --print shows what ships")
+      }
+      return show(text)
+    }
+    let description = try Cluster.named(cluster, overrides: withoutPrefix("cluster", overrides))
+    guard path.isEmpty || path.count == 2 else {
+      throw ValidationError("--path takes two ranks, such as --path 0 2047.")
+    }
+    for rank in path where !(0..<description.rankCount).contains(rank) {
+      throw CommandError(
+        "--path \(rank): \(description.name) has the ranks 0 to \(description.rankCount - 1)")
+    }
+    let report = ClusterReport(
+      description,
+      path: path.isEmpty ? nil : description.path(from: path[0], to: path[1]))
+    show(json ? try jsonText(report) : report.text)
+  }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import Documents
+import Models
+import Reports
+
+/// `sluice model`: what a model consists of.
+struct ModelCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "model",
+    abstract: "Count a model's parameters, training FLOPs and cache, from its config.json.",
+    discussion: """
+      Example:
+        sluice model deepseek-v3
+        sluice model ~/checkpoints/my-model/config.json --sequence 8192 --json
+      """)
+
+  @Argument(
+    help: "A model that ships (see --list), a config.json or a folder with one.",
+    completion: .file(extensions: ["json"]))
+  var model: String?
+
+  @Option(help: "The length of sequences at which attention is counted, in tokens.")
+  var sequence: Int?
+
+  @Option(
+    name: .customLong("set"),
+    help: "Replace a value of the file, as key=value; may be repeated.")
+  var overrides: [String] = []
+
+  @Flag(help: "List the models that ship.")
+  var list = false
+
+  @Flag(help: "Print the file of a model that ships, to copy and change.")
+  var print = false
+
+  @Flag(help: "Print the counts as JSON.")
+  var json = false
+
+  func run() throws {
+    if list { return show(Architecture.shippedNames.joined(separator: "\n") + "\n") }
+    guard let model else { throw ValidationError("Name a model, or use --list.") }
+    if print {
+      guard let text = Architecture.shippedText(named: model) else {
+        _ = try Architecture.named(model)
+        throw CommandError("\(model) is a file of yours; --print shows what ships")
+      }
+      return show(text)
+    }
+    let architecture = try Architecture.named(model, overrides: withoutPrefix("model", overrides))
+    if let sequence, !(1...1 << 24).contains(sequence) {
+      throw CommandError("--sequence \(sequence): must be from 1 to 16,777,216")
+    }
+    let report = ModelReport(
+      architecture, sequence: sequence ?? min(4096, architecture.maximumPositions))
+    show(json ? try jsonText(report) : report.text)
+  }
+}

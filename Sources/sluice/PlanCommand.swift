@@ -1,0 +1,49 @@
+import ArgumentParser
+import Clusters
+import Documents
+import Models
+import Plans
+import Reports
+
+/// `sluice plan`: how a plan lays a model on a cluster.
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract: "Show how a plan lays a model on a cluster: degrees, groups, stages, microbatches.",
+    discussion: """
+      Example:
+        sluice plan deepseek-v3 --model deepseek-v3 --cluster h800-2048
+        sluice plan deepseek-v3 --print > my-plan.yaml
+      """)
+
+  @Argument(
+    help: "A plan that ships (see --list), or a file.",
+    completion: .file(extensions: ["yaml", "yml"]))
+  var plan = "deepseek-v3"
+
+  @OptionGroup var place: PlaceOptions
+
+  @Flag(help: "List the plans that ship.")
+  var list = false
+
+  @Flag(help: "Print the file of a plan that ships, to copy and change.")
+  var print = false
+
+  @Flag(help: "Print the placement as JSON.")
+  var json = false
+
+  func run() throws {
+    if list { return show(Plan.shippedNames.joined(separator: "\n") + "\n") }
+    if print {
+      guard let text = Plan.shippedText(named: plan) else {
+        _ = try Plan.named(plan)
+        throw CommandError("\(plan) is a file of yours; --print shows what ships")
+      }
+      return show(text)
+    }
+    let scene = try place.scene(plan: plan)
+    let report = PlanReport(
+      try scene.placed(), cluster: scene.cluster.name, devices: scene.cluster.rankCount)
+    show(json ? try jsonText(report) : report.text)
+  }
+}

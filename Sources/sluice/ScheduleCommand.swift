@@ -1,0 +1,112 @@
+import ArgumentParser
+import Reports
+import Schedules
+
+/// `sluice schedule`: a pipeline schedule as text, data or picture, and the check of a given one.
+struct ScheduleCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "schedule",
+    abstract: "Print a pipeline schedule, or check one from a CSV file.",
+    discussion: """
+      Schedules: \(ScheduleName.allCases.map(\.rawValue).joined(separator: " ")).
+
+      Example:
+        sluice schedule 1f1b --ranks 4 --microbatches 8
+        sluice schedule dualpipe --ranks 8 --microbatches 20 --format svg -o d.svg
+        sluice schedule --check mine.csv --forward 10 --backward-input 12
+      """)
+
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    case grid, csv, json, svg
+  }
+
+  @Argument(
+    help: "The schedule's name.", completion: .list(ScheduleName.allCases.map(\.rawValue)))
+  var name: String?
+
+  @Option(help: "Pipeline ranks.")
+  var ranks: Int?
+
+  @Option(help: "Stages that each rank holds; by default what the schedule usually has.")
+  var stagesPerRank: Int?
+
+  @Option(help: "Microbatches in a step; DualPipe's two directions together.")
+  var microbatches: Int?
+
+  @Option(help: "How to print it: grid, csv, json or svg.")
+  var format = Format.grid
+
+  @Flag(help: "Insert sends and receives.")
+  var lowered = false
+
+  @Option(
+    help: ArgumentHelp(
+      "How --lowered sends: eager, or batched in groups that are waited for together.",
+      discussion: "By default as published: batched for dualpipe and dualpipev, else eager."))
+  var sends: TransferStyle?
+
+  @Option(
+    help: ArgumentHelp("Check a schedule in a CSV file instead.", valueName: "file"),
+    completion: .file(extensions: ["csv"]))
+  var check: String?
+
+  @OptionGroup var times: TimeOptions
+
+  @Option(name: .shortAndLong, help: "Write to a file.", completion: .file())
+  var output: String?
+
+  func run() throws {
+    if let check { return try runCheck(of: check) }
+    guard let name else { throw ValidationError("Name a schedule, or give --check a file.") }
+    let known = try ScheduleName(named: name)
+    guard let ranks, let microbatches else {
+      throw ValidationError("A schedule needs --ranks and --microbatches.")
+    }
+    let given = try times.given()
+    var schedule = try known.schedule(
+      ranks: ranks, stagesPerRank: stagesPerRank, microbatches: microbatches,
+      costs: given.map { TimeOptions.wholeCosts($0) })
+    if lowered {
+      let usual: TransferStyle =
+        known == .dualPipe || known == .dualPipeV ? .batched : .eager
+      schedule = try schedule.lowered(sends ?? usual)
+    } else if sends != nil {
+      throw ValidationError("--sends needs --lowered.")
+    }
+    try show(try rendered(schedule, name: name, given), in: output)
+  }
+
+  private func rendered(_ schedule: Schedule, name: String, _ given: PassTimes?) throws -> String {
+    switch format {
+    case .grid:
+      if let given { return try schedule.grid(times: given) }
+      return schedule.grid()
+    case .csv: return schedule.csv
+    case .json:
+      return try jsonText(ScheduleReport(schedule, name: name, times: given))
+    case .svg:
+      return try SchedulePicture(schedule, name: name, times: given ?? TimeOptions.even).svg
+    }
+  }
+
+  private func runCheck(of path: String) throws {
+    guard name == nil, ranks == nil, microbatches == nil, stagesPerRank == nil, !lowered else {
+      throw ValidationError("--check reads everything from its file; name no schedule beside it.")
+    }
+    let text = try inputText(path)
+    let given = try times.given()
+    do {
+      let schedule = try Schedule(csv: text)
+      try schedule.validate()
+      switch format {
+      case .grid:
+        try show(try ScheduleReport(schedule, name: path, times: given).text, in: output)
+      case .csv, .json, .svg: try show(try rendered(schedule, name: path, given), in: output)
+      }
+    } catch let error as ScheduleError {
+      throw ScheduleFileError(path: path, error: error)
+    }
+  }
+}
+
+extension TransferStyle: ExpressibleByArgument {}

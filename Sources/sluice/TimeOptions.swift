@@ -1,0 +1,60 @@
+import ArgumentParser
+import Schedules
+
+/// How long the passes of a stage take, in any one unit.
+struct TimeOptions: ParsableArguments {
+  @Option(help: "How long a forward takes, in any unit.")
+  var forward: Double?
+
+  @Option(help: "How long a backward for input takes.")
+  var backwardInput: Double?
+
+  @Option(help: "How long a backward for weight takes.")
+  var backwardWeight: Double?
+
+  @Option(help: "How long a message between two ranks takes.")
+  var transfer: Double?
+
+  @Option(help: "How long an overlapped pair takes; by default the sum of its parts.")
+  var overlapped: Double?
+
+  /// Times of one for every pass, and nothing for messages.
+  static let even = PassTimes(
+    forward: 1, backwardInput: 1, backwardWeight: 1, transfer: 0, overlapped: nil)
+
+  /// The times, where the command line has any; a pass that it leaves out takes 1.
+  func given() throws -> PassTimes? {
+    let options = [
+      ("forward", forward), ("backward-input", backwardInput),
+      ("backward-weight", backwardWeight), ("transfer", transfer), ("overlapped", overlapped),
+    ]
+    guard options.contains(where: { $0.1 != nil }) else { return nil }
+    for case (let name, let value?) in options {
+      let mayBeNothing = name == "transfer"
+      guard value.isFinite, value <= 1e9, mayBeNothing ? value >= 0 : value > 0 else {
+        throw CommandError(
+          "--\(name) \(value): must be \(mayBeNothing ? "from 0" : "more than 0 and up") "
+            + "to 1,000,000,000")
+      }
+    }
+    return PassTimes(
+      forward: forward ?? 1, backwardInput: backwardInput ?? 1,
+      backwardWeight: backwardWeight ?? 1, transfer: transfer ?? 0, overlapped: overlapped)
+  }
+
+  /// The same times as whole numbers, for the schedules that plan with them.
+  ///
+  /// Multiplied by the smallest power of ten, up to 1,000, that makes them whole; finer digits are
+  /// rounded.
+  static func wholeCosts(_ times: PassTimes) -> PassCosts {
+    let values = [times.forward, times.backwardInput, times.backwardWeight, times.transfer]
+    let scale =
+      [1.0, 10, 100].first { scale in
+        values.allSatisfy { ($0 * scale).rounded() == $0 * scale }
+      } ?? 1000
+    func whole(_ value: Double) -> Int { Int((value * scale).rounded()) }
+    return PassCosts(
+      forward: max(1, whole(times.forward)), backwardInput: max(1, whole(times.backwardInput)),
+      backwardWeight: max(1, whole(times.backwardWeight)), transfer: whole(times.transfer))
+  }
+}

@@ -1,0 +1,45 @@
+import Clusters
+import Models
+import Plans
+import Planning
+import Simulation
+import Testing
+
+@Suite struct BalancedLayoutTests {
+  /// The balanced cut of V3 is no slower than the published one without load scatter, and holds every
+  /// unit once.
+  @Test func balancesByCost() throws {
+    let architecture = try Architecture.named("deepseek-v3")
+    let cluster = try Cluster.named("h800-2048")
+    var plan = try Plan.named("deepseek-v3")
+    plan.expertLoad = .balanced
+    plan.schedule = .named("1f1b")
+    let published = try PlannedStep(architecture: architecture, cluster: cluster, plan: plan)
+    plan.layout = .balanced
+    let balanced = try plan.balanced(for: architecture, on: cluster)
+    guard case .units(let counts) = balanced.layout else {
+      Issue.record("The layout is not explicit.")
+      return
+    }
+    #expect(counts.count == 16)
+    #expect(counts.reduce(0, +) == architecture.units.count)
+    #expect(counts.allSatisfy { $0 > 0 })
+    let step = try PlannedStep(architecture: architecture, cluster: cluster, plan: balanced)
+    #expect(step.report().stepSeconds <= published.report().stepSeconds)
+  }
+
+  /// More stages than units is refused by the plan's own rule.
+  @Test func refusesTooManyStages() throws {
+    let architecture = Architecture.gpt(
+      name: "tiny", hidden: 32, layers: 2, heads: 4, vocabulary: 64, positions: 16)
+    let cluster = try Cluster.named("h100-2048")
+    var plan = Plan()
+    plan.pipelineParallel = 8
+    plan.globalBatch = 8
+    plan.sequenceLength = 16
+    plan.layout = .balanced
+    #expect(throws: PlanError.self) {
+      _ = try plan.balanced(for: architecture, on: cluster)
+    }
+  }
+}

@@ -1,0 +1,299 @@
+import Documents
+import Foundation
+import Models
+import Plans
+import Testing
+import Training
+
+@Suite struct RunFileTests {
+  let folder: ScratchFolder
+
+  init() throws {
+    folder = try ScratchFolder()
+    _ = try folder.write(SampleModel.deepSeekV3.rawValue, to: "model.json")
+    _ = try folder.write(SampleModel.llama.rawValue, to: "llama.json")
+    _ = try folder.write(
+      "[" + (0..<8).map { "[0, 1, 2, 3, \($0 % 5)]" }.joined(separator: ", ") + "]",
+      to: "rows.json")
+  }
+
+  private static let complete = """
+    name: trial
+    seed: 7
+    model:
+      config: model.json
+      multi-token-prediction:
+        - {value: 0.3, until: 64 tokens}
+        - {value: 0.1}
+      balance-loss: 0.001
+      bias-speed: 0.01
+    data:
+      training: rows.json
+      evaluation: rows.json
+    plan:
+      data-parallel: 2
+      pipeline-parallel: 2
+      expert-parallel: 2
+      microbatch-size: 1
+      global-batch: 8
+      sequence-length: 4
+      zero-stage: 1
+    batch-ramp: {from: 4, increment: 4, over: 8 sequences}
+    optimizer: {betas: [0.8, 0.99], epsilon: 1e-6, weight-decay: 0.2, decay: all, clip: 0.5}
+    learning-rate: {peak: 0.01, warm-up: 2, schedule: cosine, final: 0.001}
+    steps: 10
+    evaluation: {every: 5, sequences: 3}
+    checkpoints: {folder: out, every: 4, keep: 3}
+    log: {file: out.jsonl, every: 2}
+    """
+
+  private func read(_ text: String, _ overrides: [String] = []) throws -> RunFile {
+    try RunFile.read(path: folder.write(text, to: "run.yaml"), overrides: overrides)
+  }
+
+  @Test func everyKeyIsRead() throws {
+    let run = try read(Self.complete)
+    #expect(run.name == "trial" && run.seed == 7 && run.steps == 10)
+    #expect(run.model.architecture.multiTokenPrediction == 1)
+    #expect(run.model.configuration == Array(SampleModel.deepSeekV3.rawValue.utf8))
+    #expect(run.model.balanceWeight == 0.001 && run.model.biasSpeed == Piecewise(0.01))
+    // 64 tokens are 16 sequences: 4, 4 and 8 of them in three steps.
+    #expect(
+      run.model.predictionWeight
+        == Piecewise(pieces: [.init(value: 0.3, until: 3), .init(value: 0.1, until: nil)]))
+    #expect(run.data.training == [folder.file("rows.json")])
+    #expect(run.plan.dataParallel == 2 && run.plan.precision == .float32)
+    #expect(run.plan.zeroStage == .optimizer)
+    #expect(run.batch == BatchRamp(first: 4, increment: 4, final: 8, sequences: 8))
+    #expect(run.optimizer.beta1 == 0.8 && run.optimizer.beta2 == 0.99)
+    #expect(run.optimizer.epsilon == 1e-6 && run.optimizer.weightDecay == 0.2)
+    #expect(run.optimizer.decay == .all && run.optimizer.clip == 0.5)
+    #expect(run.learningRate == .cosine(0.01, warmUp: 2, steps: 10, final: 0.001))
+    #expect(run.evaluation?.every == 5 && run.evaluation?.sequences == 3)
+    #expect(run.checkpoints?.folder == "out" && run.checkpoints?.keep == 3)
+    #expect(run.log.file == "out.jsonl" && run.log.every == 2)
+    let prepared = try PreparedRun(run, ranks: 4)
+    #expect(prepared.training.sequencesPerEpoch == 8)
+    #expect(prepared.evaluation?.count == 8)
+    #expect(run.plan(after: 0).globalBatch == 4 && run.plan(after: 8).globalBatch == 8)
+  }
+
+  @Test func littleIsRequired() throws {
+    let run = try read(
+      """
+      model: llama.json
+      data: rows.json
+      plan: {global-batch: 2, sequence-length: 4}
+      learning-rate: 0.1
+      steps: 3
+      """)
+    #expect(run.name == "run" && run.seed == 0)
+    #expect(run.learningRate.rate(atStep: 0) == 0.1)
+    #expect(run.optimizer.beta2 == 0.95 && run.optimizer.clip == 1)
+    #expect(run.optimizer.decay == .matrices)
+    #expect(run.evaluation == nil && run.checkpoints == nil && run.log.file == nil)
+    #expect(run.model.predictionWeight.isZero && run.model.biasSpeed.isZero)
+    _ = try PreparedRun(run, ranks: 1)
+  }
+
+  @Test func overridesReplaceValues() throws {
+    let run = try read(Self.complete, ["plan.zero-stage=0", "steps=20", "learning-rate.peak=0.5"])
+    #expect(run.plan.zeroStage == .nothing && run.steps == 20)
+    #expect(run.learningRate.rate(atStep: 1) == 0.5)
+    #expect(run.checksum != (try read(Self.complete).checksum))
+    #expect(try read(Self.complete).checksum == read(Self.complete).checksum)
+    let error = #expect(throws: ConfigurationError.self) {
+      try read(Self.complete, ["plan.zero-stages=1"])
+    }
+    #expect(error?.file == "--set")
+  }
+
+  @Test func predictionCanBeOff() throws {
+    let run = try read(Self.complete, ["model.multi-token-prediction=0"])
+    #expect(run.model.architecture.multiTokenPrediction == 0)
+  }
+
+  @Test func phasesAreRead() throws {
+    let run = try read(
+      """
+      model: llama.json
+      data: rows.json
+      plan: {global-batch: 2, sequence-length: 4}
+      learning-rate:
+        phases:
+          - {until: 10, from: 0, to: 1}
+          - {until: 160 tokens, to: 1}
+          - {until: 40 steps, to: 0.1, shape: cosine}
+          - {to: 0.1}
+      steps: 800 tokens
+      """)
+    #expect(run.steps == 100)
+    #expect(
+      run.learningRate
+        == LearningRate(phases: [
+          .init(steps: 10, from: 0, to: 1), .init(steps: 10, from: 1, to: 1),
+          .init(steps: 20, from: 1, to: 0.1, shape: .cosine),
+          .init(steps: 60, from: 0.1, to: 0.1),
+        ]))
+  }
+
+  @Test func plansMayBeFiles() throws {
+    _ = try folder.write("{global-batch: 4, sequence-length: 4, data-parallel: 2}", to: "dp.yaml")
+    let text = "model: llama.json\ndata: rows.json\nplan: dp.yaml\nlearning-rate: 1\nsteps: 3"
+    let run = try read(text)
+    #expect(run.plan.dataParallel == 2 && run.plan.precision == .float32)
+    _ = try folder.write("{global-batch: 4, sequence-length: 4, data-paralel: 2}", to: "dp.yaml")
+    let error = #expect(throws: ConfigurationError.self) { try read(text) }
+    #expect(error?.file == folder.file("dp.yaml") && error?.suggestion == "data-parallel")
+  }
+
+  /// Each change of the complete file with the key that its error must name.
+  @Test(arguments: [
+    ("steps=0", "steps"), ("steps=ten", "steps"), ("steps=5 tokns", "steps"),
+    ("learning-rate.peak=fast", "learning-rate.peak"),
+    ("learning-rate.warm-up=11", "learning-rate.warm-up"),
+    ("learning-rate.schedule=cosin", "learning-rate.schedule"),
+    ("optimizer.decay=some", "optimizer.decay"), ("optimizer.betas=[0.9]", "optimizer.betas"),
+    ("optimizer.beta=1", "optimizer.beta"), ("checkpoints.keep=0", "checkpoints.keep"),
+    ("batch-ramp.increment=3", "batch-ramp.increment"), ("batch-ramp.from=9", "batch-ramp.from"),
+    ("data.hold-out=0.5", "data.evaluation"), ("data.form=txt", "data.form"),
+    ("model.bias-sped=1", "model.bias-sped"), ("seed=-1", "seed"), ("stps=3", "stps"),
+    ("plan.schedule=1f1c", "plan.schedule"), ("evaluation.every=0", "evaluation.every"),
+  ])
+  func mistakesAreLocated(override: String, key: String) throws {
+    let error = #expect(throws: ConfigurationError.self) { try read(Self.complete, [override]) }
+    #expect(error?.keyPath == key)
+  }
+
+  /// What only shows when plan, model, data and ranks meet; each is found before the first step.
+  @Test(arguments: [
+    ("plan.tensor-parallel=2", 8, "plan.tensor-parallel"),
+    ("plan.zero-stage=2", 4, "plan.zero-stage"), ("plan.precision=bf16", 4, "plan.precision"),
+    ("plan.pipeline-parallel=9", 18, "plan"),
+    ("name=x", 3, "plan"), ("plan.sequence-length=5", 4, "[0]"),
+    ("data.training=llama.json", 4, ""), ("data.training=none.txt", 4, ""),
+    ("data.tokenizer=none.json", 4, ""), ("model.config=llama.json", 4, nil),
+    ("plan.sequence-length=3", 4, "[0]"), ("plan.microbatch-size=3", 4, "plan"),
+  ])
+  func impossibleRunsAreRefused(override: String, ranks: Int, key: String?) throws {
+    let error = #expect(throws: ConfigurationError.self) {
+      let run = try read(Self.complete, [override])
+      _ = try PreparedRun(run, ranks: ranks)
+    }
+    if let key { #expect(error?.keyPath == key, "\(String(describing: error))") }
+  }
+
+  @Test func evaluationNeedsData() throws {
+    let text = Self.complete.replacingOccurrences(of: "  evaluation: rows.json\n", with: "")
+    let error = #expect(throws: ConfigurationError.self) { try PreparedRun(read(text), ranks: 4) }
+    #expect(error?.keyPath == "evaluation")
+  }
+
+  @Test func smallVocabularyIsRefused() throws {
+    _ = try folder.write("some text that is long enough", to: "text.txt")
+    let run = try read(Self.complete, ["data.training=text.txt"])
+    let error = #expect(throws: ConfigurationError.self) { try PreparedRun(run, ranks: 4) }
+    #expect(error?.rule.contains("vocabulary has 5") == true)
+  }
+
+  @Test func damagedFilesNeverCrash() throws {
+    let whole = Array(Self.complete.utf8)
+    var generator = SeededGenerator(seed: 4)
+    for round in 0..<200 {
+      var bytes = whole
+      if round % 3 == 0 {
+        bytes.removeLast(Int.random(in: 1..<bytes.count, using: &generator))
+      } else {
+        for _ in 0..<round % 5 + 1 {
+          let place = Int.random(in: 0..<bytes.count, using: &generator)
+          bytes[place] = UInt8.random(in: 9...126, using: &generator)
+        }
+      }
+      let path = try folder.write(bytes, to: "damaged.yaml")
+      guard let run = try? RunFile.read(path: path) else { continue }
+      _ = try? PreparedRun(run, ranks: 4)
+    }
+  }
+}
+
+/// The run files that ship, as people start from them.
+@Suite struct ExampleTests {
+  private static let root = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+  @Test(arguments: [("tiny-deepseek-v3", 4), ("tiny-gpt2", 2), ("tiny-llama", 2)])
+  func examplesAreReady(name: String, ranks: Int) throws {
+    let folder = try ScratchFolder()
+    // A text that is there on every machine.
+    let text = try folder.write(String(repeating: "a sluice is a gate. ", count: 400), to: "a.txt")
+    let run = try RunFile.read(
+      path: "\(Self.root)/examples/\(name).yaml", overrides: ["data.training=\(text)"])
+    let prepared = try PreparedRun(run, ranks: ranks)
+    #expect(prepared.notices.isEmpty)
+    #expect(prepared.placed.mesh.worldSize == ranks)
+    #expect(run.checkpoints?.folder == "runs/\(name)")
+    #expect(run.model.architecture.vocabularySize == 256)
+    #expect(throws: ConfigurationError.self) { try PreparedRun(run, ranks: ranks + 1) }
+  }
+}
+
+@Suite struct MetricsTests {
+  let folder: ScratchFolder
+
+  init() throws { folder = try ScratchFolder() }
+
+  @Test func aLineIsOneObject() throws {
+    var metrics = StepMetrics(step: 3)
+    metrics.tokens = 1024
+    metrics.loss = 2.5
+    metrics.gradientNorm = .nan
+    metrics.times = [.init(kind: "expert exchange", seconds: 0.5, exposed: 0.125)]
+    metrics.expertLoads = [.init(layer: 1, counts: [3, 1, 0, 0])]
+    #expect(
+      metrics.line == """
+        {"step": 3, "tokens": 1024, "global_batch": 0, "loss": 2.5, "gradient_norm": null, \
+        "times": {"expert exchange": {"seconds": 0.5, "exposed": 0.125}}, \
+        "expert_load": [{"layer": 1, "imbalance": 3.0, "counts": [3, 1, 0, 0]}]}
+        """)
+    let object = try JSONSerialization.jsonObject(with: Data(metrics.line.utf8))
+    #expect((object as? [String: Any])?["loss"] as? Double == 2.5)
+  }
+
+  @Test func resumingTakesLaterLinesOut() throws {
+    let path = folder.file("deep/folder/log.jsonl")
+    do {
+      let log = try MetricsLog(path: path)
+      for step in 1...5 { try log.write(StepMetrics(step: step)) }
+    }
+    var bytes = try contents(of: path)
+    bytes += Array("{\"step\": 6, \"los".utf8)
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    try MetricsLog(path: path, resumingAfter: 3).write(StepMetrics(step: 4))
+    let lines = String(decoding: try contents(of: path), as: UTF8.self).split(separator: "\n")
+    #expect(lines.map { String($0) } == (1...4).map { StepMetrics(step: $0).line })
+    try MetricsLog(path: path).write(StepMetrics(step: 1))
+    #expect(try contents(of: path).count == StepMetrics(step: 1).line.utf8.count + 1)
+  }
+
+  @Test func fingerprintsNameTheDifference() throws {
+    let own = try Fingerprint(runFile: 1)
+    #expect(try Fingerprint(runFile: 1) == own)
+    #expect(Fingerprint(words: own.words) == own)
+    #expect(Fingerprint.disagreement(among: [own, own, own]) == nil)
+    var other = own
+    other.runFile = 2
+    #expect(
+      Fingerprint.disagreement(among: [own, own, other])
+        == "rank 2 has another run file or overrides than rank 0")
+    other = own
+    other.processor ^= 1
+    #expect(
+      Fingerprint.disagreement(among: [own, other])
+        == "rank 1 has another kind of processor than rank 0")
+  }
+
+  @Test func exitStatusesDiffer() {
+    #expect(Set(ExitStatus.allCases.map(\.meaning)).count == ExitStatus.allCases.count)
+    #expect(ExitStatus.success.rawValue == 0 && ExitStatus.badInput.rawValue == 1)
+  }
+}
