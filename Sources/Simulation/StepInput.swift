@@ -36,7 +36,7 @@ public struct StepInput: Sendable {
       placed.schedule.isLowered
       ? placed.schedule
       : try placed.schedule.lowered(plan.sendMode == .batched ? .batched : .eager)
-    let setting = LoweringSetting(plan)
+    let setting = LoweringSetting(plan, layout, of: architecture)
     var made: [[UnitShape]: Int] = [:]
     var stages: [StageProgram] = []
     var shapes: [Int] = []
