@@ -76,7 +76,8 @@ extension Emission {
     _ node: Node, _ index: Int, _ shape: AttentionShape, _ dropout: Bool, _ out: BufferID,
     _ inputs: [BufferID], _ fresh: [BufferID]
   ) {
-    var saved = lowering.setting.recomputation.modules.contains(.attentionCore) ? [] : auxiliaries(index)
+    var saved =
+      lowering.setting.recomputation.modules.contains(.attentionCore) ? [] : auxiliaries(index)
     let elements =
       Double(shape.sequences) * Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
     if saved.isEmpty {
