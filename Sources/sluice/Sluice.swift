@@ -5,5 +5,6 @@ import ArgumentParser
 struct Sluice: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sluice",
-    abstract: "Plan, simulate and run distributed training where the links are the bottleneck.")
+    abstract: "Plan, simulate and run distributed training where the links are the bottleneck.",
+    subcommands: [ValidateCommand.self])
 }
