@@ -25,9 +25,6 @@ extension Emission {
     }
   }
 
-  func parameterBuffer(_ id: ParameterID) -> BufferID { lowering.parameters[id.index].buffer }
-  func gradientBuffer(_ id: ParameterID) -> BufferID { lowering.parameters[id.index].gradient }
-
   private func forwardEmbedding(_ node: Node) {
     let out = outputBuffer(node.outputs[0])
     let tokens = lowering.setting.tokens
@@ -139,7 +136,7 @@ extension Emission {
     emit(
       .convert(
         .transpose, rows: .fixed(parameter.rows), columns: parameter.columns, from: .float8,
-        to: .float8), outputs: [out], inputs: [parameter.buffer], half)
+        to: .float8), outputs: [out], inputs: [parameterBuffer(id)], half)
     return out
   }
 
@@ -270,8 +267,9 @@ extension Emission {
   /// A GPU's program has launches that a CPU's kernels do not need.
   var isDeviceProgram: Bool { recipe.activation != .float32 }
 
-  /// What a CPU rank packs messages into and receives them in, where they do not lie in one piece;
-  /// behind a transfer's outputs. A GPU's kernels read and write rows where they lie.
+  /// What a CPU rank packs messages into and receives them in, behind a transfer's outputs.
+  ///
+  /// Only where rows do not lie in one piece. A GPU's kernels read and write them where they lie.
   func stagingBuffers(_ shapes: [(rows: Rows, columns: Int)]) -> [BufferID] {
     guard !isDeviceProgram else { return [] }
     return shapes.map {
