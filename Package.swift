@@ -54,9 +54,9 @@ let package = Package(
     room("Engines", ["Programs", "Schedules"]),
     room("Collectives", ["Quantities"]),
     room(
-      "Costs", ["Quantities", "Clusters", "Collectives", "Programs", real],
+      "Costs", ["Quantities", "Documents", "Clusters", "Collectives", "Programs", real],
       shipping: [.embedInCode("Components")]),
-    room("Simulation", ["Engines", "Costs", "Collectives", heap]),
+    room("Simulation", ["Documents", "Engines", "Costs", "Collectives", heap]),
     room("Planning", ["Simulation"]),
     .systemLibrary(
       name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
@@ -94,12 +94,15 @@ let package = Package(
     tests(of: "Programs"),
     tests(of: "Engines"),
     tests(of: "Collectives"),
-    tests(of: "Costs"),
+    tests(of: "Costs", ["Clusters", "Collectives", "Documents"]),
     tests(of: "Simulation"),
     tests(of: "MessagePassing", ["OpenMPI"]),
     tests(of: "Kernels"),
     tests(of: "Training"),
     tests(of: "Reports"),
+    .executableTarget(
+      name: "bench-simulation", dependencies: ["Simulation"], path: "benchmarks/simulation",
+      swiftSettings: strict),
     .executableTarget(
       name: "bench-kernels", dependencies: ["Kernels"], path: "benchmarks/kernels",
       swiftSettings: strict),

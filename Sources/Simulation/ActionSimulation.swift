@@ -27,6 +27,8 @@ struct ActionRank: Sendable {
   var backwardRows: ExchangeRows
   /// Times of this rank's kernels are multiplied by it: 1 for a healthy device.
   var slowness = 1.0
+  /// Times of this rank's part of an exchange are multiplied by it: 1 for healthy links.
+  var linkSlowness = 1.0
   /// When the rank comes to the action, after the first of its group.
   var offset: Int64 = 0
 }
@@ -35,21 +37,18 @@ struct ActionRank: Sendable {
 ///
 /// All ranks run the same programs; they meet in expert exchanges and in collectives of tensor and
 /// context groups. A rank alone stands for ranks that do the same.
-struct ActionSimulation<P: Pricing> {
-  let item: Item
-  let stages: [StageProgram?]
-  let pricing: P
-  var ranks: [ActionRank]
+struct ActionSimulation {
+  let template: ActionTemplate
+  let ranks: [ActionRank]
   var keepsSpans = false
 
   /// Simulates and gives the record of every rank.
   func run() -> [ActionRecord] {
-    let program = RankProgram(single: item)
     let meetings = Meetings(count: ranks.count)
     var lanes = ranks.map { rank in
       ActionLane(
-        engine: Engine(program, stages: stages),
-        backend: ActionBackend(simulation: self, rank: rank, meetings: meetings))
+        engine: template.engine,
+        backend: ActionBackend(template, rank, meetings, keepsSpans: keepsSpans))
     }
     var isRunning = true
     while isRunning {
@@ -66,14 +65,16 @@ struct ActionSimulation<P: Pricing> {
       var record = lane.backend.record
       record.duration = lane.backend.clock
       record.offset = lane.backend.rank.offset
+      record.memory = template.memory
+      (record.flops, record.causalFLOPs) = template.flops(lane.backend.rank)
       return record
     }
   }
 }
 
-private struct ActionLane<P: Pricing> {
+private struct ActionLane {
   var engine: Engine
-  var backend: ActionBackend<P>
+  var backend: ActionBackend
   var isFinished = false
 
   mutating func advance() -> Progress { engine.advance(&backend) }
@@ -105,11 +106,14 @@ private final class Meetings {
 }
 
 /// The virtual clock of one rank inside an action.
-private struct ActionBackend<P: Pricing>: Backend {
-  let simulation: ActionSimulation<P>
+private struct ActionBackend: Backend {
+  let template: ActionTemplate
   let rank: ActionRank
   let meetings: Meetings
-  let isPair: Bool
+  let keepsSpans: Bool
+  /// Picoseconds of each operation, those of a backward behind those of a forward.
+  private let durations: [Int64]
+  private let forwardCount: Int
   var clock: Int64
   var record = ActionRecord()
   private var transfers: [Started] = []
@@ -133,12 +137,16 @@ private struct ActionBackend<P: Pricing>: Backend {
     var preparation: Int64 = 0
   }
 
-  init(simulation: ActionSimulation<P>, rank: ActionRank, meetings: Meetings) {
-    self.simulation = simulation
+  init(
+    _ template: ActionTemplate, _ rank: ActionRank, _ meetings: Meetings, keepsSpans: Bool
+  ) {
+    self.template = template
     self.rank = rank
     self.meetings = meetings
+    self.keepsSpans = keepsSpans
+    durations = template.durations(rank)
+    forwardCount = template.forwardCount
     clock = rank.offset
-    if case .overlapped = simulation.item { isPair = true } else { isPair = false }
   }
 
   mutating func begin(_ item: Item, index: Int) -> Beginning { .walk }
@@ -151,43 +159,20 @@ private struct ActionBackend<P: Pricing>: Backend {
     instance.pass == .forward ? rank.forwardRows : rank.backwardRows
   }
 
-  private func buffer(_ id: BufferID, _ instance: Instance) -> (bytes: Int, use: Buffer.Use) {
-    guard let stage = simulation.stages[Int(instance.stage)] else {
-      preconditionFailure("The stage is not here.")
-    }
-    let buffer = stage.buffers[Int(id.index)]
-    return (rows(instance)(buffer.rows) * buffer.bytesPerRow, buffer.use)
-  }
-
-  mutating func acquire(_ id: BufferID, _ instance: Instance) {
-    let (bytes, use) = buffer(id, instance)
-    record.memory.acquire(bytes, use)
-  }
-
-  mutating func release(_ id: BufferID, _ instance: Instance) {
-    let (bytes, use) = buffer(id, instance)
-    record.memory.release(bytes, use)
-  }
+  // Memory does not depend on time: the template has booked it.
+  mutating func acquire(_ id: BufferID, _ instance: Instance) {}
+  mutating func release(_ id: BufferID, _ instance: Instance) {}
 
   mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
-    let rows = rows(instance)
-    let work = program.operations[operation]
-    let seconds = simulation.pricing.seconds(of: work, rows: rows, isOverlapped: isPair)
-    let duration = picoseconds(seconds * rank.slowness)
+    let isForward = instance.pass == .forward
+    let duration = durations[isForward ? operation : forwardCount + operation]
     record.operations += 1
     record.busy += duration
-    let flops = work.kernel.flops { rows($0) }
-    record.flops += flops
-    if case .attention = work.kernel {
-      record.causalFLOPs += flops / 2
-    } else {
-      record.causalFLOPs += flops
-    }
-    if simulation.keepsSpans {
+    if keepsSpans {
       record.spans.append(
         Timeline.Span(
-          .operation(Int32(operation)), isForward: instance.pass == .forward, stream: .compute,
-          start: clock, end: clock + duration))
+          .operation(Int32(operation)), isForward: isForward, stream: .compute, start: clock,
+          end: clock + duration))
     }
     clock += duration
   }
@@ -209,13 +194,14 @@ private struct ActionBackend<P: Pricing>: Backend {
       transfers.append(started)
       return TransferHandle(transfers.count - 1)
     case .dispatch, .combine, .combineBackward, .dispatchBackward:
-      let price = simulation.pricing.price(
-        ofExchange: work, rows: rows(instance), isOverlapped: isPair)
+      let price = template.pricing.price(
+        ofExchange: work, rows: rows(instance), isOverlapped: template.isPair)
       started.preparation = picoseconds(price.preparation)
-      started.payload = picoseconds(price.payload * rank.slowness)
+      started.payload = picoseconds(price.payload * max(rank.slowness, rank.linkSlowness))
     case .allGather, .reduceScatter, .allReduce:
       started.payload = picoseconds(
-        simulation.pricing.seconds(ofCollective: work, stage: Int(instance.stage)))
+        template.pricing.seconds(ofCollective: work, stage: Int(instance.stage))
+          * rank.linkSlowness)
     }
     started.previous = last[slot]
     sequence[slot] += 1
@@ -256,7 +242,7 @@ private struct ActionBackend<P: Pricing>: Backend {
     case .tensor: record.tensor.total += total
     default: record.context.total += total
     }
-    if simulation.keepsSpans {
+    if keepsSpans {
       record.spans.append(
         Timeline.Span(
           .transfer(transfer.index), isForward: transfer.isForward, stream: transfer.stream,
@@ -274,7 +260,7 @@ private struct ActionBackend<P: Pricing>: Backend {
     case .tensor: record.tensor.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
     default: record.context.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
     }
-    if simulation.keepsSpans {
+    if keepsSpans {
       record.spans.append(
         Timeline.Span(
           .wait(transfer.index), isForward: transfer.isForward, stream: .compute, start: clock,

@@ -27,7 +27,9 @@ extension Kernel {
     }
   }
 
-  /// The passes over memory of kernels that are nothing else. Activations have two bytes.
+  /// The passes over memory of kernels that are nothing else.
+  ///
+  /// Activations have two bytes.
   func passes(rows: (Rows) -> Int) -> [MemoryPass] {
     switch self {
     case .loadTokens(let tokens), .loadLabels(let tokens, _):

@@ -14,7 +14,9 @@ public struct MemoryLedger: Hashable, Sendable {
 
   public init() {}
 
-  public static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) / alignment * alignment }
+  public static func aligned(_ bytes: Int) -> Int {
+    (bytes + alignment - 1) / alignment * alignment
+  }
 
   mutating func acquire(_ bytes: Int, _ use: Buffer.Use) {
     let bytes = Self.aligned(bytes)

@@ -138,7 +138,8 @@ extension StepReport {
     }
     let length = plan.sequenceLength
     flopsPerTokenCausal = Double(architecture.trainingFlops(sequence: length, causal: true).total)
-    flopsPerTokenNonCausal = Double(architecture.trainingFlops(sequence: length, causal: false).total)
+    flopsPerTokenNonCausal = Double(
+      architecture.trainingFlops(sequence: length, causal: false).total)
     let perPosition = slowest.reduce(0) { $0 + $1.causalFLOPs }
     hardwareFLOPsCausal = perPosition * Double(plan.worldSize) / Double(slowest.count)
     peakFLOPs = cluster.device.peak(.bf16)?.value ?? cluster.device.peak(.fp16)?.value ?? 1
