@@ -85,6 +85,9 @@ let package = Package(
     .executableTarget(
       name: "rank-checks", dependencies: ["OpenMPI", "MessagePassing"],
       path: "Tests/rank-checks", swiftSettings: strict),
+    .executableTarget(
+      name: "training-checks", dependencies: ["OpenMPI", "MessagePassing", "Training"],
+      path: "Tests/training-checks", swiftSettings: strict),
     tests(of: "Quantities"),
     tests(of: "Documents"),
     tests(of: "Clusters"),

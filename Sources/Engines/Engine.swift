@@ -114,7 +114,7 @@ public struct Engine {
     case .norm(let stage): return walkOptimizer(stage, \.norm, &backend)
     case .agree: return backend.agree()
     case .update(let stage): return walkOptimizer(stage, \.update, &backend)
-    case .gather(let stage): return walkOptimizer(stage, \.gather, &backend)
+    case .settle(let stage): return walkOptimizer(stage, \.settle, &backend)
     }
   }
 
@@ -127,7 +127,7 @@ public struct Engine {
     return body(stage, &self)
   }
 
-  /// Walks one of a stage's four optimizer programs; they share their handles.
+  /// Walks one of a stage's optimizer programs; they share their handles.
   @inlinable mutating func walkOptimizer<B: Backend & ~Copyable>(
     _ number: Int, _ part: KeyPath<StageProgram, Program>, _ backend: inout B
   ) -> Bool {
@@ -206,7 +206,6 @@ extension StageProgram {
 
   /// The largest number of transfers in one of its programs.
   var mostTransfers: Int {
-    [forward, backward, backwardInput, backwardWeight, reduce, update].map(\.transfers.count).max()
-      ?? 0
+    [forward, backward, backwardInput, backwardWeight, reduce, update].map(\.transfers.count).max() ?? 0
   }
 }

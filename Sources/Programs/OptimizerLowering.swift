@@ -17,7 +17,8 @@ extension StageProgram {
       let (copies, uses) = Self.copies(of: group, setting, architecture)
       addSegment(group, members, copies: copies, uses: uses, setting)
     }
-    gather.steps = update.transfers.indices.map { .wait(Int32($0)) }
+    settle.transfers = update.transfers
+    settle.steps = update.transfers.indices.map { .wait(Int32($0)) }
   }
 
   /// The copies of a group's tensors, and the gradients that are added up for them.
@@ -30,7 +31,8 @@ extension StageProgram {
     case .sharedEmbedding:
       let modules = architecture.multiTokenPrediction
       let tied = architecture.tiedEmbeddings
-      return (replicas * setting.embeddingStages, replicas * (1 + modules + (tied ? 1 + modules : 0)))
+      let uses = (1 + modules) * (tied ? 2 : 1)
+      return (replicas * setting.embeddingStages, replicas * uses)
     case .sharedHead:
       return (replicas * setting.headStages, replicas * (1 + architecture.multiTokenPrediction))
     default: return (replicas, replicas)

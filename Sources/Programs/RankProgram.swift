@@ -29,8 +29,8 @@ public enum Item: Hashable, Sendable {
   case agree
   /// Updates a stage's shard and starts to gather its parameters.
   case update(stage: Int)
-  /// Waits until a stage's parameters are gathered.
-  case gather(stage: Int)
+  /// Waits for a stage's parameters.
+  case settle(stage: Int)
 }
 
 /// What one pipeline rank does in a step, with its messages and optimizer made explicit.
@@ -132,7 +132,7 @@ private struct RankProgramBuilder {
     items.append(.agree)
     // Copies of one tensor may lie on several stages of a rank: all gathers start before one is waited for.
     items += stages.map { .update(stage: $0) }
-    items += stages.map { .gather(stage: $0) }
+    items += stages.map { .settle(stage: $0) }
   }
 
   private func owner(_ stage: Int, _ microbatch: Int) -> Int {

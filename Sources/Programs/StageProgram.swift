@@ -14,8 +14,8 @@ public struct StageProgram: Hashable, Sendable {
   public var norm = Program()
   /// Updates what this rank owns and starts to gather the parameters.
   public var update = Program()
-  /// Waits for the gathers; transfers are those of `update`.
-  public var gather = Program()
+  /// Waits for the parameters; transfers are those of `update`.
+  public var settle = Program()
   /// What is reduced and owned together.
   public var segments: [GradientSegment] = []
   /// The activation that arrives and the one that leaves, with their gradients; none at the ends.

@@ -203,7 +203,9 @@ extension RankBackend {
     _ transfer: Transfer, _ exchange: Int, _ instance: Instance
   ) throws -> TransferHandle {
     let operands = transfer.operands
-    let (hidden, chosen) = (assignment.architecture.hiddenSize, mixture(of: transfer).expertsPerToken)
+    let (hidden, chosen) = (
+      assignment.architecture.hiddenSize, mixture(of: transfer).expertsPerToken
+    )
     let tokens = assignment.plan.tokensPerMicrobatch
     let columns = hidden + 2 * chosen
     let counts = counts(exchange, instance)
@@ -281,7 +283,9 @@ extension RankBackend {
     _ transfer: Transfer, _ exchange: Int, _ instance: Instance
   ) throws -> TransferHandle {
     let operands = transfer.operands
-    let (hidden, chosen) = (assignment.architecture.hiddenSize, mixture(of: transfer).expertsPerToken)
+    let (hidden, chosen) = (
+      assignment.architecture.hiddenSize, mixture(of: transfer).expertsPerToken
+    )
     let columns = hidden + chosen
     let counts = counts(exchange, instance)
     let (staging, arrived) = (floats(operands[2], instance), floats(operands[3], instance))

@@ -62,7 +62,7 @@ extension RankBackend {
     case .fold(let elements): add(bound[0], bound[0], bound[1], count: elements)
     case .clear(let elements): fill(bound[0], with: 0, count: elements)
     case .scores, .crossEntropy:
-      preconditionFailure("CPU ranks compute attention, and head with loss, as one kernel.")
+      preconditionFailure("CPU ranks compute attention and loss as one kernel each.")
     }
   }
 
@@ -147,8 +147,9 @@ extension RankBackend {
   // MARK: Rows
 
   private func norm(_ bound: BoundOperation) {
-    guard case .norm(let shape, let columns, let epsilon, let centred, let pass) =
-      bound.operation.kernel
+    guard
+      case .norm(let shape, let columns, let epsilon, let centred, let pass) =
+        bound.operation.kernel
     else { return }
     let rows = rows(shape, bound.instance)
     if pass == .forward {

@@ -95,6 +95,17 @@ final class RankAssignment {
 
   var directions: Int { plan.isBidirectional ? 2 : 1 }
 
+  /// Lanes in which a copy of a stage accumulates its gradients.
+  var lanesPerCopy: Int {
+    (plan.gradientLanes ?? plan.dataParallel * directions) / (plan.dataParallel * directions)
+  }
+
+  /// The lane of a microbatch: lanes are contiguous blocks of what a direction owns.
+  func lane(ofMicrobatch microbatch: Int) -> Int {
+    let share = plan.microbatchCount / directions
+    return microbatch % share / (share / lanesPerCopy)
+  }
+
   /// The number of a microbatch in the whole step.
   func globalMicrobatch(_ microbatch: Int) -> Int {
     place.data * plan.microbatchCount + microbatch

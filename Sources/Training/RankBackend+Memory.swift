@@ -13,13 +13,21 @@ extension RankBackend {
     var made = StageMemory(
       program: program, slots: Array(repeating: nil, count: slots),
       bytes: Array(repeating: 0, count: slots),
-      exchanges: Array(repeating: nil, count: (microbatches + 1) * max(1, program.exchangeCount)))
+      exchanges: Array(repeating: nil, count: (microbatches + 1) * max(1, program.exchangeCount)),
+      gradientLanes: Array(repeating: [], count: assignment.lanesPerCopy))
     func bind(_ id: BufferID, _ block: UnsafeMutableRawPointer) {
       for slot in 0...microbatches {
         made.slots[slot * program.buffers.count + Int(id.index)] = block
       }
     }
-    func take(_ ids: [BufferID]) {
+    /// Gives microbatches the memory of their lane; the stage's own slot has the first one's.
+    func bind(_ id: BufferID, _ block: UnsafeMutableRawPointer, lane: Int) {
+      for slot in 0...microbatches {
+        let own = slot == microbatches ? 0 : assignment.lane(ofMicrobatch: slot)
+        if own == lane { made.slots[slot * program.buffers.count + Int(id.index)] = block }
+      }
+    }
+    func take(_ ids: [BufferID], lane: Int? = nil) {
       let shapes = ids.map { program.buffers[Int($0.index)] }
       guard let first = shapes.first else { return }
       let sizes = shapes.map { size($0) }
@@ -28,31 +36,60 @@ extension RankBackend {
       block.initializeMemory(as: UInt8.self, repeating: 0, count: sizes.reduce(0, +))
       var offset = 0
       for (id, bytes) in zip(ids, sizes) {
-        bind(id, block + offset)
+        if let lane {
+          bind(id, block + offset, lane: lane)
+          made.gradientLanes[lane].append((block + offset, bytes))
+        } else {
+          bind(id, block + offset)
+        }
         offset += bytes
       }
     }
     var taken: Set<BufferID> = []
     func takeOnce(_ ids: [BufferID]) {
-      let fresh = ids.filter { taken.insert($0).inserted }
-      take(fresh)
+      take(ids.filter { taken.insert($0).inserted })
+    }
+    func takeGradients(_ ids: [BufferID]) {
+      taken.formUnion(ids)
+      for lane in made.gradientLanes.indices { take(ids, lane: lane) }
     }
     for segment in program.segments {
       let members = segment.parameters.map { program.parameters[$0] }
       if segment.isShared {
         for member in members {
           takeOnce([member.buffer])
-          takeOnce([member.gradient])
+          takeGradients([member.gradient])
         }
       } else {
         takeOnce(members.map(\.buffer))
-        takeOnce(members.map(\.gradient))
+        takeGradients(members.map(\.gradient))
       }
     }
     for (index, buffer) in program.buffers.enumerated() where buffer.scope == .stage {
       takeOnce([BufferID(index)])
     }
     return made
+  }
+
+  /// Sets the gradients of all lanes to zero.
+  func clearGradients() {
+    for stage in assignment.localStages {
+      for (block, bytes) in memory[stage]!.gradientLanes.joined() {
+        fill(block.assumingMemoryBound(to: Float.self), with: 0, count: bytes / 4)
+      }
+    }
+  }
+
+  /// Adds a stage's lanes as a balanced binary tree; the sum lies in the first.
+  func foldLanes(_ stage: Int) {
+    let lanes = memory[stage]!.gradientLanes
+    for pair in treePairs(lanes.count) {
+      for (into, from) in zip(lanes[pair.into], lanes[pair.from]) {
+        let target = into.block.assumingMemoryBound(to: Float.self)
+        add(
+          target, target, from.block.assumingMemoryBound(to: Float.self), count: into.bytes / 4)
+      }
+    }
   }
 
   private func size(_ buffer: Buffer) -> Int {

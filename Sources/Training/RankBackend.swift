@@ -45,6 +45,8 @@ final class RankBackend: Backend {
     var slots: [UnsafeMutableRawPointer?]
     var bytes: [Int]
     var exchanges: [ExchangeCounts?]
+    /// Gradients of each lane, in the order of segments.
+    var gradientLanes: [[(block: UnsafeMutableRawPointer, bytes: Int)]]
   }
   var memory: [StageMemory?]
   var transfers: [(any PendingTransfer)?] = []
@@ -89,12 +91,7 @@ final class RankBackend: Backend {
     bench.resetCounts()
     sums = StepSums(assignment)
     started = nanoseconds()
-    for stage in assignment.localStages {
-      let program = assignment.programs[stage]
-      for parameter in program.parameters where parameter.isTrained {
-        fill(floats(parameter.gradient, stage), with: 0, count: parameter.elements)
-      }
-    }
+    clearGradients()
   }
 
   /// Ends a step and gives its books.
@@ -116,7 +113,9 @@ final class RankBackend: Backend {
   func address(_ buffer: BufferID, _ instance: Instance) -> UnsafeMutableRawPointer {
     let stage = Int(instance.stage)
     let slot = instance.microbatch < 0 ? microbatches : Int(instance.microbatch)
-    guard let found = memory[stage]!.slots[slot * memory[stage]!.program.buffers.count + Int(buffer.index)]
+    guard
+      let found = memory[stage]!.slots[
+        slot * memory[stage]!.program.buffers.count + Int(buffer.index)]
     else {
       preconditionFailure(
         "\(assignment.programs[stage].buffers[Int(buffer.index)].name) has no memory.")
@@ -171,7 +170,11 @@ final class RankBackend: Backend {
 
   // MARK: Items
 
-  func begin(_ item: Item, index: Int) -> Beginning { failure == nil ? .walk : .done }
+  func begin(_ item: Item, index: Int) -> Beginning {
+    guard failure == nil else { return .done }
+    if case .reduce(let stage) = item { foldLanes(stage) }
+    return .walk
+  }
 
   func end(_ item: Item, index: Int) {
     guard case .run(let action) = item else { return }

@@ -101,6 +101,14 @@ public final class RankTrainer {
         "a global batch of \(plan.globalBatch) sequences does not divide into microbatches of "
           + "\(plan.microbatchSize) on \(plan.dataParallel) data ranks")
     }
+    guard let lanes = plan.gradientLanes else { return }
+    let copies = plan.dataParallel * (plan.isBidirectional ? 2 : 1)
+    let microbatches = plan.dataParallel * plan.microbatchCount
+    guard lanes > 0, lanes & (lanes - 1) == 0, lanes % copies == 0, microbatches % lanes == 0 else {
+      throw TrainingError.plan(
+        "gradient-lanes is \(lanes); it must be a power of two, a multiple of data ranks times "
+          + "directions (\(copies)) and a divisor of the \(microbatches) microbatches")
+    }
   }
 
   private static func schedule(of plan: Plan) throws -> Schedule {
@@ -222,7 +230,7 @@ extension Item {
   fileprivate var isPipelineWork: Bool {
     switch self {
     case .run, .overlapped, .start, .wait, .handOver: true
-    case .reduce, .norm, .agree, .update, .gather: false
+    case .reduce, .norm, .agree, .update, .settle: false
     }
   }
 }

@@ -27,7 +27,8 @@ import Training
     let (length, vocabulary) = (plan.sequenceLength, model.architecture.vocabularySize)
     for (row, logits) in found.1.enumerated() {
       let first = row * (length + 1) * vocabulary
-      let difference = zip(logits, expected[first..<first + length * vocabulary])
+      let difference =
+        zip(logits, expected[first..<first + length * vocabulary])
         .map { abs($0 - $1) }.max() ?? .infinity
       #expect(difference <= 1e-4 && logits.count == length * vocabulary)
     }
