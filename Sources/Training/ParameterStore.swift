@@ -89,7 +89,11 @@ struct ParameterStore {
   }
 
   /// Visits every piece that this rank updates, in the order of stages, segments and tensors.
-  func forEachOwnedPiece(_ body: (OwnedPiece) throws -> Void) rethrows {
+  ///
+  /// - Parameter everyCopy: whether pieces that another rank updates too, and answers for, are visited.
+  func forEachOwnedPiece(
+    everyCopy: Bool = false, _ body: (OwnedPiece) throws -> Void
+  ) rethrows {
     let assignment = backend.assignment
     for stage in assignment.localStages {
       let program = assignment.programs[stage]
@@ -97,7 +101,9 @@ struct ParameterStore {
         let range = segment.shards[assignment.ownShare[stage][number]]
         // With ZeRO stage 0 every copy updates everything; the first one answers for all.
         let isRepeated = segment.copies > 1 && segment.shards[0].count == segment.elements
-        if isRepeated, segment.elements > 0, assignment.ownShare[stage][number] > 0 { continue }
+        if isRepeated, !everyCopy, segment.elements > 0, assignment.ownShare[stage][number] > 0 {
+          continue
+        }
         let first = backend.floats(segment.firstMoment, stage) - range.lowerBound
         let second = backend.floats(segment.secondMoment, stage) - range.lowerBound
         let gradient = backend.reduced(segment, stage) - range.lowerBound

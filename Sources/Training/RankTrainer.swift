@@ -223,6 +223,11 @@ public final class RankTrainer {
   public func forEachOwnedPiece(_ body: (OwnedPiece) throws -> Void) rethrows {
     try store.forEachOwnedPiece(body)
   }
+
+  /// Visits the pieces of tensors that this rank updates, those included that others update alike.
+  public func forEachUpdatedPiece(_ body: (OwnedPiece) throws -> Void) rethrows {
+    try store.forEachOwnedPiece(everyCopy: true, body)
+  }
 }
 
 extension Item {

@@ -70,14 +70,19 @@ public struct TokenSource: Sendable {
 
   /// The sequence of a number; the same whenever it is asked for.
   public func sequence(_ number: Int) throws(ConfigurationError) -> TokenBatch {
+    TokenBatch(row: try row(number))
+  }
+
+  /// The tokens of the sequence of a number, one more than `sequenceLength`.
+  public func row(_ number: Int) throws(ConfigurationError) -> [Int32] {
     precondition(number >= 0)
     let (epoch, place) = number.quotientAndRemainder(dividingBy: sequencesPerEpoch)
     switch data {
-    case .rows(let rows, _): return TokenBatch(row: rows[place])
+    case .rows(let rows, _): return rows[place]
     case .stream(let stream):
       let order = SeededPermutation(count: sequencesPerEpoch, seed: seed, stream: UInt64(epoch))
       let start = order[place] * sequenceLength
-      return TokenBatch(row: try stream.tokens(in: start..<start + sequenceLength + 1))
+      return try stream.tokens(in: start..<start + sequenceLength + 1)
     }
   }
 
