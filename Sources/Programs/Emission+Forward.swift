@@ -270,8 +270,9 @@ extension Emission {
   /// A GPU's program has launches that a CPU's kernels do not need.
   var isDeviceProgram: Bool { recipe.activation != .float32 }
 
-  /// What a CPU rank packs messages into and receives them in, where they do not lie in one piece;
-  /// behind a transfer's outputs. A GPU's kernels read and write rows where they lie.
+  /// What a CPU rank packs messages into and receives them in, behind a transfer's outputs.
+  ///
+  /// Only where rows do not lie in one piece. A GPU's kernels read and write them where they lie.
   func stagingBuffers(_ shapes: [(rows: Rows, columns: Int)]) -> [BufferID] {
     guard !isDeviceProgram else { return [] }
     return shapes.map {

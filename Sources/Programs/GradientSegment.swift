@@ -1,8 +1,10 @@
 /// Parameters of a stage that are reduced, owned and gathered together.
 public struct GradientSegment: Hashable, Sendable {
   public var group: TransferKind.Group
-  /// Indices into `StageProgram.parameters`. In a shared group all are uses of one tensor, each with a
-  /// gradient of its own; otherwise they lie one after the other.
+  /// Indices into `StageProgram.parameters`.
+  ///
+  /// In a shared group all are uses of one tensor, each with a gradient of its own; otherwise they lie
+  /// one after the other.
   public var parameters: [Int]
   /// Elements of all of them; of a shared tensor, of one use.
   public var elements: Int

@@ -16,7 +16,8 @@ extension GraphBuilder {
     AttentionShape(
       sequences: setting.sequences, queries: setting.sequenceLength / setting.context,
       keys: setting.sequenceLength, heads: heads, keyValueHeads: keyValueHeads,
-      queryKeySize: queryKey, valueSize: value)
+      queryKeySize: queryKey, valueSize: value,
+      queryTile: recipe.activation == .float32 ? Kernel.attentionTileQueries : nil)
   }
 
   private mutating func multiHead(_ input: ValueID, _ shape: MultiHead) -> ValueID {

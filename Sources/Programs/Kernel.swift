@@ -16,10 +16,13 @@ public struct AttentionShape: Hashable, Sendable {
   /// Width of a query and a key, rotary part included.
   public var queryKeySize: Int
   public var valueSize: Int
+  /// Queries that a CPU rank's kernel takes at a time, against the keys up to the last of them; nil where
+  /// the whole square is counted.
+  public var queryTile: Int?
 
   public init(
     sequences: Int, queries: Int, keys: Int, heads: Int, keyValueHeads: Int, queryKeySize: Int,
-    valueSize: Int
+    valueSize: Int, queryTile: Int? = nil
   ) {
     self.sequences = sequences
     self.queries = queries
@@ -28,11 +31,21 @@ public struct AttentionShape: Hashable, Sendable {
     self.keyValueHeads = keyValueHeads
     self.queryKeySize = queryKeySize
     self.valueSize = valueSize
+    self.queryTile = queryTile
   }
 
-  /// FLOPs of the two products of the forward core over the full square.
+  /// Pairs of query and key of one head of one sequence that the kernel computes.
+  public var computedPairs: Int {
+    guard let queryTile else { return queries * keys }
+    return stride(from: 0, to: queries, by: queryTile).reduce(0) { pairs, first in
+      let end = min(first + queryTile, queries)
+      return pairs + (end - first) * (end + keys - queries)
+    }
+  }
+
+  /// FLOPs of the two products of the forward core over the computed pairs.
   public var forwardFLOPs: Double {
-    2.0 * Double(sequences) * Double(queries) * Double(keys) * Double(heads)
+    2.0 * Double(sequences) * Double(computedPairs) * Double(heads)
       * Double(queryKeySize + valueSize)
   }
 }
@@ -144,6 +157,8 @@ public enum Kernel: Hashable, Sendable {
 extension Kernel {
   /// Rows of which the head of a CPU rank holds logits at a time.
   public static let headTileRows = 128
+  /// Queries that the attention of a CPU rank takes at a time.
+  public static let attentionTileQueries = 64
 }
 
 /// One matrix product in the sizes of its forward: out (m, n) = in (m, k) · weight (n, k)ᵀ.

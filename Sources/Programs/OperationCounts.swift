@@ -26,10 +26,10 @@ extension Matmul {
 }
 
 extension AttentionShape {
-  /// FLOPs of the five products of the backward core over the full square: the scores again, the
+  /// FLOPs of the five products of the backward core over the computed pairs: the scores again, the
   /// gradients of probabilities and values (value width), of queries and keys (query width).
   public var backwardFLOPs: Double {
-    2.0 * Double(sequences) * Double(queries) * Double(keys) * Double(heads)
+    2.0 * Double(sequences) * Double(computedPairs) * Double(heads)
       * Double(3 * queryKeySize + 2 * valueSize)
   }
 }

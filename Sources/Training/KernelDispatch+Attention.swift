@@ -52,6 +52,9 @@ extension RankBackend {
   func attention(
     _ bound: BoundOperation, _ shape: Programs.AttentionShape, _ pass: Programs.Pass
   ) {
+    precondition(
+      shape.queryTile == Kernels.AttentionShape.queryTile,
+      "the program counts tiles as the kernel takes them")
     let sizes = Kernels.AttentionShape(
       sequences: shape.sequences, queries: shape.queries, keys: shape.keys, heads: shape.heads,
       keyHeads: shape.keyValueHeads, keyWidth: shape.queryKeySize, valueWidth: shape.valueSize,

@@ -66,8 +66,9 @@ extension RankBackend {
     return handle
   }
 
-  /// The same for both ends: boundary, the stage that receives, microbatch. Far apart microbatches may
-  /// share a tag; they are not under way together, and order is kept.
+  /// The same for both ends: boundary, the stage that receives, microbatch.
+  ///
+  /// Far apart microbatches may share a tag; they are not under way together, and order is kept.
   private func tag(of transfer: PipelineTransfer) -> Int {
     let isActivation = transfer.boundary == .activation
     let receiver =

@@ -79,9 +79,10 @@ struct RankReport: Sendable {
 
 extension ReferenceModel {
   /// Trains under a plan with ranks as threads; losses before each step and behind the last.
-  func train(_ plan: Plan, steps: Int, schedule: Schedule? = nil, layout: StageLayout? = nil) throws
-    -> [RankReport]
-  {
+  func train(
+    _ plan: Plan, steps: Int, schedule: Schedule? = nil, layout: StageLayout? = nil,
+    recording: Recording = Recording()
+  ) throws -> [RankReport] {
     var setting = TrainingSetting()
     setting.weightDecay = 0.1
     return try withRanksAsThreads(plan.worldSize, timeout: .seconds(60)) {
@@ -90,6 +91,7 @@ extension ReferenceModel {
         architecture, plan, communicator, RepeatedRows(rows), setting, schedule: schedule,
         layout: layout)
       try load(trainer)
+      trainer.recording = recording
       var report = RankReport()
       for step in 0..<steps {
         let result = try trainer.step(learningRate: 0.01)

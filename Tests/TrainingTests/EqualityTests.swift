@@ -1,0 +1,94 @@
+import Engines
+import Plans
+import Programs
+import Schedules
+import Testing
+import Training
+
+/// What a run really did is what its programs say: FLOPs, memory, bytes and order.
+@Suite struct EqualityTests {
+  typealias Case = ParallelTests.Case
+
+  static let splits: [Case] = [
+    Case(), Case(data: 2, zero: .nothing), Case(data: 4, expert: 2),
+    Case(pipeline: 4, schedule: "1f1b"), Case(pipeline: 2, schedule: "zb-h1", sends: .eager),
+    Case(pipeline: 2, schedule: "interleaved-1f1b", stagesPerRank: 2),
+    Case(data: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2),
+    Case(pipeline: 4, schedule: "dualpipe"),
+    Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe"),
+    Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipev", stagesPerRank: 2),
+  ]
+
+  @Test(
+    arguments: ParallelTests.models,
+    [
+      Recomputation.none, .full, .modules([.rmsNorm, .layerNorm, .swiGLU, .latentUpProjection]),
+    ])
+  func runsDoWhatProgramsSay(name: String, recomputation: Recomputation) throws {
+    let model = try ReferenceModel(name)
+    for split in Self.splits where name.hasPrefix("deepseek") || split.expert == 1 {
+      var plan = split.plan(model)
+      plan.recomputation = recomputation
+      plan.microbatchSize = split.data == 1 && split.pipeline == 1 ? 2 : 1
+      try expectEquality(model, plan, "\(name) \(recomputation) \(split.testDescription)")
+    }
+  }
+
+  private func expectEquality(_ model: ReferenceModel, _ plan: Plan, _ what: String) throws {
+    let reports = try model.train(plan, steps: 2, recording: Recording(order: true))
+    let known = try #require(try? ScheduleName(named: scheduleName(plan)))
+    let schedule = try known.schedule(
+      ranks: plan.pipelineParallel, stagesPerRank: known == .dualPipe ? nil : plan.stagesPerRank,
+      microbatches: plan.microbatchCount
+    ).lowered(plan.sendMode == .eager ? .eager : .batched)
+    let layout = try StageLayout(evenly: schedule.stageCount, of: model.architecture)
+    let setting = LoweringSetting(plan, layout, of: model.architecture)
+    let programs = layout.stages.map {
+      StageProgram(units: $0, of: model.architecture, setting)
+    }
+    for (rank, report) in reports.enumerated() {
+      let ledger = report.ledgers[1]
+      let own = RankProgram(
+        schedule: schedule, rank: plan.mesh.coordinates(of: rank).pipeline)
+      var books = Books(programs, local: own.stages, ledger.exchanges)
+      var engine = Engine(own, stages: programs)
+      #expect(engine.advance(&books) == .finished)
+      #expect(Double(ledger.matmulFLOPs + ledger.attentionFLOPs) == books.flops, "\(what)")
+      #expect(ledger.peak.total == books.peak, "\(what), rank \(rank)")
+      #expect(ledger.order == books.order, "\(what), rank \(rank)")
+      #expect(ledger.bytes(of: .pipeline) == books.pipelineBytes, "\(what), rank \(rank)")
+      let sent = [Ledger.MessageKind.dispatch, .combine, .combineBackward, .dispatchBackward]
+        .reduce(0) { $0 + ledger.bytes(of: $1) }
+      #expect(plan.expertParallel == 1 || sent > 0)
+    }
+    if plan.expertParallel == 1, plan.dataParallel > 1 || plan.isBidirectional {
+      expectReductionBytes(reports, programs, plan, what)
+    }
+  }
+
+  private func scheduleName(_ plan: Plan) -> String {
+    if case .named(let name) = plan.schedule { return name }
+    return ""
+  }
+
+  /// Every copy but one sends each element once, and with ZeRO stage 1 gets each parameter once.
+  private func expectReductionBytes(
+    _ reports: [RankReport], _ programs: [StageProgram], _ plan: Plan, _ what: String
+  ) {
+    let replicas = plan.dataParallel * (plan.isBidirectional ? 2 : 1)
+    var expected = 0
+    for segment in programs.flatMap(\.segments) where !segment.isShared {
+      expected += 4 * segment.elements * (replicas - 1) * (segment.copies > 1 ? 1 : 0)
+    }
+    let gathered = reports.map { $0.ledgers[1].bytes(of: .gather) }.reduce(0, +)
+    let reduced = reports.map { $0.ledgers[1].bytes(of: .reduction) }.reduce(0, +)
+    let hasShared = programs.contains { $0.segments.contains(where: \.isShared) }
+    if hasShared {
+      #expect(reduced > expected, "\(what)")
+    } else if plan.zeroStage == .nothing {
+      #expect(reduced == 2 * expected && gathered == 0, "\(what)")
+    } else {
+      #expect(reduced == expected && gathered == expected, "\(what)")
+    }
+  }
+}
