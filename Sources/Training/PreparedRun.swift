@@ -51,6 +51,11 @@ public struct PreparedRun: Sendable {
       if run.evaluation != nil, let held {
         try EvaluationSequences(held, sequenceLength: length)
       } else { nil }
+    if let evaluation, evaluation.wholeCount == 0 {
+      throw ConfigurationError(
+        file: held?.file ?? run.file,
+        rule: "has no whole sequence of \(length + 1) tokens to evaluate on")
+    }
     notices = architecture.notices
   }
 }

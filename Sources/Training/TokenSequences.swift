@@ -1,10 +1,16 @@
-/// The training sequences of one step after the other, for a rank to take its share of.
+import Documents
+
+/// The sequences of one step after the other, for a rank to take its share of.
 ///
 /// A class, since the trainer that reads it and the loop that moves it on share it.
 public final class TokenSequences: SequenceSource {
   public let source: TokenSource
   /// Sequences that earlier steps have used: the number of the step's first one.
   public var position: Int
+  /// Where set, sequences come from here instead, from `evaluationPosition` on and around.
+  public var evaluation: EvaluationSequences?
+  /// The first sequence of the evaluation in progress.
+  public var evaluationPosition = 0
 
   /// Begins at a position, 0 for a new run.
   public init(_ source: TokenSource, position: Int = 0) {
@@ -19,6 +25,12 @@ public final class TokenSequences: SequenceSource {
   public func withSequence(
     _ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void
   ) throws {
-    try source.row(position + index).withUnsafeBufferPointer(body)
+    let row =
+      if let evaluation {
+        try evaluation.row((evaluationPosition + index) % evaluation.wholeCount)
+      } else {
+        try source.row(position + index)
+      }
+    row.withUnsafeBufferPointer(body)
   }
 }

@@ -143,15 +143,27 @@ public struct EvaluationSequences: Sendable {
     }
   }
 
+  /// Sequences of the full length, which come first; the last window of a stream may be shorter.
+  public var wholeCount: Int {
+    switch data {
+    case .rows(let rows, _): rows.firstIndex { $0.count != sequenceLength + 1 } ?? rows.count
+    case .stream(let stream): (stream.count - 1) / sequenceLength
+    }
+  }
+
   /// One sequence.
   public func sequence(_ index: Int) throws(ConfigurationError) -> TokenBatch {
+    TokenBatch(row: try row(index))
+  }
+
+  /// The tokens of one sequence.
+  public func row(_ index: Int) throws(ConfigurationError) -> [Int32] {
     precondition(0..<count ~= index)
     switch data {
-    case .rows(let rows, _): return TokenBatch(row: rows[index])
+    case .rows(let rows, _): return rows[index]
     case .stream(let stream):
       let start = index * sequenceLength
-      let end = min(stream.count, start + sequenceLength + 1)
-      return TokenBatch(row: try stream.tokens(in: start..<end))
+      return try stream.tokens(in: start..<min(stream.count, start + sequenceLength + 1))
     }
   }
 }

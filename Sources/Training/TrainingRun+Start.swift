@@ -1,0 +1,128 @@
+import Documents
+import Foundation
+import MessagePassing
+import Models
+
+extension TrainingRun {
+  /// What a run begins with.
+  struct Start {
+    var architecture: Architecture
+    var checkpoint: CheckpointReader?
+    var notices: [String]
+  }
+
+  /// The ranks compare what they are about to run.
+  static func agree(_ run: RunFile, _ communicator: any Communicator) throws {
+    let own = try Fingerprint(runFile: run.checksum).words
+    var all = [UInt64](repeating: 0, count: own.count * communicator.size)
+    try own.withUnsafeBytes { input in
+      try all.withUnsafeMutableBytes { output in
+        try communicator.allGather(
+          input, into: output, counts: Array(repeating: input.count, count: communicator.size),
+          .standard)
+      }
+    }
+    let ranks = (0..<communicator.size).map {
+      Fingerprint(words: Array(all[own.count * $0..<own.count * ($0 + 1)]))
+    }
+    if let difference = Fingerprint.disagreement(among: ranks) {
+      throw ConfigurationError(file: run.file, rule: "\(difference): all ranks must have the same")
+    }
+  }
+
+  /// The checkpoint that a run goes on from, or takes its weights from, found sound by rank 0.
+  static func start(
+    _ run: RunFile, resuming: Bool, _ communicator: any Communicator
+  ) throws -> Start {
+    let wanted = run.model.architecture
+    var path = run.model.checkpoint
+    if resuming {
+      guard let settings = run.checkpoints else {
+        throw ConfigurationError(
+          file: run.file, keyPath: "checkpoints", rule: "is missing: there is nothing to resume")
+      }
+      guard let latest = CheckpointFolder(path: settings.folder).latest else {
+        throw CheckpointError(.system, file: settings.folder, rule: "holds no checkpoint to resume")
+      }
+      path = latest
+    }
+    guard let path else { return Start(architecture: wanted, notices: []) }
+    let reader = try CheckpointReader(path: path)
+    if communicator.rank == 0 { try reader.verify() }
+    try communicator.barrier()
+    let (architecture, notices) = try reader.admitted(for: wanted)
+    return Start(architecture: architecture, checkpoint: reader, notices: notices)
+  }
+
+  /// The state that training goes on from, after it was found to be of the same data and seed.
+  static func state(
+    of checkpoint: CheckpointReader, for fresh: TrainingState
+  ) throws(CheckpointError) -> TrainingState {
+    guard let state = checkpoint.state else {
+      throw CheckpointError(
+        .mismatched, file: checkpoint.path, rule: "says not where training stood")
+    }
+    guard state.data == fresh.data else {
+      throw CheckpointError(
+        .mismatched, file: checkpoint.path,
+        rule: "was trained on other data (\(state.data)) than the run's (\(fresh.data))")
+    }
+    guard state.seed == fresh.seed else {
+      throw CheckpointError(
+        .mismatched, file: checkpoint.path,
+        rule: "was trained with seed \(state.seed), and the run's is \(fresh.seed)")
+    }
+    return state
+  }
+}
+
+extension RunFile {
+  /// What the trainer needs to know in the step that follows `step` others.
+  public func setting(atStep step: Int) -> TrainingSetting {
+    var setting = TrainingSetting()
+    setting.beta1 = optimizer.beta1
+    setting.beta2 = optimizer.beta2
+    setting.epsilon = optimizer.epsilon
+    setting.weightDecay = optimizer.weightDecay
+    setting.decaysMatricesOnly = optimizer.decay == .matrices
+    setting.clipNorm = optimizer.clip
+    setting.balanceWeight = model.balanceWeight
+    setting.biasSpeed = model.biasSpeed.value(atStep: step)
+    setting.predictionWeight = model.predictionWeight.value(atStep: step)
+    return setting
+  }
+
+  /// What writes the run's checkpoints; nil where it keeps none.
+  func checkpointWriter() throws(CheckpointError) -> CheckpointWriter? {
+    guard let checkpoints else { return nil }
+    var attachments: [CheckpointWriter.Attachment] = []
+    if data.tokenizer != "bytes" {
+      let bytes = try InputFile(path: data.tokenizer).allBytes(limit: 1 << 28)
+      attachments.append(.init(name: "tokenizer.json", bytes: bytes))
+    }
+    return CheckpointWriter(
+      folder: CheckpointFolder(path: checkpoints.folder), keep: checkpoints.keep,
+      architecture: model.architecture, configuration: model.configuration,
+      attachments: attachments)
+  }
+}
+
+extension Communicator {
+  /// The largest of the ranks' numbers, place by place.
+  func maxima(_ numbers: [Int64]) throws(MPIError) -> [Int64] {
+    var numbers = numbers
+    var failure: MPIError?
+    numbers.withUnsafeMutableBytes { buffer in
+      do throws(MPIError) {
+        try allReduce(buffer, of: .int64, .maximum, .standard)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return numbers
+  }
+
+  /// The largest of the ranks' numbers.
+  func maximum(_ number: Int64) throws(MPIError) -> Int64 { try maxima([number])[0] }
+}

@@ -1,0 +1,231 @@
+import Documents
+import Foundation
+import MessagePassing
+import Models
+import Plans
+
+/// One rank's part in a run, from its first step or a checkpoint to its last step.
+///
+/// All ranks of the communicator make one and call the same methods in the same order. A class, since
+/// it holds the rank's memory and moves it through time.
+public final class TrainingRun {
+  /// The run; where a checkpoint lacks prediction modules, without them.
+  public let run: RunFile
+  /// What people should know before the first step.
+  public let notices: [String]
+  /// Where training stands.
+  public private(set) var state: TrainingState
+  private let prepared: PreparedRun
+  private let communicator: any Communicator
+  private let sequences: TokenSequences
+  private let writer: CheckpointWriter?
+  private let log: MetricsLog?
+  private var trainer: RankTrainer
+  private var setting: TrainingSetting
+  private var lastSaved: Int?
+
+  /// Prepares the first step: ranks agree, weights are drawn or loaded.
+  ///
+  /// - Parameters:
+  ///   - resuming: whether to go on from the newest checkpoint in the run's folder.
+  /// - Throws: `ConfigurationError`, `CheckpointError`, `TrainingError`, `MPIError`.
+  public init(
+    _ prepared: PreparedRun, _ communicator: any Communicator, resuming: Bool = false
+  ) throws {
+    self.prepared = prepared
+    self.communicator = communicator
+    try Self.agree(prepared.run, communicator)
+    let start = try Self.start(prepared.run, resuming: resuming, communicator)
+    var run = prepared.run
+    run.model.architecture = start.architecture
+    self.run = run
+    notices = prepared.notices + start.notices
+    let identity = try prepared.training.identity
+    state = TrainingState(seed: run.seed, data: identity)
+    if resuming, let checkpoint = start.checkpoint {
+      state = try Self.state(of: checkpoint, for: state)
+    }
+    sequences = TokenSequences(prepared.training, position: state.sequences)
+    setting = run.setting(atStep: state.step)
+    trainer = try Self.trainer(run, after: state.sequences, communicator, sequences, setting)
+    if let checkpoint = start.checkpoint {
+      try trainer.load(checkpoint, resuming: resuming)
+    } else {
+      // Each layer adds twice to the residual stream (GPT-2 report, section 2.3).
+      let layers = Double(run.model.architecture.layerCount)
+      let isGPT2 = run.model.architecture.family == .gpt2
+      trainer.initialize(
+        seed: run.seed, residualScale: isGPT2 ? 1 / (2 * layers).squareRoot() : 1)
+    }
+    writer = try run.checkpointWriter()
+    lastSaved = resuming ? state.step : nil
+    log =
+      if communicator.rank == 0, let path = run.log.file {
+        try MetricsLog(path: path, resumingAfter: resuming ? state.step : nil)
+      } else { nil }
+  }
+
+  /// Whether the last step is done.
+  public var isFinished: Bool { state.step >= run.steps }
+
+  /// One step, with evaluation, checkpoint and log line where they are due after it.
+  public func step() throws -> StepMetrics {
+    precondition(!isFinished, "the run is finished")
+    try adapt()
+    let rate = run.learningRate.rate(atStep: state.step)
+    let batch = trainer.plan.globalBatch
+    let result = try trainer.step(learningRate: rate)
+    state.step += 1
+    state.sequences += batch
+    state.tokens += result.tokens
+    sequences.position = state.sequences
+    var metrics = try metrics(of: result, learningRate: rate)
+    if let settings = run.evaluation,
+      state.step.isMultiple(of: settings.every) || isFinished
+    {
+      metrics.evaluationLoss = try evaluate()
+    }
+    if let settings = run.checkpoints, state.step.isMultiple(of: settings.every) || isFinished {
+      try save()
+    }
+    if state.step.isMultiple(of: run.log.every) || isFinished { try log?.write(metrics) }
+    return metrics
+  }
+
+  /// All steps that are left, or those until a rank wants to stop; a checkpoint is written then.
+  ///
+  /// - Parameters:
+  ///   - wantsStop: asked on every rank after each step; one rank's yes stops all.
+  ///   - report: given each step's metrics, on every rank.
+  /// - Returns: whether the run is finished.
+  @discardableResult public func finish(
+    wantsStop: () -> Bool = { false }, report: (StepMetrics) -> Void = { _ in }
+  ) throws -> Bool {
+    while !isFinished {
+      report(try step())
+      if try communicator.maximum(wantsStop() ? 1 : 0) > 0 {
+        if !isFinished { try save() }
+        break
+      }
+    }
+    return isFinished
+  }
+
+  /// The mean cross-entropy over the evaluation data, in whole global batches.
+  ///
+  /// Where there are fewer sequences than a batch has, some count twice.
+  public func evaluate() throws -> Double {
+    guard let data = prepared.evaluation else {
+      preconditionFailure("the run has no evaluation data")
+    }
+    let batch = trainer.plan.globalBatch
+    let wanted = min(run.evaluation?.sequences ?? .max, data.wholeCount)
+    sequences.evaluation = data
+    defer { sequences.evaluation = nil }
+    var sum = 0.0
+    let batches = max(1, wanted / batch)
+    for index in 0..<batches {
+      sequences.evaluationPosition = index * batch
+      sum += try trainer.evaluate().loss
+    }
+    return sum / Double(batches)
+  }
+
+  /// Writes a checkpoint of where training stands; nothing where the run keeps none, or has it.
+  public func save() throws {
+    guard let writer, lastSaved != state.step else { return }
+    try writer.write(
+      trainer.checkpointPieces(), state: state, rank: communicator.rank,
+      ranks: communicator.size
+    ) { try communicator.barrier() }
+    lastSaved = state.step
+  }
+}
+
+extension TrainingRun {
+  /// Makes the trainer anew where the batch or a weight changes with this step.
+  ///
+  /// The new one holds the same numbers at the same places, since these depend on neither.
+  private func adapt() throws {
+    let wanted = run.setting(atStep: state.step)
+    let plan = run.plan(after: state.sequences)
+    guard wanted != setting || plan.globalBatch != trainer.plan.globalBatch else { return }
+    setting = wanted
+    let next = try Self.trainer(run, after: state.sequences, communicator, sequences, setting)
+    next.takeOver(from: trainer)
+    trainer = next
+  }
+
+  private static func trainer(
+    _ run: RunFile, after seen: Int, _ communicator: any Communicator,
+    _ sequences: TokenSequences, _ setting: TrainingSetting
+  ) throws -> RankTrainer {
+    var current = run
+    current.plan = run.plan(after: seen)
+    current.batch = BatchRamp(constant: current.plan.globalBatch)
+    let placed = try current.placed(ranks: communicator.size)
+    return try RankTrainer(
+      run.model.architecture, placed.plan, communicator, sequences, setting,
+      schedule: placed.schedule, layout: placed.layout)
+  }
+
+  /// Numbers of all ranks put together: the slowest rank's time, the largest peak.
+  private func metrics(of result: StepResult, learningRate: Double) throws -> StepMetrics {
+    var metrics = StepMetrics(step: state.step)
+    metrics.tokens = state.tokens
+    metrics.globalBatch = trainer.plan.globalBatch
+    metrics.loss = result.loss
+    metrics.learningRate = learningRate
+    metrics.gradientNorm = result.gradientNorm
+    var total = result.loss
+    if !result.predictionLosses.isEmpty {
+      let mean =
+        result.predictionLosses.reduce(0, +) / Double(result.predictionLosses.count)
+      metrics.predictionLoss = mean
+      total += setting.predictionWeight * mean
+    }
+    if !result.expertLoads.isEmpty {
+      metrics.balanceLoss = result.balanceLoss
+      metrics.biasSpeed = setting.biasSpeed
+      total += result.balanceLoss
+      metrics.expertLoads = result.expertLoads.enumerated()
+        .filter { $1.contains { $0 > 0 } }.map { .init(layer: $0, counts: $1) }
+    }
+    metrics.totalLoss = total
+    let ledger = result.ledger
+    var numbers = [Int64(result.duration), Int64(ledger.peak.total), Int64(ledger.computeTime)]
+    numbers += [Int64(ledger.progressTime)] + ledger.waitTime.map { Int64($0) }
+    numbers = try communicator.maxima(numbers)
+    let seconds = Double(numbers[0]) / 1e9
+    metrics.seconds = seconds
+    metrics.tokensPerSecond = Double(result.tokens) / seconds
+    metrics.peakMemory = Int(numbers[1])
+    metrics.times = [
+      .init(kind: "compute", seconds: Double(numbers[2]) / 1e9),
+      .init(kind: "progress", seconds: Double(numbers[3]) / 1e9),
+    ]
+    for kind in Ledger.MessageKind.allCases {
+      let waited = Double(numbers[4 + Int(kind.rawValue)]) / 1e9
+      metrics.times.append(.init(kind: "wait \(kind)", seconds: waited, exposed: waited))
+    }
+    return metrics
+  }
+}
+
+extension RankTrainer {
+  /// Copies everything that training changes from a trainer of the same plan at another batch.
+  func takeOver(from other: RankTrainer) {
+    precondition(slices == other.slices, "the trainers hold the same tensors")
+    for slice in slices { _ = values(slice).update(fromContentsOf: other.values(slice)) }
+    var pieces: [OwnedPiece] = []
+    other.forEachUpdatedPiece { pieces.append($0) }
+    var index = 0
+    forEachUpdatedPiece { piece in
+      precondition(piece.range == pieces[index].range && piece.tensor == pieces[index].tensor)
+      _ = piece.firstMoment.update(fromContentsOf: pieces[index].firstMoment)
+      _ = piece.secondMoment.update(fromContentsOf: pieces[index].secondMoment)
+      index += 1
+    }
+    stepsDone = other.stepsDone
+  }
+}
