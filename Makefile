@@ -8,8 +8,17 @@ SLUICE := .build/release/sluice
 
 .PHONY: demo test build setup format clean
 
+# What one step of DeepSeek-V3 costs, a trace and a picture of it, and a real run of a small model.
 demo: build
-	@sh examples/demo.sh "$(SLUICE)"
+	@mkdir -p demo
+	@echo; echo "1. sluice simulate: one training step of DeepSeek-V3 on 2,048 H800s, published plan"; echo
+	@$(SLUICE) simulate --trace demo/deepseek-v3-step.json
+	@$(SLUICE) schedule dualpipe --ranks 8 --microbatches 20 --format svg -o demo/dualpipe.svg
+	@echo; echo "   open demo/deepseek-v3-step.json in https://ui.perfetto.dev, demo/dualpipe.svg in a browser"
+ifndef NO_MPI
+	@echo; echo "2. sluice train: the same engine trains a small model of V3's shape on 4 ranks"; echo
+	@$(SLUICE) train examples/tiny-deepseek-v3.yaml --ranks 4
+endif
 
 test: setup
 	$(SWIFT_BUILD) --build-tests
