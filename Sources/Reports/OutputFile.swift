@@ -1,4 +1,5 @@
 import Documents
+import Quantities
 
 #if canImport(Glibc)
   import Glibc
@@ -112,7 +113,7 @@ public struct OutputFile: ~Copyable {
     guard written + buffer.count <= limit else {
       throw ConfigurationError(
         file: path,
-        rule: "would be larger than the limit of \(limit >> 20) MiB; nothing was written")
+        rule: "would be larger than the limit of \(ByteCount(limit)); nothing was written")
     }
     var done = 0
     while done < buffer.count {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Costs
 import Documents
 import Foundation
 import Plans
@@ -64,7 +65,7 @@ private func isBadInput(_ error: any Error) -> Bool {
     if error is MPIError { return true }
   #endif
   return error is ConfigurationError || error is PlanError || error is ScheduleError
-    || error is ScheduleFileError || error is CommandError
+    || error is ScheduleFileError || error is CommandError || error is NumberTableError
 }
 
 /// Hands what was printed to the system, which may refuse it: a full disk, a closed pipe.

@@ -12,6 +12,7 @@ struct Sluice: ParsableCommand {
       """,
     subcommands: [
       ModelCommand.self, ClusterCommand.self, PlanCommand.self, ScheduleCommand.self,
+      CostCommand.self, SimulateCommand.self, CompareCommand.self,
     ])
 
   static func main() {

@@ -1,0 +1,221 @@
+import Foundation
+import Simulation
+
+/// The figures of a simulated step as programs read them: every key carries its unit.
+///
+/// `split_seconds` is read at pipeline position 0 of the slowest data-parallel replica and adds up to
+/// `step_seconds`; the other two splits are the mean over positions and every position.
+/// `communication_seconds` is per step on that same rank, `memory_bytes` of the fullest one.
+public struct StepFigures: Encodable, Sendable {
+  /// Degrees of parallelism; `dp` is the ranks over the product of tp, pp and cp.
+  public struct Degrees: Encodable, Sendable {
+    public var dp: Int
+    public var tp: Int
+    public var pp: Int
+    public var cp: Int
+    public var ep: Int
+  }
+
+  /// Seconds of a step by what the compute stream does.
+  public struct Split: Encodable, Sendable {
+    public var forward: Double
+    public var bubble: Double
+    public var backwardInput: Double
+    public var backwardWeight: Double
+    public var overlapped: Double
+    public var optimizer: Double
+
+    init(_ split: StepReport.Split) {
+      forward = split.forward
+      bubble = split.bubble
+      backwardInput = split.backwardInput
+      backwardWeight = split.backwardWeight
+      overlapped = split.overlapped
+      optimizer = split.optimizer
+    }
+
+    /// The parts with the names that people read, in the order of the page.
+    var parts: [(name: String, seconds: Double)] {
+      [
+        ("forward", forward), ("backward for input", backwardInput),
+        ("backward for weight", backwardWeight), ("overlapped", overlapped),
+        ("bubble", bubble), ("optimizer", optimizer),
+      ]
+    }
+  }
+
+  /// A figure with attention counted on and below the diagonal, and in full.
+  public struct Attention: Encodable, Sendable {
+    public var causal: Double
+    public var nonCausal: Double
+  }
+
+  /// Hardware FLOPs count what is really carried out, so there is one way only.
+  public struct Hardware: Encodable, Sendable {
+    public var causal: Double
+  }
+
+  /// Seconds of one kind of communication.
+  public struct Communication: Encodable, Sendable {
+    public var total: Double
+    public var exposed: Double
+    public var waiting: Double
+    public var hidden: Double
+
+    init(_ communication: StepReport.Communication) {
+      total = communication.total
+      exposed = communication.exposed
+      waiting = communication.waiting
+      hidden = communication.hidden
+    }
+  }
+
+  /// All kinds.
+  public struct Communications: Encodable, Sendable {
+    public var expert: Communication
+    public var pipeline: Communication
+    public var data: Communication
+    public var tensor: Communication
+    public var context: Communication
+
+    var kinds: [(name: String, time: Communication)] {
+      [
+        ("expert", expert), ("pipeline", pipeline), ("data", data), ("tensor", tensor),
+        ("context", context),
+      ]
+    }
+  }
+
+  /// Bytes of one rank at its peak.
+  public struct Memory: Encodable, Sendable {
+    public var peak: Int
+    public var limit: Int
+    public var parameters: Int
+    public var gradients: Int
+    public var optimizer: Int
+    public var activations: Int
+    public var communication: Int
+
+    init(_ memory: StepReport.Memory) {
+      peak = memory.peak
+      limit = memory.limit
+      parameters = memory.parameters
+      gradients = memory.gradients
+      optimizer = memory.optimizer
+      activations = memory.activations
+      communication = memory.communication
+    }
+  }
+
+  /// A pipeline position with what it holds.
+  public struct Stage: Encodable, Sendable {
+    public var position: Int
+    public var stages: [Int]
+    public var units: [String]
+    public var splitSeconds: Split
+    public var memoryBytes: Memory
+    public var fits: Bool
+  }
+
+  /// What training on a number of tokens takes.
+  public struct Budget: Encodable, Sendable {
+    public var tokens: Double
+    public var gpuHours: Double
+    public var usDollars: Double
+    public var days: Double
+  }
+
+  public var model: String
+  public var cluster: String
+  public var plan: String
+  public var ranks: Int
+  public var degrees: Degrees
+  public var stepSeconds: Double
+  public var splitSeconds: Split
+  public var splitSecondsMean: Split
+  public var splitSecondsByPosition: [Split]
+  public var tokensPerStep: Int
+  public var tokensPerSecond: Double
+  public var tokensPerSecondPerGpu: Double
+  public var tokensPerDay: Double
+  public var tflopsPerGpu: Attention
+  public var mfu: Attention
+  public var hfu: Hardware
+  public var gpuHoursPerTrillionTokens: Double
+  public var usDollarsPerGpuHour: Double
+  public var usDollarsPerTrillionTokens: Double
+  public var budget: Budget?
+  public var communicationSeconds: Communications
+  public var memoryBytes: Memory
+  public var fullestPosition: Int
+  public var fits: Bool
+  public var stages: [Stage]
+  public var operations: Int
+  /// Inputs that no publication gives, as the plan and the cluster choose them.
+  public var assumptions: [String]
+  let isBidirectional: Bool
+
+  private enum CodingKeys: String, CodingKey {
+    case model, cluster, plan, ranks, degrees, stepSeconds, splitSeconds, splitSecondsMean
+    case splitSecondsByPosition, tokensPerStep, tokensPerSecond, tokensPerSecondPerGpu
+    case tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens, usDollarsPerGpuHour
+    case usDollarsPerTrillionTokens, budget, communicationSeconds, memoryBytes, fullestPosition
+    case fits, stages, operations, assumptions
+  }
+
+  /// Reads a report.
+  ///
+  /// - Parameters:
+  ///   - price: US dollars for a GPU for an hour; nil for the cluster's, else 2.
+  ///   - tokens: a budget of tokens to price, if one is asked for.
+  public init(
+    _ report: StepReport, of step: PlannedStep, price: Double? = nil, tokens: Double? = nil
+  ) {
+    let plan = step.placed.plan
+    let price = price ?? step.cluster.price?.value ?? 2
+    model = report.model
+    cluster = report.cluster
+    self.plan = report.plan
+    ranks = report.ranks
+    let mesh = plan.tensorParallel * plan.pipelineParallel * plan.contextParallel
+    degrees = Degrees(
+      dp: report.ranks / mesh, tp: plan.tensorParallel, pp: plan.pipelineParallel,
+      cp: plan.contextParallel, ep: plan.expertParallel)
+    stepSeconds = report.stepSeconds
+    splitSeconds = Split(report.split)
+    splitSecondsMean = Split(report.splitMean)
+    splitSecondsByPosition = report.splitByPosition.map { Split($0) }
+    tokensPerStep = report.tokensPerStep
+    tokensPerSecond = report.tokensPerSecond
+    tokensPerSecondPerGpu = report.tokensPerSecondPerGPU
+    tokensPerDay = report.tokensPerDay
+    tflopsPerGpu = Attention(
+      causal: report.flopsPerGPUCausal / 1e12, nonCausal: report.flopsPerGPUNonCausal / 1e12)
+    mfu = Attention(causal: report.mfuCausal, nonCausal: report.mfuNonCausal)
+    hfu = Hardware(causal: report.hfuCausal)
+    gpuHoursPerTrillionTokens = report.gpuHours(tokens: 1e12)
+    usDollarsPerGpuHour = price
+    usDollarsPerTrillionTokens = report.gpuHours(tokens: 1e12) * price
+    budget = tokens.map { tokens in
+      Budget(
+        tokens: tokens, gpuHours: report.gpuHours(tokens: tokens),
+        usDollars: report.gpuHours(tokens: tokens) * price, days: tokens / report.tokensPerDay)
+    }
+    communicationSeconds = Communications(
+      expert: Communication(report.expert), pipeline: Communication(report.pipeline),
+      data: Communication(report.data), tensor: Communication(report.tensor),
+      context: Communication(report.context))
+    memoryBytes = Memory(report.memory)
+    fullestPosition = report.memory.position
+    fits = report.fits
+    stages = report.stages.map { stage in
+      Stage(
+        position: stage.position, stages: stage.stages, units: stage.units,
+        splitSeconds: Split(stage.split), memoryBytes: Memory(stage.memory),
+        fits: stage.memory.peak <= stage.memory.limit)
+    }
+    operations = report.operations
+    assumptions = Assumptions.of(step)
+    isBidirectional = plan.isBidirectional
+  }
+}

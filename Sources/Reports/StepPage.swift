@@ -1,0 +1,174 @@
+import Quantities
+
+extension StepFigures {
+  /// The most lines and columns of the page.
+  private static let lines = 40
+  private static let columns = 100
+
+  /// The figures as a page: what a step costs, where its time goes, what fills memory.
+  public var page: String {
+    var blocks = [heading, summary, beside(splitTable, communicationTable)]
+    blocks.append(assumptionLines)
+    let used = blocks.reduce(0) { $0 + $1.count + 1 }
+    blocks.insert(memoryTable(lines: Self.lines - used), at: 3)
+    return blocks.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") + "\n" }
+      .joined(separator: "\n")
+  }
+
+  private var heading: [String] {
+    var degrees = "dp \(self.degrees.dp), pp \(self.degrees.pp)"
+    if self.degrees.tp > 1 { degrees += ", tp \(self.degrees.tp)" }
+    if self.degrees.cp > 1 { degrees += ", cp \(self.degrees.cp)" }
+    if self.degrees.ep > 1 { degrees += ", ep \(self.degrees.ep)" }
+    return [
+      "\(model) on \(counted(ranks, "GPU")) of \(cluster), plan \(plan): \(degrees)"
+    ]
+  }
+
+  private var summary: [String] {
+    var table = TextTable([.left, .left])
+    table.add(
+      "step", "\(fixed(stepSeconds, decimals: 3)) s for \(large(Double(tokensPerStep))) tokens")
+    table.add(
+      "throughput",
+      "\(large(tokensPerDay)) tokens a day, \(large(tokensPerSecond)) a second, "
+        + "\(threeFigures(tokensPerSecondPerGpu)) a second and GPU")
+    table.add(
+      "efficiency",
+      "\(threeFigures(tflopsPerGpu.causal)) TFLOPS per GPU, MFU \(percent(mfu.causal)) "
+        + "(non-causal \(threeFigures(tflopsPerGpu.nonCausal)), \(percent(mfu.nonCausal))); "
+        + "HFU \(percent(hfu.causal))")
+    let price = "at \(fixed(usDollarsPerGpuHour, decimals: 2)) US$ an hour"
+    table.add(
+      "cost",
+      "\(large(gpuHoursPerTrillionTokens)) GPU-hours and \(large(usDollarsPerTrillionTokens)) US$ "
+        + "per trillion tokens, \(price)")
+    if let budget {
+      table.add(
+        "budget",
+        "\(large(budget.tokens)) tokens: \(large(budget.gpuHours)) GPU-hours, "
+          + "\(large(budget.usDollars)) US$, \(threeFigures(budget.days)) days")
+    }
+    let room = memoryBytes.limit - memoryBytes.peak
+    table.add(
+      "memory",
+      "\(gibibytes(memoryBytes.peak)) of \(gibibytes(memoryBytes.limit)) GiB on the fullest rank "
+        + "(position \(fullestPosition)): "
+        + (fits ? "fits" : "does NOT fit, \(gibibytes(-room)) GiB too much"))
+    return lines(table)
+  }
+
+  private var splitTable: [String] {
+    var table = TextTable([.left])
+    table.add("seconds of a step", "position 0", "", "mean")
+    for (part, mean) in zip(splitSeconds.parts, splitSecondsMean.parts) {
+      table.add(
+        part.name, fixed(part.seconds, decimals: 3), percent(part.seconds / stepSeconds),
+        fixed(mean.seconds, decimals: 3))
+    }
+    return lines(table)
+  }
+
+  private var communicationTable: [String] {
+    var table = TextTable([.left])
+    table.indent = 0
+    table.add("communication, s", "total", "hidden", "exposed", "waiting")
+    for (name, time) in communicationSeconds.kinds where time.total + time.waiting > 0 {
+      table.add(
+        name, fixed(time.total, decimals: 3), fixed(time.hidden, decimals: 3),
+        fixed(time.exposed, decimals: 3), fixed(time.waiting, decimals: 3))
+    }
+    if table.rows.count == 1 { table.add("none") }
+    return lines(table)
+  }
+
+  private var assumptionLines: [String] {
+    let text = "Assumed: " + assumptions.joined(separator: "; ") + "."
+    let broken = wrapped(text, width: Self.columns - 2)
+    let shown = Array(broken.prefix(3))
+    guard broken.count > shown.count else { return shown }
+    return shown.dropLast() + ["… (all of it with --json)"]
+  }
+
+  /// A line per position; neighbours that are alike share one, and what does not fit is left out
+  /// around the fullest.
+  private func memoryTable(lines limit: Int) -> [String] {
+    var rows: [(positions: ClosedRange<Int>, cells: [String])] = []
+    for stage in stages {
+      let cells = cells(of: stage)
+      if let last = rows.indices.last, rows[last].cells == cells {
+        rows[last].positions = rows[last].positions.lowerBound...stage.position
+      } else {
+        rows.append((stage.position...stage.position, cells))
+      }
+    }
+    let room = max(4, limit - 2)
+    var hidden = 0
+    if rows.count > room {
+      let fullest = rows.firstIndex { $0.positions.contains(fullestPosition) } ?? 0
+      let kept = Set(Array(0..<room - 3) + [fullest, rows.count - 1])
+      hidden = rows.count - kept.count
+      rows = rows.indices.filter(kept.contains).map { rows[$0] }
+    }
+    var table = TextTable([.left, .right, .right, .right, .right, .right, .right, .left])
+    table.gap = 1
+    table.add(
+      "memory, GiB", "params", "grads", "optim.", "activ.", "comm.", "peak", "holds")
+    for row in rows {
+      let (first, last) = (row.positions.lowerBound, row.positions.upperBound)
+      table.add(
+        [first == last ? "position \(first)" : "positions \(first)-\(last)"] + row.cells)
+    }
+    var text = lines(table)
+    if hidden > 0 { text.append("  … \(counted(hidden, "more line")), all of them with --json") }
+    return text
+  }
+
+  private func cells(of stage: Stage) -> [String] {
+    let memory = stage.memoryBytes
+    let parts = [
+      memory.parameters, memory.gradients, memory.optimizer, memory.activations,
+      memory.communication, memory.peak,
+    ]
+    let mark = stage.fits ? "" : " (too much)"
+    return parts.map(gibibytes) + [" " + shortened(stage.units.joined(separator: " + ")) + mark]
+  }
+
+  // MARK: - Text
+
+  private func lines(_ table: TextTable) -> [String] {
+    table.text().split(separator: "\n").map { $0.count > Self.columns ? cut($0) : String($0) }
+  }
+
+  /// The words of the field for parts of a model, which leave room on a line.
+  private func shortened(_ units: String) -> String {
+    var text = units
+    for (long, short) in [("embedding", "embed"), ("mixture", "MoE"), ("1 MTP", "MTP")] {
+      text = text.split(separator: long, omittingEmptySubsequences: false).joined(separator: short)
+    }
+    return text
+  }
+
+  private func cut(_ line: Substring) -> String { line.prefix(Self.columns - 1) + "…" }
+
+  /// Two blocks side by side.
+  private func beside(_ left: [String], _ right: [String]) -> [String] {
+    let width = (left.map(\.count).max() ?? 0) + 4
+    return (0..<max(left.count, right.count)).map { row in
+      let start = row < left.count ? left[row] : ""
+      guard row < right.count else { return start }
+      return start + String(repeating: " ", count: width - start.count) + right[row]
+    }
+  }
+
+  private func gibibytes(_ bytes: Int) -> String { fixed(Double(bytes) / 0x1p30, decimals: 1) }
+}
+
+/// A large number in the short form of the field: `14.8 T`, `2.79 M`.
+func large(_ value: Double) -> String {
+  let units: [(Double, String)] = [(1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")]
+  for (size, name) in units where value >= size * 0.9995 {
+    return threeFigures(value / size) + name
+  }
+  return threeFigures(value)
+}

@@ -1,0 +1,52 @@
+import ArgumentParser
+import Documents
+import Plans
+import Reports
+import Simulation
+
+/// `sluice compare`: several plans of one model on one cluster.
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Simulate several plans side by side and say what makes the difference.",
+    discussion: """
+      Example:
+        sluice plan deepseek-v3 --print > even.yaml
+        sluice compare deepseek-v3 even.yaml
+      """)
+
+  @Argument(
+    help: "Two to six plans: names (see sluice plan --list) or files.",
+    completion: .file(extensions: ["yaml", "yml"]))
+  var plans: [String]
+
+  @OptionGroup var place: PlaceOptions
+
+  @OptionGroup var money: MoneyOptions
+
+  @Flag(help: "Print all figures of all plans as a JSON list.")
+  var json = false
+
+  func run() throws {
+    guard (2...6).contains(plans.count) else {
+      throw CommandError("compare takes two to six plans, not \(plans.count)")
+    }
+    let (price, tokens) = try money.values()
+    var entries: [PlanComparison.Entry] = []
+    for name in plans {
+      let scene = try place.scene(plan: name)
+      do {
+        let step = try PlannedStep(
+          architecture: scene.architecture, cluster: scene.cluster, plan: scene.plan)
+        entries.append(
+          .init(
+            plan: scene.plan,
+            figures: StepFigures(step.report(), of: step, price: price, tokens: tokens)))
+      } catch let error as PlanError {
+        throw CommandError("\(name): \(error)")
+      }
+    }
+    let comparison = PlanComparison(entries)
+    show(json ? try jsonText(entries.map(\.figures)) : comparison.text)
+  }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Plans
+import Quantities
+import Reports
+import Simulation
+
+/// `sluice simulate`: one training step on a virtual clock.
+struct SimulateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate",
+    abstract: "Say what one training step of a model costs on a cluster under a plan.",
+    discussion: """
+      Example:
+        sluice simulate
+        sluice simulate --set plan.expert-load=balanced --tokens 14.8T
+        sluice simulate --model llama-3.1-70b --plan mine.yaml --trace step.json
+      """)
+
+  @OptionGroup var place: PlaceOptions
+
+  @Option(
+    help: "The plan: a name (see sluice plan --list) or a file.",
+    completion: .file(extensions: ["yaml", "yml"]))
+  var plan = "deepseek-v3"
+
+  @OptionGroup var money: MoneyOptions
+
+  @Flag(help: "Print all figures as JSON.")
+  var json = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a Chrome and Perfetto trace of the step.", valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var trace: String?
+
+  @Option(
+    parsing: .upToNextOption, help: "The pipeline positions that the trace shows; by default all.")
+  var tracePositions: [Int] = []
+
+  @Option(help: "The largest size of the trace.")
+  var traceLimit = "512 MiB"
+
+  func run() throws {
+    let (price, tokens) = try money.values()
+    let scene = try place.scene(plan: plan)
+    let step = try PlannedStep(
+      architecture: scene.architecture, cluster: scene.cluster, plan: scene.plan)
+    var simulation = step.simulation
+    simulation.keepsSpans = trace != nil
+    let result = simulation.run()
+    let report = StepReport(result, placed: step.placed, cluster: step.cluster)
+    if let trace { try write(result, of: step, to: trace) }
+    let figures = StepFigures(report, of: step, price: price, tokens: tokens)
+    show(json ? try jsonText(figures) : figures.page)
+  }
+
+  private func write(_ result: StepResult, of step: PlannedStep, to path: String) throws {
+    var trace = StepTrace(result, of: step)
+    if !tracePositions.isEmpty {
+      for position in tracePositions {
+        try checked("trace-positions", position, in: 0...step.input.ranks.count - 1)
+      }
+      trace.positions = Set(tracePositions)
+    }
+    switch ByteCount.parse(traceLimit) {
+    case .value(let size): trace.limit = Int(size.bytes)
+    case .refused(let rule): throw CommandError("--trace-limit \(traceLimit): \(rule)")
+    }
+    try trace.write(to: path)
+  }
+}
+
+/// Price and budget.
+struct MoneyOptions: ParsableArguments {
+  @Option(help: "US dollars for a GPU for an hour; by default the cluster's, else 2.")
+  var price: Double?
+
+  @Option(help: "A budget of tokens to price, such as 14.8T.")
+  var tokens: String?
+
+  /// Both, if given.
+  func values() throws(CommandError) -> (price: Double?, tokens: Double?) {
+    if let price, !(price.isFinite && price >= 0 && price <= 1e6) {
+      throw CommandError("--price \(price): must be from 0 to 1,000,000 US$")
+    }
+    guard let tokens else { return (price, nil) }
+    let units: [Character: Double] = ["k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12]
+    let unit = tokens.last.flatMap { units[$0] }
+    let digits = unit == nil ? tokens[...] : tokens.dropLast()
+    let plain = digits.allSatisfy { $0.isASCII && ($0.isNumber || $0 == "." || $0 == "e") }
+    guard plain, let number = Double(digits), number > 0, number * (unit ?? 1) <= 1e18 else {
+      throw CommandError(
+        "--tokens \(tokens): expected a number above 0 such as 14.8T; units: k, M, B, T")
+    }
+    return (price, number * (unit ?? 1))
+  }
+}
