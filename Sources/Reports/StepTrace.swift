@@ -165,7 +165,7 @@ private struct TraceNames {
     case .norm(let stage): field("gradient norm of stage \(stage)", "optimizer")
     case .agree: field("agree on the norm", "optimizer")
     case .update(let stage): field("update stage \(stage)", "optimizer")
-    case .gather(let stage): field("gather parameters of stage \(stage)", "optimizer")
+    case .settle(let stage): field("gather parameters of stage \(stage)", "optimizer")
     }
   }
 

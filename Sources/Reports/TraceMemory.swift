@@ -77,7 +77,7 @@ private struct MemoryWalk {
     case .reduce(let stage): walk(stages[stage].reduce.steps[...], of: stage, start, end)
     case .norm(let stage): walk(stages[stage].norm.steps[...], of: stage, start, end)
     case .update(let stage): walk(stages[stage].update.steps[...], of: stage, start, end)
-    case .gather(let stage): walk(stages[stage].gather.steps[...], of: stage, start, end)
+    case .settle(let stage): walk(stages[stage].settle.steps[...], of: stage, start, end)
     case .handOver, .agree: break
     }
     if let highest, highest.total > max(before, total) { samples.append(highest) }

@@ -35,11 +35,42 @@ struct ActionCatalog<P: Pricing> {
   /// - Parameters:
   ///   - slowness: of each rank; one entry stands for a group of equal ranks.
   ///   - offsets: when each comes, after the first.
-  mutating func records(of item: Item, slowness: [Double], offsets: [Int64]) -> [ActionRecord] {
+  ///   - members: their numbers in the world.
+  mutating func records(
+    of item: Item, slowness: [Double], offsets: [Int64], members: Range<Int>
+  ) -> [ActionRecord] {
     guard let key = key(of: item, slowness, offsets) else { return [] }
+    if let recorded = input.recorded { return replay(item, key, recorded, members) }
     if replays, let known = records[key] { return known }
     let made = simulate(item, key)
     if replays { records[key] = made }
+    return made
+  }
+
+  /// Simulates an action with the rows that a run recorded.
+  private mutating func replay(
+    _ item: Item, _ key: ActionKey, _ recorded: RecordedRows, _ members: Range<Int>
+  ) -> [ActionRecord] {
+    let (forward, backward): (Action, Action)
+    switch item {
+    case .run(let action): (forward, backward) = (action, action)
+    case .overlapped(let first, let second): (forward, backward) = (first, second)
+    default: return []
+    }
+    func rows(_ rank: Int, _ action: Action) -> ExchangeRows {
+      recorded[rank: rank, stage: action.stage, microbatch: action.microbatch]
+        ?? input.balancedRows[action.stage]
+    }
+    let ranks = members.enumerated().map { index, rank in
+      ActionRank(
+        forwardRows: rows(rank, forward), backwardRows: rows(rank, backward),
+        slowness: key.slowness[index], offset: key.offsets[index])
+    }
+    let made = ActionSimulation(
+      item: item, stages: input.stages.map { Optional($0) }, pricing: pricing, ranks: ranks,
+      keepsSpans: keepsSpans
+    ).run()
+    simulatedOperations += made.reduce(0) { $0 + $1.operations }
     return made
   }
 

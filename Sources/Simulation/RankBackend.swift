@@ -56,7 +56,8 @@ struct RankBackend<P: Pricing>: Backend {
       let members = world.ranks[first..<first + size]
       let start = members.map(\.clock).min() ?? 0
       world.groups[group].records = world.catalog.records(
-        of: item, slowness: members.map(\.slowness), offsets: members.map { $0.clock - start })
+        of: item, slowness: members.map(\.slowness), offsets: members.map { $0.clock - start },
+        members: first..<first + size)
     }
     take(world.groups[group].records[index - first], item)
     takenRound = round

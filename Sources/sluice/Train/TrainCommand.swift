@@ -1,0 +1,187 @@
+#if MPI
+  import ArgumentParser
+  import Documents
+  import Foundation
+  import MessagePassing
+  import OpenMPI
+  import Training
+
+  /// `sluice train`: a real run on CPU ranks.
+  struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "train",
+      abstract: "Train a model for real, on ranks of this machine or under mpirun.",
+      discussion: """
+        Signals are obeyed between two steps, after a checkpoint: SIGINT and SIGTERM end the run with
+        status \(Training.ExitStatus.interrupted.rawValue), SIGUSR1 with status 0.
+
+        Exit statuses:
+        \(Training.ExitStatus.allCases.map { "  \($0.rawValue)  \($0.meaning)" }
+          .joined(separator: "\n"))
+
+        Example:
+          sluice train examples/tiny-deepseek-v3.yaml --ranks 4
+          sluice train examples/tiny-deepseek-v3.yaml --ranks 4 --resume
+          mpirun -np 4 sluice train examples/tiny-deepseek-v3.yaml --set steps=200
+        """)
+
+    @Argument(help: "The run file.", completion: .file(extensions: ["yaml", "yml"]))
+    var run: String
+
+    @Option(help: "Start so many ranks on this machine, through mpirun if more than one.")
+    var ranks: Int?
+
+    @Option(
+      name: .customLong("set"),
+      help: "Replace a value of the run file, as key=value; may be repeated.")
+    var overrides: [String] = []
+
+    @Flag(help: "Go on from the newest checkpoint in the run's folder.")
+    var resume = false
+
+    @Flag(help: "Check everything, print placement and predicted memory, and train nothing.")
+    var dryRun = false
+
+    @Option(help: "Seconds that a rank waits for another before it ends the run; 0 for ever.")
+    var timeout = 600.0
+
+    @Option(help: "End after so many steps, with a checkpoint.")
+    var stopAfter: Int?
+
+    func run() throws {
+      guard timeout.isFinite, timeout >= 0, timeout <= 1e6 else {
+        throw CommandError("--timeout \(timeout): must be from 0 to 1,000,000 s")
+      }
+      if let stopAfter, stopAfter < 1 {
+        throw CommandError("--stop-after \(stopAfter): must be at least 1")
+      }
+      try prepareProcessor()
+      let signals = StopSignals()
+      if Launch.isRank { return try runAsRank(signals) }
+      let file = try RunFile.read(path: run, overrides: overrides)
+      let count = try checkedRanks(of: file)
+      // What can be found wrong here is said here, once, and before any rank starts.
+      let prepared = try PreparedRun(file, ranks: count)
+      if dryRun { return show(try RunOutline(prepared).text) }
+      if count > 1 { try launch(count, signals) }
+      let isLive = isatty(STDOUT_FILENO) != 0
+      let wish = try withRanksAsThreads(1, timeout: limit) { communicator in
+        try train(prepared, communicator, signals, isLive: isLive)
+      }
+      try end(wish[0])
+    }
+
+    private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout) }
+
+    /// The ranks that are asked for, if the plan has as many.
+    private func checkedRanks(of file: RunFile) throws -> Int {
+      let count = ranks ?? 1
+      guard (1...4096).contains(count) else {
+        throw CommandError("--ranks \(count): must be from 1 to 4096")
+      }
+      let wanted = file.plan.worldSize
+      guard count == wanted else {
+        let given = ranks == nil ? "this is one" : "--ranks says \(count)"
+        throw CommandError(
+          "the plan of \(file.file) has \(wanted) ranks, and \(given); try --ranks \(wanted)")
+      }
+      return count
+    }
+
+    /// Starts the ranks, waits for them and ends as they did.
+    private func launch(_ count: Int, _ signals: StopSignals) throws -> Never {
+      var arguments = Array(CommandLine.arguments.dropFirst())
+      if let place = arguments.firstIndex(of: "--ranks") {
+        arguments.removeSubrange(place...min(place + 1, arguments.count - 1))
+      }
+      arguments.removeAll { $0.hasPrefix("--ranks=") }
+      let launch = Launch(
+        ranks: count, command: [Launch.ownPath] + arguments,
+        environment: [
+          TrainCommand.launched: "1", TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0",
+        ])
+      let outcome = try launch.run(signals)
+      if outcome.status == 0 { try end(outcome.wish) }
+      Foundation.exit(outcome.status)
+    }
+
+    /// Ranks that sluice started say 0 when a signal ended them: whoever got the signal knows.
+    private static let launched = "SLUICE_LAUNCHED"
+    /// Whether the terminal shows what is overwritten; a rank's own isatty is always true.
+    private static let live = "SLUICE_LIVE"
+
+    private func runAsRank(_ signals: StopSignals) throws {
+      if let failure = ranksFailure { throw failure }
+      var wish = StopWish.goOn
+      try MPISession.run(timeout: limit, status: { (trainingStatus(of: $0) ?? .badInput).rawValue })
+      { world in
+        do {
+          let prepared = try agreed(world) {
+            try PreparedRun(
+              try RunFile.read(path: run, overrides: overrides), ranks: world.size)
+          }
+          if dryRun {
+            if world.rank == 0 { show(try RunOutline(prepared).text) }
+          } else {
+            let isLive = getenv(TrainCommand.live).map { String(cString: $0) } == "1"
+            wish = try train(prepared, world, signals, isLive: isLive)
+          }
+        } catch {
+          // An error that all ranks see alike is said once, by rank 0.
+          if world.rank > 0 { usleep(700_000) }
+          throw error
+        }
+      }
+      if getenv(TrainCommand.launched) == nil { try end(wish) }
+    }
+
+    private var ranksFailure: CommandError? {
+      let started = getenv("OMPI_COMM_WORLD_SIZE").flatMap { Int(String(cString: $0)) }
+      guard let ranks, let size = started, ranks != size else { return nil }
+      return CommandError("--ranks \(ranks): mpirun has started \(size)")
+    }
+
+    private func train(
+      _ prepared: PreparedRun, _ communicator: any Communicator, _ signals: StopSignals,
+      isLive: Bool
+    ) throws -> StopWish {
+      let training = try TrainingRun(prepared, communicator, resuming: resume)
+      let first = training.state.step
+      var board = ProgressBoard(
+        training.run, ranks: communicator.size, isLive: isLive,
+        isSilent: communicator.rank != 0)
+      board.begin(training.notices, step: first)
+      var wish = StopWish.goOn
+      try training.finish(
+        wantsStop: {
+          wish = signals.poll()
+          if let stopAfter, training.state.step - first >= stopAfter { wish = max(wish, .stop) }
+          return wish > .goOn
+        }, report: { board.show($0) })
+      let agreed = try communicator.allReduce(wish.rawValue, .maximum)
+      wish = StopWish(rawValue: agreed) ?? .goOn
+      board.end(isFinished: training.isFinished, wish)
+      return training.isFinished ? .goOn : wish
+    }
+
+    private func end(_ wish: StopWish) throws {
+      try flushOutput()
+      Foundation.exit(
+        (wish == .interrupt ? Training.ExitStatus.interrupted : .success).rawValue)
+    }
+  }
+
+  /// The value that `body` makes, if it makes one on every rank; else the first rank that could not
+  /// says why, and the others wait for their end.
+  func agreed<Value>(
+    _ communicator: any Communicator, _ body: () throws -> Value
+  ) throws -> Value {
+    let outcome = Result { try body() }
+    let own: Int
+    if case .failure = outcome { own = communicator.rank } else { own = .max }
+    let first = try communicator.allReduce(own, .minimum)
+    if first == .max || first == communicator.rank { return try outcome.get() }
+    try communicator.barrier()
+    return try outcome.get()
+  }
+#endif
