@@ -24,6 +24,7 @@ extension Plan {
     }
     add("stages-per-rank", stagesPerRank)
     add("send-mode", sendMode.rawValue)
+    add("scatter-pipeline-sends", scattersPipelineSends)
     add("collective-algorithm", collectiveAlgorithm.rawValue)
     add("fused-attention", fusedAttention)
     if let fusedHead { add("fused-head", fusedHead) }

@@ -108,6 +108,9 @@ public struct Plan: Hashable, Sendable {
   public var schedule = ScheduleSource.named("1f1b")
   /// When the sends of a pipeline rank start.
   public var sendMode = SendMode.batched
+  /// Whether the ranks of a tensor-parallel group, which hold the same activations, each send a part to
+  /// the next stage and gather the whole there over the node's own links (arXiv 2104.04473 section 4.1).
+  public var scattersPipelineSends = false
   /// What is stored, multiplied and sent in which format.
   public var precision = PrecisionRecipe.bfloat16
   /// What the backward pass computes again.

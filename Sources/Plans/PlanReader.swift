@@ -61,6 +61,13 @@ struct PlanReader {
       "stages-per-rank", .integer(in: 1...4096), default: plan.usualStagesPerRank)
     plan.sendMode = try table.value(
       "send-mode", .choice(Plan.SendMode.self), default: plan.sendMode)
+    plan.scattersPipelineSends = try table.value(
+      "scatter-pipeline-sends", .boolean, default: plan.scattersPipelineSends)
+    guard !plan.scattersPipelineSends || (plan.tensorParallel > 1 && !plan.sequenceParallel) else {
+      throw table.error(
+        "only ranks of a tensor-parallel group without sequence-parallel hold the same activations",
+        at: "scatter-pipeline-sends")
+    }
   }
 
   private mutating func readMemory() throws(ConfigurationError) {

@@ -217,6 +217,7 @@ extension Emission {
     start(
       kind, outputs: [fresh], inputs: [out], stream: stream, bytesPerRow: bytes, rows: rows,
       .backwardInput)
+    if stream == .tensor, !lowering.setting.overlapsTensorExchange { waitFor([fresh]) }
     flushWeights()
     contribute(fresh, to: node.inputs[0])
   }

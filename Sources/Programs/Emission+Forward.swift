@@ -25,9 +25,6 @@ extension Emission {
     }
   }
 
-  func parameterBuffer(_ id: ParameterID) -> BufferID { lowering.parameters[id.index].buffer }
-  func gradientBuffer(_ id: ParameterID) -> BufferID { lowering.parameters[id.index].gradient }
-
   private func forwardEmbedding(_ node: Node) {
     let out = outputBuffer(node.outputs[0])
     let tokens = lowering.setting.tokens
@@ -139,7 +136,7 @@ extension Emission {
     emit(
       .convert(
         .transpose, rows: .fixed(parameter.rows), columns: parameter.columns, from: .float8,
-        to: .float8), outputs: [out], inputs: [parameter.buffer], half)
+        to: .float8), outputs: [out], inputs: [parameterBuffer(id)], half)
     return out
   }
 

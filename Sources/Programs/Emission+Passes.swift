@@ -41,10 +41,15 @@ extension Emission {
     if let output = graph.output { gradients[output.index] = lowering.outputGradient }
     for index in graph.nodes.indices.reversed() {
       let node = graph.nodes[index]
-      if node.layer != current.layer || index == graph.nodes.count - 1 { enterLayer(of: index) }
+      if node.layer != current.layer || index == graph.nodes.count - 1 {
+        deferReductions()
+        enterLayer(of: index)
+      }
       current = node
       emitBackward(of: index)
     }
+    deferReductions()
+    finishReductions()
     flushWeights()
     waitForAll()
     if case .input? = graph.nodes.first?.kind, let target = lowering.inputGradient {
@@ -76,6 +81,7 @@ extension Emission {
   func splitOffWeights() -> Emission {
     let half = Emission(lowering, .backwardWeight)
     half.items = weightItems
+    half.transfers = transfers
     return half
   }
 }

@@ -30,6 +30,10 @@ final class Emission {
   var weightGradients: [Int: BufferID] = [:]
   /// A transfer that has not been waited for, by the buffer that it writes.
   var pending: [BufferID: Int] = [:]
+  /// Parameters gathered and gradients not yet reduced in this pass, by parameter (ZeRO 3 and 2).
+  var gathered: [Int: BufferID] = [:]
+  var wholeGradients: [Int: BufferID] = [:]
+  var lastReduction: Int?
   /// Nodes whose forward has been run again in this pass.
   var rerun: Set<Int> = []
   var isRecomputing = false

@@ -35,6 +35,9 @@ public struct LoweringSetting: Hashable, Sendable {
   public var fusedHead: Bool
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
+  /// The gradient's exchange within a tensor-parallel group runs beside the weight products that follow;
+  /// else they wait for it.
+  public var overlapsTensorExchange: Bool
   /// 0: every copy keeps the whole optimizer state; 1: each copy keeps a shard; 2: gradients are sharded
   /// too; 3: and parameters.
   public var zeroStage: Int
@@ -49,7 +52,7 @@ public struct LoweringSetting: Hashable, Sendable {
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
     sequenceParallel: Bool = false, recipe: Recipe = .float32,
     recomputation: Recomputation = .none, fusedAttention: Bool = true, fusedHead: Bool = true,
-    dropout: Bool = false,
+    dropout: Bool = false, overlapsTensorExchange: Bool = true,
     zeroStage: Int = 1, gradientCopies: Int = 1, expertCopies: Int = 1
   ) {
     self.sequences = sequences
@@ -63,6 +66,7 @@ public struct LoweringSetting: Hashable, Sendable {
     self.fusedAttention = fusedAttention
     self.fusedHead = fusedHead
     self.dropout = dropout
+    self.overlapsTensorExchange = overlapsTensorExchange
     self.zeroStage = zeroStage
     self.gradientCopies = gradientCopies
     self.expertCopies = expertCopies
@@ -87,7 +91,8 @@ extension LoweringSetting {
       sequenceParallel: plan.sequenceParallel, recipe: Recipe(plan.precision),
       recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
       fusedHead: plan.fusedHead ?? (plan.precision.linearOperands == .float32),
-      dropout: plan.dropout, zeroStage: plan.zeroStage.rawValue, gradientCopies: replicas,
+      dropout: plan.dropout, overlapsTensorExchange: plan.overlap.tensorExchange,
+      zeroStage: plan.zeroStage.rawValue, gradientCopies: replicas,
       expertCopies: replicas / plan.expertParallel)
   }
 

@@ -54,7 +54,10 @@ extension StageProgram {
     segment.shards =
       isSharded ? segment.folds : Array(repeating: 0..<segment.elements, count: copies)
     segment.shardElements = segment.shards.map(\.count).max() ?? 0
-    if copies > 1 { addReduction(&segment, uses: uses, isSharded: isSharded, setting) }
+    // From ZeRO stage 2 on every backward has reduced its layers' gradients already.
+    if copies > 1 && setting.zeroStage < 2 {
+      addReduction(&segment, uses: uses, isSharded: isSharded, setting)
+    }
     let gradients = members.map { parameters[$0].gradient }
     if copies == 1, segment.isShared {
       for use in gradients.dropFirst() {
@@ -123,7 +126,7 @@ extension StageProgram {
       Operation(
         .adamW(elements: owned), outputs: weights + state, inputs: source, phase: .optimizer,
         pass: .backwardWeight, layer: -1))
-    guard isSharded else { return }
+    guard isSharded, setting.zeroStage < 3 else { return }
     let index = Int32(update.transfers.count)
     update.transfers.append(
       Transfer(

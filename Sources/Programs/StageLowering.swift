@@ -57,19 +57,30 @@ final class StageLowering {
       if let known = parameters.first(where: { $0.isSameTensor(as: parameter) }) {
         parameter.buffer = known.buffer
       } else {
-        parameter.buffer = buffer(
-          Buffer(
-            name, .parameter, .stage, rows: .fixed(parameter.rows), columns: parameter.columns,
-            format: setting.recipe.parameter))
+        parameter.buffer = stageBuffer(
+          name, .parameter, parameter, isSharded: shardsParameter(parameter),
+          setting.recipe.parameter)
       }
       if parameter.isTrained {
-        parameter.gradient = buffer(
-          Buffer(
-            "\(name) gradient", .gradient, .stage, rows: .fixed(parameter.rows),
-            columns: parameter.columns, format: setting.recipe.gradient))
+        parameter.gradient = stageBuffer(
+          "\(name) gradient", .gradient, parameter, isSharded: shardsGradient(parameter),
+          setting.recipe.gradient)
       }
       parameters.append(parameter)
     }
+  }
+
+  /// A buffer of the stage for a whole parameter, or for this rank's shard of it.
+  private func stageBuffer(
+    _ name: String, _ use: Buffer.Use, _ parameter: StageParameter, isSharded: Bool,
+    _ format: Format
+  ) -> BufferID {
+    let copies = copies(isExpert: parameter.isExpert)
+    let shard = (parameter.elements + copies - 1) / copies
+    return buffer(
+      Buffer(
+        name, use, .stage, rows: .fixed(isSharded ? shard : parameter.rows),
+        columns: isSharded ? 1 : parameter.columns, format: format))
   }
 
   func buffer(_ buffer: Buffer) -> BufferID {

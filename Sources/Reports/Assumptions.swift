@@ -31,16 +31,16 @@ enum Assumptions {
     }
     return list
   }
+}
 
-  /// `15 x 4, 1`.
-  private static func runs(_ counts: [Int]) -> String {
-    var parts: [String] = []
-    var index = 0
-    while index < counts.count {
-      let end = counts[index...].firstIndex { $0 != counts[index] } ?? counts.count
-      parts.append(end - index > 1 ? "\(end - index) x \(counts[index])" : "\(counts[index])")
-      index = end
-    }
-    return parts.joined(separator: ", ")
+/// Equal neighbours taken together: `15 x 4, 1`.
+func runs(_ counts: [Int]) -> String {
+  var parts: [String] = []
+  var index = 0
+  while index < counts.count {
+    let end = counts[index...].firstIndex { $0 != counts[index] } ?? counts.count
+    parts.append(end - index > 1 ? "\(end - index) x \(counts[index])" : "\(counts[index])")
+    index = end
   }
+  return parts.joined(separator: ", ")
 }

@@ -28,7 +28,10 @@ public struct PlanComparison: Sendable {
     var text = "\(first.model) on \(first.cluster)\n"
     text += figureTable.text() + "\n" + settingTable
     text += "What makes the difference to \(first.plan)\n"
-    for entry in entries.dropFirst() { text += "  " + difference(of: entry.figures) + "\n" }
+    for entry in entries.dropFirst() {
+      let lines = wrapped(difference(of: entry.figures), width: 96)
+      text += "  " + lines.joined(separator: "\n    ") + "\n"
+    }
     return text
   }
 
@@ -133,7 +136,14 @@ public struct PlanComparison: Sendable {
         plan.recomputation.modules.map(\.rawValue).joined(separator: " ")
       }
     },
-    Setting(name: "layout") { "\($0.layout)" },
+    Setting(name: "layout") { plan in
+      switch plan.layout {
+      case .even: "even"
+      case .balanced: "balanced"
+      case .layers(let counts): "layers " + runs(counts)
+      case .units(let counts): "units " + runs(counts)
+      }
+    },
     Setting(name: "nodes-per-token") { plan in plan.nodesPerToken.map { "\($0)" } ?? "any" },
     Setting(name: "communication-sms") { "\($0.communicationSMs)" },
     Setting(name: "computation-sms") { plan in plan.computationSMs.map { "\($0)" } ?? "all" },

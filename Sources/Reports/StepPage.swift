@@ -90,8 +90,8 @@ extension StepFigures {
     return shown.dropLast() + ["… (all of it with --json)"]
   }
 
-  /// A line per position; neighbours that are alike share one, and what does not fit is left out
-  /// around the fullest.
+  /// A line per position; neighbours that are alike share one, and of many some are shown: the ends,
+  /// the fullest and others in between.
   private func memoryTable(lines limit: Int) -> [String] {
     var rows: [(positions: ClosedRange<Int>, cells: [String])] = []
     for stage in stages {
@@ -102,14 +102,11 @@ extension StepFigures {
         rows.append((stage.position...stage.position, cells))
       }
     }
-    let room = max(4, limit - 2)
-    var hidden = 0
-    if rows.count > room {
-      let fullest = rows.firstIndex { $0.positions.contains(fullestPosition) } ?? 0
-      let kept = Set(Array(0..<room - 3) + [fullest, rows.count - 1])
-      hidden = rows.count - kept.count
-      rows = rows.indices.filter(kept.contains).map { rows[$0] }
+    let kept = chosen(of: rows.count, most: min(10, limit - 2)) {
+      rows[$0].positions.contains(fullestPosition)
     }
+    let hidden = rows.count - kept.count
+    rows = kept.map { rows[$0] }
     var table = TextTable([.left, .right, .right, .right, .right, .right, .right, .left])
     table.gap = 1
     table.add(
@@ -120,8 +117,17 @@ extension StepFigures {
         [first == last ? "position \(first)" : "positions \(first)-\(last)"] + row.cells)
     }
     var text = lines(table)
-    if hidden > 0 { text.append("  … \(counted(hidden, "more line")), all of them with --json") }
+    if hidden > 0 {
+      text.append("  and \(counted(hidden, "line")) between them, which --json shows")
+    }
     return text
+  }
+
+  /// Indices that stand for all: the ends, the ones that must be shown, others evenly in between.
+  private func chosen(of count: Int, most: Int, mustShow: (Int) -> Bool) -> [Int] {
+    guard count > most else { return Array(0..<count) }
+    let spread = (0..<most - 1).map { $0 * (count - 1) / (most - 2) }
+    return Set(spread + (0..<count).filter(mustShow)).sorted()
   }
 
   private func cells(of stage: Stage) -> [String] {
@@ -153,7 +159,7 @@ extension StepFigures {
 
   /// Two blocks side by side.
   private func beside(_ left: [String], _ right: [String]) -> [String] {
-    let width = (left.map(\.count).max() ?? 0) + 4
+    let width = (left.map(\.count).max() ?? 0) + 2
     return (0..<max(left.count, right.count)).map { row in
       let start = row < left.count ? left[row] : ""
       guard row < right.count else { return start }

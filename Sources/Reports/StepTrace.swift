@@ -29,12 +29,19 @@ public struct StepTrace: Sendable {
   /// Writes the trace; the file appears only when all of it is written.
   ///
   /// - Throws: `ConfigurationError` if it would exceed the limit or cannot be written.
-  public func write(to path: String) throws(ConfigurationError) {
+  ///
+  /// - Parameter progress: called before each rank with the number of ranks that are done and their
+  ///   total.
+  public func write(
+    to path: String, progress: (Int, Int) -> Void = { _, _ in }
+  ) throws(ConfigurationError) {
     var file = try OutputFile(path: path, limit: limit)
     do throws(ConfigurationError) {
       try file.write("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")
       var names = TraceNames(step.input)
-      for rank in result.ranks where positions?.contains(rank.position) ?? true {
+      let ranks = result.ranks.filter { positions?.contains($0.position) ?? true }
+      for (done, rank) in ranks.enumerated() {
+        progress(done, ranks.count)
         try write(rank, &names, to: &file)
       }
       // A last event without a comma behind it; it also says what the trace is of.

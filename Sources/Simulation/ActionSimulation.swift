@@ -13,6 +13,7 @@ struct ActionRecord: Sendable {
   var expert = Exposure()
   var tensor = Exposure()
   var context = Exposure()
+  var data = Exposure()
   var memory = MemoryChange()
   var flops = 0.0
   var causalFLOPs = 0.0
@@ -254,6 +255,7 @@ private struct ActionBackend<P: Pricing>: Backend {
     switch transfer.stream {
     case .expert: record.expert.total += total
     case .tensor: record.tensor.total += total
+    case .data: record.data.total += total
     default: record.context.total += total
     }
     if simulation.keepsSpans {
@@ -272,6 +274,7 @@ private struct ActionBackend<P: Pricing>: Backend {
     switch transfer.stream {
     case .expert: record.expert.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
     case .tensor: record.tensor.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
+    case .data: record.data.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
     default: record.context.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
     }
     if simulation.keepsSpans {

@@ -81,6 +81,7 @@ struct RankBackend<P: Pricing>: Backend {
     rank.expert += record.expert
     rank.tensor += record.tensor
     rank.context += record.context
+    rank.data += record.data
     rank.memory.apply(record.memory)
     rank.split.add(item, duration)
     rank.lastActionEnd = rank.clock

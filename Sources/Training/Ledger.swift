@@ -34,6 +34,8 @@ public struct Ledger: Sendable {
   public var messages: [Message] = []
   /// Aligned bytes that were live when most were, by use.
   public var peak = MemoryUse()
+  /// Bytes between the ends of the rank's memory: what the peak takes with the holes in it.
+  public var footprint = 0
   /// Tokens that this rank sent to each rank of its expert group, and rows of experts that it computed,
   /// by exchange in the order of the routing.
   public var exchanges: [ExchangeCounts] = []

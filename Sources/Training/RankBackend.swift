@@ -99,6 +99,7 @@ final class RankBackend: Backend {
     ledger.matmulFLOPs = bench.matmulFLOPs
     ledger.attentionFLOPs = bench.attentionFLOPs
     ledger.peak = arena.peak
+    ledger.footprint = arena.top
     return ledger
   }
 

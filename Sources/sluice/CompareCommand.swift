@@ -36,8 +36,7 @@ struct CompareCommand: ParsableCommand {
     for name in plans {
       let scene = try place.scene(plan: name)
       do {
-        let step = try PlannedStep(
-          architecture: scene.architecture, cluster: scene.cluster, plan: scene.plan)
+        let step = try scene.step()
         entries.append(
           .init(
             plan: scene.plan,

@@ -1,4 +1,5 @@
 import Documents
+import Foundation
 import Reports
 
 /// Prints text that ends with its own newline.
@@ -14,3 +15,6 @@ func show(_ text: String, in path: String?) throws(ConfigurationError) {
 func withoutPrefix(_ noun: String, _ overrides: [String]) -> [String] {
   overrides.map { $0.hasPrefix("\(noun).") ? String($0.dropFirst(noun.count + 1)) : $0 }
 }
+
+/// Says something on the terminal beside the output.
+func note(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }

@@ -2,8 +2,10 @@ import ArgumentParser
 import Clusters
 import Documents
 import Models
+import Planning
 import Plans
 import Quantities
+import Simulation
 
 /// The model and the cluster that a command is about, with overrides of all three files.
 struct PlaceOptions: ParsableArguments {
@@ -50,10 +52,23 @@ struct Scene {
   var cluster: Cluster
   var plan: Plan
 
+  /// The same scene with a layout by cost turned into counts of layers.
+  func resolved() throws -> Scene {
+    guard plan.layout == .balanced else { return self }
+    var scene = self
+    scene.plan = try plan.balanced(for: architecture, on: cluster)
+    return scene
+  }
+
   /// The plan placed on model and cluster.
-  func placed() throws(PlanError) -> PlacedPlan {
-    try plan.validated(
+  func placed() throws -> PlacedPlan {
+    try resolved().plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
       multiprocessors: cluster.device.multiprocessors.value)
+  }
+
+  /// The plan ready to be simulated.
+  func step() throws -> PlannedStep {
+    try PlannedStep(architecture: architecture, cluster: cluster, plan: try resolved().plan)
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Plans
 import Quantities
 import Reports
@@ -43,9 +44,7 @@ struct SimulateCommand: ParsableCommand {
 
   func run() throws {
     let (price, tokens) = try money.values()
-    let scene = try place.scene(plan: plan)
-    let step = try PlannedStep(
-      architecture: scene.architecture, cluster: scene.cluster, plan: scene.plan)
+    let step = try place.scene(plan: plan).step()
     var simulation = step.simulation
     simulation.keepsSpans = trace != nil
     let result = simulation.run()
@@ -67,7 +66,11 @@ struct SimulateCommand: ParsableCommand {
     case .value(let size): trace.limit = Int(size.bytes)
     case .refused(let rule): throw CommandError("--trace-limit \(traceLimit): \(rule)")
     }
-    try trace.write(to: path)
+    let isTerminal = isatty(2) == 1
+    try trace.write(to: path) { done, all in
+      if isTerminal { note("\rtrace: \(done * 100 / max(1, all)) %") }
+    }
+    if isTerminal { note("\r\(path): open it at https://ui.perfetto.dev\n") }
   }
 }
 

@@ -99,15 +99,16 @@ struct Bookkeeper {
     ]
     for recipe in [Recipe.float32, .bfloat16, .deepSeekFloat8] {
       for recomputation in recomputations {
-        for (tensor, expert, sequenceParallel) in [
-          (1, 1, false), (1, 2, false), (2, 1, true), (2, 2, false),
+        for (tensor, expert, sequenceParallel, zero) in [
+          (1, 1, false, 1), (1, 2, false, 3), (2, 1, true, 2), (2, 2, false, 0),
         ] {
           list.append(
             LoweringSetting(
               sequences: 2, sequenceLength: 8, tensor: tensor, expert: expert,
               sequenceParallel: sequenceParallel, recipe: recipe, recomputation: recomputation,
               fusedAttention: recomputation != .selective,
-              dropout: recomputation == .selective))
+              dropout: recomputation == .selective, zeroStage: zero, gradientCopies: 4,
+              expertCopies: 4 / expert))
         }
       }
     }

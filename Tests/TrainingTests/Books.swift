@@ -8,18 +8,24 @@ import Training
 /// bytes of messages and the order of each stream, with the row counts that a run recorded.
 struct Books: Backend {
   let programs: [StageProgram]
-  let exchanges: [ExchangeCounts]
+  private let exchanges: [[Int]: ExchangeCounts]
+  /// This rank's place in its expert group.
+  private let place: Int
   var flops = 0.0
   var live = 0
   var peak = 0
   var pipelineBytes = 0
   var exchangeBytes = 0
   var order: [Ledger.Entry] = []
-  private var sizes: [String: Int] = [:]
+  private var sizes: [Int: Int] = [:]
 
-  init(_ programs: [StageProgram], local: [Int], _ exchanges: [ExchangeCounts]) {
+  init(
+    _ programs: [StageProgram], local: [Int], _ exchanges: [ExchangeCounts], place: Int
+  ) {
     self.programs = programs
-    self.exchanges = exchanges
+    self.place = place
+    self.exchanges = Dictionary(
+      exchanges.map { ([$0.stage, $0.microbatch, $0.exchange], $0) }, uniquingKeysWith: { $1 })
     for stage in local {
       for buffer in programs[stage].buffers where buffer.scope == .stage {
         guard case .fixed(let rows) = buffer.rows else { continue }
@@ -36,10 +42,7 @@ struct Books: Backend {
 
   private func rows(_ rows: Rows, _ instance: Instance) -> Int {
     func counts(_ exchange: Int) -> ExchangeCounts? {
-      exchanges.first {
-        $0.stage == Int(instance.stage) && $0.microbatch == Int(instance.microbatch)
-          && $0.exchange == exchange
-      }
+      exchanges[[Int(instance.stage), Int(instance.microbatch), exchange]]
     }
     switch rows {
     case .fixed(let count): return count
@@ -49,8 +52,8 @@ struct Books: Backend {
     }
   }
 
-  private func key(_ buffer: BufferID, _ stage: Int, _ microbatch: Int) -> String {
-    "\(stage) \(microbatch) \(buffer.index)"
+  private func key(_ buffer: BufferID, _ stage: Int, _ microbatch: Int) -> Int {
+    ((microbatch + 1) * programs.count + stage) << 32 + Int(buffer.index)
   }
 
   mutating func begin(_ item: Item, index: Int) -> Beginning { .walk }
@@ -78,10 +81,24 @@ struct Books: Backend {
   {
     let work = program.transfers[transfer]
     order.append(.transfer(instance, index: transfer))
-    if work.kind.isExpertPayload {
-      exchangeBytes += rows(work.rows, instance) * work.bytesPerRow
+    switch work.kind {
+    case .dispatch(let exchange), .combineBackward(let exchange):
+      countExchange(exchange, \.sent, work, instance)
+    case .combine(let exchange), .dispatchBackward(let exchange):
+      countExchange(exchange, \.received, work, instance)
+    default: break
     }
     return TransferHandle(-1)
+  }
+
+  /// What goes to other ranks: a rank's own tokens stay.
+  private mutating func countExchange(
+    _ exchange: Int, _ rows: KeyPath<ExchangeCounts, [Int]>, _ work: Transfer,
+    _ instance: Instance
+  ) {
+    let key = [Int(instance.stage), Int(instance.microbatch), exchange]
+    guard let rows = exchanges[key]?[keyPath: rows] else { return }
+    exchangeBytes += (rows.reduce(0, +) - rows[place]) * work.bytesPerRow
   }
 
   private var messages: [PipelineTransfer] = []

@@ -50,7 +50,9 @@ import Training
       let ledger = report.ledgers[1]
       let own = RankProgram(
         schedule: schedule, rank: plan.mesh.coordinates(of: rank).pipeline)
-      var books = Books(programs, local: own.stages, ledger.exchanges)
+      var books = Books(
+        programs, local: own.stages, ledger.exchanges,
+        place: plan.mesh.expertCoordinate(of: rank))
       var engine = Engine(own, stages: programs)
       #expect(engine.advance(&books) == .finished)
       #expect(Double(ledger.matmulFLOPs + ledger.attentionFLOPs) == books.flops, "\(what)")
@@ -59,7 +61,8 @@ import Training
       #expect(ledger.bytes(of: .pipeline) == books.pipelineBytes, "\(what), rank \(rank)")
       let sent = [Ledger.MessageKind.dispatch, .combine, .combineBackward, .dispatchBackward]
         .reduce(0) { $0 + ledger.bytes(of: $1) }
-      #expect(plan.expertParallel == 1 || sent > 0)
+      #expect(sent == books.exchangeBytes, "\(what), rank \(rank)")
+      #expect((sent > 0) == (plan.expertParallel > 1))
     }
     if plan.expertParallel == 1, plan.dataParallel > 1 || plan.isBidirectional {
       expectReductionBytes(reports, programs, plan, what)
