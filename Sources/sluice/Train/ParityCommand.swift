@@ -16,7 +16,7 @@
         """)
 
     @Argument(help: "The run file.", completion: .file(extensions: ["yaml", "yml"]))
-    var run: String
+    var file: String
 
     @Option(
       name: .customLong("plan"),
@@ -53,12 +53,12 @@
       let own =
         plan.contains("=")
         ? plan.split(separator: ",").map { "plan.\($0)" } : ["plan=\(plan)"]
-      let file = try RunFile.read(path: run, overrides: overrides + own)
-      let ranks = file.plan.worldSize
+      let described = try RunFile.read(path: file, overrides: overrides + own)
+      let ranks = described.plan.worldSize
       guard ranks <= 64 else {
         throw CommandError("the plan \(plan) has \(ranks) ranks; parity takes at most 64")
       }
-      return try StepSnapshot(firstStepOf: PreparedRun(file, ranks: ranks), ranks: ranks)
+      return try StepSnapshot(firstStepOf: PreparedRun(described, ranks: ranks), ranks: ranks)
     }
   }
 #endif

@@ -26,7 +26,7 @@
         """)
 
     @Argument(help: "The run file.", completion: .file(extensions: ["yaml", "yml"]))
-    var run: String
+    var file: String
 
     @Option(help: "Start so many ranks on this machine, through mpirun if more than one.")
     var ranks: Int?
@@ -58,10 +58,10 @@
       try prepareProcessor()
       let signals = StopSignals()
       if Launch.isRank { return try runAsRank(signals) }
-      let file = try RunFile.read(path: run, overrides: overrides)
-      let count = try checkedRanks(of: file)
+      let described = try RunFile.read(path: file, overrides: overrides)
+      let count = try checkedRanks(of: described)
       // What can be found wrong here is said here, once, and before any rank starts.
-      let prepared = try PreparedRun(file, ranks: count)
+      let prepared = try PreparedRun(described, ranks: count)
       if dryRun { return show(try RunOutline(prepared).text) }
       if count > 1 { try launch(count, signals) }
       let isLive = isatty(STDOUT_FILENO) != 0
@@ -74,16 +74,16 @@
     private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout) }
 
     /// The ranks that are asked for, if the plan has as many.
-    private func checkedRanks(of file: RunFile) throws -> Int {
+    private func checkedRanks(of run: RunFile) throws -> Int {
       let count = ranks ?? 1
       guard (1...4096).contains(count) else {
         throw CommandError("--ranks \(count): must be from 1 to 4096")
       }
-      let wanted = file.plan.worldSize
+      let wanted = run.plan.worldSize
       guard count == wanted else {
         let given = ranks == nil ? "this is one" : "--ranks says \(count)"
         throw CommandError(
-          "the plan of \(file.file) has \(wanted) ranks, and \(given); try --ranks \(wanted)")
+          "the plan of \(run.file) has \(wanted) ranks, and \(given); try --ranks \(wanted)")
       }
       return count
     }
@@ -118,7 +118,7 @@
         do {
           let prepared = try agreed(world) {
             try PreparedRun(
-              try RunFile.read(path: run, overrides: overrides), ranks: world.size)
+              try RunFile.read(path: file, overrides: overrides), ranks: world.size)
           }
           if dryRun {
             if world.rank == 0 { show(try RunOutline(prepared).text) }
