@@ -58,6 +58,7 @@ let package = Package(
       shipping: [.embedInCode("Components")]),
     room("Simulation", ["Engines", "Costs", "Collectives", heap]),
     room("Planning", ["Simulation"]),
+    room("Validation", ["Simulation"], shipping: [.embedInCode("Published")]),
     .systemLibrary(
       name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
     .systemLibrary(
@@ -77,7 +78,7 @@ let package = Package(
     .executableTarget(
       name: "sluice",
       dependencies: [
-        "Reports", arguments,
+        "Reports", "Validation", arguments,
         .target(name: "Training", condition: withMPI),
         .target(name: "OpenMPI", condition: withMPI),
       ],
@@ -100,10 +101,13 @@ let package = Package(
     tests(of: "Costs"),
     tests(of: "Simulation"),
     tests(of: "Planning"),
+    tests(of: "Validation"),
     tests(of: "MessagePassing", ["OpenMPI"]),
     tests(of: "Kernels"),
     tests(of: "Training"),
     tests(of: "Reports"),
+    // Starts the built program; it needs nothing of it to be linked.
+    .testTarget(name: "RunTests", resources: [.copy("Fixtures")], swiftSettings: strict),
     .executableTarget(
       name: "bench-kernels", dependencies: ["Kernels"], path: "benchmarks/kernels",
       swiftSettings: strict),

@@ -206,6 +206,7 @@ extension StageProgram {
 
   /// The largest number of transfers in one of its programs.
   var mostTransfers: Int {
-    [forward, backward, backwardInput, backwardWeight, reduce, update].map(\.transfers.count).max() ?? 0
+    [forward, backward, backwardInput, backwardWeight, reduce, update].map(\.transfers.count).max()
+      ?? 0
   }
 }

@@ -110,7 +110,9 @@ extension StageLowering {
     setting.zeroStage >= 3 && parameter.isTrained && copies(isExpert: parameter.isExpert) > 1
   }
 
-  /// ZeRO stage 2: a rank keeps a shard of the gradient. A fused head writes its own in the forward.
+  /// ZeRO stage 2: a rank keeps a shard of the gradient.
+  ///
+  /// A fused head writes its own in the forward.
   func shardsGradient(_ id: ParameterID) -> Bool { shardsGradient(graph.parameters[id.index]) }
 
   func shardsGradient(_ parameter: StageParameter) -> Bool {

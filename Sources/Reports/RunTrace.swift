@@ -7,45 +7,25 @@ import Schedules
 ///
 /// Each rank makes its own part; one of them writes the parts of all to a file.
 public struct RunTrace: Sendable {
+  /// What lasted for a span.
+  public enum Work: Hashable, Sendable {
+    /// An operation or a transfer of a stage's program, by its index.
+    case operation(Instance, index: Int)
+    case transfer(Instance, index: Int)
+    /// A message between pipeline ranks.
+    case message(Boundary, isSend: Bool, stage: Int, microbatch: Int)
+  }
+
   /// The events of one rank as text.
   public private(set) var text = ""
   private let rank: Int
   private let stages: [StageProgram]
+  private var open: (instance: Instance, start: UInt64, end: UInt64)?
 
-  /// Describes what a rank did.
-  ///
-  /// - Parameters:
-  ///   - operations: the operations that were carried out, in order: one for each span of an operation.
-  ///   - timeline: spans in picoseconds since the start of the step.
-  ///   - stages: the programs of all stages.
-  public init(
-    rank: Int, operations: [(instance: Instance, index: Int)], _ timeline: Timeline,
-    stages: [StageProgram]
-  ) {
+  /// Begins the part of a rank; `stages` are the programs of all stages.
+  public init(rank: Int, stages: [StageProgram]) {
     self.rank = rank
     self.stages = stages
-    begin()
-    var next = 0
-    var open: (instance: Instance, start: Int64, end: Int64)?
-    for span in timeline.spans {
-      guard case .operation = span.kind, next < operations.count else {
-        event("wait", "wait", span.stream, span.start, span.end)
-        continue
-      }
-      let (instance, index) = operations[next]
-      next += 1
-      if let known = open, known.instance == instance {
-        open?.end = span.end
-      } else {
-        if let open { action(open) }
-        open = (instance, span.start, span.end)
-      }
-      event(name(instance, index), "\(instance.pass)", span.stream, span.start, span.end)
-    }
-    if let open { action(open) }
-  }
-
-  private mutating func begin() {
     text +=
       "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":\(rank),\"args\":"
       + "{\"name\":\"rank \(rank)\"}},\n"
@@ -56,13 +36,29 @@ public struct RunTrace: Sendable {
     }
   }
 
-  private func name(_ instance: Instance, _ index: Int) -> String {
-    guard instance.microbatch >= 0 else { return "optimizer" }
-    let program = stages[Int(instance.stage)].program(for: instance.pass)
-    return program.operations[index].traceName
+  /// Adds a span, in nanoseconds since the start of the step; those of one stream in their order.
+  ///
+  /// - Parameter isWait: whether the rank stood still for the work.
+  public mutating func add(
+    _ work: Work, _ stream: Stream, isWait: Bool, start: UInt64, end: UInt64
+  ) {
+    if case .operation(let instance, _) = work {
+      if let known = open, known.instance == instance {
+        open?.end = end
+      } else {
+        close()
+        open = (instance, start, end)
+      }
+    }
+    let (name, category) = title(work)
+    event(
+      isWait ? "wait for \(name)" : name, isWait ? "wait" : category, stream, start, end)
   }
 
-  private mutating func action(_ span: (instance: Instance, start: Int64, end: Int64)) {
+  /// Ends the part; to be called behind the last span.
+  public mutating func close() {
+    guard let span = open else { return }
+    open = nil
     let instance = span.instance
     let name =
       instance.microbatch < 0
@@ -71,13 +67,35 @@ public struct RunTrace: Sendable {
     event(name, "action", .compute, span.start, span.end)
   }
 
+  private func title(_ work: Work) -> (name: String, category: String) {
+    switch work {
+    case .operation(let instance, let index):
+      guard let program = program(instance) else { return ("optimizer", "optimizer") }
+      return (program.operations[index].traceName, "\(instance.pass)")
+    case .transfer(let instance, let index):
+      guard let program = program(instance) else { return ("gradients, parameters", "optimizer") }
+      return (program.transfers[index].traceName, "\(instance.pass)")
+    case .message(let boundary, let isSend, let stage, let microbatch):
+      return (
+        "\(isSend ? "send" : "receive") \(boundary) of stage \(stage), microbatch \(microbatch)",
+        "message"
+      )
+    }
+  }
+
+  /// The program of an action; nil for the optimizer's, which belong to no microbatch.
+  private func program(_ instance: Instance) -> Program? {
+    guard instance.microbatch >= 0 else { return nil }
+    return stages[Int(instance.stage)].program(for: instance.pass)
+  }
+
   private mutating func event(
-    _ name: String, _ category: String, _ stream: Stream, _ start: Int64, _ end: Int64
+    _ name: String, _ category: String, _ stream: Stream, _ start: UInt64, _ end: UInt64
   ) {
     text +=
       "{\"name\":\"\(name)\",\"cat\":\"\(category)\",\"ph\":\"X\",\"pid\":\(rank),"
-      + "\"tid\":\(stream.rawValue),\"ts\":\(Double(start) / 1e6),"
-      + "\"dur\":\(Double(end - start) / 1e6)},\n"
+      + "\"tid\":\(stream.rawValue),\"ts\":\(Double(start) / 1e3),"
+      + "\"dur\":\(Double(end - start) / 1e3)},\n"
   }
 
   /// Writes the parts of all ranks, one behind the other, as one file.

@@ -112,6 +112,8 @@ private struct ActionBackend<P: Pricing>: Backend {
   let meetings: Meetings
   let isPair: Bool
   var clock: Int64
+  /// When the host has issued all so far: a kernel cannot start earlier.
+  private var hostClock: Int64
   var record = ActionRecord()
   private var transfers: [Started] = []
   private var streamEnd = [Int64](repeating: 0, count: Stream.allCases.count)
@@ -139,6 +141,7 @@ private struct ActionBackend<P: Pricing>: Backend {
     self.rank = rank
     self.meetings = meetings
     clock = rank.offset
+    hostClock = rank.offset
     if case .overlapped = simulation.item { isPair = true } else { isPair = false }
   }
 
@@ -175,6 +178,8 @@ private struct ActionBackend<P: Pricing>: Backend {
     let work = program.operations[operation]
     let seconds = simulation.pricing.seconds(of: work, rows: rows, isOverlapped: isPair)
     let duration = picoseconds(seconds * rank.slowness)
+    hostClock += picoseconds(simulation.pricing.hostSeconds(of: work))
+    clock = max(clock, hostClock)
     record.operations += 1
     record.busy += duration
     let flops = work.kernel.flops { rows($0) }
@@ -198,9 +203,10 @@ private struct ActionBackend<P: Pricing>: Backend {
   {
     let work = program.transfers[transfer]
     let stream = work.stream
+    hostClock += picoseconds(simulation.pricing.hostSecondsOfTransfer)
     let slot = Int(stream.rawValue)
     var started = Started(
-      stream: stream, sequence: sequence[slot], started: clock, payload: 0,
+      stream: stream, sequence: sequence[slot], started: max(clock, hostClock), payload: 0,
       index: Int32(transfer), isForward: instance.pass == .forward)
     switch work.kind {
     case .counts:

@@ -26,9 +26,7 @@ public struct ClusterPricing: Pricing {
     self.plan = plan
     device = try DeviceModel(cluster.device)
     kernels = KernelPricing(device, plan: plan)
-    let network =
-      cluster.node.adapters?.bandwidth.value.value
-      ?? cluster.node.link.bandwidth.value.value
+    let network = cluster.networkBandwidthPerDevice
     let nvlink = cluster.node.link.bandwidth.value.value
     exchange = ExchangeCost(
       try ExchangeConstants(
@@ -68,6 +66,12 @@ public struct ClusterPricing: Pricing {
   public func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
     kernels.seconds(of: operation, rows: rows, isOverlapped: isOverlapped)
   }
+
+  public func hostSeconds(of operation: Operation) -> Double {
+    Double(operation.kernel.launchCount) * cluster.device.launch.host.value.value
+  }
+
+  public var hostSecondsOfTransfer: Double { cluster.device.launch.host.value.value }
 
   public func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice
@@ -148,10 +152,25 @@ public struct ClusterPricing: Pricing {
   public func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double {
     let stride = plan.worldSize / plan.pipelineParallel
     let isInside = cluster.node(of: from * stride) == cluster.node(of: to * stride)
-    return collectives.send(bytes: Double(bytes), insideNode: isInside).seconds
+    guard plan.scattersPipelineSends else {
+      return collectives.send(bytes: Double(bytes), insideNode: isInside).seconds
+    }
+    let part = Double(bytes) / Double(plan.tensorParallel)
+    return collectives.send(bytes: part, insideNode: isInside).seconds
+      + collectives.allGather(bytes: Double(bytes), group: group(.tensor)).seconds
   }
 
   public func secondsOfAgreement() -> Double {
     plan.worldSize == 1 ? 0 : collectives.allReduce(bytes: 8, group: group(.world)).seconds
+  }
+}
+
+extension Cluster {
+  /// The network bandwidth that a device has while all devices of its node send: they share the
+  /// adapters, of which there may be fewer than devices.
+  fileprivate var networkBandwidthPerDevice: Double {
+    guard let adapters = node.adapters else { return node.link.bandwidth.value.value }
+    let share = Double(adapters.count.value) / Double(node.devices.value)
+    return adapters.bandwidth.value.value * min(1, share)
   }
 }

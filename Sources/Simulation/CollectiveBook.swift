@@ -16,7 +16,6 @@ struct CollectiveBook {
 
   private struct Entry {
     var members: [Int] = []
-    var expected: Int
     var ready: Int64 = 0
     var duration: Int64
     var moving: Int64 = -1
@@ -58,15 +57,16 @@ struct CollectiveBook {
     default: preconditionFailure("Only gradients and parameters are reduced and gathered.")
     }
     let part = part(of: replica, group)
-    let key = Key(round: round, stage: stage, group: group, part: part)
+    // All uses of a shared tensor meet in one collective, whichever stages they lie on.
+    let isShared = group == .sharedEmbedding || group == .sharedHead
+    let key = Key(round: round, stage: isShared ? -1 : stage, group: group, part: part)
     let index: Int
     if let found = known[key] {
       index = found
     } else {
       index = entries.count
       known[key] = index
-      entries.append(
-        Entry(expected: expectedMembers(stage, group), duration: duration))
+      entries.append(Entry(duration: duration))
       rounds.append(round)
     }
     entries[index].members.append(rank)
@@ -80,10 +80,6 @@ struct CollectiveBook {
     let tensor = input.plan.tensorParallel
     let expert = tensor * input.plan.contextParallel * input.plan.expertParallel
     return group == .expertGradient ? replica % expert : replica % tensor
-  }
-
-  private func expectedMembers(_ stage: Int, _ group: TransferKind.Group) -> Int {
-    input.holders[stage].count * replicas
   }
 
   /// When the bytes of a collective begin to move and when they are through; nil until that is known.

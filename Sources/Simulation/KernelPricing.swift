@@ -12,6 +12,8 @@ struct KernelPricing: Sendable {
   /// Multiprocessors of compute kernels in overlapped pairs and outside of them.
   private let pairMultiprocessors: Int
   private let loneMultiprocessors: Int
+  /// Bytes that the optimizer moves for one parameter.
+  private let bytesPerUpdate: Double
   private let known = PriceMemory()
 
   init(_ device: DeviceModel, plan: Plan) {
@@ -26,6 +28,12 @@ struct KernelPricing: Sendable {
     self.products = products
     pairMultiprocessors = max(1, device.multiprocessors - plan.communicationSMs)
     loneMultiprocessors = plan.computationSMs ?? device.multiprocessors
+    // The gradient in, master weights and two moments in and out, the working copy out.
+    let recipe = plan.precision
+    let bits =
+      recipe.gradients.bits + 2 * (recipe.masterWeights?.bits ?? 0) + 4 * recipe.moments.bits
+      + recipe.parameterGather.bits * (recipe.masterWeights == nil ? 2 : 1)
+    bytesPerUpdate = Double(bits) / 8
   }
 
   func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
@@ -62,6 +70,8 @@ struct KernelPricing: Sendable {
       return head(tokens, hidden, vocabulary, multiprocessors)
     case .launches(let count, let kind, let size):
       return launches(count, kind, rows(size))
+    case .adamW(let elements):
+      return gap + streaming.cost(.optimizer, bytes: bytesPerUpdate * Double(elements)).seconds
     default:
       let passes = kernel.passes(rows: rows)
       return passes.reduce(0) { $0 + gap + streaming.cost($1.kernel, bytes: $1.bytes).seconds }

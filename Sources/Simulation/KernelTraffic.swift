@@ -13,6 +13,18 @@ struct MemoryPass {
 }
 
 extension Kernel {
+  /// Kernels that a framework launches for it.
+  var launchCount: Int {
+    switch self {
+    // Two batched products forward, four backward; the passes over the square are apart.
+    case .attention(_, fused: false, let pass): pass == .forward ? 2 : 4
+    case .headLoss: 5
+    case .launches(let count, _, _): count
+    case .assembleLatent(_, let pass): pass == .forward ? 4 : 5
+    default: 1
+    }
+  }
+
   /// The rows that a kernel's size depends on, if it has any.
   var rows: Rows? {
     switch self {
@@ -139,8 +151,6 @@ extension Kernel {
   private var optimizerPasses: [MemoryPass] {
     switch self {
     case .squareSum(let elements): [MemoryPass(.elementwise, 4 * Double(elements))]
-    // Gradient, master weights in and out, two moments in and out, the working copy out.
-    case .adamW(let elements): [MemoryPass(.optimizer, 22 * Double(elements))]
     case .fold(let elements): [MemoryPass(.elementwise, 12 * Double(elements))]
     case .clear(let elements): [MemoryPass(.elementwise, 4 * Double(elements))]
     default: []

@@ -40,6 +40,10 @@ public struct ExchangePrice: Hashable, Sendable {
 public protocol Pricing: Sendable {
   /// A kernel on a rank; `isOverlapped` where a communication kernel shares the device.
   func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double
+  /// What the host needs to issue an operation's kernels; it goes on to the next while they run.
+  func hostSeconds(of operation: Operation) -> Double
+  /// What the host needs to issue a transfer.
+  var hostSecondsOfTransfer: Double { get }
   /// Dispatch, combine and their gradients.
   func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice
@@ -49,6 +53,12 @@ public protocol Pricing: Sendable {
   func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double
   /// Agreement of the whole world on one number.
   func secondsOfAgreement() -> Double
+}
+
+extension Pricing {
+  /// A host that costs nothing.
+  public func hostSeconds(of operation: Operation) -> Double { 0 }
+  public var hostSecondsOfTransfer: Double { 0 }
 }
 
 /// Seconds as picoseconds, rounded once where they enter the clock.

@@ -13,11 +13,14 @@ public struct PlannedStep: Sendable {
 
   /// Places and lowers a plan and prices it.
   ///
+  /// - Parameter costs: what the automatic schedules plan with.
   /// - Throws: `PlanError`, `ScheduleError` or `NumberTableError`.
-  public init(architecture: Architecture, cluster: Cluster, plan: Plan) throws {
+  public init(
+    architecture: Architecture, cluster: Cluster, plan: Plan, costs: PassCosts? = nil
+  ) throws {
     placed = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
-      multiprocessors: cluster.device.multiprocessors.value)
+      multiprocessors: cluster.device.multiprocessors.value, costs: costs)
     self.cluster = cluster
     pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
     input = try StepInput(placed, rows: pricing.balancedRows(architecture))

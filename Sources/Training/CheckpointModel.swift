@@ -84,8 +84,8 @@ extension CheckpointModel {
         let sequence = try sequences.sequence(index)
         return sequence.inputs + sequence.labels.suffix(1)
       }
-      // Padding has no label, so it adds nothing to the sum, of which this is the mean.
-      sum += try trainer.evaluate().loss * Double(batch * length)
+      // Padding has no label, so the mean is over what was to be predicted.
+      sum += try trainer.evaluate().loss * Double(lengths[first..<end].reduce(0, +))
     }
     let tokens = lengths.reduce(0, +)
     return Evaluation(loss: sum / Double(tokens), tokens: tokens, sequences: sequences.count)

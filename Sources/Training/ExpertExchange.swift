@@ -56,27 +56,32 @@ extension RankBackend {
     record(.transfer(instance, index: index), transfer.stream)
     var handle = TransferHandle(0)
     attempt {
-      let stage = Int(instance.stage)
-      switch transfer.kind {
-      case .counts(let exchange): handle = try exchangeCounts(transfer, exchange, instance)
-      case .dispatch(let exchange): handle = try dispatch(transfer, exchange, instance)
-      case .combine(let exchange): handle = try combine(transfer, exchange, instance)
-      case .combineBackward(let exchange):
-        handle = try combineBackward(transfer, exchange, instance)
-      case .dispatchBackward(let exchange):
-        handle = try dispatchBackward(transfer, exchange, instance)
-      case .reduceScatter(let group), .allReduce(let group):
-        let isSharded: Bool
-        if case .reduceScatter = transfer.kind { isSharded = true } else { isSharded = false }
-        let reduction = try ReductionInFlight(
-          self, stage: stage, segment: segment(group, stage), isSharded: isSharded)
-        reductions.append(reduction)
-        handle = keep(reduction)
-      case .allGather(let group):
-        handle = keep(try GatherInFlight(self, stage: stage, segment: segment(group, stage)))
-      }
+      handle = keep(
+        try begin(transfer, instance), .transfer(instance, index: index), transfer.stream)
     }
     return handle
+  }
+
+  private func begin(_ transfer: Transfer, _ instance: Instance) throws -> any PendingTransfer {
+    let stage = Int(instance.stage)
+    switch transfer.kind {
+    case .counts(let exchange): return try exchangeCounts(transfer, exchange, instance)
+    case .dispatch(let exchange): return try dispatch(transfer, exchange, instance)
+    case .combine(let exchange): return try combine(transfer, exchange, instance)
+    case .combineBackward(let exchange):
+      return try combineBackward(transfer, exchange, instance)
+    case .dispatchBackward(let exchange):
+      return try dispatchBackward(transfer, exchange, instance)
+    case .reduceScatter(let group), .allReduce(let group):
+      let isSharded: Bool
+      if case .reduceScatter = transfer.kind { isSharded = true } else { isSharded = false }
+      let reduction = try ReductionInFlight(
+        self, stage: stage, segment: segment(group, stage), isSharded: isSharded)
+      reductions.append(reduction)
+      return reduction
+    case .allGather(let group):
+      return try GatherInFlight(self, stage: stage, segment: segment(group, stage))
+    }
   }
 
   private func segment(_ group: TransferKind.Group, _ stage: Int) -> Int {
@@ -165,7 +170,7 @@ extension RankBackend {
 
   private func exchangeCounts(
     _ transfer: Transfer, _ exchange: Int, _ instance: Instance
-  ) throws -> TransferHandle {
+  ) throws -> any PendingTransfer {
     let (tokens, rows) = routes(transfer, transfer.operands[1], instance)
     let table = integers(transfer.operands[0], instance)
     let ranks = assignment.expertRanks
@@ -188,20 +193,19 @@ extension RankBackend {
         try links.experts.startSend(
           UnsafeBufferPointer(start: table + 4 * index, count: 2), to: rank, tag: tag))
     }
-    return keep(
-      ExchangeInFlight(.counts, requests) { backend in
-        let counts = ExchangeCounts(
-          stage: Int(instance.stage), microbatch: Int(instance.microbatch), exchange: exchange,
-          sent: ranks.indices.map { Int(table[4 * $0]) },
-          received: ranks.indices.map { Int(table[4 * $0 + 2]) },
-          routed: ranks.indices.map { Int(table[4 * $0 + 3]) })
-        backend.setCounts(counts, instance)
-      })
+    return ExchangeInFlight(.counts, requests) { backend in
+      let counts = ExchangeCounts(
+        stage: Int(instance.stage), microbatch: Int(instance.microbatch), exchange: exchange,
+        sent: ranks.indices.map { Int(table[4 * $0]) },
+        received: ranks.indices.map { Int(table[4 * $0 + 2]) },
+        routed: ranks.indices.map { Int(table[4 * $0 + 3]) })
+      backend.setCounts(counts, instance)
+    }
   }
 
   private func dispatch(
     _ transfer: Transfer, _ exchange: Int, _ instance: Instance
-  ) throws -> TransferHandle {
+  ) throws -> any PendingTransfer {
     let operands = transfer.operands
     let (hidden, chosen) = (
       assignment.architecture.hiddenSize, mixture(of: transfer).expertsPerToken
@@ -223,22 +227,21 @@ extension RankBackend {
       to: arrived, received: counts.received)
     let (received, numbers) = (floats(operands[0], instance), floats(operands[1], instance))
     let rows = counts.receivedRows
-    return keep(
-      ExchangeInFlight(.dispatch, requests) { _ in
-        copyRows(
-          received, outStride: hidden, arrived, stride: columns, rows: rows, columns: hidden)
-        copyRows(
-          numbers, outStride: chosen, arrived + hidden, stride: columns, rows: rows,
-          columns: chosen)
-        copyRows(
-          numbers + rows * chosen, outStride: chosen, arrived + hidden + chosen, stride: columns,
-          rows: rows, columns: chosen)
-      })
+    return ExchangeInFlight(.dispatch, requests) { _ in
+      copyRows(
+        received, outStride: hidden, arrived, stride: columns, rows: rows, columns: hidden)
+      copyRows(
+        numbers, outStride: chosen, arrived + hidden, stride: columns, rows: rows,
+        columns: chosen)
+      copyRows(
+        numbers + rows * chosen, outStride: chosen, arrived + hidden + chosen, stride: columns,
+        rows: rows, columns: chosen)
+    }
   }
 
   private func combine(
     _ transfer: Transfer, _ exchange: Int, _ instance: Instance
-  ) throws -> TransferHandle {
+  ) throws -> any PendingTransfer {
     let operands = transfer.operands
     let hidden = assignment.architecture.hiddenSize
     let counts = counts(exchange, instance)
@@ -249,21 +252,20 @@ extension RankBackend {
     let combined = floats(operands[0], instance)
     let route = routes(transfer, operands[3], instance).tokens
     let tokens = assignment.plan.tokensPerMicrobatch
-    return keep(
-      ExchangeInFlight(.combine, requests) { _ in
-        fill(combined, with: 0, count: tokens * hidden)
-        var row = arrived
-        for token in route.joined() {
-          let target = combined + token * hidden
-          add(target, target, row, count: hidden)
-          row += hidden
-        }
-      })
+    return ExchangeInFlight(.combine, requests) { _ in
+      fill(combined, with: 0, count: tokens * hidden)
+      var row = arrived
+      for token in route.joined() {
+        let target = combined + token * hidden
+        add(target, target, row, count: hidden)
+        row += hidden
+      }
+    }
   }
 
   private func combineBackward(
     _ transfer: Transfer, _ exchange: Int, _ instance: Instance
-  ) throws -> TransferHandle {
+  ) throws -> any PendingTransfer {
     let operands = transfer.operands
     let hidden = assignment.architecture.hiddenSize
     let counts = counts(exchange, instance)
@@ -276,12 +278,12 @@ extension RankBackend {
     let requests = try exchangeRows(
       .combineBackward, exchange, instance, columns: hidden, from: staging, sent: counts.sent,
       to: floats(operands[0], instance), received: counts.received)
-    return keep(ExchangeInFlight(.combineBackward, requests) { _ in })
+    return ExchangeInFlight(.combineBackward, requests) { _ in }
   }
 
   private func dispatchBackward(
     _ transfer: Transfer, _ exchange: Int, _ instance: Instance
-  ) throws -> TransferHandle {
+  ) throws -> any PendingTransfer {
     let operands = transfer.operands
     let (hidden, chosen) = (
       assignment.architecture.hiddenSize, mixture(of: transfer).expertsPerToken
@@ -301,18 +303,17 @@ extension RankBackend {
     let (gradient, weights) = (floats(operands[0], instance), floats(operands[1], instance))
     let route = routes(transfer, operands[6], instance).tokens
     let tokens = assignment.plan.tokensPerMicrobatch
-    return keep(
-      ExchangeInFlight(.dispatchBackward, requests) { _ in
-        fill(gradient, with: 0, count: tokens * hidden)
-        fill(weights, with: 0, count: tokens * chosen)
-        var row = arrived
-        for token in route.joined() {
-          add(gradient + token * hidden, gradient + token * hidden, row, count: hidden)
-          add(
-            weights + token * chosen, weights + token * chosen, row + hidden, count: chosen)
-          row += columns
-        }
-      })
+    return ExchangeInFlight(.dispatchBackward, requests) { _ in
+      fill(gradient, with: 0, count: tokens * hidden)
+      fill(weights, with: 0, count: tokens * chosen)
+      var row = arrived
+      for token in route.joined() {
+        add(gradient + token * hidden, gradient + token * hidden, row, count: hidden)
+        add(
+          weights + token * chosen, weights + token * chosen, row + hidden, count: chosen)
+        row += columns
+      }
+    }
   }
 }
 

@@ -113,6 +113,11 @@ extension RankBackend {
     }
   }
 
+  private func scale(ofModule module: Int) -> Float {
+    let known = source.labelCount(module: module)
+    return Float(setting.gradientScale(module: module, assignment, known: known))
+  }
+
   private func head(
     _ bound: BoundOperation, tokens: Int, hidden: Int, vocabulary: Int, module: Int
   ) {
@@ -124,7 +129,7 @@ extension RankBackend {
     if case .train = mode {
       loss = headLossBackward(
         bound[0], bound[1], workspace: bound[3], bound.input(0), bound.input(1), labels: labels,
-        shape, scale: Float(setting.gradientScale(module: module, assignment)), on: bench)
+        shape, scale: scale(ofModule: module), on: bench)
     } else {
       loss = headLoss(
         workspace: bound[3], bound.input(0), bound.input(1), labels: labels, shape, on: bench)
@@ -141,7 +146,8 @@ extension RankBackend {
     }
     bound[2].pointee = Float(loss.sum)
     sums.add(
-      loss: loss.sum, module: module, microbatch: assignment.globalMicrobatch(microbatch))
+      loss: loss.sum, labels: loss.labelled, module: module,
+      microbatch: assignment.globalMicrobatch(microbatch))
   }
 
   // MARK: Rows

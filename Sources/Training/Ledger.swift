@@ -26,6 +26,17 @@ public struct Ledger: Sendable {
     case message(Boundary, isSend: Bool, stage: Int, microbatch: Int)
   }
 
+  /// A piece of the step on the wall's clock, in nanoseconds since the step began.
+  public struct Span: Sendable {
+    public var entry: Entry
+    public var stream: Stream
+    /// The rank stood still for the transfer or message; otherwise it lasted from its start to the end
+    /// of the wait for it.
+    public var isWait: Bool
+    public var start: UInt64
+    public var end: UInt64
+  }
+
   /// FLOPs of matrix products outside attention, from the sizes that they were called with.
   public var matmulFLOPs = 0
   /// FLOPs of the products inside attention.
@@ -42,8 +53,8 @@ public struct Ledger: Sendable {
   /// What each stream carried out, in order; empty unless asked for.
   public var order: [Entry] = []
   public var streams: [Stream] = []
-  /// Wall-clock spans in picoseconds since the start of the step; empty unless asked for.
-  public var timeline = Timeline()
+  /// When what happened; empty unless asked for.
+  public var spans: [Span] = []
   /// Nanoseconds in kernels, in waits by kind of message, and in driving messages between panels.
   public var computeTime: UInt64 = 0
   public var waitTime = [UInt64](repeating: 0, count: MessageKind.allCases.count)

@@ -27,10 +27,10 @@ private final class PipelineMessage: PendingTransfer {
 extension RankBackend {
   func start(_ transfer: PipelineTransfer) -> TransferHandle {
     guard failure == nil else { return TransferHandle(0) }
-    record(
-      .message(
-        transfer.boundary, isSend: transfer.isSend, stage: transfer.stage,
-        microbatch: transfer.microbatch), .pipeline)
+    let entry = Ledger.Entry.message(
+      transfer.boundary, isSend: transfer.isSend, stage: transfer.stage,
+      microbatch: transfer.microbatch)
+    record(entry, .pipeline)
     let program = assignment.programs[transfer.stage]
     let isActivation = transfer.boundary == .activation
     let buffer =
@@ -55,12 +55,14 @@ extension RankBackend {
         let memory = UnsafeRawBufferPointer(start: address(buffer, instance), count: bytes)
         handle = keep(
           PipelineMessage(
-            try links.pipeline.startSend(memory, to: peer, tag: tag), sent: (buffer, instance)))
+            try links.pipeline.startSend(memory, to: peer, tag: tag), sent: (buffer, instance)),
+          entry, .pipeline)
       } else {
         let memory = UnsafeMutableRawBufferPointer(start: address(buffer, instance), count: bytes)
         handle = keep(
           PipelineMessage(
-            try links.pipeline.startReceive(into: memory, from: peer, tag: tag), sent: nil))
+            try links.pipeline.startReceive(into: memory, from: peer, tag: tag), sent: nil),
+          entry, .pipeline)
       }
     }
     return handle

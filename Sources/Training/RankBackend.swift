@@ -49,7 +49,7 @@ final class RankBackend: Backend {
     var gradientLanes: [[(block: UnsafeMutableRawPointer, bytes: Int)]]
   }
   var memory: [StageMemory?]
-  var transfers: [(any PendingTransfer)?] = []
+  var transfers: [KeptTransfer?] = []
   var freeHandles: [Int] = []
   var reductions: [ReductionInFlight] = []
   let rotary: RotaryTables?
@@ -203,7 +203,7 @@ final class RankBackend: Backend {
     attempt { try compute(program.operations[operation], operation, instance) }
     let end = nanoseconds()
     ledger.computeTime += end - start
-    span(.operation(Int32(operation)), .compute, instance, start, end)
+    span(.operation(instance, index: operation), .compute, isWait: false, start, end)
   }
 
   func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {
@@ -225,22 +225,28 @@ final class RankBackend: Backend {
 
   // MARK: Transfers
 
-  func keep(_ transfer: any PendingTransfer) -> TransferHandle {
+  func keep(
+    _ transfer: any PendingTransfer, _ entry: Ledger.Entry, _ stream: Stream
+  ) -> TransferHandle {
+    let kept = KeptTransfer(
+      transfer: transfer, entry: entry, stream: stream,
+      start: recording.timeline ? nanoseconds() : 0)
     if let free = freeHandles.popLast() {
-      transfers[free] = transfer
+      transfers[free] = kept
       return TransferHandle(free)
     }
-    transfers.append(transfer)
+    transfers.append(kept)
     return TransferHandle(transfers.count - 1)
   }
 
   func wait(_ handle: TransferHandle) -> Bool {
-    guard failure == nil, let transfer = transfers[handle.raw] else { return true }
+    guard failure == nil, let kept = transfers[handle.raw] else { return true }
     let start = nanoseconds()
-    attempt { try transfer.finish(self) }
+    attempt { try kept.transfer.finish(self) }
     let end = nanoseconds()
-    ledger.waitTime[Int(transfer.kind.rawValue)] += end - start
-    span(.wait(Int32(handle.raw)), .compute, nil, start, end)
+    ledger.waitTime[Int(kept.transfer.kind.rawValue)] += end - start
+    span(kept.entry, .compute, isWait: true, start, end)
+    span(kept.entry, kept.stream, isWait: false, kept.start, end)
     transfers[handle.raw] = nil
     freeHandles.append(handle.raw)
     return true
@@ -255,14 +261,13 @@ final class RankBackend: Backend {
   }
 
   func span(
-    _ kind: Timeline.Span.Kind, _ stream: Stream, _ instance: Instance?, _ start: UInt64,
-    _ end: UInt64
+    _ entry: Ledger.Entry, _ stream: Stream, isWait: Bool, _ start: UInt64, _ end: UInt64
   ) {
     guard recording.timeline else { return }
-    ledger.timeline.spans.append(
-      Timeline.Span(
-        kind, isForward: instance?.pass == .forward, stream: stream,
-        start: Int64(start - started) * 1000, end: Int64(end - started) * 1000))
+    ledger.spans.append(
+      Ledger.Span(
+        entry: entry, stream: stream, isWait: isWait, start: start - started,
+        end: end - started))
   }
 
   func count(sent bytes: Int, to destination: Int, _ kind: Ledger.MessageKind) {
@@ -284,6 +289,14 @@ public struct Recording: Sendable {
     self.order = order
     self.timeline = timeline
   }
+}
+
+/// A transfer under way, with what reports call it.
+struct KeptTransfer {
+  var transfer: any PendingTransfer
+  var entry: Ledger.Entry
+  var stream: Stream
+  var start: UInt64
 }
 
 /// A transfer that has been started.

@@ -177,7 +177,7 @@ public final class RankTrainer {
   private func result(_ duration: UInt64) -> StepResult {
     let agreed = backend.agreed
     let means = agreed.losses.enumerated().map { module, sum in
-      sum / Double(max(1, backend.setting.labels(module: module, plan)))
+      sum / max(1, agreed.labels[module])
     }
     let experts = backend.assignment.expertCount
     let layers = experts == 0 ? 0 : agreed.loads.count / experts

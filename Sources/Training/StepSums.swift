@@ -11,6 +11,8 @@ struct StepSums {
   var squares: [Double]
   /// Cross-entropy sums by module and microbatch of the whole step.
   var losses: [Double]
+  /// Labels that the losses were summed over, by module.
+  var labels: [Double]
   /// Balance losses by layer and microbatch of the whole step.
   var balances: [Double]
   /// Tokens by layer and expert.
@@ -26,6 +28,7 @@ struct StepSums {
     var clip = 1.0
     /// By module: the main head first.
     var losses: [Double] = []
+    var labels: [Double] = []
     var balance = 0.0
     var loads: [Double] = []
   }
@@ -39,12 +42,14 @@ struct StepSums {
     losses = Array(
       repeating: 0,
       count: (1 + assignment.architecture.multiTokenPrediction) * microbatches)
+    labels = Array(repeating: 0, count: 1 + assignment.architecture.multiTokenPrediction)
     balances = Array(repeating: 0, count: layers * microbatches)
     loads = Array(repeating: 0, count: layers * assignment.expertCount)
   }
 
-  mutating func add(loss: Double, module: Int, microbatch: Int) {
+  mutating func add(loss: Double, labels count: Int, module: Int, microbatch: Int) {
     losses[module * microbatches + microbatch] += loss
+    labels[module] += Double(count)
   }
 
   mutating func add(balance: Double, layer: Int, microbatch: Int) {
@@ -53,7 +58,7 @@ struct StepSums {
 
   /// All numbers in one row, to be summed over ranks.
   var packed: [Double] {
-    get { squares + losses + balances + loads }
+    get { squares + losses + labels + balances + loads }
     set {
       var first = 0
       func take(_ list: inout [Double]) {
@@ -62,6 +67,7 @@ struct StepSums {
       }
       take(&squares)
       take(&losses)
+      take(&labels)
       take(&balances)
       take(&loads)
     }
@@ -80,6 +86,7 @@ struct StepSums {
     result.losses = stride(from: 0, to: losses.count, by: microbatches).map {
       losses[$0..<$0 + microbatches].reduce(0, +)
     }
+    result.labels = labels
     result.balance = balances.reduce(0, +)
     result.loads = loads
     return result

@@ -28,8 +28,10 @@ public struct TrainingSetting: Hashable, Sendable {
   }
 
   /// What the gradient of a module's summed cross-entropy is multiplied by.
-  func gradientScale(module: Int, _ assignment: RankAssignment) -> Double {
-    let labels = Double(max(1, labels(module: module, assignment.plan)))
+  ///
+  /// - Parameter known: the step's labels where its source counts them.
+  func gradientScale(module: Int, _ assignment: RankAssignment, known: Int?) -> Double {
+    let labels = Double(max(1, known ?? labels(module: module, assignment.plan)))
     if module == 0 { return 1 / labels }
     return predictionWeight / Double(assignment.architecture.multiTokenPrediction) / labels
   }
@@ -65,5 +67,15 @@ public protocol SequenceSource: AnyObject {
   /// Gives the tokens of a sequence of the step in progress, one more than the plan's sequence length.
   ///
   /// - Parameter index: the sequence's number in the global batch.
+  ///   Behind a sequence's own end lies −1, which is no label and reaches none.
   func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) throws
+
+  /// Labels of all sequences of the step for a module, which looks so many tokens further than the next
+  /// one; nil where every sequence fills the plan's length.
+  func labelCount(module: Int) -> Int?
+}
+
+extension SequenceSource {
+  /// Nil: every sequence fills the plan's length.
+  public func labelCount(module: Int) -> Int? { nil }
 }

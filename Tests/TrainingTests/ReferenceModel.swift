@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import MessagePassing
 import Models
 import Plans
@@ -16,7 +17,11 @@ struct ReferenceModel: Sendable {
   let gradients: SafetensorsFile
   let outputs: SafetensorsFile
 
+  /// Ranks are threads here; products take no others.
+  private static let oneThread: Void = setMatmulThreads(1)
+
   init(_ name: String) throws {
+    Self.oneThread
     self.name = name
     let folder = Bundle.module.bundleURL.appendingPathComponent("Fixtures/checkpoints/\(name)").path
     architecture = try Architecture.named("\(folder)/config.json").withoutMultiTokenPrediction

@@ -4,6 +4,9 @@
   import Foundation
   import MessagePassing
   import OpenMPI
+  import Plans
+  import Reports
+  import Simulation
   import Training
 
   /// `sluice train`: a real run on CPU ranks.
@@ -44,6 +47,15 @@
 
     @Option(help: "Seconds that a rank waits for another before it ends the run; 0 for ever.")
     var timeout = 600.0
+
+    @Option(
+      help: ArgumentHelp(
+        "Write a Chrome and Perfetto trace of one step of all ranks.", valueName: "file"),
+      completion: .file(extensions: ["json"]))
+    var trace: String?
+
+    @Flag(help: "Hold the first step against its simulation, and print the table.")
+    var checkSimulation = false
 
     @Option(help: "End after so many steps, with a checkpoint.")
     var stopAfter: Int?
@@ -152,22 +164,72 @@
         isSilent: communicator.rank != 0)
       board.begin(training.notices, step: first)
       var wish = StopWish.goOn
-      try training.finish(
-        wantsStop: {
-          wish = signals.poll()
-          if let stopAfter, training.state.step - first >= stopAfter { wish = max(wish, .stop) }
-          return wish > .goOn
-        }, report: { board.show($0) })
-      let agreed = try communicator.allReduce(wish.rawValue, .maximum)
-      wish = StopWish(rawValue: agreed) ?? .goOn
+      while !training.isFinished, wish == .goOn {
+        let number = training.state.step - first + 1
+        // The step behind the first one is like all that follow; the first warms caches up.
+        let isTraced =
+          trace != nil && (number == 2 || training.state.step + 1 == training.run.steps)
+        let isChecked = checkSimulation && number == 1
+        training.recording = Recording(order: isChecked, timeline: isTraced)
+        board.show(try training.step())
+        if isChecked { try check(training, communicator) }
+        if isTraced { try writeTrace(training, communicator) }
+        var own = signals.poll()
+        if let stopAfter, number >= stopAfter { own = max(own, .stop) }
+        wish = StopWish(rawValue: try communicator.allReduce(own.rawValue, .maximum)) ?? .goOn
+      }
+      if wish > .goOn { try training.save() }
       board.end(isFinished: training.isFinished, wish)
       return training.isFinished ? .goOn : wish
+    }
+
+    private func check(_ training: TrainingRun, _ communicator: any Communicator) throws {
+      guard let ledger = training.lastResult?.ledger else { return }
+      let check = try SimulationCheck(
+        ledger, training.run.model.architecture, training.plan, communicator)
+      guard communicator.rank == 0 else { return }
+      show(check.text)
+      try flushOutput()
+      guard check.isEqual else {
+        throw UnequalError(description: "the step is not what the simulation says")
+      }
+    }
+
+    /// Every rank writes down its step, and rank 0 puts the parts into one file.
+    private func writeTrace(_ training: TrainingRun, _ communicator: any Communicator) throws {
+      guard let trace, let spans = training.lastResult?.ledger.spans else { return }
+      let plan = training.plan
+      let placed = try plan.validated(
+        for: training.run.model.architecture, on: .ranks(plan.worldSize))
+      let input = try StepInput(placed, rows: (received: 0, routed: 0, sent: 0))
+      var own = RunTrace(rank: communicator.rank, stages: input.stages)
+      for span in spans {
+        own.add(
+          span.entry.work, span.stream, isWait: span.isWait, start: span.start, end: span.end)
+      }
+      own.close()
+      let parts = try communicator.allGather(Array(own.text.utf8))
+      guard communicator.rank == 0 else { return }
+      try RunTrace.write(
+        String(decoding: parts, as: UTF8.self),
+        title: "\(training.run.name), step \(training.state.step)", to: trace)
     }
 
     private func end(_ wish: StopWish) throws {
       try flushOutput()
       Foundation.exit(
         (wish == .interrupt ? Training.ExitStatus.interrupted : .success).rawValue)
+    }
+  }
+
+  extension Ledger.Entry {
+    fileprivate var work: RunTrace.Work {
+      switch self {
+      case .operation(let instance, let index): .operation(instance, index: index)
+      case .transfer(let instance, let index): .transfer(instance, index: index)
+      case .message(let boundary, let isSend, let stage, let microbatch):
+        .message(boundary, isSend: isSend, stage: stage, microbatch: microbatch)
+      }
     }
   }
 

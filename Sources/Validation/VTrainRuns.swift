@@ -1,0 +1,111 @@
+import Clusters
+import Models
+import Plans
+import Simulation
+
+extension ValidationTable {
+  private static let vTrainAssumptions = [
+    "dropout and attention as two batched products, as Megatron-DeepSpeed had them then",
+    "50,257 tokens padded to a multiple of 128 times the tensor-parallel degree, as Megatron does",
+  ]
+
+  /// The multi-node steps of vTrain, on up to 512 A100s.
+  static func vTrainMultiNode() -> ValidationTable {
+    ValidationTable(
+      "vtrain-multi-node", title: "Megatron-DeepSpeed steps on 64 to 512 A100s",
+      source: "VIA-Research/vTrain data/ground_truth_multi.csv", basis: .predicted,
+      fittedTo: a100Constants, assumptions: vTrainAssumptions,
+      rows: rows(of: PublishedTable.vTrainNodes))
+  }
+
+  /// The single-node steps of vTrain, on up to 8 A100s.
+  static func vTrainSingleNode() -> ValidationTable {
+    ValidationTable(
+      "vtrain-single-node", title: "Megatron-DeepSpeed steps on 1 to 8 A100s",
+      source: "VIA-Research/vTrain data/ground_truth_single.csv", basis: .predicted,
+      fittedTo: a100Constants, assumptions: vTrainAssumptions,
+      rows: rows(of: PublishedTable.vTrainNode))
+  }
+
+  /// How well the predicted order of a model's runs follows the measured one, model by model.
+  static func rankCorrelations(of tables: [ValidationTable]) -> ValidationTable {
+    var rows: [ValidationRow] = []
+    for table in tables {
+      var models: [String] = []
+      for row in table.rows where !models.contains(row.model) { models.append(row.model) }
+      for model in models {
+        let runs = table.rows.filter { $0.model == model && $0.prediction != nil }
+        guard runs.count > 2 else { continue }
+        let correlation = RankCorrelation(
+          runs.compactMap(\.prediction), runs.map(\.publication))
+        rows.append(
+          ValidationRow(
+            "\(model), \(runs.count) runs", prediction: correlation.coefficient, publication: 1,
+            unit: "Spearman's coefficient"))
+      }
+    }
+    return ValidationTable(
+      "vtrain-rank-correlation", title: "Order of the steps of each model, predicted and measured",
+      source: "VIA-Research/vTrain data/ground_truth_*.csv", basis: .predicted,
+      fittedTo: a100Constants, assumptions: vTrainAssumptions, rows: rows)
+  }
+
+  private static func rows(of table: PublishedTable) -> [ValidationRow] {
+    let cluster = Cluster.published("a100-vtrain-512")
+    return table.rows.map { (PublishedRun(vTrain: $0, on: cluster), $0.number("measured") * 1e-3) }
+      .mapInParallel { run, seconds in run.row(seconds, unit: "s") { $0.stepSeconds } }
+  }
+}
+
+extension PublishedRun {
+  /// A run of Megatron-DeepSpeed with full recomputation, as vTrain's shipped configurations have it.
+  init(vTrain row: PublishedRow, on cluster: Cluster) {
+    var plan = Plan()
+    plan.dataParallel = row.integer("dp")
+    plan.tensorParallel = row.integer("tp")
+    plan.pipelineParallel = row.integer("pp")
+    plan.microbatchSize = row.integer("micro_batch")
+    plan.globalBatch = row.integer("global_batch")
+    plan.sequenceLength = row.integer("seq")
+    plan.sendMode = .eager
+    plan.scattersPipelineSends = plan.tensorParallel > 1
+    plan.recomputation = .full
+    plan.fusedAttention = false
+    plan.dropout = true
+    plan.name =
+      "tp\(plan.tensorParallel) pp\(plan.pipelineParallel) dp\(plan.dataParallel) "
+      + "mbs\(plan.microbatchSize) gbs\(plan.globalBatch)"
+    self.init(
+      name: "\(row["model"]) \(plan.name)",
+      architecture: .gpt(
+        model: row["model"], positions: plan.sequenceLength, tensorParallel: plan.tensorParallel),
+      cluster: cluster, plan: plan)
+  }
+}
+
+extension Architecture {
+  /// The GPT model that a published row names by its sizes: `GPT 3.6B h3072 a32 L30`.
+  static func gpt(model: String, positions: Int, tensorParallel: Int) -> Architecture {
+    func size(_ letter: Character) -> Int {
+      let part = model.split(separator: " ").first { $0.first == letter && $0.count > 1 }
+      guard let part, let value = Int(String(part.dropFirst())) else {
+        preconditionFailure("A published model lacks its size \(letter).")
+      }
+      return value
+    }
+    return .gpt(
+      name: model, hidden: size("h"), layers: size("L"), heads: size("a"),
+      vocabulary: paddedVocabulary(tensorParallel: tensorParallel), positions: positions)
+  }
+
+  /// GPT-2's vocabulary as Megatron pads it: to a multiple of 128 on every tensor rank.
+  static func paddedVocabulary(tensorParallel: Int) -> Int {
+    let multiple = 128 * tensorParallel
+    return (50_257 + multiple - 1) / multiple * multiple
+  }
+}
+
+extension ValidationRow {
+  /// The model of a vTrain row: the name without its plan.
+  fileprivate var model: String { name.split(separator: " ").prefix(5).joined(separator: " ") }
+}
