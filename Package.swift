@@ -106,6 +106,8 @@ let package = Package(
     tests(of: "Kernels"),
     tests(of: "Training"),
     tests(of: "Reports"),
+    // Starts the built program; it needs nothing of it to be linked.
+    .testTarget(name: "RunTests", resources: [.copy("Fixtures")], swiftSettings: strict),
     .executableTarget(
       name: "bench-simulation", dependencies: ["Simulation"], path: "benchmarks/simulation",
       swiftSettings: strict),

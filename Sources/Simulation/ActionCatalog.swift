@@ -46,15 +46,46 @@ struct ActionCatalog {
   ///   - slowness: of each rank's device; one entry stands for a group of equal ranks.
   ///   - linkSlowness: of each rank's links.
   ///   - offsets: when each comes, after the first.
+  ///   - members: their numbers in the world.
   mutating func records(
-    of item: Item, slowness: [Double], linkSlowness: [Double], offsets: [Int64]
+    of item: Item, slowness: [Double], linkSlowness: [Double], offsets: [Int64],
+    members: Range<Int>
   ) -> [ActionRecord] {
     guard let kind = kind(of: item) else { return [] }
     let key = ActionKey(
       kind: kind, slowness: slowness, linkSlowness: linkSlowness, offsets: offsets)
+    if let recorded = input.recorded { return replay(item, key, recorded, members) }
     if replays, let known = records[key] { return known }
     let made = simulate(item, key)
     if replays { records[key] = made }
+    return made
+  }
+
+  /// Simulates an action with the rows that a run recorded.
+  private mutating func replay(
+    _ item: Item, _ key: ActionKey, _ recorded: RecordedRows, _ members: Range<Int>
+  ) -> [ActionRecord] {
+    let (forward, backward): (Action, Action)
+    switch item {
+    case .run(let action): (forward, backward) = (action, action)
+    case .overlapped(let first, let second): (forward, backward) = (first, second)
+    default: return []
+    }
+    func rows(_ rank: Int, _ action: Action) -> ExchangeRows {
+      recorded[rank: rank, stage: action.stage, microbatch: action.microbatch]
+        ?? input.balancedRows[action.stage]
+    }
+    let ranks = members.enumerated().map { index, rank in
+      ActionRank(
+        forwardRows: rows(rank, forward), backwardRows: rows(rank, backward),
+        slowness: key.slowness[index], linkSlowness: key.linkSlowness[index],
+        offset: key.offsets[index])
+    }
+    let template = template(item, key.kind)
+    var made = ActionSimulation(template: template, ranks: ranks, keepsSpans: keepsSpans).run()
+    // Buffers have the sizes of this rank's own rows.
+    for index in made.indices { made[index].memory = template.memory(ranks[index], input) }
+    simulatedOperations += made.reduce(0) { $0 + $1.operations }
     return made
   }
 

@@ -27,10 +27,7 @@ final class ActionTemplate {
     self.tables = tables
     let stages = input.stages.map { Optional($0) }
     engine = Engine(RankProgram(single: item), stages: stages)
-    var booking = MemoryBooking(input)
-    var walker = engine
-    while walker.advance(&booking) == .waiting {}
-    memory = booking.change
+    memory = Self.memory(engine, input) { input.balancedRows[Int($0.stage)] }
     func prices(_ program: Program, _ isOverlapped: Bool) -> ProgramPrices {
       ProgramPrices(program, pricing: pricing, isOverlapped: isOverlapped, tables: tables)
     }
@@ -53,6 +50,20 @@ final class ActionTemplate {
     default: preconditionFailure("Only actions have a template.")
     }
     forwardCount = forward?.secondsOf.count ?? 0
+  }
+
+  /// What the action does to the memory of a rank with rows of its own.
+  func memory(_ rank: ActionRank, _ input: StepInput) -> MemoryChange {
+    Self.memory(engine, input) { $0.pass == .forward ? rank.forwardRows : rank.backwardRows }
+  }
+
+  private static func memory(
+    _ engine: Engine, _ input: StepInput, rows: @escaping (Instance) -> ExchangeRows
+  ) -> MemoryChange {
+    var booking = MemoryBooking(input: input, rows: rows)
+    var walker = engine
+    while walker.advance(&booking) == .waiting {}
+    return booking.change
   }
 
   /// Picoseconds of every operation on one rank, the forward's first.
@@ -96,16 +107,13 @@ final class ActionTemplate {
 /// Books what an action acquires and releases, without a clock.
 private struct MemoryBooking: Backend {
   let input: StepInput
+  let rows: (Instance) -> ExchangeRows
   var change = MemoryChange()
-
-  init(_ input: StepInput) {
-    self.input = input
-  }
 
   private func size(_ id: BufferID, _ instance: Instance) -> (Int, Buffer.Use) {
     let stage = Int(instance.stage)
     let buffer = input.stages[stage].buffers[Int(id.index)]
-    return (input.balancedRows[stage](buffer.rows) * buffer.bytesPerRow, buffer.use)
+    return (rows(instance)(buffer.rows) * buffer.bytesPerRow, buffer.use)
   }
 
   mutating func acquire(_ id: BufferID, _ instance: Instance) {

@@ -57,7 +57,8 @@ struct RankBackend: Backend {
       let start = members.map(\.clock).min() ?? 0
       world.groups[group].records = world.catalog.records(
         of: item, slowness: members.map(\.slowness),
-        linkSlowness: members.map(\.linkSlowness), offsets: members.map { $0.clock - start })
+        linkSlowness: members.map(\.linkSlowness), offsets: members.map { $0.clock - start },
+        members: first..<first + size)
     }
     take(world.groups[group].records[index - first], item)
     takenRound = round

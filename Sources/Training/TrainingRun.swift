@@ -15,6 +15,12 @@ public final class TrainingRun {
   public let notices: [String]
   /// Where training stands.
   public private(set) var state: TrainingState
+  /// What the ledgers of steps record beside sums.
+  public var recording = Recording()
+  /// What the last step did on this rank.
+  public private(set) var lastResult: StepResult?
+  /// The plan on the model, with the batch of the last step.
+  public var plan: Plan { trainer.plan }
   private let prepared: PreparedRun
   private let communicator: any Communicator
   private let sequences: TokenSequences
@@ -74,7 +80,9 @@ public final class TrainingRun {
     try adapt()
     let rate = run.learningRate.rate(atStep: state.step)
     let batch = trainer.plan.globalBatch
+    trainer.recording = recording
     let result = try trainer.step(learningRate: rate)
+    lastResult = result
     state.step += 1
     state.sequences += batch
     state.tokens += result.tokens

@@ -5,10 +5,6 @@ import Foundation
 import Plans
 import Schedules
 
-#if MPI
-  import MessagePassing
-#endif
-
 /// Why the program ends early, as its exit status tells.
 enum ExitStatus: Int32 {
   case good = 0
@@ -38,6 +34,13 @@ struct ScheduleFileError: Error, CustomStringConvertible {
 /// This is the one place where errors become text: the message starts with `sluice: ` and has one line,
 /// except that a schedule's fault is followed by the cells around it.
 func report(_ error: any Error) -> Never {
+  #if MPI
+    if let status = trainingStatus(of: error) {
+      fflush(nil)
+      FileHandle.standardError.write(Data("sluice: \(error)\n".utf8))
+      Foundation.exit(status.rawValue)
+    }
+  #endif
   let message: String
   let status: ExitStatus
   if isBadInput(error) {
@@ -61,9 +64,6 @@ func report(_ error: any Error) -> Never {
 
 /// Whether the user's files, the command line or the machine are at fault, in the error's own words.
 private func isBadInput(_ error: any Error) -> Bool {
-  #if MPI
-    if error is MPIError { return true }
-  #endif
   return error is ConfigurationError || error is PlanError || error is ScheduleError
     || error is ScheduleFileError || error is CommandError || error is NumberTableError
 }

@@ -13,7 +13,19 @@ struct Sluice: ParsableCommand {
     subcommands: [
       ModelCommand.self, ClusterCommand.self, PlanCommand.self, ScheduleCommand.self,
       CostCommand.self, SimulateCommand.self, CompareCommand.self, ValidateCommand.self,
-    ])
+    ] + trainingCommands)
+
+  /// The commands that need Open MPI and OpenBLAS.
+  private static var trainingCommands: [any ParsableCommand.Type] {
+    #if MPI
+      [
+        TrainCommand.self, EvaluateCommand.self, GenerateCommand.self, DataCommand.self,
+        ParityCommand.self,
+      ]
+    #else
+      []
+    #endif
+  }
 
   static func main() {
     Fault.watch()

@@ -1,0 +1,145 @@
+import Documents
+import Foundation
+import MessagePassing
+import Models
+import Plans
+
+/// A checkpoint's model to ask for losses and scores: the engine's forward alone.
+///
+/// Usable on one rank, or on several that share the sequences out. Memory is that of training, for
+/// gradients and optimizer state too.
+public struct CheckpointModel: Sendable {
+  public let reader: CheckpointReader
+  /// The model without its prediction modules.
+  public let architecture: Architecture
+  /// The tokenizer of the checkpoint's folder, or bytes where it has none.
+  public let tokenizer: Tokenizer
+
+  /// Opens a checkpoint; with checksums, every byte is read.
+  ///
+  /// - Throws: `CheckpointError`, `ConfigurationError`.
+  public init(path: String) throws {
+    reader = try CheckpointReader(path: path)
+    try reader.verify()
+    architecture = try reader.admitted(for: reader.architecture.withoutMultiTokenPrediction)
+      .architecture
+    let file = "\(path)/tokenizer.json"
+    tokenizer = try Tokenizer.named(FileManager.default.fileExists(atPath: file) ? file : "bytes")
+  }
+
+  /// A trainer whose steps have `batch` sequences of `length` tokens, loaded from the checkpoint.
+  func makeTrainer(
+    _ communicator: any Communicator, _ source: any SequenceSource, batch: Int, length: Int
+  ) throws -> RankTrainer {
+    var plan = Plan()
+    plan.dataParallel = communicator.size
+    plan.globalBatch = batch
+    plan.sequenceLength = length
+    plan.precision = .float32
+    plan.zeroStage = .optimizer
+    let trainer = try RankTrainer(architecture, plan, communicator, source)
+    try trainer.load(reader, resuming: false)
+    return trainer
+  }
+
+  /// Refuses sequences that the model has no positions for.
+  func check(length: Int, of what: String) throws(ConfigurationError) {
+    guard length <= architecture.maximumPositions else {
+      throw ConfigurationError(
+        file: what,
+        rule: "has a sequence of \(length) tokens, and the model takes "
+          + "\(architecture.maximumPositions) at most")
+    }
+  }
+}
+
+/// A model's loss on some data.
+public struct Evaluation: Hashable, Sendable {
+  /// The mean cross-entropy over all predicted tokens, in nats.
+  public var loss: Double
+  /// Tokens that were predicted.
+  public var tokens: Int
+  public var sequences: Int
+}
+
+extension CheckpointModel {
+  /// The mean cross-entropy over all predicted tokens of `data`; a collective.
+  ///
+  /// Rows are taken as they are; a stream is cut into windows of `sequenceLength` predicted tokens.
+  public func evaluate(
+    _ data: TokenData, sequenceLength: Int, _ communicator: any Communicator
+  ) throws -> Evaluation {
+    try data.check(vocabulary: architecture.vocabularySize)
+    let sequences = try EvaluationSequences(data, sequenceLength: sequenceLength)
+    let lengths = try (0..<sequences.count).map { try sequences.sequence($0).labels.count }
+    let length = lengths.max() ?? 1
+    try check(length: length, of: data.file)
+    let batch = communicator.size * max(1, min(8, sequences.count / communicator.size))
+    let source = PaddedSequences(length: length)
+    let trainer = try makeTrainer(communicator, source, batch: batch, length: length)
+    var sum = 0.0
+    for first in stride(from: 0, to: sequences.count, by: batch) {
+      let end = min(first + batch, sequences.count)
+      source.rows = try (first..<end).map { index in
+        let sequence = try sequences.sequence(index)
+        return sequence.inputs + sequence.labels.suffix(1)
+      }
+      // Padding has no label, so the mean is over what was to be predicted.
+      sum += try trainer.evaluate().loss * Double(lengths[first..<end].reduce(0, +))
+    }
+    let tokens = lengths.reduce(0, +)
+    return Evaluation(loss: sum / Double(tokens), tokens: tokens, sequences: sequences.count)
+  }
+
+  /// Continues a text token by token; a collective, every rank gets the same tokens.
+  ///
+  /// Each token costs a forward over the whole text, since nothing is kept from the one before.
+  ///
+  /// - Parameters:
+  ///   - prompt: at least one token.
+  ///   - count: how many tokens are made, fewer if the text ends.
+  ///   - each: given every token as soon as it is chosen.
+  /// - Throws: `ConfigurationError` where prompt and count exceed the model's positions.
+  public func generate(
+    after prompt: [Int], count: Int, _ sampling: Sampling, seed: UInt64,
+    _ communicator: any Communicator, each: (Int) -> Void
+  ) throws {
+    precondition(!prompt.isEmpty && count >= 0)
+    let length = prompt.count + count
+    try check(length: length, of: "--prompt with --tokens")
+    let source = PaddedSequences(length: length)
+    let trainer = try makeTrainer(
+      communicator, source, batch: communicator.size, length: length)
+    var generator = SeededGenerator(seed: seed, stream: 0)
+    var text = prompt.map { Int32($0) }
+    let known = min(architecture.vocabularySize, tokenizer.vocabularySize)
+    for _ in 0..<count {
+      // All ranks compute the same sequence and choose alike.
+      source.rows = Array(repeating: text, count: communicator.size)
+      let place = (text.count - 1) * architecture.vocabularySize
+      var scores: [Float] = []
+      _ = try trainer.logits { _, _, logits in
+        scores = Array(logits[place..<place + known])
+      }
+      let token = sampling.token(from: scores, using: &generator)
+      if token == tokenizer.endOfText { return }
+      each(token)
+      text.append(Int32(token))
+    }
+  }
+}
+
+/// Rows of at most so many tokens, filled up with −1, which has no label; rows that are missing are
+/// all filling.
+private final class PaddedSequences: SequenceSource {
+  private let length: Int
+  var rows: [[Int32]] = []
+
+  init(length: Int) { self.length = length }
+
+  func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) {
+    let row = index < rows.count ? rows[index] : []
+    let padding = [Int32](repeating: -1, count: length + 1 - row.count)
+    (row + padding).withUnsafeBufferPointer(body)
+  }
+}

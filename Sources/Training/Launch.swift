@@ -1,0 +1,120 @@
+import Documents
+import Foundation
+
+/// Starts a program on several ranks of this machine with Open MPI's `mpirun`, and waits for it.
+///
+/// SIGINT, SIGTERM and SIGHUP are kept from mpirun, which would kill the ranks a second later: they get
+/// SIGUSR2 in their place, and all the time that they need. A second one goes to mpirun itself.
+public struct Launch: Sendable {
+  /// How many ranks are started, more than there are cores if need be.
+  public var ranks: Int
+  /// The program's path and its arguments.
+  public var command: [String]
+  /// What the ranks find in their environment, beside what is there.
+  public var environment: [String: String]
+
+  public init(ranks: Int, command: [String], environment: [String: String] = [:]) {
+    precondition(ranks > 0 && !command.isEmpty)
+    self.ranks = ranks
+    self.command = command
+    self.environment = environment
+  }
+
+  /// How a launched program ended.
+  public struct Outcome: Hashable, Sendable {
+    /// mpirun's exit status; above 128 a signal ended it or a rank.
+    public var status: Int32
+    /// What signals asked for meanwhile.
+    public var wish: StopWish
+  }
+
+  /// Whether this process was started by an MPI launcher.
+  public static var isRank: Bool {
+    let environment = ProcessInfo.processInfo.environment
+    return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"].contains { environment[$0] != nil }
+  }
+
+  /// The path of this very program.
+  public static var ownPath: String {
+    let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    return link ?? CommandLine.arguments[0]
+  }
+
+  /// Runs the ranks to their end; their output goes where this program's goes.
+  ///
+  /// - Throws: `ConfigurationError` if there is no mpirun.
+  public func run(_ signals: StopSignals) throws(ConfigurationError) -> Outcome {
+    let child = try start()
+    var forwarded = 0
+    var hasStopped = false
+    while true {
+      var status: Int32 = 0
+      let ended = waitpid(child, &status, WNOHANG)
+      if ended == child { return Outcome(status: Self.exitStatus(status), wish: signals.wish) }
+      guard ended == 0 || errno == EINTR else {
+        throw ConfigurationError(file: "mpirun", rule: "is lost: \(systemMessage())")
+      }
+      signals.wait(milliseconds: 20)
+      if signals.wish == .stop, !hasStopped {
+        hasStopped = true
+        kill(child, SIGUSR1)
+      }
+      if signals.interruptions > forwarded {
+        kill(child, forwarded == 0 ? SIGUSR2 : SIGTERM)
+        forwarded = signals.interruptions
+      }
+    }
+  }
+
+  private static func exitStatus(_ status: Int32) -> Int32 {
+    let signal = status & 0x7f
+    return signal == 0 ? (status >> 8) & 0xff : 128 + signal
+  }
+
+  private func start() throws(ConfigurationError) -> pid_t {
+    var arguments = ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
+    var own = environment
+    // One thread a rank: bits depend on it, and ranks share the cores.
+    if getenv("OPENBLAS_NUM_THREADS") == nil { own["OPENBLAS_NUM_THREADS"] = "1" }
+    for name in own.keys.sorted() { arguments += ["-x", name] }
+    if geteuid() == 0 {
+      own["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+      own["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+    }
+    let whole = ProcessInfo.processInfo.environment.merging(own) { $1 }
+    let variables = whole.keys.sorted().map { "\($0)=\(whole[$0] ?? "")" }
+    return try spawn(arguments + command, variables)
+  }
+
+  /// Starts mpirun in a process group of its own, so that a terminal's Ctrl-C comes here alone.
+  private func spawn(
+    _ arguments: [String], _ variables: [String]
+  ) throws(ConfigurationError) -> pid_t {
+    var attributes = posix_spawnattr_t()
+    var actions = posix_spawn_file_actions_t()
+    posix_spawnattr_init(&attributes)
+    posix_spawn_file_actions_init(&actions)
+    defer {
+      posix_spawnattr_destroy(&attributes)
+      posix_spawn_file_actions_destroy(&actions)
+    }
+    var nothing = sigset_t()
+    sigemptyset(&nothing)
+    posix_spawnattr_setsigmask(&attributes, &nothing)
+    posix_spawnattr_setpgroup(&attributes, 0)
+    posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETPGROUP))
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+    var values: [UnsafeMutablePointer<CChar>?] = variables.map { strdup($0) } + [nil]
+    defer { for text in words + values { free(text) } }
+    var child = pid_t()
+    let code = posix_spawnp(&child, arguments[0], &actions, &attributes, &words, &values)
+    guard code == 0 else {
+      throw ConfigurationError(
+        file: "mpirun",
+        rule: "cannot be started: \(systemMessage(code)); Debian's package is openmpi-bin")
+    }
+    return child
+  }
+}

@@ -1,0 +1,71 @@
+#if MPI
+  import ArgumentParser
+  import Foundation
+  import Training
+
+  /// `sluice generate`: text from a checkpoint.
+  struct GenerateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "generate",
+      abstract: "Continue a text with a checkpoint's model.",
+      discussion: """
+        Example:
+          sluice generate --checkpoint runs/tiny-gpt2/step-00000080 --prompt "The license"
+          sluice generate --checkpoint DIR --prompt "You may" --temperature 0.8 --top-p 0.9 --seed 7
+        """)
+
+    @Option(help: "The checkpoint's folder.", completion: .directory)
+    var checkpoint: String
+
+    @Option(help: "The text to continue.")
+    var prompt: String
+
+    @Option(help: "How many tokens to make.")
+    var tokens = 100
+
+    @Option(help: "What scores are divided by; 0 takes the likeliest token always.")
+    var temperature = 0.0
+
+    @Option(help: "Choose among the fewest tokens whose probabilities reach this share.")
+    var topP = 1.0
+
+    @Option(help: "From where chance comes.")
+    var seed: UInt64 = 0
+
+    func run() throws {
+      guard (0...1 << 24).contains(tokens) else {
+        throw CommandError("--tokens \(tokens): must be from 0 to 16,777,216")
+      }
+      guard temperature.isFinite, temperature >= 0 else {
+        throw CommandError("--temperature \(temperature): must be 0 or more")
+      }
+      guard topP > 0, topP <= 1 else {
+        throw CommandError("--top-p \(topP): must be above 0 and at most 1")
+      }
+      guard !prompt.isEmpty else { throw CommandError("--prompt: must not be empty") }
+      try prepareProcessor()
+      try withWorld { communicator in
+        let (model, start) = try agreed(communicator) {
+          let model = try CheckpointModel(path: checkpoint)
+          let start = try model.tokenizer.encode(Array(prompt.utf8), file: "--prompt")
+          let vocabulary = model.architecture.vocabularySize
+          if let token = start.first(where: { $0 >= vocabulary }) {
+            throw CommandError(
+              "--prompt: its token \(token) is not one of the model's \(vocabulary)")
+          }
+          return (model, start)
+        }
+        let isWriter = communicator.rank == 0
+        func say(_ bytes: [UInt8]) {
+          if isWriter { FileHandle.standardOutput.write(Data(bytes)) }
+        }
+        say(Array(prompt.utf8))
+        try model.generate(
+          after: start, count: tokens,
+          Sampling(temperature: temperature, topShare: topP), seed: seed, communicator
+        ) { say(model.tokenizer.decode([$0])) }
+        say([UInt8(ascii: "\n")])
+      }
+    }
+  }
+#endif

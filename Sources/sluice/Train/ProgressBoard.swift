@@ -1,0 +1,127 @@
+#if MPI
+  import Foundation
+  import Plans
+  import Reports
+  import Training
+
+  /// What a run shows while it goes on: one line that is overwritten where a terminal shows it, else a
+  /// line now and then; and a summary at the end.
+  struct ProgressBoard {
+    private let run: RunFile
+    private let ranks: Int
+    private let isLive: Bool
+    private let isSilent: Bool
+    private let clock = ContinuousClock()
+    private let start: ContinuousClock.Instant
+    private var firstStep = 0
+    private var first: StepMetrics?
+    private var last: StepMetrics?
+    private var evaluations: [(step: Int, loss: Double)] = []
+    private var seconds = 0.0
+    private var trained = 0
+    private var peak = 0
+
+    init(_ run: RunFile, ranks: Int, isLive: Bool, isSilent: Bool) {
+      self.run = run
+      self.ranks = ranks
+      self.isLive = isLive
+      self.isSilent = isSilent
+      start = clock.now
+    }
+
+    private func say(_ text: String) {
+      guard !isSilent else { return }
+      print(text, terminator: "")
+      fflush(nil)
+    }
+
+    /// Says what begins.
+    mutating func begin(_ notices: [String], step: Int) {
+      firstStep = step
+      for notice in notices { say("note: \(notice)\n") }
+      let model = run.model.architecture
+      let count = model.parameters.filter { $0.sharedWith == nil }.reduce(0) { $0 + $1.count }
+      say(
+        "\(run.name): \(model.family.rawValue), \(grouped(count)) parameters, "
+          + "\(run.plan.summary), \(ranks) \(ranks == 1 ? "rank" : "ranks")"
+          + (step > 0 ? ", going on after step \(step)" : "") + "\n")
+    }
+
+    /// Takes in a step and shows it.
+    mutating func show(_ metrics: StepMetrics) {
+      if first == nil { first = metrics }
+      last = metrics
+      seconds += metrics.seconds ?? 0
+      trained += metrics.globalBatch * run.plan.sequenceLength
+      peak = max(peak, metrics.peakMemory ?? 0)
+      if let loss = metrics.evaluationLoss { evaluations.append((metrics.step, loss)) }
+      let spacing = max(1, run.steps / 10)
+      let isDue =
+        metrics.step.isMultiple(of: spacing) || metrics.step == firstStep + 1
+        || metrics.step == run.steps
+      guard isLive || isDue || metrics.evaluationLoss != nil else { return }
+      say(isLive ? "\r\u{1b}[K\(line(metrics))" : line(metrics) + "\n")
+    }
+
+    private func line(_ metrics: StepMetrics) -> String {
+      let done = metrics.step - firstStep
+      let elapsed = start.duration(to: clock.now) / .seconds(1)
+      let left = elapsed / Double(max(1, done)) * Double(run.steps - metrics.step)
+      var parts = ["step \(metrics.step)/\(run.steps)", "loss \(decimals(metrics.loss))"]
+      if let loss = metrics.evaluationLoss { parts.append("evaluation \(decimals(loss))") }
+      parts.append("\(grouped(Int(metrics.tokensPerSecond ?? 0))) tokens/s")
+      parts.append("\(time(left)) left")
+      return parts.joined(separator: "  ")
+    }
+
+    /// Says what has come of it.
+    func end(isFinished: Bool, _ wish: StopWish) {
+      guard let first, let last else { return say("there is no step left to do\n") }
+      var table = TextTable([.left, .left])
+      let count = last.step - firstStep
+      let ending =
+        isFinished ? "" : wish == .interrupt ? ", ended by a signal" : ", stopped as asked"
+      table.add("steps", "\(count) (\(last.step) of \(run.steps)\(ending))")
+      table.add("loss", "\(decimals(first.loss)) → \(decimals(last.loss))")
+      if let best = evaluations.last {
+        table.add(
+          "evaluation", "\(decimals(best.loss)), perplexity \(decimals(exp(best.loss)))")
+      }
+      let elapsed = start.duration(to: clock.now) / .seconds(1)
+      table.add("time", "\(time(elapsed)), \(time(seconds)) of it in steps")
+      table.add("speed", "\(grouped(Int(Double(trained) / max(seconds, 1e-9)))) tokens/s")
+      table.add("memory", "\(grouped(peak / 1024)) KiB on the fullest rank, at its peak")
+      if let checkpoints = run.checkpoints {
+        let folder = CheckpointFolder(path: checkpoints.folder)
+        if let latest = folder.latest { table.add("checkpoint", latest) }
+      }
+      if let log = run.log.file { table.add("metrics", log) }
+      say((isLive ? "\n" : "") + table.text())
+    }
+
+    private func decimals(_ number: Double?) -> String {
+      number.map { String(format: "%.4f", $0) } ?? "–"
+    }
+
+    /// `0:42`, `12:05`, `3:20:00`.
+    private func time(_ seconds: Double) -> String {
+      let whole = Int(seconds.rounded())
+      let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
+      return hours > 0
+        ? String(format: "%d:%02d:%02d", hours, minutes, rest)
+        : String(format: "%d:%02d", minutes, rest)
+    }
+  }
+
+  extension Plan {
+    /// Degrees above 1 and the schedule: `DP2·PP2·EP2, dualpipe`.
+    var summary: String {
+      let degrees = [
+        ("DP", dataParallel), ("PP", pipelineParallel), ("EP", expertParallel),
+      ].filter { $0.1 > 1 }.map { "\($0.0)\($0.1)" }
+      let split = degrees.isEmpty ? "one rank" : degrees.joined(separator: "·")
+      guard pipelineParallel > 1, case .named(let name) = schedule else { return split }
+      return "\(split), \(name)"
+    }
+  }
+#endif

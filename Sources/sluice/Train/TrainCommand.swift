@@ -1,0 +1,249 @@
+#if MPI
+  import ArgumentParser
+  import Documents
+  import Foundation
+  import MessagePassing
+  import OpenMPI
+  import Plans
+  import Reports
+  import Simulation
+  import Training
+
+  /// `sluice train`: a real run on CPU ranks.
+  struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "train",
+      abstract: "Train a model for real, on ranks of this machine or under mpirun.",
+      discussion: """
+        Signals are obeyed between two steps, after a checkpoint: SIGINT and SIGTERM end the run with
+        status \(Training.ExitStatus.interrupted.rawValue), SIGUSR1 with status 0.
+
+        Exit statuses:
+        \(Training.ExitStatus.allCases.map { "  \($0.rawValue)  \($0.meaning)" }
+          .joined(separator: "\n"))
+
+        Example:
+          sluice train examples/tiny-deepseek-v3.yaml --ranks 4
+          sluice train examples/tiny-deepseek-v3.yaml --ranks 4 --resume
+          mpirun -np 4 sluice train examples/tiny-deepseek-v3.yaml --set steps=200
+        """)
+
+    @Argument(help: "The run file.", completion: .file(extensions: ["yaml", "yml"]))
+    var file: String
+
+    @Option(help: "Start so many ranks on this machine, through mpirun if more than one.")
+    var ranks: Int?
+
+    @Option(
+      name: .customLong("set"),
+      help: "Replace a value of the run file, as key=value; may be repeated.")
+    var overrides: [String] = []
+
+    @Flag(help: "Go on from the newest checkpoint in the run's folder.")
+    var resume = false
+
+    @Flag(help: "Check everything, print placement and predicted memory, and train nothing.")
+    var dryRun = false
+
+    @Option(help: "Seconds that a rank waits for another before it ends the run; 0 for ever.")
+    var timeout = 600.0
+
+    @Option(
+      help: ArgumentHelp(
+        "Write a Chrome and Perfetto trace of one step of all ranks.", valueName: "file"),
+      completion: .file(extensions: ["json"]))
+    var trace: String?
+
+    @Flag(help: "Hold the first step against its simulation, and print the table.")
+    var checkSimulation = false
+
+    @Option(help: "End after so many steps, with a checkpoint.")
+    var stopAfter: Int?
+
+    func run() throws {
+      guard timeout.isFinite, timeout >= 0, timeout <= 1e6 else {
+        throw CommandError("--timeout \(timeout): must be from 0 to 1,000,000 s")
+      }
+      if let stopAfter, stopAfter < 1 {
+        throw CommandError("--stop-after \(stopAfter): must be at least 1")
+      }
+      try prepareProcessor()
+      let signals = StopSignals()
+      if Launch.isRank { return try runAsRank(signals) }
+      let described = try RunFile.read(path: file, overrides: overrides)
+      let count = try checkedRanks(of: described)
+      // What can be found wrong here is said here, once, and before any rank starts.
+      let prepared = try PreparedRun(described, ranks: count)
+      if dryRun { return show(try RunOutline(prepared).text) }
+      if count > 1 { try launch(count, signals) }
+      let isLive = isatty(STDOUT_FILENO) != 0
+      let wish = try withRanksAsThreads(1, timeout: limit) { communicator in
+        try train(prepared, communicator, signals, isLive: isLive)
+      }
+      try end(wish[0])
+    }
+
+    private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout) }
+
+    /// The ranks that are asked for, if the plan has as many.
+    private func checkedRanks(of run: RunFile) throws -> Int {
+      let count = ranks ?? 1
+      guard (1...4096).contains(count) else {
+        throw CommandError("--ranks \(count): must be from 1 to 4096")
+      }
+      let wanted = run.plan.worldSize
+      guard count == wanted else {
+        let given = ranks == nil ? "this is one" : "--ranks says \(count)"
+        throw CommandError(
+          "the plan of \(run.file) has \(wanted) ranks, and \(given); try --ranks \(wanted)")
+      }
+      return count
+    }
+
+    /// Starts the ranks, waits for them and ends as they did.
+    private func launch(_ count: Int, _ signals: StopSignals) throws -> Never {
+      var arguments = Array(CommandLine.arguments.dropFirst())
+      if let place = arguments.firstIndex(of: "--ranks") {
+        arguments.removeSubrange(place...min(place + 1, arguments.count - 1))
+      }
+      arguments.removeAll { $0.hasPrefix("--ranks=") }
+      let launch = Launch(
+        ranks: count, command: [Launch.ownPath] + arguments,
+        environment: [
+          TrainCommand.launched: "1", TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0",
+        ])
+      let outcome = try launch.run(signals)
+      if outcome.status == 0 { try end(outcome.wish) }
+      Foundation.exit(outcome.status)
+    }
+
+    /// Ranks that sluice started say 0 when a signal ended them: whoever got the signal knows.
+    private static let launched = "SLUICE_LAUNCHED"
+    /// Whether the terminal shows what is overwritten; a rank's own isatty is always true.
+    private static let live = "SLUICE_LIVE"
+
+    private func runAsRank(_ signals: StopSignals) throws {
+      if let failure = ranksFailure { throw failure }
+      var wish = StopWish.goOn
+      try MPISession.run(timeout: limit, status: { (trainingStatus(of: $0) ?? .badInput).rawValue })
+      { world in
+        do {
+          let prepared = try agreed(world) {
+            try PreparedRun(
+              try RunFile.read(path: file, overrides: overrides), ranks: world.size)
+          }
+          if dryRun {
+            if world.rank == 0 { show(try RunOutline(prepared).text) }
+          } else {
+            let isLive = getenv(TrainCommand.live).map { String(cString: $0) } == "1"
+            wish = try train(prepared, world, signals, isLive: isLive)
+          }
+        } catch {
+          // An error that all ranks see alike is said once, by rank 0.
+          if world.rank > 0 { usleep(700_000) }
+          throw error
+        }
+      }
+      if getenv(TrainCommand.launched) == nil { try end(wish) }
+    }
+
+    private var ranksFailure: CommandError? {
+      let started = getenv("OMPI_COMM_WORLD_SIZE").flatMap { Int(String(cString: $0)) }
+      guard let ranks, let size = started, ranks != size else { return nil }
+      return CommandError("--ranks \(ranks): mpirun has started \(size)")
+    }
+
+    private func train(
+      _ prepared: PreparedRun, _ communicator: any Communicator, _ signals: StopSignals,
+      isLive: Bool
+    ) throws -> StopWish {
+      let training = try TrainingRun(prepared, communicator, resuming: resume)
+      let first = training.state.step
+      var board = ProgressBoard(
+        training.run, ranks: communicator.size, isLive: isLive,
+        isSilent: communicator.rank != 0)
+      board.begin(training.notices, step: first)
+      var wish = StopWish.goOn
+      while !training.isFinished, wish == .goOn {
+        let number = training.state.step - first + 1
+        // The step behind the first one is like all that follow; the first warms caches up.
+        let isTraced =
+          trace != nil && (number == 2 || training.state.step + 1 == training.run.steps)
+        let isChecked = checkSimulation && number == 1
+        training.recording = Recording(order: isChecked, timeline: isTraced)
+        board.show(try training.step())
+        if isChecked { try check(training, communicator) }
+        if isTraced { try writeTrace(training, communicator) }
+        var own = signals.poll()
+        if let stopAfter, number >= stopAfter { own = max(own, .stop) }
+        wish = StopWish(rawValue: try communicator.allReduce(own.rawValue, .maximum)) ?? .goOn
+      }
+      if wish > .goOn { try training.save() }
+      board.end(isFinished: training.isFinished, wish)
+      return training.isFinished ? .goOn : wish
+    }
+
+    private func check(_ training: TrainingRun, _ communicator: any Communicator) throws {
+      guard let ledger = training.lastResult?.ledger else { return }
+      let check = try SimulationCheck(
+        ledger, training.run.model.architecture, training.plan, communicator)
+      guard communicator.rank == 0 else { return }
+      show(check.text)
+      try flushOutput()
+      guard check.isEqual else {
+        throw UnequalError(description: "the step is not what the simulation says")
+      }
+    }
+
+    /// Every rank writes down its step, and rank 0 puts the parts into one file.
+    private func writeTrace(_ training: TrainingRun, _ communicator: any Communicator) throws {
+      guard let trace, let spans = training.lastResult?.ledger.spans else { return }
+      let plan = training.plan
+      let placed = try plan.validated(
+        for: training.run.model.architecture, on: .ranks(plan.worldSize))
+      let input = try StepInput(placed, rows: (received: 0, routed: 0, sent: 0))
+      var own = RunTrace(rank: communicator.rank, stages: input.stages)
+      for span in spans {
+        own.add(
+          span.entry.work, span.stream, isWait: span.isWait, start: span.start, end: span.end)
+      }
+      own.close()
+      let parts = try communicator.allGather(Array(own.text.utf8))
+      guard communicator.rank == 0 else { return }
+      try RunTrace.write(
+        String(decoding: parts, as: UTF8.self),
+        title: "\(training.run.name), step \(training.state.step)", to: trace)
+    }
+
+    private func end(_ wish: StopWish) throws {
+      try flushOutput()
+      Foundation.exit(
+        (wish == .interrupt ? Training.ExitStatus.interrupted : .success).rawValue)
+    }
+  }
+
+  extension Ledger.Entry {
+    fileprivate var work: RunTrace.Work {
+      switch self {
+      case .operation(let instance, let index): .operation(instance, index: index)
+      case .transfer(let instance, let index): .transfer(instance, index: index)
+      case .message(let boundary, let isSend, let stage, let microbatch):
+        .message(boundary, isSend: isSend, stage: stage, microbatch: microbatch)
+      }
+    }
+  }
+
+  /// The value that `body` makes, if it makes one on every rank; else the first rank that could not
+  /// says why, and the others wait for their end.
+  func agreed<Value>(
+    _ communicator: any Communicator, _ body: () throws -> Value
+  ) throws -> Value {
+    let outcome = Result { try body() }
+    let own: Int
+    if case .failure = outcome { own = communicator.rank } else { own = .max }
+    let first = try communicator.allReduce(own, .minimum)
+    if first == .max || first == communicator.rank { return try outcome.get() }
+    try communicator.barrier()
+    return try outcome.get()
+  }
+#endif

@@ -1,0 +1,29 @@
+#if MPI
+  import Foundation
+  import MessagePassing
+  import OpenMPI
+  import Training
+
+  /// Runs `body` on every rank of an mpirun, or on this process alone.
+  ///
+  /// An error on one rank ends all, after one line that names it.
+  func withWorld(
+    timeout: Duration? = .seconds(600),
+    _ body: @escaping @Sendable (any Communicator) throws -> Void
+  ) throws {
+    guard Launch.isRank else {
+      _ = try withRanksAsThreads(1, timeout: timeout) { try body($0) }
+      return
+    }
+    let status = { (error: any Error) in (trainingStatus(of: error) ?? .badInput).rawValue }
+    try MPISession.run(timeout: timeout, status: status) { world in
+      do {
+        try body(world)
+      } catch {
+        // An error that all ranks see alike is said once, by rank 0.
+        if world.rank > 0 { usleep(700_000) }
+        throw error
+      }
+    }
+  }
+#endif

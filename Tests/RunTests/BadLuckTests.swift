@@ -1,0 +1,113 @@
+import Foundation
+import Testing
+
+/// Bad input and bad luck: one clear message, all ranks gone, a status of the table, the last checkpoint
+/// good.
+@Suite(.serialized, .enabled(if: Program.canTrain)) struct BadLuckTests {
+  static let plan = "data-parallel: 2"
+
+  /// Waits until a checkpoint is there, at most some seconds.
+  private func waitForCheckpoint(_ scene: Scene) throws {
+    for _ in 0..<400 where scene.checkpoints().isEmpty { usleep(50_000) }
+    try #require(!scene.checkpoints().isEmpty)
+  }
+
+  /// The ranks of a scene, which have its run file among their arguments and not `--ranks`.
+  private func ranks(_ scene: Scene) -> [Int32] {
+    let all = Set(Program.processes(with: scene.run))
+    let launchers = Set(Program.processes(with: "--ranks"))
+    let mpirun = Set(Program.processes(with: "mpirun"))
+    return all.subtracting(launchers).subtracting(mpirun).sorted()
+  }
+
+  /// The newest checkpoint is whole: a run goes on from it.
+  private func expectGoodCheckpoint(_ scene: Scene) throws {
+    let outcome = try Program.sluice(
+      "train", scene.run, "--ranks", "2", "--resume", "--stop-after", "1")
+    #expect(outcome.status == 0, "\(outcome.output)")
+  }
+
+  @Test func killedRankEndsAll() throws {
+    let scene = try Scene("gpt2-tiny", plan: Self.plan, steps: 1_000_000)
+    var killed = ContinuousClock.now
+    let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
+      try waitForCheckpoint(scene)
+      let victim = try #require(ranks(scene).last)
+      killed = .now
+      kill(victim, SIGKILL)
+    }
+    #expect(killed.duration(to: .now) < .seconds(8))
+    #expect(outcome.status == 137, "\(outcome.output)")
+    #expect(outcome.output.contains("signal 9"))
+    #expect(ranks(scene).isEmpty)
+    try expectGoodCheckpoint(scene)
+  }
+
+  @Test(arguments: [(SIGTERM, Int32(6), "ended by a signal"), (SIGUSR1, 0, "stopped as asked")])
+  func signalsEndWithACheckpoint(signal: Int32, status: Int32, text: String) throws {
+    let scene = try Scene("gpt2-tiny", plan: Self.plan, steps: 1_000_000)
+    let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
+      try waitForCheckpoint(scene)
+      let both = Set(Program.processes(with: "--ranks")).intersection(
+        Program.processes(with: scene.run))
+      // `timeout`, which the test put in front, has the same words.
+      for process in both.subtracting(Program.processes(with: "timeout")) { kill(process, signal) }
+    }
+    #expect(outcome.status == status, "\(outcome.output)")
+    #expect(outcome.output.contains(text), "\(outcome.output)")
+    try expectGoodCheckpoint(scene)
+  }
+
+  @Test func wrongInputIsSaidOnce() throws {
+    let scene = try Scene("gpt2-tiny", plan: Self.plan)
+    func expect(_ outcome: Outcome, _ text: String, status: Int32 = 1) {
+      #expect(outcome.status == status, "\(outcome.output)")
+      let lines = outcome.output.split(separator: "\n").filter { $0.hasPrefix("sluice: ") }
+      #expect(lines.count == 1 && lines[0].contains(text), "\(outcome.output)")
+    }
+    expect(try Program.sluice("train", scene.run, "--ranks", "3"), "try --ranks 2")
+    expect(
+      try Program.run(["mpirun", "--oversubscribe", "-np", "3", Program.path, "train", scene.run]),
+      "3 are running")
+    expect(
+      try Program.sluice("train", scene.run, "--ranks", "2", "--set", "data=nowhere.txt"),
+      "nowhere.txt")
+    expect(
+      try Program.sluice(
+        "train", scene.run, "--ranks", "2", "--set", "plan.sequence-length=8000"), "8")
+    expect(
+      try Program.sluice("train", scene.run, "--ranks", "2", "--resume"),
+      "holds no checkpoint to resume", status: 4)
+  }
+
+  @Test func flippedBitIsRefused() throws {
+    let scene = try Scene("gpt2-tiny", plan: Self.plan, steps: 2)
+    #expect(try Program.sluice("train", scene.run, "--ranks", "2").status == 0)
+    let file = "out/step-00000002/model-00001-of-00002.safetensors"
+    try scene.write([0x55], at: 20_000, of: file)
+    let outcome = try Program.sluice(
+      "train", scene.run, "--ranks", "2", "--resume", "--set", "steps=4")
+    #expect(outcome.status == 4, "\(outcome.output)")
+    #expect(outcome.output.contains("altered"))
+    #expect(outcome.output.contains(file))
+  }
+
+  /// Weights that are no numbers make a loss that is none.
+  @Test func notANumberEndsTheRun() throws {
+    let scene = try Scene("gpt2-tiny", plan: Self.plan, steps: 2)
+    #expect(try Program.sluice("train", scene.run, "--ranks", "2").status == 0)
+    // Without its checksums the checkpoint is taken as another program's.
+    let folder = "out/step-00000002"
+    try FileManager.default.removeItem(atPath: scene.path("\(folder)/manifest.json"))
+    for place in stride(from: UInt64(20_000), to: 60_000, by: 4) {
+      try scene.write(
+        [0, 0, 0xc0, 0x7f], at: place, of: "\(folder)/model-00001-of-00002.safetensors")
+    }
+    let outcome = try Program.sluice(
+      "train", scene.run, "--ranks", "2", "--set",
+      "model={checkpoint: \(scene.path(folder))}")
+    #expect(outcome.status == 3, "\(outcome.output)")
+    #expect(outcome.output.contains("rank 0: step 1: the loss is nan"))
+    #expect(scene.checkpoints() == ["step-00000002"])
+  }
+}

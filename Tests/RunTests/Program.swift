@@ -1,0 +1,123 @@
+import Foundation
+import Testing
+
+/// What a program that has ended left behind.
+struct Outcome {
+  var status: Int32
+  /// Standard output and standard error as they came.
+  var output: String
+  var seconds: Double
+}
+
+/// The `sluice` program that the package builds beside the test bundle, started as people start it.
+enum Program {
+  static let path = Bundle.module.bundleURL.deletingLastPathComponent()
+    .appending(path: "sluice").path
+
+  /// Whether this build can train, and Open MPI's launcher is on the path.
+  static let canTrain: Bool = {
+    guard (try? run(["sh", "-c", "command -v mpirun"]).status) == 0 else { return false }
+    return (try? run([path, "train", "--help"]).status) == 0
+  }()
+
+  /// Runs `sluice` with arguments; after a minute it is ended, with status 124.
+  static func sluice(
+    _ arguments: String..., meanwhile: (Process) throws -> Void = { _ in }
+  ) throws -> Outcome {
+    try run([path] + arguments, meanwhile: meanwhile)
+  }
+
+  static func run(
+    _ command: [String], meanwhile: (Process) throws -> Void = { _ in }
+  ) throws -> Outcome {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["timeout", "--kill-after=5", "60"] + command
+    process.environment = ProcessInfo.processInfo.environment.merging([
+      "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    ]) { $1 }
+    // A file and not a pipe: a daemon that outlives mpirun would keep a pipe open.
+    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try Data().write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let output = try FileHandle(forWritingTo: file)
+    process.standardOutput = output
+    process.standardError = output
+    process.standardInput = FileHandle.nullDevice
+    let clock = ContinuousClock()
+    let start = clock.now
+    try process.run()
+    try meanwhile(process)
+    process.waitUntilExit()
+    let bytes = try Data(contentsOf: file)
+    return Outcome(
+      status: process.terminationStatus, output: String(decoding: bytes, as: UTF8.self),
+      seconds: start.duration(to: clock.now) / .seconds(1))
+  }
+
+  /// The numbers of the running processes whose command line has `text` as one of its words.
+  static func processes(with text: String) -> [Int32] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { Int32($0) }.sorted().filter { number in
+      let line = (try? Data(contentsOf: URL(filePath: "/proc/\(number)/cmdline"))) ?? Data()
+      return line.split(separator: 0).contains { String(decoding: $0, as: UTF8.self) == text }
+    }
+  }
+}
+
+/// A run of a tiny model in a folder of its own.
+final class Scene {
+  let folder: URL
+  let run: String
+
+  /// Writes the files of a run; `plan` holds the plan's degrees and schedule, in YAML's flow style.
+  init(_ model: String, plan: String, steps: Int = 4, more: String = "") throws {
+    folder = FileManager.default.temporaryDirectory.appending(path: "run-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let fixture = Bundle.module.bundleURL.appending(path: "Fixtures/\(model).json")
+    let text = try String(contentsOf: fixture, encoding: .utf8)
+    // A token for each byte.
+    let bytes = text.replacing(/"vocab_size": *97/, with: "\"vocab_size\": 256")
+    try bytes.write(
+      to: folder.appending(path: "config.json"), atomically: true, encoding: .utf8)
+    let words = (0..<400).map { "the \($0 * $0 % 89)th word of \($0 % 7) " }.joined()
+    try words.write(to: folder.appending(path: "words.txt"), atomically: true, encoding: .utf8)
+    run = folder.appending(path: "run.yaml").path
+    try """
+    model: config.json
+    data: words.txt
+    plan: {\(plan), global-batch: 8, sequence-length: 16, zero-stage: 1}
+    learning-rate: 0.01
+    steps: \(steps)
+    seed: 3
+    checkpoints: {folder: \(folder.path)/out, every: 2, keep: 3}
+    log: {file: \(folder.path)/log.jsonl}
+    \(more)
+    """.write(toFile: run, atomically: true, encoding: .utf8)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  /// A file's path in the folder.
+  func path(_ name: String) -> String { folder.appending(path: name).path }
+
+  /// The losses of the log, as they are printed: the same text is the same bits.
+  func losses() throws -> [String] {
+    let text = try String(contentsOfFile: path("log.jsonl"), encoding: .utf8)
+    return text.matches(of: /"loss": ([^,]+)/).map { String($0.1) }
+  }
+
+  /// The checkpoints that are there.
+  func checkpoints() -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path("out"))) ?? []
+    return names.filter { $0.hasPrefix("step-") }.sorted()
+  }
+
+  /// Changes bytes of a file.
+  func write(_ bytes: [UInt8], at offset: UInt64, of name: String) throws {
+    let file = try FileHandle(forUpdating: URL(filePath: path(name)))
+    try file.seek(toOffset: offset)
+    try file.write(contentsOf: bytes)
+    try file.close()
+  }
+}
