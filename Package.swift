@@ -54,9 +54,9 @@ let package = Package(
     room("Engines", ["Programs", "Schedules"]),
     room("Collectives", ["Quantities"]),
     room(
-      "Costs", ["Quantities", "Clusters", "Collectives", "Programs", real],
+      "Costs", ["Quantities", "Documents", "Clusters", "Collectives", "Programs", real],
       shipping: [.embedInCode("Components")]),
-    room("Simulation", ["Engines", "Costs", "Collectives", heap]),
+    room("Simulation", ["Documents", "Engines", "Costs", "Collectives", heap]),
     room("Planning", ["Simulation"]),
     room("Validation", ["Simulation"], shipping: [.embedInCode("Published")]),
     .systemLibrary(
@@ -98,7 +98,7 @@ let package = Package(
     tests(of: "Programs"),
     tests(of: "Engines"),
     tests(of: "Collectives"),
-    tests(of: "Costs"),
+    tests(of: "Costs", ["Clusters", "Documents"]),
     tests(of: "Simulation"),
     tests(of: "Planning"),
     tests(of: "Validation"),
@@ -108,6 +108,9 @@ let package = Package(
     tests(of: "Reports"),
     // Starts the built program; it needs nothing of it to be linked.
     .testTarget(name: "RunTests", resources: [.copy("Fixtures")], swiftSettings: strict),
+    .executableTarget(
+      name: "bench-simulation", dependencies: ["Simulation"], path: "benchmarks/simulation",
+      swiftSettings: strict),
     .executableTarget(
       name: "bench-kernels", dependencies: ["Kernels"], path: "benchmarks/kernels",
       swiftSettings: strict),

@@ -65,11 +65,14 @@ extension Cluster {
     add("network.latency.same-leaf", network?.latency.sameLeaf)
     add("network.latency.cross-leaf", network?.latency.crossLeaf)
     add("network.latency.cross-pod", network?.latency.crossPod)
-    for entry in device.kernels.entries {
-      facts.append(
+    for (section, parameters) in [
+      ("device.kernels", device.kernels), ("node.exchange", node.exchange),
+      ("node.collectives", node.collectives),
+    ] {
+      facts += parameters.entries.map {
         Fact(
-          path: "device.kernels.\(entry.path)", text: entry.text, exact: entry.text,
-          origin: entry.origin))
+          path: "\(section).\($0.path)", text: $0.text, exact: $0.text, origin: $0.origin)
+      }
     }
     return facts
   }

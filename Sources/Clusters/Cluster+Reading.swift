@@ -73,8 +73,7 @@ extension Device {
     self.launch = Launch(
       gap: try launch.required("gap", .sourced(.latency)),
       host: try launch.required("host", .sourced(.latency)))
-    let section = table.field("kernels")
-    kernels = try KernelParameters(field: section.flatMap { $0.isNull ? nil : $0 })
+    kernels = try KernelParameters(table, "kernels")
   }
 
   private static func peaks(_ table: Table) throws(ConfigurationError) -> [Peak] {
@@ -104,6 +103,8 @@ extension Node {
       latency: try link.required("latency", .sourced(.latency)),
       sharedBandwidth: try link.optional(
         "shared-bandwidth", .sourced(.bandwidth)))
+    exchange = try KernelParameters(table, "exchange")
+    collectives = try KernelParameters(table, "collectives")
     guard let adapters = try table.optionalTable("adapters") else { return }
     let count = try adapters.required("count", .sourced(.integer(in: 1...4096)))
     guard devices.value % count.value == 0 else {

@@ -83,6 +83,15 @@ extension Cluster {
   /// Whether every device and every link does what the description says.
   public var isUniform: Bool { degradations.isEmpty }
 
+  /// The same cluster with everything as described.
+  public var healthy: Cluster {
+    isUniform
+      ? self
+      : Cluster(
+        name: name, summary: summary, device: device, node: node, nodes: nodes, network: network,
+        price: price, degradations: [])
+  }
+
   /// Ranks whose own device, links or adapter are degraded, in ascending order.
   ///
   /// Degraded uplinks of a switch concern every rank behind it and are not listed here.

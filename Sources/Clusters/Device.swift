@@ -66,14 +66,14 @@ public struct Device: Hashable, Sendable {
   }
 }
 
-/// The `kernels:` section of a device: a nested table of numbers whose names Costs defines.
+/// A section of constants, such as a device's `kernels:`: a nested table whose names Costs defines.
 ///
 /// `read()` gives Costs the table with its lines, so that wrong names and values are errors like
 /// any other; `entries` lists it for people.
 public struct KernelParameters: Hashable, Sendable {
   /// One number or text with its place in the section and where it came from.
   public struct Entry: Hashable, Sendable {
-    /// The path below `kernels`: `matmul.fp8.efficiency`, `all-reduce.sizes[2]`.
+    /// The path below the section: `matmul.fp8.efficiency`, `all-reduce.sizes[2]`.
     public var path: String
     public var text: String
     public var origin: Provenance
@@ -84,8 +84,14 @@ public struct KernelParameters: Hashable, Sendable {
   /// Every value in the order in which it was written.
   public let entries: [Entry]
 
-  init(field: Field?) throws(ConfigurationError) {
+  /// The place of the section, or of the table that lacks it, for errors.
+  public let place: Field
+
+  init(_ table: Table, _ key: String) throws(ConfigurationError) {
+    let section = table.field(key)
+    let field = section.flatMap { $0.isNull ? nil : $0 }
     self.field = field
+    place = field ?? table.field
     var entries: [Entry] = []
     if let field { try Self.collect(try field.table(), prefix: "", into: &entries) }
     self.entries = entries

@@ -164,6 +164,13 @@ extension FairSharing {
     return flows.first { $0.id == id }.map { BytesPerSecond($0.rate) }
   }
 
+  /// The rates of all flows under way, in the order in which they began.
+  public mutating func rates() -> [BytesPerSecond] {
+    share()
+    return flows.filter { $0.id.number >= 0 }.sorted { $0.id < $1.id }
+      .map { BytesPerSecond($0.rate) }
+  }
+
   private mutating func dense(_ id: LinkID) -> Int {
     if let index = denseIndex[id] { return index }
     let bandwidth = capacity(id).value

@@ -8,6 +8,9 @@ public struct Node: Hashable, Sendable {
   public var link: Link
   /// The adapters to the network; nil where the cluster is a single node.
   public var adapters: Adapters?
+  /// Constants of the expert exchange, and of collectives, by names that the room Costs defines.
+  public var exchange: KernelParameters
+  public var collectives: KernelParameters
 
   /// What joins the devices of a node.
   public struct Link: Hashable, Sendable {

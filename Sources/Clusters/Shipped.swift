@@ -26,12 +26,23 @@ extension Cluster {
       : try shipped(nameOrPath, overrides: overrides)
   }
 
+  /// The sections that may be the name of another description, whose section is then taken; a
+  /// section stands in front of those within it.
+  private static let sections = [
+    "device", "device.kernels", "device.kernels.matmul", "device.kernels.attention",
+    "device.kernels.streaming", "node", "node.exchange", "node.collectives", "network",
+  ]
+
   /// Puts the sections of other files in place of their names: `device: h800-2048`.
   ///
-  /// A relative path is sought beside the file that names it.
-  static func compose(_ document: Document, depth: Int = 0) throws(ConfigurationError) -> Document {
+  /// A relative path is sought beside the file that names it. Of a file that another one names, only
+  /// the section asked for is composed.
+  static func compose(
+    _ document: Document, only wanted: String? = nil, depth: Int = 0
+  ) throws(ConfigurationError) -> Document {
     var composed = document
-    for key in ["device", "node", "network"] {
+    for key in sections {
+      if let wanted, !(wanted + ".").hasPrefix(key + "."), !key.hasPrefix(wanted + ".") { continue }
       try composed.compose(key) { field, text throws(ConfigurationError) in
         guard depth < 8 else {
           throw field.error("leads through more than 8 files, or in a circle")
@@ -42,11 +53,11 @@ extension Cluster {
               "expected a table, the name of a shipped cluster or a path",
               suggestion: nearestName(to: text, among: shippedNames))
           }
-          return try compose(try shippedDocument(text), depth: depth + 1)
+          return try compose(try shippedDocument(text), only: key, depth: depth + 1)
         }
         let folder = document.name.lastIndex(of: "/").map { document.name[...$0] } ?? ""
         let path = text.hasPrefix("/") ? text : folder + text
-        return try compose(try Document(file: path), depth: depth + 1)
+        return try compose(try Document(file: path), only: key, depth: depth + 1)
       }
     }
     return composed

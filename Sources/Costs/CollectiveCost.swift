@@ -27,41 +27,6 @@ public struct CollectiveConstants: Hashable, Sendable {
   /// Seconds that an all-reduce takes beside its bytes.
   public var nvlinkStart: Double
   public var nvlinkStartPerRank: Double
-
-  /// Reads `collectives.*` of a table; link bandwidths are nominal bytes per second and direction.
-  public init(
-    table: NumberTable, networkBandwidth: Double, nvlinkBandwidth: Double
-  ) throws(NumberTableError) {
-    var reader = NumberReader(table)
-    self.networkBandwidth = networkBandwidth
-    self.nvlinkBandwidth = nvlinkBandwidth
-    networkShare = try reader.number("collectives.network-share")
-    networkLatency = try reader.number("collectives.network-latency", zero: true)
-    nvlinkShare = try reader.number("collectives.nvlink-share")
-    nvlinkPairLoss = try reader.number("collectives.nvlink-pair-loss", zero: true)
-    nvlinkFloor = try reader.number("collectives.nvlink-floor", zero: true)
-    nvlinkFloorPerRank = try reader.number("collectives.nvlink-floor-per-rank", zero: true)
-    nvlinkStart = try reader.number("collectives.nvlink-start", zero: true)
-    nvlinkStartPerRank = try reader.number("collectives.nvlink-start-per-rank", zero: true)
-    try reader.finish()
-  }
-
-  /// NCCL over NVLink as measured on A100 nodes, and InfiniBand as on the H800 cluster.
-  public static let table: NumberTable = {
-    let nccl = "fitted to 77 NCCL all-reduces on 2 to 8 A100: mean residual 4.6 %, worst 17 %"
-    return NumberTable([
-      .init(
-        "collectives.network-share", 0.8,
-        source: "arXiv 2505.09343: about 40 of 50 GB/s are effective"),
-      .init("collectives.network-latency", 3.7e-6, source: "arXiv 2505.09343 Table 5"),
-      .init("collectives.nvlink-share", 0.763, source: nccl),
-      .init("collectives.nvlink-pair-loss", 0.331, source: nccl),
-      .init("collectives.nvlink-floor", 9.5e-6, source: nccl),
-      .init("collectives.nvlink-floor-per-rank", 10.2e-6, source: nccl),
-      .init("collectives.nvlink-start", 35.5e-6, source: nccl),
-      .init("collectives.nvlink-start-per-rank", 3.68e-6, source: nccl),
-    ])
-  }()
 }
 
 /// A group of ranks: how many, and how many of them share a node.

@@ -1,18 +1,19 @@
+import Clusters
+import Documents
+
 extension ComponentResiduals {
   /// DeepEP's own rows, the widths measured on the production cluster, and another library's.
-  static func exchanges() throws(NumberTableError) -> [ComponentResiduals] {
-    let h800 = try ExchangeConstants(
-      table: ExchangeConstants.deepEPTable, networkBandwidth: 50e9, nvlinkBandwidth: 200e9)
+  static func exchanges() throws(ConfigurationError) -> [ComponentResiduals] {
+    let h800 = try ExchangeConstants(Cluster.shipped("h800-2048"))
     return [
       deepEP(ExchangeCost(h800)), publishedWidths(ExchangeCost(h800)),
       hybrid(try otherNodes()), try plain(),
     ]
   }
 
-  private static func otherNodes() throws(NumberTableError) -> ExchangeCost {
+  private static func otherNodes() throws(ConfigurationError) -> ExchangeCost {
     ExchangeCost(
-      try ExchangeConstants(
-        table: ExchangeConstants.deepEPTable, networkBandwidth: 50e9, nvlinkBandwidth: 450e9))
+      try ExchangeConstants(Cluster.shipped("h100-2048")))
   }
 
   private static func residual(
@@ -81,10 +82,9 @@ extension ComponentResiduals {
   }
 
   /// A plain all-to-all sends a token once per expert, wherever the experts lie.
-  private static func plain() throws(NumberTableError) -> ComponentResiduals {
+  private static func plain() throws(ConfigurationError) -> ComponentResiduals {
     let cost = CollectiveCost(
-      try CollectiveConstants(
-        table: CollectiveConstants.table, networkBandwidth: 50e9, nvlinkBandwidth: 450e9))
+      try CollectiveConstants(Cluster.shipped("h100-2048")))
     let table = ComponentTable(PackageResources.ep_a2a_h100_gb200_csv)
     let rows = table.rows
       .filter { $0.text("gpu") == "H100" && $0.text("kernel") == "all-to-all" }

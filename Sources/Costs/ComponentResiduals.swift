@@ -1,3 +1,6 @@
+import Clusters
+import Documents
+
 /// One component measurement beside what the formulas give for it.
 public struct ComponentResidual: Hashable, Sendable {
   /// What was measured: operation and shape.
@@ -45,11 +48,11 @@ public struct ComponentResiduals: Hashable, Sendable {
   /// Every table, recomputed with the devices' own constants.
   ///
   /// Takes some tens of milliseconds, most of it in the search for tiles.
-  /// Throws where a device's table lacks a constant.
-  public static func all() throws(NumberTableError) -> [ComponentResiduals] {
-    let h800 = try DeviceModel(name: "H800 SXM5", table: DeviceModel.h800Table)
-    let pcie = try DeviceModel(name: "A100 PCIe", table: DeviceModel.a100PCIeTable)
-    let sxm = try DeviceModel(name: "A100 SXM4", table: DeviceModel.a100SXMTable)
+  /// Throws where a shipped cluster lacks a constant.
+  public static func all() throws(ConfigurationError) -> [ComponentResiduals] {
+    let h800 = try DeviceModel(Cluster.shipped("h800-2048").device)
+    let pcie = try DeviceModel(Cluster.shipped("a100-pcie").device)
+    let sxm = try DeviceModel(Cluster.shipped("a100-selene").device)
     let trace = V3Trace(device: h800)
     let deepGEMM = [
       ("2025-02-25", MatmulLibrary.fp8February2025), ("2025-04-09", .fp8April2025),
@@ -148,9 +151,8 @@ extension ComponentResiduals {
   }
 
   /// NCCL's all-reduce inside one A100 node.
-  static func allReduces() throws(NumberTableError) -> ComponentResiduals {
-    let constants = try CollectiveConstants(
-      table: CollectiveConstants.table, networkBandwidth: 25e9, nvlinkBandwidth: 300e9)
+  static func allReduces() throws(ConfigurationError) -> ComponentResiduals {
+    let constants = try CollectiveConstants(Cluster.shipped("a100-selene"))
     let cost = CollectiveCost(constants)
     let table = ComponentTable(PackageResources.nccl_allreduce_nvlink_csv)
     let rows = table.rows.filter { $0.text("gpu") == "A100" }.map { row in

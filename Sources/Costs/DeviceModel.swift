@@ -1,6 +1,6 @@
 /// One accelerator as the cost formulas see it: what it is, and the constants of its kernels.
 ///
-/// Everything comes from one table of named numbers, so that no efficiency hides in a formula.
+/// Everything comes from a cluster file, by way of one table of named numbers, so that no efficiency hides in a formula.
 /// Not modelled: power as a function of the data, memory refresh, error correction.
 public struct DeviceModel: Hashable, Sendable {
   /// The product's name: `H800 SXM5`.
@@ -21,6 +21,8 @@ public struct DeviceModel: Hashable, Sendable {
   public var matmuls: [MatmulLibrary: MatmulConstants]
   public var attention: AttentionConstants
   public var streaming: StreamingConstants
+  /// The FP8 library that training uses; the newest one where the file does not choose.
+  public var trainingFP8: MatmulLibrary?
 
   /// Reads a table of named numbers in SI units.
   ///
@@ -41,6 +43,7 @@ public struct DeviceModel: Hashable, Sendable {
     attention = try AttentionConstants(from: &reader)
     streaming = try StreamingConstants(from: &reader)
     try reader.finish()
+    trainingFP8 = library(for: .fp8)
   }
 
   /// The clock of a state.
@@ -51,6 +54,13 @@ public struct DeviceModel: Hashable, Sendable {
   /// The matrix-product library used for a precision where none is named: the newest one.
   public func library(for precision: MatmulPrecision) -> MatmulLibrary? {
     MatmulLibrary.allCases.last { $0.precision == precision && matmuls[$0] != nil }
+  }
+}
+
+extension DeviceModel {
+  /// The library with which training multiplies matrices of a precision.
+  public func trainingLibrary(for precision: MatmulPrecision) -> MatmulLibrary? {
+    precision == .fp8 ? trainingFP8 : library(for: precision)
   }
 }
 

@@ -15,43 +15,6 @@ public struct ExchangeConstants: Hashable, Sendable {
   /// Seconds of one hop between nodes, and inside one.
   public var networkLatency: Double
   public var nvlinkLatency: Double
-
-  /// Reads `exchange.*` of a table; link bandwidths are nominal bytes per second and direction.
-  public init(
-    table: NumberTable, networkBandwidth: Double, nvlinkBandwidth: Double
-  ) throws(NumberTableError) {
-    var reader = NumberReader(table)
-    self.networkBandwidth = networkBandwidth
-    self.nvlinkBandwidth = nvlinkBandwidth
-    networkShare = try reader.number("exchange.network-share")
-    nvlinkShare = try reader.number("exchange.nvlink-share")
-    multiprocessorRate = try reader.number("exchange.multiprocessor-rate")
-    rowHandling = try reader.number("exchange.row-handling", zero: true)
-    layoutPerToken = try reader.number("exchange.layout-per-token", zero: true)
-    networkLatency = try reader.number("exchange.network-latency", zero: true)
-    nvlinkLatency = try reader.number("exchange.nvlink-latency", zero: true)
-    try reader.finish()
-  }
-
-  /// DeepEP on H800 nodes.
-  public static let deepEPTable = NumberTable([
-    .init(
-      "exchange.network-share", 0.884,
-      source: "fitted to DeepEP 2025-04-22, EP64: 51 and 50 GB/s counted, 44 over InfiniBand"),
-    .init(
-      "exchange.nvlink-share", 0.74,
-      source: "fitted to DeepEP 2025-04-22, EP8 (153, 158 GB/s) and EP16 (139 GB/s forwarded)"),
-    .init(
-      "exchange.multiprocessor-rate", 7.65e9,
-      source: "assumed: at least 153 GB/s over 20 multiprocessors; not published"),
-    .init(
-      "exchange.row-handling", 1.0e-6,
-      source: "fitted to the V3 trace's 16 payload kernels: beside computation each takes 1.5 ms "
-        + "longer than alone, whether its rows have 7,392 or 14,336 B"),
-    .init("exchange.layout-per-token", 25e-9, source: "V3 trace: 102 us for 4,096 tokens"),
-    .init("exchange.network-latency", 3.7e-6, source: "arXiv 2505.09343 Table 5, cross leaf"),
-    .init("exchange.nvlink-latency", 3.33e-6, source: "arXiv 2505.09343 Table 5"),
-  ])
 }
 
 /// One expert exchange of one rank.

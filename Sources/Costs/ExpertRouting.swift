@@ -119,11 +119,7 @@ private struct Sampler {
     let size = routing.experts / routing.groups
     for expert in scores.indices { scores[expert] = random.next() >> 12 }
     for group in groupScores.indices {
-      best.removeAll(keepingCapacity: true)
-      for expert in group * size..<(group + 1) * size {
-        keep(expert, atMost: routing.scoredPerGroup)
-      }
-      groupScores[group] = best.reduce(0) { $0 + scores[$1] }
+      groupScores[group] = groupScore(scores[group * size..<(group + 1) * size])
       groupIsTaken[group] = false
     }
     best.removeAll(keepingCapacity: true)
@@ -135,6 +131,18 @@ private struct Sampler {
       }
     }
     best.sort()
+  }
+
+  /// The sum of a group's best scores, of which there are one or two in published routers.
+  private mutating func groupScore(_ scores: ArraySlice<UInt64>) -> UInt64 {
+    guard routing.scoredPerGroup <= 2 else {
+      return scores.sorted(by: >).prefix(routing.scoredPerGroup).reduce(0, +)
+    }
+    var (first, second) = (UInt64(0), UInt64(0))
+    for score in scores where score > second {
+      if score > first { (first, second) = (score, first) } else { second = score }
+    }
+    return routing.scoredPerGroup == 1 ? first : first + second
   }
 
   /// Counts the bins of consecutive experts that the chosen ones fall into.

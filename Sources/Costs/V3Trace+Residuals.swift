@@ -1,3 +1,6 @@
+import Clusters
+import Documents
+
 extension V3Trace {
   private static let source = "DeepSeek profile-data, training trace"
 
@@ -107,10 +110,9 @@ extension V3Trace {
   }
 
   /// The payload kernels of each of the four exchanges, summed over the layers, and the layout.
-  func exchanges() throws(NumberTableError) -> ComponentResiduals {
-    let cost = ExchangeCost(
-      try ExchangeConstants(
-        table: ExchangeConstants.deepEPTable, networkBandwidth: 50e9, nvlinkBandwidth: 200e9))
+  func exchanges() throws(ConfigurationError) -> ComponentResiduals {
+    let constants = try ExchangeConstants(Cluster.shipped("h800-2048"))
+    let cost = ExchangeCost(constants)
     let reach = ExpertRouting.deepSeekV3.reach(ranks: 64, ranksPerNode: 8)
     let exchanges: [(String, String, ExchangeShape.Direction, Double)] = [
       ("dispatch(F)", "ep_dispatch", .dispatch, 7_392),
@@ -128,7 +130,7 @@ extension V3Trace {
     }
     let layout = ComponentResidual(
       row: "dispatch(F) layout", measuredSeconds: total("dispatch(F)", "ep_layout"),
-      predictedSeconds: 4 * tokens * 25e-9)
+      predictedSeconds: 4 * tokens * constants.layoutPerToken)
     return ComponentResiduals(
       name: "V3 trace exchanges, four layers", source: Self.source, isFitted: true,
       rows: rows + [layout])

@@ -40,25 +40,23 @@ public struct Document: Hashable, Sendable {
 
   /// Puts another document's section in place of a name: `device: h800-2048`.
   ///
-  /// Where the value of the outermost `key` is a single text, `resolve` finds the document that it
-  /// names, and that document's value of the same key takes its place, lines and file included.
+  /// Where the value at `keyPath` (`device`, `device.kernels`) is a single text, `resolve` finds the
+  /// document that it names, and that document's value at the same path takes its place, lines and
+  /// file included.
   public mutating func compose(
-    _ key: String, resolve: (Field, String) throws(ConfigurationError) -> Document
+    _ keyPath: String, resolve: (Field, String) throws(ConfigurationError) -> Document
   ) throws(ConfigurationError) {
-    guard case .table(var entries) = root.content,
-      let index = entries.firstIndex(where: { $0.key == key }),
-      case .scalar(let text, _) = entries[index].element.content,
-      !entries[index].element.isNull
+    let keys = keyPath.split(separator: ".").map(String.init)
+    guard let entry = root.entry(at: keys[...]), case .scalar(let text, _) = entry.element.content,
+      !entry.element.isNull
     else { return }
     let field = Field(
-      document: name, keyPath: key, origin: entries[index].origin, element: entries[index].element)
+      document: name, keyPath: keyPath, origin: entry.origin, element: entry.element)
     let other = try resolve(field, text)
-    guard case .table(let sections) = other.root.content,
-      let section = sections.first(where: { $0.key == key })
-    else { throw field.error("\(other.name) has no section of this name") }
-    entries[index].element = section.element
-    entries[index].origin = section.origin
-    root.content = .table(entries)
+    guard let section = other.root.entry(at: keys[...]) else {
+      throw field.error("\(other.name) has no section of this name")
+    }
+    root.replaceEntry(at: keys[...], by: section)
   }
 
   /// The bytes of a regular file of permitted size.

@@ -14,7 +14,10 @@ public enum Progress: Hashable, Sendable {
 /// It has never heard of MPI, of a device or of a cost model.
 public struct Engine {
   @usableFromInline let program: RankProgram
-  @usableFromInline let stages: [StageProgram?]
+  /// The templates of every stage, in the order of `Part`, stage after stage.
+  @usableFromInline let templates: [Program]
+  /// Whether the rank has a stage of this number.
+  @usableFromInline let isHere: [Bool]
   @usableFromInline let interleavings: [Interleaving]
   /// The interleaving of each overlapped item, by the item's index.
   @usableFromInline let interleavingOfItem: [Int]
@@ -28,10 +31,48 @@ public struct Engine {
   @usableFromInline var messageHandles: [TransferHandle]
   @usableFromInline var optimizerHandles: [[TransferHandle]]
 
+  /// One of a stage's templates.
+  @usableFromInline enum Part: Int, CaseIterable {
+    case forward, backward, backwardInput, backwardWeight, reduce, norm, update, settle
+
+    @inlinable init(_ pass: Action.Pass) {
+      switch pass {
+      case .forward: self = .forward
+      case .backward: self = .backward
+      case .backwardInput: self = .backwardInput
+      case .backwardWeight: self = .backwardWeight
+      }
+    }
+  }
+
   /// An engine for one rank; `stages` holds the programs of the stages on it at their numbers.
-  public init(_ program: RankProgram, stages: [StageProgram?]) {
+  ///
+  /// - Parameter walksPairs: false where the backend carries out every overlapped pair as a whole, so
+  ///   that their order of steps need not be worked out.
+  public init(_ program: RankProgram, stages: [StageProgram?], walksPairs: Bool = true) {
     self.program = program
-    self.stages = stages
+    templates = stages.flatMap { stage in
+      stage.map {
+        [
+          $0.forward, $0.backward, $0.backwardInput, $0.backwardWeight, $0.reduce, $0.norm,
+          $0.update, $0.settle,
+        ]
+      } ?? Part.allCases.map { _ in Program() }
+    }
+    isHere = stages.map { $0 != nil }
+    (interleavings, interleavingOfItem) =
+      walksPairs ? Self.interleavings(of: program, stages) : ([], [])
+    let most = stages.map { $0?.mostTransfers ?? 0 }
+    handles = Array(repeating: TransferHandle(-1), count: most.max() ?? 0)
+    backwardHandles = handles
+    optimizerHandles = most.map { Array(repeating: TransferHandle(-1), count: $0) }
+    messageHandles = Array(repeating: TransferHandle(-1), count: program.transfers.count)
+  }
+
+  /// One interleaving per pair of stages, and which of them each item has.
+  private static func interleavings(
+    of program: RankProgram, _ stages: [StageProgram?]
+  ) -> ([Interleaving], [Int]) {
     var known: [[Int]: Int] = [:]
     var made: [Interleaving] = []
     var ofItem = [Int](repeating: -1, count: program.items.count)
@@ -44,15 +85,7 @@ public struct Engine {
       }
       ofItem[index] = known[key] ?? -1
     }
-    interleavings = made
-    interleavingOfItem = ofItem
-    let most = stages.compactMap { $0 }.map(\.mostTransfers).max() ?? 0
-    handles = Array(repeating: TransferHandle(-1), count: most)
-    backwardHandles = handles
-    optimizerHandles = stages.map { stage in
-      Array(repeating: TransferHandle(-1), count: stage?.mostTransfers ?? 0)
-    }
-    messageHandles = Array(repeating: TransferHandle(-1), count: program.transfers.count)
+    return (made, ofItem)
   }
 
   /// Starts the step again from its first item.
@@ -95,12 +128,10 @@ public struct Engine {
   {
     switch current {
     case .run(let action):
-      return withStage(action.stage) { stage, engine in
-        let program = stage.program(for: action.pass)
-        let instance = Instance(
-          stage: action.stage, microbatch: action.microbatch, pass: action.pass)
-        return engine.walk(program, program.steps.count, instance, isForward: true, &backend)
-      }
+      let program = template(action.stage, Part(action.pass))
+      let instance = Instance(
+        stage: action.stage, microbatch: action.microbatch, pass: action.pass)
+      return walk(program, program.steps.count, instance, isForward: true, &backend)
     case .overlapped(let forward, let backward):
       return performPair(forward, backward, &backend)
     case .start(let index):
@@ -110,41 +141,36 @@ public struct Engine {
     case .handOver(let boundary, let stage, let microbatch):
       backend.handOver(boundary, stage: stage, microbatch: microbatch)
       return true
-    case .reduce(let stage): return walkOptimizer(stage, \.reduce, &backend)
-    case .norm(let stage): return walkOptimizer(stage, \.norm, &backend)
+    case .reduce(let stage): return walkOptimizer(stage, .reduce, &backend)
+    case .norm(let stage): return walkOptimizer(stage, .norm, &backend)
     case .agree: return backend.agree()
-    case .update(let stage): return walkOptimizer(stage, \.update, &backend)
-    case .settle(let stage): return walkOptimizer(stage, \.settle, &backend)
+    case .update(let stage): return walkOptimizer(stage, .update, &backend)
+    case .settle(let stage): return walkOptimizer(stage, .settle, &backend)
     }
   }
 
-  @inlinable mutating func withStage(
-    _ number: Int, _ body: (StageProgram, inout Engine) -> Bool
-  ) -> Bool {
-    guard let stage = stages[number] else {
-      preconditionFailure("Stage \(number) is not on this rank.")
-    }
-    return body(stage, &self)
+  @inlinable func template(_ stage: Int, _ part: Part) -> Program {
+    precondition(isHere[stage], "The stage is not on this rank.")
+    return templates[stage * Part.allCases.count + part.rawValue]
   }
 
   /// Walks one of a stage's optimizer programs; they share their handles.
   @inlinable mutating func walkOptimizer<B: Backend & ~Copyable>(
-    _ number: Int, _ part: KeyPath<StageProgram, Program>, _ backend: inout B
+    _ number: Int, _ part: Part, _ backend: inout B
   ) -> Bool {
-    withStage(number) { stage, engine in
-      let program = stage[keyPath: part]
-      let instance = Instance(stage: number, microbatch: -1, pass: .backwardWeight)
-      swap(&engine.handles, &engine.optimizerHandles[number])
-      defer { swap(&engine.handles, &engine.optimizerHandles[number]) }
-      return engine.walk(program, program.steps.count, instance, isForward: true, &backend)
-    }
+    let program = template(number, part)
+    let instance = Instance(stage: number, microbatch: -1, pass: .backwardWeight)
+    swap(&handles, &optimizerHandles[number])
+    defer { swap(&handles, &optimizerHandles[number]) }
+    return walk(program, program.steps.count, instance, isForward: true, &backend)
   }
 
   @inlinable mutating func performPair<B: Backend & ~Copyable>(
     _ forward: Action, _ backward: Action, _ backend: inout B
   ) -> Bool {
-    guard let forwardStage = stages[forward.stage], let backwardStage = stages[backward.stage]
-    else { preconditionFailure("The stages of a pair are not on this rank.") }
+    precondition(!interleavings.isEmpty, "This engine does not walk pairs.")
+    let forwardProgram = template(forward.stage, .forward)
+    let backwardProgram = template(backward.stage, .backward)
     let pieces = interleavings[interleavingOfItem[item]].pieces
     let forwardInstance = Instance(
       stage: forward.stage, microbatch: forward.microbatch, pass: .forward)
@@ -155,11 +181,9 @@ public struct Engine {
       if step < now.steps.lowerBound || step > now.steps.upperBound { step = now.steps.lowerBound }
       let isOver =
         now.isForward
-        ? walk(
-          forwardStage.forward, now.steps.upperBound, forwardInstance, isForward: true, &backend)
+        ? walk(forwardProgram, now.steps.upperBound, forwardInstance, isForward: true, &backend)
         : walk(
-          backwardStage.backward, now.steps.upperBound, backwardInstance, isForward: false,
-          &backend)
+          backwardProgram, now.steps.upperBound, backwardInstance, isForward: false, &backend)
       guard isOver else { return false }
       piece += 1
       if piece < pieces.count { step = pieces[piece].steps.lowerBound }
@@ -171,8 +195,11 @@ public struct Engine {
   @inlinable mutating func walk<B: Backend & ~Copyable>(
     _ program: Program, _ end: Int, _ instance: Instance, isForward: Bool, _ backend: inout B
   ) -> Bool {
+    let steps = program.steps
+    var step = step
+    defer { self.step = step }
     while step < end {
-      switch program.steps[step] {
+      switch steps[step] {
       case .acquire(let buffer): backend.acquire(buffer, instance)
       case .release(let buffer): backend.release(buffer, instance)
       case .compute(let index): backend.issue(Int(index), of: program, instance)

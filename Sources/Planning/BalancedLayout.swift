@@ -12,7 +12,7 @@ extension Plan {
   /// The slowest stage is as fast as contiguous stages allow; of equal cuts the one that fills early
   /// stages least. Complexity: units² times stages.
   ///
-  /// - Throws: `NumberTableError` if the cluster lacks a constant, `PlanError` if there are fewer units
+  /// - Throws: `ConfigurationError` if the cluster lacks a constant, `PlanError` if there are fewer units
   ///   than stages.
   public func balanced(for architecture: Architecture, on cluster: Cluster) throws -> Plan {
     guard layout == .balanced else { return self }

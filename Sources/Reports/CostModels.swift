@@ -1,5 +1,6 @@
 import Clusters
 import Costs
+import Documents
 
 /// The cost formulas of one cluster, for questions about single operations.
 public struct CostModels: Sendable {
@@ -10,17 +11,11 @@ public struct CostModels: Sendable {
 
   /// Reads the constants of a cluster.
   ///
-  /// - Throws: `NumberTableError` if its device lacks one.
-  public init(_ cluster: Cluster) throws(NumberTableError) {
+  /// - Throws: `ConfigurationError` if its file lacks one.
+  public init(_ cluster: Cluster) throws(ConfigurationError) {
     self.cluster = cluster
     device = try DeviceModel(cluster.device)
-    let nvlink = cluster.node.link.bandwidth.value.value
-    let network = cluster.node.adapters?.bandwidth.value.value ?? nvlink
-    exchange = ExchangeCost(
-      try ExchangeConstants(
-        table: ExchangeConstants.deepEPTable, networkBandwidth: network, nvlinkBandwidth: nvlink))
-    collectives = CollectiveCost(
-      try CollectiveConstants(
-        table: CollectiveConstants.table, networkBandwidth: network, nvlinkBandwidth: nvlink))
+    exchange = ExchangeCost(try ExchangeConstants(cluster))
+    collectives = CollectiveCost(try CollectiveConstants(cluster))
   }
 }

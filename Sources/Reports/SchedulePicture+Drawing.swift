@@ -54,15 +54,7 @@ extension SchedulePicture {
   }
 
   /// A length with at most two decimals.
-  func number(_ value: Double) -> String { plain((value * 100).rounded() / 100) }
-
-  /// A number without superfluous decimals, at most three.
-  func plain(_ value: Double) -> String {
-    var text = fixed(value, decimals: 3)
-    while text.hasSuffix("0") { text.removeLast() }
-    if text.hasSuffix(".") { text.removeLast() }
-    return text
-  }
+  func number(_ value: Double) -> String { decimal((value * 100).rounded() / 100) }
 
   func escaped(_ text: String) -> String {
     var result = ""
@@ -89,4 +81,12 @@ extension SchedulePicture {
       power *= 10
     }
   }
+}
+
+/// A number without superfluous decimals, at most three.
+func decimal(_ value: Double) -> String {
+  var text = fixed(value, decimals: 3)
+  while text.hasSuffix("0") { text.removeLast() }
+  if text.hasSuffix(".") { text.removeLast() }
+  return text
 }

@@ -36,7 +36,10 @@ public struct SchedulePicture: Sendable {
     timing = try ScheduleTiming(schedule, times: times)
     let shortest = [times.forward, times.backwardInput, times.backwardWeight].min() ?? 1
     let wanted = timing.makespan / shortest * 22
-    chartWidth = min(max(wanted, 620), max(1480, timing.makespan / shortest * 5))
+    let drawn = min(max(wanted, 620), max(1480, timing.makespan / shortest * 5))
+    let legend = Self.legendEntries(schedule, times)
+    let needed = legend.reduce(40) { $0 + Self.legendPitch($1.label) }
+    chartWidth = max(drawn, needed - marginLeft - marginRight)
   }
 
   var rowPitch: Double { rowHeight + rowGap }
@@ -125,27 +128,30 @@ extension SchedulePicture {
         "<line class=\"tick\" x1=\"\(place)\" y1=\"\(number(top - 6))\" x2=\"\(place)\" "
           + "y2=\"\(number(chartBottom + 6))\"/>")
       lines.append(
-        text(plain(time), x: x(time), y: chartBottom + 20, class: "note middle"))
+        text(decimal(time), x: x(time), y: chartBottom + 20, class: "note middle"))
       time += step
     }
     return lines
   }
 
-  private var legend: [String] {
+  /// What the legend says, each entry with its colours.
+  private static func legendEntries(
+    _ schedule: Schedule, _ times: PassTimes
+  ) -> [(label: String, tones: [Tone])] {
     let passes = Set(schedule.ranks.joined().flatMap { $0.actions.map(\.pass) })
-    var entries: [(String, [Tone])] = []
+    var entries: [(label: String, tones: [Tone])] = []
     for (pass, name, time) in [
       (Action.Pass.forward, "forward", times.forward),
       (.backwardInput, "backward for input", times.backwardInput),
       (.backwardWeight, "backward for weight", times.backwardWeight),
       (.backward, "backward", times.backwardInput + times.backwardWeight),
     ] where passes.contains(pass) {
-      entries.append(("\(name) (\(plain(time)))", [Tone(pass, tint: 0)]))
+      entries.append(("\(name) (\(decimal(time)))", [Tone(pass, tint: 0)]))
     }
     if schedule.ranks.joined().contains(where: { $0.actions.count == 2 }) {
       entries.append(
         (
-          "overlapped pair (\(plain(times.overlapped)))",
+          "overlapped pair (\(decimal(times.overlapped)))",
           [Tone(.forward, tint: 0), Tone(.backward, tint: 0)]
         ))
     }
@@ -154,17 +160,26 @@ extension SchedulePicture {
       let label = isTwoWay ? "paler: the other direction" : "paler: the rank's later stages"
       entries.append((label, [Tone(.forward, tint: 1)]))
     }
+    return entries
+  }
+
+  /// How much of the legend's line an entry takes.
+  private static func legendPitch(_ label: String) -> Double {
+    38 + Double(label.count) * 6.4
+  }
+
+  private var legend: [String] {
     var lines: [String] = []
     var left = 20.0
     let y = height - 24
-    for (label, tones) in entries {
+    for (label, tones) in Self.legendEntries(schedule, times) {
       for (index, tone) in tones.enumerated() {
         let part = 14 / Double(tones.count)
         lines.append(
           rectangle(left, y + part * Double(index), 14, part, fill: tone.fill, corner: 2))
       }
       lines.append(text(label, x: left + 20, y: y + 11, class: "label"))
-      left += 20 + Double(label.count) * 6.4 + 18
+      left += Self.legendPitch(label)
     }
     return lines
   }
@@ -198,7 +213,7 @@ extension SchedulePicture {
         class: "label end"))
     lines.append(
       text(
-        plain(timing.peakActivations[rank]), x: right, y: y + rowHeight / 2 + 4,
+        decimal(timing.peakActivations[rank]), x: right, y: y + rowHeight / 2 + 4,
         class: "label end"))
     return lines
   }

@@ -7,40 +7,54 @@ import Schedules
 /// An action begins with idle streams and ends with idle streams, so what it does depends on its
 /// programs, its rows, the speed of its ranks and the times at which they come, and on nothing else:
 /// a replay is exact.
-struct ActionCatalog<P: Pricing> {
+struct ActionCatalog {
   let input: StepInput
-  let pricing: P
+  let pricing: any Pricing
   /// Switch off to walk every operation of every action anew.
   var replays = true
   var keepsSpans = false
   private(set) var simulatedOperations = 0
   private var records: [ActionKey: [ActionRecord]] = [:]
+  private var templates: [Kind: ActionTemplate] = [:]
+  private let routedPrices: RoutedPrices
 
-  init(_ input: StepInput, _ pricing: P) {
+  init(_ input: StepInput, _ pricing: any Pricing) {
     self.input = input
     self.pricing = pricing
+    routedPrices = RoutedPrices(pricing)
+  }
+
+  /// What decides the programs of an action.
+  private struct Kind: Hashable {
+    /// Shape of the stage, or of the forward's; of the backward's in a pair, else −1.
+    var first: Int
+    var firstPass: Action.Pass
+    var second: Int
   }
 
   /// What one distinct kind of action is.
   private struct ActionKey: Hashable {
-    var first: Int
-    var firstPass: Action.Pass
-    var second: Int
+    var kind: Kind
     var slowness: [Double]
+    var linkSlowness: [Double]
     var offsets: [Int64]
   }
 
   /// The records of the ranks that meet in an action, in their order.
   ///
   /// - Parameters:
-  ///   - slowness: of each rank; one entry stands for a group of equal ranks.
+  ///   - slowness: of each rank's device; one entry stands for a group of equal ranks.
+  ///   - linkSlowness: of each rank's links.
   ///   - offsets: when each comes, after the first.
   ///   - members: their numbers in the world.
   mutating func records(
-    of item: Item, slowness: [Double], offsets: [Int64], members: Range<Int>
+    of item: Item, slowness: [Double], linkSlowness: [Double], offsets: [Int64],
+    members: Range<Int>
   ) -> [ActionRecord] {
-    guard let key = key(of: item, slowness, offsets) else { return [] }
-    if let recorded = input.recorded { return replay(item, key, recorded, members) }
+    guard let kind = kind(of: item) else { return [] }
+    let key = ActionKey(
+      kind: kind, slowness: slowness, linkSlowness: linkSlowness, offsets: offsets)
+    if let recorded = input.recorded { return simulate(item, key, recorded, members) }
     if replays, let known = records[key] { return known }
     let made = simulate(item, key)
     if replays { records[key] = made }
@@ -48,7 +62,7 @@ struct ActionCatalog<P: Pricing> {
   }
 
   /// Simulates an action with the rows that a run recorded.
-  private mutating func replay(
+  private mutating func simulate(
     _ item: Item, _ key: ActionKey, _ recorded: RecordedRows, _ members: Range<Int>
   ) -> [ActionRecord] {
     let (forward, backward): (Action, Action)
@@ -64,28 +78,33 @@ struct ActionCatalog<P: Pricing> {
     let ranks = members.enumerated().map { index, rank in
       ActionRank(
         forwardRows: rows(rank, forward), backwardRows: rows(rank, backward),
-        slowness: key.slowness[index], offset: key.offsets[index])
+        slowness: key.slowness[index], linkSlowness: key.linkSlowness[index],
+        offset: key.offsets[index], booksOwnRows: true)
     }
     let made = ActionSimulation(
-      item: item, stages: input.stages.map { Optional($0) }, pricing: pricing, ranks: ranks,
-      keepsSpans: keepsSpans
+      template: template(item, key.kind), ranks: ranks, keepsSpans: keepsSpans
     ).run()
     simulatedOperations += made.reduce(0) { $0 + $1.operations }
     return made
   }
 
-  private func key(of item: Item, _ slowness: [Double], _ offsets: [Int64]) -> ActionKey? {
+  private func kind(of item: Item) -> Kind? {
     switch item {
     case .run(let action):
-      ActionKey(
-        first: input.shapes[action.stage], firstPass: action.pass, second: -1, slowness: slowness,
-        offsets: offsets)
+      Kind(first: input.shapes[action.stage], firstPass: action.pass, second: -1)
     case .overlapped(let forward, let backward):
-      ActionKey(
+      Kind(
         first: input.shapes[forward.stage], firstPass: .forward,
-        second: input.shapes[backward.stage], slowness: slowness, offsets: offsets)
+        second: input.shapes[backward.stage])
     default: nil
     }
+  }
+
+  private mutating func template(_ item: Item, _ kind: Kind) -> ActionTemplate {
+    if let known = templates[kind] { return known }
+    let made = ActionTemplate(item, input, pricing, routedPrices)
+    templates[kind] = made
+    return made
   }
 
   private mutating func simulate(_ item: Item, _ key: ActionKey) -> [ActionRecord] {
@@ -93,25 +112,18 @@ struct ActionCatalog<P: Pricing> {
     let exchanges = input.stages[forward].exchangeCount + input.stages[backward].exchangeCount
     var isSampled = false
     if case .deviation = input.load { isSampled = exchanges > 0 && input.expertRanks > 1 }
-    let stages = input.stages.map { Optional($0) }
     var ranks = key.slowness.indices.map { index in
       ActionRank(
         forwardRows: input.balancedRows[forward], backwardRows: input.balancedRows[backward],
-        slowness: key.slowness[index], offset: key.offsets[index])
+        slowness: key.slowness[index], linkSlowness: key.linkSlowness[index],
+        offset: key.offsets[index])
     }
-    let balanced = ActionSimulation(
-      item: item, stages: stages, pricing: pricing, ranks: [ranks[0]], keepsSpans: keepsSpans
-    ).run()
-    simulatedOperations += balanced[0].operations
-    if !isSampled && ranks.count == 1 { return balanced }
-    if isSampled { ranks = sampled(ranks, key) }
-    var made = ActionSimulation(
-      item: item, stages: stages, pricing: pricing, ranks: ranks, keepsSpans: keepsSpans
+    if isSampled { ranks = sampled(ranks, key.kind) }
+    let made = ActionSimulation(
+      template: template(item, key.kind), ranks: ranks, keepsSpans: keepsSpans
     ).run()
     simulatedOperations += made.reduce(0) { $0 + $1.operations }
-    // Memory is booked with equal rows: a buffer's size must be the same when it is released.
-    for index in made.indices { made[index].memory = balanced[0].memory }
-    return key.slowness.count == 1 ? [slowest(made)] : made
+    return key.slowness.count == 1 && made.count > 1 ? [slowest(made)] : made
   }
 
   /// One rank stands for its group: the one that ends last.
@@ -130,7 +142,7 @@ struct ActionCatalog<P: Pricing> {
   }
 
   /// The ranks of a whole expert group with rows drawn for each exchange.
-  private func sampled(_ ranks: [ActionRank], _ key: ActionKey) -> [ActionRank] {
+  private func sampled(_ ranks: [ActionRank], _ key: Kind) -> [ActionRank] {
     guard case .deviation(let deviation, let seed) = input.load else { return ranks }
     var seeds = SplitMix64(seed: seed)
     var generator = SplitMix64(

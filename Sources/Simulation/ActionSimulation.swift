@@ -28,29 +28,30 @@ struct ActionRank: Sendable {
   var backwardRows: ExchangeRows
   /// Times of this rank's kernels are multiplied by it: 1 for a healthy device.
   var slowness = 1.0
+  /// Times of this rank's part of an exchange are multiplied by it: 1 for healthy links.
+  var linkSlowness = 1.0
   /// When the rank comes to the action, after the first of its group.
   var offset: Int64 = 0
+  /// Memory is booked with its own rows, which are the same when a buffer is released.
+  var booksOwnRows = false
 }
 
 /// Simulates one action on the ranks that take part in its exchanges, every operation of it.
 ///
 /// All ranks run the same programs; they meet in expert exchanges and in collectives of tensor and
 /// context groups. A rank alone stands for ranks that do the same.
-struct ActionSimulation<P: Pricing> {
-  let item: Item
-  let stages: [StageProgram?]
-  let pricing: P
-  var ranks: [ActionRank]
+struct ActionSimulation {
+  let template: ActionTemplate
+  let ranks: [ActionRank]
   var keepsSpans = false
 
   /// Simulates and gives the record of every rank.
   func run() -> [ActionRecord] {
-    let program = RankProgram(single: item)
     let meetings = Meetings(count: ranks.count)
     var lanes = ranks.map { rank in
       ActionLane(
-        engine: Engine(program, stages: stages),
-        backend: ActionBackend(simulation: self, rank: rank, meetings: meetings))
+        engine: template.engine,
+        backend: ActionBackend(template, rank, meetings, keepsSpans: keepsSpans))
     }
     var isRunning = true
     while isRunning {
@@ -67,14 +68,17 @@ struct ActionSimulation<P: Pricing> {
       var record = lane.backend.record
       record.duration = lane.backend.clock
       record.offset = lane.backend.rank.offset
+      let rank = lane.backend.rank
+      record.memory = rank.booksOwnRows ? template.memory(of: rank) : template.memory
+      (record.flops, record.causalFLOPs) = template.flops(lane.backend.rank)
       return record
     }
   }
 }
 
-private struct ActionLane<P: Pricing> {
+private struct ActionLane {
   var engine: Engine
-  var backend: ActionBackend<P>
+  var backend: ActionBackend
   var isFinished = false
 
   mutating func advance() -> Progress { engine.advance(&backend) }
@@ -106,11 +110,14 @@ private final class Meetings {
 }
 
 /// The virtual clock of one rank inside an action.
-private struct ActionBackend<P: Pricing>: Backend {
-  let simulation: ActionSimulation<P>
+private struct ActionBackend: Backend {
+  let template: ActionTemplate
   let rank: ActionRank
   let meetings: Meetings
-  let isPair: Bool
+  let keepsSpans: Bool
+  /// Picoseconds of each operation, those of a backward behind those of a forward.
+  private let durations: [Int64]
+  private let forwardCount: Int
   var clock: Int64
   /// When the host has issued all so far: a kernel cannot start earlier.
   private var hostClock: Int64
@@ -136,13 +143,17 @@ private struct ActionBackend<P: Pricing>: Backend {
     var preparation: Int64 = 0
   }
 
-  init(simulation: ActionSimulation<P>, rank: ActionRank, meetings: Meetings) {
-    self.simulation = simulation
+  init(
+    _ template: ActionTemplate, _ rank: ActionRank, _ meetings: Meetings, keepsSpans: Bool
+  ) {
+    self.template = template
     self.rank = rank
     self.meetings = meetings
+    self.keepsSpans = keepsSpans
+    durations = template.durations(rank)
+    forwardCount = template.forwardCount
     clock = rank.offset
     hostClock = rank.offset
-    if case .overlapped = simulation.item { isPair = true } else { isPair = false }
   }
 
   mutating func begin(_ item: Item, index: Int) -> Beginning { .walk }
@@ -155,45 +166,23 @@ private struct ActionBackend<P: Pricing>: Backend {
     instance.pass == .forward ? rank.forwardRows : rank.backwardRows
   }
 
-  private func buffer(_ id: BufferID, _ instance: Instance) -> (bytes: Int, use: Buffer.Use) {
-    guard let stage = simulation.stages[Int(instance.stage)] else {
-      preconditionFailure("The stage is not here.")
-    }
-    let buffer = stage.buffers[Int(id.index)]
-    return (rows(instance)(buffer.rows) * buffer.bytesPerRow, buffer.use)
-  }
-
-  mutating func acquire(_ id: BufferID, _ instance: Instance) {
-    let (bytes, use) = buffer(id, instance)
-    record.memory.acquire(bytes, use)
-  }
-
-  mutating func release(_ id: BufferID, _ instance: Instance) {
-    let (bytes, use) = buffer(id, instance)
-    record.memory.release(bytes, use)
-  }
+  // Memory does not depend on time: the template has booked it.
+  mutating func acquire(_ id: BufferID, _ instance: Instance) {}
+  mutating func release(_ id: BufferID, _ instance: Instance) {}
 
   mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
-    let rows = rows(instance)
-    let work = program.operations[operation]
-    let seconds = simulation.pricing.seconds(of: work, rows: rows, isOverlapped: isPair)
-    let duration = picoseconds(seconds * rank.slowness)
-    hostClock += picoseconds(simulation.pricing.hostSeconds(of: work))
+    let isForward = instance.pass == .forward
+    let index = isForward ? operation : forwardCount + operation
+    let duration = durations[index]
+    hostClock += template.hostDurations[index]
     clock = max(clock, hostClock)
     record.operations += 1
     record.busy += duration
-    let flops = work.kernel.flops { rows($0) }
-    record.flops += flops
-    if case .attention = work.kernel {
-      record.causalFLOPs += flops / 2
-    } else {
-      record.causalFLOPs += flops
-    }
-    if simulation.keepsSpans {
+    if keepsSpans {
       record.spans.append(
         Timeline.Span(
-          .operation(Int32(operation)), isForward: instance.pass == .forward, stream: .compute,
-          start: clock, end: clock + duration))
+          .operation(Int32(operation)), isForward: isForward, stream: .compute, start: clock,
+          end: clock + duration))
     }
     clock += duration
   }
@@ -203,7 +192,7 @@ private struct ActionBackend<P: Pricing>: Backend {
   {
     let work = program.transfers[transfer]
     let stream = work.stream
-    hostClock += picoseconds(simulation.pricing.hostSecondsOfTransfer)
+    hostClock += template.hostDurationOfTransfer
     let slot = Int(stream.rawValue)
     var started = Started(
       stream: stream, sequence: sequence[slot], started: max(clock, hostClock), payload: 0,
@@ -216,13 +205,14 @@ private struct ActionBackend<P: Pricing>: Backend {
       transfers.append(started)
       return TransferHandle(transfers.count - 1)
     case .dispatch, .combine, .combineBackward, .dispatchBackward:
-      let price = simulation.pricing.price(
-        ofExchange: work, rows: rows(instance), isOverlapped: isPair)
+      let price = template.pricing.price(
+        ofExchange: work, rows: rows(instance), isOverlapped: template.isPair)
       started.preparation = picoseconds(price.preparation)
-      started.payload = picoseconds(price.payload * rank.slowness)
+      started.payload = picoseconds(price.payload * max(rank.slowness, rank.linkSlowness))
     case .allGather, .reduceScatter, .allReduce:
       started.payload = picoseconds(
-        simulation.pricing.seconds(ofCollective: work, stage: Int(instance.stage)))
+        template.pricing.seconds(ofCollective: work, stage: Int(instance.stage))
+          * rank.linkSlowness)
     }
     started.previous = last[slot]
     sequence[slot] += 1
@@ -264,7 +254,7 @@ private struct ActionBackend<P: Pricing>: Backend {
     case .data: record.data.total += total
     default: record.context.total += total
     }
-    if simulation.keepsSpans {
+    if keepsSpans {
       record.spans.append(
         Timeline.Span(
           .transfer(transfer.index), isForward: transfer.isForward, stream: transfer.stream,
@@ -283,7 +273,7 @@ private struct ActionBackend<P: Pricing>: Backend {
     case .data: record.data.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
     default: record.context.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
     }
-    if simulation.keepsSpans {
+    if keepsSpans {
       record.spans.append(
         Timeline.Span(
           .wait(transfer.index), isForward: transfer.isForward, stream: .compute, start: clock,

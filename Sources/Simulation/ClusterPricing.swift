@@ -1,5 +1,6 @@
 import Clusters
 import Costs
+import Documents
 import Models
 import Plans
 import Programs
@@ -13,27 +14,24 @@ public struct ClusterPricing: Pricing {
   let plan: Plan
   let device: DeviceModel
   private let kernels: KernelPricing
-  private let exchange: ExchangeCost
+  /// Nil where every rank holds all experts.
+  private let exchange: ExchangeCost?
   private let collectives: CollectiveCost
   let reach: ExpertReach?
   private let tokens: Int
 
   /// Prices for a plan of a model on a cluster.
   ///
-  /// - Throws: `NumberTableError` if the cluster's device lacks a constant.
-  public init(_ cluster: Cluster, plan: Plan, architecture: Architecture) throws(NumberTableError) {
+  /// - Throws: `ConfigurationError` if the cluster's file lacks a constant.
+  public init(_ cluster: Cluster, plan: Plan, architecture: Architecture) throws(ConfigurationError)
+  {
     self.cluster = cluster
     self.plan = plan
     device = try DeviceModel(cluster.device)
     kernels = KernelPricing(device, plan: plan)
-    let network = cluster.networkBandwidthPerDevice
-    let nvlink = cluster.node.link.bandwidth.value.value
-    exchange = ExchangeCost(
-      try ExchangeConstants(
-        table: ExchangeConstants.deepEPTable, networkBandwidth: network, nvlinkBandwidth: nvlink))
-    collectives = CollectiveCost(
-      try CollectiveConstants(
-        table: CollectiveConstants.table, networkBandwidth: network, nvlinkBandwidth: nvlink))
+    exchange =
+      plan.expertParallel > 1 ? ExchangeCost(try ExchangeConstants(cluster)) : nil
+    collectives = CollectiveCost(try CollectiveConstants(cluster))
     tokens = plan.tokensPerMicrobatch / plan.contextParallel
     reach = Self.reach(architecture, plan, cluster)
   }
@@ -76,7 +74,7 @@ public struct ClusterPricing: Pricing {
   public func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice
   {
-    guard let reach else { return ExchangePrice(preparation: 0, payload: 0) }
+    guard let reach, let exchange else { return ExchangePrice(preparation: 0, payload: 0) }
     let direction: ExchangeShape.Direction
     var countsAreKnown = true
     switch transfer.kind {
@@ -160,17 +158,10 @@ public struct ClusterPricing: Pricing {
       + collectives.allGather(bytes: Double(bytes), group: group(.tensor)).seconds
   }
 
+  /// Kernels over routed rows are priced at whole tiles.
+  public var rowsPerBlock: Int { KernelPricing.rowsPerBlock }
+
   public func secondsOfAgreement() -> Double {
     plan.worldSize == 1 ? 0 : collectives.allReduce(bytes: 8, group: group(.world)).seconds
-  }
-}
-
-extension Cluster {
-  /// The network bandwidth that a device has while all devices of its node send: they share the
-  /// adapters, of which there may be fewer than devices.
-  fileprivate var networkBandwidthPerDevice: Double {
-    guard let adapters = node.adapters else { return node.link.bandwidth.value.value }
-    let share = Double(adapters.count.value) / Double(node.devices.value)
-    return adapters.bandwidth.value.value * min(1, share)
   }
 }

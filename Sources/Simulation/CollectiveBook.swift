@@ -71,6 +71,8 @@ struct CollectiveBook {
     }
     entries[index].members.append(rank)
     entries[index].ready = max(entries[index].ready, time)
+    // The member with the slowest links ends it.
+    entries[index].duration = max(entries[index].duration, duration)
     missing[round] -= 1
     return index
   }

@@ -21,9 +21,9 @@ struct KernelPricing: Sendable {
     streaming = StreamingCost(device)
     attention = AttentionCost(device)
     var products: [MatmulPrecision: MatmulCost] = [:]
-    for library in [MatmulLibrary.bf16, .fp8April2025, .fp8February2025] {
-      // The published training ran with the state of February 2025, so it comes last and stays.
-      if let cost = MatmulCost(device, library: library) { products[library.precision] = cost }
+    for precision in MatmulPrecision.allCases {
+      guard let library = device.trainingLibrary(for: precision) else { continue }
+      products[precision] = MatmulCost(device, library: library)
     }
     self.products = products
     pairMultiprocessors = max(1, device.multiprocessors - plan.communicationSMs)
@@ -46,11 +46,14 @@ struct KernelPricing: Sendable {
     return price
   }
 
-  /// Routed row counts are priced at whole blocks of 128 rows, the height of a tile.
+  /// The height of a tile.
+  static let rowsPerBlock = 128
+
+  /// Routed row counts are priced at whole blocks of rows.
   private func routedRows(_ kernel: Kernel, _ rows: ExchangeRows) -> Int {
     guard let routed = kernel.rows, case let count = rows(routed) else { return 0 }
     if case .fixed = routed { return 0 }
-    return (count + 127) / 128 * 128
+    return (count + Self.rowsPerBlock - 1) / Self.rowsPerBlock * Self.rowsPerBlock
   }
 
   private static func count(_ rows: Rows, _ size: Int) -> Int {

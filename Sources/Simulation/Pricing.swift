@@ -51,8 +51,22 @@ public protocol Pricing: Sendable {
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double
   /// A message between pipeline ranks.
   func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double
+  /// The same message of one replica of the pipeline, whose ranks may have slow links.
+  func seconds(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> Double
   /// Agreement of the whole world on one number.
   func secondsOfAgreement() -> Double
+  /// Kernels over routed rows cost the same for all numbers of rows up to a multiple of this.
+  var rowsPerBlock: Int { get }
+}
+
+extension Pricing {
+  /// The same on every replica.
+  public func seconds(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> Double {
+    seconds(ofMessage: bytes, from: from, to: to)
+  }
+
+  /// Every number of rows has its own price.
+  public var rowsPerBlock: Int { 1 }
 }
 
 extension Pricing {

@@ -4,8 +4,8 @@ import Schedules
 
 /// The virtual clock of one rank through a step: whole actions come from the catalog, messages and
 /// collectives from where both or all ends meet.
-struct RankBackend<P: Pricing>: Backend {
-  let world: SimulatedWorld<P>
+struct RankBackend: Backend {
+  let world: SimulatedWorld
   let index: Int
   /// The round of its group in which this rank has arrived, −1 if it has not.
   private var arrivedRound = -1
@@ -15,11 +15,11 @@ struct RankBackend<P: Pricing>: Backend {
   private var handles: [Pending] = []
 
   private enum Pending {
-    case message(MessageKey, isSend: Bool, bytes: Int, Buffer.Use)
+    case message(Int, isSend: Bool, bytes: Int, Buffer.Use)
     case collective(Int)
   }
 
-  init(world: SimulatedWorld<P>, index: Int) {
+  init(world: SimulatedWorld, index: Int) {
     self.world = world
     self.index = index
   }
@@ -56,7 +56,8 @@ struct RankBackend<P: Pricing>: Backend {
       let members = world.ranks[first..<first + size]
       let start = members.map(\.clock).min() ?? 0
       world.groups[group].records = world.catalog.records(
-        of: item, slowness: members.map(\.slowness), offsets: members.map { $0.clock - start },
+        of: item, slowness: members.map(\.slowness),
+        linkSlowness: members.map(\.linkSlowness), offsets: members.map { $0.clock - start },
         members: first..<first + size)
     }
     take(world.groups[group].records[index - first], item)
@@ -115,7 +116,7 @@ struct RankBackend<P: Pricing>: Backend {
   }
 
   mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
-    let seconds = world.simulation.pricing.seconds(
+    let seconds = world.pricing.seconds(
       of: program.operations[operation], rows: ExchangeRows(), isOverlapped: false)
     let duration = picoseconds(seconds * rank.slowness)
     rank.clock += duration
@@ -129,7 +130,7 @@ struct RankBackend<P: Pricing>: Backend {
     let work = program.transfers[transfer]
     let stage = Int(instance.stage)
     let duration = picoseconds(
-      world.simulation.pricing.seconds(ofCollective: work, stage: stage))
+      world.pricing.seconds(ofCollective: work, stage: stage) * rank.linkSlowness)
     world.arrivals += 1
     let pending = world.collectives.arrive(
       index, replica: rank.replica, work, stage: stage, at: rank.clock, duration: duration)
@@ -140,22 +141,17 @@ struct RankBackend<P: Pricing>: Backend {
   // MARK: Messages
 
   mutating func start(_ transfer: PipelineTransfer) -> TransferHandle {
-    let isDown = transfer.boundary == .activation
-    let receiver = transfer.isSend ? transfer.stage + (isDown ? 1 : -1) : transfer.stage
-    let key = MessageKey(
-      boundary: transfer.boundary, stage: receiver, microbatch: transfer.microbatch,
-      replica: rank.replica)
+    let place = world.messages.place(of: transfer, replica: rank.replica)
     let (bytes, use) = boundaryBuffer(transfer)
     if transfer.isSend {
-      world.messages[key, default: Message()].sent = rank.clock
+      world.messages[place].sent = rank.clock
     } else {
       rank.memory.acquire(bytes, use)
-      world.messages[key, default: Message()].received = rank.clock
-      world.messages[key]?.duration = picoseconds(
-        world.simulation.pricing.seconds(
-          ofMessage: bytes, from: transfer.peer, to: rank.position))
+      world.messages[place].received = rank.clock
+      world.messages[place].duration = world.duration(
+        ofMessage: bytes, from: transfer.peer, to: rank.position, replica: rank.replica)
     }
-    handles.append(.message(key, isSend: transfer.isSend, bytes: bytes, use))
+    handles.append(.message(place, isSend: transfer.isSend, bytes: bytes, use))
     return TransferHandle(handles.count - 1)
   }
 
@@ -176,10 +172,9 @@ struct RankBackend<P: Pricing>: Backend {
 
   mutating func wait(_ handle: TransferHandle) -> Bool {
     switch handles[handle.raw] {
-    case .message(let key, let isSend, let bytes, let use):
-      guard let message = world.messages[key], message.sent >= 0, message.received >= 0 else {
-        return false
-      }
+    case .message(let place, let isSend, let bytes, let use):
+      let message = world.messages[place]
+      guard message.sent >= 0, message.received >= 0 else { return false }
       let moving = max(message.sent, message.received)
       let end = moving + message.duration
       rank.pipeline.total += message.duration

@@ -14,7 +14,7 @@ public struct PlannedStep: Sendable {
   /// Places and lowers a plan and prices it.
   ///
   /// - Parameter costs: what the automatic schedules plan with.
-  /// - Throws: `PlanError`, `ScheduleError` or `NumberTableError`.
+  /// - Throws: `PlanError`, `ScheduleError` or `ConfigurationError`.
   public init(
     architecture: Architecture, cluster: Cluster, plan: Plan, costs: PassCosts? = nil
   ) throws {
@@ -27,11 +27,20 @@ public struct PlannedStep: Sendable {
   }
 
   /// The simulation of the step, to be adjusted and run.
+  ///
+  /// Where a device or a link of the cluster is degraded, every rank is simulated by itself.
   public var simulation: StepSimulation<ClusterPricing> {
-    StepSimulation(input, pricing: pricing)
+    var simulation = StepSimulation(input, pricing: pricing)
+    if !cluster.isUniform {
+      simulation.isExplicit = true
+      simulation.slowness = (0..<placed.plan.worldSize).map { 1 / cluster.speed(of: $0) }
+      simulation.linkSlowness = pricing.linkSlowness
+    }
+    return simulation
   }
 
-  /// Simulates the step with one rank for all that do the same, and reads the figures.
+  /// Simulates the step, with one rank for all that do the same where there are such, and reads the
+  /// figures.
   public func report() -> StepReport {
     StepReport(simulation.run(), placed: placed, cluster: cluster)
   }

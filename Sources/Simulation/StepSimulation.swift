@@ -19,6 +19,8 @@ public struct StepSimulation<P: Pricing> {
   public var keepsSpans = false
   /// How much slower than the others each rank's device is, by rank of the world; empty if none is.
   public var slowness: [Double] = []
+  /// How much slower than described each rank's links are, by rank of the world; empty if none is.
+  public var linkSlowness: [Double] = []
   /// Simulates every rank of the world by itself.
   public var isExplicit = false
 
@@ -36,18 +38,17 @@ public struct StepSimulation<P: Pricing> {
 }
 
 /// The state of all simulated ranks, which their backends share.
-final class SimulatedWorld<P: Pricing> {
-  let simulation: StepSimulation<P>
+final class SimulatedWorld {
   let input: StepInput
+  let pricing: any Pricing
   /// Ranks of one position: 1 if folded.
   let replicas: Int
   /// Consecutive replicas that meet in the exchanges of an action.
   let groupSize: Int
-  var catalog: ActionCatalog<P>
+  var catalog: ActionCatalog
   var ranks: [SimulatedRank]
-  var lanes: [RankLane<P>] = []
-  /// Messages that one end has come to, by stage boundary, microbatch and replica.
-  var messages: [MessageKey: Message] = [:]
+  var lanes: [RankLane] = []
+  var messages: MessageBook
   var groups: [ActionGroup]
   var collectives: CollectiveBook
   var agreement = (arrived: 0, latest: Int64(0))
@@ -55,34 +56,43 @@ final class SimulatedWorld<P: Pricing> {
   /// How often a rank came to a meeting: what tells a slow step from a standstill.
   var arrivals = 0
 
-  init(_ simulation: StepSimulation<P>) {
-    self.simulation = simulation
+  init<P: Pricing>(_ simulation: StepSimulation<P>) {
     input = simulation.input
+    pricing = simulation.pricing
     let positions = input.ranks.count
-    let replicas = simulation.isExplicit ? input.plan.worldSize / positions : 1
+    let isExplicit = simulation.isExplicit
+    let replicas = isExplicit ? input.plan.worldSize / positions : 1
     self.replicas = replicas
     groupSize =
-      simulation.isExplicit
+      isExplicit
       ? input.plan.tensorParallel * input.plan.contextParallel * input.plan.expertParallel : 1
     var catalog = ActionCatalog(input, simulation.pricing)
     catalog.replays = simulation.replays
     catalog.keepsSpans = simulation.keepsSpans
     self.catalog = catalog
-    ranks = (0..<positions * replicas).map { index in
-      let rank = index
-      return SimulatedRank(
-        position: index / replicas, replica: index % replicas,
-        slowness: simulation.slowness.isEmpty ? 1 : simulation.slowness[rank])
+    ranks = (0..<positions * replicas).map { rank in
+      SimulatedRank(
+        position: rank / replicas, replica: rank % replicas,
+        slowness: simulation.slowness.isEmpty ? 1 : simulation.slowness[rank],
+        linkSlowness: simulation.linkSlowness.isEmpty ? 1 : simulation.linkSlowness[rank])
     }
     groups = Array(repeating: ActionGroup(), count: positions * replicas / groupSize)
+    messages = MessageBook(input, replicas: replicas)
     collectives = CollectiveBook(input, replicas: replicas)
     agreementDuration = picoseconds(simulation.pricing.secondsOfAgreement())
     for index in ranks.indices { ranks[index].memory.bookStages(input, ranks[index].position) }
   }
 
+  func duration(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> Int64 {
+    picoseconds(
+      replicas == 1
+        ? pricing.seconds(ofMessage: bytes, from: from, to: to)
+        : pricing.seconds(ofMessage: bytes, from: from, to: to, replica: replica))
+  }
+
   func run() {
     let stages = input.stages.map { Optional($0) }
-    let engines = input.ranks.map { Engine($0, stages: stages) }
+    let engines = input.ranks.map { Engine($0, stages: stages, walksPairs: false) }
     lanes = ranks.indices.map { index in
       RankLane(
         engine: engines[ranks[index].position],
@@ -90,24 +100,26 @@ final class SimulatedWorld<P: Pricing> {
     }
     var remaining = lanes.count
     while remaining > 0 {
-      let before = (remaining, arrivals, lanes.reduce(0) { $0 + $1.engine.currentItem })
+      let before = arrivals
+      var hasMoved = false
       for index in lanes.indices where !lanes[index].isFinished {
+        let item = lanes[index].engine.currentItem
         if lanes[index].advance() == .finished {
           lanes[index].isFinished = true
           remaining -= 1
         }
+        if lanes[index].engine.currentItem != item { hasMoved = true }
       }
-      let after = (remaining, arrivals, lanes.reduce(0) { $0 + $1.engine.currentItem })
-      precondition(before != after, "The ranks wait in a circle.")
+      precondition(hasMoved || arrivals != before, "The ranks wait in a circle.")
     }
     lanes = []
   }
 }
 
 /// One engine with its backend.
-struct RankLane<P: Pricing> {
+struct RankLane {
   var engine: Engine
-  var backend: RankBackend<P>
+  var backend: RankBackend
   var isFinished = false
 
   mutating func advance() -> Progress { engine.advance(&backend) }
@@ -118,6 +130,7 @@ struct SimulatedRank {
   var position: Int
   var replica: Int
   var slowness: Double
+  var linkSlowness: Double
   /// Its compute stream, picoseconds.
   var clock: Int64 = 0
   var dataStreamEnd: Int64 = 0
@@ -137,10 +150,11 @@ struct SimulatedRank {
   var hasAgreed = false
   var spans: [ItemSpan] = []
 
-  init(position: Int, replica: Int, slowness: Double) {
+  init(position: Int, replica: Int, slowness: Double, linkSlowness: Double) {
     self.position = position
     self.replica = replica
     self.slowness = slowness
+    self.linkSlowness = linkSlowness
   }
 }
 
@@ -161,21 +175,6 @@ struct ActionGroup {
   var taken = 0
   /// Increases with every action, so that a member knows whether it has arrived.
   var round = 0
-}
-
-struct MessageKey: Hashable {
-  var boundary: Boundary
-  /// The receiving stage.
-  var stage: Int
-  var microbatch: Int
-  var replica: Int
-}
-
-/// A message with the times at which its ends came to it, −1 if not yet.
-struct Message {
-  var sent: Int64 = -1
-  var received: Int64 = -1
-  var duration: Int64 = 0
 }
 
 extension MemoryLedger {

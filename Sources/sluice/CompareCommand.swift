@@ -11,8 +11,9 @@ struct CompareCommand: ParsableCommand {
     abstract: "Simulate several plans side by side and say what makes the difference.",
     discussion: """
       Example:
-        sluice plan deepseek-v3 --print > even.yaml
-        sluice compare deepseek-v3 even.yaml
+        sluice compare deepseek-v3 mine.yaml
+        sluice compare megatron-22b-full megatron-22b-selective \\
+          --model megatron-22b --cluster a100-selene
       """)
 
   @Argument(

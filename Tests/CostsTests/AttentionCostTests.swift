@@ -1,8 +1,9 @@
+import Clusters
 import Costs
 import Testing
 
 @Suite struct AttentionCostTests {
-  let device = Result { try DeviceModel(name: "A100", table: DeviceModel.a100SXMTable) }
+  let device = Result { try DeviceModel(Cluster.shipped("a100-selene").device) }
 
   @Test func causalCostsAboutHalf() throws {
     let cost = AttentionCost(try device.get())

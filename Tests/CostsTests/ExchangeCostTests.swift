@@ -1,11 +1,11 @@
+import Clusters
 import Costs
 import Testing
 
 @Suite struct ExchangeCostTests {
-  func cost(network: Double = 50e9, nvlink: Double = 200e9) throws -> ExchangeCost {
+  func cost(_ override: String = "name=h800") throws -> ExchangeCost {
     ExchangeCost(
-      try ExchangeConstants(
-        table: ExchangeConstants.deepEPTable, networkBandwidth: network, nvlinkBandwidth: nvlink))
+      try ExchangeConstants(Cluster.shipped("h800-2048", overrides: [override])))
   }
 
   func shape(ranks: Int, rowBytes: Double = 7_392, load: Double = 1) -> ExchangeShape {
@@ -44,8 +44,10 @@ import Testing
     let shape = shape(ranks: ranks)
     let base = try cost().parts(shape, multiprocessors: 16, besideComputation: true).total.seconds
     let more = try cost().parts(shape, multiprocessors: 24, besideComputation: true).total.seconds
-    let network = try cost(network: 100e9).parts(shape, multiprocessors: 16).total.seconds
-    let nvlink = try cost(nvlink: 450e9).parts(shape, multiprocessors: 16).total.seconds
+    let network = try cost("node.adapters.bandwidth=100 GB/s").parts(shape, multiprocessors: 16)
+      .total.seconds
+    let nvlink = try cost("node.link.bandwidth=450 GB/s").parts(shape, multiprocessors: 16).total
+      .seconds
     let alone = try cost().parts(shape, multiprocessors: 16).total.seconds
     #expect(more <= base && network <= alone && nvlink <= alone && alone < base)
   }
@@ -67,8 +69,7 @@ import Testing
 @Suite struct CollectiveCostTests {
   let cost = Result {
     CollectiveCost(
-      try CollectiveConstants(
-        table: CollectiveConstants.table, networkBandwidth: 50e9, nvlinkBandwidth: 200e9))
+      try CollectiveConstants(Cluster.shipped("h800-2048")))
   }
 
   @Test func anAllReduceIsAScatterAndAGather() throws {

@@ -1,8 +1,9 @@
+import Clusters
 import Costs
 import Testing
 
 @Suite struct MatmulCostTests {
-  let device = Result { try DeviceModel(name: "H800", table: DeviceModel.h800Table) }
+  let device = Result { try DeviceModel(Cluster.shipped("h800-2048").device) }
 
   func cost(_ library: MatmulLibrary = .fp8April2025) throws -> MatmulCost {
     try #require(MatmulCost(try device.get(), library: library))
@@ -73,39 +74,10 @@ import Testing
   }
 
   @Test func aMissingLibraryIsNil() throws {
-    let device = try DeviceModel(name: "A100", table: DeviceModel.a100SXMTable)
+    let device = try DeviceModel(Cluster.shipped("a100-selene").device)
     #expect(MatmulCost(device, library: .fp8April2025) == nil)
     #expect(device.library(for: .fp8) == nil)
     #expect(device.library(for: .bf16) == .bf16)
     #expect(try self.device.get().library(for: .fp8) == .fp8April2025)
-  }
-}
-
-@Suite struct DeviceModelTests {
-  @Test func unknownAndMissingAndImpossibleConstantsAreErrors() {
-    let table = DeviceModel.h800Table
-    let wrong = NumberTable([.init("matmul.fp8-2025-04.kneee", 2, source: "test")])
-    #expect(throws: NumberTableError.self) {
-      try DeviceModel(name: "x", table: table.overridden(by: wrong))
-    }
-    let without = NumberTable(table.entries.filter { $0.name != "clock.loaded" })
-    #expect(
-      throws: NumberTableError(
-        name: "clock.loaded", rule: "is missing from the device's constants")
-    ) { try DeviceModel(name: "x", table: without) }
-    let negative = NumberTable([.init("streaming.rope", -1, source: "test")])
-    #expect(throws: NumberTableError.self) {
-      try DeviceModel(name: "x", table: table.overridden(by: negative))
-    }
-  }
-
-  @Test func everyConstantHasASource() {
-    for table in [
-      DeviceModel.h800Table, DeviceModel.a100PCIeTable, DeviceModel.a100SXMTable,
-      ExchangeConstants.deepEPTable, CollectiveConstants.table,
-    ] {
-      for entry in table.entries { #expect(!entry.source.isEmpty, "\(entry.name)") }
-      #expect(Set(table.entries.map(\.name)).count == table.entries.count)
-    }
   }
 }

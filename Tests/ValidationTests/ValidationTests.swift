@@ -9,7 +9,8 @@ import Validation
   }
 
   private func error(_ name: String, in table: ValidationTable) throws -> Double {
-    abs(try #require(try #require(table.rows.first { $0.name == name }).error))
+    let row = try #require(table.rows.first { $0.name == name })
+    return abs(try #require(row.error))
   }
 
   @Test func ranksCorrelate() {

@@ -1,0 +1,145 @@
+import Foundation
+import Testing
+
+/// Every kind of bad input that issues name: one clear line, status 1, nothing half-written.
+@Suite struct BadInputTests {
+  /// A command line; `{}` stands for a folder with the files of `files`.
+  struct Case: Sendable, CustomTestStringConvertible {
+    var arguments: String
+    var says: [String]
+    var testDescription: String { arguments }
+
+    init(_ arguments: String, _ says: String...) {
+      self.arguments = arguments
+      self.says = says
+    }
+  }
+
+  static let files: [(name: String, bytes: [UInt8])] = [
+    ("empty.yaml", []), ("empty.csv", []),
+    ("binary.yaml", [0, 1, 2, 255, 254, 10, 0, 0x80]), ("binary.csv", [0xff, 0xfe, 0, 1]),
+    ("truncated.json", Array("{\"model_type\": \"llama\", \"hidden".utf8)),
+    ("mamba.json", Array("{\"model_type\": \"mamba\"}".utf8)),
+    ("unit.yaml", Array("data-parallel: 2\nglobal-batch: two\n".utf8)),
+    (
+      "key.yaml",
+      Array("global-batch: 2\npipeline-paralel: 2\nsequence-length: 64\nschedule: 1f1b\n".utf8)
+    ),
+    ("missing.csv", Array("0F0,0SEND_F0,0RECV_B0,0B0\n1F0,1B0,1SEND_B0\n".utf8)),
+    ("cycle.csv", Array("0F0,0B0,0F1,0B1\n1F1,1B1,1F0,1B0\n".utf8)),
+    ("order.csv", Array("0F0,0B0\n1B0,1F0\n".utf8)),
+    ("lost.csv", Array("0F0,0B0,0F1\n1F0,1B0,1F1,1B1\n".utf8)),
+    ("letters.csv", Array("0F0,0X0\n".utf8)),
+  ]
+
+  static let cases: [Case] = [
+    // Files.
+    Case("model {}/truncated.json", "truncated.json"),
+    Case("model {}/mamba.json", "mamba.json:1", "model_type", "mamba"),
+    Case("model {}/none.json", "none.json", "cannot be opened"),
+    Case("model /proc/self/mem/x.json", "cannot be opened"),
+    Case("model deepsek-v3", "did you mean deepseek-v3?"),
+    Case("plan {}/empty.yaml", "empty.yaml"),
+    Case("plan {}/binary.yaml", "binary.yaml"),
+    Case("plan {}/unit.yaml", "unit.yaml:2", "global-batch", "two"),
+    Case("plan {}/key.yaml", "key.yaml:2", "did you mean pipeline-parallel?"),
+    Case("plan {}", "{}"),
+    Case("cluster {}/none.yaml", "none.yaml", "cannot be opened"),
+    Case("cluster h800-2084", "did you mean h800-2048?"),
+    Case("simulate --plan /dev/zero", "/dev/zero", "is not a file"),
+    // Values.
+    Case("plan --set plan.pipeline-paralel=2", "--set", "did you mean pipeline-parallel?"),
+    Case("plan --set plna.zero-stage=2", "did you mean plan?"),
+    Case("plan --set plan.zero-stage", "expected key=value"),
+    Case("plan --set plan.global-batch=-1", "--set", "global-batch", "-1"),
+    Case("plan --set plan.global-batch=99999999999999999999", "--set", "global-batch"),
+    Case("simulate --set cluster.node.link.bandwidth=450", "node.link.bandwidth", "unit"),
+    Case("simulate --set model.hidden_size=0", "hidden_size"),
+    // Plans that cannot be.
+    Case("simulate --set plan.pipeline-parallel=32", "4096 ranks", "2048 devices"),
+    Case("simulate --set plan.expert-parallel=48", "48", "does not divide"),
+    Case(
+      "plan --set plan.pipeline-parallel=80 --set plan.data-parallel=1 "
+        + "--set plan.expert-parallel=1", "more than the 64 units"),
+    Case("simulate --set plan.global-batch=128", "schedule dualpipe"),
+    Case("simulate --set plan.schedule=dualpip", "dualpip"),
+    // Schedules.
+    Case("schedule dualpip --ranks 4 --microbatches 8", "did you mean 'dualpipe'?"),
+    Case("schedule dualpipe --ranks 3 --microbatches 8", "dualpipe"),
+    Case("schedule dualpipe --ranks 8 --microbatches 7", "dualpipe"),
+    Case("schedule 1f1b --ranks 0 --microbatches 7", "at least one of ranks"),
+    Case("schedule 1f1b --ranks 9999999999 --microbatches 9999999999", "more than"),
+    Case("schedule 1f1b --ranks 4", "--ranks and --microbatches"),
+    Case("schedule 1f1b --ranks 2 --microbatches 2 --forward -3", "forward"),
+    Case("schedule --check {}/none.csv", "none.csv", "cannot be opened"),
+    Case("schedule --check {}/empty.csv", "empty.csv", "no rows"),
+    Case("schedule --check {}/binary.csv", "binary.csv", "UTF-8"),
+    Case("schedule --check {}/letters.csv", "letters.csv", "row 1, cell 2"),
+    // Command lines.
+    Case("modl", "modl"), Case("simulate --plann x", "--plann"),
+    Case("cluster h800-2048 --path 0 2048", "0 to 2047"),
+    Case("cluster h800-2048 --path 0", "two ranks"),
+    Case("simulate --tokens many", "--tokens many"), Case("simulate --price nan", "--price"),
+    Case("cost matmul --m 0 --n 1 --k 1", "--m 0"),
+    Case("cost matmul --m 8 --n 8 --k 8 --precision fp8 --cluster a100-selene", "fp8"),
+    Case("cost all-reduce --bytes 12 --ranks 8", "--bytes 12", "unit"),
+    Case("cost all-reduce --bytes 1GiB --ranks 4096", "--ranks 4096"),
+    Case("cost dispatch --ranks 48", "--experts 256"),
+    Case("compare deepseek-v3", "two to six"),
+    // Output that cannot be written.
+    Case("schedule 1f1b --ranks 2 --microbatches 2 -o {}/none/x.csv", "cannot be written"),
+    Case("schedule 1f1b --ranks 2 --microbatches 2 -o /dev/full", "No space left"),
+    Case("schedule 1f1b --ranks 2 --microbatches 2 -o {}", "is a directory"),
+  ]
+
+  @Test(arguments: cases) func oneLineAndStatusOne(_ test: Case) throws {
+    let scratch = try Scratch()
+    for file in Self.files { _ = try scratch.write(file.bytes, file.name) }
+    let before = scratch.names
+    func filled(_ text: String) -> String {
+      text.split(separator: "{}", omittingEmptySubsequences: false).joined(separator: scratch.path)
+    }
+    let arguments = test.arguments.split(separator: " ").map { filled(String($0)) }
+    let result = try Command.run(arguments)
+    #expect(result.status == 1)
+    #expect(result.output.isEmpty)
+    for part in test.says { #expect(result.errors.contains(filled(part)), "\(result.errors)") }
+    // The parser's own messages are followed by the usage.
+    if result.errors.hasPrefix("sluice: ") {
+      #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+    } else {
+      #expect(result.errors.hasPrefix("Error: "), "\(result.errors)")
+    }
+    #expect(scratch.names == before)
+  }
+
+  /// A schedule's fault is followed by the cells around it, the row marked.
+  @Test(arguments: [
+    ("missing.csv", "1RECV_F0"), ("cycle.csv", "wait for each other"),
+    ("order.csv", "1B0 comes before 1F0"), ("lost.csv", "0B1 is missing"),
+  ])
+  func faultsOfSchedulesShowTheirRow(_ name: String, _ says: String) throws {
+    let scratch = try Scratch()
+    for file in Self.files { _ = try scratch.write(file.bytes, file.name) }
+    let result = try Command.run(["schedule", "--check", name], in: scratch.path)
+    #expect(result.status == 1)
+    #expect(result.output.isEmpty)
+    let lines = result.errors.split(separator: "\n")
+    #expect(lines.first?.hasPrefix("sluice: \(name): ") == true, "\(result.errors)")
+    #expect(lines.first?.contains(says) == true, "\(result.errors)")
+    #expect(lines.contains { $0.hasPrefix("> rank ") }, "\(result.errors)")
+  }
+
+  @Test func aFullDiskLeavesNoTrace() throws {
+    let scratch = try Scratch()
+    let small = ["simulate", "--trace-positions", "0", "--trace", "/dev/full"]
+    let full = try Command.run(small)
+    #expect(full.status == 1)
+    #expect(full.errors.contains("/dev/full: cannot be written: No space left on device"))
+    let limited = try Command.run(
+      ["simulate", "--trace", scratch.file("step.json"), "--trace-limit", "1 MB"])
+    #expect(limited.status == 1)
+    #expect(limited.errors.contains("larger than the limit"))
+    #expect(scratch.names.isEmpty)
+  }
+}

@@ -1,0 +1,31 @@
+import Foundation
+
+/// Runs the `sluice` that was built with the tests.
+struct Command {
+  var status: Int32
+  var output: String
+  var errors: String
+
+  static let path =
+    Bundle.module.bundleURL.deletingLastPathComponent().appending(path: "sluice").path
+
+  static func run(_ arguments: [String], in folder: String? = nil) throws -> Command {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = arguments
+    if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    // What goes wrong is short, so it waits in its pipe while the output is read.
+    let printed = output.fileHandleForReading.readDataToEndOfFile()
+    let said = errors.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return Command(
+      status: process.terminationReason == .exit ? process.terminationStatus : -1,
+      output: String(decoding: printed, as: UTF8.self),
+      errors: String(decoding: said, as: UTF8.self))
+  }
+}

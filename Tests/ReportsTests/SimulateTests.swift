@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+/// The page and the JSON of a simulated step.
+@Suite struct SimulateTests {
+  let step: [String: Any]
+
+  init() throws { step = try CommandTests.json("simulate --json --tokens 14.8T") }
+
+  @Test func everyKeyOfTheIssueIsThere() throws {
+    for key in [
+      "step_seconds", "tokens_per_day", "tokens_per_second_per_gpu",
+      "gpu_hours_per_trillion_tokens", "tokens_per_second", "us_dollars_per_trillion_tokens",
+    ] { #expect(try #require(step[key] as? Double, "\(key)") > 0) }
+    let parts: [(String, [String])] = [
+      (
+        "split_seconds",
+        ["forward", "bubble", "backward_input", "backward_weight", "overlapped", "optimizer"]
+      ),
+      ("tflops_per_gpu", ["causal", "non_causal"]), ("mfu", ["causal", "non_causal"]),
+      ("communication_seconds", ["expert", "pipeline", "data", "tensor", "context"]),
+      (
+        "memory_bytes",
+        [
+          "peak", "limit", "parameters", "gradients", "optimizer", "activations", "communication",
+        ]
+      ),
+    ]
+    for (key, names) in parts {
+      let table = try #require(step[key] as? [String: Any], "\(key)")
+      for name in names { #expect(table[name] != nil, "\(key).\(name)") }
+    }
+    let communication = try #require(step["communication_seconds"] as? [String: [String: Any]])
+    for (kind, times) in communication {
+      for name in ["total", "exposed", "waiting"] {
+        #expect(times[name] is Double, "\(kind).\(name)")
+      }
+    }
+    #expect(step["fits"] is Bool)
+    #expect((step["stages"] as? [Any])?.count == 16)
+    #expect((step["split_seconds_by_position"] as? [Any])?.count == 16)
+    #expect((step["degrees"] as? [String: Int])?["dp"] == 128)
+  }
+
+  @Test func everySplitAddsUpToTheStep() throws {
+    let seconds = try #require(step["step_seconds"] as? Double)
+    var splits = try #require(step["split_seconds_by_position"] as? [[String: Double]])
+    splits.append(try #require(step["split_seconds"] as? [String: Double]))
+    splits.append(try #require(step["split_seconds_mean"] as? [String: Double]))
+    for split in splits {
+      #expect((split.values.reduce(0, +) - seconds).magnitude < 1e-9)
+    }
+  }
+
+  @Test func memoryIsTheSumOfItsParts() throws {
+    var memory = try #require(step["memory_bytes"] as? [String: Int])
+    let peak = memory.removeValue(forKey: "peak")
+    memory.removeValue(forKey: "limit")
+    #expect(memory.values.reduce(0, +) == peak)
+  }
+
+  @Test func theSameBytesTwice() throws {
+    let arguments = ["simulate", "--json"]
+    #expect(try Command.run(arguments).output == Command.run(arguments).output)
+  }
+
+  @Test(arguments: [
+    "simulate", "simulate --tokens 14.8T --price 3.5",
+    "simulate --model megatron-1t --plan megatron-sc21-1t --cluster a100-selene",
+    "simulate --model megatron-22b --plan megatron-22b-full --cluster a100-selene",
+  ])
+  func thePageIsSmall(_ arguments: String) throws {
+    let result = try Command.run(arguments.split(separator: " ").map(String.init))
+    #expect(result.status == 0, "\(result.errors)")
+    let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(lines.count <= 41)
+    for line in lines { #expect(line.count <= 100, "\(line)") }
+  }
+
+  @Test func comparisonsSayWhatDiffers() throws {
+    let scratch = try Scratch()
+    let plan = try Command.run(["plan", "deepseek-v3", "--print"]).output
+    let path = try scratch.write(
+      plan.replacingOccurrences(of: "send-mode: batched", with: "send-mode: eager")
+        .replacingOccurrences(of: "name: deepseek-v3", with: "name: eager"), "eager.yaml")
+    let result = try Command.run(["compare", "deepseek-v3", path])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output.contains("send-mode"))
+    #expect(result.output.contains("  eager: step "))
+    for line in result.output.split(separator: "\n") { #expect(line.count <= 100) }
+  }
+}

@@ -1,0 +1,135 @@
+import Clusters
+import Documents
+import Foundation
+import Models
+import Plans
+import Programs
+import Reports
+import Simulation
+import Testing
+
+/// Traces of a simulated step.
+@Suite struct TraceTests {
+  struct Event: Decodable {
+    var name: String
+    var ph: String
+    var pid: Int
+    var tid: Int?
+    var ts: Double?
+    var dur: Double?
+    var args: [String: Value]?
+  }
+
+  enum Value: Decodable {
+    case number(Int)
+    case text(String)
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let number = try? container.decode(Int.self) {
+        self = .number(number)
+      } else {
+        self = .text(try container.decode(String.self))
+      }
+    }
+  }
+
+  struct Trace: Decodable {
+    var traceEvents: [Event]
+  }
+
+  static func step(_ schedule: String, stagesPerRank: Int = 1) throws -> PlannedStep {
+    var plan = Plan()
+    plan.schedule = .named(schedule)
+    plan.pipelineParallel = 2
+    plan.stagesPerRank = stagesPerRank
+    plan.dataParallel = 8
+    plan.expertParallel = 8
+    plan.globalBatch = 32
+    plan.sequenceLength = 512
+    plan.zeroStage = .optimizer
+    plan.communicationSMs = 20
+    let model = try Architecture.named(
+      "deepseek-v3",
+      overrides: ["num_hidden_layers=6", "first_k_dense_replace=1", "n_routed_experts=64"])
+    return try PlannedStep(
+      architecture: model, cluster: try Cluster.shipped("h800-2048"), plan: plan)
+  }
+
+  static func result(_ step: PlannedStep) -> StepResult {
+    var simulation = step.simulation
+    simulation.keepsSpans = true
+    return simulation.run()
+  }
+
+  @Test(arguments: [("1f1b", 1), ("zb-h1", 1), ("zbv", 2), ("dualpipe", 1), ("dualpipev", 2)])
+  func spansNestAndDoNotOverlap(_ schedule: String, _ stagesPerRank: Int) throws {
+    let step = try Self.step(schedule, stagesPerRank: stagesPerRank)
+    let result = Self.result(step)
+    let scratch = try Scratch()
+    try StepTrace(result, of: step).write(to: scratch.file("step.json"))
+    #expect(scratch.names == ["step.json"])
+    let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
+    let events = try JSONDecoder().decode(Trace.self, from: data).traceEvents
+    let spans = events.filter { $0.ph == "X" }
+    let items = result.ranks.reduce(0) { $0 + $1.items.count }
+    let inside = result.ranks.reduce(0) { $0 + $1.items.reduce(0) { $0 + $1.spans.count } }
+    #expect(spans.count == items + inside)
+    #expect(inside > 100)
+    let tracks = Dictionary(grouping: spans) { [$0.pid, $0.tid ?? -1] }
+    #expect(Set(spans.map(\.pid)) == [0, 1])
+    for (track, spans) in tracks {
+      var open: [Int] = []
+      for (start, end) in try Self.sorted(spans) {
+        while let last = open.last, last <= start { open.removeLast() }
+        if let last = open.last { #expect(end <= last, "\(track)") }
+        // Operations lie inside their action, nothing inside an operation.
+        #expect(open.count < (track[1] == 0 ? 2 : 1), "\(track)")
+        open.append(end)
+      }
+    }
+  }
+
+  private static func sorted(_ spans: [Event]) throws -> [(start: Int, end: Int)] {
+    try spans.map { span in
+      let start = try #require(span.ts)
+      let duration = try #require(span.dur)
+      let first = Int((start * 1e6).rounded())
+      return (first, first + Int((duration * 1e6).rounded()))
+    }.sorted { ($0.start, -$0.end) < ($1.start, -$1.end) }
+  }
+
+  /// The counters come from the programs, the peak from the simulation: they must agree.
+  @Test(arguments: [("1f1b", 1), ("zb-h1", 1), ("zbv", 2), ("dualpipe", 1)])
+  func countersReachThePeakAndReturn(_ schedule: String, _ stagesPerRank: Int) throws {
+    let step = try Self.step(schedule, stagesPerRank: stagesPerRank)
+    for rank in Self.result(step).ranks {
+      let samples = TraceMemory.samples(of: rank, step.input)
+      #expect(samples.map(\.total).max() == rank.memory.peak)
+      #expect(samples.first?.live == samples.last?.live)
+      #expect(zip(samples, samples.dropFirst()).allSatisfy { $0.time <= $1.time })
+    }
+  }
+
+  @Test func oneRankCanBeChosen() throws {
+    let step = try Self.step("1f1b")
+    let scratch = try Scratch()
+    var trace = StepTrace(Self.result(step), of: step)
+    trace.positions = [1]
+    try trace.write(to: scratch.file("step.json"))
+    let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
+    let events = try JSONDecoder().decode(Trace.self, from: data).traceEvents
+    #expect(Set(events.filter { $0.ph == "X" }.map(\.pid)) == [1])
+  }
+
+  @Test func aTraceOverTheLimitLeavesWhatWasThere() throws {
+    let step = try Self.step("1f1b")
+    let scratch = try Scratch()
+    let path = try scratch.write("kept", "step.json")
+    var trace = StepTrace(Self.result(step), of: step)
+    trace.limit = 10_000
+    #expect(throws: ConfigurationError.self) { try trace.write(to: path) }
+    #expect(scratch.names == ["step.json"])
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == "kept")
+  }
+}
