@@ -98,7 +98,7 @@ let package = Package(
     tests(of: "Programs"),
     tests(of: "Engines"),
     tests(of: "Collectives"),
-    tests(of: "Costs", ["Clusters", "Documents"]),
+    tests(of: "Costs", ["Clusters", "Collectives", "Documents"]),
     tests(of: "Simulation"),
     tests(of: "Planning"),
     tests(of: "Validation"),

@@ -123,7 +123,15 @@ struct ActionCatalog {
       template: template(item, key.kind), ranks: ranks, keepsSpans: keepsSpans
     ).run()
     simulatedOperations += made.reduce(0) { $0 + $1.operations }
-    return key.slowness.count == 1 && made.count > 1 ? [slowest(made)] : made
+    guard isSampled else { return made }
+    // Drawn rows say how uneven a group is, not which of its ranks is loaded: the group leaves an
+    // action together, with its slowest rank, whether it is folded or not.
+    let last = slowest(made)
+    return key.offsets.map { offset in
+      var record = last
+      record.offset = offset
+      return record
+    }
   }
 
   /// One rank stands for its group: the one that ends last.

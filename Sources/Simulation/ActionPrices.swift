@@ -99,8 +99,9 @@ final class RoutedPrices {
 
   private func fill(_ table: Int, _ index: Int) -> Double {
     while seconds[table].count <= index { seconds[table].append(-1) }
-    let rows = [index * block]
     let (operation, isOverlapped) = operations[table]
+    let exchange = operation.kernel.rows?.exchange ?? 0
+    let rows = Array(repeating: index * block, count: exchange + 1)
     let price = pricing.seconds(
       of: operation, rows: ExchangeRows(received: rows, routed: rows, sent: rows),
       isOverlapped: isOverlapped)

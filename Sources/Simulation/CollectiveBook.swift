@@ -16,6 +16,8 @@ struct CollectiveBook {
 
   private struct Entry {
     var members: [Int] = []
+    /// Decides between entries that become ready at once, folded or not: first holder, stage, transfer.
+    var order: [Int]
     var ready: Int64 = 0
     var duration: Int64
     var moving: Int64 = -1
@@ -47,7 +49,8 @@ struct CollectiveBook {
 
   /// A rank comes to a collective; gives its number.
   mutating func arrive(
-    _ rank: Int, replica: Int, _ transfer: Transfer, stage: Int, at time: Int64, duration: Int64
+    _ rank: Int, replica: Int, _ transfer: Transfer, number: Int, stage: Int, at time: Int64,
+    duration: Int64
   ) -> Int {
     let round: Int
     let group: TransferKind.Group
@@ -66,7 +69,8 @@ struct CollectiveBook {
     } else {
       index = entries.count
       known[key] = index
-      entries.append(Entry(duration: duration))
+      entries.append(
+        Entry(order: order(stage, number) + [part], duration: duration))
       rounds.append(round)
     }
     entries[index].members.append(rank)
@@ -84,6 +88,11 @@ struct CollectiveBook {
     return group == .expertGradient ? replica % expert : replica % tensor
   }
 
+  private func order(_ stage: Int, _ number: Int) -> [Int] {
+    let holder = input.holders[stage].min() ?? 0
+    return [holder, input.ranks[holder].stages.firstIndex(of: stage) ?? 0, number]
+  }
+
   /// When the bytes of a collective begin to move and when they are through; nil until that is known.
   mutating func end(of index: Int) -> (moving: Int64, end: Int64)? {
     if entries[index].end < 0 {
@@ -95,7 +104,11 @@ struct CollectiveBook {
 
   private mutating func settle(_ round: Int) {
     let order = entries.indices.filter { rounds[$0] == round }
-      .sorted { (entries[$0].ready, $0) < (entries[$1].ready, $1) }
+      .sorted { first, second in
+        let (first, second) = (entries[first], entries[second])
+        if first.ready != second.ready { return first.ready < second.ready }
+        return first.order.lexicographicallyPrecedes(second.order)
+      }
     for index in order {
       var moving = entries[index].ready
       for member in entries[index].members { moving = max(moving, streamEnd[member]) }

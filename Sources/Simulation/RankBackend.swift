@@ -133,7 +133,8 @@ struct RankBackend: Backend {
       world.pricing.seconds(ofCollective: work, stage: stage) * rank.linkSlowness)
     world.arrivals += 1
     let pending = world.collectives.arrive(
-      index, replica: rank.replica, work, stage: stage, at: rank.clock, duration: duration)
+      index, replica: rank.replica, work, number: transfer, stage: stage, at: rank.clock,
+      duration: duration)
     handles.append(.collective(pending))
     return TransferHandle(handles.count - 1)
   }

@@ -1,0 +1,78 @@
+import Clusters
+import Foundation
+import Models
+import Plans
+import Simulation
+import Testing
+
+/// DeepSeek-V3's plan with 32 microbatches, and what a change of the cluster does to it.
+@Suite struct PlannedStepTests {
+  static func planned(_ cluster: [String] = [], _ plan: [String] = []) throws -> PlannedStep {
+    try PlannedStep(
+      architecture: .named("deepseek-v3"),
+      cluster: .shipped("h800-2048", overrides: cluster),
+      plan: .named("deepseek-v3", overrides: ["global-batch=4096"] + plan))
+  }
+
+  static let better = [
+    ["device.memory.bandwidth=4.8 TB/s", "device.memory.reached=4.3 TB/s"],
+    ["node.link.bandwidth=450 GB/s"], ["node.adapters.bandwidth=800 Gb/s"],
+    ["device.multiprocessors=144"], ["device.launch.gap=1 us"],
+    ["device.kernels.streaming.rope=3.5 TB/s"], ["node.exchange.row-handling=0 us"],
+    ["device.clock.loaded=1700 MHz"],
+  ]
+
+  /// What a user improves in the file is never slower, and the constants of the file count.
+  @Test(arguments: better) func moreIsNeverSlower(overrides: [String]) throws {
+    let base = try Self.planned().simulation.run().step
+    let step = try Self.planned(overrides).simulation.run().step
+    #expect(step < base, "\(overrides): \(step) against \(base)")
+  }
+
+  @Test func theLibraryOfTrainingIsTheFilesChoice() throws {
+    let base = try Self.planned().simulation.run().step
+    let april = try Self.planned(["device.kernels.matmul.training-fp8=fp8-2025-04"])
+    #expect(april.simulation.run().step != base)
+  }
+
+  /// All 2,048 ranks one by one come to the folded step, drawn loads included.
+  @Test func foldedEqualsExplicitWithDrawnLoads() throws {
+    var simulation = try Self.planned().simulation
+    let folded = simulation.run()
+    simulation.isExplicit = true
+    let explicit = simulation.run()
+    #expect(explicit.ranks.count == 2_048)
+    #expect(explicit.step == folded.step)
+    #expect(explicit.ranks.allSatisfy { $0.split == folded.ranks[$0.position].split })
+  }
+
+  static let degradations = [
+    "{what: device, rank: 17, share: 0.8}", "{what: node-link, rank: 17, share: 0.25}",
+    "{what: adapter, node: 3, index: 2, share: 0.5}",
+    "{what: adapter, node: 3, index: 2, share: 0}",
+  ]
+
+  /// A slow device, a slow link and a failed adapter all show in the step.
+  @Test(arguments: degradations) func whatIsDegradedSlowsTheStep(_ degraded: String) throws {
+    let base = try Self.planned().simulation.run().step
+    let simulation = try Self.planned(["degraded=[\(degraded)]"]).simulation
+    #expect(simulation.isExplicit)
+    #expect(simulation.run().step > base, "\(degraded)")
+  }
+
+  /// The benchmark runs and prints a checksum for every part.
+  @Test func theBenchmarkRuns() throws {
+    let process = Process()
+    process.executableURL = Bundle.module.bundleURL.deletingLastPathComponent()
+      .appending(path: "bench-simulation")
+    process.arguments = ["--smoke"]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let output = String(
+      decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    #expect(output.split(separator: "\n").count { $0.contains("checksum") } == 7, "\(output)")
+  }
+}
