@@ -54,7 +54,7 @@ struct ActionCatalog {
     guard let kind = kind(of: item) else { return [] }
     let key = ActionKey(
       kind: kind, slowness: slowness, linkSlowness: linkSlowness, offsets: offsets)
-    if let recorded = input.recorded { return replay(item, key, recorded, members) }
+    if let recorded = input.recorded { return simulate(item, key, recorded, members) }
     if replays, let known = records[key] { return known }
     let made = simulate(item, key)
     if replays { records[key] = made }
@@ -62,7 +62,7 @@ struct ActionCatalog {
   }
 
   /// Simulates an action with the rows that a run recorded.
-  private mutating func replay(
+  private mutating func simulate(
     _ item: Item, _ key: ActionKey, _ recorded: RecordedRows, _ members: Range<Int>
   ) -> [ActionRecord] {
     let (forward, backward): (Action, Action)
@@ -79,12 +79,11 @@ struct ActionCatalog {
       ActionRank(
         forwardRows: rows(rank, forward), backwardRows: rows(rank, backward),
         slowness: key.slowness[index], linkSlowness: key.linkSlowness[index],
-        offset: key.offsets[index])
+        offset: key.offsets[index], booksOwnRows: true)
     }
-    let template = template(item, key.kind)
-    var made = ActionSimulation(template: template, ranks: ranks, keepsSpans: keepsSpans).run()
-    // Buffers have the sizes of this rank's own rows.
-    for index in made.indices { made[index].memory = template.memory(ranks[index], input) }
+    let made = ActionSimulation(
+      template: template(item, key.kind), ranks: ranks, keepsSpans: keepsSpans
+    ).run()
     simulatedOperations += made.reduce(0) { $0 + $1.operations }
     return made
   }

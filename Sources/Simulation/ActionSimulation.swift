@@ -32,6 +32,8 @@ struct ActionRank: Sendable {
   var linkSlowness = 1.0
   /// When the rank comes to the action, after the first of its group.
   var offset: Int64 = 0
+  /// Memory is booked with its own rows, which are the same when a buffer is released.
+  var booksOwnRows = false
 }
 
 /// Simulates one action on the ranks that take part in its exchanges, every operation of it.
@@ -66,7 +68,8 @@ struct ActionSimulation {
       var record = lane.backend.record
       record.duration = lane.backend.clock
       record.offset = lane.backend.rank.offset
-      record.memory = template.memory
+      let rank = lane.backend.rank
+      record.memory = rank.booksOwnRows ? template.memory(of: rank) : template.memory
       (record.flops, record.causalFLOPs) = template.flops(lane.backend.rank)
       return record
     }

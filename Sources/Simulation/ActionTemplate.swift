@@ -15,6 +15,7 @@ final class ActionTemplate {
   /// What it does to a rank's memory, with equal rows: a buffer's size must be the same when it is
   /// released.
   let memory: MemoryChange
+  private let input: StepInput
   let pricing: any Pricing
   private let tables: RoutedPrices
   /// Picoseconds of the host to issue each operation, the forward's first, and a transfer.
@@ -23,11 +24,12 @@ final class ActionTemplate {
 
   init(_ item: Item, _ input: StepInput, _ pricing: any Pricing, _ tables: RoutedPrices) {
     self.item = item
+    self.input = input
     self.pricing = pricing
     self.tables = tables
     let stages = input.stages.map { Optional($0) }
     engine = Engine(RankProgram(single: item), stages: stages)
-    memory = Self.memory(engine, input) { input.balancedRows[Int($0.stage)] }
+    memory = MemoryBooking.change(of: engine, MemoryBooking(input, rank: nil))
     func prices(_ program: Program, _ isOverlapped: Bool) -> ProgramPrices {
       ProgramPrices(program, pricing: pricing, isOverlapped: isOverlapped, tables: tables)
     }
@@ -52,18 +54,9 @@ final class ActionTemplate {
     forwardCount = forward?.secondsOf.count ?? 0
   }
 
-  /// What the action does to the memory of a rank with rows of its own.
-  func memory(_ rank: ActionRank, _ input: StepInput) -> MemoryChange {
-    Self.memory(engine, input) { $0.pass == .forward ? rank.forwardRows : rank.backwardRows }
-  }
-
-  private static func memory(
-    _ engine: Engine, _ input: StepInput, rows: @escaping (Instance) -> ExchangeRows
-  ) -> MemoryChange {
-    var booking = MemoryBooking(input: input, rows: rows)
-    var walker = engine
-    while walker.advance(&booking) == .waiting {}
-    return booking.change
+  /// What it does to the memory of a rank with rows of its own.
+  func memory(of rank: ActionRank) -> MemoryChange {
+    MemoryBooking.change(of: engine, MemoryBooking(input, rank: rank))
   }
 
   /// Picoseconds of every operation on one rank, the forward's first.
@@ -107,13 +100,28 @@ final class ActionTemplate {
 /// Books what an action acquires and releases, without a clock.
 private struct MemoryBooking: Backend {
   let input: StepInput
-  let rows: (Instance) -> ExchangeRows
+  /// Whose rows buffers have; nil for equal rows.
+  let rank: ActionRank?
   var change = MemoryChange()
+
+  init(_ input: StepInput, rank: ActionRank?) {
+    self.input = input
+    self.rank = rank
+  }
+
+  static func change(of engine: Engine, _ booking: MemoryBooking) -> MemoryChange {
+    var (walker, booking) = (engine, booking)
+    while walker.advance(&booking) == .waiting {}
+    return booking.change
+  }
 
   private func size(_ id: BufferID, _ instance: Instance) -> (Int, Buffer.Use) {
     let stage = Int(instance.stage)
     let buffer = input.stages[stage].buffers[Int(id.index)]
-    return (rows(instance)(buffer.rows) * buffer.bytesPerRow, buffer.use)
+    let rows =
+      rank.map { instance.pass == .forward ? $0.forwardRows : $0.backwardRows }
+      ?? input.balancedRows[stage]
+    return (rows(buffer.rows) * buffer.bytesPerRow, buffer.use)
   }
 
   mutating func acquire(_ id: BufferID, _ instance: Instance) {

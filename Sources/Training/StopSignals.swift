@@ -31,6 +31,9 @@ public final class StopSignals: @unchecked Sendable {
     pthread_sigmask(SIG_BLOCK, &signals, nil)
   }
 
+  /// Lets the signals through again, those that wait first: they end the process.
+  public func release() { pthread_sigmask(SIG_UNBLOCK, &signals, nil) }
+
   /// Takes in the signals that have come; one thread asks.
   @discardableResult public func poll() -> StopWish {
     while take(timespec()) {}

@@ -198,10 +198,10 @@
     private static func expertBytes(
       _ program: RankProgram, _ input: StepInput, rank: Int, _ rows: [Int]
     ) -> Int {
-      var stayed: [[Int]: (received: Int, sent: Int)] = [:]
+      var leaving: [[Int]: (received: Int, sent: Int)] = [:]
       for start in stride(from: 0, to: rows.count, by: exchangeNumbers) where rows[start] == rank {
         let part = Array(rows[start..<start + exchangeNumbers])
-        stayed[[part[1], part[2], part[3]]] = (part[4] - part[7], part[6] - part[7])
+        leaving[[part[1], part[2], part[3]]] = (part[4] - part[7], part[6] - part[7])
       }
       return program.items.reduce(0) { sum, item in
         let actions: [Action]
@@ -212,10 +212,14 @@
         }
         return sum
           + actions.reduce(0) { sum, action in
-            let transfers = input.stages[action.stage].program(for: action.pass).transfers
+            let program = input.stages[action.stage].program(for: action.pass)
             return sum
-              + transfers.reduce(0) { sum, transfer in
-                sum + bytes(transfer) { stayed[[action.stage, action.microbatch, $0]] }
+              + program.steps.reduce(0) { sum, step in
+                guard case .start(let index) = step else { return sum }
+                return sum
+                  + bytes(program.transfers[Int(index)]) {
+                    leaving[[action.stage, action.microbatch, $0]]
+                  }
               }
           }
       }
@@ -223,13 +227,13 @@
 
     /// The bytes of a transfer that leave the rank.
     private static func bytes(
-      _ transfer: Transfer, _ leaving: (Int) -> (received: Int, sent: Int)?
+      _ transfer: Transfer, _ rows: (Int) -> (received: Int, sent: Int)?
     ) -> Int {
       switch transfer.kind {
       case .dispatch(let exchange), .combineBackward(let exchange):
-        (leaving(exchange)?.sent ?? 0) * transfer.bytesPerRow
+        (rows(exchange)?.sent ?? 0) * transfer.bytesPerRow
       case .combine(let exchange), .dispatchBackward(let exchange):
-        (leaving(exchange)?.received ?? 0) * transfer.bytesPerRow
+        (rows(exchange)?.received ?? 0) * transfer.bytesPerRow
       case .counts, .allGather, .reduceScatter, .allReduce: 0
       }
     }

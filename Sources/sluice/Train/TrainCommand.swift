@@ -139,8 +139,9 @@
             wish = try train(prepared, world, signals, isLive: isLive)
           }
         } catch {
-          // An error that all ranks see alike is said once, by rank 0.
-          if world.rank > 0 { usleep(700_000) }
+          // An error that all ranks see alike is said once, by rank 0, whose end is theirs.
+          signals.release()
+          if world.rank > 0 { usleep(2_000_000) }
           throw error
         }
       }

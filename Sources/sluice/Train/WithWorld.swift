@@ -20,8 +20,8 @@
       do {
         try body(world)
       } catch {
-        // An error that all ranks see alike is said once, by rank 0.
-        if world.rank > 0 { usleep(700_000) }
+        // An error that all ranks see alike is said once, by rank 0, whose end is theirs.
+        if world.rank > 0 { usleep(2_000_000) }
         throw error
       }
     }
