@@ -20,15 +20,19 @@
       var pipelineMessages = 0
       var pipelineBytes = 0
       var expertBytes = 0
+      var gradientBytes = 0
       var peak = 0
       /// Operations of the pipeline, and a checksum of their order and of the messages'.
       var operations = 0
       var order = 0
 
-      static let count = 7
+      static let count = 8
 
       var numbers: [Int] {
-        [flops, pipelineMessages, pipelineBytes, expertBytes, peak, operations, order]
+        [
+          flops, pipelineMessages, pipelineBytes, expertBytes, gradientBytes, peak, operations,
+          order,
+        ]
       }
     }
 
@@ -58,13 +62,17 @@
       simulation.isExplicit = true
       simulation.keepsSpans = true
       let result = simulation.run()
+      let gradients = GradientMessages(placed: placed, input: input)
       var table = TextTable([.left])
       table.add([
-        "rank", "FLOPs", "messages", "bytes of them", "bytes to experts", "peak memory",
+        "rank", "FLOPs", "messages", "bytes of them", "bytes to experts", "of gradients",
+        "peak memory",
         "operations", "order",
       ])
       for (rank, simulated) in result.ranks.enumerated() {
-        let expected = Self.counts(simulated, input, rank: rank, rows).numbers
+        var figures = Self.counts(simulated, input, rank: rank, rows)
+        figures.gradientBytes = gradients.bytes(rank: rank)
+        let expected = figures.numbers
         let found = Array(all[rank * Figures.count..<(rank + 1) * Figures.count])
         var cells = zip(expected, found).map { expected, found in
           expected == found
@@ -93,7 +101,8 @@
           figures.pipelineBytes += message.bytes
         case .dispatch, .combine, .combineBackward, .dispatchBackward:
           figures.expertBytes += message.bytes
-        case .counts, .reduction, .gather: break
+        case .reduction, .gather: figures.gradientBytes += message.bytes
+        case .counts: break
         }
       }
       var order = OrderSum()
