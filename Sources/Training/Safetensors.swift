@@ -99,6 +99,17 @@ public struct SafetensorsFile: Sendable {
   /// What the header says of a tensor; nil if there is none of the name.
   public func tensor(named name: String) -> StoredTensor? { indexOfName[name].map { tensors[$0] } }
 
+  /// The number that 16 bits of IEEE 754 hold.
+  ///
+  /// By its bits: a thread that computes may have subnormal numbers flushed to zero.
+  private static func float(half bits: UInt16) -> Float {
+    let magnitude = UInt32(bits & 0x7FFF)
+    let sign: Float = bits & 0x8000 == 0 ? 1 : -1
+    if magnitude < 0x0400 { return sign * Float(magnitude) * 0x1p-24 }
+    if magnitude >= 0x7C00 { return magnitude == 0x7C00 ? sign * .infinity : .nan }
+    return sign * Float(bitPattern: (magnitude << 13) + (112 << 23))
+  }
+
   /// The numbers of a tensor stored as F32, F16, BF16 or F64, row by row.
   ///
   /// - Parameter range: the numbers wanted, counted through the whole tensor; nil for all.
@@ -115,7 +126,7 @@ public struct SafetensorsFile: Sendable {
         Float(bitPattern: UInt32($0) << 16)
       }
     case .float16:
-      return try numbers(tensor, range, of: UInt16.self).map { Float(Float16(bitPattern: $0)) }
+      return try numbers(tensor, range, of: UInt16.self).map { Self.float(half: $0) }
     case .float64:
       return try numbers(tensor, range, of: UInt64.self).map { Float(Double(bitPattern: $0)) }
     default: throw wrongType(tensor, "cannot be read as floating-point numbers")
