@@ -20,6 +20,8 @@ public enum PlanError: Error, Hashable, Sendable {
   case lanes(lanes: Int, rule: String)
   case sequenceParallelAlone
   case multiprocessors(key: String, value: Int, rule: String)
+  /// What a plan may say and the simulator or the cluster's device cannot do.
+  case cannotSimulate(key: String, value: String, rule: String)
 }
 
 extension PlanError: CustomStringConvertible {
@@ -59,6 +61,7 @@ extension PlanError: CustomStringConvertible {
     case .lanes(let lanes, let rule): "gradient-lanes \(lanes) \(rule)"
     case .sequenceParallelAlone: "sequence-parallel needs tensor-parallel above 1"
     case .multiprocessors(let key, let value, let rule): "\(key) \(value) \(rule)"
+    case .cannotSimulate(let key, let value, let rule): "\(key) \(value) \(rule)"
     }
   }
 }

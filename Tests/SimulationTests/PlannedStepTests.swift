@@ -75,4 +75,21 @@ import Testing
     #expect(process.terminationStatus == 0)
     #expect(output.split(separator: "\n").count { $0.contains("checksum") } == 7, "\(output)")
   }
+
+  /// What the simulator cannot do is refused, not simulated as something else.
+  @Test func refusesWhatItCannotSimulate() throws {
+    let architecture = try Architecture.named("deepseek-v3")
+    let cluster = try Cluster.named("h800-2048")
+    var plan = try Plan.named("deepseek-v3")
+    plan.expertLoad = .counts(file: "counts.json")
+    #expect(throws: PlanError.self) {
+      _ = try PlannedStep(architecture: architecture, cluster: cluster, plan: plan)
+    }
+    plan.expertLoad = .balanced
+    plan.computationSMs = 100
+    #expect(throws: PlanError.self) {
+      _ = try PlannedStep(
+        architecture: architecture, cluster: Cluster.named("a100-selene"), plan: plan)
+    }
+  }
 }
