@@ -21,14 +21,16 @@ public struct PlannedStep: Sendable {
     placed = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
       multiprocessors: cluster.device.multiprocessors.value, costs: costs)
-    try Self.checkSimulated(plan, on: cluster)
+    try Self.checkSimulated(plan, of: architecture, on: cluster)
     self.cluster = cluster
     pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
     input = try StepInput(placed, rows: pricing.balancedRows(architecture))
   }
 
   /// Refuses what would otherwise be simulated as something else.
-  private static func checkSimulated(_ plan: Plan, on cluster: Cluster) throws(PlanError) {
+  private static func checkSimulated(
+    _ plan: Plan, of architecture: Architecture, on cluster: Cluster
+  ) throws(PlanError) {
     if plan.precision.linearOperands == .e4m3, cluster.device.peak(.fp8) == nil {
       throw .cannotSimulate(
         key: "precision", value: plan.precision.name,
@@ -39,10 +41,11 @@ public struct PlannedStep: Sendable {
         key: "expert-load", value: file,
         rule: "cannot be simulated yet: give balanced, or a deviation and a seed")
     }
-    if plan.expertTensorParallel > 1 {
+    let hasExperts = architecture.feedForwards.contains { $0.mixture != nil }
+    if hasExperts, plan.expertTensorParallel > 1 {
       throw .cannotSimulate(
         key: "expert-tensor-parallel", value: "\(plan.expertTensorParallel)",
-        rule: "cannot be simulated yet: experts are whole on each rank")
+        rule: "cannot be simulated yet: experts are whole on each rank, so give 1")
     }
   }
 
