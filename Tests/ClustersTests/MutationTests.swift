@@ -17,7 +17,7 @@ import Testing
     var generator = SplitMix64(state: UInt64(seed) &+ 77)
     var accepted = 0
     var slowest = Duration.zero
-    for _ in 0..<300 {
+    for _ in 0..<600 {
       var bytes = original
       for _ in 0..<Int.random(in: 1...4, using: &generator) { mutate(&bytes, &generator) }
       slowest = max(
@@ -36,7 +36,7 @@ import Testing
     }
     #expect(slowest < .seconds(1), "seed \(seed)")
     #expect(accepted > 0, "no mutation was harmless: the test does not reach the reader")
-    #expect(accepted < 300)
+    #expect(accepted < 600)
   }
 
   private func mutate(_ bytes: inout [UInt8], _ generator: inout SplitMix64) {
