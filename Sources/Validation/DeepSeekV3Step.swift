@@ -23,6 +23,7 @@ extension ValidationTable {
     "stages: 3 dense + 1 mixture layer | 14 x 4 mixture | 1 mixture, prediction module, both heads",
     "expert load of each exchange scatters by 7.5 % over ranks, seeded",
     "computation on 112 multiprocessors throughout",
+    "the head's products apart from its loss, as frameworks have them; chosen after a first comparison",
   ]
 
   private static let stepSource = "arXiv 2505.09343v2 table 4, multi-plane network"
