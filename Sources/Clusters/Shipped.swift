@@ -57,10 +57,21 @@ extension Cluster {
         }
         let folder = document.name.lastIndex(of: "/").map { document.name[...$0] } ?? ""
         let path = text.hasPrefix("/") ? text : folder + text
-        return try compose(try Document(file: path), only: key, depth: depth + 1)
+        return try compose(try other(path, named: field), only: key, depth: depth + 1)
       }
     }
     return composed
+  }
+
+  /// The file at a path; what is wrong with it as a whole is told where the path is written.
+  private static func other(_ path: String, named field: Field) throws(ConfigurationError)
+    -> Document
+  {
+    do throws(ConfigurationError) {
+      return try Document(file: path)
+    } catch {
+      throw error.line == nil ? field.error(error.rule) : error
+    }
   }
 
   private static func isPath(_ text: String) -> Bool {

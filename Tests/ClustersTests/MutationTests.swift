@@ -30,7 +30,9 @@ import Testing
             #expect(cluster.path(from: 0, to: last).hops.count <= 8)
           } catch {
             #expect(!error.description.contains("\n"))
-            #expect(error.description.hasPrefix("mutated.yaml") || error.line != nil)
+            #expect(
+              error.description.hasPrefix("mutated.yaml") || error.line != nil,
+              "\(error.description)")
           }
         })
     }
