@@ -13,18 +13,6 @@ struct MemoryPass {
 }
 
 extension Kernel {
-  /// Kernels that a framework launches for it.
-  var launchCount: Int {
-    switch self {
-    // Two batched products forward, four backward; the passes over the square are apart.
-    case .attention(_, fused: false, let pass): pass == .forward ? 2 : 4
-    case .headLoss: 5
-    case .launches(let count, _, _): count
-    case .assembleLatent(_, let pass): pass == .forward ? 4 : 5
-    default: 1
-    }
-  }
-
   /// The rows that a kernel's size depends on, if it has any.
   var rows: Rows? {
     switch self {

@@ -7,6 +7,7 @@ extension ValidationTable {
   private static let vTrainAssumptions = [
     "dropout and attention as two batched products, as Megatron-DeepSpeed had them then",
     "50,257 tokens padded to a multiple of 128 times the tensor-parallel degree, as Megatron does",
+    "the host's time for a kernel as arXiv 2201.07821 measured it, on another host",
   ]
 
   /// The multi-node steps of vTrain, on up to 512 A100s.

@@ -1,0 +1,65 @@
+import Clusters
+import Models
+import Plans
+import Programs
+import Simulation
+import Testing
+
+/// What a framework that issues its kernels one by one costs: Megatron's GPT on one A100.
+@Suite struct HostTests {
+  private static func planned(
+    hidden: Int, layers: Int, sequence: Int = 256, recomputation: Recomputation = .none,
+    host: String
+  ) throws -> PlannedStep {
+    var plan = Plan()
+    plan.globalBatch = 4
+    plan.sequenceLength = sequence
+    plan.fusedAttention = false
+    plan.dropout = true
+    plan.recomputation = recomputation
+    return try PlannedStep(
+      architecture: .gpt(
+        name: "gpt", hidden: hidden, layers: layers, heads: hidden / 64, vocabulary: 1_024,
+        positions: sequence),
+      cluster: .shipped("a100-vtrain-512", overrides: ["device.launch.host=\(host)"]), plan: plan)
+  }
+
+  /// Kernels that the host issues for a program at a microsecond each.
+  private static func launches(_ layers: Int, _ program: (StageProgram) -> Program) throws -> Int {
+    let planned = try planned(hidden: 256, layers: layers, recomputation: .full, host: "1 us")
+    let seconds = program(planned.input.stages[0]).operations.reduce(0) {
+      $0 + planned.pricing.hostSeconds(of: $1)
+    }
+    return Int((seconds * 1e6).rounded())
+  }
+
+  /// One layer forward: two norms, four products, the heads' copy, two batched products with softmax
+  /// and dropout, GELU, two dropouts, two residuals.
+  @Test func launchesOfALayersForward() throws {
+    let two = try Self.launches(2) { $0.forward }
+    #expect(try two - Self.launches(1) { $0.forward } == 16)
+  }
+
+  /// Backward of the same with its forward again: for every product the input's gradient, and the
+  /// weight's and bias's with their sums over microbatches (5), norms 5, attention 6, heads 1,
+  /// GELU 1, dropouts 2, and two sums where the residual's gradients meet.
+  @Test func launchesOfALayersBackward() throws {
+    let two = try Self.launches(2) { $0.backward }
+    let one = try Self.launches(1) { $0.backward }
+    #expect(two - one == 4 * 5 + 2 * 5 + 6 + 1 + 1 + 2 + 2 + 16)
+  }
+
+  /// A small model waits for its host, whatever its width; a large one does not.
+  @Test func onlySmallModelsWaitForTheHost() throws {
+    func step(_ hidden: Int, sequence: Int, _ host: String) throws -> Double {
+      let planned = try Self.planned(
+        hidden: hidden, layers: 2, sequence: sequence, host: host)
+      return Double(planned.simulation.run().step)
+    }
+    let small = try step(256, sequence: 256, "41 us")
+    #expect(try (1.8...2).contains(step(256, sequence: 256, "82 us") / small))
+    #expect(try step(512, sequence: 256, "41 us") < 1.1 * small)
+    let large = try step(8_192, sequence: 2_048, "41 us")
+    #expect(try step(8_192, sequence: 2_048, "82 us") < 1.02 * large)
+  }
+}
