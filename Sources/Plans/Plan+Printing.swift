@@ -28,6 +28,7 @@ extension Plan {
     add("collective-algorithm", collectiveAlgorithm.rawValue)
     add("fused-attention", fusedAttention)
     if let fusedHead { add("fused-head", fusedHead) }
+    add("fused-loss", fusedLoss)
     add("dropout", dropout)
     lines += layoutLines + memoryLines + expertLines
     add("communication-sms", communicationSMs)

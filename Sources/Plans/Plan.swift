@@ -137,6 +137,9 @@ public struct Plan: Hashable, Sendable {
   /// Else logits are formed whole, and the backward has products of its own. Nil means fused in
   /// float32, separate otherwise.
   public var fusedHead: Bool?
+  /// Whether the loss of logits that are held whole is one kernel forward and one backward, or goes over
+  /// them operator by operator in 32 bits, as Megatron's loss over a split vocabulary does.
+  public var fusedLoss = true
   /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
   public var dropout = false
   /// How reductions and gathers over data ranks are carried out.

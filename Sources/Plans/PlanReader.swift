@@ -121,6 +121,10 @@ struct PlanReader {
     plan.computationSMs = try table.optional("computation-sms", .integer(in: 1...4096))
     plan.fusedAttention = try table.value("fused-attention", .boolean, default: true)
     plan.fusedHead = try table.optional("fused-head", .boolean)
+    plan.fusedLoss = try table.value("fused-loss", .boolean, default: true)
+    guard plan.fusedLoss || plan.fusedHead != true else {
+      throw table.error("a fused head holds its loss, which cannot be unfused", at: "fused-loss")
+    }
     plan.dropout = try table.value("dropout", .boolean, default: false)
     plan.collectiveAlgorithm = try table.value(
       "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self),

@@ -13,7 +13,8 @@ extension Emission {
       emit(
         .crossEntropy(
           tokens: lowering.setting.tokens, vocabulary: shape.columns, module: module,
-          .backwardInput), outputs: [fresh], inputs: inputs, .backwardInput)
+          fused: lowering.setting.fusedLoss, .backwardInput), outputs: [fresh], inputs: inputs,
+        .backwardInput)
       contribute(fresh, to: node.inputs[0])
     case .add:
       let gradient = gradient(node.outputs[0])

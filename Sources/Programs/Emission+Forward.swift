@@ -17,7 +17,8 @@ extension Emission {
       let inputs = node.inputs.map(need)
       emit(
         .crossEntropy(
-          tokens: lowering.setting.tokens, vocabulary: shape.columns, module: module, .forward),
+          tokens: lowering.setting.tokens, vocabulary: shape.columns, module: module,
+          fused: lowering.setting.fusedLoss, .forward),
         outputs: [outputBuffer(node.outputs[0])] + outputAuxiliaries(index), inputs: inputs,
         .forward)
     case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext:

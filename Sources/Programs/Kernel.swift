@@ -137,7 +137,8 @@ public enum Kernel: Hashable, Sendable {
   case headLoss(tokens: Int, hidden: Int, vocabulary: Int, module: Int)
   /// forward: loss, probabilities ← logits (tokens, vocabulary), labels;
   /// backwardInput: logits' gradient ← probabilities, labels.
-  case crossEntropy(tokens: Int, vocabulary: Int, module: Int, Pass)
+  /// Not fused, probabilities have 32 bits and operators go over them one by one.
+  case crossEntropy(tokens: Int, vocabulary: Int, module: Int, fused: Bool, Pass)
   /// A change of format or layout: out ← in.
   case convert(Streaming, rows: Rows, columns: Int, from: Format, to: Format)
   /// `count` kernels too small to be anything but launches.

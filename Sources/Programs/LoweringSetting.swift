@@ -33,6 +33,8 @@ public struct LoweringSetting: Hashable, Sendable {
   /// The head's three products and its loss in one operation of the forward, logits never held; else
   /// forward and backward have their own products.
   public var fusedHead: Bool
+  /// Of a head that is not fused: the loss in one kernel a pass, or operator by operator in 32 bits.
+  public var fusedLoss: Bool
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
   /// The gradient's exchange within a tensor-parallel group runs beside the weight products that follow;
@@ -52,7 +54,7 @@ public struct LoweringSetting: Hashable, Sendable {
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
     sequenceParallel: Bool = false, recipe: Recipe = .float32,
     recomputation: Recomputation = .none, fusedAttention: Bool = true, fusedHead: Bool = true,
-    dropout: Bool = false, overlapsTensorExchange: Bool = true,
+    fusedLoss: Bool = true, dropout: Bool = false, overlapsTensorExchange: Bool = true,
     zeroStage: Int = 1, gradientCopies: Int = 1, expertCopies: Int = 1
   ) {
     self.sequences = sequences
@@ -65,6 +67,7 @@ public struct LoweringSetting: Hashable, Sendable {
     self.recomputation = recomputation
     self.fusedAttention = fusedAttention
     self.fusedHead = fusedHead
+    self.fusedLoss = fusedLoss
     self.dropout = dropout
     self.overlapsTensorExchange = overlapsTensorExchange
     self.zeroStage = zeroStage
@@ -91,9 +94,9 @@ extension LoweringSetting {
       sequenceParallel: plan.sequenceParallel, recipe: Recipe(plan.precision),
       recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
       fusedHead: plan.fusedHead ?? (plan.precision.linearOperands == .float32),
-      dropout: plan.dropout, overlapsTensorExchange: plan.overlap.tensorExchange,
-      zeroStage: plan.zeroStage.rawValue, gradientCopies: replicas,
-      expertCopies: replicas / plan.expertParallel)
+      fusedLoss: plan.fusedLoss, dropout: plan.dropout,
+      overlapsTensorExchange: plan.overlap.tensorExchange, zeroStage: plan.zeroStage.rawValue,
+      gradientCopies: replicas, expertCopies: replicas / plan.expertParallel)
   }
 
   /// The setting of a rank under a plan whose stages are laid out: it knows which tensors have uses on

@@ -166,7 +166,8 @@ final class StageLowering {
       return [temporary("mask", value.rows, value.columns, .byte)]
     case .crossEntropy:
       let value = graph.values[node.inputs[0].index]
-      return [temporary("probabilities of tokens", value.rows, value.columns, value.format)]
+      let format = setting.fusedLoss ? value.format : .float32
+      return [temporary("probabilities of tokens", value.rows, value.columns, format)]
     case .headLoss:
       let value = graph.values[node.inputs[0].index]
       return [temporary("head's hidden gradient", value.rows, value.columns, value.format)]

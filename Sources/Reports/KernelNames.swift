@@ -25,7 +25,7 @@ extension Kernel {
     case .permute: "permute"
     case .unpermute: "unpermute"
     case .join: "join"
-    case .crossEntropy(_, let vocabulary, _, _): "cross entropy \(vocabulary)"
+    case .crossEntropy(_, let vocabulary, _, _, _): "cross entropy \(vocabulary)"
     case .headLoss(_, _, let vocabulary, _): "head and loss \(vocabulary)"
     case .convert(let kind, _, let columns, let from, let to):
       "\(kind) \(columns) \(from) to \(to)"

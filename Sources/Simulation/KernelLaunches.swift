@@ -21,7 +21,7 @@ extension Kernel {
     // A cast to 32 bits, maximum, difference, six on the labels' mask, three to pick the label's logit
     // and one to mask it, exponential, sum, logarithm, loss, quotient, four for the mean; backward
     // three for the mean and the scale of the loss, six at the label, product and cast.
-    case .crossEntropy(_, _, _, let pass): pass == .forward ? 22 : 11
+    case .crossEntropy(_, _, _, fused: false, let pass): pass == .forward ? 22 : 11
     case .headLoss: 5
     case .launches(let count, _, _): count
     case .assembleLatent(_, let pass): pass == .forward ? 4 : 5

@@ -52,7 +52,9 @@ extension Kernel {
       [convertPass(kind, rows(count), columns, from, to)]
     case .scores(_, let kind, let elements, let bytes):
       [MemoryPass(kind == .dropout ? .dropout : .softmax, elements * bytes)]
-    case .crossEntropy(let tokens, let vocabulary, _, let pass):
+    case .crossEntropy(let tokens, let vocabulary, _, fused: false, let pass):
+      Self.lossPasses(pass).map { MemoryPass(.elementwise, $0 * Double(tokens * vocabulary)) }
+    case .crossEntropy(let tokens, let vocabulary, _, fused: true, let pass):
       // Forward reads for the sum and for the probabilities, and writes them.
       [MemoryPass(.crossEntropy, Double(tokens) * Double(vocabulary) * (pass == .forward ? 6 : 4))]
     case .route(let shape, let pass):
@@ -63,6 +65,13 @@ extension Kernel {
       [movePass(columns, pass, rows)]
     default: headPasses + optimizerPasses
     }
+  }
+
+  /// Bytes a logit that the operators of a loss move one by one, as in Megatron's cross entropy
+  /// (megatron/mpu/cross_entropy.py): forward a cast from 16 to 32 bits, maximum, difference, exponential,
+  /// sum, quotient; backward the product with the loss's gradient and a cast back.
+  private static func lossPasses(_ pass: Pass) -> [Double] {
+    pass == .forward ? [6, 4, 8, 8, 4, 8] : [8, 6]
   }
 
   private func normPass(_ elements: Double, centred: Bool, _ pass: Pass) -> MemoryPass {

@@ -92,7 +92,8 @@ public final class RankTrainer {
       (plan.contextParallel > 1, "context parallelism"),
       (plan.zeroStage.rawValue > 1, "ZeRO stages above 1"),
       (Recipe(plan.precision) != .float32, "a precision other than float32"),
-      (!plan.fusedAttention, "unfused attention"), (plan.dropout, "dropout"),
+      (!plan.fusedAttention, "unfused attention"), (!plan.fusedLoss, "an unfused loss"),
+      (plan.dropout, "dropout"),
     ]
     for (isAsked, what) in refused where isAsked { throw TrainingError.unsupported(what) }
     let sequences = plan.dataParallel * plan.microbatchSize

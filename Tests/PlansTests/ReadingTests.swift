@@ -187,6 +187,8 @@ struct PlanReadingTests {
     #expect(layout?.keyPath == "units-per-stage" && layout?.line == 4)
     let schedule = failure { try plan("schedule: 1f1b", "schedule-file: a.csv") }
     #expect(schedule?.keyPath == "schedule-file")
+    let loss = failure { try plan("fused-head: true", "fused-loss: false") }
+    #expect(loss?.keyPath == "fused-loss" && loss?.line == 4)
   }
 
   @Test func missingKeysAndNamesAreNamed() throws {

@@ -1,0 +1,60 @@
+import Clusters
+import Models
+import Plans
+import Programs
+import Simulation
+import Testing
+
+/// The loss of logits that are held whole, in one kernel a pass or operator by operator.
+@Suite struct LossTests {
+  private static let tokens = 2_048
+  private static let vocabulary = 32_768
+
+  private static func planned(fusedLoss: Bool) throws -> PlannedStep {
+    var plan = Plan()
+    plan.sequenceLength = tokens
+    plan.precision = .bfloat16
+    plan.fusedLoss = fusedLoss
+    return try PlannedStep(
+      architecture: .gpt(
+        name: "gpt", hidden: 256, layers: 1, heads: 4, vocabulary: vocabulary, positions: tokens),
+      cluster: .shipped("a100-vtrain-512"), plan: plan)
+  }
+
+  private static func seconds(fusedLoss: Bool, _ program: (StageProgram) -> Program) throws
+    -> Double
+  {
+    let planned = try planned(fusedLoss: fusedLoss)
+    let losses = program(planned.input.stages[0]).operations.filter {
+      if case .crossEntropy = $0.kernel { true } else { false }
+    }
+    #expect(losses.count == 1)
+    return losses.reduce(0) {
+      $0 + planned.pricing.seconds(of: $1, rows: ExchangeRows(), isOverlapped: false)
+    }
+  }
+
+  /// 38 bytes a logit forward and 14 backward, at the rate of elementwise kernels.
+  @Test func operatorsGoOverTheLogitsOneByOne() throws {
+    let logits = Double(Self.tokens * Self.vocabulary)
+    let cluster = try Cluster.shipped("a100-vtrain-512")
+    let memory = cluster.device.memory.reached.value.value
+    for (bytes, program) in [
+      (38.0, { (stage: StageProgram) in stage.forward }), (14, { $0.backward }),
+    ] {
+      let seconds = try Self.seconds(fusedLoss: false, program)
+      let streamed = bytes * logits / memory
+      #expect((0.9 * streamed...1.2 * streamed).contains(seconds))
+      #expect(try seconds > 2.5 * Self.seconds(fusedLoss: true, program))
+    }
+  }
+
+  /// Megatron keeps the probabilities in 32 bits.
+  @Test func probabilitiesHave32Bits() throws {
+    for (fusedLoss, bytes) in [(true, 2), (false, 4)] {
+      let buffers = try Self.planned(fusedLoss: fusedLoss).input.stages[0].buffers
+      let kept = try #require(buffers.first { $0.name == "probabilities of tokens" })
+      #expect(kept.bytesPerRow == bytes * Self.vocabulary)
+    }
+  }
+}
