@@ -26,14 +26,18 @@ public func embeddingForward(
 }
 
 /// tableGradient (vocabulary, columns) += outGradient (rows, columns) by token, in row order.
+///
+/// - Parameter padding: a token that takes no gradient; nil for none.
 public func embeddingBackward(
   _ tableGradient: UnsafeMutablePointer<Float>, _ outGradient: UnsafePointer<Float>,
-  tokens: UnsafePointer<Int32>, rows: Int, columns: Int, vocabulary: Int
+  tokens: UnsafePointer<Int32>, rows: Int, columns: Int, vocabulary: Int,
+  padding: Int? = nil
 ) {
   precondition(rows >= 0 && columns > 0 && vocabulary > 0, "an embedding has sides")
   for row in 0..<rows {
     let token = Int(tokens[row])
     precondition(token >= 0 && token < vocabulary, "a token lies in the vocabulary")
+    if token == padding { continue }
     let target = tableGradient + token * columns
     add(target, target, outGradient + row * columns, count: columns)
   }

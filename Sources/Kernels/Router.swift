@@ -56,7 +56,7 @@ public struct RouterRule: Equatable, Sendable {
 ///
 /// - Parameters:
 ///   - weights: (rows, chosen), from the scores without bias.
-///   - experts: (rows, chosen), best first by score plus bias; of equals, the lower number.
+///   - experts: (rows, chosen), best first by score plus bias; of equals as `selectLargest`.
 ///   - scores: (rows, experts), kept for the backward pass.
 ///   - logits: (rows, experts).
 ///   - bias: (experts), added for the selection only; nil for none.
@@ -70,7 +70,11 @@ public func routerForward(
 ) {
   precondition(rows >= 0, "a count is not negative")
   let choice = Output.allocate(capacity: rule.experts + rule.groups)
-  defer { choice.deallocate() }
+  let order = UnsafeMutablePointer<Int32>.allocate(capacity: rule.experts + rule.groups)
+  defer {
+    choice.deallocate()
+    order.deallocate()
+  }
   for row in 0..<rows {
     let score = scores + row * rule.experts
     scoreRow(score, logits + row * rule.experts, rule)
@@ -78,13 +82,16 @@ public func routerForward(
       let value = score[expert] + (bias?[expert] ?? 0)
       choice[expert] = value > closed ? value : lowest
     }
-    if rule.groups > 1 { closeGroups(choice, worth: choice + rule.experts, rule) }
+    if rule.groups > 1 {
+      closeGroups(choice, worth: choice + rule.experts, order + rule.experts, rule)
+    }
+    selectLargest(order, choice, count: rule.experts, chosen: rule.chosen)
     var sum: Float = 0
     for slot in 0..<rule.chosen {
-      let best = takeBest(choice, rule.experts)
-      experts[row * rule.chosen + slot] = Int32(best)
-      weights[row * rule.chosen + slot] = score[best]
-      sum += score[best]
+      let best = order[slot]
+      experts[row * rule.chosen + slot] = best
+      weights[row * rule.chosen + slot] = score[Int(best)]
+      sum += score[Int(best)]
     }
     let factor = rule.isNormalised ? rule.scale / (sum + RouterRule.smallest) : rule.scale
     for slot in 0..<rule.chosen { weights[row * rule.chosen + slot] *= factor }
@@ -149,18 +156,10 @@ private var closed: Float { -.infinity }
 /// The value of an entry that is taken last, such as one that is not a number.
 private var lowest: Float { -.greatestFiniteMagnitude }
 
-/// The entry of the highest value, closed from now on; the first of equals.
-private func takeBest(_ values: Output, _ count: Int) -> Int {
-  let highest = laneMaximum(values, count)
-  precondition(highest > closed, "an entry is left")
-  var best = 0
-  while values[best] != highest { best &+= 1 }
-  values[best] = closed
-  return best
-}
-
-/// Closes the experts of every group but the best ones; `worth` (groups) is scratch.
-private func closeGroups(_ choice: Output, worth: Output, _ rule: RouterRule) {
+/// Closes the experts of every group but the best ones; `worth` and `order` (groups) are scratch.
+private func closeGroups(
+  _ choice: Output, worth: Output, _ order: UnsafeMutablePointer<Int32>, _ rule: RouterRule
+) {
   let size = rule.experts / rule.groups
   for group in 0..<rule.groups {
     var (first, second) = (lowest, lowest)
@@ -175,8 +174,9 @@ private func closeGroups(_ choice: Output, worth: Output, _ rule: RouterRule) {
     let isSingle = rule.groupScore == .best || size == 1
     worth[group] = isSingle ? first : max(first + second, lowest)
   }
-  for _ in 0..<rule.chosenGroups { _ = takeBest(worth, rule.groups) }
-  for group in 0..<rule.groups where worth[group] > closed {
+  selectLargest(order, worth, count: rule.groups, chosen: rule.chosenGroups)
+  for place in rule.chosenGroups..<rule.groups {
+    let group = Int(order[place])
     for expert in group * size..<(group + 1) * size { choice[expert] = closed }
   }
 }

@@ -51,6 +51,7 @@ extension Architecture {
     config.add("hidden_act", .text("silu"))
     if case .rmsNorm(let epsilon) = normalization { config.add("rms_norm_eps", .number(epsilon)) }
     config.add("attention_dropout", .number(0))
+    config.add("pad_token_id", paddingToken.map { .integer($0) } ?? .nothing)
     switch attention {
     case .multiHead(let shape): add(shape, to: &config)
     case .latent(let shape): add(shape, to: &config)
@@ -91,7 +92,7 @@ extension Architecture {
     var width: Int?
     for case .dense(let dense, _, let bias) in feedForwards where width == nil {
       width = dense
-      if family == .llama || mixture == nil { config.add("mlp_bias", .flag(bias)) }
+      if family == .llama || family == .deepseekV2 { config.add("mlp_bias", .flag(bias)) }
     }
     if family == .mixtral { width = mixture?.expertWidth }
     // A model of experts only still has to name a width; nothing is computed with it.

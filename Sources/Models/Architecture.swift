@@ -50,6 +50,8 @@ public struct Architecture: Hashable, Sendable {
   public var position: Position
   /// Whether the output head is the token embedding's tensor.
   public var tiedEmbeddings: Bool
+  /// A token whose embedding takes no gradient, where it is looked up; nil if all take one.
+  public var paddingToken: Int?
   /// Multi-token prediction modules in a row (the depth); 0 if there are none.
   public var multiTokenPrediction: Int
   /// The standard deviation of the initial weights.
@@ -62,6 +64,7 @@ public struct Architecture: Hashable, Sendable {
     name: String, family: Family, hiddenSize: Int, layerCount: Int, vocabularySize: Int,
     maximumPositions: Int, attention: Attention, feedForwards: [FeedForward],
     normalization: Normalization, position: Position, tiedEmbeddings: Bool,
+    paddingToken: Int? = nil,
     multiTokenPrediction: Int = 0, initializerRange: Double = 0.02, notices: [String] = []
   ) {
     precondition(feedForwards.count == layerCount)
@@ -77,6 +80,7 @@ public struct Architecture: Hashable, Sendable {
     self.normalization = normalization
     self.position = position
     self.tiedEmbeddings = tiedEmbeddings
+    self.paddingToken = paddingToken
     self.multiTokenPrediction = multiTokenPrediction
     self.initializerRange = initializerRange
     self.notices = notices

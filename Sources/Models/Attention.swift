@@ -68,6 +68,10 @@ public struct MultiHead: Hashable, Sendable {
 
 /// Multi-head latent attention: keys and values rebuilt from one narrow latent per token.
 public struct Latent: Hashable, Sendable {
+  /// The epsilon of the norms of both latents: a constant of DeepSeek's model code and of
+  /// transformers' (`DeepseekV3RMSNorm`), whatever `rms_norm_eps` says.
+  public static let normEpsilon = 1e-6
+
   /// Query heads.
   public var heads: Int
   /// The width of the query latent; nil if queries are projected directly.

@@ -119,26 +119,33 @@ extension ConfigReader {
     return architecture
   }
 
-  private func deepSeekBlocks(
+  private mutating func deepSeekBlocks(
     _ family: Architecture.Family
   ) throws(ConfigurationError) -> [FeedForward] {
     let layers = try layers()
     let denseLayers = try table.value(
-      "first_k_dense_replace", .integer(in: 0...layers), default: 0)
+      "first_k_dense_replace", .integer(in: 0...layers),
+      default: family == .deepseekV3 ? min(3, layers) : 0)
     let frequency = try table.value(
       "moe_layer_freq", .integer(in: Self.layerCounts), default: 1)
-    let mixture = try deepSeekMixture(family)
-    guard let mixture else {
-      return Array(repeating: try gatedBlock(), count: layers)
+    if frequency > 1 {
+      notices.append(
+        "moe_layer_freq \(frequency) is as in DeepSeek's own code; transformers passes it over")
     }
-    let dense = denseLayers > 0 || frequency > 1 ? try gatedBlock() : .mixture(mixture)
+    let mixture = try deepSeekMixture(family)
+    // The third has no such key: its blocks never have a bias.
+    let bias = family == .deepseekV2 ? try flag("mlp_bias") : false
+    guard let mixture else {
+      return Array(repeating: try gatedBlock(bias: bias), count: layers)
+    }
+    let dense = denseLayers > 0 || frequency > 1 ? try gatedBlock(bias: bias) : .mixture(mixture)
     return (0..<layers).map { layer in
       layer < denseLayers || layer % frequency != 0 ? dense : .mixture(mixture)
     }
   }
 
-  private func gatedBlock() throws(ConfigurationError) -> FeedForward {
-    .dense(width: try size("intermediate_size"), gated: true, bias: try flag("mlp_bias"))
+  private func gatedBlock(bias: Bool) throws(ConfigurationError) -> FeedForward {
+    .dense(width: try size("intermediate_size"), gated: true, bias: bias)
   }
 
   /// The mixture, or nil for a model without experts.
@@ -152,7 +159,8 @@ extension ConfigReader {
     let perToken = try expertsPerToken(among: chosen * (experts / groups))
     let width = try size("moe_intermediate_size")
     let shared = try table.value(
-      "n_shared_experts", .integer(in: 0...Self.expertCounts.upperBound), default: 0)
+      "n_shared_experts", .integer(in: 0...Self.expertCounts.upperBound),
+      default: isThird ? 1 : 2)
     let scoring = try table.value(
       "scoring_func", .choice(Mixture.Scoring.self), default: isThird ? .sigmoid : .softmax)
     if isThird, scoring != .sigmoid {
@@ -174,17 +182,20 @@ extension ConfigReader {
   ) throws(ConfigurationError) -> (groups: Int, chosen: Int) {
     let method = try table.value(
       "topk_method", .string,
-      default: family == .deepseekV3 ? "noaux_tc" : "group_limited_greedy")
+      default: family == .deepseekV3 ? "noaux_tc" : "greedy")
     let methods = family == .deepseekV3 ? ["noaux_tc"] : ["greedy", "group_limited_greedy"]
     guard methods.contains(method) else {
       throw table.error(
         "only \(methods.joined(separator: " and ")) can be computed", at: "topk_method")
     }
-    let groups = try table.value("n_group", .integer(in: Self.expertCounts), default: 1)
+    let isThird = family == .deepseekV3
+    let groups = try table.value(
+      "n_group", .integer(in: Self.expertCounts), default: isThird ? 8 : 1)
     guard experts % groups == 0 else {
       throw table.error("must divide n_routed_experts, \(experts)", at: "n_group")
     }
-    let chosen = try table.value("topk_group", .integer(in: Self.expertCounts), default: groups)
+    let chosen = try table.value(
+      "topk_group", .integer(in: Self.expertCounts), default: isThird ? 4 : groups)
     guard chosen <= groups else {
       throw table.error("must not exceed n_group, \(groups)", at: "topk_group")
     }
@@ -209,13 +220,18 @@ extension ConfigReader {
     layout: Rotary.Layout
   ) throws(ConfigurationError) -> Architecture {
     let positions = try table.value(
-      "max_position_embeddings", .integer(in: Self.positions), default: 2048)
+      "max_position_embeddings", .integer(in: Self.positions),
+      default: family == .deepseekV3 ? 4096 : 2048)
+    let vocabulary = try size("vocab_size")
+    let padding = try table.optional("pad_token_id", .integer(in: -vocabulary...vocabulary - 1))
     return Architecture(
       name: name, family: family, hiddenSize: hidden, layerCount: blocks.count,
-      vocabularySize: try size("vocab_size"), maximumPositions: positions, attention: attention,
+      vocabularySize: vocabulary, maximumPositions: positions, attention: attention,
       feedForwards: blocks, normalization: try rmsNorm(),
       position: .rotary(try rotary(layout: layout, positions: positions)),
       tiedEmbeddings: try flag("tie_word_embeddings"),
+      // Counted from the end where negative, as PyTorch's embedding counts.
+      paddingToken: padding.map { $0 < 0 ? vocabulary + $0 : $0 },
       initializerRange: try initializerRange())
   }
 }

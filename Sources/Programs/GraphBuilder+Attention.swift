@@ -74,7 +74,7 @@ extension GraphBuilder {
     if let rank = shape.queryRank {
       let down = linear(
         input, [.queryDown], rank, "query down", bias: shape.bias ? [.queryDownBias] : [])
-      let normed = norm(down, .queryNorm, name: "query norm")
+      let normed = norm(down, .queryNorm, name: "query norm", epsilon: Latent.normEpsilon)
       query = linear(normed, [.queryUp], queryWidth, "query up", isRecomputed: recomputes)
     } else {
       query = linear(input, [.query], queryWidth, "query", isRecomputed: recomputes)
@@ -85,7 +85,7 @@ extension GraphBuilder {
     let part = node(
       .splitLatent(sizes), [down], ("key-value latent", tokenRows, shape.keyValueRank),
       isRecomputed: true)
-    let normed = norm(part, .keyValueNorm, name: "key-value norm")
+    let normed = norm(part, .keyValueNorm, name: "key-value norm", epsilon: Latent.normEpsilon)
     let up = linear(
       normed, [.keyValueUp], heads * (shape.nopeHeadSize + shape.valueHeadSize),
       "key-value up", isRecomputed: recomputes)

@@ -9,7 +9,9 @@ extension GraphBuilder {
     let local = width / setting.tensor
     var out: ValueID
     if gated {
-      out = gatedBlock(input, [.gate, .up], .down, width: local, name: "")
+      out = gatedBlock(
+        input, [.gate, .up], .down, width: local, name: "",
+        biases: bias ? ([.gateBias, .upBias], [.downBias]) : ([], []))
     } else {
       let isInputMajor = architecture.family == .gpt2
       let up = linear(
@@ -27,15 +29,16 @@ extension GraphBuilder {
 
   private mutating func gatedBlock(
     _ input: ValueID, _ gateUp: [ParameterTensor.Role], _ down: ParameterTensor.Role, width: Int,
-    name: String
+    name: String, biases: (up: [ParameterTensor.Role], down: [ParameterTensor.Role]) = ([], [])
   ) -> ValueID {
     let rows = graph.values[input.index].rows
     let up = linear(
-      input, gateUp, 2 * width, "\(name)gate and up", kept: recipe.gatedUnitInput)
+      input, gateUp, 2 * width, "\(name)gate and up", kept: recipe.gatedUnitInput,
+      bias: biases.up)
     let active = node(
       .gatedUnit(weighted: false), [up], ("\(name)gated", rows, width),
       isRecomputed: setting.recomputation.includes(.swiGLU))
-    return linear(active, [down], hidden, "\(name)down")
+    return linear(active, [down], hidden, "\(name)down", bias: biases.down)
   }
 
   /// A mixture of experts with its norm and residual.

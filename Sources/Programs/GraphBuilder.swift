@@ -199,7 +199,7 @@ struct GraphBuilder {
 
   mutating func norm(
     _ input: ValueID, _ role: ParameterTensor.Role, name: String, rows: Rows? = nil,
-    columns: Int? = nil
+    columns: Int? = nil, epsilon given: Double? = nil
   ) -> ValueID {
     let rows = rows ?? graph.values[input.index].rows
     let columns = columns ?? graph.values[input.index].columns
@@ -213,7 +213,7 @@ struct GraphBuilder {
     case .rmsNorm(let value): epsilon = value
     }
     return node(
-      .norm(epsilon: Float(epsilon), centred: centred), [input], (name, rows, columns),
+      .norm(epsilon: Float(given ?? epsilon), centred: centred), [input], (name, rows, columns),
       parameters: parameters, isRecomputed: setting.recomputesNorms)
   }
 

@@ -105,7 +105,7 @@ extension RankBackend {
     } else {
       embeddingBackward(
         bound[0], bound.input(1), tokens: known, rows: tokens, columns: hidden,
-        vocabulary: vocabulary)
+        vocabulary: vocabulary, padding: assignment.architecture.paddingToken)
       if hasPositions {
         positionBackward(
           bound[1], bound.input(1), rows: tokens, columns: hidden, sequence: length)

@@ -50,6 +50,52 @@ import Testing
     }
   }
 
+  /// Equal values, one digit each, and what `torch.topk` of PyTorch 2.15 takes of them on a CPU.
+  static let ties: [(values: String, chosen: [Int32])] = [
+    ("1101", [1, 3]), ("00001", [2, 3, 4]), ("10100001", [0, 2]), ("10100022", [6, 7]),
+    ("10000000", [0, 4, 5, 6]), ("00011111", [6]), ("011000011", [1, 7, 8]),
+    ("0001000", [0, 1, 2, 3, 4, 5, 6]), ("0110010112202221", [8, 9, 10, 12, 13, 14]),
+    ("0111110110010110", [1, 7, 8, 11]),
+    ("12110020121201222021021210000002", [9, 11, 14, 15, 16, 18, 23, 31]),
+    (
+      "0302113021322010303310130001120010031303101100212003110202023131",
+      [10, 18, 19, 23, 37, 51]
+    ),
+  ]
+
+  @Test(arguments: ties)
+  func tiesAreBrokenAsTheReferenceDoes(_ values: String, _ expected: [Int32]) {
+    let digits = values.utf8.map { Float($0) - 48 }
+    let rule = RouterRule(
+      experts: digits.count, chosen: expected.count, score: .sigmoid, isNormalised: true)
+    // Saturated logits: the bias alone decides.
+    let logits = [Float](repeating: 40, count: digits.count)
+    var experts = [Int32](repeating: -7, count: expected.count)
+    var scores = digits
+    _ = filled(expected.count) {
+      routerForward(
+        weights: $0, experts: &experts, scores: &scores, logits, bias: digits, rows: 1, rule)
+    }
+    #expect(experts.sorted() == expected)
+    let order = experts.map { (-digits[Int($0)], $0) }
+    #expect(zip(order, order.dropFirst()).allSatisfy { $0 < $1 }, "best first")
+  }
+
+  @Test func tiedGroupsAreChosenAsTiedExpertsAre() {
+    let rule = RouterRule(
+      experts: 16, chosen: 4, score: .sigmoid, groups: 8, chosenGroups: 2, isNormalised: true)
+    // Groups of two are worth 1, 0, 1, 0, 0, 0, 0, 1 twice over: the first line of eight above.
+    let bias = "10100001".utf8.flatMap { [Float($0) - 48, Float($0) - 48] }
+    var experts = [Int32](repeating: -7, count: 4)
+    var scores = bias
+    _ = filled(4) {
+      routerForward(
+        weights: $0, experts: &experts, scores: &scores, [Float](repeating: 40, count: 16),
+        bias: bias, rows: 1, rule)
+    }
+    #expect(experts == [0, 1, 4, 5])
+  }
+
   @Test func aRowOfNaNStillGetsDistinctExperts() {
     let rule = RoutingTests.rules[0]
     var experts = [Int32](repeating: -7, count: 3)

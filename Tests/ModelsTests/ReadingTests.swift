@@ -38,7 +38,10 @@ struct ReadingTests {
     ("llama-3.1-8b", "hidden_act=relu", "hidden_act"),
     ("llama-3.1-8b", "head_dim=127", "head_dim"),
     ("llama-3.1-8b", "rope_scaling.rope_type=dynamic", "rope_scaling.rope_type"),
+    ("llama-3.1-8b", "rope_scaling.rope_type=longrope", "rope_scaling.rope_type"),
     ("llama-3.1-8b", "rope_scaling.high_freq_factor=0.5", "rope_scaling.high_freq_factor"),
+    ("llama-3.1-8b", "rope_scaling.mscale_all_dim=1", "rope_scaling.mscale_all_dim"),
+    ("llama-3.1-8b", "pad_token_id=128256", "pad_token_id"),
     ("llama-3.1-8b", "rope_scaling.factor=many", "rope_scaling.factor"),
     ("llama-3.1-8b", "rope_theta=0", "rope_theta"),
     ("llama-3.1-8b", "partial_rotary_factor=0.5", "partial_rotary_factor"),
@@ -122,6 +125,36 @@ struct ReadingTests {
     #expect(one.feedForwards[60].mixture?.groups == 1)
     let dense = try Architecture.named("deepseek-v3", overrides: ["n_routed_experts=null"])
     #expect(dense.feedForwards.allSatisfy { $0.mixture == nil })
+  }
+
+  /// Keys that are left out have the values that transformers' `DeepseekV3Config` gives them.
+  @Test func absentKeysHaveTheFamilysDefaults() throws {
+    let text = try #require(Architecture.shippedText(named: "deepseek-v3"))
+    let absent = ["n_group", "topk_group", "first_k_dense_replace", "n_shared_experts"]
+    let lines = text.split(separator: "\n").filter { line in
+      !absent.contains { line.contains("\"\($0)\":") }
+    }
+    #expect(lines.count == text.split(separator: "\n").count - 4)
+    #expect(try read(lines.joined(separator: "\n")) == Architecture.named("deepseek-v3"))
+  }
+
+  @Test func yarnFindsItsContextAndFactor() throws {
+    func yarn(_ changes: String...) throws -> Rotary.Yarn? {
+      let model = try Architecture.named("deepseek-v3", overrides: changes)
+      guard case .rotary(let rotary) = model.position, case .yarn(let yarn) = rotary.scaling
+      else { return nil }
+      return yarn
+    }
+    let outer = try yarn("original_max_position_embeddings=8192", "rope_scaling.factor=null")
+    #expect(outer?.originalPositions == 8192 && outer?.factor == 20)
+    #expect(
+      try yarn("rope_scaling.original_max_position_embeddings=null")?.originalPositions == 163_840)
+  }
+
+  @Test func paddingIsCountedFromTheEndWhereNegative() throws {
+    let model = try Architecture.named("llama-3.1-8b", overrides: ["pad_token_id=-1"])
+    #expect(model.paddingToken == 128_255)
+    #expect(try Architecture.named("llama-3.1-8b").paddingToken == nil)
   }
 
   private func read(_ text: String) throws -> Architecture {
