@@ -89,9 +89,11 @@ let package = Package(
     .executableTarget(
       name: "training-checks", dependencies: ["OpenMPI", "MessagePassing", "Training"],
       path: "Tests/training-checks", swiftSettings: strict),
+    // What tests of several rooms need: folders, launched programs, processor time.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     tests(of: "Quantities"),
-    tests(of: "Documents"),
-    tests(of: "Clusters"),
+    tests(of: "Documents", ["TestSupport"]),
+    tests(of: "Clusters", ["TestSupport"]),
     tests(of: "Models"),
     tests(of: "Schedules"),
     tests(of: "Plans"),
@@ -102,12 +104,14 @@ let package = Package(
     tests(of: "Simulation"),
     tests(of: "Planning"),
     tests(of: "Validation"),
-    tests(of: "MessagePassing", ["OpenMPI"]),
+    tests(of: "MessagePassing", ["OpenMPI", "TestSupport"]),
     tests(of: "Kernels"),
-    tests(of: "Training"),
+    tests(of: "Training", ["TestSupport"]),
     tests(of: "Reports"),
     // Starts the built program; it needs nothing of it to be linked.
-    .testTarget(name: "RunTests", resources: [.copy("Fixtures")], swiftSettings: strict),
+    .testTarget(
+      name: "RunTests", dependencies: ["TestSupport"], resources: [.copy("Fixtures")],
+      swiftSettings: strict),
     .executableTarget(
       name: "bench-simulation", dependencies: ["Simulation"], path: "benchmarks/simulation",
       swiftSettings: strict),

@@ -9,6 +9,9 @@ import MessagePassing
 public struct MPISession: ~Copyable {
   /// All ranks.
   public let world: MPICommunicator
+  /// Whether `mpirun` has started this rank: it names every rank's place in the environment, which other
+  /// launchers leave to MPI's own start.
+  private let isUnderMpirun = getenv("OMPI_COMM_WORLD_RANK") != nil
 
   /// Initialises MPI.
   ///
@@ -41,13 +44,32 @@ public struct MPISession: ~Copyable {
   }
 
   /// Ends all ranks with this exit status, after one line on standard error that names this rank.
+  ///
+  /// mpirun ends all ranks when one of them ends with a status other than 0, names it, and does so only
+  /// once it has passed on all that the rank wrote: the line comes first. Other launchers wait for the
+  /// rest, and MPI has to tell them. (With mpirun too, `MPI_Abort` would do, but Open MPI 4.1.4 on
+  /// PMIx 4.2.2 may free the notice of it before it is printed: 2 of 40 were lost on a busy machine.)
   public func abort(_ reason: String, status: Int32) {
+    precondition(status != 0, "an end by an error has a status that says so")
+    fflush(nil)
     let line = Array("sluice: rank \(world.rank): \(reason)\n".utf8)
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    // mpirun's own text takes another way to the terminal than the line, and a faster one.
+    waitUntilTaken()
+    // Ranks on other hosts notice at once that this one is gone, and the line may have a way to go.
     usleep(200_000)
-    MPI_Abort(cmpi_comm_world(), status)
-    exit(status)
+    if !isUnderMpirun { MPI_Abort(cmpi_comm_world(), status) }
+    _exit(status)
+  }
+
+  /// Waits, for some seconds at most, until the launcher has read what this rank wrote to standard error.
+  private func waitUntilTaken() {
+    var kind = stat()
+    guard fstat(STDERR_FILENO, &kind) == 0, kind.st_mode & S_IFMT == S_IFIFO else { return }
+    var left: Int32 = 0
+    for _ in 0..<500 {
+      guard ioctl(STDERR_FILENO, UInt(FIONREAD), &left) == 0, left > 0 else { return }
+      usleep(10_000)
+    }
   }
 
   /// Runs the body on every rank; an error on one rank ends all of them.

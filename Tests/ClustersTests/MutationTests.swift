@@ -1,5 +1,6 @@
 import Clusters
 import Documents
+import TestSupport
 import Testing
 
 /// Mutated descriptions never end the program and never take long: they are read or refused.
@@ -16,13 +17,13 @@ import Testing
     let original = Array(try #require(Cluster.shippedText(name)).utf8)
     var generator = SplitMix64(state: UInt64(seed) &+ 77)
     var accepted = 0
-    var slowest = Duration.zero
+    var slowest = 0.0
     for _ in 0..<600 {
       var bytes = original
       for _ in 0..<Int.random(in: 1...4, using: &generator) { mutate(&bytes, &generator) }
       slowest = max(
         slowest,
-        ContinuousClock().measure {
+        processorSeconds {
           do throws(ConfigurationError) {
             let cluster = try Cluster(try Document(bytes: bytes, name: "mutated.yaml"))
             accepted += 1
@@ -36,7 +37,7 @@ import Testing
           }
         })
     }
-    #expect(slowest < .seconds(1), "seed \(seed)")
+    #expect(slowest < 1, "seed \(seed)")
     #expect(accepted > 0, "no mutation was harmless: the test does not reach the reader")
     #expect(accepted < 600)
   }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Two hosts on one machine: network namespaces with an address and a host name each, joined by a
 /// cable (a pair of virtual Ethernet devices).
@@ -83,7 +84,7 @@ struct TwoHosts: ~Copyable {
 
   /// Starts `rank-checks` with two ranks on each host, mpirun itself being on the first.
   borrowing func rankChecks(
-    _ arguments: String..., meanwhile: () throws -> Void = {}
+    _ arguments: String..., meanwhile: (Running) throws -> Void = { _ in }
   ) throws -> Outcome {
     let net = "\(Self.network).0/24"
     let launcher =
@@ -93,7 +94,7 @@ struct TwoHosts: ~Copyable {
       ]
       + ["--mca", "oob_tcp_if_include", net, "--mca", "btl_tcp_if_include", net]
       + ["--mca", "btl", "tcp,vader,self"]
-    return try Launch.run(launcher + [Launch.rankChecks] + arguments, meanwhile: meanwhile)
+    return try Launch.run(launcher + [RankChecks.path] + arguments, meanwhile: meanwhile)
   }
 
   /// Pulls the cable out of the second host.

@@ -1,58 +1,20 @@
 import Foundation
+import TestSupport
 import Testing
-
-/// What a program that has ended left behind.
-struct Outcome {
-  var status: Int32
-  /// Standard output and standard error as they came.
-  var output: String
-  var seconds: Double
-}
 
 /// The `sluice` program that the package builds beside the test bundle, started as people start it.
 enum Program {
-  static let path = Bundle.module.bundleURL.deletingLastPathComponent()
-    .appending(path: "sluice").path
+  static let path = Launch.program("sluice", beside: Bundle.module)
 
   /// Whether this build can train, and Open MPI's launcher is on the path.
-  static let canTrain: Bool = {
-    guard (try? run(["sh", "-c", "command -v mpirun"]).status) == 0 else { return false }
-    return (try? run([path, "train", "--help"]).status) == 0
-  }()
+  static let canTrain =
+    Launch.hasMPI && (try? Launch.run([path, "train", "--help"]).status) == 0
 
-  /// Runs `sluice` with arguments; after a minute it is ended, with status 124.
+  /// Runs `sluice` with arguments.
   static func sluice(
-    _ arguments: String..., meanwhile: (Process) throws -> Void = { _ in }
+    _ arguments: String..., meanwhile: (Running) throws -> Void = { _ in }
   ) throws -> Outcome {
-    try run([path] + arguments, meanwhile: meanwhile)
-  }
-
-  static func run(
-    _ command: [String], meanwhile: (Process) throws -> Void = { _ in }
-  ) throws -> Outcome {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["timeout", "--kill-after=5", "60"] + command
-    process.environment = ProcessInfo.processInfo.environment.merging([
-      "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    ]) { $1 }
-    // A file and not a pipe: a daemon that outlives mpirun would keep a pipe open.
-    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try Data().write(to: file)
-    defer { try? FileManager.default.removeItem(at: file) }
-    let output = try FileHandle(forWritingTo: file)
-    process.standardOutput = output
-    process.standardError = output
-    process.standardInput = FileHandle.nullDevice
-    let clock = ContinuousClock()
-    let start = clock.now
-    try process.run()
-    try meanwhile(process)
-    process.waitUntilExit()
-    let bytes = try Data(contentsOf: file)
-    return Outcome(
-      status: process.terminationStatus, output: String(decoding: bytes, as: UTF8.self),
-      seconds: start.duration(to: clock.now) / .seconds(1))
+    try Launch.run([path] + arguments, meanwhile: meanwhile)
   }
 
   /// The numbers of the running processes whose command line has `text` as one of its words.

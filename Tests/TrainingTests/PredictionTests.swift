@@ -2,6 +2,7 @@ import Foundation
 import MessagePassing
 import Models
 import Plans
+import TestSupport
 import Testing
 import Training
 
@@ -33,7 +34,7 @@ import Training
     setting.biasSpeed = 0.01
     setting.clipNorm = clip
     let plan = split.plan(model)
-    return try withRanksAsThreads(plan.worldSize, timeout: .seconds(60)) {
+    return try withRanksAsThreads(plan.worldSize, timeout: Launch.hangLimit) {
       [setting] communicator in
       let trainer = try RankTrainer(
         architecture, plan, communicator, RepeatedRows(model.rows), setting)

@@ -2,6 +2,7 @@ import MessagePassing
 import Models
 import Plans
 import Schedules
+import TestSupport
 import Testing
 import Training
 
@@ -49,7 +50,7 @@ import Training
     let model = try ReferenceModel("gpt2-tiny")
     let plan = model.plan { $0.dataParallel = 2 }
     #expect {
-      _ = try withRanksAsThreads(2, timeout: .seconds(30)) { communicator in
+      _ = try withRanksAsThreads(2, timeout: Launch.hangLimit) { communicator in
         let trainer = try RankTrainer(
           model.architecture, plan, communicator, RepeatedRows(model.rows))
         try model.load(trainer)

@@ -4,6 +4,7 @@ import MessagePassing
 import Models
 import Plans
 import Schedules
+import TestSupport
 import Testing
 import Training
 
@@ -90,7 +91,7 @@ extension ReferenceModel {
   ) throws -> [RankReport] {
     var setting = TrainingSetting()
     setting.weightDecay = 0.1
-    return try withRanksAsThreads(plan.worldSize, timeout: .seconds(60)) {
+    return try withRanksAsThreads(plan.worldSize, timeout: Launch.hangLimit) {
       [setting] communicator in
       let trainer = try RankTrainer(
         architecture, plan, communicator, RepeatedRows(rows), setting, schedule: schedule,

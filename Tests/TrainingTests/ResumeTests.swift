@@ -3,6 +3,7 @@ import Foundation
 import MessagePassing
 import Models
 import Plans
+import TestSupport
 import Testing
 import Training
 
@@ -53,7 +54,7 @@ import Training
     let checkpoints = CheckpointFolder(path: folder.path)
     let plan = split.plan
     let latest = checkpoints.latest
-    return try withRanksAsThreads(plan.worldSize, timeout: .seconds(60)) {
+    return try withRanksAsThreads(plan.worldSize, timeout: Launch.hangLimit) {
       communicator -> [Double] in
       let sequences = TokenSequences(source)
       var setting = TrainingSetting()

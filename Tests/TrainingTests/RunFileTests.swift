@@ -2,6 +2,7 @@ import Documents
 import Foundation
 import Models
 import Plans
+import TestSupport
 import Testing
 import Training
 

@@ -3,6 +3,7 @@ import Foundation
 import MessagePassing
 import Models
 import Plans
+import TestSupport
 import Testing
 import Training
 
@@ -53,7 +54,7 @@ import Training
     let run = try RunFile.read(path: path)
     let ranks = run.plan.worldSize
     let prepared = try PreparedRun(run, ranks: ranks)
-    return try withRanksAsThreads(ranks, timeout: .seconds(60)) { communicator in
+    return try withRanksAsThreads(ranks, timeout: Launch.hangLimit) { communicator in
       let training = try TrainingRun(prepared, communicator, resuming: resuming)
       var all: [StepMetrics] = []
       // One rank alone wants to stop; all do.

@@ -46,10 +46,14 @@ func tooLong(_ world: any Communicator) throws {
   try world.barrier()
 }
 
-/// Exchanges messages for half a minute, unless the network is cut meanwhile.
+/// Says so and exchanges messages for some minutes, unless the network is cut meanwhile.
 func untilCut(_ world: any Communicator) throws {
-  for _ in 0..<300 {
+  for number in 0..<1000 {
     _ = try world.allReduce(1, .sum)
+    if world.rank == 0, number == 0 {
+      print("exchanging")
+      fflush(nil)
+    }
     usleep(100_000)
   }
 }

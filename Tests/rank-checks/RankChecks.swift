@@ -12,7 +12,7 @@ import OpenMPI
 ///     mpirun -n 3 rank-checks kill 1           rank 1 dies by SIGKILL: status 137
 ///     mpirun -n 3 rank-checks stop 1           rank 1 is stopped: the timeout names it
 ///     mpirun -n 3 rank-checks stop-barrier 1   the same, found out in a collective
-///     mpirun -n 4 rank-checks cut              exchanges messages for half a minute
+///     mpirun -n 4 rank-checks cut              exchanges messages for some minutes
 ///     mpirun -n 2 rank-checks long             a message longer than its buffer
 ///     mpirun -n 4 rank-checks hosts            prints "rank R of N on HOST" from each rank
 ///     mpirun -n 2 rank-checks speed            prints times of messages between two ranks
@@ -21,7 +21,7 @@ import OpenMPI
   static func main() throws {
     let arguments = Array(CommandLine.arguments.dropFirst())
     if arguments.first == "--threads", let count = arguments.last.flatMap({ Int($0) }) {
-      _ = try withRanksAsThreads(count, timeout: .seconds(30)) { try runChecks(on: $0) }
+      _ = try withRanksAsThreads(count, timeout: .seconds(240)) { try runChecks(on: $0) }
       print("checks passed on \(count) threads")
       return
     }
@@ -29,7 +29,7 @@ import OpenMPI
     let rank = arguments.dropFirst().first.flatMap { Int($0) } ?? 0
     let stopping = scenario.hasPrefix("stop") || scenario == "cut"
     try MPISession.run(
-      timeout: stopping ? .seconds(1) : .seconds(30), status: { $0 is PlannedFailure ? 3 : 1 }
+      timeout: stopping ? .seconds(1) : .seconds(240), status: { $0 is PlannedFailure ? 3 : 1 }
     ) { world in
       try run(scenario, failing: rank, on: world)
     }

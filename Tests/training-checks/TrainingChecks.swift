@@ -13,7 +13,7 @@ import Training
 ///       steps of a GPT of 10.77M parameters: prints tokens per second
 @main struct TrainingChecks {
   static func main() throws {
-    try MPISession.run(timeout: .seconds(120)) { world in
+    try MPISession.run(timeout: .seconds(240)) { world in
       setMatmulThreads(1)
       let arguments = Array(CommandLine.arguments.dropFirst())
       let options = Options(arguments.filter { $0.contains("=") })

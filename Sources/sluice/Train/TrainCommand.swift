@@ -127,25 +127,30 @@
       var wish = StopWish.goOn
       try MPISession.run(timeout: limit, status: { (trainingStatus(of: $0) ?? .badInput).rawValue })
       { world in
-        do {
-          let prepared = try agreed(world) {
-            try PreparedRun(
-              try RunFile.read(path: file, overrides: overrides), ranks: world.size)
+        try sayingOnce(world) {
+          do {
+            wish = try trainOrOutline(world, signals)
+          } catch {
+            signals.release()
+            throw error
           }
-          if dryRun {
-            if world.rank == 0 { show(try RunOutline(prepared).text) }
-          } else {
-            let isLive = getenv(TrainCommand.live).map { String(cString: $0) } == "1"
-            wish = try train(prepared, world, signals, isLive: isLive)
-          }
-        } catch {
-          // An error that all ranks see alike is said once, by rank 0, whose end is theirs.
-          signals.release()
-          if world.rank > 0 { usleep(2_000_000) }
-          throw error
         }
       }
       if getenv(TrainCommand.launched) == nil { try end(wish) }
+    }
+
+    private func trainOrOutline(
+      _ world: any Communicator, _ signals: StopSignals
+    ) throws -> StopWish {
+      let prepared = try agreed(world) {
+        try PreparedRun(try RunFile.read(path: file, overrides: overrides), ranks: world.size)
+      }
+      guard dryRun else {
+        let isLive = getenv(TrainCommand.live).map { String(cString: $0) } == "1"
+        return try train(prepared, world, signals, isLive: isLive)
+      }
+      if world.rank == 0 { show(try RunOutline(prepared).text) }
+      return .goOn
     }
 
     private var ranksFailure: CommandError? {

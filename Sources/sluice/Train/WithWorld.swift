@@ -17,13 +17,20 @@
     }
     let status = { (error: any Error) in (trainingStatus(of: error) ?? .badInput).rawValue }
     try MPISession.run(timeout: timeout, status: status) { world in
-      do {
-        try body(world)
-      } catch {
-        // An error that all ranks see alike is said once, by rank 0, whose end is theirs.
-        if world.rank > 0 { usleep(2_000_000) }
-        throw error
-      }
+      try sayingOnce(world) { try body(world) }
+    }
+  }
+
+  /// Runs `body`; an error that all ranks see alike is said once, by rank 0, whose end is theirs.
+  ///
+  /// The others hold theirs back for so long that a busy machine has ended them by then, and not for
+  /// longer, since an error of one rank alone waits too.
+  func sayingOnce(_ communicator: any Communicator, _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch {
+      if communicator.rank > 0 { sleep(5) }
+      throw error
     }
   }
 #endif
