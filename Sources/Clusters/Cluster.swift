@@ -83,13 +83,22 @@ extension Cluster {
   /// Whether every device and every link does what the description says.
   public var isUniform: Bool { degradations.isEmpty }
 
-  /// The same cluster with everything as described.
-  public var healthy: Cluster {
-    isUniform
-      ? self
-      : Cluster(
-        name: name, summary: summary, device: device, node: node, nodes: nodes, network: network,
-        price: price, degradations: [])
+  /// The same cluster with everything as described and full uplinks in every layer of switches.
+  public var withFullLinks: Cluster {
+    var network = network
+    for index in network?.layers.indices ?? 0..<0 {
+      network?.layers[index].oversubscription = Sourced(1)
+    }
+    return Cluster(
+      name: name, summary: summary, device: device, node: node, nodes: nodes, network: network,
+      price: price, degradations: [])
+  }
+
+  /// Whether every switch has as much bandwidth upwards as towards the devices.
+  public var hasFullUplinks: Bool {
+    guard let plane else { return true }
+    let isFull = plane.layers < 2 || plane.leafPorts.up >= plane.leafPorts.down
+    return isFull && (plane.layers < 3 || plane.spinePorts.up >= plane.spinePorts.down)
   }
 
   /// Ranks whose own device, links or adapter are degraded, in ascending order.

@@ -55,49 +55,59 @@ extension Cluster {
   /// another device's takes over. Takes constant time.
   public func path(from source: Int, to destination: Int) -> Path {
     var hops: [Path.Hop] = []
-    var reach = Path.Reach.sameRank
-    var isForwarded = false
-    if let way = way(from: source, to: destination) {
-      (reach, isForwarded) = (way.reach, way.isForwarded)
-      hops.reserveCapacity(isForwarded ? 10 : 6)
-      if let device = way.forwardedTo { crossNode(from: source, to: device, &hops) }
-      crossNetwork(way, &hops)
-      if let device = way.receivedBy { crossNode(from: device, to: destination, &hops) }
-    } else if source != destination {
-      reach = .sameNode
-      hops.reserveCapacity(3)
-      crossNode(from: source, to: destination, &hops)
+    hops.reserveCapacity(6)
+    let (reach, isForwarded) = cross(from: source, to: destination) { link, latency in
+      hops.append(
+        Path.Hop(
+          link: link, id: id(of: link), bandwidth: capacity(of: link), latency: Seconds(latency)))
     }
     return Path(
       source: source, destination: destination, reach: reach, isForwarded: isForwarded, hops: hops)
   }
 
-  private func hop(_ link: Link, _ latency: Double) -> Path.Hop {
-    Path.Hop(
-      link: link, id: id(of: link), bandwidth: capacity(of: link), latency: Seconds(latency))
+  /// Calls `body` with the links from one rank to another, in the order of travel: those of `path`.
+  public func forEachLink(from source: Int, to destination: Int, _ body: (LinkID) -> Void) {
+    _ = cross(from: source, to: destination) { link, _ in body(id(of: link)) }
   }
 
-  private func crossNode(from source: Int, to destination: Int, _ hops: inout [Path.Hop]) {
-    hops.append(hop(.deviceOut(rank: source), fabric.insideLatency / 2))
-    if fabric.isShared { hops.append(hop(.nodeShared(node: node(of: source)), 0)) }
-    hops.append(hop(.deviceIn(rank: destination), fabric.insideLatency / 2))
+  /// Goes from one rank to another and calls `body` with every link and its part of the latency.
+  @inline(__always) private func cross(
+    from source: Int, to destination: Int, _ body: (Link, Double) -> Void
+  ) -> (reach: Path.Reach, isForwarded: Bool) {
+    if let way = way(from: source, to: destination) {
+      if let device = way.forwardedTo { crossNode(from: source, to: device, body) }
+      crossNetwork(way, body)
+      if let device = way.receivedBy { crossNode(from: device, to: destination, body) }
+      return (way.reach, way.isForwarded)
+    }
+    if source == destination { return (.sameRank, false) }
+    crossNode(from: source, to: destination, body)
+    return (.sameNode, false)
   }
 
-  private func crossNetwork(_ way: Way, _ hops: inout [Path.Hop]) {
+  @inline(__always) private func crossNode(
+    from source: Int, to destination: Int, _ body: (Link, Double) -> Void
+  ) {
+    body(.deviceOut(rank: source), fabric.insideLatency / 2)
+    if fabric.isShared { body(.nodeShared(node: node(of: source)), 0) }
+    body(.deviceIn(rank: destination), fabric.insideLatency / 2)
+  }
+
+  @inline(__always) private func crossNetwork(_ way: Way, _ body: (Link, Double) -> Void) {
     let (from, to, plane) = (way.source, way.destination, way.plane)
     let edge = fabric.sameLeafLatency / 2
     let leafStep = (fabric.crossLeafLatency - fabric.sameLeafLatency) / 2
     let podStep = (fabric.crossPodLatency - fabric.crossLeafLatency) / 2
-    hops.append(hop(.adapterOut(node: from.node, index: from.adapter), edge))
+    body(.adapterOut(node: from.node, index: from.adapter), edge)
     if way.reach >= .crossLeaf {
-      hops.append(hop(.leafUp(plane: plane, leaf: from.leaf), leafStep))
+      body(.leafUp(plane: plane, leaf: from.leaf), leafStep)
       if way.reach == .crossPod {
-        hops.append(hop(.podUp(plane: plane, pod: from.leaf / fabric.leavesPerPod), podStep))
-        hops.append(hop(.podDown(plane: plane, pod: to.leaf / fabric.leavesPerPod), podStep))
+        body(.podUp(plane: plane, pod: from.leaf / fabric.leavesPerPod), podStep)
+        body(.podDown(plane: plane, pod: to.leaf / fabric.leavesPerPod), podStep)
       }
-      hops.append(hop(.leafDown(plane: plane, leaf: to.leaf), leafStep))
+      body(.leafDown(plane: plane, leaf: to.leaf), leafStep)
     }
-    hops.append(hop(.adapterIn(node: to.node, index: to.adapter), edge))
+    body(.adapterIn(node: to.node, index: to.adapter), edge)
   }
 }
 

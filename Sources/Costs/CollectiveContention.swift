@@ -1,137 +1,179 @@
 import Clusters
-import Collectives
-import Quantities
 
-/// Collectives as messages that share the links of a described cluster, max-min fairly.
+/// Collectives whose flows share the links of a described cluster.
 ///
-/// Every round's messages become flows over the links between their ranks; a round ends with its
-/// slowest message, latency included, and the next one starts then. Of consecutive rounds with the
-/// same pattern and sizes one is followed and stands for all of them. Degraded links, failed adapters
-/// and oversubscribed layers change the outcome since they are part of the cluster. Links carry what
-/// the file says is `reached`. Not modelled: the time to start kernels, and rounds that overlap.
+/// The phases are those of `CollectiveCost`, and so is what they take beside their bytes; the bytes move
+/// as flows over the links between their ranks. Chunks of all flows follow each other through a phase, so
+/// flows share links max-min fairly in proportion to their bytes: then no flow ends after the most loaded
+/// link, and that one is never idle, whatever bounds the others. The time of a phase is therefore
+/// bytes over bandwidth of its most loaded link. Degraded links, failed adapters and oversubscribed
+/// layers change the outcome since they are part of the cluster. On a healthy network with full
+/// uplinks it is the closed form.
 public struct CollectiveContention: Sendable {
   private let cluster: Cluster
+  private let formula: CollectiveCost
 
-  public init(_ cluster: Cluster) {
+  public init(_ cluster: Cluster, _ constants: CollectiveConstants) {
     self.cluster = cluster
-  }
-
-  /// Consecutive rounds of one pattern.
-  public struct PhaseTime: Hashable, Sendable {
-    public var pattern: Pattern
-    public var rounds: Int
-    /// Messages of one round.
-    public var messages: Int
-    /// All rounds together.
-    public var seconds: Double
+    formula = CollectiveCost(constants)
   }
 
   /// What a collective takes, and where its time goes.
   public struct Outcome: Hashable, Sendable {
-    public var seconds: Double
-    public var phases: [PhaseTime]
-    /// The link that takes longest over its bytes in the phase that takes longest; nil if no byte moves.
+    public var algorithm: CollectiveAlgorithm
+    public var cost: Cost
+    /// Seconds of each phase.
+    public var phases: [Double]
+    /// The most loaded link of the phase that takes longest; nil if no byte moves.
     public var bottleneck: Link?
-    /// Whether latency is more than half of the time.
-    public var isLatencyBound: Bool
+    /// How many links carry as much over their bandwidth, that one included.
+    public var alike: Int
   }
 
-  /// The group's places: who shares a node with whom.
-  ///
-  /// - Parameter ranks: ranks of the cluster by position in the group.
-  public func placement(of ranks: [Int]) -> Placement {
-    var numbers: [Int: Int] = [:]
-    return Placement(
-      nodes: ranks.map { rank in
-        let node = cluster.node(of: rank)
-        if let number = numbers[node] { return number }
-        numbers[node] = numbers.count
-        return numbers.count - 1
-      })
-  }
-
-  /// Follows a collective over `ranks`, which are given by position in the group.
-  ///
-  /// Time grows with the messages of one round per phase, and, where flows hold each other back, with
-  /// the number of moments at which one of them ends.
-  public func time(of rounds: any Rounds, over ranks: [Int]) -> Outcome {
-    precondition(rounds.groupSize == ranks.count, "one rank per position")
-    var phases: [PhaseTime] = []
-    var latency = 0.0
-    var longest = (seconds: -1.0, link: Link?.none)
-    for phase in rounds.phases where !phase.rounds.isEmpty {
-      let round = follow(rounds, phase.rounds.lowerBound, ranks)
-      let seconds = Double(phase.rounds.count) * round.seconds
-      phases.append(
-        PhaseTime(
-          pattern: phase.pattern, rounds: phase.rounds.count, messages: round.messages,
-          seconds: seconds))
-      latency += Double(phase.rounds.count) * round.latency
-      if seconds > longest.seconds { longest = (seconds, round.busiest) }
-    }
-    let total = phases.reduce(0) { $0 + $1.seconds }
-    return Outcome(
-      seconds: total, phases: phases, bottleneck: longest.link,
-      isLatencyBound: latency > total / 2)
-  }
-
-  /// An all-reduce, reduce-scatter or all-gather of `bytes` over `ranks`.
+  /// A collective of `bytes` over one group of ranks, by the fastest algorithm if none is named.
   public func time(
-    of collective: Collective, by algorithm: Algorithm, bytes: Int, over ranks: [Int],
-    unit: Int = 1
+    _ operation: CollectiveOperation, by algorithm: CollectiveAlgorithm? = nil, bytes: Double,
+    over ranks: [Int]
   ) -> Outcome {
-    let chunks = Chunks(bytes: bytes, parts: ranks.count, unit: unit)
-    let rounds = collective.rounds(algorithm, chunks, on: placement(of: ranks), unit: unit)
-    return time(of: rounds, over: ranks)
+    let outcomes = (algorithm.map { [$0] } ?? operation.algorithms).map {
+      times(operation, by: $0, bytes: bytes, over: [ranks])[0]
+    }
+    return outcomes.min { $0.cost.seconds < $1.cost.seconds } ?? outcomes[0]
   }
 
-  private struct Round {
-    var seconds = 0.0
-    /// Of the message that ends the round.
-    var latency = 0.0
-    var messages = 0
-    var busiest: Link?
+  /// The same collective of `bytes` over several groups at once; an outcome for each group.
+  public func times(
+    _ operation: CollectiveOperation, by algorithm: CollectiveAlgorithm, bytes: Double,
+    over groups: [[Int]]
+  ) -> [Outcome] {
+    let shapes = groups.map { ranks in
+      let members = byNode(ranks)
+      let most = members.map(\.count).max() ?? 1
+      return (
+        flows: CollectiveFlows(operation, by: algorithm, bytes: bytes, members: members),
+        group: CollectiveGroup(ranks: ranks.count, ranksPerNode: most)
+      )
+    }
+    var outcomes = groups.map { _ in
+      Outcome(algorithm: algorithm, cost: .none, phases: [], bottleneck: nil, alike: 0)
+    }
+    for phase in 0..<(shapes.map(\.flows.phaseCount).max() ?? 0) {
+      var loads = LinkLoads(cluster, formula.constants)
+      for shape in shapes where phase < shape.flows.phaseCount {
+        loads.add(shape.flows, phase)
+      }
+      for (index, shape) in shapes.enumerated() where phase < shape.flows.phaseCount {
+        let parts = formula.phases(
+          operation, bytes: bytes, group: shape.group, by: algorithm)
+        let peak =
+          groups.count == 1
+          ? loads.peak(ranksPerNode: shape.group.ranksPerNode)
+          : loads.peak(of: shape.flows, phase, ranksPerNode: shape.group.ranksPerNode)
+        outcomes[index].add(parts[phase], peak)
+      }
+    }
+    return outcomes
   }
 
-  private func follow(_ rounds: any Rounds, _ number: Int, _ ranks: [Int]) -> Round {
-    var sharing = FairSharing(cluster)
-    var latencies: [Double] = []
-    var loads = LinkLoads(cluster)
-    for index in 0..<rounds.messageCount(inRound: number) {
-      let message = rounds.message(index, inRound: number)
-      guard message.bytes > 0 else { continue }
-      let path = cluster.path(from: ranks[message.source], to: ranks[message.destination])
-      sharing.begin(bytes: ByteCount(message.bytes), over: path.hops.lazy.map(\.id))
-      latencies.append(path.latency.value)
-      for hop in path.hops { loads.add(message.bytes, to: hop) }
+  /// Ranks by node, in ascending order.
+  private func byNode(_ ranks: [Int]) -> [[Int]] {
+    var members: [[Int]] = []
+    var last = -1
+    for rank in ranks.sorted() {
+      let node = cluster.node(of: rank)
+      if node != last { members.append([]) }
+      members[members.count - 1].append(rank)
+      last = node
     }
-    var round = Round(messages: latencies.count, busiest: loads.busiest)
-    for completion in sharing.finish() {
-      let latency = latencies[completion.flow.number]
-      let end = (completion.time - .start).seconds.value + latency
-      if end > round.seconds { (round.seconds, round.latency) = (end, latency) }
-    }
-    return round
+    return members
   }
 }
 
-/// Bytes per link, and the link that needs longest for its own.
-private struct LinkLoads {
-  private var seconds: [Double]
-  private var most = 0.0
-  private(set) var busiest: Link?
+extension CollectiveContention.Outcome {
+  fileprivate mutating func add(_ phase: CollectivePhase, _ peak: LinkLoads.Peak) {
+    let limit = peak.link?.limit ?? .latency
+    let cost = CollectiveCost.cost(of: phase, moving: peak.seconds, limit: limit)
+    if cost.seconds > phases.max() ?? -1 { (bottleneck, alike) = (peak.link, peak.alike) }
+    phases.append(cost.seconds)
+    self.cost = self.cost + cost
+  }
+}
 
-  init(_ cluster: Cluster) {
-    seconds = Array(repeating: 0, count: cluster.linkCount)
+extension Link {
+  /// What a collective is limited by where this link is.
+  fileprivate var limit: Limit {
+    switch self {
+    case .deviceOut, .deviceIn, .nodeShared: .nvlink
+    case .adapterOut, .adapterIn: .infiniBand
+    case .leafUp, .leafDown, .podUp, .podDown: .uplinks
+    }
+  }
+}
+
+/// Bytes per link, and the links that need longest for their own.
+private struct LinkLoads {
+  struct Peak {
+    var seconds = 0.0
+    var link: Link?
+    var alike = 0
   }
 
-  mutating func add(_ bytes: Int, to hop: Path.Hop) {
-    guard hop.bandwidth.value < .infinity else { return }
-    seconds[hop.id.index] += Double(bytes) / hop.bandwidth.value
-    // A later link must be slower by more than rounding to take the name.
-    if seconds[hop.id.index] > most * (1 + 1e-9) {
-      most = seconds[hop.id.index]
-      busiest = hop.link
+  private let cluster: Cluster
+  private let constants: CollectiveConstants
+  private var bytes: [Double]
+
+  init(_ cluster: Cluster, _ constants: CollectiveConstants) {
+    self.cluster = cluster
+    self.constants = constants
+    bytes = Array(repeating: 0, count: cluster.linkCount)
+  }
+
+  mutating func add(_ flows: CollectiveFlows, _ phase: Int) {
+    flows.forEach(inPhase: phase) { source, destination, size in
+      cluster.forEachLink(from: source, to: destination) { bytes[$0.index] += size }
+    }
+  }
+
+  /// The most loaded of all links.
+  func peak(ranksPerNode: Int) -> Peak {
+    peak(of: bytes.indices.lazy.filter { bytes[$0] > 0 }, ranksPerNode)
+  }
+
+  /// The most loaded link of those that some flows use.
+  func peak(of flows: CollectiveFlows, _ phase: Int, ranksPerNode: Int) -> Peak {
+    var used: Set<Int> = []
+    flows.forEach(inPhase: phase) { source, destination, _ in
+      cluster.forEachLink(from: source, to: destination) { used.insert($0.index) }
+    }
+    return peak(of: used.sorted(), ranksPerNode)
+  }
+
+  private func peak(of links: some Sequence<Int>, _ ranksPerNode: Int) -> Peak {
+    var peak = Peak()
+    for index in links {
+      let link = cluster.link(LinkID(index))
+      let seconds = bytes[index] / rate(of: link, ranksPerNode)
+      // A later link must be slower by more than rounding to take the name.
+      if seconds > peak.seconds * (1 + 1e-9) {
+        peak = Peak(seconds: seconds, link: link, alike: 1)
+      } else if seconds > peak.seconds * (1 - 1e-9) {
+        peak.alike += 1
+      }
+    }
+    return peak
+  }
+
+  /// Bytes per second that a collective gets through a link: its share of what was described, at the
+  /// rate that collectives reach over a whole one.
+  private func rate(of link: Link, _ ranksPerNode: Int) -> Double {
+    let capacity = cluster.capacity(of: link).value
+    switch link {
+    case .deviceOut, .deviceIn, .nodeShared:
+      return capacity * constants.nvlinkRate(ranksPerNode) / cluster.node.link.reached.value.value
+    default:
+      guard let adapters = cluster.node.adapters else { return capacity }
+      let nominal = adapters.bandwidth.value.value
+      return capacity * constants.networkShare * nominal / adapters.reached.value.value
     }
   }
 }

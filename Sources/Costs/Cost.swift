@@ -36,6 +36,8 @@ public enum Limit: String, Hashable, Sendable, CaseIterable {
   case launch
   case infiniBand = "InfiniBand"
   case nvlink = "NVLink"
+  /// Uplinks of switches, which carry less than their adapters together.
+  case uplinks
   /// Too few multiprocessors move the data.
   case multiprocessors = "SMs"
   case latency

@@ -85,6 +85,8 @@ public struct ExchangeCost: Sendable {
     /// Exchanging counts and meeting the peers, once they are there.
     public var notify: Double
     public var payload: Cost
+    /// Share of its adapter's bandwidth that the payload takes.
+    public var adapterShare: Double
 
     /// All of it, limited by what limits the payload.
     public var total: Cost {
@@ -100,18 +102,24 @@ public struct ExchangeCost: Sendable {
     let counts = shape.direction == .dispatch && !shape.countsAreKnown
     let crosses = shape.ranks > shape.ranksPerNode
     let hop = constants.nvlinkLatency + (crosses ? constants.networkLatency : 0)
+    let payload = payload(
+      shape, multiprocessors: multiprocessors, besideComputation: besideComputation)
     return Parts(
       layout: counts ? Double(shape.tokens) * constants.layoutPerToken : 0,
-      notify: (counts ? 4 : 2) * hop,
-      payload: payload(
-        shape, multiprocessors: multiprocessors, besideComputation: besideComputation))
+      notify: (counts ? 4 : 2) * hop, payload: payload,
+      adapterShare: payload.seconds > 0
+        ? shape.load * networkSeconds(shape) / payload.seconds : 0)
+  }
+
+  /// What the rows of a rank take over its adapter alone.
+  private func networkSeconds(_ shape: ExchangeShape) -> Double {
+    shape.networkRows * shape.rowBytes / (constants.networkBandwidth * constants.networkShare)
   }
 
   private func payload(
     _ shape: ExchangeShape, multiprocessors: Int, besideComputation: Bool
   ) -> Cost {
-    let network =
-      shape.networkRows * shape.rowBytes / (constants.networkBandwidth * constants.networkShare)
+    let network = networkSeconds(shape)
     let bytes = shape.nvlinkRows * shape.rowBytes
     let nvlink = bytes / (constants.nvlinkBandwidth * constants.nvlinkShare)
     let moving = bytes / (constants.multiprocessorRate * Double(multiprocessors))

@@ -7,6 +7,8 @@ public struct CostModels: Sendable {
   public let cluster: Cluster
   public let device: DeviceModel
   public let exchange: ExchangeCost
+  /// Collectives whose flows share the cluster's links, and without contention.
+  public let contention: CollectiveContention
   public let collectives: CollectiveCost
 
   /// Reads the constants of a cluster.
@@ -16,6 +18,8 @@ public struct CostModels: Sendable {
     self.cluster = cluster
     device = try DeviceModel(cluster.device)
     exchange = ExchangeCost(try ExchangeConstants(cluster))
-    collectives = CollectiveCost(try CollectiveConstants(cluster))
+    let constants = try CollectiveConstants(cluster)
+    contention = CollectiveContention(cluster, constants)
+    collectives = CollectiveCost(constants)
   }
 }

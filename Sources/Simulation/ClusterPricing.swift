@@ -18,6 +18,8 @@ public struct ClusterPricing: Pricing {
   private let exchange: ExchangeCost?
   private let collectives: CollectiveCost
   let reach: ExpertReach?
+  /// Nil where closed forms say all about links.
+  let sharedLinks: SharedLinks?
   private let tokens: Int
 
   /// Prices for a plan of a model on a cluster.
@@ -31,7 +33,9 @@ public struct ClusterPricing: Pricing {
     kernels = KernelPricing(device, plan: plan)
     exchange =
       plan.expertParallel > 1 ? ExchangeCost(try ExchangeConstants(cluster)) : nil
-    collectives = CollectiveCost(try CollectiveConstants(cluster))
+    let constants = try CollectiveConstants(cluster)
+    collectives = CollectiveCost(constants)
+    sharedLinks = SharedLinks(cluster, plan, constants)
     tokens = plan.tokensPerMicrobatch / plan.contextParallel
     reach = Self.reach(architecture, plan, cluster)
   }
@@ -121,6 +125,13 @@ public struct ClusterPricing: Pricing {
     }
   }
 
+  public func seconds(
+    ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: Double
+  ) -> Double {
+    sharedLinks?.seconds(ofCollective: transfer, rank: rank)
+      ?? seconds(ofCollective: transfer, stage: stage) * linkSlowness
+  }
+
   private func group(_ kind: TransferKind.Group) -> CollectiveGroup {
     let perNode = cluster.node.devices.value
     let directions = plan.isBidirectional ? 2 : 1
@@ -156,6 +167,16 @@ public struct ClusterPricing: Pricing {
     let part = Double(bytes) / Double(plan.tensorParallel)
     return collectives.send(bytes: part, insideNode: isInside).seconds
       + collectives.allGather(bytes: Double(bytes), group: group(.tensor)).seconds
+  }
+
+  /// A message between the pipeline ranks of one replica, over links that all replicas share.
+  public func seconds(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> Double {
+    let described = seconds(ofMessage: bytes, from: from, to: to)
+    guard let sharedLinks else { return described }
+    let stride = plan.worldSize / plan.pipelineParallel
+    return described
+      * sharedLinks.messageSlowness(
+        from: from * stride + replica, distance: (to - from) * stride)
   }
 
   /// Kernels over routed rows are priced at whole tiles.

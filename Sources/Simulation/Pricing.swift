@@ -49,6 +49,9 @@ public protocol Pricing: Sendable {
     -> ExchangePrice
   /// A collective within a group of ranks, of the stage with this number.
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double
+  /// The same collective for one rank of the world, whose links are slower than described by a factor.
+  func seconds(ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: Double)
+    -> Double
   /// A message between pipeline ranks.
   func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double
   /// The same message of one replica of the pipeline, whose ranks may have slow links.
@@ -60,6 +63,13 @@ public protocol Pricing: Sendable {
 }
 
 extension Pricing {
+  /// Slower by what the rank's links are.
+  public func seconds(
+    ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: Double
+  ) -> Double {
+    seconds(ofCollective: transfer, stage: stage) * linkSlowness
+  }
+
   /// The same on every replica.
   public func seconds(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> Double {
     seconds(ofMessage: bytes, from: from, to: to)

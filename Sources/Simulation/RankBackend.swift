@@ -29,6 +29,11 @@ struct RankBackend: Backend {
     nonmutating _modify { yield &world.ranks[index] }
   }
 
+  /// Its number in the world; of the ranks that a folded one stands for, the first.
+  private var worldRank: Int {
+    world.input.plan.worldSize / world.input.ranks.count * rank.position + rank.replica
+  }
+
   // MARK: Actions
 
   mutating func begin(_ item: Item, index itemIndex: Int) -> Beginning {
@@ -130,7 +135,8 @@ struct RankBackend: Backend {
     let work = program.transfers[transfer]
     let stage = Int(instance.stage)
     let duration = picoseconds(
-      world.pricing.seconds(ofCollective: work, stage: stage) * rank.linkSlowness)
+      world.pricing.seconds(
+        ofCollective: work, stage: stage, rank: worldRank, linkSlowness: rank.linkSlowness))
     world.arrivals += 1
     let pending = world.collectives.arrive(
       index, replica: rank.replica, work, number: transfer, stage: stage, at: rank.clock,

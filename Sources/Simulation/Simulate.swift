@@ -51,14 +51,14 @@ public struct PlannedStep: Sendable {
 
   /// The simulation of the step, to be adjusted and run.
   ///
-  /// Where a device or a link of the cluster is degraded, every rank is simulated by itself.
+  /// Where a device or a link of the cluster is degraded, or ranks share uplinks that are thinner than
+  /// what they carry, every rank is simulated by itself.
   public var simulation: StepSimulation<ClusterPricing> {
     var simulation = StepSimulation(input, pricing: pricing)
-    if !cluster.isUniform {
-      simulation.isExplicit = true
-      simulation.slowness = (0..<placed.plan.worldSize).map { 1 / cluster.speed(of: $0) }
-      simulation.linkSlowness = pricing.linkSlowness
-    }
+    guard let links = pricing.sharedLinks else { return simulation }
+    simulation.isExplicit = true
+    simulation.slowness = (0..<placed.plan.worldSize).map { 1 / cluster.speed(of: $0) }
+    simulation.linkSlowness = links.exchangeSlowness()
     return simulation
   }
 

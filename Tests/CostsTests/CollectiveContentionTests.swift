@@ -1,56 +1,185 @@
 import Clusters
-import Collectives
 import Costs
+import Quantities
 import Testing
 
 @Suite struct CollectiveContentionTests {
-  /// A ring of one rank per node whose every hop leads to another half of the nodes.
-  static let crossing = (0..<256).map { ($0 % 2 * 128 + $0 / 2) * 8 }
-
-  func allReduce(
-    _ cluster: String, _ overrides: [String] = [], by algorithm: Algorithm = .hierarchical,
-    over ranks: [Int] = Array(0..<2_048), bytes: Int = 1 << 30
+  func outcome(
+    _ operation: CollectiveOperation = .allReduce, _ cluster: String = "h800-2048",
+    _ overrides: [String] = [], by algorithm: CollectiveAlgorithm? = .hierarchical,
+    over ranks: [Int] = Array(0..<2_048), bytes: Double = Double(1 << 30)
   ) throws -> CollectiveContention.Outcome {
-    CollectiveContention(try Cluster.shipped(cluster, overrides: overrides))
-      .time(of: .allReduce, by: algorithm, bytes: bytes, over: ranks)
+    let cluster = try Cluster.shipped(cluster, overrides: overrides)
+    return CollectiveContention(cluster, try CollectiveConstants(cluster))
+      .time(operation, by: algorithm, bytes: bytes, over: ranks)
   }
 
-  /// Two nodes of one rank each: half of the vector there and half back, at what the adapter reaches.
+  static let operations: [CollectiveOperation] = [
+    .allReduce, .reduceScatter, .allGather, .allToAll,
+  ]
+
+  /// On a healthy network with full uplinks flows say what the closed form says, for every algorithm, group
+  /// and size.
+  @Test(arguments: operations, ["h800-2048", "h800-2048-mrft"])
+  func withoutContentionItIsTheClosedForm(operation: CollectiveOperation, name: String) throws {
+    let cluster = try Cluster.shipped(name)
+    let constants = try CollectiveConstants(cluster)
+    let (formula, flows) = (CollectiveCost(constants), CollectiveContention(cluster, constants))
+    for algorithm in operation.algorithms {
+      for (ranks, perNode) in [
+        (1, 1), (2, 2), (8, 8), (16, 8), (24, 8), (40, 8), (64, 8), (512, 8),
+      ] {
+        for bytes in [1e3, 1e6, 1e9] {
+          let group = CollectiveGroup(ranks: ranks, ranksPerNode: perNode)
+          let closed = formula.cost(operation, bytes: bytes, group: group, algorithm: algorithm)
+          let shared = flows.time(operation, by: algorithm, bytes: bytes, over: Array(0..<ranks))
+          #expect(
+            abs(shared.cost.seconds - closed.seconds) <= 1e-9 * closed.seconds,
+            "\(algorithm) of \(bytes) over \(ranks): \(shared) against \(closed)")
+        }
+      }
+      let rail = (0..<32).map { $0 * 8 }
+      let group = CollectiveGroup(ranks: 32, ranksPerNode: 1)
+      let closed = formula.cost(operation, bytes: 1e8, group: group, algorithm: algorithm)
+      let shared = flows.time(operation, by: algorithm, bytes: 1e8, over: rail)
+      #expect(abs(shared.cost.seconds - closed.seconds) <= 1e-9 * closed.seconds)
+    }
+  }
+
+  /// Two nodes of one rank each: half of the vector there and half back, at what collectives reach.
   @Test func aRingOfTwoIsCountedByHand() throws {
-    let outcome = try allReduce("h800-2048", by: .ring, over: [0, 8], bytes: 88_000_000)
-    #expect(abs(outcome.seconds - 2 * (1e-3 + 2.8e-6)) < 1e-9)
-    #expect(!outcome.isLatencyBound)
-    #expect(try allReduce("h800-2048", by: .ring, over: [0, 8], bytes: 64).isLatencyBound)
+    let outcome = try outcome(by: .ring, over: [0, 8], bytes: 80e6)
+    #expect(abs(outcome.cost.seconds - (80e6 / 40e9 + 2 * 3.7e-6)) < 1e-9)
+    #expect(outcome.cost.limitedBy == .infiniBand)
+    #expect(try self.outcome(by: .ring, over: [0, 8], bytes: 64).cost.limitedBy == .latency)
   }
 
-  /// 1 GiB over 256 nodes: 7/8 gathered inside, a ring of 1/8 outside, 7/8 spread inside.
+  /// 1 GiB over 256 nodes: 7/8 round the node twice, 1/8 round a ring of nodes twice.
   @Test func hierarchyIsTheSumOfItsTiers() throws {
     let bytes = Double(1 << 30)
-    let inside = bytes * 7 / 8 / 160e9
-    let outside = 2 * bytes / 8 * 255 / 256 / 44e9
-    let outcome = try allReduce("h800-2048")
-    #expect(outcome.phases.count == 3)
-    let latency = 510 * 3.7e-6 + 2 * 3.33e-6
-    #expect(outcome.seconds > 2 * inside + outside)
-    #expect(outcome.seconds < (2 * inside + outside + latency) * 1.001)
+    let inside = 2 * bytes * 7 / 8 / (200e9 * 0.763 * (1 - 0.331 / 8))
+    let outside = 2 * bytes / 8 * 255 / 256 / 40e9
+    let outcome = try outcome()
+    #expect(outcome.phases.count == 2)
+    let start = 35.5e-6 + 8 * 3.68e-6 + 510 * 3.7e-6
+    #expect(abs(outcome.cost.seconds - (inside + outside + start)) < 1e-7)
   }
 
-  @Test func aSlowLinkHoldsUpTheWholeRing() throws {
-    let healthy = try allReduce("h800-2048")
-    let slow = try allReduce(
-      "h800-2048", ["degraded=[{what: adapter, node: 7, index: 3, share: 0.5}]"])
-    let failed = try allReduce(
-      "h800-2048", ["degraded=[{what: adapter, node: 7, index: 3, share: 0}]"])
-    #expect(slow.seconds > 1.2 * healthy.seconds)
-    #expect(failed.seconds > 1.2 * healthy.seconds)
+  /// Proportional max-min fair sharing ends with the most loaded link: held against flows of equal size that
+  /// are followed through time.
+  @Test(arguments: [
+    "{what: adapter, node: 1, index: 3, share: 0.5}",
+    "{what: adapter, node: 1, index: 3, share: 0}", "{what: node-link, rank: 9, share: 0.3}",
+  ])
+  func theMostLoadedLinkEndsAPhase(degraded: String) throws {
+    let cluster = try Cluster.shipped("h800-2048", overrides: ["degraded=[\(degraded)]"])
+    var constants = try CollectiveConstants(cluster)
+    // At what the flows of `FairSharing` reach.
+    constants.nvlinkShare = 0.8
+    constants.nvlinkPairLoss = 0
+    constants.networkShare = 0.88
+    let contention = CollectiveContention(cluster, constants)
+    let ranks = Array(0..<24)
+    let bytes = 24e9
+    let outcome = contention.time(.allToAll, bytes: bytes, over: ranks)
+    var sharing = FairSharing(cluster)
+    for source in ranks {
+      for destination in ranks where destination != source {
+        sharing.begin(
+          bytes: ByteCount(1_000_000_000),
+          over: cluster.path(from: source, to: destination).hops.lazy.map(\.id))
+      }
+    }
+    let end = (sharing.finish().last?.time ?? .start) - .start
+    let start = constants.nvlinkStart + constants.networkLatency
+    #expect(abs(outcome.cost.seconds - start - end.seconds.value) < 1e-6 * outcome.cost.seconds)
   }
 
+  static let algorithms: [(CollectiveOperation, CollectiveAlgorithm)] = operations.flatMap {
+    operation in operation.algorithms.map { (operation, $0) }
+  }
+
+  /// A slow and a failed adapter hold up every algorithm, and are named.
+  @Test(arguments: algorithms)
+  func whatIsDegradedHoldsUpEveryAlgorithm(
+    operation: CollectiveOperation, algorithm: CollectiveAlgorithm
+  ) throws {
+    let ranks = Array(0..<256)
+    let healthy = try outcome(operation, by: algorithm, over: ranks)
+    var last = healthy.cost.seconds
+    for share in [0.5, 0.25, 0.1] {
+      let slow = try outcome(
+        operation, "h800-2048",
+        ["degraded=[{what: adapter, node: 7, index: 3, share: \(share)}]"], by: algorithm,
+        over: ranks)
+      #expect(slow.cost.seconds >= last)
+      last = slow.cost.seconds
+      if share == 0.1 {
+        #expect(slow.cost.seconds > 1.5 * healthy.cost.seconds)
+        #expect(
+          slow.bottleneck == .adapterOut(node: 7, index: 3)
+            || slow.bottleneck == .adapterIn(node: 7, index: 3))
+      }
+    }
+    let failed = try outcome(
+      operation, "h800-2048", ["degraded=[{what: adapter, node: 7, index: 3, share: 0}]"],
+      by: algorithm, over: ranks)
+    #expect(failed.cost.seconds > healthy.cost.seconds)
+  }
+
+  /// More bandwidth of any kind is never slower.
+  @Test(arguments: algorithms)
+  func moreBandwidthIsNeverSlower(
+    operation: CollectiveOperation, algorithm: CollectiveAlgorithm
+  ) throws {
+    let thin = ["network.layers[0].oversubscription=3"]
+    let ranks = Array(0..<512)
+    let base = try outcome(operation, "h800-2048-mrft", thin, by: algorithm, over: ranks)
+    for more in [
+      ["node.link.bandwidth=400 GB/s"], ["node.adapters.bandwidth=800 Gb/s"],
+      ["network.port={bandwidth: 800 Gb/s, reached: 88 GB/s}"],
+    ] {
+      let better = try outcome(
+        operation, "h800-2048-mrft", thin + more, by: algorithm, over: ranks)
+      #expect(better.cost.seconds <= base.cost.seconds, "\(more)")
+    }
+  }
+
+  /// A direct exchange over thin uplinks is bound by them, and they are named; a ring crosses them seldom.
   @Test func anOversubscribedLayerIsShared() throws {
-    let full = try allReduce("h800-2048-mrft", by: .ring, over: Self.crossing)
-    let thin = try allReduce(
-      "h800-2048-mrft", ["network.layers[0].oversubscription=3"], by: .ring,
-      over: Self.crossing)
-    #expect(thin.seconds > 2.5 * full.seconds && thin.seconds < 3.5 * full.seconds)
+    let ranks = Array(0..<1_024)
+    let full = try outcome(.allToAll, "h800-2048-mrft", by: nil, over: ranks)
+    let thin = try outcome(
+      .allToAll, "h800-2048-mrft", ["network.layers[0].oversubscription=3"], by: nil, over: ranks)
+    #expect(thin.cost.seconds > 2 * full.cost.seconds)
+    #expect(thin.cost.limitedBy == .uplinks)
     if case .leafUp = thin.bottleneck {} else { Issue.record("\(thin)") }
+  }
+
+  /// Groups that reduce at once slow each other only where they share a link.
+  @Test func groupsShareLinks() throws {
+    let cluster = try Cluster.shipped(
+      "h800-2048", overrides: ["degraded=[{what: adapter, node: 0, index: 0, share: 0.5}]"])
+    let contention = CollectiveContention(cluster, try CollectiveConstants(cluster))
+    let groups = (0..<8).map { lane in (0..<16).map { $0 * 8 + lane } }
+    let outcomes = contention.times(.allReduce, by: .ring, bytes: 1e9, over: groups)
+    for (lane, outcome) in outcomes.enumerated() {
+      let alone = contention.time(.allReduce, by: .ring, bytes: 1e9, over: groups[lane])
+      #expect(outcome == alone)
+      #expect((outcome.cost.seconds > 1.5 * outcomes[1].cost.seconds) == (lane == 0))
+    }
+    let twice = contention.times(.allReduce, by: .ring, bytes: 1e9, over: [groups[1], groups[1]])
+    #expect(twice[0].cost.seconds > 1.8 * outcomes[1].cost.seconds)
+  }
+
+  /// 2,048 ranks of which two nodes' last ranks are missing: uneven nodes are followed too.
+  @Test(arguments: algorithms)
+  func unevenNodesAreFollowed(
+    operation: CollectiveOperation, algorithm: CollectiveAlgorithm
+  ) throws {
+    let even = try outcome(operation, by: algorithm, over: Array(0..<32))
+    let uneven = try outcome(operation, by: algorithm, over: Array(0..<29))
+    #expect(uneven.cost.seconds > 0.8 * even.cost.seconds)
+    #expect(uneven.cost.seconds < 2 * even.cost.seconds)
   }
 }

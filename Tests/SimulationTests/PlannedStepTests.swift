@@ -60,6 +60,21 @@ import Testing
     #expect(simulation.run().step > base, "\(degraded)")
   }
 
+  /// Uplinks thinner than their adapters slow exchanges, messages and reductions, the more the thinner.
+  @Test func thinUplinksSlowTheStep() throws {
+    func step(_ oversubscription: Int) throws -> Int64 {
+      try PlannedStep(
+        architecture: .named("deepseek-v3"),
+        cluster: .shipped(
+          "h800-2048-mrft",
+          overrides: ["network.layers[0].oversubscription=\(oversubscription)"]),
+        plan: .named("deepseek-v3", overrides: ["global-batch=4096"])
+      ).simulation.run().step
+    }
+    let (full, thin, thinner) = (try step(1), try step(3), try step(12))
+    #expect(full < thin && thin < thinner, "\(full), \(thin), \(thinner)")
+  }
+
   /// The benchmark runs and prints a checksum for every part.
   @Test func theBenchmarkRuns() throws {
     let process = Process()

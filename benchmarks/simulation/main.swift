@@ -81,12 +81,12 @@ try part("all-reduce") {
   for name in ["h800-2048", "h800-2048-mrft"] {
     let cluster = try Cluster.shipped(
       name, overrides: name == "h800-2048" ? [] : ["network.layers[0].oversubscription=3"])
-    let contention = CollectiveContention(cluster)
+    let contention = CollectiveContention(cluster, try CollectiveConstants(cluster))
     let title = "all-reduce of 1 GiB over 2,048 ranks, hierarchical, \(cluster.name)"
     bench.run(title, repeats: 5, limit: 0.05) {
       let outcome = contention.time(
-        of: .allReduce, by: .hierarchical, bytes: 1 << 30, over: Array(0..<2048))
-      return Done(checksum: Int64((outcome.seconds * 1e12).rounded()))
+        .allReduce, by: .hierarchical, bytes: Double(1 << 30), over: Array(0..<2048))
+      return Done(checksum: Int64((outcome.cost.seconds * 1e12).rounded()))
     }
   }
 }

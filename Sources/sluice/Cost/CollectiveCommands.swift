@@ -15,8 +15,8 @@ struct CollectiveOptions: ParsableArguments {
 
   /// Prices the collective; `busFactor` turns bytes over time into NCCL's bus bandwidth.
   func run(
-    _ name: String, busFactor: (Double) -> Double,
-    _ price: (CollectiveCost, Double, CollectiveGroup) -> Cost
+    _ name: String, _ operation: CollectiveOperation, by algorithm: CollectiveAlgorithm? = nil,
+    busFactor: (Double) -> Double
   ) throws {
     let models = try options.models()
     try checked("ranks", ranks, in: 1...models.cluster.rankCount)
@@ -28,20 +28,35 @@ struct CollectiveOptions: ParsableArguments {
     guard size > .zero, size.bytes <= 1 << 50 else {
       throw CommandError("--bytes \(bytes): must be from 1 B to 1 PiB")
     }
-    let group = CollectiveGroup(
-      ranks: ranks, ranksPerNode: min(ranks, models.cluster.node.devices.value))
-    let cost = price(models.collectives, Double(size.bytes), group)
-    let bus =
-      cost.seconds > 0
-      ? Double(size.bytes) / cost.seconds * busFactor(Double(ranks)) / 1e9 : 0
+    let outcome = models.contention.time(
+      operation, by: algorithm, bytes: Double(size.bytes), over: Array(0..<ranks))
+    let seconds = outcome.cost.seconds
+    let bus = seconds > 0 ? Double(size.bytes) / seconds * busFactor(Double(ranks)) / 1e9 : 0
     try options.show(
       CostReport(
-        "\(name) of \(size) over \(grouped(ranks)) ranks", on: models.cluster.name, cost,
-        bytes: Double(size.bytes),
-        details: [
-          .init("bus bandwidth", "\(threeFigures(bus)) GB/s, as NCCL's tests count"),
-          .init("nodes", grouped(group.nodes)),
-        ]))
+        "\(name) of \(size) over \(grouped(ranks)) ranks", on: models.cluster.name,
+        outcome.cost, bytes: Double(size.bytes),
+        details: details(outcome, operation, bus: bus, models)))
+  }
+
+  private func details(
+    _ outcome: CollectiveContention.Outcome, _ operation: CollectiveOperation, bus: Double,
+    _ models: CostModels
+  ) -> [CostReport.Detail] {
+    let group = CollectiveGroup(
+      ranks: ranks, ranksPerNode: min(ranks, models.cluster.node.devices.value))
+    var details: [CostReport.Detail] = [
+      .init("bus bandwidth", "\(threeFigures(bus)) GB/s, as NCCL's tests count"),
+      .init("nodes", grouped(group.nodes)),
+    ]
+    if operation.algorithms.count > 1, group.nodes > 1 {
+      details.append(.init("algorithm", outcome.algorithm.rawValue))
+    }
+    if let link = outcome.bottleneck {
+      let alike = outcome.alike > 1 ? ", and \(grouped(outcome.alike - 1)) alike" : ""
+      details.append(.init("most loaded link", "\(link)\(alike)"))
+    }
+    return details
   }
 }
 
@@ -52,6 +67,8 @@ struct AllReduceCommand: ParsableCommand {
     discussion: """
       Example:
         sluice cost all-reduce --bytes 1GiB --ranks 2048
+        sluice cost all-reduce --bytes 1GiB --ranks 2048 \\
+          --set 'cluster.degraded=[{what: adapter, node: 7, index: 3, share: 0}]'
       """)
 
   @Option(help: "ring, tree or hierarchical; by default the fastest.")
@@ -60,9 +77,7 @@ struct AllReduceCommand: ParsableCommand {
   @OptionGroup var collective: CollectiveOptions
 
   func run() throws {
-    try collective.run("all-reduce", busFactor: { 2 * ($0 - 1) / $0 }) { formula, bytes, group in
-      formula.allReduce(bytes: bytes, group: group, algorithm: algorithm)
-    }
+    try collective.run("all-reduce", .allReduce, by: algorithm, busFactor: { 2 * ($0 - 1) / $0 })
   }
 }
 
@@ -78,9 +93,7 @@ struct AllGatherCommand: ParsableCommand {
   @OptionGroup var collective: CollectiveOptions
 
   func run() throws {
-    try collective.run("all-gather", busFactor: { ($0 - 1) / $0 }) { formula, bytes, group in
-      formula.allGather(bytes: bytes, group: group)
-    }
+    try collective.run("all-gather", .allGather, busFactor: { ($0 - 1) / $0 })
   }
 }
 
@@ -96,9 +109,7 @@ struct ReduceScatterCommand: ParsableCommand {
   @OptionGroup var collective: CollectiveOptions
 
   func run() throws {
-    try collective.run("reduce-scatter", busFactor: { ($0 - 1) / $0 }) { formula, bytes, group in
-      formula.reduceScatter(bytes: bytes, group: group)
-    }
+    try collective.run("reduce-scatter", .reduceScatter, busFactor: { ($0 - 1) / $0 })
   }
 }
 
@@ -114,9 +125,7 @@ struct AllToAllCommand: ParsableCommand {
   @OptionGroup var collective: CollectiveOptions
 
   func run() throws {
-    try collective.run("all-to-all", busFactor: { ($0 - 1) / $0 }) { formula, bytes, group in
-      formula.allToAll(bytes: bytes, group: group)
-    }
+    try collective.run("all-to-all", .allToAll, busFactor: { ($0 - 1) / $0 })
   }
 }
 
