@@ -17,11 +17,17 @@ struct ActionCatalog {
   private var records: [ActionKey: [ActionRecord]] = [:]
   private var templates: [Kind: ActionTemplate] = [:]
   private let routedPrices: RoutedPrices
+  /// Passes of each stage in which ranks exchange something.
+  private let transferring: [[Action.Pass]]
 
   init(_ input: StepInput, _ pricing: any Pricing) {
     self.input = input
     self.pricing = pricing
     routedPrices = RoutedPrices(pricing)
+    let passes: [Action.Pass] = [.forward, .backward, .backwardInput, .backwardWeight]
+    transferring = input.stages.map { stage in
+      passes.filter { !stage.program(for: $0).transfers.isEmpty }
+    }
   }
 
   /// What decides the programs of an action.
@@ -86,6 +92,17 @@ struct ActionCatalog {
     ).run()
     simulatedOperations += made.reduce(0) { $0 + $1.operations }
     return made
+  }
+
+  /// Whether ranks exchange anything within an action.
+  func meets(_ item: Item) -> Bool {
+    switch item {
+    case .run(let action): transferring[action.stage].contains(action.pass)
+    case .overlapped(let forward, let backward):
+      transferring[forward.stage].contains(forward.pass)
+        || transferring[backward.stage].contains(backward.pass)
+    default: false
+    }
   }
 
   private func kind(of item: Item) -> Kind? {

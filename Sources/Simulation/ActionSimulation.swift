@@ -18,6 +18,8 @@ struct ActionRecord: Sendable {
   var flops = 0.0
   var causalFLOPs = 0.0
   var operations = 0
+  /// When its exchanges used the rank's adapter, counted likewise.
+  var windows: [AdapterWindow] = []
   var spans: [Timeline.Span] = []
 }
 
@@ -141,6 +143,7 @@ private struct ActionBackend: Backend {
     /// The others know when this rank came to it.
     var isAnnounced = false
     var preparation: Int64 = 0
+    var adapterShare = 0.0
   }
 
   init(
@@ -209,6 +212,7 @@ private struct ActionBackend: Backend {
         ofExchange: work, rows: rows(instance), isOverlapped: template.isPair)
       started.preparation = picoseconds(price.preparation)
       started.payload = picoseconds(price.payload * max(rank.slowness, rank.linkSlowness))
+      started.adapterShare = price.adapterShare
     case .allGather, .reduceScatter, .allReduce:
       started.payload = picoseconds(
         template.pricing.seconds(ofCollective: work, stage: Int(instance.stage))
@@ -243,6 +247,10 @@ private struct ActionBackend: Backend {
     transfers[handle].end = end
     streamEnd[slot] = end
     account(transfer, end)
+    if transfer.adapterShare > 0 {
+      record.windows.append(
+        AdapterWindow(start: end - transfer.payload, end: end, share: transfer.adapterShare))
+    }
     return true
   }
 

@@ -96,7 +96,8 @@ public struct ClusterPricing: Pricing {
         countsAreKnown: countsAreKnown),
       multiprocessors: max(1, plan.communicationSMs), besideComputation: isOverlapped)
     return ExchangePrice(
-      preparation: parts.layout + parts.notify, payload: parts.payload.seconds)
+      preparation: parts.layout + parts.notify, payload: parts.payload.seconds,
+      adapterShare: parts.adapterShare)
   }
 
   /// What this rank receives, or sends back.
@@ -158,25 +159,25 @@ public struct ClusterPricing: Pricing {
     }
   }
 
-  public func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double {
+  /// A message over the adapters, or inside a node; with scattered sends each rank of a tensor group
+  /// carries its part and gathers the others' behind it.
+  public func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice {
     let stride = plan.worldSize / plan.pipelineParallel
-    let isInside = cluster.node(of: from * stride) == cluster.node(of: to * stride)
-    guard plan.scattersPipelineSends else {
-      return collectives.send(bytes: Double(bytes), insideNode: isInside).seconds
+    let source = from * stride + replica
+    let isInside = cluster.node(of: source) == cluster.node(of: to * stride + replica)
+    var part = Double(bytes)
+    var latency = collectives.send(bytes: 0, insideNode: isInside).seconds
+    if plan.scattersPipelineSends {
+      latency += collectives.allGather(bytes: part, group: group(.tensor)).seconds
+      part /= Double(plan.tensorParallel)
     }
-    let part = Double(bytes) / Double(plan.tensorParallel)
-    return collectives.send(bytes: part, insideNode: isInside).seconds
-      + collectives.allGather(bytes: Double(bytes), group: group(.tensor)).seconds
-  }
-
-  /// A message between the pipeline ranks of one replica, over links that all replicas share.
-  public func seconds(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> Double {
-    let described = seconds(ofMessage: bytes, from: from, to: to)
-    guard let sharedLinks else { return described }
-    let stride = plan.worldSize / plan.pipelineParallel
-    return described
-      * sharedLinks.messageSlowness(
-        from: from * stride + replica, distance: (to - from) * stride)
+    let moving =
+      collectives.send(bytes: part, insideNode: isInside).seconds
+      - collectives.send(bytes: 0, insideNode: isInside).seconds
+    let slowness =
+      sharedLinks?.messageSlowness(from: source, distance: (to - from) * stride) ?? 1
+    return MessagePrice(
+      latency: latency, moving: moving, usesAdapter: !isInside, share: 1 / slowness)
   }
 
   /// Kernels over routed rows are priced at whole tiles.

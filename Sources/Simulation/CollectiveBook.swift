@@ -47,11 +47,11 @@ struct CollectiveBook {
     }
   }
 
-  /// A rank comes to a collective; gives its number.
+  /// A rank comes to a collective; gives its number, and whether it is the last one of the round.
   mutating func arrive(
     _ rank: Int, replica: Int, _ transfer: Transfer, number: Int, stage: Int, at time: Int64,
     duration: Int64
-  ) -> Int {
+  ) -> (index: Int, completes: Bool) {
     let round: Int
     let group: TransferKind.Group
     switch transfer.kind {
@@ -78,7 +78,7 @@ struct CollectiveBook {
     // The member with the slowest links ends it.
     entries[index].duration = max(entries[index].duration, duration)
     missing[round] -= 1
-    return index
+    return (index, missing[round] == 0)
   }
 
   private func part(of replica: Int, _ group: TransferKind.Group) -> Int {

@@ -32,9 +32,17 @@ struct MessageBook {
   }
 }
 
-/// A message with the times at which its ends came to it, −1 if not yet.
+/// A message between two simulated ranks; times are −1 where they are not known yet.
 struct Message {
-  var sent: Int64 = -1
-  var received: Int64 = -1
-  var duration: Int64 = 0
+  /// The ranks at its ends, once they have come to it.
+  var sender: Int32 = -1
+  var receiver: Int32 = -1
+  /// Whether they wait for its end.
+  var senderWaits = false
+  var receiverWaits = false
+  /// When both ends have come to it, and when it has arrived.
+  var moving: Int64 = -1
+  var end: Int64 = -1
+  /// What it takes beside its way over the shared links.
+  var latency: Int64 = 0
 }

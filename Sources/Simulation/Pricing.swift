@@ -29,10 +29,33 @@ public struct ExchangePrice: Hashable, Sendable {
   public var preparation: Double
   /// What this rank's own rows take on their way out and in.
   public var payload: Double
+  /// Share of the adapter's bandwidth that the payload takes: 1 where the network limits it, 0 inside a
+  /// node.
+  public var adapterShare: Double
 
-  public init(preparation: Double, payload: Double) {
+  public init(preparation: Double, payload: Double, adapterShare: Double = 0) {
     self.preparation = preparation
     self.payload = payload
+    self.adapterShare = adapterShare
+  }
+}
+
+/// The times of one message between pipeline ranks, in seconds.
+public struct MessagePrice: Hashable, Sendable {
+  /// What it takes beside its way over the link that it shares with others.
+  public var latency: Double
+  /// Its way over that link, alone.
+  public var moving: Double
+  /// Whether the link is the adapter, or else the one inside the node.
+  public var usesAdapter: Bool
+  /// Share of the link's bandwidth that the network between the ends lets through.
+  public var share: Double
+
+  public init(latency: Double, moving: Double, usesAdapter: Bool, share: Double = 1) {
+    self.latency = latency
+    self.moving = moving
+    self.usesAdapter = usesAdapter
+    self.share = share
   }
 }
 
@@ -52,10 +75,8 @@ public protocol Pricing: Sendable {
   /// The same collective for one rank of the world, whose links are slower than described by a factor.
   func seconds(ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: Double)
     -> Double
-  /// A message between pipeline ranks.
-  func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double
-  /// The same message of one replica of the pipeline, whose ranks may have slow links.
-  func seconds(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> Double
+  /// A message between the pipeline ranks of one replica of the pipeline.
+  func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice
   /// Agreement of the whole world on one number.
   func secondsOfAgreement() -> Double
   /// Kernels over routed rows cost the same for all numbers of rows up to a multiple of this.
@@ -68,11 +89,6 @@ extension Pricing {
     ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: Double
   ) -> Double {
     seconds(ofCollective: transfer, stage: stage) * linkSlowness
-  }
-
-  /// The same on every replica.
-  public func seconds(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> Double {
-    seconds(ofMessage: bytes, from: from, to: to)
   }
 
   /// Every number of rows has its own price.

@@ -15,8 +15,8 @@ struct RankBackend: Backend {
   private var handles: [Pending] = []
 
   private enum Pending {
-    case message(Int, isSend: Bool, bytes: Int, Buffer.Use)
-    case collective(Int)
+    case message(Int, PipelineTransfer, bytes: Int, Buffer.Use)
+    case collective(Int, TransferSpan.Kind, bytes: Int)
   }
 
   init(world: SimulatedWorld, index: Int) {
@@ -37,25 +37,39 @@ struct RankBackend: Backend {
   // MARK: Actions
 
   mutating func begin(_ item: Item, index itemIndex: Int) -> Beginning {
+    // Others have their turn first.
+    if rank.clock > world.now { return .later }
     switch item {
-    case .run, .overlapped: return beginAction(item)
+    case .run, .overlapped:
+      return world.catalog.meets(item) ? beginTogether(item) : beginAlone(item)
     default:
       itemStart = rank.clock
       return .walk
     }
   }
 
-  private mutating func beginAction(_ item: Item) -> Beginning {
+  /// An action in which no other rank takes part.
+  private mutating func beginAlone(_ item: Item) -> Beginning {
+    let records = world.catalog.records(
+      of: item, slowness: [rank.slowness], linkSlowness: [rank.linkSlowness], offsets: [0],
+      members: index..<index + 1)
+    take(records[0], item)
+    return .done
+  }
+
+  private mutating func beginTogether(_ item: Item) -> Beginning {
     let size = world.groupSize
     let group = index / size
     let round = world.groups[group].round
     if takenRound == round { return .later }
     if arrivedRound != round {
       arrivedRound = round
-      world.arrivals += 1
       world.groups[group].arrived += 1
     }
-    guard world.groups[group].arrived == size else { return .later }
+    guard world.groups[group].arrived == size else {
+      rank.isParked = true
+      return .later
+    }
     let first = group * size
     if world.groups[group].records.isEmpty {
       let members = world.ranks[first..<first + size]
@@ -64,6 +78,7 @@ struct RankBackend: Backend {
         of: item, slowness: members.map(\.slowness),
         linkSlowness: members.map(\.linkSlowness), offsets: members.map { $0.clock - start },
         members: first..<first + size)
+      for member in first..<first + size where member != index { world.wake(member) }
     }
     take(world.groups[group].records[index - first], item)
     takenRound = round
@@ -89,6 +104,9 @@ struct RankBackend: Backend {
     rank.context += record.context
     rank.data += record.data
     rank.memory.apply(record.memory)
+    if !record.windows.isEmpty {
+      world.traffic.occupy(index, record.windows, from: start - record.offset, at: world.now)
+    }
     rank.split.add(item, duration)
     rank.lastActionEnd = rank.clock
     rank.spans.append(
@@ -137,11 +155,14 @@ struct RankBackend: Backend {
     let duration = picoseconds(
       world.pricing.seconds(
         ofCollective: work, stage: stage, rank: worldRank, linkSlowness: rank.linkSlowness))
-    world.arrivals += 1
     let pending = world.collectives.arrive(
       index, replica: rank.replica, work, number: transfer, stage: stage, at: rank.clock,
       duration: duration)
-    handles.append(.collective(pending))
+    if pending.completes { world.wakeParked() }
+    handles.append(
+      .collective(
+        pending.index, .collective(stage: stage, number: transfer, work.kind),
+        bytes: ExchangeRows()(work.rows) * work.bytesPerRow))
     return TransferHandle(handles.count - 1)
   }
 
@@ -151,14 +172,14 @@ struct RankBackend: Backend {
     let place = world.messages.place(of: transfer, replica: rank.replica)
     let (bytes, use) = boundaryBuffer(transfer)
     if transfer.isSend {
-      world.messages[place].sent = rank.clock
+      world.messages[place].sender = Int32(index)
     } else {
       rank.memory.acquire(bytes, use)
-      world.messages[place].received = rank.clock
-      world.messages[place].duration = world.duration(
-        ofMessage: bytes, from: transfer.peer, to: rank.position, replica: rank.replica)
+      world.messages[place].receiver = Int32(index)
     }
-    handles.append(.message(place, isSend: transfer.isSend, bytes: bytes, use))
+    let message = world.messages[place]
+    if message.sender >= 0, message.receiver >= 0 { world.move(place, bytes: bytes) }
+    handles.append(.message(place, transfer, bytes: bytes, use))
     return TransferHandle(handles.count - 1)
   }
 
@@ -179,23 +200,39 @@ struct RankBackend: Backend {
 
   mutating func wait(_ handle: TransferHandle) -> Bool {
     switch handles[handle.raw] {
-    case .message(let place, let isSend, let bytes, let use):
+    case .message(let place, let transfer, let bytes, let use):
       let message = world.messages[place]
-      guard message.sent >= 0, message.received >= 0 else { return false }
-      let moving = max(message.sent, message.received)
-      let end = moving + message.duration
-      rank.pipeline.total += message.duration
-      rank.pipeline.addWait(clock: rank.clock, moving: moving, end: end)
-      rank.clock = max(rank.clock, end)
-      if isSend { rank.memory.release(bytes, use) }
+      guard message.end >= 0 else {
+        if transfer.isSend {
+          world.messages[place].senderWaits = true
+        } else {
+          world.messages[place].receiverWaits = true
+        }
+        rank.isParked = true
+        return false
+      }
+      rank.pipeline.total += message.end - message.moving
+      rank.pipeline.addWait(clock: rank.clock, moving: message.moving, end: message.end)
+      rank.clock = max(rank.clock, message.end)
+      record(.message(transfer), bytes, message.moving, message.end)
+      if transfer.isSend { rank.memory.release(bytes, use) }
       return true
-    case .collective(let pending):
-      guard let (moving, end) = world.collectives.end(of: pending) else { return false }
+    case .collective(let pending, let kind, let bytes):
+      guard let (moving, end) = world.collectives.end(of: pending) else {
+        world.park(index)
+        return false
+      }
       rank.data.total += end - moving
       rank.data.addWait(clock: rank.clock, moving: moving, end: end)
       rank.clock = max(rank.clock, end)
+      record(kind, bytes, moving, end)
       return true
     }
+  }
+
+  private func record(_ kind: TransferSpan.Kind, _ bytes: Int, _ start: Int64, _ end: Int64) {
+    guard world.catalog.keepsSpans else { return }
+    rank.transfers.append(TransferSpan(kind: kind, bytes: bytes, start: start, end: end))
   }
 
   mutating func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {}
@@ -203,11 +240,14 @@ struct RankBackend: Backend {
   mutating func agree() -> Bool {
     if !rank.hasAgreed {
       rank.hasAgreed = true
-      world.arrivals += 1
       world.agreement.arrived += 1
       world.agreement.latest = max(world.agreement.latest, rank.clock)
+      if world.agreement.arrived == world.ranks.count { world.wakeParked() }
     }
-    guard world.agreement.arrived == world.ranks.count else { return false }
+    guard world.agreement.arrived == world.ranks.count else {
+      world.park(index)
+      return false
+    }
     rank.clock = world.agreement.latest + world.agreementDuration
     return true
   }

@@ -55,6 +55,24 @@ public struct RankResult: Hashable, Sendable {
   public var flops: Double
   public var causalFLOPs: Double
   public var items: [ItemSpan]
+  /// Messages and collectives outside of actions; empty unless spans were asked for.
+  public var transfers: [TransferSpan]
+}
+
+/// A message or a collective of a rank outside of its actions, on the step's clock.
+public struct TransferSpan: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable {
+    case message(PipelineTransfer)
+    /// Of a stage's reduction or update, by its number in that program.
+    case collective(stage: Int, number: Int, TransferKind)
+  }
+
+  public var kind: Kind
+  /// What this rank puts in, or of a message receives.
+  public var bytes: Int
+  /// From the moment at which all that take part have come to it.
+  public var start: Int64
+  public var end: Int64
 }
 
 /// What a simulated step came to.
@@ -81,7 +99,7 @@ extension SimulatedWorld {
         position: rank.position, replica: rank.replica, split: split, expert: rank.expert,
         pipeline: rank.pipeline, data: rank.data, tensor: rank.tensor, context: rank.context,
         memory: rank.memory, busy: rank.busy, flops: rank.flops, causalFLOPs: rank.causalFLOPs,
-        items: rank.spans)
+        items: rank.spans, transfers: rank.transfers)
     }
     return StepResult(
       step: step, ranks: results, walkedOperations: catalog.simulatedOperations,

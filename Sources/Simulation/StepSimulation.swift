@@ -1,4 +1,5 @@
 import Engines
+import HeapModule
 import Plans
 import Programs
 import Schedules
@@ -8,8 +9,10 @@ import Schedules
 /// With one replica, a rank of every pipeline position stands for all ranks that do the same on the same
 /// hardware (folding). With more, every rank of the world is simulated by itself.
 ///
-/// Not modelled: messages and reductions that share an adapter with an expert exchange of the same rank
-/// do not slow it down.
+/// Ranks take turns in the order of time, and messages share the adapters of their ends with each other and
+/// with expert exchanges, which go first (`MessageTraffic`).
+///
+/// Not modelled: reductions and other collectives that share an adapter with messages or exchanges.
 public struct StepSimulation<P: Pricing> {
   public let input: StepInput
   public let pricing: P
@@ -53,8 +56,12 @@ final class SimulatedWorld {
   var collectives: CollectiveBook
   var agreement = (arrived: 0, latest: Int64(0))
   let agreementDuration: Int64
-  /// How often a rank came to a meeting: what tells a slow step from a standstill.
-  var arrivals = 0
+  /// The time of the event in progress: no rank is let past it before its turn.
+  private(set) var now: Int64 = 0
+  var traffic: MessageTraffic
+  private var turns = Heap<Turn>()
+  private var turnCount = 0
+  private var parked: [Int] = []
 
   init<P: Pricing>(_ simulation: StepSimulation<P>) {
     input = simulation.input
@@ -78,16 +85,10 @@ final class SimulatedWorld {
     }
     groups = Array(repeating: ActionGroup(), count: positions * replicas / groupSize)
     messages = MessageBook(input, replicas: replicas)
+    traffic = MessageTraffic(ranks: positions * replicas)
     collectives = CollectiveBook(input, replicas: replicas)
     agreementDuration = picoseconds(simulation.pricing.secondsOfAgreement())
     for index in ranks.indices { ranks[index].memory.bookStages(input, ranks[index].position) }
-  }
-
-  func duration(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> Int64 {
-    picoseconds(
-      replicas == 1
-        ? pricing.seconds(ofMessage: bytes, from: from, to: to)
-        : pricing.seconds(ofMessage: bytes, from: from, to: to, replica: replica))
   }
 
   func run() {
@@ -98,21 +99,82 @@ final class SimulatedWorld {
         engine: engines[ranks[index].position],
         backend: RankBackend(world: self, index: index))
     }
+    for index in lanes.indices { wake(index) }
     var remaining = lanes.count
     while remaining > 0 {
-      let before = arrivals
-      var hasMoved = false
-      for index in lanes.indices where !lanes[index].isFinished {
-        let item = lanes[index].engine.currentItem
-        if lanes[index].advance() == .finished {
-          lanes[index].isFinished = true
-          remaining -= 1
-        }
-        if lanes[index].engine.currentItem != item { hasMoved = true }
+      if let time = traffic.nextTime, time <= turns.min?.time ?? .max {
+        now = max(now, time)
+        if let place = traffic.advance() { arrive(place) }
+        continue
       }
-      precondition(hasMoved || arrivals != before, "The ranks wait in a circle.")
+      guard let turn = turns.popMin() else { preconditionFailure("The ranks wait in a circle.") }
+      now = max(now, turn.time)
+      ranks[turn.rank].isParked = false
+      if lanes[turn.rank].advance() == .finished {
+        remaining -= 1
+      } else if !ranks[turn.rank].isParked {
+        wake(turn.rank)
+      }
     }
     lanes = []
+  }
+
+  // MARK: Turns
+
+  /// A rank goes on at its clock's time.
+  func wake(_ rank: Int) {
+    turnCount += 1
+    turns.insert(Turn(time: max(now, ranks[rank].clock), sequence: turnCount, rank: rank))
+  }
+
+  /// A rank waits until others have come to a reduction or to the norm.
+  func park(_ rank: Int) {
+    ranks[rank].isParked = true
+    parked.append(rank)
+  }
+
+  /// Lets those who wait look again once everybody has come to what they wait for.
+  func wakeParked() {
+    for rank in parked { wake(rank) }
+    parked.removeAll()
+  }
+
+  // MARK: Messages
+
+  /// Both ends have come to a message.
+  func move(_ place: Int, bytes: Int) {
+    let (sender, receiver) = (Int(messages[place].sender), Int(messages[place].receiver))
+    let price = pricing.price(
+      ofMessage: bytes, from: ranks[sender].position, to: ranks[receiver].position,
+      replica: ranks[sender].replica)
+    let alone = picoseconds(price.latency + price.moving)
+    messages[place].latency = alone - picoseconds(price.moving)
+    messages[place].moving = now
+    traffic.begin(
+      MessageTraffic.Flow(
+        place: place, source: sender, destination: receiver, usesAdapter: price.usesAdapter,
+        work: Double(picoseconds(price.moving)), limit: price.share),
+      at: now)
+  }
+
+  /// The last byte of a message has left the links that it shared.
+  private func arrive(_ place: Int) {
+    messages[place].end = now + messages[place].latency
+    let message = messages[place]
+    if message.senderWaits { wake(Int(message.sender)) }
+    if message.receiverWaits { wake(Int(message.receiver)) }
+  }
+}
+
+/// When a rank goes on; of those that go on at once, the one that was told first.
+struct Turn: Comparable {
+  var time: Int64
+  var sequence: Int
+  var rank: Int
+
+  static func == (left: Turn, right: Turn) -> Bool { left.sequence == right.sequence }
+  static func < (left: Turn, right: Turn) -> Bool {
+    (left.time, left.sequence) < (right.time, right.sequence)
   }
 }
 
@@ -120,7 +182,6 @@ final class SimulatedWorld {
 struct RankLane {
   var engine: Engine
   var backend: RankBackend
-  var isFinished = false
 
   mutating func advance() -> Progress { engine.advance(&backend) }
 }
@@ -148,7 +209,10 @@ struct SimulatedRank {
   /// When its last action ended.
   var lastActionEnd: Int64 = 0
   var hasAgreed = false
+  /// It goes on when another one wakes it.
+  var isParked = false
   var spans: [ItemSpan] = []
+  var transfers: [TransferSpan] = []
 
   init(position: Int, replica: Int, slowness: Double, linkSlowness: Double) {
     self.position = position

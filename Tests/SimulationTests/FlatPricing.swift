@@ -10,6 +10,7 @@ struct FlatPricing: Pricing {
   var exchange = ExchangePrice(preparation: 2e-6, payload: 10e-6)
   var collective = 20e-6
   var message = 5e-6
+  var messagesUseAdapter = true
   /// Kernels beside a communication kernel take this much longer.
   var overlapFactor = 1.0
 
@@ -23,7 +24,9 @@ struct FlatPricing: Pricing {
 
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double { collective }
 
-  func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double { message }
+  func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice {
+    MessagePrice(latency: 0, moving: message, usesAdapter: messagesUseAdapter)
+  }
 
   func secondsOfAgreement() -> Double { 3e-6 }
 }

@@ -55,7 +55,9 @@
       -> ExchangePrice
     { ExchangePrice(preparation: 0, payload: 0) }
     func seconds(ofCollective transfer: Transfer, stage: Int) -> Double { 0 }
-    func seconds(ofMessage bytes: Int, from: Int, to: Int) -> Double { 0 }
+    func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice {
+      MessagePrice(latency: 0, moving: 0, usesAdapter: false)
+    }
     func secondsOfAgreement() -> Double { 0 }
   }
 #endif
