@@ -7,8 +7,10 @@ import Simulation
 /// Writes a simulated step in the trace format of Chrome, which Perfetto opens: ui.perfetto.dev.
 ///
 /// A process per rank, a track per stream, an event per action with the events of its operations inside,
-/// waits of the compute stream among them, and a counter of live memory by use. Times are microseconds
-/// with a precision of a picosecond. Messages between pipeline ranks appear as the waits that they cause.
+/// waits of the compute stream among them, and a counter of live memory by use. Messages between pipeline
+/// ranks, reductions and gathers lie on tracks of their own from the moment at which all that take part
+/// have come to them, with their bytes and peers; an arrow leads from each send to its receive. Times are
+/// microseconds with a precision of a picosecond.
 public struct StepTrace: Sendable {
   /// The size in bytes that a trace may have unless told otherwise.
   public static let usualLimit = 512 << 20
@@ -73,19 +75,19 @@ public struct StepTrace: Sendable {
     try file.write(
       "{\"name\":\"process_sort_index\",\"ph\":\"M\",\"pid\":\(process),\"args\":"
         + "{\"sort_index\":\(process)}},\n")
-    for stream in Stream.allCases {
-      try file.write(
-        "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":\(process),\"tid\":\(stream.rawValue),"
-          + "\"args\":{\"name\":\"\(stream)\"}},\n")
+    for stream in Stream.allCases where stream != .pipeline {
+      try track("\(stream)", Int(stream.rawValue), process, to: &file)
     }
     for item in rank.items {
-      try event(names.item(item.item), process, .compute, item.start, item.end, to: &file)
+      try event(names.item(item.item), process, 0, item.start, item.end, to: &file)
       for span in item.spans {
         let name = names.span(span, in: item.item)
         try event(
-          name, process, span.stream, item.start + span.start, item.start + span.end, to: &file)
+          name, process, Int(span.stream.rawValue), item.start + span.start,
+          item.start + span.end, to: &file)
       }
     }
+    try writeTransfers(rank, process, names, to: &file)
     for sample in TraceMemory.samples(of: rank, step.input) {
       let parts = zip(Buffer.Use.allCases, sample.live)
         .map { "\"\($0)\":\($1)" }.joined(separator: ",")
@@ -95,13 +97,60 @@ public struct StepTrace: Sendable {
     }
   }
 
-  /// One complete event; `name` holds its name and category as JSON.
+  /// Messages and collectives; what overlaps lies on different tracks.
+  private func writeTransfers(
+    _ rank: RankResult, _ process: Int, _ names: TraceNames, to file: inout OutputFile
+  ) throws(ConfigurationError) {
+    var tracks: [TransferTrack] = []
+    for span in rank.transfers.sorted(by: { ($0.start, $0.end) < ($1.start, $1.end) }) {
+      let kind = TransferTrack.Kind(span)
+      var index = tracks.firstIndex { $0.kind == kind && $0.end <= span.start }
+      if index == nil {
+        let number = tracks.count { $0.kind == kind } + 1
+        tracks.append(TransferTrack(kind: kind))
+        index = tracks.count - 1
+        try track(
+          kind.rawValue + (number > 1 ? " \(number)" : ""), TransferTrack.first + tracks.count - 1,
+          process, to: &file)
+      }
+      guard let index else { continue }
+      tracks[index].end = span.end
+      let place = TransferTrack.first + index
+      try event(names.transfer(span), process, place, span.start, span.end, to: &file)
+      try writeArrow(span, replica: rank.replica, process, place, to: &file)
+    }
+  }
+
+  /// The end of an arrow from a message's send to its receive.
+  private func writeArrow(
+    _ span: TransferSpan, replica: Int, _ process: Int, _ place: Int, to file: inout OutputFile
+  ) throws(ConfigurationError) {
+    guard case .message(let transfer) = span.kind else { return }
+    let step = transfer.boundary == .activation ? 1 : -1
+    let receiver = transfer.isSend ? transfer.stage + step : transfer.stage
+    let id = "\(transfer.boundary) \(receiver) \(transfer.microbatch) \(replica)"
+    try file.write(
+      "{\"name\":\"message\",\"cat\":\"message\",\"ph\":"
+        + (transfer.isSend ? "\"s\"" : "\"f\",\"bp\":\"e\"")
+        + ",\"id\":\"\(id)\",\"pid\":\(process),\"tid\":\(place),"
+        + "\"ts\":\(microseconds(span.start))},\n")
+  }
+
+  private func track(
+    _ name: String, _ number: Int, _ process: Int, to file: inout OutputFile
+  ) throws(ConfigurationError) {
+    try file.write(
+      "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":\(process),\"tid\":\(number),"
+        + "\"args\":{\"name\":\"\(name)\"}},\n")
+  }
+
+  /// One complete event; `name` holds its name, category and arguments as JSON.
   private func event(
-    _ name: String, _ process: Int, _ stream: Stream, _ start: Int64, _ end: Int64,
+    _ name: String, _ process: Int, _ track: Int, _ start: Int64, _ end: Int64,
     to file: inout OutputFile
   ) throws(ConfigurationError) {
     try file.write(
-      "{\(name),\"ph\":\"X\",\"pid\":\(process),\"tid\":\(stream.rawValue),"
+      "{\(name),\"ph\":\"X\",\"pid\":\(process),\"tid\":\(track),"
         + "\"ts\":\(microseconds(start)),\"dur\":\(microseconds(end - start))},\n")
   }
 
@@ -112,6 +161,28 @@ public struct StepTrace: Sendable {
     let digits = String(rest)
     return "\(whole)." + String(repeating: "0", count: 6 - digits.count) + digits
   }
+}
+
+/// A track of messages or collectives.
+private struct TransferTrack {
+  enum Kind: String {
+    case send, receive
+    case collective = "reduce and gather"
+
+    init(_ span: TransferSpan) {
+      switch span.kind {
+      case .message(let transfer): self = transfer.isSend ? .send : .receive
+      case .collective: self = .collective
+      }
+    }
+  }
+
+  /// Numbers of tracks behind those of streams.
+  static let first = 16
+
+  var kind: Kind
+  /// When its last event ends.
+  var end: Int64 = 0
 }
 
 /// The names of events, made once for every operation of a program.
@@ -155,10 +226,62 @@ private struct TraceNames {
     let category = "\(key.pass)"
     let made = Names(
       operations: program.operations.map { field($0.traceName, category) },
-      transfers: program.transfers.map { field($0.traceName, category) },
+      transfers: program.transfers.map {
+        field($0.traceName, category) + arguments($0, stage: key.stage)
+      },
       waits: program.transfers.map { field("wait for " + $0.traceName, "wait") })
     known[key] = made
     return made
+  }
+
+  /// Bytes and ranks of a transfer within an action; those of an exchange where every rank receives the
+  /// same.
+  private func arguments(_ transfer: Transfer, stage: Int) -> String {
+    let rows = input.balancedRows[stage]
+    let plan = input.plan
+    let (count, ranks) =
+      switch transfer.kind {
+      case .dispatch(let exchange), .combine(let exchange), .combineBackward(let exchange),
+        .dispatchBackward(let exchange):
+        (rows.received[exchange], plan.expertParallel)
+      case .counts: (plan.expertParallel, plan.expertParallel)
+      case .allGather(let group), .reduceScatter(let group), .allReduce(let group):
+        (rows(transfer.rows), copies(group, stage))
+      }
+    return Self.arguments(bytes: count * transfer.bytesPerRow, ranks: ranks)
+  }
+
+  private static func arguments(bytes: Int, ranks: Int) -> String {
+    ",\"args\":{\"bytes\":\(bytes),\"ranks\":\(ranks)}"
+  }
+
+  private func copies(_ group: TransferKind.Group, _ stage: Int) -> Int {
+    switch group {
+    case .tensor: input.plan.tensorParallel
+    case .context: input.plan.contextParallel
+    case .world: input.plan.worldSize
+    default: input.stages[stage].segments.first { $0.group == group }?.copies ?? 1
+    }
+  }
+
+  /// A message or a collective outside of actions.
+  func transfer(_ span: TransferSpan) -> String {
+    switch span.kind {
+    case .message(let message):
+      let way = message.isSend ? "send" : "receive"
+      return field(
+        "\(way) \(message.boundary) of stage \(message.stage), microbatch \(message.microbatch)",
+        "message")
+        + ",\"args\":{\"bytes\":\(span.bytes),\"peer\":\(message.peer)}"
+    case .collective(let stage, _, let kind):
+      let group: TransferKind.Group =
+        switch kind {
+        case .allGather(let of), .reduceScatter(let of), .allReduce(let of): of
+        default: .world
+        }
+      return field("\(kind.traceName) \(group) of stage \(stage)", "optimizer")
+        + Self.arguments(bytes: span.bytes, ranks: copies(group, stage))
+    }
   }
 
   func item(_ item: Item) -> String {

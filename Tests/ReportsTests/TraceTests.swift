@@ -13,6 +13,8 @@ import Testing
   struct Event: Decodable {
     var name: String
     var ph: String
+    var cat: String?
+    var id: String?
     var pid: Int
     var tid: Int?
     var ts: Double?
@@ -74,7 +76,8 @@ import Testing
     let spans = events.filter { $0.ph == "X" }
     let items = result.ranks.reduce(0) { $0 + $1.items.count }
     let inside = result.ranks.reduce(0) { $0 + $1.items.reduce(0) { $0 + $1.spans.count } }
-    #expect(spans.count == items + inside)
+    let transfers = result.ranks.reduce(0) { $0 + $1.transfers.count }
+    #expect(spans.count == items + inside + transfers)
     #expect(inside > 100)
     let tracks = Dictionary(grouping: spans) { [$0.pid, $0.tid ?? -1] }
     #expect(Set(spans.map(\.pid)) == [0, 1])
@@ -88,6 +91,65 @@ import Testing
         open.append(end)
       }
     }
+  }
+
+  /// What the trace shows on each stream adds up to the report's figures, and every message has its send, its
+  /// receive, its bytes and an arrow.
+  @Test(arguments: [("1f1b", 1), ("zbv", 2), ("dualpipe", 1), ("interleaved-1f1b", 2)])
+  func eventsAddUpToTheFigures(_ schedule: String, _ stagesPerRank: Int) throws {
+    let step = try Self.step(schedule, stagesPerRank: stagesPerRank)
+    let result = Self.result(step)
+    let scratch = try Scratch()
+    try StepTrace(result, of: step).write(to: scratch.file("step.json"))
+    let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
+    let events = try JSONDecoder().decode(Trace.self, from: data).traceEvents
+    func tracks(_ name: String, _ process: Int) -> Set<Int> {
+      Set(
+        events.filter { event in
+          guard event.name == "thread_name", event.pid == process,
+            case .text(let text) = event.args?["name"]
+          else { return false }
+          return text == name || text.hasPrefix(name + " ")
+        }.compactMap(\.tid))
+    }
+    func total(_ names: [String], _ process: Int) -> Int64 {
+      let tids = names.reduce(into: Set<Int>()) { $0.formUnion(tracks($1, process)) }
+      return events.filter { $0.ph == "X" && $0.pid == process && tids.contains($0.tid ?? -1) }
+        .reduce(0) { $0 + Int64((($1.dur ?? 0) * 1e6).rounded()) }
+    }
+    for rank in result.ranks {
+      let process = rank.position
+      #expect(total(["send", "receive"], process) == rank.pipeline.total)
+      #expect(total(["expert"], process) == rank.expert.total)
+      #expect(total(["data", "reduce and gather"], process) == rank.data.total)
+      #expect(total(["tensor"], process) == rank.tensor.total)
+      let busy = events.filter {
+        $0.ph == "X" && $0.pid == process && $0.tid == 0 && $0.cat != "action" && $0.cat != "wait"
+          && $0.cat != "optimizer" && $0.cat != "message"
+      }
+      let spans = rank.items.flatMap(\.spans).filter {
+        if case .operation = $0.kind { true } else { false }
+      }
+      #expect(busy.count == spans.count)
+    }
+    let messages = events.filter { $0.ph == "X" && $0.cat == "message" && ($0.tid ?? 0) >= 16 }
+    let plan = step.placed.plan
+    let bytes = plan.tokensPerMicrobatch * 7168 * 2
+    for message in messages {
+      guard case .number(let count) = message.args?["bytes"],
+        case .number(let peer) = message.args?["peer"]
+      else {
+        Issue.record("\(message)")
+        continue
+      }
+      #expect(count == bytes && peer == 1 - message.pid)
+    }
+    let sends = messages.filter { $0.name.hasPrefix("send") }
+    #expect(sends.count * 2 == messages.count && !sends.isEmpty)
+    let tails = events.filter { $0.ph == "s" }.compactMap(\.id)
+    let heads = events.filter { $0.ph == "f" }.compactMap(\.id)
+    #expect(tails.count == sends.count)
+    #expect(Set(tails).count == tails.count && Set(tails) == Set(heads))
   }
 
   private static func sorted(_ spans: [Event]) throws -> [(start: Int, end: Int)] {
