@@ -19,6 +19,43 @@ extension StageProgram {
     }
     settle.transfers = update.transfers
     settle.steps = update.transfers.indices.map { .wait(Int32($0)) }
+    if setting.recipe.quantizes && setting.zeroStage < 3 { addQuantization() }
+  }
+
+  /// The FP8 copies that products read, made of the updated weights once in a step.
+  ///
+  /// Weights are scaled in blocks of 128 × 128 by their largest entry as it is then (arXiv 2412.19437,
+  /// section 3.3.2); no microbatch does it again, since the published trace has no kernel that quantises
+  /// a weight, only such as transpose weights in FP8 (profile-data, training trace).
+  private mutating func addQuantization() {
+    for parameter in parameters where isReadInFloat8(parameter) {
+      let copy = buffers.count
+      buffers.append(
+        Buffer(
+          "weight, quantised", .parameter, .stage, rows: .fixed(parameter.rows),
+          columns: parameter.columns, format: .float8))
+      settle.steps.append(.compute(Int32(settle.operations.count)))
+      settle.operations.append(
+        Operation(
+          .convert(
+            .quantize, rows: .fixed(parameter.rows), columns: parameter.columns,
+            from: .bfloat16, to: .float8),
+          outputs: [BufferID(copy)], inputs: [parameter.buffer], phase: .optimizer,
+          pass: .backwardWeight, layer: -1))
+    }
+  }
+
+  /// Whether a product of the forward reads the weight in FP8, or its transpose.
+  private func isReadInFloat8(_ parameter: StageParameter) -> Bool {
+    forward.operations.contains { operation in
+      switch operation.kernel {
+      case .matmul(let product), .groupedMatmul(let product, _):
+        product.format == .float8 && operation.inputs.dropFirst().first == parameter.buffer
+      case .convert(.transpose, _, _, from: .float8, to: _):
+        operation.inputs.first == parameter.buffer
+      default: false
+      }
+    }
   }
 
   /// The copies of a group's tensors, and the gradients that are added up for them.

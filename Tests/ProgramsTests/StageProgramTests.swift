@@ -166,4 +166,28 @@ struct Bookkeeper {
       }
     }
   }
+
+  /// The weights that products read in FP8 are quantised once, behind the update: every linear map's and every
+  /// expert's, no vector's, router's, embedding's or head's; nothing is in other recipes.
+  @Test(arguments: TinyModels.all)
+  func weightsAreQuantisedOnce(model: Architecture) {
+    for setting in Self.settings() where setting.zeroStage < 3 {
+      for units in Self.stages(of: model) {
+        let stage = StageProgram(units: units, of: model, setting)
+        let made = stage.settle.operations.map { $0.inputs[$0.inputs.startIndex] }
+        guard setting.recipe == .deepSeekFloat8 else {
+          #expect(made.isEmpty)
+          continue
+        }
+        let kept: Set<ParameterTensor.Role> = [
+          .router, .tokenEmbedding, .positionEmbedding, .head, .predictionTokenEmbedding,
+          .predictionHead,
+        ]
+        let expected = stage.parameters.filter {
+          $0.rows > 1 && $0.isTrained && kept.isDisjoint(with: $0.roles)
+        }
+        #expect(made == expected.map(\.buffer), "\(units)")
+      }
+    }
+  }
 }
