@@ -27,6 +27,8 @@ extension Emission {
     case .route, .dispatch, .combine, .permute, .unpermute: backwardExperts(node)
     case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext:
       backwardCollective(node)
+    case .cache, .absorbLatent, .expandLatent, .headScores:
+      preconditionFailure("What generates is not trained.")
     }
   }
 

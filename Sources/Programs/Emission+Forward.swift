@@ -10,8 +10,17 @@ extension Emission {
     case .groupedLinear: forwardGroupedLinear(node)
     case .splitHeads, .rotate, .splitLatent, .assembleLatent, .attention:
       forwardAttention(node, index)
+    case .cache, .absorbLatent, .expandLatent: forwardCached(node)
     case .route, .dispatch, .combine, .permute, .unpermute: forwardExperts(node)
     case .headLoss: forwardHead(node, index)
+    case .headScores(let vocabulary):
+      let setting = lowering.setting
+      emit(
+        .headScores(
+          sequences: setting.sequences, tokens: setting.tokens,
+          hidden: value(node.inputs[0]).columns, vocabulary: vocabulary),
+        outputs: [outputBuffer(node.outputs[0])],
+        inputs: [need(node.inputs[0]), parameterBuffer(node.parameters[0])], .forward)
     case .crossEntropy(let module):
       let shape = value(node.inputs[0])
       let inputs = node.inputs.map(need)
@@ -206,6 +215,19 @@ extension Emission {
     }
   }
 
+  private func forwardCached(_ node: Node) {
+    let inputs = node.inputs.map(need) + node.parameters.map(parameterBuffer)
+    let kernel: Kernel
+    switch node.kind {
+    case .absorbLatent(let shape): kernel = .absorbLatent(shape)
+    case .expandLatent(let shape): kernel = .expandLatent(shape)
+    default:
+      kernel = .cache(
+        tokens: lowering.setting.tokens, columns: value(node.inputs[0]).columns)
+    }
+    emit(kernel, outputs: node.outputs.map(outputBuffer), inputs: inputs, .forward)
+  }
+
   /// The s² traffic between the two products of an unfused core: scale and mask with softmax, dropout.
   func emitScores(
     _ shape: AttentionShape, dropout: Bool, _ auxiliaries: [BufferID], _ inputs: [BufferID]
@@ -315,6 +337,14 @@ extension Emission {
           "logits of a tile", .fixed(min(tokens, Kernel.headTileRows)), vocabulary, .float32,
           .workspace)
       ]
+    guard lowering.setting.purpose == .training else {
+      emit(
+        .headEvaluation(
+          tokens: tokens, hidden: shape.columns, vocabulary: vocabulary, module: module),
+        outputs: [outputBuffer(node.outputs[0])] + tile,
+        inputs: [inputs[0], parameterBuffer(node.parameters[0]), inputs[1]], .forward)
+      return
+    }
     emit(
       .headLoss(
         tokens: tokens, hidden: shape.columns, vocabulary: vocabulary, module: module),

@@ -39,6 +39,10 @@ struct Node {
     case rotate(heads: Int, headSize: Int)
     case splitLatent(LatentShape)
     case assembleLatent(LatentShape)
+    /// Rows kept from one forward to the next; its output is the whole cache.
+    case cache
+    case absorbLatent(LatentShape)
+    case expandLatent(LatentShape)
     case attention(AttentionShape, fused: Bool, dropout: Bool)
     case gelu
     case gatedUnit(weighted: Bool)
@@ -53,6 +57,7 @@ struct Node {
     /// The loss of logits that are held whole.
     case crossEntropy(module: Int)
     case headLoss(module: Int, vocabulary: Int)
+    case headScores(vocabulary: Int)
     /// Tensor parallelism with sequence parallelism: rows are gathered before a column-parallel product…
     case gatherSequence
     /// …and scattered behind a row-parallel one.

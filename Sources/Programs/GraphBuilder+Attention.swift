@@ -13,11 +13,13 @@ extension GraphBuilder {
   private func coreShape(heads: Int, keyValueHeads: Int, queryKey: Int, value: Int)
     -> AttentionShape
   {
-    AttentionShape(
+    var shape = AttentionShape(
       sequences: setting.sequences, queries: setting.sequenceLength / setting.context,
-      keys: setting.sequenceLength, heads: heads, keyValueHeads: keyValueHeads,
-      queryKeySize: queryKey, valueSize: value,
+      keys: setting.cachedPositions ?? setting.sequenceLength, heads: heads,
+      keyValueHeads: keyValueHeads, queryKeySize: queryKey, valueSize: value,
       queryTile: recipe.activation == .float32 ? Kernel.attentionTileQueries : nil)
+    shape.isCached = setting.cachedPositions != nil
+    return shape
   }
 
   private mutating func multiHead(_ input: ValueID, _ shape: MultiHead) -> ValueID {
@@ -44,6 +46,7 @@ extension GraphBuilder {
       parts[0] = normedHeads(parts[0], .queryHeadNorm, heads, shape.headSize, "query")
       parts[1] = normedHeads(parts[1], .keyHeadNorm, keyValueHeads, shape.headSize, "key")
     }
+    for index in 1...2 { parts[index] = cached(parts[index]) }
     let core = coreShape(
       heads: heads, keyValueHeads: keyValueHeads, queryKey: shape.headSize,
       value: shape.headSize)
@@ -86,6 +89,19 @@ extension GraphBuilder {
       .splitLatent(sizes), [down], ("key-value latent", tokenRows, shape.keyValueRank),
       isRecomputed: true)
     let normed = norm(part, .keyValueNorm, name: "key-value norm", epsilon: Latent.normEpsilon)
+    let attended =
+      setting.cachedPositions == nil
+      ? assembledCore(query, normed, down, shape, sizes, recomputes: recomputes)
+      : absorbedCore(query, normed, down, sizes)
+    return projected(attended, bias: shape.bias ? [.outputBias] : [], transposed: false)
+  }
+
+  /// Keys and values of every head, built up from the latents.
+  private mutating func assembledCore(
+    _ query: ValueID, _ normed: ValueID, _ down: ValueID, _ shape: Latent, _ sizes: LatentShape,
+    recomputes: Bool
+  ) -> ValueID {
+    let (heads, queryWidth) = (sizes.heads, sizes.heads * shape.queryKeyHeadSize)
     let up = linear(
       normed, [.keyValueUp], heads * (shape.nopeHeadSize + shape.valueHeadSize),
       "key-value up", isRecomputed: recomputes)
@@ -98,8 +114,34 @@ extension GraphBuilder {
     let core = coreShape(
       heads: heads, keyValueHeads: heads, queryKey: shape.queryKeyHeadSize,
       value: shape.valueHeadSize)
-    let attended = attentionCore(parts, core)
-    return projected(attended, bias: shape.bias ? [.outputBias] : [], transposed: false)
+    return attentionCore(parts, core)
+  }
+
+  /// Attention among the cached latents, which serve all heads as keys and as values.
+  ///
+  /// A cached position is read and never projected again, so a token costs what it attends to; keys and
+  /// values of all heads, built up again for each token, would cost their projection of the whole text.
+  private mutating func absorbedCore(
+    _ query: ValueID, _ normed: ValueID, _ down: ValueID, _ sizes: LatentShape
+  ) -> ValueID {
+    let weight = parameter(
+      [.keyValueUp], sizes.heads * (sizes.nope + sizes.value), sizes.latent)
+    let parts = nodes(
+      .absorbLatent(sizes), [query, down],
+      [
+        ("query, absorbed", tokenRows, sizes.heads * (sizes.latent + sizes.rope)),
+        ("rotary key", tokenRows, sizes.rope),
+      ], parameters: [weight])
+    let latents = cached(normed)
+    let keys = cached(parts[1])
+    var core = coreShape(
+      heads: sizes.heads, keyValueHeads: 1, queryKey: sizes.latent + sizes.rope,
+      value: sizes.latent)
+    core.sharedKeySize = sizes.rope
+    let attended = attentionCore([parts[0], latents, latents, keys], core)
+    return node(
+      .expandLatent(sizes), [attended], ("values", tokenRows, sizes.heads * sizes.value),
+      parameters: [weight])
   }
 
   private mutating func attentionCore(_ parts: [ValueID], _ shape: AttentionShape) -> ValueID {

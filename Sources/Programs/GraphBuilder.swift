@@ -87,20 +87,29 @@ struct GraphBuilder {
     phase = .head
     var state = norm(stream, role, name: "final norm")
     state = gatheredOverTensor(state, "final norm")
+    let vocabulary = architecture.vocabularySize / setting.tensor
+    let isShared = architecture.tiedEmbeddings || architecture.multiTokenPrediction > 0
+    func weight() -> ParameterID {
+      parameter(
+        [module == 0 ? .head : .predictionHead], vocabulary, hidden, isShared: isShared)
+    }
+    if setting.cachedPositions != nil {
+      _ = node(
+        .headScores(vocabulary: vocabulary), [state],
+        ("scores", .fixed(setting.sequences), vocabulary), format: .float32,
+        parameters: [weight()])
+      return
+    }
     let labels = node(
       .tokens(shift: module + 1), [], ("labels", tokenRows, 1), format: .int32)
     graph.values[labels.index].carriesGradient = false
-    let isShared = architecture.tiedEmbeddings || architecture.multiTokenPrediction > 0
     guard setting.fusedHead else {
       separateHead(state, labels, module: module)
       return
     }
-    let weight = parameter(
-      [module == 0 ? .head : .predictionHead], architecture.vocabularySize / setting.tensor,
-      hidden, isShared: isShared)
     _ = node(
-      .headLoss(module: module, vocabulary: architecture.vocabularySize / setting.tensor),
-      [state, labels], ("loss", .fixed(1), 1), format: .float32, parameters: [weight])
+      .headLoss(module: module, vocabulary: vocabulary), [state, labels],
+      ("loss", .fixed(1), 1), format: .float32, parameters: [weight()])
   }
 
   /// The head as frameworks without a fused loss have it: logits, then their loss.
@@ -241,6 +250,14 @@ struct GraphBuilder {
       .linear(format: format ?? recipe.product, hasBias: !bias.isEmpty, transposed: transposed),
       [input], (name, value.rows, width), format: output, kept: kept, parameters: parameters,
       isRecomputed: isRecomputed)
+  }
+
+  /// Keeps rows for the forwards that follow, where the programs generate.
+  mutating func cached(_ input: ValueID) -> ValueID {
+    guard let positions = setting.cachedPositions else { return input }
+    precondition(setting.sequences == 1, "a cache holds one sequence")
+    let value = graph.values[input.index]
+    return node(.cache, [input], ("\(value.name), cached", .fixed(positions), value.columns))
   }
 
   mutating func dropout(_ input: ValueID) -> ValueID {

@@ -16,6 +16,11 @@ public struct AttentionShape: Hashable, Sendable {
   /// Width of a query and a key, rotary part included.
   public var queryKeySize: Int
   public var valueSize: Int
+  /// Columns at the end of queries and keys whose key part all heads share and find in an operand of its
+  /// own, behind the values; 0 for none.
+  public var sharedKeySize = 0
+  /// Keys and values lie in caches of `keys` positions, as many of them filled as the backend knows.
+  public var isCached = false
   /// Queries that a CPU rank's kernel takes at a time, against the keys up to the last of them; nil where
   /// the whole square is counted.
   public var queryTile: Int?
@@ -95,7 +100,7 @@ public enum Kernel: Hashable, Sendable {
   /// forward: out ← in, weights, routing; backwardInput: in gradient ← out gradient, weights, routing;
   /// backwardWeight: weight gradients += out gradient, in, routing.
   case groupedMatmul(Matmul, experts: Int)
-  /// forward: out, logSumExp ← query, key, value;
+  /// forward: out, logSumExp ← query, key, value(, shared key);
   /// backwardInput: query, key, value gradients ← out gradient, query, key, value, out, logSumExp.
   case attention(AttentionShape, fused: Bool, Pass)
   /// Rotates query and key heads: forward: query out, key out, value out ← fused (tokens, q+k+v);
@@ -112,6 +117,15 @@ public enum Kernel: Hashable, Sendable {
   /// Gives the latent part of the key-value down projection: out (tokens, latent) ← in
   /// (tokens, latent+rope); backwardInput: in gradient ← latent gradient, rotary key gradient.
   case splitLatent(LatentShape, Pass)
+  /// Writes rows behind those that a cache holds: cache (positions, columns) ← in (tokens, columns).
+  case cache(tokens: Int, columns: Int)
+  /// Queries that meet the cached latents themselves, the keys' projection taken into them: query
+  /// (tokens, heads·(latent+rope)), rotary key (tokens, rope) ← query up, key-value down, key-value up's
+  /// weight (DeepSeek-V2, arXiv 2405.04434, section 2.1.2).
+  case absorbLatent(LatentShape)
+  /// Values of attended latents: out (tokens, heads·value) ← attended (tokens, heads·latent), key-value
+  /// up's weight.
+  case expandLatent(LatentShape)
   /// out ← two or more terms, added from the left; `out` may be the first term.
   case add(rows: Rows, columns: Int, terms: Int)
   /// `out = weight · silu(gate) · up` of in (rows, 2·columns), gate first; the weight is the router's for
@@ -135,6 +149,10 @@ public enum Kernel: Hashable, Sendable {
   /// forward: hidden gradient, head gradient, loss(, tile of logits) ← hidden, head weight, labels: the
   /// logits are formed tile by tile and never held.
   case headLoss(tokens: Int, hidden: Int, vocabulary: Int, module: Int)
+  /// The loss without gradients: loss, tile of logits ← hidden, head weight, labels.
+  case headEvaluation(tokens: Int, hidden: Int, vocabulary: Int, module: Int)
+  /// The scores behind the last token of each sequence: out (sequences, vocabulary) ← hidden, head weight.
+  case headScores(sequences: Int, tokens: Int, hidden: Int, vocabulary: Int)
   /// forward: loss, probabilities ← logits (tokens, vocabulary), labels;
   /// backwardInput: logits' gradient ← probabilities, labels.
   /// Not fused, probabilities have 32 bits and operators go over them one by one.

@@ -14,6 +14,17 @@ extension Architecture {
   }
 }
 
+/// What a stage's programs are for.
+public enum Purpose: Hashable, Sendable {
+  /// Forward and backward, gradients and optimizer.
+  case training
+  /// The loss alone: a forward that keeps nothing, no gradients, no optimizer state.
+  case evaluation
+  /// The scores behind each sequence's last token: a forward over the tokens that are new, with keys and
+  /// values (of latent attention the latent and the rotated key) kept in a cache of so many positions.
+  case generation(positions: Int)
+}
+
 /// What lowering needs to know of a plan: the sizes and choices of one rank.
 public struct LoweringSetting: Hashable, Sendable {
   /// Sequences in a microbatch.
@@ -49,6 +60,7 @@ public struct LoweringSetting: Hashable, Sendable {
   /// How many stages use the token embedding, and the head where it is another tensor.
   public var embeddingStages = 1
   public var headStages = 1
+  public var purpose = Purpose.training
 
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
@@ -108,6 +120,11 @@ extension LoweringSetting {
     }
     embeddingStages = stages(architecture.embeddingUses)
     headStages = stages(architecture.headUses)
+  }
+
+  /// The positions that caches hold; nil where there are none.
+  var cachedPositions: Int? {
+    if case .generation(let positions) = purpose { positions } else { nil }
   }
 
   /// Norms are computed again in the backward.

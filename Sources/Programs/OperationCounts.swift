@@ -4,7 +4,7 @@ extension Kernel {
   /// multiplication with addition; 0 for kernels that only move bytes.
   ///
   /// A causal attention core counts the full square here; `causalFLOPs` counts what lies on and below
-  /// the diagonal. The backward core has five products where the forward has two.
+  /// the diagonal; one on a cache counts all of its positions. The backward core has five products where the forward has two.
   public func flops(rows: (Rows) -> Int) -> Double {
     switch self {
     case .matmul(let matmul): matmul.flops(rows: rows)
@@ -13,6 +13,14 @@ extension Kernel {
       pass == .forward ? shape.forwardFLOPs : shape.backwardFLOPs
     case .headLoss(let tokens, let hidden, let vocabulary, _):
       6 * Double(tokens) * Double(hidden) * Double(vocabulary)
+    case .headEvaluation(let tokens, let hidden, let vocabulary, _):
+      2 * Double(tokens) * Double(hidden) * Double(vocabulary)
+    case .headScores(let sequences, _, let hidden, let vocabulary):
+      2 * Double(sequences) * Double(hidden) * Double(vocabulary)
+    case .absorbLatent(let shape):
+      2 * Double(shape.tokens * shape.heads) * Double(shape.nope) * Double(shape.latent)
+    case .expandLatent(let shape):
+      2 * Double(shape.tokens * shape.heads) * Double(shape.value) * Double(shape.latent)
     default: 0
     }
   }

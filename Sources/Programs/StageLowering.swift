@@ -61,7 +61,7 @@ final class StageLowering {
           name, .parameter, parameter, isSharded: shardsParameter(parameter),
           setting.recipe.parameter)
       }
-      if parameter.isTrained {
+      if parameter.isTrained, setting.purpose == .training {
         parameter.gradient = stageBuffer(
           "\(name) gradient", .gradient, parameter, isSharded: shardsGradient(parameter),
           setting.recipe.gradient)
@@ -110,6 +110,12 @@ final class StageLowering {
     let made: BufferID
     if case .copyToTensor = node.kind {
       made = forwardBuffer(node.inputs[0])
+    } else if case .cache = node.kind {
+      let shape = graph.values[value.index]
+      made = buffer(
+        Buffer(
+          shape.name, .activation, .stage, rows: shape.rows, columns: shape.columns,
+          format: shape.format))
     } else {
       made = like(value)
     }
@@ -177,13 +183,15 @@ final class StageLowering {
 }
 
 extension StageLowering {
-  /// Emits all passes and places acquisitions and releases.
+  /// Emits all passes and places acquisitions and releases; but for training, the forward is all.
   static func program(for graph: Graph, _ setting: LoweringSetting) -> StageProgram {
     let lowering = StageLowering(graph, setting)
     let whole = Emission(lowering, .backward)
-    whole.emitBackward(input: true, weight: true)
     let inputHalf = Emission(lowering, .backwardInput)
-    inputHalf.emitBackward(input: true, weight: true)
+    if setting.purpose == .training {
+      whole.emitBackward(input: true, weight: true)
+      inputHalf.emitBackward(input: true, weight: true)
+    }
     let weightHalf = inputHalf.splitOffWeights()
     let forward = Emission(lowering, .forward)
     forward.emitForward()

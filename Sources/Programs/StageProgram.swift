@@ -30,7 +30,7 @@ public struct StageProgram: Hashable, Sendable {
   public init(units: [Unit], of architecture: Architecture, _ setting: LoweringSetting) {
     let graph = GraphBuilder.graph(of: units, architecture, setting)
     self = StageLowering.program(for: graph, setting)
-    addOptimizer(setting, architecture)
+    if setting.purpose == .training { addOptimizer(setting, architecture) }
   }
 
   init(

@@ -27,6 +27,11 @@ extension Kernel {
     case .join: "join"
     case .crossEntropy(_, let vocabulary, _, _, _): "cross entropy \(vocabulary)"
     case .headLoss(_, _, let vocabulary, _): "head and loss \(vocabulary)"
+    case .headEvaluation(_, _, let vocabulary, _): "head and loss \(vocabulary), no gradients"
+    case .headScores(_, _, _, let vocabulary): "head's scores \(vocabulary)"
+    case .cache(_, let columns): "cache \(columns)"
+    case .absorbLatent: "absorb latent projection"
+    case .expandLatent: "expand latents"
     case .convert(let kind, _, let columns, let from, let to):
       "\(kind) \(columns) \(from) to \(to)"
     case .launches(let count, let kind, _): "\(count) launches, \(kind)"

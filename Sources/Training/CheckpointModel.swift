@@ -6,8 +6,8 @@ import Plans
 
 /// A checkpoint's model to ask for losses and scores: the engine's forward alone.
 ///
-/// Usable on one rank, or on several that share the sequences out. Memory is that of training, for
-/// gradients and optimizer state too.
+/// Usable on one rank, or on several that share out the sequences of an evaluation and the layers of a
+/// generation. There is no memory for gradients and optimizer state.
 public struct CheckpointModel: Sendable {
   public let reader: CheckpointReader
   /// The model without its prediction modules.
@@ -25,21 +25,6 @@ public struct CheckpointModel: Sendable {
       .architecture
     let file = "\(path)/tokenizer.json"
     tokenizer = try Tokenizer.named(FileManager.default.fileExists(atPath: file) ? file : "bytes")
-  }
-
-  /// A trainer whose steps have `batch` sequences of `length` tokens, loaded from the checkpoint.
-  func makeTrainer(
-    _ communicator: any Communicator, _ source: any SequenceSource, batch: Int, length: Int
-  ) throws -> RankTrainer {
-    var plan = Plan()
-    plan.dataParallel = communicator.size
-    plan.globalBatch = batch
-    plan.sequenceLength = length
-    plan.precision = .float32
-    plan.zeroStage = .optimizer
-    let trainer = try RankTrainer(architecture, plan, communicator, source)
-    try trainer.load(reader, resuming: false)
-    return trainer
   }
 
   /// Refuses sequences that the model has no positions for.
@@ -76,7 +61,13 @@ extension CheckpointModel {
     try check(length: length, of: data.file)
     let batch = communicator.size * max(1, min(8, sequences.count / communicator.size))
     let source = PaddedSequences(length: length)
-    let trainer = try makeTrainer(communicator, source, batch: batch, length: length)
+    var plan = Plan()
+    plan.dataParallel = communicator.size
+    plan.globalBatch = batch
+    plan.sequenceLength = length
+    plan.precision = .float32
+    let model = try ForwardRank(architecture, plan, communicator, source, .evaluation)
+    try model.load(reader)
     var sum = 0.0
     for first in stride(from: 0, to: sequences.count, by: batch) {
       let end = min(first + batch, sequences.count)
@@ -85,46 +76,62 @@ extension CheckpointModel {
         return sequence.inputs + sequence.labels.suffix(1)
       }
       // Padding has no label, so the mean is over what was to be predicted.
-      sum += try trainer.evaluate().loss * Double(lengths[first..<end].reduce(0, +))
+      sum += try model.evaluate().loss * Double(lengths[first..<end].reduce(0, +))
     }
     let tokens = lengths.reduce(0, +)
     return Evaluation(loss: sum / Double(tokens), tokens: tokens, sequences: sequences.count)
   }
 
+  /// Refuses what `generate` cannot do, before anything is computed.
+  ///
+  /// - Throws: `ConfigurationError` where prompt and count exceed the model's positions: nothing is
+  ///   forgotten to make room; `TrainingError` where there are more ranks than parts of the model.
+  public func checkGeneration(after prompt: Int, count: Int, ranks: Int) throws {
+    try check(length: prompt + count, of: "--prompt with --tokens")
+    guard ranks <= architecture.units.count else {
+      throw TrainingError.plan(
+        "\(ranks) ranks were started, and the model has \(architecture.units.count) parts "
+          + "(embedding, layers, head) to share out")
+    }
+  }
+
   /// Continues a text token by token; a collective, every rank gets the same tokens.
   ///
-  /// Each token costs a forward over the whole text, since nothing is kept from the one before.
+  /// The prompt is fed at once and each further token by itself, with what went before in caches. Several
+  /// ranks share the layers out as a pipeline.
   ///
   /// - Parameters:
   ///   - prompt: at least one token.
   ///   - count: how many tokens are made, fewer if the text ends.
   ///   - each: given every token as soon as it is chosen.
-  /// - Throws: `ConfigurationError` where prompt and count exceed the model's positions.
+  /// - Throws: what `checkGeneration` throws.
   public func generate(
     after prompt: [Int], count: Int, _ sampling: Sampling, seed: UInt64,
     _ communicator: any Communicator, each: (Int) -> Void
   ) throws {
     precondition(!prompt.isEmpty && count >= 0)
-    let length = prompt.count + count
-    try check(length: length, of: "--prompt with --tokens")
-    let source = PaddedSequences(length: length)
-    let trainer = try makeTrainer(
-      communicator, source, batch: communicator.size, length: length)
-    var generator = SeededGenerator(seed: seed, stream: 0)
-    var text = prompt.map { Int32($0) }
+    try checkGeneration(after: prompt.count, count: count, ranks: communicator.size)
+    if count == 0 { return }
+    var plan = Plan()
+    plan.pipelineParallel = communicator.size
+    // The last token is chosen and not fed.
+    let generator = try TextGenerator(
+      architecture, plan, communicator, prompt: prompt.count,
+      positions: prompt.count + count - 1)
+    try generator.load(reader)
+    var chance = SeededGenerator(seed: seed, stream: 0)
     let known = min(architecture.vocabularySize, tokenizer.vocabularySize)
+    var next = prompt.map { Int32($0) }
     for _ in 0..<count {
-      // All ranks compute the same sequence and choose alike.
-      source.rows = Array(repeating: text, count: communicator.size)
-      let place = (text.count - 1) * architecture.vocabularySize
-      var scores: [Float] = []
-      _ = try trainer.logits { _, _, logits in
-        scores = Array(logits[place..<place + known])
+      let scores = try generator.feed(next)
+      next = [0]
+      if let scores, communicator.rank == generator.root {
+        next = [Int32(sampling.token(from: scores[..<known], using: &chance))]
       }
-      let token = sampling.token(from: scores, using: &generator)
+      try communicator.broadcast(&next, from: generator.root)
+      let token = Int(next[0])
       if token == tokenizer.endOfText { return }
       each(token)
-      text.append(Int32(token))
     }
   }
 }

@@ -41,8 +41,8 @@ final class RotaryTables {
 
 extension RankBackend {
   /// What scores are multiplied by: 1/√width, and for latent attention with YaRN its factor.
-  private func scale(_ shape: Programs.AttentionShape) -> Float {
-    let plain = 1 / Double(shape.queryKeySize).squareRoot()
+  private var scoreScale: Float {
+    let plain = 1 / Double(assignment.architecture.attention.queryKeyHeadSize).squareRoot()
     guard case .latent = assignment.architecture.attention,
       case .rotary(let rotary) = assignment.architecture.position
     else { return Float(plain) }
@@ -55,11 +55,12 @@ extension RankBackend {
     precondition(
       shape.queryTile == Kernels.AttentionShape.queryTile,
       "the program counts tiles as the kernel takes them")
+    let (query, key) = (shape.queryKeySize, shape.queryKeySize - shape.sharedKeySize)
     let sizes = Kernels.AttentionShape(
-      sequences: shape.sequences, queries: shape.queries, keys: shape.keys, heads: shape.heads,
-      keyHeads: shape.keyValueHeads, keyWidth: shape.queryKeySize, valueWidth: shape.valueSize,
-      scale: scale(shape))
-    let (query, key) = (shape.queryKeySize, shape.queryKeySize)
+      sequences: shape.sequences, queries: shape.queries,
+      keys: shape.isCached ? cached + shape.queries : shape.keys, heads: shape.heads,
+      keyHeads: shape.keyValueHeads, keyWidth: key, sharedWidth: shape.sharedKeySize,
+      valueWidth: shape.valueSize, scale: scoreScale)
     let first = pass == .forward ? 0 : 1
     func heads(_ start: UnsafeMutablePointer<Float>, _ count: Int, _ size: Int) -> MutableHeads {
       MutableHeads(start, tokenStride: count * size, headStride: size)
@@ -67,6 +68,8 @@ extension RankBackend {
     let inputs = AttentionInputs(
       query: heads(bound.input(first), shape.heads, query).reading,
       key: heads(bound.input(first + 1), shape.keyValueHeads, key).reading,
+      sharedKey: shape.sharedKeySize == 0
+        ? nil : heads(bound.input(first + 3), 1, shape.sharedKeySize).reading,
       value: heads(bound.input(first + 2), shape.keyValueHeads, shape.valueSize).reading)
     if pass == .forward {
       attentionForward(
@@ -92,7 +95,9 @@ extension RankBackend {
       tokens: tokens, sequence: assignment.plan.sequenceLength, heads: heads, width: width,
       layout: rotary.layout)
     if isForward {
-      rotaryForward(out, input, cosine: rotary.cosine, sine: rotary.sine, shape)
+      let first = cached * width / 2
+      rotaryForward(
+        out, input, cosine: rotary.cosine + first, sine: rotary.sine + first, shape)
     } else {
       rotaryBackward(out, input, cosine: rotary.cosine, sine: rotary.sine, shape)
     }
@@ -190,6 +195,40 @@ extension RankBackend {
     } else {
       sumRotaryKey(bound[2], key, shape)
     }
+  }
+
+  private func absorption(_ shape: LatentShape) -> AbsorptionShape {
+    AbsorptionShape(
+      tokens: shape.tokens, heads: shape.heads, latent: shape.latent, key: shape.nope,
+      value: shape.value)
+  }
+
+  func absorbLatent(_ bound: BoundOperation, _ shape: LatentShape) {
+    let (latent, rope, heads) = (shape.latent, shape.rope, shape.heads)
+    let query = Heads(
+      bound.input(0), tokenStride: heads * (shape.nope + rope), headStride: shape.nope + rope)
+    let out = MutableHeads(
+      bound[0], tokenStride: heads * (latent + rope), headStride: latent + rope)
+    absorbKeys(out, query, weight: bound.input(2), absorption(shape), on: bench)
+    turn(
+      MutableHeads(
+        bound[0] + latent, tokenStride: out.tokenStride, headStride: out.headStride),
+      Heads(
+        bound.input(0) + shape.nope, tokenStride: query.tokenStride,
+        headStride: query.headStride), tokens: shape.tokens, heads: heads, width: rope,
+      isForward: true)
+    turn(
+      MutableHeads(bound[1], tokenStride: rope, headStride: rope),
+      Heads(bound.input(1) + latent, tokenStride: latent + rope, headStride: 0),
+      tokens: shape.tokens, heads: 1, width: rope, isForward: true)
+  }
+
+  func expandLatent(_ bound: BoundOperation, _ shape: LatentShape) {
+    let heads = shape.heads
+    expandValues(
+      MutableHeads(bound[0], tokenStride: heads * shape.value, headStride: shape.value),
+      Heads(bound.input(0), tokenStride: heads * shape.latent, headStride: shape.latent),
+      weight: bound.input(1), absorption(shape), on: bench)
   }
 
   /// The gradient of the key part that all heads share: their sum, in order, turned back.

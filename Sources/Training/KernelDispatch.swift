@@ -55,6 +55,16 @@ extension RankBackend {
       unpermute(bound, exchange, columns: columns, pass)
     case .headLoss(let tokens, let hidden, let vocabulary, let module):
       head(bound, tokens: tokens, hidden: hidden, vocabulary: vocabulary, module: module)
+    case .headEvaluation(let tokens, let hidden, let vocabulary, let module):
+      headEvaluation(
+        bound, tokens: tokens, hidden: hidden, vocabulary: vocabulary, module: module)
+    case .headScores(let sequences, let tokens, let hidden, let vocabulary):
+      headScores(
+        bound, sequences: sequences, tokens: tokens, hidden: hidden, vocabulary: vocabulary)
+    case .cache(let tokens, let columns):
+      copy(bound[0] + cached * columns, bound.input(0), count: tokens * columns)
+    case .absorbLatent(let shape): absorbLatent(bound, shape)
+    case .expandLatent(let shape): expandLatent(bound, shape)
     case .squareSum:
       let stage = Int(instance.stage)
       sumSquares(segment: assignment.segmentOfNorm[stage][index], stage: stage)
@@ -101,7 +111,8 @@ extension RankBackend {
     if isForward {
       embeddingForward(
         bound[0], bound.input(1), positions: hasPositions ? UnsafePointer(bound.input(2)) : nil,
-        tokens: known, rows: tokens, columns: hidden, vocabulary: vocabulary, sequence: length)
+        tokens: known, rows: tokens, columns: hidden, vocabulary: vocabulary, sequence: length,
+        firstPosition: cached)
     } else {
       embeddingBackward(
         bound[0], bound.input(1), tokens: known, rows: tokens, columns: hidden,
@@ -148,6 +159,36 @@ extension RankBackend {
     sums.add(
       loss: loss.sum, labels: loss.labelled, module: module,
       microbatch: assignment.globalMicrobatch(microbatch))
+  }
+
+  private func headEvaluation(
+    _ bound: BoundOperation, tokens: Int, hidden: Int, vocabulary: Int, module: Int
+  ) {
+    let shape = HeadShape(
+      rows: tokens, columns: hidden, vocabulary: vocabulary, tile: Kernel.headTileRows)
+    let loss = headLoss(
+      workspace: bound[1], bound.input(0), bound.input(1), labels: bound.integers(bound.input(2)),
+      shape, on: bench)
+    bound[0].pointee = Float(loss.sum)
+    sums.add(
+      loss: loss.sum, labels: loss.labelled, module: module,
+      microbatch: assignment.globalMicrobatch(Int(bound.instance.microbatch)))
+  }
+
+  private func headScores(
+    _ bound: BoundOperation, sequences: Int, tokens: Int, hidden: Int, vocabulary: Int
+  ) {
+    let length = tokens / sequences
+    for sequence in 0..<sequences {
+      linearForward(
+        bound[0] + sequence * vocabulary,
+        bound.input(0) + (sequence * length + length - 1) * hidden, bound.input(1),
+        LinearShape(rows: 1, inputs: hidden, outputs: vocabulary), on: bench)
+    }
+    guard case .logits(let read) = mode else { return }
+    read(
+      0, Int(bound.instance.microbatch),
+      UnsafeBufferPointer(start: bound[0], count: sequences * vocabulary))
   }
 
   // MARK: Rows

@@ -58,6 +58,14 @@ struct ParameterStore {
       count: slice.tensor.count)
   }
 
+  /// Takes the weights of a checkpoint, whichever plan wrote it.
+  func load(_ checkpoint: CheckpointReader) throws(CheckpointError) {
+    for slice in slices {
+      let numbers = try checkpoint.weights(of: slice.tensor)
+      _ = values(slice).update(fromContentsOf: numbers)
+    }
+  }
+
   /// The gradient of a use of a tensor as the last backward left it on this rank, before any reduction.
   func gradient(_ slice: ParameterSlice) -> UnsafeMutableBufferPointer<Float>? {
     let parameter = backend.assignment.programs[slice.stage].parameters[slice.parameter]

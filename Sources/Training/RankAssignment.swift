@@ -36,6 +36,7 @@ final class RankAssignment {
   let place: Mesh.Coordinates
   /// The programs of all stages; a rank walks those of `localStages`.
   let programs: [StageProgram]
+  let purpose: Purpose
   let localStages: [Int]
   let items: RankProgram
   let blocks: BlockTable
@@ -48,7 +49,7 @@ final class RankAssignment {
   /// Lays a model out under a plan for one rank; `schedule` has its sends and receives.
   init(
     _ architecture: Architecture, _ plan: Plan, _ layout: StageLayout, _ schedule: Schedule,
-    rank: Int
+    rank: Int, purpose: Purpose = .training
   ) {
     self.architecture = architecture
     self.plan = plan
@@ -57,7 +58,9 @@ final class RankAssignment {
     self.rank = rank
     mesh = plan.mesh
     place = mesh.coordinates(of: rank)
-    let setting = LoweringSetting(plan, layout, of: architecture)
+    self.purpose = purpose
+    var setting = LoweringSetting(plan, layout, of: architecture)
+    setting.purpose = purpose
     programs = layout.stages.map { StageProgram(units: $0, of: architecture, setting) }
     items = RankProgram(schedule: schedule, rank: place.pipeline)
     localStages = items.stages

@@ -7,7 +7,10 @@ extension RankBackend {
   ///
   /// Tensors of a segment lie one after the other, so that a shard is one piece; each is still counted
   /// with its rounding, as the simulated backend counts it.
-  func makeMemory(_ stage: Int) -> StageMemory {
+  ///
+  /// - Parameter other: the memory of the same stage for another number of tokens, whose buffers of the
+  ///   stage, the same ones in the same order, are taken over.
+  func makeMemory(_ stage: Int, beside other: StageMemory? = nil) -> StageMemory {
     let program = assignment.programs[stage]
     let slots = (microbatches + 1) * program.buffers.count
     var made = StageMemory(
@@ -65,8 +68,22 @@ extension RankBackend {
         takeGradients(members.map(\.gradient))
       }
     }
-    for (index, buffer) in program.buffers.enumerated() where buffer.scope == .stage {
-      takeOnce([BufferID(index)])
+    let own = program.buffers.indices.filter { program.buffers[$0].scope == .stage }
+    guard let other else {
+      for index in own { takeOnce([BufferID(index)]) }
+      return made
+    }
+    let theirs = other.program.buffers.indices.filter {
+      other.program.buffers[$0].scope == .stage
+    }
+    precondition(
+      own.map { program.buffers[$0] } == theirs.map { other.program.buffers[$0] },
+      "a stage holds the same for any number of tokens")
+    for (index, known) in zip(own, theirs) {
+      guard let block = other.slots[known] else {
+        preconditionFailure("\(program.buffers[index].name) has no memory.")
+      }
+      bind(BufferID(index), block)
     }
     return made
   }

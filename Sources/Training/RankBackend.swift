@@ -20,7 +20,7 @@ enum HeadMode {
 /// the clock is the wall's.
 final class RankBackend: Backend {
   let assignment: RankAssignment
-  let arena = Arena()
+  let arena: Arena
   let bench = Workbench()
   let links: RankLinks
   let source: any SequenceSource
@@ -33,6 +33,8 @@ final class RankBackend: Backend {
   /// The global number of this update, from 1.
   var update = 0
   var learningRate = 0.0
+  /// Positions that the caches of a generation hold: where the tokens of the next forward stand.
+  var cached = 0
   /// What the step has summed up so far, to be agreed on.
   var sums: StepSums
   /// What all ranks agreed on.
@@ -57,20 +59,30 @@ final class RankBackend: Backend {
   let microbatches: Int
   var started: UInt64 = 0
 
-  /// Takes memory for parameters, gradients and optimizer state; parameters are zero.
+  /// Takes memory for what the stages hold: parameters, and for training gradients and optimizer state.
+  ///
+  /// Parameters are zero.
+  ///
+  /// - Parameter other: a backend of the same stages for forwards over another number of tokens, whose
+  ///   parameters and caches this one shares.
   init(
     _ assignment: RankAssignment, _ links: RankLinks, _ source: any SequenceSource,
-    _ setting: TrainingSetting
+    _ setting: TrainingSetting, beside other: RankBackend? = nil
   ) {
     self.assignment = assignment
+    arena = other?.arena ?? Arena()
     self.links = links
     self.source = source
     self.setting = setting
     microbatches = assignment.plan.microbatchCount
     sums = StepSums(assignment)
-    rotary = RotaryTables(assignment.architecture, positions: assignment.plan.sequenceLength)
+    var positions = assignment.plan.sequenceLength
+    if case .generation(let cached) = assignment.purpose { positions = cached }
+    rotary = other?.rotary ?? RotaryTables(assignment.architecture, positions: positions)
     memory = assignment.programs.map { _ in nil }
-    for stage in assignment.localStages { memory[stage] = makeMemory(stage) }
+    for stage in assignment.localStages {
+      memory[stage] = makeMemory(stage, beside: other?.memory[stage])
+    }
     bench.progress = { [unowned self] in
       let start = nanoseconds()
       attempt { try links.world.progress() }

@@ -49,10 +49,7 @@ extension RankTrainer {
   ///   weights.
   /// - Throws: `CheckpointError`.
   public func load(_ checkpoint: CheckpointReader, resuming: Bool) throws(CheckpointError) {
-    for slice in slices {
-      let numbers = try checkpoint.weights(of: slice.tensor)
-      _ = values(slice).update(fromContentsOf: numbers)
-    }
+    try loadWeights(checkpoint)
     guard resuming else { return }
     guard let state = checkpoint.state, checkpoint.holdsMoments else {
       throw CheckpointError(

@@ -73,17 +73,14 @@ public final class RankTrainer {
     self.plan = plan
     self.architecture = architecture
     store = ParameterStore(backend)
-    let stages = assignment.programs.indices.map {
-      assignment.localStages.contains($0) ? assignment.programs[$0] : nil
-    }
-    engine = Engine(assignment.items, stages: stages)
-    let forward = try Self.forwardOnly(schedule).lowered(.eager)
-    var items = RankProgram(schedule: forward, rank: assignment.place.pipeline)
-    items.items = items.items.filter(\.isPipelineWork)
-    evaluation = Engine(items, stages: stages)
+    engine = Engine(assignment.items, stages: assignment.ownPrograms)
+    var forward = RankProgram(
+      schedule: try schedule.forwardOnly.lowered(.eager), rank: assignment.place.pipeline)
+    forward.items = forward.items.filter(\.isPipelineWork)
+    evaluation = Engine(forward, stages: assignment.ownPrograms)
   }
 
-  private static func check(_ plan: Plan, _ communicator: any Communicator) throws {
+  static func check(_ plan: Plan, _ communicator: any Communicator) throws {
     guard communicator.size == plan.worldSize else {
       throw TrainingError.worldSize(ranks: communicator.size, plan: plan.worldSize)
     }
@@ -112,7 +109,7 @@ public final class RankTrainer {
     }
   }
 
-  private static func schedule(of plan: Plan) throws -> Schedule {
+  static func schedule(of plan: Plan) throws -> Schedule {
     guard case .named(let name) = plan.schedule else {
       throw TrainingError.plan("a schedule from a file has to be read first")
     }
@@ -121,15 +118,6 @@ public final class RankTrainer {
       ranks: plan.pipelineParallel,
       stagesPerRank: known == .dualPipe ? nil : plan.stagesPerRank,
       microbatches: plan.microbatchCount)
-  }
-
-  /// The forwards of a schedule alone, in its order.
-  private static func forwardOnly(_ schedule: Schedule) -> Schedule {
-    var forward = schedule
-    forward.ranks = schedule.ranks.map { cells in
-      cells.flatMap(\.actions).filter { $0.pass == .forward }.map { .run($0) }
-    }
-    return forward
   }
 
   // MARK: Steps
@@ -201,6 +189,10 @@ public final class RankTrainer {
     store.values(slice)
   }
 
+  func loadWeights(_ checkpoint: CheckpointReader) throws(CheckpointError) {
+    try store.load(checkpoint)
+  }
+
   /// What a step's backward added up for one use of a tensor on this rank; nil for what is not trained.
   ///
   /// Of meaning on one rank alone, where no reduction follows.
@@ -228,15 +220,5 @@ public final class RankTrainer {
   /// Visits the pieces of tensors that this rank updates, those included that others update alike.
   public func forEachUpdatedPiece(_ body: (OwnedPiece) throws -> Void) rethrows {
     try store.forEachOwnedPiece(everyCopy: true, body)
-  }
-}
-
-extension Item {
-  /// Belongs to the pipeline, not to the optimizer.
-  fileprivate var isPipelineWork: Bool {
-    switch self {
-    case .run, .overlapped, .start, .wait, .handOver: true
-    case .reduce, .norm, .agree, .update, .settle: false
-    }
   }
 }

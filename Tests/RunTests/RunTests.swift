@@ -80,6 +80,15 @@ import Testing
     #expect(first.hasPrefix("the"))
     #expect(try text("1") == first)
     #expect(try text("2") != first)
+    let shared = try Launch.run([
+      "mpirun", "--oversubscribe", "-np", "2", Program.path, "generate", "--checkpoint", folder,
+      "--prompt", "the", "--tokens", "8", "--temperature", "0.9", "--seed", "1",
+    ])
+    #expect(shared.status == 0 && shared.output == first, "\(shared.output)")
+    let long = try Program.sluice(
+      "generate", "--checkpoint", folder, "--prompt", "the", "--tokens", "30")
+    #expect(long.status == 1 && long.output.contains("takes 32 at most"), "\(long.output)")
+    #expect(!long.output.contains("the\n"))
     let outcome = try Program.sluice(
       "evaluate", "--checkpoint", folder, "--tokens", scene.path("words.txt"), "--json")
     #expect(outcome.status == 0 && outcome.output.contains("\"loss\""), "\(outcome.output)")

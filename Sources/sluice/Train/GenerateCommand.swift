@@ -9,9 +9,14 @@
       commandName: "generate",
       abstract: "Continue a text with a checkpoint's model.",
       discussion: """
+        The prompt is computed at once and each token behind it by itself: keys and values of what went
+        before are kept, of latent attention the latent alone. Prompt and text together may have as many
+        tokens as the model has positions. Under mpirun the ranks share the layers out.
+
         Example:
           sluice generate --checkpoint runs/tiny-gpt2/step-00000080 --prompt "The license"
           sluice generate --checkpoint DIR --prompt "You may" --temperature 0.8 --top-p 0.9 --seed 7
+          mpirun -np 2 sluice generate --checkpoint DIR --prompt "You may"
         """)
 
     @Option(help: "The checkpoint's folder.", completion: .directory)
@@ -53,6 +58,8 @@
             throw CommandError(
               "--prompt: its token \(token) is not one of the model's \(vocabulary)")
           }
+          try model.checkGeneration(
+            after: start.count, count: tokens, ranks: communicator.size)
           return (model, start)
         }
         let isWriter = communicator.rank == 0

@@ -1,0 +1,124 @@
+import Engines
+import MessagePassing
+import Models
+import Plans
+import Programs
+import Schedules
+
+/// One rank's part of a model that runs forward alone: the engine on programs that have no gradients and
+/// no optimizer, so there is no memory for either.
+///
+/// All ranks of the communicator make one and call the same methods in the same order.
+public final class ForwardRank {
+  let backend: RankBackend
+  private let store: ParameterStore
+  private var engine: Engine
+  public let plan: Plan
+  public let architecture: Architecture
+
+  /// Takes up a rank's part of a plan; parameters are zero until they are loaded.
+  ///
+  /// - Throws: `TrainingError`, `PlanError` or `ScheduleError` where plan, model and ranks do not fit one
+  ///   another.
+  public convenience init(
+    _ architecture: Architecture, _ plan: Plan, _ communicator: any Communicator,
+    _ source: any SequenceSource, _ purpose: Purpose
+  ) throws {
+    try RankTrainer.check(plan, communicator)
+    try self.init(architecture, plan, try RankLinks(communicator), source, purpose, beside: nil)
+  }
+
+  private init(
+    _ architecture: Architecture, _ plan: Plan, _ links: RankLinks, _ source: any SequenceSource,
+    _ purpose: Purpose, beside other: ForwardRank?
+  ) throws {
+    precondition(purpose != .training, "training needs a RankTrainer")
+    let schedule = try RankTrainer.schedule(of: plan).forwardOnly
+    let layout = try StageLayout(evenly: schedule.stageCount, of: architecture)
+    let assignment = RankAssignment(
+      architecture, plan, layout, try schedule.lowered(.eager), rank: links.rank,
+      purpose: purpose)
+    backend = RankBackend(
+      assignment, links, source, TrainingSetting(), beside: other?.backend)
+    store = ParameterStore(backend)
+    engine = Engine(assignment.pipelineItems, stages: assignment.ownPrograms)
+    self.plan = plan
+    self.architecture = architecture
+  }
+
+  /// The same parameters and caches, for forwards over sequences of another length.
+  func forLength(_ length: Int) throws -> ForwardRank {
+    var plan = plan
+    plan.sequenceLength = length
+    return try ForwardRank(
+      architecture, plan, backend.links, backend.source, backend.assignment.purpose, beside: self)
+  }
+
+  /// The tensors of this rank, in the order of stages.
+  public var slices: [ParameterSlice] { store.slices }
+
+  /// The values of a tensor on this rank, to read and to write between forwards.
+  public func values(_ slice: ParameterSlice) -> UnsafeMutableBufferPointer<Float> {
+    store.values(slice)
+  }
+
+  /// Takes the weights of a checkpoint, whichever plan wrote it.
+  public func load(_ checkpoint: CheckpointReader) throws(CheckpointError) {
+    try store.load(checkpoint)
+  }
+
+  /// The mean cross-entropy of the sequences of a step, all ranks' together, and what this rank did.
+  public func evaluate() throws -> (loss: Double, ledger: Ledger) {
+    let ledger = try run(.evaluate)
+    _ = backend.agree()
+    if let failure = backend.failure { throw failure }
+    let agreed = backend.agreed
+    return (agreed.losses[0] / max(1, agreed.labels[0]), ledger)
+  }
+
+  /// One forward of every microbatch, and what this rank did.
+  func run(_ mode: HeadMode) throws -> Ledger {
+    backend.mode = mode
+    backend.beginStep()
+    engine.restart()
+    var world = backend
+    _ = engine.advance(&world)
+    if let failure = backend.failure { throw failure }
+    return backend.endStep()
+  }
+}
+
+extension Schedule {
+  /// The forwards of a schedule alone, in its order.
+  var forwardOnly: Schedule {
+    var forward = self
+    forward.ranks = ranks.map { cells in
+      cells.flatMap(\.actions).filter { $0.pass == .forward }.map { .run($0) }
+    }
+    return forward
+  }
+}
+
+extension RankAssignment {
+  /// The rank's items without those of the optimizer.
+  var pipelineItems: RankProgram {
+    var items = items
+    items.items = items.items.filter(\.isPipelineWork)
+    return items
+  }
+
+  /// The programs of the stages on this rank, at their numbers.
+  var ownPrograms: [StageProgram?] {
+    programs.indices.map { localStages.contains($0) ? programs[$0] : nil }
+  }
+}
+
+extension Item {
+  /// Belongs to the pipeline, not to the optimizer.
+  var isPipelineWork: Bool {
+    switch self {
+    case .run, .overlapped, .start, .wait, .handOver: true
+    case .reduce, .norm, .agree, .update, .settle: false
+    }
+  }
+}
