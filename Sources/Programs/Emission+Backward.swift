@@ -139,14 +139,16 @@ extension Emission {
       quantized
       ? transposedWeight(node.parameters[0], .backwardInput)
       : parameterBuffer(node.parameters[0])
-    emit(.matmul(matmul), outputs: [fresh], inputs: [operand, weight], .backwardInput)
+    let bias = node.parameters.dropFirst().map(gradientBuffer)
+    emit(.matmul(matmul), outputs: [fresh] + bias, inputs: [operand, weight], .backwardInput)
     contribute(fresh, to: node.inputs[0])
     matmul.pass = .backwardWeight
+    matmul.hasBias = false
     let left = quantized ? columnGradient(out, outShape) : out
     let right = quantized ? columnOperand(node.inputs[0]) : need(node.inputs[0])
     waitFor([right])
     emitWeight(
-      .matmul(matmul), outputs: node.parameters.map(gradientBuffer), inputs: [left, right])
+      .matmul(matmul), outputs: [gradientBuffer(node.parameters[0])], inputs: [left, right])
   }
 
   private func backwardGroupedLinear(_ node: Node) {

@@ -93,8 +93,9 @@ public enum Kernel: Hashable, Sendable {
   /// backwardInput: in gradient, gain gradient(, bias gradient) ← out gradient, in, statistics, gain.
   case norm(rows: Rows, columns: Int, epsilon: Float, centred: Bool, Pass)
   /// `out (m, n) = in (m, k) · weight (n, k)ᵀ (+ bias)`.
-  /// forward: out ← in, weight(, bias); backwardInput: in gradient ← out gradient, weight;
-  /// backwardWeight: weight gradient(, bias gradient) += out gradient, in.
+  /// forward: out ← in, weight(, bias);
+  /// backwardInput: in gradient(, and bias gradient += the rows of) ← out gradient, weight;
+  /// backwardWeight: weight gradient += out gradient, in.
   case matmul(Matmul)
   /// The same product for every local expert over its own rows.
   /// forward: out ← in, weights, routing; backwardInput: in gradient ← out gradient, weights, routing;

@@ -236,11 +236,11 @@ extension RankBackend {
         bias: matmul.hasBias ? UnsafePointer(bound.input(2)) : nil, shape, on: bench)
     case .backwardInput:
       linearBackwardInput(bound[0], bound.input(0), bound.input(1), shape, on: bench)
-    case .backwardWeight:
-      linearBackwardWeight(bound[0], bound.input(0), bound.input(1), shape, on: bench)
       if matmul.hasBias {
         biasBackward(bound[1], bound.input(0), rows: shape.rows, outputs: shape.outputs)
       }
+    case .backwardWeight:
+      linearBackwardWeight(bound[0], bound.input(0), bound.input(1), shape, on: bench)
     }
   }
 

@@ -191,3 +191,34 @@ struct Bookkeeper {
     }
   }
 }
+
+extension StageProgramTests {
+  /// Vectors, which are gains of norms and biases, get their gradients in the input half; the weight half
+  /// writes matrices alone.
+  @Test(arguments: TinyModels.all)
+  func gainsAndBiasesBelongToTheInputHalf(model: Architecture) {
+    for units in Self.stages(of: model) {
+      let stage = StageProgram(
+        units: units, of: model, LoweringSetting(sequences: 2, sequenceLength: 8))
+      func isWritten(_ id: BufferID, by program: Program) -> Bool {
+        program.operations.contains { $0.outputs.contains(id) }
+      }
+      for parameter in stage.parameters where parameter.isTrained && !parameter.isHeadOrTable {
+        let isVector = parameter.rows == 1
+        #expect(isWritten(parameter.gradient, by: stage.backwardInput) == isVector)
+        #expect(isWritten(parameter.gradient, by: stage.backwardWeight) == !isVector)
+        #expect(isWritten(parameter.gradient, by: stage.backward))
+      }
+    }
+  }
+}
+
+extension StageParameter {
+  /// A fused head has its gradient in the forward, a table of embeddings in the weight half.
+  fileprivate var isHeadOrTable: Bool {
+    let roles: [ParameterTensor.Role] = [
+      .tokenEmbedding, .positionEmbedding, .head, .predictionTokenEmbedding, .predictionHead,
+    ]
+    return roles.contains { self.roles.contains($0) }
+  }
+}
