@@ -21,6 +21,9 @@ public struct Engine {
   @usableFromInline let interleavings: [Interleaving]
   /// The interleaving of each overlapped item, by the item's index.
   @usableFromInline let interleavingOfItem: [Int]
+  /// The programs of changes of lanes, and which of them each item has.
+  @usableFromInline let lanePrograms: [Program]
+  @usableFromInline let laneOfItem: [Int]
   @usableFromInline var item = 0
   @usableFromInline var piece = 0
   @usableFromInline var step = 0
@@ -62,6 +65,7 @@ public struct Engine {
     isHere = stages.map { $0 != nil }
     (interleavings, interleavingOfItem) =
       walksPairs ? Self.interleavings(of: program, stages) : ([], [])
+    (lanePrograms, laneOfItem) = Self.lanePrograms(of: program, stages)
     let most = stages.map { $0?.mostTransfers ?? 0 }
     handles = Array(repeating: TransferHandle(-1), count: most.max() ?? 0)
     backwardHandles = handles
@@ -84,6 +88,25 @@ public struct Engine {
         made.append(Interleaving(forward: first.forward, backward: second.backward))
       }
       ofItem[index] = known[key] ?? -1
+    }
+    return (made, ofItem)
+  }
+
+  /// One program per change of lanes, and which of them each item has; both empty without lanes.
+  private static func lanePrograms(
+    of program: RankProgram, _ stages: [StageProgram?]
+  ) -> ([Program], [Int]) {
+    var known: [LaneStep: Int] = [:]
+    var made: [Program] = []
+    var ofItem: [Int] = []
+    for (index, item) in program.items.enumerated() {
+      guard case .lane(let step) = item, let stage = stages[step.stage] else { continue }
+      if ofItem.isEmpty { ofItem = Array(repeating: -1, count: program.items.count) }
+      if known[step] == nil {
+        known[step] = made.count
+        made.append(stage.program(for: step))
+      }
+      ofItem[index] = known[step] ?? -1
     }
     return (made, ofItem)
   }
@@ -141,6 +164,10 @@ public struct Engine {
     case .handOver(let boundary, let stage, let microbatch):
       backend.handOver(boundary, stage: stage, microbatch: microbatch)
       return true
+    case .lane(let change):
+      let program = lanePrograms[laneOfItem[item]]
+      let instance = Instance(stage: change.stage, microbatch: -1, pass: .backwardWeight)
+      return walk(program, program.steps.count, instance, isForward: true, &backend)
     case .reduce(let stage): return walkOptimizer(stage, .reduce, &backend)
     case .norm(let stage): return walkOptimizer(stage, .norm, &backend)
     case .agree: return backend.agree()

@@ -27,9 +27,10 @@ public struct Buffer: Hashable, Sendable {
     case parameter, gradient, optimizer, activation, workspace, communication
   }
 
-  /// How long it lives: for the stage's whole life, from a forward to its backward, or in one action.
+  /// How long it lives: for the stage's whole life, for a lane of microbatches until its sum is added to
+  /// another's, from a forward to its backward, or in one action.
   public enum Scope: UInt8, Hashable, Sendable {
-    case stage, microbatch, action
+    case stage, lane, microbatch, action
   }
 
   public var name: String

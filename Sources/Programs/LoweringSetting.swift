@@ -61,6 +61,8 @@ public struct LoweringSetting: Hashable, Sendable {
   public var embeddingStages = 1
   public var headStages = 1
   public var purpose = Purpose.training
+  /// Lanes in which a copy adds up gradients.
+  public var lanes = 1
 
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
@@ -109,6 +111,7 @@ extension LoweringSetting {
       fusedLoss: plan.fusedLoss, dropout: plan.dropout,
       overlapsTensorExchange: plan.overlap.tensorExchange, zeroStage: plan.zeroStage.rawValue,
       gradientCopies: replicas, expertCopies: replicas / plan.expertParallel)
+    lanes = GradientLanes(plan).count
   }
 
   /// The setting of a rank under a plan whose stages are laid out: it knows which tensors have uses on

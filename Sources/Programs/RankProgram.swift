@@ -21,6 +21,8 @@ public enum Item: Hashable, Sendable {
   case wait(Int)
   /// Passes a boundary buffer to the next stage on the same rank: of `stage`, for `microbatch`.
   case handOver(Boundary, stage: Int, microbatch: Int)
+  /// Begins or adds up sums of gradients.
+  case lane(LaneStep)
   /// Begins to reduce a stage's gradients over their copies: no later action of this step adds to them.
   case reduce(stage: Int)
   /// Waits for a stage's reduction and sums the squares of the shard that this rank owns.

@@ -16,6 +16,8 @@ public struct StageProgram: Hashable, Sendable {
   public var update = Program()
   /// Waits for the parameters; transfers are those of `update`.
   public var settle = Program()
+  /// By parameter: its gradient's sums beside the first, where microbatches are added up in lanes.
+  var lanePlaces: [[BufferID]] = []
   /// What is reduced and owned together.
   public var segments: [GradientSegment] = []
   /// The activation that arrives and the one that leaves, with their gradients; none at the ends.
@@ -30,7 +32,9 @@ public struct StageProgram: Hashable, Sendable {
   public init(units: [Unit], of architecture: Architecture, _ setting: LoweringSetting) {
     let graph = GraphBuilder.graph(of: units, architecture, setting)
     self = StageLowering.program(for: graph, setting)
-    if setting.purpose == .training { addOptimizer(setting, architecture) }
+    guard setting.purpose == .training else { return }
+    addOptimizer(setting, architecture)
+    if setting.lanes > 1 { addLanes(setting.lanes, setting.recipe.gradient) }
   }
 
   init(

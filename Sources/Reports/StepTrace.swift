@@ -291,6 +291,11 @@ private struct TraceNames {
     case .start: field("start message", "message")
     case .wait: field("wait for message", "wait")
     case .handOver: field("hand over", "message")
+    case .lane(let step):
+      switch step.change {
+      case .open(let lane, _): field("begin lane \(lane) of stage \(step.stage)", "optimizer")
+      case .fold: field("add lanes of stage \(step.stage)", "optimizer")
+      }
     case .reduce(let stage): field("reduce gradients of stage \(stage)", "optimizer")
     case .norm(let stage): field("gradient norm of stage \(stage)", "optimizer")
     case .agree: field("agree on the norm", "optimizer")

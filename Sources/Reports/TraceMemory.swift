@@ -78,6 +78,8 @@ private struct MemoryWalk {
     case .norm(let stage): walk(stages[stage].norm.steps[...], of: stage, start, end)
     case .update(let stage): walk(stages[stage].update.steps[...], of: stage, start, end)
     case .settle(let stage): walk(stages[stage].settle.steps[...], of: stage, start, end)
+    case .lane(let step):
+      walk(stages[step.stage].program(for: step).steps[...], of: step.stage, start, end)
     case .handOver, .agree: break
     }
     if let highest, highest.total > max(before, total) { samples.append(highest) }

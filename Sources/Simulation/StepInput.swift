@@ -55,7 +55,11 @@ public struct StepInput: Sendable {
     }
     self.stages = stages
     self.shapes = shapes
-    ranks = schedule.ranks.indices.map { RankProgram(schedule: schedule, rank: $0) }
+    ranks = schedule.ranks.indices.map { rank in
+      var program = RankProgram(schedule: schedule, rank: rank)
+      program.insert(GradientLanes(plan), of: stages)
+      return program
+    }
     var holders = [[Int]](repeating: [], count: stages.count)
     for (rank, program) in ranks.enumerated() {
       for stage in program.stages { holders[stage].append(rank) }

@@ -118,7 +118,7 @@ extension Item {
   var isPipelineWork: Bool {
     switch self {
     case .run, .overlapped, .start, .wait, .handOver: true
-    case .reduce, .norm, .agree, .update, .settle: false
+    case .lane, .reduce, .norm, .agree, .update, .settle: false
     }
   }
 }

@@ -39,6 +39,7 @@ final class RankAssignment {
   let purpose: Purpose
   let localStages: [Int]
   let items: RankProgram
+  let lanes: GradientLanes
   let blocks: BlockTable
   /// By stage and segment: who holds copies, and which of them this rank is; empty for stages elsewhere.
   private(set) var groups: [[SegmentGroup]] = []
@@ -62,7 +63,10 @@ final class RankAssignment {
     var setting = LoweringSetting(plan, layout, of: architecture)
     setting.purpose = purpose
     programs = layout.stages.map { StageProgram(units: $0, of: architecture, setting) }
-    items = RankProgram(schedule: schedule, rank: place.pipeline)
+    lanes = GradientLanes(plan)
+    var items = RankProgram(schedule: schedule, rank: place.pipeline)
+    if purpose == .training { items.insert(lanes, of: programs) }
+    self.items = items
     localStages = items.stages
     blocks = BlockTable(
       programs, expertParallel: plan.expertParallel,
@@ -97,17 +101,6 @@ final class RankAssignment {
   }
 
   var directions: Int { plan.isBidirectional ? 2 : 1 }
-
-  /// Lanes in which a copy of a stage accumulates its gradients.
-  var lanesPerCopy: Int {
-    (plan.gradientLanes ?? plan.dataParallel * directions) / (plan.dataParallel * directions)
-  }
-
-  /// The lane of a microbatch: lanes are contiguous blocks of what a direction owns.
-  func lane(ofMicrobatch microbatch: Int) -> Int {
-    let share = plan.microbatchCount / directions
-    return microbatch % share / (share / lanesPerCopy)
-  }
 
   /// The number of a microbatch in the whole step.
   func globalMicrobatch(_ microbatch: Int) -> Int {

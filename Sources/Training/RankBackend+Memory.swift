@@ -16,21 +16,13 @@ extension RankBackend {
     var made = StageMemory(
       program: program, slots: Array(repeating: nil, count: slots),
       bytes: Array(repeating: 0, count: slots),
-      exchanges: Array(repeating: nil, count: (microbatches + 1) * max(1, program.exchangeCount)),
-      gradientLanes: Array(repeating: [], count: assignment.lanesPerCopy))
+      exchanges: Array(repeating: nil, count: (microbatches + 1) * max(1, program.exchangeCount)))
     func bind(_ id: BufferID, _ block: UnsafeMutableRawPointer) {
       for slot in 0...microbatches {
         made.slots[slot * program.buffers.count + Int(id.index)] = block
       }
     }
-    /// Gives microbatches the memory of their lane; the stage's own slot has the first one's.
-    func bind(_ id: BufferID, _ block: UnsafeMutableRawPointer, lane: Int) {
-      for slot in 0...microbatches {
-        let own = slot == microbatches ? 0 : assignment.lane(ofMicrobatch: slot)
-        if own == lane { made.slots[slot * program.buffers.count + Int(id.index)] = block }
-      }
-    }
-    func take(_ ids: [BufferID], lane: Int? = nil) {
+    func take(_ ids: [BufferID], areGradients: Bool = false) {
       let shapes = ids.map { program.buffers[Int($0.index)] }
       guard let first = shapes.first else { return }
       let sizes = shapes.map { size($0) }
@@ -39,12 +31,8 @@ extension RankBackend {
       block.initializeMemory(as: UInt8.self, repeating: 0, count: sizes.reduce(0, +))
       var offset = 0
       for (id, bytes) in zip(ids, sizes) {
-        if let lane {
-          bind(id, block + offset, lane: lane)
-          made.gradientLanes[lane].append((block + offset, bytes))
-        } else {
-          bind(id, block + offset)
-        }
+        bind(id, block + offset)
+        if areGradients { made.gradients.append((block + offset, bytes)) }
         offset += bytes
       }
     }
@@ -54,7 +42,7 @@ extension RankBackend {
     }
     func takeGradients(_ ids: [BufferID]) {
       taken.formUnion(ids)
-      for lane in made.gradientLanes.indices { take(ids, lane: lane) }
+      take(ids, areGradients: true)
     }
     for segment in program.segments {
       let members = segment.parameters.map { program.parameters[$0] }
@@ -88,24 +76,45 @@ extension RankBackend {
     return made
   }
 
-  /// Sets the gradients of all lanes to zero.
+  /// Sets the stages' own gradients to zero.
   func clearGradients() {
     for stage in assignment.localStages {
-      for (block, bytes) in memory[stage]!.gradientLanes.joined() {
+      for (block, bytes) in memory[stage]!.gradients {
         fill(block.assumingMemoryBound(to: Float.self), with: 0, count: bytes / 4)
       }
     }
   }
 
-  /// Adds a stage's lanes as a balanced binary tree; the sum lies in the first.
-  func foldLanes(_ stage: Int) {
-    let lanes = memory[stage]!.gradientLanes
-    for pair in treePairs(lanes.count) {
-      for (into, from) in zip(lanes[pair.into], lanes[pair.from]) {
-        let target = into.block.assumingMemoryBound(to: Float.self)
-        add(
-          target, target, from.block.assumingMemoryBound(to: Float.self), count: into.bytes / 4)
+  /// Makes the microbatches of a lane add their gradients to the sum at a place.
+  func bind(_ step: LaneStep, lane: Int, to place: Int) {
+    forEachSum(of: step) { own, sum, buffers in
+      let block = memory[step.stage]!.slots[microbatches * buffers + sum(place)]
+      for microbatch in 0..<microbatches where assignment.lanes.lane(of: microbatch) == lane {
+        memory[step.stage]!.slots[microbatch * buffers + own] = block
       }
+    }
+  }
+
+  /// Gives the microbatches of a sum that is added to another one the other's place.
+  func rebind(_ step: LaneStep, from: Int, to place: Int) {
+    forEachSum(of: step) { own, sum, buffers in
+      let old = memory[step.stage]!.slots[microbatches * buffers + sum(from)]
+      let new = memory[step.stage]!.slots[microbatches * buffers + sum(place)]
+      for microbatch in 0..<microbatches
+      where memory[step.stage]!.slots[microbatch * buffers + own] == old {
+        memory[step.stage]!.slots[microbatch * buffers + own] = new
+      }
+    }
+  }
+
+  /// Visits the gradients that a change of lanes is about: the gradient's buffer, that of its sum at a
+  /// place, and how many buffers the stage has.
+  private func forEachSum(of step: LaneStep, _ body: (Int, (Int) -> Int, Int) -> Void) {
+    let program = memory[step.stage]!.program
+    for parameter in program.parameters(writtenBy: step.pass) {
+      body(
+        Int(program.parameters[parameter].gradient.index),
+        { Int(program.gradient(of: parameter, place: $0).index) }, program.buffers.count)
     }
   }
 

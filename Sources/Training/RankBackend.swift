@@ -47,8 +47,8 @@ final class RankBackend: Backend {
     var slots: [UnsafeMutableRawPointer?]
     var bytes: [Int]
     var exchanges: [ExchangeCounts?]
-    /// Gradients of each lane, in the order of segments.
-    var gradientLanes: [[(block: UnsafeMutableRawPointer, bytes: Int)]]
+    /// The stage's own gradients.
+    var gradients: [(block: UnsafeMutableRawPointer, bytes: Int)] = []
   }
   var memory: [StageMemory?]
   var transfers: [KeptTransfer?] = []
@@ -185,11 +185,16 @@ final class RankBackend: Backend {
 
   func begin(_ item: Item, index: Int) -> Beginning {
     guard failure == nil else { return .done }
-    if case .reduce(let stage) = item { foldLanes(stage) }
+    if case .lane(let step) = item, case .fold(let into, let from) = step.change {
+      rebind(step, from: from, to: into)
+    }
     return .walk
   }
 
   func end(_ item: Item, index: Int) {
+    if case .lane(let step) = item, case .open(let lane, let place) = step.change {
+      bind(step, lane: lane, to: place)
+    }
     guard case .run(let action) = item else { return }
     if case .train = mode { return }
     releaseForward(stage: action.stage, microbatch: action.microbatch)

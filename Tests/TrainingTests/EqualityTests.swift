@@ -34,6 +34,22 @@ import Training
     }
   }
 
+  /// With several lanes on a rank too: their sums are taken and given back by the program.
+  @Test(arguments: [2, 4, 8])
+  func lanesDoWhatProgramsSay(lanes: Int) throws {
+    let model = try ReferenceModel("deepseek-v3-8-layers")
+    let splits = [
+      Case(), Case(pipeline: 2), Case(pipeline: 2, schedule: "zb-h1", sends: .eager),
+      Case(pipeline: 2, schedule: "dualpipe"), Case(data: 2, zero: .nothing),
+      Case(data: 2, expert: 2),
+    ]
+    for split in splits {
+      var plan = split.plan(model)
+      plan.gradientLanes = lanes
+      try expectEquality(model, plan, "\(lanes) lanes, \(split.testDescription)")
+    }
+  }
+
   private func expectEquality(_ model: ReferenceModel, _ plan: Plan, _ what: String) throws {
     let reports = try model.train(plan, steps: 2, recording: Recording(order: true))
     let known = try #require(try? ScheduleName(named: scheduleName(plan)))
@@ -48,8 +64,9 @@ import Training
     }
     for (rank, report) in reports.enumerated() {
       let ledger = report.ledgers[1]
-      let own = RankProgram(
+      var own = RankProgram(
         schedule: schedule, rank: plan.mesh.coordinates(of: rank).pipeline)
+      own.insert(GradientLanes(plan), of: programs)
       var books = Books(
         programs, local: own.stages, ledger.exchanges,
         place: plan.mesh.expertCoordinate(of: rank))
