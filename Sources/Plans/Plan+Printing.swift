@@ -23,7 +23,7 @@ extension Plan {
     case .file(let path): add("schedule-file", quoted(path))
     }
     add("stages-per-rank", stagesPerRank)
-    add("send-mode", sendMode.rawValue)
+    if let sendMode { add("send-mode", sendMode.rawValue) }
     add("scatter-pipeline-sends", scattersPipelineSends)
     add("collective-algorithm", collectiveAlgorithm.rawValue)
     add("fused-attention", fusedAttention)

@@ -106,8 +106,8 @@ public struct Plan: Hashable, Sendable {
   public var sequenceLength = 1
   /// Where the order of actions comes from.
   public var schedule = ScheduleSource.named("1f1b")
-  /// When the sends of a pipeline rank start.
-  public var sendMode = SendMode.batched
+  /// When the sends of a pipeline rank start; nil for what suits the schedule (see `sends`).
+  public var sendMode: SendMode?
   /// Whether the ranks of a tensor-parallel group, which hold the same activations, each send a part to
   /// the next stage and gather the whole there over the node's own links (arXiv 2104.04473 section 4.1).
   public var scattersPipelineSends = false

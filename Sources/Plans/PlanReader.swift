@@ -59,8 +59,7 @@ struct PlanReader {
     }
     plan.stagesPerRank = try table.value(
       "stages-per-rank", .integer(in: 1...4096), default: plan.usualStagesPerRank)
-    plan.sendMode = try table.value(
-      "send-mode", .choice(Plan.SendMode.self), default: plan.sendMode)
+    plan.sendMode = try table.optional("send-mode", .choice(Plan.SendMode.self))
     plan.scattersPipelineSends = try table.value(
       "scatter-pipeline-sends", .boolean, default: plan.scattersPipelineSends)
     guard !plan.scattersPipelineSends || (plan.tensorParallel > 1 && !plan.sequenceParallel) else {

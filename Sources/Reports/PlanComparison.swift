@@ -126,7 +126,7 @@ public struct PlanComparison: Sendable {
       case .file(let path): path
       }
     },
-    Setting(name: "send-mode") { $0.sendMode.rawValue },
+    Setting(name: "send-mode") { $0.sends.rawValue },
     Setting(name: "precision") { $0.precision.name },
     Setting(name: "recompute") { plan in
       switch plan.recomputation {

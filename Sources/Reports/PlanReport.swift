@@ -70,7 +70,7 @@ public struct PlanReport: Encodable, Sendable {
     case .named(let name): schedule = name
     case .file(let path): schedule = path
     }
-    sendMode = plan.sendMode.rawValue
+    sendMode = plan.sends.rawValue
     microbatches = plan.microbatchCount
     microbatchSequences = plan.microbatchSize
     globalBatchSequences = plan.globalBatch

@@ -37,7 +37,7 @@ public struct StepInput: Sendable {
     let schedule =
       placed.schedule.isLowered
       ? placed.schedule
-      : try placed.schedule.lowered(plan.sendMode == .batched ? .batched : .eager)
+      : try placed.schedule.lowered(plan.sends == .batched ? .batched : .eager)
     let setting = LoweringSetting(plan, layout, of: architecture)
     var made: [[UnitShape]: Int] = [:]
     var stages: [StageProgram] = []

@@ -65,7 +65,7 @@ public final class RankTrainer {
       throw TrainingError.plan(
         "the layout has \(layout.stages.count) stages, the schedule \(schedule.stageCount)")
     }
-    let style: TransferStyle = plan.sendMode == .eager ? .eager : .batched
+    let style: TransferStyle = plan.sends == .eager ? .eager : .batched
     let assignment = RankAssignment(
       architecture, plan, layout, try schedule.lowered(style), rank: communicator.rank)
     let backend = RankBackend(assignment, try RankLinks(communicator), source, setting)

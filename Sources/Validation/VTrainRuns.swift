@@ -68,7 +68,6 @@ extension PublishedRun {
     plan.microbatchSize = row.integer("micro_batch")
     plan.globalBatch = row.integer("global_batch")
     plan.sequenceLength = row.integer("seq")
-    plan.sendMode = .eager
     plan.scattersPipelineSends = plan.tensorParallel > 1
     plan.recomputation = .full
     plan.fusedAttention = false

@@ -50,7 +50,6 @@ extension PublishedRun {
     plan.globalBatch = row.integer("mbs") * row.integer("m")
     plan.sequenceLength = row.integer("seq")
     plan.schedule = .named(schedule)
-    plan.sendMode = .eager
     plan.fusedAttention = false
     plan.fusedLoss = false
     plan.dropout = true

@@ -2,6 +2,7 @@ import Documents
 import Foundation
 import Models
 import Plans
+import Schedules
 import Testing
 
 func fixture(_ name: String) -> String {
@@ -83,6 +84,21 @@ struct PlanReadingTests {
       for: Architecture.named("deepseek-v3"), on: .devices(2048), multiprocessors: 132)
     #expect(placed.layout.layers(ofStage: 0) == [0, 1, 2, 3])
     #expect(placed.layout.stages[15] == [.layer(60), .head, .multiTokenPrediction(0)])
+  }
+
+  /// Only the schedules whose open code waits for groups of messages batch them, unless the plan says so.
+  @Test func sendsFollowTheSchedule() throws {
+    for name in ScheduleName.allCases {
+      let isDual = name == .dualPipe || name == .dualPipeV
+      let unsaid = try plan("schedule: \(name.rawValue)")
+      #expect(unsaid.sendMode == nil && unsaid.sends == (isDual ? .batched : .eager))
+      for mode in Plan.SendMode.allCases {
+        let said = try plan("schedule: \(name.rawValue)\nsend-mode: \(mode.rawValue)")
+        #expect(said.sends == mode)
+        #expect(try Plan.read(Document(text: said.yaml, name: "printed"), name: "x") == said)
+      }
+    }
+    #expect(try plan("").sends == .eager)
   }
 
   @Test func overridesReplaceValues() throws {

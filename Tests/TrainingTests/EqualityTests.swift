@@ -56,7 +56,7 @@ import Training
     let schedule = try known.schedule(
       ranks: plan.pipelineParallel, stagesPerRank: known == .dualPipe ? nil : plan.stagesPerRank,
       microbatches: plan.microbatchCount
-    ).lowered(plan.sendMode == .eager ? .eager : .batched)
+    ).lowered(plan.sends == .eager ? .eager : .batched)
     let layout = try StageLayout(evenly: schedule.stageCount, of: model.architecture)
     let setting = LoweringSetting(plan, layout, of: model.architecture)
     let programs = layout.stages.map {
