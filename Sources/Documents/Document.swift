@@ -24,9 +24,11 @@ public struct Document: Hashable, Sendable {
   }
 
   /// Reads UTF-8 bytes, such as an embedded file, that messages call `name`.
-  public init(bytes: [UInt8], name: String) throws(ConfigurationError) {
+  ///
+  /// - Parameter firstLine: the number of their first line, where they are a part of the file.
+  public init(bytes: [UInt8], name: String, firstLine: Int = 1) throws(ConfigurationError) {
     self.name = name
-    root = try DocumentParser(name: name).parse(bytes)
+    root = try DocumentParser(name: name, firstLine: firstLine).parse(bytes)
   }
 
   /// The outermost table, whose `finish()` must be called when everything is read.

@@ -6,6 +6,8 @@ import Yams
 /// few lines of them can stand for gigabytes.
 struct DocumentParser {
   let name: String
+  /// The number of the first line.
+  var firstLine = 1
 
   /// The largest file that is read: descriptions are written by people and stay far below.
   static let largestFile = 1 << 19
@@ -42,7 +44,8 @@ struct DocumentParser {
   }
 
   private func failure(_ rule: String, line: Int? = nil, path: String = "") -> ConfigurationError {
-    ConfigurationError(file: name, line: line, keyPath: path, rule: rule)
+    ConfigurationError(
+      file: name, line: line.map { $0 + firstLine - 1 }, keyPath: path, rule: rule)
   }
 
   private func located(_ error: YamlError) -> ConfigurationError {
@@ -79,8 +82,10 @@ struct DocumentParser {
     case .mapping(let mapping): content = .table(try entries(of: mapping, depth: depth))
     case .alias: throw anchorFailure(line: line)
     }
-    return Element(content: content, origin: .line(line, file: name))
+    return Element(content: content, origin: origin(line))
   }
+
+  private func origin(_ line: Int) -> Element.Origin { .line(line + firstLine - 1, file: name) }
 
   private func entries(
     of mapping: Node.Mapping, depth: Int
@@ -104,7 +109,7 @@ struct DocumentParser {
         element = try convert(value, depth: depth + 1)
       } catch { throw error.below(scalar.string) }
       entries.append(
-        .init(key: scalar.string, origin: .line(line, file: name), element: element))
+        .init(key: scalar.string, origin: origin(line), element: element))
     }
     return entries
   }

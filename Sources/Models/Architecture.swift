@@ -104,6 +104,16 @@ extension Architecture {
     }
   }
 
+  /// The number of a unit among the layers, multi-token prediction modules behind them; nil for
+  /// embedding and head.
+  public func layerNumber(of unit: Unit) -> Int? {
+    switch unit {
+    case .layer(let index): index
+    case .multiTokenPrediction(let depth): layerCount + depth
+    case .embedding, .head: nil
+    }
+  }
+
   /// The same model trained without its multi-token prediction modules.
   public var withoutMultiTokenPrediction: Architecture {
     var copy = self

@@ -41,6 +41,9 @@ struct ActionCatalog {
   /// What one distinct kind of action is.
   private struct ActionKey: Hashable {
     var kind: Kind
+    /// Numbers of each rank's rows, a forward's and a backward's, −1 for balanced ones; none where all
+    /// are balanced or drawn.
+    var rows: [Int]
     var slowness: [Double]
     var linkSlowness: [Double]
     var offsets: [Int64]
@@ -59,39 +62,27 @@ struct ActionCatalog {
   ) -> [ActionRecord] {
     guard let kind = kind(of: item) else { return [] }
     let key = ActionKey(
-      kind: kind, slowness: slowness, linkSlowness: linkSlowness, offsets: offsets)
-    if let recorded = input.recorded { return simulate(item, key, recorded, members) }
+      kind: kind, rows: rowNumbers(of: item, members), slowness: slowness,
+      linkSlowness: linkSlowness, offsets: offsets)
     if replays, let known = records[key] { return known }
     let made = simulate(item, key)
     if replays { records[key] = made }
     return made
   }
 
-  /// Simulates an action with the rows that a run recorded.
-  private mutating func simulate(
-    _ item: Item, _ key: ActionKey, _ recorded: RecordedRows, _ members: Range<Int>
-  ) -> [ActionRecord] {
-    let (forward, backward): (Action, Action)
-    switch item {
-    case .run(let action): (forward, backward) = (action, action)
-    case .overlapped(let first, let second): (forward, backward) = (first, second)
-    default: return []
+  private func rowNumbers(of item: Item, _ members: Range<Int>) -> [Int] {
+    guard let rows = input.rankRows else { return [] }
+    var numbers: [Int] = []
+    numbers.reserveCapacity(2 * members.count)
+    let (forward, backward) = actions(of: item)
+    for rank in members {
+      for action in [forward, backward] {
+        let number = rows.number(
+          rank: rank, stage: action.stage, microbatch: action.microbatch)
+        numbers.append(number ?? -1)
+      }
     }
-    func rows(_ rank: Int, _ action: Action) -> ExchangeRows {
-      recorded[rank: rank, stage: action.stage, microbatch: action.microbatch]
-        ?? input.balancedRows[action.stage]
-    }
-    let ranks = members.enumerated().map { index, rank in
-      ActionRank(
-        forwardRows: rows(rank, forward), backwardRows: rows(rank, backward),
-        slowness: key.slowness[index], linkSlowness: key.linkSlowness[index],
-        offset: key.offsets[index], booksOwnRows: true)
-    }
-    let made = ActionSimulation(
-      template: template(item, key.kind), ranks: ranks, keepsSpans: keepsSpans
-    ).run()
-    simulatedOperations += made.reduce(0) { $0 + $1.operations }
-    return made
+    return numbers
   }
 
   /// Whether ranks exchange anything within an action.
@@ -125,15 +116,25 @@ struct ActionCatalog {
   }
 
   private mutating func simulate(_ item: Item, _ key: ActionKey) -> [ActionRecord] {
-    let (forward, backward) = stages(of: item)
-    let exchanges = input.stages[forward].exchangeCount + input.stages[backward].exchangeCount
+    let (forward, backward) = actions(of: item)
+    let stages = (input.stages[forward.stage], input.stages[backward.stage])
     var isSampled = false
-    if case .deviation = input.load { isSampled = exchanges > 0 && input.expertRanks > 1 }
+    if case .deviation = input.load, input.rankRows == nil {
+      isSampled =
+        stages.0.exchangeCount + stages.1.exchangeCount > 0 && input.expertRanks > 1
+    }
+    func rows(_ place: Int, _ stage: Int) -> ExchangeRows {
+      guard !key.rows.isEmpty, key.rows[place] >= 0, let known = input.rankRows else {
+        return input.balancedRows[stage]
+      }
+      return known[key.rows[place]]
+    }
     var ranks = key.slowness.indices.map { index in
       ActionRank(
-        forwardRows: input.balancedRows[forward], backwardRows: input.balancedRows[backward],
+        forwardRows: rows(2 * index, forward.stage),
+        backwardRows: rows(2 * index + 1, backward.stage),
         slowness: key.slowness[index], linkSlowness: key.linkSlowness[index],
-        offset: key.offsets[index])
+        offset: key.offsets[index], booksOwnRows: !key.rows.isEmpty)
     }
     if isSampled { ranks = sampled(ranks, key.kind) }
     let made = ActionSimulation(
@@ -158,11 +159,12 @@ struct ActionCatalog {
     return last
   }
 
-  private func stages(of item: Item) -> (forward: Int, backward: Int) {
+  /// The actions of an item: forward and backward of a pair, or the same one twice.
+  private func actions(of item: Item) -> (forward: Action, backward: Action) {
     switch item {
-    case .run(let action): (action.stage, action.stage)
-    case .overlapped(let forward, let backward): (forward.stage, backward.stage)
-    default: (0, 0)
+    case .run(let action): (action, action)
+    case .overlapped(let forward, let backward): (forward, backward)
+    default: preconditionFailure("The item is no action.")
     }
   }
 
@@ -174,13 +176,18 @@ struct ActionCatalog {
       seed: seeds.next() &+ UInt64(key.first + 1) &* 0x1_0001
         &+ UInt64(key.second + 1) &* 0x10_0000_0003
         &+ UInt64(UInt8(ascii: key.firstPass.rawValue.unicodeScalars.first ?? "F")))
-    let group = ranks.count == 1 ? Array(repeating: ranks[0], count: input.expertRanks) : ranks
-    return group.map { rank in
-      var rank = rank
-      rank.forwardRows = scattered(rank.forwardRows, deviation, &generator)
-      rank.backwardRows = scattered(rank.backwardRows, deviation, &generator)
-      return rank
+    var group = ranks.count == 1 ? Array(repeating: ranks[0], count: input.expertRanks) : ranks
+    // Ranks that share sequences have the same place in the expert group, and the same load.
+    let sharing = group.count / input.expertRanks
+    for first in stride(from: 0, to: group.count, by: sharing) {
+      let forward = scattered(group[first].forwardRows, deviation, &generator)
+      let backward = scattered(group[first].backwardRows, deviation, &generator)
+      for index in first..<first + sharing {
+        group[index].forwardRows = forward
+        group[index].backwardRows = backward
+      }
     }
+    return group
   }
 
   private func scattered(

@@ -24,7 +24,16 @@ public struct PlannedStep: Sendable {
     try Self.checkSimulated(plan, of: architecture, on: cluster)
     self.cluster = cluster
     pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
-    input = try StepInput(placed, rows: pricing.balancedRows(architecture))
+    let rows = pricing.balancedRows(architecture)
+    var input = try StepInput(placed, rows: rows)
+    if case .counts(let file) = plan.expertLoad {
+      let counts = try ExpertCounts(file: file, for: architecture)
+      // Where a rank has all experts, its rows are what its own tokens choose.
+      if plan.expertParallel > 1 {
+        input.rankRows = RankRows(counts, placed, balanced: rows)
+      }
+    }
+    self.input = input
   }
 
   /// Refuses what would otherwise be simulated as something else.
@@ -36,11 +45,6 @@ public struct PlannedStep: Sendable {
         key: "precision", value: plan.precision.name,
         rule: "needs FP8 products, which \(cluster.device.name) does not have")
     }
-    if case .counts(let file) = plan.expertLoad {
-      throw .cannotSimulate(
-        key: "expert-load", value: file,
-        rule: "cannot be simulated yet: give balanced, or a deviation and a seed")
-    }
     let hasExperts = architecture.feedForwards.contains { $0.mixture != nil }
     if hasExperts, plan.expertTensorParallel > 1 {
       throw .cannotSimulate(
@@ -51,10 +55,11 @@ public struct PlannedStep: Sendable {
 
   /// The simulation of the step, to be adjusted and run.
   ///
-  /// Where a device or a link of the cluster is degraded, or ranks share uplinks that are thinner than
-  /// what they carry, every rank is simulated by itself.
+  /// Where a device or a link of the cluster is degraded, ranks share uplinks that are thinner than what
+  /// they carry, or have loads of their own, every rank is simulated by itself.
   public var simulation: StepSimulation<ClusterPricing> {
     var simulation = StepSimulation(input, pricing: pricing)
+    simulation.isExplicit = input.rankRows != nil
     guard let links = pricing.sharedLinks else { return simulation }
     simulation.isExplicit = true
     simulation.slowness = (0..<placed.plan.worldSize).map { 1 / cluster.speed(of: $0) }

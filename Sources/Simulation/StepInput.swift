@@ -20,8 +20,9 @@ public struct StepInput: Sendable {
   public var balancedRows: [ExchangeRows]
   /// Ranks of an expert group.
   public var expertRanks: Int
-  /// Rows that a real run had; nil where they follow from `load`.
-  public var recorded: RecordedRows?
+  /// The rows of every rank by itself, recorded by a real run or counted; nil where all are drawn or the
+  /// same.
+  public var rankRows: RankRows?
 
   /// Lowers the schedule and the stages of a placed plan.
   ///
@@ -72,28 +73,6 @@ public struct StepInput: Sendable {
         sent: Array(repeating: rows.sent, count: stage.exchangeCount))
     }
     expertRanks = plan.expertParallel
-  }
-}
-
-/// The rows of every expert exchange of a step, by rank of the world, as a run recorded them.
-///
-/// With them every rank has to be simulated by itself.
-public struct RecordedRows: Hashable, Sendable {
-  private struct Key: Hashable {
-    var rank: Int
-    var stage: Int
-    var microbatch: Int
-  }
-
-  private var rows: [Key: ExchangeRows] = [:]
-
-  /// Nothing recorded yet.
-  public init() {}
-
-  /// The rows of a stage's exchanges for a microbatch on a rank; nil where none were recorded.
-  public subscript(rank rank: Int, stage stage: Int, microbatch microbatch: Int) -> ExchangeRows? {
-    get { rows[Key(rank: rank, stage: stage, microbatch: microbatch)] }
-    set { rows[Key(rank: rank, stage: stage, microbatch: microbatch)] = newValue }
   }
 }
 

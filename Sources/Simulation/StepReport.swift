@@ -58,6 +58,8 @@ public struct StepReport: Hashable, Sendable {
   public var cluster: String
   public var plan: String
   public var ranks: Int
+  /// Ranks that were simulated: all of them, or one for all that do the same.
+  public var simulatedRanks: Int
   public var stepSeconds: Double
   public var split: Split
   public var splitMean: Split
@@ -116,6 +118,7 @@ extension StepReport {
     self.cluster = cluster.name
     self.plan = plan.name
     ranks = plan.worldSize
+    simulatedRanks = result.ranks.count
     stepSeconds = Double(result.step) / 1e12
     split = splits[0]
     splitMean = Split(mean: splits)
@@ -127,7 +130,9 @@ extension StepReport {
     tensor = Communication(reference.tensor)
     context = Communication(reference.context)
     let limit = Int(cluster.device.memory.size.value.bytes)
-    let memories = slowest.map { Memory($0, limit: limit) }
+    let memories = slowest.indices.map { position in
+      Memory(Self.fullest(positions[position] ?? []), limit: limit)
+    }
     memory = memories.max { $0.peak < $1.peak } ?? memories[0]
     stages = slowest.indices.map { position in
       let held = placed.schedule.placement.stages(ofRank: position)
@@ -140,8 +145,8 @@ extension StepReport {
     flopsPerTokenCausal = Double(architecture.trainingFlops(sequence: length, causal: true).total)
     flopsPerTokenNonCausal = Double(
       architecture.trainingFlops(sequence: length, causal: false).total)
-    let perPosition = slowest.reduce(0) { $0 + $1.causalFLOPs }
-    hardwareFLOPsCausal = perPosition * Double(plan.worldSize) / Double(slowest.count)
+    let simulated = result.ranks.reduce(0) { $0 + $1.causalFLOPs }
+    hardwareFLOPsCausal = simulated * Double(plan.worldSize) / Double(result.ranks.count)
     peakFLOPs = cluster.device.peak(.bf16)?.value ?? cluster.device.peak(.fp16)?.value ?? 1
     operations = result.operations * plan.worldSize / result.ranks.count
     walkedOperations = result.walkedOperations
@@ -151,6 +156,12 @@ extension StepReport {
     var slowest = ranks[0]
     for rank in ranks where rank.split.bubble < slowest.split.bubble { slowest = rank }
     return slowest
+  }
+
+  private static func fullest(_ ranks: [RankResult]) -> RankResult {
+    var fullest = ranks[0]
+    for rank in ranks where rank.memory.peak > fullest.memory.peak { fullest = rank }
+    return fullest
   }
 
   /// What a stage holds, in few words: `embedding, 3 dense, 1 mixture`.

@@ -92,13 +92,7 @@ final class RankAssignment {
   }
 
   /// The number of a unit among layers and prediction modules.
-  func layer(of unit: Unit) -> Int {
-    switch unit {
-    case .layer(let index): index
-    case .multiTokenPrediction(let depth): architecture.layerCount + depth
-    case .embedding, .head: -1
-    }
-  }
+  func layer(of unit: Unit) -> Int { architecture.layerNumber(of: unit) ?? -1 }
 
   var directions: Int { plan.isBidirectional ? 2 : 1 }
 

@@ -1,4 +1,5 @@
 import Clusters
+import Documents
 import Foundation
 import Models
 import Plans
@@ -96,8 +97,8 @@ import Testing
     let architecture = try Architecture.named("deepseek-v3")
     let cluster = try Cluster.named("h800-2048")
     var plan = try Plan.named("deepseek-v3")
-    plan.expertLoad = .counts(file: "counts.json")
-    #expect(throws: PlanError.self) {
+    plan.expertLoad = .counts(file: "/nowhere/counts.csv")
+    #expect(throws: ConfigurationError.self) {
       _ = try PlannedStep(architecture: architecture, cluster: cluster, plan: plan)
     }
     plan.expertLoad = .balanced

@@ -56,8 +56,7 @@
       guard communicator.rank == 0 else { return }
       let placed = try plan.validated(for: architecture, on: .ranks(plan.worldSize))
       var input = try StepInput(placed, rows: (received: 0, routed: 0, sent: 0))
-      let recorded = Self.recorded(rows, input)
-      input.recorded = recorded
+      input.rankRows = Self.recorded(rows, input)
       var simulation = StepSimulation(input, pricing: NoTime())
       simulation.isExplicit = true
       simulation.keepsSpans = true
@@ -133,8 +132,8 @@
 
     private static let exchangeNumbers = 8
 
-    private static func recorded(_ numbers: [Int], _ input: StepInput) -> RecordedRows {
-      var recorded = RecordedRows()
+    private static func recorded(_ numbers: [Int], _ input: StepInput) -> RankRows {
+      var recorded = RankRows()
       for start in stride(from: 0, to: numbers.count, by: exchangeNumbers) {
         let part = Array(numbers[start..<start + exchangeNumbers])
         let (rank, stage, microbatch, exchange) = (part[0], part[1], part[2], part[3])

@@ -1,0 +1,136 @@
+import Clusters
+import Foundation
+import Models
+import Plans
+import Testing
+
+@testable import Simulation
+
+/// Counted expert loads: 8 experts in 32 layers over 4 ranks, two pipeline positions.
+@Suite struct ExpertCountsTests {
+  static let text = """
+    data-parallel: 8
+    pipeline-parallel: 2
+    expert-parallel: 4
+    global-batch: 32
+    sequence-length: 2048
+    schedule: 1f1b
+    send-mode: eager
+    zero-stage: 1
+    communication-sms: 20
+    """
+
+  /// The step with every layer's tokens spread like this; balanced without counts.
+  static func step(_ counts: [Int]?) throws -> PlannedStep {
+    var plan = try Plan.read(.init(text: text, name: "plan"), name: "plan")
+    let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).csv")
+    defer { try? FileManager.default.removeItem(at: path) }
+    if let counts {
+      var lines = ["layer,expert,tokens"]
+      for layer in 0..<32 {
+        lines += counts.enumerated().map { "\(layer),\($0),\($1)" }
+      }
+      try lines.joined(separator: "\n").write(to: path, atomically: true, encoding: .utf8)
+      plan.expertLoad = .counts(file: path.path)
+    }
+    return try PlannedStep(
+      architecture: .named("mixtral-8x7b"), cluster: .named("h800-2048"), plan: plan)
+  }
+
+  @Test func equalCountsAreBalanced() throws {
+    let balanced = try Self.step(nil).simulation.run()
+    let simulation = try Self.step(Array(repeating: 900, count: 8)).simulation
+    #expect(simulation.isExplicit)
+    let counted = simulation.run()
+    #expect(counted.ranks.count == 16)
+    #expect(counted.step == balanced.step)
+    for rank in counted.ranks {
+      #expect(rank.split == balanced.ranks[rank.position].split)
+      #expect(rank.memory == balanced.ranks[rank.position].memory)
+      #expect(rank.flops == balanced.ranks[rank.position].flops)
+    }
+  }
+
+  /// The hotter an expert, the slower the step; the other ranks wait for its rank, in exchanges, and its
+  /// rank is the fullest.
+  @Test func aHotExpertHoldsUpTheOthers() throws {
+    var last = try Self.step(nil).report().stepSeconds
+    for heat in [2, 3, 5] {
+      let step = try Self.step([1, 1, 1, 1, 1, heat, 1, 1].map { $0 * 100 })
+      let result = step.simulation.run()
+      #expect(Double(result.step) / 1e12 > last)
+      last = Double(result.step) / 1e12
+      let first = result.ranks.filter { $0.position == 0 && $0.replica < 4 }
+      // Experts 4 and 5 lie on the third rank of four.
+      let hot = first[2]
+      for cold in first where cold.replica != 2 {
+        #expect(cold.expert.waiting > 2 * hot.expert.waiting)
+        #expect(cold.busy < hot.busy && cold.flops < hot.flops)
+        #expect(cold.memory.peak < hot.memory.peak)
+      }
+      let report = StepReport(result, placed: step.placed, cluster: step.cluster)
+      #expect(report.stages[0].memory.peak == hot.memory.peak)
+    }
+  }
+
+  /// However tokens spread, the step is never faster than the balanced one, and all products together
+  /// do the same work.
+  @Test func noLoadIsFasterThanTheBalancedOne() throws {
+    let balanced = try Self.step(nil).simulation.run()
+    var generator = SplitMix64(seed: 3)
+    for _ in 0..<4 {
+      let counts = (0..<8).map { _ in 200 + Int(generator.next() % 200) }
+      let counted = try Self.step(counts).simulation.run()
+      #expect(counted.step >= balanced.step, "\(counts)")
+      let work = counted.ranks.reduce(0) { $0 + $1.flops }
+      #expect(work == 8 * balanced.ranks.reduce(0) { $0 + $1.flops }, "\(counts)")
+    }
+  }
+
+  @Test func theOrderOfExpertsOnARankChangesNothing() throws {
+    let first = try Self.step([1, 4, 2, 3, 3, 2, 1, 4]).simulation.run()
+    let second = try Self.step([4, 1, 3, 2, 2, 3, 4, 1]).simulation.run()
+    #expect(first.ranks == second.ranks)
+    // Another rank is loaded: the step is that of another group, though its ranks are permuted.
+    let moved = try Self.step([2, 3, 1, 4, 3, 2, 1, 4]).simulation.run()
+    #expect(moved.ranks != first.ranks)
+  }
+
+  /// Replayed actions with their own rows are the walked ones, and most are replayed.
+  @Test func countedActionsReplay() throws {
+    var simulation = try Self.step([1, 4, 2, 3, 3, 2, 1, 4]).simulation
+    let replayed = simulation.run()
+    simulation.replays = false
+    let walked = simulation.run()
+    #expect(replayed.ranks == walked.ranks)
+    #expect(replayed.walkedOperations * 4 < walked.walkedOperations)
+  }
+
+  /// Rows of an exchange: what is routed is what the tokens chose, what is sent is received, and a token
+  /// comes to a rank at most once.
+  @Test func rowsAreConserved() {
+    var generator = SplitMix64(seed: 5)
+    let mixture = Mixture(routedExperts: 16, expertsPerToken: 4, expertWidth: 8)
+    for places in [2, 4, 8, 16] {
+      for _ in 0..<50 {
+        var counts = (0..<16).map { _ in Int(generator.next() % 1_000) }
+        // No expert has more than a quarter.
+        while let most = counts.max(), most * 4 > counts.reduce(0, +) {
+          counts = counts.map { $0 + 100 }
+        }
+        let load = ExchangeLoad(
+          counts: counts, mixture, places: places, balanced: (received: 130, routed: 400, sent: 130)
+        )
+        #expect(load.routed.reduce(0, +) == 400 * places)
+        #expect(load.sent.reduce(0, +) == load.received.reduce(0, +))
+        for (received, routed) in zip(load.received, load.routed) {
+          #expect(received <= routed && received <= 100 * places)
+          #expect(received * min(4, 16 / places) >= routed)
+        }
+      }
+    }
+    #expect(apportion(10, by: [1, 1, 1]) == [4, 3, 3])
+    #expect(apportion(7, by: [0, 2, 5]) == [0, 2, 5])
+    #expect(apportion(Int.max / 4, by: [3, 1]).reduce(0, +) == Int.max / 4)
+  }
+}
