@@ -67,6 +67,7 @@ extension Plan {
       case .dense(let width, _, _):
         try check(key, tensorParallel, divides: "the feed-forward width", width)
       case .mixture(let mixture):
+        guard expertTensorParallel == 1 || sequenceParallel else { throw .expertTensorAlone }
         try check(
           "expert-tensor-parallel", expertTensorParallel, divides: "the width of an expert",
           mixture.expertWidth)

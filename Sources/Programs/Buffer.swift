@@ -14,10 +14,21 @@ public enum Rows: Hashable, Sendable {
   /// The tokens that a rank receives in an expert exchange, each once per source rank; known when the
   /// exchange of counts has been waited for.
   case received(exchange: Int)
-  /// The rows that the local experts compute: a received token once per local expert that it chose.
+  /// The rows that the local experts compute: a token once per local expert that it chose.
   case routed(exchange: Int)
   /// The copies of this rank's own tokens that it sends, one per destination rank.
   case sent(exchange: Int)
+  /// What so many ranks that hold slices of the same experts receive together, each as much as this one.
+  case gathered(exchange: Int, ranks: Int)
+
+  /// The rows of a group of ranks that have as many each.
+  func times(_ ranks: Int) -> Rows {
+    switch self {
+    case .fixed(let count): .fixed(count * ranks)
+    case .received(let exchange): .gathered(exchange: exchange, ranks: ranks)
+    default: preconditionFailure("Only tokens are gathered.")
+    }
+  }
 }
 
 /// What a rank keeps in memory for a stage, a microbatch or one action.

@@ -25,6 +25,8 @@ extension Emission {
     case .splitHeads, .rotate, .splitLatent, .assembleLatent: backwardSplits(node)
     case .attention: backwardAttention(node, index)
     case .route, .dispatch, .combine, .permute, .unpermute: backwardExperts(node)
+    case .gatherTokens: backwardGatherTokens(node)
+    case .scatterTokens: backwardScatterTokens(node)
     case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext:
       backwardCollective(node)
     case .cache, .absorbLatent, .expandLatent, .headScores:
@@ -117,7 +119,9 @@ extension Emission {
   private func exchange(of rows: Rows) -> Int? {
     switch rows {
     case .fixed: nil
-    case .received(let exchange), .routed(let exchange), .sent(let exchange): exchange
+    case .received(let exchange), .routed(let exchange), .sent(let exchange),
+      .gathered(let exchange, _):
+      exchange
     }
   }
 

@@ -214,11 +214,51 @@ extension Emission {
     _ stream: Stream
   ) {
     let fresh = gradientBuffer(node.inputs[0])
+    exchangeGradient(
+      kind, outputs: [fresh], inputs: [out], stream: stream, bytesPerRow: bytes, rows: rows)
+    contribute(fresh, to: node.inputs[0])
+  }
+
+  /// Starts a gradient's exchange and puts the weight products that it may hide behind it.
+  private func exchangeGradient(
+    _ kind: TransferKind, outputs: [BufferID], inputs: [BufferID], stream: Stream,
+    bytesPerRow: Int, rows: Rows
+  ) {
     start(
-      kind, outputs: [fresh], inputs: [out], stream: stream, bytesPerRow: bytes, rows: rows,
-      .backwardInput)
-    if stream == .tensor, !lowering.setting.overlapsTensorExchange { waitFor([fresh]) }
+      kind, outputs: outputs, inputs: inputs, stream: stream, bytesPerRow: bytesPerRow,
+      rows: rows, .backwardInput)
+    if stream == .tensor, !lowering.setting.overlapsTensorExchange { waitFor(outputs) }
     flushWeights()
+  }
+
+  // MARK: Expert-tensor parallelism
+
+  /// The gradients of gathered tokens are summed over the slices of their experts, and so are those of
+  /// their weights.
+  func backwardGatherTokens(_ node: Node) {
+    let (out, weights) = (gradient(node.outputs[0]), gradient(node.outputs[1]))
+    let source = value(node.inputs[0])
+    let chosen = value(node.inputs[1]).columns / 2
+    let fresh = gradientBuffer(node.inputs[0])
+    let weightsBack = lowering.temporary("weight gradients, summed", source.rows, chosen, .float32)
+    let bytes =
+      recipe.activation.bytes(columns: source.columns) + Format.float32.bytes(columns: chosen)
+    exchangeGradient(
+      .reduceScatter(.expertTensor), outputs: [fresh, weightsBack], inputs: [out, weights],
+      stream: .tensor, bytesPerRow: bytes, rows: value(node.outputs[0]).rows)
+    contribute(fresh, to: node.inputs[0])
+    gradients[node.inputs[1].index] = weightsBack
+  }
+
+  /// Every slice of an expert needs the gradients of all tokens, in the format in which they arrived.
+  func backwardScatterTokens(_ node: Node) {
+    let out = gradient(node.outputs[0])
+    let shape = value(node.outputs[0])
+    let format = lowering.buffers[Int(out.index)].format
+    let fresh = lowering.like(node.inputs[0], " gradient", format: format)
+    exchangeGradient(
+      .allGather(.expertTensor), outputs: [fresh], inputs: [out], stream: .tensor,
+      bytesPerRow: format.bytes(columns: shape.columns), rows: shape.rows)
     contribute(fresh, to: node.inputs[0])
   }
 }

@@ -30,7 +30,9 @@ extension Emission {
           fused: lowering.setting.fusedLoss, .forward),
         outputs: [outputBuffer(node.outputs[0])] + outputAuxiliaries(index), inputs: inputs,
         .forward)
-    case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext:
+    case .gatherTokens: forwardGatherTokens(node)
+    case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext,
+      .scatterTokens:
       forwardCollective(node)
     }
   }
@@ -365,11 +367,24 @@ extension Emission {
       collective(.allGather(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
     case .scatterSequence:
       collective(.reduceScatter(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
+    case .scatterTokens:
+      collective(.reduceScatter(.expertTensor), node.outputs[0], input, bytes, shape.rows, .tensor)
     case .reduceFromTensor:
       collective(.allReduce(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
     default:
       collective(.allGather(.context), node.outputs[0], input, bytes, shape.rows, .context)
     }
+  }
+
+  /// Tokens and their routing travel together.
+  private func forwardGatherTokens(_ node: Node) {
+    let bytes = node.inputs.reduce(0) {
+      $0 + value($1).format.bytes(columns: value($1).columns)
+    }
+    start(
+      .allGather(.expertTensor), outputs: node.outputs.map(outputBuffer),
+      inputs: node.inputs.map(need), stream: .tensor, bytesPerRow: bytes,
+      rows: value(node.inputs[0]).rows, .forward)
   }
 
   private func collective(

@@ -66,6 +66,11 @@ struct Node {
     case copyToTensor
     /// …and the all-reduce whose gradient is the identity.
     case reduceFromTensor
+    /// Expert-tensor parallelism: the tokens of all ranks that hold slices of the same experts, with their
+    /// routing…
+    case gatherTokens
+    /// …and the sums over the slices, scattered back to the ranks of the tokens.
+    case scatterTokens
     /// Context parallelism: keys and values of the whole sequence.
     case gatherContext
   }

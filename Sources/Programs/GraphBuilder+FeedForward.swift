@@ -61,7 +61,7 @@ extension GraphBuilder {
       [
         ("routing", rows, 2 * mixture.expertsPerToken), ("scores", rows, mixture.routedExperts),
       ], format: .float32, parameters: bias)[0]
-    let (permuted, arrived, receivedRows) = permutedRows(normed, routing, exchange, mixture)
+    let (permuted, arrived) = permutedRows(normed, routing, exchange, mixture)
     var terms = [stream]
     if mixture.sharedExperts > 0 {
       terms.append(
@@ -69,8 +69,12 @@ extension GraphBuilder {
           normed, [.sharedGate, .sharedUp], .sharedDown, width: mixture.sharedWidth,
           name: "shared "))
     }
-    let experts = expertBlock(permuted, arrived, exchange, mixture, receivedRows)
+    var experts = expertBlock(permuted, arrived, exchange, mixture)
     phase = .combine
+    if setting.expertTensor > 1 {
+      experts = node(
+        .scatterTokens, [experts], ("experts' sum, scattered", receivedRows(exchange), hidden))
+    }
     let combined =
       setting.expert > 1
       ? node(.combine(exchange: exchange), [experts, routing], ("combined", rows, hidden))
@@ -79,10 +83,15 @@ extension GraphBuilder {
     return node(.add, terms, ("mixture residual", rows, hidden))
   }
 
+  /// The tokens that come to this rank for its experts.
+  private func receivedRows(_ exchange: Int) -> Rows {
+    setting.expert > 1 ? .received(exchange: exchange) : rows
+  }
+
   /// The rows of the local experts in their order, and the routing of the tokens that they came from.
   private mutating func permutedRows(
     _ input: ValueID, _ routing: ValueID, _ exchange: Int, _ mixture: Mixture
-  ) -> (permuted: ValueID, routing: ValueID, received: Rows) {
+  ) -> (permuted: ValueID, routing: ValueID) {
     var source = input
     var arrived = routing
     if setting.expert > 1 {
@@ -103,36 +112,58 @@ extension GraphBuilder {
       graph.values[outputs[1].index].keptFormat = .float32
       (source, arrived) = (outputs[0], outputs[1])
     }
+    if setting.expertTensor > 1 {
+      (source, arrived) = gatheredTokens(source, arrived, receivedRows(exchange))
+    }
     phase = .feedForward
     let permuted = node(
       .permute(exchange: exchange), [source, arrived],
       ("permuted", .routed(exchange: exchange), hidden), format: recipe.dispatch)
-    return (permuted, arrived, graph.values[source.index].rows)
+    return (permuted, arrived)
+  }
+
+  /// The tokens of all ranks that hold slices of the same experts, with their routing.
+  private mutating func gatheredTokens(
+    _ source: ValueID, _ routing: ValueID, _ rows: Rows
+  ) -> (ValueID, ValueID) {
+    phase = .dispatch
+    let all = rows.times(setting.expertTensor)
+    let outputs = nodes(
+      .gatherTokens, [source, routing],
+      [
+        ("tokens, gathered", all, hidden),
+        ("routing, gathered", all, graph.values[routing.index].columns),
+      ])
+    for (output, input) in zip(outputs, [source, routing]) {
+      graph.values[output.index].format = graph.values[input.index].format
+      graph.values[output.index].keptFormat = graph.values[input.index].keptFormat
+    }
+    return (outputs[0], outputs[1])
   }
 
   /// The experts' products over their rows, summed per received token.
   private mutating func expertBlock(
-    _ permuted: ValueID, _ routing: ValueID, _ exchange: Int, _ mixture: Mixture,
-    _ receivedRows: Rows
+    _ permuted: ValueID, _ routing: ValueID, _ exchange: Int, _ mixture: Mixture
   ) -> ValueID {
     let routed = Rows.routed(exchange: exchange)
     let local = mixture.routedExperts / setting.expert
+    let width = mixture.expertWidth / setting.expertTensor
     let gateUp = parameter(
-      [.expertGate, .expertUp], local * 2 * mixture.expertWidth, hidden, isExpert: true)
+      [.expertGate, .expertUp], local * 2 * width, hidden, isExpert: true)
     let up = node(
       .groupedLinear(exchange: exchange, experts: local), [permuted, routing],
-      ("experts' gate and up", routed, 2 * mixture.expertWidth), kept: recipe.gatedUnitInput,
+      ("experts' gate and up", routed, 2 * width), kept: recipe.gatedUnitInput,
       parameters: [gateUp])
     let active = node(
       .gatedUnit(weighted: true), [up, routing],
-      ("experts' gated", routed, mixture.expertWidth),
+      ("experts' gated", routed, width),
       isRecomputed: setting.recomputation.includes(.swiGLU))
-    let down = parameter(
-      [.expertDown], local * hidden, mixture.expertWidth, isExpert: true)
+    let down = parameter([.expertDown], local * hidden, width, isExpert: true)
     let out = node(
       .groupedLinear(exchange: exchange, experts: local), [active, routing],
       ("experts' down", routed, hidden), parameters: [down])
     return node(
-      .unpermute(exchange: exchange), [out, routing], ("experts' sum", receivedRows, hidden))
+      .unpermute(exchange: exchange), [out, routing],
+      ("experts' sum", graph.values[routing.index].rows, hidden))
   }
 }

@@ -35,6 +35,8 @@ public struct LoweringSetting: Hashable, Sendable {
   public var tensor: Int
   public var context: Int
   public var expert: Int
+  /// Tensor parallelism inside an expert.
+  public var expertTensor: Int
   /// With tensor parallelism, norms and residuals are sharded along the sequence.
   public var sequenceParallel: Bool
   public var recipe: Recipe
@@ -66,7 +68,7 @@ public struct LoweringSetting: Hashable, Sendable {
 
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
-    sequenceParallel: Bool = false, recipe: Recipe = .float32,
+    expertTensor: Int = 1, sequenceParallel: Bool = false, recipe: Recipe = .float32,
     recomputation: Recomputation = .none, fusedAttention: Bool = true, fusedHead: Bool = true,
     fusedLoss: Bool = true, dropout: Bool = false, overlapsTensorExchange: Bool = true,
     zeroStage: Int = 1, gradientCopies: Int = 1, expertCopies: Int = 1
@@ -76,6 +78,7 @@ public struct LoweringSetting: Hashable, Sendable {
     self.tensor = tensor
     self.context = context
     self.expert = expert
+    self.expertTensor = expertTensor
     self.sequenceParallel = sequenceParallel
     self.recipe = recipe
     self.recomputation = recomputation
@@ -105,12 +108,15 @@ extension LoweringSetting {
     self.init(
       sequences: plan.microbatchSize, sequenceLength: plan.sequenceLength,
       tensor: plan.tensorParallel, context: plan.contextParallel, expert: plan.expertParallel,
-      sequenceParallel: plan.sequenceParallel, recipe: Recipe(plan.precision),
+      expertTensor: plan.expertTensorParallel, sequenceParallel: plan.sequenceParallel,
+      recipe: Recipe(plan.precision),
       recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
       fusedHead: plan.fusedHead ?? (plan.precision.linearOperands == .float32),
       fusedLoss: plan.fusedLoss, dropout: plan.dropout,
       overlapsTensorExchange: plan.overlap.tensorExchange, zeroStage: plan.zeroStage.rawValue,
-      gradientCopies: replicas, expertCopies: replicas / plan.expertParallel)
+      gradientCopies: replicas,
+      expertCopies: replicas * plan.tensorParallel
+        / (plan.expertParallel * plan.expertTensorParallel))
     lanes = GradientLanes(plan).count
   }
 

@@ -63,6 +63,8 @@ public enum TransferKind: Hashable, Sendable {
   /// The ranks that take part in a collective.
   public enum Group: UInt8, Hashable, Sendable {
     case tensor, context
+    /// The tensor ranks that hold slices of the same experts.
+    case expertTensor
     /// All copies of the tensors that only this stage uses, experts apart.
     case gradient
     /// All copies of an expert.

@@ -53,6 +53,7 @@ extension Matmul {
       case .received: "received"
       case .routed: "routed"
       case .sent: "sent"
+      case .gathered: "gathered"
       }
     return "\(rows) x \(n) x \(k)"
   }

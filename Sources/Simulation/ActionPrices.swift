@@ -115,7 +115,9 @@ extension Rows {
   var exchange: Int? {
     switch self {
     case .fixed: nil
-    case .received(let exchange), .routed(let exchange), .sent(let exchange): exchange
+    case .received(let exchange), .routed(let exchange), .sent(let exchange),
+      .gathered(let exchange, _):
+      exchange
     }
   }
 
@@ -123,7 +125,7 @@ extension Rows {
   var onFirstExchange: Rows {
     switch self {
     case .fixed: self
-    case .received: .received(exchange: 0)
+    case .received, .gathered: .received(exchange: 0)
     case .routed: .routed(exchange: 0)
     case .sent: .sent(exchange: 0)
     }

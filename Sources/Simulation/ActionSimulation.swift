@@ -214,8 +214,10 @@ private struct ActionBackend: Backend {
       started.payload = picoseconds(price.payload * max(rank.slowness, rank.linkSlowness))
       started.adapterShare = price.adapterShare
     case .allGather, .reduceScatter, .allReduce:
+      var known = work
+      if work.rows.exchange != nil { known.rows = .fixed(rows(instance)(work.rows)) }
       started.payload = picoseconds(
-        template.pricing.seconds(ofCollective: work, stage: Int(instance.stage))
+        template.pricing.seconds(ofCollective: known, stage: Int(instance.stage))
           * rank.linkSlowness)
     }
     started.previous = last[slot]

@@ -56,13 +56,14 @@ public struct ClusterPricing: Pricing {
         plan.expertParallel, max(1, cluster.node.devices.value / plan.tensorParallel)))
   }
 
-  /// The rows of one exchange where every rank receives the same.
+  /// The rows of one exchange where every rank receives the same; those of experts are the rows of all
+  /// ranks that hold slices of them.
   public func balancedRows(_ architecture: Architecture) -> (received: Int, routed: Int, sent: Int)
   {
     let chosen = architecture.feedForwards.compactMap(\.mixture).first?.expertsPerToken ?? 1
     let rows = plan.sequenceParallel ? tokens / plan.tensorParallel : tokens
     let copies = Int((Double(rows) * (reach?.ranks ?? 1)).rounded())
-    return (copies, rows * chosen, copies)
+    return (copies, rows * chosen * plan.expertTensorParallel, copies)
   }
 
   public func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
@@ -149,11 +150,18 @@ public struct ClusterPricing: Pricing {
       return CollectiveGroup(
         ranks: replicas * directions,
         ranksPerNode: max(1, min(replicas, perNode / plan.tensorParallel)))
-    case .expertGradient:
-      let stride = plan.tensorParallel * plan.contextParallel * plan.expertParallel
+    case .expertTensor:
       return CollectiveGroup(
-        ranks: replicas * directions / plan.expertParallel,
-        ranksPerNode: max(1, perNode / stride))
+        ranks: plan.expertTensorParallel, ranksPerNode: min(plan.expertTensorParallel, perNode))
+    case .expertGradient:
+      // Consecutive ranks work on one sequence; those of one slice are copies of each other, and so
+      // are those an expert group further.
+      let block = plan.tensorParallel * plan.contextParallel
+      return CollectiveGroup(
+        ranks: replicas * directions * plan.tensorParallel
+          / (plan.expertParallel * plan.expertTensorParallel),
+        ranksPerNode: max(1, min(perNode, block) / plan.expertTensorParallel)
+          * max(1, perNode / (block * plan.expertParallel)))
     case .world:
       return CollectiveGroup(ranks: plan.worldSize, ranksPerNode: min(plan.worldSize, perNode))
     }

@@ -83,9 +83,11 @@ struct CollectiveBook {
 
   private func part(of replica: Int, _ group: TransferKind.Group) -> Int {
     guard replicas > 1 else { return 0 }
-    let tensor = input.plan.tensorParallel
-    let expert = tensor * input.plan.contextParallel * input.plan.expertParallel
-    return group == .expertGradient ? replica % expert : replica % tensor
+    let plan = input.plan
+    guard group == .expertGradient else { return replica % plan.tensorParallel }
+    let data = replica / (plan.tensorParallel * plan.contextParallel)
+    return data % plan.expertParallel * plan.expertTensorParallel
+      + replica % plan.expertTensorParallel
   }
 
   private func order(_ stage: Int, _ number: Int) -> [Int] {

@@ -19,6 +19,7 @@ public struct ExchangeRows: Hashable, Sendable {
     case .received(let exchange): received[exchange]
     case .routed(let exchange): routed[exchange]
     case .sent(let exchange): sent[exchange]
+    case .gathered(let exchange, let ranks): received[exchange] * ranks
     }
   }
 }
@@ -70,7 +71,7 @@ public protocol Pricing: Sendable {
   /// Dispatch, combine and their gradients.
   func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice
-  /// A collective within a group of ranks, of the stage with this number.
+  /// A collective within a group of ranks, of the stage with this number; its rows are fixed ones.
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double
   /// The same collective for one rank of the world, whose links are slower than described by a factor.
   func seconds(ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: Double)

@@ -21,7 +21,7 @@ public struct PlannedStep: Sendable {
     placed = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
       multiprocessors: cluster.device.multiprocessors.value, costs: costs)
-    try Self.checkSimulated(plan, of: architecture, on: cluster)
+    try Self.checkSimulated(plan, on: cluster)
     self.cluster = cluster
     pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
     let rows = pricing.balancedRows(architecture)
@@ -38,18 +38,12 @@ public struct PlannedStep: Sendable {
 
   /// Refuses what would otherwise be simulated as something else.
   private static func checkSimulated(
-    _ plan: Plan, of architecture: Architecture, on cluster: Cluster
+    _ plan: Plan, on cluster: Cluster
   ) throws(PlanError) {
     if plan.precision.linearOperands == .e4m3, cluster.device.peak(.fp8) == nil {
       throw .cannotSimulate(
         key: "precision", value: plan.precision.name,
         rule: "needs FP8 products, which \(cluster.device.name) does not have")
-    }
-    let hasExperts = architecture.feedForwards.contains { $0.mixture != nil }
-    if hasExperts, plan.expertTensorParallel > 1 {
-      throw .cannotSimulate(
-        key: "expert-tensor-parallel", value: "\(plan.expertTensorParallel)",
-        rule: "cannot be simulated yet: experts are whole on each rank, so give 1")
     }
   }
 

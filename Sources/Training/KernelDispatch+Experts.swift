@@ -59,7 +59,9 @@ extension RankBackend {
 
   private func exchange(of rows: Rows) -> Int {
     switch rows {
-    case .received(let exchange), .routed(let exchange), .sent(let exchange): exchange
+    case .received(let exchange), .routed(let exchange), .sent(let exchange),
+      .gathered(let exchange, _):
+      exchange
     case .fixed: preconditionFailure("Rows of experts follow from an exchange.")
     }
   }

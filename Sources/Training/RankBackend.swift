@@ -155,6 +155,7 @@ final class RankBackend: Backend {
     case .received(let exchange): counts(exchange, instance).receivedRows
     case .routed(let exchange): counts(exchange, instance).routedRows
     case .sent(let exchange): counts(exchange, instance).sentRows
+    case .gathered(let exchange, let ranks): counts(exchange, instance).receivedRows * ranks
     }
   }
 

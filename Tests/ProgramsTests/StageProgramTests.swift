@@ -87,7 +87,8 @@ struct Bookkeeper {
     switch rows {
     case .fixed(let count): count
     case .received, .sent: setting.residualRows
-    case .routed: 2 * setting.residualRows
+    case .routed: 2 * setting.residualRows * setting.expertTensor
+    case .gathered(_, let ranks): setting.residualRows * ranks
     }
   }
 
@@ -99,13 +100,15 @@ struct Bookkeeper {
     ]
     for recipe in [Recipe.float32, .bfloat16, .deepSeekFloat8] {
       for recomputation in recomputations {
-        for (tensor, expert, sequenceParallel, zero) in [
-          (1, 1, false, 1), (1, 2, false, 3), (2, 1, true, 2), (2, 2, false, 0),
+        for (tensor, expert, expertTensor, sequenceParallel, zero) in [
+          (1, 1, 1, false, 1), (1, 2, 1, false, 3), (2, 1, 1, true, 2), (2, 2, 1, false, 0),
+          (2, 1, 2, true, 1), (2, 2, 2, true, 3),
         ] {
           list.append(
             LoweringSetting(
               sequences: 2, sequenceLength: 8, tensor: tensor, expert: expert,
-              sequenceParallel: sequenceParallel, recipe: recipe, recomputation: recomputation,
+              expertTensor: expertTensor, sequenceParallel: sequenceParallel, recipe: recipe,
+              recomputation: recomputation,
               fusedAttention: recomputation != .selective,
               dropout: recomputation == .selective, zeroStage: zero, gradientCopies: 4,
               expertCopies: 4 / expert))

@@ -49,6 +49,7 @@ struct Books: Backend {
     case .received(let exchange): return counts(exchange)?.received.reduce(0, +) ?? -1
     case .routed(let exchange): return counts(exchange)?.routed.reduce(0, +) ?? -1
     case .sent(let exchange): return counts(exchange)?.sent.reduce(0, +) ?? -1
+    case .gathered: return -1
     }
   }
 
