@@ -129,6 +129,8 @@ public struct StepFigures: Encodable, Sendable {
   public var cluster: String
   public var plan: String
   public var ranks: Int
+  /// Ranks that were simulated, one for all that do the same or every one.
+  public var simulatedRanks: Int
   public var degrees: Degrees
   public var stepSeconds: Double
   public var splitSeconds: Split
@@ -156,10 +158,11 @@ public struct StepFigures: Encodable, Sendable {
   let isBidirectional: Bool
 
   private enum CodingKeys: String, CodingKey {
-    case model, cluster, plan, ranks, degrees, stepSeconds, splitSeconds, splitSecondsMean
-    case splitSecondsByPosition, tokensPerStep, tokensPerSecond, tokensPerSecondPerGpu
-    case tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens, usDollarsPerGpuHour
-    case usDollarsPerTrillionTokens, budget, communicationSeconds, memoryBytes, fullestPosition
+    case model, cluster, plan, ranks, simulatedRanks, degrees, stepSeconds, splitSeconds
+    case splitSecondsMean, splitSecondsByPosition, tokensPerStep, tokensPerSecond
+    case tokensPerSecondPerGpu, tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens
+    case usDollarsPerGpuHour, usDollarsPerTrillionTokens, budget, communicationSeconds, memoryBytes,
+      fullestPosition
     case fits, stages, operations, assumptions
   }
 
@@ -177,6 +180,7 @@ public struct StepFigures: Encodable, Sendable {
     cluster = report.cluster
     self.plan = report.plan
     ranks = report.ranks
+    simulatedRanks = report.simulatedRanks
     let mesh = plan.tensorParallel * plan.pipelineParallel * plan.contextParallel
     degrees = Degrees(
       dp: report.ranks / mesh, tp: plan.tensorParallel, pp: plan.pipelineParallel,

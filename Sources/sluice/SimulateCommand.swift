@@ -14,6 +14,8 @@ struct SimulateCommand: ParsableCommand {
       Example:
         sluice simulate
         sluice simulate --set plan.expert-load=balanced --tokens 14.8T
+        sluice simulate --set 'plan.expert-load={counts: runs/mine/metrics.jsonl}'
+        sluice simulate --set 'cluster.degraded=[{what: device, rank: 3, share: 0.8}]'
         sluice simulate --model llama-3.1-70b --plan mine.yaml --trace step.json
       """)
 
@@ -25,6 +27,13 @@ struct SimulateCommand: ParsableCommand {
   var plan = "deepseek-v3"
 
   @OptionGroup var money: MoneyOptions
+
+  @Flag(
+    help: """
+      Simulate every rank by itself, not one for all that do the same. Where nothing differs, the step is
+      the same; where a device or a link is degraded or counts give the expert load, it is done anyway.
+      """)
+  var allRanks = false
 
   @Flag(help: "Print all figures as JSON.")
   var json = false
@@ -47,6 +56,7 @@ struct SimulateCommand: ParsableCommand {
     let step = try place.scene(plan: plan).step()
     var simulation = step.simulation
     simulation.keepsSpans = trace != nil
+    if allRanks { simulation.isExplicit = true }
     let result = simulation.run()
     let report = StepReport(result, placed: step.placed, cluster: step.cluster)
     if let trace { try write(result, of: step, to: trace) }

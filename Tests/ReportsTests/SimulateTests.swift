@@ -77,6 +77,48 @@ import Testing
     for line in lines { #expect(line.count <= 100, "\(line)") }
   }
 
+  /// All ranks one by one come to the step of one rank for all that do the same; a slow device does not.
+  @Test func everyRankByItself() throws {
+    let place =
+      "simulate --json --model megatron-7.5b --plan megatron-sc21-7.5b --cluster a100-selene"
+    let folded = try CommandTests.json(place)
+    let all = try CommandTests.json(place + " --all-ranks")
+    let slow = try CommandTests.json(
+      place + " --set cluster.degraded=[{\"what\":\"device\",\"rank\":17,\"share\":0.5}]")
+    #expect(folded["simulated_ranks"] as? Int == 1 && all["simulated_ranks"] as? Int == 128)
+    #expect(slow["simulated_ranks"] as? Int == 128)
+    for key in ["step_seconds", "hfu", "split_seconds_by_position", "stages", "operations"] {
+      #expect((folded[key] as? NSObject) == (all[key] as? NSObject), "\(key)")
+    }
+    let times = try [folded, slow].map { try #require($0["step_seconds"] as? Double) }
+    #expect(times[1] > 1.2 * times[0])
+  }
+
+  /// Counts of tokens by expert are read from metrics and from a table; what is wrong is named by line.
+  @Test func countsOfExperts() throws {
+    let scratch = try Scratch()
+    func simulate(_ text: String, _ name: String) throws -> Command {
+      try Command.run([
+        "simulate", "--json", "--model", "mixtral-8x7b", "--plan", scratch.file("plan.yaml"),
+        "--set", "plan.expert-load={counts: \(try scratch.write(text, name))}",
+      ])
+    }
+    _ = try scratch.write(
+      "pipeline-parallel: 2\ndata-parallel: 4\nexpert-parallel: 4\nglobal-batch: 16\n"
+        + "sequence-length: 1024\ncommunication-sms: 20\n", "plan.yaml")
+    let loads = (0..<32).map { "{\"layer\": \($0), \"counts\": [9, 7, 5, 3, 3, 2, 2, 1]}" }
+    let metrics = try simulate(
+      "{\"step\": 1, \"expert_load\": [\(loads.joined(separator: ", "))]}\n", "load.jsonl")
+    #expect(metrics.status == 0, "\(metrics.errors)")
+    #expect(metrics.output.contains("\"expert load from "))
+    #expect(metrics.output.contains("\"simulated_ranks\" : 8"))
+    let wrong = try simulate("layer,expert,tokens\n1,8,3\n", "wrong.csv")
+    #expect(wrong.status == 1)
+    #expect(
+      wrong.errors.hasSuffix("wrong.csv:2: expert: \"8\": layer 1 has experts 0 to 7\n"),
+      "\(wrong.errors)")
+  }
+
   @Test func comparisonsSayWhatDiffers() throws {
     let scratch = try Scratch()
     let plan = try Command.run(["plan", "deepseek-v3", "--print"]).output
