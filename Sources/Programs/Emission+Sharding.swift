@@ -6,10 +6,13 @@ extension Emission {
   /// The whole parameter: the stage's own buffer, or one that is gathered from the shards.
   func parameterBuffer(_ id: ParameterID) -> BufferID {
     guard lowering.shardsParameter(id) else { return lowering.parameters[id.index].buffer }
-    if let known = gathered[id.index] { return known }
     let unit = lowering.parameters[id.index].unit
-    gather(unit)
-    if let next = neighbour(of: unit) { gather(next) }
+    if unit != unitInUse {
+      unitInUse = unit
+      gather(unit)
+      // Its gather runs beside the computation of this unit, whose own was started likewise.
+      if let next = neighbour(of: unit) { gather(next) }
+    }
     guard let made = gathered[id.index] else {
       preconditionFailure("A gathered unit has all of its parameters.")
     }

@@ -1,3 +1,5 @@
+import Models
+
 /// The steps of one pass as they are emitted: operations and transfers, without acquisitions.
 final class Emission {
   enum Pass { case forward, backward, backwardInput, backwardWeight }
@@ -33,6 +35,8 @@ final class Emission {
   /// Parameters gathered and gradients not yet reduced in this pass, by parameter (ZeRO 3 and 2).
   var gathered: [Int: BufferID] = [:]
   var wholeGradients: [Int: BufferID] = [:]
+  /// The unit whose gathered parameters were asked for last.
+  var unitInUse: Unit?
   var lastReduction: Int?
   /// Nodes whose forward has been run again in this pass.
   var rerun: Set<Int> = []

@@ -1,0 +1,154 @@
+import Clusters
+import Costs
+import Engines
+import Models
+import Plans
+import Programs
+import Testing
+
+@testable import Simulation
+
+/// What ZeRO stages 2 and 3 send, when, and what it costs: Llama-3.1-8B on data ranks alone.
+@Suite struct ShardingTests {
+  static func step(
+    zero: Int, data: Int = 8, microbatches: Int = 2, cluster: [String] = []
+  ) throws -> PlannedStep {
+    let text = """
+      data-parallel: \(data)
+      global-batch: \(data * microbatches)
+      sequence-length: 2048
+      zero-stage: \(zero)
+      """
+    return try PlannedStep(
+      architecture: .named("llama-3.1-8b"),
+      cluster: .named("h800-2048", overrides: cluster),
+      plan: .read(.init(text: text, name: "plan"), name: "plan"))
+  }
+
+  /// Parameters of every unit: what is gathered and reduced at a time.
+  static func units() throws -> [Int] {
+    let architecture = try Architecture.named("llama-3.1-8b")
+    return architecture.units.map { architecture.parameterCounts(of: $0).total }
+  }
+
+  /// Seconds of one pass of a ring inside a node, for the bytes of the whole: latency, then n − 1 of n
+  /// parts over the link.
+  static func pass(_ bytes: Int, ranks: Int, _ constants: CollectiveConstants) -> Double {
+    let count = Double(ranks)
+    let rate =
+      constants.nvlinkBandwidth * constants.nvlinkShare
+      * (1 - constants.nvlinkPairLoss / count)
+    let start = (constants.nvlinkStart + constants.nvlinkStartPerRank * count) / 2
+    return start + Double(bytes) * (count - 1) / count / rate
+  }
+
+  private func bytes(_ program: Program, _ isMatch: (TransferKind) -> Bool) -> [Int] {
+    program.transfers.filter { isMatch($0.kind) }.map {
+      ExchangeRows()($0.rows) * $0.bytesPerRow
+    }
+  }
+
+  /// Every unit's parameters are gathered once in a forward and once in a backward, in 16 bits, and its
+  /// gradients are reduced once in a backward, in 32; no stage gathers or reduces again at the end.
+  @Test func everyParameterIsGatheredTwiceAndReducedOnce() throws {
+    let units = try Self.units()
+    let step = try Self.step(zero: 3)
+    let stage = step.input.stages[0]
+    func gathers(_ kind: TransferKind) -> Bool { kind == .allGather(.gradient) }
+    func reduces(_ kind: TransferKind) -> Bool { kind == .reduceScatter(.gradient) }
+    for program in [stage.forward, stage.backward] {
+      let gathered: [Int] = bytes(program, gathers).map { 8 * $0 }.sorted()
+      let wholes: [Int] = units.map { 2 * $0 }.sorted()
+      #expect(gathered == wholes)
+    }
+    let all: Int = units.reduce(0, +)
+    func total(_ program: Program, _ isMatch: (TransferKind) -> Bool) -> Int {
+      bytes(program, isMatch).reduce(0, +)
+    }
+    #expect(total(stage.forward, reduces) == 0)
+    #expect(total(stage.backward, reduces) == 4 * all)
+    #expect(stage.reduce.transfers.isEmpty && stage.update.transfers.isEmpty)
+    let second = try Self.step(zero: 2).input.stages[0]
+    #expect(total(second.forward, gathers) == 0 && total(second.backward, gathers) == 0)
+    #expect(total(second.backward, reduces) == 4 * all)
+    #expect(second.reduce.transfers.isEmpty)
+    // Shards are cut at blocks of parameters; the largest decides what is gathered.
+    let last = 8 * total(second.update, gathers) - 2 * all
+    #expect(0..<8 * 2 * GradientSegment.blockElements ~= last)
+  }
+
+  /// The communication of a step is its gathers and reductions, each with its latency and its bytes.
+  @Test(arguments: [2, 4, 8], [1, 3]) func timesAreThoseOfTheBytes(
+    ranks: Int, microbatches: Int
+  ) throws {
+    let units = try Self.units()
+    for zero in [2, 3] {
+      let step = try Self.step(zero: zero, data: ranks, microbatches: microbatches)
+      let constants = try CollectiveConstants(step.cluster)
+      func pass(_ bytes: Int) -> Double { Self.pass(bytes, ranks: ranks, constants) }
+      let all = units.reduce(0, +)
+      let gathers = units.reduce(0.0) { $0 + pass(2 * $1) }
+      let reductions = step.input.stages[0].backward.transfers.count {
+        $0.kind == .reduceScatter(.gradient)
+      }
+      // Neighbouring units without a layer of their own may be reduced together: one latency fewer.
+      #expect(units.count - 2...units.count ~= reductions)
+      let start = pass(0)
+      let reduced = pass(4 * all) + Double(reductions - 1) * start
+      let perMicrobatch = zero == 3 ? 2 * gathers + reduced : reduced
+      let shards = step.input.stages[0].segments.reduce(0) { $0 + ranks * $1.shardElements }
+      let expected = Double(microbatches) * perMicrobatch + (zero == 2 ? pass(2 * shards) : 0)
+      let found = Double(step.simulation.run().ranks[0].data.total) / 1e12
+      #expect(abs(found / expected - 1) < 1e-9, "ZeRO \(zero): \(found) s, expected \(expected) s")
+    }
+  }
+
+  /// Between nodes bytes go through the adapters, which are slower than the links inside.
+  @Test func adaptersBoundTheTimeBetweenNodes() throws {
+    let step = try Self.step(zero: 3, data: 32, microbatches: 1)
+    let constants = try CollectiveConstants(step.cluster)
+    let all = try Double(Self.units().reduce(0, +))
+    // A ring has as many adapters in use as a node has; or a rail of its own for every rank.
+    let network = constants.networkBandwidth * constants.networkShare * 8
+    let bytes = 8 * all
+    let found = Double(step.simulation.run().ranks[0].data.total) / 1e12
+    #expect(found > bytes * 3 / 4 / network)
+    let inside = 7.0 / 8 / (constants.nvlinkBandwidth * constants.nvlinkShare * 0.8)
+    #expect(found < bytes * (1 / network + inside) * 1.2)
+  }
+
+  /// Less memory for each stage, and more bandwidth is never slower.
+  @Test func stagesTradeMemoryForMessages() throws {
+    let results = try (0...3).map { try Self.step(zero: $0).simulation.run() }
+    let peaks = results.map { $0.ranks[0].memory.peak }
+    #expect(peaks[0] > peaks[1] && peaks[1] > peaks[2] && peaks[2] > peaks[3])
+    let times = results.map { $0.ranks[0].data.total }
+    #expect(times[2] > times[1] && times[3] > times[2])
+    for zero in [2, 3] {
+      let faster = try Self.step(zero: zero, cluster: ["node.link.bandwidth=450 GB/s"])
+        .simulation.run()
+      #expect(faster.step < results[zero].step)
+      #expect(faster.ranks[0].data.total < results[zero].ranks[0].data.total)
+      #expect(faster.ranks[0].data.exposed < results[zero].ranks[0].data.exposed)
+    }
+  }
+
+  /// The longer the kernels, the more of the same communication runs beside them; what is left when they
+  /// take for ever is what nothing can hide: the first gather of every pass and the last reduction.
+  @Test(arguments: [2, 3]) func computationHidesCommunication(zero: Int) throws {
+    let step = try Self.step(zero: zero, microbatches: 3)
+    var last: Exposure?
+    for kernel in [1e-7, 1e-6, 1e-5, 1e-4, 1e-2] {
+      let rank = StepSimulation(step.input, pricing: FlatPricing(kernel: kernel)).run().ranks[0]
+      if let last {
+        #expect(rank.data.total == last.total)
+        #expect(rank.data.exposed <= last.exposed)
+      }
+      last = rank.data
+    }
+    let collective: Int64 = 20_000_000
+    // ZeRO 3: first gather of 3 forwards and 3 backwards, last reduction of 3; ZeRO 2: last reduction of
+    // 3, and the gather of all parameters.
+    #expect(last?.exposed == (zero == 3 ? 9 : 4) * collective)
+  }
+}
