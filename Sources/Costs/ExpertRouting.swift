@@ -100,7 +100,7 @@ extension ExpertRouting {
 /// Draws scores and keeps the chosen experts of one token; its buffers are reused.
 private struct Sampler {
   private let routing: ExpertRouting
-  private var random = SplitMix(state: 0x5EED)
+  private var random = SplitMix64(seed: 0x5EED)
   private var scores: [UInt64]
   private var groupScores: [UInt64]
   private var groupIsTaken: [Bool]
@@ -174,18 +174,5 @@ private struct Sampler {
     var place = best.count
     while place > 0 && scores[best[place - 1]] < score { place -= 1 }
     best.insert(expert, at: place)
-  }
-}
-
-/// The generator SplitMix64 of Steele, Lea and Flood (2014).
-private struct SplitMix {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
   }
 }

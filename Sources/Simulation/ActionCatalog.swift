@@ -1,3 +1,4 @@
+import Costs
 import Engines
 import Programs
 import Schedules

@@ -1,10 +1,10 @@
 import Clusters
+import Costs
 import Foundation
 import Models
 import Plans
+import Simulation
 import Testing
-
-@testable import Simulation
 
 /// Counted expert loads: 8 experts in 32 layers over 4 ranks, two pipeline positions.
 @Suite struct ExpertCountsTests {
@@ -21,8 +21,8 @@ import Testing
     """
 
   /// The step with every layer's tokens spread like this; balanced without counts.
-  static func step(_ counts: [Int]?) throws -> PlannedStep {
-    var plan = try Plan.read(.init(text: text, name: "plan"), name: "plan")
+  static func step(_ counts: [Int]?, _ more: [String] = []) throws -> PlannedStep {
+    var plan = try Plan.read(.init(text: text, name: "plan"), name: "plan", overrides: more)
     let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).csv")
     defer { try? FileManager.default.removeItem(at: path) }
     if let counts {
@@ -107,30 +107,33 @@ import Testing
   }
 
   /// Rows of an exchange: what is routed is what the tokens chose, what is sent is received, and a token
-  /// comes to a rank at most once.
-  @Test func rowsAreConserved() {
+  /// comes to a rank at most once and brings at most one row for each of its experts there.
+  @Test(arguments: [2, 4, 8]) func rowsAreConserved(places: Int) throws {
     var generator = SplitMix64(seed: 5)
-    let mixture = Mixture(routedExperts: 16, expertsPerToken: 4, expertWidth: 8)
-    for places in [2, 4, 8, 16] {
-      for _ in 0..<50 {
-        var counts = (0..<16).map { _ in Int(generator.next() % 1_000) }
-        // No expert has more than a quarter.
-        while let most = counts.max(), most * 4 > counts.reduce(0, +) {
-          counts = counts.map { $0 + 100 }
-        }
-        let load = ExchangeLoad(
-          counts: counts, mixture, places: places, balanced: (received: 130, routed: 400, sent: 130)
-        )
-        #expect(load.routed.reduce(0, +) == 400 * places)
-        #expect(load.sent.reduce(0, +) == load.received.reduce(0, +))
-        for (received, routed) in zip(load.received, load.routed) {
-          #expect(received <= routed && received <= 100 * places)
-          #expect(received * min(4, 16 / places) >= routed)
+    let tokens = 2_048
+    for _ in 0..<10 {
+      let counts = (0..<8).map { _ in 250 + Int(generator.next() % 750) }
+      let input = try Self.step(counts, ["expert-parallel=\(places)"]).input
+      let known = try #require(input.rankRows)
+      let rows = try (0..<places).map {
+        try #require(known[rank: $0, stage: 1, microbatch: 3])
+      }
+      #expect(known[rank: places, stage: 1, microbatch: 0] == rows[0] || places == 8)
+      for exchange in 0..<16 {
+        #expect(rows.reduce(0) { $0 + $1.routed[exchange] } == 2 * tokens * places)
+        let received = rows.map { $0.received[exchange] }
+        #expect(rows.reduce(0) { $0 + $1.sent[exchange] } == received.reduce(0, +))
+        for place in 0..<places {
+          let routed = rows[place].routed[exchange]
+          // A rank's share of the rows is its experts' share of the counts, to one row.
+          let local = 8 / places
+          let share = counts[place * local..<(place + 1) * local].reduce(0, +)
+          let exact = Double(2 * tokens * places * share) / Double(counts.reduce(0, +))
+          #expect(abs(Double(routed) - exact) < 1)
+          #expect(received[place] <= routed && received[place] <= tokens * places)
+          #expect(received[place] * min(2, local) >= routed)
         }
       }
     }
-    #expect(apportion(10, by: [1, 1, 1]) == [4, 3, 3])
-    #expect(apportion(7, by: [0, 2, 5]) == [0, 2, 5])
-    #expect(apportion(Int.max / 4, by: [3, 1]).reduce(0, +) == Int.max / 4)
   }
 }

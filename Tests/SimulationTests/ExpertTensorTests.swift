@@ -3,9 +3,8 @@ import Costs
 import Models
 import Plans
 import Programs
+import Simulation
 import Testing
-
-@testable import Simulation
 
 /// Experts whose matrices are cut over a tensor-parallel group: Mixtral on two nodes.
 @Suite struct ExpertTensorTests {

@@ -4,9 +4,8 @@ import Engines
 import Models
 import Plans
 import Programs
+import Simulation
 import Testing
-
-@testable import Simulation
 
 /// What ZeRO stages 2 and 3 send, when, and what it costs: Llama-3.1-8B on data ranks alone.
 @Suite struct ShardingTests {

@@ -1,12 +1,12 @@
-import Foundation
+import RealModule
 
 /// A small seeded generator (Steele, Lea and Flood, OOPSLA 2014); chance enters only through it.
-struct SplitMix64: RandomNumberGenerator {
+public struct SplitMix64: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed }
+  public init(seed: UInt64) { state = seed }
 
-  mutating func next() -> UInt64 {
+  public mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var mixed = state
     mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -15,9 +15,9 @@ struct SplitMix64: RandomNumberGenerator {
   }
 
   /// A number of the standard normal distribution, by Box and Muller.
-  mutating func nextNormal() -> Double {
+  public mutating func nextNormal() -> Double {
     let first = (Double(next() >> 11) + 1) / 9_007_199_254_740_994
     let second = Double(next() >> 11) / 9_007_199_254_740_992
-    return (-2 * log(first)).squareRoot() * cos(2 * .pi * second)
+    return (-2 * Double.log(first)).squareRoot() * Double.cos(2 * .pi * second)
   }
 }
