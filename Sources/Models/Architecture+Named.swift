@@ -77,6 +77,10 @@ extension Architecture {
       ("megatron-310b", PackageResources.megatron_310b_json),
       ("megatron-530b", PackageResources.megatron_530b_json),
       ("megatron-1t", PackageResources.megatron_1t_json),
+      ("zero-bubble-1.5b", PackageResources.zero_bubble_1_5b_json),
+      ("zero-bubble-6.2b", PackageResources.zero_bubble_6_2b_json),
+      ("zero-bubble-14.6b", PackageResources.zero_bubble_14_6b_json),
+      ("zero-bubble-28.3b", PackageResources.zero_bubble_28_3b_json),
       ("mixtral-8x7b", PackageResources.mixtral_8x7b_json),
       ("qwen3-235b-a22b", PackageResources.qwen3_235b_a22b_json),
     ]

@@ -51,10 +51,8 @@ extension Plan {
   ///   - world: the devices of the cluster, of which the plan may use a part, or the running ranks,
   ///     which it must use all.
   ///   - multiprocessors: those of one device, if known.
-  ///   - costs: what the automatic schedules plan with.
   public func validated(
-    for architecture: Architecture, on world: World = .unknown, multiprocessors: Int? = nil,
-    costs: PassCosts? = nil
+    for architecture: Architecture, on world: World = .unknown, multiprocessors: Int? = nil
   ) throws(PlanError) -> PlacedPlan {
     try checkSizes(on: world)
     try checkBatch(for: architecture)
@@ -63,7 +61,7 @@ extension Plan {
     try checkRecomputation(for: architecture)
     try checkMultiprocessors(of: multiprocessors)
     let layout = try stageLayout(of: architecture)
-    let schedule = try pipelineSchedule(costs: costs)
+    let schedule = try pipelineSchedule()
     try checkLanes()
     return PlacedPlan(
       plan: self, architecture: architecture, layout: layout, schedule: schedule, mesh: mesh)
@@ -78,6 +76,10 @@ extension Plan {
     switch layout {
     case .even: return even
     case .balanced: throw .unresolvedLayout
+    case .evenUnits:
+      return try StageLayout(
+        unitCounts: StageLayout.evenCounts(of: architecture.units.count, over: stages),
+        of: architecture)
     case .layers(let counts):
       try check(counts, key: "layers-per-stage", stages: stages)
       return try StageLayout(layerCounts: counts, of: architecture)

@@ -86,6 +86,12 @@ extension Plan {
       ("megatron-sc21-310b", PackageResources.megatron_sc21_310b_yaml),
       ("megatron-sc21-530b", PackageResources.megatron_sc21_530b_yaml),
       ("megatron-sc21-1t", PackageResources.megatron_sc21_1t_yaml),
+      ("zero-bubble-1.5b", PackageResources.zero_bubble_1_5b_yaml),
+      ("zero-bubble-6.2b", PackageResources.zero_bubble_6_2b_yaml),
+      ("zero-bubble-14.6b", PackageResources.zero_bubble_14_6b_yaml),
+      ("zero-bubble-28.3b", PackageResources.zero_bubble_28_3b_yaml),
+      ("vtrain-3.6b", PackageResources.vtrain_3_6b_yaml),
+      ("vtrain-39b", PackageResources.vtrain_39b_yaml),
     ]
   }
 }

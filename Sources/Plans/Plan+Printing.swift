@@ -23,6 +23,12 @@ extension Plan {
     case .file(let path): add("schedule-file", quoted(path))
     }
     add("stages-per-rank", stagesPerRank)
+    if let times = passTimes {
+      add(
+        "pass-times",
+        "{forward: \(times.forward) us, backward-input: \(times.backwardInput) us, "
+          + "backward-weight: \(times.backwardWeight) us, transfer: \(times.transfer) us}")
+    }
     if let sendMode { add("send-mode", sendMode.rawValue) }
     add("scatter-pipeline-sends", scattersPipelineSends)
     add("collective-algorithm", collectiveAlgorithm.rawValue)
@@ -44,6 +50,7 @@ extension Plan {
     case .balanced: ["layers-per-stage: balanced"]
     case .layers(let counts): ["layers-per-stage: \(counts)"]
     case .units(let counts): ["units-per-stage: \(counts)"]
+    case .evenUnits: ["units-per-stage: even"]
     }
   }
 

@@ -24,13 +24,11 @@ extension Plan {
 
   /// The schedule of one step: made by its generator or read from its file.
   ///
-  /// - Parameters:
-  ///   - costs: what the automatic schedules plan with.
-  ///   - microbatches: microbatches of the step if not the plan's own, as during a ramp.
+  /// - Parameter microbatches: microbatches of the step if not the plan's own, as during a ramp.
   /// - Throws: `PlanError.schedule` if the schedule does not admit the plan's sizes, or the file
   ///   cannot be read or describes another pipeline.
   public func pipelineSchedule(
-    costs: PassCosts? = nil, microbatches: Int? = nil
+    microbatches: Int? = nil
   ) throws(PlanError) -> Schedule {
     let microbatches = microbatches ?? microbatchCount
     switch schedule {
@@ -42,7 +40,7 @@ extension Plan {
       do throws(ScheduleError) {
         return try ScheduleName(named: name).schedule(
           ranks: pipelineParallel, stagesPerRank: stagesPerRank, microbatches: microbatches,
-          costs: costs)
+          costs: passTimes)
       } catch {
         throw .schedule(name: name, rule: error.message)
       }

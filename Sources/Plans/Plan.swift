@@ -1,3 +1,5 @@
+import Schedules
+
 /// How one model is trained on many ranks: degrees, schedule, batch, precision, memory, overlap.
 public struct Plan: Hashable, Sendable {
   /// How much of the training state is divided among the ranks that hold equal parameters.
@@ -47,6 +49,8 @@ public struct Plan: Hashable, Sendable {
     case layers([Int])
     /// Units on each stage: the embedding, each layer, the head and each prediction module count.
     case units([Int])
+    /// Units as evenly as they divide, so that embedding and head count as a layer each.
+    case evenUnits
   }
 
   /// How routed tokens spread over experts.
@@ -106,6 +110,9 @@ public struct Plan: Hashable, Sendable {
   public var sequenceLength = 1
   /// Where the order of actions comes from.
   public var schedule = ScheduleSource.named("1f1b")
+  /// Microseconds of the passes of a stage and of a message, as the automatic schedules are to plan with
+  /// them; nil for what they assume by themselves.
+  public var passTimes: PassCosts?
   /// When the sends of a pipeline rank start; nil for what suits the schedule (see `sends`).
   public var sendMode: SendMode?
   /// Whether the ranks of a tensor-parallel group, which hold the same activations, each send a part to

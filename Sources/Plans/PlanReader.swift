@@ -59,6 +59,7 @@ struct PlanReader {
     }
     plan.stagesPerRank = try table.value(
       "stages-per-rank", .integer(in: 1...4096), default: plan.usualStagesPerRank)
+    plan.passTimes = try readPassTimes()
     plan.sendMode = try table.optional("send-mode", .choice(Plan.SendMode.self))
     plan.scattersPipelineSends = try table.value(
       "scatter-pipeline-sends", .boolean, default: plan.scattersPipelineSends)
@@ -67,6 +68,20 @@ struct PlanReader {
         "only ranks of a tensor-parallel group without sequence-parallel hold the same activations",
         at: "scatter-pipeline-sends")
     }
+  }
+
+  private func readPassTimes() throws(ConfigurationError) -> PassCosts? {
+    guard let times = try table.optionalTable("pass-times") else { return nil }
+    func microseconds(_ key: String, from least: Int) throws(ConfigurationError) -> Int {
+      let time = try times.required(
+        key, .quantity(in: Seconds(Double(least) * 1e-6)...Seconds(1000)))
+      return Int((time.value * 1e6).rounded())
+    }
+    return PassCosts(
+      forward: try microseconds("forward", from: 1),
+      backwardInput: try microseconds("backward-input", from: 1),
+      backwardWeight: try microseconds("backward-weight", from: 1),
+      transfer: try microseconds("transfer", from: 0))
   }
 
   private mutating func readMemory() throws(ConfigurationError) {
@@ -99,6 +114,11 @@ struct PlanReader {
       if table.contains("layers-per-stage") {
         throw table.error(
           "layers-per-stage and units-per-stage exclude each other", at: "units-per-stage")
+      }
+      guard field.isList else {
+        _ = try table.required("units-per-stage", .choice(Plan.UnitLayoutName.self))
+        plan.layout = .evenUnits
+        return
       }
       plan.layout = .units(try table.required("units-per-stage", counts))
       return
@@ -170,6 +190,9 @@ extension Recomputation {
 extension Plan {
   /// The words for layouts without counts.
   enum LayoutName: String, CaseIterable { case even, balanced }
+
+  /// The word for units that are spread without counts.
+  enum UnitLayoutName: String, CaseIterable { case even }
 
   /// The words for expert loads without numbers.
   enum PlainLoad: String, CaseIterable { case balanced }

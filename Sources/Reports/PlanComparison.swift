@@ -142,6 +142,7 @@ public struct PlanComparison: Sendable {
       case .balanced: "balanced"
       case .layers(let counts): "layers " + runs(counts)
       case .units(let counts): "units " + runs(counts)
+      case .evenUnits: "units even"
       }
     },
     Setting(name: "nodes-per-token") { plan in plan.nodesPerToken.map { "\($0)" } ?? "any" },

@@ -13,14 +13,11 @@ public struct PlannedStep: Sendable {
 
   /// Places and lowers a plan and prices it.
   ///
-  /// - Parameter costs: what the automatic schedules plan with.
   /// - Throws: `PlanError`, `ScheduleError` or `ConfigurationError`.
-  public init(
-    architecture: Architecture, cluster: Cluster, plan: Plan, costs: PassCosts? = nil
-  ) throws {
+  public init(architecture: Architecture, cluster: Cluster, plan: Plan) throws {
     placed = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
-      multiprocessors: cluster.device.multiprocessors.value, costs: costs)
+      multiprocessors: cluster.device.multiprocessors.value)
     try Self.checkSimulated(plan, on: cluster)
     self.cluster = cluster
     pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)

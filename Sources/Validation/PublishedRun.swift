@@ -10,15 +10,11 @@ struct PublishedRun: Sendable {
   var architecture: Architecture
   var cluster: Cluster
   var plan: Plan
-  /// What automatic schedules plan with.
-  var costs: PassCosts?
 
   /// The simulated step, or why the run was refused.
   func report() -> Result<StepReport, any Error> {
     Result {
-      try PlannedStep(
-        architecture: architecture, cluster: cluster, plan: plan, costs: costs
-      ).report()
+      try PlannedStep(architecture: architecture, cluster: cluster, plan: plan).report()
     }
   }
 

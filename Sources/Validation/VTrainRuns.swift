@@ -11,21 +11,21 @@ extension ValidationTable {
   ]
 
   /// The multi-node steps of vTrain, on up to 512 A100s.
-  static func vTrainMultiNode() -> ValidationTable {
+  static func vTrainMultiNode() throws -> ValidationTable {
     ValidationTable(
       "vtrain-multi-node", title: "Megatron-DeepSpeed steps on 64 to 512 A100s",
       source: "VIA-Research/vTrain data/ground_truth_multi.csv", basis: .predicted,
       fittedTo: a100Constants, assumptions: vTrainAssumptions,
-      rows: rows(of: PublishedTable.vTrainNodes))
+      rows: try rows(of: PublishedTable.vTrainNodes))
   }
 
   /// The single-node steps of vTrain, on up to 8 A100s.
-  static func vTrainSingleNode() -> ValidationTable {
+  static func vTrainSingleNode() throws -> ValidationTable {
     ValidationTable(
       "vtrain-single-node", title: "Megatron-DeepSpeed steps on 1 to 8 A100s",
       source: "VIA-Research/vTrain data/ground_truth_single.csv", basis: .predicted,
       fittedTo: a100Constants, assumptions: vTrainAssumptions,
-      rows: rows(of: PublishedTable.vTrainNode))
+      rows: try rows(of: PublishedTable.vTrainNode))
   }
 
   /// How well the predicted order of a model's runs follows the measured one, model by model.
@@ -51,35 +51,30 @@ extension ValidationTable {
       fittedTo: a100Constants, assumptions: vTrainAssumptions, rows: rows)
   }
 
-  private static func rows(of table: PublishedTable) -> [ValidationRow] {
+  private static func rows(of table: PublishedTable) throws -> [ValidationRow] {
     let cluster = Cluster.published("a100-vtrain-512")
-    return table.rows.map { (PublishedRun(vTrain: $0, on: cluster), $0.number("measured") * 1e-3) }
-      .mapInParallel { run, seconds in run.row(seconds, unit: "s") { $0.stepSeconds } }
+    return try table.rows.map {
+      (try PublishedRun(vTrain: $0, on: cluster), $0.number("measured") * 1e-3)
+    }
+    .mapInParallel { run, seconds in run.row(seconds, unit: "s") { $0.stepSeconds } }
   }
 }
 
 extension PublishedRun {
-  /// A run of Megatron-DeepSpeed with full recomputation, as vTrain's shipped configurations have it.
-  init(vTrain row: PublishedRow, on cluster: Cluster) {
-    var plan = Plan()
-    plan.dataParallel = row.integer("dp")
-    plan.tensorParallel = row.integer("tp")
-    plan.pipelineParallel = row.integer("pp")
-    plan.microbatchSize = row.integer("micro_batch")
-    plan.globalBatch = row.integer("global_batch")
-    plan.sequenceLength = row.integer("seq")
-    plan.scattersPipelineSends = plan.tensorParallel > 1
-    plan.recomputation = .full
-    plan.fusedAttention = false
-    plan.fusedLoss = false
-    plan.dropout = true
-    plan.name =
-      "tp\(plan.tensorParallel) pp\(plan.pipelineParallel) dp\(plan.dataParallel) "
-      + "mbs\(plan.microbatchSize) gbs\(plan.globalBatch)"
+  /// A run of the plan that ships for the 3.6B model, with the degrees and the batch of a published row.
+  init(vTrain row: PublishedRow, on cluster: Cluster) throws {
+    let tensor = row.integer("tp")
+    var overrides = ["tensor-parallel=\(tensor)", "scatter-pipeline-sends=\(tensor > 1)"]
+    for (key, column) in [
+      ("data-parallel", "dp"), ("pipeline-parallel", "pp"), ("microbatch-size", "micro_batch"),
+      ("global-batch", "global_batch"), ("sequence-length", "seq"),
+    ] { overrides.append("\(key)=\(row.integer(column))") }
+    let plan = try Plan.named("vtrain-3.6b", overrides: overrides)
     self.init(
-      name: "\(row["model"]) \(plan.name)",
+      name: "\(row["model"]) tp\(tensor) pp\(plan.pipelineParallel) dp\(plan.dataParallel) "
+        + "mbs\(plan.microbatchSize) gbs\(plan.globalBatch)",
       architecture: .gpt(
-        model: row["model"], positions: plan.sequenceLength, tensorParallel: plan.tensorParallel),
+        model: row["model"], positions: plan.sequenceLength, tensorParallel: tensor),
       cluster: cluster, plan: plan)
   }
 }

@@ -14,11 +14,11 @@ public enum Validation {
       try [.modelCounts(), .tracedPair()] + ValidationTable.deepSeekV3Step()
     },
     Part(name: "schedules") { try [.dualPipeTable(), .zeroBubbleRates()] },
-    Part(name: "zero-bubble") { ValidationTable.zeroBubbleRuns() },
+    Part(name: "zero-bubble") { try ValidationTable.zeroBubbleRuns() },
     Part(name: "megatron") { try [.megatronTable5(), .megatronWeakScaling()] },
     Part(name: "activations") { [.activationFormulas()] },
     Part(name: "vtrain") {
-      let tables = [ValidationTable.vTrainMultiNode(), .vTrainSingleNode()]
+      let tables = [try ValidationTable.vTrainMultiNode(), try .vTrainSingleNode()]
       return tables + [.rankCorrelations(of: tables)]
     },
     Part(name: "components") { try ValidationTable.components() },

@@ -5,13 +5,13 @@ import Simulation
 
 extension ValidationTable {
   /// Memory and throughput of the zero-bubble runs, simulated.
-  static func zeroBubbleRuns() -> [ValidationTable] {
+  static func zeroBubbleRuns() throws -> [ValidationTable] {
     let cluster = Cluster.published("a100-roce")
     let kinds = [
       ("zb-2p", "ZB-2p"), ("zb-1p", "ZB-1p"), ("1f1b", "1F1B"), ("interleaved-1f1b", "1F1B-I"),
     ]
-    let runs = PublishedTable.zeroBubble.rows.flatMap { row in
-      kinds.map { (PublishedRun(zeroBubble: row, schedule: $0.0, on: cluster), row, $0.1) }
+    let runs = try PublishedTable.zeroBubble.rows.flatMap { row in
+      try kinds.map { (try PublishedRun(zeroBubble: row, schedule: $0.0, on: cluster), row, $0.1) }
     }
     let rows = runs.mapInParallel { run, row, column in
       let report = run.report()
@@ -43,30 +43,23 @@ extension ValidationTable {
 }
 
 extension PublishedRun {
-  init(zeroBubble row: PublishedRow, schedule: String, on cluster: Cluster) {
-    var plan = Plan()
-    plan.pipelineParallel = row.integer("p")
-    plan.microbatchSize = row.integer("mbs")
-    plan.globalBatch = row.integer("mbs") * row.integer("m")
-    plan.sequenceLength = row.integer("seq")
-    plan.schedule = .named(schedule)
-    plan.fusedAttention = false
-    plan.fusedLoss = false
-    plan.dropout = true
+  /// A run of the plan that ships for its model, with the schedule and the number of microbatches of a
+  /// published row, and the times of passes that were measured in it.
+  init(zeroBubble row: PublishedRow, schedule: String, on cluster: Cluster) throws {
+    let name = "zero-bubble-\(row["model"].lowercased())"
+    var overrides = [
+      "schedule=\(schedule)", "global-batch=\(row.integer("mbs") * row.integer("m"))",
+    ]
+    for (key, column) in [
+      ("forward", "t_f_ms"), ("backward-input", "t_b_ms"), ("backward-weight", "t_w_ms"),
+      ("transfer", "t_comm_ms"),
+    ] { overrides.append("pass-times.\(key)=\(row[column]) ms") }
     if schedule == "interleaved-1f1b" {
-      plan.stagesPerRank = (row.integer("layers") + 2) / plan.pipelineParallel
-    }
-    let architecture = Architecture.gpt(
-      name: row["model"], hidden: row.integer("hidden"), layers: row.integer("layers"),
-      heads: row.integer("heads"), vocabulary: Architecture.paddedVocabulary(tensorParallel: 1),
-      positions: plan.sequenceLength)
-    if plan.stagesPerRank == 1 {
-      // Embedding and head count as a layer each.
-      plan.layout = .units(
-        Array(repeating: (architecture.layerCount + 2) / plan.stageCount, count: plan.stageCount))
+      overrides.append("stages-per-rank=\((row.integer("layers") + 2) / row.integer("p"))")
     }
     self.init(
-      name: "\(row["model"]), \(row["m"]) microbatches, \(schedule)", architecture: architecture,
-      cluster: cluster, plan: plan, costs: row.passCosts)
+      name: "\(row["model"]), \(row["m"]) microbatches, \(schedule)",
+      architecture: try .named(name), cluster: cluster,
+      plan: try .named(name, overrides: overrides))
   }
 }

@@ -1,9 +1,8 @@
 import Documents
 import Foundation
 import Models
+import Plans
 import Testing
-
-@testable import Plans
 
 /// Counts of tokens by expert, in both forms, and every way in which a file can be wrong.
 @Suite struct ExpertCountsTests {

@@ -62,7 +62,9 @@ struct PlanReadingTests {
     plan.collectiveAlgorithm = .hierarchical
     let read = try Plan.read(Document(text: plan.yaml, name: "printed"), name: "x")
     #expect(read == plan)
-    for layout in [Plan.Layout.even, .balanced, .layers([0, 2])] {
+    plan.passTimes = PassCosts(
+      forward: 18_546, backwardInput: 18_097, backwardWeight: 9_321, transfer: 0)
+    for layout in [Plan.Layout.even, .balanced, .layers([0, 2]), .evenUnits] {
       for recomputation in [Recomputation.none, .full, .selective] {
         plan.layout = layout
         plan.recomputation = recomputation
@@ -189,6 +191,13 @@ struct PlanReadingTests {
     ("expert-load: {deviation: 7}", "expert-load.deviation", "from 0"),
     ("expert-load: uneven", "expert-load", "balanced"),
     ("send-mode: late", "send-mode", "batched, eager"),
+    ("units-per-stage: eve", "units-per-stage", "expected one of even"),
+    ("pass-times: {forward: 1 ms}", "pass-times.backward-input", "required key is missing"),
+    (
+      "pass-times: {forward: 0 ms, backward-input: 1 ms, backward-weight: 1 ms, transfer: 0 ms}",
+      "pass-times.forward", "must be from"
+    ),
+    ("pass-times: {forward: 5}", "pass-times.forward", "unit"),
     ("collective-algorithm: star", "collective-algorithm", "ring, tree"),
   ])
   func wrongLinesAreRefused(line: String, key: String, word: String) {

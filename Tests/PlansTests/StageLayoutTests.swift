@@ -27,6 +27,22 @@ struct StageLayoutTests {
     }
   }
 
+  /// Embedding and head count as a layer each: 24 units on 8 stages are 3 on each.
+  @Test func evenUnitsCountTheEnds() throws {
+    var plan = Plan()
+    plan.layout = .evenUnits
+    plan.pipelineParallel = 8
+    let even = try plan.stageLayout(of: tiny(layers: 22, modules: 0))
+    #expect(even.stages.map(\.count) == Array(repeating: 3, count: 8))
+    #expect(even.layerCounts == [2, 3, 3, 3, 3, 3, 3, 2])
+    let short = try plan.stageLayout(of: tiny(layers: 20, modules: 1))
+    #expect(short.stages.map(\.count) == [3, 3, 3, 3, 3, 3, 3, 2])
+    plan.pipelineParallel = 30
+    #expect(throws: PlanError.self) {
+      _ = try plan.stageLayout(of: tiny(layers: 22, modules: 0))
+    }
+  }
+
   @Test(arguments: 1...12, 0...2)
   func moreStagesThanUnitsAreRefused(layers: Int, modules: Int) {
     let model = tiny(layers: layers, modules: modules)

@@ -1,3 +1,7 @@
+import Clusters
+import Models
+import Plans
+import Simulation
 import Testing
 import Validation
 
@@ -58,10 +62,34 @@ import Validation
     #expect(rates.rows.count == 36)
   }
 
-  @Test func zeroBubbleMemory() throws {
-    let memory = try #require(try tables("zero-bubble")["zero-bubble-memory"])
+  /// What a person who types the names of what ships sees.
+  private func report(
+    _ model: String, _ plan: String, on cluster: String, setting overrides: [String] = []
+  ) throws -> StepReport {
+    try PlannedStep(
+      architecture: .named(model, overrides: overrides), cluster: .named(cluster),
+      plan: .named(plan)
+    ).report()
+  }
+
+  private func row(_ name: String, in table: ValidationTable?) throws -> ValidationRow {
+    let rows = try #require(table).rows
+    return try #require(rows.first { $0.name == name }, "\(name)")
+  }
+
+  @Test func zeroBubbleRuns() throws {
+    let tables = try tables("zero-bubble")
+    let memory = try #require(tables["zero-bubble-memory"])
     #expect(memory.rows.count == 24 && memory.refusedCount == 0)
     #expect(memory.rows.allSatisfy { abs($0.error ?? 1) <= 0.10 })
+    for (size, microbatches) in [("1.5B", 64), ("6.2B", 32), ("14.6B", 128), ("28.3B", 128)] {
+      let name = "zero-bubble-\(size.lowercased())"
+      let typed = try report(name, name, on: "a100-roce")
+      let run = "\(size), \(microbatches) microbatches, zb-2p"
+      #expect(try row(run, in: memory).prediction == Double(typed.memory.peak) / 1e9)
+      let rate = Double(typed.tokensPerStep) / 1024 / typed.stepSeconds / Double(typed.ranks)
+      #expect(try row(run, in: tables["zero-bubble-throughput"]).prediction == rate)
+    }
   }
 
   @Test func megatron() throws {
@@ -79,6 +107,14 @@ import Validation
     let nodes = try #require(tables["vtrain-multi-node"])
     #expect(nodes.rows.count == 73 && nodes.refusedCount == 0)
     #expect(nodes.meanError < 0.11)
+    let small = try report(
+      "megatron-3.6b", "vtrain-3.6b", on: "a100-vtrain-512", setting: ["vocab_size=50304"])
+    let first = try row("GPT 3.6B h3072 a32 L30 tp1 pp1 dp64 mbs8 gbs512", in: nodes)
+    #expect(first.prediction == small.stepSeconds)
+    let large = try report(
+      "megatron-39b", "vtrain-39b", on: "a100-vtrain-512", setting: ["vocab_size=50688"])
+    let second = try row("GPT 39.1B h8192 a64 L48 tp4 pp4 dp32 mbs2 gbs1536", in: nodes)
+    #expect(second.prediction == large.stepSeconds)
     let node = try #require(tables["vtrain-single-node"])
     #expect(node.rows.count == 474 && node.refusedCount == 0)
   }
