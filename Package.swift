@@ -105,7 +105,7 @@ let package = Package(
     tests(of: "Planning"),
     tests(of: "Validation"),
     tests(of: "MessagePassing", ["OpenMPI", "TestSupport"]),
-    tests(of: "Kernels"),
+    tests(of: "Kernels", ["TestSupport"]),
     tests(of: "Training", ["TestSupport"]),
     tests(of: "Reports"),
     // Starts the built program; it needs nothing of it to be linked.
@@ -118,6 +118,9 @@ let package = Package(
     .executableTarget(
       name: "bench-kernels", dependencies: ["Kernels"], path: "benchmarks/kernels",
       swiftSettings: strict),
+    .executableTarget(
+      name: "bench-training", dependencies: ["OpenMPI", "MessagePassing", "Training"],
+      path: "benchmarks/training", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -25,7 +25,7 @@ public struct Factor {
 }
 
 /// The size of a product: (m, k) times (k, n).
-public struct ProductSize: Equatable, Sendable {
+public struct ProductSize: Hashable, Sendable {
   public var m: Int
   public var n: Int
   public var k: Int
@@ -38,6 +38,14 @@ public struct ProductSize: Equatable, Sendable {
 
   /// 2 m n k.
   public var flops: Int { 2 * m * n * k }
+}
+
+/// A product as it was called: its size, which factors were turned, and whether it was added.
+public struct ProductCall: Hashable, Sendable {
+  public var size: ProductSize
+  public var turnsA: Bool
+  public var turnsB: Bool
+  public var accumulates: Bool
 }
 
 /// out (m, n) = scale * a (m, k) * b (k, n), or added to out; the only way to OpenBLAS.
@@ -60,6 +68,9 @@ public func matmul(
   }
   precondition(a.stride >= (a.isTransposed ? size.m : size.k), "a row of a fits its stride")
   precondition(b.stride >= (b.isTransposed ? size.k : size.n), "a row of b fits its stride")
+  bench.onProduct?(
+    ProductCall(
+      size: size, turnsA: a.isTransposed, turnsB: b.isTransposed, accumulates: accumulate))
   let panels = (size.flops + Workbench.panelFLOPs - 1) / Workbench.panelFLOPs
   cut(out, stride, a, b, size, into: panels, scale, accumulate, purpose, bench)
 }

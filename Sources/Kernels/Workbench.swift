@@ -24,6 +24,9 @@ public final class Workbench {
   /// Panels are the same whether it is set or not, so it does not change any bit.
   public var progress: (() -> Void)?
 
+  /// Told of every product with the sizes that it was called with; for benchmarks.
+  public var onProduct: ((ProductCall) -> Void)?
+
   /// The most FLOPs of a panel, about 2 ms of one core.
   ///
   /// OpenBLAS gave 90 GFLOP/s on a Zen 3 core, whose vectors are of 256 bits, and 150 on an Emerald

@@ -1,5 +1,6 @@
 import Engines
 import Glibc
+import Kernels
 import Programs
 import Schedules
 
@@ -55,6 +56,8 @@ public struct Ledger: Sendable {
   public var streams: [Stream] = []
   /// When what happened; empty unless asked for.
   public var spans: [Span] = []
+  /// Matrix products in the order in which they were called; empty unless asked for.
+  public var products: [ProductCall] = []
   /// Nanoseconds in kernels, in waits by kind of message, and in driving messages between panels.
   public var computeTime: UInt64 = 0
   public var waitTime = [UInt64](repeating: 0, count: MessageKind.allCases.count)

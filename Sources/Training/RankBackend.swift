@@ -102,6 +102,8 @@ final class RankBackend: Backend {
     arena.resetPeak()
     bench.resetCounts()
     sums = StepSums(assignment)
+    bench.onProduct =
+      recording.products ? { [unowned self] in ledger.products.append($0) } : nil
     started = nanoseconds()
     clearGradients()
   }
@@ -301,11 +303,14 @@ public struct Recording: Sendable {
   public var order = false
   /// Spans on the wall's clock.
   public var timeline = false
+  /// Matrix products with their sizes.
+  public var products = false
 
   /// Sums alone.
-  public init(order: Bool = false, timeline: Bool = false) {
+  public init(order: Bool = false, timeline: Bool = false, products: Bool = false) {
     self.order = order
     self.timeline = timeline
+    self.products = products
   }
 }
 

@@ -30,4 +30,24 @@ import Training
     let expected = try model.train(split.plan(model), steps: 3)[0].losses.map(\.bitPattern)
     #expect(found == expected, "\(outcome.output)")
   }
+
+  /// The benchmarks run, alone and on two ranks, and print a checksum that repeats.
+  @Test(
+    .enabled(if: Launch.hasMPI),
+    arguments: ["gpt-10m", "gpt-124m", "gpt-8-layers", "tiny-deepseek-v3"])
+  func theBenchmarkRuns(model: String) throws {
+    let program = Launch.program("bench-training", beside: Bundle.module)
+    func checksum(_ launcher: [String], _ options: [String] = []) throws -> Substring? {
+      let outcome = try Launch.run(launcher + [program, "--smoke", model] + options)
+      #expect(outcome.status == 0, "\(outcome.output)")
+      return outcome.output.split(separator: "\n").first { $0.contains("checksum") }
+    }
+    let alone = try checksum([])
+    #expect(alone != nil)
+    #expect(try checksum([]) == alone)
+    guard model == "gpt-10m" else { return }
+    let pair = try checksum(
+      ["mpirun", "--oversubscribe", "-n", "2"], ["pp=2", "microbatch=1", "schedule=dualpipe"])
+    #expect(pair != nil)
+  }
 }

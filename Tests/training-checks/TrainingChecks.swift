@@ -9,8 +9,6 @@ import Training
 ///
 ///     mpirun -n 4 training-checks train FOLDER dp=2 pp=2 schedule=zbv vpp=2
 ///       three steps of a reference checkpoint: prints each loss, and the bits of its number
-///     mpirun -n 2 training-checks speed dp=2 steps=5
-///       steps of a GPT of 10.77M parameters: prints tokens per second
 @main struct TrainingChecks {
   static func main() throws {
     try MPISession.run(timeout: .seconds(240)) { world in
@@ -19,8 +17,7 @@ import Training
       let options = Options(arguments.filter { $0.contains("=") })
       switch arguments.first {
       case "train": try train(arguments[1], options, world)
-      case "speed": try speed(options, world)
-      default: throw UsageError(description: "say train FOLDER or speed")
+      default: throw UsageError(description: "say train FOLDER")
       }
     }
   }
@@ -48,31 +45,6 @@ import Training
     }
     let result = try trainer.evaluate()
     if world.rank == 0 { print("loss \(result.loss) \(result.loss.bitPattern)") }
-  }
-
-  /// The model and batch of nanoGPT's character-level example: 6 layers, 384 wide, 12 × 256 tokens.
-  static func speed(_ options: Options, _ world: MPICommunicator) throws {
-    let architecture = Architecture.gpt(
-      name: "gpt", hidden: 384, layers: 6, heads: 6, vocabulary: 65, positions: 256)
-    var plan = options.plan
-    plan.microbatchSize = options["microbatch", 12 / plan.dataParallel]
-    plan.globalBatch = 12
-    plan.sequenceLength = 256
-    let tokens = (0..<12 * 257).map { Int32(($0 &* 2_654_435_761) >> 7 & 63) }
-    let trainer = try RankTrainer(architecture, plan, world, Rows(tokens: tokens, length: 257))
-    trainer.initialize(seed: 1)
-    for _ in 0..<options["steps", 4] {
-      let result = try trainer.step(learningRate: 1e-3)
-      let seconds = Double(result.duration) / 1e9
-      let ledger = result.ledger
-      let waits = ledger.waitTime.reduce(0, +)
-      guard world.rank == 0 else { continue }
-      print(
-        "\(Double(result.tokens) / seconds) tokens/s", "loss \(result.loss)",
-        "compute \(Double(ledger.computeTime) / 1e9) s", "waits \(Double(waits) / 1e9) s",
-        "\(Double(ledger.matmulFLOPs + ledger.attentionFLOPs) / Double(ledger.computeTime)) GFLOP/s",
-        "peak \(ledger.peak.total) bytes")
-    }
   }
 }
 

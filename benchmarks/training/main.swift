@@ -1,0 +1,38 @@
+// bench-training [--smoke] MODEL [key=value…]: tokens per second of real training steps, how far forward
+// and backward are from the matrix products alone, and what one rank makes of a plan.
+//
+//     bench-training gpt-10m
+//     mpirun -np 2 bench-training gpt-10m pp=2 schedule=dualpipe microbatch=2
+//
+// On one rank every round takes a step, then makes the step's matrix products once more by themselves,
+// straight through OpenBLAS: both are slowed alike by what else the machine does. Not measured here:
+// reading data, checkpoints, evaluation.
+import Kernels
+import MessagePassing
+import OpenMPI
+import Training
+
+let arguments = CommandLine.arguments.dropFirst()
+let isSmoke = arguments.contains("--smoke")
+let words = arguments.filter { !$0.hasPrefix("--") }
+
+do {
+  let options = try Options(words.filter { $0.contains("=") })
+  let names = words.filter { !$0.contains("=") }
+  guard names.count == 1, let model = BenchModel(names[0], isSmoke: isSmoke) else {
+    throw UsageError("name one model of \(BenchModel.names.joined(separator: ", "))")
+  }
+  let missing = missingProcessorFeatures()
+  guard missing.isEmpty else {
+    throw UsageError("this processor lacks \(missing.joined(separator: ", "))")
+  }
+  setMatmulThreads(1)
+  let bench = TrainingBench(model: model, options: options, rounds: isSmoke ? 1 : options.steps)
+  if Launch.isRank {
+    try MPISession.run(timeout: .seconds(300)) { try bench.run($0) }
+  } else {
+    _ = try withRanksAsThreads(1) { try bench.run($0) }
+  }
+} catch {
+  print("bench-training: \(error)")
+}
