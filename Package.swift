@@ -108,6 +108,12 @@ let package = Package(
     tests(of: "Kernels", ["TestSupport"]),
     tests(of: "Training", ["TestSupport"]),
     tests(of: "Reports"),
+    // What the command line alone sees: both worlds.
+    .testTarget(
+      name: "SluiceTests",
+      dependencies: [
+        "sluice", "Engines", "TestSupport", .target(name: "Training", condition: withMPI),
+      ], resources: [.copy("Fixtures")], swiftSettings: strict),
     // Starts the built program; it needs nothing of it to be linked.
     .testTarget(
       name: "RunTests", dependencies: ["TestSupport"], resources: [.copy("Fixtures")],

@@ -14,6 +14,7 @@ struct ActionCatalog {
   /// Switch off to walk every operation of every action anew.
   var replays = true
   var keepsSpans = false
+  var keepsLog = false
   private(set) var simulatedOperations = 0
   private var records: [ActionKey: [ActionRecord]] = [:]
   private var templates: [Kind: ActionTemplate] = [:]
@@ -139,7 +140,8 @@ struct ActionCatalog {
     }
     if isSampled { ranks = sampled(ranks, key.kind) }
     let made = ActionSimulation(
-      template: template(item, key.kind), ranks: ranks, keepsSpans: keepsSpans
+      template: template(item, key.kind), ranks: ranks, keepsSpans: keepsSpans,
+      keepsLog: keepsLog
     ).run()
     simulatedOperations += made.reduce(0) { $0 + $1.operations }
     guard isSampled else { return made }

@@ -21,6 +21,15 @@ struct ActionRecord: Sendable {
   /// When its exchanges used the rank's adapter, counted likewise.
   var windows: [AdapterWindow] = []
   var spans: [Timeline.Span] = []
+  /// The operations and transfers that were started, in order; empty unless asked for.
+  var started: [StartedWork] = []
+}
+
+/// What an action started, by its number in the program of its forward or its backward.
+struct StartedWork: Sendable {
+  var index: Int32
+  var isTransfer: Bool
+  var isForward: Bool
 }
 
 /// One rank of an action: how many rows its exchanges have, how fast it is, when it comes.
@@ -46,6 +55,7 @@ struct ActionSimulation {
   let template: ActionTemplate
   let ranks: [ActionRank]
   var keepsSpans = false
+  var keepsLog = false
 
   /// Simulates and gives the record of every rank.
   func run() -> [ActionRecord] {
@@ -53,7 +63,8 @@ struct ActionSimulation {
     var lanes = ranks.map { rank in
       ActionLane(
         engine: template.engine,
-        backend: ActionBackend(template, rank, meetings, keepsSpans: keepsSpans))
+        backend: ActionBackend(
+          template, rank, meetings, keepsSpans: keepsSpans, keepsLog: keepsLog))
     }
     var isRunning = true
     while isRunning {
@@ -117,6 +128,7 @@ private struct ActionBackend: Backend {
   let rank: ActionRank
   let meetings: Meetings
   let keepsSpans: Bool
+  let keepsLog: Bool
   /// Picoseconds of each operation, those of a backward behind those of a forward.
   private let durations: [Int64]
   private let forwardCount: Int
@@ -147,12 +159,14 @@ private struct ActionBackend: Backend {
   }
 
   init(
-    _ template: ActionTemplate, _ rank: ActionRank, _ meetings: Meetings, keepsSpans: Bool
+    _ template: ActionTemplate, _ rank: ActionRank, _ meetings: Meetings, keepsSpans: Bool,
+    keepsLog: Bool
   ) {
     self.template = template
     self.rank = rank
     self.meetings = meetings
     self.keepsSpans = keepsSpans
+    self.keepsLog = keepsLog
     durations = template.durations(rank)
     forwardCount = template.forwardCount
     clock = rank.offset
@@ -180,6 +194,10 @@ private struct ActionBackend: Backend {
     hostClock += template.hostDurations[index]
     clock = max(clock, hostClock)
     record.operations += 1
+    if keepsLog {
+      record.started.append(
+        StartedWork(index: Int32(operation), isTransfer: false, isForward: isForward))
+    }
     record.busy += duration
     if keepsSpans {
       record.spans.append(
@@ -197,6 +215,11 @@ private struct ActionBackend: Backend {
     let stream = work.stream
     hostClock += template.hostDurationOfTransfer
     let slot = Int(stream.rawValue)
+    if keepsLog {
+      record.started.append(
+        StartedWork(
+          index: Int32(transfer), isTransfer: true, isForward: instance.pass == .forward))
+    }
     var started = Started(
       stream: stream, sequence: sequence[slot], started: max(clock, hostClock), payload: 0,
       index: Int32(transfer), isForward: instance.pass == .forward)

@@ -111,6 +111,29 @@ struct RankBackend: Backend {
     rank.lastActionEnd = rank.clock
     rank.spans.append(
       ItemSpan(item: item, start: start, end: rank.clock, spans: record.spans))
+    log(record, item)
+  }
+
+  /// Writes down what an action did.
+  private func log(_ record: ActionRecord, _ item: Item) {
+    guard world.log != nil else { return }
+    for started in record.started {
+      let action: Action
+      switch item {
+      case .run(let lone): action = lone
+      case .overlapped(let forward, let backward): action = started.isForward ? forward : backward
+      default: preconditionFailure("Only actions have transfers.")
+      }
+      let instance = Instance(
+        stage: action.stage, microbatch: action.microbatch, pass: action.pass)
+      let program = world.input.stages[action.stage].program(for: action.pass)
+      let number = Int(started.index)
+      if started.isTransfer {
+        world.log?.add(program.transfers[number], number, instance, on: index)
+      } else {
+        world.log?.add(operation: number, instance, on: index)
+      }
+    }
   }
 
   mutating func end(_ item: Item, index: Int) {
@@ -145,6 +168,7 @@ struct RankBackend: Backend {
     rank.clock += duration
     rank.busy += duration
     rank.operations += 1
+    world.log?.add(operation: operation, instance, on: index)
   }
 
   mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
@@ -155,6 +179,7 @@ struct RankBackend: Backend {
     let duration = picoseconds(
       world.pricing.seconds(
         ofCollective: work, stage: stage, rank: worldRank, linkSlowness: rank.linkSlowness))
+    world.log?.add(work, transfer, instance, on: index)
     let pending = world.collectives.arrive(
       index, replica: rank.replica, work, number: transfer, stage: stage, at: rank.clock,
       duration: duration)
@@ -171,6 +196,7 @@ struct RankBackend: Backend {
   mutating func start(_ transfer: PipelineTransfer) -> TransferHandle {
     let place = world.messages.place(of: transfer, replica: rank.replica)
     let (bytes, use) = boundaryBuffer(transfer)
+    world.log?.add(transfer, bytes: bytes, on: index)
     if transfer.isSend {
       world.messages[place].sender = Int32(index)
     } else {

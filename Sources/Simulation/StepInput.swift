@@ -15,6 +15,8 @@ public struct StepInput: Sendable {
   public var ranks: [RankProgram]
   /// Which pipeline ranks hold a stage.
   public var holders: [[Int]]
+  /// On which pipeline rank a stage lies, by direction.
+  public var placement: Placement
   public var load: Plan.ExpertLoad
   /// Rows of each stage's exchanges where every rank receives the same.
   public var balancedRows: [ExchangeRows]
@@ -23,6 +25,8 @@ public struct StepInput: Sendable {
   /// The rows of every rank by itself, recorded by a real run or counted; nil where all are drawn or the
   /// same.
   public var rankRows: RankRows?
+  /// To whom the rows of a real run went; nil where nobody asks for messages.
+  public var routes: RecordedRoutes?
 
   /// Lowers the schedule and the stages of a placed plan.
   ///
@@ -54,6 +58,7 @@ public struct StepInput: Sendable {
         stages.append(StageProgram(units: units, of: architecture, setting))
       }
     }
+    placement = schedule.placement
     self.stages = stages
     self.shapes = shapes
     ranks = schedule.ranks.indices.map { rank in

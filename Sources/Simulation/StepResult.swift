@@ -84,6 +84,8 @@ public struct StepResult: Sendable {
   /// Operations that were walked, and operations that the step consists of.
   public var walkedOperations: Int
   public var operations: Int
+  /// What ranks did and sent; nil unless it was asked for.
+  public var log: StepLog?
 }
 
 extension SimulatedWorld {
@@ -103,6 +105,6 @@ extension SimulatedWorld {
     }
     return StepResult(
       step: step, ranks: results, walkedOperations: catalog.simulatedOperations,
-      operations: ranks.reduce(0) { $0 + $1.operations })
+      operations: ranks.reduce(0) { $0 + $1.operations }, log: log)
   }
 }

@@ -20,6 +20,11 @@ public struct StepSimulation<P: Pricing> {
   public var replays = true
   /// Keeps the spans of operations, for traces.
   public var keepsSpans = false
+  /// Writes down what ranks do in which order and who sends how many bytes to whom, as CPU ranks do.
+  ///
+  /// Every rank has to be simulated by itself, and where experts are spread with the rows that a run
+  /// recorded.
+  public var keepsLog = false
   /// How much slower than the others each rank's device is, by rank of the world; empty if none is.
   public var slowness: [Double] = []
   /// How much slower than described each rank's links are, by rank of the world; empty if none is.
@@ -52,6 +57,8 @@ final class SimulatedWorld {
   var ranks: [SimulatedRank]
   var lanes: [RankLane] = []
   var messages: MessageBook
+  /// Nil unless it is asked for.
+  var log: StepLog?
   var groups: [ActionGroup]
   var collectives: CollectiveBook
   var agreement = (arrived: 0, latest: Int64(0))
@@ -76,6 +83,11 @@ final class SimulatedWorld {
     var catalog = ActionCatalog(input, simulation.pricing)
     catalog.replays = simulation.replays
     catalog.keepsSpans = simulation.keepsSpans
+    catalog.keepsLog = simulation.keepsLog
+    if simulation.keepsLog {
+      precondition(isExplicit, "messages have ranks of the world at their ends")
+      log = StepLog(input, ranks: positions * replicas)
+    }
     self.catalog = catalog
     ranks = (0..<positions * replicas).map { rank in
       SimulatedRank(

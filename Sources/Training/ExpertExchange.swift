@@ -157,11 +157,11 @@ extension RankBackend {
       let index = (own + shift) % ranks.count
       if sent[index] == 0 { continue }
       let first = sent[..<index].reduce(0, +) * columns
-      count(sent: 4 * sent[index] * columns, to: ranks[index], kind)
+      let rows = UnsafeBufferPointer(start: source + first, count: sent[index] * columns)
       requests.add(
-        try links.experts.startSend(
-          UnsafeBufferPointer(start: source + first, count: sent[index] * columns),
-          to: ranks[index], tag: tag))
+        try startSend(
+          UnsafeRawBufferPointer(rows), to: ranks[index], tag: tag, over: links.experts, kind,
+          stage: Int(instance.stage), microbatch: Int(instance.microbatch), number: exchange))
     }
     return requests
   }
@@ -188,10 +188,11 @@ extension RankBackend {
         try links.experts.startReceive(
           into: UnsafeMutableBufferPointer(start: table + 4 * index + 2, count: 2), from: rank,
           tag: tag))
-      count(sent: 8, to: rank, .counts)
+      let pair = UnsafeBufferPointer(start: table + 4 * index, count: 2)
       requests.add(
-        try links.experts.startSend(
-          UnsafeBufferPointer(start: table + 4 * index, count: 2), to: rank, tag: tag))
+        try startSend(
+          UnsafeRawBufferPointer(pair), to: rank, tag: tag, over: links.experts, .counts,
+          stage: Int(instance.stage), microbatch: Int(instance.microbatch), number: exchange))
     }
     return ExchangeInFlight(.counts, requests) { backend in
       let counts = ExchangeCounts(

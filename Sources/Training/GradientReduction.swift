@@ -90,12 +90,14 @@ final class ReductionInFlight: PendingTransfer {
       let range = segment.folds[target]
       if range.isEmpty { continue }
       for (number, use) in group.uses.enumerated() where use.lanes.contains(me) {
-        backend.count(sent: 4 * range.count, to: holder.rank, .reduction)
+        let part = UnsafeBufferPointer(
+          start: gradients(backend, use) + range.lowerBound, count: range.count)
         requests.add(
-          try backend.links.gradients.startSend(
-            UnsafeBufferPointer(
-              start: gradients(backend, use) + range.lowerBound, count: range.count),
-            to: holder.rank, tag: tag(backend, source: number, target: holder.stage)))
+          try backend.startSend(
+            UnsafeRawBufferPointer(part), to: holder.rank,
+            tag: tag(backend, source: number, target: holder.stage),
+            over: backend.links.gradients, .reduction, stage: stage,
+            number: Int(segment.group.rawValue)))
       }
     }
   }
@@ -122,11 +124,12 @@ final class ReductionInFlight: PendingTransfer {
     let mine = segment.folds[own]
     for (target, holder) in group.holders.enumerated() where target != own {
       if !mine.isEmpty {
-        backend.count(sent: 4 * mine.count, to: holder.rank, .reduction)
+        let part = UnsafeBufferPointer(start: shard + mine.lowerBound, count: mine.count)
         second.add(
-          try backend.links.gathers.startSend(
-            UnsafeBufferPointer(start: shard + mine.lowerBound, count: mine.count),
-            to: holder.rank, tag: tag(backend, source: stage, target: holder.stage)))
+          try backend.startSend(
+            UnsafeRawBufferPointer(part), to: holder.rank,
+            tag: tag(backend, source: stage, target: holder.stage), over: backend.links.gathers,
+            .reduction, stage: stage, number: Int(segment.group.rawValue)))
       }
       let range = segment.folds[target]
       if !range.isEmpty {
@@ -175,11 +178,12 @@ final class GatherInFlight: PendingTransfer {
             from: holder.rank, tag: tag(holder.stage, stage)))
       }
       if !mine.isEmpty {
-        backend.count(sent: 4 * mine.count, to: holder.rank, .gather)
+        let part = UnsafeBufferPointer(start: memory + mine.lowerBound, count: mine.count)
         requests.add(
-          try backend.links.gathers.startSend(
-            UnsafeBufferPointer(start: memory + mine.lowerBound, count: mine.count),
-            to: holder.rank, tag: tag(stage, holder.stage)))
+          try backend.startSend(
+            UnsafeRawBufferPointer(part), to: holder.rank, tag: tag(stage, holder.stage),
+            over: backend.links.gathers, .gather, stage: stage,
+            number: Int(segment.group.rawValue)))
       }
     }
   }

@@ -2,30 +2,14 @@ import Engines
 import Glibc
 import Kernels
 import Programs
-import Schedules
 
 /// What a rank really did in a step, counted where it happened and never from a program.
 public struct Ledger: Sendable {
   /// What a message was for.
-  public enum MessageKind: UInt8, Hashable, Sendable, CaseIterable {
-    case pipeline, counts, dispatch, combine, combineBackward, dispatchBackward
-    case reduction, gather
-  }
+  public typealias MessageKind = StepMessage.Kind
 
-  /// One message that this rank sent, by numbers in the world.
-  public struct Message: Hashable, Sendable {
-    public var source: Int
-    public var destination: Int
-    public var bytes: Int
-    public var kind: MessageKind
-  }
-
-  /// What a stream carried out: an operation or transfer of a stage's program, or a pipeline message.
-  public enum Entry: Hashable, Sendable {
-    case operation(Instance, index: Int)
-    case transfer(Instance, index: Int)
-    case message(Boundary, isSend: Bool, stage: Int, microbatch: Int)
-  }
+  /// What a stream carried out.
+  public typealias Entry = StepEntry
 
   /// A piece of the step on the wall's clock, in nanoseconds since the step began.
   public struct Span: Sendable {
@@ -42,8 +26,8 @@ public struct Ledger: Sendable {
   public var matmulFLOPs = 0
   /// FLOPs of the products inside attention.
   public var attentionFLOPs = 0
-  /// Messages in the order in which they were sent.
-  public var messages: [Message] = []
+  /// Messages that this rank sent, in order.
+  public var messages: [StepMessage] = []
   /// Aligned bytes that were live when most were, by use.
   public var peak = MemoryUse()
   /// Bytes between the ends of the rank's memory: what the peak takes with the holes in it.

@@ -51,12 +51,12 @@ extension RankBackend {
     var handle = TransferHandle(0)
     attempt {
       if transfer.isSend {
-        count(sent: bytes, to: peer, .pipeline)
         let memory = UnsafeRawBufferPointer(start: address(buffer, instance), count: bytes)
+        let request = try startSend(
+          memory, to: peer, tag: tag, over: links.pipeline, .pipeline, stage: transfer.stage,
+          microbatch: transfer.microbatch, number: isActivation ? 0 : 1)
         handle = keep(
-          PipelineMessage(
-            try links.pipeline.startSend(memory, to: peer, tag: tag), sent: (buffer, instance)),
-          entry, .pipeline)
+          PipelineMessage(request, sent: (buffer, instance)), entry, .pipeline)
       } else {
         let memory = UnsafeMutableRawBufferPointer(start: address(buffer, instance), count: bytes)
         handle = keep(

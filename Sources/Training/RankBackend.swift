@@ -290,10 +290,17 @@ final class RankBackend: Backend {
         end: end - started))
   }
 
-  func count(sent bytes: Int, to destination: Int, _ kind: Ledger.MessageKind) {
+  /// Starts to send memory to a rank, and writes down as many bytes as that memory has.
+  func startSend(
+    _ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int,
+    over communicator: any Communicator, _ kind: Ledger.MessageKind, stage: Int,
+    microbatch: Int = -1, number: Int
+  ) throws -> Request {
     ledger.messages.append(
-      Ledger.Message(
-        source: links.rank, destination: destination, bytes: bytes, kind: kind))
+      StepMessage(
+        kind, stage: stage, microbatch: microbatch, number: number, from: links.rank,
+        to: communicator.worldRanks[destination], bytes: bytes.count))
+    return try communicator.startSend(bytes, to: destination, tag: tag)
   }
 }
 
