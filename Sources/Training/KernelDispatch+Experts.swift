@@ -118,6 +118,12 @@ extension RankBackend {
       sums.loads[layer * assignment.expertCount + Int(experts[slot])] += 1
     }
     let microbatch = Int(bound.instance.microbatch)
+    if recording.routes {
+      let chosen = Array(UnsafeBufferPointer(start: experts, count: slots))
+      ledger.routes.append(
+        Route(
+          layer: layer, microbatch: assignment.globalMicrobatch(microbatch), experts: chosen))
+    }
     if setting.balanceWeight > 0 {
       let loss = balanceLoss(
         scores: scores, experts: experts, rows: shape.tokens,

@@ -4,7 +4,9 @@ import Foundation
 /// Starts a program on several ranks of this machine with Open MPI's `mpirun`, and waits for it.
 ///
 /// SIGINT, SIGTERM and SIGHUP are kept from mpirun, which would kill the ranks a second later: they get
-/// SIGUSR2 in their place, and all the time that they need. A second one goes to mpirun itself.
+/// SIGUSR2 in their place, and all the time that they need. A second one goes to mpirun itself. Should
+/// this program be killed, the system ends mpirun and mpirun the ranks, where the system has `setpriv`
+/// (util-linux), since only a process itself can ask for that.
 public struct Launch: Sendable {
   /// How many ranks are started, more than there are cores if need be.
   public var ranks: Int
@@ -71,8 +73,20 @@ public struct Launch: Sendable {
     return signal == 0 ? (status >> 8) & 0xff : 128 + signal
   }
 
+  private static func isOnPath(_ program: String) -> Bool {
+    let folders = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":") ?? []
+    return folders.contains { access("\($0)/\(program)", X_OK) == 0 }
+  }
+
+  private static func failure(_ reason: String) -> ConfigurationError {
+    ConfigurationError(
+      file: "mpirun", rule: "cannot be started: \(reason); Debian's package is openmpi-bin")
+  }
+
   private func start() throws(ConfigurationError) -> pid_t {
-    var arguments = ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
+    guard Self.isOnPath("mpirun") else { throw Self.failure(systemMessage(ENOENT)) }
+    var arguments = Self.isOnPath("setpriv") ? ["setpriv", "--pdeathsig", "TERM"] : []
+    arguments += ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
     var own = environment
     // One thread a rank: bits depend on it, and ranks share the cores.
     if getenv("OPENBLAS_NUM_THREADS") == nil { own["OPENBLAS_NUM_THREADS"] = "1" }
@@ -110,11 +124,7 @@ public struct Launch: Sendable {
     defer { for text in words + values { free(text) } }
     var child = pid_t()
     let code = posix_spawnp(&child, arguments[0], &actions, &attributes, &words, &values)
-    guard code == 0 else {
-      throw ConfigurationError(
-        file: "mpirun",
-        rule: "cannot be started: \(systemMessage(code)); Debian's package is openmpi-bin")
-    }
+    guard code == 0 else { throw Self.failure(systemMessage(code)) }
     return child
   }
 }

@@ -35,6 +35,8 @@ public struct Ledger: Sendable {
   /// Tokens that this rank sent to each rank of its expert group, and rows of experts that it computed,
   /// by exchange in the order of the routing.
   public var exchanges: [ExchangeCounts] = []
+  /// Which experts the router chose, layer by layer; empty unless asked for.
+  public var routes: [Route] = []
   /// What each stream carried out, in order; empty unless asked for.
   public var order: [Entry] = []
   public var streams: [Stream] = []
@@ -54,6 +56,16 @@ public struct Ledger: Sendable {
   public func bytes(of kind: MessageKind) -> Int {
     messages.reduce(0) { $0 + ($1.kind == kind ? $1.bytes : 0) }
   }
+}
+
+/// What a router chose for a microbatch.
+public struct Route: Hashable, Sendable {
+  /// The layer, prediction modules behind the layers.
+  public var layer: Int
+  /// The microbatch's number in the whole step.
+  public var microbatch: Int
+  /// (tokens, chosen).
+  public var experts: [Int32]
 }
 
 /// The row counts of one expert exchange, as a rank saw them.

@@ -312,12 +312,17 @@ public struct Recording: Sendable {
   public var timeline = false
   /// Matrix products with their sizes.
   public var products = false
+  /// What routers chose.
+  public var routes = false
 
   /// Sums alone.
-  public init(order: Bool = false, timeline: Bool = false, products: Bool = false) {
+  public init(
+    order: Bool = false, timeline: Bool = false, products: Bool = false, routes: Bool = false
+  ) {
     self.order = order
     self.timeline = timeline
     self.products = products
+    self.routes = routes
   }
 }
 

@@ -29,6 +29,8 @@ public final class StopSignals: @unchecked Sendable {
     sigemptyset(&signals)
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2] { sigaddset(&signals, signal) }
     pthread_sigmask(SIG_BLOCK, &signals, nil)
+    // A file that may not grow any more is an error that a write reports.
+    signal(SIGXFSZ, SIG_IGN)
   }
 
   /// Lets the signals through again, those that wait first: they end the process.

@@ -9,7 +9,7 @@ import Testing
 struct TwoHostsTests {
   @Test func checksPassAcrossHosts() throws {
     let hosts = try TwoHosts()
-    let outcome = try hosts.rankChecks("hosts")
+    let outcome = try hosts.run(RankChecks.path, "hosts")
     #expect(outcome.status == 0, "\(outcome.output)")
     for rank in 0..<4 {
       let line = "rank \(rank) of 4 on sluice-host-\(rank / 2 + 1)\n"
@@ -21,7 +21,7 @@ struct TwoHostsTests {
   /// 50 Mbit/s are 6.25 MB/s: the MiB that the slow pair exchanges takes at least a tenth of a second.
   @Test func aShapedCableIsSlow() throws {
     let hosts = try TwoHosts(rate: "50mbit")
-    let outcome = try hosts.rankChecks("megabyte-across")
+    let outcome = try hosts.run(RankChecks.path, "megabyte-across")
     #expect(outcome.status == 0, "\(outcome.output)")
     let words = outcome.output.split(separator: " ")
     let rate = try #require(words.first.flatMap { Double($0) })
@@ -30,7 +30,7 @@ struct TwoHostsTests {
 
   @Test func anErrorOnTheOtherHostEndsAll() throws {
     let hosts = try TwoHosts()
-    let outcome = try hosts.rankChecks("error", "3")
+    let outcome = try hosts.run(RankChecks.path, "error", "3")
     #expect(outcome.status == 3)
     let line = "sluice: rank 3: the loss is not a number\n"
     #expect(outcome.output.hasPrefix(line), "\(outcome.output)")
@@ -44,7 +44,7 @@ struct TwoHostsTests {
   @Test func ranksBehindACutCableAreNamed() throws {
     let hosts = try TwoHosts()
     var left = 4
-    let outcome = try hosts.rankChecks("cut") { output in
+    let outcome = try hosts.run(RankChecks.path, "cut") { output in
       #expect(output.waitFor("exchanging"))
       try hosts.cutCable()
       left = ranksLeft(on: hosts)
@@ -60,7 +60,7 @@ struct TwoHostsTests {
   private func ranksLeft(on hosts: borrowing TwoHosts) -> Int {
     let end = ContinuousClock.now + .seconds(60)
     while true {
-      let count = hosts.rankCount()
+      let count = hosts.count(of: "rank-checks")
       if count == 0 || ContinuousClock.now > end { return count }
       Thread.sleep(forTimeInterval: 0.1)
     }

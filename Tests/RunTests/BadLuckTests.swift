@@ -7,52 +7,16 @@ import Testing
 @Suite(.serialized, .enabled(if: Program.canTrain)) struct BadLuckTests {
   static let plan = "data-parallel: 2"
 
-  /// Waits until a checkpoint is there.
-  private func waitForCheckpoint(_ scene: Scene) throws {
-    try #require(Launch.wait { !scene.checkpoints().isEmpty })
-  }
-
-  /// The ranks of a scene, which have its run file among their arguments and not `--ranks`.
-  private func ranks(_ scene: Scene) -> [Int32] {
-    let all = Set(Program.processes(with: scene.run))
-    let launchers = Set(Program.processes(with: "--ranks"))
-    let mpirun = Set(Program.processes(with: "mpirun"))
-    return all.subtracting(launchers).subtracting(mpirun).sorted()
-  }
-
-  /// The newest checkpoint is whole: a run goes on from it.
-  private func expectGoodCheckpoint(_ scene: Scene) throws {
-    let outcome = try Program.sluice(
-      "train", scene.run, "--ranks", "2", "--resume", "--stop-after", "1")
-    #expect(outcome.status == 0, "\(outcome.output)")
-  }
-
-  @Test func killedRankEndsAll() throws {
-    let scene = try Scene("gpt2-tiny", plan: Self.plan, steps: 1_000_000)
-    let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
-      try waitForCheckpoint(scene)
-      let victim = try #require(ranks(scene).last)
-      kill(victim, SIGKILL)
-    }
-    #expect(outcome.status == 137, "\(outcome.output)")
-    #expect(outcome.output.contains("signal 9"))
-    #expect(ranks(scene).isEmpty)
-    try expectGoodCheckpoint(scene)
-  }
-
   @Test(arguments: [(SIGTERM, Int32(6), "ended by a signal"), (SIGUSR1, 0, "stopped as asked")])
   func signalsEndWithACheckpoint(signal: Int32, status: Int32, text: String) throws {
     let scene = try Scene("gpt2-tiny", plan: Self.plan, steps: 1_000_000)
     let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
-      try waitForCheckpoint(scene)
-      let both = Set(Program.processes(with: "--ranks")).intersection(
-        Program.processes(with: scene.run))
-      // `timeout`, which the test put in front, has the same words.
-      for process in both.subtracting(Program.processes(with: "timeout")) { kill(process, signal) }
+      try scene.waitForCheckpoint()
+      kill(try #require(scene.launchers().last), signal)
     }
     #expect(outcome.status == status, "\(outcome.output)")
     #expect(outcome.output.contains(text), "\(outcome.output)")
-    try expectGoodCheckpoint(scene)
+    try scene.expectGoodCheckpoint()
   }
 
   @Test func wrongInputIsSaidOnce() throws {

@@ -33,7 +33,7 @@ final class Scene {
   let run: String
 
   /// Writes the files of a run; `plan` holds the plan's degrees and schedule, in YAML's flow style.
-  init(_ model: String, plan: String, steps: Int = 4, more: String = "") throws {
+  init(_ model: String, plan: String, steps: Int = 4, checkpointEvery: Int = 2) throws {
     folder = FileManager.default.temporaryDirectory.appending(path: "run-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let fixture = Bundle.module.bundleURL.appending(path: "Fixtures/\(model).json")
@@ -52,9 +52,8 @@ final class Scene {
     learning-rate: 0.01
     steps: \(steps)
     seed: 3
-    checkpoints: {folder: \(folder.path)/out, every: 2, keep: 3}
+    checkpoints: {folder: \(folder.path)/out, every: \(checkpointEvery), keep: 3}
     log: {file: \(folder.path)/log.jsonl}
-    \(more)
     """.write(toFile: run, atomically: true, encoding: .utf8)
   }
 
@@ -73,6 +72,36 @@ final class Scene {
   func checkpoints() -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path("out"))) ?? []
     return names.filter { $0.hasPrefix("step-") }.sorted()
+  }
+
+  /// Whether a checkpoint is being written.
+  var hasGrowingCheckpoint: Bool {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path("out"))) ?? []
+    return names.contains { !$0.hasPrefix("step-") }
+  }
+
+  /// Waits until a checkpoint is there.
+  func waitForCheckpoint() throws { try #require(Launch.wait { !checkpoints().isEmpty }) }
+
+  /// The newest checkpoint is whole: a run goes on from it.
+  func expectGoodCheckpoint(_ location: SourceLocation = #_sourceLocation) throws {
+    let outcome = try Program.sluice(
+      "train", run, "--ranks", "2", "--resume", "--stop-after", "1")
+    #expect(outcome.status == 0, "\(outcome.output)", sourceLocation: location)
+  }
+
+  /// The ranks, which have the run file among their arguments and are no launchers.
+  func ranks() -> [Int32] { processes(launching: false) }
+
+  /// What starts the ranks: mpirun and, where it started that, sluice, in this order.
+  func launchers() -> [Int32] { processes(launching: true).reversed() }
+
+  private func processes(launching: Bool) -> [Int32] {
+    let mpirun = Program.processes(with: "mpirun")
+    let launchers = Set(mpirun + Program.processes(with: "--ranks"))
+    // `timeout`, which the tests put in front, has the same words.
+    let own = Set(Program.processes(with: run)).subtracting(Program.processes(with: "timeout"))
+    return own.filter { launchers.contains($0) == launching }.sorted()
   }
 
   /// Changes bytes of a file.

@@ -2,6 +2,7 @@ import Foundation
 
 /// What a program that has ended left behind.
 public struct Outcome: Sendable {
+  /// As a shell has it: above 128 a signal ended the program.
   public var status: Int32
   /// Standard output and standard error as they came.
   public var output: String
@@ -37,12 +38,14 @@ public enum Launch {
     bundle.bundleURL.deletingLastPathComponent().appending(path: name).path
   }
 
-  /// Waits for something to become true; false when it has not for as long as a hang.
-  public static func wait(until isTrue: () throws -> Bool) rethrows -> Bool {
+  /// Looks every so many milliseconds whether something has become true; false when it has not for as long as a hang.
+  public static func wait(
+    milliseconds: Double = 20, until isTrue: () throws -> Bool
+  ) rethrows -> Bool {
     let end = ContinuousClock.now + hangLimit
     while try !isTrue() {
       guard ContinuousClock.now < end else { return false }
-      Thread.sleep(forTimeInterval: 0.02)
+      Thread.sleep(forTimeInterval: milliseconds / 1000)
     }
     return true
   }
@@ -76,6 +79,7 @@ public enum Launch {
       throw error
     }
     process.waitUntilExit()
-    return Outcome(status: process.terminationStatus, output: running.output)
+    let signal: Int32 = process.terminationReason == .uncaughtSignal ? 128 : 0
+    return Outcome(status: signal + process.terminationStatus, output: running.output)
   }
 }

@@ -1,18 +1,17 @@
 import Foundation
-import TestSupport
 
 /// Two hosts on one machine: network namespaces with an address and a host name each, joined by a
 /// cable (a pair of virtual Ethernet devices).
 ///
 /// Open MPI takes processes for neighbours by their host name, hence a UTS namespace per host. Needs
 /// root; nothing outside the namespaces changes, and removing them removes the cable.
-struct TwoHosts: ~Copyable {
+public struct TwoHosts: ~Copyable {
   private let prefix: String
   private let agent: URL
   private static let network = "10.77.0"
 
   /// Whether this process may make network namespaces.
-  static let areAvailable: Bool = {
+  public static let areAvailable: Bool = {
     let name = "sluice-try-\(getpid())"
     guard Launch.hasMPI, getuid() == 0 else { return false }
     guard (try? Launch.run(["ip", "netns", "add", name]).status) == 0 else { return false }
@@ -22,7 +21,7 @@ struct TwoHosts: ~Copyable {
   /// Makes the hosts.
   ///
   /// - Parameter rate: what the cable carries, as `tc` writes it, for example `400mbit`.
-  init(rate: String? = nil) throws {
+  public init(rate: String? = nil) throws {
     Self.removeLeftovers()
     prefix = "sluice-\(getpid())-\(UInt32.random(in: 0...0xFFFF))-"
     agent = FileManager.default.temporaryDirectory.appending(path: "\(prefix)agent")
@@ -82,9 +81,9 @@ struct TwoHosts: ~Copyable {
     guard outcome.status == 0 else { throw Refusal(command: text, output: outcome.output) }
   }
 
-  /// Starts `rank-checks` with two ranks on each host, mpirun itself being on the first.
-  borrowing func rankChecks(
-    _ arguments: String..., meanwhile: (Running) throws -> Void = { _ in }
+  /// Starts a program with two ranks on each host, mpirun itself being on the first.
+  public borrowing func run(
+    _ program: String, _ arguments: String..., meanwhile: (Running) throws -> Void = { _ in }
   ) throws -> Outcome {
     let net = "\(Self.network).0/24"
     let launcher =
@@ -94,24 +93,24 @@ struct TwoHosts: ~Copyable {
       ]
       + ["--mca", "oob_tcp_if_include", net, "--mca", "btl_tcp_if_include", net]
       + ["--mca", "btl", "tcp,vader,self"]
-    return try Launch.run(launcher + [RankChecks.path] + arguments, meanwhile: meanwhile)
+    return try Launch.run(launcher + [program] + arguments, meanwhile: meanwhile)
   }
 
   /// Pulls the cable out of the second host.
-  borrowing func cutCable() throws {
+  public borrowing func cutCable() throws {
     try Self.command("ip -n \(prefix)2 link set cable down")
   }
 
-  /// How many ranks run on the two hosts.
-  borrowing func rankCount() -> Int {
+  /// How many processes of a program run on the two hosts.
+  public borrowing func count(of program: String) -> Int {
     processes().count { pid in
       let name = try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8)
-      return name == "rank-checks\n"
+      return name == "\(program)\n"
     }
   }
 
   /// Kills whatever still runs on the two hosts.
-  borrowing func endProcesses() {
+  public borrowing func endProcesses() {
     for pid in processes() { kill(pid, SIGKILL) }
   }
 
