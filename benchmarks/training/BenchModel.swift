@@ -18,8 +18,11 @@ struct BenchModel: Sendable {
     batch = 12
     switch name {
     // The character-level example of nanoGPT: 10.77M parameters.
-    case "gpt-10m": architecture = Self.gpt(layers: isSmoke ? 2 : 6)
-    case "gpt-8-layers": architecture = Self.gpt(layers: 8)
+    case "gpt-10m": architecture = Self.gpt(layers: isSmoke ? 2 : 6, vocabulary: 65)
+    // Deep enough for every pipeline schedule on two ranks.
+    case "gpt-8-layers":
+      architecture = Self.gpt(layers: 8, vocabulary: 512)
+      (batch, sequence) = (16, 128)
     // GPT-2, with the batch that llm.c's CPU program takes by default.
     case "gpt-124m":
       architecture = .gpt(
@@ -36,8 +39,9 @@ struct BenchModel: Sendable {
     if isSmoke { (batch, sequence) = (4, 16) }
   }
 
-  private static func gpt(layers: Int) -> Architecture {
-    .gpt(name: "gpt", hidden: 384, layers: layers, heads: 6, vocabulary: 65, positions: 256)
+  private static func gpt(layers: Int, vocabulary: Int) -> Architecture {
+    .gpt(
+      name: "gpt", hidden: 384, layers: layers, heads: 6, vocabulary: vocabulary, positions: 256)
   }
 
   /// DeepSeek-V3's shape, 8 layers of 256 columns, the first of them dense.
