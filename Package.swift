@@ -89,17 +89,17 @@ let package = Package(
     .executableTarget(
       name: "training-checks", dependencies: ["OpenMPI", "MessagePassing", "Training"],
       path: "Tests/training-checks", swiftSettings: strict),
-    // What tests of several rooms need: folders, launched programs, processor time.
+    // What tests of several rooms need: folders, launched programs, processor time, chance.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-    tests(of: "Quantities"),
+    tests(of: "Quantities", ["TestSupport"]),
     tests(of: "Documents", ["TestSupport"]),
     tests(of: "Clusters", ["TestSupport"]),
-    tests(of: "Models"),
+    tests(of: "Models", ["TestSupport"]),
     tests(of: "Schedules"),
-    tests(of: "Plans"),
+    tests(of: "Plans", ["TestSupport"]),
     tests(of: "Programs"),
     tests(of: "Engines"),
-    tests(of: "Collectives"),
+    tests(of: "Collectives", ["TestSupport"]),
     tests(of: "Costs", ["Clusters", "Collectives", "Documents"]),
     tests(of: "Simulation"),
     tests(of: "Planning"),

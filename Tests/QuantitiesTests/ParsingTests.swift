@@ -1,4 +1,5 @@
 import Quantities
+import TestSupport
 import Testing
 
 @Suite struct ParsingTests {
@@ -60,18 +61,5 @@ import Testing
       let size = ByteCount(generator.next() >> 1)
       #expect(ByteCount.parse(size.exactDescription).value == size)
     }
-  }
-}
-
-/// Steele, Lea and Flood's generator (2014), for seeded tests.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -48,7 +48,7 @@ import Testing
   @Test(arguments: Moment.allCases, 1...2)
   func killedRankEndsAll(moment: Moment, seed: Int) throws {
     let scene = try endlessScene()
-    var generator = SeededNumbers(state: UInt64(seed))
+    var generator = SplitMix64(state: UInt64(seed))
     let victim = Int.random(in: 0..<2, using: &generator)
     let delay = UInt32.random(in: 0...300, using: &generator)
     let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
@@ -104,18 +104,5 @@ import Testing
     #expect(outcome.status == 137, "\(outcome.output)")
     expectGone(scene)
     try scene.expectGoodCheckpoint()
-  }
-}
-
-/// Steele, Lea and Flood's generator (2014).
-private struct SeededNumbers: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }
