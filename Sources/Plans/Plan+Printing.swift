@@ -31,7 +31,7 @@ extension Plan {
     }
     if let sendMode { add("send-mode", sendMode.rawValue) }
     add("scatter-pipeline-sends", scattersPipelineSends)
-    add("collective-algorithm", collectiveAlgorithm.rawValue)
+    if let algorithm = collectiveAlgorithm { add("collective-algorithm", algorithm.rawValue) }
     add("fused-attention", fusedAttention)
     if let fusedHead { add("fused-head", fusedHead) }
     add("fused-loss", fusedLoss)

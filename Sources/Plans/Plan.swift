@@ -27,8 +27,6 @@ public struct Plan: Hashable, Sendable {
     case tree
     /// First within a node, then between nodes.
     case hierarchical
-    /// Every rank to every other.
-    case direct
   }
 
   /// Where the order of actions comes from.
@@ -149,8 +147,10 @@ public struct Plan: Hashable, Sendable {
   public var fusedLoss = true
   /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
   public var dropout = false
-  /// How reductions and gathers over data ranks are carried out.
-  public var collectiveAlgorithm = CollectiveAlgorithm.ring
+  /// How simulated reductions and gathers over data ranks are carried out; nil for the fastest way.
+  ///
+  /// The CPU runtime sends directly, rank to rank.
+  public var collectiveAlgorithm: CollectiveAlgorithm?
 
   /// The plan for a single rank; every property can be set.
   public init() {}

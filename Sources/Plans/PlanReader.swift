@@ -145,9 +145,8 @@ struct PlanReader {
       throw table.error("a fused head holds its loss, which cannot be unfused", at: "fused-loss")
     }
     plan.dropout = try table.value("dropout", .boolean, default: false)
-    plan.collectiveAlgorithm = try table.value(
-      "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self),
-      default: plan.collectiveAlgorithm)
+    plan.collectiveAlgorithm = try table.optional(
+      "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self))
     guard let kinds = try table.optionalTable("overlap") else { return }
     for (key, path) in Plan.Overlap.keys {
       plan.overlap[keyPath: path] = try kinds.value(

@@ -163,6 +163,6 @@ public struct PlanComparison: Sendable {
     Setting(name: "fused-attention") { "\($0.fusedAttention)" },
     Setting(name: "fused-loss") { "\($0.fusedLoss)" },
     Setting(name: "dropout") { "\($0.dropout)" },
-    Setting(name: "collective algorithm") { $0.collectiveAlgorithm.rawValue },
+    Setting(name: "collective algorithm") { $0.collectiveAlgorithm?.rawValue ?? "fastest" },
   ]
 }

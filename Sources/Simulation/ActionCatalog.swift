@@ -47,7 +47,7 @@ struct ActionCatalog {
     /// are balanced or drawn.
     var rows: [Int]
     var slowness: [Double]
-    var linkSlowness: [Double]
+    var linkSlowness: [LinkSlowness]
     var offsets: [Int64]
   }
 
@@ -59,7 +59,7 @@ struct ActionCatalog {
   ///   - offsets: when each comes, after the first.
   ///   - members: their numbers in the world.
   mutating func records(
-    of item: Item, slowness: [Double], linkSlowness: [Double], offsets: [Int64],
+    of item: Item, slowness: [Double], linkSlowness: [LinkSlowness], offsets: [Int64],
     members: Range<Int>
   ) -> [ActionRecord] {
     guard let kind = kind(of: item) else { return [] }

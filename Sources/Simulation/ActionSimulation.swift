@@ -39,8 +39,8 @@ struct ActionRank: Sendable {
   var backwardRows: ExchangeRows
   /// Times of this rank's kernels are multiplied by it: 1 for a healthy device.
   var slowness = 1.0
-  /// Times of this rank's part of an exchange are multiplied by it: 1 for healthy links.
-  var linkSlowness = 1.0
+  /// Times of this rank's part of an exchange or a collective are multiplied by that of the links it takes.
+  var linkSlowness = LinkSlowness()
   /// When the rank comes to the action, after the first of its group.
   var offset: Int64 = 0
   /// Memory is booked with its own rows, which are the same when a buffer is released.
@@ -234,20 +234,24 @@ private struct ActionBackend: Backend {
       let price = template.pricing.price(
         ofExchange: work, rows: rows(instance), isOverlapped: template.isPair)
       started.preparation = picoseconds(price.preparation)
-      started.payload = picoseconds(price.payload * max(rank.slowness, rank.linkSlowness))
+      started.payload = picoseconds(price.payload * max(rank.slowness, linkSlowness(work)))
       started.adapterShare = price.adapterShare
     case .allGather, .reduceScatter, .allReduce:
       var known = work
       if work.rows.exchange != nil { known.rows = .fixed(rows(instance)(work.rows)) }
       started.payload = picoseconds(
         template.pricing.seconds(ofCollective: known, stage: Int(instance.stage))
-          * rank.linkSlowness)
+          * linkSlowness(work))
     }
     started.previous = last[slot]
     sequence[slot] += 1
     last[slot] = transfers.count
     transfers.append(started)
     return TransferHandle(transfers.count - 1)
+  }
+
+  private func linkSlowness(_ transfer: Transfer) -> Double {
+    rank.linkSlowness(crossesNodes: template.pricing.crossesNodes(transfer))
   }
 
   /// Settles the end of a transfer, once all ranks have come to it; a stream carries one transfer behind

@@ -118,20 +118,39 @@ public struct ClusterPricing: Pricing {
     switch transfer.kind {
     case .allGather(let of):
       let group = group(of)
-      return collectives.allGather(bytes: bytes * Double(group.ranks), group: group).seconds
-    case .reduceScatter(let of):
-      return collectives.reduceScatter(bytes: bytes, group: group(of)).seconds
-    case .allReduce(let of):
-      return collectives.allReduce(bytes: bytes, group: group(of)).seconds
+      return seconds(of: .allGather, bytes: bytes * Double(group.ranks), of)
+    case .reduceScatter(let of): return seconds(of: .reduceScatter, bytes: bytes, of)
+    case .allReduce(let of): return seconds(of: .allReduce, bytes: bytes, of)
     default: return 0
     }
   }
 
   public func seconds(
-    ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: Double
+    ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: LinkSlowness
   ) -> Double {
     sharedLinks?.seconds(ofCollective: transfer, rank: rank)
-      ?? seconds(ofCollective: transfer, stage: stage) * linkSlowness
+      ?? seconds(ofCollective: transfer, stage: stage)
+      * linkSlowness(crossesNodes: crossesNodes(transfer))
+  }
+
+  /// By the plan's algorithm over data ranks, by the fastest elsewhere.
+  private func seconds(
+    of operation: CollectiveOperation, bytes: Double, _ kind: TransferKind.Group
+  ) -> Double {
+    let algorithm = kind.isOverDataRanks ? plan.algorithm(of: operation) : nil
+    return collectives.cost(operation, bytes: bytes, group: group(kind), algorithm: algorithm)
+      .seconds
+  }
+
+  public func crossesNodes(_ transfer: Transfer) -> Bool {
+    switch transfer.kind {
+    case .allGather(let of), .reduceScatter(let of), .allReduce(let of):
+      let group = group(of)
+      return group.ranks > group.ranksPerNode
+    case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward:
+      return plan.expertParallel * plan.tensorParallel * plan.contextParallel
+        > cluster.node.devices.value
+    }
   }
 
   private func group(_ kind: TransferKind.Group) -> CollectiveGroup {
@@ -193,5 +212,25 @@ public struct ClusterPricing: Pricing {
 
   public func secondsOfAgreement() -> Double {
     plan.worldSize == 1 ? 0 : collectives.allReduce(bytes: 8, group: group(.world)).seconds
+  }
+}
+
+extension Plan {
+  /// How the plan wants an operation over data ranks carried out; nil for the fastest way, also where
+  /// the plan's algorithm cannot do it: a tree neither scatters nor gathers.
+  func algorithm(of operation: CollectiveOperation) -> Costs.CollectiveAlgorithm? {
+    collectiveAlgorithm.flatMap { wanted in
+      operation.algorithms.first { $0.rawValue == wanted.rawValue }
+    }
+  }
+}
+
+extension TransferKind.Group {
+  /// Joins copies of parameters.
+  fileprivate var isOverDataRanks: Bool {
+    switch self {
+    case .gradient, .expertGradient, .sharedEmbedding, .sharedHead: true
+    case .tensor, .expertTensor, .context, .world: false
+    }
   }
 }

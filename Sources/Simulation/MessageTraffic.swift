@@ -25,7 +25,7 @@ struct MessageTraffic {
     var usesAdapter: Bool
     /// Work that is left at `since`.
     var work: Double
-    /// The most that the links between its ends let through, as a share of a whole one.
+    /// What the links between its ends let through, as a share of healthy ones.
     var limit: Double
     var rate = 0.0
     var since: Int64 = 0
@@ -157,11 +157,12 @@ struct MessageTraffic {
   private mutating func setRate(_ index: Int, at now: Int64) {
     let flow = flows[index]
     let (out, into) = Self.ways(flow)
-    var rate = flow.limit
+    var share = 1.0
     for (way, rank) in [(out, flow.source), (into, flow.destination)] {
       let left = flow.usesAdapter ? 1 - taken(of: rank, at: now) : 1
-      rate = min(rate, left / Double(ways[way].count))
+      share = min(share, left / Double(ways[way].count))
     }
+    let rate = flow.limit * share
     guard rate != flow.rate else { return }
     flows[index].work = max(0, flow.work - flow.rate * Double(now - flow.since))
     flows[index].since = now

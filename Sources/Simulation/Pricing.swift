@@ -73,9 +73,11 @@ public protocol Pricing: Sendable {
     -> ExchangePrice
   /// A collective within a group of ranks, of the stage with this number; its rows are fixed ones.
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double
-  /// The same collective for one rank of the world, whose links are slower than described by a factor.
-  func seconds(ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: Double)
+  /// The same collective for one rank of the world, whose links are slower than described.
+  func seconds(ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: LinkSlowness)
     -> Double
+  /// Whether an exchange or a collective leaves the node, so that slow adapters slow it.
+  func crossesNodes(_ transfer: Transfer) -> Bool
   /// A message between the pipeline ranks of one replica of the pipeline.
   func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice
   /// Agreement of the whole world on one number.
@@ -87,10 +89,14 @@ public protocol Pricing: Sendable {
 extension Pricing {
   /// Slower by what the rank's links are.
   public func seconds(
-    ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: Double
+    ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: LinkSlowness
   ) -> Double {
-    seconds(ofCollective: transfer, stage: stage) * linkSlowness
+    seconds(ofCollective: transfer, stage: stage)
+      * linkSlowness(crossesNodes: crossesNodes(transfer))
   }
+
+  /// Everything leaves the node.
+  public func crossesNodes(_ transfer: Transfer) -> Bool { true }
 
   /// Every number of rows has its own price.
   public var rowsPerBlock: Int { 1 }

@@ -41,15 +41,15 @@ final class SharedLinks: Sendable {
 
   // MARK: Exchanges
 
-  /// How much slower each rank's part of an exchange is.
+  /// How much slower the links of each rank are while all ranks exchange.
   ///
-  /// Every rank sends to its counterpart half of its expert group's nodes away, over the network, and to
-  /// its neighbour inside the node. A failed adapter, a slow link and thin uplinks all show as a lower
+  /// Every rank sends over the network to its counterpart half of its expert group's nodes away, of the
+  /// world's where the group is in one node, and to its neighbour inside the node. A failed adapter, a slow link and thin uplinks all show as a lower
   /// rate.
-  func exchangeSlowness() -> [Double] {
+  func exchangeSlowness() -> [LinkSlowness] {
     let network = slowness(of: networkPeers)
     let inside = slowness(of: nodePeers)
-    return zip(network, inside).map { max($0, $1) }
+    return zip(network, inside).map { LinkSlowness(network: $0, node: $1) }
   }
 
   private func slowness(of peers: [Int]) -> [Double] {
@@ -86,7 +86,7 @@ final class SharedLinks: Sendable {
     return rates
   }
 
-  /// The rank of the same number half of the expert group's nodes away; itself on one node.
+  /// The rank of the same number half of the expert group's, or else the world's, nodes away.
   private var networkPeers: [Int] {
     let perNode = cluster.node.devices.value
     let group = max(1, plan.expertParallel * plan.tensorParallel * plan.contextParallel / perNode)
@@ -149,10 +149,11 @@ final class SharedLinks: Sendable {
     return seconds[rank]
   }
 
-  /// By the algorithm whose slowest group is fastest, by rank.
+  /// By the plan's algorithm, else by that whose slowest group is fastest; by rank.
   private func seconds(of reduction: Reduction) -> [Double] {
     let groups = groups(ofExperts: reduction.isExpert)
-    let choices = reduction.operation.algorithms.map { algorithm in
+    let algorithms = plan.algorithm(of: reduction.operation).map { [$0] }
+    let choices = (algorithms ?? reduction.operation.algorithms).map { algorithm in
       contention.times(
         reduction.operation, by: algorithm, bytes: reduction.bytes, over: groups
       ).map(\.cost.seconds)

@@ -28,7 +28,7 @@ public struct StepSimulation<P: Pricing> {
   /// How much slower than the others each rank's device is, by rank of the world; empty if none is.
   public var slowness: [Double] = []
   /// How much slower than described each rank's links are, by rank of the world; empty if none is.
-  public var linkSlowness: [Double] = []
+  public var linkSlowness: [LinkSlowness] = []
   /// Simulates every rank of the world by itself.
   public var isExplicit = false
 
@@ -93,7 +93,8 @@ final class SimulatedWorld {
       SimulatedRank(
         position: rank / replicas, replica: rank % replicas,
         slowness: simulation.slowness.isEmpty ? 1 : simulation.slowness[rank],
-        linkSlowness: simulation.linkSlowness.isEmpty ? 1 : simulation.linkSlowness[rank])
+        linkSlowness: simulation.linkSlowness.isEmpty
+          ? LinkSlowness() : simulation.linkSlowness[rank])
     }
     groups = Array(repeating: ActionGroup(), count: positions * replicas / groupSize)
     messages = MessageBook(input, replicas: replicas)
@@ -203,7 +204,7 @@ struct SimulatedRank {
   var position: Int
   var replica: Int
   var slowness: Double
-  var linkSlowness: Double
+  var linkSlowness: LinkSlowness
   /// Its compute stream, picoseconds.
   var clock: Int64 = 0
   var dataStreamEnd: Int64 = 0
@@ -226,7 +227,7 @@ struct SimulatedRank {
   var spans: [ItemSpan] = []
   var transfers: [TransferSpan] = []
 
-  init(position: Int, replica: Int, slowness: Double, linkSlowness: Double) {
+  init(position: Int, replica: Int, slowness: Double, linkSlowness: LinkSlowness) {
     self.position = position
     self.replica = replica
     self.slowness = slowness

@@ -20,6 +20,17 @@ struct Options: Sendable {
       guard parts.count == 2, Self.known.contains(parts[0]) else {
         throw UsageError("\(argument): the options are \(Self.known.joined(separator: ", "))")
       }
+      switch parts[0] {
+      case "schedule": break
+      case "sends":
+        guard Plan.SendMode(rawValue: parts[1]) != nil else {
+          throw UsageError("\(argument): sends are batched or eager")
+        }
+      default:
+        guard let value = Int(parts[1]), value > 0 else {
+          throw UsageError("\(argument): must be a whole number above 0")
+        }
+      }
       values[parts[0]] = parts[1]
     }
   }
@@ -28,6 +39,8 @@ struct Options: Sendable {
 
   /// How many steps are timed, behind one that is not.
   var steps: Int { number("steps", usual: 7) }
+
+  var schedule: String { values["schedule"] ?? "1f1b" }
 
   /// The plan for a model's batch.
   func plan(for model: BenchModel) -> Plan {
@@ -38,7 +51,7 @@ struct Options: Sendable {
     plan.pipelineParallel = number("pp", usual: 1)
     plan.stagesPerRank = number("vpp", usual: 1)
     plan.expertParallel = number("ep", usual: 1)
-    plan.schedule = .named(values["schedule"] ?? "1f1b")
+    plan.schedule = .named(schedule)
     plan.sendMode = values["sends"].flatMap(Plan.SendMode.init) ?? .batched
     plan.globalBatch = number("batch", usual: model.batch)
     plan.microbatchSize = number("microbatch", usual: plan.globalBatch / plan.dataParallel)

@@ -63,7 +63,7 @@ struct TrainingBench: Sendable {
     let optimizer = median(rounds.map(\.optimizer))
     print(
       "\(model.name): \(plan.worldSize) ranks, dp \(plan.dataParallel), pp \(plan.pipelineParallel),"
-        + " ep \(plan.expertParallel), \(plan.schedule), \(plan.globalBatch) x"
+        + " ep \(plan.expertParallel), \(options.schedule), \(plan.globalBatch) x"
         + " \(plan.sequenceLength) tokens in microbatches of \(plan.microbatchSize),"
         + " \(rounds.count) steps; medians")
     print(

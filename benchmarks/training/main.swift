@@ -7,6 +7,7 @@
 // On one rank every round takes a step, then makes the step's matrix products once more by themselves,
 // straight through OpenBLAS: both are slowed alike by what else the machine does. Not measured here:
 // reading data, checkpoints, evaluation.
+import Foundation
 import Kernels
 import MessagePassing
 import OpenMPI
@@ -34,5 +35,6 @@ do {
     _ = try withRanksAsThreads(1) { try bench.run($0) }
   }
 } catch {
-  print("bench-training: \(error)")
+  FileHandle.standardError.write(Data("bench-training: \(error)\n".utf8))
+  exit(1)
 }

@@ -1,0 +1,78 @@
+import Clusters
+import Models
+import Plans
+import Simulation
+import Testing
+
+/// Slow links slow what crosses them, by as much as a cluster whose links are all that slow.
+@Suite struct DegradedLinksTests {
+  /// Eight nodes, of which every adapter is left half of what it was.
+  static let halved = (0..<8).flatMap { node in
+    (0..<8).map { "{what: adapter, node: \(node), index: \($0), share: 0.5}" }
+  }.joined(separator: ", ")
+
+  static func report(
+    _ model: String, _ cluster: [String], _ plan: (inout Plan) -> Void
+  ) throws -> StepReport {
+    var made = Plan()
+    made.pipelineParallel = 4
+    made.globalBatch = 64
+    made.sequenceLength = 4096
+    plan(&made)
+    return try PlannedStep(
+      architecture: .named(model),
+      cluster: .shipped("h800-2048", overrides: ["nodes=8"] + cluster), plan: made
+    ).report()
+  }
+
+  /// What tensor ranks say to each other stays inside the node, and so do exchanges of few experts.
+  @Test(arguments: [true, false])
+  func whatStaysInTheNodeKeepsItsSpeed(isDense: Bool) throws {
+    func report(_ cluster: [String]) throws -> StepReport {
+      try Self.report(isDense ? "llama-3.1-8b" : "mixtral-8x7b", cluster) { plan in
+        plan.dataParallel = isDense ? 2 : 16
+        plan.tensorParallel = isDense ? 8 : 1
+        plan.sequenceParallel = isDense
+        plan.expertParallel = isDense ? 1 : 8
+      }
+    }
+    let healthy = try report([])
+    let degraded = try report(["degraded=[\(Self.halved)]"])
+    #expect(degraded.simulatedRanks == degraded.ranks)
+    #expect(healthy.tensor.total + healthy.expert.total > 0)
+    #expect(abs(degraded.tensor.total - healthy.tensor.total) < 1e-9)
+    #expect(abs(degraded.expert.total - healthy.expert.total) < 1e-9)
+    #expect(degraded.stepSeconds > healthy.stepSeconds)
+  }
+
+  /// Two messages of a batch share an adapter at half speed as they share one of half the bandwidth.
+  @Test func messagesShareWhatIsLeftOfAnAdapter() throws {
+    func report(_ cluster: [String]) throws -> StepReport {
+      try Self.report("llama-3.1-8b", cluster) { plan in
+        plan.dataParallel = 16
+        plan.schedule = .named("dualpipe")
+        plan.globalBatch = 128
+      }
+    }
+    let described = try report([
+      "node.adapters.bandwidth=200 Gb/s", "node.adapters.reached=22 GB/s",
+    ])
+    let degraded = try report(["degraded=[\(Self.halved)]"])
+    let difference = degraded.pipeline.total - described.pipeline.total
+    #expect(abs(difference) < 0.01 * described.pipeline.total, "\(difference)")
+  }
+
+  /// A plan's algorithm is the one that is priced, and none is faster than the fastest.
+  @Test func thePlanChoosesItsAlgorithm() throws {
+    func step(_ algorithm: Plan.CollectiveAlgorithm?) throws -> Double {
+      try Self.report("llama-3.1-8b", []) { plan in
+        plan.dataParallel = 16
+        plan.collectiveAlgorithm = algorithm
+      }.data.total
+    }
+    let fastest = try step(nil)
+    let named = try [Plan.CollectiveAlgorithm.ring, .hierarchical].map(step)
+    #expect(named[0] != named[1])
+    for time in named { #expect(time >= fastest) }
+  }
+}
