@@ -45,6 +45,23 @@ import Testing
     #expect(degraded.stepSeconds > healthy.stepSeconds)
   }
 
+  /// Exchanges between nodes take twice as long over adapters at half speed.
+  @Test func exchangesBetweenNodesSlowWithTheirAdapters() throws {
+    func report(_ cluster: [String]) throws -> StepReport {
+      try Self.report("deepseek-v3", cluster) { plan in
+        plan.dataParallel = 16
+        plan.expertParallel = 16
+        plan.nodesPerToken = 2
+        plan.communicationSMs = 20
+      }
+    }
+    let healthy = try report([])
+    let degraded = try report(["degraded=[\(Self.halved)]"])
+    let moving = { (report: StepReport) in report.expert.total - report.expert.waiting }
+    #expect(moving(degraded) > 1.8 * moving(healthy))
+    #expect(moving(degraded) < 2.1 * moving(healthy))
+  }
+
   /// Two messages of a batch share an adapter at half speed as they share one of half the bandwidth.
   @Test func messagesShareWhatIsLeftOfAnAdapter() throws {
     func report(_ cluster: [String]) throws -> StepReport {
