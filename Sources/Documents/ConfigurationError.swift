@@ -12,10 +12,12 @@ public struct ConfigurationError: Error, Hashable, Sendable {
   public var rule: String
   /// The valid name that is nearest to what was written.
   public var suggestion: String?
+  /// What the program ends with: bad input, unless the system refused to read or write.
+  public var status = ExitStatus.badInput
 
   public init(
     file: String, line: Int? = nil, keyPath: String = "", value: String? = nil, rule: String,
-    suggestion: String? = nil
+    suggestion: String? = nil, status: ExitStatus = .badInput
   ) {
     self.file = file
     self.line = line
@@ -23,6 +25,7 @@ public struct ConfigurationError: Error, Hashable, Sendable {
     self.value = value
     self.rule = rule
     self.suggestion = suggestion
+    self.status = status
   }
 }
 

@@ -142,6 +142,7 @@ public struct OutputFile: ~Copyable {
 
   private static func failure(_ path: String, _ code: Int32) -> ConfigurationError {
     ConfigurationError(
-      file: path, rule: "cannot be written: \(String(cString: strerror(code)))")
+      file: path, rule: "cannot be written: \(String(cString: strerror(code)))",
+      status: .storage)
   }
 }

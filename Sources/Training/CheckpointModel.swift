@@ -107,7 +107,7 @@ extension CheckpointModel {
   /// - Throws: what `checkGeneration` throws.
   public func generate(
     after prompt: [Int], count: Int, _ sampling: Sampling, seed: UInt64,
-    _ communicator: any Communicator, each: (Int) -> Void
+    _ communicator: any Communicator, each: (Int) throws -> Void
   ) throws {
     precondition(!prompt.isEmpty && count >= 0)
     try checkGeneration(after: prompt.count, count: count, ranks: communicator.size)
@@ -131,7 +131,7 @@ extension CheckpointModel {
       try communicator.broadcast(&next, from: generator.root)
       let token = Int(next[0])
       if token == tokenizer.endOfText { return }
-      each(token)
+      try each(token)
     }
   }
 }

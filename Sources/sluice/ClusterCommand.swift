@@ -38,18 +38,18 @@ struct ClusterCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    if list { return show(Cluster.shippedNames.joined(separator: "\n") + "\n") }
-    guard let cluster else { throw ValidationError("Name a cluster, or use --list.") }
+    if list { return try show(Cluster.shippedNames.joined(separator: "\n") + "\n") }
+    guard let cluster else { throw CommandError("name a cluster, or use --list") }
     if print {
       guard let text = Cluster.shippedText(cluster) else {
         _ = try Cluster.named(cluster)
         throw CommandError("\(cluster) is a file of yours; --print shows what ships")
       }
-      return show(text)
+      return try show(text)
     }
     let description = try Cluster.named(cluster, overrides: withoutPrefix("cluster", overrides))
     guard path.isEmpty || path.count == 2 else {
-      throw ValidationError("--path takes two ranks, such as --path 0 2047.")
+      throw CommandError("--path takes two ranks, such as --path 0 2047")
     }
     for rank in path where !(0..<description.rankCount).contains(rank) {
       throw CommandError(
@@ -58,6 +58,6 @@ struct ClusterCommand: ParsableCommand {
     let report = ClusterReport(
       description,
       path: path.isEmpty ? nil : description.path(from: path[0], to: path[1]))
-    show(json ? try jsonText(report) : report.text)
+    try show(json ? try jsonText(report) : report.text)
   }
 }

@@ -47,6 +47,6 @@ struct CompareCommand: ParsableCommand {
       }
     }
     let comparison = PlanComparison(entries)
-    show(json ? try jsonText(entries.map(\.figures)) : comparison.text)
+    try show(json ? try jsonText(entries.map(\.figures)) : comparison.text)
   }
 }

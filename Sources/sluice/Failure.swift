@@ -5,14 +5,10 @@ import Foundation
 import Plans
 import Schedules
 
-/// Why the program ends early, as its exit status tells.
-enum ExitStatus: Int32 {
-  case good = 0
-  /// The command line, a file or the machine does not allow what was asked.
-  case badInput = 1
-  /// sluice itself is wrong.
-  case internalFault = 2
-}
+#if MPI
+  import MessagePassing
+  import Training
+#endif
 
 /// A rule of the command line that was broken, in one line.
 struct CommandError: Error, CustomStringConvertible {
@@ -29,51 +25,70 @@ struct ScheduleFileError: Error, CustomStringConvertible {
   var description: String { "\(path): \(error)" }
 }
 
+/// A comparison that was asked for found a difference.
+struct UnequalError: Error, CustomStringConvertible {
+  var description: String
+}
+
+/// The status that an error ends the program with.
+///
+/// Every kind of error that commands throw is named here; another one is a mistake in sluice.
+func exitStatus(of error: any Error) -> ExitStatus {
+  #if MPI
+    switch error {
+    case is CheckpointError: return .storage
+    case TrainingError.notFinite: return .diverged
+    case is TrainingError: return .badInput
+    case is MPIError: return .peer
+    default: break
+    }
+  #endif
+  switch error {
+  case let error as ConfigurationError: return error.status
+  case is PlanError, is ScheduleError, is ScheduleFileError, is CommandError, is NumberTableError:
+    return .badInput
+  case is UnequalError: return .unequal
+  case is ReaderIsGone: return .success
+  default: return isOfCommandLine(error) ? .badInput : .internalFault
+  }
+}
+
+/// The status of a rank that ends because of an error, which is never that of success.
+func rankStatus(of error: any Error) -> Int32 {
+  let status = exitStatus(of: error)
+  return (status == .success ? .storage : status).rawValue
+}
+
 /// Prints `error` and ends the program with the status that it stands for.
 ///
 /// This is the one place where errors become text: the message starts with `sluice: ` and has one line,
-/// except that a schedule's fault is followed by the cells around it.
+/// except that a schedule's fault is followed by the cells around it. A reader that went away gets no
+/// message.
 func report(_ error: any Error) -> Never {
-  #if MPI
-    if let status = trainingStatus(of: error) {
-      fflush(nil)
-      FileHandle.standardError.write(Data("sluice: \(error)\n".utf8))
-      Foundation.exit(status.rawValue)
-    }
-  #endif
-  let message: String
-  let status: ExitStatus
-  if isBadInput(error) {
-    message = "sluice: \(error)"
-    status = .badInput
-  } else if Sluice.exitCode(for: error) == .success {
+  if Sluice.exitCode(for: error) == .success {
     // --help, --version and completion scripts are what was asked for.
-    print(Sluice.fullMessage(for: error))
-    Foundation.exit(fflush(nil) == 0 ? 0 : ExitStatus.badInput.rawValue)
-  } else if Sluice.exitCode(for: error) == .validationFailure {
-    message = Sluice.fullMessage(for: error)
-    status = .badInput
-  } else {
-    message = "sluice: internal fault: \(error)"
-    status = .internalFault
+    let text = Sluice.fullMessage(for: error)
+    do { try show(text + "\n") } catch { end(with: error) }
+    Foundation.exit(ExitStatus.success.rawValue)
   }
-  fflush(nil)
-  FileHandle.standardError.write(Data((message + "\n").utf8))
+  end(with: error)
+}
+
+private func end(with error: any Error) -> Never {
+  let status = exitStatus(of: error)
+  if !(error is ReaderIsGone) {
+    let message =
+      isOfCommandLine(error)
+      ? CommandLineMessage(Sluice.fullMessage(for: error)).text
+      : status == .internalFault ? "internal fault: \(error)" : "\(error)"
+    note("sluice: \(message)\n")
+  }
   Foundation.exit(status.rawValue)
 }
 
-/// Whether the user's files, the command line or the machine are at fault, in the error's own words.
-private func isBadInput(_ error: any Error) -> Bool {
-  return error is ConfigurationError || error is PlanError || error is ScheduleError
-    || error is ScheduleFileError || error is CommandError || error is NumberTableError
-}
-
-/// Hands what was printed to the system, which may refuse it: a full disk, a closed pipe.
-func flushOutput() throws(ConfigurationError) {
-  guard fflush(nil) == 0 else {
-    throw ConfigurationError(
-      file: "standard output", rule: "cannot be written: \(String(cString: strerror(errno)))")
-  }
+/// Whether swift-argument-parser found a fault in what was typed.
+private func isOfCommandLine(_ error: any Error) -> Bool {
+  Sluice.exitCode(for: error) == .validationFailure
 }
 
 /// A broken precondition ends the program with status 2 and says that it is not the user's fault.

@@ -37,14 +37,14 @@ struct ModelCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    if list { return show(Architecture.shippedNames.joined(separator: "\n") + "\n") }
-    guard let model else { throw ValidationError("Name a model, or use --list.") }
+    if list { return try show(Architecture.shippedNames.joined(separator: "\n") + "\n") }
+    guard let model else { throw CommandError("name a model, or use --list") }
     if print {
       guard let text = Architecture.shippedText(named: model) else {
         _ = try Architecture.named(model)
         throw CommandError("\(model) is a file of yours; --print shows what ships")
       }
-      return show(text)
+      return try show(text)
     }
     let architecture = try Architecture.named(model, overrides: withoutPrefix("model", overrides))
     if let sequence, !(1...1 << 24).contains(sequence) {
@@ -52,6 +52,6 @@ struct ModelCommand: ParsableCommand {
     }
     let report = ModelReport(
       architecture, sequence: sequence ?? min(4096, architecture.maximumPositions))
-    show(json ? try jsonText(report) : report.text)
+    try show(json ? try jsonText(report) : report.text)
   }
 }

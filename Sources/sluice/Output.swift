@@ -2,12 +2,57 @@ import Documents
 import Foundation
 import Reports
 
+/// Whoever read standard output wants no more of it: `sluice … | head -1`.
+struct ReaderIsGone: Error {}
+
+/// Standard output, whose every write is taken by the system or fails with a reason.
+///
+/// Nothing is kept in between: what a command printed has arrived when the command ends.
+enum StandardOutput {
+  /// A closed pipe becomes an error of the write; a closed descriptor stays one, whatever is opened.
+  static func prepare() {
+    signal(SIGPIPE, SIG_IGN)
+    for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
+      // The lowest free number is the missing one; what is written to it still fails.
+      _ = open("/dev/null", O_RDONLY)
+    }
+  }
+
+  /// Writes all bytes.
+  ///
+  /// - Throws: `ReaderIsGone`, or `ConfigurationError` with the status of storage.
+  static func write(_ bytes: some Sequence<UInt8>) throws {
+    let bytes = Array(bytes)
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeBytes { buffer in
+        Foundation.write(STDOUT_FILENO, buffer.baseAddress! + done, buffer.count - done)
+      }
+      if count >= 0 {
+        done += count
+        continue
+      }
+      switch errno {
+      case EINTR: continue
+      case EAGAIN:
+        var ready = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+        _ = poll(&ready, 1, -1)
+      case EPIPE: throw ReaderIsGone()
+      default:
+        throw ConfigurationError(
+          file: "standard output", rule: "cannot be written: \(String(cString: strerror(errno)))",
+          status: .storage)
+      }
+    }
+  }
+}
+
 /// Prints text that ends with its own newline.
-func show(_ text: String) { print(text, terminator: "") }
+func show(_ text: String) throws { try StandardOutput.write(text.utf8) }
 
 /// Prints text, or writes it to a file.
-func show(_ text: String, in path: String?) throws(ConfigurationError) {
-  guard let path else { return show(text) }
+func show(_ text: String, in path: String?) throws {
+  guard let path else { return try show(text) }
   try OutputFile.write(text, to: path)
 }
 
@@ -16,5 +61,8 @@ func withoutPrefix(_ noun: String, _ overrides: [String]) -> [String] {
   overrides.map { $0.hasPrefix("\(noun).") ? String($0.dropFirst(noun.count + 1)) : $0 }
 }
 
-/// Says something on the terminal beside the output.
-func note(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+/// Says something on the terminal beside the output, if anybody is there to read it.
+func note(_ text: String) {
+  let bytes = Array(text.utf8)
+  _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}

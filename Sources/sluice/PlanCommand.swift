@@ -33,17 +33,17 @@ struct PlanCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    if list { return show(Plan.shippedNames.joined(separator: "\n") + "\n") }
+    if list { return try show(Plan.shippedNames.joined(separator: "\n") + "\n") }
     if print {
       guard let text = Plan.shippedText(named: plan) else {
         _ = try Plan.named(plan)
         throw CommandError("\(plan) is a file of yours; --print shows what ships")
       }
-      return show(text)
+      return try show(text)
     }
     let scene = try place.scene(plan: plan)
     let report = PlanReport(
       try scene.placed(), cluster: scene.cluster.name, devices: scene.cluster.rankCount)
-    show(json ? try jsonText(report) : report.text)
+    try show(json ? try jsonText(report) : report.text)
   }
 }

@@ -30,7 +30,7 @@ struct SimulateCommand: ParsableCommand {
 
   @Flag(
     help: """
-      Simulate every rank by itself, not one for all that do the same. Where nothing differs, the step is
+      Simulate every rank by itself, not one for all that do the same. Where nothing differs, the step is \
       the same; where a device or a link is degraded or counts give the expert load, it is done anyway.
       """)
   var allRanks = false
@@ -61,7 +61,7 @@ struct SimulateCommand: ParsableCommand {
     let report = StepReport(result, placed: step.placed, cluster: step.cluster)
     if let trace { try write(result, of: step, to: trace) }
     let figures = StepFigures(report, of: step, price: price, tokens: tokens)
-    show(json ? try jsonText(figures) : figures.page)
+    try show(json ? try jsonText(figures) : figures.page)
   }
 
   private func write(_ result: StepResult, of step: PlannedStep, to path: String) throws {

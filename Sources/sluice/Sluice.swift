@@ -1,4 +1,5 @@
 import ArgumentParser
+import Documents
 
 /// The command line of sluice.
 @main
@@ -9,7 +10,11 @@ struct Sluice: ParsableCommand {
     discussion: """
       Example: what one training step of DeepSeek-V3 on 2,048 H800s costs.
         sluice simulate
+
+      Exit statuses, the same for all commands:
+      \(ExitStatus.allCases.map { "  \($0.rawValue)  \($0.meaning)" }.joined(separator: "\n"))
       """,
+    version: "sluice \(Version.current)",
     subcommands: [
       ModelCommand.self, ClusterCommand.self, PlanCommand.self, ScheduleCommand.self,
       CostCommand.self, SimulateCommand.self, CompareCommand.self, ValidateCommand.self,
@@ -29,10 +34,11 @@ struct Sluice: ParsableCommand {
 
   static func main() {
     Fault.watch()
+    StandardOutput.prepare()
     do {
-      var command = try parseAsRoot()
+      let typed = Array(CommandLine.arguments.dropFirst())
+      var command = try parseAsRoot(TypedArguments.joiningNegativeNumbers(typed))
       try command.run()
-      try flushOutput()
     } catch {
       report(error)
     }

@@ -45,13 +45,15 @@ struct ValidateCommand: ParsableCommand {
       encoder.nonConformingFloatEncodingStrategy = .convertToString(
         positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
       let tables = try chosen.flatMap { try $0.tables() }
-      print(String(decoding: try encoder.encode(tables), as: UTF8.self))
+      try show(String(decoding: try encoder.encode(tables), as: UTF8.self) + "\n")
     } else if summary {
-      print(ValidationTable.markdownHeader)
-      for table in try chosen.flatMap({ try $0.tables() }) { print(table.markdown) }
+      try show(ValidationTable.markdownHeader + "\n")
+      for table in try chosen.flatMap({ try $0.tables() }) {
+        try show(table.markdown + "\n")
+      }
     } else {
       for part in chosen {
-        for table in try part.tables() { print(table.text(rowLimit: rows)) }
+        for table in try part.tables() { try show(table.text(rowLimit: rows) + "\n") }
       }
     }
   }

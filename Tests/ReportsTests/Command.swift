@@ -9,10 +9,23 @@ struct Command {
   static let path =
     Bundle.module.bundleURL.deletingLastPathComponent().appending(path: "sluice").path
 
-  static func run(_ arguments: [String], in folder: String? = nil) throws -> Command {
+  /// A command line, split at its spaces.
+  static func run(_ line: String) throws -> Command {
+    try run(line.split(separator: " ").map(String.init))
+  }
+
+  /// Runs a shell command in which `$SLUICE` is the program.
+  static func shell(_ line: String) throws -> Command {
+    try run(["-c", line], of: "/bin/sh")
+  }
+
+  static func run(
+    _ arguments: [String], in folder: String? = nil, of program: String = path
+  ) throws -> Command {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
+    process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(["SLUICE": path]) { $1 }
     if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output

@@ -292,9 +292,4 @@ import Training
       Fingerprint.disagreement(among: [own, other])
         == "rank 1 has another kind of processor than rank 0")
   }
-
-  @Test func exitStatusesDiffer() {
-    #expect(Set(ExitStatus.allCases.map(\.meaning)).count == ExitStatus.allCases.count)
-    #expect(ExitStatus.success.rawValue == 0 && ExitStatus.badInput.rawValue == 1)
-  }
 }

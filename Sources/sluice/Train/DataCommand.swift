@@ -9,7 +9,7 @@
       commandName: "data",
       abstract: "Turn text files into a file of tokens to train on.",
       discussion: """
-        The file holds numbers of 16 or 32 bits, little endian, without a header; FILE.json beside it
+        The file holds numbers of 16 or 32 bits, little endian, without a header; FILE.json beside it \
         says which.
 
         Example:
@@ -30,7 +30,7 @@
       let file = try TokenFile.write(
         texts: files, to: output, tokenizer: try Tokenizer.named(tokenizer),
         tokenizerName: tokenizer)
-      show("\(output): \(grouped(file.count)) tokens of \(file.width.size * 8) bits\n")
+      try show("\(output): \(grouped(file.count)) tokens of \(file.width.size * 8) bits\n")
     }
   }
 #endif

@@ -11,7 +11,7 @@
       commandName: "evaluate",
       abstract: "Say the loss and the perplexity of a checkpoint on data.",
       discussion: """
-        The mean over all predicted tokens. A JSON file is a list of rows of token numbers, each a
+        The mean over all predicted tokens. A JSON file is a list of rows of token numbers, each a \
         sequence of its own; a .bin file holds tokens, anything else is text, both cut into windows.
 
         Example:
@@ -53,14 +53,14 @@
         let figures = Figures(
           loss: result.loss, perplexity: perplexity, tokens: result.tokens,
           sequences: result.sequences)
-        return show(try jsonText(figures))
+        return try show(try jsonText(figures))
       }
       var table = TextTable([.left])
       table.add("loss", String(format: "%.6f", result.loss))
       table.add("perplexity", String(format: "%.4f", perplexity))
       table.add("predicted tokens", grouped(result.tokens))
       table.add("sequences", grouped(result.sequences))
-      show(table.text())
+      try show(table.text())
     }
 
     private struct Figures: Encodable {

@@ -9,8 +9,8 @@
       commandName: "generate",
       abstract: "Continue a text with a checkpoint's model.",
       discussion: """
-        The prompt is computed at once and each token behind it by itself: keys and values of what went
-        before are kept, of latent attention the latent alone. Prompt and text together may have as many
+        The prompt is computed at once and each token behind it by itself: keys and values of what went \
+        before are kept, of latent attention the latent alone. Prompt and text together may have as many \
         tokens as the model has positions. Under mpirun the ranks share the layers out.
 
         Example:
@@ -63,15 +63,15 @@
           return (model, start)
         }
         let isWriter = communicator.rank == 0
-        func say(_ bytes: [UInt8]) {
-          if isWriter { FileHandle.standardOutput.write(Data(bytes)) }
+        func say(_ bytes: [UInt8]) throws {
+          if isWriter { try StandardOutput.write(bytes) }
         }
-        say(Array(prompt.utf8))
+        try say(Array(prompt.utf8))
         try model.generate(
           after: start, count: tokens,
           Sampling(temperature: temperature, topShare: topP), seed: seed, communicator
-        ) { say(model.tokenizer.decode([$0])) }
-        say([UInt8(ascii: "\n")])
+        ) { try say(model.tokenizer.decode([$0])) }
+        try say([UInt8(ascii: "\n")])
       }
     }
   }

@@ -1,5 +1,6 @@
 #if MPI
   import ArgumentParser
+  import Documents
   import Training
 
   /// `sluice parity`: whether two plans compute the same bits.
@@ -8,8 +9,8 @@
       commandName: "parity",
       abstract: "Make one step of a run under two plans and name the first tensor that differs.",
       discussion: """
-        A plan is a file, a name, or values of the run's own plan to replace. Ranks are threads of
-        this process. The status is \(Training.ExitStatus.unequal.rawValue) where a bit differs.
+        A plan is a file, a name, or values of the run's own plan to replace. Ranks are threads of \
+        this process. The status is \(ExitStatus.unequal.rawValue) where a bit differs.
 
         Example:
           sluice parity examples/tiny-gpt2.yaml --plan pipeline-parallel=1 --plan schedule=1f1b
@@ -36,11 +37,11 @@
       try prepareProcessor()
       let steps = try plans.map(step)
       for (plan, step) in zip(plans, steps) {
-        show("\(plan): loss \(step.loss), gradient norm \(step.gradientNorm)\n")
+        try show("\(plan): loss \(step.loss), gradient norm \(step.gradientNorm)\n")
       }
       guard let difference = steps[0].difference(from: steps[1]) else {
         let count = steps[0].parameters.reduce(0) { $0 + $1.values.count }
-        return show("equal in every bit: \(count) gradients, \(count) parameters\n")
+        return try show("equal in every bit: \(count) gradients, \(count) parameters\n")
       }
       let place = difference.index.map { "[\($0)]" } ?? ""
       throw UnequalError(

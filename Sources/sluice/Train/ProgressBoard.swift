@@ -20,6 +20,8 @@
     private var seconds = 0.0
     private var trained = 0
     private var peak = 0
+    /// Why standard output was lost, if it was; the run goes on without it.
+    private(set) var outputFailure: (any Error)?
 
     init(_ run: RunFile, ranks: Int, isLive: Bool, isSilent: Bool) {
       self.run = run
@@ -29,10 +31,10 @@
       start = clock.now
     }
 
-    private func say(_ text: String) {
-      guard !isSilent else { return }
-      print(text, terminator: "")
-      fflush(nil)
+    /// Prints text, unless standard output was lost before.
+    mutating func say(_ text: String) {
+      guard !isSilent, outputFailure == nil else { return }
+      do { try StandardOutput.write(text.utf8) } catch { outputFailure = error }
     }
 
     /// Says what begins.
@@ -75,7 +77,7 @@
     }
 
     /// Says what has come of it.
-    func end(isFinished: Bool, _ wish: StopWish) {
+    mutating func end(isFinished: Bool, _ wish: StopWish) {
       guard let first, let last else { return say("there is no step left to do\n") }
       var table = TextTable([.left, .left])
       let count = last.step - firstStep

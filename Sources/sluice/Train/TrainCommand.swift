@@ -15,12 +15,9 @@
       commandName: "train",
       abstract: "Train a model for real, on ranks of this machine or under mpirun.",
       discussion: """
-        Signals are obeyed between two steps, after a checkpoint: SIGINT and SIGTERM end the run with
-        status \(Training.ExitStatus.interrupted.rawValue), SIGUSR1 with status 0.
-
-        Exit statuses:
-        \(Training.ExitStatus.allCases.map { "  \($0.rawValue)  \($0.meaning)" }
-          .joined(separator: "\n"))
+        Signals are obeyed between two steps, after a checkpoint: SIGINT and SIGTERM end the run with \
+        status \(ExitStatus.interrupted.rawValue), SIGUSR1 with status 0. sluice help \
+        lists all statuses.
 
         Example:
           sluice train examples/tiny-deepseek-v3.yaml --ranks 4
@@ -74,13 +71,13 @@
       let count = try checkedRanks(of: described)
       // What can be found wrong here is said here, once, and before any rank starts.
       let prepared = try PreparedRun(described, ranks: count)
-      if dryRun { return show(try RunOutline(prepared).text) }
+      if dryRun { return try show(try RunOutline(prepared).text) }
       if count > 1 { try launch(count, signals) }
       let isLive = isatty(STDOUT_FILENO) != 0
       let wish = try withRanksAsThreads(1, timeout: limit) { communicator in
         try train(prepared, communicator, signals, isLive: isLive)
       }
-      try end(wish[0])
+      end(wish[0])
     }
 
     private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout) }
@@ -113,7 +110,7 @@
           TrainCommand.launched: "1", TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0",
         ])
       let outcome = try launch.run(signals)
-      if outcome.status == 0 { try end(outcome.wish) }
+      if outcome.status == 0 { end(outcome.wish) }
       Foundation.exit(outcome.status)
     }
 
@@ -125,8 +122,7 @@
     private func runAsRank(_ signals: StopSignals) throws {
       if let failure = ranksFailure { throw failure }
       var wish = StopWish.goOn
-      try MPISession.run(timeout: limit, status: { (trainingStatus(of: $0) ?? .badInput).rawValue })
-      { world in
+      try MPISession.run(timeout: limit, status: rankStatus) { world in
         try sayingOnce(world) {
           do {
             wish = try trainOrOutline(world, signals)
@@ -136,7 +132,7 @@
           }
         }
       }
-      if getenv(TrainCommand.launched) == nil { try end(wish) }
+      if getenv(TrainCommand.launched) == nil { end(wish) }
     }
 
     private func trainOrOutline(
@@ -149,7 +145,7 @@
         let isLive = getenv(TrainCommand.live).map { String(cString: $0) } == "1"
         return try train(prepared, world, signals, isLive: isLive)
       }
-      if world.rank == 0 { show(try RunOutline(prepared).text) }
+      if world.rank == 0 { try show(try RunOutline(prepared).text) }
       return .goOn
     }
 
@@ -178,7 +174,7 @@
         let isChecked = checkSimulation && number == 1
         training.recording = Recording(order: isChecked, timeline: isTraced)
         board.show(try training.step())
-        if isChecked { try check(training, communicator) }
+        if isChecked { try check(training, communicator, &board) }
         if isTraced { try writeTrace(training, communicator) }
         var own = signals.poll()
         if let stopAfter, number >= stopAfter { own = max(own, .stop) }
@@ -186,16 +182,19 @@
       }
       if wish > .goOn { try training.save() }
       board.end(isFinished: training.isFinished, wish)
+      // Whoever closed the pipe has what they wanted; a disk that is full has not.
+      if let failure = board.outputFailure, !(failure is ReaderIsGone) { throw failure }
       return training.isFinished ? .goOn : wish
     }
 
-    private func check(_ training: TrainingRun, _ communicator: any Communicator) throws {
+    private func check(
+      _ training: TrainingRun, _ communicator: any Communicator, _ board: inout ProgressBoard
+    ) throws {
       guard let ledger = training.lastResult?.ledger else { return }
       let check = try SimulationCheck(
         ledger, training.run.model.architecture, training.plan, communicator)
       guard communicator.rank == 0 else { return }
-      show(check.text)
-      try flushOutput()
+      board.say(check.text)
       guard check.isEqual else {
         throw UnequalError(description: "the step is not what the simulation says")
       }
@@ -221,10 +220,8 @@
         title: "\(training.run.name), step \(training.state.step)", to: trace)
     }
 
-    private func end(_ wish: StopWish) throws {
-      try flushOutput()
-      Foundation.exit(
-        (wish == .interrupt ? Training.ExitStatus.interrupted : .success).rawValue)
+    private func end(_ wish: StopWish) -> Never {
+      Foundation.exit((wish == .interrupt ? ExitStatus.interrupted : .success).rawValue)
     }
   }
 

@@ -15,8 +15,7 @@
       _ = try withRanksAsThreads(1, timeout: timeout) { try body($0) }
       return
     }
-    let status = { (error: any Error) in (trainingStatus(of: error) ?? .badInput).rawValue }
-    try MPISession.run(timeout: timeout, status: status) { world in
+    try MPISession.run(timeout: timeout, status: rankStatus) { world in
       try sayingOnce(world) { try body(world) }
     }
   }
