@@ -27,7 +27,6 @@ extension DeviceModel {
         source: device.launch.gap.origin.description),
     ]
     let products = try section.table("matmul")
-    let training = try products.optional("training-fp8", .sourced(.choice(MatmulLibrary.self)))
     for library in MatmulLibrary.allCases where products.contains(library.rawValue) {
       entries += try MatmulConstants.entries(library, products.table(library.rawValue))
     }
@@ -39,12 +38,6 @@ extension DeviceModel {
       try self.init(name: device.name, table: NumberTable(entries))
     } catch {
       throw section.error(error.description)
-    }
-    if let training {
-      guard training.value.precision == .fp8, matmuls[training.value] != nil else {
-        throw products.error("must be one of the FP8 libraries beside it", at: "training-fp8")
-      }
-      trainingFP8 = training.value
     }
   }
 }

@@ -1,3 +1,5 @@
+import Clusters
+
 /// One accelerator as the cost formulas see it: what it is, and the constants of its kernels.
 ///
 /// Everything comes from a cluster file, by way of one table of named numbers, so that no efficiency hides in a formula.
@@ -21,8 +23,6 @@ public struct DeviceModel: Hashable, Sendable {
   public var matmuls: [MatmulLibrary: MatmulConstants]
   public var attention: AttentionConstants
   public var streaming: StreamingConstants
-  /// The FP8 library that training uses; the newest one where the file does not choose.
-  public var trainingFP8: MatmulLibrary?
 
   /// Reads a table of named numbers in SI units.
   ///
@@ -43,7 +43,6 @@ public struct DeviceModel: Hashable, Sendable {
     attention = try AttentionConstants(from: &reader)
     streaming = try StreamingConstants(from: &reader)
     try reader.finish()
-    trainingFP8 = library(for: .fp8)
   }
 
   /// The clock of a state.
@@ -51,16 +50,18 @@ public struct DeviceModel: Hashable, Sendable {
     state == .boost ? boostClock : loadedClock
   }
 
-  /// The matrix-product library used for a precision where none is named: the newest one.
-  public func library(for precision: MatmulPrecision) -> MatmulLibrary? {
-    MatmulLibrary.allCases.last { $0.precision == precision && matmuls[$0] != nil }
+  /// The libraries of matrix products of a precision that the table describes, oldest first.
+  public func libraries(for precision: MatmulPrecision) -> [MatmulLibrary] {
+    MatmulLibrary.allCases.filter { $0.precision == precision && matmuls[$0] != nil }
   }
-}
 
-extension DeviceModel {
-  /// The library with which training multiplies matrices of a precision.
-  public func trainingLibrary(for precision: MatmulPrecision) -> MatmulLibrary? {
-    precision == .fp8 ? trainingFP8 : library(for: precision)
+  /// The library that multiplies matrices of a precision: the one that was chosen, if it is for this
+  /// precision, else the newest; nil where the table has none.
+  public func library(
+    for precision: MatmulPrecision, chosen: MatmulLibrary? = nil
+  ) -> MatmulLibrary? {
+    guard let chosen, chosen.precision == precision else { return libraries(for: precision).last }
+    return matmuls[chosen] == nil ? nil : chosen
   }
 }
 

@@ -1,3 +1,5 @@
+import Clusters
+
 /// The number format of a product's operands; the sum is always kept in 32 bits.
 public enum MatmulPrecision: String, Hashable, Sendable, CaseIterable {
   case fp8, bf16
@@ -6,16 +8,9 @@ public enum MatmulPrecision: String, Hashable, Sendable, CaseIterable {
   public var bytes: Double { self == .fp8 ? 1 : 2 }
 }
 
-/// A library of matrix-product kernels in one dated state.
-public enum MatmulLibrary: String, Hashable, Sendable, CaseIterable {
-  /// DeepGEMM as published on 2025-02-25, the state in which the V3 trace ran.
-  case fp8February2025 = "fp8-2025-02"
-  /// DeepGEMM as of 2025-04-09.
-  case fp8April2025 = "fp8-2025-04"
-  /// The vendor's library for 16-bit operands (bf16 and fp16 alike).
-  case bf16 = "bf16"
-
-  public var precision: MatmulPrecision { self == .bf16 ? .bf16 : .fp8 }
+extension MatmulLibrary {
+  /// The format of its operands.
+  public var precision: MatmulPrecision { isFP8 ? .fp8 : .bf16 }
 }
 
 /// The constants of one matrix-product library on one device.

@@ -1,3 +1,4 @@
+import Clusters
 import RealModule
 
 /// Which product of a linear layer: the three differ in scaling and output.

@@ -1,3 +1,5 @@
+import Clusters
+
 /// The published trace of DeepSeek-V3: one forward and one backward of four layers on an H800.
 ///
 /// Every kernel of a phase is listed with its shape, as read from the trace's order, grids and

@@ -63,6 +63,7 @@ extension Plan {
       case .modules(let modules): "[\(modules.map(\.rawValue).joined(separator: ", "))]"
       }
     return ["recompute: \(recompute)"] + precisionLines
+      + (library.map { ["library: \($0.rawValue)"] } ?? [])
   }
 
   private var precisionLines: [String] {

@@ -1,3 +1,4 @@
+import Clusters
 import Schedules
 
 /// How one model is trained on many ranks: degrees, schedule, batch, precision, memory, overlap.
@@ -118,6 +119,9 @@ public struct Plan: Hashable, Sendable {
   public var scattersPipelineSends = false
   /// What is stored, multiplied and sent in which format.
   public var precision = PrecisionRecipe.bfloat16
+  /// The library that multiplies the operands of linear maps; nil for the newest that the cluster
+  /// describes for their format.
+  public var library: MatmulLibrary?
   /// What the backward pass computes again.
   public var recomputation = Recomputation.none
   /// How units are spread over stages.

@@ -1,3 +1,4 @@
+import Clusters
 import Documents
 import Quantities
 
@@ -38,6 +39,16 @@ extension PlanReader {
     recipe.scaleBlock = try formats.value(
       "scale-block", .integer(in: 1...(1 << 20)), default: recipe.scaleBlock)
     return recipe
+  }
+
+  /// The library of matrix products: one for the format of the plan's linear operands.
+  func readLibrary() throws(ConfigurationError) -> MatmulLibrary? {
+    let library = try table.optional("library", .choice(MatmulLibrary.self))
+    let operands = plan.precision.linearOperands
+    guard let library, library.isFP8 != (operands == .e4m3) else { return library }
+    throw table.error(
+      "multiplies \(library.isFP8 ? "FP8" : "16-bit") operands, and those of the plan's linear maps "
+        + "are \(operands.rawValue)", at: "library")
   }
 }
 

@@ -88,6 +88,7 @@ struct PlanReader {
     let stage = try table.value("zero-stage", .integer(in: 0...3), default: 0)
     plan.zeroStage = Plan.ZeROStage(rawValue: stage) ?? .nothing
     plan.precision = try readPrecision()
+    plan.library = try readLibrary()
     plan.recomputation = try readRecomputation()
   }
 

@@ -21,6 +21,10 @@ enum Assumptions {
       list.append(
         "computation on \(count) of \(step.cluster.device.multiprocessors.value) SMs throughout")
     }
+    let isFP8 = plan.precision.linearOperands == .e4m3
+    if isFP8, plan.library == nil, let library = step.pricing.library {
+      list.append("FP8 products by \(library.rawValue), the newest library of the cluster's file")
+    }
     let unpublished = step.cluster.facts.filter { fact in
       if case .assumption = fact.origin { true } else { false }
     }

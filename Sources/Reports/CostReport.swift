@@ -15,6 +15,8 @@ public struct CostReport: Encodable, Sendable {
   public var limitedBy: String
   /// What people also ask, by name, in the order in which it is printed.
   public var details: [Detail]
+  /// What was chosen by default.
+  public var assumptions: [String]
 
   /// One further figure.
   public struct Detail: Encodable, Sendable {
@@ -29,28 +31,33 @@ public struct CostReport: Encodable, Sendable {
 
   /// An operation that computes: `flops` multiplications and additions.
   public init(
-    _ operation: String, on cluster: String, _ cost: Cost, flops: Double, details: [Detail] = []
+    _ operation: String, on cluster: String, _ cost: Cost, flops: Double, details: [Detail] = [],
+    assumptions: [String] = []
   ) {
-    self.init(operation, on: cluster, cost, details)
+    self.init(operation, on: cluster, cost, details, assumptions)
     tflops = cost.seconds > 0 ? flops / cost.seconds / 1e12 : 0
   }
 
   /// An operation that moves `bytes`; `movingSeconds` is the time to which the rate refers.
   public init(
     _ operation: String, on cluster: String, _ cost: Cost, bytes: Double,
-    movingSeconds: Double? = nil, details: [Detail] = []
+    movingSeconds: Double? = nil, details: [Detail] = [], assumptions: [String] = []
   ) {
-    self.init(operation, on: cluster, cost, details)
+    self.init(operation, on: cluster, cost, details, assumptions)
     let time = movingSeconds ?? cost.seconds
     gigabytesPerSecond = time > 0 ? bytes / time / 1e9 : 0
   }
 
-  private init(_ operation: String, on cluster: String, _ cost: Cost, _ details: [Detail]) {
+  private init(
+    _ operation: String, on cluster: String, _ cost: Cost, _ details: [Detail],
+    _ assumptions: [String]
+  ) {
     self.operation = operation
     self.cluster = cluster
     seconds = cost.seconds
     limitedBy = cost.limitedBy.rawValue
     self.details = details
+    self.assumptions = assumptions
   }
 
   /// The figures as a few lines.
@@ -61,6 +68,10 @@ public struct CostReport: Encodable, Sendable {
     if let gigabytesPerSecond { table.add("rate", "\(threeFigures(gigabytesPerSecond)) GB/s") }
     table.add("limited by", limitedBy)
     for detail in details { table.add(detail.name, detail.value) }
+    let assumed =
+      assumptions.isEmpty
+      ? [] : wrapped("Assumed: \(assumptions.joined(separator: "; ")).", width: 100)
     return "\(operation) on \(cluster)\n" + table.text(width: 100)
+      + assumed.map { $0 + "\n" }.joined()
   }
 }

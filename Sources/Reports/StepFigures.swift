@@ -128,6 +128,8 @@ public struct StepFigures: Encodable, Sendable {
   public var model: String
   public var cluster: String
   public var plan: String
+  /// The library that multiplies the operands of linear maps.
+  public var library: String?
   public var ranks: Int
   /// Ranks that were simulated, one for all that do the same or every one.
   public var simulatedRanks: Int
@@ -158,7 +160,7 @@ public struct StepFigures: Encodable, Sendable {
   let isBidirectional: Bool
 
   private enum CodingKeys: String, CodingKey {
-    case model, cluster, plan, ranks, simulatedRanks, degrees, stepSeconds, splitSeconds
+    case model, cluster, plan, library, ranks, simulatedRanks, degrees, stepSeconds, splitSeconds
     case splitSecondsMean, splitSecondsByPosition, tokensPerStep, tokensPerSecond
     case tokensPerSecondPerGpu, tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens
     case usDollarsPerGpuHour, usDollarsPerTrillionTokens, budget, communicationSeconds, memoryBytes,
@@ -179,6 +181,7 @@ public struct StepFigures: Encodable, Sendable {
     model = report.model
     cluster = report.cluster
     self.plan = report.plan
+    library = step.pricing.library?.rawValue
     ranks = report.ranks
     simulatedRanks = report.simulatedRanks
     let mesh = plan.tensorParallel * plan.pipelineParallel * plan.contextParallel

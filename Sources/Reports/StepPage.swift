@@ -38,6 +38,9 @@ extension StepFigures {
       "\(threeFigures(tflopsPerGpu.causal)) TFLOPS per GPU, MFU \(percent(mfu.causal)) "
         + "(non-causal \(threeFigures(tflopsPerGpu.nonCausal)), \(percent(mfu.nonCausal))); "
         + "HFU \(percent(hfu.causal))")
+    if let library, library.hasPrefix("fp8") {
+      table.add("products", "of linear maps in FP8 by \(library)")
+    }
     let price = "at \(fixed(usDollarsPerGpuHour, decimals: 2)) US$ an hour"
     table.add(
       "cost",

@@ -40,6 +40,23 @@ public struct ClusterPricing: Pricing {
     reach = Self.reach(architecture, plan, cluster)
   }
 
+  /// The library that multiplies the operands of the plan's linear maps.
+  public var library: MatmulLibrary? {
+    device.library(
+      for: plan.precision.linearOperands == .e4m3 ? .fp8 : .bf16, chosen: plan.library)
+  }
+
+  /// Refuses a library that the cluster's file does not describe.
+  func checkLibrary() throws(PlanError) {
+    guard let chosen = plan.library, device.matmuls[chosen] == nil else { return }
+    let known = device.libraries(for: chosen.precision).map(\.rawValue)
+    throw .cannotSimulate(
+      key: "library", value: chosen.rawValue,
+      rule: "is not among the matrix products that \(cluster.name) describes for "
+        + "\(cluster.device.name)"
+        + (known.isEmpty ? "" : "; there is \(known.joined(separator: ", "))"))
+  }
+
   private static func reach(_ architecture: Architecture, _ plan: Plan, _ cluster: Cluster)
     -> ExpertReach?
   {

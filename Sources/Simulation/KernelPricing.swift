@@ -1,3 +1,4 @@
+import Clusters
 import Costs
 import Plans
 import Programs
@@ -22,7 +23,7 @@ struct KernelPricing: Sendable {
     attention = AttentionCost(device)
     var products: [MatmulPrecision: MatmulCost] = [:]
     for precision in MatmulPrecision.allCases {
-      guard let library = device.trainingLibrary(for: precision) else { continue }
+      guard let library = device.library(for: precision, chosen: plan.library) else { continue }
       products[precision] = MatmulCost(device, library: library)
     }
     self.products = products

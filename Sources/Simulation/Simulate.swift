@@ -21,6 +21,7 @@ public struct PlannedStep: Sendable {
     try Self.checkSimulated(plan, on: cluster)
     self.cluster = cluster
     pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    try pricing.checkLibrary()
     let rows = pricing.balancedRows(architecture)
     var input = try StepInput(placed, rows: rows)
     if case .counts(let file) = plan.expertLoad {

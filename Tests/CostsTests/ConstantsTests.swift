@@ -28,8 +28,6 @@ import Testing
     ("device.kernels.streaming.rope", "3", "unit"),
     ("device.kernels.matmul.bf16.knee", "0", "must be more than zero"),
     ("device.kernels.attention.block-rows", "1.5", "whole number"),
-    ("device.kernels.matmul.training-fp8", "bf16", "FP8"),
-    ("device.kernels.matmul.training-fp8", "fp8-2025-03", "expected one of"),
     ("device.kernels", "null", "h800-2048"),
   ]
 
@@ -43,13 +41,16 @@ import Testing
     let selene = try DeviceModel(Cluster.shipped("a100-selene").device)
     #expect(named.attention == selene.attention)
     #expect(named.matmuls == selene.matmuls)
-    #expect(named.trainingLibrary(for: .fp8) == nil)
+    #expect(named.library(for: .fp8) == nil)
   }
 
-  @Test func theLibraryOfTrainingIsAChoice() throws {
-    #expect(try device().trainingLibrary(for: .fp8) == .fp8February2025)
-    let april = try device("device.kernels.matmul.training-fp8=fp8-2025-04")
-    #expect(april.trainingLibrary(for: .fp8) == .fp8April2025)
+  @Test func theNewestLibraryMultipliesUnlessOneIsChosen() throws {
+    let device = try device()
+    #expect(device.library(for: .fp8) == .fp8April2025)
+    #expect(device.library(for: .fp8, chosen: .fp8February2025) == .fp8February2025)
+    #expect(device.library(for: .bf16, chosen: .fp8February2025) == .bf16)
+    let without = try DeviceModel(Cluster.shipped("a100-selene").device)
+    #expect(without.library(for: .fp8, chosen: .fp8April2025) == nil)
   }
 
   @Test func streamingFollowsTheMemory() throws {

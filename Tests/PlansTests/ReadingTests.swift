@@ -1,3 +1,4 @@
+import Clusters
 import Documents
 import Foundation
 import Models
@@ -26,6 +27,21 @@ struct PlanReadingTests {
     #expect(try Plan.read(printed, name: "other") == shipped)
   }
 
+  /// A library multiplies operands of one format; that it is for another is told with its line.
+  @Test func theLibraryIsForTheFormatOfLinearMaps() throws {
+    let named = try plan("precision: fp8-deepseek", "library: fp8-2025-02")
+    #expect(named.library == .fp8February2025)
+    #expect(try plan("precision: fp8-deepseek").library == nil)
+    for lines in ["library: fp8-2025-04", "precision: fp8-deepseek\nlibrary: bf16"] {
+      let error = #expect(throws: ConfigurationError.self) { try plan(lines) }
+      #expect(error?.keyPath == "library")
+    }
+    let misspelt = #expect(throws: ConfigurationError.self) {
+      try plan("precision: fp8-deepseek", "library: fp8-2025-4")
+    }
+    #expect(misspelt?.line == 4 && misspelt?.suggestion == "fp8-2025-04")
+  }
+
   @Test func everySettingSurvivesPrinting() throws {
     var recipe = PrecisionRecipe.deepSeekFP8
     recipe.name = "mine"
@@ -50,6 +66,7 @@ struct PlanReadingTests {
     plan.schedule = .file("/somewhere/else.csv")
     plan.sendMode = .eager
     plan.precision = recipe
+    plan.library = .fp8February2025
     plan.recomputation = .modules([.rmsNorm, .swiGLU])
     plan.layout = .units([1, 2, 3])
     plan.nodesPerToken = 4

@@ -82,6 +82,9 @@ import Testing
     Case("simulate --tokens many", "--tokens many"), Case("simulate --price nan", "--price"),
     Case("cost matmul --m 0 --n 1 --k 1", "--m 0"),
     Case("cost matmul --m 8 --n 8 --k 8 --precision fp8 --cluster a100-selene", "fp8"),
+    Case(
+      "cost matmul --m 8 --n 8 --k 8 --precision fp8 --library fp8-2025-4", "--library fp8-2025-4",
+      "did you mean fp8-2025-04"),
     Case("cost all-reduce --bytes 12 --ranks 8", "--bytes 12", "unit"),
     Case("cost all-reduce --bytes 1GiB --ranks 4096", "--ranks 4096"),
     Case("cost dispatch --ranks 48", "--experts 256"),

@@ -74,6 +74,32 @@ import Testing
     #expect(cost["limited_by"] is String)
   }
 
+  /// Both commands multiply by the newest library, say so, and take another one on request.
+  @Test func oneLibraryForCostAndSimulate() throws {
+    let product = "cost matmul --m 4096 --n 4096 --k 7168 --precision fp8 --json"
+    func library(_ arguments: String) throws -> (name: String?, isAssumed: Bool, seconds: Double) {
+      let json = try Self.json(arguments)
+      let details = json["details"] as? [[String: String]] ?? []
+      let name = details.first { $0["name"] == "library" }?["value"]
+      let assumptions = try #require(json["assumptions"] as? [String])
+      return (
+        name ?? json["library"] as? String, assumptions.contains { $0.contains("fp8-2025-04") },
+        try #require((json["seconds"] ?? json["step_seconds"]) as? Double)
+      )
+    }
+    let newest = try library(product)
+    let february = try library(product + " --library fp8-2025-02")
+    #expect(newest.name == "fp8-2025-04" && newest.isAssumed)
+    #expect(february.name == "fp8-2025-02" && !february.isAssumed)
+    #expect(february.seconds > newest.seconds)
+    let simulate = "simulate --json --set plan.global-batch=4096"
+    let published = try library(simulate)
+    let unnamed = try library(simulate + " --set plan.library=null")
+    #expect(published.name == "fp8-2025-02" && !published.isAssumed)
+    #expect(unnamed.name == "fp8-2025-04" && unnamed.isAssumed)
+    #expect(published.seconds > unnamed.seconds)
+  }
+
   @Test func completionScriptsAreMade() throws {
     let result = try Command.run(["--generate-completion-script", "bash"])
     #expect(result.status == 0)

@@ -30,10 +30,24 @@ import Testing
     #expect(step < base, "\(overrides): \(step) against \(base)")
   }
 
-  @Test func theLibraryOfTrainingIsTheFilesChoice() throws {
-    let base = try Self.planned().simulation.run().step
-    let april = try Self.planned(["device.kernels.matmul.training-fp8=fp8-2025-04"])
-    #expect(april.simulation.run().step != base)
+  /// The published plan names the library of its time; by default the newest one multiplies.
+  @Test func theLibraryOfTrainingIsThePlansChoice() throws {
+    let february = try Self.planned().simulation.run().step
+    let april = try Self.planned([], ["library=fp8-2025-04"]).simulation.run().step
+    let newest = try Self.planned([], ["library=null"])
+    #expect(april < february)
+    #expect(newest.simulation.run().step == april)
+    #expect(newest.pricing.library == .fp8April2025)
+  }
+
+  @Test func aLibraryThatTheClusterLacksIsRefused() throws {
+    let error = #expect(throws: PlanError.self) {
+      try PlannedStep(
+        architecture: .named("deepseek-v3"),
+        cluster: .shipped("h800-2048", overrides: ["device.kernels.matmul=a100-pcie"]),
+        plan: .named("deepseek-v3"))
+    }
+    #expect(error.map { "\($0)".contains("library fp8-2025-02") } == true)
   }
 
   /// All 2,048 ranks one by one come to the folded step, drawn loads included.

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Clusters
 import Costs
+import Quantities
 import Reports
 
 /// What matrix products have in common.
@@ -15,6 +17,13 @@ struct ProductOptions: ParsableArguments {
 
   @Option(help: "Format of the operands: fp8 or bf16.")
   var precision = MatmulPrecision.bf16
+
+  @Option(
+    help: """
+      The library of kernels, such as fp8-2025-02: a section of the cluster's device.kernels.matmul; by \
+      default the newest one for the format.
+      """)
+  var library: String?
 
   @Option(help: "Multiprocessors that the kernel gets; by default all of the device.")
   var sms: Int?
@@ -39,11 +48,9 @@ struct ProductOptions: ParsableArguments {
       groups.map {
         MatmulShape(rows: Array(repeating: m, count: $0), columns: n, depth: k, pass: pass)
       } ?? MatmulShape(m: m, n: n, k: k, pass: pass)
-    guard let library = models.device.library(for: precision),
-      let formula = MatmulCost(models.device, library: library)
-    else {
-      throw CommandError(
-        "--precision \(precision.rawValue): \(models.device.name) has no such matrix products")
+    let library = try chosenLibrary(models.device)
+    guard let formula = MatmulCost(models.device, library: library) else {
+      preconditionFailure("A library that was chosen is one of the device's.")
     }
     let cost = formula.cost(shape, multiprocessors: count, clock: clock)
     let tile = formula.tiling(shape, multiprocessors: count, clock: clock)
@@ -55,8 +62,28 @@ struct ProductOptions: ParsableArguments {
       details: [
         .init("tiles", "\(tile.rows) x \(tile.columns)\(split)"),
         .init("waves", "\(grouped(tile.waves)) over \(count) SMs at the \(clock.rawValue) clock"),
-        .init("kernels", library.rawValue),
-      ])
+        .init("library", library.rawValue),
+      ],
+      assumptions: self.library == nil && models.device.libraries(for: precision).count > 1
+        ? ["products by \(library.rawValue), the newest library of the cluster's file"] : [])
+  }
+
+  /// The library that the command names, or the newest for the format.
+  private func chosenLibrary(_ device: DeviceModel) throws -> MatmulLibrary {
+    let known = device.libraries(for: precision)
+    guard let newest = known.last else {
+      throw CommandError(
+        "--precision \(precision.rawValue): \(device.name) has no such matrix products")
+    }
+    guard let library else { return newest }
+    guard let chosen = known.first(where: { $0.rawValue == library }) else {
+      let names = known.map(\.rawValue)
+      let near = nearestName(to: library, among: names).map { "; did you mean \($0)?" } ?? ""
+      throw CommandError(
+        "--library \(library): \(device.name) multiplies \(precision.rawValue) by "
+          + "\(names.joined(separator: ", "))\(near)")
+    }
+    return chosen
   }
 }
 
