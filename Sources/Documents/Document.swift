@@ -65,9 +65,11 @@ public struct Document: Hashable, Sendable {
   private static func contents(of path: String) throws(ConfigurationError) -> [UInt8] {
     func failure(_ rule: String) -> ConfigurationError { .init(file: path, rule: rule) }
     guard !path.utf8.contains(0), !path.isEmpty else { throw failure("is not a path") }
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw failure("cannot be opened: \(String(cString: strerror(errno)))")
+    let descriptor: Int32
+    do throws(SystemError) {
+      descriptor = try systemCall { open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
+    } catch {
+      throw failure("cannot be opened: \(error.message)")
     }
     defer { close(descriptor) }
     var status = stat()
@@ -78,12 +80,15 @@ public struct Document: Hashable, Sendable {
     var bytes = [UInt8](repeating: 0, count: min(Int(status.st_size), capacity))
     var filled = 0
     while filled < bytes.count {
-      let count = bytes.withUnsafeMutableBytes { buffer in
-        read(descriptor, buffer.baseAddress! + filled, buffer.count - filled)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else {
-        throw failure("cannot be read: \(String(cString: strerror(errno)))")
+      let count: Int
+      do throws(SystemError) {
+        count = try systemCall {
+          bytes.withUnsafeMutableBytes { buffer in
+            read(descriptor, buffer.baseAddress! + filled, buffer.count - filled)
+          }
+        }
+      } catch {
+        throw failure("cannot be read: \(error.message)")
       }
       if count == 0 { break }
       filled += count

@@ -101,8 +101,8 @@ public struct RunTrace: Sendable {
   /// Writes the parts of all ranks, one behind the other, as one file.
   ///
   /// - Throws: `ConfigurationError` if the file cannot be written.
-  public static func write(_ parts: String, title: String, to path: String) throws {
-    var file = try OutputFile(path: path)
+  public static func write(_ parts: String, title: String, to path: OutputPath) throws {
+    var file = try OutputFile(path)
     try file.write("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")
     try file.write(parts)
     let name = try jsonText(title).trimmingSuffix(while: \.isNewline)

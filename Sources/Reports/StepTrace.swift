@@ -35,9 +35,9 @@ public struct StepTrace: Sendable {
   /// - Parameter progress: called before each rank with the number of ranks that are done and their
   ///   total.
   public func write(
-    to path: String, progress: (Int, Int) -> Void = { _, _ in }
+    to path: OutputPath, progress: (Int, Int) -> Void = { _, _ in }
   ) throws(ConfigurationError) {
-    var file = try OutputFile(path: path, limit: limit)
+    var file = try OutputFile(path, limit: limit)
     do throws(ConfigurationError) {
       try file.write("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")
       var names = TraceNames(step.input)

@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 
 /// The folder of a run's checkpoints: one folder for each, `step-00000100`, and nothing visible
@@ -81,31 +82,36 @@ public struct CheckpointFolder: Hashable, Sendable {
 
 /// Makes a folder, with those around it if asked; none may be there unless asked.
 func makeFolder(_ path: String, withParents: Bool = true) throws(CheckpointError) {
-  do {
-    try FileManager.default.createDirectory(
-      atPath: path, withIntermediateDirectories: withParents)
+  if withParents {
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    if exists, isFolder.boolValue { return }
+    let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    if !exists, parent != "/" { try makeFolder(parent) }
+  }
+  do throws(SystemError) {
+    try systemCall { mkdir(path, 0o777) }
   } catch {
-    throw CheckpointError(.system, file: path, rule: "cannot be created: \(systemMessage())")
+    // Another process may have been faster.
+    if withParents, error.code == EEXIST, FileManager.default.fileExists(atPath: "\(path)/.") {
+      return
+    }
+    throw CheckpointError(.system, file: path, rule: "cannot be created: \(error.message)")
   }
 }
 
 /// Renames a file or folder.
 func move(_ source: String, to target: String) throws(CheckpointError) {
-  guard rename(source, target) == 0 else {
-    throw CheckpointError(
-      .system, file: source, rule: "cannot be renamed to \(target): \(systemMessage())")
+  _ = try naming(source, "cannot be renamed to \(target)") { () throws(SystemError) in
+    try systemCall { rename(source, target) }
   }
 }
 
 /// Forces a folder's list of names to the disk.
 func synchronizeFolder(_ path: String) throws(CheckpointError) {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else {
-    throw CheckpointError(.system, file: path, rule: "cannot be opened: \(systemMessage())")
+  let descriptor = try naming(path, "cannot be opened") { () throws(SystemError) in
+    try systemCall { open(path, O_RDONLY | O_CLOEXEC) }
   }
   defer { close(descriptor) }
-  // Some network file systems have no such thing and say EINVAL.
-  guard fsync(descriptor) == 0 || errno == EINVAL else {
-    throw CheckpointError(.system, file: path, rule: "cannot be written: \(systemMessage())")
-  }
+  try naming(path, "cannot be written") { () throws(SystemError) in try synchronize(descriptor) }
 }

@@ -25,12 +25,12 @@ extension CheckpointWriter {
         ("state.json", Array(state.text.utf8)),
       ] + attachments.map { ($0.name, $0.bytes) }
     for (name, bytes) in texts {
-      try OutputFile.write(bytes, to: "\(partial)/\(name)")
+      try GrowingFile.write(bytes, to: "\(partial)/\(name)")
       files.append(
         WrittenFile(name: name, bytes: bytes.count, checksum: Checksum.text(of: bytes), tensors: [])
       )
     }
-    try OutputFile.write(Manifest(files: files).bytes, to: "\(partial)/\(Manifest.name)")
+    try GrowingFile.write(Manifest(files: files).bytes, to: "\(partial)/\(Manifest.name)")
   }
 
   /// Numbers the ranks' files of a kind through, in the order of ranks.

@@ -88,7 +88,7 @@ public struct CheckpointWriter: Sendable {
         written.append(try writeMoments(pieces, to: partial, rank: rank))
       }
       let report = Manifest(files: written)
-      try OutputFile.write(report.bytes, to: "\(partial)/\(Self.reportName(ofRank: rank))")
+      try GrowingFile.write(report.bytes, to: "\(partial)/\(Self.reportName(ofRank: rank))")
     } catch {
       // Gives the space back; what other ranks write is cleared by the next checkpoint.
       for kind in ["weights", "optimizer"] {
@@ -142,7 +142,7 @@ public struct CheckpointWriter: Sendable {
     _ tensors: [ParameterTensor], _ pieces: CheckpointPieces, to partial: String
   ) throws(CheckpointError) -> WrittenFile {
     let layout = predictionLayout
-    let file = try OutputFile(path: "\(partial)/\(Self.predictionName)", mode: .shared)
+    let file = try GrowingFile(path: "\(partial)/\(Self.predictionName)", mode: .shared)
     try file.write(layout.header, at: 0)
     var sums: [WrittenFile.Tensor] = []
     for tensor in tensors {

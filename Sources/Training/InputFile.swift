@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 
 /// A regular file that is open for reading at any place.
@@ -13,9 +14,8 @@ final class InputFile: Sendable {
   init(path: String) throws(CheckpointError) {
     func failure(_ rule: String) -> CheckpointError { .init(.system, file: path, rule: rule) }
     guard !path.isEmpty, !path.utf8.contains(0) else { throw failure("is not a path") }
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw failure("cannot be opened: \(systemMessage())")
+    let descriptor = try naming(path, "cannot be opened") { () throws(SystemError) in
+      try systemCall { open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
     }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -34,12 +34,11 @@ final class InputFile: Sendable {
     guard let base = buffer.baseAddress else { return }
     var filled = 0
     while filled < buffer.count {
-      let got = pread(
-        descriptor, base + filled, min(buffer.count - filled, 1 << 30), off_t(offset + filled))
-      if got < 0, errno == EINTR { continue }
-      guard got >= 0 else {
-        throw CheckpointError(
-          .system, file: path, rule: "cannot be read: \(systemMessage())")
+      let got = try naming(path, "cannot be read") { () throws(SystemError) in
+        try systemCall {
+          pread(
+            descriptor, base + filled, min(buffer.count - filled, 1 << 30), off_t(offset + filled))
+        }
       }
       guard got > 0 else {
         throw CheckpointError(.damaged, file: path, rule: "is cut short at byte \(offset + filled)")
@@ -72,6 +71,3 @@ final class InputFile: Sendable {
     return try bytes(at: 0, count: count)
   }
 }
-
-/// The operating system's words for the last error.
-func systemMessage(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }

@@ -51,10 +51,11 @@ public struct Launch: Sendable {
     var hasStopped = false
     while true {
       var status: Int32 = 0
-      let ended = waitpid(child, &status, WNOHANG)
-      if ended == child { return Outcome(status: Self.exitStatus(status), wish: signals.wish) }
-      guard ended == 0 || errno == EINTR else {
-        throw ConfigurationError(file: "mpirun", rule: "is lost: \(systemMessage())")
+      do throws(SystemError) {
+        let ended = try systemCall { waitpid(child, &status, WNOHANG) }
+        if ended == child { return Outcome(status: Self.exitStatus(status), wish: signals.wish) }
+      } catch {
+        throw ConfigurationError(file: "mpirun", rule: "is lost: \(error.message)")
       }
       signals.wait(milliseconds: 20)
       if signals.wish == .stop, !hasStopped {
@@ -84,7 +85,7 @@ public struct Launch: Sendable {
   }
 
   private func start() throws(ConfigurationError) -> pid_t {
-    guard Self.isOnPath("mpirun") else { throw Self.failure(systemMessage(ENOENT)) }
+    guard Self.isOnPath("mpirun") else { throw Self.failure(SystemError(code: ENOENT).message) }
     var arguments = Self.isOnPath("setpriv") ? ["setpriv", "--pdeathsig", "TERM"] : []
     arguments += ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
     var own = environment
@@ -124,7 +125,7 @@ public struct Launch: Sendable {
     defer { for text in words + values { free(text) } }
     var child = pid_t()
     let code = posix_spawnp(&child, arguments[0], &actions, &attributes, &words, &values)
-    guard code == 0 else { throw Self.failure(systemMessage(code)) }
+    guard code == 0 else { throw Self.failure(SystemError(code: code).message) }
     return child
   }
 }

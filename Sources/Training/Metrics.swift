@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 
 /// What is known of one step, as it is logged.
@@ -111,16 +112,26 @@ extension StepMetrics {
 ///
 /// A class, since it owns an open file.
 public final class MetricsLog {
-  private let file: OutputFile
+  private let file: GrowingFile
 
   /// Opens the file, whose folder is made if need be, to add lines behind those that are there.
   ///
-  /// - Parameter step: the step that the run is resumed after: lines of later steps, which will be
-  ///   made again, are taken out first, and so is a last line that was cut. nil starts anew.
+  /// - Parameters:
+  ///   - step: the step that the run is resumed after: lines of later steps, which will be
+  ///     made again, are taken out first, and so is a last line that was cut. nil starts anew.
+  ///   - inputs: what the run reads, which is never written to.
   /// - Throws: `CheckpointError` where the disk refuses.
-  public init(path: String, resumingAfter step: Int? = nil) throws(CheckpointError) {
+  public init(
+    path: String, resumingAfter step: Int? = nil, besides inputs: [String] = []
+  ) throws(CheckpointError) {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     try makeFolder(folder)
+    let place: OutputPath
+    do throws(ConfigurationError) {
+      place = try OutputPath(path, besides: inputs)
+    } catch {
+      throw CheckpointError(.system, file: path, rule: error.rule)
+    }
     if let old = try? InputFile(path: path) {
       var kept: [UInt8] = []
       if let step {
@@ -131,12 +142,15 @@ public final class MetricsLog {
           kept += line + [UInt8(ascii: "\n")]
         }
       }
-      let partial = "\(path).partial"
-      removeFile(partial)
-      try OutputFile.write(kept, to: partial)
-      try move(partial, to: path)
+      do throws(ConfigurationError) {
+        var file = try OutputFile(place, limit: .max)
+        try file.write(kept)
+        try file.close()
+      } catch {
+        throw CheckpointError(.system, file: path, rule: error.rule)
+      }
     }
-    file = try OutputFile(path: path, mode: .append)
+    file = try GrowingFile(path: path, mode: .append)
   }
 
   /// Adds a line.

@@ -14,6 +14,8 @@ public struct RunFile: Hashable, Sendable {
   public var model: ModelSettings
   public var data: DataSettings
   public var plan: Plan
+  /// The plan's own file; nil where it stands in the run file or ships.
+  public var planFile: String?
   public var optimizer: OptimizerSettings
   public var learningRate: LearningRate
   /// The global batch of each step; the plan's `globalBatch` is its final value.
@@ -35,6 +37,8 @@ public struct RunFile: Hashable, Sendable {
     public var architecture: Architecture
     /// The `config.json`, as it goes into checkpoints.
     public var configuration: [UInt8]
+    /// Where that was read from; nil for a model that ships.
+    public var file: String?
     /// The checkpoint that weights are taken from; nil for random ones.
     public var checkpoint: String?
     /// The weight of the loss of multi-token prediction, by step (λ).

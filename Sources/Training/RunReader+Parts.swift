@@ -15,7 +15,7 @@ extension RunReader {
     guard let source = name ?? checkpoint else {
       throw field.error("needs a config or a checkpoint")
     }
-    let (architecture, configuration) = try readArchitecture(source)
+    let (architecture, configuration, file) = try readArchitecture(source)
     let mixtures = architecture.feedForwards.compactMap(\.mixture)
     let hasBias = mixtures.contains(where: \.correctionBias)
     // DeepSeek-V3's own values where the model has the part (arXiv 2412.19437 section 4.2).
@@ -38,8 +38,8 @@ extension RunReader {
     }
     return RunFile.ModelSettings(
       architecture: prediction.isZero ? architecture.withoutMultiTokenPrediction : architecture,
-      configuration: configuration, checkpoint: checkpoint, predictionWeight: prediction,
-      balanceWeight: balance, biasSpeed: speed)
+      configuration: configuration, file: file, checkpoint: checkpoint,
+      predictionWeight: prediction, balanceWeight: balance, biasSpeed: speed)
   }
 
   private func refuse(
@@ -48,26 +48,26 @@ extension RunReader {
     if unwanted { throw table.error(rule, at: key) }
   }
 
-  /// The model with the text of its `config.json`: one that ships, a file, or a folder with one.
+  /// The model with its `config.json` and that file's path: one that ships, a file, or a folder with one.
   private func readArchitecture(
     _ name: String
-  ) throws(ConfigurationError) -> (Architecture, [UInt8]) {
+  ) throws(ConfigurationError) -> (Architecture, [UInt8], file: String?) {
     if let text = Architecture.shippedText(named: name) {
-      return (try Architecture.named(name), Array(text.utf8))
+      return (try Architecture.named(name), Array(text.utf8), nil)
     }
     let path = resolved(name)
     for file in ["\(path)/config.json", path] {
       guard let opened = try? InputFile(path: file) else { continue }
       let architecture = try Architecture.named(file)
       do throws(CheckpointError) {
-        return (architecture, try opened.allBytes(limit: 1 << 20))
+        return (architecture, try opened.allBytes(limit: 1 << 20), file)
       } catch {
         throw ConfigurationError(file: file, rule: error.rule)
       }
     }
     // Says that there is no such file, or which name is near.
     let isPath = name.hasSuffix(".json") || name.contains("/")
-    return (try Architecture.named(isPath ? path : name), [])
+    return (try Architecture.named(isPath ? path : name), [], nil)
   }
 
   /// A number, or a list of numbers with the length until which each holds.

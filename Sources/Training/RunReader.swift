@@ -49,7 +49,7 @@ struct RunReader {
   func read(name: String, checksum: UInt64) throws(ConfigurationError) -> RunFile {
     let name = try table.value("name", .string, default: name)
     let seed = try table.value("seed", .integer(), default: 0)
-    let plan = try readPlan()
+    let (plan, planFile) = try readPlan()
     let batch = try readBatch(plan)
     let clock = RunClock(batch: batch, sequenceLength: plan.sequenceLength)
     let steps = try length(table, "steps", clock)
@@ -58,8 +58,9 @@ struct RunReader {
     }
     return RunFile(
       name: name, seed: UInt64(seed), model: try readModel(clock), data: try readData(), plan: plan,
-      optimizer: try readOptimizer(), learningRate: try readRate(clock, steps: steps),
-      batch: batch, steps: steps, evaluation: try readEvaluation(),
+      planFile: planFile, optimizer: try readOptimizer(),
+      learningRate: try readRate(clock, steps: steps), batch: batch, steps: steps,
+      evaluation: try readEvaluation(),
       checkpoints: try readCheckpoints(), log: try readLog(), file: path, checksum: checksum)
   }
 
@@ -84,21 +85,24 @@ struct RunReader {
     return length
   }
 
-  private func readPlan() throws(ConfigurationError) -> Plan {
+  /// The plan, and the path of its file where it has one of its own.
+  private func readPlan() throws(ConfigurationError) -> (Plan, file: String?) {
     guard let field = table.field("plan") else {
       throw table.error("required key is missing", at: "plan")
     }
-    if field.isTable { return try readPlan(table.table("plan"), name: "plan", folder: folder) }
+    if field.isTable {
+      return (try readPlan(table.table("plan"), name: "plan", folder: folder), nil)
+    }
     let name = try table.required("plan", .string)
     let file = resolved(name)
-    guard name.hasSuffix(".yaml") || name.contains("/") else { return try Plan.named(name) }
+    guard name.hasSuffix(".yaml") || name.contains("/") else { return (try Plan.named(name), nil) }
     let url = URL(fileURLWithPath: file)
     let own = try Document(file: file).table()
     let plan = try readPlan(
       own, name: url.deletingPathExtension().lastPathComponent,
       folder: url.deletingLastPathComponent().path)
     try own.finish()
-    return plan
+    return (plan, file)
   }
 
   /// The runtime computes in 32 bits, so a plan that names no precision means that.

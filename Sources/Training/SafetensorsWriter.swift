@@ -84,7 +84,7 @@ public enum SafetensorsWriter {
     content: (String) -> [Float]
   ) throws(CheckpointError) -> (bytes: Int, header: String, tensors: [WrittenFile.Tensor]) {
     let layout = SafetensorsLayout(list, metadata: metadata)
-    let file = try OutputFile(path: path)
+    let file = try GrowingFile(path: path)
     try file.write(layout.header)
     var sums: [WrittenFile.Tensor] = []
     for tensor in layout.tensors {
@@ -97,7 +97,7 @@ public enum SafetensorsWriter {
 
   /// Writes one tensor, at its own place if asked, and returns the checksum of its bytes.
   static func write(
-    _ numbers: [Float], of tensor: StoredTensor, to file: OutputFile, placed: Bool = false
+    _ numbers: [Float], of tensor: StoredTensor, to file: GrowingFile, placed: Bool = false
   ) throws(CheckpointError) -> String {
     precondition(numbers.count == tensor.count, "\(tensor.name) has other than \(tensor.count)")
     var sum = Checksum()

@@ -67,7 +67,8 @@ public final class TrainingRun {
     lastSaved = resuming ? state.step : nil
     log =
       if communicator.rank == 0, let path = run.log.file {
-        try MetricsLog(path: path, resumingAfter: resuming ? state.step : nil)
+        try MetricsLog(
+          path: path, resumingAfter: resuming ? state.step : nil, besides: run.inputs)
       } else { nil }
   }
 

@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Reports
 
 /// Whoever read standard output wants no more of it: `sluice … | head -1`.
 struct ReaderIsGone: Error {}
@@ -12,6 +11,8 @@ enum StandardOutput {
   /// A closed pipe becomes an error of the write; a closed descriptor stays one, whatever is opened.
   static func prepare() {
     signal(SIGPIPE, SIG_IGN)
+    // A file that reaches the limit that its user has becomes an error of the write, too.
+    signal(SIGXFSZ, SIG_IGN)
     for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
       // The lowest free number is the missing one; what is written to it still fails.
       _ = open("/dev/null", O_RDONLY)
@@ -28,11 +29,12 @@ enum StandardOutput {
       let count = bytes.withUnsafeBytes { buffer in
         Foundation.write(STDOUT_FILENO, buffer.baseAddress! + done, buffer.count - done)
       }
+      let code = errno
       if count >= 0 {
         done += count
         continue
       }
-      switch errno {
+      switch code {
       case EINTR: continue
       case EAGAIN:
         var ready = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
@@ -40,7 +42,7 @@ enum StandardOutput {
       case EPIPE: throw ReaderIsGone()
       default:
         throw ConfigurationError(
-          file: "standard output", rule: "cannot be written: \(String(cString: strerror(errno)))",
+          file: "standard output", rule: "cannot be written: \(String(cString: strerror(code)))",
           status: .storage)
       }
     }
@@ -51,7 +53,7 @@ enum StandardOutput {
 func show(_ text: String) throws { try StandardOutput.write(text.utf8) }
 
 /// Prints text, or writes it to a file.
-func show(_ text: String, in path: String?) throws {
+func show(_ text: String, in path: OutputPath?) throws {
   guard let path else { return try show(text) }
   try OutputFile.write(text, to: path)
 }

@@ -26,6 +26,9 @@ struct PlaceOptions: ParsableArguments {
       valueName: "plan.key=value"))
   var overrides: [String] = []
 
+  /// The files that are read, which no output of the command may replace.
+  var inputFiles: [String] { InputFiles.reached(from: [model, cluster] + overrides) }
+
   /// Reads the three files.
   func scene(plan: String) throws(ConfigurationError) -> Scene {
     for text in overrides where !["plan.", "cluster.", "model."].contains(where: text.hasPrefix) {

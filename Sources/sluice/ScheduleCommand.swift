@@ -1,4 +1,5 @@
 import ArgumentParser
+import Documents
 import Reports
 import Schedules
 
@@ -56,7 +57,10 @@ struct ScheduleCommand: ParsableCommand {
   var output: String?
 
   func run() throws {
-    if let check { return try runCheck(of: check) }
+    let place = try output.map { path throws(ConfigurationError) in
+      try OutputPath(path, besides: InputFiles.reached(from: [check].compactMap { $0 }))
+    }
+    if let check { return try runCheck(of: check, output: place) }
     guard let name else { throw ValidationError("Name a schedule, or give --check a file.") }
     let known = try ScheduleName(named: name)
     guard let ranks, let microbatches else {
@@ -73,7 +77,7 @@ struct ScheduleCommand: ParsableCommand {
     } else if sends != nil {
       throw ValidationError("--sends needs --lowered.")
     }
-    try show(try rendered(schedule, name: name, given), in: output)
+    try show(try rendered(schedule, name: name, given), in: place)
   }
 
   private func rendered(_ schedule: Schedule, name: String, _ given: PassTimes?) throws -> String {
@@ -89,7 +93,7 @@ struct ScheduleCommand: ParsableCommand {
     }
   }
 
-  private func runCheck(of path: String) throws {
+  private func runCheck(of path: String, output: OutputPath?) throws {
     guard name == nil, ranks == nil, microbatches == nil, stagesPerRank == nil, !lowered else {
       throw ValidationError("--check reads everything from its file; name no schedule beside it.")
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Documents
 import Foundation
 import Plans
 import Quantities
@@ -53,18 +54,21 @@ struct SimulateCommand: ParsableCommand {
 
   func run() throws {
     let (price, tokens) = try money.values()
+    let tracePath = try trace.map { path throws(ConfigurationError) in
+      try OutputPath(path, besides: place.inputFiles + InputFiles.reached(from: [plan]))
+    }
     let step = try place.scene(plan: plan).step()
     var simulation = step.simulation
-    simulation.keepsSpans = trace != nil
+    simulation.keepsSpans = tracePath != nil
     if allRanks { simulation.isExplicit = true }
     let result = simulation.run()
     let report = StepReport(result, placed: step.placed, cluster: step.cluster)
-    if let trace { try write(result, of: step, to: trace) }
+    if let tracePath { try write(result, of: step, to: tracePath) }
     let figures = StepFigures(report, of: step, price: price, tokens: tokens)
     try show(json ? try jsonText(figures) : figures.page)
   }
 
-  private func write(_ result: StepResult, of step: PlannedStep, to path: String) throws {
+  private func write(_ result: StepResult, of step: PlannedStep, to path: OutputPath) throws {
     var trace = StepTrace(result, of: step)
     if !tracePositions.isEmpty {
       for position in tracePositions {
@@ -80,7 +84,7 @@ struct SimulateCommand: ParsableCommand {
     try trace.write(to: path) { done, all in
       if isTerminal { note("\rtrace: \(done * 100 / max(1, all)) %") }
     }
-    if isTerminal { note("\r\(path): open it at https://ui.perfetto.dev\n") }
+    if isTerminal { note("\r\(path.name): open it at https://ui.perfetto.dev\n") }
   }
 }
 

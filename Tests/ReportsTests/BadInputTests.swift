@@ -29,6 +29,7 @@ import Testing
     ("cycle.csv", Array("0F0,0B0,0F1,0B1\n1F1,1B1,1F0,1B0\n".utf8)),
     ("order.csv", Array("0F0,0B0\n1B0,1F0\n".utf8)),
     ("lost.csv", Array("0F0,0B0,0F1\n1F0,1B0,1F1,1B1\n".utf8)),
+    ("even.csv", Array("0F0,0B0\n1F0,1B0\n".utf8)),
     ("letters.csv", Array("0F0,0X0\n".utf8)),
   ]
 
@@ -98,6 +99,10 @@ import Testing
     Case("simulate --json -1", "'--json' does not take any value"),
     // Output to what is no file.
     Case("schedule 1f1b --ranks 2 --microbatches 2 -o {}", "is a directory"),
+    Case("schedule 1f1b --ranks 2 --microbatches 2 -o /dev/full", "/dev/full", "is a device"),
+    Case("schedule --check {}/even.csv -o {}/even.csv", "{}/even.csv is read or written by"),
+    Case("simulate --plan {}/key.yaml --trace {}/key.yaml", "key.yaml", "is read or written by"),
+    Case("simulate --set plan.schedule-file={}/even.csv --trace {}/even.csv", "is read or written"),
   ]
 
   @Test(arguments: cases) func oneLineAndStatusOne(_ test: Case) throws {
@@ -136,10 +141,12 @@ import Testing
 
   @Test func aFullDiskLeavesNoTrace() throws {
     let scratch = try Scratch()
-    let small = ["simulate", "--trace-positions", "0", "--trace", "/dev/full"]
-    let full = try Command.run(small)
+    let full = try Command.shell(
+      "ulimit -f 8; \"$SLUICE\" simulate --trace-positions 0 --trace '\(scratch.file("step.json"))'"
+    )
     #expect(full.status == 4)
-    #expect(full.errors.contains("/dev/full: cannot be written: No space left on device"))
+    #expect(full.errors.contains("step.json: cannot be written: File too large"))
+    #expect(scratch.names.isEmpty)
     let limited = try Command.run(
       ["simulate", "--trace", scratch.file("step.json"), "--trace-limit", "1 MB"])
     #expect(limited.status == 1)

@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 import Testing
 
@@ -34,6 +35,9 @@ final class Scratch {
 
   /// The path of a file in the folder, which may not exist yet.
   func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// The same as a place that may be written.
+  func output(_ name: String) throws -> OutputPath { try OutputPath(file(name), besides: []) }
 
   /// Writes a file and returns its path.
   func write(_ bytes: [UInt8], _ name: String) throws -> String {

@@ -69,7 +69,7 @@ import Testing
     let step = try Self.step(schedule, stagesPerRank: stagesPerRank)
     let result = Self.result(step)
     let scratch = try Scratch()
-    try StepTrace(result, of: step).write(to: scratch.file("step.json"))
+    try StepTrace(result, of: step).write(to: scratch.output("step.json"))
     #expect(scratch.names == ["step.json"])
     let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
     let events = try JSONDecoder().decode(Trace.self, from: data).traceEvents
@@ -100,7 +100,7 @@ import Testing
     let step = try Self.step(schedule, stagesPerRank: stagesPerRank)
     let result = Self.result(step)
     let scratch = try Scratch()
-    try StepTrace(result, of: step).write(to: scratch.file("step.json"))
+    try StepTrace(result, of: step).write(to: scratch.output("step.json"))
     let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
     let events = try JSONDecoder().decode(Trace.self, from: data).traceEvents
     func tracks(_ name: String, _ process: Int) -> Set<Int> {
@@ -178,7 +178,7 @@ import Testing
     let scratch = try Scratch()
     var trace = StepTrace(Self.result(step), of: step)
     trace.positions = [1]
-    try trace.write(to: scratch.file("step.json"))
+    try trace.write(to: scratch.output("step.json"))
     let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
     let events = try JSONDecoder().decode(Trace.self, from: data).traceEvents
     #expect(Set(events.filter { $0.ph == "X" }.map(\.pid)) == [1])
@@ -190,7 +190,7 @@ import Testing
     let path = try scratch.write("kept", "step.json")
     var trace = StepTrace(Self.result(step), of: step)
     trace.limit = 10_000
-    #expect(throws: ConfigurationError.self) { try trace.write(to: path) }
+    #expect(throws: ConfigurationError.self) { try trace.write(to: scratch.output("step.json")) }
     #expect(scratch.names == ["step.json"])
     #expect(try String(contentsOfFile: path, encoding: .utf8) == "kept")
   }

@@ -135,12 +135,12 @@ import Training
 
   /// The disk of a real kind that is always full.
   @Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
-  func fullDiskIsAClearError() throws {
+  func aDeviceIsNoLog() throws {
     let error = #expect(throws: CheckpointError.self) {
       try MetricsLog(path: "/dev/full").write(StepMetrics(step: 1))
     }
     #expect(error?.kind == .system)
-    #expect(error?.description == "/dev/full: cannot be written: No space left on device")
+    #expect(error?.description.hasPrefix("/dev/full: cannot be written: is a device") == true)
   }
 
   /// The operating system stops the writing in the middle of a file: a clear error, and the

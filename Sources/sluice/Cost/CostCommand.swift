@@ -42,7 +42,7 @@ struct CostOptions: ParsableArguments {
   }
 
   func show(_ report: CostReport) throws {
-    try sluice.show(json ? try jsonText(report) : report.text, in: nil)
+    try sluice.show(json ? try jsonText(report) : report.text)
   }
 }
 

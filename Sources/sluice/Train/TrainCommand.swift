@@ -71,6 +71,7 @@
       let count = try checkedRanks(of: described)
       // What can be found wrong here is said here, once, and before any rank starts.
       let prepared = try PreparedRun(described, ranks: count)
+      _ = try described.checkOutputs(trace: trace)
       if dryRun { return try show(try RunOutline(prepared).text) }
       if count > 1 { try launch(count, signals) }
       let isLive = isatty(STDOUT_FILENO) != 0
@@ -139,7 +140,10 @@
       _ world: any Communicator, _ signals: StopSignals
     ) throws -> StopWish {
       let prepared = try agreed(world) {
-        try PreparedRun(try RunFile.read(path: file, overrides: overrides), ranks: world.size)
+        let described = try RunFile.read(path: file, overrides: overrides)
+        // Other hosts may not have the folders that rank 0 writes to.
+        if world.rank == 0 { _ = try described.checkOutputs(trace: trace) }
+        return try PreparedRun(described, ranks: world.size)
       }
       guard dryRun else {
         let isLive = getenv(TrainCommand.live).map { String(cString: $0) } == "1"
@@ -202,7 +206,7 @@
 
     /// Every rank writes down its step, and rank 0 puts the parts into one file.
     private func writeTrace(_ training: TrainingRun, _ communicator: any Communicator) throws {
-      guard let trace, let spans = training.lastResult?.ledger.spans else { return }
+      guard trace != nil, let spans = training.lastResult?.ledger.spans else { return }
       let plan = training.plan
       let placed = try plan.validated(
         for: training.run.model.architecture, on: .ranks(plan.worldSize))
@@ -214,10 +218,12 @@
       }
       own.close()
       let parts = try communicator.allGather(Array(own.text.utf8))
-      guard communicator.rank == 0 else { return }
+      guard communicator.rank == 0,
+        let place = try training.run.checkOutputs(trace: trace)
+      else { return }
       try RunTrace.write(
         String(decoding: parts, as: UTF8.self),
-        title: "\(training.run.name), step \(training.state.step)", to: trace)
+        title: "\(training.run.name), step \(training.state.step)", to: place)
     }
 
     private func end(_ wish: StopWish) -> Never {

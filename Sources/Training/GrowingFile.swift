@@ -1,10 +1,14 @@
+import Documents
 import Foundation
 
-/// A file that is being written, whose every failure is an error that names it.
+/// A file that others may see while it grows.
+///
+/// A part of a checkpoint, whose folder gets its name when it is whole, or a log. What appears whole is
+/// an `OutputFile`.
 ///
 /// A class, since it owns a descriptor. `finish()` must be called before the bytes count as
 /// written: only it forces them to the disk.
-final class OutputFile {
+final class GrowingFile {
   enum Mode {
     /// A new file; there must be none of the name.
     case new
@@ -25,9 +29,8 @@ final class OutputFile {
       case .shared: O_WRONLY | O_CREAT
       case .append: O_WRONLY | O_CREAT | O_APPEND
       }
-    descriptor = open(path, flags | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw CheckpointError(.system, file: path, rule: "cannot be created: \(systemMessage())")
+    descriptor = try naming(path, "cannot be created") { () throws(SystemError) in
+      try systemCall { open(path, flags | O_CLOEXEC, 0o644) }
     }
   }
 
@@ -41,15 +44,15 @@ final class OutputFile {
     var done = 0
     while done < bytes.count {
       let length = min(bytes.count - done, 1 << 30)
-      let written =
-        if let offset {
-          pwrite(descriptor, base + done, length, off_t(offset + done))
-        } else {
-          Foundation.write(descriptor, base + done, length)
+      done += try naming(path, "cannot be written") { () throws(SystemError) in
+        try systemCall {
+          if let offset {
+            pwrite(descriptor, base + done, length, off_t(offset + done))
+          } else {
+            Foundation.write(descriptor, base + done, length)
+          }
         }
-      if written < 0, errno == EINTR { continue }
-      guard written > 0 else { throw failure("cannot be written") }
-      done += written
+      }
     }
   }
 
@@ -64,23 +67,39 @@ final class OutputFile {
 
   /// Forces the bytes to the disk and closes the file.
   func finish() throws(CheckpointError) {
-    guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure("cannot be written") }
-    let result = close(descriptor)
-    descriptor = -1
-    guard result == 0 else { throw failure("cannot be written") }
-  }
-
-  private func failure(_ what: String) -> CheckpointError {
-    CheckpointError(.system, file: path, rule: "\(what): \(systemMessage())")
+    try naming(path, "cannot be written") { () throws(SystemError) in
+      try synchronize(descriptor)
+      let closing = descriptor
+      descriptor = -1
+      guard close(closing) == 0 else { throw SystemError(code: errno) }
+    }
   }
 
   /// Writes a whole file and forces it to the disk.
   static func write(_ bytes: [UInt8], to path: String) throws(CheckpointError) {
-    let file = try OutputFile(path: path)
+    let file = try GrowingFile(path: path)
     try file.write(bytes)
     try file.finish()
   }
 }
 
-/// Removes a file if it is there.
-func removeFile(_ path: String) { unlink(path) }
+/// Makes a system call whose failure is told as one of a file: `out/a.bin: cannot be written: …`.
+func naming<Value>(
+  _ path: String, _ what: String, _ call: () throws(SystemError) -> Value
+) throws(CheckpointError) -> Value {
+  do throws(SystemError) {
+    return try call()
+  } catch {
+    throw CheckpointError(.system, file: path, rule: "\(what): \(error.message)")
+  }
+}
+
+/// Forces what was written to the disk.
+func synchronize(_ descriptor: Int32) throws(SystemError) {
+  do throws(SystemError) {
+    try systemCall { fsync(descriptor) }
+  } catch {
+    // Some network file systems have no such thing and say EINVAL.
+    guard error.code == EINVAL else { throw error }
+  }
+}
