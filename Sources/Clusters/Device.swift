@@ -139,7 +139,7 @@ public struct KernelParameters: Hashable, Sendable {
     }
     let items = try field.read(
       .sourced(
-        Expected { field throws(ConfigurationError) in
+        Expected(.text("value")) { field throws(ConfigurationError) in
           try field.items()
         }))
     return (items.value, items.origin)

@@ -16,12 +16,7 @@ enum ConstantKind {
     switch self {
     case .count: Expected.integer(in: 1...1_000_000_000).map { Double($0) }
     case .number: .number()
-    case .positive:
-      Expected { field throws(ConfigurationError) in
-        let value = try field.read(Expected<Double>.number())
-        guard value > 0 else { throw field.error("must be more than zero") }
-        return value
-      }
+    case .positive: .positiveNumber
     case .rate:
       Expected.quantity(in: BytesPerSecond(1e6)...BytesPerSecond(1e18)).map { $0.value }
     case .time: Expected.quantity(in: Seconds.zero...Seconds(1)).map { $0.value }

@@ -4,21 +4,38 @@ import Quantities
 ///
 /// `try table.required("nodes", .integer(in: 1...131_072))`
 public struct Expected<Value> {
+  /// What may be written, for the reference of keys.
+  public let form: ValueForm
   let read: (Field) throws(ConfigurationError) -> Value
 
   /// An expectation of one's own; errors come from `Field.error`.
-  public init(_ read: @escaping (Field) throws(ConfigurationError) -> Value) { self.read = read }
+  public init(
+    _ form: ValueForm, _ read: @escaping (Field) throws(ConfigurationError) -> Value
+  ) {
+    self.form = form
+    self.read = read
+  }
 
   /// The same value, transformed.
   public func map<Other>(_ transform: @escaping (Value) -> Other) -> Expected<Other> {
-    Expected<Other> { field throws(ConfigurationError) in transform(try read(field)) }
+    Expected<Other>(form) { field throws(ConfigurationError) in transform(try read(field)) }
+  }
+
+  /// A list read as `list` says, any other value as this expectation says.
+  public func or(list: Expected) -> Expected {
+    Expected(.either([form, list.form])) { field throws(ConfigurationError) in
+      field.isList ? try list.read(field) : try read(field)
+    }
   }
 }
 
 extension Expected where Value == String {
   /// Any text that is not empty.
-  public static var string: Expected {
-    Expected { field throws(ConfigurationError) in
+  public static var string: Expected { text("text") }
+
+  /// Any text that is not empty, described as `words` in the reference of keys: `path of a file`.
+  public static func text(_ words: String) -> Expected {
+    Expected(.text(words)) { field throws(ConfigurationError) in
       let text = try field.scalar("a text")
       guard !text.isEmpty else { throw field.error("must not be empty") }
       return text
@@ -29,7 +46,7 @@ extension Expected where Value == String {
 extension Expected where Value == Bool {
   /// `true` or `false`, unquoted.
   public static var boolean: Expected {
-    Expected { field throws(ConfigurationError) in
+    Expected(.boolean) { field throws(ConfigurationError) in
       switch try field.scalar("true or false") {
       case "true": return true
       case "false": return false
@@ -42,7 +59,7 @@ extension Expected where Value == Bool {
 extension Expected where Value == Int {
   /// A whole number, written in decimal digits, within a range.
   public static func integer(in range: ClosedRange<Int> = 0...Int.max) -> Expected {
-    Expected { field throws(ConfigurationError) in
+    Expected(.integer(range)) { field throws(ConfigurationError) in
       let text = try field.scalar("a whole number")
       let digits = text.first == "-" ? text.dropFirst() : text[...]
       guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
@@ -61,7 +78,7 @@ extension Expected where Value == Double {
   public static func number(
     in range: ClosedRange<Double> = 0...Double.greatestFiniteMagnitude
   ) -> Expected {
-    Expected { field throws(ConfigurationError) in
+    Expected(.number(range)) { field throws(ConfigurationError) in
       let text = try field.scalar("a number")
       let allowed = text.utf8.allSatisfy { "0123456789+-.eE".utf8.contains($0) }
       guard allowed, let number = Double(text), number.isFinite else {
@@ -76,6 +93,15 @@ extension Expected where Value == Double {
     }
   }
 
+  /// A finite decimal number above zero.
+  public static var positiveNumber: Expected {
+    Expected(.positiveNumber) { field throws(ConfigurationError) in
+      let value = try field.read(Expected<Double>.number())
+      guard value > 0 else { throw field.error("must be more than zero") }
+      return value
+    }
+  }
+
   /// A share: a number from 0 to 1.
   public static var fraction: Expected { .number(in: 0...1) }
 }
@@ -83,7 +109,7 @@ extension Expected where Value == Double {
 extension Expected where Value: Quantity {
   /// A number with its unit.
   public static func quantity(_ type: Value.Type = Value.self) -> Expected {
-    Expected { field throws(ConfigurationError) in
+    Expected(.quantity(.init(Value.self))) { field throws(ConfigurationError) in
       switch Value.parse(try field.scalar("\(Value.noun) such as \(Value.example)")) {
       case .value(let value): return value
       case .refused(let rule): throw field.error(rule)
@@ -93,7 +119,7 @@ extension Expected where Value: Quantity {
 
   /// A number with its unit within a range.
   public static func quantity(in range: ClosedRange<Value>) -> Expected {
-    Expected { field throws(ConfigurationError) in
+    Expected(.quantity(.init(range))) { field throws(ConfigurationError) in
       let value = try quantity().read(field)
       guard range.contains(value) else {
         throw field.error("must be from \(range.lowerBound) to \(range.upperBound)")
@@ -104,7 +130,8 @@ extension Expected where Value: Quantity {
 
   /// A number with its unit that is more than nothing.
   public static func positive(_ type: Value.Type = Value.self) -> Expected {
-    Expected { field throws(ConfigurationError) in
+    let form = ValueForm.quantity(.init(Value.self, range: "more than 0"))
+    return Expected(form) { field throws(ConfigurationError) in
       let value = try quantity(type).read(field)
       guard case .value(let zero) = Value.parse("0 \(Value.units[0].name)"), value > zero else {
         throw field.error("must be more than zero")
@@ -117,7 +144,7 @@ extension Expected where Value: Quantity {
 extension Expected where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
   /// One of the names of an enumeration.
   public static func choice(_ type: Value.Type = Value.self) -> Expected {
-    Expected { field throws(ConfigurationError) in
+    Expected(.choice(Value.allCases.map(\.rawValue))) { field throws(ConfigurationError) in
       let names = Value.allCases.map(\.rawValue)
       let text = try field.scalar("one of \(names.joined(separator: ", "))")
       guard let value = Value(rawValue: text) else {
@@ -135,7 +162,7 @@ extension Expected {
   public static func list<Item>(
     of item: Expected<Item>, count: ClosedRange<Int> = 0...Int.max
   ) -> Expected where Value == [Item] {
-    Expected { field throws(ConfigurationError) in
+    Expected(.list(item.form, count: count)) { field throws(ConfigurationError) in
       let fields = try field.items()
       guard count.contains(fields.count) else {
         throw field.error("must have \(describe(count)) items, has \(fields.count)")

@@ -35,7 +35,7 @@ extension Expected {
   /// A value as `item` reads it, bare or in a table with its `source` or `assumption`.
   public static func sourced<Item>(_ item: Expected<Item>) -> Expected
   where Value == Sourced<Item> {
-    Expected { field throws(ConfigurationError) in
+    Expected(.sourced(item.form)) { field throws(ConfigurationError) in
       guard field.isTable else { return Sourced(try item.read(field)) }
       let table = try field.table()
       let value = try table.required("value", item)

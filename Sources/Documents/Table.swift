@@ -14,6 +14,8 @@ public final class Table {
   private var wasRead: [Bool]
   /// Names that were asked for, in the order of asking: what a wrong key may have meant.
   private var asked: [String] = []
+  /// Other words for names that were asked for, as people may try them.
+  private var otherNames: [(other: String, name: String)] = []
   private var opened: [Table] = []
 
   init(field: Field, entries: [Element.Entry], toleratesUnknownKeys: Bool) {
@@ -97,6 +99,11 @@ public final class Table {
     }
   }
 
+  /// Keeps a key's other names for the message about a key that nobody asked for.
+  func note<Value>(_ key: Key<Value>) {
+    otherNames += key.otherNames.map { ($0, key.name) }
+  }
+
   /// Makes `finish()` of this table cover `table`, which was opened from one of its fields.
   @discardableResult public func adopt(_ table: Table) -> Table {
     opened.append(table)
@@ -104,15 +111,28 @@ public final class Table {
   }
 
   /// Refuses keys that nobody asked for, here and in the tables opened from here.
+  ///
+  /// Where a file may hold keys of other programs, only those are refused that the command line set.
   public func finish() throws(ConfigurationError) {
-    if !toleratesUnknownKeys, let index = wasRead.firstIndex(of: false) {
-      let known = asked.filter { indexOfKey[$0] == nil } + asked
-      let unknown = field(at: index)
-      throw unknown.located(
-        asked.contains(entries[index].key) ? "key has no meaning here" : "unknown key",
-        value: nil, suggestion: nearestName(to: entries[index].key, among: known))
+    let unread = entries.indices.first { index in
+      !wasRead[index] && (!toleratesUnknownKeys || entries[index].origin == .override)
+    }
+    if let unread {
+      let key = entries[unread].key
+      let rule =
+        asked.contains(key)
+        ? "key has no meaning here"
+        : toleratesUnknownKeys ? "nothing reads this key" : "unknown key"
+      throw field(at: unread).located(rule, value: nil, suggestion: meant(by: key))
     }
     for table in opened { try table.finish() }
+  }
+
+  /// The name that a person who wrote `key` most likely meant.
+  private func meant(by key: String) -> String? {
+    let words = key.lowercased().replacing("_", with: "-")
+    if let known = otherNames.first(where: { $0.other == words }) { return known.name }
+    return nearestName(to: key, among: asked.filter { indexOfKey[$0] == nil } + asked)
   }
 
   /// An error about the value under `key`, or about the table if the key was not written.

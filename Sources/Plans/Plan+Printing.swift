@@ -40,7 +40,7 @@ extension Plan {
     add("communication-sms", communicationSMs)
     if let computationSMs { add("computation-sms", computationSMs) }
     lines.append("overlap:")
-    lines += Overlap.keys.map { "  \($0.key): \(overlap[keyPath: $0.path])" }
+    lines += OverlapKeys().kinds.map { "  \($0.key.name): \(overlap[keyPath: $0.path])" }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -70,8 +70,8 @@ extension Plan {
     if PrecisionRecipe.named(precision.name) == precision {
       return ["precision: \(precision.name)"]
     }
-    let formats = PrecisionRecipe.keys.map {
-      "  \($0.key): \(precision[keyPath: $0.path].rawValue)"
+    let formats = PrecisionKeys().formats.map {
+      "  \($0.key.name): \(precision[keyPath: $0.path].rawValue)"
     }
     return ["precision:", "  base: bf16", "  name: \(quoted(precision.name))"] + formats + [
       "  master-weights: \(precision.masterWeights?.rawValue ?? "none")",

@@ -4,12 +4,11 @@ extension PlanReader {
   /// Reads the degrees; data parallelism, or with a known number of ranks the one degree that is
   /// missing, follows from the others.
   mutating func readDegrees(_ world: World) throws(ConfigurationError) {
-    let degree = Expected.integer(in: Self.degrees)
-    let data = try table.optional("data-parallel", degree)
-    let pipeline = try table.optional("pipeline-parallel", degree)
-    let tensor = try table.optional("tensor-parallel", degree)
-    plan.contextParallel = try table.value("context-parallel", degree, default: 1)
-    plan.expertParallel = try table.value("expert-parallel", degree, default: 1)
+    let data = try table.optional(keys.dataParallel)
+    let pipeline = try table.optional(keys.pipelineParallel)
+    let tensor = try table.optional(keys.tensorParallel)
+    plan.contextParallel = try table.value(keys.contextParallel)
+    plan.expertParallel = try table.value(keys.expertParallel)
     plan.dataParallel = data ?? 1
     plan.pipelineParallel = pipeline ?? 1
     plan.tensorParallel = tensor ?? 1
@@ -17,10 +16,10 @@ extension PlanReader {
       throw table.error("the product of the degrees does not fit in 64 bits")
     }
     if data == nil {
-      plan.dataParallel = try share(of: world, missing: "data-parallel")
+      plan.dataParallel = try share(of: world, missing: keys.dataParallel)
     } else if case .ranks = world, pipeline == nil || tensor == nil {
       let rest = try share(
-        of: world, missing: pipeline == nil ? "pipeline-parallel" : "tensor-parallel")
+        of: world, missing: pipeline == nil ? keys.pipelineParallel : keys.tensorParallel)
       switch (pipeline, tensor) {
       case (nil, _?): plan.pipelineParallel = rest
       case (_?, nil): plan.tensorParallel = rest
@@ -33,20 +32,20 @@ extension PlanReader {
       }
     }
     plan.expertTensorParallel = try table.value(
-      "expert-tensor-parallel", degree, default: plan.tensorParallel)
+      keys.expertTensorParallel, default: plan.tensorParallel)
     plan.sequenceParallel = try table.value(
-      "sequence-parallel", .boolean, default: plan.tensorParallel > 1)
+      keys.sequenceParallel, default: plan.tensorParallel > 1)
   }
 
   /// What the given degrees leave of the world for the missing one.
-  private func share(of world: World, missing key: String) throws(ConfigurationError) -> Int {
+  private func share(of world: World, missing key: Key<Int>) throws(ConfigurationError) -> Int {
     let given = plan.worldSize
     switch world {
     case .unknown: return 1
     case .devices(let count), .ranks(let count):
       guard count % given == 0, count > 0 else {
         throw table.error(
-          "\(key) is missing and cannot be worked out: \(plan.product), \(given) in all, does "
+          "\(key.name) is missing and cannot be worked out: \(plan.product), \(given) in all, does "
             + "not divide \(count) "
             + (world == .ranks(count) ? "ranks" : "devices"))
       }

@@ -8,9 +8,8 @@ struct PlanReader {
   let table: Table
   /// The folder that relative paths inside the plan start from; nil for the working directory.
   let folder: String?
+  let keys = PlanKeys()
   var plan = Plan()
-
-  static let degrees = 1...(1 << 20)
 
   init(table: Table, name: String, folder: String?) {
     self.table = table
@@ -20,8 +19,8 @@ struct PlanReader {
 
   /// The plan, its omitted degrees worked out from `world`.
   mutating func read(world: World) throws(ConfigurationError) -> Plan {
-    plan.name = try table.value("name", .string, default: plan.name)
-    plan.source = try table.optional("source", .string)
+    plan.name = try table.value(keys.name, default: plan.name)
+    plan.source = try table.optional(keys.source)
     try readDegrees(world)
     try readSchedule()
     try readBatch()
@@ -33,59 +32,49 @@ struct PlanReader {
   }
 
   private mutating func readBatch() throws(ConfigurationError) {
-    let counts = Expected.integer(in: 1...(1 << 30))
-    plan.microbatchSize = try table.value(
-      "microbatch-size", .integer(in: Self.degrees), default: 1)
-    plan.globalBatch = try table.required("global-batch", counts)
-    plan.sequenceLength = try table.required("sequence-length", .integer(in: 1...(1 << 24)))
-    plan.gradientLanes = try table.optional("gradient-lanes", .integer(in: Self.degrees))
+    plan.microbatchSize = try table.value(keys.microbatchSize)
+    plan.globalBatch = try table.required(keys.globalBatch)
+    plan.sequenceLength = try table.required(keys.sequenceLength)
+    plan.gradientLanes = try table.optional(keys.gradientLanes)
   }
 
   private mutating func readSchedule() throws(ConfigurationError) {
-    let name = try table.optional("schedule", .string)
-    if let path = try table.optional("schedule-file", .string) {
-      if name != nil {
-        throw table.error("schedule and schedule-file exclude each other", at: "schedule-file")
+    if let path = try table.optional(keys.scheduleFile) {
+      if try table.optional(keys.schedule) != nil {
+        throw table.error(
+          "schedule and schedule-file exclude each other", at: keys.scheduleFile)
       }
       plan.schedule = .file(absolute(path))
-    } else if let name {
-      let names = ScheduleName.allCases.map(\.rawValue)
-      guard names.contains(name) else {
-        throw table.error(
-          "expected one of \(names.joined(separator: ", "))", at: "schedule",
-          suggestion: nearestName(to: name, among: names))
-      }
-      plan.schedule = .named(name)
+    } else {
+      plan.schedule = .named(try table.value(keys.schedule).rawValue)
     }
     plan.stagesPerRank = try table.value(
-      "stages-per-rank", .integer(in: 1...4096), default: plan.usualStagesPerRank)
+      keys.stagesPerRank, default: plan.usualStagesPerRank)
     plan.passTimes = try readPassTimes()
-    plan.sendMode = try table.optional("send-mode", .choice(Plan.SendMode.self))
-    plan.scattersPipelineSends = try table.value(
-      "scatter-pipeline-sends", .boolean, default: plan.scattersPipelineSends)
+    plan.sendMode = try table.optional(keys.sendMode)
+    plan.scattersPipelineSends = try table.value(keys.scattersPipelineSends)
     guard !plan.scattersPipelineSends || (plan.tensorParallel > 1 && !plan.sequenceParallel) else {
       throw table.error(
         "only ranks of a tensor-parallel group without sequence-parallel hold the same activations",
-        at: "scatter-pipeline-sends")
+        at: keys.scattersPipelineSends)
     }
   }
 
   private func readPassTimes() throws(ConfigurationError) -> PassCosts? {
-    guard let times = try table.optionalTable("pass-times") else { return nil }
-    func microseconds(_ key: String, from least: Int) throws(ConfigurationError) -> Int {
-      let time = try times.required(
-        key, .quantity(in: Seconds(Double(least) * 1e-6)...Seconds(1000)))
-      return Int((time.value * 1e6).rounded())
+    let keys = keys.passTimes
+    guard let times = try table.optionalTable(keys) else { return nil }
+    func microseconds(_ key: Key<Seconds>) throws(ConfigurationError) -> Int {
+      Int((try times.required(key).value * 1e6).rounded())
     }
     return PassCosts(
-      forward: try microseconds("forward", from: 1),
-      backwardInput: try microseconds("backward-input", from: 1),
-      backwardWeight: try microseconds("backward-weight", from: 1),
-      transfer: try microseconds("transfer", from: 0))
+      forward: try microseconds(keys.forward),
+      backwardInput: try microseconds(keys.backwardInput),
+      backwardWeight: try microseconds(keys.backwardWeight),
+      transfer: try microseconds(keys.transfer))
   }
 
   private mutating func readMemory() throws(ConfigurationError) {
-    let stage = try table.value("zero-stage", .integer(in: 0...3), default: 0)
+    let stage = try table.value(keys.zeroStage)
     plan.zeroStage = Plan.ZeROStage(rawValue: stage) ?? .nothing
     plan.precision = try readPrecision()
     plan.library = try readLibrary()
@@ -93,80 +82,50 @@ struct PlanReader {
   }
 
   private func readRecomputation() throws(ConfigurationError) -> Recomputation {
-    guard let field = table.field("recompute"), !field.isNull else { return .none }
-    if field.isList {
-      let chosen = try table.required(
-        "recompute", .list(of: .choice(Recomputation.Module.self)))
-      guard Set(chosen).count == chosen.count else {
-        throw table.error("names a part twice", at: "recompute")
-      }
-      return .modules(Recomputation.Module.allCases.filter(chosen.contains))
+    let recomputation = try table.value(keys.recomputation, default: .none)
+    guard case .modules(let chosen) = recomputation else { return recomputation }
+    guard Set(chosen).count == chosen.count else {
+      throw table.error("names a part twice", at: keys.recomputation)
     }
-    switch try table.required("recompute", .choice(Recomputation.Extent.self)) {
-    case .none: return .none
-    case .full: return .full
-    case .selective: return .selective
-    }
+    return .modules(Recomputation.Module.allCases.filter(chosen.contains))
   }
 
   private mutating func readLayout() throws(ConfigurationError) {
-    let counts = Expected.list(of: .integer(in: 0...(1 << 16)), count: 1...(1 << 16))
-    if let field = table.field("units-per-stage"), !field.isNull {
-      if table.contains("layers-per-stage") {
-        throw table.error(
-          "layers-per-stage and units-per-stage exclude each other", at: "units-per-stage")
-      }
-      guard field.isList else {
-        _ = try table.required("units-per-stage", .choice(Plan.UnitLayoutName.self))
-        plan.layout = .evenUnits
-        return
-      }
-      plan.layout = .units(try table.required("units-per-stage", counts))
+    let layers = try table.optional(keys.layersPerStage)
+    guard let units = try table.optional(keys.unitsPerStage) else {
+      plan.layout = layers ?? .even
       return
     }
-    guard let field = table.field("layers-per-stage"), !field.isNull else { return }
-    if field.isList {
-      plan.layout = .layers(try table.required("layers-per-stage", counts))
-      return
+    if layers != nil {
+      throw table.error(
+        "layers-per-stage and units-per-stage exclude each other", at: keys.unitsPerStage)
     }
-    switch try table.required("layers-per-stage", .choice(Plan.LayoutName.self)) {
-    case .even: plan.layout = .even
-    case .balanced: plan.layout = .balanced
-    }
+    plan.layout = units
   }
 
   private mutating func readCommunication() throws(ConfigurationError) {
-    let multiprocessors = Expected.integer(in: 0...4096)
-    plan.communicationSMs = try table.value("communication-sms", multiprocessors, default: 0)
-    plan.computationSMs = try table.optional("computation-sms", .integer(in: 1...4096))
-    plan.fusedAttention = try table.value("fused-attention", .boolean, default: true)
-    plan.fusedHead = try table.optional("fused-head", .boolean)
-    plan.fusedLoss = try table.value("fused-loss", .boolean, default: true)
+    plan.communicationSMs = try table.value(keys.communicationSMs)
+    plan.computationSMs = try table.optional(keys.computationSMs)
+    plan.fusedAttention = try table.value(keys.fusedAttention)
+    plan.fusedHead = try table.optional(keys.fusedHead)
+    plan.fusedLoss = try table.value(keys.fusedLoss)
     guard plan.fusedLoss || plan.fusedHead != true else {
-      throw table.error("a fused head holds its loss, which cannot be unfused", at: "fused-loss")
+      throw table.error(
+        "a fused head holds its loss, which cannot be unfused", at: keys.fusedLoss)
     }
-    plan.dropout = try table.value("dropout", .boolean, default: false)
-    plan.collectiveAlgorithm = try table.optional(
-      "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self))
-    guard let kinds = try table.optionalTable("overlap") else { return }
-    for (key, path) in Plan.Overlap.keys {
-      plan.overlap[keyPath: path] = try kinds.value(
-        key, .boolean, default: plan.overlap[keyPath: path])
-    }
+    plan.dropout = try table.value(keys.dropout)
+    plan.collectiveAlgorithm = try table.optional(keys.collectiveAlgorithm)
+    guard let kinds = try table.optionalTable(keys.overlap) else { return }
+    for kind in keys.overlap.kinds { plan.overlap[keyPath: kind.path] = try kinds.value(kind.key) }
   }
 
   private mutating func readExperts() throws(ConfigurationError) {
-    plan.nodesPerToken = try table.optional("nodes-per-token", .integer(in: Self.degrees))
-    guard let field = table.field("expert-load"), !field.isNull else { return }
-    guard field.isTable else {
-      _ = try table.required("expert-load", .choice(Plan.PlainLoad.self))
-      plan.expertLoad = .balanced
-      return
-    }
-    let load = try table.table("expert-load")
-    let file = try load.optional("counts", .string)
-    let deviation = try load.optional("deviation", .fraction)
-    let seed = try load.optional("seed", .integer())
+    plan.nodesPerToken = try table.optional(keys.nodesPerToken)
+    let keys = keys.expertLoad
+    guard case .table(let load) = try table.either(keys) else { return }
+    let file = try load.optional(keys.counts)
+    let deviation = try load.optional(keys.deviation)
+    let seed = try load.optional(keys.seed)
     switch (file, deviation) {
     case (let file?, nil) where seed == nil: plan.expertLoad = .counts(file: absolute(file))
     case (nil, let deviation?):
@@ -184,7 +143,17 @@ struct PlanReader {
 
 extension Recomputation {
   /// The words for how much is recomputed where no parts are listed.
-  enum Extent: String, CaseIterable { case none, full, selective }
+  enum Extent: String, CaseIterable {
+    case none, full, selective
+
+    var recomputation: Recomputation {
+      switch self {
+      case .none: .none
+      case .full: .full
+      case .selective: .selective
+      }
+    }
+  }
 }
 
 extension Plan {
@@ -196,15 +165,4 @@ extension Plan {
 
   /// The words for expert loads without numbers.
   enum PlainLoad: String, CaseIterable { case balanced }
-}
-
-extension Plan.Overlap {
-  /// The settings by their keys in plan files.
-  static var keys: [(key: String, path: WritableKeyPath<Plan.Overlap, Bool>)] {
-    [
-      ("pipeline-sends", \.pipelineSends), ("expert-exchange", \.expertExchange),
-      ("gradient-reduction", \.gradientReduction), ("parameter-gather", \.parameterGather),
-      ("tensor-exchange", \.tensorExchange),
-    ]
-  }
 }

@@ -29,10 +29,14 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Print the file of a plan that ships, to copy and change.")
   var print = false
 
+  @Flag(help: "Print every key of a plan file: what may be written, its default, its meaning.")
+  var keys = false
+
   @Flag(help: "Print the placement as JSON.")
   var json = false
 
   func run() throws {
+    if keys { return try show(Plan.keyReference.text) }
     if list { return try show(Plan.shippedNames.joined(separator: "\n") + "\n") }
     if print {
       guard let text = Plan.shippedText(named: plan) else {

@@ -1,0 +1,243 @@
+import Clusters
+import Documents
+import Quantities
+import Schedules
+
+/// The keys of a plan file, in the order in which the reference shows them.
+///
+/// Other names are those of pages, papers and other frameworks: what people try first.
+struct PlanKeys: KeySet {
+  static let degrees = 1...(1 << 20)
+  private static var counts: Expected<[Int]> {
+    .list(of: .integer(in: 0...(1 << 16)), count: 1...(1 << 16))
+  }
+
+  let name = Key("name", .string, otherwise: "the file's name", "What the plan is called.")
+  let source = Key("source", .string, otherwise: "unstated", "Where the plan was published.")
+
+  // MARK: Degrees
+
+  let dataParallel = Key(
+    "data-parallel", .integer(in: degrees),
+    otherwise: "the cluster's devices over the other degrees",
+    "Ranks that train on different sequences.",
+    otherNames: ["dp", "data-parallel-size", "dp-size"])
+  let tensorParallel = Key(
+    "tensor-parallel", .integer(in: degrees), otherwise: "1",
+    "Ranks that share each layer's matrix products.",
+    otherNames: ["tp", "tensor-model-parallel-size", "tensor-parallel-size", "tp-size"])
+  let sequenceParallel = Key(
+    "sequence-parallel", .boolean, otherwise: "true where tensor-parallel is above 1",
+    "Whether norms and residuals are divided along the sequence within a tensor-parallel group.",
+    otherNames: ["sp"])
+  let contextParallel = Key(
+    "context-parallel", .integer(in: degrees), default: 1, "Ranks that share each sequence.",
+    otherNames: ["cp", "context-parallel-size", "cp-size"])
+  let pipelineParallel = Key(
+    "pipeline-parallel", .integer(in: degrees), otherwise: "1",
+    "Ranks that hold consecutive stages.",
+    otherNames: ["pp", "pipeline-model-parallel-size", "pipeline-parallel-size", "pp-size"])
+  let expertParallel = Key(
+    "expert-parallel", .integer(in: degrees), default: 1,
+    "Ranks over which routed experts are spread: consecutive data-parallel ranks.",
+    otherNames: ["ep", "expert-model-parallel-size", "expert-parallel-size", "ep-size"])
+  let expertTensorParallel = Key(
+    "expert-tensor-parallel", .integer(in: degrees), otherwise: "tensor-parallel",
+    "Ranks that share an expert's matrix products; a divisor of tensor-parallel.",
+    otherNames: ["etp", "expert-tensor-parallel-size"])
+
+  // MARK: Batch
+
+  let microbatchSize = Key(
+    "microbatch-size", .integer(in: degrees), default: 1, "Sequences in a microbatch.",
+    otherNames: ["micro-batch-size", "mbs"])
+  let globalBatch = Key(
+    "global-batch", .integer(in: 1...(1 << 30)),
+    "Sequences in a step. Microbatches per pipeline are this over data-parallel times "
+      + "microbatch-size.",
+    otherNames: [
+      "gradient-accumulation", "gradient-accumulation-steps", "microbatches", "num-microbatches",
+      "global-batch-size", "batch", "batch-size", "gbs",
+    ])
+  let sequenceLength = Key(
+    "sequence-length", .integer(in: 1...(1 << 24)), "Tokens in a sequence.",
+    otherNames: ["seq-length", "seq-len", "sequence", "context-length"])
+  let gradientLanes = Key(
+    "gradient-lanes", .integer(in: degrees), otherwise: "one per data rank and direction",
+    "Lanes in which gradients are accumulated; a power of two. Equal lanes give equal bits.")
+
+  // MARK: Schedule
+
+  let schedule = Key(
+    "schedule", .choice(ScheduleName.self), default: .oneForwardOneBackward,
+    "The order of the passes (sluice schedule shows it).",
+    otherNames: ["pipeline-schedule"])
+  let scheduleFile = Key(
+    "schedule-file", .text("path of a CSV file"), otherwise: "none",
+    "An order of one's own instead of schedule, as sluice schedule --format csv writes it.")
+  let stagesPerRank = Key(
+    "stages-per-rank", .integer(in: 1...4096), otherwise: "what the schedule usually has",
+    "Stages that a rank holds.",
+    otherNames: [
+      "vpp", "virtual-pipeline-parallel", "virtual-pipeline-model-parallel-size", "interleave",
+    ])
+  let passTimes = TableKey(
+    "pass-times", PassTimeKeys(), otherwise: "what the schedule assumes",
+    "The times with which the automatic schedules are planned.")
+  let sendMode = Key(
+    "send-mode", .choice(Plan.SendMode.self), otherwise: "batched with dualpipe(v), else eager",
+    "batched: sends and receives between two actions start together and are all waited for. "
+      + "eager: a send starts when its tensor is ready.")
+  let scattersPipelineSends = Key(
+    "scatter-pipeline-sends", .boolean, default: false,
+    "Whether ranks of a tensor-parallel group send a part each to the next stage and gather the "
+      + "whole there.")
+  let layersPerStage = Key(
+    "layers-per-stage",
+    Expected<Plan.LayoutName>.choice().map { $0 == .even ? Plan.Layout.even : .balanced }
+      .or(list: counts.map { .layers($0) }),
+    otherwise: "even",
+    "Layers on each stage, embedding and head not counted; balanced: by cost.")
+  let unitsPerStage = Key(
+    "units-per-stage",
+    Expected<Plan.UnitLayoutName>.choice().map { _ in Plan.Layout.evenUnits }
+      .or(list: counts.map { .units($0) }),
+    otherwise: "layers-per-stage",
+    "The same with embedding, head and each prediction module counted as units.")
+
+  // MARK: Memory and precision
+
+  let zeroStage = Key(
+    "zero-stage", .integer(in: 0...3), default: 0,
+    "What is divided among data ranks: 1 optimizer state, 2 gradients too, 3 parameters too.",
+    otherNames: ["zero", "zero-optimization-stage", "distributed-optimizer", "fsdp"])
+  let precision = EitherKey(
+    Key(
+      "precision", .recipe, otherwise: "bf16; float32 in a run file",
+      "What is stored, multiplied and sent in which format.",
+      otherNames: ["dtype", "format", "bf16", "fp8", "fp16"]),
+    PrecisionKeys())
+  let library = Key(
+    "library", .choice(MatmulLibrary.self), otherwise: "the cluster's newest",
+    "The library that multiplies the operands of linear maps; one for their format.",
+    otherNames: ["training-fp8", "gemm", "matmul"])
+  let recomputation = Key(
+    "recompute",
+    Expected<Recomputation.Extent>.choice().map(\.recomputation)
+      .or(list: Expected.list(of: .choice(Recomputation.Module.self)).map { .modules($0) }),
+    otherwise: "none",
+    "What the backward pass computes again: whole layers, the attention core (selective), or parts.",
+    otherNames: [
+      "recomputation", "recompute-granularity", "activation-checkpointing",
+      "gradient-checkpointing", "checkpointing",
+    ])
+
+  // MARK: Kernels and communication
+
+  let communicationSMs = Key(
+    "communication-sms", .integer(in: 0...4096), default: 0,
+    "Multiprocessors that expert exchanges take while they run.")
+  let computationSMs = Key(
+    "computation-sms", .integer(in: 1...4096), otherwise: "all of the device's",
+    "Multiprocessors that compute kernels use outside overlapped pairs.")
+  let fusedAttention = Key(
+    "fused-attention", .boolean, default: true,
+    "Whether attention is one kernel, or products with softmax and dropout passes in between.",
+    otherNames: ["flash-attention", "use-flash-attn"])
+  let fusedHead = Key(
+    "fused-head", .boolean, otherwise: "true in float32, else false",
+    "Whether the head's products and its loss are one operation in tiles.")
+  let fusedLoss = Key(
+    "fused-loss", .boolean, default: true,
+    "Whether the loss of whole logits is one kernel a pass, or operators in 32 bits.")
+  let dropout = Key(
+    "dropout", .boolean, default: false,
+    "Whether activations are dropped behind attention, feed-forward block and softmax.")
+  let collectiveAlgorithm = Key(
+    "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self), otherwise: "the fastest",
+    "How reductions and gathers over data ranks are carried out.")
+  let overlap = TableKey(
+    "overlap", OverlapKeys(), otherwise: "every default below",
+    "Which communication runs beside computation.")
+
+  // MARK: Experts
+
+  let nodesPerToken = Key(
+    "nodes-per-token", .integer(in: degrees), otherwise: "the model's own limit",
+    "The most nodes that the experts of one token may lie on.",
+    otherNames: ["group-limited", "topk-group"])
+  let expertLoad = EitherKey(
+    Key(
+      "expert-load", .choice(Plan.PlainLoad.self), default: .balanced,
+      "How routed tokens spread over experts."),
+    ExpertLoadKeys())
+}
+
+/// The keys of `pass-times`, all of which must be there.
+struct PassTimeKeys: KeySet {
+  private static func time(_ key: String, from least: Double, _ what: String) -> Key<Seconds> {
+    Key(key, .quantity(in: Seconds(least)...Seconds(1000)), what)
+  }
+
+  let forward = time("forward", from: 1e-6, "A stage's forward.")
+  let backwardInput = time("backward-input", from: 1e-6, "Its backward for the input.")
+  let backwardWeight = time("backward-weight", from: 1e-6, "Its backward for the weights.")
+  let transfer = time("transfer", from: 0, "A message between two stages.")
+}
+
+/// The keys of a load of experts in numbers: a file of counts, or a deviation with its seed.
+struct ExpertLoadKeys: KeySet {
+  let counts = Key(
+    "counts", .text("path of a file"), otherwise: "deviation is required",
+    "Tokens of each expert, as metrics of a run (JSON lines) or a table layer, expert, tokens.")
+  let deviation = Key(
+    "deviation", .fraction, otherwise: "counts is required",
+    "Standard deviation of the rows that ranks receive, relative to their mean.")
+  let seed = Key("seed", .integer(), otherwise: "0", "From where the deviation's chance comes.")
+}
+
+/// A key that is read into a property of what it belongs to.
+struct PropertyKey<Root, Value>: Described {
+  let key: Key<Value>
+  let path: WritableKeyPath<Root, Value>
+
+  init(_ key: Key<Value>, _ path: WritableKeyPath<Root, Value>) {
+    (self.key, self.path) = (key, path)
+  }
+
+  var entries: [KeyEntry] { key.entries }
+}
+
+/// The keys of `overlap`.
+struct OverlapKeys: KeySet {
+  let kinds: [PropertyKey<Plan.Overlap, Bool>] = [
+    .init(
+      Key("pipeline-sends", .boolean, default: true, "Sends between pipeline ranks."),
+      \.pipelineSends),
+    .init(
+      Key("expert-exchange", .boolean, default: true, "Dispatch and combine."), \.expertExchange),
+    .init(
+      Key(
+        "gradient-reduction", .boolean, default: true,
+        "Gradient reductions, beside the backward pass."), \.gradientReduction),
+    .init(
+      Key(
+        "parameter-gather", .boolean, default: true,
+        "Gathers of updated parameters, beside the forward pass."), \.parameterGather),
+    .init(
+      Key(
+        "tensor-exchange", .boolean, default: false,
+        "Exchanges within a tensor-parallel group."), \.tensorExchange),
+  ]
+}
+
+extension Plan {
+  /// Everything that a plan file may say.
+  public static var keyReference: KeyReference {
+    KeyReference(
+      "a plan",
+      "A plan says how one model is trained on many ranks: a YAML or JSON file, a shipped name, or "
+        + "the table under plan in a run file. On the command line: --set plan.KEY=VALUE.",
+      PlanKeys().entries)
+  }
+}
