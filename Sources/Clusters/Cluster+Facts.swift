@@ -44,7 +44,6 @@ extension Cluster {
     add("device.memory.bandwidth", device.memory.bandwidth)
     add("device.memory.reached", device.memory.reached)
     add("device.shared-memory", device.sharedMemory)
-    add("device.cache", device.cache)
     add("device.launch.gap", device.launch.gap)
     add("device.launch.host", device.launch.host)
     add("node.devices", node.devices)

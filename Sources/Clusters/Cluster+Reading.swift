@@ -28,20 +28,21 @@ extension Cluster {
     }
     let networkTable = try root.optionalTable("network")
     let network = try Network(networkTable, root: root, nodes: nodes.value, node: node)
-    let price = try root.optional("price", .sourced(.number()))
+    let price = try root.optional("price", .sourced(.number(in: 0...1_000_000)))
     let places = try root.tables("degraded")
     var degradations: [Degradation] = []
     for place in places { degradations.append(try Degradation(place)) }
     try root.finish()
     self.init(
       name: name ?? Self.stem(of: document.name), summary: summary, device: device, node: node,
-      nodes: nodes, network: network, price: price, degradations: degradations)
+      nodes: nodes, network: network, price: price, degradations: degradations,
+      borrowings: Borrowing.all(in: document))
     for (degradation, place) in zip(degradations, places) { try check(degradation, place) }
     try checkFailedAdapters(root)
   }
 
   /// `cluster` of `some/where/cluster.yaml`.
-  private static func stem(of path: String) -> String {
+  static func stem(of path: String) -> String {
     let file = path.split(separator: "/").last.map(String.init) ?? path
     guard let point = file.lastIndex(of: "."), point > file.startIndex else { return file }
     return String(file[..<point])
@@ -54,9 +55,9 @@ extension Device {
     multiprocessors = try table.required("multiprocessors", .sourced(.integer(in: 1...65536)))
     peaks = try Self.peaks(try table.table("peak"))
     clock = try table.optionalTable("clock").map { clock throws(ConfigurationError) in
-      let boost = try clock.required("boost", .sourced(.positive(Frequency.self)))
+      let boost = try clock.required("boost", .sourced(.clockRate))
       let loaded = try clock.value(
-        "loaded", .sourced(.positive(Frequency.self)), default: boost)
+        "loaded", .sourced(.clockRate), default: boost)
       guard loaded.value <= boost.value else {
         throw clock.error("must not exceed the boost clock, \(boost.value)", at: "loaded")
       }
@@ -65,10 +66,9 @@ extension Device {
     let memory = try table.table("memory")
     let rates = try nominalAndReached(memory)
     self.memory = Memory(
-      size: try memory.required("size", .sourced(.positive(ByteCount.self))),
+      size: try memory.required("size", .sourced(.memorySize)),
       bandwidth: rates.nominal, reached: rates.reached)
-    sharedMemory = try table.optional("shared-memory", .sourced(.quantity(ByteCount.self)))
-    cache = try table.optional("cache", .sourced(.quantity(ByteCount.self)))
+    sharedMemory = try table.optional("shared-memory", .sourced(.memorySize))
     let launch = try table.table("launch")
     self.launch = Launch(
       gap: try launch.required("gap", .sourced(.latency)),
@@ -229,6 +229,18 @@ private func nominalAndReached(
 extension Expected where Value == FLOPsPerSecond {
   fileprivate static var rate: Expected {
     .quantity(in: FLOPsPerSecond(1e9)...FLOPsPerSecond(1e21))
+  }
+}
+
+extension Expected where Value == Frequency {
+  fileprivate static var clockRate: Expected {
+    .quantity(in: Frequency(10e6)...Frequency(100e9))
+  }
+}
+
+extension Expected where Value == ByteCount {
+  fileprivate static var memorySize: Expected {
+    .quantity(in: ByteCount(1 << 10)...ByteCount(1 << 60))
   }
 }
 

@@ -20,6 +20,8 @@ public struct Cluster: Hashable, Sendable {
   public let price: Sourced<Double>?
   /// What is slower than described, or has failed.
   public let degradations: [Degradation]
+  /// Sections of constants that were measured on another cluster.
+  public let borrowings: [Borrowing]
 
   let plane: Plane?
   let effects: DegradationEffects
@@ -27,7 +29,8 @@ public struct Cluster: Hashable, Sendable {
 
   init(
     name: String, summary: String?, device: Device, node: Node, nodes: Sourced<Int>,
-    network: Network?, price: Sourced<Double>?, degradations: [Degradation]
+    network: Network?, price: Sourced<Double>?, degradations: [Degradation],
+    borrowings: [Borrowing] = []
   ) {
     self.name = name
     self.summary = summary
@@ -37,6 +40,7 @@ public struct Cluster: Hashable, Sendable {
     self.network = network
     self.price = price
     self.degradations = degradations
+    self.borrowings = borrowings
     plane = network.flatMap { network in
       node.adapters.map { adapters in
         Plane(
@@ -80,26 +84,51 @@ extension Cluster {
   /// How fast the device of a rank computes, as a share of what the description says.
   public func speed(of rank: Int) -> Double { effects.deviceShare[rank] ?? 1 }
 
+  /// At least how much is left, as a share, of what any flow or kernel would get if nothing were degraded
+  /// and nothing shared: it bounds how long anything can take.
+  public var leastShare: Double {
+    let degraded = degradations.reduce(1.0) { $0 * ($1.share > 0 ? $1.share : 1) }
+    let failed = degradations.contains { $0.share == 0 } ? Double(fabric.adapters) : 1
+    let uplinks = (network?.layers ?? []).reduce(1.0) { $0 * $1.oversubscription.value }
+    let ports = fabric.layers > 1 ? max(1, fabric.adapterCapacity / fabric.portCapacity) : 1
+    let inside = fabric.deviceCapacity * Double(fabric.devicesPerNode) / fabric.sharedCapacity
+    return degraded / (failed * uplinks * ports * max(1, inside))
+  }
+
   /// Whether every device and every link does what the description says.
   public var isUniform: Bool { degradations.isEmpty }
 
-  /// The same cluster with everything as described and full uplinks in every layer of switches.
+  /// The same cluster with everything as described, full uplinks in every layer of switches, and a
+  /// switch inside the node.
   public var withFullLinks: Cluster {
-    var network = network
+    var (node, network) = (node, network)
+    node.link.sharedBandwidth = nil
     for index in network?.layers.indices ?? 0..<0 {
       network?.layers[index].oversubscription = Sourced(1)
     }
+    if let adapters = node.adapters {
+      network?.portBandwidth = adapters.bandwidth
+      network?.portReached = adapters.reached
+    }
     return Cluster(
       name: name, summary: summary, device: device, node: node, nodes: nodes, network: network,
-      price: price, degradations: [])
+      price: price, degradations: [], borrowings: borrowings)
   }
 
   /// Whether every switch has as much bandwidth upwards as towards the devices.
   public var hasFullUplinks: Bool {
-    guard let plane else { return true }
-    let isFull = plane.layers < 2 || plane.leafPorts.up >= plane.leafPorts.down
-    return isFull && (plane.layers < 3 || plane.spinePorts.up >= plane.spinePorts.down)
+    guard let plane, let network, let adapters = node.adapters else { return true }
+    // Ports carry as much as adapters, or less and are the more for it.
+    let port = min(
+      network.portBandwidth.value / adapters.bandwidth.value,
+      network.portReached.value / adapters.reached.value)
+    func isFull(_ ports: Ports) -> Bool { Double(ports.up) * port >= Double(ports.down) }
+    return (plane.layers < 2 || isFull(plane.leafPorts))
+      && (plane.layers < 3 || Double(plane.spinePorts.up) >= Double(plane.spinePorts.down))
   }
+
+  /// Whether a flow that has its own ends to itself has every link on its way to itself.
+  public var hasUnsharedLinks: Bool { hasFullUplinks && node.link.sharedBandwidth == nil }
 
   /// Ranks whose own device, links or adapter are degraded, in ascending order.
   ///

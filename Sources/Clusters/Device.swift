@@ -17,10 +17,8 @@ public struct Device: Hashable, Sendable {
   /// The clocks, where they are known.
   public var clock: Clock?
   public var memory: Memory
-  /// Memory that the thread blocks of one multiprocessor share.
+  /// Memory that the thread blocks of one multiprocessor share: it bounds the tiles of products.
   public var sharedMemory: Sourced<ByteCount>?
-  /// The last-level cache of the device.
-  public var cache: Sourced<ByteCount>?
   public var launch: Launch
   /// Constants of the kernels' cost formulas, by names that the room Costs defines.
   public var kernels: KernelParameters

@@ -65,6 +65,13 @@ extension Cluster {
       source: source, destination: destination, reach: reach, isForwarded: isForwarded, hops: hops)
   }
 
+  /// The latency of the path between two ranks, in seconds.
+  public func latency(from source: Int, to destination: Int) -> Double {
+    var seconds = 0.0
+    _ = cross(from: source, to: destination) { _, latency in seconds += latency }
+    return seconds
+  }
+
   /// Calls `body` with the links from one rank to another, in the order of travel: those of `path`.
   public func forEachLink(from source: Int, to destination: Int, _ body: (LinkID) -> Void) {
     _ = cross(from: source, to: destination) { link, _ in body(id(of: link)) }

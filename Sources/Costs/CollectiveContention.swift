@@ -1,4 +1,5 @@
 import Clusters
+import Quantities
 
 /// Collectives whose flows share the links of a described cluster.
 ///
@@ -47,11 +48,13 @@ public struct CollectiveContention: Sendable {
     over groups: [[Int]]
   ) -> [Outcome] {
     let shapes = groups.map { ranks in
-      let members = byNode(ranks)
+      let members = cluster.byNode(ranks)
       let most = members.map(\.count).max() ?? 1
       return (
         flows: CollectiveFlows(operation, by: algorithm, bytes: bytes, members: members),
-        group: CollectiveGroup(ranks: ranks.count, ranksPerNode: most)
+        group: CollectiveGroup(
+          ranks: ranks.count, ranksPerNode: most,
+          networkLatency: cluster.latencyOfHops(among: members))
       )
     }
     var outcomes = groups.map { _ in
@@ -73,19 +76,6 @@ public struct CollectiveContention: Sendable {
       }
     }
     return outcomes
-  }
-
-  /// Ranks by node, in ascending order.
-  private func byNode(_ ranks: [Int]) -> [[Int]] {
-    var members: [[Int]] = []
-    var last = -1
-    for rank in ranks.sorted() {
-      let node = cluster.node(of: rank)
-      if node != last { members.append([]) }
-      members[members.count - 1].append(rank)
-      last = node
-    }
-    return members
   }
 }
 
@@ -163,17 +153,22 @@ private struct LinkLoads {
     return peak
   }
 
-  /// Bytes per second that a collective gets through a link: its share of what was described, at the
-  /// rate that collectives reach over a whole one.
+  /// Bytes per second that a collective gets through a link: of what is left of the link what collectives
+  /// get of a whole one, at most all that a whole one reaches.
   private func rate(of link: Link, _ ranksPerNode: Int) -> Double {
     let capacity = cluster.capacity(of: link).value
+    func part(_ nominal: BytesPerSecond?, _ reached: BytesPerSecond?) -> Double {
+      guard let nominal, let reached else { return capacity }
+      return capacity * min(1, constants.networkShare * (nominal / reached))
+    }
     switch link {
     case .deviceOut, .deviceIn, .nodeShared:
       return capacity * constants.nvlinkRate(ranksPerNode) / cluster.node.link.reached.value.value
-    default:
-      guard let adapters = cluster.node.adapters else { return capacity }
-      let nominal = adapters.bandwidth.value.value
-      return capacity * constants.networkShare * nominal / adapters.reached.value.value
+    case .adapterOut, .adapterIn:
+      let adapters = cluster.node.adapters
+      return part(adapters?.bandwidth.value, adapters?.reached.value)
+    case .leafUp, .leafDown, .podUp, .podDown:
+      return part(cluster.network?.portBandwidth.value, cluster.network?.portReached.value)
     }
   }
 }

@@ -37,39 +37,53 @@ public enum CollectiveOperation: Hashable, Sendable {
 }
 
 /// The constants of collectives on one kind of cluster.
+///
+/// A link gives a collective its share of the nominal bandwidth, and never more than it was measured to
+/// reach.
 public struct CollectiveConstants: Hashable, Sendable {
-  /// Nominal bytes per second and direction.
+  /// Nominal bytes per second and direction, and what was reached of them.
   public var networkBandwidth: Double
+  public var networkReached: Double
   public var nvlinkBandwidth: Double
-  /// Share of the network card's bandwidth that large messages reach, and seconds of a hop.
+  public var nvlinkReached: Double
+  /// Share of the network card's bandwidth that large messages reach, and seconds of a hop between nodes
+  /// where a group does not say how far apart its nodes are.
   public var networkShare: Double
   public var networkLatency: Double
+  /// Seconds of a hop inside a node.
+  public var nvlinkLatency: Double
   /// Share of NVLink that a ring of many reaches; two ranks reach less by `nvlinkPairLoss` / 2.
   public var nvlinkShare: Double
   public var nvlinkPairLoss: Double
-  /// Seconds below which no all-reduce gets: a fixed part and one per rank.
+  /// Seconds below which no all-reduce gets: a fixed part and one per rank, which is hops and grows with
+  /// the link's latency.
   public var nvlinkFloor: Double
   public var nvlinkFloorPerRank: Double
-  /// Seconds that an all-reduce takes beside its bytes.
+  /// Seconds that an all-reduce takes beside its bytes, likewise.
   public var nvlinkStart: Double
   public var nvlinkStartPerRank: Double
 
   /// Bytes per second of a rank's way to other nodes, and of its NVLink among some ranks.
-  var networkRate: Double { networkBandwidth * networkShare }
+  var networkRate: Double { min(networkReached, networkBandwidth * networkShare) }
   func nvlinkRate(_ ranks: Int) -> Double {
-    nvlinkBandwidth * nvlinkShare * (1 - nvlinkPairLoss / Double(max(2, ranks)))
+    min(
+      nvlinkReached,
+      nvlinkBandwidth * nvlinkShare * (1 - nvlinkPairLoss / Double(max(2, ranks))))
   }
 }
 
-/// A group of ranks: how many, and how many of them share a node.
+/// A group of ranks: how many, how many of them share a node, and how far apart its nodes are.
 public struct CollectiveGroup: Hashable, Sendable {
   public var ranks: Int
   public var ranksPerNode: Int
+  /// Seconds of a hop from one of its nodes to the next; nil for that of the constants.
+  public var networkLatency: Double?
 
-  public init(ranks: Int, ranksPerNode: Int) {
+  public init(ranks: Int, ranksPerNode: Int, networkLatency: Double? = nil) {
     precondition(ranks > 0 && ranksPerNode > 0, "A group has ranks.")
     self.ranks = ranks
     self.ranksPerNode = min(ranks, ranksPerNode)
+    self.networkLatency = networkLatency
   }
 
   /// Nodes that the group touches.
@@ -132,9 +146,11 @@ public struct CollectiveCost: Sendable {
   }
 
   /// One message between two ranks, over NVLink inside a node and over the network otherwise.
-  public func send(bytes: Double, insideNode: Bool) -> Cost {
+  ///
+  /// - Parameter latency: seconds of its way; nil for that of the link, or of the network.
+  public func send(bytes: Double, insideNode: Bool, latency: Double? = nil) -> Cost {
     let rate = insideNode ? constants.nvlinkRate(2) : constants.networkRate
-    let latency = constants.networkLatency
+    let latency = latency ?? (insideNode ? constants.nvlinkLatency : constants.networkLatency)
     let moving = bytes / rate
     let limit: Limit = insideNode ? .nvlink : .infiniBand
     return Cost(seconds: latency + moving, limitedBy: latency > moving ? .latency : limit)
@@ -167,7 +183,8 @@ public struct CollectiveCost: Sendable {
     case .ring: return [ring(bytes, group, passes)]
     case .tree: return [group.nodes < 4 ? ring(bytes, group, passes) : tree(bytes, group)]
     case .hierarchical:
-      let rail = CollectiveGroup(ranks: group.nodes, ranksPerNode: 1)
+      let rail = CollectiveGroup(
+        ranks: group.nodes, ranksPerNode: 1, networkLatency: group.networkLatency)
       let across = ring(bytes / Double(group.ranksPerNode), rail, passes)
       return group.ranksPerNode == 1
         ? [across] : [insideNode(bytes, ranks: group.ranksPerNode, passes), across]
@@ -179,7 +196,12 @@ public struct CollectiveCost: Sendable {
     return CollectivePhase(
       inside: part * Double(group.ranksPerNode - 1),
       outside: part * Double(group.ranks - group.ranksPerNode),
-      start: constants.nvlinkStart + (group.nodes > 1 ? constants.networkLatency : 0))
+      start: constants.nvlinkStart + (group.nodes > 1 ? hop(group) : constants.nvlinkLatency))
+  }
+
+  /// Seconds of a hop between two nodes of a group.
+  private func hop(_ group: CollectiveGroup) -> Double {
+    group.networkLatency ?? constants.networkLatency
   }
 
   /// A ring inside one node: one pass is a reduce-scatter or an all-gather, two an all-reduce.
@@ -203,7 +225,7 @@ public struct CollectiveCost: Sendable {
   private func ring(_ bytes: Double, _ group: CollectiveGroup, _ passes: Int) -> CollectivePhase {
     let (count, lanes) = (Double(group.ranks), Double(group.ranksPerNode))
     let sent = Double(passes) * (count - 1) / count * bytes
-    let hops = Double(passes) * Double(group.nodes - 1) * constants.networkLatency
+    let hops = Double(passes) * Double(group.nodes - 1) * hop(group)
     return CollectivePhase(
       inside: group.ranksPerNode > 1 ? sent : 0, outside: sent / lanes,
       start: hops + innerStart(group, passes))
@@ -215,6 +237,6 @@ public struct CollectiveCost: Sendable {
     return CollectivePhase(
       inside: group.ranksPerNode > 1 ? 2 * bytes : 0,
       outside: 2 * bytes / Double(group.ranksPerNode),
-      start: 2 * depth * constants.networkLatency + innerStart(group, 2))
+      start: 2 * depth * hop(group) + innerStart(group, 2))
   }
 }

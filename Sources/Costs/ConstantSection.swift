@@ -2,24 +2,34 @@ import Clusters
 import Documents
 import Quantities
 
-/// What a constant of a cost formula may be.
+/// What a constant of a cost formula may be: wider than any hardware, and narrow enough for every formula
+/// to give a time.
 enum ConstantKind {
-  /// A whole number of things, at least one.
-  case count
-  /// A number above zero; a number from zero.
-  case positive, number
-  /// Bytes per second; seconds.
-  case rate, time
+  /// Rows or columns of a block, elements of a step.
+  case rows, tile
+  /// What is reached of a whole: above 0, at most 1; a part that may be nothing.
+  case share, fraction
+  /// FLOP per clock and multiprocessor; clock cycles; a multiple of something; an exponent.
+  case flopsPerClock, cycles, multiple, exponent
+  /// Bytes per second; seconds; seconds of which there are some.
+  case rate, time, latency
 
   /// How it is written in a file, read in SI units.
   var expected: Expected<Double> {
     switch self {
-    case .count: Expected.integer(in: 1...1_000_000_000).map { Double($0) }
-    case .number: .number()
-    case .positive: .positiveNumber
+    case .rows: Expected.integer(in: 1...4096).map { Double($0) }
+    // The smallest tile of any library has 64 rows and 64 columns.
+    case .tile: Expected.integer(in: 64...4096).map { Double($0) }
+    case .share: .number(in: 0.001...1)
+    case .fraction: .fraction
+    case .flopsPerClock: .number(in: 1...1_000_000)
+    case .cycles: .number(in: 0...100_000)
+    case .multiple: .number(in: 0...100)
+    case .exponent: .number(in: 1...16)
     case .rate:
       Expected.quantity(in: BytesPerSecond(1e6)...BytesPerSecond(1e18)).map { $0.value }
     case .time: Expected.quantity(in: Seconds.zero...Seconds(1)).map { $0.value }
+    case .latency: Expected.quantity(in: Seconds(1e-9)...Seconds(1)).map { $0.value }
     }
   }
 }
@@ -37,10 +47,14 @@ struct ConstantSection {
     self.prefix = prefix
   }
 
-  mutating func read(_ name: String, _ kind: ConstantKind) throws(ConfigurationError) {
+  /// - Parameter bound: what the device makes of the value as it was written.
+  mutating func read(
+    _ name: String, _ kind: ConstantKind,
+    bound: (Double) throws(ConfigurationError) -> Double = { $0 }
+  ) throws(ConfigurationError) {
     let constant = try table.required(name, .sourced(kind.expected))
     entries.append(
-      .init(prefix + name, constant.value, source: constant.origin.description))
+      .init(prefix + name, try bound(constant.value), source: constant.origin.description))
   }
 
   mutating func read(_ constants: [(String, ConstantKind)]) throws(ConfigurationError) {

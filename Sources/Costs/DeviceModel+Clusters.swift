@@ -1,91 +1,138 @@
 import Clusters
 import Documents
+import Quantities
 
 extension DeviceModel {
   /// The cost model of a cluster's device: its described hardware with the constants of its
   /// `kernels:` section.
   ///
+  /// Products run at most at the peak of their format, streaming kernels at most at the memory's nominal
+  /// bandwidth.
+  ///
   /// Throws `ConfigurationError` where a constant is missing, unknown or impossible.
   public init(_ device: Device) throws(ConfigurationError) {
     let section = try device.kernels.constants("kernels")
-    let reached = device.memory.reached
-    var entries: [NumberTable.Entry] = [
-      .init(
-        "device.multiprocessors", Double(device.multiprocessors.value),
-        source: device.multiprocessors.origin.description)
-    ]
-    guard let clock = device.clock else {
-      throw device.kernels.place.error("the cost formulas need device.clock beside device.kernels")
-    }
-    entries += [
-      .init("clock.boost", clock.boost.value.value, source: clock.boost.origin.description),
-      .init("clock.loaded", clock.loaded.value.value, source: clock.loaded.origin.description),
-      .init(
-        "memory.bandwidth-reached", reached.value.value, source: reached.origin.description),
-      .init(
-        "launch.gap", device.launch.gap.value.value,
-        source: device.launch.gap.origin.description),
-    ]
+    var entries = try Self.hardware(device)
     let products = try section.table("matmul")
     for library in MatmulLibrary.allCases where products.contains(library.rawValue) {
-      entries += try MatmulConstants.entries(library, products.table(library.rawValue))
+      entries += try MatmulConstants.entries(
+        library, products.table(library.rawValue), on: device)
     }
-    entries += try AttentionConstants.entries(section.table("attention"))
-    entries += try StreamingConstants.entries(
-      section.table("streaming"), reached: reached.value.value)
+    entries += try AttentionConstants.entries(section.table("attention"), on: device)
+    entries += try StreamingConstants.entries(section.table("streaming"), device.memory)
     try section.finish()
     do throws(NumberTableError) {
       try self.init(name: device.name, table: NumberTable(entries))
     } catch {
       throw section.error(error.description)
     }
+    guard !matmuls.isEmpty else {
+      throw products.error(
+        "needs the constants of at least one of "
+          + MatmulLibrary.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+  }
+
+  private static func hardware(_ device: Device) throws(ConfigurationError) -> [NumberTable.Entry] {
+    guard let clock = device.clock else {
+      throw device.kernels.place.error("the cost formulas need device.clock beside device.kernels")
+    }
+    func entry(_ name: String, _ value: Double, _ origin: Provenance) -> NumberTable.Entry {
+      .init(name, value, source: origin.description)
+    }
+    var entries = [
+      entry(
+        "device.multiprocessors", Double(device.multiprocessors.value),
+        device.multiprocessors.origin),
+      entry("clock.boost", clock.boost.value.value, clock.boost.origin),
+      entry("clock.loaded", clock.loaded.value.value, clock.loaded.origin),
+      entry(
+        "memory.bandwidth-reached", device.memory.reached.value.value,
+        device.memory.reached.origin),
+      entry("launch.gap", device.launch.gap.value.value, device.launch.gap.origin),
+    ]
+    if let size = device.sharedMemory {
+      entries.append(entry("device.shared-memory", Double(size.value.bytes), size.origin))
+    }
+    return entries
+  }
+}
+
+extension Device {
+  /// The peak that bounds products of a precision; 16-bit formats stand for each other.
+  public func peak(of precision: MatmulPrecision) -> FLOPsPerSecond? {
+    precision == .fp8 ? peak(.fp8) : peak(.bf16) ?? peak(.fp16)
+  }
+
+  /// FLOP per clock and multiprocessor of kernels whose file says so: at most those of the peak.
+  ///
+  /// More than 2 % above it is no rounding but constants of another chip, which are refused.
+  fileprivate func flopsPerClock(
+    _ stated: Double, _ precision: MatmulPrecision, _ table: Table
+  ) throws(ConfigurationError) -> Double {
+    guard let peak = peak(of: precision), let clock else { return stated }
+    let cycles = Double(multiprocessors.value) * clock.boost.value.value
+    guard stated * cycles <= 1.02 * peak.value else {
+      throw table.error(
+        "gives \(FLOPsPerSecond(stated * cycles)) on \(multiprocessors.value) multiprocessors at "
+          + "\(clock.boost.value), more than device.peak.\(precision.rawValue), \(peak): these are "
+          + "the constants of another chip", at: "flops-per-clock")
+    }
+    return min(stated, peak.value / cycles)
   }
 }
 
 extension MatmulConstants {
   fileprivate static func entries(
-    _ library: MatmulLibrary, _ table: Table
+    _ library: MatmulLibrary, _ table: Table, on device: Device
   ) throws(ConfigurationError) -> [NumberTable.Entry] {
     var section = ConstantSection(table, prefix: "matmul.\(library.rawValue).")
+    try section.read("flops-per-clock", .flopsPerClock) { stated throws(ConfigurationError) in
+      try device.flopsPerClock(stated, library.precision, table)
+    }
     try section.read([
-      ("flops-per-clock", .positive), ("step-depth", .count), ("step-overhead", .number),
-      ("step-floor", .number), ("promotion", .number), ("promotion-weight", .number),
-      ("tile-overhead", .time), ("output-rate", .rate), ("start", .time), ("knee", .positive),
-      ("maximum-tile-rows", .count), ("maximum-tile-columns", .count),
+      ("step-depth", .rows), ("step-overhead", .cycles), ("step-floor", .cycles),
+      ("promotion", .multiple), ("promotion-weight", .multiple), ("tile-overhead", .time),
+      ("output-rate", .rate), ("start", .time), ("knee", .exponent),
+      ("maximum-tile-rows", .tile), ("maximum-tile-columns", .tile),
     ])
     return section.entries
   }
 }
 
 extension AttentionConstants {
-  fileprivate static func entries(_ table: Table) throws(ConfigurationError) -> [NumberTable.Entry]
-  {
+  fileprivate static func entries(
+    _ table: Table, on device: Device
+  ) throws(ConfigurationError) -> [NumberTable.Entry] {
     var section = ConstantSection(table, prefix: "attention.")
+    try section.read("flops-per-clock", .flopsPerClock) { stated throws(ConfigurationError) in
+      try device.flopsPerClock(stated, .bf16, table)
+    }
     try section.read([
-      ("flops-per-clock", .positive), ("forward-share", .positive),
-      ("forward-share-wide", .positive), ("backward-share", .positive),
-      ("backward-share-wide", .positive), ("forward-tail", .number), ("backward-tail", .number),
-      ("block-rows", .count), ("start", .time),
+      ("forward-share", .share), ("forward-share-wide", .share), ("backward-share", .share),
+      ("backward-share-wide", .share), ("forward-tail", .multiple), ("backward-tail", .multiple),
+      ("block-rows", .rows), ("start", .time),
     ])
     return section.entries
   }
 }
 
 extension StreamingConstants {
-  /// Rates were measured where memory reaches `measured-at`; they follow the device's own memory.
+  /// Rates were measured where memory reaches `measured-at`; they follow what the device's own memory
+  /// reaches, up to its nominal bandwidth.
   fileprivate static func entries(
-    _ table: Table, reached: Double
+    _ table: Table, _ memory: Device.Memory
   ) throws(ConfigurationError) -> [NumberTable.Entry] {
     let measured = try table.required("measured-at", .sourced(ConstantKind.rate.expected)).value
-    var rates = ConstantSection(table, prefix: "streaming.")
-    for kernel in StreamingClass.allCases { try rates.read(kernel.rawValue, .rate) }
-    var times = ConstantSection(table, prefix: "streaming.")
-    try times.read([
+    let scale = memory.reached.value.value / measured
+    let nominal = memory.bandwidth.value.value
+    var section = ConstantSection(table, prefix: "streaming.")
+    for kernel in StreamingClass.allCases {
+      try section.read(kernel.rawValue, .rate) { min($0 * scale, nominal) }
+    }
+    try section.read([
       ("ramp", .time), ("routing-per-token", .time), ("index-per-token", .time),
     ])
-    let scaled = rates.entries.map { entry in
-      NumberTable.Entry(entry.name, entry.value * (reached / measured), source: entry.source)
-    }
-    return scaled + times.entries
+    return section.entries
   }
 }

@@ -11,6 +11,8 @@ public struct DeviceModel: Hashable, Sendable {
   public var table: NumberTable
   /// Streaming multiprocessors.
   public var multiprocessors: Int
+  /// Bytes of memory that the blocks of a multiprocessor share; nil where nobody says.
+  public var sharedMemory: Double?
   /// Hertz at which a short kernel on a cool chip runs.
   public var boostClock: Double
   /// Hertz that sustained training leaves.
@@ -32,6 +34,8 @@ public struct DeviceModel: Hashable, Sendable {
     self.name = name
     self.table = table
     multiprocessors = try reader.count("device.multiprocessors")
+    sharedMemory =
+      reader.has("device.shared-memory") ? try reader.number("device.shared-memory") : nil
     boostClock = try reader.number("clock.boost")
     loadedClock = try reader.number("clock.loaded")
     memoryBandwidth = try reader.number("memory.bandwidth-reached")

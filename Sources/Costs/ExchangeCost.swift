@@ -1,9 +1,12 @@
 /// The constants of the expert exchange on one kind of cluster.
 public struct ExchangeConstants: Hashable, Sendable {
-  /// Nominal bytes per second and direction of a rank's network card and of its NVLink.
+  /// Nominal bytes per second and direction of a rank's network card and of its NVLink, and what was
+  /// reached of them.
   public var networkBandwidth: Double
+  public var networkReached: Double
   public var nvlinkBandwidth: Double
-  /// Shares of them that the exchange reaches.
+  public var nvlinkReached: Double
+  /// Shares of the nominal that the exchange gets, at most all that was reached.
   public var networkShare: Double
   public var nvlinkShare: Double
   /// Bytes per second that one multiprocessor moves.
@@ -15,6 +18,10 @@ public struct ExchangeConstants: Hashable, Sendable {
   /// Seconds of one hop between nodes, and inside one.
   public var networkLatency: Double
   public var nvlinkLatency: Double
+
+  /// Bytes per second of a rank's way to other nodes, and inside its own.
+  var networkRate: Double { min(networkReached, networkBandwidth * networkShare) }
+  var nvlinkRate: Double { min(nvlinkReached, nvlinkBandwidth * nvlinkShare) }
 }
 
 /// One expert exchange of one rank.
@@ -113,7 +120,7 @@ public struct ExchangeCost: Sendable {
 
   /// What the rows of a rank take over its adapter alone.
   private func networkSeconds(_ shape: ExchangeShape) -> Double {
-    shape.networkRows * shape.rowBytes / (constants.networkBandwidth * constants.networkShare)
+    shape.networkRows * shape.rowBytes / constants.networkRate
   }
 
   private func payload(
@@ -121,7 +128,7 @@ public struct ExchangeCost: Sendable {
   ) -> Cost {
     let network = networkSeconds(shape)
     let bytes = shape.nvlinkRows * shape.rowBytes
-    let nvlink = bytes / (constants.nvlinkBandwidth * constants.nvlinkShare)
+    let nvlink = bytes / constants.nvlinkRate
     let moving = bytes / (constants.multiprocessorRate * Double(multiprocessors))
     let ranked: [(Double, Limit)] = [
       (network, .infiniBand), (nvlink, .nvlink), (moving, .multiprocessors),

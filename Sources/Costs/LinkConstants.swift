@@ -2,14 +2,53 @@ import Clusters
 import Documents
 
 extension Cluster {
-  /// Nominal bytes per second and direction of a rank's way to other nodes.
+  /// Bytes per second and direction of a rank's way to other nodes, nominal and reached.
   ///
   /// Its share of the node's adapters where there are fewer than devices; its node's link where there
   /// is none.
-  var networkBandwidth: Double {
-    guard let adapters = node.adapters else { return node.link.bandwidth.value.value }
-    let share = Double(adapters.count.value) / Double(node.devices.value)
-    return adapters.bandwidth.value.value * min(1, share)
+  var networkBandwidth: (nominal: Double, reached: Double) {
+    guard let adapters = node.adapters else {
+      return (node.link.bandwidth.value.value, node.link.reached.value.value)
+    }
+    let share = min(1, Double(adapters.count.value) / Double(node.devices.value))
+    return (adapters.bandwidth.value.value * share, adapters.reached.value.value * share)
+  }
+
+  /// Ranks by node, in ascending order.
+  func byNode(_ ranks: [Int]) -> [[Int]] {
+    var members: [[Int]] = []
+    var last = -1
+    for rank in ranks.sorted() {
+      let node = node(of: rank)
+      if node != last { members.append([]) }
+      members[members.count - 1].append(rank)
+      last = node
+    }
+    return members
+  }
+
+  /// Seconds of a hop between the nodes of a group on average, once round all of them in their order;
+  /// nil inside one node.
+  ///
+  /// - Parameter members: the group's ranks by node.
+  func latencyOfHops(among members: [[Int]]) -> Double? {
+    guard members.count > 1 else { return nil }
+    let sum = members.indices.reduce(0.0) { sum, node in
+      sum + latency(from: members[node][0], to: members[(node + 1) % members.count][0])
+    }
+    return sum / Double(members.count)
+  }
+
+  /// Seconds of a hop between the nodes of a group of ranks on average; nil inside one node.
+  public func latencyOfHops(among ranks: [Int]) -> Double? {
+    latencyOfHops(among: byNode(ranks))
+  }
+
+  /// Seconds from the first of some ranks to the farthest that lies on another node; nil inside one node.
+  public func latencyToFarthest(of ranks: Range<Int>) -> Double? {
+    guard let first = ranks.first else { return nil }
+    return ranks.lazy.filter { node(of: $0) != node(of: first) }
+      .map { latency(from: first, to: $0) }.max()
   }
 
   /// Seconds of a hop between nodes whose adapters hang on different leaf switches.
@@ -28,12 +67,13 @@ extension ExchangeConstants {
     func read(_ name: String, _ kind: ConstantKind) throws(ConfigurationError) -> Double {
       try table.required(name, .sourced(kind.expected)).value
     }
-    networkBandwidth = cluster.networkBandwidth
+    (networkBandwidth, networkReached) = cluster.networkBandwidth
     nvlinkBandwidth = cluster.node.link.bandwidth.value.value
+    nvlinkReached = cluster.node.link.reached.value.value
     networkLatency = cluster.networkLatency
     nvlinkLatency = cluster.node.link.latency.value.value
-    networkShare = try read("network-share", .positive)
-    nvlinkShare = try read("link-share", .positive)
+    networkShare = try read("network-share", .share)
+    nvlinkShare = try read("link-share", .share)
     multiprocessorRate = try read("multiprocessor-rate", .rate)
     rowHandling = try read("row-handling", .time)
     layoutPerToken = try read("layout-per-token", .time)
@@ -50,16 +90,22 @@ extension CollectiveConstants {
     func read(_ name: String, _ kind: ConstantKind) throws(ConfigurationError) -> Double {
       try table.required(name, .sourced(kind.expected)).value
     }
-    networkBandwidth = cluster.networkBandwidth
+    (networkBandwidth, networkReached) = cluster.networkBandwidth
     nvlinkBandwidth = cluster.node.link.bandwidth.value.value
+    nvlinkReached = cluster.node.link.reached.value.value
     networkLatency = cluster.networkLatency
-    networkShare = try read("network-share", .positive)
-    nvlinkShare = try read("link-share", .positive)
-    nvlinkPairLoss = try read("link-pair-loss", .number)
+    nvlinkLatency = cluster.node.link.latency.value.value
+    networkShare = try read("network-share", .share)
+    nvlinkShare = try read("link-share", .share)
+    nvlinkPairLoss = try read("link-pair-loss", .fraction)
+    // What a collective takes for each rank is hops, measured over a link of some latency.
+    let measured = try table.optional("measured-at", .sourced(ConstantKind.latency.expected))
+    let latency = cluster.node.link.latency.value.value
+    let hops = measured.map { latency / $0.value } ?? 1
     nvlinkFloor = try read("link-floor", .time)
-    nvlinkFloorPerRank = try read("link-floor-per-rank", .time)
+    nvlinkFloorPerRank = try read("link-floor-per-rank", .time) * hops
     nvlinkStart = try read("link-start", .time)
-    nvlinkStartPerRank = try read("link-start-per-rank", .time)
+    nvlinkStartPerRank = try read("link-start-per-rank", .time) * hops
     try table.finish()
   }
 }

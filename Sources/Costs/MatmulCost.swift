@@ -55,7 +55,9 @@ public struct MatmulShape: Hashable, Sendable {
 ///
 /// A tile costs its fill and drain, its steps (tensor-core cycles, promotion of FP8 sums into
 /// 32-bit registers, a fixed part) and the writing of its result. Waves are whole: a started wave
-/// takes the time of a full one. Compute and memory time join in a rounded roofline.
+/// takes the time of a full one. Compute and memory time join in a rounded roofline. Of the tiles that a
+/// library has, those fit whose operands of two steps, one loaded while the other is multiplied, lie in
+/// the memory that a multiprocessor's blocks share.
 public struct MatmulCost: Sendable {
   private let device: DeviceModel
   private let constants: MatmulConstants
@@ -80,9 +82,9 @@ public struct MatmulCost: Sendable {
     guard shape.rows.contains(where: { $0 > 0 }) else { return .none }
     let tiling = bestTiling(shape, multiprocessors: count, clock: device.clock(clock))
     let memory = memoryBytes(shape) / device.memoryBandwidth
+    let (longer, shorter) = (max(tiling.seconds, memory), min(tiling.seconds, memory))
     let knee = constants.knee
-    let joined = Double.pow(
-      Double.pow(tiling.seconds, knee) + Double.pow(memory, knee), 1 / knee)
+    let joined = longer * Double.pow(1 + Double.pow(shorter / longer, knee), 1 / knee)
     let limit: Limit
     if constants.start > joined {
       limit = .launch
@@ -130,7 +132,7 @@ extension MatmulCost {
   private func bestTiling(_ shape: MatmulShape, multiprocessors: Int, clock: Double) -> Tiling {
     var best: Tiling?
     let parts = library == .bf16 && shape.rows.count == 1 ? [1, 2, 4, 8] : [1]
-    for (rows, columns) in candidates {
+    for (rows, columns) in fitting(candidates) {
       for part in parts {
         let next = tiling(
           shape, rows: rows, columns: columns, parts: part, multiprocessors: multiprocessors,
@@ -150,6 +152,14 @@ extension MatmulCost {
     if next.waves != known.waves { return next.waves < known.waves }
     if next.waves == 1 { return next.seconds < known.seconds }
     return next.rows * next.columns > known.rows * known.columns
+  }
+
+  /// The tiles of which two steps fit into shared memory; the smallest one if none does.
+  private func fitting(_ tiles: [(Int, Int)]) -> [(Int, Int)] {
+    guard let size = device.sharedMemory else { return tiles }
+    let bytesOfSide = 2 * Double(constants.stepDepth) * library.precision.bytes
+    let fitting = tiles.filter { Double($0.0 + $0.1) * bytesOfSide <= size }
+    return fitting.isEmpty ? tiles.sorted { $0.0 + $0.1 < $1.0 + $1.1 }.prefix(1) + [] : fitting
   }
 
   private var candidates: [(Int, Int)] {

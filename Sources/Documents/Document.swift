@@ -40,6 +40,15 @@ public struct Document: Hashable, Sendable {
     return try field.table(toleratesUnknownKeys: toleratesUnknownKeys)
   }
 
+  /// The file in which the value at a path of keys was written; nil where there is none, or where the
+  /// command line gave it.
+  public func file(of keyPath: String) -> String? {
+    let keys = keyPath.split(separator: ".").map(String.init)
+    guard let entry = root.entry(at: keys[...]), case .line(_, let file) = entry.element.origin
+    else { return nil }
+    return file
+  }
+
   /// Puts another document's section in place of a name: `device: h800-2048`.
   ///
   /// Where the value at `keyPath` (`device`, `device.kernels`) is a single text, `resolve` finds the

@@ -1,4 +1,5 @@
 import Clusters
+import Costs
 import Plans
 import Quantities
 import Simulation
@@ -25,6 +26,7 @@ enum Assumptions {
     if isFP8, plan.library == nil, let library = step.pricing.library {
       list.append("FP8 products by \(library.rawValue), the newest library of the cluster's file")
     }
+    list += ofConstants(of: step.cluster, step.pricing.device, sections: ["device", "node"])
     let unpublished = step.cluster.facts.filter { fact in
       if case .assumption = fact.origin { true } else { false }
     }
@@ -34,6 +36,47 @@ enum Assumptions {
       )
     }
     return list
+  }
+}
+
+extension Assumptions {
+  /// What the constants of a cluster's cost formulas stand for that were not measured on it.
+  ///
+  /// - Parameter sections: those that the question is about, `device`, `node.exchange`.
+  static func ofConstants(
+    of cluster: Cluster, _ device: DeviceModel, sections: [String]
+  ) -> [String] {
+    func isAsked(_ section: String) -> Bool {
+      sections.contains { section == $0 || section.hasPrefix($0 + ".") }
+    }
+    var list: [String] = []
+    let borrowed = cluster.borrowings.filter { isAsked($0.section) }
+    var sources: [String] = []
+    for borrowing in borrowed where !sources.contains(borrowing.source) {
+      sources.append(borrowing.source)
+    }
+    if !borrowed.isEmpty {
+      let parts = sources.map { source in
+        let sections = borrowed.filter { $0.source == source }.map(\.section)
+        return "\(source) (\(sections.joined(separator: ", ")))"
+      }
+      list.append("constants borrowed from \(parts.joined(separator: " and "))")
+    }
+    if isAsked("device") { list += slowProducts(cluster.device, device) }
+    return list
+  }
+
+  /// Products whose constants stay below what the device's data sheet says: those of an older chip.
+  private static func slowProducts(_ device: Device, _ model: DeviceModel) -> [String] {
+    MatmulPrecision.allCases.compactMap { precision in
+      guard let library = model.library(for: precision), let peak = device.peak(of: precision),
+        let constants = model.matmuls[library]
+      else { return nil }
+      let reached = FLOPsPerSecond(
+        constants.flopsPerClock * Double(model.multiprocessors) * model.boostClock)
+      guard reached.value < 0.98 * peak.value else { return nil }
+      return "\(library.rawValue) products at up to \(reached) of the device's \(peak)"
+    }
   }
 }
 

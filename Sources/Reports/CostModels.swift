@@ -6,7 +6,7 @@ import Documents
 public struct CostModels: Sendable {
   public let cluster: Cluster
   public let device: DeviceModel
-  public let exchange: ExchangeCost
+  private let exchange: ExchangeConstants
   /// Collectives whose flows share the cluster's links, and without contention.
   public let contention: CollectiveContention
   public let collectives: CollectiveCost
@@ -17,9 +17,22 @@ public struct CostModels: Sendable {
   public init(_ cluster: Cluster) throws(ConfigurationError) {
     self.cluster = cluster
     device = try DeviceModel(cluster.device)
-    exchange = ExchangeCost(try ExchangeConstants(cluster))
+    exchange = try ExchangeConstants(cluster)
     let constants = try CollectiveConstants(cluster)
     contention = CollectiveContention(cluster, constants)
     collectives = CollectiveCost(constants)
+  }
+
+  /// Expert exchanges over the first ranks of the cluster.
+  public func exchange(over ranks: Int) -> ExchangeCost {
+    var constants = exchange
+    constants.networkLatency =
+      cluster.latencyToFarthest(of: 0..<ranks) ?? constants.networkLatency
+    return ExchangeCost(constants)
+  }
+
+  /// What the constants of a section stand for that were not measured on this cluster.
+  public func assumptions(of section: String) -> [String] {
+    Assumptions.ofConstants(of: cluster, device, sections: [section])
   }
 }

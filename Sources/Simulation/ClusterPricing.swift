@@ -12,11 +12,13 @@ import Programs
 public struct ClusterPricing: Pricing {
   let cluster: Cluster
   let plan: Plan
-  let device: DeviceModel
+  /// The device with the constants that kernels are priced by.
+  public let device: DeviceModel
   private let kernels: KernelPricing
   /// Nil where every rank holds all experts.
   private let exchange: ExchangeCost?
   private let collectives: CollectiveCost
+  private let distances: GroupDistances
   let reach: ExpertReach?
   /// Nil where closed forms say all about links.
   let sharedLinks: SharedLinks?
@@ -31,8 +33,14 @@ public struct ClusterPricing: Pricing {
     self.plan = plan
     device = try DeviceModel(cluster.device)
     kernels = KernelPricing(device, plan: plan)
-    exchange =
-      plan.expertParallel > 1 ? ExchangeCost(try ExchangeConstants(cluster)) : nil
+    distances = GroupDistances(plan, on: cluster)
+    if plan.expertParallel > 1 {
+      var constants = try ExchangeConstants(cluster)
+      constants.networkLatency = distances.farthestExpert ?? constants.networkLatency
+      exchange = ExchangeCost(constants)
+    } else {
+      exchange = nil
+    }
     let constants = try CollectiveConstants(cluster)
     collectives = CollectiveCost(constants)
     sharedLinks = SharedLinks(cluster, plan, constants)
@@ -171,6 +179,12 @@ public struct ClusterPricing: Pricing {
   }
 
   private func group(_ kind: TransferKind.Group) -> CollectiveGroup {
+    var group = size(kind)
+    group.networkLatency = distances.hops[kind]
+    return group
+  }
+
+  private func size(_ kind: TransferKind.Group) -> CollectiveGroup {
     let perNode = cluster.node.devices.value
     let directions = plan.isBidirectional ? 2 : 1
     let replicas = plan.dataParallel * plan.contextParallel
@@ -208,16 +222,15 @@ public struct ClusterPricing: Pricing {
   public func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice {
     let stride = plan.worldSize / plan.pipelineParallel
     let source = from * stride + replica
-    let isInside = cluster.node(of: source) == cluster.node(of: to * stride + replica)
+    let destination = to * stride + replica
+    let isInside = cluster.node(of: source) == cluster.node(of: destination)
     var part = Double(bytes)
-    var latency = collectives.send(bytes: 0, insideNode: isInside).seconds
+    var latency = cluster.latency(from: source, to: destination)
     if plan.scattersPipelineSends {
       latency += collectives.allGather(bytes: part, group: group(.tensor)).seconds
       part /= Double(plan.tensorParallel)
     }
-    let moving =
-      collectives.send(bytes: part, insideNode: isInside).seconds
-      - collectives.send(bytes: 0, insideNode: isInside).seconds
+    let moving = collectives.send(bytes: part, insideNode: isInside, latency: 0).seconds
     let slowness =
       sharedLinks?.messageSlowness(from: source, distance: (to - from) * stride) ?? 1
     return MessagePrice(

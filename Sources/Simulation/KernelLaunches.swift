@@ -23,6 +23,8 @@ extension Kernel {
     // three for the mean and the scale of the loss, six at the label, product and cast.
     case .crossEntropy(_, _, _, fused: false, let pass): pass == .forward ? 22 : 11
     case .headLoss: 5
+    // Behind the router's product in the published trace of DeepSeek-V3, before the rows are quantised.
+    case .route(_, .forward): 37
     case .launches(let count, _, _): count
     case .assembleLatent(_, let pass): pass == .forward ? 4 : 5
     default: 1

@@ -72,6 +72,8 @@ struct KernelPricing: Sendable {
       return gap + core(shape, fused: fused, pass, multiprocessors)
     case .headLoss(let tokens, let hidden, let vocabulary, _):
       return head(tokens, hidden, vocabulary, multiprocessors)
+    case .route(let shape, .forward):
+      return Double(kernel.launchCount) * gap + streaming.routing(tokens: shape.tokens).seconds
     case .launches(let count, let kind, let size):
       return launches(count, kind, rows(size))
     case .adamW(let elements):

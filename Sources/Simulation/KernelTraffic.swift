@@ -57,10 +57,9 @@ extension Kernel {
     case .crossEntropy(let tokens, let vocabulary, _, fused: true, let pass):
       // Forward reads for the sum and for the probabilities, and writes them.
       [MemoryPass(.crossEntropy, Double(tokens) * Double(vocabulary) * (pass == .forward ? 6 : 4))]
-    case .route(let shape, let pass):
-      pass == .forward
-        ? [MemoryPass(.copy, 8 * Double(shape.tokens * shape.experts))]
-        : [MemoryPass(.elementwise, 12 * Double(shape.tokens * shape.experts))]
+    case .route(let shape, _):
+      // Backward; the choice forward has a price of its own.
+      [MemoryPass(.elementwise, 12 * Double(shape.tokens * shape.experts))]
     case .permute(_, let columns, let pass), .unpermute(_, let columns, let pass):
       [movePass(columns, pass, rows)]
     default: headPasses + optimizerPasses

@@ -66,6 +66,9 @@ public struct RankRows: Hashable, Sendable {
     return recorded[Key(rank: rank, stage: stage, microbatch: microbatch)]
   }
 
+  /// The most rows of any exchange of any rank.
+  var most: Int { distinct.lazy.flatMap { $0.received + $0.routed }.max() ?? 0 }
+
   /// The rows with a number.
   subscript(number: Int) -> ExchangeRows { distinct[number] }
 

@@ -32,7 +32,7 @@ final class SharedLinks: Sendable {
 
   /// Nil where no link is degraded or shared: then closed forms are exact.
   init?(_ cluster: Cluster, _ plan: Plan, _ constants: CollectiveConstants) {
-    if cluster.isUniform, cluster.hasFullUplinks { return nil }
+    if cluster.isUniform, cluster.hasUnsharedLinks { return nil }
     self.cluster = cluster
     ideal = cluster.withFullLinks
     self.plan = plan

@@ -1,7 +1,9 @@
 import Clusters
 import Costs
+import Documents
 import Models
 import Plans
+import Quantities
 import Schedules
 
 /// A plan of a model on a cluster, ready to be simulated.
@@ -32,6 +34,18 @@ public struct PlannedStep: Sendable {
       }
     }
     self.input = input
+    try checkDuration()
+  }
+
+  /// Refuses a step that may take longer than the simulated clock holds.
+  private func checkDuration() throws(ConfigurationError) {
+    var bound = LongestStep(input, pricing: pricing)
+    let seconds = bound.seconds() * input.largestLoad / cluster.leastShare
+    guard !(seconds < LongestStep.limit) else { return }
+    throw ConfigurationError(
+      file: cluster.name,
+      rule: "a step of \(placed.plan.name) may take more than \(Seconds(LongestStep.limit)), which "
+        + "the simulated clock does not hold: some rate, latency or clock is out of all proportion")
   }
 
   /// Refuses what would otherwise be simulated as something else.

@@ -1,4 +1,5 @@
 import Clusters
+import Documents
 import Engines
 import Models
 import Plans
@@ -79,6 +80,8 @@ public struct StepReport: Hashable, Sendable {
   public var hardwareFLOPsCausal: Double
   /// FLOPs per second of a rank's 16-bit tensor cores.
   public var peakFLOPs: Double
+  /// FLOPs per second of a rank at the peak of the fastest format in which the plan multiplies.
+  public var fastestPeakFLOPs: Double
   public var operations: Int
   public var walkedOperations: Int
 }
@@ -105,6 +108,19 @@ extension StepReport {
 }
 
 extension StepReport {
+  /// Refuses a step in which ranks compute faster than their devices can.
+  ///
+  /// Products are priced below the peak, so that this means constants that do not belong together.
+  public func checkPossible() throws(ConfigurationError) {
+    let rate = max(flopsPerGPUCausal, hardwareFLOPsCausal / (stepSeconds * Double(ranks)))
+    guard rate > fastestPeakFLOPs else { return }
+    throw ConfigurationError(
+      file: cluster, keyPath: "device.peak",
+      rule: "the step of \(Seconds(stepSeconds)) would do \(FLOPsPerSecond(rate)) per device, "
+        + "and the peak is \(FLOPsPerSecond(fastestPeakFLOPs)): impossible; look at device.peak, "
+        + "device.multiprocessors, device.clock and flops-per-clock in device.kernels")
+  }
+
   /// Reads a result.
   public init(_ result: StepResult, placed: PlacedPlan, cluster: Cluster) {
     let (architecture, plan) = (placed.architecture, placed.plan)
@@ -148,6 +164,8 @@ extension StepReport {
     let simulated = result.ranks.reduce(0) { $0 + $1.causalFLOPs }
     hardwareFLOPsCausal = simulated * Double(plan.worldSize) / Double(result.ranks.count)
     peakFLOPs = cluster.device.peak(.bf16)?.value ?? cluster.device.peak(.fp16)?.value ?? 1
+    let isFP8 = plan.precision.linearOperands == .e4m3
+    fastestPeakFLOPs = max(peakFLOPs, isFP8 ? cluster.device.peak(.fp8)?.value ?? 0 : 0)
     operations = result.operations * plan.worldSize / result.ranks.count
     walkedOperations = result.walkedOperations
   }

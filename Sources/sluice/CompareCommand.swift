@@ -38,10 +38,12 @@ struct CompareCommand: ParsableCommand {
       let scene = try place.scene(plan: name)
       do {
         let step = try scene.step()
+        let report = step.report()
+        try report.checkPossible()
         entries.append(
           .init(
             plan: scene.plan,
-            figures: StepFigures(step.report(), of: step, price: price, tokens: tokens)))
+            figures: StepFigures(report, of: step, price: price, tokens: tokens)))
       } catch let error as PlanError {
         throw CommandError("\(name): \(error)")
       }

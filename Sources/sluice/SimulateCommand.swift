@@ -63,6 +63,7 @@ struct SimulateCommand: ParsableCommand {
     if allRanks { simulation.isExplicit = true }
     let result = simulation.run()
     let report = StepReport(result, placed: step.placed, cluster: step.cluster)
+    try report.checkPossible()
     if let tracePath { try write(result, of: step, to: tracePath) }
     let figures = StepFigures(report, of: step, price: price, tokens: tokens)
     try show(json ? try jsonText(figures) : figures.page)

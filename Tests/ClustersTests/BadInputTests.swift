@@ -10,7 +10,7 @@ import Testing
     ("nodes=16777216", "nodes: \"16777216\": must not exceed 16777216 devices in all"),
     ("nodes=2049", "nodes: \"2049\": must not exceed 2048, the most that the network joins"),
     ("nodes=", "nodes: expected a whole number, found nothing"),
-    ("price=-2", "price: \"-2\": must be at least 0.0"),
+    ("price=-2", "price: \"-2\": must be from 0.0 to 1000000.0"),
     ("device=7", "device: \"7\": expected a table, the name of a shipped cluster or a path"),
     ("device.name=[]", "device.name: expected a text, found a list"),
     ("device.multiprocessors=none", "device.multiprocessors: \"none\": expected a whole number"),
@@ -28,7 +28,12 @@ import Testing
     ("node.devices=7", "node.adapters.count: must divide the 7 devices"),
     ("node.link.bandwidth=nan GB/s", "node.link.bandwidth: \"nan GB/s\": expected a bandwidth"),
     ("node.link.latency=3 d", "node.link.latency: \"3 d\": must be from 0 s to 1.00 s"),
-    ("device.memory.size=0 B", "device.memory.size: \"0 B\": must be more than zero"),
+    ("device.memory.size=0 B", "device.memory.size: \"0 B\": must be from 1.00 KiB to"),
+    ("device.shared-memory=0 B", "device.shared-memory: \"0 B\": must be from 1.00 KiB to"),
+    ("device.cache=50 MB", "device.cache: unknown key"),
+    ("device.clock.boost=1 Hz", "device.clock.boost: \"1 Hz\": must be from 10.0 MHz to 100 GHz"),
+    ("device.clock.loaded=1 Hz", "device.clock.loaded: \"1 Hz\": must be from 10.0 MHz to"),
+    ("device.clock.boost=1 THz", "device.clock.boost: \"1 THz\": unknown unit"),
     ("node.link.latency=3.3", "node.link.latency: \"3.3\": a unit is missing"),
     (
       "node.link.shared-bandwidth=0 B/s",
@@ -103,6 +108,30 @@ import Testing
     #expect(
       error?.description == "mine.yaml:2: device: \"h100-2084\": expected a table, the name of a "
         + "shipped cluster or a path; did you mean h100-2048?")
+  }
+
+  /// What was measured on another cluster is known by section and by where it came from.
+  @Test func borrowedConstants() throws {
+    func borrowed(_ cluster: Cluster) -> [String] {
+      cluster.borrowings.map { "\($0.section) \($0.source)" }
+    }
+    #expect(try borrowed(.shipped("h800-2048")).isEmpty)
+    #expect(try borrowed(.shipped("h800-2048-mrft")).isEmpty)
+    #expect(
+      try borrowed(.shipped("h100-2048")) == [
+        "device.kernels h800-2048", "node.exchange h800-2048", "node.collectives h800-2048",
+      ])
+    #expect(
+      try borrowed(.shipped("a100-selene")) == [
+        "device.kernels a100-pcie", "device.kernels.streaming h800-2048",
+        "node.exchange h800-2048", "node.collectives h800-2048",
+      ])
+    // A value on the command line changes a constant, and does not say whose the others are.
+    let changed = try Cluster.shipped(
+      "h800-2048", overrides: ["device.kernels.streaming.rope=3 TB/s", "node.exchange=h100-2048"])
+    #expect(borrowed(changed).isEmpty)
+    let device = try Cluster.shipped("h800-2048", overrides: ["device.kernels.attention=a100-pcie"])
+    #expect(borrowed(device) == ["device.kernels.attention a100-pcie"])
   }
 
   /// A description may borrow from itself by path; the circle is found.

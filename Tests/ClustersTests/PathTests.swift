@@ -18,6 +18,7 @@ import Testing
     #expect(path.reach == .sameNode)
     #expect(path.bandwidth == BytesPerSecond(160e9))
     #expect(path.latency.value.isNear(3.33e-6))
+    #expect(planes.latency(from: 8, to: 15) == path.latency.value)
     #expect(planes.path(from: 9, to: 9).hops.isEmpty)
     #expect(planes.path(from: 9, to: 9).reach == .sameRank)
   }
@@ -37,6 +38,7 @@ import Testing
         .adapterIn(node: 32, index: 3),
       ])
     #expect(far.latency.value.isNear(3.7e-6))
+    #expect(planes.latency(from: 3, to: 32 * 8 + 3) == far.latency.value)
     #expect(far.bandwidth == BytesPerSecond(44e9))
     #expect(far.hops[1].bandwidth == BytesPerSecond(32 * 44e9))
   }

@@ -30,7 +30,9 @@ import Testing
         (1, 1), (2, 2), (8, 8), (16, 8), (24, 8), (40, 8), (64, 8), (512, 8),
       ] {
         for bytes in [1e3, 1e6, 1e9] {
-          let group = CollectiveGroup(ranks: ranks, ranksPerNode: perNode)
+          let group = CollectiveGroup(
+            ranks: ranks, ranksPerNode: perNode,
+            networkLatency: cluster.latencyOfHops(among: Array(0..<ranks)))
           let closed = formula.cost(operation, bytes: bytes, group: group, algorithm: algorithm)
           let shared = flows.time(operation, by: algorithm, bytes: bytes, over: Array(0..<ranks))
           #expect(
@@ -39,17 +41,21 @@ import Testing
         }
       }
       let rail = (0..<32).map { $0 * 8 }
-      let group = CollectiveGroup(ranks: 32, ranksPerNode: 1)
+      let group = CollectiveGroup(
+        ranks: 32, ranksPerNode: 1, networkLatency: cluster.latencyOfHops(among: rail))
       let closed = formula.cost(operation, bytes: 1e8, group: group, algorithm: algorithm)
       let shared = flows.time(operation, by: algorithm, bytes: 1e8, over: rail)
       #expect(abs(shared.cost.seconds - closed.seconds) <= 1e-9 * closed.seconds)
     }
   }
 
-  /// Two nodes of one rank each: half of the vector there and half back, at what collectives reach.
+  /// Two nodes of one rank each: half of the vector there and half back, at what collectives reach, with
+  /// the latency of the switches between them.
   @Test func aRingOfTwoIsCountedByHand() throws {
     let outcome = try outcome(by: .ring, over: [0, 8], bytes: 80e6)
-    #expect(abs(outcome.cost.seconds - (80e6 / 40e9 + 2 * 3.7e-6)) < 1e-9)
+    #expect(abs(outcome.cost.seconds - (80e6 / 40e9 + 2 * 2.8e-6)) < 1e-9)
+    let far = try self.outcome(by: .ring, over: [0, 32 * 8], bytes: 80e6)
+    #expect(abs(far.cost.seconds - (80e6 / 40e9 + 2 * 3.7e-6)) < 1e-9)
     #expect(outcome.cost.limitedBy == .infiniBand)
     #expect(try self.outcome(by: .ring, over: [0, 8], bytes: 64).cost.limitedBy == .latency)
   }
@@ -61,7 +67,8 @@ import Testing
     let outside = 2 * bytes / 8 * 255 / 256 / 40e9
     let outcome = try outcome()
     #expect(outcome.phases.count == 2)
-    let start = 35.5e-6 + 8 * 3.68e-6 + 510 * 3.7e-6
+    // 32 nodes share a leaf switch: eight of the 256 hops cross a spine.
+    let start = 35.5e-6 + 8 * 3.68e-6 + 510 * (2.8e-6 + 0.9e-6 * 8 / 256)
     #expect(abs(outcome.cost.seconds - (inside + outside + start)) < 1e-7)
   }
 
@@ -91,7 +98,7 @@ import Testing
       }
     }
     let end = (sharing.finish().last?.time ?? .start) - .start
-    let start = constants.nvlinkStart + constants.networkLatency
+    let start = constants.nvlinkStart + 2.8e-6
     #expect(abs(outcome.cost.seconds - start - end.seconds.value) < 1e-6 * outcome.cost.seconds)
   }
 
@@ -181,5 +188,27 @@ import Testing
     let uneven = try outcome(operation, by: algorithm, over: Array(0..<29))
     #expect(uneven.cost.seconds > 0.8 * even.cost.seconds)
     #expect(uneven.cost.seconds < 2 * even.cost.seconds)
+  }
+
+  /// Ports that carry less than the adapters below them, and a link that a whole node shares, hold flows
+  /// up by what is missing.
+  @Test func thinPortsAndSharedLinksHoldFlowsUp() throws {
+    let ranks = Array(0..<64 * 8)
+    let healthy = try outcome(.allToAll, by: nil, over: ranks)
+    let port = "network.port={bandwidth: 25 GB/s, reached: 25 GB/s}"
+    let thin = try outcome(.allToAll, "h800-2048", [port], by: nil, over: ranks)
+    // Half of what a leaf sends goes to the other leaf, at 20 of 25 GB/s a port.
+    let bytes = Double(1 << 30) * 0.5 * 32 / 32
+    #expect(thin.cost.limitedBy == .uplinks)
+    #expect(abs(thin.phases[0] - 35.5e-6 - bytes / 20e9) < 1e-5)
+    #expect(thin.cost.seconds < 2 * healthy.cost.seconds)
+    let reached = "network.port={bandwidth: 50 GB/s, reached: 10 GB/s}"
+    let slow = try outcome(.allToAll, "h800-2048", [reached], by: nil, over: ranks)
+    #expect(abs(slow.phases[0] - 35.5e-6 - bytes / 10e9) < 1e-5)
+    let node = Array(0..<8)
+    let shared = try outcome(
+      .allReduce, "h800-2048", ["node.link.shared-bandwidth=160 GB/s"], by: .ring, over: node)
+    let own = try outcome(.allReduce, by: .ring, over: node)
+    #expect(shared.cost.seconds > 7 * own.cost.seconds)
   }
 }

@@ -52,6 +52,21 @@ import Testing
     #expect(more <= base && network <= alone && nvlink <= alone && alone < base)
   }
 
+  /// What a link reached is the most that an exchange gets of it; its share counts below.
+  @Test func whatALinkReachedIsTheCeiling() throws {
+    let (wide, inside) = (shape(ranks: 64), shape(ranks: 8))
+    let rows = (wide.networkRows * 7_392, inside.nvlinkRows * 7_392)
+    for (override, bytes, shape, latency) in [
+      ("node.adapters.reached=22 GB/s", rows.0 / 22e9, wide, 7.03e-6),
+      ("node.link.reached=100 GB/s", rows.1 / 100e9, inside, 3.33e-6),
+    ] {
+      let seconds = try cost(override).parts(shape).payload.seconds
+      #expect(abs(seconds - latency - bytes) < 1e-9, "\(override)")
+    }
+    let base = try cost().parts(inside).payload.seconds
+    #expect(try cost("node.link.reached=155 GB/s").parts(inside).payload.seconds == base)
+  }
+
   @Test func theMostLoadedRankEndsTheExchange() throws {
     let even = try cost().parts(shape(ranks: 64)).payload.seconds
     let uneven = try cost().parts(shape(ranks: 64, load: 1.25)).payload.seconds
@@ -82,6 +97,43 @@ import Testing
       let whole = cost.allReduce(bytes: 1e9, group: group).seconds
       #expect(whole <= halves * 1.0001 && whole > 0.8 * halves, "\(ranks) ranks")
     }
+  }
+
+  /// What a link reached is the most that a collective or a message gets of it.
+  @Test func whatALinkReachedIsTheCeiling() throws {
+    func cost(_ override: String) throws -> CollectiveCost {
+      CollectiveCost(try CollectiveConstants(Cluster.shipped("h800-2048", overrides: [override])))
+    }
+    let bytes = 1e9
+    let node = CollectiveGroup(ranks: 8, ranksPerNode: 8)
+    let start = 35.5e-6 + 8 * 3.68e-6
+    let slow = try cost("node.link.reached=70 GB/s").allReduce(bytes: bytes, group: node).seconds
+    #expect(abs(slow - start - 1.75 * bytes / 70e9) < 1e-9)
+    let adapters = try cost("node.adapters.reached=20 GB/s")
+    let message = adapters.send(bytes: bytes, insideNode: false).seconds
+    #expect(abs(message - 3.7e-6 - bytes / 20e9) < 1e-9)
+    let base = try self.cost.get().allReduce(bytes: bytes, group: node).seconds
+    let below = try cost("node.link.reached=150 GB/s").allReduce(bytes: bytes, group: node)
+    #expect(below.seconds == base)
+  }
+
+  /// The link's latency counts in a collective for every rank, and in a message once.
+  @Test func theLatencyOfTheLinkCounts() throws {
+    func cost(_ overrides: String...) throws -> CollectiveCost {
+      CollectiveCost(try CollectiveConstants(Cluster.shipped("h800-2048", overrides: overrides)))
+    }
+    let node = CollectiveGroup(ranks: 8, ranksPerNode: 8)
+    let base = try cost().allReduce(bytes: 1e9, group: node).seconds
+    let slow = try cost("node.link.latency=6.66 us").allReduce(bytes: 1e9, group: node).seconds
+    #expect(abs(slow - base - 8 * 3.68e-6) < 1e-12)
+    let here = try cost("node.link.latency=6.66 us", "node.collectives.measured-at=6.66 us")
+    #expect(here.allReduce(bytes: 1e9, group: node).seconds == base)
+    let floor = try cost("node.link.latency=6.66 us").allReduce(bytes: 8, group: node).seconds
+    #expect(abs(floor - (9.5e-6 + 8 * 2 * 10.2e-6)) < 1e-12)
+    #expect(try cost().send(bytes: 0, insideNode: true).seconds == 3.33e-6)
+    #expect(try cost("node.link.latency=9 us").send(bytes: 0, insideNode: true).seconds == 9e-6)
+    let all = try cost("node.link.latency=9 us").allToAll(bytes: 0, group: node).seconds
+    #expect(abs(all - 44.5e-6) < 1e-12)
   }
 
   @Test func smallMessagesAreLimitedByLatencyLargeOnesByTheirLink() throws {

@@ -36,7 +36,8 @@ struct CollectiveOptions: ParsableArguments {
       CostReport(
         "\(name) of \(size) over \(grouped(ranks)) ranks", on: models.cluster.name,
         outcome.cost, bytes: Double(size.bytes),
-        details: details(outcome, operation, bus: bus, models)))
+        details: details(outcome, operation, bus: bus, models),
+        assumptions: models.assumptions(of: "node.collectives")))
   }
 
   private func details(

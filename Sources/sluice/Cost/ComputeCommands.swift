@@ -64,8 +64,9 @@ struct ProductOptions: ParsableArguments {
         .init("waves", "\(grouped(tile.waves)) over \(count) SMs at the \(clock.rawValue) clock"),
         .init("library", library.rawValue),
       ],
-      assumptions: self.library == nil && models.device.libraries(for: precision).count > 1
+      assumptions: (self.library == nil && models.device.libraries(for: precision).count > 1
         ? ["products by \(library.rawValue), the newest library of the cluster's file"] : [])
+        + models.assumptions(of: "device"))
   }
 
   /// The library that the command names, or the newest for the format.
@@ -198,7 +199,8 @@ struct AttentionCommand: ParsableCommand {
         "attention \(kind), \(batch) x \(heads) heads of \(headSize)/\(valueSize), "
           + "\(grouped(sequence)) tokens\(full ? "" : ", causal")",
         on: models.cluster.name, cost, flops: shape.flops * products,
-        details: [.init("multiprocessors", "\(count) at the \(clock.rawValue) clock")]))
+        details: [.init("multiprocessors", "\(count) at the \(clock.rawValue) clock")],
+        assumptions: models.assumptions(of: "device")))
   }
 }
 

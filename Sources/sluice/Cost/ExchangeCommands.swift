@@ -58,7 +58,7 @@ struct ExchangeOptions: ParsableArguments {
       direction, tokens: tokens, rowBytes: Double(rowBytes), reach: reach, ranks: ranks,
       ranksPerNode: perNode, load: load)
     let count = try checked("sms", sms, in: 1...models.device.multiprocessors)
-    let parts = models.exchange.parts(
+    let parts = models.exchange(over: ranks).parts(
       shape, multiprocessors: count, besideComputation: besideComputation)
     try options.show(
       CostReport(
@@ -76,7 +76,7 @@ struct ExchangeOptions: ParsableArguments {
             "\(rowBytes) B, reaches \(fixed(reach.nodes, decimals: 2)) nodes (own "
               + "\(fixed(reach.ownNodes, decimals: 2))) and \(fixed(reach.ranks, decimals: 2)) ranks"
           ),
-        ]))
+        ], assumptions: models.assumptions(of: "node.exchange")))
   }
 
   /// The nodes that the group fills, once everything is known to fit together.

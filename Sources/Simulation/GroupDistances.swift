@@ -1,0 +1,38 @@
+import Clusters
+import Costs
+import Plans
+import Programs
+import Schedules
+
+/// How far apart the nodes are on which the groups of a plan lie, read at the groups of rank 0.
+struct GroupDistances: Sendable {
+  /// Seconds of a hop between the nodes of a group on average; none for groups inside one node.
+  private(set) var hops: [TransferKind.Group: Double] = [:]
+  /// Seconds to the farthest node of an expert group; nil inside one node.
+  private(set) var farthestExpert: Double?
+
+  /// Distances of a plan that fits the cluster; none where it does not, which only questions about single
+  /// kernels may ask.
+  init(_ plan: Plan, on cluster: Cluster) {
+    guard plan.worldSize <= cluster.rankCount, plan.dataParallel % plan.expertParallel == 0,
+      plan.tensorParallel % plan.expertTensorParallel == 0
+    else { return }
+    let mesh = plan.mesh
+    let positions = plan.pipelineParallel
+    let placement: Placement =
+      plan.isBidirectional
+      ? .bidirectional(ranks: positions) : .fixed(Array(0..<positions))
+    let gradient = mesh.gradientGroup(ofStages: [0], placement: placement, rank: 0)
+    let groups: [TransferKind.Group: [Int]] = [
+      .tensor: Array(0..<plan.tensorParallel),
+      .expertTensor: Array(0..<plan.expertTensorParallel),
+      .context: mesh.group(.context, of: 0), .gradient: gradient, .sharedEmbedding: gradient,
+      .sharedHead: gradient,
+      .expertGradient: mesh.expertGradientGroup(ofStage: 0, placement: placement, rank: 0),
+      .world: Array(0..<plan.worldSize),
+    ]
+    hops = groups.compactMapValues { cluster.latencyOfHops(among: $0) }
+    let expert = plan.expertParallel * plan.tensorParallel * plan.contextParallel
+    farthestExpert = cluster.latencyToFarthest(of: 0..<expert)
+  }
+}
