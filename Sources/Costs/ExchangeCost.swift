@@ -18,6 +18,8 @@ public struct ExchangeConstants: Hashable, Sendable {
   /// Seconds of one hop between nodes, and inside one.
   public var networkLatency: Double
   public var nvlinkLatency: Double
+  /// Multiprocessors that the exchange takes where a plan does not say.
+  public var multiprocessors: Int
 
   /// Bytes per second of a rank's way to other nodes, and inside its own.
   var networkRate: Double { min(networkReached, networkBandwidth * networkShare) }
@@ -85,6 +87,9 @@ public struct ExchangeCost: Sendable {
     self.constants = constants
   }
 
+  /// Multiprocessors that it takes where nobody says.
+  public var multiprocessors: Int { constants.multiprocessors }
+
   /// The three parts of an exchange, in order.
   public struct Parts: Hashable, Sendable {
     /// Counting rows per destination; only a dispatch with unknown counts does it.
@@ -101,10 +106,12 @@ public struct ExchangeCost: Sendable {
     }
   }
 
-  /// The parts of an exchange that runs on some multiprocessors, alone or beside computation.
+  /// The parts of an exchange that runs on some multiprocessors, alone or beside computation; nil for as
+  /// many as it takes by itself.
   public func parts(
-    _ shape: ExchangeShape, multiprocessors: Int = 20, besideComputation: Bool = false
+    _ shape: ExchangeShape, multiprocessors: Int? = nil, besideComputation: Bool = false
   ) -> Parts {
+    let multiprocessors = multiprocessors ?? constants.multiprocessors
     precondition(multiprocessors > 0, "An exchange needs a multiprocessor.")
     let counts = shape.direction == .dispatch && !shape.countsAreKnown
     let crosses = shape.ranks > shape.ranksPerNode

@@ -57,12 +57,22 @@ extension ExpertRouting {
   /// Mean reach over an expert-parallel group whose ranks hold equal numbers of experts.
   ///
   /// Without groups the mean is exact; with groups it is that of 1,024 tokens with random scores
-  /// from a fixed seed (standard error about 0.2 %); it takes milliseconds, so keep the result.
-  public func reach(ranks: Int, ranksPerNode: Int) -> ExpertReach {
+  /// from a fixed seed (standard error about 0.2 %), and so it is with a limit on nodes that binds; it
+  /// takes milliseconds, so keep the result.
+  ///
+  /// - Parameter nodesPerToken: the most nodes that a token's experts may lie on, beside what the groups
+  ///   leave; it must leave enough experts (`fewestExperts`). Nodes are chosen by the sum of their best
+  ///   scores, as many as each has to give: DeepSeek-V3 report, arXiv 2412.19437 section 2.1.2.
+  public func reach(ranks: Int, ranksPerNode: Int, nodesPerToken: Int? = nil) -> ExpertReach {
     precondition(ranks > 0 && experts % ranks == 0, "Ranks must divide the experts.")
     let perNode = min(ranks, ranksPerNode)
     precondition(ranks % perNode == 0, "Ranks must fill their nodes.")
     let nodes = ranks / perNode
+    if let limit = nodesPerToken, limit < mostNodes(of: nodes) {
+      precondition(
+        fewestExperts(on: limit, of: nodes) >= expertsPerToken, "Too few experts are left.")
+      return sampled(ranks: ranks, nodes: nodes, limit: limit)
+    }
     if groupsPerToken == groups {
       let reached = Double(nodes) * hit(experts / nodes)
       return ExpertReach(
@@ -70,6 +80,18 @@ extension ExpertRouting {
         ranks: Double(ranks) * hit(experts / ranks))
     }
     return sampled(ranks: ranks, nodes: nodes)
+  }
+
+  /// The most nodes that the experts of a token can lie on, by its groups and its choices alone.
+  public func mostNodes(of nodes: Int) -> Int {
+    // A group lies on one node, or spans several.
+    let perGroup = max(1, (nodes + groups - 1) / groups)
+    return min(nodes, expertsPerToken, groupsPerToken * perGroup)
+  }
+
+  /// The experts that a token finds at least on so many of the nodes that its groups leave it.
+  public func fewestExperts(on limit: Int, of nodes: Int) -> Int {
+    limit * (groupsPerToken == groups ? experts / nodes : min(experts / nodes, experts / groups))
   }
 
   /// Probability that a set of experts of this size holds one of the chosen.
@@ -81,9 +103,9 @@ extension ExpertRouting {
     return 1 - miss
   }
 
-  private func sampled(ranks: Int, nodes: Int) -> ExpertReach {
+  private func sampled(ranks: Int, nodes: Int, limit: Int? = nil) -> ExpertReach {
     let tokens = 1_024
-    var sampler = Sampler(self)
+    var sampler = Sampler(self, nodes: limit.map { (count: nodes, limit: $0) })
     var nodeHits = 0
     var rankHits = 0
     for _ in 0..<tokens {
@@ -104,11 +126,14 @@ private struct Sampler {
   private var scores: [UInt64]
   private var groupScores: [UInt64]
   private var groupIsTaken: [Bool]
+  private let nodes: (count: Int, limit: Int)?
   /// The best experts so far, best first.
   private var best: [Int] = []
 
-  init(_ routing: ExpertRouting) {
+  /// - Parameter nodes: how many there are, and the most that a token may use; nil for all.
+  init(_ routing: ExpertRouting, nodes: (count: Int, limit: Int)?) {
     self.routing = routing
+    self.nodes = nodes
     scores = Array(repeating: 0, count: routing.experts)
     groupScores = Array(repeating: 0, count: routing.groups)
     groupIsTaken = Array(repeating: false, count: routing.groups)
@@ -123,14 +148,24 @@ private struct Sampler {
       groupIsTaken[group] = false
     }
     best.removeAll(keepingCapacity: true)
-    for _ in 0..<routing.groupsPerToken {
-      let group = bestFreeGroup()
-      groupIsTaken[group] = true
-      for expert in group * size..<(group + 1) * size {
-        keep(expert, atMost: routing.expertsPerToken)
-      }
+    for _ in 0..<routing.groupsPerToken { groupIsTaken[bestFreeGroup()] = true }
+    let allowed = nodes.map { isOnBestNode(count: $0.count, limit: $0.limit, groupSize: size) }
+    for expert in scores.indices where groupIsTaken[expert / size] && allowed?[expert] != false {
+      keep(expert, atMost: routing.expertsPerToken)
     }
     best.sort()
+  }
+
+  /// Which experts lie on the best nodes, by the sum of as many scores as a node has to give.
+  private func isOnBestNode(count: Int, limit: Int, groupSize: Int) -> [Bool] {
+    let perNode = scores.count / count
+    let wanted = max(1, routing.expertsPerToken / limit)
+    let sums = (0..<count).map { node in
+      (node * perNode..<(node + 1) * perNode).filter { groupIsTaken[$0 / groupSize] }
+        .map { scores[$0] }.sorted(by: >).prefix(wanted).reduce(0, +)
+    }
+    let chosen = sums.indices.sorted { (sums[$1], $0) < (sums[$0], $1) }.prefix(limit)
+    return scores.indices.map { chosen.contains($0 / perNode) }
   }
 
   /// The sum of a group's best scores, of which there are one or two in published routers.

@@ -77,6 +77,9 @@ extension ExchangeConstants {
     multiprocessorRate = try read("multiprocessor-rate", .rate)
     rowHandling = try read("row-handling", .time)
     layoutPerToken = try read("layout-per-token", .time)
+    // Files that were written before the key existed mean DeepEP, whose normal kernels take 20.
+    let count = try table.optional("multiprocessors", .sourced(.integer(in: 1...4096)))
+    multiprocessors = count?.value ?? 20
     try table.finish()
   }
 }

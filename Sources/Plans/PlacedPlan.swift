@@ -62,6 +62,7 @@ extension Plan {
     try checkMultiprocessors(of: multiprocessors)
     let layout = try stageLayout(of: architecture)
     let schedule = try pipelineSchedule()
+    try checkOverlap(schedule)
     try checkLanes()
     return PlacedPlan(
       plan: self, architecture: architecture, layout: layout, schedule: schedule, mesh: mesh)

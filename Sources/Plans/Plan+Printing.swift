@@ -37,10 +37,12 @@ extension Plan {
     add("fused-loss", fusedLoss)
     add("dropout", dropout)
     lines += layoutLines + memoryLines + expertLines
-    add("communication-sms", communicationSMs)
+    if let communicationSMs { add("communication-sms", communicationSMs) }
     if let computationSMs { add("computation-sms", computationSMs) }
-    lines.append("overlap:")
-    lines += OverlapKeys().kinds.map { "  \($0.key.name): \(overlap[keyPath: $0.path])" }
+    let said = OverlapKeys().kinds.compactMap { kind in
+      overlap[keyPath: kind.path].map { "  \(kind.key.name): \($0)" }
+    }
+    if !said.isEmpty { lines += ["overlap:"] + said }
     return lines.joined(separator: "\n") + "\n"
   }
 

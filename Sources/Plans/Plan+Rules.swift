@@ -102,17 +102,20 @@ extension Plan {
 
   /// The multiprocessors that kernels get are there.
   func checkMultiprocessors(of device: Int?) throws(PlanError) {
-    if communicationSMs < 0 {
+    if let communicationSMs, communicationSMs < 0 {
       throw .multiprocessors(
         key: "communication-sms", value: communicationSMs, rule: "must not be negative")
+    }
+    if communicationSMs == 0, expertParallel > 1 {
+      throw .multiprocessors(
+        key: "communication-sms", value: 0, rule: "leaves none for the exchange of tokens")
     }
     if let computationSMs, computationSMs < 1 {
       throw .multiprocessors(
         key: "computation-sms", value: computationSMs, rule: "must be at least 1")
     }
     guard let device else { return }
-    let left = device - communicationSMs
-    guard left > 0 else {
+    if let communicationSMs, communicationSMs >= device {
       throw .multiprocessors(
         key: "communication-sms", value: communicationSMs,
         rule: "leaves none of the device's \(device) for computation")

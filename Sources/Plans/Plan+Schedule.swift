@@ -13,12 +13,14 @@ extension Plan {
     return known.defaultStagesPerRank
   }
 
-  /// When the sends of a pipeline rank start: as the plan says, else batched under DualPipe and DualPipeV,
+  /// When the sends of a pipeline rank start: as the plan says, be it by the overlap that it wants, else
+  /// batched under DualPipe and DualPipeV,
   /// whose open code waits for whole groups of messages, and eager under all others.
   ///
   /// Elsewhere neighbours come to a message at different times, and a batched send would wait for that.
   public var sends: SendMode {
     if let sendMode { return sendMode }
+    if let isOverlapped = overlap.pipelineSends { return isOverlapped ? .eager : .batched }
     return schedule == .named("dualpipe") || schedule == .named("dualpipev") ? .batched : .eager
   }
 

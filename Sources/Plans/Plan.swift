@@ -62,23 +62,6 @@ public struct Plan: Hashable, Sendable {
     case counts(file: String)
   }
 
-  /// Which kinds of communication run beside computation.
-  public struct Overlap: Hashable, Sendable {
-    /// Sends between pipeline ranks.
-    public var pipelineSends = true
-    /// Dispatch and combine.
-    public var expertExchange = true
-    /// Gradient reductions, beside the backward pass.
-    public var gradientReduction = true
-    /// Gathers of updated parameters, beside the forward pass.
-    public var parameterGather = true
-    /// Exchanges within a tensor-parallel group.
-    public var tensorExchange = false
-
-    /// Everything but tensor-parallel exchanges overlapped.
-    public init() {}
-  }
-
   /// What the plan is called in reports.
   public var name = "plan"
   /// Where the plan was published.
@@ -126,10 +109,12 @@ public struct Plan: Hashable, Sendable {
   public var recomputation = Recomputation.none
   /// How units are spread over stages.
   public var layout = Layout.even
-  /// The most nodes that the experts of one token may lie on; nil if routing is not limited.
+  /// The most nodes that the experts of one token may lie on, where the model's router leaves more; nil for
+  /// no limit but the router's.
   public var nodesPerToken: Int?
-  /// Multiprocessors that expert exchanges take while they run.
-  public var communicationSMs = 0
+  /// Multiprocessors that expert exchanges take while they run, and that computation leaves free in
+  /// overlapped pairs; nil for what the cluster's exchange takes, none where nothing is exchanged.
+  public var communicationSMs: Int?
   /// Multiprocessors that compute kernels use outside overlapped pairs; nil for all of them.
   public var computationSMs: Int?
   /// Which kinds of communication run beside computation.

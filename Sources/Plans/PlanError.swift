@@ -21,6 +21,8 @@ public enum PlanError: Error, Hashable, Sendable {
   case sequenceParallelAlone
   case expertTensorAlone
   case multiprocessors(key: String, value: Int, rule: String)
+  /// What the plan says of overlap and does not do.
+  case overlap(kind: Plan.Overlap.Kind, value: Bool, rule: String)
   /// What a plan may say and the simulator or the cluster's device cannot do.
   case cannotSimulate(key: String, value: String, rule: String)
 }
@@ -65,6 +67,7 @@ extension PlanError: CustomStringConvertible {
       "expert-tensor-parallel above 1 needs sequence-parallel: without it the ranks of a "
         + "tensor-parallel group have the same tokens, and nothing is to be gathered"
     case .multiprocessors(let key, let value, let rule): "\(key) \(value) \(rule)"
+    case .overlap(let kind, let value, let rule): "overlap.\(kind.rawValue) \(value): \(rule)"
     case .cannotSimulate(let key, let value, let rule): "\(key) \(value) \(rule)"
     }
   }

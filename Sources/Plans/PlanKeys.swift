@@ -135,7 +135,7 @@ struct PlanKeys: KeySet {
   // MARK: Kernels and communication
 
   let communicationSMs = Key(
-    "communication-sms", .integer(in: 0...4096), default: 0,
+    "communication-sms", .integer(in: 0...4096), otherwise: "the cluster's for its exchange",
     "Multiprocessors that expert exchanges take while they run.")
   let computationSMs = Key(
     "computation-sms", .integer(in: 1...4096), otherwise: "all of the device's",
@@ -157,7 +157,7 @@ struct PlanKeys: KeySet {
     "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self), otherwise: "the fastest",
     "How reductions and gathers over data ranks are carried out.")
   let overlap = TableKey(
-    "overlap", OverlapKeys(), otherwise: "every default below",
+    "overlap", OverlapKeys(), otherwise: "as below",
     "Which communication runs beside computation.")
 
   // MARK: Experts
@@ -196,12 +196,12 @@ struct ExpertLoadKeys: KeySet {
   let seed = Key("seed", .integer(), otherwise: "0", "From where the deviation's chance comes.")
 }
 
-/// A key that is read into a property of what it belongs to.
+/// A key that is read into a property of what it belongs to, which is nil where the key is left out.
 struct PropertyKey<Root, Value>: Described {
   let key: Key<Value>
-  let path: WritableKeyPath<Root, Value>
+  let path: WritableKeyPath<Root, Value?>
 
-  init(_ key: Key<Value>, _ path: WritableKeyPath<Root, Value>) {
+  init(_ key: Key<Value>, _ path: WritableKeyPath<Root, Value?>) {
     (self.key, self.path) = (key, path)
   }
 
@@ -210,25 +210,34 @@ struct PropertyKey<Root, Value>: Described {
 
 /// The keys of `overlap`.
 struct OverlapKeys: KeySet {
-  let kinds: [PropertyKey<Plan.Overlap, Bool>] = [
+  let kinds: [PropertyKey<Plan.Overlap, Bool>] = Plan.Overlap.Kind.allCases.map { kind in
     .init(
-      Key("pipeline-sends", .boolean, default: true, "Sends between pipeline ranks."),
-      \.pipelineSends),
-    .init(
-      Key("expert-exchange", .boolean, default: true, "Dispatch and combine."), \.expertExchange),
-    .init(
-      Key(
-        "gradient-reduction", .boolean, default: true,
-        "Gradient reductions, beside the backward pass."), \.gradientReduction),
-    .init(
-      Key(
-        "parameter-gather", .boolean, default: true,
-        "Gathers of updated parameters, beside the forward pass."), \.parameterGather),
-    .init(
-      Key(
-        "tensor-exchange", .boolean, default: false,
-        "Exchanges within a tensor-parallel group."), \.tensorExchange),
-  ]
+      Key(kind.rawValue, .boolean, otherwise: kind.otherwise, kind.meaning), kind.path)
+  }
+}
+
+extension Plan.Overlap.Kind {
+  /// What runs beside computation, in words.
+  fileprivate var meaning: String {
+    switch self {
+    case .pipelineSends: "Sends between pipeline ranks."
+    case .expertExchange: "Dispatch and combine, in overlapped pairs."
+    case .gradientReduction: "Gradient reductions, beside the backward pass."
+    case .parameterGather: "Gathers of parameters, ahead of the unit that is computed."
+    case .tensorExchange: "Exchanges of gradients within a tensor-parallel group."
+    }
+  }
+
+  /// What holds where it is left out; what differs from what the plan does is refused.
+  fileprivate var otherwise: String {
+    switch self {
+    case .pipelineSends: "true where send-mode is eager"
+    case .expertExchange: "true with dualpipe and dualpipev"
+    case .gradientReduction: "what schedule and zero-stage do"
+    case .parameterGather: "true with zero-stage 3"
+    case .tensorExchange: "false"
+    }
+  }
 }
 
 extension Plan {

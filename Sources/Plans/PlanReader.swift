@@ -104,7 +104,7 @@ struct PlanReader {
   }
 
   private mutating func readCommunication() throws(ConfigurationError) {
-    plan.communicationSMs = try table.value(keys.communicationSMs)
+    plan.communicationSMs = try table.optional(keys.communicationSMs)
     plan.computationSMs = try table.optional(keys.computationSMs)
     plan.fusedAttention = try table.value(keys.fusedAttention)
     plan.fusedHead = try table.optional(keys.fusedHead)
@@ -116,7 +116,9 @@ struct PlanReader {
     plan.dropout = try table.value(keys.dropout)
     plan.collectiveAlgorithm = try table.optional(keys.collectiveAlgorithm)
     guard let kinds = try table.optionalTable(keys.overlap) else { return }
-    for kind in keys.overlap.kinds { plan.overlap[keyPath: kind.path] = try kinds.value(kind.key) }
+    for kind in keys.overlap.kinds {
+      plan.overlap[keyPath: kind.path] = try kinds.optional(kind.key)
+    }
   }
 
   private mutating func readExperts() throws(ConfigurationError) {

@@ -11,7 +11,7 @@ extension Emission {
       unitInUse = unit
       gather(unit)
       // Its gather runs beside the computation of this unit, whose own was started likewise.
-      if let next = neighbour(of: unit) { gather(next) }
+      if lowering.setting.overlapsGather, let next = neighbour(of: unit) { gather(next) }
     }
     guard let made = gathered[id.index] else {
       preconditionFailure("A gathered unit has all of its parameters.")
@@ -88,7 +88,11 @@ extension Emission {
           rows: .fixed(members.reduce(0) { $0 + lowering.parameters[$1].elements }),
           phase: .optimizer, pass: .backwardWeight, layer: current.layer))
       deferred.append(.start(transfers.count - 1))
-      lastReduction = transfers.count - 1
+      if lowering.setting.overlapsReduction {
+        lastReduction = transfers.count - 1
+      } else {
+        deferred.append(.wait(transfers.count - 1))
+      }
     }
     wholeGradients = [:]
   }

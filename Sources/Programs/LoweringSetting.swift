@@ -53,6 +53,10 @@ public struct LoweringSetting: Hashable, Sendable {
   /// The gradient's exchange within a tensor-parallel group runs beside the weight products that follow;
   /// else they wait for it.
   public var overlapsTensorExchange: Bool
+  /// From ZeRO stage 2 on a layer's gradients are reduced beside the backward of the layers before it.
+  public var overlapsReduction = true
+  /// With ZeRO stage 3 a unit's parameters are gathered beside the computation of the one before it.
+  public var overlapsGather = true
   /// 0: every copy keeps the whole optimizer state; 1: each copy keeps a shard; 2: gradients are sharded
   /// too; 3: and parameters.
   public var zeroStage: Int
@@ -113,10 +117,12 @@ extension LoweringSetting {
       recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
       fusedHead: plan.fusedHead ?? (plan.precision.linearOperands == .float32),
       fusedLoss: plan.fusedLoss, dropout: plan.dropout,
-      overlapsTensorExchange: plan.overlap.tensorExchange, zeroStage: plan.zeroStage.rawValue,
+      overlapsTensorExchange: plan.overlaps(.tensorExchange), zeroStage: plan.zeroStage.rawValue,
       gradientCopies: replicas,
       expertCopies: replicas * plan.tensorParallel
         / (plan.expertParallel * plan.expertTensorParallel))
+    overlapsReduction = plan.overlaps(.gradientReduction)
+    overlapsGather = plan.overlaps(.parameterGather)
     lanes = GradientLanes(plan).count
   }
 

@@ -59,8 +59,12 @@ extension RankProgram {
   /// A receive is waited for in front of the action that reads it; a send in front of the next send to
   /// the same peer in the same direction, and at the end. Between two commits all start together and the
   /// rank goes on when all are complete.
-  public init(schedule: Schedule, rank: Int) {
-    var builder = RankProgramBuilder(schedule: schedule, rank: rank)
+  ///
+  /// - Parameter overlapsReductions: whether a stage's gradients are reduced as soon as they are complete,
+  ///   not behind the rank's last action.
+  public init(schedule: Schedule, rank: Int, overlapsReductions: Bool = true) {
+    var builder = RankProgramBuilder(
+      schedule: schedule, rank: rank, overlapsReductions: overlapsReductions)
     for cell in schedule.ranks[rank] { builder.add(cell) }
     builder.finish()
     pipelineRank = rank
@@ -74,6 +78,7 @@ private struct RankProgramBuilder {
   let schedule: Schedule
   let rank: Int
   let usesCommits: Bool
+  let overlapsReductions: Bool
   var items: [Item] = []
   var transfers: [PipelineTransfer] = []
   /// Started and not yet waited for.
@@ -83,10 +88,13 @@ private struct RankProgramBuilder {
   /// Stages by the index of the last cell that adds to their gradients.
   private var lastWeightCell: [Int: Int] = [:]
   private var cellIndex = 0
+  /// Stages whose gradients are complete, to be reduced at the end.
+  private var complete: [Int] = []
 
-  init(schedule: Schedule, rank: Int) {
+  init(schedule: Schedule, rank: Int, overlapsReductions: Bool) {
     self.schedule = schedule
     self.rank = rank
+    self.overlapsReductions = overlapsReductions
     usesCommits = schedule.ranks[rank].contains(.commit)
     for (index, cell) in schedule.ranks[rank].enumerated() {
       switch cell {
@@ -122,13 +130,18 @@ private struct RankProgramBuilder {
       group = []
     }
     for stage in lastWeightCell.keys.sorted() where lastWeightCell[stage] == cellIndex {
-      items.append(.reduce(stage: stage))
+      if overlapsReductions {
+        items.append(.reduce(stage: stage))
+      } else {
+        complete.append(stage)
+      }
     }
     cellIndex += 1
   }
 
   mutating func finish() {
     items += sends.map { .wait($0.transfer) }
+    items += complete.map { .reduce(stage: $0) }
     let stages = schedule.placement.stages(ofRank: rank)
     items += stages.map { .norm(stage: $0) }
     items.append(.agree)

@@ -27,6 +27,7 @@ enum Assumptions {
       list.append("FP8 products by \(library.rawValue), the newest library of the cluster's file")
     }
     list += ofConstants(of: step.cluster, step.pricing.device, sections: ["device", "node"])
+    list += step.assumptions
     let unpublished = step.cluster.facts.filter { fact in
       if case .assumption = fact.origin { true } else { false }
     }

@@ -146,13 +146,15 @@ public struct PlanComparison: Sendable {
       }
     },
     Setting(name: "nodes-per-token") { plan in plan.nodesPerToken.map { "\($0)" } ?? "any" },
-    Setting(name: "communication-sms") { "\($0.communicationSMs)" },
+    Setting(name: "communication-sms") { plan in
+      plan.communicationSMs.map { "\($0)" } ?? "none"
+    },
     Setting(name: "computation-sms") { plan in plan.computationSMs.map { "\($0)" } ?? "all" },
-    Setting(name: "overlap: pipeline sends") { "\($0.overlap.pipelineSends)" },
-    Setting(name: "overlap: expert exchange") { "\($0.overlap.expertExchange)" },
-    Setting(name: "overlap: gradient reduction") { "\($0.overlap.gradientReduction)" },
-    Setting(name: "overlap: parameter gather") { "\($0.overlap.parameterGather)" },
-    Setting(name: "overlap: tensor exchange") { "\($0.overlap.tensorExchange)" },
+    Setting(name: "overlap: pipeline sends") { "\($0.overlaps(.pipelineSends))" },
+    Setting(name: "overlap: expert exchange") { "\($0.overlaps(.expertExchange))" },
+    Setting(name: "overlap: gradient reduction") { "\($0.overlaps(.gradientReduction))" },
+    Setting(name: "overlap: parameter gather") { "\($0.overlaps(.parameterGather))" },
+    Setting(name: "overlap: tensor exchange") { "\($0.overlaps(.tensorExchange))" },
     Setting(name: "expert-load") { plan in
       switch plan.expertLoad {
       case .balanced: "balanced"

@@ -17,6 +17,8 @@ public struct ClusterPricing: Pricing {
   private let kernels: KernelPricing
   /// Nil where every rank holds all experts.
   private let exchange: ExchangeCost?
+  /// Multiprocessors of exchanges; 0 where there are none and the plan reserves none.
+  let communicationSMs: Int
   private let collectives: CollectiveCost
   private let distances: GroupDistances
   let reach: ExpertReach?
@@ -32,7 +34,6 @@ public struct ClusterPricing: Pricing {
     self.cluster = cluster
     self.plan = plan
     device = try DeviceModel(cluster.device)
-    kernels = KernelPricing(device, plan: plan)
     distances = GroupDistances(plan, on: cluster)
     if plan.expertParallel > 1 {
       var constants = try ExchangeConstants(cluster)
@@ -41,6 +42,8 @@ public struct ClusterPricing: Pricing {
     } else {
       exchange = nil
     }
+    communicationSMs = plan.communicationSMs ?? exchange?.multiprocessors ?? 0
+    kernels = KernelPricing(device, plan: plan, communicationSMs: communicationSMs)
     let constants = try CollectiveConstants(cluster)
     collectives = CollectiveCost(constants)
     sharedLinks = SharedLinks(cluster, plan, constants)
@@ -68,17 +71,10 @@ public struct ClusterPricing: Pricing {
   private static func reach(_ architecture: Architecture, _ plan: Plan, _ cluster: Cluster)
     -> ExpertReach?
   {
-    guard let mixture = architecture.feedForwards.compactMap(\.mixture).first,
-      plan.expertParallel > 1
-    else { return nil }
-    let routing = ExpertRouting(
-      experts: mixture.routedExperts, expertsPerToken: mixture.expertsPerToken,
-      groups: mixture.groups, groupsPerToken: mixture.groupsPerToken,
-      scoredPerGroup: mixture.groupScore == .sumOfTopTwo ? 2 : 1)
-    return routing.reach(
-      ranks: plan.expertParallel,
-      ranksPerNode: min(
-        plan.expertParallel, max(1, cluster.node.devices.value / plan.tensorParallel)))
+    guard let spread = ExpertSpread(architecture, plan, cluster) else { return nil }
+    return spread.routing.reach(
+      ranks: plan.expertParallel, ranksPerNode: spread.ranksPerNode,
+      nodesPerToken: plan.nodesPerToken)
   }
 
   /// The rows of one exchange where every rank receives the same; those of experts are the rows of all
@@ -120,7 +116,7 @@ public struct ClusterPricing: Pricing {
         direction, tokens: own, rowBytes: Double(transfer.bytesPerRow), reach: reach,
         ranks: plan.expertParallel, ranksPerNode: cluster.node.devices.value, load: load,
         countsAreKnown: countsAreKnown),
-      multiprocessors: max(1, plan.communicationSMs), besideComputation: isOverlapped)
+      multiprocessors: communicationSMs, besideComputation: isOverlapped)
     return ExchangePrice(
       preparation: parts.layout + parts.notify, payload: parts.payload.seconds,
       adapterShare: parts.adapterShare)

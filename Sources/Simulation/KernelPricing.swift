@@ -17,7 +17,8 @@ struct KernelPricing: Sendable {
   private let bytesPerUpdate: Double
   private let known = PriceMemory()
 
-  init(_ device: DeviceModel, plan: Plan) {
+  /// - Parameter communicationSMs: multiprocessors that computation leaves free in overlapped pairs.
+  init(_ device: DeviceModel, plan: Plan, communicationSMs: Int) {
     self.device = device
     streaming = StreamingCost(device)
     attention = AttentionCost(device)
@@ -27,7 +28,7 @@ struct KernelPricing: Sendable {
       products[precision] = MatmulCost(device, library: library)
     }
     self.products = products
-    pairMultiprocessors = max(1, device.multiprocessors - plan.communicationSMs)
+    pairMultiprocessors = max(1, device.multiprocessors - communicationSMs)
     loneMultiprocessors = plan.computationSMs ?? device.multiprocessors
     // The gradient in, master weights and two moments in and out, the working copy out.
     let recipe = plan.precision

@@ -8,8 +8,11 @@ import Schedules
 
 /// A plan of a model on a cluster, ready to be simulated.
 public struct PlannedStep: Sendable {
+  /// The plan with everything that it leaves to the cluster filled in.
   public let placed: PlacedPlan
   public let cluster: Cluster
+  /// What was decided because the plan does not say, one short phrase each.
+  public let assumptions: [String]
   public let input: StepInput
   public let pricing: ClusterPricing
 
@@ -17,10 +20,13 @@ public struct PlannedStep: Sendable {
   ///
   /// - Throws: `PlanError`, `ScheduleError` or `ConfigurationError`.
   public init(architecture: Architecture, cluster: Cluster, plan: Plan) throws {
+    var plan = plan
+    assumptions = try plan.fillIn(from: cluster, for: architecture)
     placed = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
       multiprocessors: cluster.device.multiprocessors.value)
     try Self.checkSimulated(plan, on: cluster)
+    try ExpertSpread(architecture, plan, cluster)?.check(plan)
     self.cluster = cluster
     pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
     try pricing.checkLibrary()

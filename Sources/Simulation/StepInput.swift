@@ -62,7 +62,9 @@ public struct StepInput: Sendable {
     self.stages = stages
     self.shapes = shapes
     ranks = schedule.ranks.indices.map { rank in
-      var program = RankProgram(schedule: schedule, rank: rank)
+      var program = RankProgram(
+        schedule: schedule, rank: rank,
+        overlapsReductions: plan.overlaps(.gradientReduction))
       program.insert(GradientLanes(plan), of: stages)
       return program
     }

@@ -83,6 +83,14 @@ extension RunFile {
       throw failure(
         "plan.zero-stage", "is \(plan.zeroStage.rawValue), and the CPU runtime takes 0 and 1 only")
     }
+    if let limit = plan.nodesPerToken,
+      let mixture = model.architecture.feedForwards.compactMap(\.mixture).first,
+      limit < (mixture.groups > 1 ? mixture.groupsPerToken : mixture.expertsPerToken)
+    {
+      throw failure(
+        "plan.nodes-per-token",
+        "is \(limit), and the CPU runtime routes by the model's own groups alone")
+    }
     var precision = plan.precision
     precision.name = PrecisionRecipe.float32.name
     precision.scaleBlock = PrecisionRecipe.float32.scaleBlock

@@ -64,7 +64,9 @@ final class RankAssignment {
     setting.purpose = purpose
     programs = layout.stages.map { StageProgram(units: $0, of: architecture, setting) }
     lanes = GradientLanes(plan)
-    var items = RankProgram(schedule: schedule, rank: place.pipeline)
+    var items = RankProgram(
+      schedule: schedule, rank: place.pipeline,
+      overlapsReductions: plan.overlaps(.gradientReduction))
     if purpose == .training { items.insert(lanes, of: programs) }
     self.items = items
     localStages = items.stages

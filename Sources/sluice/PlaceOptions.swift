@@ -26,11 +26,17 @@ struct PlaceOptions: ParsableArguments {
       valueName: "plan.key=value"))
   var overrides: [String] = []
 
+  /// The plan where none is given: it is for one model.
+  static let usualPlan = "deepseek-v3"
+
   /// The files that are read, which no output of the command may replace.
   var inputFiles: [String] { InputFiles.reached(from: [model, cluster] + overrides) }
 
   /// Reads the three files.
-  func scene(plan: String) throws(ConfigurationError) -> Scene {
+  ///
+  /// - Parameter plan: nil for the usual plan.
+  /// - Throws: `ConfigurationError`, also where the usual plan is not for the model.
+  func scene(plan: String?) throws(ConfigurationError) -> Scene {
     for text in overrides where !["plan.", "cluster.", "model."].contains(where: text.hasPrefix) {
       let noun = String(text.prefix { $0 != "." && $0 != "=" })
       throw ConfigurationError(
@@ -42,10 +48,30 @@ struct PlaceOptions: ParsableArguments {
       withoutPrefix(noun, overrides.filter { $0.hasPrefix("\(noun).") })
     }
     let cluster = try Cluster.named(self.cluster, overrides: own("cluster"))
+    let architecture = try Architecture.named(model, overrides: own("model"))
+    let name = if let plan { plan } else { try usualPlan(for: architecture) }
     return Scene(
-      architecture: try Architecture.named(model, overrides: own("model")), cluster: cluster,
+      architecture: architecture, cluster: cluster,
       plan: try Plan.named(
-        plan, overrides: own("plan"), world: .devices(cluster.rankCount)))
+        name, overrides: own("plan"), world: .devices(cluster.rankCount)))
+  }
+
+  /// The usual plan, if the model has the layers and experts that it is laid out for.
+  private func usualPlan(for architecture: Architecture) throws(ConfigurationError) -> String {
+    let known = try Architecture.named(Self.usualPlan)
+    func blocks(_ model: Architecture) -> [Int?] {
+      model.units.map { model.feedForward(of: $0)?.mixture?.routedExperts }
+    }
+    guard blocks(architecture) == blocks(known) else {
+      let own = Plan.shippedNames.filter { $0.hasPrefix(architecture.name) }
+      let choices =
+        own.isEmpty ? "sluice plan --list names what ships" : own.joined(separator: ", ")
+      throw ConfigurationError(
+        file: "plan",
+        rule: "none is given, and \(Self.usualPlan) is not for \(architecture.name): give the name "
+          + "of a plan (\(choices)) or a file")
+    }
+    return Self.usualPlan
   }
 }
 

@@ -17,9 +17,9 @@ struct PlanCommand: ParsableCommand {
       """)
 
   @Argument(
-    help: "A plan that ships (see --list), or a file.",
+    help: "A plan that ships (see --list), or a file; deepseek-v3 by default, for its model alone.",
     completion: .file(extensions: ["yaml", "yml"]))
-  var plan = "deepseek-v3"
+  var plan: String?
 
   @OptionGroup var place: PlaceOptions
 
@@ -39,6 +39,7 @@ struct PlanCommand: ParsableCommand {
     if keys { return try show(Plan.keyReference.text) }
     if list { return try show(Plan.shippedNames.joined(separator: "\n") + "\n") }
     if print {
+      let plan = plan ?? PlaceOptions.usualPlan
       guard let text = Plan.shippedText(named: plan) else {
         _ = try Plan.named(plan)
         throw CommandError("\(plan) is a file of yours; --print shows what ships")

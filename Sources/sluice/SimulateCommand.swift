@@ -23,9 +23,11 @@ struct SimulateCommand: ParsableCommand {
   @OptionGroup var place: PlaceOptions
 
   @Option(
-    help: "The plan: a name (see sluice plan --list) or a file.",
+    help: """
+      The plan: a name (see sluice plan --list) or a file; deepseek-v3 by default, for its model alone.
+      """,
     completion: .file(extensions: ["yaml", "yml"]))
-  var plan = "deepseek-v3"
+  var plan: String?
 
   @OptionGroup var money: MoneyOptions
 

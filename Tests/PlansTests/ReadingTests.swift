@@ -125,7 +125,7 @@ struct PlanReadingTests {
       "deepseek-v3",
       overrides: ["expert-parallel=32", "expert-load=balanced", "overlap.expert-exchange=false"])
     #expect(plan.expertParallel == 32 && plan.expertLoad == .balanced)
-    #expect(!plan.overlap.expertExchange && plan.overlap.pipelineSends)
+    #expect(plan.overlap.expertExchange == false && plan.overlap.pipelineSends == nil)
   }
 
   // MARK: - Omitted degrees

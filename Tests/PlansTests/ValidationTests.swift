@@ -112,6 +112,9 @@ struct ValidationTests {
       $0.computationSMs = 133
     },
     Case(testDescription: "negative SMs", words: "not be negative") { $0.communicationSMs = -1 },
+    Case(testDescription: "exchange on no SM", words: "none for the exchange") {
+      $0.communicationSMs = 0
+    },
   ]
 
   @Test func theBaseIsGood() throws {

@@ -32,8 +32,8 @@ struct ExchangeOptions: ParsableArguments {
   @Option(help: "Format on the wire, fp8 or bf16; by default fp8 out and bf16 back.")
   var precision: Wire?
 
-  @Option(help: "Multiprocessors that the exchange takes.")
-  var sms = 20
+  @Option(help: "Multiprocessors that the exchange takes; by default the cluster's.")
+  var sms: Int?
 
   @Option(help: "Rows of the most loaded rank over the mean.")
   var load = 1.0
@@ -57,8 +57,10 @@ struct ExchangeOptions: ParsableArguments {
     let shape = ExchangeShape(
       direction, tokens: tokens, rowBytes: Double(rowBytes), reach: reach, ranks: ranks,
       ranksPerNode: perNode, load: load)
-    let count = try checked("sms", sms, in: 1...models.device.multiprocessors)
-    let parts = models.exchange(over: ranks).parts(
+    let exchange = models.exchange(over: ranks)
+    let count = try checked(
+      "sms", sms ?? exchange.multiprocessors, in: 1...models.device.multiprocessors)
+    let parts = exchange.parts(
       shape, multiprocessors: count, besideComputation: besideComputation)
     try options.show(
       CostReport(
@@ -67,6 +69,7 @@ struct ExchangeOptions: ParsableArguments {
         on: models.cluster.name, parts.total, bytes: shape.countedBytes,
         movingSeconds: parts.payload.seconds,
         details: [
+          .init("SMs", "\(count)" + (sms == nil ? " (the cluster's)" : "")),
           .init("layout", parts.layout > 0 ? Seconds(parts.layout).description : "0"),
           .init("notification", Seconds(parts.notify).description),
           .init("payload", Seconds(parts.payload.seconds).description),

@@ -1,0 +1,41 @@
+import Clusters
+import Costs
+import Models
+import Plans
+
+/// How a model's router and a plan's spread of experts over nodes limit where a token goes.
+struct ExpertSpread {
+  let routing: ExpertRouting
+  /// Ranks of an expert group that lie in one node.
+  let ranksPerNode: Int
+  /// Nodes of an expert group.
+  let nodes: Int
+
+  /// Nil where every rank holds all experts.
+  init?(_ architecture: Architecture, _ plan: Plan, _ cluster: Cluster) {
+    guard let mixture = architecture.feedForwards.compactMap(\.mixture).first,
+      plan.expertParallel > 1
+    else { return nil }
+    routing = ExpertRouting(
+      experts: mixture.routedExperts, expertsPerToken: mixture.expertsPerToken,
+      groups: mixture.groups, groupsPerToken: mixture.groupsPerToken,
+      scoredPerGroup: mixture.groupScore == .sumOfTopTwo ? 2 : 1)
+    ranksPerNode = min(
+      plan.expertParallel, max(1, cluster.node.devices.value / plan.tensorParallel))
+    nodes = plan.expertParallel / ranksPerNode
+  }
+
+  /// The most nodes that a token goes to without the plan's limit.
+  var mostNodes: Int { routing.mostNodes(of: nodes) }
+
+  /// Refuses a limit on nodes that leaves a token too few experts.
+  func check(_ plan: Plan) throws(PlanError) {
+    guard let limit = plan.nodesPerToken, limit < mostNodes else { return }
+    let left = routing.fewestExperts(on: limit, of: nodes)
+    guard left >= routing.expertsPerToken else {
+      throw .cannotSimulate(
+        key: "nodes-per-token", value: "\(limit)",
+        rule: "leaves a token \(left) experts, and it chooses \(routing.expertsPerToken)")
+    }
+  }
+}
