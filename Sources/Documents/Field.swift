@@ -27,6 +27,9 @@ public struct Field: Hashable, Sendable {
   /// Whether the key has no value (`key:`, `null`, `~`).
   public var isNull: Bool { element.isNull }
 
+  /// Whether the value was given on the command line, not in the file.
+  public var isOverride: Bool { (origin ?? element.origin) == .override }
+
   /// Whether the value is a table.
   public var isTable: Bool { if case .table = element.content { true } else { false } }
 

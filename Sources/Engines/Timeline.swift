@@ -37,12 +37,15 @@ public struct Timeline: Hashable, Sendable {
 
 /// How long transfers of one kind took, and how much of it the compute stream saw.
 public struct Exposure: Hashable, Sendable {
-  /// From the start of each transfer on its stream to its end.
+  /// From the moment at which all that take part have come to a transfer to its end.
   public var total: Int64 = 0
-  /// The compute stream stood still while bytes moved.
+  /// The part of `total` in which the compute stream stood still.
   public var exposed: Int64 = 0
-  /// The compute stream stood still for a peer that had not come yet.
+  /// The compute stream stood still for a peer that had not come yet: before, and no part of `total`.
   public var waiting: Int64 = 0
+
+  /// The part of `total` beside which the compute stream went on.
+  public var hidden: Int64 { total - exposed }
 
   public init() {}
 

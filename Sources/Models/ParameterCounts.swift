@@ -59,14 +59,13 @@ extension Architecture {
 
   /// The parameters that take part in one token's forward pass, by part.
   ///
-  /// All of the model's, without prediction modules, except the experts that are not chosen. A
-  /// tied head counts as head too: its product is carried out.
+  /// All of the model's, without prediction modules, except the experts that are not chosen. A tied
+  /// head is the embedding and counts once, as it does among all parameters.
   public var activatedParameterCounts: ParameterCounts {
     var counts = parameterCounts
     counts.routedExperts = feedForwards.reduce(0) { sum, block in
       sum + (block.mixture.map { expertParameterCount($0) * $0.expertsPerToken } ?? 0)
     }
-    counts.head = vocabularySize * hiddenSize
     return counts
   }
 

@@ -44,7 +44,7 @@ struct PlanReader {
         throw table.error(
           "schedule and schedule-file exclude each other", at: keys.scheduleFile)
       }
-      plan.schedule = .file(absolute(path))
+      plan.schedule = .file(absolute(path, of: table.field(keys.scheduleFile.name)))
     } else {
       plan.schedule = .named(try table.value(keys.schedule).rawValue)
     }
@@ -129,15 +129,18 @@ struct PlanReader {
     let deviation = try load.optional(keys.deviation)
     let seed = try load.optional(keys.seed)
     switch (file, deviation) {
-    case (let file?, nil) where seed == nil: plan.expertLoad = .counts(file: absolute(file))
+    case (let file?, nil) where seed == nil:
+      plan.expertLoad = .counts(file: absolute(file, of: load.field(keys.counts.name)))
     case (nil, let deviation?):
       plan.expertLoad = .deviation(deviation, seed: UInt64(seed ?? 0))
     default: throw load.error("expected either `counts`, or `deviation` with its `seed`")
     }
   }
 
-  private func absolute(_ path: String) -> String {
-    guard let folder, !path.hasPrefix("/") else { return path }
+  /// The path of a file that a plan's file names: from its folder on, or, where the command line names
+  /// it, from the working directory.
+  private func absolute(_ path: String, of field: Field?) -> String {
+    guard let folder, !path.hasPrefix("/"), field?.isOverride != true else { return path }
     return URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder, isDirectory: true))
       .standardizedFileURL.path
   }

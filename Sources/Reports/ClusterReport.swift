@@ -37,10 +37,11 @@ public struct ClusterReport: Encodable, Sendable {
   /// What is slower than described, one sentence each.
   public var degradations: [String]
   public var path: PathReport?
+  public var inputs: Inputs
   let heading: String
 
   /// Describes a cluster, and the path between two of its ranks where one is given.
-  public init(_ cluster: Cluster, path: Path? = nil) {
+  public init(_ cluster: Cluster, path: Path? = nil, _ inputs: Inputs) {
     name = cluster.name
     summary = cluster.summary
     nodes = cluster.nodes.value
@@ -67,18 +68,20 @@ public struct ClusterReport: Encodable, Sendable {
     }
     degradations = cluster.degradations.map { "\($0)" }
     self.path = path.map { PathReport($0) }
+    self.inputs = inputs
   }
 
   private enum CodingKeys: String, CodingKey {
-    case name, summary, nodes, devices, entries, bill, degradations, path
+    case name, summary, nodes, devices, entries, bill, degradations, path, inputs
   }
 }
 
 extension ClusterReport {
   /// The report as a page of at most 100 columns; with a path, only the path.
   public var text: String {
-    if let path { return path.text }
-    var text = (summary.map { "\(name): \($0)" } ?? name) + "\n\(heading)\n\n"
+    let changes = inputs.lines(width: 100).map { $0 + "\n" }.joined()
+    if let path { return changes + path.text }
+    var text = (summary.map { "\(name): \($0)" } ?? name) + "\n\(heading)\n\(changes)\n"
     var table = TextTable([.left, .left, .left])
     for entry in entries {
       let origin = entry.source ?? entry.assumption.map { "assumption: \($0)" } ?? ""
@@ -95,9 +98,6 @@ extension ClusterReport {
       parts.add("switches", grouped(bill.switches))
       parts.add("links between switches", grouped(bill.links))
       text += parts.text()
-    }
-    if !degradations.isEmpty {
-      text += "\nDegraded\n" + degradations.map { "  \($0)\n" }.joined()
     }
     return text
   }

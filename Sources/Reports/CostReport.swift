@@ -17,6 +17,8 @@ public struct CostReport: Encodable, Sendable {
   public var details: [Detail]
   /// What was chosen by default.
   public var assumptions: [String]
+  /// What it was computed from; nil until somebody says.
+  public var inputs: Inputs?
 
   /// One further figure.
   public struct Detail: Encodable, Sendable {
@@ -68,10 +70,11 @@ public struct CostReport: Encodable, Sendable {
     if let gigabytesPerSecond { table.add("rate", "\(threeFigures(gigabytesPerSecond)) GB/s") }
     table.add("limited by", limitedBy)
     for detail in details { table.add(detail.name, detail.value) }
+    let changes = inputs?.lines(width: 100) ?? []
     let assumed =
       assumptions.isEmpty
       ? [] : wrapped("Assumed: \(assumptions.joined(separator: "; ")).", width: 100)
-    return "\(operation) on \(cluster)\n" + table.text(width: 100)
-      + assumed.map { $0 + "\n" }.joined()
+    return "\(operation) on \(cluster)\n" + changes.map { $0 + "\n" }.joined()
+      + table.text(width: 100) + assumed.map { $0 + "\n" }.joined()
   }
 }

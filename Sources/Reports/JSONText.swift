@@ -4,8 +4,17 @@ import Foundation
 ///
 /// Equal values give equal bytes.
 public func jsonText(_ value: some Encodable) throws -> String {
+  try encoded(value, [.prettyPrinted]) + "\n"
+}
+
+/// The same on one line, without a newline.
+func jsonLine(_ value: some Encodable) throws -> String { try encoded(value, []) }
+
+private func encoded(
+  _ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting
+) throws -> String {
   let encoder = JSONEncoder()
   encoder.keyEncodingStrategy = .convertToSnakeCase
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+  encoder.outputFormatting = formatting.union([.sortedKeys, .withoutEscapingSlashes])
+  return String(decoding: try encoder.encode(value), as: UTF8.self)
 }

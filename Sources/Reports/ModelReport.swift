@@ -76,17 +76,18 @@ public struct ModelReport: Encodable, Sendable {
   public var kvBytesPerToken: Int
   /// What the description asks for and sluice leaves out.
   public var notices: [String]
+  public var inputs: Inputs
   let attention: String
   let feedForward: String
 
   private enum CodingKeys: String, CodingKey {
     case name, modelType, layers, hiddenSize, vocabularySize, maximumPositions
     case multiTokenPredictionModules, parameters, activatedParameters
-    case multiTokenPredictionParameters, trainingFlopsPerToken, kvBytesPerToken, notices
+    case multiTokenPredictionParameters, trainingFlopsPerToken, kvBytesPerToken, notices, inputs
   }
 
   /// Counts a model; `sequence` is the length at which attention is counted, in tokens.
-  public init(_ model: Architecture, sequence: Int) {
+  public init(_ model: Architecture, sequence: Int, _ inputs: Inputs) {
     name = model.name
     modelType = model.family.rawValue
     layers = model.layerCount
@@ -107,6 +108,7 @@ public struct ModelReport: Encodable, Sendable {
         model.predictionTrainingFlops(sequence: sequence, causal: false)))
     kvBytesPerToken = model.cachedBytesPerToken()
     notices = model.notices
+    self.inputs = inputs
     attention = Self.describe(model.attention)
     feedForward = Self.describe(model.feedForwards)
   }
@@ -149,7 +151,8 @@ extension ModelReport {
     facts.add("feed-forward", feedForward)
     facts.add(
       "vocabulary", "\(grouped(vocabularySize)); positions \(grouped(maximumPositions))")
-    var lines = "\(name) (\(modelType))\n\(facts.text(width: 100))\n"
+    var lines = "\(name) (\(modelType))\n"
+    lines += inputs.lines(width: 100).map { $0 + "\n" }.joined() + facts.text(width: 100) + "\n"
     lines += parameterTable + "\n" + flopsTable + "\n"
     lines += "KV cache: \(grouped(kvBytesPerToken)) B per token in BF16\n"
     for notice in notices {

@@ -1,51 +1,88 @@
+import Documents
 import Plans
 import Quantities
 
 /// Several plans side by side, and what makes the difference.
 public struct PlanComparison: Sendable {
-  /// One plan with the figures of its step.
-  public struct Entry: Sendable {
-    public var plan: Plan
-    public var figures: StepFigures
+  /// How many plans are compared at once.
+  public static let planCounts = 2...12
 
-    public init(plan: Plan, figures: StepFigures) {
-      self.plan = plan
-      self.figures = figures
-    }
+  /// The figures of each plan's step; the first is the one that others are held against.
+  public let figures: [StepFigures]
+  /// What tells the plans apart: names, where these are equal with the file or a number.
+  public let labels: [String]
+
+  /// Compares at least two plans.
+  public init(_ figures: [StepFigures]) {
+    precondition(figures.count > 1, "A comparison needs two plans.")
+    self.figures = figures
+    labels = Self.labels(of: figures.map { ($0.plan, $0.inputs.plan?.given ?? $0.plan) })
   }
 
-  public var entries: [Entry]
-
-  /// Compares at least two entries; the first is the one that others are held against.
-  public init(_ entries: [Entry]) {
-    precondition(entries.count > 1, "A comparison needs two plans.")
-    self.entries = entries
+  /// The names; where several are equal, with the end of the path, the path or a number behind them.
+  static func labels(of plans: [(name: String, given: String)]) -> [String] {
+    func ending(_ path: String) -> String {
+      path.split(separator: "/").last.map(String.init) ?? path
+    }
+    return plans.enumerated().map { index, plan in
+      let equal = plans.filter { $0.name == plan.name }
+      if equal.count == 1 { return plan.name }
+      for form in [ending, { $0 }] {
+        let forms = equal.map { form($0.given) }
+        if Set(forms).count == equal.count { return "\(plan.name) (\(form(plan.given)))" }
+      }
+      return "\(plan.name) #\(plans[...index].count { $0.name == plan.name })"
+    }
   }
 
   /// A column per plan, and a sentence per plan after the first.
   public var text: String {
-    let first = entries[0].figures
+    let first = figures[0]
     var text = "\(first.model) on \(first.cluster)\n"
-    text += figureTable.text() + "\n" + settingTable
-    text += "What makes the difference to \(first.plan)\n"
-    for entry in entries.dropFirst() {
-      let lines = wrapped(difference(of: entry.figures), width: 96)
+    text += first.inputs.lines(width: 100).map { $0 + "\n" }.joined()
+    text += columns(figureRows) + "\n" + settingText
+    text += "What makes the difference to \(labels[0])\n"
+    for index in figures.indices.dropFirst() {
+      let lines = wrapped(difference(of: index), width: 96)
       text += "  " + lines.joined(separator: "\n    ") + "\n"
     }
-    return text
+    return text + assumptionText
   }
 
-  private var figureTable: TextTable {
-    var table = TextTable([.left])
-    func add(_ name: String, _ text: (StepFigures) -> String) {
-      table.add([name] + entries.map { text($0.figures) })
+  /// A row of a table: its name and a cell per plan.
+  private typealias Row = (name: String, cells: [String])
+
+  /// Rows as a table, or as several below each other where the plans need more than a page's width.
+  private func columns(_ rows: [Row]) -> String {
+    let names = rows.map(\.name.count).max() ?? 0
+    let widths = figures.indices.map { plan in (rows.map { $0.cells[plan].count }.max() ?? 0) + 2 }
+    var groups: [[Int]] = [[]]
+    var used = names + 2
+    for plan in figures.indices {
+      if let group = groups.last, !group.isEmpty, used + widths[plan] > 100 {
+        groups.append([])
+        used = names + 2
+      }
+      groups[groups.count - 1].append(plan)
+      used += widths[plan]
     }
-    add("plan") { $0.plan }
+    return groups.map { group in
+      var table = TextTable([.left])
+      for row in rows { table.add([row.name] + group.map { row.cells[$0] }) }
+      return table.text()
+    }.joined(separator: "\n")
+  }
+
+  private var figureRows: [Row] {
+    var rows: [Row] = [("plan", labels)]
+    func add(_ name: String, _ text: (StepFigures) -> String) {
+      rows.append((name, figures.map(text)))
+    }
     add("GPUs") { grouped($0.ranks) }
     add("step, s") { fixed($0.stepSeconds, decimals: 3) }
-    for index in entries[0].figures.splitSeconds.parts.indices {
-      let name = entries[0].figures.splitSeconds.parts[index].name
-      add("  \(name)") { fixed($0.splitSeconds.parts[index].seconds, decimals: 3) }
+    for (index, part) in figures[0].splitSeconds.parts.enumerated()
+    where figures.contains(where: { $0.splitSeconds.parts[index].seconds > 0 }) {
+      add("  \(part.name)") { fixed($0.splitSeconds.parts[index].seconds, decimals: 3) }
     }
     add("tokens a step") { large(Double($0.tokensPerStep)) }
     add("tokens a day") { large($0.tokensPerDay) }
@@ -54,46 +91,70 @@ public struct PlanComparison: Sendable {
     add("MFU, causal") { percent($0.mfu.causal) }
     add("MFU, non-causal") { percent($0.mfu.nonCausal) }
     add("HFU") { percent($0.hfu.causal) }
-    add("exposed communication, s") { figures in
-      fixed(
-        figures.communicationSeconds.kinds.reduce(0) { $0 + $1.time.exposed }, decimals: 3)
+    func communication(_ path: KeyPath<StepFigures.Communication, Double>) -> (StepFigures) ->
+      String
+    {
+      {
+        fixed($0.communicationSeconds.kinds.reduce(0) { $0 + $1.time[keyPath: path] }, decimals: 3)
+      }
     }
-    add("waiting for peers, s") { figures in
-      fixed(
-        figures.communicationSeconds.kinds.reduce(0) { $0 + $1.time.waiting }, decimals: 3)
-    }
+    add("hidden communication, s", communication(\.hidden))
+    add("exposed communication, s", communication(\.exposed))
+    add("waiting for peers, s", communication(\.waiting))
     add("peak memory, GiB") { figures in
       fixed(Double(figures.memoryBytes.peak) / 0x1p30, decimals: 1)
         + (figures.fits ? "" : " (too much)")
     }
+    add("US$ per GPU-hour") { fixed($0.usDollarsPerGpuHour, decimals: 2) }
     add("GPU-hours per trillion tokens") { large($0.gpuHoursPerTrillionTokens) }
     add("US$ per trillion tokens") { large($0.usDollarsPerTrillionTokens) }
-    return table
+    if let tokens = figures[0].budget?.tokens {
+      func budget(_ name: String, _ value: @escaping (StepFigures.Budget) -> Double) {
+        add("\(name) for \(large(tokens)) tokens") { $0.budget.map { large(value($0)) } ?? "" }
+      }
+      budget("GPU-hours", \.gpuHours)
+      budget("US$", \.usDollars)
+      budget("days", \.days)
+    }
+    return rows
   }
 
   /// The settings in which the plans differ; nothing where they do not.
-  private var settingTable: String {
-    var table = TextTable([.left])
-    for setting in Self.settings {
-      let values = entries.map { setting.text($0.plan) }
-      if Set(values).count > 1 { table.add([setting.name] + values) }
+  private var settingText: String {
+    let plans = figures.map { $0.inputs.plan?.settings.leaves ?? [] }
+    var keys: [String] = []
+    for plan in plans {
+      for leaf in plan where !keys.contains(leaf.keyPath) { keys.append(leaf.keyPath) }
     }
-    return table.rows.isEmpty
-      ? "The plans have the same settings.\n\n"
-      : "Settings that differ\n" + table.text() + "\n"
+    let rows = keys.filter { $0 != "name" && $0 != "source" }.compactMap { key -> Row? in
+      let cells = plans.map { plan in
+        plan.first { $0.keyPath == key }.map { Self.shortened($0.text) } ?? "–"
+      }
+      return Set(cells).count > 1 ? (key, cells) : nil
+    }
+    guard !rows.isEmpty else { return "The plans have the same settings.\n\n" }
+    return "Settings that differ\n" + columns(rows) + "\n"
   }
 
-  /// `b: +1.20 s: bubble +0.90, optimizer +0.30`, the largest part first.
-  private func difference(of figures: StepFigures) -> String {
-    let first = entries[0].figures
-    let total = figures.stepSeconds - first.stepSeconds
-    let parts = zip(figures.splitSeconds.parts, first.splitSeconds.parts)
+  /// A list of counts with equal neighbours taken together: `15 x 4, 1`.
+  private static func shortened(_ text: String) -> String {
+    guard text.first == "[", text.last == "]" else { return text }
+    let items = text.dropFirst().dropLast().split(separator: ", ")
+    let counts = items.compactMap { Int($0) }
+    return counts.count == items.count && !counts.isEmpty ? runs(counts) : text
+  }
+
+  /// `b: step +1.20 s (bubble +0.90, optimizer +0.30); …`, the largest part first.
+  private func difference(of index: Int) -> String {
+    let (first, other) = (figures[0], figures[index])
+    let total = other.stepSeconds - first.stepSeconds
+    let parts = zip(other.splitSeconds.parts, first.splitSeconds.parts)
       .map { (name: $0.name, seconds: $0.seconds - $1.seconds) }
       .filter { $0.seconds.magnitude >= 0.0005 }
       .sorted { $0.seconds.magnitude > $1.seconds.magnitude }
       .map { "\($0.name) \(signed($0.seconds))" }
-    let perGPU = figures.tokensPerSecondPerGpu / first.tokensPerSecondPerGpu - 1
-    return "\(figures.plan): step \(signed(total)) s"
+    let perGPU = other.tokensPerSecondPerGpu / first.tokensPerSecondPerGpu - 1
+    return "\(labels[index]): step \(signed(total)) s"
       + (parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))")
       + "; tokens a second and GPU \(perGPU < 0 ? "" : "+")\(percent(perGPU))"
   }
@@ -102,69 +163,19 @@ public struct PlanComparison: Sendable {
     (value < 0 ? "" : "+") + fixed(value, decimals: 3)
   }
 
-  private struct Setting: Sendable {
-    let name: String
-    let text: @Sendable (Plan) -> String
+  /// What all plans assume, and what only some of them do.
+  private var assumptionText: String {
+    let shared = figures[0].assumptions.filter { assumption in
+      figures.allSatisfy { $0.assumptions.contains(assumption) }
+    }
+    var paragraphs: [(String, [String])] = [("Assumed", shared)]
+    for (label, figures) in zip(labels, figures) {
+      paragraphs.append(
+        ("Assumed of \(label)", figures.assumptions.filter { !shared.contains($0) }))
+    }
+    let lines = paragraphs.filter { !$0.1.isEmpty }.flatMap { name, parts in
+      wrapped("\(name): \(parts.joined(separator: "; ")).", width: 100)
+    }
+    return lines.isEmpty ? "" : "\n" + lines.joined(separator: "\n") + "\n"
   }
-
-  private static let settings: [Setting] = [
-    Setting(name: "data-parallel") { "\($0.dataParallel)" },
-    Setting(name: "tensor-parallel") { "\($0.tensorParallel)" },
-    Setting(name: "sequence-parallel") { "\($0.sequenceParallel)" },
-    Setting(name: "pipeline-parallel") { "\($0.pipelineParallel)" },
-    Setting(name: "stages-per-rank") { "\($0.stagesPerRank)" },
-    Setting(name: "context-parallel") { "\($0.contextParallel)" },
-    Setting(name: "expert-parallel") { "\($0.expertParallel)" },
-    Setting(name: "expert-tensor-parallel") { "\($0.expertTensorParallel)" },
-    Setting(name: "zero-stage") { "\($0.zeroStage.rawValue)" },
-    Setting(name: "microbatch-size") { "\($0.microbatchSize)" },
-    Setting(name: "global-batch") { "\($0.globalBatch)" },
-    Setting(name: "sequence-length") { "\($0.sequenceLength)" },
-    Setting(name: "schedule") { plan in
-      switch plan.schedule {
-      case .named(let name): name
-      case .file(let path): path
-      }
-    },
-    Setting(name: "send-mode") { $0.sends.rawValue },
-    Setting(name: "precision") { $0.precision.name },
-    Setting(name: "recompute") { plan in
-      switch plan.recomputation {
-      case .none: "none"
-      case .full: "full"
-      case .selective, .modules:
-        plan.recomputation.modules.map(\.rawValue).joined(separator: " ")
-      }
-    },
-    Setting(name: "layout") { plan in
-      switch plan.layout {
-      case .even: "even"
-      case .balanced: "balanced"
-      case .layers(let counts): "layers " + runs(counts)
-      case .units(let counts): "units " + runs(counts)
-      case .evenUnits: "units even"
-      }
-    },
-    Setting(name: "nodes-per-token") { plan in plan.nodesPerToken.map { "\($0)" } ?? "any" },
-    Setting(name: "communication-sms") { plan in
-      plan.communicationSMs.map { "\($0)" } ?? "none"
-    },
-    Setting(name: "computation-sms") { plan in plan.computationSMs.map { "\($0)" } ?? "all" },
-    Setting(name: "overlap: pipeline sends") { "\($0.overlaps(.pipelineSends))" },
-    Setting(name: "overlap: expert exchange") { "\($0.overlaps(.expertExchange))" },
-    Setting(name: "overlap: gradient reduction") { "\($0.overlaps(.gradientReduction))" },
-    Setting(name: "overlap: parameter gather") { "\($0.overlaps(.parameterGather))" },
-    Setting(name: "overlap: tensor exchange") { "\($0.overlaps(.tensorExchange))" },
-    Setting(name: "expert-load") { plan in
-      switch plan.expertLoad {
-      case .balanced: "balanced"
-      case .deviation(let deviation, let seed): "\(percent(deviation)), seed \(seed)"
-      case .counts(let file): file
-      }
-    },
-    Setting(name: "fused-attention") { "\($0.fusedAttention)" },
-    Setting(name: "fused-loss") { "\($0.fusedLoss)" },
-    Setting(name: "dropout") { "\($0.dropout)" },
-    Setting(name: "collective algorithm") { $0.collectiveAlgorithm?.rawValue ?? "fastest" },
-  ]
 }

@@ -51,9 +51,12 @@ public struct PlanReport: Encodable, Sendable {
   public var recomputation: [String]
   public var groups: [Group]
   public var stages: [Stage]
+  /// What it was made from; nil for the plan inside of a run.
+  public var inputs: Inputs?
 
   /// Describes a placed plan on a cluster of `devices` devices.
-  public init(_ placed: PlacedPlan, cluster: String, devices: Int) {
+  public init(_ placed: PlacedPlan, cluster: String, devices: Int, _ inputs: Inputs? = nil) {
+    self.inputs = inputs
     let plan = placed.plan
     name = plan.name
     source = plan.source
@@ -175,7 +178,8 @@ extension PlanReport {
     facts.add("precision", precision)
     facts.add(
       "recomputed", recomputation.isEmpty ? "nothing" : recomputation.joined(separator: ", "))
-    var text = "\(name)\n" + facts.text(width: 100)
+    let changes = inputs?.lines(width: 100).map { $0 + "\n" }.joined() ?? ""
+    var text = "\(name)\n" + changes + facts.text(width: 100)
     if !groups.isEmpty {
       var table = TextTable([.left, .right, .right, .left])
       table.add("ranks that work together", "groups", "ranks each", "the first")

@@ -20,6 +20,7 @@ public struct StepFigures: Encodable, Sendable {
   public struct Split: Encodable, Sendable {
     public var forward: Double
     public var bubble: Double
+    public var backward: Double
     public var backwardInput: Double
     public var backwardWeight: Double
     public var overlapped: Double
@@ -28,6 +29,7 @@ public struct StepFigures: Encodable, Sendable {
     init(_ split: StepReport.Split) {
       forward = split.forward
       bubble = split.bubble
+      backward = split.backward
       backwardInput = split.backwardInput
       backwardWeight = split.backwardWeight
       overlapped = split.overlapped
@@ -37,7 +39,7 @@ public struct StepFigures: Encodable, Sendable {
     /// The parts with the names that people read, in the order of the page.
     var parts: [(name: String, seconds: Double)] {
       [
-        ("forward", forward), ("backward for input", backwardInput),
+        ("forward", forward), ("backward", backward), ("backward for input", backwardInput),
         ("backward for weight", backwardWeight), ("overlapped", overlapped),
         ("bubble", bubble), ("optimizer", optimizer),
       ]
@@ -138,6 +140,11 @@ public struct StepFigures: Encodable, Sendable {
   public var splitSeconds: Split
   public var splitSecondsMean: Split
   public var splitSecondsByPosition: [Split]
+  /// Seconds of the compute stream by class of kernel and by pass, at the position of `splitSeconds`;
+  /// they add up to `busySeconds`.
+  public var secondsByKernel: KernelSeconds
+  /// What of the step the compute stream works at that position; the rest it waits.
+  public var busySeconds: Double
   public var tokensPerStep: Int
   public var tokensPerSecond: Double
   public var tokensPerSecondPerGpu: Double
@@ -157,24 +164,27 @@ public struct StepFigures: Encodable, Sendable {
   public var operations: Int
   /// Inputs that no publication gives, as the plan and the cluster choose them.
   public var assumptions: [String]
-  let isBidirectional: Bool
+  public var inputs: Inputs
 
   private enum CodingKeys: String, CodingKey {
     case model, cluster, plan, library, ranks, simulatedRanks, degrees, stepSeconds, splitSeconds
-    case splitSecondsMean, splitSecondsByPosition, tokensPerStep, tokensPerSecond
+    case splitSecondsMean, splitSecondsByPosition, secondsByKernel, busySeconds
+    case tokensPerStep, tokensPerSecond
     case tokensPerSecondPerGpu, tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens
     case usDollarsPerGpuHour, usDollarsPerTrillionTokens, budget, communicationSeconds, memoryBytes,
       fullestPosition
-    case fits, stages, operations, assumptions
+    case fits, stages, operations, assumptions, inputs
   }
 
   /// Reads a report.
   ///
   /// - Parameters:
+  ///   - inputs: what the step was computed from.
   ///   - price: US dollars for a GPU for an hour; nil for the cluster's, else 2.
   ///   - tokens: a budget of tokens to price, if one is asked for.
   public init(
-    _ report: StepReport, of step: PlannedStep, price: Double? = nil, tokens: Double? = nil
+    _ report: StepReport, of step: PlannedStep, _ inputs: Inputs, price: Double? = nil,
+    tokens: Double? = nil
   ) {
     let plan = step.placed.plan
     let price = price ?? step.cluster.price?.value ?? 2
@@ -192,6 +202,8 @@ public struct StepFigures: Encodable, Sendable {
     splitSeconds = Split(report.split)
     splitSecondsMean = Split(report.splitMean)
     splitSecondsByPosition = report.splitByPosition.map { Split($0) }
+    secondsByKernel = KernelSeconds(report.kernels)
+    busySeconds = Double(report.kernels.total) / 1e12
     tokensPerStep = report.tokensPerStep
     tokensPerSecond = report.tokensPerSecond
     tokensPerSecondPerGpu = report.tokensPerSecondPerGPU
@@ -223,6 +235,6 @@ public struct StepFigures: Encodable, Sendable {
     }
     operations = report.operations
     assumptions = Assumptions.of(step)
-    isBidirectional = plan.isBidirectional
+    self.inputs = inputs
   }
 }

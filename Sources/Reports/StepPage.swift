@@ -7,7 +7,10 @@ extension StepFigures {
 
   /// The figures as a page: what a step costs, where its time goes, what fills memory.
   public var page: String {
-    var blocks = [heading, summary, beside(splitTable, communicationTable)]
+    var blocks = [
+      heading + inputs.lines(width: Self.columns, most: 2), summary,
+      beside(splitTable, communicationTable),
+    ]
     blocks.append(assumptionLines)
     let used = blocks.reduce(0) { $0 + $1.count + 1 }
     blocks.insert(memoryTable(lines: Self.lines - used), at: 3)
@@ -52,6 +55,7 @@ extension StepFigures {
         "\(large(budget.tokens)) tokens: \(large(budget.gpuHours)) GPU-hours, "
           + "\(large(budget.usDollars)) US$, \(threeFigures(budget.days)) days")
     }
+    table.add("compute", computeText)
     let room = memoryBytes.limit - memoryBytes.peak
     table.add(
       "memory",
@@ -61,10 +65,20 @@ extension StepFigures {
     return lines(table)
   }
 
+  /// How long the compute stream is busy, and with which kernels most.
+  private var computeText: String {
+    let most = secondsByKernel.rows.sorted { $0.total > $1.total }.prefix(4)
+    let parts = most.map { "\($0.name) \(percent($0.total / busySeconds, decimals: 0))" }
+    return "\(fixed(busySeconds, decimals: 3)) s of position 0 in kernels: "
+      + parts.joined(separator: ", ")
+  }
+
+  /// The parts that some position has.
   private var splitTable: [String] {
     var table = TextTable([.left])
     table.add("seconds of a step", "position 0", "", "mean")
-    for (part, mean) in zip(splitSeconds.parts, splitSecondsMean.parts) {
+    for (part, mean) in zip(splitSeconds.parts, splitSecondsMean.parts)
+    where part.seconds + mean.seconds > 0 {
       table.add(
         part.name, fixed(part.seconds, decimals: 3), percent(part.seconds / stepSeconds),
         fixed(mean.seconds, decimals: 3))
@@ -128,6 +142,7 @@ extension StepFigures {
 
   /// Indices that stand for all: the ends, the ones that must be shown, others evenly in between.
   private func chosen(of count: Int, most: Int, mustShow: (Int) -> Bool) -> [Int] {
+    let most = max(3, most)
     guard count > most else { return Array(0..<count) }
     let spread = (0..<most - 1).map { $0 * (count - 1) / (most - 2) }
     return Set(spread + (0..<count).filter(mustShow)).sorted()

@@ -21,11 +21,14 @@ public struct StepTrace: Sendable {
   public var limit = StepTrace.usualLimit
   private let result: StepResult
   private let step: PlannedStep
+  /// The inputs as JSON on one line.
+  private let inputs: String
 
-  /// The trace of a step that was simulated with `keepsSpans`.
-  public init(_ result: StepResult, of step: PlannedStep) {
+  /// The trace of a step that was simulated with `keepsSpans`, from `inputs`.
+  public init(_ result: StepResult, of step: PlannedStep, _ inputs: Inputs) throws {
     self.result = result
     self.step = step
+    self.inputs = try jsonLine(inputs)
   }
 
   /// Writes the trace; the file appears only when all of it is written.
@@ -39,7 +42,8 @@ public struct StepTrace: Sendable {
   ) throws(ConfigurationError) {
     var file = try OutputFile(path, limit: limit)
     do throws(ConfigurationError) {
-      try file.write("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")
+      try file.write(
+        "{\"displayTimeUnit\":\"ms\",\"otherData\":{\"inputs\":\(inputs)},\"traceEvents\":[\n")
       var names = TraceNames(step.input)
       let ranks = result.ranks.filter { positions?.contains($0.position) ?? true }
       for (done, rank) in ranks.enumerated() {

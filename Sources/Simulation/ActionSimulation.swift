@@ -8,8 +8,9 @@ struct ActionRecord: Sendable {
   var duration: Int64 = 0
   /// When this rank came, counted likewise.
   var offset: Int64 = 0
-  /// The sum of its kernels' times.
+  /// The sum of its kernels' times, and each kind's part of it.
   var busy: Int64 = 0
+  var kernels: [KernelTimes.Part] = []
   var expert = Exposure()
   var tensor = Exposure()
   var context = Exposure()
@@ -80,6 +81,7 @@ struct ActionSimulation {
     return lanes.map { lane in
       var record = lane.backend.record
       record.duration = lane.backend.clock
+      record.kernels = lane.backend.kernels.parts
       record.offset = lane.backend.rank.offset
       let rank = lane.backend.rank
       record.memory = rank.booksOwnRows ? template.memory(of: rank) : template.memory
@@ -136,6 +138,7 @@ private struct ActionBackend: Backend {
   /// When the host has issued all so far: a kernel cannot start earlier.
   private var hostClock: Int64
   var record = ActionRecord()
+  private(set) var kernels = KernelTimes()
   private var transfers: [Started] = []
   private var streamEnd = [Int64](repeating: 0, count: Stream.allCases.count)
   private var sequence = [Int](repeating: 0, count: Stream.allCases.count)
@@ -199,6 +202,7 @@ private struct ActionBackend: Backend {
         StartedWork(index: Int32(operation), isTransfer: false, isForward: isForward))
     }
     record.busy += duration
+    kernels.add(duration, at: template.kernelSlots[index])
     if keepsSpans {
       record.spans.append(
         Timeline.Span(
@@ -275,7 +279,7 @@ private struct ActionBackend: Backend {
     let end = meeting.ready + meeting.preparation + transfer.payload
     transfers[handle].end = end
     streamEnd[slot] = end
-    account(transfer, end)
+    account(transfer, moving: meeting.ready, end)
     if transfer.adapterShare > 0 {
       record.windows.append(
         AdapterWindow(start: end - transfer.payload, end: end, share: transfer.adapterShare))
@@ -283,8 +287,8 @@ private struct ActionBackend: Backend {
     return true
   }
 
-  private mutating func account(_ transfer: Started, _ end: Int64) {
-    let total = end - transfer.started
+  private mutating func account(_ transfer: Started, moving: Int64, _ end: Int64) {
+    let total = end - moving
     switch transfer.stream {
     case .expert: record.expert.total += total
     case .tensor: record.tensor.total += total
@@ -295,7 +299,7 @@ private struct ActionBackend: Backend {
       record.spans.append(
         Timeline.Span(
           .transfer(transfer.index), isForward: transfer.isForward, stream: transfer.stream,
-          start: transfer.started, end: end))
+          start: moving, end: end))
     }
   }
 

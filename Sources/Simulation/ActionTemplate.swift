@@ -20,6 +20,8 @@ final class ActionTemplate {
   private let tables: RoutedPrices
   /// Picoseconds of the host to issue each operation, the forward's first, and a transfer.
   let hostDurations: [Int64]
+  /// The class and pass of each operation, in the same order.
+  let kernelSlots: [KernelTimes.Slot]
   let hostDurationOfTransfer: Int64
 
   init(_ item: Item, _ input: StepInput, _ pricing: any Pricing, _ tables: RoutedPrices) {
@@ -37,15 +39,21 @@ final class ActionTemplate {
     func host(_ program: Program) -> [Int64] {
       program.operations.map { picoseconds(pricing.hostSeconds(of: $0)) }
     }
+    func slots(_ program: Program) -> [KernelTimes.Slot] {
+      program.operations.map { KernelTimes.slot(of: $0) }
+    }
     switch item {
     case .overlapped(let first, let second):
       isPair = true
+      kernelSlots =
+        slots(input.stages[first.stage].forward) + slots(input.stages[second.stage].backward)
       hostDurations =
         host(input.stages[first.stage].forward) + host(input.stages[second.stage].backward)
       forward = prices(input.stages[first.stage].forward, true)
       backward = prices(input.stages[second.stage].backward, true)
     case .run(let action):
       isPair = false
+      kernelSlots = slots(input.stages[action.stage].program(for: action.pass))
       hostDurations = host(input.stages[action.stage].program(for: action.pass))
       let own = prices(input.stages[action.stage].program(for: action.pass), false)
       (forward, backward) = action.pass == .forward ? (own, nil) : (nil, own)

@@ -96,6 +96,7 @@ struct RankBackend: Backend {
     let duration = record.duration - record.offset
     rank.clock += duration
     rank.busy += record.busy
+    rank.kernels.add(record.kernels)
     rank.flops += record.flops
     rank.causalFLOPs += record.causalFLOPs
     rank.operations += record.operations
@@ -162,11 +163,13 @@ struct RankBackend: Backend {
   }
 
   mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
+    let work = program.operations[operation]
     let seconds = world.pricing.seconds(
-      of: program.operations[operation], rows: ExchangeRows(), isOverlapped: false)
+      of: work, rows: ExchangeRows(), isOverlapped: false)
     let duration = picoseconds(seconds * rank.slowness)
     rank.clock += duration
     rank.busy += duration
+    rank.kernels.add(duration, at: KernelTimes.slot(of: work))
     rank.operations += 1
     world.log?.add(operation: operation, instance, on: index)
   }

@@ -15,23 +15,28 @@ public struct StepReport: Hashable, Sendable {
   public struct Split: Hashable, Sendable {
     public var forward: Double
     public var bubble: Double
+    /// Whole backwards, with their weight half.
+    public var backward: Double
+    /// The halves where a schedule has them by themselves.
     public var backwardInput: Double
     public var backwardWeight: Double
     public var overlapped: Double
     public var optimizer: Double
+
+    /// What the ISCA'25 paper calls 1B: backwards outside of pairs, weight halves by themselves left out.
+    public var backwardOutsidePairs: Double { backward + backwardInput }
   }
 
   /// Seconds of one kind of communication on the reference rank.
   public struct Communication: Hashable, Sendable {
-    /// From start to end of each transfer on its stream.
+    /// From the moment at which all that take part have come to a transfer to its end: hidden and exposed.
     public var total: Double
+    /// What ran beside computation.
+    public var hidden: Double
     /// The compute stream stood still while bytes moved.
     public var exposed: Double
-    /// The compute stream stood still for a peer.
+    /// The compute stream stood still for a peer that had not come yet; no part of the total.
     public var waiting: Double
-
-    /// What ran beside computation.
-    public var hidden: Double { max(0, total - exposed - waiting) }
   }
 
   /// Bytes on the fullest rank, by use, at its peak.
@@ -65,6 +70,8 @@ public struct StepReport: Hashable, Sendable {
   public var split: Split
   public var splitMean: Split
   public var splitByPosition: [Split]
+  /// Where the compute stream of the reference rank is busy; picoseconds.
+  public var kernels: KernelTimes
   public var tokensPerStep: Int
   public var expert: Communication
   public var pipeline: Communication
@@ -139,6 +146,7 @@ extension StepReport {
     split = splits[0]
     splitMean = Split(mean: splits)
     splitByPosition = splits
+    kernels = reference.kernels
     tokensPerStep = plan.globalBatch * plan.sequenceLength
     expert = Communication(reference.expert)
     pipeline = Communication(reference.pipeline)
@@ -208,7 +216,7 @@ extension StepReport.Split {
   init(_ split: StepSplit) {
     self.init(
       forward: Double(split.forward) / 1e12, bubble: Double(split.bubble) / 1e12,
-      backwardInput: Double(split.backwardInput) / 1e12,
+      backward: Double(split.backward) / 1e12, backwardInput: Double(split.backwardInput) / 1e12,
       backwardWeight: Double(split.backwardWeight) / 1e12,
       overlapped: Double(split.overlapped) / 1e12, optimizer: Double(split.optimizer) / 1e12)
   }
@@ -218,8 +226,9 @@ extension StepReport.Split {
       splits.reduce(0) { $0 + $1[keyPath: path] } / Double(splits.count)
     }
     self.init(
-      forward: mean(\.forward), bubble: mean(\.bubble), backwardInput: mean(\.backwardInput),
-      backwardWeight: mean(\.backwardWeight), overlapped: mean(\.overlapped),
+      forward: mean(\.forward), bubble: mean(\.bubble), backward: mean(\.backward),
+      backwardInput: mean(\.backwardInput), backwardWeight: mean(\.backwardWeight),
+      overlapped: mean(\.overlapped),
       optimizer: mean(\.optimizer))
   }
 }
@@ -227,7 +236,8 @@ extension StepReport.Split {
 extension StepReport.Communication {
   init(_ exposure: Exposure) {
     self.init(
-      total: Double(exposure.total) / 1e12, exposed: Double(exposure.exposed) / 1e12,
+      total: Double(exposure.total) / 1e12, hidden: Double(exposure.hidden) / 1e12,
+      exposed: Double(exposure.exposed) / 1e12,
       waiting: Double(exposure.waiting) / 1e12)
   }
 }

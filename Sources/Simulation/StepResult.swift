@@ -6,7 +6,9 @@ import Schedules
 public struct StepSplit: Hashable, Sendable {
   /// Forwards outside of pairs, from input ready to output ready.
   public var forward: Int64 = 0
-  /// Input halves by themselves, and whole backwards with their weight half.
+  /// Whole backwards, with their weight half.
+  public var backward: Int64 = 0
+  /// Input halves by themselves.
   public var backwardInput: Int64 = 0
   /// Weight halves by themselves.
   public var backwardWeight: Int64 = 0
@@ -25,7 +27,8 @@ public struct StepSplit: Hashable, Sendable {
     case .run(let action):
       switch action.pass {
       case .forward: forward += duration
-      case .backward, .backwardInput: backwardInput += duration
+      case .backward: backward += duration
+      case .backwardInput: backwardInput += duration
       case .backwardWeight: backwardWeight += duration
       }
     default: break
@@ -33,7 +36,7 @@ public struct StepSplit: Hashable, Sendable {
   }
 
   public var total: Int64 {
-    forward + backwardInput + backwardWeight + overlapped + optimizer + bubble
+    forward + backward + backwardInput + backwardWeight + overlapped + optimizer + bubble
   }
 }
 
@@ -48,8 +51,9 @@ public struct RankResult: Hashable, Sendable {
   public var tensor: Exposure
   public var context: Exposure
   public var memory: MemoryLedger
-  /// The sum of its kernels' times.
+  /// The sum of its kernels' times, and each kind's part of it.
   public var busy: Int64
+  public var kernels: KernelTimes
   /// FLOPs of its matrix products and attention cores, recomputation included; and with attention
   /// counted on and below the diagonal only.
   public var flops: Double
@@ -100,7 +104,8 @@ extension SimulatedWorld {
       return RankResult(
         position: rank.position, replica: rank.replica, split: split, expert: rank.expert,
         pipeline: rank.pipeline, data: rank.data, tensor: rank.tensor, context: rank.context,
-        memory: rank.memory, busy: rank.busy, flops: rank.flops, causalFLOPs: rank.causalFLOPs,
+        memory: rank.memory, busy: rank.busy, kernels: rank.kernels, flops: rank.flops,
+        causalFLOPs: rank.causalFLOPs,
         items: rank.spans, transfers: rank.transfers)
     }
     return StepResult(

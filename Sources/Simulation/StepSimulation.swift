@@ -216,6 +216,7 @@ struct SimulatedRank {
   var pipeline = Exposure()
   var data = Exposure()
   var busy: Int64 = 0
+  var kernels = KernelTimes()
   var flops = 0.0
   var causalFLOPs = 0.0
   var operations = 0

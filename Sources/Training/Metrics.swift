@@ -55,7 +55,9 @@ public struct StepMetrics: Hashable, Sendable {
   public var learningRate: Double?
   /// How far correction biases moved.
   public var biasSpeed: Double?
-  /// Wall time of the step.
+  /// When the step ended, in seconds since 1970 began (UTC).
+  public var wallTime: Double?
+  /// How long the step took.
   public var seconds: Double?
   public var tokensPerSecond: Double?
   public var times: [Time] = []
@@ -86,6 +88,8 @@ extension StepMetrics {
     add("gradient_norm", gradientNorm)
     add("learning_rate", learningRate)
     add("bias_speed", biasSpeed)
+    // Whole milliseconds, since a Double's shortest form would have digits that say nothing.
+    add("wall_time", wallTime.map { ($0 * 1000).rounded() / 1000 })
     add("seconds", seconds)
     add("tokens_per_second", tokensPerSecond)
     if !times.isEmpty {

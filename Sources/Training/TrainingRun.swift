@@ -206,6 +206,7 @@ extension TrainingRun {
     numbers += [Int64(ledger.progressTime)] + ledger.waitTime.map { Int64($0) }
     numbers = try communicator.maxima(numbers)
     let seconds = Double(numbers[0]) / 1e9
+    metrics.wallTime = Date().timeIntervalSince1970
     metrics.seconds = seconds
     metrics.tokensPerSecond = Double(result.tokens) / seconds
     metrics.peakMemory = Int(numbers[1])
@@ -215,9 +216,18 @@ extension TrainingRun {
     ]
     for kind in Ledger.MessageKind.allCases {
       let waited = Double(numbers[4 + Int(kind.rawValue)]) / 1e9
-      metrics.times.append(.init(kind: "wait \(kind)", seconds: waited, exposed: waited))
+      metrics.times.append(.init(kind: "wait_\(kind.word)", seconds: waited, exposed: waited))
     }
     return metrics
+  }
+}
+
+extension Ledger.MessageKind {
+  /// The name in JSON: `dispatch_backward`.
+  fileprivate var word: String {
+    "\(self)".reduce(into: "") { text, letter in
+      text += letter.isUppercase ? "_\(letter.lowercased())" : "\(letter)"
+    }
   }
 }
 

@@ -79,7 +79,7 @@ extension ValidationTable {
 
   private static let parts: [(String, String, KeyPath<StepReport.Split, Double> & Sendable)] = [
     ("forward", "t_1F", \.forward), ("bubble", "t_bubble", \.bubble),
-    ("backward for input", "t_1B", \.backwardInput),
+    ("backward for input", "t_1B", \.backwardOutsidePairs),
     ("backward for weight", "t_1W", \.backwardWeight), ("overlapped", "t_1F1B", \.overlapped),
     ("optimizer", "t_optimizer", \.optimizer),
   ]

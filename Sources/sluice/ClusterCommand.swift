@@ -47,7 +47,8 @@ struct ClusterCommand: ParsableCommand {
       }
       return try show(text)
     }
-    let description = try Cluster.named(cluster, overrides: withoutPrefix("cluster", overrides))
+    let own = withoutPrefix("cluster", overrides)
+    let description = try Cluster.named(cluster, overrides: own)
     guard path.isEmpty || path.count == 2 else {
       throw CommandError("--path takes two ranks, such as --path 0 2047")
     }
@@ -57,7 +58,8 @@ struct ClusterCommand: ParsableCommand {
     }
     let report = ClusterReport(
       description,
-      path: path.isEmpty ? nil : description.path(from: path[0], to: path[1]))
+      path: path.isEmpty ? nil : description.path(from: path[0], to: path[1]),
+      Inputs(cluster: .init(description, given: cluster, overrides: own)))
     try show(json ? try jsonText(report) : report.text)
   }
 }

@@ -12,12 +12,15 @@ struct CompareCommand: ParsableCommand {
     discussion: """
       Example:
         sluice compare deepseek-v3 mine.yaml
+        sluice compare deepseek-v3 mine.yaml --tokens 14.8T --price 1.5 --csv
         sluice compare megatron-22b-full megatron-22b-selective \\
           --model megatron-22b --cluster a100-selene
       """)
 
   @Argument(
-    help: "Two to six plans: names (see sluice plan --list) or files.",
+    help: ArgumentHelp(
+      "Two to twelve plans: names (see sluice plan --list), files, or - for standard input.",
+      valueName: "plan"),
     completion: .file(extensions: ["yaml", "yml"]))
   var plans: [String]
 
@@ -25,30 +28,40 @@ struct CompareCommand: ParsableCommand {
 
   @OptionGroup var money: MoneyOptions
 
+  @OptionGroup var fit: FitOptions
+
   @Flag(help: "Print all figures of all plans as a JSON list.")
   var json = false
 
+  @Flag(help: "Print a line of comma-separated figures per plan.")
+  var csv = false
+
   func run() throws {
-    guard (2...6).contains(plans.count) else {
-      throw CommandError("compare takes two to six plans, not \(plans.count)")
+    guard PlanComparison.planCounts.contains(plans.count) else {
+      throw CommandError("compare takes two to twelve plans, not \(plans.count)")
+    }
+    guard !json || !csv else { throw CommandError("--json and --csv exclude each other") }
+    guard plans.count(where: { $0 == StandardInput.name }) < 2 else {
+      throw CommandError("standard input can be one plan only")
     }
     let (price, tokens) = try money.values()
-    var entries: [PlanComparison.Entry] = []
+    var figures: [StepFigures] = []
     for name in plans {
       let scene = try place.scene(plan: name)
       do {
         let step = try scene.step()
         let report = step.report()
         try report.checkPossible()
-        entries.append(
-          .init(
-            plan: scene.plan,
-            figures: StepFigures(report, of: step, price: price, tokens: tokens)))
+        figures.append(
+          StepFigures(
+            report, of: step, try scene.inputs(for: step.placed.plan), price: price,
+            tokens: tokens))
       } catch let error as PlanError {
         throw CommandError("\(name): \(error)")
       }
     }
-    let comparison = PlanComparison(entries)
-    try show(json ? try jsonText(entries.map(\.figures)) : comparison.text)
+    let comparison = PlanComparison(figures)
+    try show(json ? try jsonText(figures) : csv ? comparison.csv : comparison.text)
+    try fit.check(figures, comparison.labels)
   }
 }

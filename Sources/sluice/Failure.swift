@@ -48,6 +48,7 @@ func exitStatus(of error: any Error) -> ExitStatus {
   case is PlanError, is ScheduleError, is ScheduleFileError, is CommandError, is NumberTableError:
     return .badInput
   case is UnequalError: return .unequal
+  case is FitError: return .tooLarge
   case is ReaderIsGone: return .success
   default: return isOfCommandLine(error) ? .badInput : .internalFault
   }

@@ -46,12 +46,14 @@ struct ModelCommand: ParsableCommand {
       }
       return try show(text)
     }
-    let architecture = try Architecture.named(model, overrides: withoutPrefix("model", overrides))
+    let own = withoutPrefix("model", overrides)
+    let architecture = try Architecture.named(model, overrides: own)
     if let sequence, !(1...1 << 24).contains(sequence) {
       throw CommandError("--sequence \(sequence): must be from 1 to 16,777,216")
     }
     let report = ModelReport(
-      architecture, sequence: sequence ?? min(4096, architecture.maximumPositions))
+      architecture, sequence: sequence ?? min(4096, architecture.maximumPositions),
+      Inputs(model: .init(name: architecture.name, given: model, overrides: own)))
     try show(json ? try jsonText(report) : report.text)
   }
 }

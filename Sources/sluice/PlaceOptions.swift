@@ -5,6 +5,7 @@ import Models
 import Planning
 import Plans
 import Quantities
+import Reports
 import Simulation
 
 /// The model and the cluster that a command is about, with overrides of all three files.
@@ -52,8 +53,10 @@ struct PlaceOptions: ParsableArguments {
     let name = if let plan { plan } else { try usualPlan(for: architecture) }
     return Scene(
       architecture: architecture, cluster: cluster,
-      plan: try Plan.named(
-        name, overrides: own("plan"), world: .devices(cluster.rankCount)))
+      plan: try read(name, overrides: own("plan"), world: .devices(cluster.rankCount)),
+      model: .init(name: architecture.name, given: model, overrides: own("model")),
+      place: .init(cluster, given: self.cluster, overrides: own("cluster")),
+      givenPlan: name, planOverrides: own("plan"))
   }
 
   /// The usual plan, if the model has the layers and experts that it is laid out for.
@@ -73,6 +76,17 @@ struct PlaceOptions: ParsableArguments {
     }
     return Self.usualPlan
   }
+
+  /// A plan by its name, from a file or from standard input.
+  private func read(
+    _ plan: String, overrides: [String], world: World
+  ) throws(ConfigurationError) -> Plan {
+    guard plan == StandardInput.name else {
+      return try Plan.named(plan, overrides: overrides, world: world)
+    }
+    return try Plan.read(
+      StandardInput.document(), name: "standard input", overrides: overrides, world: world)
+  }
 }
 
 /// What the three files say.
@@ -80,6 +94,19 @@ struct Scene {
   var architecture: Architecture
   var cluster: Cluster
   var plan: Plan
+  /// Where model and cluster came from.
+  var model: Inputs.File
+  var place: Inputs.ClusterFile
+  /// The plan as it was asked for, and what was replaced of it.
+  var givenPlan: String
+  var planOverrides: [String]
+
+  /// What is computed from, with the plan as it was resolved.
+  func inputs(for plan: Plan) throws(ConfigurationError) -> Inputs {
+    Inputs(
+      model: model, cluster: place,
+      plan: try .init(plan, given: givenPlan, overrides: planOverrides), seed: plan.seed)
+  }
 
   /// The same scene with a layout by cost turned into counts of layers.
   func resolved() throws -> Scene {

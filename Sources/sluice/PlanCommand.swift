@@ -17,7 +17,10 @@ struct PlanCommand: ParsableCommand {
       """)
 
   @Argument(
-    help: "A plan that ships (see --list), or a file; deepseek-v3 by default, for its model alone.",
+    help: """
+      A plan that ships (see --list), a file, or - for standard input; deepseek-v3 by default, for its \
+      model alone.
+      """,
     completion: .file(extensions: ["yaml", "yml"]))
   var plan: String?
 
@@ -47,8 +50,10 @@ struct PlanCommand: ParsableCommand {
       return try show(text)
     }
     let scene = try place.scene(plan: plan)
+    let placed = try scene.placed()
     let report = PlanReport(
-      try scene.placed(), cluster: scene.cluster.name, devices: scene.cluster.rankCount)
+      placed, cluster: scene.cluster.name, devices: scene.cluster.rankCount,
+      try scene.inputs(for: placed.plan))
     try show(json ? try jsonText(report) : report.text)
   }
 }

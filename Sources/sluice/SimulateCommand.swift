@@ -18,18 +18,22 @@ struct SimulateCommand: ParsableCommand {
         sluice simulate --set 'plan.expert-load={counts: runs/mine/metrics.jsonl}'
         sluice simulate --set 'cluster.degraded=[{what: device, rank: 3, share: 0.8}]'
         sluice simulate --model llama-3.1-70b --plan mine.yaml --trace step.json
+        sluice simulate --plan - --require-fit < mine.yaml
       """)
 
   @OptionGroup var place: PlaceOptions
 
   @Option(
     help: """
-      The plan: a name (see sluice plan --list) or a file; deepseek-v3 by default, for its model alone.
+      The plan: a name (see sluice plan --list), a file, or - for standard input; deepseek-v3 by default, \
+      for its model alone.
       """,
     completion: .file(extensions: ["yaml", "yml"]))
   var plan: String?
 
   @OptionGroup var money: MoneyOptions
+
+  @OptionGroup var fit: FitOptions
 
   @Flag(
     help: """
@@ -59,20 +63,25 @@ struct SimulateCommand: ParsableCommand {
     let tracePath = try trace.map { path throws(ConfigurationError) in
       try OutputPath(path, besides: place.inputFiles + InputFiles.reached(from: [plan]))
     }
-    let step = try place.scene(plan: plan).step()
+    let scene = try place.scene(plan: plan)
+    let step = try scene.step()
+    let inputs = try scene.inputs(for: step.placed.plan)
     var simulation = step.simulation
     simulation.keepsSpans = tracePath != nil
     if allRanks { simulation.isExplicit = true }
     let result = simulation.run()
     let report = StepReport(result, placed: step.placed, cluster: step.cluster)
     try report.checkPossible()
-    if let tracePath { try write(result, of: step, to: tracePath) }
-    let figures = StepFigures(report, of: step, price: price, tokens: tokens)
+    if let tracePath { try write(result, of: step, inputs, to: tracePath) }
+    let figures = StepFigures(report, of: step, inputs, price: price, tokens: tokens)
     try show(json ? try jsonText(figures) : figures.page)
+    try fit.check([figures], [figures.plan])
   }
 
-  private func write(_ result: StepResult, of step: PlannedStep, to path: OutputPath) throws {
-    var trace = StepTrace(result, of: step)
+  private func write(
+    _ result: StepResult, of step: PlannedStep, _ inputs: Inputs, to path: OutputPath
+  ) throws {
+    var trace = try StepTrace(result, of: step, inputs)
     if !tracePositions.isEmpty {
       for position in tracePositions {
         try checked("trace-positions", position, in: 0...step.input.ranks.count - 1)

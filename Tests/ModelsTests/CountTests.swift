@@ -57,6 +57,15 @@ struct CountTests {
     #expect(try Architecture.named(name).cachedBytesPerToken() == bytes)
   }
 
+  /// No part has more activated parameters than parameters: a tied head is the embedding's tensor.
+  @Test(arguments: Architecture.shippedNames) func activatedAreSomeOfAll(name: String) throws {
+    let model = try Architecture.named(name)
+    let (all, active) = (model.parameterCounts, model.activatedParameterCounts)
+    #expect(active.total <= all.total)
+    #expect(active.head == all.head && active.embedding == all.embedding)
+    #expect((active.total == all.total) == !model.feedForwards.contains { $0.mixture != nil })
+  }
+
   /// Published sizes: Llama 3.1 model card, Mixtral and Qwen3 reports, arXiv 2205.05198 table 3.
   @Test(arguments: [
     ("llama-3.1-8b", 8.03), ("llama-3.1-70b", 70.55), ("llama-3.1-405b", 405.85),

@@ -89,7 +89,11 @@ import Testing
     Case("cost all-reduce --bytes 12 --ranks 8", "--bytes 12", "unit"),
     Case("cost all-reduce --bytes 1GiB --ranks 4096", "--ranks 4096"),
     Case("cost dispatch --ranks 48", "--experts 256"),
-    Case("compare deepseek-v3", "two to six"),
+    Case("compare deepseek-v3", "two to twelve"),
+    Case("compare" + String(repeating: " deepseek-v3", count: 13), "two to twelve"),
+    Case("compare deepseek-v3 deepseek-v3 --json --csv", "exclude each other"),
+    Case("compare - -", "standard input can be one plan only"),
+    Case("simulate --plan -", "standard input: is empty"),
     // Numbers below zero are values, with or without an equals sign.
     Case("simulate --price -1", "--price -1", "from 0"),
     Case("simulate --price=-1", "--price -1", "from 0"),

@@ -15,7 +15,10 @@ import Testing
     let parts: [(String, [String])] = [
       (
         "split_seconds",
-        ["forward", "bubble", "backward_input", "backward_weight", "overlapped", "optimizer"]
+        [
+          "forward", "bubble", "backward", "backward_input", "backward_weight", "overlapped",
+          "optimizer",
+        ]
       ),
       ("tflops_per_gpu", ["causal", "non_causal"]), ("mfu", ["causal", "non_causal"]),
       ("communication_seconds", ["expert", "pipeline", "data", "tensor", "context"]),
@@ -50,6 +53,55 @@ import Testing
     for split in splits {
       #expect((split.values.reduce(0, +) - seconds).magnitude < 1e-9)
     }
+  }
+
+  /// Under 1F1B a backward is whole: what stood beside "backward for input" was both halves.
+  @Test func joinedBackwardsAreNoInputHalves() throws {
+    let place = "--model megatron-22b --plan megatron-22b-full --cluster a100-selene"
+    let joined = try CommandTests.json("simulate --json \(place)")
+    let apart = try CommandTests.json("simulate --json --set plan.schedule=zb-h1 \(place)")
+    let splits = try [joined, apart].map {
+      try #require($0["split_seconds"] as? [String: Double])
+    }
+    #expect(try #require(splits[0]["backward"]) > 0)
+    #expect(splits[0]["backward_input"] == 0 && splits[0]["backward_weight"] == 0)
+    #expect(splits[1]["backward"] == 0)
+    #expect(try #require(splits[1]["backward_input"]) > 0)
+    #expect(try #require(splits[1]["backward_weight"]) > 0)
+    let page = try Command.run("simulate \(place)").output
+    #expect(page.contains("\n  backward  ") && !page.contains("backward for input"), "\(page)")
+  }
+
+  /// Recomputation stands apart, and each kind of kernel where it belongs.
+  @Test func kernelsAddUpToTheBusyTime() throws {
+    let kernels = try #require(step["seconds_by_kernel"] as? [String: [String: Double]])
+    let busy = try #require(step["busy_seconds"] as? Double)
+    #expect((kernels.values.flatMap(\.values).reduce(0, +) - busy).magnitude < 1e-9)
+    #expect(busy > 0 && busy < (step["step_seconds"] as? Double ?? 0))
+    for name in ["matmul", "grouped_matmul", "attention", "norm", "quantize", "permute"] {
+      let row = try #require(kernels[name], "\(name)")
+      #expect(
+        Set(row.keys) == [
+          "forward", "recomputed_forward", "backward_input", "backward_weight", "optimizer",
+        ])
+      #expect(try #require(row["forward"]) > 0, "\(name)")
+    }
+    #expect(try #require(kernels["norm"]?["recomputed_forward"]) > 0)
+    #expect(kernels["grouped_matmul"]?["recomputed_forward"] == 0)
+    #expect(try #require(kernels["matmul"]?["backward_weight"]) > 0)
+    #expect(try #require(kernels["optimizer"]?["optimizer"]) > 0)
+  }
+
+  /// What a kind of communication hides and exposes is all of it; waiting for a peer stands apart.
+  @Test func communicationAddsUp() throws {
+    let kinds = try #require(step["communication_seconds"] as? [String: [String: Double]])
+    for (kind, times) in kinds {
+      let (total, hidden) = (times["total"] ?? -1, times["hidden"] ?? -1)
+      #expect((total - hidden - (times["exposed"] ?? -1)).magnitude < 1e-9, "\(kind)")
+      #expect(hidden >= 0 && times["waiting"] ?? -1 >= 0, "\(kind)")
+    }
+    // Messages of a pair move beside the next pair.
+    #expect(try #require(kinds["pipeline"]?["hidden"]) > 0)
   }
 
   @Test func memoryIsTheSumOfItsParts() throws {

@@ -69,7 +69,7 @@ import Testing
     let step = try Self.step(schedule, stagesPerRank: stagesPerRank)
     let result = Self.result(step)
     let scratch = try Scratch()
-    try StepTrace(result, of: step).write(to: scratch.output("step.json"))
+    try StepTrace(result, of: step, Inputs()).write(to: scratch.output("step.json"))
     #expect(scratch.names == ["step.json"])
     let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
     let events = try JSONDecoder().decode(Trace.self, from: data).traceEvents
@@ -100,7 +100,7 @@ import Testing
     let step = try Self.step(schedule, stagesPerRank: stagesPerRank)
     let result = Self.result(step)
     let scratch = try Scratch()
-    try StepTrace(result, of: step).write(to: scratch.output("step.json"))
+    try StepTrace(result, of: step, Inputs()).write(to: scratch.output("step.json"))
     let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
     let events = try JSONDecoder().decode(Trace.self, from: data).traceEvents
     func tracks(_ name: String, _ process: Int) -> Set<Int> {
@@ -176,7 +176,7 @@ import Testing
   @Test func oneRankCanBeChosen() throws {
     let step = try Self.step("1f1b")
     let scratch = try Scratch()
-    var trace = StepTrace(Self.result(step), of: step)
+    var trace = try StepTrace(Self.result(step), of: step, Inputs())
     trace.positions = [1]
     try trace.write(to: scratch.output("step.json"))
     let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
@@ -188,7 +188,7 @@ import Testing
     let step = try Self.step("1f1b")
     let scratch = try Scratch()
     let path = try scratch.write("kept", "step.json")
-    var trace = StepTrace(Self.result(step), of: step)
+    var trace = try StepTrace(Self.result(step), of: step, Inputs())
     trace.limit = 10_000
     #expect(throws: ConfigurationError.self) { try trace.write(to: scratch.output("step.json")) }
     #expect(scratch.names == ["step.json"])

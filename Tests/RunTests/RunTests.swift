@@ -95,7 +95,17 @@ import Testing
     let tokens = scene.path("words.bin")
     #expect(try Program.sluice("data", scene.path("words.txt"), "-o", tokens).status == 0)
     let same = try Program.sluice("evaluate", "--checkpoint", folder, "--tokens", tokens, "--json")
-    #expect(same.output == outcome.output)
+    let figures = try [outcome, same].map { outcome in
+      let value = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8))
+      return try #require(value as? [String: Any])
+    }
+    for key in ["loss", "perplexity", "tokens", "sequences"] {
+      #expect(figures[0][key] as? Double == figures[1][key] as? Double, "\(key)")
+    }
+    let inputs = try figures.map { try #require($0["inputs"] as? [String: Any]) }
+    #expect(inputs.map { $0["checkpoint"] as? String } == [folder, folder])
+    #expect(inputs.map { $0["tokens"] as? String } == [scene.path("words.txt"), tokens])
+    #expect(inputs[0]["version"] is String && inputs[0]["ranks"] as? Int == 1)
   }
 
   @Test func parityNamesWhatDiffers() throws {

@@ -248,12 +248,13 @@ import Training
     metrics.tokens = 1024
     metrics.loss = 2.5
     metrics.gradientNorm = .nan
-    metrics.times = [.init(kind: "expert exchange", seconds: 0.5, exposed: 0.125)]
+    metrics.wallTime = 1_760_000_000.12345
+    metrics.times = [.init(kind: "wait_dispatch", seconds: 0.5, exposed: 0.125)]
     metrics.expertLoads = [.init(layer: 1, counts: [3, 1, 0, 0])]
     #expect(
       metrics.line == """
         {"step": 3, "tokens": 1024, "global_batch": 0, "loss": 2.5, "gradient_norm": null, \
-        "times": {"expert exchange": {"seconds": 0.5, "exposed": 0.125}}, \
+        "wall_time": 1760000000.123, "times": {"wait_dispatch": {"seconds": 0.5, "exposed": 0.125}}, \
         "expert_load": [{"layer": 1, "imbalance": 3.0, "counts": [3, 1, 0, 0]}]}
         """)
     let object = try JSONSerialization.jsonObject(with: Data(metrics.line.utf8))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Clusters
+import Documents
 import Reports
 
 /// `sluice cost`: one operation on a cluster.
@@ -37,11 +38,18 @@ struct CostOptions: ParsableArguments {
   var json = false
 
   /// The cost formulas of the cluster.
-  func models() throws -> CostModels {
-    try CostModels(try Cluster.named(cluster, overrides: withoutPrefix("cluster", overrides)))
+  func models() throws -> CostModels { try CostModels(try place()) }
+
+  private var own: [String] { withoutPrefix("cluster", overrides) }
+
+  private func place() throws(ConfigurationError) -> Cluster {
+    try Cluster.named(cluster, overrides: own)
   }
 
   func show(_ report: CostReport) throws {
+    var report = report
+    report.inputs = Inputs(
+      cluster: .init(try place(), given: cluster, overrides: own))
     try sluice.show(json ? try jsonText(report) : report.text)
   }
 }

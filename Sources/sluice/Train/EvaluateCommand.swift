@@ -43,16 +43,21 @@
         }
         let length = sequence ?? min(1024, model.architecture.maximumPositions)
         let result = try model.evaluate(data, sequenceLength: length, communicator)
-        if communicator.rank == 0 { try display(result) }
+        guard communicator.rank == 0 else { return }
+        try display(
+          result,
+          EvaluationInputs(
+            model: model.architecture.name, checkpoint: checkpoint, tokens: tokens,
+            sequenceTokens: length, ranks: communicator.size))
       }
     }
 
-    private func display(_ result: Evaluation) throws {
+    private func display(_ result: Evaluation, _ inputs: EvaluationInputs) throws {
       let perplexity = exp(result.loss)
       if json {
         let figures = Figures(
           loss: result.loss, perplexity: perplexity, tokens: result.tokens,
-          sequences: result.sequences)
+          sequences: result.sequences, inputs: inputs)
         return try show(try jsonText(figures))
       }
       var table = TextTable([.left])
@@ -68,6 +73,19 @@
       var perplexity: Double
       var tokens: Int
       var sequences: Int
+      var inputs: EvaluationInputs
+    }
+
+    /// What the loss was computed from.
+    private struct EvaluationInputs: Encodable {
+      var version = Version.current
+      var model: String
+      /// The folder and the file as they were given.
+      var checkpoint: String
+      var tokens: String
+      /// Tokens that a window predicts; rows of a JSON file keep their own length.
+      var sequenceTokens: Int
+      var ranks: Int
     }
   }
 #endif

@@ -1,0 +1,98 @@
+import Clusters
+import Documents
+import Models
+import Plans
+
+/// What a command computed from, as its JSON and the trace of a step say it.
+public struct Inputs: Encodable, Sendable {
+  /// One of the files that people write.
+  public struct File: Encodable, Sendable {
+    public var name: String
+    /// The name or the path under which it was asked for.
+    public var given: String
+    /// Values that the command line replaced, each `key=value`, in their order.
+    public var overrides: [String]
+
+    public init(name: String, given: String, overrides: [String]) {
+      self.name = name
+      self.given = given
+      self.overrides = overrides
+    }
+  }
+
+  /// A cluster, with what is slower than described, one sentence each.
+  public struct ClusterFile: Encodable, Sendable {
+    public var name: String
+    public var given: String
+    public var overrides: [String]
+    public var degradations: [String]
+
+    public init(_ cluster: Cluster, given: String, overrides: [String]) {
+      name = cluster.name
+      self.given = given
+      self.overrides = overrides
+      degradations = cluster.degradations.map { "\($0)" }
+    }
+  }
+
+  /// A plan, with every setting spelled out, in the keys of plan files: `settings` reads back as a plan.
+  public struct PlanFile: Encodable, Sendable {
+    public var name: String
+    public var given: String
+    public var overrides: [String]
+    public var settings: Document
+
+    public init(_ plan: Plan, given: String, overrides: [String]) throws(ConfigurationError) {
+      name = plan.name
+      self.given = given
+      self.overrides = overrides
+      settings = try Document(text: plan.yaml, name: plan.name)
+    }
+  }
+
+  public var version = Version.current
+  public var model: File?
+  public var cluster: ClusterFile?
+  public var plan: PlanFile?
+  /// From where chance comes; nil where nothing is drawn.
+  public var seed: UInt64?
+
+  public init(
+    model: File? = nil, cluster: ClusterFile? = nil, plan: PlanFile? = nil, seed: UInt64? = nil
+  ) {
+    self.model = model
+    self.cluster = cluster
+    self.plan = plan
+    self.seed = seed
+  }
+
+  /// What the command line replaced, with the noun of each file in front.
+  public var changes: [String] {
+    (plan?.overrides ?? []).map { "plan.\($0)" }
+      + (cluster?.overrides ?? []).map { "cluster.\($0)" }
+      + (model?.overrides ?? []).map { "model.\($0)" }
+  }
+
+  /// What is slower than described.
+  public var degradations: [String] { cluster?.degradations ?? [] }
+
+  /// `Set: plan.zero-stage=1.` and `Degraded: …`, in lines of at most `width` characters and at most
+  /// `most` of each; nothing where there is neither.
+  func lines(width: Int, most: Int = .max) -> [String] {
+    var lines: [String] = []
+    for (word, parts) in [("Set", changes), ("Degraded", degradations)] where !parts.isEmpty {
+      let broken = wrapped("\(word): " + parts.joined(separator: "; ") + ".", width: width)
+        .map { $0.count > width ? $0.prefix(width - 1) + "…" : $0 }
+      lines += broken.prefix(broken.count > most ? most - 1 : most)
+      if broken.count > most { lines.append("… (all of it with --json)") }
+    }
+    return lines
+  }
+}
+
+extension Plan {
+  /// The seed of what is drawn: the load of experts, where it scatters.
+  public var seed: UInt64? {
+    if case .deviation(_, let seed) = expertLoad { seed } else { nil }
+  }
+}
