@@ -22,19 +22,14 @@ public struct Launch: Sendable {
     self.environment = environment
   }
 
-  /// How a launched program ended.
-  public struct Outcome: Hashable, Sendable {
-    /// mpirun's exit status; above 128 a signal ended it or a rank.
-    public var status: Int32
-    /// What signals asked for meanwhile.
-    public var wish: StopWish
-  }
-
   /// Whether this process was started by an MPI launcher.
   public static var isRank: Bool {
     let environment = ProcessInfo.processInfo.environment
     return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"].contains { environment[$0] != nil }
   }
+
+  /// Whether this process is a rank that sluice itself started.
+  public static var isLaunched: Bool { getenv(RankReports.variable) != nil }
 
   /// The path of this very program.
   public static var ownPath: String {
@@ -45,19 +40,30 @@ public struct Launch: Sendable {
   /// Runs the ranks to their end; their output goes where this program's goes.
   ///
   /// - Throws: `ConfigurationError` if there is no mpirun.
-  public func run(_ signals: StopSignals) throws(ConfigurationError) -> Outcome {
-    let child = try start()
+  public func run(_ signals: StopSignals) throws(ConfigurationError) -> LaunchOutcome {
+    let reports = try RankReports()
+    defer { reports.remove() }
+    let child = try start(reports)
+    let clock = ContinuousClock()
+    let start = clock.now
     var forwarded = 0
     var hasStopped = false
     while true {
       var status: Int32 = 0
       do throws(SystemError) {
         let ended = try systemCall { waitpid(child, &status, WNOHANG) }
-        if ended == child { return Outcome(status: Self.exitStatus(status), wish: signals.wish) }
+        if ended == child {
+          return LaunchOutcome(
+            ofMpirun: status, reports: reports.read(), ranks: ranks, wish: signals.poll())
+        }
       } catch {
         throw ConfigurationError(file: "mpirun", rule: "is lost: \(error.message)")
       }
       signals.wait(milliseconds: 20)
+      let hasNews = signals.interruptions > forwarded || (signals.wish == .stop && !hasStopped)
+      // Before its handlers are there, a signal would end mpirun or a rank instead of telling it.
+      guard hasNews, forwarded > 0 || areListening(reports) || clock.now - start > Self.patience
+      else { continue }
       if signals.wish == .stop, !hasStopped {
         hasStopped = true
         kill(child, SIGUSR1)
@@ -69,9 +75,11 @@ public struct Launch: Sendable {
     }
   }
 
-  private static func exitStatus(_ status: Int32) -> Int32 {
-    let signal = status & 0x7f
-    return signal == 0 ? (status >> 8) & 0xff : 128 + signal
+  /// How long ranks may take until they listen; those on another machine never say it.
+  private static let patience = Duration.seconds(30)
+
+  private func areListening(_ reports: RankReports) -> Bool {
+    reports.read().count { $0 == .listening } >= ranks
   }
 
   private static func isOnPath(_ program: String) -> Bool {
@@ -84,11 +92,12 @@ public struct Launch: Sendable {
       file: "mpirun", rule: "cannot be started: \(reason); Debian's package is openmpi-bin")
   }
 
-  private func start() throws(ConfigurationError) -> pid_t {
+  private func start(_ reports: RankReports) throws(ConfigurationError) -> pid_t {
     guard Self.isOnPath("mpirun") else { throw Self.failure(SystemError(code: ENOENT).message) }
     var arguments = Self.isOnPath("setpriv") ? ["setpriv", "--pdeathsig", "TERM"] : []
     arguments += ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
     var own = environment
+    own[RankReports.variable] = reports.path
     // One thread a rank: bits depend on it, and ranks share the cores.
     if getenv("OPENBLAS_NUM_THREADS") == nil { own["OPENBLAS_NUM_THREADS"] = "1" }
     for name in own.keys.sorted() { arguments += ["-x", name] }

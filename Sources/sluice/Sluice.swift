@@ -1,6 +1,10 @@
 import ArgumentParser
 import Documents
 
+#if MPI
+  import Training
+#endif
+
 /// The command line of sluice.
 @main
 struct Sluice: ParsableCommand {
@@ -33,6 +37,13 @@ struct Sluice: ParsableCommand {
   }
 
   static func main() {
+    #if MPI
+      // A signal during the first tenths of a second is kept for the run.
+      if CommandLine.arguments.dropFirst().first == TrainCommand.configuration.commandName {
+        StopSignals.hold()
+        RankReports.say(.listening)
+      }
+    #endif
     Fault.watch()
     StandardOutput.prepare()
     do {

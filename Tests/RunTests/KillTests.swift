@@ -64,7 +64,7 @@ import Testing
     try expectSoundFolder(scene)
   }
 
-  /// mpirun is killed: its ranks see it, and sluice says so by its status.
+  /// mpirun is killed: its ranks see it, and sluice says so.
   @Test(arguments: [Moment.startUp, .step])
   func killedMpirunEndsAll(moment: Moment) throws {
     let scene = try endlessScene()
@@ -73,6 +73,7 @@ import Testing
       kill(try #require(scene.launchers().first), SIGKILL)
     }
     #expect(outcome.status == 137, "\(outcome.output)")
+    #expect(outcome.output.contains("mpirun was ended by signal 9"), "\(outcome.output)")
     expectGone(scene)
     try expectSoundFolder(scene)
   }

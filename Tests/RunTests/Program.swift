@@ -84,24 +84,29 @@ final class Scene {
   func waitForCheckpoint() throws { try #require(Launch.wait { !checkpoints().isEmpty }) }
 
   /// The newest checkpoint is whole: a run goes on from it.
-  func expectGoodCheckpoint(_ location: SourceLocation = #_sourceLocation) throws {
+  func expectGoodCheckpoint(
+    ranks: Int = 2, _ location: SourceLocation = #_sourceLocation
+  ) throws {
     let outcome = try Program.sluice(
-      "train", run, "--ranks", "2", "--resume", "--stop-after", "1")
+      "train", run, "--ranks", "\(ranks)", "--resume", "--stop-after", "1")
     #expect(outcome.status == 0, "\(outcome.output)", sourceLocation: location)
   }
 
   /// The ranks, which have the run file among their arguments and are no launchers.
-  func ranks() -> [Int32] { processes(launching: false) }
+  func ranks() -> [Int32] { processes().subtracting(launchers()).sorted() }
 
   /// What starts the ranks: mpirun and, where it started that, sluice, in this order.
-  func launchers() -> [Int32] { processes(launching: true).reversed() }
+  func launchers() -> [Int32] {
+    let own = processes()
+    let mpirun = own.intersection(Program.processes(with: "mpirun"))
+    // mpirun comes with the arguments of the ranks, and not with sluice's own.
+    let sluice = own.intersection(Program.processes(with: "--ranks")).subtracting(mpirun)
+    return mpirun.sorted() + sluice.sorted()
+  }
 
-  private func processes(launching: Bool) -> [Int32] {
-    let mpirun = Program.processes(with: "mpirun")
-    let launchers = Set(mpirun + Program.processes(with: "--ranks"))
-    // `timeout`, which the tests put in front, has the same words.
-    let own = Set(Program.processes(with: run)).subtracting(Program.processes(with: "timeout"))
-    return own.filter { launchers.contains($0) == launching }.sorted()
+  /// All processes of the run; `timeout`, which the tests put in front, has the same words.
+  private func processes() -> Set<Int32> {
+    Set(Program.processes(with: run)).subtracting(Program.processes(with: "timeout"))
   }
 
   /// Changes bytes of a file.

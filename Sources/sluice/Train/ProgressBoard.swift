@@ -78,7 +78,7 @@
 
     /// Says what has come of it.
     mutating func end(isFinished: Bool, _ wish: StopWish) {
-      guard let first, let last else { return say("there is no step left to do\n") }
+      guard let first, let last else { return say(endingWithoutStep(isFinished, wish)) }
       var table = TextTable([.left, .left])
       let count = last.step - firstStep
       let ending =
@@ -99,6 +99,12 @@
       }
       if let log = run.log.file { table.add("metrics", log) }
       say((isLive ? "\n" : "") + table.text())
+    }
+
+    private func endingWithoutStep(_ isFinished: Bool, _ wish: StopWish) -> String {
+      if isFinished { return "there is no step left to do\n" }
+      let ending = wish == .interrupt ? "ended by a signal" : "stopped as asked"
+      return "\(ending) after step \(firstStep), before the next one\n"
     }
 
     private func decimals(_ number: Double?) -> String {

@@ -73,7 +73,7 @@
       let prepared = try PreparedRun(described, ranks: count)
       _ = try described.checkOutputs(trace: trace)
       if dryRun { return try show(try RunOutline(prepared).text) }
-      if count > 1 { try launch(count, signals) }
+      if count > 1 { try launch(described, count, signals) }
       let isLive = isatty(STDOUT_FILENO) != 0
       let wish = try withRanksAsThreads(1, timeout: limit) { communicator in
         try train(prepared, communicator, signals, isLive: isLive)
@@ -99,7 +99,7 @@
     }
 
     /// Starts the ranks, waits for them and ends as they did.
-    private func launch(_ count: Int, _ signals: StopSignals) throws -> Never {
+    private func launch(_ run: RunFile, _ count: Int, _ signals: StopSignals) throws -> Never {
       var arguments = Array(CommandLine.arguments.dropFirst())
       if let place = arguments.firstIndex(of: "--ranks") {
         arguments.removeSubrange(place...min(place + 1, arguments.count - 1))
@@ -107,33 +107,45 @@
       arguments.removeAll { $0.hasPrefix("--ranks=") }
       let launch = Launch(
         ranks: count, command: [Launch.ownPath] + arguments,
-        environment: [
-          TrainCommand.launched: "1", TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0",
-        ])
+        environment: [TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0"])
       let outcome = try launch.run(signals)
-      if outcome.status == 0 { end(outcome.wish) }
+      if let message = outcome.message {
+        note("sluice: \(message); \(newestCheckpoint(of: run))\n")
+      }
       Foundation.exit(outcome.status)
     }
 
-    /// Ranks that sluice started say 0 when a signal ended them: whoever got the signal knows.
-    private static let launched = "SLUICE_LAUNCHED"
+    /// What is left of a run whose ranks could not say it.
+    private func newestCheckpoint(of run: RunFile) -> String {
+      guard let settings = run.checkpoints else { return "the run keeps no checkpoints" }
+      let latest = CheckpointFolder(path: settings.folder).latest
+      return latest.map { "the newest checkpoint is \($0)" } ?? "there is no checkpoint yet"
+    }
+
     /// Whether the terminal shows what is overwritten; a rank's own isatty is always true.
     private static let live = "SLUICE_LIVE"
 
     private func runAsRank(_ signals: StopSignals) throws {
-      if let failure = ranksFailure { throw failure }
       var wish = StopWish.goOn
-      try MPISession.run(timeout: limit, status: rankStatus) { world in
-        try sayingOnce(world) {
-          do {
-            wish = try trainOrOutline(world, signals)
-          } catch {
-            signals.release()
-            throw error
+      do {
+        if let failure = ranksFailure { throw failure }
+        try MPISession.run(timeout: limit, status: rankStatus) { world in
+          try sayingOnce(world) {
+            do {
+              wish = try trainOrOutline(world, signals)
+            } catch {
+              RankReports.say(.failed)
+              signals.release()
+              throw error
+            }
           }
         }
+      } catch {
+        RankReports.say(.failed)
+        throw error
       }
-      if getenv(TrainCommand.launched) == nil { end(wish) }
+      // A rank that ends with another status than 0 would end the others: sluice says it for them.
+      end(Launch.isLaunched ? .goOn : wish)
     }
 
     private func trainOrOutline(
@@ -169,7 +181,7 @@
         training.run, ranks: communicator.size, isLive: isLive,
         isSilent: communicator.rank != 0)
       board.begin(training.notices, step: first)
-      var wish = StopWish.goOn
+      var wish = try agree(.goOn, signals, communicator)
       while !training.isFinished, wish == .goOn {
         let number = training.state.step - first + 1
         // The step behind the first one is like all that follow; the first warms caches up.
@@ -180,15 +192,24 @@
         board.show(try training.step())
         if isChecked { try check(training, communicator, &board) }
         if isTraced { try writeTrace(training, communicator) }
-        var own = signals.poll()
-        if let stopAfter, number >= stopAfter { own = max(own, .stop) }
-        wish = StopWish(rawValue: try communicator.allReduce(own.rawValue, .maximum)) ?? .goOn
+        let isEnough = number >= stopAfter ?? .max
+        wish = try agree(isEnough ? .stop : .goOn, signals, communicator)
       }
       if wish > .goOn { try training.save() }
       board.end(isFinished: training.isFinished, wish)
       // Whoever closed the pipe has what they wanted; a disk that is full has not.
       if let failure = board.outputFailure, !(failure is ReaderIsGone) { throw failure }
-      return training.isFinished ? .goOn : wish
+      if training.isFinished { wish = .goOn }
+      if communicator.rank == 0 { RankReports.say(.init(endedBy: wish)) }
+      return wish
+    }
+
+    /// The strongest wish of any rank.
+    private func agree(
+      _ own: StopWish, _ signals: StopSignals, _ communicator: any Communicator
+    ) throws -> StopWish {
+      let wish = max(own, signals.poll()).rawValue
+      return StopWish(rawValue: try communicator.allReduce(wish, .maximum)) ?? .goOn
     }
 
     private func check(

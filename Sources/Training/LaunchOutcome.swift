@@ -1,0 +1,59 @@
+import Documents
+import Glibc
+
+/// How a launched run ended: what mpirun's status and the ranks' reports come to.
+public struct LaunchOutcome: Hashable, Sendable {
+  /// The status to end with; above 128 a signal ended mpirun or a rank.
+  public var status: Int32
+  /// What happened to mpirun, as the beginning of a sentence, where no rank could say it.
+  public var message: String?
+
+  /// Puts together what is known.
+  ///
+  /// - Parameters:
+  ///   - waitStatus: how mpirun ended, as `waitpid` has it.
+  ///   - reports: what the ranks said.
+  ///   - ranks: how many there were.
+  ///   - wish: what signals to this program asked for.
+  public init(
+    ofMpirun waitStatus: Int32, reports: [RankReports.Report], ranks: Int, wish: StopWish
+  ) {
+    let signal = waitStatus & 0x7f
+    let code = (waitStatus >> 8) & 0xff
+    if reports.contains(.interrupted) {
+      self.init(ExitStatus.interrupted.rawValue)
+    } else if signal != 0 {
+      self.init(
+        Self.isStop(signal) ? ExitStatus.interrupted.rawValue : 128 + signal,
+        "mpirun was ended by \(Self.name(of: signal)), and the ranks with it")
+    } else if code == 0 {
+      // Ranks on another machine cannot say how they ended; they obey what was passed on.
+      let isKnown = reports.contains(.finished) || reports.contains(.stopped)
+      self.init(!isKnown && wish == .interrupt ? ExitStatus.interrupted.rawValue : 0)
+    } else if code > 128, Self.isStop(code - 128) {
+      self.init(
+        ExitStatus.interrupted.rawValue,
+        "a rank was ended by \(Self.name(of: code - 128)) before it could listen")
+    } else if code == 1, !reports.contains(.failed),
+      reports.count(where: { $0 == .listening }) >= ranks
+    {
+      // So it says that it was told to end; a rank that fails says so itself.
+      self.init(
+        ExitStatus.interrupted.rawValue,
+        "mpirun was told to end, by a signal of its own, and gave the ranks no time")
+    } else {
+      self.init(code)
+    }
+  }
+
+  private init(_ status: Int32, _ message: String? = nil) {
+    self.status = status
+    self.message = message
+  }
+
+  private static func isStop(_ signal: Int32) -> Bool { StopSignals.numbers.contains(signal) }
+
+  private static func name(of signal: Int32) -> String {
+    "signal \(signal) (\(String(cString: strsignal(signal))))"
+  }
+}

@@ -1,0 +1,110 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Signals end a run with a checkpoint and a true status, whichever process or thread they reach.
+@Suite(.serialized, .enabled(if: Program.canTrain)) struct SignalTests {
+  static let signals: [(Int32, Int32)] = [
+    (SIGINT, 6), (SIGTERM, 6), (SIGHUP, 6), (SIGUSR2, 6), (SIGUSR1, 0),
+  ]
+
+  private func endlessScene(_ plan: String) throws -> Scene {
+    try Scene("gpt2-tiny", plan: plan, steps: 1_000_000)
+  }
+
+  /// A process that OpenBLAS has given a thread of its own before sluice's first instruction.
+  static let withPool = ["env", "OPENBLAS_NUM_THREADS=2"]
+
+  /// Signals that all of sluice's threads hold back, as the system says.
+  private func holds(_ process: Int32, _ signal: Int32) -> Bool {
+    let text = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
+    let mask = line.flatMap {
+      UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16)
+    }
+    return (mask ?? 0) >> (signal - 1) & 1 == 1
+  }
+
+  @Test(arguments: signals)
+  func onePlainRankObeys(signal: Int32, status: Int32) throws {
+    let scene = try endlessScene("gradient-lanes: 2")
+    let outcome = try Launch.run(Self.withPool + [Program.path, "train", scene.run]) { _ in
+      try scene.waitForCheckpoint()
+      kill(try #require(scene.ranks().first), signal)
+    }
+    #expect(outcome.status == status, "\(outcome.output)")
+    try scene.expectGoodCheckpoint(ranks: 1)
+  }
+
+  /// As soon as the process runs sluice's own code a signal is kept; while it is still being loaded the
+  /// system's default action ends it, and nothing had begun.
+  @Test(arguments: [SIGINT, SIGTERM]) func theFirstMomentCounts(signal: Int32) throws {
+    let scene = try endlessScene("gradient-lanes: 2")
+    let outcome = try Launch.run(Self.withPool + [Program.path, "train", scene.run]) { _ in
+      try #require(
+        Launch.wait(milliseconds: 0.2) { scene.ranks().first.map { holds($0, signal) } ?? false })
+      kill(try #require(scene.ranks().first), signal)
+    }
+    #expect(outcome.status == 6, "\(outcome.output)")
+    #expect(scene.checkpoints() == ["step-00000000"], "\(outcome.output)")
+    #expect(outcome.output.contains("ended by a signal after step 0"), "\(outcome.output)")
+    try scene.expectGoodCheckpoint(ranks: 1)
+  }
+
+  /// At any early moment: ended before the first instruction, or a checkpoint and the status for it.
+  @Test(arguments: 1...4) func earlySignals(seed: Int) throws {
+    let scene = try endlessScene("gradient-lanes: 2")
+    var generator = SplitMix64(state: UInt64(seed))
+    let delay = UInt32.random(in: 0...200_000, using: &generator)
+    let outcome = try Launch.run(Self.withPool + [Program.path, "train", scene.run]) { _ in
+      try #require(Launch.wait(milliseconds: 1) { !scene.ranks().isEmpty })
+      usleep(delay)
+      kill(try #require(scene.ranks().first), SIGTERM)
+    }
+    if outcome.status == 143 {
+      #expect(scene.checkpoints().isEmpty)
+    } else {
+      #expect(outcome.status == 6, "\(delay) µs: \(outcome.output)")
+      try scene.expectGoodCheckpoint(ranks: 1)
+    }
+  }
+
+  /// The ranks are told when all of them can hear it, whenever sluice hears it.
+  @Test(arguments: signals) func launcherObeysAtOnce(signal: Int32, status: Int32) throws {
+    let scene = try endlessScene("data-parallel: 2")
+    let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
+      try #require(
+        Launch.wait(milliseconds: 0.2) {
+          scene.launchers().last.map { holds($0, signal) } ?? false
+        })
+      kill(try #require(scene.launchers().last), signal)
+    }
+    #expect(outcome.status == status, "\(outcome.output)")
+    #expect(scene.checkpoints() == ["step-00000000"], "\(outcome.output)")
+    try scene.expectGoodCheckpoint()
+  }
+
+  /// A signal to one rank, or to the mpirun that sluice has started.
+  @Test(arguments: [true, false]) func rankOrMpirunIsTold(isRank: Bool) throws {
+    let scene = try endlessScene("data-parallel: 2")
+    let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
+      try scene.waitForCheckpoint()
+      kill(try #require(isRank ? scene.ranks().last : scene.launchers().first), SIGTERM)
+    }
+    #expect(outcome.status == 6, "\(outcome.output)")
+    try scene.expectGoodCheckpoint()
+  }
+
+  /// The user's own mpirun, which binds no rank to one core: each has a thread of OpenBLAS's.
+  @Test(arguments: [(SIGTERM, 6), (SIGUSR1, 0)] as [(Int32, Int32)])
+  func ranksOfOwnMpirunObey(signal: Int32, status: Int32) throws {
+    let scene = try endlessScene("data-parallel: 2")
+    let command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", "2", Program.path]
+    let outcome = try Launch.run(Self.withPool + command + ["train", scene.run]) { _ in
+      try scene.waitForCheckpoint()
+      kill(try #require(scene.ranks().first), signal)
+    }
+    #expect(outcome.status == status, "\(outcome.output)")
+    try scene.expectGoodCheckpoint()
+  }
+}

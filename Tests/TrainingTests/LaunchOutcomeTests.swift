@@ -1,0 +1,55 @@
+import Testing
+import Training
+
+/// What mpirun's status and the ranks' words come to.
+@Suite struct LaunchOutcomeTests {
+  private func outcome(
+    exit code: Int32 = 0, signal: Int32 = 0, _ reports: [RankReports.Report],
+    wish: StopWish = .goOn
+  ) -> LaunchOutcome {
+    LaunchOutcome(ofMpirun: code << 8 | signal, reports: reports, ranks: 2, wish: wish)
+  }
+
+  private let both: [RankReports.Report] = [.listening, .listening]
+
+  @Test func whatRankZeroSaysCounts() {
+    #expect(outcome(both + [.finished]).status == 0)
+    #expect(outcome(both + [.stopped]).status == 0)
+    #expect(outcome(both + [.interrupted]).status == 6)
+    // Told to end, mpirun says 1 whatever the ranks did.
+    #expect(outcome(exit: 1, both + [.interrupted]).status == 6)
+    #expect(outcome(exit: 1, both + [.interrupted]).message == nil)
+    // The signal came behind the last step.
+    #expect(outcome(both + [.finished], wish: .interrupt).status == 0)
+  }
+
+  @Test func failuresKeepTheirStatus() {
+    for status: Int32 in [1, 2, 3, 4, 5, 137] {
+      #expect(outcome(exit: status, both + [.failed]).status == status)
+      #expect(outcome(exit: status, both + [.failed]).message == nil)
+    }
+    // A rank that could not begin, and a program that is not there.
+    #expect(outcome(exit: 1, [.listening]).status == 1)
+    #expect(outcome(exit: 127, []).status == 127)
+  }
+
+  @Test func anEndFromOutsideIsSaid() {
+    let killed = outcome(signal: 9, both)
+    #expect(killed.status == 137)
+    #expect(killed.message == "mpirun was ended by signal 9 (Killed), and the ranks with it")
+    let told = outcome(exit: 1, both)
+    #expect(told.status == 6)
+    #expect(told.message?.hasPrefix("mpirun was told to end") == true)
+    #expect(outcome(signal: 15, []).status == 6)
+    let early = outcome(exit: 140, [.listening])
+    #expect(early.status == 6)
+    #expect(early.message?.hasPrefix("a rank was ended by signal 12") == true)
+  }
+
+  /// Ranks on another machine find no file to report in.
+  @Test func silentRanksDidAsTheyWereTold() {
+    #expect(outcome([], wish: .interrupt).status == 6)
+    #expect(outcome([], wish: .stop).status == 0)
+    #expect(outcome([]).status == 0)
+  }
+}
