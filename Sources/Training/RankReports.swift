@@ -42,10 +42,12 @@ public struct RankReports: Sendable {
   public init() throws(ConfigurationError) {
     let folder = FileManager.default.temporaryDirectory.path
     var template = Array("\(folder)/sluice-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&template)
-    guard descriptor >= 0 else {
+    let descriptor: Int32
+    do throws(SystemError) {
+      descriptor = try systemCall { mkstemp(&template) }
+    } catch {
       throw ConfigurationError(
-        file: folder, rule: "takes no temporary file: \(systemMessage())")
+        file: folder, rule: "takes no temporary file: \(error.message)")
     }
     close(descriptor)
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
