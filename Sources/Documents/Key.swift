@@ -120,7 +120,10 @@ public enum Either<Value> {
 }
 
 /// The keys of one table, each a stored property; their order is that of the reference.
-public protocol KeySet {}
+public protocol KeySet {
+  /// What the reference says about them.
+  var entries: [KeyEntry] { get }
+}
 
 /// What the reference says about one key.
 public struct KeyEntry: Hashable, Sendable {

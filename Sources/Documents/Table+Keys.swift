@@ -5,9 +5,11 @@ extension Table {
     return contains(key.name)
   }
 
-  /// The value of a key that must be there.
+  /// Whether a table was written; does not count as reading it, but as asking for it.
+  public func contains<Keys>(_ key: TableKey<Keys>) -> Bool { contains(key.label) }
+
+  /// The value of a key that must be there, at least in this case.
   public func required<Value>(_ key: Key<Value>) throws(ConfigurationError) -> Value {
-    precondition(key.absence == .isAnError, "\(key.name) may be left out")
     note(key)
     return try required(key.name, key.expected)
   }
@@ -46,6 +48,16 @@ extension Table {
     return try optionalTable(key.label)
   }
 
+  /// The table under a key; an empty one, in which every key has its default, where it is missing.
+  public func tableOrDefaults<Keys>(_ key: TableKey<Keys>) throws(ConfigurationError) -> Table {
+    try optionalTable(key) ?? empty(key.label)
+  }
+
+  /// The table that stands for a plain value: an empty one, in which every key has its default.
+  public func withDefaults<Value, Keys>(_ key: EitherKey<Value, Keys>) -> Table {
+    empty(key.plain.name)
+  }
+
   /// The tables of the list under a key; none where the key is missing.
   public func tables<Keys>(_ key: TableKey<Keys>) throws(ConfigurationError) -> [Table] {
     precondition(key.isList, "\(key.label) is a table")
@@ -73,5 +85,10 @@ extension Table {
     _ rule: String, at key: Key<Value>, suggestion: String? = nil
   ) -> ConfigurationError {
     error(rule, at: key.name, suggestion: suggestion)
+  }
+
+  /// An error about the table under `key`, or about the one around it if the key was not written.
+  public func error<Keys>(_ rule: String, at key: TableKey<Keys>) -> ConfigurationError {
+    error(rule, at: key.label)
   }
 }

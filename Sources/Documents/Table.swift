@@ -153,6 +153,11 @@ public final class Table {
     return pathed(key).located(rule, value: nil, suggestion: nil)
   }
 
+  /// A table without entries where `key` would be.
+  func empty(_ key: String) -> Table {
+    Table(field: pathed(key), entries: [], toleratesUnknownKeys: false)
+  }
+
   /// The place where `key` would be, for messages.
   private func pathed(_ key: String) -> Field {
     Field(

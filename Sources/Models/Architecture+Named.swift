@@ -44,9 +44,12 @@ extension Architecture {
   ) throws(ConfigurationError) -> Architecture {
     var document = document
     try document.set(overrides)
-    var reader = ConfigReader(
-      table: try document.table(toleratesUnknownKeys: true), name: name)
-    return try reader.read()
+    let table = try document.table(toleratesUnknownKeys: true)
+    var reader = ConfigReader(table: table, name: name)
+    let architecture = try reader.read()
+    // A config.json may say more than sluice reads; what the command line sets must act.
+    try table.finish()
+    return architecture
   }
 
   /// A checkpoint is called by its folder, any other file by its own name.

@@ -2,7 +2,7 @@
 ///
 /// Near means an edit distance (insert, delete, replace, swap two neighbours, letter case and `-`
 /// against `_` free) of at most a third of the longer length, and at least one. The first of equals
-/// wins. Time grows with the product of the lengths; names over 64 characters have no neighbour.
+/// wins; where none is near, the only one that has all words of `name`. Time grows with the product of the lengths; names over 64 characters have no neighbour.
 public func nearestName(to name: String, among candidates: [String]) -> String? {
   let wanted = folded(name)
   guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
@@ -15,7 +15,18 @@ public func nearestName(to name: String, among candidates: [String]) -> String? 
     let distance = editDistance(wanted, letters)
     if distance <= allowed, distance < best?.distance ?? .max { best = (candidate, distance) }
   }
-  return best?.name
+  return best?.name ?? onlyName(holding: wanted, among: candidates)
+}
+
+/// The one name that has all words of `wanted` among its own: `num-hidden-layers` for `num-layers`.
+private func onlyName(holding wanted: [UInt8], among candidates: [String]) -> String? {
+  func words(_ letters: [UInt8]) -> Set<ArraySlice<UInt8>> {
+    Set(letters.split { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") })
+  }
+  let all = words(wanted)
+  guard !all.isEmpty else { return nil }
+  let holding = Set(candidates.filter { all.isSubset(of: words(folded($0))) })
+  return holding.count == 1 ? holding.first : nil
 }
 
 private func folded(_ name: String) -> [UInt8] {

@@ -4,38 +4,36 @@ import Models
 extension RunReader {
   /// What is trained: a name or path, or a table with the weights of further losses.
   func readModel(_ clock: RunClock) throws(ConfigurationError) -> RunFile.ModelSettings {
-    guard let field = table.field("model") else {
-      throw table.error("required key is missing", at: "model")
+    let keys = keys.model
+    let settings: Table
+    let name: String?
+    switch try table.either(keys) {
+    case .plain(let written): (settings, name) = (table.withDefaults(keys), written)
+    case .table(let table): (settings, name) = (table, try table.optional(keys.configuration))
+    default: preconditionFailure("a model must be there")
     }
-    let settings = field.isTable ? try table.table("model") : nil
-    let name =
-      settings == nil
-      ? try table.required("model", .string) : try settings?.optional("config", .string)
-    let checkpoint = try settings?.optional("checkpoint", .string).map(resolved)
+    let checkpoint = try settings.optional(keys.checkpoint).map(resolved)
     guard let source = name ?? checkpoint else {
-      throw field.error("needs a config or a checkpoint")
+      throw settings.error("needs a config or a checkpoint")
     }
     let (architecture, configuration, file) = try readArchitecture(source)
     let mixtures = architecture.feedForwards.compactMap(\.mixture)
     let hasBias = mixtures.contains(where: \.correctionBias)
     // DeepSeek-V3's own values where the model has the part (arXiv 2412.19437 section 4.2).
     let prediction = try piecewise(
-      settings, "multi-token-prediction", clock,
+      settings, keys.multiTokenPrediction, clock,
       default: architecture.multiTokenPrediction > 0 ? 0.3 : 0)
-    let speed = try piecewise(settings, "bias-speed", clock, default: hasBias ? 1e-3 : 0)
-    let balance =
-      try settings?.optional("balance-loss", .number(in: 0...1e6)) ?? (hasBias ? 1e-4 : 0)
-    if let settings {
-      try refuse(
-        settings, "multi-token-prediction",
-        if: !prediction.isZero && architecture.multiTokenPrediction == 0,
-        "the model has no prediction module")
-      try refuse(
-        settings, "bias-speed", if: !speed.isZero && !hasBias,
-        "the model has no router with a correction bias")
-      try refuse(
-        settings, "balance-loss", if: balance > 0 && mixtures.isEmpty, "the model has no experts")
-    }
+    let speed = try piecewise(settings, keys.biasSpeed, clock, default: hasBias ? 1e-3 : 0)
+    let balance = try settings.value(keys.balanceLoss, default: hasBias ? 1e-4 : 0)
+    try refuse(
+      settings, keys.multiTokenPrediction.plain,
+      if: !prediction.isZero && architecture.multiTokenPrediction == 0,
+      "the model has no prediction module")
+    try refuse(
+      settings, keys.biasSpeed.plain, if: !speed.isZero && !hasBias,
+      "the model has no router with a correction bias")
+    try refuse(
+      settings, keys.balanceLoss, if: balance > 0 && mixtures.isEmpty, "the model has no experts")
     return RunFile.ModelSettings(
       architecture: prediction.isZero ? architecture.withoutMultiTokenPrediction : architecture,
       configuration: configuration, file: file, checkpoint: checkpoint,
@@ -43,7 +41,7 @@ extension RunReader {
   }
 
   private func refuse(
-    _ table: Table, _ key: String, if unwanted: Bool, _ rule: String
+    _ table: Table, _ key: Key<Double>, if unwanted: Bool, _ rule: String
   ) throws(ConfigurationError) {
     if unwanted { throw table.error(rule, at: key) }
   }
@@ -72,53 +70,47 @@ extension RunReader {
 
   /// A number, or a list of numbers with the length until which each holds.
   private func piecewise(
-    _ settings: Table?, _ key: String, _ clock: RunClock, default fallback: Double
+    _ settings: Table, _ key: EitherKey<Double, PieceKeys>, _ clock: RunClock,
+    default fallback: Double
   ) throws(ConfigurationError) -> Piecewise {
-    guard let settings, let field = settings.field(key), !field.isNull else {
-      return Piecewise(fallback)
-    }
-    guard field.isList else {
-      return Piecewise(try settings.required(key, .number(in: 0...1e6)))
+    let tables: [Table]
+    switch try settings.either(key) {
+    case nil: return Piecewise(fallback)
+    case .plain(let value): return Piecewise(value)
+    case .table(let table): tables = [table]
+    case .tables(let list): tables = list
     }
     var pieces: [Piecewise.Piece] = []
-    for piece in try settings.tables(key) {
-      let value = try piece.required("value", .number(in: 0...1e6))
-      let until = try length(piece, "until", clock)
+    for piece in tables {
+      let value = try piece.required(key.value)
+      let until = try length(piece, key.until, clock)
       guard until ?? .max > pieces.last?.until ?? -1, pieces.isEmpty || pieces.last?.until != nil
-      else { throw piece.error("must lie behind the piece before", at: "until") }
+      else { throw piece.error("must lie behind the piece before", at: key.until) }
       pieces.append(.init(value: value, until: until))
     }
-    guard !pieces.isEmpty else { throw field.error("must have an item") }
+    guard !pieces.isEmpty else { throw settings.error("must have an item", at: key.plain) }
     return Piecewise(pieces: pieces)
   }
 
   /// What is trained on: a path, or a table.
   func readData() throws(ConfigurationError) -> RunFile.DataSettings {
-    guard let field = table.field("data") else {
-      throw table.error("required key is missing", at: "data")
+    let keys = keys.data
+    let data: Table
+    var paths: [String] = []
+    switch try table.either(keys) {
+    case .plain(let path): (data, paths) = (table.withDefaults(keys), [path])
+    case .table(let table): (data, paths) = (table, try table.required(keys.training))
+    default: preconditionFailure("data must be there")
     }
-    guard field.isTable else {
-      return RunFile.DataSettings(
-        training: [resolved(try table.required("data", .string))], form: .automatic, width: nil,
-        tokenizer: "bytes", holdOut: 0, evaluation: nil)
-    }
-    let data = try table.table("data")
-    guard let training = data.field("training") else {
-      throw data.error("required key is missing", at: "training")
-    }
-    let paths =
-      training.isList
-      ? try data.required("training", .list(of: .string, count: 1...100_000))
-      : [try data.required("training", .string)]
-    let tokenizer = try data.value("tokenizer", .string, default: "bytes")
-    let holdOut = try data.value("hold-out", .number(in: 0...0.9), default: 0)
-    let evaluation = try data.optional("evaluation", .string)
+    let tokenizer = try data.value(keys.tokenizer)
+    let holdOut = try data.value(keys.holdOut)
+    let evaluation = try data.optional(keys.evaluation)
     guard holdOut == 0 || evaluation == nil else {
-      throw data.error("hold-out and evaluation exclude each other", at: "evaluation")
+      throw data.error("hold-out and evaluation exclude each other", at: keys.evaluation)
     }
     return RunFile.DataSettings(
-      training: paths.map(resolved), form: try data.value("form", .choice(), default: .automatic),
-      width: try data.optional("type", .choice()),
+      training: paths.map(resolved), form: try data.value(keys.form),
+      width: try data.optional(keys.width),
       tokenizer: tokenizer == "bytes" ? tokenizer : resolved(tokenizer), holdOut: holdOut,
       evaluation: evaluation.map(resolved))
   }
@@ -127,57 +119,55 @@ extension RunReader {
 // MARK: - Learning rate
 
 extension RunReader {
-  private enum ScheduleName: String, CaseIterable {
+  enum ScheduleName: String, CaseIterable {
     case constant, cosine
     case deepSeekV3 = "deepseek-v3"
   }
 
   /// A number, a named schedule with its peak, or phases.
   func readRate(_ clock: RunClock, steps: Int) throws(ConfigurationError) -> LearningRate {
-    guard let field = table.field("learning-rate") else {
-      throw table.error("required key is missing", at: "learning-rate")
+    let keys = keys.learningRate
+    let rate: Table
+    switch try table.either(keys) {
+    case .plain(let value): return .constant(value)
+    case .table(let table): rate = table
+    default: preconditionFailure("a rate must be there")
     }
-    let rates = 0.0...1e3
-    guard field.isTable else {
-      return .constant(try table.required("learning-rate", .number(in: rates)))
+    if rate.contains(keys.phases) {
+      return LearningRate(phases: try readPhases(rate, keys.phases, clock, steps))
     }
-    let rate = try table.table("learning-rate")
-    if rate.contains("phases") { return LearningRate(phases: try readPhases(rate, clock, steps)) }
-    let peak = try rate.required("peak", .number(in: rates))
-    let warmUp = try length(rate, "warm-up", clock) ?? 0
+    let peak = try rate.required(keys.peak)
+    let warmUp = try length(rate, keys.warmUp, clock) ?? 0
     guard warmUp <= steps else {
-      throw rate.error("is longer than the run's \(steps) steps", at: "warm-up")
+      throw rate.error("is longer than the run's \(steps) steps", at: keys.warmUp)
     }
-    switch try rate.value("schedule", .choice(ScheduleName.self), default: .constant) {
+    switch try rate.value(keys.schedule) {
     case .constant: return .constant(peak, warmUp: warmUp)
     case .cosine:
-      let end = try length(rate, "until", clock) ?? steps
-      guard end >= warmUp else { throw rate.error("lies within the warm-up", at: "until") }
+      let end = try length(rate, keys.until, clock) ?? steps
+      guard end >= warmUp else { throw rate.error("lies within the warm-up", at: keys.until) }
       return .cosine(
         peak, warmUp: warmUp, steps: end,
-        final: try rate.value("final", .number(in: rates), default: peak / 10))
+        final: try rate.value(keys.final, default: peak / 10))
     case .deepSeekV3: return .deepSeekV3(peak, warmUp: warmUp, steps: steps)
     }
   }
 
   private func readPhases(
-    _ rate: Table, _ clock: RunClock, _ steps: Int
+    _ rate: Table, _ keys: TableKey<PhaseKeys>, _ clock: RunClock, _ steps: Int
   ) throws(ConfigurationError) -> [LearningRate.Phase] {
     var phases: [LearningRate.Phase] = []
     var start = 0
-    for phase in try rate.tables("phases") {
-      let end = try length(phase, "until", clock) ?? max(steps, start)
-      guard end >= start else { throw phase.error("lies before the phase before", at: "until") }
-      let rates = 0.0...1e3
-      let to = try phase.required("to", .number(in: rates))
-      let from = try phase.value("from", .number(in: rates), default: phases.last?.to ?? to)
+    for phase in try rate.tables(keys) {
+      let end = try length(phase, keys.until, clock) ?? max(steps, start)
+      guard end >= start else { throw phase.error("lies before the phase before", at: keys.until) }
+      let to = try phase.required(keys.to)
+      let from = try phase.value(keys.from, default: phases.last?.to ?? to)
       phases.append(
-        .init(
-          steps: end - start, from: from, to: to,
-          shape: try phase.value("shape", .choice(), default: .linear)))
+        .init(steps: end - start, from: from, to: to, shape: try phase.value(keys.shape)))
       start = end
     }
-    guard !phases.isEmpty else { throw rate.error("must have an item", at: "phases") }
+    guard !phases.isEmpty else { throw rate.error("must have an item", at: keys) }
     return phases
   }
 }

@@ -43,18 +43,18 @@ struct RunReader {
   let path: String
   /// The file's own folder.
   let folder: String
-
-  static let counts = 1...(1 << 40)
+  let keys = RunKeys()
 
   func read(name: String, checksum: UInt64) throws(ConfigurationError) -> RunFile {
-    let name = try table.value("name", .string, default: name)
-    let seed = try table.value("seed", .integer(), default: 0)
+    let name = try table.value(keys.name, default: name)
+    let seed = try table.value(keys.seed)
     let (plan, planFile) = try readPlan()
     let batch = try readBatch(plan)
     let clock = RunClock(batch: batch, sequenceLength: plan.sequenceLength)
-    let steps = try length(table, "steps", clock)
-    guard let steps, steps > 0 else {
-      throw table.error("expected the length of the run, such as 1000 or 10B tokens", at: "steps")
+    let steps = try length(table, keys.steps, clock, try table.required(keys.steps))
+    guard steps > 0 else {
+      throw table.error(
+        "expected the length of the run, such as 1000 or 10B tokens", at: keys.steps)
     }
     return RunFile(
       name: name, seed: UInt64(seed), model: try readModel(clock), data: try readData(), plan: plan,
@@ -74,9 +74,15 @@ struct RunReader {
 
   /// A length in steps, or in tokens, which is turned into steps; nil where the key is missing.
   func length(
-    _ table: Table, _ key: String, _ clock: RunClock
+    _ table: Table, _ key: Key<String>, _ clock: RunClock
   ) throws(ConfigurationError) -> Int? {
-    guard let text = try table.optional(key, .string) else { return nil }
+    guard let text = try table.optional(key) else { return nil }
+    return try length(table, key, clock, text)
+  }
+
+  private func length(
+    _ table: Table, _ key: Key<String>, _ clock: RunClock, _ text: String
+  ) throws(ConfigurationError) -> Int {
     guard let length = clock.steps(of: text) else {
       throw table.error(
         "expected a length such as 2000, 2000 steps or 10B tokens (K, M, B, T for thousands, "
@@ -87,13 +93,13 @@ struct RunReader {
 
   /// The plan, and the path of its file where it has one of its own.
   private func readPlan() throws(ConfigurationError) -> (Plan, file: String?) {
-    guard let field = table.field("plan") else {
-      throw table.error("required key is missing", at: "plan")
+    let name: String
+    switch try table.either(keys.plan) {
+    case .table(let table):
+      return (try readPlan(table, name: "plan", folder: folder), nil)
+    case .plain(let written): name = written
+    default: preconditionFailure("a plan must be there")
     }
-    if field.isTable {
-      return (try readPlan(table.table("plan"), name: "plan", folder: folder), nil)
-    }
-    let name = try table.required("plan", .string)
     let file = resolved(name)
     guard name.hasSuffix(".yaml") || name.contains("/") else { return (try Plan.named(name), nil) }
     let url = URL(fileURLWithPath: file)
@@ -115,64 +121,61 @@ struct RunReader {
   }
 
   private func readBatch(_ plan: Plan) throws(ConfigurationError) -> BatchRamp {
-    guard let ramp = try table.optionalTable("batch-ramp") else {
+    let keys = keys.batchRamp
+    guard let ramp = try table.optionalTable(keys) else {
       return BatchRamp(constant: plan.globalBatch)
     }
-    let first = try ramp.required("from", .integer(in: 1...plan.globalBatch))
-    let increment = try ramp.required("increment", .integer(in: 1...(1 << 30)))
+    let first = try ramp.required(keys.first)
+    guard first <= plan.globalBatch else {
+      throw ramp.error("exceeds the plan's global-batch \(plan.globalBatch)", at: keys.first)
+    }
+    let increment = try ramp.required(keys.increment)
     guard (plan.globalBatch - first) % increment == 0 else {
       throw ramp.error(
         "must divide the way from \(first) to the plan's global-batch \(plan.globalBatch)",
-        at: "increment")
+        at: keys.increment)
     }
-    let text = try ramp.required("over", .string)
+    let text = try ramp.required(keys.over)
     let counts = RunClock(
       batch: BatchRamp(constant: 1), sequenceLength: plan.sequenceLength, unit: "sequences")
     guard let sequences = counts.steps(of: text), sequences > 0 else {
-      throw ramp.error("expected a length such as 4000 sequences or 469B tokens", at: "over")
+      throw ramp.error("expected a length such as 4000 sequences or 469B tokens", at: keys.over)
     }
     return BatchRamp(
       first: first, increment: increment, final: plan.globalBatch, sequences: sequences)
   }
 
   private func readOptimizer() throws(ConfigurationError) -> RunFile.OptimizerSettings {
-    let optimizer = try table.optionalTable("optimizer")
-    func number(
-      _ key: String, _ range: ClosedRange<Double>, _ fallback: Double
-    ) throws(ConfigurationError) -> Double {
-      try optimizer?.value(key, .number(in: range), default: fallback) ?? fallback
-    }
-    let betas =
-      try optimizer?.optional("betas", .list(of: .number(in: 0...0.999_999_9), count: 2...2))
-      ?? [0.9, 0.95]
-    let clip = try number("clip", 0...1e9, 1)
+    let keys = keys.optimizer
+    let optimizer = try table.tableOrDefaults(keys)
+    let betas = try optimizer.value(keys.betas)
+    let clip = try optimizer.value(keys.clip)
     return RunFile.OptimizerSettings(
-      beta1: betas[0], beta2: betas[1], epsilon: try number("epsilon", 1e-30...1, 1e-8),
-      weightDecay: try number("weight-decay", 0...10, 0.1),
-      decay: try optimizer?.value("decay", .choice(), default: .matrices) ?? .matrices,
+      beta1: betas[0], beta2: betas[1], epsilon: try optimizer.value(keys.epsilon),
+      weightDecay: try optimizer.value(keys.weightDecay), decay: try optimizer.value(keys.decay),
       clip: clip == 0 ? nil : clip)
   }
 
   private func readEvaluation() throws(ConfigurationError) -> RunFile.EvaluationSettings? {
-    guard let evaluation = try table.optionalTable("evaluation") else { return nil }
+    let keys = keys.evaluation
+    guard let evaluation = try table.optionalTable(keys) else { return nil }
     return RunFile.EvaluationSettings(
-      every: try evaluation.required("every", .integer(in: Self.counts)),
-      sequences: try evaluation.optional("sequences", .integer(in: Self.counts)))
+      every: try evaluation.required(keys.every),
+      sequences: try evaluation.optional(keys.sequences))
   }
 
   private func readCheckpoints() throws(ConfigurationError) -> RunFile.CheckpointSettings? {
-    guard let checkpoints = try table.optionalTable("checkpoints") else { return nil }
+    let keys = keys.checkpoints
+    guard let checkpoints = try table.optionalTable(keys) else { return nil }
     return RunFile.CheckpointSettings(
-      folder: try checkpoints.required("folder", .string),
-      every: try checkpoints.required("every", .integer(in: Self.counts)),
-      keep: try checkpoints.value("keep", .integer(in: 1...1_000_000), default: 2))
+      folder: try checkpoints.required(keys.folder), every: try checkpoints.required(keys.every),
+      keep: try checkpoints.value(keys.keep))
   }
 
   private func readLog() throws(ConfigurationError) -> RunFile.LogSettings {
-    let log = try table.optionalTable("log")
-    return RunFile.LogSettings(
-      file: try log?.optional("file", .string),
-      every: try log?.value("every", .integer(in: Self.counts), default: 1) ?? 1)
+    let keys = keys.log
+    let log = try table.tableOrDefaults(keys)
+    return RunFile.LogSettings(file: try log.optional(keys.file), every: try log.value(keys.every))
   }
 }
 

@@ -104,7 +104,7 @@ struct CountTests {
 
   @Test func biasesAndDirectQueriesAreCounted() throws {
     var model = try Architecture.named(
-      "deepseek-v3", overrides: ["attention_bias=true", "q_lora_rank=null", "mlp_bias=true"])
+      "deepseek-v2", overrides: ["attention_bias=true", "q_lora_rank=null", "mlp_bias=true"])
     model.layerCount = 4
     model.feedForwards = Array(model.feedForwards.prefix(4))
     try checkClosedForms(model)

@@ -67,6 +67,22 @@ struct ReadingTests {
     #expect(error?.file == "--set")
   }
 
+  /// A config.json may hold keys that say nothing about shapes; what is set by hand must act.
+  @Test(arguments: [
+    ("deepseek-v3", "n_routed_expert=8", "n_routed_expert", "n_routed_experts"),
+    ("deepseek-v3", "num_layers=8", "num_layers", "num_hidden_layers"),
+    ("deepseek-v3", "torch_dtype=float16", "torch_dtype", nil),
+    ("deepseek-v3", "rope_scaling.facter=2", "rope_scaling.facter", "factor"),
+    ("deepseek-v3", "mlp_bias=true", "mlp_bias", nil),
+    ("gpt-3-175b", "num_hidden_layers=8", "num_hidden_layers", nil),
+    ("qwen3-235b-a22b", "n_routed_experts=8", "n_routed_experts", nil),
+  ])
+  func overridesThatNothingReads(name: String, change: String, key: String, meant: String?) {
+    let error = failure { try Architecture.named(name, overrides: [change]) }
+    #expect(error?.file == "--set" && error?.keyPath == key)
+    #expect(error?.rule == "nothing reads this key" && error?.suggestion == meant)
+  }
+
   @Test(arguments: [
     ("llama-3.1-8b", "hidden_size"), ("llama-3.1-8b", "vocab_size"),
     ("gpt-3-175b", "n_positions"), ("gpt-3-175b", "n_layer"),

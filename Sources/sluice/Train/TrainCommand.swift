@@ -25,8 +25,10 @@
           mpirun -np 4 sluice train examples/tiny-deepseek-v3.yaml --set steps=200
         """)
 
-    @Argument(help: "The run file.", completion: .file(extensions: ["yaml", "yml"]))
-    var file: String
+    @Argument(
+      help: ArgumentHelp("The run file.", valueName: "file"),
+      completion: .file(extensions: ["yaml", "yml"]))
+    var runFile: String?
 
     @Option(help: "Start so many ranks on this machine, through mpirun if more than one.")
     var ranks: Int?
@@ -57,7 +59,12 @@
     @Option(help: "End after so many steps, with a checkpoint.")
     var stopAfter: Int?
 
+    @Flag(help: "Print every key of a run file: what may be written, its default, its meaning.")
+    var keys = false
+
     func run() throws {
+      if keys { return try show(RunFile.keyReference.text) }
+      guard runFile != nil else { throw CommandError("train needs a run file, or --keys") }
       guard timeout.isFinite, timeout >= 0, timeout <= 1e6 else {
         throw CommandError("--timeout \(timeout): must be from 0 to 1,000,000 s")
       }
@@ -80,6 +87,8 @@
       }
       end(wish[0])
     }
+
+    private var file: String { runFile ?? "" }
 
     private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout) }
 
