@@ -6,7 +6,7 @@ TRAITS := $(if $(NO_MPI),--disable-default-traits,)
 SWIFT_BUILD := swift build -c release $(TRAITS)
 SLUICE := .build/release/sluice
 
-.PHONY: demo test build setup format clean
+.PHONY: demo test build setup lint clean
 
 # What one step of DeepSeek-V3 costs, a trace and a picture of it, and a real run of a small model.
 demo: build
@@ -20,7 +20,8 @@ ifndef NO_MPI
 	@$(SLUICE) train examples/tiny-deepseek-v3.yaml --ranks 4
 endif
 
-test: setup
+# Every line of code is as the formatter writes it; the walls of the house are tests.
+test: setup lint
 	$(SWIFT_BUILD) --build-tests
 	swift test -c release --skip-build $(TRAITS)
 
@@ -41,7 +42,7 @@ ifndef NO_MPI
 	fi
 endif
 
-format:
+lint: setup
 	swift format lint --strict --recursive Sources Tests benchmarks Package.swift
 
 clean:

@@ -1,0 +1,131 @@
+import Testing
+
+/// The walls between the rooms: which room may import which.
+@Suite struct WallTests {
+  /// What a room may import of the other rooms; one that is not here may not be.
+  static let allowed: [String: Set<String>] = {
+    let plans: Set = ["Quantities", "Documents", "Clusters", "Models", "Schedules"]
+    let engines = plans.union(["Plans", "Programs"])
+    let simulation = engines.union(["Engines", "Collectives", "Costs"])
+    let training = engines.union(["Engines", "Collectives", "Kernels", "MessagePassing"])
+    let reports = simulation.union(["Simulation", "Planning", "Validation"])
+    return [
+      "Quantities": [],
+      "Documents": ["Quantities"],
+      "Clusters": ["Quantities", "Documents"],
+      "Models": ["Quantities", "Documents"],
+      "Schedules": [],
+      "Plans": plans,
+      "Programs": ["Quantities", "Models", "Plans", "Schedules"],
+      "Engines": ["Programs", "Schedules"],
+      "Collectives": ["Quantities"],
+      "Costs": ["Quantities", "Documents", "Clusters", "Programs", "Collectives"],
+      "Simulation": simulation,
+      "Planning": simulation.union(["Simulation"]),
+      "Validation": simulation.union(["Simulation"]),
+      "CMPI": [], "COpenBLAS": [],
+      "MessagePassing": [],
+      "OpenMPI": ["MessagePassing", "CMPI"],
+      "Kernels": ["COpenBLAS"],
+      "Training": training,
+      "Reports": reports,
+      "sluice": reports.union(training).union(["Reports", "Training", "OpenMPI"]),
+    ]
+  }()
+
+  /// What other packages give, and to which rooms.
+  static let packages: [String: Set<String>] = [
+    "Yams": ["Documents"], "RealModule": ["Costs", "Kernels"], "HeapModule": ["Simulation"],
+    "ArgumentParser": ["sluice"],
+  ]
+
+  /// What the system gives, to every room that is not pure.
+  static let system: Set = ["Foundation", "Glibc", "Darwin", "Dispatch", "Synchronization"]
+
+  /// Rooms that know nothing of a machine: no files, no threads, no clock.
+  static let pure: Set = ["Schedules", "Collectives", "Programs", "Engines", "Costs"]
+
+  private func isAllowed(_ module: String, in room: String) -> Bool {
+    if let rooms = Self.packages[module] { return rooms.contains(room) }
+    if Self.system.contains(module) { return !Self.pure.contains(room) }
+    return Self.allowed[room]?.contains(module) ?? false
+  }
+
+  @Test func everyImportIsAllowed() throws {
+    let files = try House().files(below: ["Sources"])
+    #expect(files.count > 300)
+    for file in files {
+      let room = String(file.folder.dropFirst("Sources/".count))
+      #expect(Self.allowed[room] != nil, "\(file.path): there is no room \(room)")
+      for module in file.imports {
+        #expect(isAllowed(module, in: room), "\(file.path): \(room) may not import \(module)")
+      }
+    }
+  }
+
+  @Test func everyDependencyIsAllowed() throws {
+    let dependencies = try House().dependencies()
+    for room in Self.allowed.keys.sorted() {
+      let found = try #require(dependencies[room], "the manifest has no \(room)")
+      for module in found.sorted() {
+        #expect(isAllowed(module, in: room), "Package.swift: \(room) may not depend on \(module)")
+      }
+    }
+  }
+
+  /// Nothing is imported by way of what another room depends on, and nothing is declared in vain.
+  @Test func theManifestNamesWhatIsImported() throws {
+    let house = House()
+    let dependencies = try house.dependencies()
+    let folders = [
+      "benchmarks/simulation": "bench-simulation", "benchmarks/kernels": "bench-kernels",
+      "benchmarks/training": "bench-training",
+    ]
+    var imported: [String: Set<String>] = [:]
+    for file in try house.files(below: ["Sources", "benchmarks"]) {
+      let target = folders[file.folder] ?? String(file.folder.dropFirst("Sources/".count))
+      imported[target, default: []].formUnion(file.imports.filter { !Self.system.contains($0) })
+    }
+    #expect(imported.count > 20)
+    for target in imported.keys.sorted() {
+      let declared = try #require(dependencies[target], "the manifest has no \(target)")
+      #expect(declared == imported[target], "Package.swift: \(target)")
+    }
+  }
+
+  /// What is measured and what is predicted never meet below the command line.
+  @Test func trainingAndSimulationAreApart() throws {
+    let dependencies = try House().dependencies()
+    func reached(from room: String) -> Set<String> {
+      var reached: Set<String> = []
+      var waiting = [room]
+      while let next = waiting.popLast() {
+        for module in dependencies[next] ?? [] where reached.insert(module).inserted {
+          waiting.append(module)
+        }
+      }
+      return reached
+    }
+    let measured: Set = ["Training", "Kernels", "MessagePassing", "OpenMPI", "COpenBLAS", "CMPI"]
+    #expect(reached(from: "Training").isDisjoint(with: ["Costs", "Simulation", "Planning"]))
+    for room in ["Costs", "Simulation", "Planning", "Validation", "Reports"] {
+      #expect(!reached(from: room).isEmpty)
+      #expect(reached(from: room).isDisjoint(with: measured), "\(room)")
+    }
+    #expect(reached(from: "Schedules").isEmpty)
+    #expect(try House().files(below: ["Sources/Schedules"]).allSatisfy(\.imports.isEmpty))
+  }
+
+  /// The reader of imports sees every way to write one.
+  @Test func importsAreRead() {
+    let lines: [Substring] = [
+      "import Costs", "  internal import CMPI", "@testable import sluice",
+      "@_exported public import Plans", "import struct Foundation.URL  // why", "// import Costs",
+      "let text = \"import Costs\"", "important(Costs)",
+    ]
+    #expect(
+      lines.map { importedModule(in: $0) } == [
+        "Costs", "CMPI", "sluice", "Plans", "Foundation", nil, nil, nil,
+      ])
+  }
+}
