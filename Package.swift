@@ -48,7 +48,7 @@ let package = Package(
     room("Models", ["Quantities", "Documents"], shipping: [.embedInCode("Shipped")]),
     room("Schedules"),
     room(
-      "Plans", ["Quantities", "Documents", "Models", "Schedules"],
+      "Plans", ["Quantities", "Documents", "Clusters", "Models", "Schedules"],
       shipping: [.embedInCode("Shipped")]),
     room("Programs", ["Models", "Plans", "Schedules"]),
     room("Engines", ["Programs", "Schedules"]),
@@ -66,8 +66,8 @@ let package = Package(
     room(
       "Validation",
       [
-        "Quantities", "Clusters", "Models", "Schedules", "Plans", "Programs", "Engines", "Costs",
-        "Simulation",
+        "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs",
+        "Engines", "Costs", "Simulation",
       ],
       shipping: [.embedInCode("Published")]),
     .systemLibrary(

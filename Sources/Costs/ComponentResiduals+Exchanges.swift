@@ -1,19 +1,14 @@
 import Clusters
-import Documents
 
 extension ComponentResiduals {
   /// DeepEP's own rows, the widths measured on the production cluster, and another library's.
-  static func exchanges() throws(ConfigurationError) -> [ComponentResiduals] {
-    let h800 = try ExchangeConstants(Cluster.shipped("h800-2048"))
+  static func exchanges(on cluster: (String) throws -> Cluster) throws -> [ComponentResiduals] {
+    let h800 = try ExchangeConstants(cluster("h800-2048"))
+    let h100 = try cluster("h100-2048")
     return [
       deepEP(ExchangeCost(h800)), publishedWidths(ExchangeCost(h800)),
-      hybrid(try otherNodes()), try plain(),
+      hybrid(ExchangeCost(try ExchangeConstants(h100))), try plain(on: h100),
     ]
-  }
-
-  private static func otherNodes() throws(ConfigurationError) -> ExchangeCost {
-    ExchangeCost(
-      try ExchangeConstants(Cluster.shipped("h100-2048")))
   }
 
   private static func residual(
@@ -82,9 +77,8 @@ extension ComponentResiduals {
   }
 
   /// A plain all-to-all sends a token once per expert, wherever the experts lie.
-  private static func plain() throws(ConfigurationError) -> ComponentResiduals {
-    let cost = CollectiveCost(
-      try CollectiveConstants(Cluster.shipped("h100-2048")))
+  private static func plain(on cluster: Cluster) throws -> ComponentResiduals {
+    let cost = CollectiveCost(try CollectiveConstants(cluster))
     let table = ComponentTable(PackageResources.ep_a2a_h100_gb200_csv)
     let rows = table.rows
       .filter { $0.text("gpu") == "H100" && $0.text("kernel") == "all-to-all" }

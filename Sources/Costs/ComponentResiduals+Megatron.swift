@@ -1,10 +1,10 @@
 import Clusters
-import Documents
 
 extension ComponentResiduals {
   /// One layer of the 22B model on 8 A100 SXM: the clock under load is fitted to these rows.
-  static func megatronLayers(device: DeviceModel) throws(ConfigurationError) -> ComponentResiduals {
-    let constants = try CollectiveConstants(Cluster.shipped("a100-selene"))
+  static func megatronLayers(on cluster: Cluster) throws -> ComponentResiduals {
+    let device = try DeviceModel(cluster.device)
+    let constants = try CollectiveConstants(cluster)
     let plain = MegatronLayer(device: device, collectives: constants, isSequenceParallel: false)
     let parallel = MegatronLayer(device: device, collectives: constants, isSequenceParallel: true)
     let table = ComponentTable(PackageResources.megatron_22b_layer_a100_csv)

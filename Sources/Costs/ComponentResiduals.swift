@@ -1,5 +1,4 @@
 import Clusters
-import Documents
 
 /// One component measurement beside what the formulas give for it.
 public struct ComponentResidual: Hashable, Sendable {
@@ -48,19 +47,24 @@ public struct ComponentResiduals: Hashable, Sendable {
   /// Every table, recomputed with the devices' own constants.
   ///
   /// Takes some tens of milliseconds, most of it in the search for tiles.
-  /// Throws where a shipped cluster lacks a constant.
-  public static func all() throws(ConfigurationError) -> [ComponentResiduals] {
-    let h800 = try DeviceModel(Cluster.shipped("h800-2048").device)
-    let pcie = try DeviceModel(Cluster.shipped("a100-pcie").device)
-    let sxm = try DeviceModel(Cluster.shipped("a100-selene").device)
+  ///
+  /// - Parameter cluster: reads a shipped cluster by its name, changed as a person likes.
+  /// - Throws: what reading a cluster throws, or `ConfigurationError` where one lacks a constant.
+  public static func all(
+    on cluster: (String) throws -> Cluster = { try Cluster.shipped($0) }
+  ) throws -> [ComponentResiduals] {
+    let selene = try cluster("a100-selene")
+    let h800 = try DeviceModel(cluster("h800-2048").device)
+    let pcie = try DeviceModel(cluster("a100-pcie").device)
     let trace = V3Trace(device: h800)
     let deepGEMM = [
       ("2025-02-25", MatmulLibrary.fp8February2025), ("2025-04-09", .fp8April2025),
     ].map { date, library in products(date: date, library: library, device: h800) }
     let a100 = ["matmul", "group_matmul"].map { products(operation: $0, device: pcie) }
     return try deepGEMM + trace.products() + trace.kernels() + [trace.phases()] + a100
-      + [attention(device: pcie)] + exchanges() + [allReduces(), try megatronLayers(device: sxm)]
-      + [try trace.exchanges()]
+      + [attention(device: pcie)] + exchanges(on: cluster)
+      + [allReduces(on: selene), megatronLayers(on: selene)]
+      + [trace.exchanges(on: cluster("h800-2048"))]
   }
 }
 
@@ -151,8 +155,8 @@ extension ComponentResiduals {
   }
 
   /// NCCL's all-reduce inside one A100 node.
-  static func allReduces() throws(ConfigurationError) -> ComponentResiduals {
-    let constants = try CollectiveConstants(Cluster.shipped("a100-selene"))
+  static func allReduces(on cluster: Cluster) throws -> ComponentResiduals {
+    let constants = try CollectiveConstants(cluster)
     let cost = CollectiveCost(constants)
     let table = ComponentTable(PackageResources.nccl_allreduce_nvlink_csv)
     let rows = table.rows.filter { $0.text("gpu") == "A100" }.map { row in

@@ -1,5 +1,4 @@
 import Clusters
-import Documents
 
 extension V3Trace {
   private static let source = "DeepSeek profile-data, training trace"
@@ -110,8 +109,8 @@ extension V3Trace {
   }
 
   /// The payload kernels of each of the four exchanges, summed over the layers, and the layout.
-  func exchanges() throws(ConfigurationError) -> ComponentResiduals {
-    let constants = try ExchangeConstants(Cluster.shipped("h800-2048"))
+  func exchanges(on cluster: Cluster) throws -> ComponentResiduals {
+    let constants = try ExchangeConstants(cluster)
     let cost = ExchangeCost(constants)
     let reach = ExpertRouting.deepSeekV3.reach(ranks: 64, ranksPerNode: 8)
     let exchanges: [(String, String, ExchangeShape.Direction, Double)] = [

@@ -1,7 +1,6 @@
 import Clusters
 import Costs
 import Engines
-import Models
 import Plans
 import Programs
 import Schedules
@@ -15,20 +14,21 @@ struct DeepSeekV3Pair {
   private let stageIndex: Int
   private let span: ItemSpan
 
-  init() throws {
-    var plan = try Plan.named("deepseek-v3")
-    plan.expertLoad = .balanced
-    step = try PlannedStep(
-      architecture: try .named("deepseek-v3"), cluster: try .named("h800-2048"), plan: plan)
+  /// - Throws: `PlanError` where the plan has no such pair.
+  init(_ run: PlannedRun) throws {
+    step = try run.step()
     var simulation = step.simulation
     simulation.keepsSpans = true
     // Stages 5 and 10 lie on one position; both hold four mixture layers.
     stageIndex = 5
-    stage = step.input.stages[stageIndex]
-    let found = simulation.run().ranks[stageIndex].items.first {
-      if case .overlapped = $0.item { true } else { false }
+    let ranks = simulation.run().ranks
+    let items = ranks.count > stageIndex ? ranks[stageIndex].items : []
+    let found = items.first { if case .overlapped = $0.item { true } else { false } }
+    guard let found, step.input.stages.count > stageIndex else {
+      throw PlanError.cannotSimulate(
+        key: "schedule", value: run.plan.scheduleName, rule: "has no such overlapped pair")
     }
-    guard let found else { preconditionFailure("DualPipe has overlapped pairs.") }
+    stage = step.input.stages[stageIndex]
     span = found
   }
 
@@ -60,49 +60,73 @@ struct DeepSeekV3Pair {
 }
 
 extension ValidationTable {
-  /// The traced pair, its compute phases and its exchanges.
-  static func tracedPair() throws -> ValidationTable {
-    let pair = try DeepSeekV3Pair()
-    let measured = try ComponentResiduals.all().filter { $0.name.hasPrefix("V3 trace") }
-      .flatMap(\.rows)
-    func published(_ row: String) -> Double {
-      measured.first { $0.row == row }?.measuredSeconds ?? 0
+  /// The traced pair; beside it its compute phases and its exchanges, whose kernels are rows of the
+  /// tables of components.
+  static func tracedPair(_ files: PublishedFiles) throws -> ValidationTable {
+    let run = try files.planned(
+      PublishedRun(
+        name: "overlapped pair", model: "deepseek-v3", cluster: "h800-2048", plan: "deepseek-v3",
+        planOverrides: ["expert-load=balanced"]))
+    let published = PublishedTable.runs.rows.first { $0["id"] == "dsv3-trace-FB" }
+    var row = ValidationRow(
+      run.name, prediction: nil, publication: published?.number("value") ?? 0, unit: "ms")
+    row.inputs = run.inputs
+    var parts: [ValidationRow] = []
+    do {
+      let pair = try DeepSeekV3Pair(run)
+      row.prediction = pair.seconds * 1e3
+      parts = try pair.parts(measured: files)
+    } catch {
+      row.note = "\(error)"
     }
-    let whole = PublishedTable.runs.rows.first { $0["id"] == "dsv3-trace-FB" }
-    var rows = [
-      ValidationRow(
-        "overlapped pair", prediction: pair.seconds * 1e3,
-        publication: whole?.number("value") ?? 0, unit: "ms")
-    ]
+    var table = ValidationTable(
+      "v3-traced-pair", title: "One overlapped pair of four-layer stages of DeepSeek-V3",
+      source: "DeepSeek profile-data, training trace", basis: .residual,
+      fittedTo: "this trace (kernels one by one) and DeepGEMM's and DeepEP's tables",
+      assumptions: ["balanced expert load, as in the trace"], rows: [row])
+    table.derivedRows = parts
+    return table
+  }
+}
+
+extension DeepSeekV3Pair {
+  /// Busy time of the six compute phases and of the four exchanges' payloads.
+  fileprivate func parts(measured files: PublishedFiles) throws -> [ValidationRow] {
+    let measured = try ComponentResiduals.all { try files.cluster($0).value }
+      .filter { $0.name.hasPrefix("V3 trace") }.flatMap(\.rows)
+    func row(_ name: String, of published: String, _ seconds: Double) -> ValidationRow {
+      let row = measured.first { $0.row == published }
+      return ValidationRow(
+        name, prediction: seconds * 1e3, publication: (row?.measuredSeconds ?? 0) * 1e3,
+        unit: "ms")
+    }
     let phases: [(String, Phase, Bool, Bool)] = [
       ("attn(F)", .attention, true, false), ("mlp(F)", .feedForward, true, false),
       ("attn(B)", .attention, false, false), ("mlp(B)", .feedForward, false, false),
       ("attn(W)", .attention, false, true), ("mlp(W)", .feedForward, false, true),
     ]
-    for (name, phase, isForward, isWeight) in phases {
-      let seconds = pair.seconds(of: phase, isForward: isForward, isWeight: isWeight)
-      rows.append(
-        ValidationRow(
-          "\(name), four layers", prediction: seconds * 1e3, publication: published(name) * 1e3,
-          unit: "ms"))
-    }
     let exchanges: [(String, Bool, (TransferKind) -> Bool)] = [
       ("dispatch(F)", true, { if case .dispatch = $0 { true } else { false } }),
       ("combine(F)", true, { if case .combine = $0 { true } else { false } }),
       ("combine(B)", false, { if case .combineBackward = $0 { true } else { false } }),
       ("dispatch(B)", false, { if case .dispatchBackward = $0 { true } else { false } }),
     ]
-    for (name, isForward, matches) in exchanges {
-      rows.append(
-        ValidationRow(
-          "\(name) payload, four layers",
-          prediction: pair.payload(isForward: isForward, matches) * 1e3,
-          publication: published("\(name) payload") * 1e3, unit: "ms"))
+    return phases.map { name, phase, isForward, isWeight in
+      let seconds = seconds(of: phase, isForward: isForward, isWeight: isWeight)
+      return row("\(name), four layers", of: name, seconds)
     }
-    return ValidationTable(
-      "v3-traced-pair", title: "One overlapped pair of four-layer stages of DeepSeek-V3",
-      source: "DeepSeek profile-data, training trace", basis: .residual,
-      fittedTo: "this trace (kernels one by one) and DeepGEMM's and DeepEP's tables",
-      assumptions: ["balanced expert load, as in the trace"], rows: rows)
+      + exchanges.map { name, isForward, matches in
+        row(
+          "\(name) payload, four layers", of: "\(name) payload",
+          payload(isForward: isForward, matches))
+      }
+  }
+}
+
+extension Plan {
+  fileprivate var scheduleName: String {
+    switch schedule {
+    case .named(let name), .file(let name): name
+    }
   }
 }

@@ -1,18 +1,28 @@
-import Clusters
-import Models
-import Plans
+import Quantities
 import Simulation
 
 extension ValidationTable {
-  /// The tables of DeepSeek-V3's published step: figures, split, split by position, and loads.
-  static func deepSeekV3Step() throws -> [ValidationTable] {
-    let loads = [0.075, 0, 0.15, 0.3]
-    let reports = try loads.mapInParallel { load in Result { try report(load: load) } }
-      .map { try $0.get() }
-    return [
-      stepFigures(reports[0]), stepSplit(reports[0]), splitByPosition(reports[0]),
-      stepByLoad(zip(loads, reports).sorted { $0.0 < $1.0 }),
-    ]
+  /// DeepSeek-V3's published step on both of its networks, and where it goes.
+  static func deepSeekV3Step(_ files: PublishedFiles) throws -> [ValidationTable] {
+    let runs = try SimulatedRun.simulate(
+      [
+        PublishedRun(
+          name: "step, multi-plane network", model: "deepseek-v3", cluster: "h800-2048",
+          plan: "deepseek-v3"),
+        PublishedRun(
+          name: "step, multi-rail network", model: "deepseek-v3", cluster: "h800-2048-mrft",
+          plan: "deepseek-v3"),
+      ], variants: variants, from: files)
+    return [stepFigures(runs), stepSplit(runs[0])]
+  }
+
+  /// The seeds and the head, and what nobody published: how unevenly tokens spread.
+  private static let variants =
+    [Choices.head, Choices.seeds, load("balanced", "plan.expert-load=balanced")]
+    + [15, 30].map { load("scattered by \($0) %", "plan.expert-load.deviation=0.\($0)") }
+
+  private static func load(_ title: String, _ override: String) -> Variant {
+    Variant(.reading, "expert load \(title)", [override])
   }
 
   private static let h800Constants =
@@ -23,18 +33,9 @@ extension ValidationTable {
     "stages: 3 dense + 1 mixture layer | 14 x 4 mixture | 1 mixture, prediction module, both heads",
     "expert load of each exchange scatters by 7.5 % over ranks, seeded",
     "computation on 112 multiprocessors throughout",
-    "the head's products apart from its loss, as frameworks have them; chosen after a first comparison",
   ]
 
-  private static let stepSource = "arXiv 2505.09343v2 table 4, multi-plane network"
-
-  private static func report(load: Double) throws -> StepReport {
-    var plan = try Plan.named("deepseek-v3")
-    plan.expertLoad = load == 0 ? .balanced : .deviation(load, seed: 1)
-    return try PlannedStep(
-      architecture: try .named("deepseek-v3"), cluster: try .named("h800-2048"), plan: plan
-    ).report()
-  }
+  private static let stepSource = "arXiv 2505.09343v2 table 4"
 
   private static func published(_ quantity: String, of id: String = "dsv3-isca-mpft") -> Double {
     let row = PublishedTable.runs.rows.first { $0["id"] == id && $0["quantity"] == quantity }
@@ -42,39 +43,62 @@ extension ValidationTable {
     return row.number("value")
   }
 
-  private static func stepFigures(_ report: StepReport) -> ValidationTable {
-    func row(_ name: String, _ prediction: Double, _ quantity: String, _ unit: String)
-      -> ValidationRow
-    {
-      ValidationRow(
-        name, prediction: prediction, publication: published(quantity), unit: unit)
+  private static func table(
+    _ name: String, _ title: String, columns: [ValidationColumn], rows: [ValidationRow]
+  ) -> ValidationTable {
+    var table = ValidationTable(
+      name, title: title, source: stepSource, basis: .chosenAfter, fittedTo: h800Constants,
+      assumptions: stepAssumptions, rows: rows)
+    table.columns = columns
+    table.recordedChoices = Choices.recordedV3
+    return table
+  }
+
+  private static func stepFigures(_ runs: [SimulatedRun]) -> ValidationTable {
+    var rows = zip(runs, ["dsv3-isca-mpft", "dsv3-isca-mrft"]).map { run, id in
+      run.row(nil, published("time_per_step", of: id), unit: "s") { $0.stepSeconds }
+    }
+    let seeds = runs[0].variants[1].map(\.stepSeconds)
+    if let least = seeds.min(), let most = seeds.max(), let step = rows[0].prediction {
+      rows[0].note =
+        "seeds 1 to \(seeds.count): \(fixed(least, decimals: 2)) to \(fixed(most, decimals: 2)) s, "
+        + "\(seeds.count { $0 > step }) of them longer"
+    }
+    var table = table(
+      "v3-step", "DeepSeek-V3's training step on 2,048 H800s", columns: variants.map(\.column),
+      rows: rows)
+    table.derivedRows = derivedRows(of: runs[0])
+    return table
+  }
+
+  /// The step on the multi-plane network in the other units in which it was published.
+  private static func derivedRows(of run: SimulatedRun) -> [ValidationRow] {
+    func row(
+      _ name: String, _ quantity: String, _ unit: String, of id: String = "dsv3-isca-mpft",
+      _ figure: (StepReport) -> Double
+    ) -> ValidationRow {
+      run.row(name, published(quantity, of: id), unit: unit, figure)
     }
     let pretraining = "dsv3-pretrain"
     let tokens = published("pretrain_tokens", of: pretraining) * 1e12
-    let rows = [
-      row("step", report.stepSeconds, "time_per_step", "s"),
-      row("tokens per day", report.tokensPerDay / 1e9, "tokens_per_day", "1e9"),
-      row("TFLOPS causal", report.flopsPerGPUCausal / 1e12, "tflops_causal", "TFLOPS per GPU"),
-      row(
-        "TFLOPS non-causal", report.flopsPerGPUNonCausal / 1e12, "tflops_noncausal",
-        "TFLOPS per GPU"),
-      row("MFU causal", report.mfuCausal * 100, "mfu_causal_bf16peak", "%"),
-      row("MFU non-causal", report.mfuNonCausal * 100, "mfu_noncausal_bf16peak", "%"),
-      ValidationRow(
-        "GPU-hours per trillion tokens", prediction: report.gpuHours(tokens: 1e12),
-        publication: published("gpu_hours_per_T_tokens", of: pretraining), unit: "h"),
-      ValidationRow(
-        "days per trillion tokens", prediction: 1e12 / report.tokensPerDay,
-        publication: published("days_per_T_tokens", of: pretraining), unit: "d"),
-      ValidationRow(
-        "GPU-hours of pre-training", prediction: report.gpuHours(tokens: tokens),
-        publication: published("gpu_hours_pretrain", of: pretraining), unit: "h",
-        note: "at the full batch from the first step on"),
+    return [
+      row("tokens per day", "tokens_per_day", "1e9") { $0.tokensPerDay / 1e9 },
+      row("TFLOPS causal", "tflops_causal", "TFLOPS per GPU") { $0.flopsPerGPUCausal / 1e12 },
+      row("TFLOPS non-causal", "tflops_noncausal", "TFLOPS per GPU") {
+        $0.flopsPerGPUNonCausal / 1e12
+      },
+      row("MFU causal", "mfu_causal_bf16peak", "%") { $0.mfuCausal * 100 },
+      row("MFU non-causal", "mfu_noncausal_bf16peak", "%") { $0.mfuNonCausal * 100 },
+      row("GPU-hours per trillion tokens", "gpu_hours_per_T_tokens", "h", of: pretraining) {
+        $0.gpuHours(tokens: 1e12)
+      },
+      row("days per trillion tokens", "days_per_T_tokens", "d", of: pretraining) {
+        1e12 / $0.tokensPerDay
+      },
+      row("GPU-hours of pre-training", "gpu_hours_pretrain", "h", of: pretraining) {
+        $0.gpuHours(tokens: tokens)
+      },
     ]
-    return ValidationTable(
-      "v3-step", title: "DeepSeek-V3's training step on 2,048 H800s",
-      source: stepSource + "; arXiv 2412.19437", basis: .predicted, fittedTo: h800Constants,
-      assumptions: stepAssumptions, rows: rows)
   }
 
   private static let parts: [(String, String, KeyPath<StepReport.Split, Double> & Sendable)] = [
@@ -84,48 +108,21 @@ extension ValidationTable {
     ("optimizer", "t_optimizer", \.optimizer),
   ]
 
-  private static func stepSplit(_ report: StepReport) -> ValidationTable {
-    var rows: [ValidationRow] = []
-    for (name, split) in [("position 0", report.split), ("mean", report.splitMean)] {
-      for (part, quantity, path) in parts {
-        rows.append(
-          ValidationRow(
-            "\(part), \(name)", prediction: split[keyPath: path],
-            publication: published(quantity), unit: "s"))
-      }
+  private static func stepSplit(_ run: SimulatedRun) -> ValidationTable {
+    let mean = ValidationColumn(
+      kind: .reading, title: "the mean over pipeline positions", choice: nil, overrides: [])
+    // How tokens spread moves the step; the split is read with the load of the plan.
+    var run = run
+    run.variants = Array(run.variants.prefix(2))
+    let rows = parts.map { part, quantity, path in
+      run.row(
+        part, published(quantity), unit: "s", readings: [{ $0.splitMean[keyPath: path] }]
+      ) { $0.split[keyPath: path] }
     }
-    return ValidationTable(
-      "v3-split", title: "Where DeepSeek-V3's step goes, at position 0 and as a mean",
-      source: stepSource, basis: .predicted, fittedTo: h800Constants,
-      assumptions: stepAssumptions + ["the publication does not say which rank it reads"],
-      rows: rows)
-  }
-
-  private static func splitByPosition(_ report: StepReport) -> ValidationTable {
-    let rows = report.splitByPosition.enumerated().flatMap { position, split in
-      parts.map { part, quantity, path in
-        ValidationRow(
-          "\(part), position \(position)", prediction: split[keyPath: path],
-          publication: published(quantity), unit: "s")
-      }
-    }
-    return ValidationTable(
-      "v3-split-by-position", title: "Where DeepSeek-V3's step goes, at every position",
-      source: stepSource, basis: .predicted, fittedTo: h800Constants,
-      assumptions: stepAssumptions + ["the publication does not say which rank it reads"],
-      rows: rows)
-  }
-
-  private static func stepByLoad(_ reports: [(Double, StepReport)]) -> ValidationTable {
-    let rows = reports.map { load, report in
-      let percent = Double((load * 1000).rounded()) / 10
-      return ValidationRow(
-        "step, load deviation \(percent) %", prediction: report.stepSeconds,
-        publication: published("time_per_step"), unit: "s")
-    }
-    return ValidationTable(
-      "v3-step-by-load", title: "DeepSeek-V3's step by how unevenly tokens spread over ranks",
-      source: stepSource, basis: .predicted, fittedTo: h800Constants,
-      assumptions: stepAssumptions, rows: rows)
+    var table = table(
+      "v3-split", "Where DeepSeek-V3's step goes, read at pipeline position 0",
+      columns: [mean] + variants.prefix(2).map(\.column), rows: rows)
+    table.assumptions.append("the publication does not say which rank it reads")
+    return table
   }
 }

@@ -1,4 +1,3 @@
-import Clusters
 import Models
 import Plans
 import Simulation
@@ -14,58 +13,77 @@ extension ValidationTable {
     "the loss over the split vocabulary operator by operator, as in Megatron's source",
   ]
 
-  /// The eight steps of arXiv 2205.05198 table 5.
-  static func megatronTable5() throws -> ValidationTable {
-    let cluster = Cluster.published("a100-selene")
+  /// The eight steps of arXiv 2205.05198 table 5; the clock was fitted to layers of the first two.
+  static func megatronTable5(_ files: PublishedFiles) throws -> [ValidationTable] {
     var seen: [String] = []
-    var runs: [(PublishedRun, Double)] = []
+    var measured: [Double] = []
+    // A row for every peer that predicted the same step.
     for row in PublishedTable.megatron.rows {
       let size = row["model"].split(separator: " ")[1].lowercased()
-      let kind = row["recompute"] == "full" ? "full" : "selective"
-      let name = "megatron-\(size)-\(kind)"
+      let name = "megatron-\(size)-\(row["recompute"] == "full" ? "full" : "selective")"
       guard !seen.contains(name) else { continue }
       seen.append(name)
-      let run = PublishedRun(
-        name: name, architecture: try .named("megatron-\(size)"), cluster: cluster,
-        plan: try .named(name))
-      runs.append((run, row.number("measured")))
+      measured.append(row.number("measured"))
     }
-    return ValidationTable(
-      "megatron-table-5", title: "Megatron steps on 8 to 512 A100s",
-      source: "arXiv 2205.05198 table 5", basis: .predicted, fittedTo: a100Constants,
-      assumptions: megatronAssumptions,
-      rows: runs.mapInParallel { $0.0.row($0.1, unit: "s") { $0.stepSeconds } })
+    let variants = Choices.a100 + [Choices.clock]
+    let runs = try SimulatedRun.simulate(
+      seen.map { name in
+        let model = name.split(separator: "-").prefix(2).joined(separator: "-")
+        return PublishedRun(name: name, model: model, cluster: "a100-selene", plan: name)
+      }, variants: variants, from: files)
+    let rows = zip(runs, measured).map { run, seconds in
+      run.row(nil, seconds, unit: "s") { $0.stepSeconds }
+    }
+    let isFitted = { (row: ValidationRow) in row.name.hasPrefix("megatron-22b") }
+    func table(_ name: String, _ title: String, _ basis: ValidationTable.Basis, _ fitted: Bool)
+      -> ValidationTable
+    {
+      var table = ValidationTable(
+        name, title: title, source: "arXiv 2205.05198 table 5", basis: basis,
+        fittedTo: a100Constants, assumptions: megatronAssumptions,
+        rows: rows.filter { isFitted($0) == fitted })
+      table.columns = variants.map(\.column)
+      table.recordedChoices = [Choices.recordedLaunches]
+      return table
+    }
+    return [
+      table("megatron-table-5", "Megatron steps on 64 to 512 A100s", .chosenAfter, false),
+      table(
+        "megatron-22b-steps",
+        "Megatron steps of 22B on 8 A100s, whose layers the clock is fitted to",
+        .residual, true),
+    ]
   }
 
   /// The weak scaling of arXiv 2104.04473 table 1: FLOPs of the paper's own formula, which counts
   /// recomputation and attention in full.
-  static func megatronWeakScaling() throws -> ValidationTable {
-    let cluster = Cluster.published("a100-selene")
+  static func megatronWeakScaling(_ files: PublishedFiles) throws -> ValidationTable {
     let published = PublishedTable.runs.rows.filter {
       $0["id"].hasPrefix("megatron-sc21-") && $0["quantity"] == "tflops_per_gpu"
     }
-    let runs = try published.map { row in
-      let name = row["id"].lowercased()
-      let size = String(name.split(separator: "-")[2])
-      return (
-        PublishedRun(
-          name: name, architecture: try .named("megatron-\(size)"), cluster: cluster,
-          plan: try .named(name)), row.number("value")
-      )
-    }
-    return ValidationTable(
+    let runs = try SimulatedRun.simulate(
+      published.map { row in
+        let name = row["id"].lowercased()
+        let size = name.split(separator: "-")[2]
+        return PublishedRun(
+          name: name, model: "megatron-\(size)", cluster: "a100-selene", plan: name)
+      }, variants: Choices.a100, from: files)
+    var table = ValidationTable(
       "megatron-weak-scaling", title: "Megatron weak scaling on 32 to 3,072 A100s",
-      source: "arXiv 2104.04473 table 1", basis: .predicted, fittedTo: a100Constants,
+      source: "arXiv 2104.04473 table 1", basis: .chosenAfter, fittedTo: a100Constants,
       assumptions: megatronAssumptions,
-      rows: runs.mapInParallel { run, rate in
-        run.row(rate, unit: "TFLOPS per GPU") { report in
-          run.hardwareFLOPs / report.stepSeconds / Double(run.plan.worldSize) / 1e12
+      rows: zip(runs, published).map { run, row in
+        run.row(nil, row.number("value"), unit: "TFLOPS per GPU") { report in
+          run.run.hardwareFLOPs / report.stepSeconds / Double(report.ranks) / 1e12
         }
       })
+    table.columns = Choices.a100.map(\.column)
+    table.recordedChoices = [Choices.recordedLaunches]
+    return table
   }
 }
 
-extension PublishedRun {
+extension PlannedRun {
   /// FLOPs of a step with full recomputation: 96 B s l h² (1 + s/6h + V/16lh), equation 3 of
   /// arXiv 2104.04473.
   var hardwareFLOPs: Double {

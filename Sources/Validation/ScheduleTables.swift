@@ -73,7 +73,7 @@ extension ValidationTable {
       return ValidationRow(
         "\(row["model"]), \(microbatches) microbatches, \(name.rawValue)",
         prediction: (1 - busy / timing.longestRankSpan) * 100,
-        publication: row.number(column) * 100, unit: "% of time")
+        publication: row.number(column) * 100, unit: "% of time", measure: .points)
     }
   }
 }

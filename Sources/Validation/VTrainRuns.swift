@@ -1,6 +1,3 @@
-import Clusters
-import Models
-import Plans
 import Simulation
 
 extension ValidationTable {
@@ -11,97 +8,69 @@ extension ValidationTable {
   ]
 
   /// The multi-node steps of vTrain, on up to 512 A100s.
-  static func vTrainMultiNode() throws -> ValidationTable {
-    ValidationTable(
-      "vtrain-multi-node", title: "Megatron-DeepSpeed steps on 64 to 512 A100s",
-      source: "VIA-Research/vTrain data/ground_truth_multi.csv", basis: .predicted,
-      fittedTo: a100Constants, assumptions: vTrainAssumptions,
-      rows: try rows(of: PublishedTable.vTrainNodes))
+  static func vTrainMultiNode(_ files: PublishedFiles) throws -> ValidationTable {
+    try table(
+      "vtrain-multi-node", "Megatron-DeepSpeed steps on 64 to 512 A100s", "ground_truth_multi.csv",
+      of: PublishedTable.vTrainNodes, from: files)
   }
 
   /// The single-node steps of vTrain, on up to 8 A100s.
-  static func vTrainSingleNode() throws -> ValidationTable {
-    ValidationTable(
-      "vtrain-single-node", title: "Megatron-DeepSpeed steps on 1 to 8 A100s",
-      source: "VIA-Research/vTrain data/ground_truth_single.csv", basis: .predicted,
+  static func vTrainSingleNode(_ files: PublishedFiles) throws -> ValidationTable {
+    try table(
+      "vtrain-single-node", "Megatron-DeepSpeed steps on 1 to 8 A100s", "ground_truth_single.csv",
+      of: PublishedTable.vTrainNode, from: files)
+  }
+
+  private static func table(
+    _ name: String, _ title: String, _ file: String, of published: PublishedTable,
+    from files: PublishedFiles
+  ) throws -> ValidationTable {
+    let runs = try SimulatedRun.simulate(
+      published.rows.map(PublishedRun.init(vTrain:)), variants: Choices.a100, from: files)
+    var table = ValidationTable(
+      name, title: title, source: "VIA-Research/vTrain data/\(file)", basis: .chosenAfter,
       fittedTo: a100Constants, assumptions: vTrainAssumptions,
-      rows: try rows(of: PublishedTable.vTrainNode))
-  }
-
-  /// How well the predicted order of a model's runs follows the measured one, model by model.
-  static func rankCorrelations(of tables: [ValidationTable]) -> ValidationTable {
-    var rows: [ValidationRow] = []
-    for table in tables {
-      var models: [String] = []
-      for row in table.rows where !models.contains(row.model) { models.append(row.model) }
-      for model in models {
-        let runs = table.rows.filter { $0.model == model && $0.prediction != nil }
-        guard runs.count > 2 else { continue }
-        let correlation = RankCorrelation(
-          runs.compactMap(\.prediction), runs.map(\.publication))
-        rows.append(
-          ValidationRow(
-            "\(model), \(runs.count) runs", prediction: correlation.coefficient, publication: 1,
-            unit: "Spearman's coefficient"))
-      }
-    }
-    return ValidationTable(
-      "vtrain-rank-correlation", title: "Order of the steps of each model, predicted and measured",
-      source: "VIA-Research/vTrain data/ground_truth_*.csv", basis: .predicted,
-      fittedTo: a100Constants, assumptions: vTrainAssumptions, rows: rows)
-  }
-
-  private static func rows(of table: PublishedTable) throws -> [ValidationRow] {
-    let cluster = Cluster.published("a100-vtrain-512")
-    return try table.rows.map {
-      (try PublishedRun(vTrain: $0, on: cluster), $0.number("measured") * 1e-3)
-    }
-    .mapInParallel { run, seconds in run.row(seconds, unit: "s") { $0.stepSeconds } }
+      rows: zip(runs, published.rows).map { run, row in
+        run.row(nil, row.number("measured") * 1e-3, unit: "s") { $0.stepSeconds }
+      })
+    table.columns = Choices.a100.map(\.column)
+    table.recordedChoices = [Choices.recordedLaunches]
+    return table
   }
 }
 
 extension PublishedRun {
-  /// A run of the plan that ships for the 3.6B model, with the degrees and the batch of a published row.
-  init(vTrain row: PublishedRow, on cluster: Cluster) throws {
+  /// A run of the plan and the model that ship for 3.6B, with the sizes, the degrees and the batch of a
+  /// published row.
+  init(vTrain row: PublishedRow) {
     let tensor = row.integer("tp")
-    var overrides = ["tensor-parallel=\(tensor)", "scatter-pipeline-sends=\(tensor > 1)"]
+    planOverrides = ["tensor-parallel=\(tensor)", "scatter-pipeline-sends=\(tensor > 1)"]
     for (key, column) in [
       ("data-parallel", "dp"), ("pipeline-parallel", "pp"), ("microbatch-size", "micro_batch"),
       ("global-batch", "global_batch"), ("sequence-length", "seq"),
-    ] { overrides.append("\(key)=\(row.integer(column))") }
-    let plan = try Plan.named("vtrain-3.6b", overrides: overrides)
-    self.init(
-      name: "\(row["model"]) tp\(tensor) pp\(plan.pipelineParallel) dp\(plan.dataParallel) "
-        + "mbs\(plan.microbatchSize) gbs\(plan.globalBatch)",
-      architecture: .gpt(
-        model: row["model"], positions: plan.sequenceLength, tensorParallel: tensor),
-      cluster: cluster, plan: plan)
-  }
-}
-
-extension Architecture {
-  /// The GPT model that a published row names by its sizes: `GPT 3.6B h3072 a32 L30`.
-  static func gpt(model: String, positions: Int, tensorParallel: Int) -> Architecture {
+    ] { planOverrides.append("\(key)=\(row.integer(column))") }
+    // `GPT 3.6B h3072 a32 L30`.
     func size(_ letter: Character) -> Int {
-      let part = model.split(separator: " ").first { $0.first == letter && $0.count > 1 }
+      let part = row["model"].split(separator: " ").first { $0.first == letter && $0.count > 1 }
       guard let part, let value = Int(String(part.dropFirst())) else {
         preconditionFailure("A published model lacks its size \(letter).")
       }
       return value
     }
-    return .gpt(
-      name: model, hidden: size("h"), layers: size("L"), heads: size("a"),
-      vocabulary: paddedVocabulary(tensorParallel: tensorParallel), positions: positions)
+    modelOverrides = [
+      "n_embd=\(size("h"))", "n_layer=\(size("L"))", "n_head=\(size("a"))",
+      "n_positions=\(row.integer("seq"))",
+      "vocab_size=\(Self.paddedVocabulary(tensorParallel: tensor))",
+    ]
+    name =
+      "\(row["model"]) tp\(tensor) pp\(row.integer("pp")) dp\(row.integer("dp")) "
+      + "mbs\(row.integer("micro_batch")) gbs\(row.integer("global_batch"))"
+    (model, cluster, plan) = ("megatron-3.6b", "a100-vtrain-512", "vtrain-3.6b")
   }
 
   /// GPT-2's vocabulary as Megatron pads it: to a multiple of 128 on every tensor rank.
-  static func paddedVocabulary(tensorParallel: Int) -> Int {
+  private static func paddedVocabulary(tensorParallel: Int) -> Int {
     let multiple = 128 * tensorParallel
     return (50_257 + multiple - 1) / multiple * multiple
   }
-}
-
-extension ValidationRow {
-  /// The model of a vTrain row: the name without its plan.
-  fileprivate var model: String { name.split(separator: " ").prefix(5).joined(separator: " ") }
 }

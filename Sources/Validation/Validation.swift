@@ -5,22 +5,30 @@ public enum Validation {
     /// What people call it: `megatron`.
     public var name: String
     /// Computes them; throws where a shipped file cannot be read.
-    public var tables: @Sendable () throws -> [ValidationTable]
+    var compute: @Sendable (PublishedFiles) throws -> Figures
+  }
+
+  /// What a part computes.
+  struct Figures {
+    var tables: [ValidationTable]
+    var correlations: [CorrelationTable] = []
   }
 
   /// The parts in the order in which they are printed.
   public static let parts: [Part] = [
     Part(name: "deepseek-v3") {
-      try [.modelCounts(), .tracedPair()] + ValidationTable.deepSeekV3Step()
+      Figures(tables: try [.modelCounts(), .tracedPair($0)] + ValidationTable.deepSeekV3Step($0))
     },
-    Part(name: "schedules") { try [.dualPipeTable(), .zeroBubbleRates()] },
-    Part(name: "zero-bubble") { try ValidationTable.zeroBubbleRuns() },
-    Part(name: "megatron") { try [.megatronTable5(), .megatronWeakScaling()] },
-    Part(name: "activations") { [.activationFormulas()] },
+    Part(name: "schedules") { _ in Figures(tables: try [.dualPipeTable(), .zeroBubbleRates()]) },
+    Part(name: "zero-bubble") { Figures(tables: try ValidationTable.zeroBubbleRuns($0)) },
+    Part(name: "megatron") {
+      Figures(tables: try ValidationTable.megatronTable5($0) + [.megatronWeakScaling($0)])
+    },
+    Part(name: "activations") { _ in Figures(tables: [.activationFormulas()]) },
     Part(name: "vtrain") {
-      let tables = [try ValidationTable.vTrainMultiNode(), try .vTrainSingleNode()]
-      return tables + [.rankCorrelations(of: tables)]
+      let tables = [try ValidationTable.vTrainMultiNode($0), try .vTrainSingleNode($0)]
+      return Figures(tables: tables, correlations: tables.map(CorrelationTable.init(vTrain:)))
     },
-    Part(name: "components") { try ValidationTable.components() },
+    Part(name: "components") { Figures(tables: try ValidationTable.components($0)) },
   ]
 }

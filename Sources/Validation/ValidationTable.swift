@@ -1,42 +1,16 @@
-/// One published figure beside what sluice computes for it.
-public struct ValidationRow: Hashable, Sendable {
-  /// What was published: run, part or shape.
-  public var name: String
-  /// What sluice computes; nil where it refuses the row, with the reason in `note`.
-  public var prediction: Double?
-  /// What was published.
-  public var publication: Double
-  /// The unit of both numbers.
-  public var unit: String
-  /// What a reader should know of this row.
-  public var note: String?
-
-  public init(
-    _ name: String, prediction: Double?, publication: Double, unit: String, note: String? = nil
-  ) {
-    self.name = name
-    self.prediction = prediction
-    self.publication = publication
-    self.unit = unit
-    self.note = note
-  }
-
-  /// Prediction over publication, less one; nil where the row was refused.
-  public var error: Double? {
-    prediction.map { publication == 0 ? ($0 == 0 ? 0 : .infinity) : $0 / publication - 1 }
-  }
-}
-
 /// Published figures of one kind, recomputed.
 public struct ValidationTable: Hashable, Sendable {
-  /// Whether constants were fitted to the figures of a table.
+  /// What a prediction is worth: what was known of a table's figures when it was made.
   public enum Basis: String, Hashable, Sendable {
-    /// Nothing was fitted to them, nor to other end-to-end figures.
-    case predicted
-    /// Constants were fitted to these very figures.
-    case residual
     /// No constant is involved: counts and closed forms.
     case exact
+    /// Constants were fitted to these very figures, or to parts of them.
+    case residual
+    /// Nothing was fitted to them, but something was decided after they had been compared; the figures
+    /// before it stand in columns of their own.
+    case chosenAfter = "chosen-after"
+    /// Nothing was fitted to them, nor decided after a look at them.
+    case predicted
   }
 
   /// A stable short name: `megatron-table-5`.
@@ -49,7 +23,14 @@ public struct ValidationTable: Hashable, Sendable {
   public var fittedTo: String
   /// What the predictions take as given where the publication is silent.
   public var assumptions: [String] = []
+  /// What was decided after a look and no override undoes, with the figures that were written down.
+  public var recordedChoices: [String] = []
+  /// Further predictions of every row, beside the first.
+  public var columns: [ValidationColumn] = []
+  /// Rows of published numbers that do not follow from each other; each number stands once.
   public var rows: [ValidationRow]
+  /// The same numbers in other units, and sums of rows of other tables: shown, never counted.
+  public var derivedRows: [ValidationRow] = []
 
   public init(
     _ name: String, title: String, source: String, basis: Basis, fittedTo: String,
@@ -64,21 +45,37 @@ public struct ValidationTable: Hashable, Sendable {
     self.rows = rows
   }
 
-  private var errors: [Double] { rows.compactMap(\.error) }
-
   /// Rows that were refused.
   public var refusedCount: Int { rows.count { $0.prediction == nil } }
 
-  /// Mean of the absolute errors; zero for an empty table.
-  public var meanError: Double {
-    errors.isEmpty ? 0 : errors.reduce(0) { $0 + abs($1) } / Double(errors.count)
+  /// The errors of the predictions.
+  public var errors: ValidationErrors { ValidationErrors(rows.compactMap(\.error)) }
+
+  /// The errors of the predictions in a column, by its place.
+  public func errors(inColumn index: Int) -> ValidationErrors {
+    ValidationErrors(rows.compactMap { $0.error(of: $0.others[index]) })
   }
 
-  /// Mean of the errors with their signs; zero for an empty table.
-  public var bias: Double { errors.isEmpty ? 0 : errors.reduce(0, +) / Double(errors.count) }
+  /// How the errors of this table are counted.
+  public var measure: ValidationRow.Measure { rows.first?.measure ?? .share }
+}
 
-  /// The row with the largest absolute error.
-  public var worst: ValidationRow? {
-    rows.filter { $0.error != nil }.max { abs($0.error ?? 0) < abs($1.error ?? 0) }
+/// Errors of several predictions, each with its sign.
+public struct ValidationErrors: Hashable, Sendable {
+  /// How many there are.
+  public var count: Int
+  /// Their mean, signs kept: what all predictions have in common; zero where there are none.
+  public var mean: Double
+  /// The mean of their sizes; zero where there are none.
+  public var meanAbsolute: Double
+  /// The largest of them, with its sign; nil where there are none.
+  public var worst: Double?
+
+  public init(_ errors: [Double]) {
+    count = errors.count
+    let divisor = Double(max(1, errors.count))
+    mean = errors.reduce(0, +) / divisor
+    meanAbsolute = errors.reduce(0) { $0 + abs($1) } / divisor
+    worst = errors.max { abs($0) < abs($1) }
   }
 }

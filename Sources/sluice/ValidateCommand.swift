@@ -1,16 +1,22 @@
 import ArgumentParser
 import Foundation
+import Reports
 import Validation
 
 /// `sluice validate`: everything published that the project holds, beside what it computes.
 struct ValidateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "validate",
-    abstract: "Recompute published figures and print prediction, publication and error.",
+    abstract:
+      "Recompute published figures and print prediction, publication and error with its sign.",
     discussion: """
-      Each table names its source and which data its constants were fitted to; bad rows are included.
+      Each table names its source, which data its constants were fitted to, and whether something was
+      decided after a look at its figures; the columns [a], [b] ... show the figures before that, or another
+      reading. Bad rows are included.
 
-      Example: sluice validate deepseek-v3 megatron
+      Example:
+        sluice validate deepseek-v3 megatron
+        sluice validate deepseek-v3 --set plan.expert-load.seed=2
       """)
 
   @Argument(
@@ -19,10 +25,19 @@ struct ValidateCommand: ParsableCommand {
       discussion: Validation.parts.map(\.name).joined(separator: ", ")))
   var parts: [String] = []
 
-  @Flag(help: "Print JSON with every row; errors are shares.")
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      """
+      Replace a value of the plan or the cluster of every published run whose file takes the key; may be \
+      repeated.
+      """, valueName: "plan.key=value"))
+  var overrides: [String] = []
+
+  @Flag(help: "Print JSON with every row and the files behind it.")
   var json = false
 
-  @Flag(help: "Print one Markdown line for each table.")
+  @Flag(help: "Print one Markdown line for each table and each of its columns.")
   var summary = false
 
   @Option(help: "Rows printed of each table; of longer ones the worst.")
@@ -38,23 +53,15 @@ struct ValidateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let chosen = Validation.parts.filter { parts.isEmpty || parts.contains($0.name) }
+    let isTerminal = isatty(STDERR_FILENO) == 1
+    let report = try ValidationReport(parts: parts, overrides: overrides) { part in
+      if isTerminal { note("\r\u{1B}[K\(part) ...") }
+    }
+    if isTerminal { note("\r\u{1B}[K") }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-      let tables = try chosen.flatMap { try $0.tables() }
-      try show(String(decoding: try encoder.encode(tables), as: UTF8.self) + "\n")
-    } else if summary {
-      try show(ValidationTable.markdownHeader + "\n")
-      for table in try chosen.flatMap({ try $0.tables() }) {
-        try show(table.markdown + "\n")
-      }
+      try show(jsonText(report))
     } else {
-      for part in chosen {
-        for table in try part.tables() { try show(table.text(rowLimit: rows) + "\n") }
-      }
+      try show(summary ? report.markdown : report.text(rowLimit: rows))
     }
   }
 }

@@ -1,137 +1,140 @@
 import Clusters
+import Documents
+import Foundation
 import Models
 import Plans
 import Simulation
 import Testing
 import Validation
 
-/// The bounds that hold today, as the issue requires them; nothing is fitted to these figures.
+/// What a table says of its figures, and what they were computed from.
 @Suite struct ValidationTests {
-  private func tables(_ part: String) throws -> [String: ValidationTable] {
-    let found = try #require(Validation.parts.first { $0.name == part })
-    return try Dictionary(uniqueKeysWithValues: found.tables().map { ($0.name, $0) })
-  }
-
-  private func error(_ name: String, in table: ValidationTable) throws -> Double {
-    let row = try #require(table.rows.first { $0.name == name })
-    return abs(try #require(row.error))
-  }
-
   @Test func ranksCorrelate() {
     #expect(RankCorrelation([1, 2, 3], [10, 20, 30]).coefficient == 1)
     #expect(RankCorrelation([1, 2, 3], [3, 2, 1]).coefficient == -1)
     #expect(abs(RankCorrelation([1, 2, 2, 3], [1, 2, 3, 4]).coefficient - 0.948683) < 1e-6)
   }
 
-  @Test func deepSeekV3() throws {
-    let tables = try tables("deepseek-v3")
-    let counts = try #require(tables["model-counts"])
-    // Published counts are rounded, or counted with another sequence length.
-    #expect(counts.rows.allSatisfy { abs($0.error ?? 1) < 0.011 })
-    let pair = try #require(tables["v3-traced-pair"])
-    #expect(try error("overlapped pair", in: pair) <= 0.05)
-    for row in pair.rows where row.name.hasSuffix(", four layers") {
-      let bound = row.name.contains("payload") ? 0.15 : 0.10
-      #expect(abs(row.error ?? 1) <= bound, "\(row.name)")
+  /// The step that a person sees who types the inputs of a row after `sluice simulate`.
+  private func typed(_ row: ValidationRow, with more: [String] = []) throws -> StepReport {
+    let inputs = try #require(row.inputs)
+    func own(_ noun: String) -> [String] {
+      (inputs.overrides + more).filter { $0.hasPrefix("\(noun).") }
+        .map { String($0.dropFirst(noun.count + 1)) }
     }
-    let step = try #require(tables["v3-step"])
-    #expect(try error("step", in: step) <= 0.06)
-    let split = try #require(tables["v3-split"])
-    for part in ["forward", "backward for input", "overlapped"] {
-      #expect(try error("\(part), position 0", in: split) <= 0.15, "\(part)")
-    }
-    for part in ["bubble", "backward for weight"] {
-      #expect(try error("\(part), position 0", in: split) <= 0.25, "\(part)")
-    }
-    #expect(tables["v3-step-by-load"]?.rows.count == 4)
-    #expect(tables["v3-split-by-position"]?.rows.count == 96)
-  }
-
-  @Test func schedules() throws {
-    let tables = try tables("schedules")
-    #expect(try #require(tables["dualpipe-table"]).rows.allSatisfy { abs($0.error ?? 1) < 1e-9 })
-    let rates = try #require(tables["zero-bubble-rates"])
-    for row in rates.rows {
-      let difference = try #require(row.prediction) - row.publication
-      switch row.name.split(separator: " ").last {
-      case "1f1b", "zb-h1", "zb-h2": #expect(abs(difference) <= 0.01, "\(row.name)")
-      case "interleaved-1f1b": #expect(abs(difference) <= 0.5, "\(row.name)")
-      default: #expect(difference <= 0.005, "\(row.name)")
-      }
-    }
-    #expect(rates.rows.count == 36)
-  }
-
-  /// What a person who types the names of what ships sees.
-  private func report(
-    _ model: String, _ plan: String, on cluster: String, setting overrides: [String] = []
-  ) throws -> StepReport {
-    try PlannedStep(
-      architecture: .named(model, overrides: overrides), cluster: .named(cluster),
-      plan: .named(plan)
+    return try PlannedStep(
+      architecture: .named(inputs.model, overrides: own("model")),
+      cluster: .named(inputs.cluster, overrides: own("cluster")),
+      plan: .named(inputs.plan, overrides: own("plan"))
     ).report()
   }
 
-  private func row(_ name: String, in table: ValidationTable?) throws -> ValidationRow {
-    let rows = try #require(table).rows
-    return try #require(rows.first { $0.name == name }, "\(name)")
+  @Test func inputsGiveTheFigure() throws {
+    let steps = [
+      ("v3-step", "deepseek-v3", "step, multi-rail network"),
+      ("megatron-22b-steps", "megatron", "megatron-22b-selective"),
+      ("vtrain-multi-node", "vtrain", "GPT 39.1B h8192 a64 L48 tp4 pp4 dp32 mbs2 gbs1536"),
+    ]
+    for (table, part, name) in steps {
+      let row = try Computed.table(table, of: part).row(name)
+      #expect(try typed(row).stepSeconds == row.prediction, "\(name)")
+    }
+    let memory = try Computed.table("zero-bubble-memory", of: "zero-bubble")
+    let row = try memory.row("6.2B, 32 microbatches, 1f1b")
+    let report = try typed(row)
+    #expect(row.prediction == Double(report.memory.peak) / 1e9)
+    let rate = Double(report.tokensPerStep) / 1024 / report.stepSeconds / Double(report.ranks)
+    let throughput = try Computed.table("zero-bubble-throughput", of: "zero-bubble")
+    #expect(try throughput.row(row.name).prediction == rate)
   }
 
-  @Test func zeroBubbleRuns() throws {
-    let tables = try tables("zero-bubble")
-    let memory = try #require(tables["zero-bubble-memory"])
-    #expect(memory.rows.count == 24 && memory.refusedCount == 0)
-    #expect(memory.rows.allSatisfy { abs($0.error ?? 1) <= 0.10 })
+  /// What ships under a name is the published run itself.
+  @Test func shippedPlansAreThePublishedRuns() throws {
+    let memory = try Computed.table("zero-bubble-memory", of: "zero-bubble")
     for (size, microbatches) in [("1.5B", 64), ("6.2B", 32), ("14.6B", 128), ("28.3B", 128)] {
       let name = "zero-bubble-\(size.lowercased())"
-      let typed = try report(name, name, on: "a100-roce")
-      let run = "\(size), \(microbatches) microbatches, zb-2p"
-      #expect(try row(run, in: memory).prediction == Double(typed.memory.peak) / 1e9)
-      let rate = Double(typed.tokensPerStep) / 1024 / typed.stepSeconds / Double(typed.ranks)
-      #expect(try row(run, in: tables["zero-bubble-throughput"]).prediction == rate)
+      let row = try memory.row("\(size), \(microbatches) microbatches, zb-2p")
+      let plan = try Plan.named(name)
+      let report = try PlannedStep(
+        architecture: .named(name), cluster: .named("a100-roce"), plan: plan
+      ).report()
+      #expect(row.prediction == Double(report.memory.peak) / 1e9, "\(name)")
+    }
+    let first = try Computed.table("vtrain-multi-node", of: "vtrain")
+      .row("GPT 3.6B h3072 a32 L30 tp1 pp1 dp64 mbs8 gbs512")
+    let report = try PlannedStep(
+      architecture: .named("megatron-3.6b", overrides: ["vocab_size=50304"]),
+      cluster: .named("a100-vtrain-512"), plan: .named("vtrain-3.6b")
+    ).report()
+    #expect(first.prediction == report.stepSeconds)
+  }
+
+  /// The overrides of a column undo its choice, together with those made later.
+  @Test func columnsShowTheFiguresBefore() throws {
+    let tables = [
+      ("v3-step", "deepseek-v3", ["plan.fused-head=true"]),
+      ("megatron-table-5", "megatron", ["plan.fused-loss=true"]),
+      ("vtrain-multi-node", "vtrain", ["plan.fused-loss=true"]),
+    ]
+    for (name, part, overrides) in tables {
+      let table = try Computed.table(name, of: part)
+      #expect(table.basis == .chosenAfter && table.columns[0].kind == .before)
+      #expect(table.columns[0].overrides == overrides && table.columns[0].choice != nil)
+      let row = try #require(table.rows.last)
+      #expect(try typed(row, with: overrides).stepSeconds == row.others[0], "\(name)")
+      #expect(row.others[0] != row.prediction)
+    }
+    let clock = try Computed.table("megatron-22b-steps", of: "megatron")
+    let host = clock.columns[1]
+    #expect(host.overrides == ["plan.fused-loss=true", "cluster.device.launch.host=5 us"])
+    #expect(clock.columns[2].overrides == ["cluster.device.clock.loaded=1410 MHz"])
+    for row in clock.rows {
+      let now = try #require(row.prediction)
+      let (unfused, unfitted) = (try #require(row.others[1]), try #require(row.others[2]))
+      #expect(unfused < now && unfitted < now, "\(row.name)")
     }
   }
 
-  @Test func megatron() throws {
-    let tables = try tables("megatron")
-    let steps = try #require(tables["megatron-table-5"])
-    #expect(steps.rows.count == 8 && steps.refusedCount == 0)
-    #expect(steps.meanError <= 0.06)
-    #expect(abs(steps.worst?.error ?? 1) <= 0.12)
-    let scaling = try #require(tables["megatron-weak-scaling"])
-    #expect(scaling.rows.count == 10 && scaling.refusedCount == 0)
+  @Test func theSeedIsNoChoiceInSilence() throws {
+    let table = try Computed.table("v3-step", of: "deepseek-v3")
+    let row = try #require(table.rows.first)
+    let column = try #require(table.columns.firstIndex { $0.steps == 30 })
+    let steps = try (1...30).map {
+      try typed(row, with: ["plan.expert-load.seed=\($0)"]).stepSeconds
+    }
+    let mean = steps.reduce(0, +) / 30
+    #expect(abs(try #require(row.others[column]) - mean) < 1e-9)
+    let longer = steps.count { $0 > row.prediction ?? 0 }
+    #expect(row.note?.hasSuffix("\(longer) of them longer") == true)
   }
 
-  @Test func vTrain() throws {
-    let tables = try tables("vtrain")
-    let nodes = try #require(tables["vtrain-multi-node"])
-    #expect(nodes.rows.count == 73 && nodes.refusedCount == 0)
-    #expect(nodes.meanError < 0.11)
-    let small = try report(
-      "megatron-3.6b", "vtrain-3.6b", on: "a100-vtrain-512", setting: ["vocab_size=50304"])
-    let first = try row("GPT 3.6B h3072 a32 L30 tp1 pp1 dp64 mbs8 gbs512", in: nodes)
-    #expect(first.prediction == small.stepSeconds)
-    let large = try report(
-      "megatron-39b", "vtrain-39b", on: "a100-vtrain-512", setting: ["vocab_size=50688"])
-    let second = try row("GPT 39.1B h8192 a64 L48 tp4 pp4 dp32 mbs2 gbs1536", in: nodes)
-    #expect(second.prediction == large.stepSeconds)
-    let node = try #require(tables["vtrain-single-node"])
-    #expect(node.rows.count == 474 && node.refusedCount == 0)
+  @Test func positionAndMeanStandSideBySide() throws {
+    let table = try Computed.table("v3-split", of: "deepseek-v3")
+    let report = try typed(try #require(table.rows.first))
+    #expect(table.columns[0].kind == .reading && table.columns[0].overrides.isEmpty)
+    #expect(try table.row("bubble").prediction == report.split.bubble)
+    #expect(try table.row("bubble").others[0] == report.splitMean.bubble)
+    #expect(try table.row("optimizer").others[0] == report.splitMean.optimizer)
+    #expect(try table.row("forward").prediction == report.split.forward)
+    #expect(try table.row("forward").others[0] == report.splitMean.forward)
   }
 
-  @Test func textAndSummary() throws {
-    let table = ValidationTable(
-      "name", title: "Title", source: "paper", basis: .predicted, fittedTo: "tables",
-      rows: [
-        ValidationRow("first", prediction: 2, publication: 1, unit: "s"),
-        ValidationRow("second", prediction: nil, publication: 1, unit: "s", note: "too large"),
-        ValidationRow("third", prediction: 0.9, publication: 1, unit: "s"),
-      ])
-    #expect(abs(table.meanError - 0.55) < 1e-12 && table.refusedCount == 1)
-    #expect(table.markdown == "| Title | paper | 3 (1 refused) | predicted | 55.0 % | +100.0 % |")
-    let text = table.text(rowLimit: 2)
-    #expect(text.contains("first   2.00 against 1.00 s, +100.0 %"))
-    #expect(text.contains("second  refused against 1.00 s (too large)"))
-    #expect(text.contains("the worst of 3 rows") && !text.contains("third"))
+  /// Nothing is counted twice: not in other units, not as a sum, not for another peer or position.
+  @Test func everyPublishedNumberIsCountedOnce() throws {
+    let deepSeek = try Computed.report("deepseek-v3").tables
+    let counted = deepSeek.filter { $0.name.hasPrefix("v3-") }.flatMap(\.rows)
+    #expect(Set(counted.map(\.publication)).count == counted.count && counted.count == 9)
+    for part in ["megatron", "vtrain", "zero-bubble"] {
+      for table in try Computed.report(part).tables {
+        #expect(Set(table.rows.map(\.name)).count == table.rows.count, "\(table.name)")
+        #expect(Set(table.rows.compactMap(\.inputs)).count == table.rows.count, "\(table.name)")
+      }
+    }
+    let steps = try Computed.report("megatron").tables.filter { $0.source.contains("2205.05198") }
+    #expect(steps.map(\.basis) == [.chosenAfter, .residual])
+    #expect(steps[1].rows.map(\.name) == ["megatron-22b-full", "megatron-22b-selective"])
+    let components = try Computed.report("components").tables
+    #expect(!components.contains { $0.title.contains("phases") })
+    #expect(Set(components.map(\.name)).count == components.count)
   }
 }

@@ -1,0 +1,51 @@
+import Quantities
+
+extension ValidationReport {
+  /// The summary as Markdown tables: one line for each table of errors and for each of its columns,
+  /// then the correlations, which are no errors.
+  public var markdown: String {
+    var lines = [
+      "| what | source | rows | kind | mean, with signs | without | worst |",
+      "|---|---|---|---|---|---|---|",
+    ]
+    lines += tables.flatMap(\.markdown)
+    if !correlations.isEmpty {
+      lines += [
+        "", "| order of steps, Spearman | runs | kind | now | before |", "|---|---|---|---|---|",
+      ]
+      lines += correlations.flatMap(\.markdown)
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+extension ValidationTable {
+  fileprivate var markdown: [String] {
+    let refused = refusedCount > 0 ? " (\(refusedCount) refused)" : ""
+    let first =
+      "| \(title) | \(source) | \(rows.count)\(refused) | \(basis.rawValue) | \(cells(errors)) |"
+    let others = columns.enumerated().map { index, column in
+      let overrides = column.overrides.map { " `\($0)`" }.joined(separator: ",")
+      return "| – \(column.title) |\(overrides) | | \(column.kind.rawValue) | "
+        + "\(cells(errors(inColumn: index))) |"
+    }
+    return [first] + others
+  }
+
+  private func cells(_ errors: ValidationErrors) -> String {
+    guard let worst = errors.worst else { return "– | – | –" }
+    return [
+      signed(errors.mean, measure), unsigned(errors.meanAbsolute, measure), signed(worst, measure),
+    ].joined(separator: " | ")
+  }
+}
+
+extension CorrelationTable {
+  fileprivate var markdown: [String] {
+    rows.map { row in
+      let before = row.others.map { fixed($0, decimals: 2) }.joined(separator: ", ")
+      return "| \(title): \(row.name) | \(row.runs) | \(basis.rawValue) | "
+        + "\(fixed(row.coefficient, decimals: 2)) | \(before) |"
+    }
+  }
+}

@@ -1,0 +1,30 @@
+/// Published figures recomputed, with what they were computed from.
+public struct ValidationReport: Sendable {
+  /// The parts, in the order in which they are printed.
+  public var parts: [String]
+  /// What a person overrode, and how many runs and tables of measurements it acted on.
+  public var overrides: [(text: String, uses: Int)]
+  public var tables: [ValidationTable] = []
+  /// How well orders agree; these are no errors.
+  public var correlations: [CorrelationTable] = []
+
+  /// Computes some parts, all if none is named, with overrides of plans and clusters.
+  ///
+  /// - Parameter progress: told the name of each part before it is computed.
+  /// - Throws: `ConfigurationError` for an override that acts on nothing, or as a shipped file cannot be read.
+  public init(
+    parts names: [String] = [], overrides: [String] = [], progress: (String) -> Void = { _ in }
+  ) throws {
+    let files = try PublishedFiles(overrides: overrides)
+    let chosen = Validation.parts.filter { names.isEmpty || names.contains($0.name) }
+    for part in chosen {
+      progress(part.name)
+      let figures = try part.compute(files)
+      tables += figures.tables
+      correlations += figures.correlations
+    }
+    try files.checkUses()
+    parts = chosen.map(\.name)
+    self.overrides = zip(files.overrides, files.uses).map { ($0, $1) }
+  }
+}
