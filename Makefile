@@ -17,7 +17,7 @@ demo: build
 	@echo; echo "   open demo/deepseek-v3-step.json in https://ui.perfetto.dev, demo/dualpipe.svg in a browser"
 ifndef NO_MPI
 	@echo; echo "2. sluice train: the same engine trains a small model of V3's shape on 4 ranks"; echo
-	@$(SLUICE) train examples/tiny-deepseek-v3.yaml --ranks 4
+	@$(SLUICE) train examples/tiny-deepseek-v3.yaml --ranks 4 --overwrite
 endif
 
 # Every line of code is as the formatter writes it; the walls of the house are tests.

@@ -28,7 +28,7 @@ public struct CheckpointFolder: Hashable, Sendable {
     "step-" + String(repeating: "0", count: max(0, 8 - String(step).count)) + String(step)
   }
 
-  private static func step(ofName name: String) -> Int? {
+  static func step(ofName name: String) -> Int? {
     guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), step >= 0,
       Self.name(ofStep: step) == name
     else { return nil }
@@ -46,16 +46,7 @@ public struct CheckpointFolder: Hashable, Sendable {
   /// left unfinished.
   func begin(step: Int) throws(CheckpointError) {
     try makeFolder(path)
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    for name in names.sorted() where name.hasPrefix(".step-") {
-      let stem = String(name.dropFirst().prefix { $0 != "." })
-      if name.hasSuffix(".replaced"), !names.contains(stem) {
-        // Killed between the two renames of a replacement: the older one is put back.
-        try move("\(path)/\(name)", to: "\(path)/\(stem)")
-      } else {
-        try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
-      }
-    }
+    _ = try recover()
     try makeFolder(partial(atStep: step), withParents: false)
     try synchronizeFolder(path)
   }
@@ -73,9 +64,8 @@ public struct CheckpointFolder: Hashable, Sendable {
     if replaces { try? FileManager.default.removeItem(atPath: replaced(atStep: step)) }
     // Never the one just written, even if checkpoints of later steps of an earlier run are there.
     for old in steps().dropLast(keep) where old != step {
-      let hidden = "\(path)/.\(Self.name(ofStep: old)).removed"
-      try move(checkpoint(atStep: old), to: hidden)
-      try? FileManager.default.removeItem(atPath: hidden)
+      // Nor one that somebody has put something into.
+      if try Self.foreignFile(in: checkpoint(atStep: old)) == nil { try remove(old) }
     }
   }
 }

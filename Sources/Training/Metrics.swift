@@ -157,6 +157,20 @@ public final class MetricsLog {
     file = try GrowingFile(path: path, mode: .append)
   }
 
+  /// Whether a file is a log that this type wrote, or empty.
+  ///
+  /// - Throws: `CheckpointError` where it cannot be read.
+  static func isLog(_ path: String) throws(CheckpointError) -> Bool {
+    let file = try InputFile(path: path)
+    let beginning = try file.bytes(at: 0, count: min(file.count, 1 << 20))
+    guard let line = beginning.split(separator: UInt8(ascii: "\n")).first else {
+      return beginning.isEmpty
+    }
+    // A run that was killed may have left the beginning of a line only.
+    guard line.count < beginning.count else { return line.starts(with: Array("{\"step\": ".utf8)) }
+    return (try? JSONValue(Array(line)))?["step"]?.number != nil
+  }
+
   /// Adds a line.
   public func write(_ metrics: StepMetrics) throws(CheckpointError) {
     try file.write(Array((metrics.line + "\n").utf8))

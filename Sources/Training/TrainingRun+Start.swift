@@ -30,25 +30,54 @@ extension TrainingRun {
     }
   }
 
+  /// Rank 0 makes the run's place this run's own, and finds the step that it goes on from.
+  ///
+  /// - Returns: that step on all ranks, nil for the beginning; locks and notices on rank 0.
+  static func takePlace(
+    _ run: RunFile, _ beginning: Beginning, _ communicator: any Communicator
+  ) throws -> (step: Int?, locks: [RunLock], notices: [String]) {
+    if beginning.resumes, run.checkpoints == nil {
+      throw ConfigurationError(
+        file: run.file, keyPath: "checkpoints", rule: "is missing: there is nothing to resume")
+    }
+    var step = -1
+    var result: (locks: [RunLock], notices: [String]) = ([], [])
+    if communicator.rank == 0 {
+      let place = run.place
+      result = try place.take(beginning)
+      if let folder = place.folder, beginning == .resuming {
+        step = folder.steps().last ?? -1
+      } else if let folder = place.folder, beginning == .resumingIfAny {
+        let found = try folder.newestGood()
+        result.notices += found.notices
+        if found.step == nil {
+          result.notices.append("\(folder.path) holds no checkpoint: the run begins anew")
+        }
+        step = found.step ?? -1
+      }
+    }
+    step = Int(try communicator.maximum(Int64(step)))
+    return (step < 0 ? nil : step, result.locks, result.notices)
+  }
+
   /// The checkpoint that a run goes on from, or takes its weights from, found sound by rank 0.
+  ///
+  /// - Parameter step: that of the run's own checkpoint to go on from.
   static func start(
-    _ run: RunFile, resuming: Bool, _ communicator: any Communicator
+    _ run: RunFile, from step: Int?, _ communicator: any Communicator
   ) throws -> Start {
     let wanted = run.model.architecture
     var path = run.model.checkpoint
-    if resuming {
-      guard let settings = run.checkpoints else {
-        throw ConfigurationError(
-          file: run.file, keyPath: "checkpoints", rule: "is missing: there is nothing to resume")
-      }
-      guard let latest = CheckpointFolder(path: settings.folder).latest else {
-        throw CheckpointError(.system, file: settings.folder, rule: "holds no checkpoint to resume")
-      }
-      path = latest
-    }
+    if let step, let folder = run.place.folder { path = folder.checkpoint(atStep: step) }
     guard let path else { return Start(architecture: wanted, notices: []) }
-    let reader = try CheckpointReader(path: path)
-    if communicator.rank == 0 { try reader.verify() }
+    let reader: CheckpointReader
+    do {
+      reader = try CheckpointReader(path: path)
+      if communicator.rank == 0 { try reader.verify() }
+    } catch var error as CheckpointError where step != nil && error.kind == .damaged {
+      error.rule += "; --resume-if-any goes on from the newest good checkpoint"
+      throw error
+    }
     try communicator.barrier()
     let (architecture, notices) = try reader.admitted(for: wanted)
     return Start(architecture: architecture, checkpoint: reader, notices: notices)
@@ -72,7 +101,9 @@ extension TrainingRun {
         .mismatched, file: checkpoint.path,
         rule: "was trained with seed \(state.seed), and the run's is \(fresh.seed)")
     }
-    return state
+    var result = state
+    result.settings = fresh.settings
+    return result
   }
 }
 

@@ -30,27 +30,35 @@ public final class TrainingRun {
   private var setting: TrainingSetting
   private var lastSaved: Int?
 
-  /// Prepares the first step: ranks agree, weights are drawn or loaded.
+  /// What keeps other runs away, on rank 0.
+  private let locks: [RunLock]
+
+  /// Prepares the first step: ranks agree, the place is taken, weights are drawn or loaded.
   ///
   /// - Parameters:
-  ///   - resuming: whether to go on from the newest checkpoint in the run's folder.
+  ///   - beginning: at the first step, or behind a checkpoint in the run's folder.
   /// - Throws: `ConfigurationError`, `CheckpointError`, `TrainingError`, `MPIError`.
   public init(
-    _ prepared: PreparedRun, _ communicator: any Communicator, resuming: Bool = false
+    _ prepared: PreparedRun, _ communicator: any Communicator, _ beginning: Beginning = .anew
   ) throws {
     self.prepared = prepared
     self.communicator = communicator
     try Self.agree(prepared.run, communicator)
-    let start = try Self.start(prepared.run, resuming: resuming, communicator)
+    let place = try Self.takePlace(prepared.run, beginning, communicator)
+    let resuming = place.step != nil
+    locks = place.locks
+    let start = try Self.start(prepared.run, from: place.step, communicator)
     var run = prepared.run
     run.model.architecture = start.architecture
     self.run = run
-    notices = prepared.notices + start.notices
     let identity = try prepared.training.identity
-    state = TrainingState(seed: run.seed, data: identity)
+    state = TrainingState(seed: run.seed, data: identity, settings: run.settings)
+    var notices = prepared.notices + place.notices + start.notices
     if resuming, let checkpoint = start.checkpoint {
       state = try Self.state(of: checkpoint, for: state)
+      notices += run.settings.changes(since: checkpoint.state?.settings)
     }
+    self.notices = notices
     sequences = TokenSequences(prepared.training, position: state.sequences)
     setting = run.setting(atStep: state.step)
     trainer = try Self.trainer(run, after: state.sequences, communicator, sequences, setting)

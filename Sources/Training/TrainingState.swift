@@ -10,32 +10,42 @@ public struct TrainingState: Hashable, Sendable {
   public var seed: UInt64
   /// What tells the data from other data: `TokenSource.identity`.
   public var data: String
+  /// What else made the numbers what they are; empty in checkpoints of an older sluice.
+  public var settings: RunSettings
 
   /// The state at the start of a run.
   public init(
-    step: Int = 0, sequences: Int = 0, tokens: Int = 0, seed: UInt64 = 0, data: String = ""
+    step: Int = 0, sequences: Int = 0, tokens: Int = 0, seed: UInt64 = 0, data: String = "",
+    settings: RunSettings = RunSettings()
   ) {
     self.step = step
     self.sequences = sequences
     self.tokens = tokens
     self.seed = seed
     self.data = data
+    self.settings = settings
   }
 }
 
 extension TrainingState {
   /// The text of `state.json`.
   var text: String {
-    """
-    {
-      "step": \(step),
-      "sequences": \(sequences),
-      "tokens": \(tokens),
-      "seed": "\(seed)",
-      "data": \(JSONValue.quoted(data))
+    let lines = settings.settings.map {
+      "    \(JSONValue.quoted($0.name)): \(JSONValue.quoted($0.value))"
     }
+    return """
+      {
+        "step": \(step),
+        "sequences": \(sequences),
+        "tokens": \(tokens),
+        "seed": "\(seed)",
+        "data": \(JSONValue.quoted(data)),
+        "settings": {
+      \(lines.joined(separator: ",\n"))
+        }
+      }
 
-    """
+      """
   }
 
   /// Reads `state.json`.
@@ -49,9 +59,16 @@ extension TrainingState {
     }
     guard let seed = table["seed"]?.text.flatMap({ UInt64($0) }), let data = table["data"]?.text
     else { throw CheckpointError(.damaged, file: file, rule: "has no seed or no data") }
+    var settings = RunSettings()
+    for entry in table["settings"]?.entries ?? [] {
+      guard let value = entry.value.text else {
+        throw CheckpointError(.damaged, file: file, rule: "has no text for \(entry.key)")
+      }
+      settings.settings.append(.init(name: entry.key, value: value))
+    }
     self.init(
       step: try count("step"), sequences: try count("sequences"), tokens: try count("tokens"),
-      seed: seed, data: data)
+      seed: seed, data: data, settings: settings)
   }
 }
 

@@ -65,8 +65,9 @@ import Testing
         [0, 0, 0xc0, 0x7f], at: place, of: "\(folder)/model-00001-of-00002.safetensors")
     }
     let outcome = try Program.sluice(
-      "train", scene.run, "--ranks", "2", "--set",
-      "model={checkpoint: \(scene.path(folder))}")
+      "train", scene.run, "--ranks", "2", "--set", "model={checkpoint: \(scene.path(folder))}",
+      "--set", "checkpoints.folder=\(scene.path("other"))", "--set",
+      "log.file=\(scene.path("other.jsonl"))")
     #expect(outcome.status == 3, "\(outcome.output)")
     #expect(outcome.output.contains("rank 0: step 1: the loss is nan"))
     #expect(scene.checkpoints() == ["step-00000002"])

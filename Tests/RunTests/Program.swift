@@ -77,7 +77,7 @@ final class Scene {
   /// Whether a checkpoint is being written.
   var hasGrowingCheckpoint: Bool {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path("out"))) ?? []
-    return names.contains { !$0.hasPrefix("step-") }
+    return names.contains { $0.hasPrefix(".step-") }
   }
 
   /// Waits until a checkpoint is there.

@@ -49,13 +49,13 @@ import Training
 
   /// Runs until the end, or until `stop` steps are done, and gives the metrics of rank 0.
   private func train(
-    _ path: String, resuming: Bool = false, stop: Int? = nil
+    _ path: String, _ beginning: Beginning = .overwriting, stop: Int? = nil
   ) throws -> [StepMetrics] {
     let run = try RunFile.read(path: path)
     let ranks = run.plan.worldSize
     let prepared = try PreparedRun(run, ranks: ranks)
     return try withRanksAsThreads(ranks, timeout: Launch.hangLimit) { communicator in
-      let training = try TrainingRun(prepared, communicator, resuming: resuming)
+      let training = try TrainingRun(prepared, communicator, beginning)
       var all: [StepMetrics] = []
       // One rank alone wants to stop; all do.
       try training.finish(wantsStop: { communicator.rank == 1 && training.state.step == stop }) {
@@ -81,7 +81,7 @@ import Training
     try FileManager.default.removeItem(atPath: folder.file("out"))
     let first = try train(path, stop: 4)
     #expect(CheckpointFolder(path: folder.file("out")).steps() == [3, 4])
-    let second = try train(path, resuming: true)
+    let second = try train(path, .resuming)
     #expect(losses(first + second) == losses(whole))
     #expect(CheckpointFolder(path: folder.file("out")).steps() == [4, 6])
     #expect(try contents(of: folder.file("log.jsonl")).split(separator: 10).count == 6)
@@ -103,7 +103,7 @@ import Training
     #expect(whole.last?.tokens == 36 * 8)
     for stop in [2, 3, 4] {
       try FileManager.default.removeItem(atPath: folder.file("out"))
-      let parts = try train(path, stop: stop) + train(path, resuming: true)
+      let parts = try train(path, stop: stop) + train(path, .resuming)
       #expect(losses(parts) == losses(whole))
     }
   }
@@ -118,20 +118,20 @@ import Training
 
   @Test func otherDataAndNothingToResumeAreRefused() throws {
     let path = try file("llama-tiny")
-    let nothing = #expect(throws: CheckpointError.self) { try train(path, resuming: true) }
+    let nothing = #expect(throws: CheckpointError.self) { try train(path, .resuming) }
     #expect(nothing?.rule == "holds no checkpoint to resume")
     _ = try train(path)
     let seed = #expect(throws: CheckpointError.self) {
-      try train(file("llama-tiny", ["seed: 3": "seed: 4"]), resuming: true)
+      try train(file("llama-tiny", ["seed: 3": "seed: 4"]), .resuming)
     }
     #expect(seed?.rule.contains("seed 3") == true)
     let other = try file("llama-tiny")
     _ = try folder.write(
       "[[1,2,3,4,5,6,7,8,9]]", to: "rows.json")
-    let data = #expect(throws: CheckpointError.self) { try train(other, resuming: true) }
+    let data = #expect(throws: CheckpointError.self) { try train(other, .resuming) }
     #expect(data?.rule.contains("other data") == true)
     let model = #expect(throws: CheckpointError.self) {
-      try train(file("gpt2-tiny"), resuming: true)
+      try train(file("gpt2-tiny"), .resuming)
     }
     #expect(model?.rule.contains("another model") == true)
   }

@@ -41,6 +41,15 @@
     @Flag(help: "Go on from the newest checkpoint in the run's folder.")
     var resume = false
 
+    @Flag(
+      help: """
+        Go on from the newest good checkpoint in the run's folder; begin if there is none at all.
+        """)
+    var resumeIfAny = false
+
+    @Flag(help: "Begin anew where an earlier run wrote: remove its checkpoints and its log.")
+    var overwrite = false
+
     @Flag(help: "Check everything, print placement and predicted memory, and train nothing.")
     var dryRun = false
 
@@ -71,14 +80,22 @@
       if let stopAfter, stopAfter < 1 {
         throw CommandError("--stop-after \(stopAfter): must be at least 1")
       }
+      guard [resume, resumeIfAny, overwrite].count(where: { $0 }) <= 1 else {
+        throw CommandError("--resume, --resume-if-any and --overwrite exclude each other")
+      }
       try prepareProcessor()
       let signals = StopSignals()
       if Launch.isRank { return try runAsRank(signals) }
+      if let step = SlurmStep(), let refusal = step.refusal {
+        // Said once; the others end with the same status.
+        if step.process > 0 { Foundation.exit(ExitStatus.badInput.rawValue) }
+        throw CommandError(refusal)
+      }
       let described = try RunFile.read(path: file, overrides: overrides)
       let count = try checkedRanks(of: described)
       // What can be found wrong here is said here, once, and before any rank starts.
+      try checkPlaces(of: described)
       let prepared = try PreparedRun(described, ranks: count)
-      _ = try described.checkOutputs(trace: trace)
       if dryRun { return try show(try RunOutline(prepared).text) }
       if count > 1 { try launch(described, count, signals) }
       let isLive = isatty(STDOUT_FILENO) != 0
@@ -89,6 +106,16 @@
     }
 
     private var file: String { runFile ?? "" }
+
+    private var beginning: Beginning {
+      overwrite ? .overwriting : resume ? .resuming : resumeIfAny ? .resumingIfAny : .anew
+    }
+
+    /// All that the run will write can be written, and nothing is spoilt by it.
+    private func checkPlaces(of run: RunFile) throws {
+      _ = try run.checkOutputs(trace: trace)
+      try run.place.check(beginning)
+    }
 
     private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout) }
 
@@ -161,9 +188,10 @@
       _ world: any Communicator, _ signals: StopSignals
     ) throws -> StopWish {
       let prepared = try agreed(world) {
+        if world.size == 1, let refusal = SlurmStep()?.refusal { throw CommandError(refusal) }
         let described = try RunFile.read(path: file, overrides: overrides)
         // Other hosts may not have the folders that rank 0 writes to.
-        if world.rank == 0 { _ = try described.checkOutputs(trace: trace) }
+        if world.rank == 0 { try checkPlaces(of: described) }
         return try PreparedRun(described, ranks: world.size)
       }
       guard dryRun else {
@@ -184,7 +212,7 @@
       _ prepared: PreparedRun, _ communicator: any Communicator, _ signals: StopSignals,
       isLive: Bool
     ) throws -> StopWish {
-      let training = try TrainingRun(prepared, communicator, resuming: resume)
+      let training = try TrainingRun(prepared, communicator, beginning)
       let first = training.state.step
       var board = ProgressBoard(
         training.run, ranks: communicator.size, isLive: isLive,

@@ -1,0 +1,133 @@
+import Documents
+import Foundation
+
+extension RunPlace {
+  /// Makes the folder and a file in it, and removes what it made: only that tells whether it can be.
+  ///
+  /// Permissions as they are listed do not say it of a network's file system, nor of a full one.
+  static func probe(_ folder: String) throws(CheckpointError) {
+    let made = try makeMissing(folder)
+    defer { for path in made.reversed() { rmdir(path) } }
+    let path = "\(folder)/.sluice-\(getpid())"
+    let descriptor = try naming(folder, "cannot be written") { () throws(SystemError) in
+      try systemCall { open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644) }
+    }
+    close(descriptor)
+    unlink(path)
+  }
+
+  /// Makes a folder with those around it; the ones that it made, outermost first.
+  private static func makeMissing(_ folder: String) throws(CheckpointError) -> [String] {
+    var made: [String] = []
+    do throws(SystemError) {
+      var missing: [String] = []
+      var path = folder
+      while try !exists(path), path != parent(of: path) {
+        missing.append(path)
+        path = parent(of: path)
+      }
+      for path in missing.reversed() {
+        do throws(SystemError) {
+          try systemCall { mkdir(path, 0o777) }
+          made.append(path)
+        } catch {
+          // Another process was faster.
+          guard error.code == EEXIST else { throw error }
+        }
+      }
+    } catch {
+      for path in made.reversed() { rmdir(path) }
+      throw CheckpointError(.system, file: folder, rule: "cannot be created: \(error.message)")
+    }
+    var status = stat()
+    guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw CheckpointError(
+        .system, file: folder, rule: "is not a folder, and checkpoints or a log should go into it")
+    }
+    return made
+  }
+
+  private static func exists(_ path: String) throws(SystemError) -> Bool {
+    var status = stat()
+    do throws(SystemError) {
+      try systemCall { stat(path, &status) }
+    } catch {
+      if error.code == ENOENT { return false }
+      throw error
+    }
+    return true
+  }
+
+  /// The folder that a path lies in.
+  static func parent(of path: String) -> String {
+    URL(fileURLWithPath: path).deletingLastPathComponent().path
+  }
+
+  /// The last part of a path.
+  static func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+
+  /// A file's length; 0 where there is none.
+  static func size(_ path: String) -> Int {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int(status.st_size) : 0
+  }
+
+  /// A log can be made, or the one that is there is a log of sluice's.
+  func checkLog(_ path: String) throws(CheckpointError) {
+    guard FileManager.default.fileExists(atPath: path) else {
+      return try Self.probe(Self.parent(of: path))
+    }
+    guard try MetricsLog.isLog(path) else {
+      throw CheckpointError(
+        .system, file: path,
+        rule: "is not a log that sluice wrote, and is not overwritten: give log.file another name")
+    }
+  }
+
+  /// Bytes that the file system of a folder has left for this user; nil where it does not say.
+  private static func freeBytes(_ folder: String) -> Int? {
+    var path = folder
+    var status = statvfs()
+    while statvfs(path, &status) != 0 {
+      guard errno == ENOENT, path != parent(of: path) else { return nil }
+      path = parent(of: path)
+    }
+    // Some say 0 blocks altogether where they do not know.
+    guard status.f_blocks > 0 else { return nil }
+    return Int(
+      clamping: UInt64(status.f_bavail).multipliedReportingOverflow(
+        by: UInt64(status.f_frsize)
+      ).partialValue)
+  }
+
+  /// There is room for a checkpoint.
+  func checkSpace(
+    _ folder: CheckpointFolder, _ beginning: Beginning
+  ) throws(CheckpointError) {
+    guard var free = Self.freeBytes(folder.path) else { return }
+    if beginning == .overwriting {
+      free += folder.steps().reduce(0) { $0 + folder.bytes(atStep: $1) }
+    }
+    guard free < checkpointBytes else { return }
+    throw CheckpointError(
+      .system, file: folder.path,
+      rule: "has room for \(Self.mebibytes(free)) MiB, and a checkpoint takes "
+        + "\(Self.mebibytes(checkpointBytes))")
+  }
+
+  /// What to say where there is not room for as many checkpoints as are to be kept, and one that grows.
+  func spaceNotice(_ folder: CheckpointFolder) -> [String] {
+    guard let free = Self.freeBytes(folder.path), checkpointBytes > 0 else { return [] }
+    let room = free / checkpointBytes
+    let wanted = keep + 1 - folder.steps().count
+    guard room < wanted else { return [] }
+    return [
+      "\(folder.path) has room for \(room) more checkpoints of \(Self.mebibytes(checkpointBytes)) "
+        + "MiB, and to keep \(keep) while one grows takes \(wanted)"
+    ]
+  }
+
+  private static func mebibytes(_ bytes: Int) -> String {
+    String(format: "%.1f", Double(bytes) / 1_048_576)
+  }
+}

@@ -1,0 +1,137 @@
+import Foundation
+import Models
+
+/// Where a run writes: the folder of its checkpoints and its log.
+///
+/// Whether it can be used is found out before the first step, and nothing that another run or a
+/// person has put there is touched unless that was asked for.
+public struct RunPlace: Hashable, Sendable {
+  /// nil where no checkpoint is written.
+  public var folder: CheckpointFolder?
+  /// nil where no log is written.
+  public var log: String?
+  /// Checkpoints that are kept.
+  var keep: Int
+  /// The bytes of one checkpoint, but for its texts.
+  var checkpointBytes: Int
+  /// What weights are taken from; never removed.
+  var source: String?
+}
+
+extension RunFile {
+  /// Where the run writes.
+  public var place: RunPlace {
+    RunPlace(
+      folder: checkpoints.map { CheckpointFolder(path: $0.folder) }, log: log.file,
+      keep: checkpoints?.keep ?? 1, checkpointBytes: model.architecture.checkpointBytes,
+      source: model.checkpoint)
+  }
+}
+
+extension Architecture {
+  /// The bytes of weights and moments in a checkpoint, as 32-bit numbers.
+  var checkpointBytes: Int {
+    (checkpointTensors + predictionTensors).reduce(0) { $0 + $1.count * ($1.isTrained ? 12 : 4) }
+  }
+}
+
+extension RunPlace {
+  /// Finds out whether a run can begin here, and leaves everything as it is.
+  ///
+  /// - Throws: `CheckpointError` if the place cannot be written, has no room for a checkpoint, is in
+  ///   use, or holds what this beginning would spoil.
+  public func check(_ beginning: Beginning) throws(CheckpointError) {
+    try checkUse()
+    for (path, what) in locks { try RunLock.check(path: path, for: what) }
+    if let folder { try checkSpace(folder, beginning) }
+    try checkContents(beginning)
+  }
+
+  /// The folder and the log can be written.
+  private func checkUse() throws(CheckpointError) {
+    if let folder { try Self.probe(folder.path) }
+    if let log { try checkLog(log) }
+  }
+
+  /// Makes the place this process's own, as `beginning` says.
+  ///
+  /// - Returns: locks, which hold as long as they live, and what people should know.
+  /// - Throws: `CheckpointError`, as `check` does.
+  func take(
+    _ beginning: Beginning
+  ) throws(CheckpointError) -> (locks: [RunLock], notices: [String]) {
+    try checkUse()
+    if let folder { try makeFolder(folder.path) }
+    if let log { try makeFolder(Self.parent(of: log)) }
+    var held: [RunLock] = []
+    for (path, what) in locks { held.append(try RunLock(path: path, for: what)) }
+    var notices = held.compactMap(\.notice)
+    if let folder { try checkSpace(folder, beginning) }
+    try checkContents(beginning)
+    guard let folder else { return (held, notices) }
+    notices += try folder.recover()
+    if beginning == .overwriting { notices += try folder.removeAll() }
+    notices += spaceNotice(folder)
+    return (held, notices)
+  }
+
+  /// The files that tell other runs to stay away, and what they are for.
+  private var locks: [(path: String, what: String)] {
+    var result: [(path: String, what: String)] = []
+    if let folder { result.append(("\(folder.path)/sluice.lock", folder.path)) }
+    if let log { result.append(("\(log).lock", log)) }
+    return result
+  }
+
+  /// What is there already goes with this beginning.
+  private func checkContents(_ beginning: Beginning) throws(CheckpointError) {
+    let steps = folder?.recoverableSteps() ?? []
+    switch beginning {
+    case .anew:
+      if let folder, let newest = steps.last.map(folder.checkpoint) {
+        throw CheckpointError(
+          .system, file: folder.path,
+          rule: "holds \(steps.count == 1 ? "a checkpoint" : "checkpoints") of an earlier run "
+            + "(the newest is \(Self.name(of: newest))): --resume goes on from it, --overwrite removes "
+            + "them, and --set checkpoints.folder=… leaves them alone")
+      }
+      if let log, Self.size(log) > 0 {
+        throw CheckpointError(
+          .system, file: log,
+          rule: "is the log of an earlier run: --overwrite removes it, and --set log.file=… leaves "
+            + "it alone")
+      }
+    case .overwriting: try checkRemovable()
+    case .resuming:
+      if let folder, steps.isEmpty {
+        throw CheckpointError(.system, file: folder.path, rule: "holds no checkpoint to resume")
+      }
+    case .resumingIfAny: break
+    }
+  }
+
+  /// All that would be removed is sluice's own, and is not what the run reads.
+  private func checkRemovable() throws(CheckpointError) {
+    guard let folder else { return }
+    for step in folder.steps() {
+      let path = folder.checkpoint(atStep: step)
+      if let stray = try CheckpointFolder.foreignFile(in: path) {
+        throw CheckpointError(
+          .system, file: "\(path)/\(stray)",
+          rule: "was not written by sluice, and --overwrite removes only what was: move it away")
+      }
+      if let source, Self.isSame(source, path) {
+        throw CheckpointError(
+          .system, file: path,
+          rule: "is the run's model.checkpoint, and --overwrite would remove it: give the run "
+            + "another checkpoints.folder")
+      }
+    }
+  }
+
+  private static func isSame(_ one: String, _ other: String) -> Bool {
+    var (first, second) = (stat(), stat())
+    return stat(one, &first) == 0 && stat(other, &second) == 0
+      && first.st_ino == second.st_ino && first.st_dev == second.st_dev
+  }
+}

@@ -1,0 +1,81 @@
+/// What makes a run's numbers what they are, beside model, data and seed: for a checkpoint, which may
+/// be gone on from with other ones.
+public struct RunSettings: Hashable, Sendable {
+  /// One of them, under the name that the run file has for it.
+  public struct Setting: Hashable, Sendable {
+    public var name: String
+    public var value: String
+  }
+
+  public var settings: [Setting]
+
+  /// Settings in the order in which changes are told.
+  public init(settings: [Setting] = []) { self.settings = settings }
+
+  /// In words, what differs from an earlier run: a line for each.
+  ///
+  /// What the earlier run did not write down, an older sluice, is passed over.
+  public func changes(since earlier: RunSettings?) -> [String] {
+    settings.compactMap { setting in
+      guard let old = earlier?.settings.first(where: { $0.name == setting.name }),
+        old.value != setting.value
+      else { return nil }
+      return "\(setting.name) was \(old.value) up to here and is \(setting.value) from here on"
+    }
+  }
+}
+
+extension RunFile {
+  /// The settings of this run.
+  public var settings: RunSettings {
+    var result = RunSettings()
+    func add(_ name: String, _ value: some CustomStringConvertible) {
+      result.settings.append(.init(name: name, value: "\(value)"))
+    }
+    add("steps", steps)
+    add("plan.global-batch", plan.globalBatch)
+    add("batch-ramp", batch.text)
+    add("plan.sequence-length", plan.sequenceLength)
+    add("plan.microbatch-size", plan.microbatchSize)
+    add("optimizer.betas", "[\(optimizer.beta1), \(optimizer.beta2)]")
+    add("optimizer.epsilon", optimizer.epsilon)
+    add("optimizer.weight-decay", optimizer.weightDecay)
+    add("optimizer.decay", optimizer.decay.rawValue)
+    add("optimizer.clip", optimizer.clip ?? 0)
+    add("learning-rate", learningRate.text)
+    add("model.multi-token-prediction", model.predictionWeight.text)
+    add("model.balance-loss", model.balanceWeight)
+    add("model.bias-speed", model.biasSpeed.text)
+    return result
+  }
+}
+
+extension BatchRamp {
+  /// `from 4 to 8 in steps of 4 over 12 sequences`, or `none`.
+  fileprivate var text: String {
+    first == final
+      ? "none" : "from \(first) to \(final) in steps of \(increment) over \(sequences) sequences"
+  }
+}
+
+extension LearningRate {
+  /// Its phases: `10 steps linear from 0.0003 to 0.003, then 0.003`.
+  fileprivate var text: String {
+    phases.map { phase in
+      if phase.steps == 0 { return "\(phase.to)" }
+      let move =
+        phase.from == phase.to
+        ? "of \(phase.from)" : "\(phase.shape.rawValue) from \(phase.from) to \(phase.to)"
+      return "\(phase.steps) steps \(move)"
+    }.joined(separator: ", then ")
+  }
+}
+
+extension Piecewise {
+  /// `0.3 until step 100, then 0.1`.
+  fileprivate var text: String {
+    pieces.map { piece in
+      piece.until.map { "\(piece.value) until step \($0)" } ?? "\(piece.value)"
+    }.joined(separator: ", then ")
+  }
+}

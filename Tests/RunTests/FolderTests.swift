@@ -1,0 +1,98 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Folders of runs, as the program sees them: refused before the first step, with status 4.
+@Suite(.serialized, .enabled(if: Program.canTrain)) struct FolderTests {
+  private func expect(
+    _ outcome: Outcome, status: Int32 = 4, _ text: String,
+    _ location: SourceLocation = #_sourceLocation
+  ) {
+    #expect(outcome.status == status, "\(outcome.output)", sourceLocation: location)
+    let lines = outcome.output.split(separator: "\n").filter { $0.hasPrefix("sluice: ") }
+    #expect(
+      lines.count == 1 && lines[0].contains(text), "\(outcome.output)", sourceLocation: location)
+  }
+
+  @Test func dryRunSaysWhatTheRunWouldSay() throws {
+    let scene = try Scene("gpt2-tiny", plan: "data-parallel: 2")
+    try "mine".write(toFile: scene.path("file"), atomically: true, encoding: .utf8)
+    let unusable = "checkpoints.folder=\(scene.path("file"))"
+    for more in [["--dry-run"], []] {
+      let command = [Program.path, "train", scene.run, "--ranks", "2"] + more
+      expect(try Launch.run(command + ["--set", unusable]), "is not a folder")
+    }
+    #expect(try Program.sluice("train", scene.run, "--ranks", "2", "--dry-run").status == 0)
+    #expect(!FileManager.default.fileExists(atPath: scene.path("out")))
+    #expect(try Program.sluice("train", scene.run, "--ranks", "2").status == 0)
+    for more in [["--dry-run"], []] {
+      let command = [Program.path, "train", scene.run, "--ranks", "2"] + more
+      expect(try Launch.run(command), "holds checkpoints of an earlier run")
+      expect(
+        try Launch.run(command + ["--resume", "--overwrite"]), status: 1, "exclude each other")
+    }
+    // A shorter run, of which nothing older is left.
+    let again = try Program.sluice(
+      "train", scene.run, "--ranks", "2", "--overwrite", "--set", "steps=2")
+    #expect(again.status == 0, "\(again.output)")
+    #expect(scene.checkpoints() == ["step-00000002"])
+    #expect(try scene.losses().count == 2)
+  }
+
+  /// Two at once, of which the second is told who was first; and its lock, once that was killed.
+  @Test func theSecondOfTwoIsRefused() throws {
+    let scene = try Scene("gpt2-tiny", plan: "gradient-lanes: 2", steps: 1_000_000)
+    var first: Int32 = 0
+    let outcome = try Program.sluice("train", scene.run) { _ in
+      try scene.waitForCheckpoint()
+      first = try #require(scene.ranks().first)
+      for more in [["--resume"], ["--overwrite"], ["--resume-if-any"], []] {
+        expect(
+          try Launch.run([Program.path, "train", scene.run] + more),
+          "is in use by another run, process \(first) on ")
+      }
+      kill(first, SIGKILL)
+    }
+    #expect(outcome.status == 137, "\(outcome.output)")
+    let second = try Program.sluice("train", scene.run, "--resume-if-any", "--stop-after", "1")
+    #expect(second.status == 0, "\(second.output)")
+    #expect(second.output.contains("note: process \(first) on "), "\(second.output)")
+    #expect(second.output.contains("going on after step "), "\(second.output)")
+  }
+
+  /// The newest checkpoint is damaged: the one before serves, on all ranks.
+  @Test func resumeIfAnySkipsADamagedOne() throws {
+    let scene = try Scene("gpt2-tiny", plan: "data-parallel: 2", steps: 4)
+    let command = [Program.path, "train", scene.run, "--ranks", "2", "--resume-if-any"]
+    let whole = try Launch.run(command)
+    #expect(whole.status == 0 && whole.output.contains("the run begins anew"), "\(whole.output)")
+    let losses = try scene.losses()
+    try scene.write([0x55], at: 20_000, of: "out/step-00000004/model-00001-of-00002.safetensors")
+    let outcome = try Launch.run(command)
+    #expect(outcome.status == 0, "\(outcome.output)")
+    #expect(outcome.output.contains("set aside as step-00000004.damaged"), "\(outcome.output)")
+    #expect(outcome.output.contains("going on after step 2"), "\(outcome.output)")
+    #expect(try scene.losses() == losses)
+    try scene.expectGoodCheckpoint()
+  }
+
+  /// What srun starts where Slurm hands out no PMI: one line from the first process, nothing written.
+  @Test func processesThatDoNotFindEachOtherAreRefused() throws {
+    let scene = try Scene("gpt2-tiny", plan: "gradient-lanes: 2")
+    for (process, lines) in [(0, 1), (1, 0)] {
+      let outcome = try Launch.run([
+        "env", "SLURM_JOB_ID=77", "SLURM_STEP_ID=0", "SLURM_NTASKS=2", "SLURM_NPROCS=2",
+        "SLURM_PROCID=\(process)", "SLURM_LOCALID=\(process)", Program.path, "train", scene.run,
+      ])
+      #expect(outcome.status == 1, "\(outcome.output)")
+      #expect(outcome.output.split(separator: "\n").count == lines, "\(outcome.output)")
+      #expect(outcome.output.contains("--mpi=pmix") == (lines == 1))
+    }
+    #expect(!FileManager.default.fileExists(atPath: scene.path("out")))
+    // A batch script's variables, under which sluice starts its own ranks.
+    let batch = try Launch.run([
+      "env", "SLURM_NTASKS=2", "SLURM_PROCID=0", Program.path, "train", scene.run, "--dry-run",
+    ])
+    #expect(batch.status == 0, "\(batch.output)")
+  }
+}
