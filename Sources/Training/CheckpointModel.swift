@@ -12,19 +12,19 @@ public struct CheckpointModel: Sendable {
   public let reader: CheckpointReader
   /// The model without its prediction modules.
   public let architecture: Architecture
-  /// The tokenizer of the checkpoint's folder, or bytes where it has none.
-  public let tokenizer: Tokenizer
+  /// Who says by which tokenizer the model reads and writes.
+  public let tokenizers: TokenizerChoice
 
   /// Opens a checkpoint; with checksums, every byte is read.
   ///
+  /// - Parameter tokenizer: `bytes` or a path, for a checkpoint that carries none.
   /// - Throws: `CheckpointError`, `ConfigurationError`.
-  public init(path: String) throws {
+  public init(path: String, tokenizer: String? = nil) throws {
     reader = try CheckpointReader(path: path)
     try reader.verify()
     architecture = try reader.admitted(for: reader.architecture.withoutMultiTokenPrediction)
       .architecture
-    let file = "\(path)/tokenizer.json"
-    tokenizer = try Tokenizer.named(FileManager.default.fileExists(atPath: file) ? file : "bytes")
+    tokenizers = try TokenizerChoice(given: tokenizer, key: "--tokenizer", folder: path)
   }
 
   /// Refuses sequences that the model has no positions for.
@@ -103,11 +103,12 @@ extension CheckpointModel {
   /// - Parameters:
   ///   - prompt: at least one token.
   ///   - count: how many tokens are made, fewer if the text ends.
+  ///   - tokenizer: which tokens there are, and which of them ends the text.
   ///   - each: given every token as soon as it is chosen.
   /// - Throws: what `checkGeneration` throws.
   public func generate(
     after prompt: [Int], count: Int, _ sampling: Sampling, seed: UInt64,
-    _ communicator: any Communicator, each: (Int) throws -> Void
+    by tokenizer: Tokenizer, _ communicator: any Communicator, each: (Int) throws -> Void
   ) throws {
     precondition(!prompt.isEmpty && count >= 0)
     try checkGeneration(after: prompt.count, count: count, ranks: communicator.size)

@@ -27,9 +27,9 @@ public struct CheckpointReader: Sendable {
   ///   that sluice knows.
   public init(path: String) throws {
     self.path = path
+    let manifest = try Self.readManifest(path)
     let config = try InputFile(path: "\(path)/config.json")
     configuration = try config.allBytes(limit: 1 << 20)
-    let manifest = try Self.readManifest(path)
     if let manifest {
       for file in manifest.files { try file.verifySize(InputFile(path: "\(path)/\(file.name)")) }
     }
@@ -63,23 +63,38 @@ public struct CheckpointReader: Sendable {
       : nil
   }
 
+  /// The manifest; what it lists of small files, which lead to all others, is read and compared.
   private static func readManifest(_ path: String) throws(CheckpointError) -> Manifest? {
     let file = "\(path)/\(Manifest.name)"
     guard FileManager.default.fileExists(atPath: file) else { return nil }
-    return try Manifest(InputFile(path: file).allBytes(limit: 1 << 30), file: file)
+    let manifest = try Manifest(InputFile(path: file).allBytes(limit: 1 << 30), file: file)
+    for file in manifest.files where ["config.json", "state.json", indexName].contains(file.name) {
+      try file.verify(in: path)
+    }
+    return manifest
   }
+
+  static let indexName = "model.safetensors.index.json"
 
   /// The files with weights: those that the index names, or the only one; prediction modules last.
   private static func openWeights(_ path: String) throws(CheckpointError) -> [SafetensorsFile] {
-    let indexPath = "\(path)/model.safetensors.index.json"
+    let indexPath = "\(path)/\(indexName)"
     var names: [String] = []
     var listed: [(tensor: String, file: String)] = []
     if FileManager.default.fileExists(atPath: indexPath) {
       let index = try JSONValue(InputFile(path: indexPath).allBytes(limit: 1 << 30), of: indexPath)
-      for entry in index["weight_map"]?.entries ?? [] {
+      guard let map = index["weight_map"]?.entries, !map.isEmpty else {
+        throw CheckpointError(.damaged, file: indexPath, rule: "has no weight_map with tensors")
+      }
+      for entry in map {
         guard let name = entry.value.text, isPlainName(name) else {
           throw CheckpointError(
             .damaged, file: indexPath, tensor: entry.key, rule: "is in no file of the folder")
+        }
+        guard FileManager.default.fileExists(atPath: "\(path)/\(name)") else {
+          throw CheckpointError(
+            .damaged, file: indexPath, tensor: entry.key,
+            rule: "is said to be in \(name), which is not there")
         }
         listed.append((entry.key, name))
       }
@@ -94,8 +109,8 @@ public struct CheckpointReader: Sendable {
     for name in names { files[name] = try SafetensorsFile(path: "\(path)/\(name)") }
     for (tensor, name) in listed where files[name]?.tensor(named: tensor) == nil {
       throw CheckpointError(
-        .damaged, file: "\(path)/\(name)", tensor: tensor,
-        rule: "is missing, though the index names it")
+        .damaged, file: indexPath, tensor: tensor,
+        rule: "is said to be in \(name), which does not have it")
     }
     return names.compactMap { files[$0] }
   }
@@ -205,14 +220,15 @@ extension Architecture {
     (a.initializerRange, b.initializerRange) = (0, 0)
     (a.multiTokenPrediction, b.multiTokenPrediction) = (0, 0)
     guard a != b else { return nil }
-    let pairs = zip(Mirror(reflecting: a).children, Mirror(reflecting: b).children)
-    for (mine, theirs) in pairs {
-      let (found, wanted) = (String(describing: mine.value), String(describing: theirs.value))
-      guard found != wanted else { continue }
-      let what = mine.label ?? "a setting"
-      return found.count + wanted.count < 120
-        ? "\(what) is \(found), and the run's is \(wanted)" : "\(what) differs"
+    let (mine, theirs) = (a.settings, b.settings)
+    for key in (mine.entries ?? []).map(\.key) + (theirs.entries ?? []).map(\.key) {
+      let (found, wanted) = (mine[key] ?? .null, theirs[key] ?? .null)
+      guard found != wanted, key != "architectures" else { continue }
+      return "\(key) is \(found.shown), and the run's is \(wanted.shown)"
     }
-    return "a setting differs"
+    return "a setting differs that config.json leaves to the kind of model"
   }
+
+  /// The model as its `config.json` would have it.
+  private var settings: JSONValue { (try? JSONValue(Array(configJSON().utf8))) ?? .null }
 }

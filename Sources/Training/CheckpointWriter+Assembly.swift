@@ -21,7 +21,7 @@ extension CheckpointWriter {
     for rank in 0..<ranks { unlink("\(partial)/\(Self.reportName(ofRank: rank))") }
     let texts =
       [
-        ("model.safetensors.index.json", index(of: weights)), ("config.json", configuration),
+        (CheckpointReader.indexName, index(of: weights)), ("config.json", configuration),
         ("state.json", Array(state.text.utf8)),
       ] + attachments.map { ($0.name, $0.bytes) }
     for (name, bytes) in texts {

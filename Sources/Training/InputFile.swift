@@ -10,6 +10,8 @@ final class InputFile: Sendable {
   /// The length when the file was opened, in bytes.
   let count: Int
   private let descriptor: Int32
+  /// When the content was last changed before it was opened.
+  private let modified: timespec
 
   init(path: String) throws(CheckpointError) {
     func failure(_ rule: String) -> CheckpointError { .init(.system, file: path, rule: rule) }
@@ -25,6 +27,19 @@ final class InputFile: Sendable {
     self.path = path
     self.descriptor = descriptor
     count = Int(status.st_size)
+    modified = status.st_mtim
+  }
+
+  /// Refuses to go on with a file that is no longer what it was when it was opened.
+  ///
+  /// A file that was replaced by another one of its name is still there for whoever opened it.
+  func checkUnchanged() throws(CheckpointError) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, Int(status.st_size) == count,
+      status.st_mtim.tv_sec == modified.tv_sec, status.st_mtim.tv_nsec == modified.tv_nsec
+    else {
+      throw CheckpointError(.system, file: path, rule: "was changed while it was in use")
+    }
   }
 
   deinit { close(descriptor) }

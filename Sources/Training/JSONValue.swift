@@ -232,6 +232,22 @@ extension JSONParser {
 }
 
 extension JSONValue {
+  /// The value for a message: a short one as it is written, of others how much there is.
+  var shown: String {
+    switch self {
+    case .null: "null"
+    case .boolean(let flag): "\(flag)"
+    case .integer(let number): "\(number)"
+    case .decimal(let number): "\(number)"
+    case .string(let text): Self.quoted(text)
+    case .list(let items):
+      items.count > 8
+        ? "a list of \(items.count)" : "[\(items.map(\.shown).joined(separator: ", "))]"
+    case .table(let entries):
+      "{\(entries.map { "\($0.key): \($0.value.shown)" }.joined(separator: ", "))}"
+    }
+  }
+
   /// A text as a JSON string, quotes included.
   static func quoted(_ text: String) -> String {
     var result = "\""

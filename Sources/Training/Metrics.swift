@@ -24,6 +24,7 @@ public struct StepMetrics: Hashable, Sendable {
 
   /// Time of one kind of work on the slowest rank, in seconds.
   public struct Time: Hashable, Sendable {
+    /// In the letters that keys of the log have: `wait_dispatch_backward`.
     public var kind: String
     public var seconds: Double
     /// Of communication: the part in which computation waited for it.

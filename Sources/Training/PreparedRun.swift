@@ -8,7 +8,8 @@ public struct PreparedRun: Sendable {
   public let run: RunFile
   /// The plan on the model, at the final batch.
   public let placed: PlacedPlan
-  public let tokenizer: Tokenizer
+  /// What the data are encoded by; nil where nothing says it, as beside token files of other programs.
+  public let tokenizer: NamedTokenizer?
   public let training: TokenSource
   /// nil where nothing is evaluated.
   public let evaluation: EvaluationSequences?
@@ -23,14 +24,19 @@ public struct PreparedRun: Sendable {
     let architecture = run.model.architecture
     try run.checkRuntime()
     placed = try run.placed(ranks: ranks)
-    tokenizer = try Tokenizer.named(run.data.tokenizer)
+    let choice = try run.tokenizerChoice()
+    tokenizer = try run.tokenizer(by: choice)
     let vocabulary = architecture.vocabularySize
     var data = try TokenData.open(
-      run.data.training, form: run.data.form, tokenizer: tokenizer, width: run.data.width)
+      run.data.training, form: run.data.form, tokenizer: tokenizer?.tokenizer ?? .bytes,
+      width: run.data.width)
     try data.check(vocabulary: vocabulary)
     var held: TokenData?
     if let path = run.data.evaluation {
-      held = try TokenData.open([path], tokenizer: tokenizer, width: run.data.width)
+      let own = try choice.tokenizer(of: path, form: .automatic, fallback: tokenizer)
+      try own?.require(tokenizer, of: data.file, for: path)
+      held = try TokenData.open(
+        [path], tokenizer: own?.tokenizer ?? .bytes, width: run.data.width)
       try held?.check(vocabulary: vocabulary)
     } else if run.data.holdOut > 0 {
       guard case .stream(let stream) = data else {
@@ -56,7 +62,7 @@ public struct PreparedRun: Sendable {
         file: held?.file ?? run.file,
         rule: "has no whole sequence of \(length + 1) tokens to evaluate on")
     }
-    notices = architecture.notices
+    notices = architecture.notices + run.notices(on: tokenizer)
   }
 }
 
@@ -97,6 +103,12 @@ extension RunFile {
     guard precision == .float32 else {
       throw failure(
         "plan.precision", "is \(plan.precision.name), and the CPU runtime takes float32 only")
+    }
+    for (key, isFused) in [
+      ("fused-attention", plan.fusedAttention), ("fused-head", plan.fusedHead ?? true),
+      ("fused-loss", plan.fusedLoss),
+    ] where !isFused {
+      throw failure("plan.\(key)", "is false, and the CPU runtime has the fused kernel only")
     }
     guard !plan.dropout else {
       throw failure("plan.dropout", "is true, and the CPU runtime has no dropout")

@@ -90,6 +90,7 @@ public final class RankTrainer {
       (plan.zeroStage.rawValue > 1, "ZeRO stages above 1"),
       (Recipe(plan.precision) != .float32, "a precision other than float32"),
       (!plan.fusedAttention, "unfused attention"), (!plan.fusedLoss, "an unfused loss"),
+      (plan.fusedHead == false, "an unfused head"),
       (plan.dropout, "dropout"),
     ]
     for (isAsked, what) in refused where isAsked { throw TrainingError.unsupported(what) }

@@ -5,9 +5,12 @@ import Plans
 extension RunFile {
   /// The files that the run reads, none of which an output may replace.
   public var inputs: [String] {
-    var files = [file] + data.training + [data.evaluation, model.file, planFile].compactMap { $0 }
+    var files =
+      [file] + data.training
+      + [
+        data.evaluation, data.tokenizer, model.file, planFile,
+      ].compactMap { $0 }
     if case .file(let path) = plan.schedule { files.append(path) }
-    if data.tokenizer != "bytes" { files.append(data.tokenizer) }
     if let folder = model.checkpoint {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
       files += names.sorted().map { "\(folder)/\($0)" }

@@ -56,8 +56,8 @@ public struct RunFile: Hashable, Sendable {
     public var form: TokenData.Form
     /// The width of numbers in a token file; nil for what is written beside it.
     public var width: TokenFile.Width?
-    /// `bytes`, or the path of a `tokenizer.json`.
-    public var tokenizer: String
+    /// `bytes`, or the path of a `tokenizer.json`; nil where the run does not say it.
+    public var tokenizer: String?
     /// The share at the end of a stream that is kept for evaluation.
     public var holdOut: Double
     /// A file of its own for evaluation.

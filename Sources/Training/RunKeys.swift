@@ -92,8 +92,8 @@ struct DataKeys: KeySet {
     "type", .choice(TokenFile.Width.self), otherwise: "what stands beside the file",
     "The numbers of a token file.", otherNames: ["width"])
   let tokenizer = Key(
-    "tokenizer", .text("bytes, or path of a tokenizer.json"), default: "bytes",
-    "What makes tokens of text.")
+    "tokenizer", .text("bytes, or path of a tokenizer.json"),
+    otherwise: "the token file's or the model's, else bytes", "What makes tokens of text.")
   let holdOut = Key(
     "hold-out", .number(in: 0...0.9), default: 0,
     "The share at the end that is kept for evaluation.", otherNames: ["validation-split"])

@@ -102,7 +102,7 @@ extension RunReader {
     case .table(let table): (data, paths) = (table, try table.required(keys.training))
     default: preconditionFailure("data must be there")
     }
-    let tokenizer = try data.value(keys.tokenizer)
+    let tokenizer = try data.optional(keys.tokenizer)
     let holdOut = try data.value(keys.holdOut)
     let evaluation = try data.optional(keys.evaluation)
     guard holdOut == 0 || evaluation == nil else {
@@ -111,7 +111,7 @@ extension RunReader {
     return RunFile.DataSettings(
       training: paths.map(resolved), form: try data.value(keys.form),
       width: try data.optional(keys.width),
-      tokenizer: tokenizer == "bytes" ? tokenizer : resolved(tokenizer), holdOut: holdOut,
+      tokenizer: tokenizer.map { $0 == "bytes" ? $0 : resolved($0) }, holdOut: holdOut,
       evaluation: evaluation.map(resolved))
   }
 }

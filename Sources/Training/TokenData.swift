@@ -12,6 +12,12 @@ public enum TokenData: Sendable {
     /// By its name: `.bin` holds tokens, `.json` rows of tokens, anything else is text.
     case automatic = "auto"
     case text, tokens, rows
+
+    /// The form of a file, by its name where it is left open.
+    func resolved(for path: String) -> Form {
+      guard self == .automatic else { return self }
+      return path.hasSuffix(".bin") ? .tokens : path.hasSuffix(".json") ? .rows : .text
+    }
   }
 
   /// Opens a file, or several texts one behind the other.
@@ -26,10 +32,7 @@ public enum TokenData: Sendable {
   ) throws(ConfigurationError) -> TokenData {
     precondition(!paths.isEmpty)
     let path = paths[0]
-    var form = form
-    if form == .automatic {
-      form = path.hasSuffix(".bin") ? .tokens : path.hasSuffix(".json") ? .rows : .text
-    }
+    let form = form.resolved(for: path)
     if form != .text, paths.count > 1 {
       throw ConfigurationError(file: paths[1], rule: "only texts can be joined to one stream")
     }

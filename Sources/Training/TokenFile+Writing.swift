@@ -7,15 +7,14 @@ extension TokenFile {
   /// Texts follow one another; behind each the tokenizer's end-of-text token is put, if it has one.
   /// Both files appear under their names when they are whole.
   ///
-  /// - Parameters:
-  ///   - tokenizerName: what the description calls the tokenizer.
   /// - Returns: the file that was written.
   /// - Throws: `ConfigurationError` for a text that cannot be read or is empty, for an output that may
   ///   not be written, and, of the status `.storage`, where the disk refuses.
   @discardableResult public static func write(
-    texts: [String], to output: String, tokenizer: Tokenizer, tokenizerName: String
+    texts: [String], to output: String, tokenizer named: NamedTokenizer
   ) throws(ConfigurationError) -> TokenFile {
-    let places = try places(of: output, reading: texts + [tokenizerName])
+    let places = try places(of: output, reading: texts + [named.name])
+    let tokenizer = named.tokenizer
     let width = Width(vocabulary: tokenizer.vocabularySize)
     var file = try OutputFile(places.tokens, limit: .max)
     var count = 0
@@ -26,9 +25,7 @@ extension TokenFile {
       try file.write(bytes(of: tokens, width))
       count += tokens.count
     }
-    let description = TokenFileDescription(
-      width: width, tokens: count, vocabulary: tokenizer.vocabularySize,
-      tokenizer: tokenizerName)
+    let description = TokenFileDescription(width: width, tokens: count, named)
     try OutputFile.write(description.text, to: places.description)
     try file.close()
     return try TokenFile(path: output)

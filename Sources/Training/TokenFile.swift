@@ -5,8 +5,8 @@ import Foundation
 /// nanoGPT uses.
 ///
 /// Windows are read where they lie, through the operating system's page cache, so a file may be
-/// larger than memory. Beside a file that sluice wrote lies `NAME.json` with the width of a number;
-/// a file without it has 16 bits each.
+/// larger than memory. Beside a file that sluice wrote lies `NAME.json` with the width of a number and
+/// the tokenizer that made them; a file without it has 16 bits each, made by nobody knows what.
 public struct TokenFile: Sendable {
   /// The width of a number.
   public enum Width: String, Hashable, Sendable, CaseIterable {
@@ -23,6 +23,11 @@ public struct TokenFile: Sendable {
   public let width: Width
   /// Numbers in the file.
   public let count: Int
+  /// The tokenizer that the file was made by; nil where nothing says it.
+  public var tokenizer: NamedTokenizer? {
+    get throws(ConfigurationError) { try Self.tokenizer(of: path) }
+  }
+
   private let file: InputFile
 
   /// The path that the file was opened by.
@@ -30,10 +35,12 @@ public struct TokenFile: Sendable {
 
   /// Opens a file; a width that is given wins over the one written beside the file.
   public init(path: String, width: Width? = nil) throws(ConfigurationError) {
+    let described: Int?
     do throws(CheckpointError) {
       file = try InputFile(path: path)
       let description = try TokenFileDescription.beside(path)
       self.width = width ?? description?.width ?? .unsigned16
+      described = self.width == description?.width ? description?.tokens : nil
     } catch {
       throw ConfigurationError(file: error.file, rule: error.rule)
     }
@@ -43,18 +50,26 @@ public struct TokenFile: Sendable {
         file: path,
         rule: "has \(file.count) bytes, which is not a whole number of \(self.width.rawValue)")
     }
+    if let tokens = described, tokens != count {
+      throw ConfigurationError(
+        file: path,
+        rule: "has \(count) tokens, and \(TokenFileDescription.path(beside: path)) speaks of "
+          + "\(tokens): they do not belong together")
+    }
   }
 
   /// A range of numbers.
   ///
-  /// - Throws: `ConfigurationError` if the file has become shorter, or cannot be read any more.
+  /// - Throws: `ConfigurationError`, of the status `.storage`, if the file was changed since it was
+  ///   opened, or cannot be read any more.
   public func tokens(in range: Range<Int>) throws(ConfigurationError) -> [Int32] {
     precondition(range.lowerBound >= 0 && range.upperBound <= count)
     let bytes: [UInt8]
     do throws(CheckpointError) {
+      try file.checkUnchanged()
       bytes = try file.bytes(at: range.lowerBound * width.size, count: range.count * width.size)
     } catch {
-      throw ConfigurationError(file: path, rule: error.rule)
+      throw ConfigurationError(file: path, rule: error.rule, status: .storage)
     }
     let size = width.size
     return bytes.withUnsafeBytes { buffer in
@@ -76,35 +91,74 @@ public struct TokenFile: Sendable {
 /// What is written beside a token file.
 struct TokenFileDescription: Hashable, Sendable {
   var width: TokenFile.Width
-  var tokens: Int
-  var vocabulary: Int
-  var tokenizer: String
+  /// How many the file has; nil where the description does not say it.
+  var tokens: Int?
+  /// One more than the largest number that the tokenizer gives.
+  var vocabulary: Int?
+  /// What the tokenizer was called; nil where the description does not say it.
+  var tokenizer: String?
+  /// The tokenizer itself, as its `tokenizer.json`; nil for `bytes`.
+  var tokenizerText: String?
 
   static func path(beside file: String) -> String { file + ".json" }
 
-  var text: String {
-    """
-    {
-      "type": "\(width.rawValue)",
-      "tokens": \(tokens),
-      "vocabulary": \(vocabulary),
-      "tokenizer": \(JSONValue.quoted(tokenizer))
+  /// The description of a file of so many tokens by a tokenizer.
+  init(width: TokenFile.Width, tokens: Int, _ named: NamedTokenizer) {
+    self.width = width
+    self.tokens = tokens
+    vocabulary = named.tokenizer.vocabularySize
+    tokenizer = named.name
+    if case .bytePairs = named.tokenizer {
+      tokenizerText = String(decoding: named.json, as: UTF8.self)
     }
+  }
 
-    """
+  private init(_ value: JSONValue, file: String) throws(CheckpointError) {
+    guard let width = value["type"]?.text.flatMap({ TokenFile.Width(rawValue: $0) }) else {
+      throw CheckpointError(.damaged, file: file, rule: "its type is neither uint16 nor uint32")
+    }
+    self.width = width
+    (tokens, vocabulary) = (value["tokens"]?.number, value["vocabulary"]?.number)
+    (tokenizer, tokenizerText) = (value["tokenizer"]?.text, value["tokenizer_json"]?.text)
+  }
+
+  var text: String {
+    var lines = ["\"type\": \"\(width.rawValue)\""]
+    if let tokens { lines.append("\"tokens\": \(tokens)") }
+    if let vocabulary { lines.append("\"vocabulary\": \(vocabulary)") }
+    if let tokenizer { lines.append("\"tokenizer\": \(JSONValue.quoted(tokenizer))") }
+    if let tokenizerText {
+      lines.append("\"tokenizer_json\": \(JSONValue.quoted(tokenizerText))")
+    }
+    return "{\n  \(lines.joined(separator: ",\n  "))\n}\n"
   }
 
   /// The description beside a token file; nil if there is none.
   static func beside(_ file: String) throws(CheckpointError) -> TokenFileDescription? {
     let path = path(beside: file)
     guard FileManager.default.fileExists(atPath: path) else { return nil }
-    let value = try JSONValue(InputFile(path: path).allBytes(limit: 1 << 20), of: path)
-    guard let width = value["type"]?.text.flatMap({ TokenFile.Width(rawValue: $0) }) else {
-      throw CheckpointError(
-        .damaged, file: path, rule: "its type is neither uint16 nor uint32")
+    let bytes = try InputFile(path: path).allBytes(limit: 2 * NamedTokenizer.largestText)
+    return try TokenFileDescription(JSONValue(bytes, of: path), file: path)
+  }
+}
+
+extension TokenFile {
+  /// The tokenizer that a token file was made by; nil where nothing beside it says so.
+  static func tokenizer(of path: String) throws(ConfigurationError) -> NamedTokenizer? {
+    let beside = TokenFileDescription.path(beside: path)
+    let description: TokenFileDescription?
+    do throws(CheckpointError) {
+      description = try TokenFileDescription.beside(path)
+    } catch {
+      throw ConfigurationError(file: error.file, rule: error.rule)
     }
-    return TokenFileDescription(
-      width: width, tokens: value["tokens"]?.number ?? 0,
-      vocabulary: value["vocabulary"]?.number ?? 0, tokenizer: value["tokenizer"]?.text ?? "")
+    guard let name = description?.tokenizer else { return nil }
+    if name == NamedTokenizer.bytes.name { return .bytes }
+    guard let text = description?.tokenizerText else { return nil }
+    do throws(ConfigurationError) {
+      return try NamedTokenizer(Array(text.utf8), name: name)
+    } catch {
+      throw ConfigurationError(file: beside, keyPath: "tokenizer_json", rule: error.rule)
+    }
   }
 }

@@ -8,12 +8,12 @@ public enum Tokenizer: Sendable {
   /// Merged byte pairs, as a Hugging Face `tokenizer.json` describes them.
   case bytePairs(BytePairTokenizer)
 
-  /// The tokenizer called `bytes`, or the one that a `tokenizer.json` describes.
+  /// The tokenizer called `bytes`, or the one of a `tokenizer.json` or of a folder with one.
   ///
   /// - Throws: `ConfigurationError` for a file that is none, or that asks for something that is not
   ///   supported, which it names.
   public static func named(_ nameOrPath: String) throws(ConfigurationError) -> Tokenizer {
-    nameOrPath == "bytes" ? .bytes : .bytePairs(try BytePairTokenizer(path: nameOrPath))
+    try NamedTokenizer(named: nameOrPath).tokenizer
   }
 
   /// One more than the largest token number.
@@ -43,11 +43,19 @@ public enum Tokenizer: Sendable {
     }
   }
 
-  /// The bytes that tokens stand for; unknown numbers stand for none.
+  /// The text that tokens stand for, from its beginning on; unknown numbers stand for nothing.
   public func decode(_ tokens: some Sequence<Int>) -> [UInt8] {
     switch self {
     case .bytes: tokens.compactMap { UInt8(exactly: $0) }
-    case .bytePairs(let tokenizer): tokens.flatMap { tokenizer.bytes(of: $0) }
+    case .bytePairs(let tokenizer): tokenizer.decode(tokens)
+    }
+  }
+
+  /// What a token adds to a text that has begun.
+  public func bytes(of token: Int) -> [UInt8] {
+    switch self {
+    case .bytes: UInt8(exactly: token).map { [$0] } ?? []
+    case .bytePairs(let tokenizer): tokenizer.bytes(of: token)
     }
   }
 

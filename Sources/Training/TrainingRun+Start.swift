@@ -124,12 +124,12 @@ extension RunFile {
   }
 
   /// What writes the run's checkpoints; nil where it keeps none.
-  func checkpointWriter() throws(CheckpointError) -> CheckpointWriter? {
+  ///
+  /// - Parameter tokenizer: what they take along, so that they can read and write text by themselves.
+  func checkpointWriter(_ tokenizer: NamedTokenizer?) -> CheckpointWriter? {
     guard let checkpoints else { return nil }
-    var attachments: [CheckpointWriter.Attachment] = []
-    if data.tokenizer != "bytes" {
-      let bytes = try InputFile(path: data.tokenizer).allBytes(limit: 1 << 28)
-      attachments.append(.init(name: "tokenizer.json", bytes: bytes))
+    let attachments = [tokenizer].compactMap { $0 }.map {
+      CheckpointWriter.Attachment(name: NamedTokenizer.fileName, bytes: $0.json)
     }
     return CheckpointWriter(
       folder: CheckpointFolder(path: checkpoints.folder), keep: checkpoints.keep,

@@ -48,6 +48,7 @@ public final class TrainingRun {
     let resuming = place.step != nil
     locks = place.locks
     let start = try Self.start(prepared.run, from: place.step, communicator)
+    try prepared.checkTokenizer(of: start.checkpoint)
     var run = prepared.run
     run.model.architecture = start.architecture
     self.run = run
@@ -71,7 +72,7 @@ public final class TrainingRun {
       trainer.initialize(
         seed: run.seed, residualScale: isGPT2 ? 1 / (2 * layers).squareRoot() : 1)
     }
-    writer = try run.checkpointWriter()
+    writer = run.checkpointWriter(prepared.tokenizer)
     lastSaved = resuming ? state.step : nil
     log =
       if communicator.rank == 0, let path = run.log.file {

@@ -72,7 +72,7 @@ import Training
         let error = #expect(throws: (any Error).self, "\(name) at \(place)") {
           try CheckpointReader(path: path).verify()
         }
-        #expect(!String(describing: error ?? CancellationError()).isEmpty)
+        #expect(String(describing: error ?? CancellationError()).contains(name))
       }
       try Data(whole).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
     }
@@ -95,6 +95,28 @@ import Training
     #expect(loading?.tensor == "model.norm.weight" && loading?.kind == .damaged)
   }
 
+  /// What is wrong with the index is said of the index, whichever file it leads to.
+  @Test(arguments: [
+    ("model-00001-of-00001.safetensors", "model-00009-of-00009.safetensors", "is not there"),
+    ("model.norm.weight", "model.norm.wiehgt", "which does not have it"),
+    ("weight_map", "weight_mop", "has no weight_map"), ("{", "[", "at byte"),
+  ])
+  func theIndexIsBlamedForItself(found: String, other: String, says: String) throws {
+    let path = try writeCheckpoint(of: .llama, in: folder.path, step: 1, ranks: 1)
+    let index = "\(path)/model.safetensors.index.json"
+    let text = String(decoding: try contents(of: index), as: UTF8.self)
+    let damaged = text.replacingOccurrences(of: found, with: other)
+    #expect(damaged != text)
+    try Data(damaged.utf8).write(to: URL(fileURLWithPath: index))
+    let altered = #expect(throws: CheckpointError.self) { try CheckpointReader(path: path) }
+    #expect(altered?.file == index && altered?.kind == .damaged)
+    // As another program would have saved it, without checksums.
+    try FileManager.default.removeItem(atPath: "\(path)/manifest.json")
+    let error = #expect(throws: CheckpointError.self) { try CheckpointReader(path: path) }
+    #expect(error?.file == index && error?.kind == .damaged)
+    #expect(error?.rule.contains(says) == true, "\(error?.rule ?? "")")
+  }
+
   @Test func anotherModelIsRefused() throws {
     let path = try writeCheckpoint(of: .llama, in: folder.path, step: 1, ranks: 1)
     let reader = try CheckpointReader(path: path)
@@ -106,7 +128,12 @@ import Training
     var wider = reader.architecture
     wider.vocabularySize = 6
     let error = #expect(throws: CheckpointError.self) { try reader.admitted(for: wider) }
-    #expect(error?.rule.contains("vocabularySize is 5, and the run's is 6") == true)
+    #expect(error?.rule == "is of another model: vocab_size is 5, and the run's is 6")
+    #expect(other?.rule.contains("model_type is \"llama\", and the run's is \"gpt2\"") == true)
+    var deeper = reader.architecture
+    deeper.normalization = .rmsNorm(epsilon: 0.5)
+    let epsilon = #expect(throws: CheckpointError.self) { try reader.admitted(for: deeper) }
+    #expect(epsilon?.rule.contains("rms_norm_eps is ") == true)
     // A configuration that agrees over tensors that do not.
     let config = SampleModel.llama.rawValue.replacingOccurrences(
       of: "\"vocab_size\": 5", with: "\"vocab_size\": 6")

@@ -71,7 +71,7 @@ import Training
     let other = try folder.write("and another", to: "b.txt")
     let bytes = folder.file("bytes.bin")
     let file = try TokenFile.write(
-      texts: [text, other], to: bytes, tokenizer: .bytes, tokenizerName: "bytes")
+      texts: [text, other], to: bytes, tokenizer: .bytes)
     #expect(file.width == .unsigned16 && file.count == 23)
     #expect(try contents(of: bytes).count == 46)
     #expect(try contents(of: bytes).prefix(4) == [0x61, 0, 0x20, 0])
@@ -79,17 +79,80 @@ import Training
       try TokenFile(path: bytes).tokens(in: 0..<23)
         == "a small textand another".utf8.map { Int32($0) })
     // Texts end with the tokenizer's own mark.
-    let tokenizer = try Tokenizer.named(fixture("tokenizers/gpt2.json"))
+    let named = try NamedTokenizer(named: fixture("tokenizers/gpt2.json"))
+    let tokenizer = named.tokenizer
     let pairs = try TokenFile.write(
-      texts: [text, other], to: folder.file("pairs.bin"), tokenizer: tokenizer,
-      tokenizerName: "gpt2")
+      texts: [text, other], to: folder.file("pairs.bin"), tokenizer: named)
     let tokens = try pairs.tokens(in: 0..<pairs.count)
     #expect(tokens.filter { $0 == 0 }.count == 2 && tokens.last == 0)
     #expect(
       tokenizer.decode(tokens.map { Int($0) })
         == Array("a small text<|endoftext|>and another<|endoftext|>".utf8))
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-    #expect(!names.contains { $0.contains("partial") })
+    #expect(Set(names).count == 6, "\(names)")
+  }
+
+  /// A token file says its tokenizer wherever it is moved, together with its description.
+  @Test func tokenFilesKeepTheirTokenizer() throws {
+    let text = try folder.write("a small text", to: "a.txt")
+    let tokenizer = try folder.write(
+      contents(of: fixture("tokenizers/llama.json")), to: "tokenizer.json")
+    let named = try NamedTokenizer(named: tokenizer)
+    try TokenFile.write(texts: [text], to: folder.file("a.bin"), tokenizer: named)
+    for (old, new) in [("a.bin", "b.bin"), ("a.bin.json", "b.bin.json")] {
+      try FileManager.default.moveItem(atPath: folder.file(old), toPath: folder.file(new))
+    }
+    try FileManager.default.removeItem(atPath: tokenizer)
+    let file = try TokenFile(path: folder.file("b.bin"))
+    let own = try #require(try file.tokenizer)
+    #expect(own.name == tokenizer && own.json == named.json && own.isEqual(to: named))
+    let tokens = try file.tokens(in: 0..<file.count).map { Int($0) }
+    #expect(String(decoding: own.tokenizer.decode(tokens), as: UTF8.self).hasPrefix("a small text"))
+    try TokenFile.write(texts: [text], to: folder.file("c.bin"), tokenizer: .bytes)
+    #expect(try TokenFile(path: folder.file("c.bin")).tokenizer?.name == "bytes")
+    #expect(try TokenFile(path: folder.write([1, 0], to: "d.bin")).tokenizer == nil)
+  }
+
+  /// A description of another file, or one that is damaged, is named.
+  @Test func descriptionsMustBelongToTheirFile() throws {
+    let text = try folder.write("a small text", to: "a.txt")
+    let path = folder.file("a.bin")
+    try TokenFile.write(texts: [text], to: path, tokenizer: .bytes)
+    _ = try folder.write(contents(of: path) + [1, 0], to: "a.bin")
+    let other = #expect(throws: ConfigurationError.self) { try TokenFile(path: path) }
+    #expect(other?.rule.contains("speaks of 12") == true)
+    _ = try folder.write("{\"type\": \"uint16\", \"tokenizer\"", to: "a.bin.json")
+    let damaged = #expect(throws: ConfigurationError.self) { try TokenFile(path: path) }
+    #expect(damaged?.file == "\(path).json")
+    _ = try folder.write(
+      "{\"type\": \"uint16\", \"tokenizer\": \"x\", \"tokenizer_json\": \"{}\"}",
+      to: "a.bin.json")
+    let broken = #expect(throws: ConfigurationError.self) { try TokenFile(path: path).tokenizer }
+    #expect(broken?.file == "\(path).json")
+  }
+
+  /// Neither a text that is read, nor what lies under the description's name by chance.
+  @Test func whatIsThereIsNotReplaced() throws {
+    let text = try folder.write("a small text", to: "a.txt")
+    for output in [text, folder.file("./a.txt")] {
+      #expect(throws: ConfigurationError.self) {
+        try TokenFile.write(texts: [text], to: output, tokenizer: .bytes)
+      }
+    }
+    #expect(try contents(of: text) == Array("a small text".utf8))
+    let notes = try folder.write("my notes", to: "b.bin.json")
+    let error = #expect(throws: ConfigurationError.self) {
+      try TokenFile.write(texts: [text], to: folder.file("b.bin"), tokenizer: .bytes)
+    }
+    #expect(error?.file == notes)
+    #expect(try contents(of: notes) == Array("my notes".utf8))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("b.bin")))
+    // A text that is the description's namesake.
+    let rows = try folder.write("{\"type\": \"uint16\"}", to: "c.bin.json")
+    #expect(throws: ConfigurationError.self) {
+      try TokenFile.write(texts: [rows], to: folder.file("c.bin"), tokenizer: .bytes)
+    }
+    #expect(try contents(of: rows) == Array("{\"type\": \"uint16\"}".utf8))
   }
 
   @Test func widthsAreKept() throws {
@@ -158,6 +221,34 @@ import Training
       try TokenData.open([path]).check(vocabulary: 97)
     }
     #expect(error?.keyPath == "[1][1]" && error?.value == "97")
+  }
+
+  /// Longer, shorter, or written over: the run ends, and it is no fault of what people wrote.
+  @Test(arguments: [
+    [UInt8](repeating: 0, count: 402), [UInt8](repeating: 0, count: 40),
+    [UInt8](repeating: 255, count: 400),
+  ])
+  func aTokenFileThatChangesIsSaid(other: [UInt8]) throws {
+    let path = try folder.write([UInt8](repeating: 0, count: 400), to: "tokens.bin")
+    let file = try TokenFile(path: path)
+    #expect(try file.tokens(in: 0..<10).count == 10)
+    // In place, as a program that writes the file anew would do it.
+    let handle = try #require(FileHandle(forWritingAtPath: path))
+    try handle.truncate(atOffset: UInt64(other.count))
+    try handle.write(contentsOf: other)
+    try handle.close()
+    let error = #expect(throws: ConfigurationError.self) { try file.tokens(in: 0..<10) }
+    #expect(error?.status == .storage && error?.file == path)
+    #expect(error?.rule == "was changed while it was in use")
+  }
+
+  /// Who opened a file that another one took the place of still has the old one.
+  @Test func aReplacedTokenFileIsStillThere() throws {
+    let path = try folder.write([UInt8](repeating: 1, count: 400), to: "tokens.bin")
+    let file = try TokenFile(path: path)
+    let next = try folder.write([UInt8](repeating: 2, count: 40), to: "next.bin")
+    try #require(rename(next, path) == 0)
+    #expect(try file.tokens(in: 0..<1) == [257])
   }
 
   @Test func heldOutTokensAreApart() throws {

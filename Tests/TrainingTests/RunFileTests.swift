@@ -175,6 +175,8 @@ import Training
     ("data.training=llama.json", 4, ""), ("data.training=none.txt", 4, ""),
     ("data.tokenizer=none.json", 4, ""), ("model.config=llama.json", 4, nil),
     ("plan.sequence-length=3", 4, "[0]"), ("plan.microbatch-size=3", 4, "plan"),
+    ("plan.fused-head=false", 4, "plan.fused-head"),
+    ("plan.fused-attention=false", 4, "plan.fused-attention"),
   ])
   func impossibleRunsAreRefused(override: String, ranks: Int, key: String?) throws {
     let error = #expect(throws: ConfigurationError.self) {

@@ -64,6 +64,73 @@ import Training
     }
   }
 
+  private struct Decoded: Decodable {
+    var text: String
+    var tokens: [Int]
+    var decoded: String
+  }
+
+  /// A vocabulary of characters with tokens for single bytes: the package's tokens, and its text back.
+  @Test func charactersWithBytesToFallBackOn() throws {
+    let url = URL(fileURLWithPath: fixture("tokenizers/prepend-and-byte-fallback-expected.json"))
+    let cases = try JSONDecoder().decode([Decoded].self, from: Data(contentsOf: url))
+    #expect(cases.count == 16)
+    let tokenizer = try tokenizer("prepend-and-byte-fallback")
+    for item in cases {
+      #expect(try tokenizer.encode(Array(item.text.utf8)) == item.tokens, "\(item.text)")
+      #expect(tokenizer.decode(item.tokens) == Array(item.decoded.utf8), "\(item.text)")
+    }
+    // What is generated behind a text keeps its space.
+    #expect(tokenizer.decode([267]) == Array("the".utf8))
+    #expect(tokenizer.bytes(of: 267) == Array(" the".utf8))
+    #expect(tokenizer.bytes(of: 13) == [10])
+  }
+
+  /// Everything but the marks themselves and added tokens comes back.
+  @Test func randomCharactersComeBack() throws {
+    let tokenizer = try tokenizer("prepend-and-byte-fallback")
+    var generator = SeededGenerator(seed: 6)
+    let scalars = Array("the  l\n\té你\u{301}👩\u{200D}\0".unicodeScalars)
+    for _ in 0..<300 {
+      var text = ""
+      for _ in 0..<Int.random(in: 0...40, using: &generator) {
+        text.unicodeScalars.append(scalars[Int.random(in: 0..<scalars.count, using: &generator)])
+      }
+      #expect(tokenizer.decode(try tokenizer.encode(Array(text.utf8))) == Array(text.utf8))
+    }
+  }
+
+  /// The file that stands for bytes in checkpoints is one of Hugging Face's, and is known again.
+  @Test func bytesHaveAFileOfTheirOwn() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write(NamedTokenizer.bytes.json, to: "tokenizer.json")
+    let read = try NamedTokenizer(named: path)
+    #expect(read.name == "bytes" && read.isEqual(to: .bytes))
+    #expect(try NamedTokenizer(inFolder: folder.path)?.name == "bytes")
+    // With one merge it is another tokenizer.
+    let text = String(decoding: NamedTokenizer.bytes.json, as: UTF8.self)
+      .replacingOccurrences(of: "\"vocab\": {", with: "\"vocab\": {\"th\": 256, ")
+      .replacingOccurrences(of: "\"merges\": []", with: "\"merges\": [[\"t\", \"h\"]]")
+    let merged = try NamedTokenizer(Array(text.utf8), name: "merged")
+    #expect(merged.name == "merged" && !merged.isEqual(to: .bytes))
+    #expect(try merged.tokenizer.encode(Array("the".utf8)) == [256, 101])
+  }
+
+  /// Two files of one tokenizer are equal however they are written; another merge makes another one.
+  @Test func tokenizersAreComparedByWhatTheyDo() throws {
+    let bytes = try contents(of: fixture("tokenizers/gpt2.json"))
+    let own = try NamedTokenizer(bytes, name: "a")
+    let text = String(decoding: bytes, as: UTF8.self)
+    let spaced = text.replacingOccurrences(of: "\"merges\":[", with: "\"merges\" : [ ")
+    #expect(spaced != text)
+    #expect(try own.isEqual(to: NamedTokenizer(Array(spaced.utf8), name: "b")))
+    let without = text.replacingOccurrences(of: "[\"Ġ\",\"t\"],", with: "")
+    #expect(without != text)
+    #expect(try !own.isEqual(to: NamedTokenizer(Array(without.utf8), name: "c")))
+    #expect(try !own.isEqual(to: NamedTokenizer(named: fixture("tokenizers/llama.json"))))
+    #expect(!own.isEqual(to: .bytes))
+  }
+
   @Test func bytesAreTokens() throws {
     let all = (0...255).map { UInt8($0) }
     #expect(try Tokenizer.bytes.encode(all) == Array(0...255))
@@ -108,9 +175,28 @@ import Training
     #expect(error?.keyPath == key)
   }
 
-  @Test func damagedFilesNeverCrash() throws {
+  @Test(arguments: [
+    ("\"decoder\": {\"type\": \"Sequence\"", "\"decoder\": {\"type\": \"Metaspace\"", "decoder"),
+    ("{\"type\": \"ByteFallback\"}", "{\"type\": \"CTC\"}", "decoder"),
+    ("\"stop\": 0", "\"stop\": 1", "decoder.stop"),
+    ("{\"String\": \" \"}", "{\"Regex\": \" \"}", "normalizer.pattern"),
+    ("\"unk_token\": \"<unk>\"", "\"unk_token\": \"<none>\"", "model.unk_token"),
+  ])
+  func whatCharactersDoNotHaveIsRefused(found: String, other: String, key: String) throws {
+    let path = fixture("tokenizers/prepend-and-byte-fallback.json")
+    let text = String(decoding: try contents(of: path), as: UTF8.self)
+    try #require(text.contains(found))
+    let changed = text.replacingOccurrences(of: found, with: other)
+    let error = #expect(throws: ConfigurationError.self) {
+      try NamedTokenizer(Array(changed.utf8), name: "changed")
+    }
+    #expect(error?.keyPath == key)
+  }
+
+  @Test(arguments: ["deepseek", "prepend-and-byte-fallback"])
+  func damagedFilesNeverCrash(name: String) throws {
     let folder = try ScratchFolder()
-    let whole = try contents(of: fixture("tokenizers/deepseek.json"))
+    let whole = try contents(of: fixture("tokenizers/\(name).json"))
     var generator = SeededGenerator(seed: 8)
     for round in 0..<150 {
       var bytes = whole

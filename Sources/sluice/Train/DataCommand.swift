@@ -10,7 +10,8 @@
       abstract: "Turn text files into a file of tokens to train on.",
       discussion: """
         The file holds numbers of 16 or 32 bits, little endian, without a header; FILE.json beside it \
-        says which.
+        says which, and holds the tokenizer: take both along. Only files of their own kind are \
+        replaced, and never a text that is read.
 
         Example:
           sluice data book.txt letters.txt -o tokens.bin
@@ -23,13 +24,13 @@
     @Option(name: .shortAndLong, help: "The token file.", completion: .file())
     var output: String
 
-    @Option(help: "bytes, or a Hugging Face tokenizer.json.", completion: .file())
+    @Option(
+      help: "bytes, or a Hugging Face tokenizer.json, or a folder with one.", completion: .file())
     var tokenizer = "bytes"
 
     func run() throws {
       let file = try TokenFile.write(
-        texts: files, to: output, tokenizer: try Tokenizer.named(tokenizer),
-        tokenizerName: tokenizer)
+        texts: files, to: output, tokenizer: try NamedTokenizer(named: tokenizer))
       try show("\(output): \(grouped(file.count)) tokens of \(file.width.size * 8) bits\n")
     }
   }

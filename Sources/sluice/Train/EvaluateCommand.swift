@@ -12,7 +12,8 @@
       abstract: "Say the loss and the perplexity of a checkpoint on data.",
       discussion: """
         The mean over all predicted tokens. A JSON file is a list of rows of token numbers, each a \
-        sequence of its own; a .bin file holds tokens, anything else is text, both cut into windows.
+        sequence of its own; a .bin file holds tokens, anything else is text, both cut into windows. \
+        Text is encoded by the checkpoint's own tokenizer, and tokens must have been.
 
         Example:
           sluice evaluate --checkpoint runs/tiny-gpt2/step-00000080 --tokens rows.json --json
@@ -24,6 +25,11 @@
 
     @Option(help: "The data.", completion: .file())
     var tokens: String
+
+    @Option(
+      help: "bytes, or a tokenizer.json, where neither the checkpoint nor the data say it.",
+      completion: .file())
+    var tokenizer: String?
 
     @Option(help: "Tokens that a window predicts; by default 1,024 or what the model takes.")
     var sequence: Int?
@@ -38,26 +44,32 @@
       try prepareProcessor()
       try withWorld { communicator in
         let (model, data) = try agreed(communicator) {
-          let model = try CheckpointModel(path: checkpoint)
-          return (model, try TokenData.open([tokens], tokenizer: model.tokenizer))
+          let model = try CheckpointModel(path: checkpoint, tokenizer: tokenizer)
+          let own = try model.tokenizers.tokenizer(of: tokens, form: .automatic)
+          let data = try TokenData.open([tokens], tokenizer: own?.tokenizer ?? .bytes)
+          return (model, (tokens: data, tokenizer: own))
         }
         let length = sequence ?? min(1024, model.architecture.maximumPositions)
-        let result = try model.evaluate(data, sequenceLength: length, communicator)
+        let start = ContinuousClock.now
+        let result = try model.evaluate(data.tokens, sequenceLength: length, communicator)
         guard communicator.rank == 0 else { return }
         try display(
           result,
           EvaluationInputs(
             model: model.architecture.name, checkpoint: checkpoint, tokens: tokens,
-            sequenceTokens: length, ranks: communicator.size))
+            tokenizer: data.tokenizer?.name, sequenceTokens: length, ranks: communicator.size),
+          seconds: (ContinuousClock.now - start) / .seconds(1))
       }
     }
 
-    private func display(_ result: Evaluation, _ inputs: EvaluationInputs) throws {
+    private func display(
+      _ result: Evaluation, _ inputs: EvaluationInputs, seconds: Double
+    ) throws {
       let perplexity = exp(result.loss)
       if json {
         let figures = Figures(
           loss: result.loss, perplexity: perplexity, tokens: result.tokens,
-          sequences: result.sequences, inputs: inputs)
+          sequences: result.sequences, seconds: seconds, inputs: inputs)
         return try show(try jsonText(figures))
       }
       var table = TextTable([.left])
@@ -65,6 +77,7 @@
       table.add("perplexity", String(format: "%.4f", perplexity))
       table.add("predicted tokens", grouped(result.tokens))
       table.add("sequences", grouped(result.sequences))
+      table.add("tokenizer", inputs.tokenizer ?? "not known")
       try show(table.text())
     }
 
@@ -73,16 +86,20 @@
       var perplexity: Double
       var tokens: Int
       var sequences: Int
+      /// Wall time of the evaluation, reading of the checkpoint's weights included.
+      var seconds: Double
       var inputs: EvaluationInputs
     }
 
-    /// What the loss was computed from.
+    /// What the figures were computed from.
     private struct EvaluationInputs: Encodable {
       var version = Version.current
       var model: String
       /// The folder and the file as they were given.
       var checkpoint: String
       var tokens: String
+      /// Nil where nothing says by which tokenizer the tokens were made.
+      var tokenizer: String?
       /// Tokens that a window predicts; rows of a JSON file keep their own length.
       var sequenceTokens: Int
       var ranks: Int

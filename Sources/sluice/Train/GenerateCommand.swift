@@ -11,7 +11,8 @@
       discussion: """
         The prompt is computed at once and each token behind it by itself: keys and values of what went \
         before are kept, of latent attention the latent alone. Prompt and text together may have as many \
-        tokens as the model has positions. Under mpirun the ranks share the layers out.
+        tokens as the model has positions. Under mpirun the ranks share the layers out. Text becomes \
+        tokens and back by the checkpoint's own tokenizer.
 
         Example:
           sluice generate --checkpoint runs/tiny-gpt2/step-00000080 --prompt "The license"
@@ -24,6 +25,11 @@
 
     @Option(help: "The text to continue.")
     var prompt: String
+
+    @Option(
+      help: "bytes, or a tokenizer.json, for a checkpoint that carries none.",
+      completion: .file())
+    var tokenizer: String?
 
     @Option(help: "How many tokens to make.")
     var tokens = 100
@@ -50,9 +56,10 @@
       guard !prompt.isEmpty else { throw CommandError("--prompt: must not be empty") }
       try prepareProcessor()
       try withWorld { communicator in
-        let (model, start) = try agreed(communicator) {
-          let model = try CheckpointModel(path: checkpoint)
-          let start = try model.tokenizer.encode(Array(prompt.utf8), file: "--prompt")
+        let (model, text) = try agreed(communicator) {
+          let model = try CheckpointModel(path: checkpoint, tokenizer: tokenizer)
+          let own = try model.tokenizers.ofText("--prompt").tokenizer
+          let start = try own.encode(Array(prompt.utf8), file: "--prompt")
           let vocabulary = model.architecture.vocabularySize
           if let token = start.first(where: { $0 >= vocabulary }) {
             throw CommandError(
@@ -60,7 +67,7 @@
           }
           try model.checkGeneration(
             after: start.count, count: tokens, ranks: communicator.size)
-          return (model, start)
+          return (model, (start: start, tokenizer: own))
         }
         let isWriter = communicator.rank == 0
         func say(_ bytes: [UInt8]) throws {
@@ -68,9 +75,10 @@
         }
         try say(Array(prompt.utf8))
         try model.generate(
-          after: start, count: tokens,
-          Sampling(temperature: temperature, topShare: topP), seed: seed, communicator
-        ) { try say(model.tokenizer.decode([$0])) }
+          after: text.start, count: tokens,
+          Sampling(temperature: temperature, topShare: topP), seed: seed, by: text.tokenizer,
+          communicator
+        ) { try say(text.tokenizer.bytes(of: $0)) }
         try say([UInt8(ascii: "\n")])
       }
     }
