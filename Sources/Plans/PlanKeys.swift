@@ -196,12 +196,13 @@ struct ExpertLoadKeys: KeySet {
   let seed = Key("seed", .integer(), otherwise: "0", "From where the deviation's chance comes.")
 }
 
-/// A key that is read into a property of what it belongs to, which is nil where the key is left out.
-struct PropertyKey<Root, Value>: Described {
+/// A key that is read into a property of what it belongs to, or into an optional one that stays nil where
+/// the key is left out.
+struct PropertyKey<Root, Value, Property>: Described {
   let key: Key<Value>
-  let path: WritableKeyPath<Root, Value?>
+  let path: WritableKeyPath<Root, Property>
 
-  init(_ key: Key<Value>, _ path: WritableKeyPath<Root, Value?>) {
+  init(_ key: Key<Value>, _ path: WritableKeyPath<Root, Property>) {
     (self.key, self.path) = (key, path)
   }
 
@@ -210,7 +211,7 @@ struct PropertyKey<Root, Value>: Described {
 
 /// The keys of `overlap`.
 struct OverlapKeys: KeySet {
-  let kinds: [PropertyKey<Plan.Overlap, Bool>] = Plan.Overlap.Kind.allCases.map { kind in
+  let kinds: [PropertyKey<Plan.Overlap, Bool, Bool?>] = Plan.Overlap.Kind.allCases.map { kind in
     .init(
       Key(kind.rawValue, .boolean, otherwise: kind.otherwise, kind.meaning), kind.path)
   }

@@ -4,7 +4,7 @@ import Documents
 struct PrecisionKeys: KeySet {
   let base = Key("base", .recipe, "The recipe that holds for every key left out.")
   let name = Key("name", .string, otherwise: "the base's", "What the precision is called.")
-  let formats: [PropertyKey<PrecisionRecipe, NumberFormat>] = [
+  let formats: [PropertyKey<PrecisionRecipe, NumberFormat, NumberFormat>] = [
     format("linear-weights", \.linearWeights, "Weights of layers, as matrix products read them."),
     format(
       "other-parameters", \.otherParameters,
@@ -41,7 +41,7 @@ struct PrecisionKeys: KeySet {
 
   private static func format(
     _ key: String, _ path: WritableKeyPath<PrecisionRecipe, NumberFormat>, _ meaning: String
-  ) -> PropertyKey<PrecisionRecipe, NumberFormat> {
+  ) -> PropertyKey<PrecisionRecipe, NumberFormat, NumberFormat> {
     PropertyKey(
       Key(key, .choice(NumberFormat.self), otherwise: "the base's", meaning), path)
   }
