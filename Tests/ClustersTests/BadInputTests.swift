@@ -57,11 +57,11 @@ import Testing
     ("degraded=5", "degraded: \"5\": expected a list"),
     ("colour=red", "colour: unknown key"),
   ])
-  func rules(change: String, message: String) {
-    let error = #expect(throws: ConfigurationError.self) {
+  func rules(change: String, message: String) throws {
+    let error = try #require(throws: ConfigurationError.self) {
       try Cluster.shipped("h800-2048", overrides: [change])
     }
-    let text = error?.description ?? ""
+    let text = error.description
     let prefixes = ["--set: \(message)", "h800-2048.yaml:"]
     #expect(prefixes.contains { text.hasPrefix($0) } && text.contains(message), "\(text)")
     #expect(!text.contains("\n"))

@@ -90,22 +90,6 @@ import Testing
     #expect(full < thin && thin < thinner, "\(full), \(thin), \(thinner)")
   }
 
-  /// The benchmark runs and prints a checksum for every part.
-  @Test func theBenchmarkRuns() throws {
-    let process = Process()
-    process.executableURL = Bundle.module.bundleURL.deletingLastPathComponent()
-      .appending(path: "bench-simulation")
-    process.arguments = ["--smoke"]
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    try process.run()
-    let output = String(
-      decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
-    #expect(output.split(separator: "\n").count { $0.contains("checksum") } == 7, "\(output)")
-  }
-
   /// What the simulator cannot do is refused, not simulated as something else.
   @Test func refusesWhatItCannotSimulate() throws {
     let architecture = try Architecture.named("deepseek-v3")

@@ -49,10 +49,10 @@ import Training
       let whole = try contents(of: "\(path)/\(name)")
       for count in stride(from: 0, to: whole.count, by: max(1, whole.count / 40)) {
         #expect(truncate("\(path)/\(name)", off_t(count)) == 0)
-        let error = #expect(throws: (any Error).self) {
+        let error = try #require(throws: CheckpointError.self) {
           try CheckpointReader(path: path).verify()
         }
-        #expect(String(describing: error ?? CancellationError()).contains(name))
+        #expect(error.file.contains(name), "\(error)")
       }
       try Data(whole).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
     }
@@ -69,10 +69,10 @@ import Training
         let place = Int.random(in: 0..<bytes.count, using: &generator)
         bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
         try Data(bytes).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
-        let error = #expect(throws: (any Error).self, "\(name) at \(place)") {
+        let error = try #require(throws: CheckpointError.self, "\(name) at \(place)") {
           try CheckpointReader(path: path).verify()
         }
-        #expect(String(describing: error ?? CancellationError()).contains(name))
+        #expect(error.description.contains(name), "\(error)")
       }
       try Data(whole).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
     }
