@@ -16,29 +16,32 @@ extension Cluster {
     try document.set(overrides)
     // Once more, since an override may name another description: device=h100-2048.
     document = try Self.compose(document)
+    let keys = ClusterKeys()
     let root = try document.table()
-    let name = try root.optional("name", .string)
-    let summary = try root.optional("summary", .string)
-    let nodes = try root.required("nodes", .sourced(.integer(in: 1...Self.largestRankCount)))
-    let device = try Device(try root.table("device"))
-    let nodeTable = try root.table("node")
-    let node = try Node(nodeTable)
+    let name = try root.optional(keys.name)
+    let summary = try root.optional(keys.summary)
+    let nodes = try root.required(keys.nodes)
+    let device = try Device(try root.table(keys.device), keys.device.keys)
+    let node = try Node(try root.table(keys.node), keys.node.keys)
     guard nodes.value <= Self.largestRankCount / node.devices.value else {
-      throw root.error("must not exceed \(Self.largestRankCount) devices in all", at: "nodes")
+      throw root.error("must not exceed \(Self.largestRankCount) devices in all", at: keys.nodes)
     }
-    let networkTable = try root.optionalTable("network")
-    let network = try Network(networkTable, root: root, nodes: nodes.value, node: node)
-    let price = try root.optional("price", .sourced(.number(in: 0...1_000_000)))
-    let places = try root.tables("degraded")
+    let network = try Network(root, keys, nodes: nodes.value, node: node)
+    let price = try root.optional(keys.price)
+    let places = try root.tables(keys.degradations)
     var degradations: [Degradation] = []
-    for place in places { degradations.append(try Degradation(place)) }
+    for place in places {
+      degradations.append(try Degradation(place, keys.degradations.keys))
+    }
     try root.finish()
     self.init(
       name: name ?? Self.stem(of: document.name), summary: summary, device: device, node: node,
       nodes: nodes, network: network, price: price, degradations: degradations,
       borrowings: Borrowing.all(in: document))
-    for (degradation, place) in zip(degradations, places) { try check(degradation, place) }
-    try checkFailedAdapters(root)
+    for (degradation, place) in zip(degradations, places) {
+      try check(degradation, place, keys.degradations.keys)
+    }
+    try checkFailedAdapters(root, keys)
   }
 
   /// `cluster` of `some/where/cluster.yaml`.
@@ -50,38 +53,38 @@ extension Cluster {
 }
 
 extension Device {
-  init(_ table: Table) throws(ConfigurationError) {
-    name = try table.required("name", .string)
-    multiprocessors = try table.required("multiprocessors", .sourced(.integer(in: 1...65536)))
-    peaks = try Self.peaks(try table.table("peak"))
-    clock = try table.optionalTable("clock").map { clock throws(ConfigurationError) in
-      let boost = try clock.required("boost", .sourced(.clockRate))
-      let loaded = try clock.value(
-        "loaded", .sourced(.clockRate), default: boost)
+  init(_ table: Table, _ keys: DeviceKeys) throws(ConfigurationError) {
+    name = try table.required(keys.name)
+    multiprocessors = try table.required(keys.multiprocessors)
+    peaks = try Self.peaks(try table.table(keys.peak), keys.peak.keys)
+    clock = try table.optionalTable(keys.clock).map { clock throws(ConfigurationError) in
+      let boost = try clock.required(keys.clock.boost)
+      let loaded = try clock.value(keys.clock.loaded, default: boost)
       guard loaded.value <= boost.value else {
-        throw clock.error("must not exceed the boost clock, \(boost.value)", at: "loaded")
+        throw clock.error(
+          "must not exceed the boost clock, \(boost.value)", at: keys.clock.loaded)
       }
       return Clock(boost: boost, loaded: loaded)
     }
-    let memory = try table.table("memory")
-    let rates = try nominalAndReached(memory)
+    let memory = try table.table(keys.memory)
+    let rates = try keys.memory.rates.read(memory)
     self.memory = Memory(
-      size: try memory.required("size", .sourced(.memorySize)),
-      bandwidth: rates.nominal, reached: rates.reached)
-    sharedMemory = try table.optional("shared-memory", .sourced(.memorySize))
-    let launch = try table.table("launch")
+      size: try memory.required(keys.memory.size), bandwidth: rates.nominal,
+      reached: rates.reached)
+    sharedMemory = try table.optional(keys.sharedMemory)
+    let launch = try table.table(keys.launch)
     self.launch = Launch(
-      gap: try launch.required("gap", .sourced(.latency)),
-      host: try launch.required("host", .sourced(.latency)))
-    kernels = try KernelParameters(table, "kernels")
+      gap: try launch.required(keys.launch.gap), host: try launch.required(keys.launch.host))
+    kernels = try KernelParameters(table, keys.kernels)
   }
 
-  private static func peaks(_ table: Table) throws(ConfigurationError) -> [Peak] {
+  private static func peaks(
+    _ table: Table, _ keys: PeakKeys
+  ) throws(ConfigurationError) -> [Peak] {
     var peaks: [Peak] = []
-    for precision in Precision.allCases {
-      let expected = Expected.sourced(.rate)
-      if let rate = try table.optional(precision.rawValue, expected) {
-        peaks.append(Peak(precision: precision, rate: rate))
+    for peak in keys.rates {
+      if let rate = try table.optional(peak.key) {
+        peaks.append(Peak(precision: peak.precision, rate: rate))
       }
     }
     guard !peaks.isEmpty else {
@@ -94,25 +97,25 @@ extension Device {
 }
 
 extension Node {
-  init(_ table: Table) throws(ConfigurationError) {
-    devices = try table.required("devices", .sourced(.integer(in: 1...4096)))
-    let link = try table.table("link")
-    let rates = try nominalAndReached(link)
+  init(_ table: Table, _ keys: NodeKeys) throws(ConfigurationError) {
+    devices = try table.required(keys.devices)
+    let link = try table.table(keys.link)
+    let rates = try keys.link.rates.read(link)
     self.link = Link(
-      name: try link.required("name", .string), bandwidth: rates.nominal, reached: rates.reached,
-      latency: try link.required("latency", .sourced(.latency)),
-      sharedBandwidth: try link.optional(
-        "shared-bandwidth", .sourced(.bandwidth)))
-    exchange = try KernelParameters(table, "exchange")
-    collectives = try KernelParameters(table, "collectives")
-    guard let adapters = try table.optionalTable("adapters") else { return }
-    let count = try adapters.required("count", .sourced(.integer(in: 1...4096)))
+      name: try link.required(keys.link.name), bandwidth: rates.nominal, reached: rates.reached,
+      latency: try link.required(keys.link.latency),
+      sharedBandwidth: try link.optional(keys.link.sharedBandwidth))
+    exchange = try KernelParameters(table, keys.exchange)
+    collectives = try KernelParameters(table, keys.collectives)
+    guard let adapters = try table.optionalTable(keys.adapters) else { return }
+    let count = try adapters.required(keys.adapters.count)
     guard devices.value % count.value == 0 else {
-      throw adapters.error("must divide the \(devices.value) devices of a node", at: "count")
+      throw adapters.error(
+        "must divide the \(devices.value) devices of a node", at: keys.adapters.count)
     }
-    let adapterRates = try nominalAndReached(adapters)
+    let adapterRates = try keys.adapters.rates.read(adapters)
     self.adapters = Adapters(
-      name: try adapters.required("name", .string), count: count,
+      name: try adapters.required(keys.adapters.name), count: count,
       bandwidth: adapterRates.nominal, reached: adapterRates.reached)
   }
 }
@@ -120,28 +123,30 @@ extension Node {
 extension Network {
   /// Reads the section, which only a single node may lack.
   fileprivate init?(
-    _ table: Table?, root: Table, nodes: Int, node: Node
+    _ root: Table, _ all: ClusterKeys, nodes: Int, node: Node
   ) throws(ConfigurationError) {
-    guard let table else {
+    let keys = all.network
+    guard let table = try root.optionalTable(keys) else {
       guard nodes == 1 else {
-        throw root.error("required key is missing: \(nodes) nodes need a network", at: "network")
+        throw root.error("required key is missing: \(nodes) nodes need a network", at: keys)
       }
       return nil
     }
     guard let adapters = node.adapters else {
-      throw root.error("a network needs node.adapters", at: "network")
+      throw root.error("a network needs node.adapters", at: keys)
     }
-    name = try table.required("name", .string)
-    planes = try table.required("planes", .sourced(.integer(in: 1...4096)))
+    name = try table.required(keys.name)
+    planes = try table.required(keys.planes)
     guard adapters.count.value % planes.value == 0 else {
       throw table.error(
-        "must divide the \(adapters.count.value) adapters of a node", at: "planes")
+        "must divide the \(adapters.count.value) adapters of a node", at: keys.planes)
     }
-    attachment = try table.required("attachment", .choice(Attachment.self))
-    layers = try Self.layers(table)
-    latency = try Self.latency(try table.table("latency"), layers: layers.count)
-    if let port = try table.optionalTable("port") {
-      (portBandwidth, portReached) = try nominalAndReached(port)
+    attachment = try table.required(keys.attachment)
+    layers = try Self.layers(table, keys.layers)
+    latency = try Self.latency(
+      try table.table(keys.latency), keys.latency.keys, layers: layers.count)
+    if let port = try table.optionalTable(keys.port) {
+      (portBandwidth, portReached) = try keys.port.rates.read(port)
     } else {
       (portBandwidth, portReached) = (adapters.bandwidth, adapters.reached)
     }
@@ -149,27 +154,28 @@ extension Network {
     guard layers.count > 1 || attachment == .node || perNode == 1 else {
       throw table.error(
         "must equal the \(adapters.count.value) adapters of a node: nothing joins single-layer rails",
-        at: "planes")
+        at: keys.planes)
     }
     let most = Self.largestNodeCount(layers, attachment: attachment, adaptersPerNode: perNode)
     guard nodes <= most else {
-      throw root.error("must not exceed \(most), the most that the network joins", at: "nodes")
+      throw root.error("must not exceed \(most), the most that the network joins", at: all.nodes)
     }
   }
 
-  private static func layers(_ table: Table) throws(ConfigurationError) -> [Layer] {
-    let tables = try table.tables("layers")
+  private static func layers(
+    _ table: Table, _ keys: TableKey<LayerKeys>
+  ) throws(ConfigurationError) -> [Layer] {
+    let tables = try table.tables(keys)
     guard (1...3).contains(tables.count) else {
-      throw table.error("must have from 1 to 3 layers, has \(tables.count)", at: "layers")
+      throw table.error("must have from 1 to 3 layers, has \(tables.count)", at: keys)
     }
     var layers: [Layer] = []
     for (index, table) in tables.enumerated() {
-      let radix = try table.required("radix", .sourced(.integer(in: 2...65536)))
-      let oversubscription = try table.value(
-        "oversubscription", .sourced(.number(in: 1...1024)), default: Sourced(1))
+      let radix = try table.required(keys.radix)
+      let oversubscription = try table.value(keys.oversubscription, default: Sourced(1))
       let isTop = index == tables.count - 1
       guard !isTop || oversubscription.value == 1 else {
-        throw table.error("the top layer has no uplinks", at: "oversubscription")
+        throw table.error("the top layer has no uplinks", at: keys.oversubscription)
       }
       let layer = Layer(radix: radix, oversubscription: oversubscription)
       layers.append(layer)
@@ -178,17 +184,16 @@ extension Network {
   }
 
   private static func latency(
-    _ table: Table, layers: Int
+    _ table: Table, _ keys: LatencyKeys, layers: Int
   ) throws(ConfigurationError) -> Latency {
-    let expected = Expected.sourced(.latency)
-    let sameLeaf = try table.required("same-leaf", expected)
-    let crossLeaf = layers > 1 ? try table.required("cross-leaf", expected) : nil
-    let crossPod = layers > 2 ? try table.required("cross-pod", expected) : nil
+    let sameLeaf = try table.required(keys.sameLeaf)
+    let crossLeaf = layers > 1 ? try table.required(keys.crossLeaf) : nil
+    let crossPod = layers > 2 ? try table.required(keys.crossPod) : nil
     if let crossLeaf, crossLeaf.value < sameLeaf.value {
-      throw table.error("must be at least same-leaf, \(sameLeaf.value)", at: "cross-leaf")
+      throw table.error("must be at least same-leaf, \(sameLeaf.value)", at: keys.crossLeaf)
     }
     if let crossPod, let crossLeaf, crossPod.value < crossLeaf.value {
-      throw table.error("must be at least cross-leaf, \(crossLeaf.value)", at: "cross-pod")
+      throw table.error("must be at least cross-leaf, \(crossLeaf.value)", at: keys.crossPod)
     }
     return Latency(sameLeaf: sameLeaf, crossLeaf: crossLeaf, crossPod: crossPod)
   }
@@ -209,47 +214,18 @@ extension Network {
   }
 }
 
-/// Reads `bandwidth` and `reached`, of which the second defaults to the first and never exceeds it.
-private func nominalAndReached(
-  _ table: Table
-) throws(ConfigurationError) -> (
-  nominal: Sourced<BytesPerSecond>, reached: Sourced<BytesPerSecond>
-) {
-  let expected = Expected.sourced(.bandwidth)
-  let nominal = try table.required("bandwidth", expected)
-  let reached = try table.value("reached", expected, default: nominal)
-  guard reached.value <= nominal.value else {
-    throw table.error("must not exceed the bandwidth, \(nominal.value)", at: "reached")
+extension RateKeys {
+  /// What is reached defaults to the nominal bandwidth and never exceeds it.
+  fileprivate func read(
+    _ table: Table
+  ) throws(ConfigurationError) -> (
+    nominal: Sourced<BytesPerSecond>, reached: Sourced<BytesPerSecond>
+  ) {
+    let nominal = try table.required(nominal)
+    let reached = try table.value(self.reached, default: nominal)
+    guard reached.value <= nominal.value else {
+      throw table.error("must not exceed the bandwidth, \(nominal.value)", at: self.reached)
+    }
+    return (nominal, reached)
   }
-  return (nominal, reached)
-}
-
-// Bounds far beyond any hardware keep every simulated time within the clock.
-
-extension Expected where Value == FLOPsPerSecond {
-  fileprivate static var rate: Expected {
-    .quantity(in: FLOPsPerSecond(1e9)...FLOPsPerSecond(1e21))
-  }
-}
-
-extension Expected where Value == Frequency {
-  fileprivate static var clockRate: Expected {
-    .quantity(in: Frequency(10e6)...Frequency(100e9))
-  }
-}
-
-extension Expected where Value == ByteCount {
-  fileprivate static var memorySize: Expected {
-    .quantity(in: ByteCount(1 << 10)...ByteCount(1 << 60))
-  }
-}
-
-extension Expected where Value == BytesPerSecond {
-  fileprivate static var bandwidth: Expected {
-    .quantity(in: BytesPerSecond(1e6)...BytesPerSecond(1e18))
-  }
-}
-
-extension Expected where Value == Seconds {
-  fileprivate static var latency: Expected { .quantity(in: .zero...Seconds(1)) }
 }

@@ -85,7 +85,7 @@ public struct KernelParameters: Hashable, Sendable {
   /// The place of the section, or of the table that lacks it, for errors.
   public let place: Field
 
-  init(_ table: Table, _ key: String) throws(ConfigurationError) {
+  init(_ table: Table, _ key: TableKey<ConstantKeys>) throws(ConfigurationError) {
     let section = table.field(key)
     let field = section.flatMap { $0.isNull ? nil : $0 }
     self.field = field

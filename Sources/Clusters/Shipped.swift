@@ -28,7 +28,7 @@ extension Cluster {
 
   /// The sections that may be the name of another description, whose section is then taken; a
   /// section stands in front of those within it.
-  private static let sections = [
+  static let sections = [
     "device", "device.kernels", "device.kernels.matmul", "device.kernels.attention",
     "device.kernels.streaming", "node", "node.exchange", "node.collectives", "network",
   ]

@@ -49,16 +49,16 @@ struct ConstantSection {
 
   /// - Parameter bound: what the device makes of the value as it was written.
   mutating func read(
-    _ name: String, _ kind: ConstantKind,
+    _ key: Key<Sourced<Double>>,
     bound: (Double) throws(ConfigurationError) -> Double = { $0 }
   ) throws(ConfigurationError) {
-    let constant = try table.required(name, .sourced(kind.expected))
+    let constant = try table.required(key)
     entries.append(
-      .init(prefix + name, try bound(constant.value), source: constant.origin.description))
+      .init(prefix + key.name, try bound(constant.value), source: constant.origin.description))
   }
 
-  mutating func read(_ constants: [(String, ConstantKind)]) throws(ConfigurationError) {
-    for (name, kind) in constants { try read(name, kind) }
+  mutating func read(_ keys: [Key<Sourced<Double>>]) throws(ConfigurationError) {
+    for key in keys { try read(key) }
   }
 }
 

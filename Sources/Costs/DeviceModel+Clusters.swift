@@ -13,13 +13,16 @@ extension DeviceModel {
   public init(_ device: Device) throws(ConfigurationError) {
     let section = try device.kernels.constants("kernels")
     var entries = try Self.hardware(device)
-    let products = try section.table("matmul")
-    for library in MatmulLibrary.allCases where products.contains(library.rawValue) {
-      entries += try MatmulConstants.entries(
-        library, products.table(library.rawValue), on: device)
+    let keys = KernelKeys()
+    let products = try section.table(keys.matmul)
+    for key in keys.matmul.libraries {
+      guard let table = try products.optionalTable(key.table) else { continue }
+      entries += try MatmulConstants.entries(key, table, on: device)
     }
-    entries += try AttentionConstants.entries(section.table("attention"), on: device)
-    entries += try StreamingConstants.entries(section.table("streaming"), device.memory)
+    entries += try AttentionConstants.entries(
+      section.table(keys.attention), keys.attention.keys, on: device)
+    entries += try StreamingConstants.entries(
+      section.table(keys.streaming), keys.streaming.keys, device.memory)
     try section.finish()
     do throws(NumberTableError) {
       try self.init(name: device.name, table: NumberTable(entries))
@@ -68,7 +71,7 @@ extension Device {
   ///
   /// More than 2 % above it is no rounding but constants of another chip, which are refused.
   fileprivate func flopsPerClock(
-    _ stated: Double, _ precision: MatmulPrecision, _ table: Table
+    _ stated: Double, _ precision: MatmulPrecision, _ table: Table, _ key: Key<Sourced<Double>>
   ) throws(ConfigurationError) -> Double {
     guard let peak = peak(of: precision), let clock else { return stated }
     let cycles = Double(multiprocessors.value) * clock.boost.value.value
@@ -76,7 +79,7 @@ extension Device {
       throw table.error(
         "gives \(FLOPsPerSecond(stated * cycles)) on \(multiprocessors.value) multiprocessors at "
           + "\(clock.boost.value), more than device.peak.\(precision.rawValue), \(peak): these are "
-          + "the constants of another chip", at: "flops-per-clock")
+          + "the constants of another chip", at: key)
     }
     return min(stated, peak.value / cycles)
   }
@@ -84,35 +87,27 @@ extension Device {
 
 extension MatmulConstants {
   fileprivate static func entries(
-    _ library: MatmulLibrary, _ table: Table, on device: Device
+    _ key: LibraryKey, _ table: Table, on device: Device
   ) throws(ConfigurationError) -> [NumberTable.Entry] {
-    var section = ConstantSection(table, prefix: "matmul.\(library.rawValue).")
-    try section.read("flops-per-clock", .flopsPerClock) { stated throws(ConfigurationError) in
-      try device.flopsPerClock(stated, library.precision, table)
+    let keys = key.table.keys
+    var section = ConstantSection(table, prefix: "matmul.\(key.library.rawValue).")
+    try section.read(keys.flopsPerClock) { stated throws(ConfigurationError) in
+      try device.flopsPerClock(stated, key.library.precision, table, keys.flopsPerClock)
     }
-    try section.read([
-      ("step-depth", .rows), ("step-overhead", .cycles), ("step-floor", .cycles),
-      ("promotion", .multiple), ("promotion-weight", .multiple), ("tile-overhead", .time),
-      ("output-rate", .rate), ("start", .time), ("knee", .exponent),
-      ("maximum-tile-rows", .tile), ("maximum-tile-columns", .tile),
-    ])
+    try section.read(keys.constants)
     return section.entries
   }
 }
 
 extension AttentionConstants {
   fileprivate static func entries(
-    _ table: Table, on device: Device
+    _ table: Table, _ keys: AttentionKeys, on device: Device
   ) throws(ConfigurationError) -> [NumberTable.Entry] {
     var section = ConstantSection(table, prefix: "attention.")
-    try section.read("flops-per-clock", .flopsPerClock) { stated throws(ConfigurationError) in
-      try device.flopsPerClock(stated, .bf16, table)
+    try section.read(keys.flopsPerClock) { stated throws(ConfigurationError) in
+      try device.flopsPerClock(stated, .bf16, table, keys.flopsPerClock)
     }
-    try section.read([
-      ("forward-share", .share), ("forward-share-wide", .share), ("backward-share", .share),
-      ("backward-share-wide", .share), ("forward-tail", .multiple), ("backward-tail", .multiple),
-      ("block-rows", .rows), ("start", .time),
-    ])
+    try section.read(keys.constants)
     return section.entries
   }
 }
@@ -121,18 +116,14 @@ extension StreamingConstants {
   /// Rates were measured where memory reaches `measured-at`; they follow what the device's own memory
   /// reaches, up to its nominal bandwidth.
   fileprivate static func entries(
-    _ table: Table, _ memory: Device.Memory
+    _ table: Table, _ keys: StreamingKeys, _ memory: Device.Memory
   ) throws(ConfigurationError) -> [NumberTable.Entry] {
-    let measured = try table.required("measured-at", .sourced(ConstantKind.rate.expected)).value
+    let measured = try table.required(keys.measuredAt).value
     let scale = memory.reached.value.value / measured
     let nominal = memory.bandwidth.value.value
     var section = ConstantSection(table, prefix: "streaming.")
-    for kernel in StreamingClass.allCases {
-      try section.read(kernel.rawValue, .rate) { min($0 * scale, nominal) }
-    }
-    try section.read([
-      ("ramp", .time), ("routing-per-token", .time), ("index-per-token", .time),
-    ])
+    for key in keys.rates { try section.read(key) { min($0 * scale, nominal) } }
+    try section.read(keys.times)
     return section.entries
   }
 }

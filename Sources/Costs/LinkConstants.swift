@@ -64,22 +64,21 @@ extension ExchangeConstants {
   /// Throws `ConfigurationError` where a constant is missing, unknown or impossible.
   public init(_ cluster: Cluster) throws(ConfigurationError) {
     let table = try cluster.node.exchange.constants("exchange")
-    func read(_ name: String, _ kind: ConstantKind) throws(ConfigurationError) -> Double {
-      try table.required(name, .sourced(kind.expected)).value
+    let keys = ExchangeKeys()
+    func read(_ key: Key<Sourced<Double>>) throws(ConfigurationError) -> Double {
+      try table.required(key).value
     }
     (networkBandwidth, networkReached) = cluster.networkBandwidth
     nvlinkBandwidth = cluster.node.link.bandwidth.value.value
     nvlinkReached = cluster.node.link.reached.value.value
     networkLatency = cluster.networkLatency
     nvlinkLatency = cluster.node.link.latency.value.value
-    networkShare = try read("network-share", .share)
-    nvlinkShare = try read("link-share", .share)
-    multiprocessorRate = try read("multiprocessor-rate", .rate)
-    rowHandling = try read("row-handling", .time)
-    layoutPerToken = try read("layout-per-token", .time)
-    // Files that were written before the key existed mean DeepEP, whose normal kernels take 20.
-    let count = try table.optional("multiprocessors", .sourced(.integer(in: 1...4096)))
-    multiprocessors = count?.value ?? 20
+    networkShare = try read(keys.networkShare)
+    nvlinkShare = try read(keys.linkShare)
+    multiprocessorRate = try read(keys.multiprocessorRate)
+    rowHandling = try read(keys.rowHandling)
+    layoutPerToken = try read(keys.layoutPerToken)
+    multiprocessors = try table.optional(keys.multiprocessors)?.value ?? 20
     try table.finish()
   }
 }
@@ -90,25 +89,26 @@ extension CollectiveConstants {
   /// Throws `ConfigurationError` where a constant is missing, unknown or impossible.
   public init(_ cluster: Cluster) throws(ConfigurationError) {
     let table = try cluster.node.collectives.constants("collectives")
-    func read(_ name: String, _ kind: ConstantKind) throws(ConfigurationError) -> Double {
-      try table.required(name, .sourced(kind.expected)).value
+    let keys = CollectiveKeys()
+    func read(_ key: Key<Sourced<Double>>) throws(ConfigurationError) -> Double {
+      try table.required(key).value
     }
     (networkBandwidth, networkReached) = cluster.networkBandwidth
     nvlinkBandwidth = cluster.node.link.bandwidth.value.value
     nvlinkReached = cluster.node.link.reached.value.value
     networkLatency = cluster.networkLatency
     nvlinkLatency = cluster.node.link.latency.value.value
-    networkShare = try read("network-share", .share)
-    nvlinkShare = try read("link-share", .share)
-    nvlinkPairLoss = try read("link-pair-loss", .fraction)
+    networkShare = try read(keys.networkShare)
+    nvlinkShare = try read(keys.linkShare)
+    nvlinkPairLoss = try read(keys.linkPairLoss)
     // What a collective takes for each rank is hops, measured over a link of some latency.
-    let measured = try table.optional("measured-at", .sourced(ConstantKind.latency.expected))
+    let measured = try table.optional(keys.measuredAt)
     let latency = cluster.node.link.latency.value.value
     let hops = measured.map { latency / $0.value } ?? 1
-    nvlinkFloor = try read("link-floor", .time)
-    nvlinkFloorPerRank = try read("link-floor-per-rank", .time) * hops
-    nvlinkStart = try read("link-start", .time)
-    nvlinkStartPerRank = try read("link-start-per-rank", .time) * hops
+    nvlinkFloor = try read(keys.linkFloor)
+    nvlinkFloorPerRank = try read(keys.linkFloorPerRank) * hops
+    nvlinkStart = try read(keys.linkStart)
+    nvlinkStartPerRank = try read(keys.linkStartPerRank) * hops
     try table.finish()
   }
 }

@@ -33,6 +33,39 @@ public enum StreamingClass: String, Hashable, Sendable, CaseIterable {
   case crossEntropy = "cross-entropy"
 }
 
+extension StreamingClass {
+  /// What the kernels do, for the reference of keys.
+  var meaning: String {
+    switch self {
+    case .quantise: "Scales and rounds rows to FP8."
+    case .quantiseTranspose: "The same with scales along columns and a transposed result."
+    case .quantiseWide: "Rounds to the 12-bit format kept behind attention, beside FP8."
+    case .dequantise: "Turns FP8 back into 16 bits."
+    case .rmsnormForward: "Norms with gain only."
+    case .rmsnormBackward: "Their backward."
+    case .layernormForward: "Norms with gain and bias."
+    case .layernormBackward: "Their backward."
+    case .rope: "Rotary embedding."
+    case .swigluForward: "Gated activation."
+    case .swigluBackward: "Its backward."
+    case .gelu: "Activation without a gate."
+    case .softmax: "Softmax of unfused attention."
+    case .dropout: "Dropout with bias and residual."
+    case .permute: "Rows to the order of their experts."
+    case .unpermute: "Rows back, and their weighted sum."
+    case .elementwise: "Adds, casts and other passes over whole tensors."
+    case .copy: "Copies."
+    case .transpose: "Transposes a matrix of FP8."
+    case .transposeScales: "Transposes a matrix of scales: short strided rows."
+    case .attentionPreparation: "The pass before fused attention's backward."
+    case .attentionConversion: "The pass behind it."
+    case .optimizer: "The optimizer's pass over its state."
+    case .embedding: "Gathers rows of the embedding."
+    case .crossEntropy: "Passes over the head's scores."
+    }
+  }
+}
+
 /// The bandwidth of each class of streaming kernels on one device.
 public struct StreamingConstants: Hashable, Sendable {
   /// Seconds between a kernel's start and its first bytes, with its drain: the ramp.

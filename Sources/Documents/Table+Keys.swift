@@ -36,6 +36,9 @@ extension Table {
     try optional(key) ?? fallback
   }
 
+  /// What stands under the key of a table, if it was written.
+  public func field<Keys>(_ key: TableKey<Keys>) -> Field? { field(key.label) }
+
   /// The table under a key that must be there.
   public func table<Keys>(_ key: TableKey<Keys>) throws(ConfigurationError) -> Table {
     precondition(key.absence == .isAnError && !key.isList, "\(key.label) may be left out")

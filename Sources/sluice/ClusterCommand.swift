@@ -1,5 +1,6 @@
 import ArgumentParser
 import Clusters
+import Costs
 import Documents
 import Reports
 
@@ -34,10 +35,14 @@ struct ClusterCommand: ParsableCommand {
   @Flag(help: "Print the file of a cluster that ships, to copy and change.")
   var print = false
 
+  @Flag(help: "Print every key of a cluster file: what may be written, its default, its meaning.")
+  var keys = false
+
   @Flag(help: "Print the description as JSON.")
   var json = false
 
   func run() throws {
+    if keys { return try show(Cluster.keyReference.text) }
     if list { return try show(Cluster.shippedNames.joined(separator: "\n") + "\n") }
     guard let cluster else { throw CommandError("name a cluster, or use --list") }
     if print {

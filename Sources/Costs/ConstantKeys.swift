@@ -1,0 +1,134 @@
+import Clusters
+import Documents
+
+/// A key with a constant of a cost formula.
+private func constant(
+  _ name: String, _ kind: ConstantKind, _ meaning: String
+) -> Key<Sourced<Double>> {
+  Key(name, .sourced(kind.expected), meaning)
+}
+
+/// The keys of `device.kernels`, in the order in which the reference shows them.
+struct KernelKeys: KeySet {
+  let matmul = TableKey(
+    "matmul", LibraryKeys(), "Constants of matrix products; at least one library.")
+  let attention = TableKey("attention", AttentionKeys(), "Constants of fused attention.")
+  let streaming = TableKey(
+    "streaming", StreamingKeys(),
+    "What each class of kernels that stream memory reaches, and times beside.")
+}
+
+/// The keys of `device.kernels.matmul`: a table for each library.
+struct LibraryKeys: KeySet {
+  let libraries = MatmulLibrary.allCases.map { LibraryKey(library: $0) }
+}
+
+/// The table of one library of matrix products.
+struct LibraryKey: Described {
+  let library: MatmulLibrary
+  let table: TableKey<MatmulKeys>
+
+  init(library: MatmulLibrary) {
+    self.library = library
+    table = TableKey(
+      library.rawValue, MatmulKeys(), otherwise: "the device has no such library",
+      "Constants of one library's products.")
+  }
+
+  var entries: [KeyEntry] { table.entries }
+}
+
+/// The keys of one library of matrix products.
+struct MatmulKeys: KeySet {
+  let flopsPerClock = constant(
+    "flops-per-clock", .flopsPerClock,
+    "FLOP a clock and multiprocessor; bounded by device.peak, and refused far above it.")
+  let constants = [
+    constant("step-depth", .rows, "Elements of K that one step of the main loop consumes."),
+    constant("step-overhead", .cycles, "Cycles of a step beside its products."),
+    constant("step-floor", .cycles, "Cycles below which no step gets."),
+    constant(
+      "promotion", .multiple,
+      "Cycles to promote 128 outputs for 128 of K, over those of one 128-lane add."),
+    constant("promotion-weight", .multiple, "The same in weight gradients."),
+    constant("tile-overhead", .time, "Seconds to fill and drain the pipeline for 128 x 128."),
+    constant("output-rate", .rate, "Bytes a second at which all tiles are written."),
+    constant("start", .time, "From the kernel's start to its first step, and back."),
+    constant("knee", .exponent, "How sharply compute and memory time join; high: a roofline."),
+    constant("maximum-tile-rows", .tile, "Rows of the largest tile."),
+    constant("maximum-tile-columns", .tile, "Columns of the largest tile."),
+  ]
+}
+
+/// The keys of `device.kernels.attention`.
+struct AttentionKeys: KeySet {
+  let flopsPerClock = constant(
+    "flops-per-clock", .flopsPerClock, "FLOP a clock and multiprocessor; bounded by device.peak.")
+  let constants = [
+    constant("forward-share", .share, "What the forward reaches with heads of up to 128 columns."),
+    constant("forward-share-wide", .share, "The same with wider heads."),
+    constant("backward-share", .share, "What the backward reaches with heads of up to 128."),
+    constant("backward-share-wide", .share, "The same with wider heads."),
+    constant("forward-tail", .multiple, "The forward's idle end, in longest blocks."),
+    constant("backward-tail", .multiple, "The backward's."),
+    constant("block-rows", .rows, "Query rows of a block."),
+    constant("start", .time, "From start to first product."),
+  ]
+}
+
+/// The keys of `device.kernels.streaming`.
+struct StreamingKeys: KeySet {
+  let measuredAt = constant(
+    "measured-at", .rate,
+    "What memory reached where the rates were measured; they follow device.memory.reached.")
+  let rates = StreamingClass.allCases.map { constant($0.rawValue, .rate, $0.meaning) }
+  let times = [
+    constant("ramp", .time, "From a kernel's start to its first bytes, with its drain."),
+    constant("routing-per-token", .time, "A token in the kernels that choose its experts."),
+    constant("index-per-token", .time, "A received token in the kernels that index by expert."),
+  ]
+}
+
+/// The keys of `node.exchange`.
+struct ExchangeKeys: KeySet {
+  let networkShare = constant(
+    "network-share", .share, "What the exchange reaches of an adapter's bandwidth.")
+  let linkShare = constant(
+    "link-share", .share, "What it reaches of the link's bandwidth inside a node.")
+  let multiprocessorRate = constant(
+    "multiprocessor-rate", .rate, "Bytes a second that one multiprocessor moves.")
+  let rowHandling = constant(
+    "row-handling", .time, "A row, for two multiprocessors, beside busy computation.")
+  let layoutPerToken = constant(
+    "layout-per-token", .time, "A token, to count destinations before a dispatch.")
+  // Files that were written before the key existed mean DeepEP, whose normal kernels take 20.
+  let multiprocessors = Key(
+    "multiprocessors", .sourced(.integer(in: 1...4096)), otherwise: "20",
+    "What an exchange takes where a plan has no communication-sms.")
+}
+
+/// The keys of `node.collectives`.
+struct CollectiveKeys: KeySet {
+  let networkShare = constant(
+    "network-share", .share, "What collectives reach of an adapter's bandwidth.")
+  let linkShare = constant(
+    "link-share", .share, "What a ring of many reaches of the link's bandwidth.")
+  let linkPairLoss = constant(
+    "link-pair-loss", .fraction, "The share that n ranks lose is this over n.")
+  let measuredAt = Key(
+    "measured-at", .sourced(ConstantKind.latency.expected), otherwise: "at the link's own latency",
+    "The link's latency where the times per rank were measured; they follow node.link.latency.")
+  let linkFloor = constant("link-floor", .time, "What no all-reduce inside a node gets below.")
+  let linkFloorPerRank = constant("link-floor-per-rank", .time, "The same for each rank.")
+  let linkStart = constant("link-start", .time, "What an all-reduce takes beside its bytes.")
+  let linkStartPerRank = constant("link-start-per-rank", .time, "The same for each rank.")
+}
+
+extension Cluster {
+  /// Everything that a cluster file may say, constants of cost formulas included.
+  public static var keyReference: KeyReference {
+    reference(
+      kernels: KernelKeys().entries, exchange: ExchangeKeys().entries,
+      collectives: CollectiveKeys().entries)
+  }
+}
