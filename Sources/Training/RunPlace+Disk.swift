@@ -102,7 +102,7 @@ extension RunPlace {
 
   /// There is room for a checkpoint.
   func checkSpace(
-    _ folder: CheckpointFolder, _ beginning: Beginning
+    _ folder: CheckpointFolder, _ beginning: RunBeginning
   ) throws(CheckpointError) {
     guard var free = Self.freeBytes(folder.path) else { return }
     if beginning == .overwriting {

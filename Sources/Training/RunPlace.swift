@@ -40,7 +40,7 @@ extension RunPlace {
   ///
   /// - Throws: `CheckpointError` if the place cannot be written, has no room for a checkpoint, is in
   ///   use, or holds what this beginning would spoil.
-  public func check(_ beginning: Beginning) throws(CheckpointError) {
+  public func check(_ beginning: RunBeginning) throws(CheckpointError) {
     try checkUse()
     for (path, what) in locks { try RunLock.check(path: path, for: what) }
     if let folder { try checkSpace(folder, beginning) }
@@ -58,7 +58,7 @@ extension RunPlace {
   /// - Returns: locks, which hold as long as they live, and what people should know.
   /// - Throws: `CheckpointError`, as `check` does.
   func take(
-    _ beginning: Beginning
+    _ beginning: RunBeginning
   ) throws(CheckpointError) -> (locks: [RunLock], notices: [String]) {
     try checkUse()
     if let folder { try makeFolder(folder.path) }
@@ -84,7 +84,7 @@ extension RunPlace {
   }
 
   /// What is there already goes with this beginning.
-  private func checkContents(_ beginning: Beginning) throws(CheckpointError) {
+  private func checkContents(_ beginning: RunBeginning) throws(CheckpointError) {
     let steps = folder?.recoverableSteps() ?? []
     switch beginning {
     case .anew:

@@ -34,7 +34,7 @@ extension TrainingRun {
   ///
   /// - Returns: that step on all ranks, nil for the beginning; locks and notices on rank 0.
   static func takePlace(
-    _ run: RunFile, _ beginning: Beginning, _ communicator: any Communicator
+    _ run: RunFile, _ beginning: RunBeginning, _ communicator: any Communicator
   ) throws -> (step: Int?, locks: [RunLock], notices: [String]) {
     if beginning.resumes, run.checkpoints == nil {
       throw ConfigurationError(

@@ -39,7 +39,7 @@ public final class TrainingRun {
   ///   - beginning: at the first step, or behind a checkpoint in the run's folder.
   /// - Throws: `ConfigurationError`, `CheckpointError`, `TrainingError`, `MPIError`.
   public init(
-    _ prepared: PreparedRun, _ communicator: any Communicator, _ beginning: Beginning = .anew
+    _ prepared: PreparedRun, _ communicator: any Communicator, _ beginning: RunBeginning = .anew
   ) throws {
     self.prepared = prepared
     self.communicator = communicator

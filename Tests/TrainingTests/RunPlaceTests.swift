@@ -29,7 +29,7 @@ import Training
   }
 
   /// Trains to the end, and says what people should know.
-  @discardableResult private func train(_ run: RunFile, _ beginning: Beginning) throws -> [String] {
+  @discardableResult private func train(_ run: RunFile, _ beginning: RunBeginning) throws -> [String] {
     let prepared = try PreparedRun(run, ranks: 1)
     return try withRanksAsThreads(1, timeout: Launch.hangLimit) { communicator in
       let training = try TrainingRun(prepared, communicator, beginning)
@@ -44,7 +44,7 @@ import Training
   }
 
   /// Both where nothing is changed, as for `--dry-run`, and where the run would begin.
-  private func refusal(_ run: RunFile, _ beginning: Beginning) -> String {
+  private func refusal(_ run: RunFile, _ beginning: RunBeginning) -> String {
     let said = refusal { try run.place.check(beginning) }
     #expect(refusal { try train(run, beginning) } == said)
     return said
@@ -132,7 +132,7 @@ import Training
     ])
     #expect(refusal(source, .overwriting).contains("is the run's model.checkpoint"))
     let data = try run(["FOLDER/log.jsonl": "FOLDER/rows.json", "FOLDER/out": "FOLDER/other"])
-    for beginning in [Beginning.anew, .overwriting, .resumingIfAny] {
+    for beginning in [RunBeginning.anew, .overwriting, .resumingIfAny] {
       #expect(refusal(data, beginning).contains("is not a log that sluice wrote"))
     }
     #expect(checkpoints.steps() == [1, 2, 3])

@@ -49,7 +49,7 @@ import Training
 
   /// Runs until the end, or until `stop` steps are done, and gives the metrics of rank 0.
   private func train(
-    _ path: String, _ beginning: Beginning = .overwriting, stop: Int? = nil
+    _ path: String, _ beginning: RunBeginning = .overwriting, stop: Int? = nil
   ) throws -> [StepMetrics] {
     let run = try RunFile.read(path: path)
     let ranks = run.plan.worldSize

@@ -107,7 +107,7 @@
 
     private var file: String { runFile ?? "" }
 
-    private var beginning: Beginning {
+    private var beginning: RunBeginning {
       overwrite ? .overwriting : resume ? .resuming : resumeIfAny ? .resumingIfAny : .anew
     }
 

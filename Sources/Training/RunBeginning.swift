@@ -1,5 +1,5 @@
 /// How a run begins where it writes.
-public enum Beginning: Hashable, Sendable {
+public enum RunBeginning: Hashable, Sendable {
   /// At its first step, where no other run has written.
   case anew
   /// At its first step; checkpoints and log of an earlier run are removed.
