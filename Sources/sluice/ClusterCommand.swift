@@ -42,10 +42,15 @@ struct ClusterCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    if keys { return try show(Cluster.keyReference.text) }
-    if list { return try show(Cluster.shippedNames.joined(separator: "\n") + "\n") }
+    let listing = try Listing.chosen(
+      keys: keys, list: list, print: print, name: cluster,
+      others: [("--path", !path.isEmpty), ("--set", !overrides.isEmpty), ("--json", json)])
+    if listing == .keys { return try show(Cluster.keyReference.text) }
+    if listing == .list {
+      return try show(Cluster.shippedNames.joined(separator: "\n") + "\n")
+    }
     guard let cluster else { throw CommandError("name a cluster, or use --list") }
-    if print {
+    if listing == .print {
       guard let text = Cluster.shippedText(cluster) else {
         _ = try Cluster.named(cluster)
         throw CommandError("\(cluster) is a file of yours; --print shows what ships")

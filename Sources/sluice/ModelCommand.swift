@@ -37,9 +37,16 @@ struct ModelCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    if list { return try show(Architecture.shippedNames.joined(separator: "\n") + "\n") }
+    let listing = try Listing.chosen(
+      list: list, print: print, name: model,
+      others: [
+        ("--sequence", sequence != nil), ("--set", !overrides.isEmpty), ("--json", json),
+      ])
+    if listing == .list {
+      return try show(Architecture.shippedNames.joined(separator: "\n") + "\n")
+    }
     guard let model else { throw CommandError("name a model, or use --list") }
-    if print {
+    if listing == .print {
       guard let text = Architecture.shippedText(named: model) else {
         _ = try Architecture.named(model)
         throw CommandError("\(model) is a file of yours; --print shows what ships")

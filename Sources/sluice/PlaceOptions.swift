@@ -11,14 +11,19 @@ import Simulation
 /// The model and the cluster that a command is about, with overrides of all three files.
 struct PlaceOptions: ParsableArguments {
   @Option(
-    help: "The model: a name (see sluice model --list), a config.json or a folder with one.",
+    name: .customLong("model"),
+    help: """
+      The model: a name (see sluice model --list), a config.json or a folder with one; deepseek-v3 by \
+      default.
+      """,
     completion: .file(extensions: ["json"]))
-  var model = "deepseek-v3"
+  var givenModel: String?
 
   @Option(
-    help: "The cluster: a name (see sluice cluster --list) or a file.",
+    name: .customLong("cluster"),
+    help: "The cluster: a name (see sluice cluster --list) or a file; h800-2048 by default.",
     completion: .file(extensions: ["yaml", "yml"]))
-  var cluster = "h800-2048"
+  var givenCluster: String?
 
   @Option(
     name: .customLong("set"),
@@ -26,6 +31,18 @@ struct PlaceOptions: ParsableArguments {
       "Replace a value of the plan, the cluster or the model; may be repeated.",
       valueName: "plan.key=value"))
   var overrides: [String] = []
+
+  /// The model and the cluster, by the names that stand where none are given.
+  var model: String { givenModel ?? "deepseek-v3" }
+  var cluster: String { givenCluster ?? "h800-2048" }
+
+  /// The options, and whether they were written.
+  var given: [(String, Bool)] {
+    [
+      ("--model", givenModel != nil), ("--cluster", givenCluster != nil),
+      ("--set", !overrides.isEmpty),
+    ]
+  }
 
   /// The plan where none is given: it is for one model.
   static let usualPlan = "deepseek-v3"

@@ -39,9 +39,11 @@ struct PlanCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    if keys { return try show(Plan.keyReference.text) }
-    if list { return try show(Plan.shippedNames.joined(separator: "\n") + "\n") }
-    if print {
+    let listing = try Listing.chosen(
+      keys: keys, list: list, print: print, name: plan, others: place.given + [("--json", json)])
+    if listing == .keys { return try show(Plan.keyReference.text) }
+    if listing == .list { return try show(Plan.shippedNames.joined(separator: "\n") + "\n") }
+    if listing == .print {
       let plan = plan ?? PlaceOptions.usualPlan
       guard let text = Plan.shippedText(named: plan) else {
         _ = try Plan.named(plan)

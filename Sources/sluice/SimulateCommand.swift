@@ -55,11 +55,16 @@ struct SimulateCommand: ParsableCommand {
     parsing: .upToNextOption, help: "The pipeline positions that the trace shows; by default all.")
   var tracePositions: [Int] = []
 
-  @Option(help: "The largest size of the trace.")
-  var traceLimit = "512 MiB"
+  @Option(help: "The largest size of the trace; 512 MiB by default.")
+  var traceLimit: String?
 
   func run() throws {
     let (price, tokens) = try money.values()
+    if trace == nil {
+      for (option, isGiven) in [
+        ("--trace-positions", !tracePositions.isEmpty), ("--trace-limit", traceLimit != nil),
+      ] where isGiven { throw CommandError("\(option) has no effect without --trace") }
+    }
     let tracePath = try trace.map { path throws(ConfigurationError) in
       try OutputPath(path, besides: place.inputFiles + InputFiles.reached(from: [plan]))
     }
@@ -88,9 +93,11 @@ struct SimulateCommand: ParsableCommand {
       }
       trace.positions = Set(tracePositions)
     }
-    switch ByteCount.parse(traceLimit) {
-    case .value(let size): trace.limit = Int(size.bytes)
-    case .refused(let rule): throw CommandError("--trace-limit \(traceLimit): \(rule)")
+    if let traceLimit {
+      switch ByteCount.parse(traceLimit) {
+      case .value(let size): trace.limit = Int(size.bytes)
+      case .refused(let rule): throw CommandError("--trace-limit \(traceLimit): \(rule)")
+      }
     }
     let isTerminal = isatty(2) == 1
     try trace.write(to: path) { done, all in

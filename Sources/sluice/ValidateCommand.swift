@@ -40,8 +40,8 @@ struct ValidateCommand: ParsableCommand {
   @Flag(help: "Print one Markdown line for each table and each of its columns.")
   var summary = false
 
-  @Option(help: "Rows printed of each table; of longer ones the worst.")
-  var rows = 24
+  @Option(help: "Rows printed of each table, 24 by default; of longer ones the worst.")
+  var rows: Int?
 
   func validate() throws {
     let names = Validation.parts.map(\.name)
@@ -49,10 +49,13 @@ struct ValidateCommand: ParsableCommand {
       throw ValidationError(
         "there is no part '\(part)'; there are \(names.joined(separator: ", "))")
     }
-    guard rows >= 0 else { throw ValidationError("--rows: expected 0 or more, found \(rows)") }
+    if let rows, rows < 0 { throw ValidationError("--rows: expected 0 or more, found \(rows)") }
   }
 
   func run() throws {
+    let others = [("--summary", summary), ("--rows", rows != nil)]
+    if json { try refuse(others, beside: "--json") }
+    if summary { try refuse([others[1]], beside: "--summary") }
     let isTerminal = isatty(STDERR_FILENO) == 1
     let report = try ValidationReport(parts: parts, overrides: overrides) { part in
       if isTerminal { note("\r\u{1B}[K\(part) ...") }
@@ -61,7 +64,7 @@ struct ValidateCommand: ParsableCommand {
     if json {
       try show(jsonText(report))
     } else {
-      try show(summary ? report.markdown : report.text(rowLimit: rows))
+      try show(summary ? report.markdown : report.text(rowLimit: rows ?? 24))
     }
   }
 }

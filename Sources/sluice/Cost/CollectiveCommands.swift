@@ -28,6 +28,15 @@ struct CollectiveOptions: ParsableArguments {
     guard size > .zero, size.bytes <= 1 << 50 else {
       throw CommandError("--bytes \(bytes): must be from 1 B to 1 PiB")
     }
+    let inNode = models.cluster.node.devices.value
+    if let algorithm, ranks <= inNode {
+      throw CommandError(
+        "--algorithm \(algorithm.rawValue) has no effect on \(ranks) ranks of one node: there is "
+          + "one way")
+    }
+    if algorithm == .tree, ranks <= 3 * inNode {
+      throw CommandError("--algorithm tree has no effect on fewer than 4 nodes: they form a ring")
+    }
     let outcome = models.contention.time(
       operation, by: algorithm, bytes: Double(size.bytes), over: Array(0..<ranks))
     let seconds = outcome.cost.seconds

@@ -47,6 +47,9 @@
           let model = try CheckpointModel(path: checkpoint, tokenizer: tokenizer)
           let own = try model.tokenizers.tokenizer(of: tokens, form: .automatic)
           let data = try TokenData.open([tokens], tokenizer: own?.tokenizer ?? .bytes)
+          if case .rows = data, sequence != nil {
+            throw CommandError("--sequence has no effect on \(tokens): rows keep their own length")
+          }
           return (model, (tokens: data, tokenizer: own))
         }
         let length = sequence ?? min(1024, model.architecture.maximumPositions)

@@ -37,11 +37,12 @@
     @Option(help: "What scores are divided by; 0 takes the likeliest token always.")
     var temperature = 0.0
 
-    @Option(help: "Choose among the fewest tokens whose probabilities reach this share.")
-    var topP = 1.0
+    @Option(
+      help: "Choose among the fewest tokens whose probabilities reach this share; 1 by default.")
+    var topP: Double?
 
-    @Option(help: "From where chance comes.")
-    var seed: UInt64 = 0
+    @Option(help: "From where chance comes; 0 by default.")
+    var seed: UInt64?
 
     func run() throws {
       guard (0...1 << 24).contains(tokens) else {
@@ -50,8 +51,13 @@
       guard temperature.isFinite, temperature >= 0 else {
         throw CommandError("--temperature \(temperature): must be 0 or more")
       }
-      guard topP > 0, topP <= 1 else {
+      if let topP, !(topP > 0 && topP <= 1) {
         throw CommandError("--top-p \(topP): must be above 0 and at most 1")
+      }
+      if temperature == 0 {
+        try refuse(
+          [("--top-p", topP != nil), ("--seed", seed != nil)],
+          beside: "a --temperature of 0, which leaves nothing to chance")
       }
       guard !prompt.isEmpty else { throw CommandError("--prompt: must not be empty") }
       try prepareProcessor()
@@ -76,8 +82,8 @@
         try say(Array(prompt.utf8))
         try model.generate(
           after: text.start, count: tokens,
-          Sampling(temperature: temperature, topShare: topP), seed: seed, by: text.tokenizer,
-          communicator
+          Sampling(temperature: temperature, topShare: topP ?? 1), seed: seed ?? 0,
+          by: text.tokenizer, communicator
         ) { try say(text.tokenizer.bytes(of: $0)) }
         try say([UInt8(ascii: "\n")])
       }

@@ -34,6 +34,11 @@
       guard plans.count == 2 else {
         throw CommandError("parity compares two plans: give --plan twice")
       }
+      if let plan = plans.first(where: { !$0.contains("=") }) {
+        try refuse(
+          [("--set plan", overrides.contains { $0.hasPrefix("plan.") || $0.hasPrefix("plan=") })],
+          beside: "--plan \(plan), which replaces the whole plan")
+      }
       try prepareProcessor()
       let steps = try plans.map(step)
       for (plan, step) in zip(plans, steps) {

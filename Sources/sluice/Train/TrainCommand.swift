@@ -72,6 +72,7 @@
     var keys = false
 
     func run() throws {
+      try refuseIdleOptions()
       if keys { return try show(RunFile.keyReference.text) }
       guard runFile != nil else { throw CommandError("train needs a run file, or --keys") }
       guard timeout.isFinite, timeout >= 0, timeout <= 1e6 else {
@@ -103,6 +104,22 @@
         try train(prepared, communicator, signals, isLive: isLive)
       }
       end(wish[0])
+    }
+
+    /// Refuses what would be passed over: options that need steps in a run that makes none.
+    private func refuseIdleOptions() throws(CommandError) {
+      let ofSteps = [
+        ("--trace", trace != nil), ("--check-simulation", checkSimulation),
+        ("--stop-after", stopAfter != nil),
+      ]
+      if dryRun { try refuse(ofSteps, beside: "--dry-run") }
+      guard keys else { return }
+      try refuse(
+        ofSteps + [
+          (runFile ?? "", runFile != nil), ("--ranks", ranks != nil),
+          ("--set", !overrides.isEmpty), ("--resume", resume), ("--resume-if-any", resumeIfAny),
+          ("--overwrite", overwrite), ("--dry-run", dryRun),
+        ], beside: "--keys")
     }
 
     private var file: String { runFile ?? "" }
