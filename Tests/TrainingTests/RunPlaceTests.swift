@@ -29,7 +29,9 @@ import Training
   }
 
   /// Trains to the end, and says what people should know.
-  @discardableResult private func train(_ run: RunFile, _ beginning: RunBeginning) throws -> [String] {
+  @discardableResult private func train(_ run: RunFile, _ beginning: RunBeginning) throws
+    -> [String]
+  {
     let prepared = try PreparedRun(run, ranks: 1)
     return try withRanksAsThreads(1, timeout: Launch.hangLimit) { communicator in
       let training = try TrainingRun(prepared, communicator, beginning)
