@@ -50,7 +50,9 @@ struct NameTests {
     for name in Architecture.shippedNames {
       let model = try Architecture.named(name)
       let tensors = model.parameters(of: .layer(0))
-      for projection in model.attention.projectionSizes(hidden: model.hiddenSize) {
+      let projections = model.attention.projectionSizes(hidden: model.hiddenSize)
+      #expect(projections.count >= 2, "\(name)")
+      for projection in projections {
         let tensor = try #require(tensors.first { $0.role == projection.role })
         let expected = [projection.output, projection.input]
         #expect(tensor.shape == (tensor.isInputMajor ? expected.reversed() : expected))

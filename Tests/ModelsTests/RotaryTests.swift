@@ -1,11 +1,22 @@
+import Documents
 import Foundation
 import Models
 import Testing
 
 @Suite("Rotary frequencies")
 struct RotaryTests {
+  /// The rotation of a model that ships; one without it is a failure, not a test to pass over.
+  private func rotation(of name: String) throws -> Rotary {
+    let position = try Architecture.named(name).position
+    guard case .rotary(let rotary) = position else {
+      throw ConfigurationError(file: name, rule: "has no rotation: \(position)")
+    }
+    return rotary
+  }
+
   @Test func plainFrequenciesAreAGeometricRow() {
     let frequencies = Rotary(theta: 10_000, layout: .halved).frequencies(columns: 8)
+    #expect(frequencies.count == 4)
     for (frequency, expected) in zip(frequencies, [1, 0.1, 0.01, 0.001]) {
       #expect(abs(frequency - expected) < 1e-15)
     }
@@ -14,7 +25,7 @@ struct RotaryTests {
   /// DeepSeek-V3: with 64 columns and 4,096 positions the ramp runs from pair 10 (32 rotations, at
   /// 64 · ln(4096 / 64π) / (2 ln 10⁴) = 10.47) to pair 23 (one rotation, at 22.51).
   @Test func yarnKeepsHighAndDividesLowFrequencies() throws {
-    guard case .rotary(let rotary) = try Architecture.named("deepseek-v3").position else { return }
+    let rotary = try rotation(of: "deepseek-v3")
     let stretched = rotary.frequencies(columns: 64)
     let plain = Rotary(theta: 10_000, layout: .interleaved).frequencies(columns: 64)
     for pair in 0...10 { #expect(stretched[pair] == plain[pair]) }
@@ -25,7 +36,7 @@ struct RotaryTests {
 
   /// mscale = 0.1 ln 40 + 1 = 1.3689 on the softmax scale, squared; equal weights leave cosines be.
   @Test func yarnMagnitudes() throws {
-    guard case .rotary(let third) = try Architecture.named("deepseek-v3").position else { return }
+    let third = try rotation(of: "deepseek-v3")
     #expect(third.magnitude == 1)
     #expect(abs(third.latentScaleFactor - 1.368_887_945_4 * 1.368_887_945_4) < 1e-9)
     let bare = Rotary(
@@ -35,8 +46,7 @@ struct RotaryTests {
   }
 
   @Test func llama3KeepsShortAndDividesLongWavelengths() throws {
-    guard case .rotary(let rotary) = try Architecture.named("llama-3.1-8b").position else { return }
-    let stretched = rotary.frequencies(columns: 128)
+    let stretched = try rotation(of: "llama-3.1-8b").frequencies(columns: 128)
     let plain = Rotary(theta: 500_000, layout: .halved).frequencies(columns: 128)
     for pair in 0..<64 {
       let wavelength = 2 * Double.pi / plain[pair]
@@ -44,6 +54,10 @@ struct RotaryTests {
       if wavelength > 8192 { #expect(abs(stretched[pair] * 8 / plain[pair] - 1) < 1e-12) }
       if pair > 0 { #expect(stretched[pair] < stretched[pair - 1]) }
     }
+    // Each of the three kinds is there: kept, between, divided.
+    let shares = (0..<64).map { stretched[$0] / plain[$0] }
+    #expect(shares.contains(1) && shares.contains { $0 > 0.126 && $0 < 0.999 })
+    #expect(shares.filter { abs($0 - 0.125) < 1e-12 }.count > 5)
   }
 
   @Test func linearScalingDividesAll() {
