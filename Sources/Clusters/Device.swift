@@ -111,6 +111,7 @@ public struct KernelParameters: Hashable, Sendable {
   private static func collect(
     _ field: Field, path: String, into entries: inout [Entry]
   ) throws(ConfigurationError) {
+    if field.isNull { return }
     if field.isList {
       for (index, item) in try field.items().enumerated() {
         try collect(item, path: "\(path)[\(index)]", into: &entries)

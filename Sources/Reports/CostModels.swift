@@ -7,9 +7,8 @@ public struct CostModels: Sendable {
   public let cluster: Cluster
   public let device: DeviceModel
   private let exchange: ExchangeConstants
-  /// Collectives whose flows share the cluster's links, and without contention.
+  /// Collectives whose flows share the cluster's links.
   public let contention: CollectiveContention
-  public let collectives: CollectiveCost
 
   /// Reads the constants of a cluster.
   ///
@@ -18,9 +17,7 @@ public struct CostModels: Sendable {
     self.cluster = cluster
     device = try DeviceModel(cluster.device)
     exchange = try ExchangeConstants(cluster)
-    let constants = try CollectiveConstants(cluster)
-    contention = CollectiveContention(cluster, constants)
-    collectives = CollectiveCost(constants)
+    contention = CollectiveContention(cluster, try CollectiveConstants(cluster))
   }
 
   /// Expert exchanges over the first ranks of the cluster.

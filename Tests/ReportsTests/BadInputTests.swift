@@ -25,6 +25,22 @@ import Testing
       "key.yaml",
       Array("global-batch: 2\npipeline-paralel: 2\nsequence-length: 64\nschedule: 1f1b\n".utf8)
     ),
+    (
+      "l40s.yaml",
+      Array(
+        """
+        nodes: 1
+        device:
+          name: L40S
+          multiprocessors: 142
+          peak: {bf16: 362 TFLOPS, fp8: 733 TFLOPS}
+          clock: {boost: 2520 MHz, loaded: 2100 MHz}
+          memory: {size: 48 GiB, bandwidth: 864 GB/s}
+          launch: {gap: 2 us, host: 5 us}
+          kernels: h800-2048
+        node: a100-pcie
+        """.utf8)
+    ),
     ("missing.csv", Array("0F0,0SEND_F0,0RECV_B0,0B0\n1F0,1B0,1SEND_B0\n".utf8)),
     ("cycle.csv", Array("0F0,0B0,0F1,0B1\n1F1,1B1,1F0,1B0\n".utf8)),
     ("order.csv", Array("0F0,0B0\n1B0,1F0\n".utf8)),
@@ -56,6 +72,15 @@ import Testing
     Case("plan --set plan.global-batch=99999999999999999999", "--set", "global-batch"),
     Case("simulate --set cluster.node.link.bandwidth=450", "node.link.bandwidth", "unit"),
     Case("simulate --set model.hidden_size=0", "hidden_size"),
+    // Clusters that cannot be.
+    Case(
+      "cost matmul --m 4096 --n 4096 --k 4096 --cluster {}/l40s.yaml", "h800-2048.yaml:",
+      "flops-per-clock", "more than device.peak", "constants of another chip"),
+    Case("simulate --set cluster.device.clock.boost=1Hz", "--set", "boost", "10.0 MHz to 100 GHz"),
+    Case("simulate --set cluster.node.collectives.link-share=1.5", "link-share", "0.001 to 1.0"),
+    Case("simulate --set cluster.node.exchange.network-share=2", "network-share", "0.001 to 1.0"),
+    Case("simulate --set cluster.device.peak.bf16=900TFLOPS", "h800-2048.yaml:", "flops-per-clock"),
+    Case("simulate --set cluster.device.memory.reached=1MB/s", "h800-2048", "of all proportion"),
     // Plans that cannot be.
     Case("simulate --set plan.pipeline-parallel=32", "4096 ranks", "2048 devices"),
     Case("simulate --set plan.expert-parallel=48", "48", "does not divide"),

@@ -100,6 +100,43 @@ import Testing
     #expect(published.seconds > unnamed.seconds)
   }
 
+  /// Constants that were measured elsewhere, and those of a slower chip, stand among the assumptions of
+  /// every command that computes with them.
+  @Test func whatWasBorrowedIsSaid() throws {
+    func assumptions(_ arguments: [String]) throws -> [String] {
+      let result = try Command.run(arguments + ["--json"])
+      #expect(result.status == 0, "\(result.errors)")
+      let json = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
+      return try #require((json as? [String: Any])?["assumptions"] as? [String])
+    }
+    let simulate = ["simulate", "--set", "plan.global-batch=4096"]
+    #expect(try !assumptions(simulate).contains { $0.hasPrefix("constants borrowed") })
+    let borrowed =
+      "constants borrowed from h800-2048 (device.kernels, node.exchange, node.collectives)"
+    #expect(try assumptions(simulate + ["--cluster", "h100-2048"]).contains(borrowed))
+    let product = ["cost", "matmul", "--m", "512", "--n", "512", "--k", "512"]
+    #expect(
+      try assumptions(product + ["--cluster", "a100-selene"]).contains(
+        "constants borrowed from a100-pcie (device.kernels) and h800-2048 (device.kernels.streaming)"
+      ))
+    #expect(
+      try assumptions(["cost", "dispatch", "--ranks", "8", "--cluster", "h100-2048"]) == [
+        "constants borrowed from h800-2048 (node.exchange)"
+      ])
+    #expect(
+      try assumptions([
+        "cost", "all-reduce", "--bytes", "1GiB", "--ranks", "8", "--cluster", "a100-roce",
+      ]) == ["constants borrowed from h800-2048 (node.collectives)"])
+    let here = ["--set", "cluster.node.collectives.measured-at=null"]
+    #expect(
+      try assumptions(["cost", "all-reduce", "--bytes", "1GiB", "--ranks", "8"] + here) == [
+        "collectives measured over links of this latency (node.collectives.measured-at)"
+      ])
+    #expect(
+      try assumptions(product + ["--set", "cluster.device.peak.bf16=2 PFLOPS"]).contains(
+        "bf16 products at up to 989 TFLOPS of the device's 2 PFLOPS"))
+  }
+
   @Test func completionScriptsAreMade() throws {
     let result = try Command.run(["--generate-completion-script", "bash"])
     #expect(result.status == 0)
