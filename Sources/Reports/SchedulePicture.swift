@@ -4,13 +4,14 @@ import Schedules
 /// A schedule drawn as SVG: a row per rank over a common time axis.
 ///
 /// Colours name the pass, tints the stage within the rank, numbers the microbatch. An overlapped pair
-/// shows its forward above its backward. The card behind it follows the reader's light or dark theme.
+/// shows its forward above its backward. Times and memory are in the units of `ScheduleReport`. The card behind it follows the reader's light or dark theme.
 public struct SchedulePicture: Sendable {
   /// The most actions that a picture may show.
   public static let largestActionCount = 40_000
 
   let schedule: Schedule
   let name: String
+  /// What a stage takes.
   let times: PassTimes
   let timing: ScheduleTiming
 
@@ -22,7 +23,8 @@ public struct SchedulePicture: Sendable {
   let rowGap = 6.0
   let chartWidth: Double
 
-  /// Times the schedule; throws if it cannot be carried out or has too many actions to show.
+  /// Times the schedule, a rank's share of whose model takes `times`; throws if it cannot be carried out
+  /// or has too many actions to show.
   public init(_ schedule: Schedule, name: String, times: PassTimes) throws(ScheduleError) {
     let actions = schedule.ranks.reduce(0) { $0 + $1.reduce(0) { $0 + $1.actions.count } }
     guard actions <= Self.largestActionCount else {
@@ -32,6 +34,7 @@ public struct SchedulePicture: Sendable {
     }
     self.schedule = schedule
     self.name = name
+    let times = times.ofStage(in: schedule)
     self.times = times
     timing = try ScheduleTiming(schedule, times: times)
     let shortest = [times.forward, times.backwardInput, times.backwardWeight].min() ?? 1
@@ -114,7 +117,15 @@ extension SchedulePicture {
         class: "title end"),
       text("bubble", x: right - 76, y: top - 12, class: "note end"),
       text("peak live", x: right, y: top - 12, class: "note end"),
-    ]
+    ] + unit
+  }
+
+  /// What times and memory are counted in, where a stage is not it.
+  private var unit: [String] {
+    guard schedule.stageShare != 1 else { return [] }
+    let note =
+      "unit: a rank's share of the model, of which a stage is \(decimal(schedule.stageShare))"
+    return [text(note, x: marginLeft, y: top - 12, class: "note")]
   }
 
   /// Vertical lines at round times, numbered below.
@@ -213,7 +224,8 @@ extension SchedulePicture {
         class: "label end"))
     lines.append(
       text(
-        decimal(timing.peakActivations[rank]), x: right, y: y + rowHeight / 2 + 4,
+        decimal(timing.peakActivations[rank] * schedule.stageShare), x: right,
+        y: y + rowHeight / 2 + 4,
         class: "label end"))
     return lines
   }

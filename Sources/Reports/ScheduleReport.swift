@@ -1,26 +1,39 @@
 import Quantities
 import Schedules
 
-/// What a schedule holds and, given times, what it costs.
+/// What a schedule holds and what it costs, in units that compare with those of other schedules.
+///
+/// Times are those of a rank's share of the model, one `ranks`th of its layers: a stage of a V takes half of
+/// them. Memory counts what a rank's share keeps of one microbatch.
 public struct ScheduleReport: Encodable, Sendable {
   /// One action or transfer of a rank.
   public struct Entry: Encodable, Sendable {
     /// In the reference notation: `2F0`, `3RECV_F0`.
     public var cell: String
-    /// In the unit of the given times; nil without times.
-    public var start: Double?
-    public var end: Double?
+    /// In the unit of the times.
+    public var start: Double
+    public var end: Double
   }
 
   /// One pipeline rank.
   public struct Rank: Encodable, Sendable {
     public var rank: Int
     public var stages: [Int]
-    /// Microbatch activations that the rank holds at most, from forward to backward for weight.
+    /// What the rank keeps of microbatches at most, each from forward to backward for weight.
     public var peakActivations: Double
-    /// The part of the makespan in which it carries out no action; nil without times.
-    public var bubbleRate: Double?
+    /// The part of the makespan in which it carries out no action.
+    public var bubbleRate: Double
     public var cells: [Entry]
+  }
+
+  /// What a rank's share of the model takes.
+  public struct Times: Encodable, Sendable {
+    public var forward: Double
+    public var backwardInput: Double
+    public var backwardWeight: Double
+    /// Nil without overlapped pairs.
+    public var overlapped: Double?
+    public var transfer: Double
   }
 
   public var name: String
@@ -28,60 +41,134 @@ public struct ScheduleReport: Encodable, Sendable {
   public var microbatches: Int
   /// Activations and gradients that go from one rank to another.
   public var sends: Int
-  /// From the first action to the end of the last, in the unit of the given times.
-  public var makespan: Double?
+  /// How sends are taken; nil in a schedule that has none written down.
+  public var ends: String?
+  /// What times and activations are counted in.
+  public var unit: String
+  /// The part of a rank's share of the model that a stage is.
+  public var stageShare: Double
+  public var times: Times
+  /// From the first action to the end of the last.
+  public var makespan: Double
   /// The mean over ranks.
-  public var bubbleRate: Double?
+  public var bubbleRate: Double
   public var ranks: [Rank]
+  /// Who would wait where for ever if both ends of every message had to meet; nil if nobody would, or if
+  /// they do.
+  public var hangsAtRendezvous: String?
 
-  /// Describes a schedule; throws what its validation finds.
-  public init(_ schedule: Schedule, name: String, times: PassTimes?) throws(ScheduleError) {
-    try schedule.validate()
-    var timing: ScheduleTiming?
-    if let times { timing = try ScheduleTiming(schedule, times: times) }
+  /// Describes a schedule.
+  ///
+  /// - Parameters:
+  ///   - times: what a rank's share of the model takes.
+  ///   - ends: how sends are taken; by default buffered, in groups with both ends meeting.
+  /// - Throws: what its validation finds.
+  public init(
+    _ schedule: Schedule, name: String, times: PassTimes, ends: TransferEnds? = nil
+  ) throws(ScheduleError) {
+    let timing = try ScheduleTiming(schedule, times: times.ofStage(in: schedule), ends: ends)
     self.name = name
     stages = schedule.stageCount
     microbatches = schedule.microbatchCount
     sends = schedule.sendCount
-    makespan = timing?.makespan
-    bubbleRate = timing.map { $0.bubbleRates.reduce(0, +) / Double($0.bubbleRates.count) }
-    let peaks = schedule.peakActivations(releasedAtInput: 0)
+    stageShare = schedule.stageShare
+    unit =
+      schedule.ranks.count == 1
+      ? "the model, one microbatch"
+      : "a rank's share of the model (1/\(schedule.ranks.count) of its layers), one microbatch"
+    let hasPairs = schedule.ranks.contains { $0.contains { $0.actions.count == 2 } }
+    self.times = Times(
+      forward: times.forward, backwardInput: times.backwardInput,
+      backwardWeight: times.backwardWeight, overlapped: hasPairs ? times.overlapped : nil,
+      transfer: times.transfer)
+    makespan = timing.makespan
+    bubbleRate = timing.bubbleRates.reduce(0, +) / Double(timing.bubbleRates.count)
     ranks = schedule.ranks.indices.map { rank in
       Rank(
-        rank: rank, stages: schedule.placement.stages(ofRank: rank), peakActivations: peaks[rank],
-        bubbleRate: timing?.bubbleRates[rank],
+        rank: rank, stages: schedule.placement.stages(ofRank: rank),
+        peakActivations: timing.peakActivations[rank] * schedule.stageShare,
+        bubbleRate: timing.bubbleRates[rank],
         cells: schedule.ranks[rank].indices.compactMap { index in
           let cell = schedule.ranks[rank][index]
           guard cell != .idle else { return nil }
           return Entry(
-            cell: cell.description, start: timing?.starts[rank][index],
-            end: timing?.ends[rank][index])
+            cell: cell.description, start: timing.starts[rank][index],
+            end: timing.ends[rank][index])
         })
     }
+    guard schedule.isLowered else { return }
+    let taken = ends ?? schedule.usualEnds
+    self.ends = taken.rawValue
+    guard taken != .rendezvous else { return }
+    do throws(ScheduleError) {
+      try schedule.validate(ends: .rendezvous)
+    } catch {
+      hangsAtRendezvous = error.message
+    }
   }
+}
 
-  /// The findings as a page: a line per rank.
+extension ScheduleReport {
+  /// The findings of a check as a page: a line per rank.
   public var text: String {
-    var text =
+    let heading =
       "\(name): \(counted(ranks.count, "rank")), \(counted(stages, "stage")), "
       + "\(counted(microbatches, "microbatch", plural: "microbatches")): "
       + "complete, in order, free of deadlock\n"
-    var table = TextTable([.left, .left, .right])
-    table.add(
-      ["rank", "stages", "peak live activations"] + (makespan == nil ? [] : ["bubble rate"]))
+    var table = TextTable([.left, .left, .right, .right])
+    table.add(["rank", "stages", "peak activations", "bubble"])
     for rank in ranks {
-      table.add(
-        [
-          String(rank.rank), rank.stages.map(String.init).joined(separator: ", "),
-          fixed(rank.peakActivations, decimals: 0),
-        ] + (rank.bubbleRate.map { [percent($0, decimals: 2)] } ?? []))
+      table.add([
+        String(rank.rank), rank.stages.map(String.init).joined(separator: ", "),
+        decimal(rank.peakActivations), percent(rank.bubbleRate, decimals: 2),
+      ])
     }
-    text += table.text()
-    text += "sends: \(grouped(sends))\n"
-    if let makespan, let bubbleRate {
-      text += "makespan: \(fixed(makespan, decimals: 2))\n"
-      text += "mean bubble rate: \(percent(bubbleRate, decimals: 2))\n"
+    return heading + table.text() + "sends: \(grouped(sends))\(endsText)\n" + meanLine + unitLines
+      + (hangsAtRendezvous.map {
+        "but with --ends rendezvous, as where a send waits for its receive: \($0)\n"
+      } ?? "")
+  }
+
+  /// Bubble and memory, for the end of a grid.
+  public var summary: String {
+    meanLine + "bubble by rank: "
+      + Self.listed(ranks.map { percent($0.bubbleRate) }) + "\npeak activations by rank: "
+      + Self.listed(ranks.map { decimal($0.peakActivations) }) + "\n" + unitLines
+  }
+
+  private var endsText: String {
+    switch ends {
+    case TransferEnds.buffered.rawValue?: ", taken as buffered: none waits for its receive"
+    case TransferEnds.rendezvous.rawValue?: ", taken as rendezvous: both ends wait to meet"
+    default: ""
     }
-    return text
+  }
+
+  private var meanLine: String {
+    "makespan: \(decimal(makespan)), mean bubble: \(percent(bubbleRate, decimals: 2))\n"
+  }
+
+  private var unitLines: String {
+    var parts = [
+      "forward \(decimal(times.forward))", "backward for input \(decimal(times.backwardInput))",
+      "backward for weight \(decimal(times.backwardWeight))",
+    ]
+    if let overlapped = times.overlapped { parts.append("overlapped pair \(decimal(overlapped))") }
+    parts.append("message \(decimal(times.transfer))")
+    let stage = stageShare == 1 ? "" : "; a stage here is \(decimal(stageShare)) of it"
+    return "times: \(parts.joined(separator: ", "))\nunit: \(unit)\(stage)\n"
+  }
+
+  /// What each rank has, or once what all of them have.
+  private static func listed(_ parts: [String]) -> String {
+    if let first = parts.first, parts.allSatisfy({ $0 == first }) {
+      return parts.count == 1 ? first : "\(first) on each"
+    }
+    var lines = [""]
+    for part in parts {
+      if lines[lines.count - 1].count + part.count > 70 { lines.append("   ") }
+      lines[lines.count - 1] += (lines[lines.count - 1].isEmpty ? "" : " ") + part
+    }
+    return lines.joined(separator: "\n")
   }
 }

@@ -1,9 +1,10 @@
 /// Carries out a schedule on virtual clocks, one per rank, without doing any work.
 ///
 /// A schedule without sends and receives hands everything on by itself. In a lowered one an action
-/// needs the receive of what comes from another rank; a receive outside a group needs its send to
-/// stand at an earlier moment; a `COMMIT` starts its group and ends when all of its transfers have
-/// been started on both sides and are through.
+/// needs the receive of what comes from another rank. Where sends are buffered, a receive needs its send to
+/// stand at an earlier moment, and a send waits for nothing; where both ends must meet, neither goes on
+/// before the other rank stands at its end and the message is through. A `COMMIT` starts its group and ends
+/// when all of its transfers are through, which buffered sends need not be.
 struct DryRun {
   private(set) var starts: [[Double]]
   private(set) var ends: [[Double]]
@@ -14,6 +15,7 @@ struct DryRun {
   private let times: PassTimes
   private let isLowered: Bool
   private let isGrouped: Bool
+  private let endsMeet: Bool
   private var clocks: [Double]
   private var produced: [Double]
   private var sent: [Double]
@@ -25,11 +27,13 @@ struct DryRun {
 
   private static let never = Double.infinity
 
-  init(_ schedule: Schedule, times: PassTimes) {
+  /// - Parameter manner: how sends are taken; by default as `usualEnds` says.
+  init(_ schedule: Schedule, times: PassTimes, ends manner: TransferEnds? = nil) {
     self.schedule = schedule
     self.times = times
     isLowered = schedule.isLowered
-    isGrouped = schedule.ranks.contains { $0.contains(.commit) }
+    isGrouped = schedule.isGrouped
+    endsMeet = (manner ?? schedule.usualEnds) == .rendezvous
     starts = schedule.ranks.map { [Double](repeating: 0, count: $0.count) }
     ends = starts
     positions = schedule.ranks.map { _ in 0 }
@@ -81,6 +85,7 @@ struct DryRun {
         startGroup(rank)
         hasStartedGroup = true
       }
+      if endsMeet, !isGrouped, meet(at: cell, rank) { continue }
       guard let start = startTime(of: cell, rank) else { break }
       starts[rank][position] = start
       finish(cell, rank, start)
@@ -88,6 +93,27 @@ struct DryRun {
       positions[rank] += 1
     }
     return positions[rank] > first || hasStartedGroup
+  }
+
+  /// Carries out a send and its receive if their ranks stand at them; whether they do.
+  private mutating func meet(at cell: Cell, _ rank: Int) -> Bool {
+    guard case .send(let boundary, let stage, let microbatch) = cell else { return false }
+    let target = boundary == .activation ? stage + 1 : stage - 1
+    let message = schedule.message(boundary, toStage: target, microbatch: microbatch)
+    let peer = schedule.rank(ofStage: target, microbatch: microbatch)
+    guard produced[message] != Self.never, positions[peer] < schedule.ranks[peer].count,
+      schedule.ranks[peer][positions[peer]]
+        == .receive(boundary, stage: target, microbatch: microbatch)
+    else { return false }
+    let end = max(clocks[rank], clocks[peer]) + times.transfer
+    arrived[message] = end
+    for side in [rank, peer] {
+      starts[side][positions[side]] = clocks[side]
+      ends[side][positions[side]] = end
+      clocks[side] = end
+      positions[side] += 1
+    }
+    return true
   }
 
   /// When `cell` can start, or nothing if what it needs does not exist yet.
@@ -100,6 +126,8 @@ struct DryRun {
         guard let ready = readyTime(of: action, rank) else { return nil }
         start = max(start, ready)
       }
+    // Where ends meet, `meet` carries both out.
+    case .send where endsMeet && !isGrouped, .receive where endsMeet && !isGrouped: return nil
     case .send(let boundary, let stage, let microbatch):
       let target = boundary == .activation ? stage + 1 : stage - 1
       let ready = produced[schedule.message(boundary, toStage: target, microbatch: microbatch)]
@@ -108,8 +136,10 @@ struct DryRun {
       let message = schedule.message(boundary, toStage: stage, microbatch: microbatch)
       if !isGrouped && sent[message] == Self.never { return nil }
     case .commit:
-      for (message, _) in group[rank]
-      where sent[message] == Self.never || received[message] == Self.never { return nil }
+      for (message, isSend) in group[rank] {
+        if !isSend || endsMeet, sent[message] == Self.never { return nil }
+        if endsMeet, received[message] == Self.never { return nil }
+      }
     }
     return start
   }
@@ -161,8 +191,9 @@ struct DryRun {
         arrived[message] = sent[message] + times.transfer
       }
     case .commit:
-      for (message, _) in group[rank] {
-        let arrival = max(sent[message], received[message]) + times.transfer
+      for (message, isSend) in group[rank] where endsMeet || !isSend {
+        let start = endsMeet ? max(sent[message], received[message]) : sent[message]
+        let arrival = start + times.transfer
         arrived[message] = arrival
         clocks[rank] = max(clocks[rank], arrival)
       }

@@ -6,7 +6,23 @@ public enum TransferStyle: String, Hashable, Sendable, CaseIterable {
   case batched
 }
 
+/// How the sends of a lowered schedule are taken.
+public enum TransferEnds: String, Hashable, Sendable, CaseIterable {
+  /// A send is over at once; only its receive waits.
+  case buffered
+  /// Both ends wait for each other: outside groups a rank goes through its sends and receives one by one,
+  /// in a group all of them wait together.
+  case rendezvous
+}
+
 extension Schedule {
+  /// Whether sends and receives start in groups, each of which a `COMMIT` ends.
+  public var isGrouped: Bool { ranks.contains { $0.contains(.commit) } }
+
+  /// How sends are taken unless something else is said: in groups both ends meet, as batched sends and
+  /// receives do; elsewhere sends are buffered.
+  public var usualEnds: TransferEnds { isGrouped ? .rendezvous : .buffered }
+
   /// The schedule with sends and receives where consecutive stages lie on different ranks, and
   /// without idle cells.
   ///

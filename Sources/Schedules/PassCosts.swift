@@ -41,6 +41,21 @@ public struct PassTimes: Hashable, Sendable {
     self.overlapped = overlapped ?? forward + backwardInput + backwardWeight
   }
 
+  /// The times of a stage of `schedule`, where these are those of a rank's share of the model: one
+  /// `ranks`th of its layers.
+  ///
+  /// So schedules compare whose ranks hold different numbers of stages. A message takes what it takes.
+  public func ofStage(in schedule: Schedule) -> PassTimes {
+    ofStage(share: schedule.stageShare)
+  }
+
+  /// The times of a stage that is so large a part of a rank's share of the model.
+  public func ofStage(share: Double) -> PassTimes {
+    PassTimes(
+      forward: forward * share, backwardInput: backwardInput * share,
+      backwardWeight: backwardWeight * share, transfer: transfer, overlapped: overlapped * share)
+  }
+
   public init(_ costs: PassCosts) {
     self.init(
       forward: Double(costs.forward), backwardInput: Double(costs.backwardInput),

@@ -20,6 +20,12 @@ public struct Schedule: Hashable, Sendable {
   }
 }
 
+extension Schedule {
+  /// How large a part of a rank's share of the model (one `ranks`th of its layers) a stage is: 1 where
+  /// every rank has a stage of its own and under DualPipe, 1/2 in a V.
+  public var stageShare: Double { Double(ranks.count) / Double(stageCount) }
+}
+
 /// Which pipeline rank carries out a stage.
 public enum Placement: Hashable, Sendable {
   /// The rank of each stage, the same for every microbatch.

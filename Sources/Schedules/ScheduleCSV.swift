@@ -81,32 +81,34 @@ extension Schedule {
 
   /// Reads a schedule in the reference notation.
   ///
-  /// Stages, microbatches and their ranks follow from the
-  /// cells; whether the order can be carried out is for `validate()` to say.
+  /// Stages, microbatches and their ranks follow from the cells; whether the order can be carried out is
+  /// for `validate()` to say. A line without an action, such as a blank one, is no rank.
   ///
-  /// - Throws: the row (from 1), the cell (from 1) and what is wrong with it.
+  /// - Throws: the line (from 1), the cell (from 1) and what is wrong with it.
   public init(csv text: String) throws(ScheduleError) {
-    var rows = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-    while let last = rows.last, last.allSatisfy({ $0 == " " }) { rows.removeLast() }
-    if rows.isEmpty { throw ScheduleError("the schedule has no rows; it needs one for every rank") }
     var ranks: [[Cell]] = []
-    for (row, line) in rows.enumerated() {
+    var lines: [Int] = []
+    let all = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    for (index, line) in all.enumerated() {
       var cells: [Cell] = []
       for text in line.split(separator: ",", omittingEmptySubsequences: false) {
         do {
           cells.append(try Cell(text: text))
         } catch {
           throw ScheduleError(
-            "row \(row + 1), cell \(cells.count + 1): '\(text.printable)': \(error.message)")
+            "line \(index + 1), cell \(cells.count + 1): '\(text.printable)': \(error.message)")
         }
       }
+      if cells.allSatisfy({ $0 == .idle }) { continue }
       ranks.append(cells)
+      lines.append(index + 1)
     }
-    try self.init(ranksInferringPlacement: ranks)
+    if ranks.isEmpty { throw ScheduleError("the schedule has no actions") }
+    try self.init(ranksInferringPlacement: ranks, lines: lines)
   }
 
   /// Counts stages and microbatches and finds out which rank holds which stage.
-  private init(ranksInferringPlacement ranks: [[Cell]]) throws(ScheduleError) {
+  private init(ranksInferringPlacement ranks: [[Cell]], lines: [Int]) throws(ScheduleError) {
     let cellCount = ranks.reduce(0) { $0 + $1.count }
     var stages = 0
     var microbatches = 0
@@ -115,7 +117,7 @@ extension Schedule {
         for action in cell.actions {
           guard action.stage < 2 * cellCount, action.microbatch < 2 * cellCount else {
             throw ScheduleError(
-              "row \(row + 1), cell \(column + 1): '\(cell)': the number is beyond what a schedule "
+              "line \(lines[row]), cell \(column + 1): '\(cell)': the number is beyond what a schedule "
                 + "of \(cellCount) cells can hold")
           }
           stages = max(stages, action.stage + 1)
@@ -138,7 +140,7 @@ extension Schedule {
       }
     }
     if let missing = homes.firstIndex(of: []) {
-      throw ScheduleError("no row has an action of stage \(missing), though there are \(stages)")
+      throw ScheduleError("no line has an action of stage \(missing), though there are \(stages)")
     }
     let placement: Placement
     if let stage = homes.firstIndex(where: { $0.count > 1 }) {
@@ -148,7 +150,7 @@ extension Schedule {
       }
       guard isTwoWay else {
         throw ScheduleError(
-          "stage \(stage) has actions in row \(homes[stage][0] + 1) and row \(homes[stage][1] + 1); "
+          "stage \(stage) has actions in line \(lines[homes[stage][0]]) and line \(lines[homes[stage][1]]); "
             + "a stage lies on one rank, or on ranks r and P-1-r for DualPipe")
       }
       placement = .bidirectional(ranks: ranks.count)

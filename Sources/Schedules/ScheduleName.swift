@@ -55,8 +55,10 @@ public enum ScheduleName: String, Hashable, Sendable, CaseIterable {
   ///   - microbatches: the microbatches of one step, at least 1.
   ///   - costs: what the automatic schedules (ZB-1P, ZB-2P, V-Half, V-Min) plan with. ZBV has a
   ///     published order, which costs replace by a planned one.
+  ///   - progress: told how far the planning of an automatic schedule is.
   public func schedule(
-    ranks: Int, stagesPerRank: Int? = nil, microbatches: Int, costs: PassCosts? = nil
+    ranks: Int, stagesPerRank: Int? = nil, microbatches: Int, costs: PassCosts? = nil,
+    progress: PlanningProgress = { _ in }
   ) throws(ScheduleError) -> Schedule {
     let stagesPerRank = stagesPerRank ?? defaultStagesPerRank
     try check(ranks: ranks, stagesPerRank: stagesPerRank, microbatches: microbatches, costs: costs)
@@ -76,14 +78,21 @@ public enum ScheduleName: String, Hashable, Sendable, CaseIterable {
     case .zeroBubbleH1: return .zeroBubbleH1(ranks: ranks, microbatches: microbatches)
     case .zeroBubbleH2: return .zeroBubbleH2(ranks: ranks, microbatches: microbatches)
     case .zeroBubble1P:
-      return .zeroBubble1P(ranks: ranks, microbatches: microbatches, costs: costs)
+      return .zeroBubble1P(
+        ranks: ranks, microbatches: microbatches, costs: costs, progress: progress)
     case .zeroBubble2P:
-      return .zeroBubble2P(ranks: ranks, microbatches: microbatches, costs: costs)
+      return .zeroBubble2P(
+        ranks: ranks, microbatches: microbatches, costs: costs, progress: progress)
     case .zeroBubbleV:
       guard let costs else { return .zeroBubbleV(ranks: ranks, microbatches: microbatches) }
-      return .plannedZeroBubbleV(ranks: ranks, microbatches: microbatches, costs: costs)
-    case .vHalf: return .vHalf(ranks: ranks, microbatches: microbatches, costs: costs)
-    case .vMin: return .vMin(ranks: ranks, microbatches: microbatches, costs: costs)
+      return .plannedZeroBubbleV(
+        ranks: ranks, microbatches: microbatches, costs: costs, progress: progress)
+    case .vHalf:
+      return .vHalf(
+        ranks: ranks, microbatches: microbatches, costs: costs, progress: progress)
+    case .vMin:
+      return .vMin(
+        ranks: ranks, microbatches: microbatches, costs: costs, progress: progress)
     case .dualPipe: return try .dualPipe(ranks: ranks, microbatches: microbatches)
     case .dualPipeV: return try .dualPipeV(ranks: ranks, microbatches: microbatches)
     }

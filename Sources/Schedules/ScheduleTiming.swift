@@ -24,12 +24,15 @@ public struct ScheduleTiming: Hashable, Sendable {
 
   /// Carries out `schedule`, lowered or not, with the given times.
   ///
-  /// - Throws: what `validate()` finds.
+  /// - Parameter manner: how sends are taken; by default as `usualEnds` says.
+  /// - Throws: what `validate(ends:)` finds.
   /// - Complexity: O(cells) for each round in which every rank goes as far as it can.
-  public init(_ schedule: Schedule, times: PassTimes) throws(ScheduleError) {
-    try schedule.validate()
-    let run = DryRun(schedule, times: times)
-    guard run.isComplete else { throw schedule.deadlock(run.positions) }
+  public init(
+    _ schedule: Schedule, times: PassTimes, ends manner: TransferEnds? = nil
+  ) throws(ScheduleError) {
+    try schedule.validate(ends: manner)
+    let run = DryRun(schedule, times: times, ends: manner)
+    guard run.isComplete else { throw schedule.deadlock(run.positions, manner) }
     starts = run.starts
     ends = run.ends
     let span = run.span

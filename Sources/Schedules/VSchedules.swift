@@ -1,52 +1,61 @@
 extension Schedule {
   /// V-Half: stages in a V, planned within about half of 1F1B's memory, `ranks / 2 + 1` pairs of
   /// half-size activations (arXiv:2405.15362).
-  static func vHalf(ranks: Int, microbatches: Int, costs: PassCosts?) -> Schedule {
+  static func vHalf(
+    ranks: Int, microbatches: Int, costs: PassCosts?, progress: PlanningProgress
+  ) -> Schedule {
     planned(
       ranks: ranks, legs: 2, microbatches: microbatches, costs: costs,
-      policies: vPolicies(ranks: ranks, held: 2 * (ranks / 2 + 1)))
+      policies: vPolicies(ranks: ranks, held: 2 * (ranks / 2 + 1)), progress: progress)
   }
 
   /// V-Min: stages in a V, planned within about a third of 1F1B's memory (arXiv:2405.15362).
   ///
   /// On two ranks the pattern needs three half-size activations and a pending weight half.
-  static func vMin(ranks: Int, microbatches: Int, costs: PassCosts?) -> Schedule {
+  static func vMin(
+    ranks: Int, microbatches: Int, costs: PassCosts?, progress: PlanningProgress
+  ) -> Schedule {
     let held = 2 * ((ranks + 4) / 3)
     return planned(
       ranks: ranks, legs: 2, microbatches: microbatches, costs: costs,
-      policies: vPolicies(ranks: ranks, held: held, heldHalves: ranks == 2 ? 6 : 2 * held))
+      policies: vPolicies(ranks: ranks, held: held, heldHalves: ranks == 2 ? 6 : 2 * held),
+      progress: progress)
   }
 
   /// ZBV planned for the given costs within its memory, `2 * ranks` half-size activations a rank.
-  static func plannedZeroBubbleV(ranks: Int, microbatches: Int, costs: PassCosts) -> Schedule {
+  static func plannedZeroBubbleV(
+    ranks: Int, microbatches: Int, costs: PassCosts, progress: PlanningProgress
+  ) -> Schedule {
     planned(
       ranks: ranks, legs: 2, microbatches: microbatches, costs: costs,
       policies: vPolicies(ranks: ranks, held: 2 * ranks),
-      published: [zeroBubbleV(ranks: ranks, microbatches: microbatches)])
+      published: [zeroBubbleV(ranks: ranks, microbatches: microbatches)], progress: progress)
   }
 
   /// Both building blocks, followed more or less strictly, with weight halves in slots of their own
   /// or only in gaps that (nearly) hold them.
   private static func vPolicies(
     ranks: Int, held: Int, heldHalves: Int? = nil
-  ) -> [GreedyPlanner.Policy] {
+  ) -> [GreedyPolicy] {
     let heldHalves = heldHalves ?? 2 * held
+    let inFlight = [Int](repeating: held, count: ranks)
     let manners: [(lead: Int, weightDelay: Int?, quarters: Int)] = [
       (1, nil, 4), (1, 2, 3), (4, nil, 3), (4, nil, 4), (2, 1, 4), (4, 2, 3), (4, 2, 4), (6, 2, 4),
       (3, 4, 3), (9, 2, 1),
       (6 * VPattern.period, nil, 0),
     ]
     // With fewer microbatches than the pattern needs to unfold, backwards first does as well.
-    let plain = GreedyPlanner.Policy(
-      urgency: { pass, leg, _, _ in (pass == .forward ? 2 : 0) + 1 - leg }, held: held,
-      heldHalves: { _ in heldHalves }, inFlight: { _ in held }, gapQuarters: 2, lead: 3)
+    let plain = GreedyPolicy(
+      urgency: GreedyPolicy.Urgency(
+        first: Array(repeating: [3, 2, 1, 0], count: ranks), perMicrobatch: 0),
+      held: held, heldHalves: heldHalves, inFlight: inFlight, gapQuarters: 2, lead: 3)
     let patterned = [VPattern.half(ranks), .third(ranks)].flatMap { pattern in
       manners.map { lead, weightDelay, quarters in
-        GreedyPlanner.Policy(
-          urgency: pattern.urgency, held: held, heldHalves: { _ in heldHalves },
-          inFlight: { _ in held }, gapQuarters: quarters, lead: lead,
-          weightUrgency: weightDelay.map { delay in
-            { rank, input in pattern.freeSlot(rank, from: input + delay) }
+        GreedyPolicy(
+          urgency: pattern.urgency, held: held, heldHalves: heldHalves, inFlight: inFlight,
+          gapQuarters: quarters, lead: lead,
+          weightUrgency: weightDelay.map {
+            GreedyPolicy.WeightUrgency(delay: $0, waits: pattern.waits)
           })
       }
     }
@@ -62,8 +71,9 @@ struct VPattern {
 
   /// Slots of forward down, forward up, backward up, backward down, for each rank.
   let slots: [[Int]]
-  /// How many slots after each slot of the period a rank is free for a weight half.
-  private let waits: [[Int]]
+  /// How many slots behind each slot of the period a rank is next free for a weight half: it runs
+  /// neither a forward nor a backward for input there.
+  let waits: [[Int]]
 
   init(slots: [[Int]]) {
     self.slots = slots
@@ -97,12 +107,8 @@ struct VPattern {
   }
 
   /// The slot of a pass for a microbatch: the earlier, the more urgent.
-  @Sendable func urgency(_ pass: Action.Pass, _ leg: Int, _ rank: Int, _ microbatch: Int) -> Int {
-    slots[rank][pass == .forward ? leg : 3 - leg] + Self.period * microbatch
-  }
-
-  /// The first slot from `slot` on in which a rank runs neither a forward nor a backward for input.
-  func freeSlot(_ rank: Int, from slot: Int) -> Int {
-    slot + waits[rank][slot % Self.period]
+  var urgency: GreedyPolicy.Urgency {
+    GreedyPolicy.Urgency(
+      first: slots.map { [$0[0], $0[1], $0[3], $0[2]] }, perMicrobatch: Self.period)
   }
 }

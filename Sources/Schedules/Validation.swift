@@ -3,20 +3,21 @@ extension Schedule {
   /// forward and backward exactly once and on its rank, everything starts after what it needs, every
   /// receive has its send, and no rank waits for ever.
   ///
+  /// - Parameter ends: how sends are taken; by default as `usualEnds` says.
   /// - Throws: the first fault found, with the cells around it and the offending row marked.
-  public func validate() throws(ScheduleError) {
+  public func validate(ends: TransferEnds? = nil) throws(ScheduleError) {
     try checkActions()
     if isLowered { try checkTransfers() }
     let run = DryRun(
       self,
-      times: PassTimes(forward: 1, backwardInput: 1, backwardWeight: 1, transfer: 0))
-    guard run.isComplete else { throw deadlock(run.positions) }
+      times: PassTimes(forward: 1, backwardInput: 1, backwardWeight: 1, transfer: 0), ends: ends)
+    guard run.isComplete else { throw deadlock(run.positions, ends) }
   }
 
   /// Which cell of which rank is at fault.
   private func fault(_ message: String, _ rank: Int, _ index: Int) -> ScheduleError {
     ScheduleError(
-      "row \(rank + 1), cell \(index + 1) (rank \(rank)): \(message)",
+      "rank \(rank), cell \(index + 1): \(message)",
       grid: grid(around: index, onRank: rank))
   }
 
@@ -132,7 +133,7 @@ extension Schedule {
 
   /// In a schedule with groups, every transfer belongs to one that ends.
   private func checkThatGroupsEnd() throws(ScheduleError) {
-    guard ranks.contains(where: { $0.contains(.commit) }) else { return }
+    guard isGrouped else { return }
     for (rank, cells) in ranks.enumerated() {
       guard let last = cells.lastIndex(where: \.isTransfer), cells[last] != .commit else {
         continue
@@ -157,13 +158,14 @@ extension Schedule {
   }
 
   /// The fault of a dry run that stopped with the ranks at `positions`.
-  func deadlock(_ positions: [Int]) -> ScheduleError {
+  func deadlock(_ positions: [Int], _ ends: TransferEnds? = nil) -> ScheduleError {
     let stuck = positions.indices.filter { positions[$0] < ranks[$0].count }
     let waits = stuck.prefix(8).map { "rank \($0) at \(ranks[$0][positions[$0]])" }
     let more = stuck.count > 8 ? " and \(stuck.count - 8) more" : ""
     guard let rank = stuck.first else { return ScheduleError("the ranks wait for each other") }
+    let how = isLowered && ends == .rendezvous ? " where both ends of a message must meet" : ""
     return fault(
-      "the ranks wait for each other for ever: \(waits.joined(separator: ", "))\(more)", rank,
+      "the ranks wait for each other for ever\(how): \(waits.joined(separator: ", "))\(more)", rank,
       positions[rank])
   }
 }

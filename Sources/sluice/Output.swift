@@ -68,3 +68,27 @@ func note(_ text: String) {
   let bytes = Array(text.utf8)
   _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
+
+/// Says on standard error how far something is, once it has taken two seconds: again and again on a
+/// terminal, every five seconds in a file.
+final class SlowProgress {
+  private let what: String
+  private let start = ContinuousClock.now
+  private var shown: ContinuousClock.Instant?
+  private let isTerminal = isatty(2) == 1
+
+  init(_ what: String) { self.what = what }
+
+  /// - Parameter share: from 0 to 1.
+  func show(_ share: Double) {
+    let now = ContinuousClock.now
+    let pause: Duration = shown == nil ? .seconds(2) : isTerminal ? .milliseconds(200) : .seconds(5)
+    guard now - (shown ?? start) >= pause else { return }
+    shown = now
+    let text = "\(what): \(Int(share * 100)) %"
+    note(isTerminal ? "\r\(text)" : "\(text)\n")
+  }
+
+  /// Ends the line on a terminal.
+  func end() { if shown != nil, isTerminal { note("\n") } }
+}

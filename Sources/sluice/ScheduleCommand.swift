@@ -15,6 +15,9 @@ struct ScheduleCommand: ParsableCommand {
         sluice schedule 1f1b --ranks 4 --microbatches 8
         sluice schedule dualpipe --ranks 8 --microbatches 20 --format svg -o d.svg
         sluice schedule --check mine.csv --forward 10 --backward-input 12
+
+      Times are those of a rank's share of the model, so that bubbles, makespans and memory of
+      schedules compare: a stage of a V, which is half of a share, takes half of them.
       """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -51,6 +54,12 @@ struct ScheduleCommand: ParsableCommand {
     completion: .file(extensions: ["csv"]))
   var check: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "How --check takes sends: buffered, or rendezvous, where both ends must meet.",
+      discussion: "By default rendezvous in groups that end with COMMIT, else buffered."))
+  var ends: TransferEnds?
+
   @OptionGroup var times: TimeOptions
 
   @Option(name: .shortAndLong, help: "Write to a file.", completion: .file())
@@ -66,10 +75,15 @@ struct ScheduleCommand: ParsableCommand {
     guard let ranks, let microbatches else {
       throw ValidationError("A schedule needs --ranks and --microbatches.")
     }
+    if ends != nil { throw ValidationError("--ends needs --check.") }
     let given = try times.given()
+    let share = 1 / Double(max(1, stagesPerRank ?? known.defaultStagesPerRank))
+    let progress = SlowProgress("planning \(name)")
     var schedule = try known.schedule(
       ranks: ranks, stagesPerRank: stagesPerRank, microbatches: microbatches,
-      costs: given.map { TimeOptions.wholeCosts($0) })
+      costs: given.map { TimeOptions.wholeCosts($0.ofStage(share: share)) },
+      progress: { progress.show($0) })
+    progress.end()
     if lowered {
       let usual: TransferStyle =
         known == .dualPipe || known == .dualPipeV ? .batched : .eager
@@ -81,15 +95,15 @@ struct ScheduleCommand: ParsableCommand {
   }
 
   private func rendered(_ schedule: Schedule, name: String, _ given: PassTimes?) throws -> String {
+    let times = given ?? TimeOptions.even
     switch format {
     case .grid:
-      if let given { return try schedule.grid(times: given) }
-      return schedule.grid()
+      let grid = try given.map { try schedule.grid(times: $0.ofStage(in: schedule)) }
+      return try (grid ?? schedule.grid())
+        + ScheduleReport(schedule, name: name, times: times).summary
     case .csv: return schedule.csv
-    case .json:
-      return try jsonText(ScheduleReport(schedule, name: name, times: given))
-    case .svg:
-      return try SchedulePicture(schedule, name: name, times: given ?? TimeOptions.even).svg
+    case .json: return try jsonText(ScheduleReport(schedule, name: name, times: times, ends: ends))
+    case .svg: return try SchedulePicture(schedule, name: name, times: times).svg
     }
   }
 
@@ -101,10 +115,17 @@ struct ScheduleCommand: ParsableCommand {
     let given = try times.given()
     do {
       let schedule = try Schedule(csv: text)
-      try schedule.validate()
+      if ends != nil, !schedule.isLowered {
+        throw CommandError(
+          "--ends says how sends are taken, and \(path) has none; `sluice schedule NAME --lowered` "
+            + "prints orders that have")
+      }
+      try schedule.validate(ends: ends)
       switch format {
       case .grid:
-        try show(try ScheduleReport(schedule, name: path, times: given).text, in: output)
+        let report = try ScheduleReport(
+          schedule, name: path, times: given ?? TimeOptions.even, ends: ends)
+        try show(report.text, in: output)
       case .csv, .json, .svg: try show(try rendered(schedule, name: path, given), in: output)
       }
     } catch let error as ScheduleError {
@@ -114,3 +135,4 @@ struct ScheduleCommand: ParsableCommand {
 }
 
 extension TransferStyle: ExpressibleByArgument {}
+extension TransferEnds: ExpressibleByArgument {}

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Schedules
 
-/// How long the passes of a stage take, in any one unit.
+/// How long the passes of a rank's share of the model take, in any one unit.
 struct TimeOptions: ParsableArguments {
-  @Option(help: "How long a forward takes, in any unit.")
+  @Option(help: "How long a forward of a rank's share of the model takes, in any unit.")
   var forward: Double?
 
   @Option(help: "How long a backward for input takes.")

@@ -98,9 +98,9 @@ import Testing
     Case("schedule 1f1b --ranks 4", "--ranks and --microbatches"),
     Case("schedule 1f1b --ranks 2 --microbatches 2 --forward -3", "forward"),
     Case("schedule --check {}/none.csv", "none.csv", "cannot be opened"),
-    Case("schedule --check {}/empty.csv", "empty.csv", "no rows"),
+    Case("schedule --check {}/empty.csv", "empty.csv", "no actions"),
     Case("schedule --check {}/binary.csv", "binary.csv", "UTF-8"),
-    Case("schedule --check {}/letters.csv", "letters.csv", "row 1, cell 2"),
+    Case("schedule --check {}/letters.csv", "letters.csv", "line 1, cell 2"),
     // Command lines.
     Case("modl", "modl"), Case("simulate --plann x", "--plann"),
     Case("cluster h800-2048 --path 0 2048", "0 to 2047"),

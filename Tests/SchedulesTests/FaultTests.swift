@@ -14,27 +14,30 @@ import Testing
   }
 
   @Test(arguments: [
-    ("", "no rows"),
+    ("", "no actions"),
+    ("\n  \n , ,\n", "no actions"),
     (",,\n", "no actions"),
-    ("0F0,0X0\n", "row 1, cell 2: '0X0': there is no action 'X'"),
-    ("0F0\n1F0,F\n", "row 2, cell 2: 'F': a cell is"),
-    ("0F-1\n", "row 1, cell 1: '0F-1'"),
-    ("(0F0;0B0)OVERLAP\n", "row 1, cell 1: '(0F0;0B0)OVERLAP': an overlapped pair"),
+    ("0F0,0X0\n", "line 1, cell 2: '0X0': there is no action 'X'"),
+    ("0F0\n1F0,F\n", "line 2, cell 2: 'F': a cell is"),
+    ("0F-1\n", "line 1, cell 1: '0F-1'"),
+    ("(0F0;0B0)OVERLAP\n", "line 1, cell 1: '(0F0;0B0)OVERLAP': an overlapped pair"),
     ("(0B0;0F0)OVERLAP_F_B\n", "an overlapped pair"),
     ("99999999999999999999F0\n", "a cell is"),
     ("900000000F0\n", "beyond what a schedule of 1 cells can hold"),
-    ("0F0,0SEND_F99999999\n", "row 1"),
-    ("0F0,0B0,9223372036854775807SEND_F0\n", "row 1, cell 3"),
+    ("0F0,0SEND_F99999999\n", "rank 0"),
+    ("0F0,0B0,9223372036854775807SEND_F0\n", "line 1, cell 3"),
     ("0F0,0B0,0SEND_F0\n", "crosses the end of the pipeline"),
     ("0F0,0B0,0SEND_B0\n", "crosses the end of the pipeline"),
     ("0F0,0B0,0RECV_B0,COMMIT\n", "crosses the end of the pipeline"),
     ("0F0,0F9,0B0,0B9\n7F0,8F0,3F0\n", "takes 90 forwards and as many backwards"),
-    ("\u{0}\u{1}\u{7f}\n", "row 1, cell 1: '???'"),
-    ("0F0,2F0,0B0,2B0\n", "no row has an action of stage 1"),
-    ("0F0,1F0,1B0,0B0\n1F1,1B1\n0F1,0B1\n", "stage 0 has actions in row 1 and row 3"),
+    ("\u{0}\u{1}\u{7f}\n", "line 1, cell 1: '???'"),
+    ("0F0,2F0,0B0,2B0\n", "no line has an action of stage 1"),
+    ("0F0,1F0,1B0,0B0\n1F1,1B1\n0F1,0B1\n", "stage 0 has actions in line 1 and line 3"),
+    ("\n0F0,1F0,1B0,0B0\n\n1F1,1B1\n,,\n0F1,0B1\n", "in line 2 and line 6"),
+    ("\n\n0F0,0Q0\n", "line 3, cell 2: '0Q0'"),
     ("0F0\n", "0B0 is missing"),
     ("0F0,0I0\n", "0W0 is missing"),
-    ("0F0,0F0,0B0\n", "row 1, cell 2 (rank 0): 0F0 is a repetition"),
+    ("0F0,0F0,0B0\n", "rank 0, cell 2: 0F0 is a repetition"),
     ("0B0,0F0\n", "0B0 comes before 0F0"),
     ("0F0,0W0,0I0\n", "0W0 comes before 0I0"),
     ("0F0,0B0,0W0\n", "0W0 is a repetition"),
@@ -71,6 +74,14 @@ import Testing
       """
     let error = #expect(throws: ScheduleError.self) { try Schedule(csv: text).validate() }
     #expect(error?.message.contains("wait for each other for ever: rank 0 at COMMIT") == true)
+  }
+
+  /// Blank lines, and lines of empty cells as spreadsheets write them, are no ranks.
+  @Test func blankLinesAreNoRanks() throws {
+    let plain = try Schedule(csv: "0F0,0B0\n,1F0,1B0\n")
+    let spaced = try Schedule(csv: "\n0F0,0B0\n  \n,1F0,1B0\n,,,\n\n")
+    #expect(plain.ranks.count == 2)
+    #expect(spaced == plain)
   }
 
   @Test func gridMarksTheRow() throws {

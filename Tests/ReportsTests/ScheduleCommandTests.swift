@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+/// `sluice schedule`: what it says of a schedule, and of one in a file.
+@Suite struct ScheduleCommandTests {
+
+  /// Grids by cell and by time end with bubble, memory and the unit of both.
+  @Test(arguments: ["", " --forward 1"]) func gridsEndWithBubbleAndMemory(_ times: String) throws {
+    let line = "schedule 1f1b --ranks 4 --microbatches 8\(times)"
+    let result = try Command.run(line.split(separator: " ").map(String.init))
+    #expect(result.status == 0)
+    let lines = result.output.split(separator: "\n").map(String.init)
+    #expect(
+      lines.suffix(5) == [
+        "makespan: 33, mean bubble: 27.27 %", "bubble by rank: 27.3 % on each",
+        "peak activations by rank: 4 3 2 1",
+        "times: forward 1, backward for input 1, backward for weight 1, message 0",
+        "unit: a rank's share of the model (1/4 of its layers), one microbatch",
+      ])
+  }
+
+  /// A V's stages are half as long, and its memory is counted in halves: its step is shorter than 1F1B's by
+  /// its smaller bubble alone.
+  @Test func schedulesCompare() throws {
+    func figures(_ name: String) throws -> (makespan: Double, bubble: Double, peak: Double) {
+      let json = try CommandTests.json("schedule \(name) --ranks 4 --microbatches 8 --format json")
+      let ranks = try #require(json["ranks"] as? [[String: Any]])
+      return (
+        try #require(json["makespan"] as? Double), try #require(json["bubble_rate"] as? Double),
+        try #require(ranks.compactMap { $0["peak_activations"] as? Double }.max())
+      )
+    }
+    let (plain, v) = (try figures("1f1b"), try figures("zbv"))
+    #expect(abs(plain.makespan * (1 - plain.bubble) - v.makespan * (1 - v.bubble)) < 1e-9)
+    #expect(v.makespan < plain.makespan)
+    #expect(plain.peak == 4 && v.peak == 4)
+    let json = try CommandTests.json("schedule zbv --ranks 4 --microbatches 8 --format json")
+    #expect(json["stage_share"] as? Double == 0.5)
+    #expect((json["unit"] as? String)?.contains("1/4 of its layers") == true)
+  }
+
+  @Test func checksSayHowSendsAreTaken() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(
+      "0F0,0SEND_F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n", "hand-in-hand.csv")
+    for (ends, words) in [
+      ("buffered", "sends: 2, taken as buffered"), ("rendezvous", "sends: 2, taken as rendezvous"),
+    ] {
+      let result = try Command.run(["schedule", "--check", path, "--ends", ends])
+      #expect(result.status == 0)
+      #expect(result.output.contains(words))
+      #expect(!result.output.contains("but with"))
+    }
+  }
+
+  @Test func checksFindWhatHangsWhereEndsMeet() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(
+      "0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1\n"
+        + "1RECV_F0,1F0,1B0,1SEND_B0,1RECV_F1,1F1,1B1,1SEND_B1\n", "both.csv")
+    let usual = try Command.run(["schedule", "--check", path])
+    #expect(usual.status == 0)
+    #expect(usual.output.contains("taken as buffered"))
+    #expect(usual.output.contains("but with --ends rendezvous"))
+    let meeting = try Command.run(["schedule", "--check", path, "--ends", "rendezvous"])
+    #expect(meeting.status == 1)
+    #expect(meeting.output.isEmpty)
+    #expect(meeting.errors.contains("rank 0 at 0SEND_F1, rank 1 at 1SEND_B0"))
+    #expect(meeting.errors.contains("> rank 0"))
+  }
+
+  @Test func endsNeedSendsAndACheck() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write("0F0,0B0\n1F0,1B0\n", "plain.csv")
+    let plain = try Command.run(["schedule", "--check", path, "--ends", "buffered"])
+    #expect(plain.status == 1)
+    #expect(plain.errors.contains("--ends says how sends are taken, and \(path) has none"))
+    let named = try Command.run([
+      "schedule", "1f1b", "--ranks", "2", "--microbatches", "2", "--ends", "buffered",
+    ])
+    #expect(named.status == 1)
+    #expect(named.errors.contains("--ends needs --check"))
+  }
+
+  @Test func blankLinesAreNoRanks() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write("0F0,0B0\n\n,1F0,1B0\n,,\n", "spaced.csv")
+    let result = try Command.run(["schedule", "--check", path])
+    #expect(result.status == 0)
+    #expect(result.output.contains(": 2 ranks, 2 stages, 1 microbatch: complete"))
+  }
+}
