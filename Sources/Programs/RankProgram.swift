@@ -9,6 +9,14 @@ public struct PipelineTransfer: Hashable, Sendable {
   public var microbatch: Int
   /// The pipeline rank at the other end.
   public var peer: Int
+
+  public init(boundary: Boundary, isSend: Bool, stage: Int, microbatch: Int, peer: Int) {
+    self.boundary = boundary
+    self.isSend = isSend
+    self.stage = stage
+    self.microbatch = microbatch
+    self.peer = peer
+  }
 }
 
 /// One entry of what a pipeline rank does in a step.
