@@ -131,7 +131,7 @@ let package = Package(
     tests(of: "MessagePassing", ["OpenMPI", "TestSupport"]),
     tests(of: "Kernels", ["TestSupport"]),
     tests(of: "Training", ["TestSupport"]),
-    tests(of: "Reports"),
+    tests(of: "Reports", ["TestSupport"]),
     // What the command line alone sees: both worlds.
     .testTarget(
       name: "SluiceTests",

@@ -1,6 +1,6 @@
 import Programs
 
-/// What a rank did when, in picoseconds, and the arithmetic of exposure that both worlds use.
+/// What a rank did when, in picoseconds since the step began, as both worlds write it down.
 public struct Timeline: Hashable, Sendable {
   /// One span on one stream.
   public struct Span: Hashable, Sendable {
@@ -18,21 +18,109 @@ public struct Timeline: Hashable, Sendable {
     public var stream: Stream
     public var start: Int64
     public var end: Int64
+    /// What this rank puts into a transfer; 0 for operations and waits.
+    public var bytes: Int
 
     @inlinable public init(
-      _ kind: Kind, isForward: Bool, stream: Stream, start: Int64, end: Int64
+      _ kind: Kind, isForward: Bool, stream: Stream, start: Int64, end: Int64, bytes: Int = 0
     ) {
       self.kind = kind
       self.isForward = isForward
       self.stream = stream
       self.start = start
       self.end = end
+      self.bytes = bytes
     }
   }
 
-  public var spans: [Span] = []
+  /// What the rank did, one item behind the other.
+  public var items: [ItemSpan] = []
+  /// Messages and collectives outside of actions.
+  public var transfers: [TransferSpan] = []
+  /// Live memory, from each moment on.
+  public var memory: [MemorySample] = []
 
-  public init() {}
+  public init(
+    items: [ItemSpan] = [], transfers: [TransferSpan] = [], memory: [MemorySample] = []
+  ) {
+    self.items = items
+    self.transfers = transfers
+    self.memory = memory
+  }
+}
+
+/// One item of a rank.
+public struct ItemSpan: Hashable, Sendable {
+  public var item: Item
+  public var start: Int64
+  public var end: Int64
+  /// Spans of its operations and transfers, relative to its start; empty unless they were asked for.
+  public var spans: [Timeline.Span]
+
+  public init(item: Item, start: Int64, end: Int64, spans: [Timeline.Span]) {
+    self.item = item
+    self.start = start
+    self.end = end
+    self.spans = spans
+  }
+}
+
+/// A message or a collective of a rank outside of its actions.
+public struct TransferSpan: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable {
+    case message(PipelineTransfer)
+    /// Of a stage's reduction or update, by its number in that program.
+    case collective(stage: Int, number: Int, TransferKind)
+  }
+
+  public var kind: Kind
+  /// What this rank puts in, or of a message receives.
+  public var bytes: Int
+  /// Simulated, from the moment at which all that take part have come to it; on CPU ranks, which cannot
+  /// know that moment, from its start on this rank.
+  public var start: Int64
+  public var end: Int64
+
+  public init(kind: Kind, bytes: Int, start: Int64, end: Int64) {
+    self.kind = kind
+    self.bytes = bytes
+    self.start = start
+    self.end = end
+  }
+}
+
+/// Live bytes of a rank by use, from a moment on.
+public struct MemorySample: Hashable, Sendable {
+  public var time: Int64
+  /// In the order of `Buffer.Use.allCases`.
+  public var live: [Int]
+
+  public init(time: Int64, live: [Int]) {
+    self.time = time
+    self.live = live
+  }
+
+  /// All uses together.
+  public var total: Int { live.reduce(0, +) }
+}
+
+extension Transfer {
+  /// What a rank with so many rows puts into the transfer: the rows that it sends in an exchange, what it
+  /// has before a collective.
+  ///
+  /// - Parameters:
+  ///   - sent: the rows that a dispatch sends, by exchange, and `received` those that come.
+  ///   - rows: the number behind a row count.
+  public func bytes(
+    sent: (_ exchange: Int) -> Int, received: (_ exchange: Int) -> Int, rows: (Rows) -> Int
+  ) -> Int {
+    switch kind {
+    case .dispatch(let exchange), .combineBackward(let exchange): sent(exchange) * bytesPerRow
+    case .combine(let exchange), .dispatchBackward(let exchange):
+      received(exchange) * bytesPerRow
+    case .counts, .allGather, .reduceScatter, .allReduce: rows(self.rows) * bytesPerRow
+    }
+  }
 }
 
 /// How long transfers of one kind took, and how much of it the compute stream saw.

@@ -51,6 +51,8 @@ public struct Inputs: Encodable, Sendable {
   }
 
   public var version = Version.current
+  /// The run file of a real step.
+  public var run: File?
   public var model: File?
   public var cluster: ClusterFile?
   public var plan: PlanFile?
@@ -58,8 +60,10 @@ public struct Inputs: Encodable, Sendable {
   public var seed: UInt64?
 
   public init(
-    model: File? = nil, cluster: ClusterFile? = nil, plan: PlanFile? = nil, seed: UInt64? = nil
+    run: File? = nil, model: File? = nil, cluster: ClusterFile? = nil, plan: PlanFile? = nil,
+    seed: UInt64? = nil
   ) {
+    self.run = run
     self.model = model
     self.cluster = cluster
     self.plan = plan

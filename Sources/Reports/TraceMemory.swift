@@ -1,23 +1,14 @@
+import Engines
 import Programs
 import Schedules
 import Simulation
 
 /// Live memory of a rank over a step, from the acquisitions and releases of its programs.
 public enum TraceMemory {
-  /// Live bytes by use, in the order of `Buffer.Use.allCases`, from a moment on.
-  public struct Sample: Hashable, Sendable {
-    /// Picoseconds since the start of the step.
-    public var time: Int64
-    public var live: [Int]
-
-    /// All uses together.
-    public var total: Int { live.reduce(0, +) }
-  }
-
   /// A sample at the start, the peak and the end of everything that the rank did.
   ///
   /// The highest total is the rank's peak as the simulation counts it.
-  public static func samples(of rank: RankResult, _ input: StepInput) -> [Sample] {
+  public static func samples(of rank: RankResult, _ input: StepInput) -> [MemorySample] {
     var walk = MemoryWalk(input, position: rank.position)
     var spans = rank.items[...]
     for item in input.ranks[rank.position].items {
@@ -38,10 +29,10 @@ private struct MemoryWalk {
   let input: StepInput
   let position: Int
   var time: Int64 = 0
-  var samples: [TraceMemory.Sample] = []
+  var samples: [MemorySample] = []
   private var live = [Int](repeating: 0, count: Buffer.Use.allCases.count)
   private var total = 0
-  private var highest: TraceMemory.Sample?
+  private var highest: MemorySample?
   private var interleavings: [[Int]: Interleaving] = [:]
 
   init(_ input: StepInput, position: Int) {

@@ -159,6 +159,8 @@ private struct ActionBackend: Backend {
     var isAnnounced = false
     var preparation: Int64 = 0
     var adapterShare = 0.0
+    /// What the rank puts in; 0 unless spans are kept.
+    var bytes = 0
   }
 
   init(
@@ -247,6 +249,11 @@ private struct ActionBackend: Backend {
         template.pricing.seconds(ofCollective: known, stage: Int(instance.stage))
           * linkSlowness(work))
     }
+    if keepsSpans {
+      let rows = rows(instance)
+      started.bytes = work.bytes(
+        sent: { rows.sent[$0] }, received: { rows.received[$0] }, rows: { rows($0) })
+    }
     started.previous = last[slot]
     sequence[slot] += 1
     last[slot] = transfers.count
@@ -299,7 +306,7 @@ private struct ActionBackend: Backend {
       record.spans.append(
         Timeline.Span(
           .transfer(transfer.index), isForward: transfer.isForward, stream: transfer.stream,
-          start: moving, end: end))
+          start: moving, end: end, bytes: transfer.bytes))
     }
   }
 

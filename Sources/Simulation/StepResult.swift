@@ -63,22 +63,6 @@ public struct RankResult: Hashable, Sendable {
   public var transfers: [TransferSpan]
 }
 
-/// A message or a collective of a rank outside of its actions, on the step's clock.
-public struct TransferSpan: Hashable, Sendable {
-  public enum Kind: Hashable, Sendable {
-    case message(PipelineTransfer)
-    /// Of a stage's reduction or update, by its number in that program.
-    case collective(stage: Int, number: Int, TransferKind)
-  }
-
-  public var kind: Kind
-  /// What this rank puts in, or of a message receives.
-  public var bytes: Int
-  /// From the moment at which all that take part have come to it.
-  public var start: Int64
-  public var end: Int64
-}
-
 /// What a simulated step came to.
 public struct StepResult: Sendable {
   /// From the start to the end of the last rank, picoseconds.

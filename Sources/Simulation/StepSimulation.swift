@@ -236,15 +236,6 @@ struct SimulatedRank {
   }
 }
 
-/// One item of a rank on the step's clock.
-public struct ItemSpan: Hashable, Sendable {
-  public var item: Item
-  public var start: Int64
-  public var end: Int64
-  /// Spans of its operations, relative to its start; empty unless they were asked for.
-  public var spans: [Timeline.Span]
-}
-
 /// The ranks that meet in the exchanges of an action, and how many have come to the next one.
 struct ActionGroup {
   var arrived = 0

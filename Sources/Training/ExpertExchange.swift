@@ -56,10 +56,23 @@ extension RankBackend {
     record(.transfer(instance, index: index), transfer.stream)
     var handle = TransferHandle(0)
     attempt {
+      let begun = try begin(transfer, instance)
+      let place: KeptTransfer.Place =
+        instance.microbatch >= 0
+        ? .action(instance, index: index)
+        : .step(.collective(stage: Int(instance.stage), number: index, transfer.kind))
       handle = keep(
-        try begin(transfer, instance), .transfer(instance, index: index), transfer.stream)
+        begun, place, transfer.stream,
+        bytes: recording.timeline ? bytes(of: transfer, instance) : 0)
     }
     return handle
+  }
+
+  /// What this rank puts into a transfer.
+  private func bytes(of transfer: Transfer, _ instance: Instance) -> Int {
+    transfer.bytes(
+      sent: { counts($0, instance).sentRows }, received: { counts($0, instance).receivedRows },
+      rows: { rows($0, instance) })
   }
 
   private func begin(_ transfer: Transfer, _ instance: Instance) throws -> any PendingTransfer {

@@ -11,17 +11,6 @@ public struct Ledger: Sendable {
   /// What a stream carried out.
   public typealias Entry = StepEntry
 
-  /// A piece of the step on the wall's clock, in nanoseconds since the step began.
-  public struct Span: Sendable {
-    public var entry: Entry
-    public var stream: Stream
-    /// The rank stood still for the transfer or message; otherwise it lasted from its start to the end
-    /// of the wait for it.
-    public var isWait: Bool
-    public var start: UInt64
-    public var end: UInt64
-  }
-
   /// FLOPs of matrix products outside attention, from the sizes that they were called with.
   public var matmulFLOPs = 0
   /// FLOPs of the products inside attention.
@@ -41,7 +30,11 @@ public struct Ledger: Sendable {
   public var order: [Entry] = []
   public var streams: [Stream] = []
   /// When what happened; empty unless asked for.
-  public var spans: [Span] = []
+  ///
+  /// A transfer lasts from its start to the end of the wait for it.
+  public var timeline = Timeline()
+  /// When the step began on the host's clock that only goes forward, nanoseconds.
+  public var began: UInt64 = 0
   /// Matrix products in the order in which they were called; empty unless asked for.
   public var products: [ProductCall] = []
   /// Nanoseconds in kernels, in waits by kind of message, and in driving messages between panels.

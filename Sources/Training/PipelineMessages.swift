@@ -56,13 +56,14 @@ extension RankBackend {
           memory, to: peer, tag: tag, over: links.pipeline, .pipeline, stage: transfer.stage,
           microbatch: transfer.microbatch, number: isActivation ? 0 : 1)
         handle = keep(
-          PipelineMessage(request, sent: (buffer, instance)), entry, .pipeline)
+          PipelineMessage(request, sent: (buffer, instance)), .step(.message(transfer)), .pipeline,
+          bytes: bytes)
       } else {
         let memory = UnsafeMutableRawBufferPointer(start: address(buffer, instance), count: bytes)
         handle = keep(
           PipelineMessage(
             try links.pipeline.startReceive(into: memory, from: peer, tag: tag), sent: nil),
-          entry, .pipeline)
+          .step(.message(transfer)), .pipeline, bytes: bytes)
       }
     }
     return handle

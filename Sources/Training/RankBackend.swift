@@ -57,7 +57,8 @@ final class RankBackend: Backend {
   let rotary: RotaryTables?
   var permutation = PermutationCache()
   let microbatches: Int
-  var started: UInt64 = 0
+  /// What is written down of the item under way.
+  var itemRecord = ItemRecord()
 
   /// Takes memory for what the stages hold: parameters, and for training gradients and optimizer state.
   ///
@@ -104,7 +105,8 @@ final class RankBackend: Backend {
     sums = StepSums(assignment)
     bench.onProduct =
       recording.products ? { [unowned self] in ledger.products.append($0) } : nil
-    started = nanoseconds()
+    ledger.began = nanoseconds()
+    sampleMemory()
     clearGradients()
   }
 
@@ -170,6 +172,10 @@ final class RankBackend: Backend {
     precondition(memory[stage]!.slots[place] == nil, "\(shape.name) is acquired twice")
     memory[stage]!.slots[place] = arena.acquire(bytes, shape.use)
     memory[stage]!.bytes[place] = bytes
+    if recording.timeline, arena.live.total > itemRecord.highest.total {
+      itemRecord.highest = arena.live
+      itemRecord.highestTime = stepTime(nanoseconds())
+    }
   }
 
   func release(_ buffer: BufferID, _ instance: Instance) {
@@ -188,6 +194,9 @@ final class RankBackend: Backend {
 
   func begin(_ item: Item, index: Int) -> Beginning {
     guard failure == nil else { return .done }
+    if recording.timeline {
+      itemRecord = ItemRecord(start: stepTime(nanoseconds()), highest: arena.live)
+    }
     if case .lane(let step) = item, case .fold(let into, let from) = step.change {
       rebind(step, from: from, to: into)
     }
@@ -198,6 +207,7 @@ final class RankBackend: Backend {
     if case .lane(let step) = item, case .open(let lane, let place) = step.change {
       bind(step, lane: lane, to: place)
     }
+    if recording.timeline { finishRecord(of: item) }
     guard case .run(let action) = item else { return }
     if case .train = mode { return }
     releaseForward(stage: action.stage, microbatch: action.microbatch)
@@ -223,7 +233,8 @@ final class RankBackend: Backend {
     attempt { try compute(program.operations[operation], operation, instance) }
     let end = nanoseconds()
     ledger.computeTime += end - start
-    span(.operation(instance, index: operation), .compute, isWait: false, start, end)
+    span(
+      .operation(Int32(operation)), isForward: instance.pass == .forward, .compute, start, end)
   }
 
   func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {
@@ -245,11 +256,12 @@ final class RankBackend: Backend {
 
   // MARK: Transfers
 
+  /// - Parameter bytes: what this rank puts in, or of a message receives.
   func keep(
-    _ transfer: any PendingTransfer, _ entry: Ledger.Entry, _ stream: Stream
+    _ transfer: any PendingTransfer, _ place: KeptTransfer.Place, _ stream: Stream, bytes: Int
   ) -> TransferHandle {
     let kept = KeptTransfer(
-      transfer: transfer, entry: entry, stream: stream,
+      transfer: transfer, place: place, stream: stream, bytes: bytes,
       start: recording.timeline ? nanoseconds() : 0)
     if let free = freeHandles.popLast() {
       transfers[free] = kept
@@ -265,8 +277,7 @@ final class RankBackend: Backend {
     attempt { try kept.transfer.finish(self) }
     let end = nanoseconds()
     ledger.waitTime[Int(kept.transfer.kind.rawValue)] += end - start
-    span(kept.entry, .compute, isWait: true, start, end)
-    span(kept.entry, kept.stream, isWait: false, kept.start, end)
+    if recording.timeline { record(kept, waitedFrom: start, end) }
     transfers[handle.raw] = nil
     freeHandles.append(handle.raw)
     return true
@@ -278,16 +289,6 @@ final class RankBackend: Backend {
     guard recording.order else { return }
     ledger.order.append(entry)
     ledger.streams.append(stream)
-  }
-
-  func span(
-    _ entry: Ledger.Entry, _ stream: Stream, isWait: Bool, _ start: UInt64, _ end: UInt64
-  ) {
-    guard recording.timeline else { return }
-    ledger.spans.append(
-      Ledger.Span(
-        entry: entry, stream: stream, isWait: isWait, start: start - started,
-        end: end - started))
   }
 
   /// Starts to send memory to a rank, and writes down as many bytes as that memory has.
@@ -324,14 +325,6 @@ public struct Recording: Sendable {
     self.products = products
     self.routes = routes
   }
-}
-
-/// A transfer under way, with what reports call it.
-struct KeptTransfer {
-  var transfer: any PendingTransfer
-  var entry: Ledger.Entry
-  var stream: Stream
-  var start: UInt64
 }
 
 /// A transfer that has been started.

@@ -6,6 +6,7 @@ import Plans
 import Programs
 import Reports
 import Simulation
+import TestSupport
 import Testing
 
 /// Traces of a simulated step.
@@ -79,18 +80,12 @@ import Testing
     let transfers = result.ranks.reduce(0) { $0 + $1.transfers.count }
     #expect(spans.count == items + inside + transfers)
     #expect(inside > 100)
-    let tracks = Dictionary(grouping: spans) { [$0.pid, $0.tid ?? -1] }
     #expect(Set(spans.map(\.pid)) == [0, 1])
-    for (track, spans) in tracks {
-      var open: [Int] = []
-      for (start, end) in try Self.sorted(spans) {
-        while let last = open.last, last <= start { open.removeLast() }
-        if let last = open.last { #expect(end <= last, "\(track)") }
-        // Operations lie inside their action, nothing inside an operation.
-        #expect(open.count < (track[1] == 0 ? 2 : 1), "\(track)")
-        open.append(end)
-      }
-    }
+    #expect(try TraceNesting.overlaps(in: data).isEmpty)
+    // Operations lie inside their action, nothing inside an operation.
+    let depths = try TraceNesting.depths(in: data)
+    for (track, depth) in depths { #expect(depth == (track.hasSuffix(" 0") ? 2 : 1), "\(track)") }
+    #expect(depths.count >= 4)
   }
 
   /// What the trace shows on each stream adds up to the report's figures, and every message has its send, its
@@ -112,17 +107,21 @@ import Testing
           return text == name || text.hasPrefix(name + " ")
         }.compactMap(\.tid))
     }
-    func total(_ names: [String], _ process: Int) -> Int64 {
+    // Events are cut to whole nanoseconds.
+    func adds(_ names: [String], _ process: Int, to expected: Int64) -> Bool {
       let tids = names.reduce(into: Set<Int>()) { $0.formUnion(tracks($1, process)) }
-      return events.filter { $0.ph == "X" && $0.pid == process && tids.contains($0.tid ?? -1) }
-        .reduce(0) { $0 + Int64((($1.dur ?? 0) * 1e6).rounded()) }
+      let found = events.filter {
+        $0.ph == "X" && $0.pid == process && tids.contains($0.tid ?? -1)
+      }
+      let sum = found.reduce(0) { $0 + Int64((($1.dur ?? 0) * 1e3).rounded()) } * 1000
+      return abs(sum - expected) <= Int64(found.count) * 1000
     }
     for rank in result.ranks {
       let process = rank.position
-      #expect(total(["send", "receive"], process) == rank.pipeline.total)
-      #expect(total(["expert"], process) == rank.expert.total)
-      #expect(total(["data", "reduce and gather"], process) == rank.data.total)
-      #expect(total(["tensor"], process) == rank.tensor.total)
+      #expect(adds(["send", "receive"], process, to: rank.pipeline.total))
+      #expect(adds(["expert"], process, to: rank.expert.total))
+      #expect(adds(["data", "reduce and gather"], process, to: rank.data.total))
+      #expect(adds(["tensor"], process, to: rank.tensor.total))
       let busy = events.filter {
         $0.ph == "X" && $0.pid == process && $0.tid == 0 && $0.cat != "action" && $0.cat != "wait"
           && $0.cat != "optimizer" && $0.cat != "message"
@@ -152,15 +151,6 @@ import Testing
     #expect(Set(tails).count == tails.count && Set(tails) == Set(heads))
   }
 
-  private static func sorted(_ spans: [Event]) throws -> [(start: Int, end: Int)] {
-    try spans.map { span in
-      let start = try #require(span.ts)
-      let duration = try #require(span.dur)
-      let first = Int((start * 1e6).rounded())
-      return (first, first + Int((duration * 1e6).rounded()))
-    }.sorted { ($0.start, -$0.end) < ($1.start, -$1.end) }
-  }
-
   /// The counters come from the programs, the peak from the simulation: they must agree.
   @Test(arguments: [("1f1b", 1), ("zb-h1", 1), ("zbv", 2), ("dualpipe", 1)])
   func countersReachThePeakAndReturn(_ schedule: String, _ stagesPerRank: Int) throws {
@@ -171,6 +161,45 @@ import Testing
       #expect(samples.first?.live == samples.last?.live)
       #expect(zip(samples, samples.dropFirst()).allSatisfy { $0.time <= $1.time })
     }
+  }
+
+  /// `bytes` is what a rank puts in: a dispatch the rows that it sends, a combine those that came, and so
+  /// their gradients the other way round.
+  @Test func exchangesCarryWhatTheRankPutsIn() throws {
+    let step = try Self.step("1f1b")
+    let result = Self.result(step)
+    let rows = step.input.balancedRows[1]
+    #expect(rows.sent[0] != rows.received[0])
+    var kinds: Set<String> = []
+    for item in result.ranks[1].items {
+      guard case .run(let action) = item.item else { continue }
+      let program = step.input.stages[action.stage].program(for: action.pass)
+      for span in item.spans {
+        guard case .transfer(let index) = span.kind else { continue }
+        let transfer = program.transfers[Int(index)]
+        switch transfer.kind {
+        case .dispatch(let exchange), .combineBackward(let exchange):
+          #expect(span.bytes == rows.sent[exchange] * transfer.bytesPerRow)
+        case .combine(let exchange), .dispatchBackward(let exchange):
+          #expect(span.bytes == rows.received[exchange] * transfer.bytesPerRow)
+        default: continue
+        }
+        kinds.insert("\(transfer.kind)")
+      }
+    }
+    #expect(kinds.count >= 4)
+  }
+
+  /// A reader that multiplies by 1,000 and cuts has the nanoseconds back, however they fall.
+  @Test func timesAreWholeNanosecondsToTheViewer() throws {
+    let step = try Self.step("zbv", stagesPerRank: 2)
+    let scratch = try Scratch()
+    try StepTrace(Self.result(step), of: step, Inputs()).write(to: scratch.output("step.json"))
+    let data = try Data(contentsOf: URL(fileURLWithPath: scratch.file("step.json")))
+    let events = try JSONDecoder().decode(Trace.self, from: data).traceEvents
+    let times: [Double] = events.filter { $0.ph == "X" }.flatMap { [$0.ts ?? -1, $0.dur ?? -1] }
+    #expect(times.count > 1000)
+    for time in times { #expect((time * 1000).rounded(.down) == (time * 1000).rounded()) }
   }
 
   @Test func oneRankCanBeChosen() throws {

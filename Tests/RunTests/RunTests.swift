@@ -62,6 +62,30 @@ import Testing
     let processes = Set(events.compactMap { $0["pid"] as? Int })
     #expect(processes == Set(0..<(Int(ranks) ?? 0)))
     #expect(events.contains { ($0["name"] as? String)?.contains("matmul") == true })
+    #expect(try TraceNesting.overlaps(in: text).isEmpty)
+    func count(_ key: String, _ value: String) -> Int {
+      events.count { $0[key] as? String == value }
+    }
+    // Actions, a counter of memory for each rank, and an arrow from every send to a receive.
+    #expect(count("cat", "action") >= 16)
+    #expect(
+      Set(events.filter { $0["ph"] as? String == "C" }.compactMap { $0["pid"] as? Int })
+        == processes)
+    let tails = events.filter { $0["ph"] as? String == "s" }
+    let heads = events.filter { $0["ph"] as? String == "f" }
+    #expect(tails.count >= 16)
+    let starts = Dictionary(
+      uniqueKeysWithValues: tails.map { ($0["id"] as? String ?? "", $0["ts"] as? Double ?? -1) })
+    #expect(Set(heads.compactMap { $0["id"] as? String }) == Set(starts.keys))
+    for head in heads {
+      // All ranks of a host have one clock: nothing arrives before it is sent.
+      let (sent, came) = (starts[head["id"] as? String ?? ""], head["ts"] as? Double)
+      #expect(try #require(sent) <= #require(came))
+    }
+    #expect(events.last?["name"] as? String == "trace")
+    let inputs = (value?["otherData"] as? [String: Any])?["inputs"] as? [String: Any]
+    #expect(inputs?["seed"] as? Int == 3)
+    #expect((inputs?["plan"] as? [String: Any])?["settings"] != nil)
   }
 
   /// A checkpoint of the program speaks and is measured.

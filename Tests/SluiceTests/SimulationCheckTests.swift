@@ -96,7 +96,7 @@
 
     @Test func otherFiguresAreFound() throws {
       let changes: [@Sendable (inout Ledger) -> Void] = [
-        { $0.matmulFLOPs += 2 }, { $0.attentionFLOPs -= 2 },
+        { $0.matmulFLOPs += 2 }, { $0.attentionFLOPs -= 2 }, { $0.peak[.activation] += 256 },
         { $0.order.swapAt(0, 1) }, { $0.order.swapAt($0.order.count - 2, $0.order.count - 1) },
         {
           $0.order.remove(at: 3); $0.streams.remove(at: 3)

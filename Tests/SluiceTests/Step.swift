@@ -4,6 +4,8 @@
   import MessagePassing
   import Models
   import Plans
+  import Programs
+  import Simulation
   import TestSupport
   import Training
   import sluice
@@ -48,6 +50,20 @@
     }
   }
 
+  /// Everything takes as long.
+  private struct Alike: Pricing {
+    func seconds(of operation: Programs.Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double
+    { 1e-6 }
+    func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
+      -> ExchangePrice
+    { ExchangePrice(preparation: 0, payload: 1e-6) }
+    func seconds(ofCollective transfer: Transfer, stage: Int) -> Double { 1e-6 }
+    func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice {
+      MessagePrice(latency: 0, moving: 1e-6, usesAdapter: false)
+    }
+    func secondsOfAgreement() -> Double { 1e-6 }
+  }
+
   /// A real step with ranks as threads, held against its simulation.
   enum Step {
     /// Ranks are threads here; products take no others.
@@ -56,6 +72,31 @@
     static func architecture(_ name: String) throws -> Architecture {
       let path = Bundle.module.bundleURL.appending(path: "Fixtures/\(name).json").path
       return try Architecture.named(path)
+    }
+
+    /// What each rank wrote down of a step, and the step's input with a simulation of it in which every rank
+    /// stands for itself.
+    static func recorded(
+      _ model: String, _ split: Split
+    ) throws -> (ledgers: [Ledger], step: (input: StepInput, result: Simulation.StepResult)) {
+      oneThread
+      let architecture = try architecture(model)
+      let plan = split.plan
+      let ledgers = try withRanksAsThreads(plan.worldSize, timeout: Launch.hangLimit) {
+        communicator in
+        let trainer = try RankTrainer(
+          architecture, plan, communicator, Rows(), TrainingSetting())
+        trainer.initialize(seed: 3)
+        trainer.recording = Recording(timeline: true)
+        return try trainer.step(learningRate: 0.01).ledger
+      }
+      let placed = try plan.validated(for: architecture, on: .ranks(plan.worldSize))
+      let tokens = plan.tokensPerMicrobatch
+      let input = try StepInput(placed, rows: (received: tokens, routed: tokens, sent: tokens))
+      var simulation = StepSimulation(input, pricing: Alike())
+      simulation.isExplicit = true
+      simulation.keepsSpans = true
+      return (ledgers, (input, simulation.run()))
     }
 
     /// What rank 0 says; `change` alters what a rank claims to have done.

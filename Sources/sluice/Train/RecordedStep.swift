@@ -44,7 +44,8 @@
       return stride(from: 0, to: all.count, by: max(1, width)).map { Array(all[$0..<$0 + width]) }
     }
 
-    private static func hosts(_ communicator: any Communicator) throws(MPIError) -> [Int] {
+    /// The host of each rank, numbered in the order of ranks; a collective.
+    static func hosts(_ communicator: any Communicator) throws(MPIError) -> [Int] {
       // Host names have at most 64 characters on Linux (gethostname(2)).
       var name = [CChar](repeating: 0, count: 65)
       gethostname(&name, name.count)

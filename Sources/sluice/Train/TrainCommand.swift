@@ -281,39 +281,42 @@
 
     /// Every rank writes down its step, and rank 0 puts the parts into one file.
     private func writeTrace(_ training: TrainingRun, _ communicator: any Communicator) throws {
-      guard trace != nil, let spans = training.lastResult?.ledger.spans else { return }
+      guard trace != nil, let ledger = training.lastResult?.ledger else { return }
       let plan = training.plan
       let placed = try plan.validated(
         for: training.run.model.architecture, on: .ranks(plan.worldSize))
       let input = try StepInput(placed, rows: (received: 0, routed: 0, sent: 0))
-      var own = RunTrace(rank: communicator.rank, stages: input.stages)
-      for span in spans {
-        own.add(
-          span.entry.work, span.stream, isWait: span.isWait, start: span.start, end: span.end)
-      }
-      own.close()
-      let parts = try communicator.allGather(Array(own.text.utf8))
+      let own = RunTrace.part(
+        ledger.timeline, delay: try delay(ledger, communicator), rank: communicator.rank, input)
+      let parts = try communicator.allGather(Array(own.utf8))
       guard communicator.rank == 0,
         let place = try training.run.checkOutputs(trace: trace)
       else { return }
+      let run = training.run
+      let inputs = Inputs(
+        run: .init(name: run.name, given: run.file, overrides: overrides),
+        model: .init(
+          name: run.model.architecture.name,
+          given: run.model.file ?? run.model.architecture.name, overrides: []),
+        plan: try .init(plan, given: run.planFile ?? run.file, overrides: []), seed: run.seed)
       try RunTrace.write(
         String(decoding: parts, as: UTF8.self),
-        title: "\(training.run.name), step \(training.state.step)", to: place)
+        title: "\(run.name), step \(training.state.step)", inputs, to: place)
+    }
+
+    /// How much later a rank's step began than the first one's on its host, in picoseconds; a collective.
+    ///
+    /// Ranks of one host share its clock; the first ones of different hosts count as if they began together.
+    private func delay(_ ledger: Ledger, _ communicator: any Communicator) throws -> Int64 {
+      let hosts = try RecordedStep.hosts(communicator)
+      let began = try communicator.allGather([Int(ledger.began)])
+      let beside = began.indices.filter { hosts[$0] == hosts[communicator.rank] }
+      let first = beside.map { began[$0] }.min() ?? began[communicator.rank]
+      return Int64(began[communicator.rank] - first) * 1000
     }
 
     private func end(_ wish: StopWish) -> Never {
       Foundation.exit((wish == .interrupt ? ExitStatus.interrupted : .success).rawValue)
-    }
-  }
-
-  extension Ledger.Entry {
-    fileprivate var work: RunTrace.Work {
-      switch self {
-      case .operation(let instance, let index): .operation(instance, index: index)
-      case .transfer(let instance, let index): .transfer(instance, index: index)
-      case .message(let boundary, let isSend, let stage, let microbatch):
-        .message(boundary, isSend: isSend, stage: stage, microbatch: microbatch)
-      }
     }
   }
 

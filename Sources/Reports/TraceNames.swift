@@ -1,0 +1,190 @@
+import Engines
+import Plans
+import Programs
+import Schedules
+import Simulation
+
+/// The names of events, made once for every operation of a program: those of both worlds.
+struct TraceNames {
+  private struct Names {
+    var operations: [String]
+    /// What stands in front of a transfer's bytes, and behind them.
+    var transfers: [(head: String, tail: String)]
+    var waits: [String]
+  }
+
+  /// One of a stage's programs.
+  private enum Part: Hashable {
+    case pass(Action.Pass)
+    case reduce, norm, update, settle
+    case lane(LaneStep)
+  }
+
+  private struct Key: Hashable {
+    var stage: Int
+    var part: Part
+  }
+
+  private let plan: Plan
+  private let stages: [StageProgram]
+  private var known: [Key: Names] = [:]
+
+  init(_ input: StepInput) {
+    plan = input.plan
+    stages = input.stages
+  }
+
+  /// The name, category and arguments of a span of an item's program, as JSON.
+  mutating func span(_ span: Timeline.Span, in item: Item) -> String {
+    let names = names(key(item, isForward: span.isForward))
+    switch span.kind {
+    case .operation(let index): return names.operations[Int(index)]
+    case .transfer(let index):
+      let name = names.transfers[Int(index)]
+      return name.head + "\(span.bytes)" + name.tail
+    case .wait(let index): return names.waits[Int(index)]
+    }
+  }
+
+  private func key(_ item: Item, isForward: Bool) -> Key {
+    switch item {
+    case .run(let action): Key(stage: action.stage, part: .pass(action.pass))
+    case .overlapped(let forward, let backward):
+      isForward
+        ? Key(stage: forward.stage, part: .pass(.forward))
+        : Key(stage: backward.stage, part: .pass(.backward))
+    case .lane(let step): Key(stage: step.stage, part: .lane(step))
+    case .reduce(let stage): Key(stage: stage, part: .reduce)
+    case .norm(let stage): Key(stage: stage, part: .norm)
+    case .update(let stage): Key(stage: stage, part: .update)
+    case .settle(let stage): Key(stage: stage, part: .settle)
+    case .start, .wait, .handOver, .agree: preconditionFailure("Nothing is computed here.")
+    }
+  }
+
+  private mutating func names(_ key: Key) -> Names {
+    // Stages of one shape run the same programs, but their layers have other numbers.
+    if let made = known[key] { return made }
+    let stage = stages[key.stage]
+    let (program, transfers, category): (Program, [Transfer], String) =
+      switch key.part {
+      case .pass(let pass):
+        (stage.program(for: pass), stage.program(for: pass).transfers, pass.traceName)
+      case .reduce: (stage.reduce, stage.reduce.transfers, "optimizer")
+      // These wait for what the program before them started.
+      case .norm: (stage.norm, stage.reduce.transfers, "optimizer")
+      case .update: (stage.update, stage.update.transfers, "optimizer")
+      case .settle: (stage.settle, stage.update.transfers, "optimizer")
+      case .lane(let step): (stage.program(for: step), [], "optimizer")
+      }
+    let made = Names(
+      operations: program.operations.map { Self.field($0.traceName, category) },
+      transfers: transfers.map { transfer in
+        let ranks = ranks(of: transfer.kind, key.stage)
+        return (
+          Self.field(transfer.traceName, category) + ",\"args\":{\"bytes\":",
+          ",\"ranks\":\(ranks)}"
+        )
+      },
+      waits: transfers.map { Self.field("wait for " + $0.traceName, "wait") })
+    known[key] = made
+    return made
+  }
+
+  /// How many ranks take part in a transfer.
+  private func ranks(of kind: TransferKind, _ stage: Int) -> Int {
+    switch kind {
+    case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward: plan.expertParallel
+    case .allGather(let group), .reduceScatter(let group), .allReduce(let group):
+      switch group {
+      case .tensor: plan.tensorParallel
+      case .context: plan.contextParallel
+      case .world: plan.worldSize
+      default: stages[stage].segments.first { $0.group == group }?.copies ?? 1
+      }
+    }
+  }
+
+  /// A message or a collective outside of actions.
+  func transfer(_ span: TransferSpan) -> String {
+    switch span.kind {
+    case .message(let message):
+      return Self.field(message.traceName, "message")
+        + ",\"args\":{\"bytes\":\(span.bytes),\"peer\":\(message.peer)}"
+    case .collective(let stage, _, let kind):
+      return Self.field("\(kind.traceName) \(kind.traceGroup) of stage \(stage)", "optimizer")
+        + ",\"args\":{\"bytes\":\(span.bytes),\"ranks\":\(ranks(of: kind, stage))}"
+    }
+  }
+
+  /// An item; `transfers` are those of its rank's program.
+  func item(_ item: Item, _ transfers: [PipelineTransfer]) -> String {
+    switch item {
+    case .run(let action): Self.field("\(action)", "action")
+    case .overlapped(let forward, let backward):
+      Self.field("\(forward) + \(backward)", "action")
+    case .start(let index): Self.field("start to \(transfers[index].traceName)", "message")
+    case .wait(let index): Self.field("wait to \(transfers[index].traceName)", "wait")
+    case .handOver(let boundary, let stage, let microbatch):
+      Self.field(
+        "keep \(boundary) of stage \(stage), microbatch \(microbatch), for this rank's next stage",
+        "message")
+    case .lane(let step):
+      switch step.change {
+      case .open(let lane, _):
+        Self.field("clear gradient sum \(lane) of stage \(step.stage)", "optimizer")
+      case .fold: Self.field("add gradient sums of stage \(step.stage)", "optimizer")
+      }
+    case .reduce(let stage): Self.field("start to reduce gradients of stage \(stage)", "optimizer")
+    case .norm(let stage): Self.field("gradient norm of stage \(stage)", "optimizer")
+    case .agree: Self.field("all-reduce gradient norm", "optimizer")
+    case .update(let stage): Self.field("update parameters of stage \(stage)", "optimizer")
+    case .settle(let stage): Self.field("gather parameters of stage \(stage)", "optimizer")
+    }
+  }
+
+  private static func field(_ name: String, _ category: String) -> String {
+    "\"name\":\(traceString(name)),\"cat\":\"\(category)\""
+  }
+}
+
+extension PipelineTransfer {
+  /// `send activation of stage 2, microbatch 3`.
+  fileprivate var traceName: String {
+    "\(isSend ? "send" : "receive") \(boundary) of stage \(stage), microbatch \(microbatch)"
+  }
+}
+
+extension TransferKind {
+  /// What a collective is about.
+  fileprivate var traceGroup: String {
+    switch self {
+    case .allGather(let group), .reduceScatter(let group), .allReduce(let group):
+      switch group {
+      case .tensor: "tensor-parallel activations"
+      case .context: "context-parallel activations"
+      case .expertTensor: "tokens of sliced experts"
+      case .gradient: isGather ? "parameters" : "gradients"
+      case .expertGradient: isGather ? "expert parameters" : "expert gradients"
+      case .sharedEmbedding: "shared embedding"
+      case .sharedHead: "shared head"
+      case .world: "world"
+      }
+    default: "tokens"
+    }
+  }
+
+  private var isGather: Bool { if case .allGather = self { true } else { false } }
+}
+
+extension Action.Pass {
+  /// The category of its events.
+  var traceName: String {
+    switch self {
+    case .forward: "forward"
+    case .backward: "backward"
+    case .backwardInput: "backward for input"
+    case .backwardWeight: "backward for weight"
+    }
+  }
+}
