@@ -66,9 +66,16 @@ public struct AttentionShape: Hashable, Sendable {
 /// The time of attention: one fused kernel, or the separate products and passes of before 2022.
 public struct AttentionCost: Sendable {
   private let device: DeviceModel
+  private let rate: Double
+  private let operandBytes: Double
 
-  public init(_ device: DeviceModel) {
+  /// - Parameters:
+  ///   - rate: the speed of products in units of the 16-bit ones whose constants the device has.
+  ///   - operandBytes: bytes of one number of queries, keys, values and results.
+  public init(_ device: DeviceModel, rate: Double = 1, operandBytes: Double = 2) {
     self.device = device
+    self.rate = rate
+    self.operandBytes = operandBytes
   }
 
   /// The fused forward kernel.
@@ -108,7 +115,7 @@ public struct AttentionCost: Sendable {
     // Diagonal blocks are computed whole: (blocks + 1) / blocks of the triangle.
     let full = shape.causal ? shape.flops * (blocks + 1) / blocks : shape.flops
     let flops = work * full
-    let rate = constants.flopsPerClock * device.clock(clock) * share
+    let rate = self.rate * constants.flopsPerClock * device.clock(clock) * share
     let meanBlock = flops / (Double(shape.heads) * blocks)
     let longest = (shape.causal ? meanBlock * 2 * blocks / (blocks + 1) : meanBlock) / rate
     let spread = flops / (rate * count)
@@ -131,7 +138,7 @@ public struct AttentionCost: Sendable {
     let keys =
       heads / Double(shape.queriesPerKey) * Double(shape.keys)
       * Double(shape.queryDimension + shape.valueDimension)
-    return 2 * (queries + outputs + keys) * (work > 1 ? 2 : 1)
+    return operandBytes * (queries + outputs + keys) * (work > 1 ? 2 : 1)
   }
 }
 
@@ -158,10 +165,16 @@ extension AttentionCost {
   ) -> Cost {
     let square = Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
     let streaming = StreamingCost(device)
-    return batched(
-      shape, columns: shape.keys, depth: shape.queryDimension, multiprocessors, clock)
-      + batched(shape, columns: shape.valueDimension, depth: shape.keys, multiprocessors, clock)
+    return unfusedForwardProducts(shape, multiprocessors: multiprocessors, clock: clock)
       + streaming.cost(.softmax, bytes: 4 * square) + streaming.cost(.dropout, bytes: 5 * square)
+  }
+
+  /// Its two batched products alone.
+  public func unfusedForwardProducts(
+    _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
+  ) -> Cost {
+    batched(shape, columns: shape.keys, depth: shape.queryDimension, multiprocessors, clock)
+      + batched(shape, columns: shape.valueDimension, depth: shape.keys, multiprocessors, clock)
   }
 
   /// The unfused core backward: four batched products, dropout and softmax over the square.
@@ -170,22 +183,29 @@ extension AttentionCost {
   ) -> Cost {
     let square = Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
     let streaming = StreamingCost(device)
-    return batched(
-      shape, columns: shape.keys, depth: shape.valueDimension, multiprocessors, clock)
+    return unfusedBackwardProducts(shape, multiprocessors: multiprocessors, clock: clock)
+      + streaming.cost(.dropout, bytes: 5 * square) + streaming.cost(.softmax, bytes: 6 * square)
+  }
+
+  /// Its four batched products alone.
+  public func unfusedBackwardProducts(
+    _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
+  ) -> Cost {
+    batched(shape, columns: shape.keys, depth: shape.valueDimension, multiprocessors, clock)
       + batched(shape, columns: shape.valueDimension, depth: shape.queries, multiprocessors, clock)
       + batched(shape, columns: shape.queryDimension, depth: shape.keys, multiprocessors, clock)
       + batched(shape, columns: shape.queryDimension, depth: shape.queries, multiprocessors, clock)
-      + streaming.cost(.dropout, bytes: 5 * square) + streaming.cost(.softmax, bytes: 6 * square)
   }
 
   private func batched(
     _ shape: AttentionShape, columns: Int, depth: Int, _ multiprocessors: Int?, _ clock: ClockState
   ) -> Cost {
-    guard let matmul = MatmulCost(device, library: .bf16) else {
-      preconditionFailure("Unfused attention needs 16-bit matrix products.")
-    }
+    guard
+      let matmul = MatmulCost(device, as: .bf16, rate: rate, operandBytes: operandBytes)
+    else { preconditionFailure("Unfused attention needs 16-bit matrix products.") }
     let product = MatmulShape(
-      rows: Array(repeating: shape.queries, count: shape.heads), columns: columns, depth: depth)
+      rows: Array(repeating: shape.queries, count: shape.heads), columns: columns, depth: depth,
+      resultBytes: operandBytes)
     return matmul.cost(product, multiprocessors: multiprocessors, clock: clock)
   }
 }

@@ -62,6 +62,8 @@ public struct MatmulCost: Sendable {
   private let device: DeviceModel
   private let constants: MatmulConstants
   private let library: MatmulLibrary
+  /// Bytes of one element of an operand.
+  private let operandBytes: Double
 
   /// The products of one library on one device; nil where the device has no such library.
   public init?(_ device: DeviceModel, library: MatmulLibrary) {
@@ -69,6 +71,22 @@ public struct MatmulCost: Sendable {
     self.device = device
     self.constants = constants
     self.library = library
+    operandBytes = library.precision.bytes
+  }
+
+  /// The products of a format whose kernels are not described: as efficient at every shape as a library's,
+  /// at `rate` times its speed, with operands of another size.
+  public init?(
+    _ device: DeviceModel, as library: MatmulLibrary, rate: Double, operandBytes: Double
+  ) {
+    guard var constants = device.matmuls[library] else { return nil }
+    constants.flopsPerClock *= rate
+    constants.stepOverhead /= rate
+    constants.stepFloor /= rate
+    self.device = device
+    self.constants = constants
+    self.library = library
+    self.operandBytes = operandBytes
   }
 
   /// Seconds of one kernel on some of the multiprocessors.
@@ -121,7 +139,7 @@ extension MatmulCost {
     let groups = Double(shape.rows.count { $0 > 0 })
     let columns = Double(shape.columns)
     let depth = Double(shape.depth)
-    let operands = (rows * depth + groups * columns * depth) * library.precision.bytes
+    let operands = (rows * depth + groups * columns * depth) * operandBytes
     return operands + rows * columns * resultBytes(shape)
   }
 

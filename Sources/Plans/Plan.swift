@@ -128,8 +128,8 @@ public struct Plan: Hashable, Sendable {
   public var fusedAttention = true
   /// Whether the head's products and its loss are one operation of the forward, in tiles.
   ///
-  /// Else logits are formed whole, and the backward has products of its own. Nil means fused in
-  /// float32, separate otherwise.
+  /// Else logits are formed whole, and the backward has products of its own. Nil means fused
+  /// on CPU ranks, separate on a device.
   public var fusedHead: Bool?
   /// Whether the loss of logits that are held whole is one kernel forward and one backward, or goes over
   /// them operator by operator in 32 bits, as Megatron's loss over a split vocabulary does.

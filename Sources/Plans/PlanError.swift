@@ -21,6 +21,9 @@ public enum PlanError: Error, Hashable, Sendable {
   case sequenceParallelAlone
   case expertTensorAlone
   case multiprocessors(key: String, value: Int, rule: String)
+  /// A format that no kernel reads or writes there.
+  case precision(key: String, format: NumberFormat, rule: String)
+  case scaleBlock(Int)
   /// What the plan says of overlap and does not do.
   case overlap(kind: Plan.Overlap.Kind, value: Bool, rule: String)
   /// What a plan may say and the simulator or the cluster's device cannot do.
@@ -67,6 +70,10 @@ extension PlanError: CustomStringConvertible {
       "expert-tensor-parallel above 1 needs sequence-parallel: without it the ranks of a "
         + "tensor-parallel group have the same tokens, and nothing is to be gathered"
     case .multiprocessors(let key, let value, let rule): "\(key) \(value) \(rule)"
+    case .precision(let key, let format, let rule):
+      "precision.\(key) \(format.rawValue) \(rule)"
+    case .scaleBlock(let count):
+      "precision.scale-block \(count) has nothing to act on: no format of the recipe has scales"
     case .overlap(let kind, let value, let rule): "overlap.\(kind.rawValue) \(value): \(rule)"
     case .cannotSimulate(let key, let value, let rule): "\(key) \(value) \(rule)"
     }

@@ -145,7 +145,7 @@ struct PlanKeys: KeySet {
     "Whether attention is one kernel, or products with softmax and dropout passes in between.",
     otherNames: ["flash-attention", "use-flash-attn"])
   let fusedHead = Key(
-    "fused-head", .boolean, otherwise: "true in float32, else false",
+    "fused-head", .boolean, otherwise: "true on CPU ranks, else false",
     "Whether the head's products and its loss are one operation in tiles.")
   let fusedLoss = Key(
     "fused-loss", .boolean, default: true,

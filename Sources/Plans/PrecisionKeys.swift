@@ -49,7 +49,7 @@ struct PrecisionKeys: KeySet {
 
 /// The formats of master weights, or that there are none.
 enum MasterFormat: String, CaseIterable {
-  case none, float32, bf16
+  case none, float32, float16, bf16
 
   var format: NumberFormat? { NumberFormat(rawValue: rawValue) }
 }
@@ -61,13 +61,14 @@ extension Expected where Value == PrecisionRecipe {
 
 /// The names of the recipes that plan files can ask for.
 private enum RecipeName: String, CaseIterable {
-  case float32
-  case bf16
+  case float32, tf32, float16, bf16
   case deepSeekFP8 = "fp8-deepseek"
 
   var recipe: PrecisionRecipe {
     switch self {
     case .float32: .float32
+    case .tf32: .tensorFloat32
+    case .float16: .float16
     case .bf16: .bfloat16
     case .deepSeekFP8: .deepSeekFP8
     }

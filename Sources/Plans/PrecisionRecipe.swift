@@ -1,17 +1,23 @@
 /// How a number is stored or multiplied.
 public enum NumberFormat: String, Hashable, Sendable, CaseIterable {
   case float32
+  /// The operands of a product, rounded to 10 bits of mantissa on their way; stored as `float32`.
+  case tensorFloat32 = "tf32"
+  case float16
   case bfloat16 = "bf16"
   /// 8 bits with 4 of exponent, one scale for each block of numbers.
   case e4m3
   /// 12 bits with 5 of exponent, one scale for each block of numbers.
   case e5m6
 
+  /// Whether numbers of the format are kept and sent as they are, without scales.
+  public var isPlain: Bool { !isScaled && self != .tensorFloat32 }
+
   /// Bits of a number, its share of a scale not counted.
   public var bits: Int {
     switch self {
-    case .float32: 32
-    case .bfloat16: 16
+    case .float32, .tensorFloat32: 32
+    case .float16, .bfloat16: 16
     case .e4m3: 8
     case .e5m6: 12
     }
@@ -74,16 +80,31 @@ public struct PrecisionRecipe: Hashable, Sendable {
   /// Everything in 32 bits; the recipe of the CPU runtime.
   public static let float32 = PrecisionRecipe(name: "float32", everything: .float32)
 
+  /// Everything in 32 bits, of which products read the leading ones, as PyTorch does where TF32 is
+  /// allowed.
+  public static let tensorFloat32: PrecisionRecipe = {
+    var recipe = PrecisionRecipe(name: "tf32", everything: .float32)
+    recipe.linearOperands = .tensorFloat32
+    recipe.attentionOperands = .tensorFloat32
+    recipe.headOperands = .tensorFloat32
+    return recipe
+  }()
+
   /// BF16 with 32-bit gradients, master weights and moments, as Megatron's mixed precision keeps
   /// them (arXiv 2205.05198): 18 bytes a parameter.
-  public static let bfloat16: PrecisionRecipe = {
-    var recipe = PrecisionRecipe(name: "bf16", everything: .bfloat16)
+  public static let bfloat16 = mixed("bf16", .bfloat16)
+
+  /// The same with FP16 (arXiv 1710.03740); the scaling of the loss costs nothing that is counted.
+  public static let float16 = mixed("float16", .float16)
+
+  private static func mixed(_ name: String, _ format: NumberFormat) -> PrecisionRecipe {
+    var recipe = PrecisionRecipe(name: name, everything: format)
     recipe.gradients = .float32
     recipe.gradientReduction = .float32
     recipe.masterWeights = .float32
     recipe.moments = .float32
     return recipe
-  }()
+  }
 
   /// DeepSeek-V3's FP8 recipe (arXiv 2412.19437 section 3.3).
   ///
@@ -108,8 +129,13 @@ public struct PrecisionRecipe: Hashable, Sendable {
     return recipe
   }()
 
+  /// The block for which FP8 kernels are described: DeepSeek-V3 report, section 3.3.2.
+  public static let measuredScaleBlock = 128
+
   /// The recipes that plan files can name.
-  public static let all: [PrecisionRecipe] = [.float32, .bfloat16, .deepSeekFP8]
+  public static let all: [PrecisionRecipe] = [
+    .float32, .tensorFloat32, .float16, .bfloat16, .deepSeekFP8,
+  ]
 
   /// One format for everything and no separate master weights.
   public init(name: String, everything format: NumberFormat) {
@@ -131,6 +157,6 @@ public struct PrecisionRecipe: Hashable, Sendable {
     pipelineSends = format
     gradientReduction = format
     parameterGather = format
-    scaleBlock = 128
+    scaleBlock = Self.measuredScaleBlock
   }
 }

@@ -3,7 +3,8 @@ extension Emission {
   func emitBackward(of index: Int) {
     let node = graph.nodes[index]
     switch node.kind {
-    case .input, .tokens: break
+    case .input: backwardInput(node)
+    case .tokens: break
     case .embedding: backwardEmbedding(node)
     case .headLoss: contribute(auxiliaries(index)[0], to: node.inputs[0])
     case .crossEntropy(let module):
@@ -133,7 +134,7 @@ extension Emission {
     let outShape = value(node.outputs[0])
     let out = gradient(node.outputs[0])
     waitFor([out])
-    let quantized = format == .float8
+    let quantized = format.isFloat8
     var matmul = Matmul(
       m: input.rows, n: outShape.columns, k: input.columns, pass: .backwardInput, format: format,
       hasBias: hasBias, transposed: transposed)
@@ -142,7 +143,7 @@ extension Emission {
     let weight =
       quantized
       ? transposedWeight(node.parameters[0], .backwardInput)
-      : parameterBuffer(node.parameters[0])
+      : operandWeight(node.parameters[0], format, .backwardInput)
     let bias = node.parameters.dropFirst().map(gradientBuffer)
     emit(.matmul(matmul), outputs: [fresh] + bias, inputs: [operand, weight], .backwardInput)
     contribute(fresh, to: node.inputs[0])
@@ -165,66 +166,27 @@ extension Emission {
     var matmul = Matmul(
       m: input.rows, n: outShape.columns, k: input.columns, pass: .backwardInput,
       format: recipe.product)
-    let isQuantizedAlready = lowering.buffers[Int(out.index)].format == .float8
-    let operand =
-      recipe.quantizes && !isQuantizedAlready ? quantizedGradient(out, outShape) : out
+    let operand: BufferID
+    if recipe.quantizes {
+      let isQuantizedAlready = lowering.buffers[Int(out.index)].format.isFloat8
+      operand = isQuantizedAlready ? out : quantizedGradient(out, outShape)
+    } else {
+      operand = inActivationFormat(out, outShape, .backwardInput)
+    }
     let fresh = gradientBuffer(node.inputs[0])
+    let weight = operandWeight(node.parameters[0], recipe.product, .backwardInput)
     emit(
       .groupedMatmul(matmul, experts: experts), outputs: [fresh],
-      inputs: [operand, parameterBuffer(node.parameters[0]), routing], .backwardInput)
+      inputs: [operand, weight, routing], .backwardInput)
     contribute(fresh, to: node.inputs[0])
     matmul.pass = .backwardWeight
-    let left = recipe.quantizes ? columnGradient(out, outShape) : out
-    let right = recipe.quantizes ? columnOperand(node.inputs[0]) : need(node.inputs[0])
+    let left = recipe.quantizes ? columnGradient(out, outShape) : operand
+    let right =
+      recipe.quantizes
+      ? columnOperand(node.inputs[0])
+      : inActivationFormat(need(node.inputs[0]), input, .backwardInput)
     emitWeight(
       .groupedMatmul(matmul, experts: experts), outputs: [gradientBuffer(node.parameters[0])],
       inputs: [left, right, routing])
-  }
-
-  /// A gradient quantised along its columns for a weight product.
-  ///
-  /// What is about to be overwritten is quantised at once; what arrived in FP8 stays as it is until the
-  /// weight half.
-  private func columnGradient(_ buffer: BufferID, _ shape: Value) -> BufferID {
-    if let made = quantizedColumns[buffer] { return made }
-    let out = lowering.temporary(
-      "\(shape.name) gradient, transposed", shape.rows, shape.columns, .float8)
-    let from = lowering.buffers[Int(buffer.index)].format
-    let kernel = Kernel.convert(
-      .quantizeTranspose, rows: shape.rows, columns: shape.columns, from: from, to: .float8)
-    if from == .float8 {
-      emitWeight(kernel, outputs: [out], inputs: [buffer])
-    } else {
-      emit(kernel, outputs: [out], inputs: [buffer], .backwardInput)
-    }
-    quantizedColumns[buffer] = out
-    return out
-  }
-
-  /// A product's input quantised along its columns: from what is at hand in this pass, else from the
-  /// FP8 rows that the forward's product read and the stage kept.
-  private func columnOperand(_ id: ValueID) -> BufferID {
-    let shape = value(id)
-    let isKept =
-      live[id.index] == nil && !graph.nodes[shape.producer].isRecomputed
-      && !graph.nodes[shape.producer].isRerun && shape.keptFormat == shape.format
-    let source: BufferID
-    if isKept {
-      source = shape.format == .float8 ? need(id) : lowering.quantizedBuffer(id)
-    } else {
-      source = need(id)
-    }
-    if let made = quantizedColumns[source] { return made }
-    let out = lowering.like(id, ", transposed", format: .float8)
-    let from = lowering.buffers[Int(source.index)].format
-    let kernel = Kernel.convert(
-      .quantizeTranspose, rows: shape.rows, columns: shape.columns, from: from, to: .float8)
-    if from == .float8 {
-      emitWeight(kernel, outputs: [out], inputs: [source])
-    } else {
-      emit(kernel, outputs: [out], inputs: [source], .backwardInput)
-    }
-    quantizedColumns[source] = out
-    return out
   }
 }

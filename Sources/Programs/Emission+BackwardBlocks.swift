@@ -41,8 +41,7 @@ extension Emission {
     waitFor([out] + inputs)
     let fresh = node.inputs.map { gradientBuffer($0) }
     if fused {
-      let attended = need(node.outputs[0])
-      let sums = auxiliaries(index)
+      let (attended, sums) = attendedAgain(node, index, shape, inputs)
       let elements = lowering.setting.tokens * shape.heads
       if isDeviceProgram {
         // A pass over the result and its gradient in front, a cast of the query gradient behind.
@@ -56,10 +55,12 @@ extension Emission {
         emit(
           .attention(shape, fused: true, .backwardInput), outputs: fresh,
           inputs: [out] + inputs + [attended] + sums + [sum], .backwardInput)
-        emit(
-          .convert(
-            .cast, rows: .fixed(elements), columns: shape.queryKeySize, from: .float32,
-            to: recipe.activation), outputs: [fresh[0]], inputs: [fresh[0]], .backwardInput)
+        if recipe.activation != .float32 {
+          emit(
+            .convert(
+              .cast, rows: .fixed(elements), columns: shape.queryKeySize, from: .float32,
+              to: recipe.activation), outputs: [fresh[0]], inputs: [fresh[0]], .backwardInput)
+        }
       } else {
         emit(
           .attention(shape, fused: true, .backwardInput), outputs: fresh,
@@ -71,6 +72,28 @@ extension Emission {
     for (part, input) in zip(fresh, node.inputs) { contribute(part, to: input) }
   }
 
+  /// What the fused core gave, and the logarithms of its sums: as the forward left them, or of the core run
+  /// again.
+  ///
+  /// With selective recomputation the projection behind keeps its input as ever, and only what the core
+  /// itself would have kept is formed again, result included (Megatron-LM, `CoreAttention` under
+  /// `checkpoint`).
+  private func attendedAgain(
+    _ node: Node, _ index: Int, _ shape: AttentionShape, _ inputs: [BufferID]
+  ) -> (attended: BufferID, sums: [BufferID]) {
+    guard lowering.setting.recomputation.modules.contains(.attentionCore) else {
+      return (need(node.outputs[0]), auxiliaries(index))
+    }
+    let attended = lowering.like(node.outputs[0], ", again")
+    let sums = lowering.makeAuxiliaries(of: index)
+    isRecomputing = true
+    emit(
+      .attention(shape, fused: true, .forward), outputs: [attended] + sums, inputs: inputs,
+      .forward)
+    isRecomputing = false
+    return (attended, sums)
+  }
+
   /// The unfused core keeps its probabilities, or forms them again (selective recomputation).
   private func backwardUnfused(
     _ node: Node, _ index: Int, _ shape: AttentionShape, _ dropout: Bool, _ out: BufferID,
@@ -80,6 +103,7 @@ extension Emission {
       lowering.setting.recomputation.modules.contains(.attentionCore) ? [] : auxiliaries(index)
     let elements =
       Double(shape.sequences) * Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
+    let size = Double(recipe.activation.bytes(columns: 1))
     if saved.isEmpty {
       saved = lowering.makeAuxiliaries(of: index)
       isRecomputing = true
@@ -93,11 +117,11 @@ extension Emission {
       inputs: [out] + inputs + saved, .backwardInput)
     if dropout {
       emit(
-        .scores(shape, .dropout, elements: elements, bytesPerElement: 5), outputs: [],
+        .scores(shape, .dropout, elements: elements, bytesPerElement: 2 * size + 1), outputs: [],
         inputs: saved, .backwardInput)
     }
     emit(
-      .scores(shape, .softmax, elements: elements, bytesPerElement: 6), outputs: [],
+      .scores(shape, .softmax, elements: elements, bytesPerElement: 3 * size), outputs: [],
       inputs: saved, .backwardInput)
   }
 
@@ -156,7 +180,9 @@ extension Emission {
     let out = gradient(node.outputs[0])
     let routing = need(node.inputs[1])
     let shape = value(node.outputs[0])
-    let source = recipe.dispatch == .float8 ? quantizedGradient(out, shape) : out
+    let source =
+      recipe.dispatch.isFloat8
+      ? quantizedGradient(out, shape) : inFormat(recipe.dispatch, out, shape, .backwardInput)
     let fresh = lowering.like(
       node.inputs[0], " gradient", format: recipe.dispatch)
     let staging = stagingBuffers([(.sent(exchange: exchange), shape.columns)])
@@ -169,7 +195,8 @@ extension Emission {
   }
 
   private func backwardDispatch(_ node: Node, _ exchange: Int, _ bytesPerRow: Int) {
-    let out = gradient(node.outputs[0])
+    let out = inFormat(
+      recipe.combine, gradient(node.outputs[0]), value(node.outputs[0]), .backwardInput)
     let weights = gradient(node.outputs[1])
     let routing = need(node.inputs[1])
     let fresh = gradientBuffer(node.inputs[0])

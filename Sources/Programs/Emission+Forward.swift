@@ -3,7 +3,7 @@ extension Emission {
   func emitForward(of index: Int) {
     let node = graph.nodes[index]
     switch node.kind {
-    case .input: break
+    case .input: forwardInput(node)
     case .tokens, .embedding: forwardEmbedding(node)
     case .norm, .dropout, .gelu, .gatedUnit, .add, .join: forwardElementwise(node, index)
     case .linear: forwardLinear(node)
@@ -20,7 +20,9 @@ extension Emission {
           sequences: setting.sequences, tokens: setting.tokens,
           hidden: value(node.inputs[0]).columns, vocabulary: vocabulary),
         outputs: [outputBuffer(node.outputs[0])],
-        inputs: [need(node.inputs[0]), parameterBuffer(node.parameters[0])], .forward)
+        inputs: [
+          need(node.inputs[0]), operandWeight(node.parameters[0], recipe.headProduct, .forward),
+        ], .forward)
     case .crossEntropy(let module):
       let shape = value(node.inputs[0])
       let inputs = node.inputs.map(need)
@@ -75,7 +77,10 @@ extension Emission {
         .gelu(rows: shape.rows, columns: shape.columns, .forward), outputs: [out],
         inputs: inputs, .forward)
     case .gatedUnit(let weighted):
-      let written = isForward && recipe.quantizes ? quantizedGatedUnit(node.outputs[0]) : out
+      let keepsRows =
+        recipe.linearInput == recipe.float8 || node.isRecomputed || node.isRerun
+      let written =
+        isForward && recipe.quantizes && keepsRows ? quantizedGatedUnit(node.outputs[0]) : out
       emit(
         .gatedUnit(rows: shape.rows, columns: shape.columns, weighted: weighted, .forward),
         outputs: [written], inputs: inputs, .forward)
@@ -93,46 +98,8 @@ extension Emission {
 
   // MARK: Products
 
-  /// The operand of a quantised product: rows in FP8, made once per pass.
-  func quantizedOperand(_ id: ValueID, _ half: Programs.Pass) -> BufferID {
-    let buffer = need(id)
-    let made = quantizedRows[buffer]
-    if let made { return made }
-    let out =
-      isForward ? lowering.quantizedBuffer(id) : lowering.like(id, ", quantised", format: .float8)
-    quantize(buffer, into: out, value(id), half)
-    return out
-  }
-
-  /// Quantises a gradient in rows.
-  func quantizedGradient(_ buffer: BufferID, _ shape: Value) -> BufferID {
-    if let made = quantizedRows[buffer] { return made }
-    let out = lowering.temporary(
-      "\(shape.name) gradient, quantised", shape.rows, shape.columns, .float8)
-    quantize(buffer, into: out, shape, .backwardInput)
-    return out
-  }
-
-  private func quantize(
-    _ buffer: BufferID, into out: BufferID, _ shape: Value, _ half: Programs.Pass
-  ) {
-    emit(
-      .convert(
-        .quantize, rows: shape.rows, columns: shape.columns, from: recipe.activation, to: .float8),
-      outputs: [out], inputs: [buffer], half)
-    transposeScales(of: out, shape, half)
-    quantizedRows[buffer] = out
-  }
-
-  /// The scales of a product's left operand are wanted column by column.
-  private func transposeScales(of buffer: BufferID, _ shape: Value, _ half: Programs.Pass) {
-    emit(
-      .convert(
-        .transpose, rows: shape.rows, columns: (shape.columns + 127) / 128, from: .float32,
-        to: .float32), outputs: [buffer], inputs: [buffer], half)
-  }
-
-  /// A gated unit's kernel writes FP8 at once where only a quantised product reads it.
+  /// A gated unit's kernel writes FP8 at once where quantised products alone read it, in this pass and in
+  /// the backward.
   private func quantizedGatedUnit(_ id: ValueID) -> BufferID {
     let quantized = lowering.quantizedBuffer(id)
     live[id.index] = quantized
@@ -140,42 +107,37 @@ extension Emission {
     return quantized
   }
 
-  /// The weight of a quantised product in the layout that it reads, made anew each time.
-  func transposedWeight(_ id: ParameterID, _ half: Programs.Pass) -> BufferID {
-    let parameter = lowering.parameters[id.index]
-    let out = lowering.temporary(
-      "weight, transposed", .fixed(parameter.rows), parameter.columns, .float8, .workspace)
-    emit(
-      .convert(
-        .transpose, rows: .fixed(parameter.rows), columns: parameter.columns, from: .float8,
-        to: .float8), outputs: [out], inputs: [parameterBuffer(id)], half)
-    return out
-  }
-
   private func forwardLinear(_ node: Node) {
     guard case .linear(let format, let hasBias, let transposed) = node.kind else { return }
     let input = value(node.inputs[0])
     let operand =
-      format == .float8 ? quantizedOperand(node.inputs[0], .forward) : need(node.inputs[0])
+      format.isFloat8 ? quantizedOperand(node.inputs[0], .forward) : need(node.inputs[0])
     let out = outputBuffer(node.outputs[0])
+    let weight = operandWeight(node.parameters[0], format, .forward)
     emit(
       .matmul(
         Matmul(
           m: input.rows, n: value(node.outputs[0]).columns, k: input.columns, pass: .forward,
           format: format, hasBias: hasBias, transposed: transposed)), outputs: [out],
-      inputs: [operand] + node.parameters.map(parameterBuffer), .forward)
+      inputs: [operand, weight] + node.parameters.dropFirst().map(parameterBuffer), .forward)
   }
 
   private func forwardGroupedLinear(_ node: Node) {
     guard case .groupedLinear(_, let experts) = node.kind else { return }
     let input = value(node.inputs[0])
-    let operand =
-      recipe.quantizes && input.format != .float8
-      ? quantizedOperand(node.inputs[0], .forward) : need(node.inputs[0])
+    let operand: BufferID
+    if recipe.quantizes {
+      operand =
+        input.format.isFloat8
+        ? need(node.inputs[0]) : quantizedOperand(node.inputs[0], .forward)
+    } else {
+      operand = inActivationFormat(need(node.inputs[0]), input, .forward)
+    }
     let out = outputBuffer(node.outputs[0])
     let weight =
       recipe.quantizes
-      ? transposedWeight(node.parameters[0], .forward) : parameterBuffer(node.parameters[0])
+      ? transposedWeight(node.parameters[0], .forward)
+      : operandWeight(node.parameters[0], recipe.product, .forward)
     emit(
       .groupedMatmul(
         Matmul(
@@ -236,12 +198,13 @@ extension Emission {
   ) {
     let elements =
       Double(shape.sequences) * Double(shape.heads) * Double(shape.queries) * Double(shape.keys)
+    let size = Double(recipe.activation.bytes(columns: 1))
     emit(
-      .scores(shape, .softmax, elements: elements, bytesPerElement: 4),
+      .scores(shape, .softmax, elements: elements, bytesPerElement: 2 * size),
       outputs: [auxiliaries[0]], inputs: inputs, .forward)
     if dropout, auxiliaries.count == 3 {
       emit(
-        .scores(shape, .dropout, elements: elements, bytesPerElement: 5),
+        .scores(shape, .dropout, elements: elements, bytesPerElement: 2 * size + 1),
         outputs: [auxiliaries[1], auxiliaries[2]], inputs: [auxiliaries[0]], .forward)
     }
   }
@@ -259,7 +222,7 @@ extension Emission {
       forwardDispatch(node, exchange, bytesPerRow)
     case .permute(let exchange):
       var source = need(node.inputs[0])
-      if recipe.dispatch == .float8, value(node.inputs[0]).format != .float8 {
+      if value(node.outputs[0]).format.isFloat8, !value(node.inputs[0]).format.isFloat8 {
         source = quantizedOperand(node.inputs[0], .forward)
       }
       let routing = need(node.inputs[1])
@@ -277,8 +240,10 @@ extension Emission {
         .unpermute(exchange: exchange, columns: value(node.outputs[0]).columns, .forward),
         outputs: node.outputs.map(outputBuffer), inputs: inputs, .forward)
     case .combine(let exchange):
-      let inputs = node.inputs.map(need)
       let shape = value(node.inputs[0])
+      let inputs = [
+        inFormat(recipe.combine, need(node.inputs[0]), shape, .forward), need(node.inputs[1]),
+      ]
       let staging = stagingBuffers([(.sent(exchange: exchange), shape.columns)])
       start(
         .combine(exchange: exchange), outputs: node.outputs.map(outputBuffer) + staging,
@@ -290,7 +255,7 @@ extension Emission {
   }
 
   /// A GPU's program has launches that a CPU's kernels do not need.
-  var isDeviceProgram: Bool { recipe.activation != .float32 }
+  var isDeviceProgram: Bool { lowering.setting.target == .device }
 
   /// What a CPU rank packs messages into and receives them in, behind a transfer's outputs.
   ///
@@ -304,8 +269,9 @@ extension Emission {
 
   private func forwardDispatch(_ node: Node, _ exchange: Int, _ bytesPerRow: Int) {
     let source =
-      recipe.dispatch == .float8
-      ? quantizedOperand(node.inputs[0], .forward) : need(node.inputs[0])
+      recipe.dispatch.isFloat8
+      ? quantizedOperand(node.inputs[0], .forward)
+      : inFormat(recipe.dispatch, need(node.inputs[0]), value(node.inputs[0]), .forward)
     let routing = need(node.inputs[1])
     let rows = value(node.inputs[0]).rows
     if !isRecomputing {
@@ -329,6 +295,7 @@ extension Emission {
     guard case .headLoss(let module, let vocabulary) = node.kind else { return }
     let shape = value(node.inputs[0])
     let inputs = node.inputs.map(need)
+    let weight = operandWeight(node.parameters[0], recipe.headProduct, .forward)
     let tokens = lowering.setting.tokens
     // The CPU's kernel forms the logits of so many rows at a time.
     let tile =
@@ -344,7 +311,7 @@ extension Emission {
         .headEvaluation(
           tokens: tokens, hidden: shape.columns, vocabulary: vocabulary, module: module),
         outputs: [outputBuffer(node.outputs[0])] + tile,
-        inputs: [inputs[0], parameterBuffer(node.parameters[0]), inputs[1]], .forward)
+        inputs: [inputs[0], weight, inputs[1]], .forward)
       return
     }
     emit(
@@ -352,7 +319,7 @@ extension Emission {
         tokens: tokens, hidden: shape.columns, vocabulary: vocabulary, module: module),
       outputs: outputAuxiliaries(index) + [gradientBuffer(node.parameters[0])]
         + [outputBuffer(node.outputs[0])] + tile,
-      inputs: [inputs[0], parameterBuffer(node.parameters[0]), inputs[1]], .forward)
+      inputs: [inputs[0], weight, inputs[1]], .forward)
   }
 
   // MARK: Tensor and context parallelism

@@ -12,33 +12,39 @@ extension Emission {
         let shape = value(output)
         emit(
           .convert(
-            .quantize, rows: shape.rows, columns: shape.columns, from: shape.format,
-            to: shape.keptFormat), outputs: [kept], inputs: [need(output)], .forward)
+            shape.format.conversion(to: shape.keptFormat), rows: shape.rows,
+            columns: shape.columns, from: shape.format, to: shape.keptFormat), outputs: [kept],
+          inputs: [need(output)], .forward)
       }
     }
     if let output = graph.output, let target = lowering.output, need(output) != target {
       let shape = value(output)
+      let format = recipe.pipelineSend
       waitFor([need(output)])
       emit(
         .convert(
-          .copy, rows: shape.rows, columns: shape.columns, from: shape.format, to: shape.format),
-        outputs: [target], inputs: [need(output)], .forward)
+          format == shape.format ? .copy : shape.format.conversion(to: format), rows: shape.rows,
+          columns: shape.columns, from: shape.format, to: format), outputs: [target],
+        inputs: [need(output)], .forward)
     }
     waitForAll()
   }
 
   /// The stage's last value is written straight into the buffer that is sent on, unless a backward
-  /// of this stage reads it too.
+  /// of this stage reads it too or it travels in another format.
   private func bindOutput(_ output: ValueID, to target: BufferID) {
     let shape = value(output)
     let isReadAgain = graph.nodes.contains { $0.inputs.contains(output) }
     if case .input = graph.nodes[shape.producer].kind { return }
-    if !isReadAgain { live[output.index] = target }
+    if !isReadAgain, shape.format == recipe.pipelineSend { live[output.index] = target }
   }
 
   /// Emits the backward of every node that a gradient reaches, last node first.
   func emitBackward(input: Bool, weight: Bool) {
-    if let output = graph.output { gradients[output.index] = lowering.outputGradient }
+    if let output = graph.output, let arrived = lowering.outputGradient {
+      current = graph.nodes[value(output).producer]
+      gradients[output.index] = inActivationFormat(arrived, value(output), .backwardInput)
+    }
     for index in graph.nodes.indices.reversed() {
       let node = graph.nodes[index]
       if node.layer != current.layer || index == graph.nodes.count - 1 {
@@ -52,9 +58,15 @@ extension Emission {
     finishReductions()
     flushWeights()
     waitForAll()
-    if case .input? = graph.nodes.first?.kind, let target = lowering.inputGradient {
-      rename(gradient(graph.nodes[0].outputs[0]), to: target)
+    if recipe.pipelineSend == recipe.activation { renameInputGradient() }
+  }
+
+  /// What leaves is written straight into the buffer that is sent on.
+  private func renameInputGradient() {
+    guard case .input? = graph.nodes.first?.kind, let target = lowering.inputGradient else {
+      return
     }
+    rename(gradient(graph.nodes[0].outputs[0]), to: target)
   }
 
   /// Before a layer's backward: weight products that no transfer of this layer can hide go now, and a

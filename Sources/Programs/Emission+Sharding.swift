@@ -43,7 +43,7 @@ extension Emission {
         let parameter = lowering.parameters[index]
         return lowering.temporary(
           "\(parameter.roles[0].rawValue), gathered", .fixed(parameter.rows), parameter.columns,
-          recipe.parameter, .parameter)
+          recipe.gather, .parameter)
       }
       for (index, whole) in zip(members, wholes) { gathered[index] = whole }
       let copies = lowering.copies(isExpert: isExpert)
@@ -52,10 +52,26 @@ extension Emission {
       }
       start(
         .allGather(isExpert ? .expertGradient : .gradient), outputs: wholes,
-        inputs: members.map { lowering.parameters[$0].buffer }, stream: .data,
-        bytesPerRow: recipe.parameter.bytes(columns: 1), rows: .fixed(elements),
+        inputs: members.map(shardToGather), stream: .data,
+        bytesPerRow: recipe.gather.bytes(columns: 1), rows: .fixed(elements),
         isForward ? .forward : .backwardInput)
     }
+  }
+
+  /// A rank's shard of a parameter as it travels.
+  private func shardToGather(_ index: Int) -> BufferID {
+    let parameter = lowering.parameters[index]
+    let held = recipe.workingCopy(of: parameter)
+    guard held != recipe.gather else { return parameter.buffer }
+    let shard = lowering.buffers[Int(parameter.buffer.index)]
+    let out = lowering.temporary(
+      "shard, converted", shard.rows, shard.columns, recipe.gather, .communication)
+    emit(
+      .convert(
+        held.conversion(to: recipe.gather), rows: shard.rows, columns: shard.columns, from: held,
+        to: recipe.gather), outputs: [out], inputs: [parameter.buffer],
+      isForward ? .forward : .backwardInput)
+    return out
   }
 
   /// Where a pass writes a parameter's gradient: the stage's own sum, or a whole gradient of this pass
@@ -78,13 +94,13 @@ extension Emission {
         lowering.parameters[$0].isExpert == isExpert
       }
       guard !members.isEmpty else { continue }
-      let wholes = members.compactMap { wholeGradients[$0] }
+      let wholes = members.compactMap { wholeGradients[$0] }.map(gradientToReduce)
       if let last = lastReduction { deferred.append(.wait(last)) }
       transfers.append(
         Transfer(
           .reduceScatter(isExpert ? .expertGradient : .gradient),
           outputs: members.map { lowering.parameters[$0].gradient }, inputs: wholes,
-          stream: .data, bytesPerRow: recipe.gradient.bytes(columns: 1),
+          stream: .data, bytesPerRow: recipe.reduction.bytes(columns: 1),
           rows: .fixed(members.reduce(0) { $0 + lowering.parameters[$1].elements }),
           phase: .optimizer, pass: .backwardWeight, layer: current.layer))
       deferred.append(.start(transfers.count - 1))
@@ -95,6 +111,19 @@ extension Emission {
       }
     }
     wholeGradients = [:]
+  }
+
+  /// A whole gradient as it travels.
+  private func gradientToReduce(_ whole: BufferID) -> BufferID {
+    guard recipe.gradient != recipe.reduction else { return whole }
+    let shape = lowering.buffers[Int(whole.index)]
+    let out = lowering.temporary(
+      "\(shape.name), converted", shape.rows, shape.columns, recipe.reduction, .communication)
+    emitWeight(
+      .convert(
+        recipe.gradient.conversion(to: recipe.reduction), rows: shape.rows, columns: shape.columns,
+        from: recipe.gradient, to: recipe.reduction), outputs: [out], inputs: [whole])
+    return out
   }
 
   /// Waits for the last reduction of the pass.

@@ -26,6 +26,9 @@ final class Emission {
   /// Row- and column-quantised forms made in this pass, by the buffer that they were made of.
   var quantizedRows: [BufferID: BufferID] = [:]
   var quantizedColumns: [BufferID: BufferID] = [:]
+  /// What was turned into another format in this pass, activations and weights, by its buffer.
+  var converted: [BufferID: BufferID] = [:]
+  var convertedWeights: [BufferID: BufferID] = [:]
   /// The gradient of the rotary key until the split of the latent collects it, by value.
   var rotaryGradients: [Int: BufferID] = [:]
   /// Gradients of the routed rows' weights, by exchange, until permute and dispatch collect them.
@@ -137,8 +140,9 @@ final class Emission {
       let restored = lowering.like(id, ", restored")
       emit(
         .convert(
-          .dequantize, rows: shape.rows, columns: shape.columns, from: shape.keptFormat,
-          to: shape.format), outputs: [restored], inputs: [lowering.keptBuffer(id)],
+          shape.keptFormat.conversion(to: shape.format), rows: shape.rows, columns: shape.columns,
+          from: shape.keptFormat, to: shape.format), outputs: [restored],
+        inputs: [lowering.keptBuffer(id)],
         .backwardInput)
       live[id.index] = restored
       return restored

@@ -1,11 +1,14 @@
-/// How the elements of a buffer are stored.
-public enum Format: UInt8, Hashable, Sendable, CaseIterable {
+/// How the elements of a buffer are stored, or the operands of a product rounded.
+public enum Format: Hashable, Sendable {
   case float32
+  /// Operands of a product that are rounded to 10 bits of mantissa on their way; stored as `float32`.
+  case tensorFloat32
+  case float16
   case bfloat16
-  /// FP8 with one float32 scale per 128 elements of a row (DeepSeek-V3 report, section 3.3).
-  case float8
+  /// FP8 with one float32 scale per block of elements of a row (DeepSeek-V3 report, section 3.3).
+  case float8(block: Int)
   /// The 12-bit E5M6 format of the inputs of the projection behind attention, scales as in `float8`.
-  case float12
+  case float12(block: Int)
   case int32
   /// One byte, as a dropout mask.
   case byte
@@ -13,11 +16,41 @@ public enum Format: UInt8, Hashable, Sendable, CaseIterable {
   /// The bytes of one row of `columns` elements, scales included.
   public func bytes(columns: Int) -> Int {
     switch self {
-    case .float32, .int32: 4 * columns
-    case .bfloat16: 2 * columns
+    case .float32, .tensorFloat32, .int32: 4 * columns
+    case .float16, .bfloat16: 2 * columns
     case .byte: columns
-    case .float8: columns + 4 * ((columns + 127) / 128)
-    case .float12: (3 * columns + 1) / 2 + 4 * ((columns + 127) / 128)
+    case .float8(let block): columns + 4 * ((columns + block - 1) / block)
+    case .float12(let block): (3 * columns + 1) / 2 + 4 * ((columns + block - 1) / block)
     }
+  }
+
+  /// Whether rows carry scales.
+  public var isScaled: Bool {
+    switch self {
+    case .float8, .float12: true
+    default: false
+    }
+  }
+
+  public var isFloat8: Bool { if case .float8 = self { true } else { false } }
+
+  /// What a product's operands of this format are stored as.
+  var stored: Format { self == .tensorFloat32 ? .float32 : self }
+
+  /// Whether it takes fewer bytes than another, scales not counted.
+  func isNarrower(than other: Format) -> Bool { bits < other.bits }
+
+  private var bits: Int {
+    switch self {
+    case .float32, .tensorFloat32, .int32: 32
+    case .float16, .bfloat16: 16
+    case .float12: 12
+    case .float8, .byte: 8
+    }
+  }
+
+  /// The kind of kernel that turns this format into another.
+  func conversion(to other: Format) -> Streaming {
+    other.isScaled ? .quantize : isScaled ? .dequantize : .cast
   }
 }

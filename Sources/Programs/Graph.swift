@@ -120,6 +120,19 @@ public struct StageParameter: Hashable, Sendable {
 
   public var elements: Int { rows * columns }
 
+  /// The weight of a linear map in a layer; head, router, embeddings, norms and biases are none.
+  var isLinearWeight: Bool {
+    roles.allSatisfy { role in
+      switch role {
+      case .query, .key, .value, .fusedQueryKeyValue, .queryDown, .queryUp, .keyValueDown,
+        .keyValueUp, .output, .gate, .up, .down, .expertGate, .expertUp, .expertDown, .sharedGate,
+        .sharedUp, .sharedDown, .predictionProjection:
+        true
+      default: false
+      }
+    }
+  }
+
   /// The group over which the uses and copies of the tensor are reduced.
   public var gradientGroup: TransferKind.Group {
     if isExpert { return .expertGradient }

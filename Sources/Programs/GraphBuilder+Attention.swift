@@ -17,7 +17,7 @@ extension GraphBuilder {
       sequences: setting.sequences, queries: setting.sequenceLength / setting.context,
       keys: setting.cachedPositions ?? setting.sequenceLength, heads: heads,
       keyValueHeads: keyValueHeads, queryKeySize: queryKey, valueSize: value,
-      queryTile: recipe.activation == .float32 ? Kernel.attentionTileQueries : nil)
+      queryTile: setting.target == .cpuRank ? Kernel.attentionTileQueries : nil)
     shape.isCached = setting.cachedPositions != nil
     return shape
   }

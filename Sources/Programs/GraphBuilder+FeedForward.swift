@@ -51,7 +51,7 @@ extension GraphBuilder {
       tokens: setting.residualRows, experts: mixture.routedExperts,
       chosen: mixture.expertsPerToken, exchange: exchange)
     let logits = linear(
-      normed, [.router], mixture.routedExperts, "router logits", format: recipe.activation,
+      normed, [.router], mixture.routedExperts, "router logits", format: recipe.headProduct,
       output: .float32)
     let bias =
       mixture.correctionBias
@@ -118,8 +118,16 @@ extension GraphBuilder {
     phase = .feedForward
     let permuted = node(
       .permute(exchange: exchange), [source, arrived],
-      ("permuted", .routed(exchange: exchange), hidden), format: recipe.dispatch)
+      ("permuted", .routed(exchange: exchange), hidden), format: permutedFormat)
     return (permuted, arrived)
+  }
+
+  /// Rows are put in the order of experts as they arrive; where nothing arrives, quantised once for all
+  /// experts that read them.
+  private var permutedFormat: Format {
+    if setting.expert > 1 { return recipe.dispatch }
+    return recipe.quantizes && recipe.dispatch == recipe.float8
+      ? recipe.dispatch : recipe.activation
   }
 
   /// The tokens of all ranks that hold slices of the same experts, with their routing.
@@ -148,6 +156,7 @@ extension GraphBuilder {
     let routed = Rows.routed(exchange: exchange)
     let local = mixture.routedExperts / setting.expert
     let width = mixture.expertWidth / setting.expertTensor
+    keepLinearInput(permuted)
     let gateUp = parameter(
       [.expertGate, .expertUp], local * 2 * width, hidden, isExpert: true)
     let up = node(
@@ -158,6 +167,7 @@ extension GraphBuilder {
       .gatedUnit(weighted: true), [up, routing],
       ("experts' gated", routed, width),
       isRecomputed: setting.recomputation.includes(.swiGLU))
+    keepLinearInput(active)
     let down = parameter([.expertDown], local * hidden, width, isExpert: true)
     let out = node(
       .groupedLinear(exchange: exchange, experts: local), [active, routing],

@@ -117,7 +117,7 @@ struct GraphBuilder {
     let isShared = architecture.tiedEmbeddings || architecture.multiTokenPrediction > 0
     let logits = linear(
       state, [module == 0 ? .head : .predictionHead],
-      architecture.vocabularySize / setting.tensor, "logits", format: recipe.activation)
+      architecture.vocabularySize / setting.tensor, "logits", format: recipe.headProduct)
     graph.parameters[graph.parameters.count - 1].isShared = isShared
     graph.parameters[graph.parameters.count - 1].isTied = isShared && architecture.tiedEmbeddings
     _ = node(
@@ -131,8 +131,7 @@ struct GraphBuilder {
     let left = norm(embedded, .predictionEmbeddingNorm, name: "embedding norm")
     let right = norm(stream, .predictionHiddenNorm, name: "hidden norm")
     let joined = node(.join, [left, right], ("joined", rows, 2 * hidden))
-    let projected = linear(
-      joined, [.predictionProjection], hidden, "projected", format: recipe.product)
+    let projected = linear(joined, [.predictionProjection], hidden, "projected")
     let out = transformerLayer(projected, architecture.feedForwards[architecture.layerCount - 1])
     head(out, norm: .predictionFinalNorm, module: depth + 1)
     return out
@@ -235,6 +234,24 @@ struct GraphBuilder {
     }
   }
 
+  /// Has a linear map's input kept in the recipe's format for the weight gradient, if that is narrower.
+  ///
+  /// What is quantised for the product is kept as those rows instead, where that is the format. Of what
+  /// is gathered from other ranks the own part is kept.
+  mutating func keepLinearInput(_ input: ValueID) {
+    let producer = graph.nodes[graph.values[input.index].producer]
+    var kept = input
+    switch producer.kind {
+    case .gatherSequence, .copyToTensor: kept = producer.inputs[0]
+    case .input, .attention, .embedding: return
+    default: if recipe.quantizes, recipe.linearInput == recipe.float8 { return }
+    }
+    if recipe.linearInput.isNarrower(than: graph.values[kept.index].keptFormat) {
+      graph.values[kept.index].keptFormat = recipe.linearInput
+    }
+  }
+
+  /// A linear map, of a layer unless `format` says what it computes in.
   mutating func linear(
     _ input: ValueID, _ roles: [ParameterTensor.Role], _ width: Int, _ name: String,
     format: Format? = nil, output: Format? = nil, kept: Format? = nil,
@@ -246,6 +263,7 @@ struct GraphBuilder {
       transposed ? parameter(roles, columns, width) : parameter(roles, width, columns)
     ]
     if !bias.isEmpty { parameters.append(parameter(bias, 1, width)) }
+    if format == nil { keepLinearInput(input) }
     return node(
       .linear(format: format ?? recipe.product, hasBias: !bias.isEmpty, transposed: transposed),
       [input], (name, value.rows, width), format: output, kept: kept, parameters: parameters,

@@ -25,6 +25,14 @@ public enum Purpose: Hashable, Sendable {
   case generation(positions: Int)
 }
 
+/// What a stage's programs run on; a precision never chooses it.
+public enum Target: Hashable, Sendable {
+  /// An accelerator: kernels read and write messages where they lie.
+  case device
+  /// A CPU rank: its kernels have tiles of their own, and messages are packed.
+  case cpuRank
+}
+
 /// What lowering needs to know of a plan: the sizes and choices of one rank.
 public struct LoweringSetting: Hashable, Sendable {
   /// Sequences in a microbatch.
@@ -40,6 +48,7 @@ public struct LoweringSetting: Hashable, Sendable {
   /// With tensor parallelism, norms and residuals are sharded along the sequence.
   public var sequenceParallel: Bool
   public var recipe: Recipe
+  public var target: Target
   public var recomputation: Recomputation
   /// One fused attention kernel, or two batched products with s² traffic in between.
   public var fusedAttention: Bool
@@ -73,7 +82,8 @@ public struct LoweringSetting: Hashable, Sendable {
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
     expertTensor: Int = 1, sequenceParallel: Bool = false, recipe: Recipe = .float32,
-    recomputation: Recomputation = .none, fusedAttention: Bool = true, fusedHead: Bool = true,
+    target: Target = .cpuRank, recomputation: Recomputation = .none, fusedAttention: Bool = true,
+    fusedHead: Bool = true,
     fusedLoss: Bool = true, dropout: Bool = false, overlapsTensorExchange: Bool = true,
     zeroStage: Int = 1, gradientCopies: Int = 1, expertCopies: Int = 1
   ) {
@@ -85,6 +95,7 @@ public struct LoweringSetting: Hashable, Sendable {
     self.expertTensor = expertTensor
     self.sequenceParallel = sequenceParallel
     self.recipe = recipe
+    self.target = target
     self.recomputation = recomputation
     self.fusedAttention = fusedAttention
     self.fusedHead = fusedHead
@@ -104,18 +115,20 @@ public struct LoweringSetting: Hashable, Sendable {
 }
 
 extension LoweringSetting {
-  /// The setting of a rank under a plan; `copiesPerRank` is 2 where both directions of a pipeline hold a
-  /// stage.
-  public init(_ plan: Plan) {
+  /// The setting of a rank under a plan.
+  ///
+  /// A head is fused by default on a CPU rank, whose kernel forms logits tile by tile, and separate on a
+  /// device.
+  public init(_ plan: Plan, target: Target) {
     let directions = plan.isBidirectional ? 2 : 1
     let replicas = plan.dataParallel * plan.contextParallel * directions
     self.init(
       sequences: plan.microbatchSize, sequenceLength: plan.sequenceLength,
       tensor: plan.tensorParallel, context: plan.contextParallel, expert: plan.expertParallel,
       expertTensor: plan.expertTensorParallel, sequenceParallel: plan.sequenceParallel,
-      recipe: Recipe(plan.precision),
+      recipe: Recipe(plan.precision), target: target,
       recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
-      fusedHead: plan.fusedHead ?? (plan.precision.linearOperands == .float32),
+      fusedHead: plan.fusedHead ?? (target == .cpuRank),
       fusedLoss: plan.fusedLoss, dropout: plan.dropout,
       overlapsTensorExchange: plan.overlaps(.tensorExchange), zeroStage: plan.zeroStage.rawValue,
       gradientCopies: replicas,
@@ -128,8 +141,10 @@ extension LoweringSetting {
 
   /// The setting of a rank under a plan whose stages are laid out: it knows which tensors have uses on
   /// several stages.
-  public init(_ plan: Plan, _ layout: StageLayout, of architecture: Architecture) {
-    self.init(plan)
+  public init(
+    _ plan: Plan, _ layout: StageLayout, of architecture: Architecture, target: Target
+  ) {
+    self.init(plan, target: target)
     func stages(_ units: [Unit]) -> Int {
       layout.stages.filter { stage in units.contains { stage.contains($0) } }.count
     }

@@ -9,17 +9,57 @@ extension StageProgram {
     let groups: [TransferKind.Group] = [
       .gradient, .expertGradient, .sharedEmbedding, .sharedHead,
     ]
+    var unpacked: [Unpacking] = []
     for group in groups {
       let members = parameters.indices.filter {
         parameters[$0].isTrained && parameters[$0].gradientGroup == group
       }
       if members.isEmpty { continue }
       let (copies, uses) = Self.copies(of: group, setting, architecture)
-      addSegment(group, members, copies: copies, uses: uses, setting)
+      unpacked += addSegment(group, members, copies: copies, uses: uses, setting)
     }
     settle.transfers = update.transfers
     settle.steps = update.transfers.indices.map { .wait(Int32($0)) }
-    if setting.recipe.quantizes && setting.zeroStage < 3 { addQuantization() }
+    for unpacking in unpacked { addUnpacking(unpacking, setting.recipe) }
+    if setting.recipe.keepsQuantizedWeights { addQuantization(setting) }
+  }
+
+  /// A parameter that arrives in another format than it is kept in.
+  private struct Unpacking {
+    var parameter: Int
+    var arrived: BufferID
+  }
+
+  /// Turns what was gathered into the working copy.
+  private mutating func addUnpacking(_ unpacking: Unpacking, _ recipe: Recipe) {
+    let parameter = parameters[unpacking.parameter]
+    settle.steps.append(.compute(Int32(settle.operations.count)))
+    settle.steps.append(.release(unpacking.arrived))
+    settle.operations.append(
+      conversion(
+        parameter, from: recipe.gather, to: recipe.workingCopy(of: parameter),
+        outputs: [parameter.buffer], inputs: [unpacking.arrived]))
+  }
+
+  private func conversion(
+    _ parameter: StageParameter, from: Format, to: Format, outputs: [BufferID], inputs: [BufferID]
+  ) -> Operation {
+    Operation(
+      .convert(
+        from.conversion(to: to), rows: .fixed(parameter.rows), columns: parameter.columns,
+        from: from, to: to), outputs: outputs, inputs: inputs, phase: .optimizer,
+      pass: .backwardWeight, layer: -1)
+  }
+
+  /// A communication buffer for a whole parameter or gradient in the format in which it travels.
+  private mutating func packed(
+    _ name: String, _ parameter: StageParameter, _ format: Format
+  ) -> BufferID {
+    buffers.append(
+      Buffer(
+        "\(parameter.roles[0].rawValue) \(name)", .communication, .action,
+        rows: .fixed(parameter.rows), columns: parameter.columns, format: format))
+    return BufferID(buffers.count - 1)
   }
 
   /// The FP8 copies that products read, made of the updated weights once in a step.
@@ -27,21 +67,19 @@ extension StageProgram {
   /// Weights are scaled in blocks of 128 × 128 by their largest entry as it is then (arXiv 2412.19437,
   /// section 3.3.2); no microbatch does it again, since the published trace has no kernel that quantises
   /// a weight, only such as transpose weights in FP8 (profile-data, training trace).
-  private mutating func addQuantization() {
+  private mutating func addQuantization(_ setting: LoweringSetting) {
+    let recipe = setting.recipe
     for parameter in parameters where isReadInFloat8(parameter) {
       let copy = buffers.count
       buffers.append(
         Buffer(
           "weight, quantised", .parameter, .stage, rows: .fixed(parameter.rows),
-          columns: parameter.columns, format: .float8))
+          columns: parameter.columns, format: recipe.float8))
       settle.steps.append(.compute(Int32(settle.operations.count)))
       settle.operations.append(
-        Operation(
-          .convert(
-            .quantize, rows: .fixed(parameter.rows), columns: parameter.columns,
-            from: .bfloat16, to: .float8),
-          outputs: [BufferID(copy)], inputs: [parameter.buffer], phase: .optimizer,
-          pass: .backwardWeight, layer: -1))
+        conversion(
+          parameter, from: recipe.linearWeight, to: recipe.float8, outputs: [BufferID(copy)],
+          inputs: [parameter.buffer]))
     }
   }
 
@@ -50,7 +88,7 @@ extension StageProgram {
     forward.operations.contains { operation in
       switch operation.kernel {
       case .matmul(let product), .groupedMatmul(let product, _):
-        product.format == .float8 && operation.inputs.dropFirst().first == parameter.buffer
+        product.format.isFloat8 && operation.inputs.dropFirst().first == parameter.buffer
       case .convert(.transpose, _, _, from: .float8, to: _):
         operation.inputs.first == parameter.buffer
       default: false
@@ -76,10 +114,11 @@ extension StageProgram {
     }
   }
 
+  /// Gives the parameters that are gathered in another format than they are kept in.
   private mutating func addSegment(
     _ group: TransferKind.Group, _ members: [Int], copies: Int, uses: Int,
     _ setting: LoweringSetting
-  ) {
+  ) -> [Unpacking] {
     let isSharded = setting.zeroStage >= 1 && copies > 1
     var segment = GradientSegment(
       group: group, parameters: members, elements: 0, copies: copies, shards: [], folds: [],
@@ -103,9 +142,9 @@ extension StageProgram {
     }
     let source = segment.shardGradient.map { [$0] } ?? tensors.map { parameters[$0].gradient }
     appendNorm(.squareSum(elements: segment.shardElements), outputs: [], inputs: source)
-    let weights = tensors.map { parameters[$0].buffer }
-    addUpdate(&segment, weights, source, isSharded: isSharded, setting)
+    let unpacked = addUpdate(&segment, tensors, source, isSharded: isSharded, setting)
     segments.append(segment)
+    return unpacked
   }
 
   private mutating func addReduction(
@@ -113,10 +152,10 @@ extension StageProgram {
   ) {
     let recipe = setting.recipe
     let group = segment.group
-    let shard = add("\(group) shard", .communication, segment.shardElements, recipe.gradient)
+    let shard = add("\(group) shard", .communication, segment.shardElements, recipe.reduction)
     segment.shardGradient = shard
     var outputs = [shard]
-    if recipe.activation == .float32 {
+    if setting.target == .cpuRank {
       // A CPU rank receives every contribution before it folds them in tree order.
       let own = segment.isShared ? segment.parameters.count : 1
       let largest = segment.folds.map(\.count).max() ?? 0
@@ -127,15 +166,31 @@ extension StageProgram {
       outputs.append(staging)
       reduce.steps.append(.acquire(staging))
     }
+    let gradients = segment.parameters.map { gradientToReduce($0, recipe) }
     reduce.steps.append(.start(Int32(reduce.transfers.count)))
     norm.steps.append(.wait(Int32(reduce.transfers.count)))
     if let staging = segment.contributions { norm.steps.append(.release(staging)) }
+    if recipe.gradient != recipe.reduction { norm.steps += gradients.map { .release($0) } }
     reduce.transfers.append(
       Transfer(
         isSharded ? .reduceScatter(group) : .allReduce(group), outputs: outputs,
-        inputs: segment.parameters.map { parameters[$0].gradient }, stream: .data,
-        bytesPerRow: recipe.gradient.bytes(columns: 1), rows: .fixed(segment.elements),
+        inputs: gradients, stream: .data,
+        bytesPerRow: recipe.reduction.bytes(columns: 1), rows: .fixed(segment.elements),
         phase: .optimizer, pass: .backwardWeight, layer: -1))
+  }
+
+  /// A parameter's gradient as it travels.
+  private mutating func gradientToReduce(_ index: Int, _ recipe: Recipe) -> BufferID {
+    let parameter = parameters[index]
+    guard recipe.gradient != recipe.reduction else { return parameter.gradient }
+    let made = packed("gradient, converted", parameter, recipe.reduction)
+    reduce.steps.append(.acquire(made))
+    reduce.steps.append(.compute(Int32(reduce.operations.count)))
+    reduce.operations.append(
+      conversion(
+        parameter, from: recipe.gradient, to: recipe.reduction, outputs: [made],
+        inputs: [parameter.gradient]))
+    return made
   }
 
   private mutating func appendNorm(_ kernel: Kernel, outputs: [BufferID], inputs: [BufferID]) {
@@ -147,9 +202,9 @@ extension StageProgram {
   }
 
   private mutating func addUpdate(
-    _ segment: inout GradientSegment, _ weights: [BufferID], _ source: [BufferID],
+    _ segment: inout GradientSegment, _ tensors: [Int], _ source: [BufferID],
     isSharded: Bool, _ setting: LoweringSetting
-  ) {
+  ) -> [Unpacking] {
     let owned = segment.shardElements
     let recipe = setting.recipe
     segment.firstMoment = add("\(segment.group) first moment", .optimizer, owned, recipe.moment)
@@ -158,19 +213,32 @@ extension StageProgram {
     if let master = recipe.master {
       state.append(add("\(segment.group) master weights", .optimizer, owned, master))
     }
+    let isGathered = isSharded && setting.zeroStage < 3
+    var unpacked: [Unpacking] = []
+    let written = tensors.map { index in
+      let parameter = parameters[index]
+      guard isGathered, recipe.gather != recipe.workingCopy(of: parameter) else {
+        return parameter.buffer
+      }
+      let made = packed("gathered", parameter, recipe.gather)
+      update.steps.append(.acquire(made))
+      unpacked.append(Unpacking(parameter: index, arrived: made))
+      return made
+    }
     update.steps.append(.compute(Int32(update.operations.count)))
     update.operations.append(
       Operation(
-        .adamW(elements: owned), outputs: weights + state, inputs: source, phase: .optimizer,
+        .adamW(elements: owned), outputs: written + state, inputs: source, phase: .optimizer,
         pass: .backwardWeight, layer: -1))
-    guard isSharded, setting.zeroStage < 3 else { return }
+    guard isGathered else { return unpacked }
     let index = Int32(update.transfers.count)
     update.transfers.append(
       Transfer(
-        .allGather(segment.group), outputs: weights, inputs: weights, stream: .data,
-        bytesPerRow: recipe.parameter.bytes(columns: 1), rows: .fixed(owned), phase: .optimizer,
+        .allGather(segment.group), outputs: written, inputs: written, stream: .data,
+        bytesPerRow: recipe.gather.bytes(columns: 1), rows: .fixed(owned), phase: .optimizer,
         pass: .backwardWeight, layer: -1))
     update.steps.append(.start(index))
+    return unpacked
   }
 
   private mutating func add(

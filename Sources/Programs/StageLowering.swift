@@ -36,7 +36,7 @@ final class StageLowering {
       made.append(
         Buffer(
           name, .activation, .microbatch, rows: shape.rows, columns: shape.columns,
-          format: shape.format))
+          format: setting.recipe.pipelineSend))
       return BufferID(made.count - 1)
     }
     var arriving: ValueID?
@@ -46,7 +46,9 @@ final class StageLowering {
     inputGradient = boundary(arriving, "input gradient")
     outputGradient = boundary(graph.output, "output gradient")
     buffers = made
-    if let arriving { forwardBuffers[arriving.index] = input }
+    if let arriving, setting.recipe.pipelineSend == setting.recipe.activation {
+      forwardBuffers[arriving.index] = input
+    }
     addParameters()
   }
 
@@ -59,7 +61,7 @@ final class StageLowering {
       } else {
         parameter.buffer = stageBuffer(
           name, .parameter, parameter, isSharded: shardsParameter(parameter),
-          setting.recipe.parameter)
+          setting.recipe.workingCopy(of: parameter))
       }
       if parameter.isTrained, setting.purpose == .training {
         parameter.gradient = stageBuffer(
@@ -138,7 +140,7 @@ final class StageLowering {
   /// The row-quantised form that the forward writes for its product.
   func quantizedBuffer(_ value: ValueID) -> BufferID {
     if let known = quantizedBuffers[value.index] { return known }
-    let made = like(value, ", quantised", format: .float8)
+    let made = like(value, ", quantised", format: setting.recipe.float8)
     quantizedBuffers[value.index] = made
     return made
   }

@@ -43,7 +43,8 @@ public struct ClusterPricing: Pricing {
       exchange = nil
     }
     communicationSMs = plan.communicationSMs ?? exchange?.multiprocessors ?? 0
-    kernels = KernelPricing(device, plan: plan, communicationSMs: communicationSMs)
+    kernels = KernelPricing(
+      cluster.device, device, plan: plan, communicationSMs: communicationSMs)
     let constants = try CollectiveConstants(cluster)
     collectives = CollectiveCost(constants)
     sharedLinks = SharedLinks(cluster, plan, constants)

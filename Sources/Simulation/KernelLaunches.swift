@@ -34,7 +34,7 @@ extension Kernel {
   /// A weight's gradient is formed and added to the sum over microbatches, and so is a bias's, which
   /// is formed beside the input's; FP8 products add in their epilogue.
   private static func launches(of matmul: Matmul) -> Int {
-    guard matmul.format != .float8 else { return 1 }
+    guard !matmul.format.isFloat8 else { return 1 }
     switch matmul.pass {
     case .forward: return 1
     case .backwardInput: return matmul.hasBias ? 3 : 1

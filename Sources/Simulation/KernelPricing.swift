@@ -9,7 +9,10 @@ struct KernelPricing: Sendable {
   private let device: DeviceModel
   private let streaming: StreamingCost
   private let attention: AttentionCost
-  private let products: [MatmulPrecision: MatmulCost]
+  private let products: [Format: MatmulCost]
+  private let sizes: ElementSizes
+  /// What the head's products compute in.
+  private let headProduct: Format
   /// Multiprocessors of compute kernels in overlapped pairs and outside of them.
   private let pairMultiprocessors: Int
   private let loneMultiprocessors: Int
@@ -17,24 +20,42 @@ struct KernelPricing: Sendable {
   private let bytesPerUpdate: Double
   private let known = PriceMemory()
 
-  /// - Parameter communicationSMs: multiprocessors that computation leaves free in overlapped pairs.
-  init(_ device: DeviceModel, plan: Plan, communicationSMs: Int) {
-    self.device = device
-    streaming = StreamingCost(device)
-    attention = AttentionCost(device)
-    var products: [MatmulPrecision: MatmulCost] = [:]
-    for precision in MatmulPrecision.allCases {
-      guard let library = device.library(for: precision, chosen: plan.library) else { continue }
-      products[precision] = MatmulCost(device, library: library)
+  /// - Parameters:
+  ///   - model: the constants of the device's kernels.
+  ///   - communicationSMs: multiprocessors that computation leaves free in overlapped pairs.
+  init(_ device: Device, _ model: DeviceModel, plan: Plan, communicationSMs: Int) {
+    self.device = model
+    streaming = StreamingCost(model)
+    let rates = FormatRates(device)
+    let precision = plan.precision
+    func bytes(_ format: NumberFormat) -> Double { Double(format.bits) / 8 }
+    attention = AttentionCost(
+      model, rate: rates.rate(of: precision.attentionOperands) ?? 1,
+      operandBytes: bytes(precision.attentionOperands))
+    var products: [Format: MatmulCost] = [:]
+    for (_, format) in precision.operands {
+      if format == .e4m3 {
+        guard let library = model.library(for: .fp8, chosen: plan.library) else { continue }
+        products[Format(format, block: precision.scaleBlock)] = MatmulCost(
+          model, library: library)
+      } else if let library = model.library(for: .bf16, chosen: plan.library),
+        let rate = rates.rate(of: format)
+      {
+        products[Format(format, block: precision.scaleBlock)] = MatmulCost(
+          model, as: library, rate: rate, operandBytes: bytes(format))
+      }
     }
     self.products = products
-    pairMultiprocessors = max(1, device.multiprocessors - communicationSMs)
-    loneMultiprocessors = plan.computationSMs ?? device.multiprocessors
+    let recipe = Recipe(precision)
+    sizes = ElementSizes(recipe)
+    headProduct = recipe.headProduct
+    pairMultiprocessors = max(1, model.multiprocessors - communicationSMs)
+    loneMultiprocessors = plan.computationSMs ?? model.multiprocessors
     // The gradient in, master weights and two moments in and out, the working copy out.
-    let recipe = plan.precision
     let bits =
-      recipe.gradients.bits + 2 * (recipe.masterWeights?.bits ?? 0) + 4 * recipe.moments.bits
-      + recipe.parameterGather.bits * (recipe.masterWeights == nil ? 2 : 1)
+      precision.gradients.bits + 2 * (precision.masterWeights?.bits ?? 0)
+      + 4 * precision.moments.bits
+      + precision.parameterGather.bits * (precision.masterWeights == nil ? 2 : 1)
     bytesPerUpdate = Double(bits) / 8
   }
 
@@ -80,7 +101,7 @@ struct KernelPricing: Sendable {
     case .adamW(let elements):
       return gap + streaming.cost(.optimizer, bytes: bytesPerUpdate * Double(elements)).seconds
     default:
-      let passes = kernel.passes(rows: rows)
+      let passes = kernel.passes(rows: rows, sizes)
       return passes.reduce(0) { $0 + gap + streaming.cost($1.kernel, bytes: $1.bytes).seconds }
     }
   }
@@ -88,16 +109,14 @@ struct KernelPricing: Sendable {
   private func product(
     _ matmul: Matmul, groups: Int, rows: (Rows) -> Int, _ multiprocessors: Int
   ) -> Double {
-    let precision: MatmulPrecision = matmul.format == .float8 ? .fp8 : .bf16
-    guard let cost = products[precision] else {
-      preconditionFailure("The device has no products of \(precision).")
+    guard let cost = products[matmul.format] else {
+      preconditionFailure("The device has no products of \(matmul.format).")
     }
     let m = rows(matmul.m)
     guard m > 0 else { return 0 }
     if matmul.pass == .backwardWeight && groups > 1 {
       // One product per expert, the depth being its rows.
-      let shape = MatmulShape(
-        m: matmul.n, n: matmul.k, k: max(1, m / groups), pass: .backwardWeight)
+      let shape = weightShape(matmul, rows: max(1, m / groups))
       let one = cost.cost(shape, multiprocessors: multiprocessors).seconds
       return Double(groups) * one + Double(groups - 1) * device.launchGap
     }
@@ -108,11 +127,17 @@ struct KernelPricing: Sendable {
       shape = MatmulShape(
         rows: Self.spread(m, over: groups), columns: isForward ? matmul.n : matmul.k,
         depth: isForward ? matmul.k : matmul.n,
-        pass: isForward ? .forward : .backwardInput)
-    case .backwardWeight:
-      shape = MatmulShape(m: matmul.n, n: matmul.k, k: m, pass: .backwardWeight)
+        pass: isForward ? .forward : .backwardInput, resultBytes: sizes.activation)
+    case .backwardWeight: shape = weightShape(matmul, rows: m)
     }
     return cost.cost(shape, multiprocessors: multiprocessors).seconds
+  }
+
+  /// A weight gradient, whose sum is read and written in the gradient's format.
+  private func weightShape(_ matmul: Matmul, rows: Int) -> MatmulShape {
+    MatmulShape(
+      m: matmul.n, n: matmul.k, k: rows, pass: .backwardWeight, accumulates: false,
+      resultBytes: 2 * sizes.gradient)
   }
 
   private static func spread(_ rows: Int, over groups: Int) -> [Int] {
@@ -132,28 +157,22 @@ struct KernelPricing: Sendable {
         : attention.backward(costs, multiprocessors: multiprocessors).seconds
     }
     // The passes over the square are operations of their own.
-    let square = Double(costs.heads) * Double(costs.queries) * Double(costs.keys)
-    let dropout = streaming.cost(.dropout, bytes: 5 * square).seconds
-    if pass == .forward {
-      return attention.unfusedForward(costs, multiprocessors: multiprocessors).seconds - dropout
-        - streaming.cost(.softmax, bytes: 4 * square).seconds
-    }
-    return attention.unfusedBackward(costs, multiprocessors: multiprocessors).seconds - dropout
-      - streaming.cost(.softmax, bytes: 6 * square).seconds
+    return pass == .forward
+      ? attention.unfusedForwardProducts(costs, multiprocessors: multiprocessors).seconds
+      : attention.unfusedBackwardProducts(costs, multiprocessors: multiprocessors).seconds
   }
 
   /// The three products of the fused head, and its passes over the logits.
   private func head(_ tokens: Int, _ hidden: Int, _ vocabulary: Int, _ multiprocessors: Int)
     -> Double
   {
-    let format = Format.bfloat16
     let products = [Pass.forward, .backwardInput, .backwardWeight].map { pass in
       product(
-        Matmul(m: .fixed(tokens), n: vocabulary, k: hidden, pass: pass, format: format),
+        Matmul(m: .fixed(tokens), n: vocabulary, k: hidden, pass: pass, format: headProduct),
         groups: 1, rows: { Self.count($0, 0) }, multiprocessors)
     }
     // Logits are read once for the sum and once for the gradient, which is written in their place.
-    let logits = Double(tokens) * Double(vocabulary) * 2
+    let logits = Double(tokens) * Double(vocabulary) * sizes.activation
     let passes = streaming.cost(.crossEntropy, bytes: 3 * logits).seconds
     return products.reduce(0, +) + passes + 5 * device.launchGap
   }

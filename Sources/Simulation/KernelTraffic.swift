@@ -12,6 +12,26 @@ struct MemoryPass {
   }
 }
 
+/// Bytes of one number of what streaming kernels read and write, by a plan's recipe.
+struct ElementSizes {
+  var activation: Double
+  /// Embeddings and other parameters that are no operands of products in layers.
+  var parameter: Double
+  var gradient: Double
+  /// What a gated unit's kernel writes: FP8 where a quantised product reads it.
+  var gatedUnit: Double
+  /// What rows on their way to experts are moved in.
+  var routed: Format
+
+  init(_ recipe: Recipe) {
+    activation = Double(recipe.activation.bytes(columns: 1))
+    parameter = Double(recipe.otherParameter.bytes(columns: 1))
+    gradient = Double(recipe.gradient.bytes(columns: 1))
+    gatedUnit = recipe.product.isFloat8 ? 1 : activation
+    routed = recipe.dispatch
+  }
+}
+
 extension Kernel {
   /// The rows that a kernel's size depends on, if it has any.
   var rows: Rows? {
@@ -28,58 +48,75 @@ extension Kernel {
   }
 
   /// The passes over memory of kernels that are nothing else.
-  ///
-  /// Activations have two bytes.
-  func passes(rows: (Rows) -> Int) -> [MemoryPass] {
-    switch self {
+  func passes(rows: (Rows) -> Int, _ sizes: ElementSizes) -> [MemoryPass] {
+    let size = sizes.activation
+    return switch self {
     case .loadTokens(let tokens), .loadLabels(let tokens, _):
       [MemoryPass(.copy, 4 * Double(tokens))]
     case .embedding(let tokens, let hidden, _, let pass):
-      // Forward reads a row and writes it; backward reads it and adds to 32 bits.
-      [MemoryPass(.embedding, Double(tokens * hidden) * (pass == .forward ? 4 : 10))]
+      // Forward reads a row and writes it; backward reads it and adds to a gradient.
+      [
+        MemoryPass(
+          .embedding,
+          Double(tokens * hidden)
+            * (size + (pass == .forward ? sizes.parameter : 2 * sizes.gradient)))
+      ]
     case .norm(let count, let columns, _, let centred, let pass):
-      [normPass(Double(rows(count)) * Double(columns), centred: centred, pass)]
+      [normPass(size * Double(rows(count)) * Double(columns), centred: centred, pass)]
     case .add(let count, let columns, let terms):
-      [MemoryPass(.elementwise, 2 * Double(terms + 1) * Double(rows(count)) * Double(columns))]
+      [MemoryPass(.elementwise, size * Double(terms + 1) * Double(rows(count)) * Double(columns))]
     case .gatedUnit(let count, let columns, _, let pass):
-      // Forward reads gate and up and writes FP8 or 16 bits; backward reads both and a gradient.
+      // Forward reads gate and up; backward reads both and a gradient, and writes both gradients.
       pass == .forward
-        ? [MemoryPass(.swigluForward, 5 * Double(rows(count)) * Double(columns))]
-        : [MemoryPass(.swigluBackward, 10 * Double(rows(count)) * Double(columns))]
+        ? [
+          MemoryPass(
+            .swigluForward, (2 * size + sizes.gatedUnit) * Double(rows(count)) * Double(columns))
+        ] : [MemoryPass(.swigluBackward, 5 * size * Double(rows(count)) * Double(columns))]
     case .gelu(let count, let columns, let pass):
-      [MemoryPass(.gelu, Double(rows(count) * columns) * (pass == .forward ? 4 : 6))]
+      [MemoryPass(.gelu, size * Double(rows(count) * columns) * (pass == .forward ? 2 : 3))]
     case .convert(let kind, let count, let columns, let from, let to):
       [convertPass(kind, rows(count), columns, from, to)]
     case .scores(_, let kind, let elements, let bytes):
       [MemoryPass(kind == .dropout ? .dropout : .softmax, elements * bytes)]
     case .crossEntropy(let tokens, let vocabulary, _, fused: false, let pass):
-      Self.lossPasses(pass).map { MemoryPass(.elementwise, $0 * Double(tokens * vocabulary)) }
+      Self.lossPasses(pass, logit: size).map {
+        MemoryPass(.elementwise, $0 * Double(tokens * vocabulary))
+      }
     case .crossEntropy(let tokens, let vocabulary, _, fused: true, let pass):
       // Forward reads for the sum and for the probabilities, and writes them.
-      [MemoryPass(.crossEntropy, Double(tokens) * Double(vocabulary) * (pass == .forward ? 6 : 4))]
+      [
+        MemoryPass(
+          .crossEntropy,
+          size * Double(tokens) * Double(vocabulary) * (pass == .forward ? 3 : 2))
+      ]
     case .route(let shape, _):
       // Backward; the choice forward has a price of its own.
       [MemoryPass(.elementwise, 12 * Double(shape.tokens * shape.experts))]
     case .permute(_, let columns, let pass), .unpermute(_, let columns, let pass):
-      [movePass(columns, pass, rows)]
-    default: headPasses + optimizerPasses
+      [movePass(columns, pass, rows, sizes)]
+    case .join(let count, let columns, _):
+      [MemoryPass(.copy, 4 * size * Double(rows(count)) * Double(columns))]
+    default: headPasses(size) + optimizerPasses(sizes.gradient)
     }
   }
 
-  /// Bytes a logit that the operators of a loss move one by one, as in Megatron's cross entropy
-  /// (megatron/mpu/cross_entropy.py): forward a cast from 16 to 32 bits, maximum, difference, exponential,
-  /// sum, quotient; backward the product with the loss's gradient and a cast back.
-  private static func lossPasses(_ pass: Pass) -> [Double] {
-    pass == .forward ? [6, 4, 8, 8, 4, 8] : [8, 6]
+  /// Bytes a logit that the operators of a loss move one by one.
+  ///
+  /// As in Megatron's cross entropy (megatron/mpu/cross_entropy.py): forward a cast from 16 to 32 bits, maximum, difference, exponential,
+  /// sum, quotient; backward the product with the loss's gradient and a cast back. Logits of 32 bits are
+  /// not cast.
+  private static func lossPasses(_ pass: Pass, logit size: Double) -> [Double] {
+    let casts = size < 4 ? [size + 4] : []
+    return pass == .forward ? casts + [4, 8, 8, 4, 8] : [8] + casts
   }
 
-  private func normPass(_ elements: Double, centred: Bool, _ pass: Pass) -> MemoryPass {
+  private func normPass(_ bytes: Double, centred: Bool, _ pass: Pass) -> MemoryPass {
     let isForward = pass == .forward
     let kind: StreamingClass =
       centred
       ? (isForward ? .layernormForward : .layernormBackward)
       : (isForward ? .rmsnormForward : .rmsnormBackward)
-    return MemoryPass(kind, elements * (isForward ? 4 : 6))
+    return MemoryPass(kind, bytes * (isForward ? 2 : 3))
   }
 
   private func convertPass(
@@ -89,66 +126,77 @@ extension Kernel {
     let read = Double(from.bytes(columns: columns)) * Double(rows)
     let written = Double(to.bytes(columns: columns)) * Double(rows)
     switch kind {
-    case .quantize where to == .float12: return MemoryPass(.quantiseWide, 3 * elements)
+    case .quantize where !to.isFloat8:
+      // It is written beside an FP8 copy, which counts for the traffic that was measured.
+      return MemoryPass(.quantiseWide, Double(from.bytes(columns: 1) + 1) * elements)
     case .quantize: return MemoryPass(.quantise, read + written)
     // From FP8 it is widened on the way and no faster than from 16 bits.
-    case .quantizeTranspose: return MemoryPass(.quantiseTranspose, 3 * elements)
+    case .quantizeTranspose:
+      let wide = from.isScaled ? 2 : from.bytes(columns: 1)
+      return MemoryPass(.quantiseTranspose, Double(wide + 1) * elements)
     case .dequantize: return MemoryPass(.dequantise, read + written)
     case .transpose where from == .float32: return MemoryPass(.transposeScales, read + written)
     case .transpose: return MemoryPass(.transpose, read + written)
-    case .dropout: return MemoryPass(.dropout, 5 * elements)
-    case .attentionPrepare: return MemoryPass(.attentionPreparation, 4 * elements)
+    case .dropout: return MemoryPass(.dropout, Double(2 * from.bytes(columns: 1) + 1) * elements)
+    // Reads the result and its gradient, clears as many sums of 32 bits as either has numbers.
+    case .attentionPrepare:
+      return MemoryPass(.attentionPreparation, Double(from.bytes(columns: 1) + 2) * elements)
     case .cast: return MemoryPass(.attentionConversion, read + written)
     default: return MemoryPass(.copy, read + written)
     }
   }
 
-  /// Rows in FP8 forth, in 16 bits back; half of the traffic is reading.
-  private func movePass(_ columns: Int, _ pass: Pass, _ rows: (Rows) -> Int) -> MemoryPass {
+  /// Rows in the dispatch's format forth, as activations back; half of the traffic is reading.
+  private func movePass(
+    _ columns: Int, _ pass: Pass, _ rows: (Rows) -> Int, _ sizes: ElementSizes
+  ) -> MemoryPass {
     let count = Double(self.rows.map(rows) ?? 0)
     let isPermute = if case .permute = self { true } else { false }
     let isToExperts = isPermute == (pass == .forward)
     return isToExperts
-      ? MemoryPass(.permute, 2 * count * Double(Format.float8.bytes(columns: columns)))
-      : MemoryPass(.unpermute, 1.92 * count * Double(Format.bfloat16.bytes(columns: columns)))
+      ? MemoryPass(.permute, 2 * count * Double(sizes.routed.bytes(columns: columns)))
+      : MemoryPass(.unpermute, 1.92 * count * sizes.activation * Double(columns))
   }
 
   /// Cutting, joining and rotating heads.
-  private var headPasses: [MemoryPass] {
+  private func headPasses(_ size: Double) -> [MemoryPass] {
     switch self {
     case .splitHeads(let split, _):
-      [MemoryPass(split.rotates ? .rope : .copy, 4 * Double(split.tokens * split.columns))]
-    case .rotate(let tokens, let heads, let size, _):
-      [MemoryPass(.rope, 4 * Double(tokens * heads * size))]
+      [
+        MemoryPass(split.rotates ? .rope : .copy, 2 * size * Double(split.tokens * split.columns))
+      ]
+    case .rotate(let tokens, let heads, let columns, _):
+      [MemoryPass(.rope, 2 * size * Double(tokens * heads * columns))]
     case .splitLatent(let shape, _):
-      [MemoryPass(.copy, 4 * Double(shape.tokens * (shape.latent + shape.rope)))]
-    case .assembleLatent(let shape, let pass): latentPasses(shape, pass)
-    case .join(_, let columns, _): [MemoryPass(.copy, 8 * Double(columns))]
+      [MemoryPass(.copy, 2 * size * Double(shape.tokens * (shape.latent + shape.rope)))]
+    case .assembleLatent(let shape, let pass): latentPasses(shape, pass, size)
     default: []
     }
   }
 
   /// Queries are rotated, keys assembled with the shared rotated part, values copied.
-  private func latentPasses(_ shape: LatentShape, _ pass: Pass) -> [MemoryPass] {
+  private func latentPasses(
+    _ shape: LatentShape, _ pass: Pass, _ size: Double
+  ) -> [MemoryPass] {
     let heads = Double(shape.tokens * shape.heads)
     let width = Double(shape.nope + shape.rope)
     var passes = [
-      MemoryPass(.rope, 4 * heads * width),
-      MemoryPass(.copy, 2 * heads * (Double(shape.nope) + width)),
-      MemoryPass(.copy, 4 * heads * Double(shape.value)),
-      MemoryPass(.rope, 4 * Double(shape.tokens * shape.rope)),
+      MemoryPass(.rope, 2 * size * heads * width),
+      MemoryPass(.copy, size * heads * (Double(shape.nope) + width)),
+      MemoryPass(.copy, 2 * size * heads * Double(shape.value)),
+      MemoryPass(.rope, 2 * size * Double(shape.tokens * shape.rope)),
     ]
     if pass != .forward {
-      passes.append(MemoryPass(.dequantise, 2 * heads * Double(shape.rope)))
+      passes.append(MemoryPass(.dequantise, size * heads * Double(shape.rope)))
     }
     return passes
   }
 
-  private var optimizerPasses: [MemoryPass] {
+  private func optimizerPasses(_ size: Double) -> [MemoryPass] {
     switch self {
-    case .squareSum(let elements): [MemoryPass(.elementwise, 4 * Double(elements))]
-    case .fold(let elements): [MemoryPass(.elementwise, 12 * Double(elements))]
-    case .clear(let elements): [MemoryPass(.elementwise, 4 * Double(elements))]
+    case .squareSum(let elements): [MemoryPass(.elementwise, size * Double(elements))]
+    case .fold(let elements): [MemoryPass(.elementwise, 3 * size * Double(elements))]
+    case .clear(let elements): [MemoryPass(.elementwise, size * Double(elements))]
     default: []
     }
   }

@@ -18,6 +18,7 @@ extension Plan {
       communicationSMs = count
       assumptions.append("expert exchanges on \(count) SMs (node.exchange.multiprocessors)")
     }
+    assumptions += precision.borrowings
     if let limit = nodesPerToken, let spread = ExpertSpread(architecture, self, cluster),
       limit > spread.mostNodes
     {

@@ -25,13 +25,13 @@ public struct PlannedStep: Sendable {
     placed = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
       multiprocessors: cluster.device.multiprocessors.value)
-    try Self.checkSimulated(plan, on: cluster)
     try ExpertSpread(architecture, plan, cluster)?.check(plan)
     self.cluster = cluster
     pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    try plan.precision.check(on: cluster.device, pricing.device, plan.library)
     try pricing.checkLibrary()
     let rows = pricing.balancedRows(architecture)
-    var input = try StepInput(placed, rows: rows)
+    var input = try StepInput(placed, rows: rows, target: .device)
     if case .counts(let file) = plan.expertLoad {
       let counts = try ExpertCounts(file: file, for: architecture)
       // Where a rank has all experts, its rows are what its own tokens choose.
@@ -52,17 +52,6 @@ public struct PlannedStep: Sendable {
       file: cluster.name,
       rule: "a step of \(placed.plan.name) may take more than \(Seconds(LongestStep.limit)), which "
         + "the simulated clock does not hold: some rate, latency or clock is out of all proportion")
-  }
-
-  /// Refuses what would otherwise be simulated as something else.
-  private static func checkSimulated(
-    _ plan: Plan, on cluster: Cluster
-  ) throws(PlanError) {
-    if plan.precision.linearOperands == .e4m3, cluster.device.peak(.fp8) == nil {
-      throw .cannotSimulate(
-        key: "precision", value: plan.precision.name,
-        rule: "needs FP8 products, which \(cluster.device.name) does not have")
-    }
   }
 
   /// The simulation of the step, to be adjusted and run.

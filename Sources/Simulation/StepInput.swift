@@ -30,11 +30,13 @@ public struct StepInput: Sendable {
 
   /// Lowers the schedule and the stages of a placed plan.
   ///
-  /// - Parameter rows: the rows of one exchange where every rank receives the same.
+  /// - Parameters:
+  ///   - rows: the rows of one exchange where every rank receives the same.
+  ///   - target: what the step runs on: CPU ranks where a real step is held against it.
   /// - Throws: `ScheduleError` if the schedule cannot be lowered with the plan's way of sending.
-  public init(_ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int))
-    throws(ScheduleError)
-  {
+  public init(
+    _ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int), target: Target
+  ) throws(ScheduleError) {
     let (architecture, plan, layout) = (placed.architecture, placed.plan, placed.layout)
     self.architecture = architecture
     self.plan = plan
@@ -43,7 +45,7 @@ public struct StepInput: Sendable {
       placed.schedule.isLowered
       ? placed.schedule
       : try placed.schedule.lowered(plan.sends == .batched ? .batched : .eager)
-    let setting = LoweringSetting(plan, layout, of: architecture)
+    let setting = LoweringSetting(plan, layout, of: architecture, target: target)
     var made: [[UnitShape]: Int] = [:]
     var stages: [StageProgram] = []
     var shapes: [Int] = []

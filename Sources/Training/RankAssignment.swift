@@ -60,7 +60,7 @@ final class RankAssignment {
     mesh = plan.mesh
     place = mesh.coordinates(of: rank)
     self.purpose = purpose
-    var setting = LoweringSetting(plan, layout, of: architecture)
+    var setting = LoweringSetting(plan, layout, of: architecture, target: .cpuRank)
     setting.purpose = purpose
     programs = layout.stages.map { StageProgram(units: $0, of: architecture, setting) }
     lanes = GradientLanes(plan)

@@ -21,7 +21,7 @@ extension ValidationTable {
     let rows = cases.map { name, tensor, isSequence, recomputation, bytes in
       let setting = LoweringSetting(
         sequences: 4, sequenceLength: 2_048, tensor: tensor, sequenceParallel: isSequence,
-        recipe: .bfloat16, recomputation: recomputation, fusedAttention: false,
+        recipe: .bfloat16, target: .device, recomputation: recomputation, fusedAttention: false,
         fusedHead: false, dropout: true)
       let kept = [3, 2].map { layers in
         StageProgram(units: (1...layers).map { .layer($0 - 1) }, of: architecture, setting)

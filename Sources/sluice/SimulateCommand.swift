@@ -66,7 +66,9 @@ struct SimulateCommand: ParsableCommand {
       ] where isGiven { throw CommandError("\(option) has no effect without --trace") }
     }
     let tracePath = try trace.map { path throws(ConfigurationError) in
-      try OutputPath(path, besides: place.inputFiles + InputFiles.reached(from: [plan]))
+      try OutputPath(
+        path, besides: place.inputFiles + InputFiles.reached(from: [plan ?? PlaceOptions.usualPlan])
+      )
     }
     let scene = try place.scene(plan: plan)
     let step = try scene.step()

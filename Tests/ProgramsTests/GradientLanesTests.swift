@@ -53,7 +53,7 @@ import Testing
     let schedule = try ScheduleName(named: name).schedule(ranks: 2, microbatches: 16)
       .lowered(.eager)
     let layout = try StageLayout(evenly: schedule.stageCount, of: model)
-    let setting = LoweringSetting(plan, layout, of: model)
+    let setting = LoweringSetting(plan, layout, of: model, target: .cpuRank)
     let stages = layout.stages.map { StageProgram(units: $0, of: model, setting) }
     for rank in 0..<2 {
       var program = RankProgram(schedule: schedule, rank: rank)

@@ -98,7 +98,10 @@ struct Bookkeeper {
       .none, .full, .modules([.rmsNorm, .layerNorm, .gelu]),
       .modules([.rmsNorm, .latentUpProjection, .swiGLU]), .selective,
     ]
-    for recipe in [Recipe.float32, .bfloat16, .deepSeekFloat8] {
+    let recipes: [(Recipe, Target)] = [
+      (.float32, .cpuRank), (.bfloat16, .device), (.deepSeekFloat8, .device),
+    ]
+    for (recipe, target) in recipes {
       for recomputation in recomputations {
         for (tensor, expert, expertTensor, sequenceParallel, zero) in [
           (1, 1, 1, false, 1), (1, 2, 1, false, 3), (2, 1, 1, true, 2), (2, 2, 1, false, 0),
@@ -108,7 +111,7 @@ struct Bookkeeper {
             LoweringSetting(
               sequences: 2, sequenceLength: 8, tensor: tensor, expert: expert,
               expertTensor: expertTensor, sequenceParallel: sequenceParallel, recipe: recipe,
-              recomputation: recomputation,
+              target: target, recomputation: recomputation,
               fusedAttention: recomputation != .selective,
               dropout: recomputation == .selective, zeroStage: zero, gradientCopies: 4,
               expertCopies: 4 / expert))

@@ -56,7 +56,7 @@ import Testing
   @Test func copiesAreTheMeshs() throws {
     for (tensor, slices, expert) in [(1, 1, 4), (2, 1, 4), (2, 2, 4), (4, 2, 2), (4, 4, 8)] {
       let step = try Self.step(slices: slices, tensor: tensor, expert: expert)
-      let setting = LoweringSetting(step.placed.plan)
+      let setting = LoweringSetting(step.placed.plan, target: .device)
       let group = step.placed.mesh.expertGradientGroup(
         ofStage: 0, placement: step.placed.schedule.placement, rank: 0)
       #expect(setting.expertCopies == group.count)

@@ -76,6 +76,7 @@ enum Inputs {
     let placed = try plan.validated(for: architecture)
     let tokens = plan.tokensPerMicrobatch
     return try StepInput(
-      placed, rows: (received: tokens, routed: 2 * tokens, sent: tokens))
+      placed, rows: (received: tokens, routed: 2 * tokens, sent: tokens),
+      target: .cpuRank)
   }
 }

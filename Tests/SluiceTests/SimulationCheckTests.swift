@@ -24,6 +24,7 @@
       Split(pipeline: 4, schedule: "dualpipe", zero: .nothing, sends: .eager),
       Split(pipeline: 2, schedule: "dualpipev", stagesPerRank: 2),
       Split(data: 2, pipeline: 2), Split(data: 2, pipeline: 2, recomputation: .full),
+      Split(data: 2, pipeline: 2, recomputation: .selective),
       Split(data: 2, pipeline: 2, schedule: "interleaved-1f1b", stagesPerRank: 2),
       Split(data: 2, pipeline: 2, schedule: "zb-h1", zero: .nothing),
       Split(data: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2),

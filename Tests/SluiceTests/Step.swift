@@ -92,7 +92,8 @@
       }
       let placed = try plan.validated(for: architecture, on: .ranks(plan.worldSize))
       let tokens = plan.tokensPerMicrobatch
-      let input = try StepInput(placed, rows: (received: tokens, routed: tokens, sent: tokens))
+      let input = try StepInput(
+        placed, rows: (received: tokens, routed: tokens, sent: tokens), target: .cpuRank)
       var simulation = StepSimulation(input, pricing: Alike())
       simulation.isExplicit = true
       simulation.keepsSpans = true

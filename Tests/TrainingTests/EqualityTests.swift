@@ -22,7 +22,8 @@ import Training
   @Test(
     arguments: ParallelTests.models,
     [
-      Recomputation.none, .full, .modules([.rmsNorm, .layerNorm, .swiGLU, .latentUpProjection]),
+      Recomputation.none, .full, .selective,
+      .modules([.rmsNorm, .layerNorm, .swiGLU, .latentUpProjection]),
     ])
   func runsDoWhatProgramsSay(name: String, recomputation: Recomputation) throws {
     let model = try ReferenceModel(name)
@@ -32,6 +33,37 @@ import Training
       plan.microbatchSize = split.data == 1 && split.pipeline == 1 ? 2 : 1
       try expectEquality(model, plan, "\(name) \(recomputation) \(split.testDescription)")
     }
+  }
+
+  /// The attention core is run again in the backward, and nothing else comes of it: the same bits with more
+  /// FLOPs and less memory.
+  @Test(arguments: ParallelTests.models)
+  func theCoreRunsAgain(name: String) throws {
+    let model = try ReferenceModel(name)
+    var plan = Case().plan(model)
+    let kept = try model.train(plan, steps: 2)[0]
+    for recomputation in [Recomputation.selective, .modules([.attentionCore])] {
+      plan.recomputation = recomputation
+      let again = try model.train(plan, steps: 2)[0]
+      #expect(again.losses == kept.losses && again.norms == kept.norms)
+      let (first, second) = (kept.ledgers[1], again.ledgers[1])
+      let more = second.attentionFLOPs - first.attentionFLOPs
+      #expect(more > 0)
+      // The forward's share of a core's 2 + 5 products, where keys and values are equally wide.
+      if !name.hasPrefix("deepseek") { #expect(7 * more == 2 * first.attentionFLOPs) }
+      #expect(second.matmulFLOPs == first.matmulFLOPs)
+    }
+  }
+
+  /// Reductions that wait for the last action are what the program says, and sum up the same.
+  @Test func reductionsMayWait() throws {
+    let model = try ReferenceModel("deepseek-v3-8-layers")
+    var plan = Case(data: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2).plan(model)
+    let early = try model.train(plan, steps: 2)
+    plan.overlap.gradientReduction = false
+    try expectEquality(model, plan, "reductions behind the last action")
+    let late = try model.train(plan, steps: 2)
+    #expect(late.map(\.losses) == early.map(\.losses))
   }
 
   /// With several lanes on a rank too: their sums are taken and given back by the program.
@@ -58,14 +90,15 @@ import Training
       microbatches: plan.microbatchCount
     ).lowered(plan.sends == .eager ? .eager : .batched)
     let layout = try StageLayout(evenly: schedule.stageCount, of: model.architecture)
-    let setting = LoweringSetting(plan, layout, of: model.architecture)
+    let setting = LoweringSetting(plan, layout, of: model.architecture, target: .cpuRank)
     let programs = layout.stages.map {
       StageProgram(units: $0, of: model.architecture, setting)
     }
     for (rank, report) in reports.enumerated() {
       let ledger = report.ledgers[1]
       var own = RankProgram(
-        schedule: schedule, rank: plan.mesh.coordinates(of: rank).pipeline)
+        schedule: schedule, rank: plan.mesh.coordinates(of: rank).pipeline,
+        overlapsReductions: plan.overlaps(.gradientReduction))
       own.insert(GradientLanes(plan), of: programs)
       var books = Books(
         programs, local: own.stages, ledger.exchanges,

@@ -27,7 +27,8 @@
       let recorded = try RecordedStep(ledger, communicator)
       guard communicator.rank == 0 else { return }
       let placed = try plan.validated(for: architecture, on: .ranks(plan.worldSize))
-      var input = try StepInput(placed, rows: (received: 0, routed: 0, sent: 0))
+      var input = try StepInput(
+        placed, rows: (received: 0, routed: 0, sent: 0), target: .cpuRank)
       input.rankRows = recorded.rows(input)
       input.routes = recorded.routes
       var simulation = StepSimulation(input, pricing: NoTime())

@@ -285,7 +285,8 @@
       let plan = training.plan
       let placed = try plan.validated(
         for: training.run.model.architecture, on: .ranks(plan.worldSize))
-      let input = try StepInput(placed, rows: (received: 0, routed: 0, sent: 0))
+      let input = try StepInput(
+        placed, rows: (received: 0, routed: 0, sent: 0), target: .cpuRank)
       let own = RunTrace.part(
         ledger.timeline, delay: try delay(ledger, communicator), rank: communicator.rank, input)
       let parts = try communicator.allGather(Array(own.utf8))

@@ -1,0 +1,77 @@
+extension PrecisionRecipe {
+  /// The formats that are kept or sent beside activations, by their keys.
+  private var besideActivations: [(key: String, format: NumberFormat)] {
+    [
+      ("dispatch", dispatch), ("combine", combine), ("kept-linear-inputs", keptLinearInputs),
+      ("kept-attention-outputs", keptAttentionOutputs),
+      ("kept-activation-inputs", keptActivationInputs),
+    ]
+  }
+
+  /// Refuses formats for which there are no kernels.
+  ///
+  /// - Parameter fusesHead: whether the head's products and its loss are one operation.
+  func check(fusesHead: Bool) throws(PlanError) {
+    try checkPlainFormats()
+    try checkOperands(fusesHead: fusesHead)
+    for (key, format) in besideActivations {
+      let isNarrower = format.isScaled || format.bits < activations.bits
+      guard format == activations || (isNarrower && format != .tensorFloat32) else {
+        throw .precision(
+          key: key, format: format,
+          rule: "must be that of activations, \(activations.rawValue), or take fewer bits")
+      }
+    }
+    guard pipelineSends != .tensorFloat32 else {
+      throw .precision(key: "pipeline-sends", format: pipelineSends, rule: Self.productsOnly)
+    }
+    let isScaled =
+      [linearWeights, linearOperands, headOperands, pipelineSends].contains { $0.isScaled }
+      || besideActivations.contains { $0.format.isScaled }
+    guard isScaled || scaleBlock == Self.measuredScaleBlock else {
+      throw .scaleBlock(scaleBlock)
+    }
+  }
+
+  private static let productsOnly = "is for operands of products; it is stored as float32"
+
+  /// What optimizers and collectives read and write has no scales.
+  private func checkPlainFormats() throws(PlanError) {
+    for (key, format) in [
+      ("activations", activations), ("other-parameters", otherParameters),
+      ("gradients", gradients), ("moments", moments), ("gradient-reduction", gradientReduction),
+      ("parameter-gather", parameterGather),
+    ] where !format.isPlain {
+      throw .precision(
+        key: key, format: format,
+        rule: format.isScaled
+          ? "has scales, and no kernel is described that reads it there: float32, float16 or bf16"
+          : Self.productsOnly)
+    }
+  }
+
+  private func checkOperands(fusesHead: Bool) throws(PlanError) {
+    let isWide = activations == .float32
+    for (key, format) in [
+      ("linear-operands", linearOperands), ("attention-operands", attentionOperands),
+      ("head-operands", headOperands),
+    ] {
+      if format == activations || (format == .tensorFloat32 && isWide) { continue }
+      let isQuantized = format == .e4m3 && !isWide && key != "attention-operands"
+      guard isQuantized, key != "head-operands" || !fusesHead else {
+        let others =
+          isWide ? " or tf32" : key == "attention-operands" || fusesHead ? "" : " or e4m3"
+        throw .precision(
+          key: key, format: format,
+          rule: "has no kernel that reads activations in \(activations.rawValue): "
+            + "\(activations.rawValue)\(others)")
+      }
+    }
+    guard linearWeights.isPlain || (linearWeights == .e4m3 && linearOperands == .e4m3) else {
+      throw .precision(
+        key: "linear-weights", format: linearWeights,
+        rule: linearWeights == .tensorFloat32
+          ? Self.productsOnly : "is read by e4m3 products alone: linear-operands e4m3")
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import Clusters
+import Costs
+import Plans
+
+/// How fast a device multiplies numbers of a format, in units of the 16-bit products whose kernels are
+/// described.
+///
+/// Formats without kernels of their own take the 16-bit kernels' efficiency at every shape, at their own
+/// peak.
+struct FormatRates {
+  private let device: Device
+
+  init(_ device: Device) { self.device = device }
+
+  /// The rate of a format of 16 or 32 bits; nil where the device has no such arithmetic.
+  func rate(of format: NumberFormat) -> Double? {
+    guard let measured = device.peak(.bf16) ?? device.peak(.fp16),
+      let precision = Self.precision(of: format), let peak = device.peak(precision)
+    else { return nil }
+    return peak.value / measured.value
+  }
+
+  /// The key of a format's peak in cluster files.
+  static func precision(of format: NumberFormat) -> Precision? {
+    switch format {
+    case .float32: .fp32
+    case .tensorFloat32: .tf32
+    case .float16: .fp16
+    case .bfloat16: .bf16
+    case .e4m3: .fp8
+    case .e5m6: nil
+    }
+  }
+
+  /// Whether a format's kernels are those of another one.
+  static func borrows(_ format: NumberFormat) -> Bool {
+    switch format {
+    case .float32, .tensorFloat32, .float16: true
+    case .bfloat16, .e4m3, .e5m6: false
+    }
+  }
+}
+
+extension PrecisionRecipe {
+  /// The formats in which something is multiplied, by their keys.
+  var operands: [(key: String, format: NumberFormat)] {
+    [
+      ("linear-operands", linearOperands), ("attention-operands", attentionOperands),
+      ("head-operands", headOperands),
+    ]
+  }
+
+  /// Refuses operands that a device cannot multiply or whose kernels its file does not describe.
+  func check(
+    on device: Device, _ model: DeviceModel, _ library: MatmulLibrary?
+  ) throws(PlanError) {
+    for (key, format) in operands {
+      func failure(_ rule: String) -> PlanError {
+        .cannotSimulate(key: "precision", value: "\(name), \(key) \(format.rawValue),", rule: rule)
+      }
+      guard let precision = FormatRates.precision(of: format), device.peak(precision) != nil else {
+        throw failure(
+          "needs \(format.rawValue) products, which \(device.name) does not have "
+            + "(peak.\(FormatRates.precision(of: format)?.rawValue ?? format.rawValue))")
+      }
+      if format == .e4m3, model.library(for: .fp8, chosen: library) == nil {
+        throw failure("has no constants of FP8 kernels on \(device.name) (kernels.matmul)")
+      }
+      if format != .e4m3, model.library(for: .bf16, chosen: library) == nil {
+        throw failure("has no constants of 16-bit kernels on \(device.name) (kernels.matmul)")
+      }
+    }
+  }
+
+  /// What is taken from other kernels than those of the recipe, a short phrase each.
+  var borrowings: [String] {
+    var list: [String] = []
+    let borrowed = operands.map(\.format).filter(FormatRates.borrows)
+    for format in NumberFormat.allCases where borrowed.contains(format) {
+      let peak = FormatRates.precision(of: format)?.rawValue ?? format.rawValue
+      list.append("\(format.rawValue) products as efficient as BF16's, at peak.\(peak)")
+    }
+    let isMeasured = scaleBlock == PrecisionRecipe.measuredScaleBlock
+    if !isMeasured, operands.contains(where: { $0.format == .e4m3 }) {
+      list.append(
+        "FP8 products with scales per \(scaleBlock) numbers as fast as per "
+          + "\(PrecisionRecipe.measuredScaleBlock)")
+    }
+    return list
+  }
+}

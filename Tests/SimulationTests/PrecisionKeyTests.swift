@@ -1,0 +1,179 @@
+import Clusters
+import Documents
+import Models
+import Plans
+import Simulation
+import Testing
+
+/// Every key of a precision moves bytes, memory or time, or is refused; no precision is priced as another.
+@Suite struct PrecisionKeyTests {
+  static let plan = """
+    data-parallel: 32
+    pipeline-parallel: 2
+    expert-parallel: 32
+    zero-stage: 1
+    global-batch: 128
+    sequence-length: 4096
+    communication-sms: 20
+    """
+
+  static func report(
+    _ precision: String, _ more: String..., cluster: [String] = []
+  ) throws -> StepReport {
+    try step(precision, more, cluster: cluster).report()
+  }
+
+  static func step(
+    _ precision: String, _ more: [String] = [], cluster: [String] = []
+  ) throws -> PlannedStep {
+    try PlannedStep(
+      architecture: .named("qwen3-235b-a22b", overrides: ["num_hidden_layers=4"]),
+      cluster: .named("h800-2048", overrides: cluster),
+      plan: .read(
+        Document(text: plan, name: "plan"), name: "plan",
+        overrides: ["precision=\(precision)"] + more))
+  }
+
+  /// What a change of one key of a base moves, and which way.
+  struct Case: Sendable, CustomTestStringConvertible {
+    var base: String
+    var change: String
+    var more: @Sendable (StepReport) -> Double
+    var less: @Sendable (StepReport) -> Double
+    var testDescription: String { "\(base), \(change)" }
+  }
+
+  /// Nothing becomes less.
+  static let nothing: @Sendable (StepReport) -> Double = { _ in 0 }
+
+  static let cases: [Case] = [
+    Case(
+      base: "bf16", change: "linear-weights: float32",
+      more: { Double($0.memory.parameters) }, less: { -$0.stepSeconds }),
+    Case(
+      base: "fp8-deepseek", change: "linear-weights: bf16",
+      more: { $0.stepSeconds }, less: { Double($0.memory.parameters) }),
+    Case(
+      base: "bf16", change: "other-parameters: float32",
+      more: { Double($0.memory.parameters) }, less: { -$0.stepSeconds }),
+    Case(
+      base: "float32", change: "attention-operands: tf32",
+      more: { -$0.stepSeconds }, less: { $0.split.forward }),
+    Case(
+      base: "float32", change: "head-operands: tf32",
+      more: { -$0.stepSeconds }, less: { $0.stepSeconds }),
+    Case(
+      base: "bf16", change: "head-operands: e4m3",
+      more: { -$0.stepSeconds }, less: { $0.stepSeconds }),
+    Case(
+      base: "bf16", change: "linear-operands: e4m3",
+      more: { -$0.stepSeconds }, less: { $0.stepSeconds }),
+    Case(
+      base: "bf16", change: "kept-linear-inputs: e4m3",
+      more: { $0.stepSeconds }, less: { Double($0.memory.activations) }),
+    Case(
+      base: "fp8-deepseek", change: "kept-linear-inputs: bf16",
+      more: { Double($0.memory.activations) }, less: { -Double($0.memory.peak) }),
+    Case(
+      base: "bf16", change: "kept-attention-outputs: e5m6",
+      more: { $0.stepSeconds }, less: { Double($0.memory.activations) }),
+    Case(
+      base: "bf16", change: "kept-activation-inputs: e4m3",
+      more: { $0.stepSeconds }, less: { Double($0.memory.activations) }),
+    Case(
+      base: "bf16", change: "pipeline-sends: float32",
+      more: { $0.pipeline.total }, less: { -$0.stepSeconds }),
+    Case(
+      base: "bf16", change: "gradient-reduction: bf16",
+      more: { -$0.data.total }, less: { $0.data.total }),
+    Case(
+      base: "bf16", change: "parameter-gather: float32",
+      more: { $0.data.total }, less: { -$0.data.total }),
+    Case(
+      base: "bf16", change: "gradients: bf16",
+      more: { -Double($0.memory.gradients) }, less: { Double($0.memory.gradients) }),
+    Case(
+      base: "bf16", change: "moments: bf16",
+      more: { -Double($0.memory.optimizer) }, less: { $0.split.optimizer }),
+    Case(
+      base: "bf16", change: "master-weights: none",
+      more: { -Double($0.memory.optimizer) }, less: { $0.split.optimizer }),
+    Case(
+      base: "bf16", change: "dispatch: e4m3", more: { -$0.expert.total },
+      less: { $0.expert.total }),
+    Case(
+      base: "bf16", change: "combine: e5m6", more: { -$0.expert.total },
+      less: { $0.expert.total }),
+    Case(
+      base: "fp8-deepseek", change: "scale-block: 32",
+      more: { $0.expert.total }, less: { -Double($0.memory.peak) }),
+  ]
+
+  @Test(arguments: cases) func everyKeyActs(example: Case) throws {
+    let base = try Self.report(example.base)
+    let changed = try Self.report("{base: \(example.base), \(example.change)}")
+    #expect(example.more(changed) > example.more(base))
+    #expect(example.less(changed) < example.less(base))
+  }
+
+  static let refused: [(String, String)] = [
+    ("{base: bf16, attention-operands: e4m3}", "precision.attention-operands e4m3"),
+    ("{base: bf16, attention-operands: float32}", "precision.attention-operands float32"),
+    ("{base: bf16, linear-operands: tf32}", "precision.linear-operands tf32"),
+    ("{base: bf16, linear-weights: e4m3}", "linear-operands e4m3"),
+    ("{base: bf16, kept-linear-inputs: float32}", "precision.kept-linear-inputs float32"),
+    ("{base: bf16, dispatch: float32}", "precision.dispatch float32"),
+    ("{base: bf16, gradient-reduction: e4m3}", "precision.gradient-reduction e4m3"),
+    ("{base: bf16, moments: e5m6}", "precision.moments e5m6"),
+    ("{base: float32, activations: tf32}", "precision.activations tf32"),
+    ("{base: bf16, scale-block: 64}", "scale-block 64 has nothing to act on"),
+  ]
+
+  /// Where no kernel is described, one line says so.
+  @Test(arguments: refused) func whatHasNoKernelIsRefused(precision: String, words: String) throws {
+    let error = try #require(throws: PlanError.self) { _ = try Self.report(precision) }
+    #expect("\(error)".contains(words) && !"\(error)".contains("\n"), "\(error)")
+  }
+
+  // MARK: Recipes
+
+  /// Each format has the rate of its peak, and what it borrows is said.
+  @Test func noFormatIsPricedAsAnother() throws {
+    func rate(_ precision: String) throws -> Double { try Self.report(precision).flopsPerGPUCausal }
+    let (wide, rounded) = (try rate("float32"), try rate("tf32"))
+    let (half, brain) = (try rate("float16"), try rate("bf16"))
+    let small = try rate("fp8-deepseek")
+    #expect(wide < rounded && rounded < brain && brain < small)
+    #expect(half == brain)
+    #expect(wide < 66.9e12 && rounded < 494.5e12 && brain < 989e12)
+    #expect(
+      try Self.step("float32").assumptions
+        == ["float32 products as efficient as BF16's, at peak.fp32"])
+    #expect(
+      try Self.step("tf32").assumptions == ["tf32 products as efficient as BF16's, at peak.tf32"])
+    #expect(try Self.step("bf16").assumptions == [])
+    let slower = try Self.report("float32", cluster: ["device.peak.fp32.value=30 TFLOPS"])
+    #expect(slower.flopsPerGPUCausal < wide)
+  }
+
+  /// A recipe whose format the device does not have.
+  @Test(arguments: ["float32", "tf32", "float16", "fp8-deepseek"])
+  func aFormatWithoutPeakIsRefused(recipe: String) throws {
+    let error = try #require(throws: PlanError.self) {
+      _ = try Self.report(
+        recipe, cluster: ["device.peak={bf16: {value: 989 TFLOPS, source: a test}}"])
+    }
+    #expect("\(error)".contains("which H800 SXM5 does not have (peak."), "\(error)")
+  }
+
+  /// A precision does not choose what a step runs on: float32 has the programs of a device, and its head is
+  /// not fused unless the plan says so.
+  @Test func float32IsADeviceProgramHere() throws {
+    let wide = try Self.step("float32").input.stages[0]
+    let brain = try Self.step("bf16").input.stages[0]
+    #expect(wide.forward.operations.count == brain.forward.operations.count)
+    #expect(wide.buffers.allSatisfy { $0.name != "staging" })
+    let fused = try Self.report("float32", "fused-head=true")
+    #expect(fused.stepSeconds != (try Self.report("float32")).stepSeconds)
+  }
+}
