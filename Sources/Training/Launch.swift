@@ -4,9 +4,10 @@ import Foundation
 /// Starts a program on several ranks of this machine with Open MPI's `mpirun`, and waits for it.
 ///
 /// SIGINT, SIGTERM and SIGHUP are kept from mpirun, which would kill the ranks a second later: they get
-/// SIGUSR2 in their place, and all the time that they need. A second one goes to mpirun itself. Should
-/// this program be killed, the system ends mpirun and mpirun the ranks, where the system has `setpriv`
-/// (util-linux), since only a process itself can ask for that.
+/// SIGUSR2 in their place, and all the time that they need. A second one goes to mpirun itself.
+/// What mpirun and the ranks write passes through this program (`OutputRelay`): a closed pipe ends no run.
+/// Should this program be killed, the system ends mpirun and mpirun the ranks, where the system has
+/// `setpriv` (util-linux), since only a process itself can ask for that.
 public struct Launch: Sendable {
   /// How many ranks are started, more than there are cores if need be.
   public var ranks: Int
@@ -43,7 +44,14 @@ public struct Launch: Sendable {
   public func run(_ signals: StopSignals) throws(ConfigurationError) -> LaunchOutcome {
     let reports = try RankReports()
     defer { reports.remove() }
-    let child = try start(reports)
+    var relay: OutputRelay
+    do throws(SystemError) {
+      relay = try OutputRelay()
+    } catch {
+      throw Self.failure(error.message)
+    }
+    let child = try start(reports, relay)
+    relay.childHasStarted()
     let clock = ContinuousClock()
     let start = clock.now
     var forwarded = 0
@@ -53,13 +61,18 @@ public struct Launch: Sendable {
       do throws(SystemError) {
         let ended = try systemCall { waitpid(child, &status, WNOHANG) }
         if ended == child {
-          return LaunchOutcome(
+          relay.finish()
+          var outcome = LaunchOutcome(
             ofMpirun: status, reports: reports.read(), ranks: ranks, wish: signals.poll())
+          outcome.outputFailure = relay.outputFailure
+          outcome.launcherWords = relay.launcherWords
+          return outcome
         }
       } catch {
         throw ConfigurationError(file: "mpirun", rule: "is lost: \(error.message)")
       }
-      signals.wait(milliseconds: 20)
+      relay.pass(milliseconds: 20)
+      signals.poll()
       let hasNews = signals.interruptions > forwarded || (signals.wish == .stop && !hasStopped)
       // Before its handlers are there, a signal would end mpirun or a rank instead of telling it.
       guard hasNews, forwarded > 0 || areListening(reports) || clock.now - start > Self.patience
@@ -92,7 +105,9 @@ public struct Launch: Sendable {
       file: "mpirun", rule: "cannot be started: \(reason); Debian's package is openmpi-bin")
   }
 
-  private func start(_ reports: RankReports) throws(ConfigurationError) -> pid_t {
+  private func start(
+    _ reports: RankReports, _ relay: borrowing OutputRelay
+  ) throws(ConfigurationError) -> pid_t {
     guard Self.isOnPath("mpirun") else { throw Self.failure(SystemError(code: ENOENT).message) }
     var arguments = Self.isOnPath("setpriv") ? ["setpriv", "--pdeathsig", "TERM"] : []
     arguments += ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
@@ -107,12 +122,12 @@ public struct Launch: Sendable {
     }
     let whole = ProcessInfo.processInfo.environment.merging(own) { $1 }
     let variables = whole.keys.sorted().map { "\($0)=\(whole[$0] ?? "")" }
-    return try spawn(arguments + command, variables)
+    return try spawn(arguments + command, variables, relay)
   }
 
   /// Starts mpirun in a process group of its own, so that a terminal's Ctrl-C comes here alone.
   private func spawn(
-    _ arguments: [String], _ variables: [String]
+    _ arguments: [String], _ variables: [String], _ relay: borrowing OutputRelay
   ) throws(ConfigurationError) -> pid_t {
     var attributes = posix_spawnattr_t()
     var actions = posix_spawn_file_actions_t()
@@ -129,6 +144,8 @@ public struct Launch: Sendable {
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETPGROUP))
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, relay.childOutput, STDOUT_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, relay.childErrors, STDERR_FILENO)
     var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
     var values: [UnsafeMutablePointer<CChar>?] = variables.map { strdup($0) } + [nil]
     defer { for text in words + values { free(text) } }

@@ -3,10 +3,14 @@ import Glibc
 
 /// How a launched run ended: what mpirun's status and the ranks' reports come to.
 public struct LaunchOutcome: Hashable, Sendable {
-  /// The status to end with; above 128 a signal ended mpirun or a rank.
+  /// The status to end with.
   public var status: Int32
-  /// What happened to mpirun, as the beginning of a sentence, where no rank could say it.
+  /// What happened to mpirun or a rank, as the beginning of a sentence, where no rank could say it.
   public var message: String?
+  /// Why this program's standard output was lost meanwhile, if it was.
+  public var outputFailure: SystemError?
+  /// What mpirun said in its own words.
+  public var launcherWords: [UInt8] = []
 
   /// Puts together what is known.
   ///
@@ -24,7 +28,7 @@ public struct LaunchOutcome: Hashable, Sendable {
       self.init(ExitStatus.interrupted.rawValue)
     } else if signal != 0 {
       self.init(
-        Self.isStop(signal) ? ExitStatus.interrupted.rawValue : 128 + signal,
+        (Self.isStop(signal) ? ExitStatus.interrupted : .peer).rawValue,
         "mpirun was ended by \(Self.name(of: signal)), and the ranks with it")
     } else if code == 0 {
       // Ranks on another machine cannot say how they ended; they obey what was passed on.
@@ -34,6 +38,9 @@ public struct LaunchOutcome: Hashable, Sendable {
       self.init(
         ExitStatus.interrupted.rawValue,
         "a rank was ended by \(Self.name(of: code - 128)) before it could listen")
+    } else if (129...192).contains(code) {
+      // Signals have the numbers 1 to 64.
+      self.init(ExitStatus.peer.rawValue, "a rank was ended by \(Self.name(of: code - 128))")
     } else if code == 1, !reports.contains(.failed),
       reports.count(where: { $0 == .listening }) >= ranks
     {
@@ -41,8 +48,12 @@ public struct LaunchOutcome: Hashable, Sendable {
       self.init(
         ExitStatus.interrupted.rawValue,
         "mpirun was told to end, by a signal of its own, and gave the ranks no time")
+    } else if reports.isEmpty {
+      self.init(
+        (ExitStatus(rawValue: code) ?? .badInput).rawValue,
+        "mpirun ended with status \(code), and no rank of this machine had begun")
     } else {
-      self.init(code)
+      self.init((ExitStatus(rawValue: code) ?? .peer).rawValue)
     }
   }
 

@@ -39,13 +39,16 @@ enum StandardOutput {
       case EAGAIN:
         var ready = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
         _ = poll(&ready, 1, -1)
-      case EPIPE: throw ReaderIsGone()
-      default:
-        throw ConfigurationError(
-          file: "standard output", rule: "cannot be written: \(String(cString: strerror(code)))",
-          status: .storage)
+      default: throw failure(SystemError(code: code))
       }
     }
+  }
+
+  /// Why standard output was lost, as an error of a command.
+  static func failure(_ error: SystemError) -> any Error {
+    if error.code == EPIPE { return ReaderIsGone() }
+    return ConfigurationError(
+      file: "standard output", rule: "cannot be written: \(error.message)", status: .storage)
   }
 }
 
@@ -64,8 +67,10 @@ func withoutPrefix(_ noun: String, _ overrides: [String]) -> [String] {
 }
 
 /// Says something on the terminal beside the output, if anybody is there to read it.
-func note(_ text: String) {
-  let bytes = Array(text.utf8)
+func note(_ text: String) { note(Array(text.utf8)) }
+
+/// The same with bytes that another program wrote.
+func note(_ bytes: [UInt8]) {
   _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 

@@ -24,18 +24,31 @@ import Training
   }
 
   @Test func failuresKeepTheirStatus() {
-    for status: Int32 in [1, 2, 3, 4, 5, 137] {
+    for status: Int32 in [1, 2, 3, 4, 5, 7] {
       #expect(outcome(exit: status, both + [.failed]).status == status)
       #expect(outcome(exit: status, both + [.failed]).message == nil)
     }
-    // A rank that could not begin, and a program that is not there.
+    // A rank that could not begin.
     #expect(outcome(exit: 1, [.listening]).status == 1)
-    #expect(outcome(exit: 127, []).status == 127)
+  }
+
+  /// Every status is one of the table, and what no rank could say is said.
+  @Test func launchersSayWhatRanksCannot() {
+    let killed = outcome(exit: 137, both)
+    #expect(killed.status == 5)
+    #expect(killed.message == "a rank was ended by signal 9 (Killed)")
+    #expect(outcome(exit: 139, both + [.failed]).status == 5)
+    // A program that is not there, and a status that no rank has.
+    let missing = outcome(exit: 127, [])
+    #expect(missing.status == 1)
+    #expect(
+      missing.message == "mpirun ended with status 127, and no rank of this machine had begun")
+    #expect(outcome(exit: 213, both).status == 5)
   }
 
   @Test func anEndFromOutsideIsSaid() {
     let killed = outcome(signal: 9, both)
-    #expect(killed.status == 137)
+    #expect(killed.status == 5)
     #expect(killed.message == "mpirun was ended by signal 9 (Killed), and the ranks with it")
     let told = outcome(exit: 1, both)
     #expect(told.status == 6)

@@ -42,10 +42,15 @@ struct TrainingBench: Sendable {
 
   private func round(_ result: StepResult, _ replay: Replay?) -> Round {
     var (passes, optimizer) = (0.0, 0.0)
-    for span in result.ledger.spans {
-      guard case .operation(let instance, _) = span.entry else { continue }
-      let seconds = Double(span.end - span.start) * 1e-9
-      if instance.microbatch >= 0 { passes += seconds } else { optimizer += seconds }
+    for item in result.ledger.timeline.items {
+      let seconds = item.spans.reduce(0.0) { sum, span in
+        guard case .operation = span.kind else { return sum }
+        return sum + Double(span.end - span.start) * 1e-12
+      }
+      switch item.item {
+      case .run, .overlapped: passes += seconds
+      default: optimizer += seconds
+      }
     }
     let clock = ContinuousClock()
     let products = replay.map { replay in clock.measure { replay.run() } / .seconds(1) } ?? 0

@@ -165,6 +165,10 @@
       if let message = outcome.message {
         note("sluice: \(message); \(newestCheckpoint(of: run))\n")
       }
+      note(outcome.launcherWords)
+      if outcome.status == 0, let failure = outcome.outputFailure {
+        throw StandardOutput.failure(failure)
+      }
       Foundation.exit(outcome.status)
     }
 
