@@ -70,7 +70,11 @@ extension RankBackend {
 
   /// What this rank puts into a transfer.
   private func bytes(of transfer: Transfer, _ instance: Instance) -> Int {
-    transfer.bytes(
+    // A row of counts goes to every rank of the expert group.
+    if case .counts = transfer.kind {
+      return assignment.plan.expertParallel * transfer.bytesPerRow
+    }
+    return transfer.bytes(
       sent: { counts($0, instance).sentRows }, received: { counts($0, instance).receivedRows },
       rows: { rows($0, instance) })
   }
