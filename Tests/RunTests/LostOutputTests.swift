@@ -46,7 +46,7 @@ import Testing
       "generate --checkpoint \(folder) --prompt the --tokens 4",
       "evaluate --checkpoint \(folder) --tokens \(scene.path("words.txt"))",
       "data \(scene.path("words.txt")) -o \(scene.path("words.bin"))",
-      "train \(scene.run) --dry-run",
+      "train \(scene.run) --dry-run --overwrite",
     ] {
       let outcome = try shell("\"$0\" \(command) > /dev/full", scene)
       #expect(outcome.status == 4, "\(command): \(outcome.output)")

@@ -116,7 +116,8 @@ import Testing
       try scene.write([255, 255, 255, 255], at: 0, of: "words.bin")
     }
     expect(outcome, status: 4, "words.bin: was changed while it was in use")
-    let plan = try Program.sluice("train", scene.run, "--set", "plan.fused-head=false")
+    let plan = try Program.sluice(
+      "train", scene.run, "--overwrite", "--set", "plan.fused-head=false")
     expect(plan, status: 1, "plan.fused-head")
   }
 
