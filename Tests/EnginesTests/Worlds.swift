@@ -85,7 +85,7 @@ enum Worlds {
       ranks: ranks, stagesPerRank: name == "dualpipe" ? nil : stagesPerRank, microbatches: 12
     ).lowered(style)
     let layout = try StageLayout(evenly: schedule.stageCount, of: model)
-    let setting = LoweringSetting(plan, layout, of: model)
+    let setting = LoweringSetting(plan, layout, of: model, target: .cpuRank)
     let stages = layout.stages.map { StageProgram(units: $0, of: model, setting) }
     let programs = schedule.ranks.indices.map { rank in
       var program = RankProgram(schedule: schedule, rank: rank)
