@@ -87,7 +87,13 @@ extension Cluster {
   /// At least how much is left, as a share, of what any flow or kernel would get if nothing were degraded
   /// and nothing shared: it bounds how long anything can take.
   public var leastShare: Double {
-    let degraded = degradations.reduce(1.0) { $0 * ($1.share > 0 ? $1.share : 1) }
+    // A flow crosses each kind of link, and each of them at its worst.
+    let kinds: [[Double]] = [
+      Array(effects.deviceShare.values), Array(effects.nodeLinkShare.values),
+      Array(effects.adapterShare.values), Array(effects.leafShare.values),
+      Array(effects.podShare.values),
+    ]
+    let degraded = kinds.reduce(1.0) { $0 * ($1.filter { $0 > 0 }.min() ?? 1) }
     let failed = degradations.contains { $0.share == 0 } ? Double(fabric.adapters) : 1
     let uplinks = (network?.layers ?? []).reduce(1.0) { $0 * $1.oversubscription.value }
     let ports = fabric.layers > 1 ? max(1, fabric.adapterCapacity / fabric.portCapacity) : 1

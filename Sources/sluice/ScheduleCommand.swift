@@ -16,7 +16,7 @@ struct ScheduleCommand: ParsableCommand {
         sluice schedule dualpipe --ranks 8 --microbatches 20 --format svg -o d.svg
         sluice schedule --check mine.csv --forward 10 --backward-input 12
 
-      Times are those of a rank's share of the model, so that bubbles, makespans and memory of
+      Times are those of a rank's share of the model, so that bubbles, makespans and memory of \
       schedules compare: a stage of a V, which is half of a share, takes half of them.
       """)
 

@@ -10,9 +10,9 @@ struct ValidateCommand: ParsableCommand {
     abstract:
       "Recompute published figures and print prediction, publication and error with its sign.",
     discussion: """
-      Each table names its source, which data its constants were fitted to, and whether something was
-      decided after a look at its figures; the columns [a], [b] ... show the figures before that, or another
-      reading. Bad rows are included.
+      Each table names its source, which data its constants were fitted to, and whether something \
+      was decided after a look at its figures; the columns [a], [b] ... show the figures before \
+      that, or another reading. Bad rows are included.
 
       Example:
         sluice validate deepseek-v3 megatron
@@ -29,8 +29,8 @@ struct ValidateCommand: ParsableCommand {
     name: .customLong("set"),
     help: ArgumentHelp(
       """
-      Replace a value of the plan or the cluster of every published run whose file takes the key; may be \
-      repeated.
+      Replace a value of the plan or the cluster of every published run whose file takes the key; \
+      may be repeated.
       """, valueName: "plan.key=value"))
   var overrides: [String] = []
 

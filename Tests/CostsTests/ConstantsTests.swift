@@ -96,8 +96,8 @@ import Testing
     #expect(try rate(.bf16, "device.peak.bf16=980 TFLOPS") < bf16)
     #expect(try rate(.bf16, "device.peak.bf16=2000 TFLOPS") > bf16 * (1 - 1e-3))
     let ideal = [
-      "step-overhead=0", "step-floor=0", "tile-overhead=0 s", "output-rate=1 EB/s", "start=0 s",
-      "knee=16",
+      "step-overhead=0", "step-floor=0", "tile-overhead=0 s", "output-rate=100000 TB/s",
+      "start=0 s", "knee=16",
     ].map { "device.kernels.matmul.bf16.\($0)" }
     let device = try DeviceModel(
       Cluster.shipped("h800-2048", overrides: ideal + ["device.peak.bf16=975 TFLOPS"]).device)

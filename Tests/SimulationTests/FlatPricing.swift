@@ -11,6 +11,8 @@ struct FlatPricing: Pricing {
   var collective = 20e-6
   var message = 5e-6
   var messagesUseAdapter = true
+  /// Whether messages share links, or else each takes its time whatever is beside it.
+  var messagesShareLinks = true
   /// Kernels beside a communication kernel take this much longer.
   var overlapFactor = 1.0
 
@@ -25,7 +27,9 @@ struct FlatPricing: Pricing {
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double { collective }
 
   func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice {
-    MessagePrice(latency: 0, moving: message, usesAdapter: messagesUseAdapter)
+    MessagePrice(
+      latency: messagesShareLinks ? 0 : message, moving: messagesShareLinks ? message : 0,
+      usesAdapter: messagesUseAdapter)
   }
 
   func secondsOfAgreement() -> Double { 3e-6 }

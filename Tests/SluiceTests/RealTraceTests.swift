@@ -94,7 +94,7 @@
       #expect(seen >= 8)
     }
 
-    /// Written down, nothing overlaps on a track, although messages are under way together.
+    /// Written down, nothing overlaps on a track.
     @Test(arguments: splits) func nothingOverlapsOnATrack(
       _ scene: (model: String, split: Split)
     ) throws {
@@ -115,8 +115,6 @@
       ] {
         #expect(text.contains(words), "\(words)")
       }
-      // Messages that are under way together lie on tracks of their own.
-      #expect(text.contains("\"receive 2\"") || text.contains("\"send 2\""))
     }
   }
 #endif

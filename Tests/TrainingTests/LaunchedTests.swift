@@ -45,9 +45,13 @@ import Training
     }
     #expect(try checksum([]) == checksum([]))
     guard model == "gpt-10m" else { return }
-    // The bits of the loss do not depend on where the stages lie.
-    let pair = try checksum(
-      ["mpirun", "--oversubscribe", "-n", "2"], ["pp=2", "microbatch=1", "schedule=dualpipe"])
-    #expect(pair == (try checksum([], ["microbatch=1"])))
+    // The bits of the loss do not depend on where the stages lie while one rank adds up a stage's
+    // gradients; in DualPipe two ranks do, each a half, which rounds differently and repeats.
+    func pair(_ schedule: String) throws -> Substring {
+      try checksum(
+        ["mpirun", "--oversubscribe", "-n", "2"], ["pp=2", "microbatch=1", "schedule=\(schedule)"])
+    }
+    #expect(try pair("1f1b") == checksum([], ["microbatch=1"]))
+    #expect(try pair("dualpipe") == pair("dualpipe"))
   }
 }

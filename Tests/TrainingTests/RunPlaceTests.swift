@@ -183,7 +183,7 @@ import Training
   /// A line of the log without what depends on time.
   private func loss(_ line: ArraySlice<UInt8>) -> Substring {
     let text = String(decoding: line, as: UTF8.self)
-    return text.split(separator: ", \"seconds\"")[0]
+    return text.split(separator: ", \"wall_time\"")[0]
   }
 
   @Test func onlyDamagedOnesAreNoReasonToBeginAnew() throws {

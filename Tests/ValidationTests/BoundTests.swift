@@ -49,7 +49,10 @@ import Validation
     Bound(
       "megatron-weak-scaling", "megatron", rows: 10, mean: -0.02...0.11, meanAbsolute: 0.11,
       worst: 0.20),
-    Bound("activation-formulas", "activations", rows: 6, mean: 0...0, meanAbsolute: 0, worst: 1e-9),
+    // Published in whole MB.
+    Bound(
+      "activation-formulas", "activations", rows: 6, mean: -1e-3...1e-3, meanAbsolute: 1e-3,
+      worst: 1e-3),
     Bound(
       "vtrain-multi-node", "vtrain", rows: 73, mean: -0.10...0.02, meanAbsolute: 0.11, worst: 0.55),
     Bound(
