@@ -1,6 +1,8 @@
+import Documents
+
 extension ValidationReport: Encodable {
   private enum Keys: String, CodingKey { case inputs, tables, correlations }
-  private enum InputKeys: String, CodingKey { case parts, overrides }
+  private enum InputKeys: String, CodingKey { case version, parts, overrides }
   private enum OverrideKeys: String, CodingKey {
     case override
     case runs = "acts_on_runs"
@@ -9,6 +11,7 @@ extension ValidationReport: Encodable {
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Keys.self)
     var inputs = values.nestedContainer(keyedBy: InputKeys.self, forKey: .inputs)
+    try inputs.encode(Version.current, forKey: .version)
     try inputs.encode(parts, forKey: .parts)
     var list = inputs.nestedUnkeyedContainer(forKey: .overrides)
     for (text, uses) in overrides {

@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 import Testing
 import Validation
@@ -59,6 +60,7 @@ import Validation
     let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     let inputs = try #require(object["inputs"] as? [String: Any])
     #expect(inputs["parts"] as? [String] == ["deepseek-v3"])
+    #expect(inputs["version"] as? String == Version.current)
     let tables = try #require(object["tables"] as? [[String: Any]])
     let step = try #require(tables.first { $0["name"] as? String == "v3-step" })
     #expect(step["kind"] as? String == "chosen-after")
