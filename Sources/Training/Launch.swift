@@ -56,6 +56,7 @@ public struct Launch: Sendable {
     let start = clock.now
     var forwarded = 0
     var hasStopped = false
+    var lost = LostRanks()
     while true {
       var status: Int32 = 0
       do throws(SystemError) {
@@ -63,7 +64,8 @@ public struct Launch: Sendable {
         if ended == child {
           relay.finish()
           var outcome = LaunchOutcome(
-            ofMpirun: status, reports: reports.read(), ranks: ranks, wish: signals.poll())
+            ofMpirun: status, reports: reports.read(), ranks: ranks, wish: signals.poll(),
+            ranksAreLost: lost.areLost)
           outcome.outputFailure = relay.outputFailure
           outcome.launcherWords = relay.launcherWords
           return outcome
@@ -72,6 +74,7 @@ public struct Launch: Sendable {
         throw ConfigurationError(file: "mpirun", rule: "is lost: \(error.message)")
       }
       relay.pass(milliseconds: 20)
+      lost.look(at: reports, mpirun: child)
       signals.poll()
       let hasNews = signals.interruptions > forwarded || (signals.wish == .stop && !hasStopped)
       // Before its handlers are there, a signal would end mpirun or a rank instead of telling it.

@@ -19,12 +19,17 @@ public struct LaunchOutcome: Hashable, Sendable {
   ///   - reports: what the ranks said.
   ///   - ranks: how many there were.
   ///   - wish: what signals to this program asked for.
+  ///   - ranksAreLost: whether mpirun was ended because a rank was gone and it did not notice.
   public init(
-    ofMpirun waitStatus: Int32, reports: [RankReports.Report], ranks: Int, wish: StopWish
+    ofMpirun waitStatus: Int32, reports: [RankReports.Report], ranks: Int, wish: StopWish,
+    ranksAreLost: Bool = false
   ) {
     let signal = waitStatus & 0x7f
     let code = (waitStatus >> 8) & 0xff
-    if reports.contains(.interrupted) {
+    if ranksAreLost {
+      self.init(
+        ExitStatus.peer.rawValue, "a rank was gone, and mpirun, which did not notice, was ended")
+    } else if reports.contains(.interrupted) {
       self.init(ExitStatus.interrupted.rawValue)
     } else if signal != 0 {
       self.init(

@@ -1,7 +1,8 @@
 import Documents
 import Foundation
 
-/// What the ranks of a launched run say to the sluice that started them: a file with a line for each.
+/// What the ranks of a launched run say to the sluice that started them: a file with a line for each,
+/// a word and the rank's process number.
 ///
 /// mpirun's exit status cannot carry it. It is 1 after a SIGTERM to mpirun, whatever the ranks did then;
 /// and a rank that ends with a status other than 0 ends the others, though all have done their part.
@@ -57,12 +58,21 @@ public struct RankReports: Sendable {
   public func remove() { unlink(path) }
 
   /// What has been said so far, in order.
-  public func read() -> [Report] {
+  public func read() -> [Report] { lines().compactMap { Report(rawValue: $0.word) } }
+
+  /// The process numbers of the ranks that listen; those of ranks on another machine are not among them.
+  func processes() -> [pid_t] {
+    lines().filter { $0.word == Report.listening.rawValue }.map(\.process)
+  }
+
+  private func lines() -> [(word: String, process: pid_t)] {
     guard let file = try? InputFile(path: path),
       let bytes = try? file.allBytes(limit: 1 << 24)
     else { return [] }
-    return bytes.split(separator: UInt8(ascii: "\n")).compactMap {
-      Report(rawValue: String(decoding: $0, as: UTF8.self))
+    return bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
+      let parts = String(decoding: line, as: UTF8.self).split(separator: " ")
+      guard parts.count == 2, let process = pid_t(parts[1]) else { return nil }
+      return (String(parts[0]), process)
     }
   }
 
@@ -71,7 +81,7 @@ public struct RankReports: Sendable {
     guard let path = getenv(variable) else { return }
     let descriptor = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else { return }
-    let line = Array((report.rawValue + "\n").utf8)
+    let line = Array("\(report.rawValue) \(getpid())\n".utf8)
     // Short lines that are added at the end of a file do not mix.
     _ = line.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     close(descriptor)

@@ -45,9 +45,7 @@ import Testing
   }
 
   /// Seeds give the victim, and how long after the moment it is killed: up to 300 ms.
-  ///
-  /// Not at the start: mpirun may wait for ever for a rank that is killed while it connects.
-  @Test(arguments: [Moment.step, .checkpoint], 1...2)
+  @Test(arguments: [Moment.startUp, .step, .checkpoint], 1...2)
   func killedRankEndsAll(moment: Moment, seed: Int) throws {
     let scene = try endlessScene()
     var generator = SplitMix64(state: UInt64(seed))
@@ -67,6 +65,22 @@ import Testing
     let launcher = lines.firstIndex { $0.hasPrefix("-----") }
     #expect(own != nil, "seed \(seed): \(outcome.output)")
     if let own, let launcher { #expect(own < launcher, "seed \(seed): \(outcome.output)") }
+    expectGone(scene)
+    try expectSoundFolder(scene)
+  }
+
+  /// Where mpirun misses a rank's end, sluice ends it.
+  ///
+  /// It may miss that of a rank which is killed while it connects; here it is stopped meanwhile.
+  @Test func rankThatMpirunMissesEndsAll() throws {
+    let scene = try endlessScene()
+    let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
+      try wait(for: .step, of: scene)
+      kill(try #require(scene.launchers().first), SIGSTOP)
+      kill(try #require(scene.ranks().first), SIGKILL)
+    }
+    #expect(outcome.status == 5, "\(outcome.output)")
+    #expect(outcome.output.contains("a rank was gone"), "\(outcome.output)")
     expectGone(scene)
     try expectSoundFolder(scene)
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Training
 
@@ -64,5 +65,26 @@ import Training
     #expect(outcome([], wish: .interrupt).status == 6)
     #expect(outcome([], wish: .stop).status == 0)
     #expect(outcome([]).status == 0)
+  }
+
+  /// mpirun that was ended for a rank which it did not miss: the rank's end is what counts.
+  @Test func lostRanksAreSaid() {
+    let lost = LaunchOutcome(
+      ofMpirun: SIGTERM, reports: both, ranks: 2, wish: .goOn, ranksAreLost: true)
+    #expect(lost.status == 5)
+    #expect(lost.message?.hasPrefix("a rank was gone") == true)
+  }
+
+  /// A process that has ended is not alive, also while nobody has waited for it.
+  @Test func endedProcessesAreNotAlive() throws {
+    #expect(LostRanks.isAlive(getpid()))
+    let process = Process()
+    process.executableURL = URL(filePath: "/bin/sleep")
+    process.arguments = ["60"]
+    try process.run()
+    #expect(LostRanks.isAlive(process.processIdentifier))
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    #expect(!LostRanks.isAlive(process.processIdentifier))
   }
 }
