@@ -45,13 +45,12 @@ import Training
     }
     #expect(try checksum([]) == checksum([]))
     guard model == "gpt-10m" else { return }
-    // The bits of the loss do not depend on where the stages lie while one rank adds up a stage's
-    // gradients; in DualPipe two ranks do, each a half, which rounds differently and repeats.
-    func pair(_ schedule: String) throws -> Substring {
-      try checksum(
-        ["mpirun", "--oversubscribe", "-n", "2"], ["pp=2", "microbatch=1", "schedule=\(schedule)"])
+    // With as many lanes of gradients the bits of the loss do not depend on where the stages lie.
+    for (schedule, lanes) in [("1f1b", 1), ("dualpipe", 2)] {
+      let options = ["microbatch=1", "lanes=\(lanes)"]
+      let pair = try checksum(
+        ["mpirun", "--oversubscribe", "-n", "2"], options + ["pp=2", "schedule=\(schedule)"])
+      #expect(try pair == checksum([], options), "\(schedule)")
     }
-    #expect(try pair("1f1b") == checksum([], ["microbatch=1"]))
-    #expect(try pair("dualpipe") == pair("dualpipe"))
   }
 }

@@ -10,7 +10,7 @@ struct UsageError: Error, CustomStringConvertible {
 /// Options of the form `key=value`.
 struct Options: Sendable {
   private static let known = [
-    "dp", "pp", "vpp", "ep", "microbatch", "batch", "schedule", "sends", "steps",
+    "dp", "pp", "vpp", "ep", "microbatch", "batch", "schedule", "sends", "steps", "lanes",
   ]
   private var values: [String: String] = [:]
 
@@ -56,6 +56,7 @@ struct Options: Sendable {
     plan.globalBatch = number("batch", usual: model.batch)
     plan.microbatchSize = number("microbatch", usual: plan.globalBatch / plan.dataParallel)
     plan.sequenceLength = model.sequence
+    plan.gradientLanes = values["lanes"].flatMap(Int.init)
     return plan
   }
 }
