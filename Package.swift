@@ -114,7 +114,9 @@ let package = Package(
       name: "training-checks", dependencies: ["OpenMPI", "MessagePassing", "Training"],
       path: "Tests/training-checks", swiftSettings: strict),
     // What tests of several rooms need: folders, launched programs, processor time, chance.
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["Documents"], path: "Tests/TestSupport",
+      swiftSettings: strict),
     tests(of: "Quantities", ["TestSupport"]),
     tests(of: "Documents", ["TestSupport"]),
     tests(of: "Clusters", ["TestSupport"]),

@@ -16,11 +16,13 @@ public struct KeyReference: Hashable, Sendable {
   public var noun: String
   /// What stands above the tables.
   public var introduction: String
+  /// The keys of the outermost table, with those of the tables in it.
+  public var entries: [KeyEntry]
   /// The outermost table first, every other one behind the table around it.
   public var sections: [Section]
 
   public init(_ noun: String, _ introduction: String, _ entries: [KeyEntry]) {
-    (self.noun, self.introduction) = (noun, introduction)
+    (self.noun, self.introduction, self.entries) = (noun, introduction, entries)
     sections = []
     add(entries, path: "", meaning: "", fallback: nil)
   }
@@ -36,7 +38,7 @@ public struct KeyReference: Hashable, Sendable {
       // Tables alike, such as those of several libraries, are described together.
       let alike = rest.prefix { $0.keys == entry.keys && $0.form == nil && entry.form == nil }
       rest = rest.dropFirst(max(1, alike.count))
-      guard let keys = entry.keys else { continue }
+      guard let keys = entry.keys, !keys.isEmpty else { continue }
       let names = alike.isEmpty ? entry.name : alike.map(\.name).joined(separator: "|")
       let own = (path.isEmpty ? "" : "\(path).") + names + (entry.isList ? "[…]" : "")
       if entry.form == nil {
@@ -50,8 +52,10 @@ public struct KeyReference: Hashable, Sendable {
 
 extension KeyReference {
   /// The path of every key that has a value, `[0]` standing for the items of lists of tables.
-  public static func leaves(
-    of entries: [KeyEntry], under path: String = ""
+  public var leaves: [(path: String, entry: KeyEntry)] { Self.leaves(of: entries, under: "") }
+
+  private static func leaves(
+    of entries: [KeyEntry], under path: String
   ) -> [(path: String, entry: KeyEntry)] {
     entries.flatMap { entry in
       let own = (path.isEmpty ? "" : "\(path).") + entry.name

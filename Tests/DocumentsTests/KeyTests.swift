@@ -75,7 +75,7 @@ import Testing
     let reference = KeyReference("a thing", "Things.", RootKeys().entries)
     #expect(reference.sections.map(\.path) == ["", "link", "sizes[…]"])
     #expect(
-      KeyReference.leaves(of: RootKeys().entries).map(\.path) == [
+      reference.leaves.map(\.path) == [
         "tensor-parallel", "level", "link.bandwidth", "link.name", "sizes", "sizes[0].bandwidth",
         "sizes[0].name", "ratio",
       ])

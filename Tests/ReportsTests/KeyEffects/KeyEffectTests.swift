@@ -1,0 +1,105 @@
+import Clusters
+import Costs
+import Documents
+import Plans
+import TestSupport
+import Testing
+
+/// No value without effect: whoever changes one in a file sees a figure move, or a message.
+///
+/// Every value of every shipped plan and cluster, and of files with the keys that none of them has, is
+/// replaced by others that its own description in the reference suggests.
+@Suite struct KeyEffectTests {
+  private static let plans = entries(of: Plan.keyReference)
+  private static let clusters = entries(of: Cluster.keyReference)
+
+  private static func entries(of reference: KeyReference) -> [String: KeyEntry] {
+    Dictionary(
+      reference.leaves.map { ($0.path, $0.entry) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  @Test(arguments: Plan.shippedNames) func shippedPlans(name: String) throws {
+    try expectEffects(
+      Scenes.shippedPlan(name), .plan, [Scenes.home(ofPlan: name)], OwnFiles())
+  }
+
+  @Test(arguments: Cluster.shippedNames) func shippedClusters(name: String) throws {
+    let document = try Scenes.shippedCluster(name)
+    try expectEffects(document, .cluster, Scenes.all(on: document), OwnFiles())
+  }
+
+  @Test(arguments: 0..<7) func ownPlans(index: Int) throws {
+    let files = try OwnFiles()
+    let plan = try files.plans()[index]
+    try expectEffects(plan.scene.plan, .plan, [plan.scene], files)
+  }
+
+  @Test func ownCluster() throws {
+    let document = try Document(text: OwnFiles.layered(nodes: 32), name: "layered.yaml")
+    try expectEffects(document, .cluster, Scenes.all(on: document), OwnFiles())
+  }
+
+  @Test(arguments: OwnFiles.degradations) func degradations(place: String) throws {
+    let document = try Document(
+      text: OwnFiles.layered(nodes: 8, degraded: place), name: "degraded.yaml")
+    try expectEffects(
+      document, .cluster, Scenes.all(on: document), OwnFiles(), under: "degraded")
+  }
+
+  /// No key of the reference is left out by the files above.
+  @Test func everyKeyIsTried() throws {
+    let files = try OwnFiles()
+    let plans =
+      try Plan.shippedNames.map(Scenes.shippedPlan) + files.plans().map(\.scene.plan)
+    let clusters =
+      try Cluster.shippedNames.map(Scenes.shippedCluster)
+      + ([""] + OwnFiles.degradations).map {
+        try Document(text: OwnFiles.layered(nodes: 8, degraded: $0), name: "own.yaml")
+      }
+    for (entries, documents) in [(Self.plans, plans), (Self.clusters, clusters)] {
+      let tried = Set(try documents.flatMap(Leaf.all).map(\.described))
+      let missing = Set(entries.keys).subtracting(tried)
+      #expect(missing.isEmpty, "\(missing.sorted())")
+    }
+  }
+
+  private func expectEffects(
+    _ document: Document, _ file: Scene.File, _ scenes: [Scene], _ files: OwnFiles,
+    under path: String = ""
+  ) throws {
+    let trial = try Trial(scenes.map { scene in { try scene.outcome(file, $0) } })
+    let entries = file == .plan ? Self.plans : Self.clusters
+    for leaf in try Leaf.all(in: document) where leaf.path.hasPrefix(path) {
+      let verdict = try verdict(leaf, file, entries[leaf.described], trial, files)
+      let place = "\(document.name): \(leaf.path)"
+      if let reason = Reasons.forNothing(document.name, leaf.described) {
+        #expect(verdict == .isIgnored, "\(place) acts: \(reason) is no reason any more")
+      } else {
+        switch verdict {
+        case .acts, .isRefused: break
+        default: Issue.record("\(place): \(verdict)")
+        }
+      }
+    }
+  }
+
+  private func verdict(
+    _ leaf: Leaf, _ file: Scene.File, _ entry: KeyEntry?, _ trial: Trial<[String: Double]>,
+    _ files: OwnFiles
+  ) throws -> Verdict {
+    let form: ValueForm
+    if let own = entry?.form {
+      form = own
+    } else {
+      // The name of another description, whose table is taken.
+      guard file == .cluster, let text = leaf.text, Cluster.shippedNames.contains(text) else {
+        return .isUnknown
+      }
+      form = .choice(Cluster.shippedNames)
+    }
+    var changes = leaf.changes(form)
+    if case .text = form { changes += files.alternatives(leaf.path) }
+    if entry?.form == nil { changes += files.alternatives(leaf.path) }
+    return try trial.verdict(leaf, among: changes)
+  }
+}

@@ -1,0 +1,228 @@
+import Clusters
+import Documents
+import Foundation
+import Models
+import Plans
+import Schedules
+
+/// Files with every key that no shipped file has, written for the test that keys act.
+struct OwnFiles {
+  /// Where the files lie that others name.
+  let scratch: Scratch
+
+  init() throws {
+    scratch = try Scratch()
+    _ = try scratch.write(Self.order(microbatches: 8), "order.csv")
+    _ = try scratch.write(Self.counts { _ in 5 }, "even.csv")
+    _ = try scratch.write(Self.counts { $0 % 3 + 4 }, "uneven.csv")
+    for name in ["h800-2048", "a100-pcie"] {
+      let text = try Scenes.shippedClusterText(name)
+      let other =
+        text
+        .replacing("network-share: {value: 0.", with: "network-share: {value: 0.0")
+        .replacing("forward-share: {value: 0.", with: "forward-share: {value: 0.0")
+        .replacing("forward-share-wide: {value: 0.", with: "forward-share-wide: {value: 0.0")
+        .replacing("rmsnorm-forward: {value: 1.", with: "rmsnorm-forward: {value: 0.")
+        .replacing("step-overhead: {value: 1", with: "step-overhead: {value: 7")
+      _ = try scratch.write(other, "other-\(name).yaml")
+    }
+  }
+
+  /// Other values of keys whose value is the name of a file.
+  func alternatives(_ path: String) -> [String] {
+    switch path {
+    case "schedule-file": [scratch.file("order.csv")]
+    case "expert-load.counts": [scratch.file("uneven.csv")]
+    default: ["h800-2048", "a100-pcie"].map { scratch.file("other-\($0).yaml") }
+    }
+  }
+
+  private static func order(microbatches: Int) throws -> String {
+    try ScheduleName.gpipe.schedule(ranks: 2, microbatches: microbatches).csv
+  }
+
+  /// Counts for the small mixture of `Scenes`, whose layer 0 is dense.
+  private static func counts(_ count: (Int) -> Int) -> String {
+    "layer,expert,tokens\n"
+      + (1...4).flatMap { layer in (0..<256).map { "\(layer),\($0),\(count($0))\n" } }.joined()
+  }
+
+  // MARK: Plans
+
+  /// Plans on a small cluster, each with its own name.
+  func plans() throws -> [(name: String, scene: Scene)] {
+    let cluster = try Scenes.shippedCluster("h800-2048")
+    let first = try ScheduleName.oneForwardOneBackward.schedule(ranks: 2, microbatches: 8).csv
+    let given = try scratch.write(first, "given.csv")
+    return try [
+      ("experts", "deepseek-v3", Self.mixture, Self.experts),
+      ("precision", "deepseek-v3", Self.mixture, Self.precision),
+      ("counts", "deepseek-v3", Self.mixture, Self.counts(scratch.file("even.csv"))),
+      ("tensor", "deepseek-v3", Self.mixture, Self.tensor),
+      ("dense", "megatron-22b", ["n_layer=8"], Self.dense),
+      ("context", "llama-3.1-8b", ["num_hidden_layers=4"], Self.context),
+      ("order", "llama-3.1-8b", ["num_hidden_layers=4"], Self.order(given)),
+    ].map { name, model, changes, text in
+      let plan = try Document(text: text, name: "\(name).yaml")
+      return (
+        name, Scene(model: model, modelChanges: changes, cluster: cluster, plan: plan)
+      )
+    }
+  }
+
+  private static let mixture = ["num_hidden_layers=4", "first_k_dense_replace=1"]
+
+  private static let experts = """
+    data-parallel: 32
+    pipeline-parallel: 2
+    expert-parallel: 32
+    zero-stage: 1
+    global-batch: 256
+    microbatch-size: 1
+    sequence-length: 1024
+    gradient-lanes: 64
+    schedule: interleaved-1f1b
+    stages-per-rank: 2
+    layers-per-stage: [1, 1, 1, 1]
+    send-mode: batched
+    nodes-per-token: 2
+    communication-sms: 16
+    computation-sms: 100
+    collective-algorithm: ring
+    overlap:
+      pipeline-sends: true
+      expert-exchange: true
+      gradient-reduction: true
+      parameter-gather: true
+      tensor-exchange: false
+    expert-load: {deviation: 0.1, seed: 3}
+    """
+
+  private static let precision = """
+    data-parallel: 32
+    pipeline-parallel: 2
+    expert-parallel: 32
+    zero-stage: 1
+    global-batch: 64
+    sequence-length: 1024
+    library: fp8-2025-02
+    recompute: none
+    precision:
+      base: fp8-deepseek
+      name: own
+      linear-weights: e4m3
+      other-parameters: bf16
+      gradients: float32
+      moments: bf16
+      linear-operands: e4m3
+      attention-operands: bf16
+      head-operands: bf16
+      activations: bf16
+      kept-linear-inputs: e4m3
+      kept-attention-outputs: e5m6
+      kept-activation-inputs: e4m3
+      dispatch: e4m3
+      combine: bf16
+      pipeline-sends: bf16
+      gradient-reduction: float32
+      parameter-gather: bf16
+      master-weights: float32
+      scale-block: 128
+    """
+
+  private static func counts(_ file: String) -> String {
+    """
+    data-parallel: 8
+    pipeline-parallel: 2
+    expert-parallel: 8
+    global-batch: 16
+    sequence-length: 256
+    expert-load: {counts: "\(file)"}
+    """
+  }
+
+  private static let tensor = """
+    data-parallel: 8
+    tensor-parallel: 2
+    sequence-parallel: true
+    expert-parallel: 4
+    expert-tensor-parallel: 2
+    zero-stage: 3
+    global-batch: 16
+    sequence-length: 1024
+    """
+
+  private static let dense = """
+    data-parallel: 2
+    tensor-parallel: 2
+    sequence-parallel: false
+    pipeline-parallel: 2
+    zero-stage: 1
+    global-batch: 16
+    sequence-length: 512
+    schedule: zb-1p
+    pass-times: {forward: 10 ms, backward-input: 11 ms, backward-weight: 8 ms, transfer: 1 ms}
+    scatter-pipeline-sends: true
+    units-per-stage: [5, 5]
+    fused-attention: true
+    fused-head: false
+    fused-loss: true
+    dropout: false
+    """
+
+  private static let context = """
+    data-parallel: 2
+    context-parallel: 2
+    global-batch: 8
+    sequence-length: 2048
+    """
+
+  private static func order(_ file: String) -> String {
+    """
+    pipeline-parallel: 2
+    data-parallel: 1
+    global-batch: 8
+    sequence-length: 1024
+    schedule-file: "\(file)"
+    """
+  }
+
+  // MARK: Clusters
+
+  /// A cluster with three layers of small switches, ports of their own and a shared link in its nodes.
+  static func layered(nodes: Int, degraded: String = "") -> String {
+    """
+    name: layered
+    summary: keys that no shipped cluster has
+    nodes: \(nodes)
+    price: 2
+    device: h800-2048
+    node:
+      devices: 8
+      link:
+        {name: PCIe, bandwidth: 64 GB/s, reached: 50 GB/s, latency: 5 us, shared-bandwidth: 150 GB/s}
+      adapters: {name: adapter, count: 4, bandwidth: 50 GB/s, reached: 40 GB/s}
+      exchange: h800-2048
+      collectives: h800-2048
+    network:
+      name: small switches
+      planes: 1
+      attachment: node
+      layers:
+        - {radix: 8, oversubscription: 3}
+        - {radix: 8, oversubscription: 1}
+        - {radix: 16}
+      latency: {same-leaf: 2 us, cross-leaf: 3 us, cross-pod: 4 us}
+      port: {bandwidth: 40 GB/s, reached: 30 GB/s}
+    \(degraded.isEmpty ? "" : "degraded: [\(degraded)]")
+    """
+  }
+
+  /// One thing that is slower, each of every kind.
+  static let degradations = [
+    "{what: device, rank: 1, share: 0.5}", "{what: node-link, rank: 1, share: 0.5}",
+    "{what: adapter, node: 1, index: 1, share: 0.25}",
+    "{what: leaf-uplinks, plane: 0, leaf: 1, share: 0.25}",
+    "{what: spine-uplinks, plane: 0, pod: 1, share: 0.25}",
+  ]
+}

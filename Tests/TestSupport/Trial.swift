@@ -1,0 +1,63 @@
+/// What came of a value in a file: what was computed, or why it was refused.
+public enum Outcome<Figures: Equatable> {
+  case figures(Figures)
+  case refused(String)
+}
+
+/// What a key does.
+public enum Verdict: Equatable {
+  /// A change moves a figure.
+  case acts
+  /// Every change is refused, one of them with this message.
+  case isRefused(String)
+  /// A change is admitted and nothing moves.
+  case isIgnored
+  /// The reference has the key and no reader asks for it.
+  case isUnread(String)
+  /// The reference does not have the key.
+  case isUnknown
+}
+
+/// Scenes in which keys are tried, with the figures that they have as they are.
+public struct Trial<Figures: Equatable> {
+  /// Computes the figures of a scene, with one value replaced as `--set` does it.
+  public typealias Scene = (_ change: String?) throws -> Outcome<Figures>
+
+  private let scenes: [(outcome: Scene, figures: Figures)]
+
+  /// A scene that is refused as it is.
+  public struct Refusal: Error {
+    public var message: String
+  }
+
+  public init(_ scenes: [Scene]) throws {
+    self.scenes = try scenes.map { scene in
+      switch try scene(nil) {
+      case .figures(let figures): return (scene, figures)
+      case .refused(let message): throw Refusal(message: message)
+      }
+    }
+  }
+
+  /// Tries other values of a leaf until a figure moves.
+  public func verdict(_ leaf: Leaf, among changes: [String]) throws -> Verdict {
+    var refusal: String?
+    var isAdmitted = false
+    for (outcome, figures) in scenes {
+      for change in changes {
+        switch try outcome("\(leaf.path)=\(change)") {
+        case .figures(let changed):
+          if changed != figures { return .acts }
+          isAdmitted = true
+        case .refused(let message):
+          let isUnread = ["unknown key", "no meaning here", "nothing reads"]
+            .contains { message.contains("\(leaf.path): \($0)") }
+          if isUnread { return .isUnread(message) }
+          refusal = refusal ?? message
+        }
+      }
+    }
+    guard !isAdmitted, let refusal else { return .isIgnored }
+    return .isRefused(refusal)
+  }
+}
