@@ -1,5 +1,5 @@
 /// What came of a value in a file: what was computed, or why it was refused.
-public enum Outcome<Figures: Equatable> {
+public enum TrialOutcome<Figures: Equatable> {
   case figures(Figures)
   case refused(String)
 }
@@ -21,7 +21,7 @@ public enum Verdict: Equatable {
 /// Scenes in which keys are tried, with the figures that they have as they are.
 public struct Trial<Figures: Equatable> {
   /// Computes the figures of a scene, with one value replaced as `--set` does it.
-  public typealias Scene = (_ change: String?) throws -> Outcome<Figures>
+  public typealias Scene = (_ change: String?) throws -> TrialOutcome<Figures>
 
   private let scenes: [(outcome: Scene, figures: Figures)]
 

@@ -100,7 +100,7 @@ import Training
   /// Losses, rates and files of a whole run, with one value replaced.
   private func outcome(
     _ index: Int, _ change: String?, out: ScratchFolder
-  ) throws -> Outcome<[String]> {
+  ) throws -> TrialOutcome<[String]> {
     try? FileManager.default.removeItem(atPath: out.path)
     try FileManager.default.createDirectory(
       atPath: out.path, withIntermediateDirectories: true)
@@ -110,7 +110,7 @@ import Training
       let prepared = try PreparedRun(run, ranks: run.plan.worldSize)
       let metrics = try withRanksAsThreads(1, timeout: Launch.hangLimit) { communicator in
         var all: [StepMetrics] = []
-        try TrainingRun(prepared, communicator).finish { all.append($0) }
+        try TrainingRun(prepared, communicator).finish(report: { all.append($0) })
         return all
       }[0]
       var figures = metrics.map { step in
