@@ -63,18 +63,24 @@ extension Leaf {
     case .text: return ["no-such-thing"]
     case .integer(let range):
       guard let text, let number = Int(text) else { return [] }
-      let changed = [number * 2, number / 2, number + 1, number - 1, number * 4, number + 8]
+      let changed = [
+        number * 2, number / 2, number + 1, number - 1, number * 4, number / 4, number + 32,
+        range.lowerBound,
+      ]
       return changed.filter(range.contains).map(String.init)
     case .number, .positiveNumber:
       guard let text, let number = Double(text) else { return [] }
-      let changed = [number * 0.8, number * 1.25, number * 0.5, number * 2, number + 0.5, 0]
+      let changed = [
+        number * 0.8, number * 1.25, number * 0.5, number * 2, number + 0.5, 0, number + 500,
+      ]
       return changed.map { "\($0)" }
     case .quantity:
       guard let text else { return [] }
       let digits = text.prefix { "0123456789.".contains($0) }
       guard let number = Double(digits) else { return [] }
       let unit = text.dropFirst(digits.count)
-      let changed = number == 0 ? [5] : [0.8, 1.25, 0.5, 2, 0.99, 0.01, 100].map { $0 * number }
+      let changed =
+        number == 0 ? [5] : [0.8, 1.25, 0.5, 2, 0.99, 0.01, 100, 0.0625].map { $0 * number }
       return changed.map { "\($0)\(unit)" }
     case .list(let form, _): return changes(items, each: form)
     }

@@ -10,7 +10,9 @@ public enum Verdict: Equatable {
   case acts
   /// Every change is refused, one of them with this message.
   case isRefused(String)
-  /// A change is admitted and nothing moves.
+  /// A change is admitted and nothing moves; another is refused with this message.
+  case limits(String)
+  /// Changes are admitted and nothing moves.
   case isIgnored
   /// The reference has the key and no reader asks for it.
   case isUnread(String)
@@ -43,8 +45,9 @@ public struct Trial<Figures: Equatable> {
   public func verdict(_ leaf: Leaf, among changes: [String]) throws -> Verdict {
     var refusal: String?
     var isAdmitted = false
-    for (outcome, figures) in scenes {
-      for change in changes {
+    // The likeliest change in every scene, then the next: most keys act in one scene or another.
+    for change in changes {
+      for (outcome, figures) in scenes {
         switch try outcome("\(leaf.path)=\(change)") {
         case .figures(let changed):
           if changed != figures { return .acts }
@@ -57,7 +60,7 @@ public struct Trial<Figures: Equatable> {
         }
       }
     }
-    guard !isAdmitted, let refusal else { return .isIgnored }
-    return .isRefused(refusal)
+    guard let refusal else { return .isIgnored }
+    return isAdmitted ? .limits(refusal) : .isRefused(refusal)
   }
 }

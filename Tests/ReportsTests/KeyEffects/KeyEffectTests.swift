@@ -67,18 +67,19 @@ import Testing
     _ document: Document, _ file: Scene.File, _ scenes: [Scene], _ files: OwnFiles,
     under path: String = ""
   ) throws {
-    let trial = try Trial(scenes.map { scene in { try scene.outcome(file, $0) } })
+    var outcomes: [Trial<[String: Double]>.Scene] = scenes.map { scene in
+      { try scene.outcome(file, $0) }
+    }
+    if file == .cluster { outcomes.append { try Scene.cost(on: document, $0) } }
+    let trial = try Trial(outcomes)
     let entries = file == .plan ? Self.plans : Self.clusters
     for leaf in try Leaf.all(in: document) where leaf.path.hasPrefix(path) {
       let verdict = try verdict(leaf, file, entries[leaf.described], trial, files)
       let place = "\(document.name): \(leaf.path)"
-      if let reason = Reasons.forNothing(document.name, leaf.described) {
-        #expect(verdict == .isIgnored, "\(place) acts: \(reason) is no reason any more")
-      } else {
-        switch verdict {
-        case .acts, .isRefused: break
-        default: Issue.record("\(place): \(verdict)")
-        }
+      switch (verdict, Reasons.forNothing(document.name, leaf)) {
+      case (.acts, nil), (.isRefused, nil), (.limits, .bounds), (.isIgnored, .nothing): break
+      case (_, let reason?): Issue.record("\(place): \(verdict), though \(reason)")
+      case (_, nil): Issue.record("\(place): \(verdict)")
       }
     }
   }
@@ -98,8 +99,7 @@ import Testing
       form = .choice(Cluster.shippedNames)
     }
     var changes = leaf.changes(form)
-    if case .text = form { changes += files.alternatives(leaf.path) }
-    if entry?.form == nil { changes += files.alternatives(leaf.path) }
+    changes += entry?.form == nil ? files.otherClusters : files.alternatives(leaf.path)
     return try trial.verdict(leaf, among: changes)
   }
 }

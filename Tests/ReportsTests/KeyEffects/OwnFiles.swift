@@ -28,13 +28,27 @@ struct OwnFiles {
     }
   }
 
-  /// Other values of keys whose value is the name of a file.
+  /// Descriptions whose tables may be taken.
+  var otherClusters: [String] {
+    ["h800-2048", "a100-pcie"].map { scratch.file("other-\($0).yaml") }
+  }
+
+  /// Other values of keys whose description suggests none.
   func alternatives(_ path: String) -> [String] {
     switch path {
     case "schedule-file": [scratch.file("order.csv")]
+    case "expert-load": ["{deviation: 0.2, seed: 1}"]
     case "expert-load.counts": [scratch.file("uneven.csv")]
-    default: ["h800-2048", "a100-pcie"].map { scratch.file("other-\($0).yaml") }
+    case "units-per-stage": Self.unevenUnits
+    default: []
     }
+  }
+
+  /// Uneven layouts of the shipped plans that spread their units evenly: 24 on 8, 32 on 8, 48 on 16 and
+  /// 64 on 32.
+  private static let unevenUnits = [(8, 3), (8, 4), (16, 3), (32, 2)].map { stages, units in
+    let counts = [units + 1, units - 1] + Array(repeating: units, count: stages - 2)
+    return "[\(counts.map(String.init).joined(separator: ", "))]"
   }
 
   private static func order(microbatches: Int) throws -> String {
@@ -84,16 +98,16 @@ struct OwnFiles {
     schedule: interleaved-1f1b
     stages-per-rank: 2
     layers-per-stage: [1, 1, 1, 1]
-    send-mode: batched
+    send-mode: eager
     nodes-per-token: 2
     communication-sms: 16
     computation-sms: 100
     collective-algorithm: ring
     overlap:
       pipeline-sends: true
-      expert-exchange: true
+      expert-exchange: false
       gradient-reduction: true
-      parameter-gather: true
+      parameter-gather: false
       tensor-exchange: false
     expert-load: {deviation: 0.1, seed: 3}
     """
@@ -147,6 +161,7 @@ struct OwnFiles {
     sequence-parallel: true
     expert-parallel: 4
     expert-tensor-parallel: 2
+    expert-load: balanced
     zero-stage: 3
     global-batch: 16
     sequence-length: 1024
@@ -156,14 +171,14 @@ struct OwnFiles {
     data-parallel: 2
     tensor-parallel: 2
     sequence-parallel: false
-    pipeline-parallel: 2
+    pipeline-parallel: 4
     zero-stage: 1
-    global-batch: 16
+    global-batch: 24
     sequence-length: 512
-    schedule: zb-1p
+    schedule: zb-2p
     pass-times: {forward: 10 ms, backward-input: 11 ms, backward-weight: 8 ms, transfer: 1 ms}
     scatter-pipeline-sends: true
-    units-per-stage: [5, 5]
+    units-per-stage: [3, 3, 2, 2]
     fused-attention: true
     fused-head: false
     fused-loss: true
@@ -220,7 +235,7 @@ struct OwnFiles {
 
   /// One thing that is slower, each of every kind.
   static let degradations = [
-    "{what: device, rank: 1, share: 0.5}", "{what: node-link, rank: 1, share: 0.5}",
+    "{what: device, rank: 1, share: 0.5}", "{what: node-link, rank: 1, share: 0.1}",
     "{what: adapter, node: 1, index: 1, share: 0.25}",
     "{what: leaf-uplinks, plane: 0, leaf: 1, share: 0.25}",
     "{what: spine-uplinks, plane: 0, pod: 1, share: 0.25}",

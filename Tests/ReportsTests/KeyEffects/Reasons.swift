@@ -1,23 +1,51 @@
-/// Values that may do nothing, each with its reason.
+import TestSupport
+
+/// Values that may move no figure, each with its reason.
 enum Reasons {
-  /// Why a change of the value at `path` of a file moves no figure; nil where one must move.
-  static func forNothing(_ file: String, _ path: String) -> String? {
-    all.first { $0.paths.contains(path) && ($0.files.isEmpty || $0.files.contains(file)) }?.why
+  enum Reason: Equatable {
+    /// It does nothing in this file.
+    case nothing(String)
+    /// It only bounds what is admitted.
+    case bounds(String)
   }
 
-  private struct Reason {
-    var why: String
+  /// Why a change of a value of a file moves no figure; nil where one must move.
+  static func forNothing(_ file: String, _ leaf: Leaf) -> Reason? {
+    all.first {
+      ($0.paths.contains(leaf.path) || $0.paths.contains(leaf.described))
+        && ($0.files.isEmpty || $0.files.contains(file))
+    }?.why
+  }
+
+  private struct Entry {
+    var why: Reason
     var paths: Set<String>
     /// Files for which it holds; none for all.
     var files: Set<String> = []
   }
 
-  private static let all: [Reason] = [
-    Reason(
-      why: "a name",
+  private static let all: [Entry] = [
+    Entry(
+      why: .nothing("a name"),
       paths: [
         "name", "summary", "source", "precision.name", "device.name", "node.link.name",
         "node.adapters.name", "network.name",
-      ])
+      ]),
+    Entry(
+      why: .nothing("all that a base decides is written beside it"), paths: ["precision.base"],
+      files: ["precision.yaml"]),
+    Entry(
+      why: .nothing("each plane has one adapter of a node, so either way they are apart"),
+      paths: ["network.attachment"], files: ["h800-2048.yaml"]),
+    Entry(
+      why: .bounds("the top layer bounds how many nodes are joined"),
+      paths: ["network.layers[0].radix"], files: ["a100-pcie.yaml", "a100-roce.yaml"]),
+    Entry(
+      why: .bounds("the top layer bounds how many leaves are joined"),
+      paths: ["network.layers[1].radix"],
+      files: ["a100-vtrain-512.yaml", "h800-2048.yaml", "h800-2048-mrft.yaml"]),
+    Entry(
+      why: .bounds("the top layer bounds how many pods are joined"),
+      paths: ["network.layers[2].radix"], files: ["a100-selene.yaml", "layered.yaml"]),
   ]
 }

@@ -1,4 +1,5 @@
 import Clusters
+import Costs
 import Documents
 import Foundation
 import Models
@@ -21,7 +22,9 @@ struct Scene: Sendable {
   var planChanges: [String] = []
 
   /// Simulates a step with one value replaced.
-  func outcome(_ file: File = .plan, _ change: String? = nil) throws -> TrialOutcome<[String: Double]> {
+  func outcome(_ file: File = .plan, _ change: String? = nil) throws -> TrialOutcome<
+    [String: Double]
+  > {
     let changes = change.map { [$0] } ?? []
     do {
       let cluster = try Cluster(cluster, overrides: file == .cluster ? changes : [])
@@ -35,6 +38,20 @@ struct Scene: Sendable {
     } catch let error as ConfigurationError {
       return .refused(error.description)
     } catch let error as PlanError {
+      return .refused(error.description)
+    }
+  }
+
+  /// What one product alone costs, as `cost` says it: at the boost clock.
+  static func cost(
+    on cluster: Document, _ change: String? = nil
+  ) throws -> TrialOutcome<[String: Double]> {
+    do {
+      let cluster = try Cluster(cluster, overrides: change.map { [$0] } ?? [])
+      let product = try MatmulCost(DeviceModel(cluster.device), library: .bf16)
+      let shape = MatmulShape(rows: [4096], columns: 4096, depth: 4096)
+      return .figures(["seconds": product?.cost(shape, clock: .boost).seconds ?? 0])
+    } catch {
       return .refused(error.description)
     }
   }

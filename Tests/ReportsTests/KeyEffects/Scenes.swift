@@ -29,7 +29,8 @@ enum Scenes {
     let document = try shippedPlan(name)
     let plan = try Plan.read(document, name: name)
     let stages = plan.pipelineParallel * (plan.isBidirectional ? 2 : 1)
-    let batch = plan.dataParallel * plan.microbatchSize * max(4, stages)
+    let rounds = name.hasPrefix("zero") ? 3 : 1
+    let batch = plan.dataParallel * plan.microbatchSize * max(4, stages * rounds)
     let (model, cluster) =
       switch name.prefix(while: { $0 != "-" }) {
       case "megatron":
@@ -71,10 +72,12 @@ enum Scenes {
       Scene(
         model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
         plan: try plan(wide), planChanges: ["global-batch=\(whole * 8)"]))
-    scenes.append(
-      Scene(
-        model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
-        plan: try plan(fused), planChanges: ["precision=float32"]))
+    for precision in ["float32", "tf32", "float16"] {
+      scenes.append(
+        Scene(
+          model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
+          plan: try plan(fused), planChanges: ["precision=\(precision)"]))
+    }
     return scenes
   }
 
