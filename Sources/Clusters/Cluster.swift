@@ -86,19 +86,25 @@ extension Cluster {
 
   /// At least how much is left, as a share, of what any flow or kernel would get if nothing were degraded
   /// and nothing shared: it bounds how long anything can take.
+  ///
+  /// A flow is as slow as the worst link on its way, not as all of them together.
   public var leastShare: Double {
-    // A flow crosses each kind of link, and each of them at its worst.
-    let kinds: [[Double]] = [
-      Array(effects.deviceShare.values), Array(effects.nodeLinkShare.values),
-      Array(effects.adapterShare.values), Array(effects.leafShare.values),
-      Array(effects.podShare.values),
-    ]
-    let degraded = kinds.reduce(1.0) { $0 * ($1.filter { $0 > 0 }.min() ?? 1) }
-    let failed = degradations.contains { $0.share == 0 } ? Double(fabric.adapters) : 1
-    let uplinks = (network?.layers ?? []).reduce(1.0) { $0 * $1.oversubscription.value }
+    func least(_ shares: some Sequence<Double>) -> Double { shares.filter { $0 > 0 }.min() ?? 1 }
+    let layers = network?.layers.map(\.oversubscription.value) ?? []
     let ports = fabric.layers > 1 ? max(1, fabric.adapterCapacity / fabric.portCapacity) : 1
     let inside = fabric.deviceCapacity * Double(fabric.devicesPerNode) / fabric.sharedCapacity
-    return degraded / (failed * uplinks * ports * max(1, inside))
+    let links = [
+      least(effects.nodeLinkShare.values) / max(1, inside), least(effects.adapterShare.values),
+      least(effects.leafShare.values) / (ports * (layers.first ?? 1)),
+      least(effects.podShare.values) / (ports * layers.reduce(1, *)),
+    ]
+    return min(least(effects.deviceShare.values), (links.min() ?? 1) / takenOver)
+  }
+
+  /// By how many times more flows a link may have to carry because adapters at either end have failed.
+  private var takenOver: Double {
+    let failed = effects.failedAdapters.values.map(\.count).max() ?? 0
+    return Double(max(1, min(fabric.adapters, 1 + 2 * failed)))
   }
 
   /// Whether every device and every link does what the description says.

@@ -24,6 +24,7 @@ public struct ClusterPricing: Pricing {
   let reach: ExpertReach?
   /// Nil where closed forms say all about links.
   let sharedLinks: SharedLinks?
+  private let messageEnds: MessageEnds
   private let tokens: Int
 
   /// Prices for a plan of a model on a cluster.
@@ -48,6 +49,7 @@ public struct ClusterPricing: Pricing {
     let constants = try CollectiveConstants(cluster)
     collectives = CollectiveCost(constants)
     sharedLinks = SharedLinks(cluster, plan, constants)
+    messageEnds = MessageEnds(cluster, plan)
     tokens = plan.tokensPerMicrobatch / plan.contextParallel
     reach = Self.reach(architecture, plan, cluster)
   }
@@ -216,22 +218,25 @@ public struct ClusterPricing: Pricing {
 
   /// A message over the adapters, or inside a node; with scattered sends each rank of a tensor group
   /// carries its part and gathers the others' behind it.
+  ///
+  /// Where links are as described, all replicas are priced by the longest way among them; else each has its
+  /// own way.
   public func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice {
-    let stride = plan.worldSize / plan.pipelineParallel
-    let source = from * stride + replica
-    let destination = to * stride + replica
-    let isInside = cluster.node(of: source) == cluster.node(of: destination)
+    let ends =
+      sharedLinks == nil
+      ? messageEnds.farthest(from: from, to: to)
+      : messageEnds.pair(from: from, to: to, replica: replica)
     var part = Double(bytes)
-    var latency = cluster.latency(from: source, to: destination)
+    var latency = ends.latency
     if plan.scattersPipelineSends {
       latency += collectives.allGather(bytes: part, group: group(.tensor)).seconds
       part /= Double(plan.tensorParallel)
     }
-    let moving = collectives.send(bytes: part, insideNode: isInside, latency: 0).seconds
+    let moving = collectives.send(bytes: part, insideNode: ends.isInside, latency: 0).seconds
     let slowness =
-      sharedLinks?.messageSlowness(from: source, distance: (to - from) * stride) ?? 1
+      sharedLinks?.messageSlowness(from: ends.source, distance: ends.destination - ends.source) ?? 1
     return MessagePrice(
-      latency: latency, moving: moving, usesAdapter: !isInside, share: 1 / slowness)
+      latency: latency, moving: moving, usesAdapter: !ends.isInside, share: 1 / slowness)
   }
 
   /// Kernels over routed rows are priced at whole tiles.

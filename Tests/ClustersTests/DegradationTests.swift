@@ -40,6 +40,27 @@ import Testing
     #expect(cluster.degradedRanks == [13])
   }
 
+  static let shares: [(String, Double)] = [
+    ("", 1), ("{what: device, rank: 17, share: 0.5}", 0.5),
+    (
+      "{what: node-link, rank: 3, share: 0.5}, {what: leaf-uplinks, plane: 4, leaf: 7, share: 0.4}",
+      0.4
+    ),
+    // A failed adapter's flows go over another one, at either end.
+    ("{what: adapter, node: 1, index: 5, share: 0}", 1.0 / 3),
+    ("{what: adapter, node: 1, index: 5, share: 0}, {what: device, rank: 3, share: 0.1}", 0.1),
+    (
+      "{what: adapter, node: 1, index: 5, share: 0}, {what: adapter, node: 2, index: 5, share: 0.3}",
+      0.1
+    ),
+  ]
+
+  /// What is left at least is that of the worst kind, not of all kinds together.
+  @Test(arguments: shares) func theWorstKindBoundsWhatIsLeft(degraded: String, share: Double) throws
+  {
+    #expect(try abs(cluster(degraded).leastShare - share) < 1e-12)
+  }
+
   @Test func whatCannotWorkIsRefused() {
     let all = (0..<8).map { "{what: adapter, node: 1, index: \($0), share: 0}" }
     #expect(throws: ConfigurationError.self) { try cluster(all.joined(separator: ", ")) }

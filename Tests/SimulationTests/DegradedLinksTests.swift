@@ -91,4 +91,23 @@ import Testing
     #expect(named[0] != named[1])
     for time in named { #expect(time >= fastest) }
   }
+
+  /// A flow is as slow as the worst link on its way, and so is the bound on the step: a node with a slow
+  /// device, a slow link, a slow adapter and thin uplinks is still simulated.
+  @Test func manyKindsOfDegradationStayWithinTheClock() throws {
+    let degraded = [
+      "{what: device, rank: 17, share: 0.1}", "{what: node-link, rank: 3, share: 0.1}",
+      "{what: adapter, node: 2, index: 1, share: 0.05}",
+      "{what: leaf-uplinks, plane: 4, leaf: 0, share: 0.1}",
+    ]
+    var plan = Plan()
+    (plan.dataParallel, plan.tensorParallel, plan.pipelineParallel) = (2, 8, 4)
+    (plan.globalBatch, plan.sequenceLength) = (1_024, 4_096)
+    let step = try PlannedStep(
+      architecture: .named("llama-3.1-405b"),
+      cluster: .shipped(
+        "h800-2048", overrides: ["nodes=8", "degraded=[\(degraded.joined(separator: ", "))]"]),
+      plan: plan)
+    #expect(step.cluster.leastShare == 0.05)
+  }
 }

@@ -63,6 +63,31 @@ import Testing
     #expect(explicit.ranks.allSatisfy { $0.split == folded.ranks[$0.position].split })
   }
 
+  /// Where pipeline neighbours cross leaf switches in some replicas only, a rank that stands for all waits
+  /// as long as the slowest of them.
+  @Test(arguments: ["1f1b", "dualpipe"]) func foldedEqualsExplicitAcrossLeaves(_ schedule: String)
+    throws
+  {
+    var plan = Plan()
+    (plan.dataParallel, plan.pipelineParallel) = (24, 2)
+    (plan.globalBatch, plan.sequenceLength) = (192, 1_024)
+    plan.schedule = .named(schedule)
+    // Three nodes further: node 0 stays under its leaf switch, nodes 1 and 2 do not.
+    let step = try PlannedStep(
+      architecture: .named("llama-3.1-8b"),
+      cluster: .shipped("h800-2048", overrides: ["nodes=8"] + ClusterKeyTests.leaves), plan: plan)
+    let ways = [0, 8, 16].map { step.cluster.latency(from: $0, to: $0 + 24) }
+    #expect(ways == [2e-6, 3e-6, 3e-6])
+    #expect(step.pricing.price(ofMessage: 1_000, from: 0, to: 1, replica: 0).latency == 3e-6)
+    var simulation = step.simulation
+    let folded = simulation.run()
+    simulation.isExplicit = true
+    let explicit = simulation.run()
+    #expect(explicit.ranks.count == 48)
+    #expect(explicit.step == folded.step)
+    #expect(explicit.ranks.allSatisfy { $0.split == folded.ranks[$0.position].split })
+  }
+
   static let degradations = [
     "{what: device, rank: 17, share: 0.8}", "{what: node-link, rank: 17, share: 0.25}",
     "{what: adapter, node: 3, index: 2, share: 0.5}",
