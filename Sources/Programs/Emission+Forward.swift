@@ -77,10 +77,8 @@ extension Emission {
         .gelu(rows: shape.rows, columns: shape.columns, .forward), outputs: [out],
         inputs: inputs, .forward)
     case .gatedUnit(let weighted):
-      let keepsRows =
-        recipe.linearInput == recipe.float8 || node.isRecomputed || node.isRerun
-      let written =
-        isForward && recipe.quantizes && keepsRows ? quantizedGatedUnit(node.outputs[0]) : out
+      let format = recipe.gatedUnitOutput(isRunAgain: node.isRecomputed || node.isRerun)
+      let written = isForward && format.isFloat8 ? quantizedGatedUnit(node.outputs[0]) : out
       emit(
         .gatedUnit(rows: shape.rows, columns: shape.columns, weighted: weighted, .forward),
         outputs: [written], inputs: inputs, .forward)

@@ -118,16 +118,9 @@ extension GraphBuilder {
     phase = .feedForward
     let permuted = node(
       .permute(exchange: exchange), [source, arrived],
-      ("permuted", .routed(exchange: exchange), hidden), format: permutedFormat)
+      ("permuted", .routed(exchange: exchange), hidden),
+      format: recipe.permutedRows(areSpread: setting.expert > 1))
     return (permuted, arrived)
-  }
-
-  /// Rows are put in the order of experts as they arrive; where nothing arrives, quantised once for all
-  /// experts that read them.
-  private var permutedFormat: Format {
-    if setting.expert > 1 { return recipe.dispatch }
-    return recipe.quantizes && recipe.dispatch == recipe.float8
-      ? recipe.dispatch : recipe.activation
   }
 
   /// The tokens of all ranks that hold slices of the same experts, with their routing.

@@ -164,10 +164,10 @@ public enum Kernel: Hashable, Sendable {
   case launches(count: Int, Streaming, rows: Rows)
   /// The s² traffic of an unfused attention core: mask, softmax, dropout.
   case scores(AttentionShape, Streaming, elements: Double, bytesPerElement: Double)
-  /// Sum of squares of a gradient: out ← gradient.
-  case squareSum(elements: Int)
-  /// AdamW on a shard: parameter, moments ← gradient.
-  case adamW(elements: Int)
+  /// Sum of squares of a gradient in a format: out ← gradient.
+  case squareSum(elements: Int, Format)
+  /// AdamW on a shard: parameter, moments ← gradient; `bytes` are all that it reads and writes.
+  case adamW(elements: Int, bytes: Int)
   /// Adds the lanes of a gradient: out += in.
   case fold(elements: Int)
   /// Fills with zeros.

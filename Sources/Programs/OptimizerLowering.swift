@@ -141,7 +141,8 @@ extension StageProgram {
       }
     }
     let source = segment.shardGradient.map { [$0] } ?? tensors.map { parameters[$0].gradient }
-    appendNorm(.squareSum(elements: segment.shardElements), outputs: [], inputs: source)
+    let format = buffers[Int(source[0].index)].format
+    appendNorm(.squareSum(elements: segment.shardElements, format), outputs: [], inputs: source)
     let unpacked = addUpdate(&segment, tensors, source, isSharded: isSharded, setting)
     segments.append(segment)
     return unpacked
@@ -228,8 +229,9 @@ extension StageProgram {
     update.steps.append(.compute(Int32(update.operations.count)))
     update.operations.append(
       Operation(
-        .adamW(elements: owned), outputs: written + state, inputs: source, phase: .optimizer,
-        pass: .backwardWeight, layer: -1))
+        .adamW(elements: owned, bytes: bytesOfUpdate(segment, tensors, source, written, recipe)),
+        outputs: written + state, inputs: source, phase: .optimizer, pass: .backwardWeight,
+        layer: -1))
     guard isGathered else { return unpacked }
     let index = Int32(update.transfers.count)
     update.transfers.append(
@@ -239,6 +241,27 @@ extension StageProgram {
         pass: .backwardWeight, layer: -1))
     update.steps.append(.start(index))
     return unpacked
+  }
+
+  /// What an update reads and writes: gradients in, master weights and two moments in and out, and this
+  /// rank's part of the parameters out, in and out where no master weights stand for them.
+  private func bytesOfUpdate(
+    _ segment: GradientSegment, _ tensors: [Int], _ source: [BufferID], _ written: [BufferID],
+    _ recipe: Recipe
+  ) -> Int {
+    func size(_ format: Format) -> Int { format.bytes(columns: 1) }
+    let state = 2 * (recipe.master.map(size) ?? 0) + 4 * size(recipe.moment)
+    let ofShard = segment.shardElements * (size(buffers[Int(source[0].index)].format) + state)
+    let parameters = zip(tensors, written).reduce(0) { sum, pair in
+      let parameter = self.parameters[pair.0]
+      let out = size(buffers[Int(pair.1.index)].format)
+      let into = recipe.master == nil ? size(recipe.workingCopy(of: parameter)) : 0
+      return sum + parameter.elements * (out + into)
+    }
+    return ofShard
+      + Int(
+        (Double(parameters) * Double(segment.shardElements) / Double(max(1, segment.elements)))
+          .rounded())
   }
 
   private mutating func add(

@@ -75,6 +75,24 @@ public struct Recipe: Hashable, Sendable {
 
   /// FP8 in blocks of the recipe.
   var float8: Format { .float8(block: scaleBlock) }
+
+  /// What rows are in as they are put in the order of experts.
+  ///
+  /// As they arrive from other ranks; where nothing arrives, quantised once for all experts that read them.
+  package func permutedRows(areSpread: Bool) -> Format {
+    if areSpread { return dispatch }
+    return quantizes && dispatch == float8 ? dispatch : activation
+  }
+
+  /// What the gradients of rows are in as they are put in the order of experts: as they arrive, else as
+  /// kernels write them.
+  package func permutedGradients(areSpread: Bool) -> Format { areSpread ? dispatch : activation }
+
+  /// What a gated unit's kernel writes: FP8 at once where quantised products alone read it, which is where
+  /// the rows are kept in FP8 for the backward or computed again by it.
+  package func gatedUnitOutput(isRunAgain: Bool) -> Format {
+    quantizes && (linearInput == float8 || isRunAgain) ? float8 : activation
+  }
 }
 
 extension Format {

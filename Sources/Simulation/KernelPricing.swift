@@ -16,8 +16,6 @@ struct KernelPricing: Sendable {
   /// Multiprocessors of compute kernels in overlapped pairs and outside of them.
   private let pairMultiprocessors: Int
   private let loneMultiprocessors: Int
-  /// Bytes that the optimizer moves for one parameter.
-  private let bytesPerUpdate: Double
   private let known = PriceMemory()
 
   /// - Parameters:
@@ -47,16 +45,10 @@ struct KernelPricing: Sendable {
     }
     self.products = products
     let recipe = Recipe(precision)
-    sizes = ElementSizes(recipe)
+    sizes = ElementSizes(recipe, plan)
     headProduct = recipe.headProduct
     pairMultiprocessors = max(1, model.multiprocessors - communicationSMs)
     loneMultiprocessors = plan.computationSMs ?? model.multiprocessors
-    // The gradient in, master weights and two moments in and out, the working copy out.
-    let bits =
-      precision.gradients.bits + 2 * (precision.masterWeights?.bits ?? 0)
-      + 4 * precision.moments.bits
-      + precision.parameterGather.bits * (precision.masterWeights == nil ? 2 : 1)
-    bytesPerUpdate = Double(bits) / 8
   }
 
   func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
@@ -98,8 +90,6 @@ struct KernelPricing: Sendable {
       return Double(kernel.launchCount) * gap + streaming.routing(tokens: shape.tokens).seconds
     case .launches(let count, let kind, let size):
       return launches(count, kind, rows(size))
-    case .adamW(let elements):
-      return gap + streaming.cost(.optimizer, bytes: bytesPerUpdate * Double(elements)).seconds
     default:
       let passes = kernel.passes(rows: rows, sizes)
       return passes.reduce(0) { $0 + gap + streaming.cost($1.kernel, bytes: $1.bytes).seconds }

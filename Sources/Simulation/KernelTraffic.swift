@@ -1,4 +1,5 @@
 import Costs
+import Plans
 import Programs
 
 /// One pass over memory: a class of kernel and the bytes that it reads and writes.
@@ -18,17 +19,20 @@ struct ElementSizes {
   /// Embeddings and other parameters that are no operands of products in layers.
   var parameter: Double
   var gradient: Double
-  /// What a gated unit's kernel writes: FP8 where a quantised product reads it.
+  /// What a gated unit's kernel writes, scales not counted.
   var gatedUnit: Double
-  /// What rows on their way to experts are moved in.
-  var routed: Format
+  /// What rows and their gradients are put in the order of experts in.
+  var permutedRows: Format
+  var permutedGradients: Format
 
-  init(_ recipe: Recipe) {
+  init(_ recipe: Recipe, _ plan: Plan) {
     activation = Double(recipe.activation.bytes(columns: 1))
     parameter = Double(recipe.otherParameter.bytes(columns: 1))
     gradient = Double(recipe.gradient.bytes(columns: 1))
-    gatedUnit = recipe.product.isFloat8 ? 1 : activation
-    routed = recipe.dispatch
+    let written = recipe.gatedUnitOutput(isRunAgain: plan.recomputation.includes(.swiGLU))
+    gatedUnit = written.isFloat8 ? 1 : activation
+    permutedRows = recipe.permutedRows(areSpread: plan.expertParallel > 1)
+    permutedGradients = recipe.permutedGradients(areSpread: plan.expertParallel > 1)
   }
 }
 
@@ -146,15 +150,16 @@ extension Kernel {
     }
   }
 
-  /// Rows in the dispatch's format forth, as activations back; half of the traffic is reading.
+  /// Rows and their gradients in their formats forth, as activations back; half of the traffic is reading.
   private func movePass(
     _ columns: Int, _ pass: Pass, _ rows: (Rows) -> Int, _ sizes: ElementSizes
   ) -> MemoryPass {
     let count = Double(self.rows.map(rows) ?? 0)
     let isPermute = if case .permute = self { true } else { false }
     let isToExperts = isPermute == (pass == .forward)
+    let format = isPermute ? sizes.permutedRows : sizes.permutedGradients
     return isToExperts
-      ? MemoryPass(.permute, 2 * count * Double(sizes.routed.bytes(columns: columns)))
+      ? MemoryPass(.permute, 2 * count * Double(format.bytes(columns: columns)))
       : MemoryPass(.unpermute, 1.92 * count * sizes.activation * Double(columns))
   }
 
@@ -194,7 +199,9 @@ extension Kernel {
 
   private func optimizerPasses(_ size: Double) -> [MemoryPass] {
     switch self {
-    case .squareSum(let elements): [MemoryPass(.elementwise, size * Double(elements))]
+    case .squareSum(let elements, let format):
+      [MemoryPass(.elementwise, Double(format.bytes(columns: 1)) * Double(elements))]
+    case .adamW(_, let bytes): [MemoryPass(.optimizer, Double(bytes))]
     case .fold(let elements): [MemoryPass(.elementwise, 3 * size * Double(elements))]
     case .clear(let elements): [MemoryPass(.elementwise, size * Double(elements))]
     default: []
