@@ -58,8 +58,9 @@ extension Emission {
         if recipe.activation != .float32 {
           emit(
             .convert(
-              .cast, rows: .fixed(elements), columns: shape.queryKeySize, from: .float32,
-              to: recipe.activation), outputs: [fresh[0]], inputs: [fresh[0]], .backwardInput)
+              .attentionConvert, rows: .fixed(elements), columns: shape.queryKeySize,
+              from: .float32, to: recipe.activation), outputs: [fresh[0]], inputs: [fresh[0]],
+            .backwardInput)
         }
       } else {
         emit(

@@ -72,7 +72,8 @@ public enum Streaming: UInt8, Hashable, Sendable, CaseIterable {
   case routing
   case index
   case crossEntropy
-  case attentionPrepare
+  /// The passes before and behind a fused core's backward.
+  case attentionPrepare, attentionConvert
   case cast
   case optimizer
   case squareSum

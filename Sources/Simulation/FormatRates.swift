@@ -5,19 +5,32 @@ import Plans
 /// How fast a device multiplies numbers of a format, in units of the 16-bit products whose kernels are
 /// described.
 ///
-/// Formats without kernels of their own take the 16-bit kernels' efficiency at every shape, at their own
-/// peak.
+/// Formats without kernels of their own take the 16-bit kernels' efficiency at every shape. One with a
+/// higher peak than 16 bits is faster in the proportion of the peaks; one with a lower peak is as fast as
+/// the described kernels up to its own peak, which bounds both. So a peak of 16 bits beyond what the
+/// kernels reach makes no other format slower.
 struct FormatRates {
   private let device: Device
 
   init(_ device: Device) { self.device = device }
 
   /// The rate of a format of 16 or 32 bits; nil where the device has no such arithmetic.
-  func rate(of format: NumberFormat) -> Double? {
-    guard let measured = device.peak(.bf16) ?? device.peak(.fp16),
+  ///
+  /// - Parameter flopsPerClock: what the described 16-bit kernels do per clock and multiprocessor.
+  func rate(of format: NumberFormat, flopsPerClock: Double) -> Double? {
+    guard let wide = device.peak(.bf16) ?? device.peak(.fp16),
       let precision = Self.precision(of: format), let peak = device.peak(precision)
     else { return nil }
-    return peak.value / measured.value
+    let cycles = device.clock.map { Double(device.multiprocessors.value) * $0.boost.value.value }
+    let sustained = min(cycles.map { flopsPerClock * $0 } ?? wide.value, wide.value)
+    return min(peak.value / sustained, max(1, peak.value / wide.value))
+  }
+
+  /// The peak of the fastest format in which a recipe multiplies, FLOPs per second; nil where the device
+  /// states none.
+  func fastestPeak(of precision: PrecisionRecipe) -> Double? {
+    precision.operands.compactMap { Self.precision(of: $0.format) }
+      .compactMap { device.peak($0)?.value }.max()
   }
 
   /// The key of a format's peak in cluster files.

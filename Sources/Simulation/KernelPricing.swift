@@ -28,7 +28,9 @@ struct KernelPricing: Sendable {
     let precision = plan.precision
     func bytes(_ format: NumberFormat) -> Double { Double(format.bits) / 8 }
     attention = AttentionCost(
-      model, rate: rates.rate(of: precision.attentionOperands) ?? 1,
+      model,
+      rate: rates.rate(
+        of: precision.attentionOperands, flopsPerClock: model.attention.flopsPerClock) ?? 1,
       operandBytes: bytes(precision.attentionOperands))
     var products: [Format: MatmulCost] = [:]
     for (_, format) in precision.operands {
@@ -37,7 +39,8 @@ struct KernelPricing: Sendable {
         products[Format(format, block: precision.scaleBlock)] = MatmulCost(
           model, library: library)
       } else if let library = model.library(for: .bf16, chosen: plan.library),
-        let rate = rates.rate(of: format)
+        let flopsPerClock = model.matmuls[library]?.flopsPerClock,
+        let rate = rates.rate(of: format, flopsPerClock: flopsPerClock)
       {
         products[Format(format, block: precision.scaleBlock)] = MatmulCost(
           model, as: library, rate: rate, operandBytes: bytes(format))

@@ -127,7 +127,7 @@ extension KernelTimes.Class {
     case .gatedUnitForward, .gatedUnitBackward, .activationForward, .activationBackward:
       self = .activation
     case .dropout: self = .dropout
-    case .softmax, .attentionPrepare: self = .attention
+    case .softmax, .attentionPrepare, .attentionConvert: self = .attention
     case .embeddingForward, .embeddingBackward: self = .embedding
     case .quantize, .quantizeTranspose, .dequantize: self = .quantize
     case .permute, .unpermute: self = .permute

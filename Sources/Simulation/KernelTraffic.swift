@@ -145,7 +145,8 @@ extension Kernel {
     // Reads the result and its gradient, clears as many sums of 32 bits as either has numbers.
     case .attentionPrepare:
       return MemoryPass(.attentionPreparation, Double(from.bytes(columns: 1) + 2) * elements)
-    case .cast: return MemoryPass(.attentionConversion, read + written)
+    case .attentionConvert: return MemoryPass(.attentionConversion, read + written)
+    case .cast: return MemoryPass(.elementwise, read + written)
     default: return MemoryPass(.copy, read + written)
     }
   }

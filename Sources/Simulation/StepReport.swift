@@ -172,8 +172,8 @@ extension StepReport {
     let simulated = result.ranks.reduce(0) { $0 + $1.causalFLOPs }
     hardwareFLOPsCausal = simulated * Double(plan.worldSize) / Double(result.ranks.count)
     peakFLOPs = cluster.device.peak(.bf16)?.value ?? cluster.device.peak(.fp16)?.value ?? 1
-    let isFP8 = plan.precision.linearOperands == .e4m3
-    fastestPeakFLOPs = max(peakFLOPs, isFP8 ? cluster.device.peak(.fp8)?.value ?? 0 : 0)
+    fastestPeakFLOPs =
+      FormatRates(cluster.device).fastestPeak(of: plan.precision) ?? peakFLOPs
     operations = result.operations * plan.worldSize / result.ranks.count
     walkedOperations = result.walkedOperations
   }
