@@ -60,7 +60,7 @@ extension Plan {
   }
 
   /// Ranks that hold equal parameters.
-  private var replicas: Int { dataParallel * contextParallel * (isBidirectional ? 2 : 1) }
+  public var replicas: Int { dataParallel * contextParallel * (isBidirectional ? 2 : 1) }
 
   private var reducesBesideBackwards: Bool {
     replicas > 1 && (zeroStage.rawValue >= 2 || stagesPerRank > 1 || isBidirectional)

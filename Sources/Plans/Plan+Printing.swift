@@ -75,10 +75,11 @@ extension Plan {
     let formats = PrecisionKeys().formats.map {
       "  \($0.key.name): \(precision[keyPath: $0.path].rawValue)"
     }
-    return ["precision:", "  base: bf16", "  name: \(quoted(precision.name))"] + formats + [
-      "  master-weights: \(precision.masterWeights?.rawValue ?? "none")",
-      "  scale-block: \(precision.scaleBlock)",
-    ]
+    return ["precision:", "  base: \(precision.base)", "  name: \(quoted(precision.name))"]
+      + formats + [
+        "  master-weights: \(precision.masterWeights?.rawValue ?? "none")",
+        "  scale-block: \(precision.scaleBlock)",
+      ]
   }
 
   private var expertLines: [String] {

@@ -28,6 +28,7 @@ struct PlanReader {
     try readLayout()
     try readCommunication()
     try readExperts()
+    try checkThatKeysAct()
     return plan
   }
 

@@ -33,6 +33,24 @@ extension PrecisionRecipe {
     }
   }
 
+  /// The formats of what is kept and of what travels that differ from the base's, by their keys, each with
+  /// the recipe that has the base's instead; none where that recipe breaks a rule.
+  package func ownFormats(fusesHead: Bool) -> [(key: String, without: PrecisionRecipe)] {
+    guard let base = Self.named(base) else { return [] }
+    let paths: Set<WritableKeyPath<PrecisionRecipe, NumberFormat>> = [
+      \.keptLinearInputs, \.keptAttentionOutputs, \.keptActivationInputs, \.dispatch, \.combine,
+      \.pipelineSends, \.gradientReduction, \.parameterGather,
+    ]
+    return PrecisionKeys().formats.compactMap { format in
+      guard paths.contains(format.path), self[keyPath: format.path] != base[keyPath: format.path]
+      else { return nil }
+      var recipe = self
+      recipe[keyPath: format.path] = base[keyPath: format.path]
+      do { try recipe.check(fusesHead: fusesHead) } catch { return nil }
+      return (format.key.name, recipe)
+    }
+  }
+
   private static let productsOnly = "is for operands of products; it is stored as float32"
 
   /// What optimizers and collectives read and write has no scales.

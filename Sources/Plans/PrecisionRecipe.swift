@@ -39,6 +39,8 @@ public enum NumberFormat: String, Hashable, Sendable, CaseIterable {
 public struct PrecisionRecipe: Hashable, Sendable {
   /// The name in plan files.
   public var name: String
+  /// The name of the recipe that it is made of.
+  public let base: String
   /// Weights of the linear maps in layers, as matrix products read them.
   public var linearWeights: NumberFormat
   /// Embedding, head, router, norms and biases as kernels read them.
@@ -140,6 +142,7 @@ public struct PrecisionRecipe: Hashable, Sendable {
   /// One format for everything and no separate master weights.
   public init(name: String, everything format: NumberFormat) {
     self.name = name
+    base = name
     linearWeights = format
     otherParameters = format
     gradients = format

@@ -34,6 +34,16 @@ public enum ScheduleName: String, Hashable, Sendable, CaseIterable {
   /// How many stages a rank holds when a plan does not say.
   public var defaultStagesPerRank: Int { allowedStagesPerRank?.upperBound ?? 2 }
 
+  /// Whether the order can be planned with times of passes, or is the same whatever they are.
+  public var isPlanned: Bool {
+    switch self {
+    case .zeroBubble1P, .zeroBubble2P, .zeroBubbleV, .vHalf, .vMin: true
+    case .gpipe, .oneForwardOneBackward, .interleavedOneForwardOneBackward, .loopedBreadthFirst,
+      .interleavedZeroBubble, .zeroBubbleH1, .zeroBubbleH2, .dualPipe, .dualPipeV:
+      false
+    }
+  }
+
   /// How many stages a rank may hold, or nothing where any number will do.
   private var allowedStagesPerRank: ClosedRange<Int>? {
     switch self {

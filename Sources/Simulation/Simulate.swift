@@ -20,8 +20,9 @@ public struct PlannedStep: Sendable {
   ///
   /// - Throws: `PlanError`, `ScheduleError` or `ConfigurationError`.
   public init(architecture: Architecture, cluster: Cluster, plan: Plan) throws {
+    let stated = plan
     var plan = plan
-    assumptions = try plan.fillIn(from: cluster, for: architecture)
+    let assumed = try plan.fillIn(from: cluster, for: architecture)
     placed = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
       multiprocessors: cluster.device.multiprocessors.value)
@@ -40,6 +41,7 @@ public struct PlannedStep: Sendable {
       }
     }
     self.input = input
+    assumptions = assumed + IdleKeys(stated, placed, input).phrases
     try checkDuration()
   }
 

@@ -45,21 +45,7 @@ public struct StepInput: Sendable {
       placed.schedule.isLowered
       ? placed.schedule
       : try placed.schedule.lowered(plan.sends == .batched ? .batched : .eager)
-    let setting = LoweringSetting(plan, layout, of: architecture, target: target)
-    var made: [[UnitShape]: Int] = [:]
-    var stages: [StageProgram] = []
-    var shapes: [Int] = []
-    for units in layout.stages {
-      let key = units.map { UnitShape($0, architecture) }
-      if let known = made[key] {
-        shapes.append(known)
-        stages.append(stages[known])
-      } else {
-        made[key] = stages.count
-        shapes.append(stages.count)
-        stages.append(StageProgram(units: units, of: architecture, setting))
-      }
-    }
+    let (stages, shapes) = Self.programs(of: plan, layout, architecture, target: target)
     placement = schedule.placement
     self.stages = stages
     self.shapes = shapes
@@ -82,6 +68,28 @@ public struct StepInput: Sendable {
         sent: Array(repeating: rows.sent, count: stage.exchangeCount))
     }
     expertRanks = plan.expertParallel
+  }
+
+  /// The programs of all stages; stages of one shape share theirs.
+  static func programs(
+    of plan: Plan, _ layout: StageLayout, _ architecture: Architecture, target: Target
+  ) -> (stages: [StageProgram], shapes: [Int]) {
+    let setting = LoweringSetting(plan, layout, of: architecture, target: target)
+    var made: [[UnitShape]: Int] = [:]
+    var stages: [StageProgram] = []
+    var shapes: [Int] = []
+    for units in layout.stages {
+      let key = units.map { UnitShape($0, architecture) }
+      if let known = made[key] {
+        shapes.append(known)
+        stages.append(stages[known])
+      } else {
+        made[key] = stages.count
+        shapes.append(stages.count)
+        stages.append(StageProgram(units: units, of: architecture, setting))
+      }
+    }
+    return (stages, shapes)
   }
 }
 

@@ -44,7 +44,8 @@ extension PublishedRun {
   /// published row.
   init(vTrain row: PublishedRow) {
     let tensor = row.integer("tp")
-    planOverrides = ["tensor-parallel=\(tensor)", "scatter-pipeline-sends=\(tensor > 1)"]
+    let scatters = tensor > 1 && row.integer("pp") > 1
+    planOverrides = ["tensor-parallel=\(tensor)", "scatter-pipeline-sends=\(scatters)"]
     for (key, column) in [
       ("data-parallel", "dp"), ("pipeline-parallel", "pp"), ("microbatch-size", "micro_batch"),
       ("global-batch", "global_batch"), ("sequence-length", "seq"),

@@ -1,4 +1,5 @@
 import Plans
+import Schedules
 import Simulation
 
 extension ValidationTable {
@@ -43,16 +44,20 @@ extension ValidationTable {
 
 extension PublishedRun {
   /// A run of the plan that ships for its model, with the schedule and the number of microbatches of a
-  /// published row, and the times of passes that were measured in it.
+  /// published row, and the times of passes that were measured in it where they plan the order.
   init(zeroBubble row: PublishedRow, schedule: String) {
     let name = "zero-bubble-\(row["model"].lowercased())"
     planOverrides = [
       "schedule=\(schedule)", "global-batch=\(row.integer("mbs") * row.integer("m"))",
     ]
-    for (key, column) in [
-      ("forward", "t_f_ms"), ("backward-input", "t_b_ms"), ("backward-weight", "t_w_ms"),
-      ("transfer", "t_comm_ms"),
-    ] { planOverrides.append("pass-times.\(key)=\(row[column]) ms") }
+    if ScheduleName(rawValue: schedule)?.isPlanned == true {
+      for (key, column) in [
+        ("forward", "t_f_ms"), ("backward-input", "t_b_ms"), ("backward-weight", "t_w_ms"),
+        ("transfer", "t_comm_ms"),
+      ] { planOverrides.append("pass-times.\(key)=\(row[column]) ms") }
+    } else {
+      planOverrides.append("pass-times=null")
+    }
     if schedule == "interleaved-1f1b" {
       planOverrides.append("stages-per-rank=\((row.integer("layers") + 2) / row.integer("p"))")
     }

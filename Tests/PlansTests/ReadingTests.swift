@@ -79,6 +79,7 @@ struct PlanReadingTests {
     plan.collectiveAlgorithm = .hierarchical
     let read = try Plan.read(Document(text: plan.yaml, name: "printed"), name: "x")
     #expect(read == plan)
+    plan.schedule = .named("v-half")
     plan.passTimes = PassCosts(
       forward: 18_546, backwardInput: 18_097, backwardWeight: 9_321, transfer: 0)
     for layout in [Plan.Layout.even, .balanced, .layers([0, 2]), .evenUnits] {
@@ -223,6 +224,46 @@ struct PlanReadingTests {
     #expect(error?.keyPath == key, "\(error.map(String.init(describing:)) ?? "accepted")")
     #expect(error?.rule.contains(word) == true, "\(error?.rule ?? "accepted")")
     #expect(error?.line == 3 && error?.file == "plan.yaml")
+  }
+
+  private static let times =
+    "pass-times: {forward: 2 ms, backward-input: 2 ms, backward-weight: 1 ms, transfer: 0 ms}"
+
+  /// What the rest of the plan leaves without effect is refused with its line.
+  @Test func keysWithoutEffectAreRefused() throws {
+    for name in ScheduleName.allCases {
+      let lines = ["schedule: \(name.rawValue)", Self.times]
+      guard !name.isPlanned else {
+        #expect(try plan(lines[0], lines[1]).passTimes?.forward == 2_000)
+        continue
+      }
+      let error = failure { try plan(lines[0], lines[1]) }
+      #expect(error?.keyPath == "pass-times" && error?.line == 4, "\(name)")
+      #expect(error?.rule.hasPrefix("the order of \(name.rawValue) is the same") == true)
+    }
+    #expect(failure { try plan("schedule-file: a.csv", Self.times) }?.keyPath == "pass-times")
+    let group = "tensor-parallel: 2\nsequence-parallel: false\nscatter-pipeline-sends: true"
+    #expect(try plan(group, "pipeline-parallel: 2").scattersPipelineSends)
+    let scattered = failure { try plan(group) }
+    #expect(scattered?.keyPath == "scatter-pipeline-sends" && scattered?.line == 5)
+    let tree = "collective-algorithm: tree"
+    for zero in 1...3 {
+      let error = failure { try plan("zero-stage: \(zero)", "data-parallel: 2", tree) }
+      #expect(error?.keyPath == "collective-algorithm" && error?.line == 5)
+      #expect(error?.rule.contains("ring or hierarchical") == true)
+    }
+    #expect(try plan("data-parallel: 2", tree).collectiveAlgorithm == .tree)
+    #expect(try plan("zero-stage: 1", "data-parallel: 1", tree).collectiveAlgorithm == .tree)
+    #expect(try plan("zero-stage: 1", "context-parallel: 2", "data-parallel: 1").replicas == 2)
+  }
+
+  /// A precision remembers of which recipe it is made, printed and read again, too.
+  @Test func precisionsRememberTheirBase() throws {
+    let made = try plan("precision: {base: fp8-deepseek, name: mine, combine: e4m3}")
+    #expect(made.precision.base == "fp8-deepseek" && made.precision.name == "mine")
+    #expect(made.precision.ownFormats(fusesHead: false).map(\.key) == ["combine"])
+    #expect(try Plan.read(Document(text: made.yaml, name: "printed"), name: "x") == made)
+    #expect(try plan("precision: tf32").precision.ownFormats(fusesHead: false).isEmpty)
   }
 
   @Test func exclusiveKeysAreRefused() {

@@ -1,0 +1,112 @@
+import Models
+import Plans
+import Programs
+
+/// Keys that a plan states and that have nothing to act on in its step.
+///
+/// Whether a key acts is read off the programs of the stages; values that a plan leaves out, or states as
+/// they would be anyway, are not named.
+struct IdleKeys {
+  private let plan: Plan
+  private let input: StepInput
+  private let layout: StageLayout
+
+  /// - Parameters:
+  ///   - plan: the plan as it was read.
+  ///   - placed: the same, filled in and placed.
+  init(_ plan: Plan, _ placed: PlacedPlan, _ input: StepInput) {
+    self.plan = plan
+    self.input = input
+    layout = placed.layout
+  }
+
+  /// One phrase a key: `zero-stage never acts: no parameter has a second copy`.
+  var phrases: [String] {
+    (ofCopies + ofExperts + ofSends + ofFormats).map { "\($0.key) never acts: \($0.why)" }
+  }
+
+  private typealias Idle = (key: String, why: String)
+
+  // MARK: Copies
+
+  /// Whether something is reduced or gathered over ranks that hold equal parameters.
+  private var hasCopies: Bool {
+    input.stages.contains { $0.segments.contains { $0.copies > 1 } }
+  }
+
+  private static let noCopies = "no parameter has a second copy"
+
+  private var ofCopies: [Idle] {
+    guard !hasCopies else { return [] }
+    var list: [Idle] = []
+    if plan.zeroStage != .nothing { list.append(("zero-stage", Self.noCopies)) }
+    if plan.collectiveAlgorithm != nil { list.append(("collective-algorithm", Self.noCopies)) }
+    return list
+  }
+
+  // MARK: Experts
+
+  private var hasExperts: Bool {
+    input.architecture.feedForwards.contains { $0.mixture != nil }
+  }
+
+  private var noExchange: String {
+    hasExperts
+      ? "every rank has all experts (expert-parallel 1)" : "the model has no routed experts"
+  }
+
+  private var hasPairs: Bool {
+    input.ranks.contains { rank in
+      rank.items.contains { if case .overlapped = $0 { true } else { false } }
+    }
+  }
+
+  private var ofExperts: [Idle] {
+    guard plan.expertParallel == 1 else { return [] }
+    var list: [Idle] = []
+    if plan.expertLoad != .balanced { list.append(("expert-load", noExchange)) }
+    if plan.nodesPerToken != nil { list.append(("nodes-per-token", noExchange)) }
+    // Overlapped pairs leave them free, exchange or not.
+    if plan.communicationSMs != nil, !hasPairs { list.append(("communication-sms", noExchange)) }
+    if plan.overlap.expertExchange == true { list.append(("overlap.expert-exchange", noExchange)) }
+    return list
+  }
+
+  // MARK: Sends
+
+  private var ofSends: [Idle] {
+    guard plan.pipelineParallel == 1 else { return [] }
+    let why = "nothing is sent along a pipeline of one rank"
+    var list: [Idle] = []
+    if plan.sendMode != nil { list.append(("send-mode", why)) }
+    if plan.overlap.pipelineSends != nil { list.append(("overlap.pipeline-sends", why)) }
+    return list
+  }
+
+  // MARK: Formats
+
+  /// Formats without which the programs are the same.
+  private var ofFormats: [Idle] {
+    plan.precision.ownFormats(fusesHead: plan.fusedHead == true).compactMap { key, without in
+      var other = input.plan
+      other.precision = without
+      let programs = StepInput.programs(of: other, layout, input.architecture, target: .device)
+      guard programs.stages == input.stages else { return nil }
+      return ("precision.\(key)", reason(key))
+    }
+  }
+
+  private func reason(_ key: String) -> String {
+    switch key {
+    case "dispatch", "combine": return noExchange
+    case "pipeline-sends": return "the model is one stage"
+    case "gradient-reduction" where !hasCopies, "parameter-gather" where !hasCopies:
+      return Self.noCopies
+    case "parameter-gather": return "zero-stage 0 gathers nothing"
+    case _ where plan.recomputation == .full:
+      return "every layer is computed again (recompute: full)"
+    case "kept-activation-inputs": return "the model has no SwiGLU"
+    default: return "nothing of the step is kept or sent in it"
+    }
+  }
+}
