@@ -109,12 +109,11 @@ import Testing
       let inputs = Array(operation.inputs)
       switch operation.kernel {
       case .matmul(let product), .groupedMatmul(let product, _):
-        let operands = product.pass == .backwardWeight ? inputs.prefix(2) : inputs.prefix(1)
-        for id in operands where !product.format.isFloat8 {
-          #expect(format(id) == recipe.activation || format(id) == .float32, "\(operation)")
-        }
-        for id in operands where product.format.isFloat8 {
-          #expect(format(id).isFloat8, "\(operation) of \(model.name)")
+        for (place, id) in inputs.prefix(2).enumerated() {
+          let isWeight = place == 1 && product.pass != .backwardWeight
+          #expect(
+            Self.isRead(stage.buffers[Int(id.index)], by: product, isWeight: isWeight, recipe),
+            "operand \(place) of \(operation) of \(model.name)")
         }
       case .convert(let kind, _, _, let from, let to) where kind != .attentionPrepare:
         guard let input = inputs.first, kind != .transpose else { continue }
@@ -124,6 +123,24 @@ import Testing
       default: continue
       }
     }
+  }
+
+  /// Whether a buffer holds what a product reads: its own format, as it is stored.
+  ///
+  /// The gradient of a router's logits stays in 32 bits, as they are. Where FP8 copies of weights are kept,
+  /// the working copy stands for its own.
+  private static func isRead(
+    _ operand: Buffer, by product: Matmul, isWeight: Bool, _ recipe: Recipe
+  ) -> Bool {
+    if operand.name == "router logits gradient", !product.format.isFloat8 {
+      return operand.format == .float32
+    }
+    if isWeight, product.format.isFloat8, recipe.keepsQuantizedWeights,
+      operand.use == .parameter, operand.scope == .stage
+    {
+      return operand.format == recipe.linearWeight
+    }
+    return operand.format == (product.format == .tensorFloat32 ? .float32 : product.format)
   }
 
   /// Each key's own bytes are those of its format, where the stage has them.

@@ -34,83 +34,116 @@ import Testing
         overrides: ["precision=\(precision)"] + more))
   }
 
-  /// What a change of one key of a base moves, and which way.
+  /// A figure of a step that a precision may move.
+  enum Figure: Sendable, CaseIterable {
+    case parameters, gradients, optimizer, activations, communication
+    case exchange, sends, reductions
+    case forward, backward, update, step
+
+    func read(_ report: StepReport) -> Double {
+      switch self {
+      case .parameters: Double(report.memory.parameters)
+      case .gradients: Double(report.memory.gradients)
+      case .optimizer: Double(report.memory.optimizer)
+      case .activations: Double(report.memory.activations)
+      case .communication: Double(report.memory.communication)
+      case .exchange: report.expert.total
+      case .sends: report.pipeline.total
+      case .reductions: report.data.total
+      case .forward: report.split.forward
+      case .backward: report.split.backward
+      case .update: report.split.optimizer
+      case .step: report.stepSeconds
+      }
+    }
+  }
+
+  /// What a change of one key of a base moves, and which way; and what it leaves as it was.
   struct Case: Sendable, CustomTestStringConvertible {
     var base: String
     var change: String
-    var more: @Sendable (StepReport) -> Double
-    var less: @Sendable (StepReport) -> Double
+    var grows: [Figure] = []
+    var shrinks: [Figure] = []
+    var stays: [Figure]
     var testDescription: String { "\(base), \(change)" }
   }
 
-  /// Nothing becomes less.
-  static let nothing: @Sendable (StepReport) -> Double = { _ in 0 }
-
   static let cases: [Case] = [
     Case(
-      base: "bf16", change: "linear-weights: float32",
-      more: { Double($0.memory.parameters) }, less: { -$0.stepSeconds }),
+      base: "bf16", change: "linear-weights: float32", grows: [.parameters, .forward, .update],
+      stays: [.gradients, .optimizer, .activations, .exchange, .reductions]),
     Case(
-      base: "fp8-deepseek", change: "linear-weights: bf16",
-      more: { $0.stepSeconds }, less: { Double($0.memory.parameters) }),
+      base: "fp8-deepseek", change: "linear-weights: bf16", grows: [.forward, .backward],
+      shrinks: [.parameters], stays: [.gradients, .optimizer, .activations, .exchange]),
     Case(
-      base: "bf16", change: "other-parameters: float32",
-      more: { Double($0.memory.parameters) }, less: { -$0.stepSeconds }),
+      base: "bf16", change: "other-parameters: float32", grows: [.parameters, .forward],
+      stays: [.gradients, .optimizer, .activations, .exchange, .reductions]),
     Case(
-      base: "float32", change: "attention-operands: tf32",
-      more: { -$0.stepSeconds }, less: { $0.split.forward }),
+      base: "float32", change: "attention-operands: tf32", shrinks: [.forward, .backward],
+      stays: [.parameters, .gradients, .optimizer, .activations, .exchange, .reductions, .update]),
     Case(
-      base: "float32", change: "head-operands: tf32",
-      more: { -$0.stepSeconds }, less: { $0.stepSeconds }),
+      base: "float32", change: "head-operands: tf32", shrinks: [.forward, .backward, .step],
+      stays: [.parameters, .gradients, .optimizer, .activations, .exchange, .reductions, .update]),
     Case(
-      base: "bf16", change: "head-operands: e4m3",
-      more: { -$0.stepSeconds }, less: { $0.stepSeconds }),
+      base: "bf16", change: "head-operands: e4m3", shrinks: [.step],
+      stays: [.optimizer, .exchange, .reductions, .update]),
     Case(
-      base: "bf16", change: "kept-linear-inputs: e4m3",
-      more: { $0.stepSeconds }, less: { Double($0.memory.activations) }),
+      base: "bf16", change: "kept-linear-inputs: e4m3", grows: [.forward, .backward],
+      shrinks: [.activations], stays: [.optimizer, .exchange, .reductions, .update]),
     Case(
       base: "fp8-deepseek", change: "kept-linear-inputs: bf16",
-      more: { Double($0.memory.activations) }, less: { -Double($0.memory.peak) }),
+      grows: [.activations, .forward, .backward],
+      stays: [.parameters, .optimizer, .exchange, .reductions, .update]),
     Case(
-      base: "bf16", change: "kept-attention-outputs: e5m6",
-      more: { $0.stepSeconds }, less: { Double($0.memory.activations) }),
+      base: "bf16", change: "kept-attention-outputs: e5m6", grows: [.forward, .backward],
+      shrinks: [.activations], stays: [.parameters, .optimizer, .exchange, .reductions, .update]),
     Case(
-      base: "bf16", change: "kept-activation-inputs: e4m3",
-      more: { $0.stepSeconds }, less: { Double($0.memory.activations) }),
+      base: "bf16", change: "kept-activation-inputs: e4m3", grows: [.forward, .backward],
+      shrinks: [.activations], stays: [.optimizer, .exchange, .reductions, .update]),
     Case(
       base: "bf16", change: "pipeline-sends: float32",
-      more: { $0.pipeline.total }, less: { -$0.stepSeconds }),
+      grows: [.sends, .activations, .forward, .backward],
+      stays: [.parameters, .gradients, .optimizer, .exchange, .reductions]),
     Case(
-      base: "bf16", change: "gradient-reduction: bf16",
-      more: { -$0.data.total }, less: { $0.data.total }),
+      base: "bf16", change: "gradient-reduction: bf16", shrinks: [.reductions, .communication],
+      stays: [.parameters, .gradients, .optimizer, .activations, .forward, .backward, .exchange]),
     Case(
-      base: "bf16", change: "parameter-gather: float32",
-      more: { $0.data.total }, less: { -$0.data.total }),
+      base: "bf16", change: "parameter-gather: float32", grows: [.reductions, .update],
+      stays: [.parameters, .gradients, .optimizer, .forward, .backward, .exchange]),
     Case(
-      base: "bf16", change: "gradients: bf16",
-      more: { -Double($0.memory.gradients) }, less: { Double($0.memory.gradients) }),
+      base: "bf16", change: "gradients: bf16", shrinks: [.gradients, .backward],
+      stays: [.parameters, .optimizer, .activations, .forward, .exchange]),
     Case(
-      base: "bf16", change: "moments: bf16",
-      more: { -Double($0.memory.optimizer) }, less: { $0.split.optimizer }),
+      base: "bf16", change: "moments: bf16", shrinks: [.optimizer, .update],
+      stays: [.parameters, .gradients, .activations, .forward, .backward, .reductions]),
     Case(
-      base: "bf16", change: "master-weights: none",
-      more: { -Double($0.memory.optimizer) }, less: { $0.split.optimizer }),
+      base: "bf16", change: "master-weights: none", shrinks: [.optimizer, .update],
+      stays: [.parameters, .gradients, .activations, .forward, .backward, .reductions]),
     Case(
-      base: "bf16", change: "dispatch: e4m3", more: { -$0.expert.total },
-      less: { $0.expert.total }),
+      base: "bf16", change: "dispatch: e4m3", shrinks: [.exchange, .activations],
+      stays: [.optimizer, .reductions, .update]),
     Case(
-      base: "bf16", change: "combine: e5m6", more: { -$0.expert.total },
-      less: { $0.expert.total }),
+      base: "bf16", change: "combine: e5m6", shrinks: [.exchange],
+      stays: [.parameters, .gradients, .optimizer, .activations, .reductions, .update]),
     Case(
       base: "fp8-deepseek", change: "scale-block: 32",
-      more: { $0.expert.total }, less: { -Double($0.memory.peak) }),
+      grows: [.exchange, .activations, .forward, .backward],
+      stays: [.gradients, .optimizer, .reductions]),
   ]
 
   @Test(arguments: cases) func everyKeyActs(example: Case) throws {
     let base = try Self.report(example.base)
     let changed = try Self.report("{base: \(example.base), \(example.change)}")
-    #expect(example.more(changed) > example.more(base))
-    #expect(example.less(changed) < example.less(base))
+    for figure in example.grows {
+      #expect(figure.read(changed) > figure.read(base), "\(figure)")
+    }
+    for figure in example.shrinks {
+      #expect(figure.read(changed) < figure.read(base), "\(figure)")
+    }
+    for figure in example.stays {
+      let (new, old) = (figure.read(changed), figure.read(base))
+      #expect(abs(new - old) <= 1e-6 * old, "\(figure): \(old) to \(new)")
+    }
   }
 
   /// Narrow operands make products shorter and add casts: either may be more.
