@@ -66,6 +66,17 @@ import Testing
     #expect(planes == Int64((seconds * 1e12).rounded()))
     // A ring crosses uplinks a third as wide seldom enough to lose nothing on them.
     #expect(abs(thin - planes) < planes / 100)
+    // A direct exchange is bound by them: as the formulas say, more than twice as long.
+    let full = try sum("all-to-all of 1 GiB over 512 ranks, 1 to 1 uplinks")
+    let shared = try sum("all-to-all of 1 GiB over 512 ranks, 3 to 1 uplinks")
+    for (time, uplinks) in [(full, 1), (shared, 3)] {
+      let cluster = try Cluster.shipped(
+        "h800-2048-mrft", overrides: ["network.layers[0].oversubscription=\(uplinks)"])
+      let outcome = CollectiveContention(cluster, try CollectiveConstants(cluster))
+        .time(.allToAll, bytes: Double(1 << 30), over: Array(0..<512))
+      #expect(time == Int64((outcome.cost.seconds * 1e12).rounded()))
+    }
+    #expect(2 * full < shared)
     #expect(sums.isEmpty, "\(sums)")
   }
 }

@@ -31,7 +31,7 @@ import Testing
     ["network.port={bandwidth: 50 GB/s, reached: 15 GB/s}"],
     ["node.link.shared-bandwidth=100 GB/s"], ["device.memory.bandwidth=3.05 TB/s"],
     ["device.peak.bf16=971 TFLOPS"], ["device.shared-memory=48 KiB"],
-    ["node.collectives.measured-at=1 us"],
+    ["node.collectives.measured-at=1 us"], ["device.kernels.streaming.rope=1 TB/s"],
   ]
 
   /// Each slows the step of a dense model.
@@ -102,6 +102,22 @@ import Testing
         cluster: .shipped("h800-2048", overrides: [override]), plan: .named("deepseek-v3"))
     }
     #expect(error?.rule.contains("out of all proportion") == true)
+  }
+
+  static let slow: [(override: String, least: Double)] = [
+    // Two passes of 32 microbatches over eight layers, of five kernels and more each.
+    ("device.launch.host=1 s", 32 * 2 * 8 * 5), ("device.launch.gap=1 s", 32 * 2 * 8 * 5),
+    // Each of a position's eight layers exchanges with its tensor group in both passes.
+    ("node.link.latency=1 s", 32 * 2 * 8),
+    // Down the pipeline of four positions and up again.
+    ("network.latency={same-leaf: 1 s, cross-leaf: 1 s}", 6),
+  ]
+
+  /// What is absurdly slow and within the clock runs, and takes its time.
+  @Test(arguments: slow) func whatTheClockHoldsRuns(override: String, least: Double) throws {
+    let report = try Self.dense([override])
+    #expect(report.stepSeconds > least, "\(report.stepSeconds)")
+    #expect(report.stepSeconds < 9e6)
   }
 
   /// A step faster than its devices can compute is refused.

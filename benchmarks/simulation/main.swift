@@ -77,6 +77,18 @@ try part("explicit-walk") {
   }
 }
 
+try part("all-to-all") {
+  for oversubscription in [1, 3] {
+    let cluster = try Cluster.shipped(
+      "h800-2048-mrft", overrides: ["network.layers[0].oversubscription=\(oversubscription)"])
+    let contention = CollectiveContention(cluster, try CollectiveConstants(cluster))
+    bench.run("all-to-all of 1 GiB over 512 ranks, \(oversubscription) to 1 uplinks") {
+      let outcome = contention.time(.allToAll, bytes: Double(1 << 30), over: Array(0..<512))
+      return Done(checksum: Int64((outcome.cost.seconds * 1e12).rounded()))
+    }
+  }
+}
+
 try part("all-reduce") {
   for name in ["h800-2048", "h800-2048-mrft"] {
     let cluster = try Cluster.shipped(
