@@ -9,19 +9,11 @@ public struct Borrowing: Hashable, Sendable {
 }
 
 extension Borrowing {
-  /// Sections of constants, and what they are constants of.
-  private static let sections = [
-    ("device.kernels", of: "device"), ("device.kernels.matmul", of: "device.kernels"),
-    ("device.kernels.attention", of: "device.kernels"),
-    ("device.kernels.streaming", of: "device.kernels"), ("node.exchange", of: "node"),
-    ("node.collectives", of: "node"),
-  ]
-
-  /// The sections that lie in another file than what they are constants of.
+  /// The sections that lie in another file than what they are a part of.
   static func all(in document: Document) -> [Borrowing] {
-    sections.compactMap { section, whole in
-      guard let source = document.file(of: section), let own = document.file(of: whole),
-        source != own
+    Cluster.sections.compactMap { section in
+      guard let dot = section.lastIndex(of: "."), let source = document.file(of: section),
+        let own = document.file(of: String(section[..<dot])), source != own
       else { return nil }
       return Borrowing(section: section, source: Cluster.stem(of: source))
     }

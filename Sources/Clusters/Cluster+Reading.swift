@@ -69,7 +69,7 @@ extension Device {
     let memory = try table.table(keys.memory)
     let rates = try keys.memory.rates.read(memory)
     self.memory = Memory(
-      size: try memory.required(keys.memory.size), bandwidth: rates.nominal,
+      size: try memory.required(keys.memory.size), bandwidth: rates.bandwidth,
       reached: rates.reached)
     sharedMemory = try table.optional(keys.sharedMemory)
     let launch = try table.table(keys.launch)
@@ -100,9 +100,8 @@ extension Node {
   init(_ table: Table, _ keys: NodeKeys) throws(ConfigurationError) {
     devices = try table.required(keys.devices)
     let link = try table.table(keys.link)
-    let rates = try keys.link.rates.read(link)
     self.link = Link(
-      name: try link.required(keys.link.name), bandwidth: rates.nominal, reached: rates.reached,
+      name: try link.required(keys.link.name), rate: try keys.link.rates.read(link),
       latency: try link.required(keys.link.latency),
       sharedBandwidth: try link.optional(keys.link.sharedBandwidth))
     exchange = try KernelParameters(table, keys.exchange)
@@ -113,10 +112,9 @@ extension Node {
       throw adapters.error(
         "must divide the \(devices.value) devices of a node", at: keys.adapters.count)
     }
-    let adapterRates = try keys.adapters.rates.read(adapters)
     self.adapters = Adapters(
       name: try adapters.required(keys.adapters.name), count: count,
-      bandwidth: adapterRates.nominal, reached: adapterRates.reached)
+      rate: try keys.adapters.rates.read(adapters))
   }
 }
 
@@ -146,9 +144,9 @@ extension Network {
     latency = try Self.latency(
       try table.table(keys.latency), keys.latency.keys, layers: layers.count)
     if let port = try table.optionalTable(keys.port) {
-      (portBandwidth, portReached) = try keys.port.rates.read(port)
+      self.port = try keys.port.rates.read(port)
     } else {
-      (portBandwidth, portReached) = (adapters.bandwidth, adapters.reached)
+      port = adapters.rate
     }
     let perNode = adapters.count.value / planes.value
     guard layers.count > 1 || attachment == .node || perNode == 1 else {
@@ -218,14 +216,12 @@ extension RateKeys {
   /// What is reached defaults to the nominal bandwidth and never exceeds it.
   fileprivate func read(
     _ table: Table
-  ) throws(ConfigurationError) -> (
-    nominal: Sourced<BytesPerSecond>, reached: Sourced<BytesPerSecond>
-  ) {
+  ) throws(ConfigurationError) -> LinkRate {
     let nominal = try table.required(nominal)
     let reached = try table.value(self.reached, default: nominal)
     guard reached.value <= nominal.value else {
       throw table.error("must not exceed the bandwidth, \(nominal.value)", at: self.reached)
     }
-    return (nominal, reached)
+    return LinkRate(bandwidth: nominal, reached: reached)
   }
 }

@@ -118,10 +118,7 @@ extension Cluster {
     for index in network?.layers.indices ?? 0..<0 {
       network?.layers[index].oversubscription = Sourced(1)
     }
-    if let adapters = node.adapters {
-      network?.portBandwidth = adapters.bandwidth
-      network?.portReached = adapters.reached
-    }
+    if let adapters = node.adapters { network?.port = adapters.rate }
     return Cluster(
       name: name, summary: summary, device: device, node: node, nodes: nodes, network: network,
       price: price, degradations: [], borrowings: borrowings)
@@ -132,8 +129,8 @@ extension Cluster {
     guard let plane, let network, let adapters = node.adapters else { return true }
     // Ports carry as much as adapters, or less and are the more for it.
     let port = min(
-      network.portBandwidth.value / adapters.bandwidth.value,
-      network.portReached.value / adapters.reached.value)
+      network.port.bandwidth.value / adapters.rate.bandwidth.value,
+      network.port.reached.value / adapters.rate.reached.value)
     func isFull(_ ports: Ports) -> Bool { Double(ports.up) * port >= Double(ports.down) }
     return (plane.layers < 2 || isFull(plane.leafPorts))
       && (plane.layers < 3 || Double(plane.spinePorts.up) >= Double(plane.spinePorts.down))

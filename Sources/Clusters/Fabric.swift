@@ -51,9 +51,9 @@ struct Fabric: Hashable, Sendable {
     sameLeafLatency = network?.latency.sameLeaf.value.value ?? 0
     crossLeafLatency = network?.latency.crossLeaf?.value.value ?? sameLeafLatency
     crossPodLatency = network?.latency.crossPod?.value.value ?? crossLeafLatency
-    deviceCapacity = node.link.reached.value.value
+    deviceCapacity = node.link.rate.reached.value.value
     sharedCapacity = node.link.sharedBandwidth?.value.value ?? .infinity
-    adapterCapacity = node.adapters?.reached.value.value ?? .infinity
-    portCapacity = network?.portReached.value.value ?? .infinity
+    adapterCapacity = node.adapters?.rate.reached.value.value ?? .infinity
+    portCapacity = network?.port.reached.value.value ?? .infinity
   }
 }

@@ -44,10 +44,8 @@ public struct Network: Hashable, Sendable {
   /// One to three layers, leaves first.
   public var layers: [Layer]
   public var latency: Latency
-  /// One way between two switches, as the data sheet says.
-  public var portBandwidth: Sourced<BytesPerSecond>
-  /// One way between two switches, as traffic reaches.
-  public var portReached: Sourced<BytesPerSecond>
+  /// Between two switches.
+  public var port: LinkRate
 }
 
 /// The ports of a switch, by where they lead.

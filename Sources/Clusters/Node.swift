@@ -16,10 +16,8 @@ public struct Node: Hashable, Sendable {
   public struct Link: Hashable, Sendable {
     /// The product's name: `NVLink`.
     public var name: String
-    /// One way per device, as the data sheet says.
-    public var bandwidth: Sourced<BytesPerSecond>
-    /// One way per device, as transfers were measured to reach.
-    public var reached: Sourced<BytesPerSecond>
+    /// Per device.
+    public var rate: LinkRate
     /// From one device to another, a small message.
     public var latency: Sourced<Seconds>
     /// What all transfers inside a node share; nil where a switch serves every pair at full rate.
@@ -33,9 +31,7 @@ public struct Node: Hashable, Sendable {
     /// The product's name: `ConnectX-7`.
     public var name: String
     public var count: Sourced<Int>
-    /// One way per adapter, as the data sheet says.
-    public var bandwidth: Sourced<BytesPerSecond>
-    /// One way per adapter, as transfers were measured to reach.
-    public var reached: Sourced<BytesPerSecond>
+    /// Per adapter.
+    public var rate: LinkRate
   }
 }

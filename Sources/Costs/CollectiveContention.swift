@@ -163,12 +163,13 @@ private struct LinkLoads {
     }
     switch link {
     case .deviceOut, .deviceIn, .nodeShared:
-      return capacity * constants.nvlinkRate(ranksPerNode) / cluster.node.link.reached.value.value
+      return capacity * constants.nvlinkRate(ranksPerNode)
+        / cluster.node.link.rate.reached.value.value
     case .adapterOut, .adapterIn:
       let adapters = cluster.node.adapters
-      return part(adapters?.bandwidth.value, adapters?.reached.value)
+      return part(adapters?.rate.bandwidth.value, adapters?.rate.reached.value)
     case .leafUp, .leafDown, .podUp, .podDown:
-      return part(cluster.network?.portBandwidth.value, cluster.network?.portReached.value)
+      return part(cluster.network?.port.bandwidth.value, cluster.network?.port.reached.value)
     }
   }
 }

@@ -8,10 +8,10 @@ extension Cluster {
   /// is none.
   var networkBandwidth: (nominal: Double, reached: Double) {
     guard let adapters = node.adapters else {
-      return (node.link.bandwidth.value.value, node.link.reached.value.value)
+      return (node.link.rate.bandwidth.value.value, node.link.rate.reached.value.value)
     }
     let share = min(1, Double(adapters.count.value) / Double(node.devices.value))
-    return (adapters.bandwidth.value.value * share, adapters.reached.value.value * share)
+    return (adapters.rate.bandwidth.value.value * share, adapters.rate.reached.value.value * share)
   }
 
   /// Ranks by node, in ascending order.
@@ -69,8 +69,8 @@ extension ExchangeConstants {
       try table.required(key).value
     }
     (networkBandwidth, networkReached) = cluster.networkBandwidth
-    nvlinkBandwidth = cluster.node.link.bandwidth.value.value
-    nvlinkReached = cluster.node.link.reached.value.value
+    nvlinkBandwidth = cluster.node.link.rate.bandwidth.value.value
+    nvlinkReached = cluster.node.link.rate.reached.value.value
     networkLatency = cluster.networkLatency
     nvlinkLatency = cluster.node.link.latency.value.value
     networkShare = try read(keys.networkShare)
@@ -94,8 +94,8 @@ extension CollectiveConstants {
       try table.required(key).value
     }
     (networkBandwidth, networkReached) = cluster.networkBandwidth
-    nvlinkBandwidth = cluster.node.link.bandwidth.value.value
-    nvlinkReached = cluster.node.link.reached.value.value
+    nvlinkBandwidth = cluster.node.link.rate.bandwidth.value.value
+    nvlinkReached = cluster.node.link.rate.reached.value.value
     networkLatency = cluster.networkLatency
     nvlinkLatency = cluster.node.link.latency.value.value
     networkShare = try read(keys.networkShare)

@@ -70,7 +70,7 @@ extension RankProgram {
   ///
   /// - Parameter overlapsReductions: whether a stage's gradients are reduced as soon as they are complete,
   ///   not behind the rank's last action.
-  public init(schedule: Schedule, rank: Int, overlapsReductions: Bool = true) {
+  public init(schedule: Schedule, rank: Int, overlapsReductions: Bool) {
     var builder = RankProgramBuilder(
       schedule: schedule, rank: rank, overlapsReductions: overlapsReductions)
     for cell in schedule.ranks[rank] { builder.add(cell) }

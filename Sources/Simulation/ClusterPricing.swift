@@ -43,7 +43,8 @@ public struct ClusterPricing: Pricing {
     } else {
       exchange = nil
     }
-    communicationSMs = plan.communicationSMs ?? exchange?.multiprocessors ?? 0
+    let usual = try plan.usualCommunicationSMs(on: cluster)
+    communicationSMs = plan.communicationSMs ?? usual ?? 0
     kernels = KernelPricing(
       cluster.device, device, plan: plan, communicationSMs: communicationSMs)
     let constants = try CollectiveConstants(cluster)

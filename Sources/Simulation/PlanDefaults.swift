@@ -13,8 +13,7 @@ extension Plan {
     from cluster: Cluster, for architecture: Architecture
   ) throws(ConfigurationError) -> [String] {
     var assumptions: [String] = []
-    if communicationSMs == nil, expertParallel > 1 {
-      let count = try ExchangeConstants(cluster).multiprocessors
+    if communicationSMs == nil, let count = try usualCommunicationSMs(on: cluster) {
       communicationSMs = count
       assumptions.append("expert exchanges on \(count) SMs (node.exchange.multiprocessors)")
     }
@@ -33,5 +32,11 @@ extension Plan {
           + "\(architecture.maximumPositions)")
     }
     return assumptions
+  }
+
+  /// Multiprocessors that expert exchanges take where the plan does not say: the cluster's; nil where
+  /// nothing is exchanged.
+  func usualCommunicationSMs(on cluster: Cluster) throws(ConfigurationError) -> Int? {
+    expertParallel > 1 ? try ExchangeConstants(cluster).multiprocessors : nil
   }
 }

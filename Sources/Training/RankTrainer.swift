@@ -75,7 +75,8 @@ public final class RankTrainer {
     store = ParameterStore(backend)
     engine = Engine(assignment.items, stages: assignment.ownPrograms)
     var forward = RankProgram(
-      schedule: try schedule.forwardOnly.lowered(.eager), rank: assignment.place.pipeline)
+      schedule: try schedule.forwardOnly.lowered(.eager), rank: assignment.place.pipeline,
+      overlapsReductions: false)
     forward.items = forward.items.filter(\.isPipelineWork)
     evaluation = Engine(forward, stages: assignment.ownPrograms)
   }

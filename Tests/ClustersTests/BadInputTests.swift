@@ -90,7 +90,7 @@ import Testing
   @Test func overridesMayNameAnotherDescription() throws {
     let cluster = try Cluster.shipped("h800-2048", overrides: ["device=h100-2048"])
     #expect(cluster.device.name == "H100 SXM5")
-    #expect(cluster.node.link.bandwidth.value.value == 200e9)
+    #expect(cluster.node.link.rate.bandwidth.value.value == 200e9)
   }
 
   @Test func composition() throws {

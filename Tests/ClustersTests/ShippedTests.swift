@@ -56,10 +56,11 @@ import Testing
     #expect(cluster.device.peak(.bf16) == FLOPsPerSecond(989e12))
     #expect(cluster.device.loadedShare == 1600.0 / 1830)
     #expect(cluster.device.memory.size.value == ByteCount(84_943_110_144))
-    #expect(cluster.node.link.reached.value == BytesPerSecond(160e9))
-    #expect(cluster.node.adapters?.bandwidth.value == BytesPerSecond(50e9))
+    #expect(cluster.node.link.rate.reached.value == BytesPerSecond(160e9))
+    #expect(cluster.node.adapters?.rate.bandwidth.value == BytesPerSecond(50e9))
     #expect(cluster.price?.value == 2)
-    #expect(try Cluster.shipped("h100-2048").node.link.bandwidth.value == BytesPerSecond(450e9))
+    #expect(
+      try Cluster.shipped("h100-2048").node.link.rate.bandwidth.value == BytesPerSecond(450e9))
     #expect(try Cluster.shipped("a100-selene").rankCount == 3072)
     #expect(try Cluster.shipped("a100-vtrain-512").rankCount == 512)
     #expect(try Cluster.shipped("a100-roce").device.name == "A100 SXM4 80GB")
@@ -69,8 +70,8 @@ import Testing
     let cluster = try Cluster.named(
       "h800-2048-mrft",
       overrides: ["node.link.bandwidth=450 GB/s", "node.link.reached.value=360 GB/s", "nodes=16"])
-    #expect(cluster.node.link.bandwidth == Sourced(BytesPerSecond(450e9)))
-    #expect(cluster.node.link.reached.value == BytesPerSecond(360e9))
+    #expect(cluster.node.link.rate.bandwidth == Sourced(BytesPerSecond(450e9)))
+    #expect(cluster.node.link.rate.reached.value == BytesPerSecond(360e9))
     #expect(cluster.rankCount == 128)
   }
 

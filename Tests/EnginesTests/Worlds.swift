@@ -88,7 +88,7 @@ enum Worlds {
     let setting = LoweringSetting(plan, layout, of: model, target: .cpuRank)
     let stages = layout.stages.map { StageProgram(units: $0, of: model, setting) }
     let programs = schedule.ranks.indices.map { rank in
-      var program = RankProgram(schedule: schedule, rank: rank)
+      var program = RankProgram(schedule: schedule, rank: rank, overlapsReductions: true)
       program.insert(GradientLanes(plan), of: stages)
       return program
     }
