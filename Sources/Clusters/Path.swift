@@ -118,6 +118,47 @@ extension Cluster {
   }
 }
 
+// MARK: - Groups of ranks
+
+extension Cluster {
+  /// Ranks by node, in ascending order.
+  package func byNode(_ ranks: [Int]) -> [[Int]] {
+    var members: [[Int]] = []
+    var last = -1
+    for rank in ranks.sorted() {
+      let node = node(of: rank)
+      if node != last { members.append([]) }
+      members[members.count - 1].append(rank)
+      last = node
+    }
+    return members
+  }
+
+  /// Seconds of a hop between the nodes of a group on average, once round all of them in their order;
+  /// nil inside one node.
+  ///
+  /// - Parameter members: the group's ranks by node.
+  package func latencyOfHops(among members: [[Int]]) -> Double? {
+    guard members.count > 1 else { return nil }
+    let sum = members.indices.reduce(0.0) { sum, node in
+      sum + latency(from: members[node][0], to: members[(node + 1) % members.count][0])
+    }
+    return sum / Double(members.count)
+  }
+
+  /// Seconds of a hop between the nodes of a group of ranks on average; nil inside one node.
+  public func latencyOfHops(among ranks: [Int]) -> Double? {
+    latencyOfHops(among: byNode(ranks))
+  }
+
+  /// Seconds from the first of some ranks to the farthest that lies on another node; nil inside one node.
+  public func latencyToFarthest(of ranks: Range<Int>) -> Double? {
+    guard let first = ranks.first else { return nil }
+    return ranks.lazy.filter { node(of: $0) != node(of: first) }
+      .map { latency(from: first, to: $0) }.max()
+  }
+}
+
 // MARK: - Choice of adapters
 
 /// The adapters, the plane and the devices in between that join two nodes for a pair of ranks.

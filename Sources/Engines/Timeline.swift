@@ -104,25 +104,6 @@ public struct MemorySample: Hashable, Sendable {
   public var total: Int { live.reduce(0, +) }
 }
 
-extension Transfer {
-  /// What a rank with so many rows puts into the transfer: the rows that it sends in an exchange, what it
-  /// has before a collective.
-  ///
-  /// - Parameters:
-  ///   - sent: the rows that a dispatch sends, by exchange, and `received` those that come.
-  ///   - rows: the number behind a row count.
-  public func bytes(
-    sent: (_ exchange: Int) -> Int, received: (_ exchange: Int) -> Int, rows: (Rows) -> Int
-  ) -> Int {
-    switch kind {
-    case .dispatch(let exchange), .combineBackward(let exchange): sent(exchange) * bytesPerRow
-    case .combine(let exchange), .dispatchBackward(let exchange):
-      received(exchange) * bytesPerRow
-    case .counts, .allGather, .reduceScatter, .allReduce: rows(self.rows) * bytesPerRow
-    }
-  }
-}
-
 /// How long transfers of one kind took, and how much of it the compute stream saw.
 public struct Exposure: Hashable, Sendable {
   /// From the moment at which all that take part have come to a transfer to its end.

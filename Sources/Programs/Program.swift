@@ -126,3 +126,22 @@ public struct Program: Hashable, Sendable {
 
   public init() {}
 }
+
+extension Transfer {
+  /// What a rank with so many rows puts into the transfer: the rows that it sends in an exchange, what it
+  /// has before a collective.
+  ///
+  /// - Parameters:
+  ///   - sent: the rows that a dispatch sends, by exchange, and `received` those that come.
+  ///   - rows: the number behind a row count.
+  public func bytes(
+    sent: (_ exchange: Int) -> Int, received: (_ exchange: Int) -> Int, rows: (Rows) -> Int
+  ) -> Int {
+    switch kind {
+    case .dispatch(let exchange), .combineBackward(let exchange): sent(exchange) * bytesPerRow
+    case .combine(let exchange), .dispatchBackward(let exchange):
+      received(exchange) * bytesPerRow
+    case .counts, .allGather, .reduceScatter, .allReduce: rows(self.rows) * bytesPerRow
+    }
+  }
+}
