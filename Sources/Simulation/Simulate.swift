@@ -20,6 +20,16 @@ public struct PlannedStep: Sendable {
   ///
   /// - Throws: `PlanError`, `ScheduleError` or `ConfigurationError`.
   public init(architecture: Architecture, cluster: Cluster, plan: Plan) throws {
+    var lowered = LoweredStages()
+    try self.init(architecture: architecture, cluster: cluster, plan: plan, lowered: &lowered)
+  }
+
+  /// The same, with stages that were lowered before where they are the same.
+  ///
+  /// - Throws: `PlanError`, `ScheduleError` or `ConfigurationError`.
+  public init(
+    architecture: Architecture, cluster: Cluster, plan: Plan, lowered: inout LoweredStages
+  ) throws {
     let stated = plan
     var plan = plan
     let assumed = try plan.fillIn(from: cluster, for: architecture)
@@ -32,7 +42,7 @@ public struct PlannedStep: Sendable {
     try plan.precision.check(on: cluster.device, pricing.device, plan.library)
     try pricing.checkLibrary()
     let rows = pricing.balancedRows(architecture)
-    var input = try StepInput(placed, rows: rows, target: .device)
+    var input = try StepInput(placed, rows: rows, target: .device, lowered: &lowered)
     if case .counts(let file) = plan.expertLoad {
       let counts = try ExpertCounts(file: file, for: architecture)
       // Where a rank has all experts, its rows are what its own tokens choose.

@@ -37,6 +37,15 @@ public struct StepInput: Sendable {
   public init(
     _ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int), target: Target
   ) throws(ScheduleError) {
+    var lowered = LoweredStages()
+    try self.init(placed, rows: rows, target: target, lowered: &lowered)
+  }
+
+  /// The same, with stages that were lowered before where they are the same.
+  public init(
+    _ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int), target: Target,
+    lowered: inout LoweredStages
+  ) throws(ScheduleError) {
     let (architecture, plan, layout) = (placed.architecture, placed.plan, placed.layout)
     self.architecture = architecture
     self.plan = plan
@@ -45,7 +54,8 @@ public struct StepInput: Sendable {
       placed.schedule.isLowered
       ? placed.schedule
       : try placed.schedule.lowered(plan.sends == .batched ? .batched : .eager)
-    let (stages, shapes) = Self.programs(of: plan, layout, architecture, target: target)
+    let (stages, shapes) = Self.programs(
+      of: plan, layout, architecture, target: target, lowered: &lowered)
     placement = schedule.placement
     self.stages = stages
     self.shapes = shapes
@@ -72,7 +82,8 @@ public struct StepInput: Sendable {
 
   /// The programs of all stages; stages of one shape share theirs.
   static func programs(
-    of plan: Plan, _ layout: StageLayout, _ architecture: Architecture, target: Target
+    of plan: Plan, _ layout: StageLayout, _ architecture: Architecture, target: Target,
+    lowered: inout LoweredStages
   ) -> (stages: [StageProgram], shapes: [Int]) {
     let setting = LoweringSetting(plan, layout, of: architecture, target: target)
     var made: [[UnitShape]: Int] = [:]
@@ -86,26 +97,9 @@ public struct StepInput: Sendable {
       } else {
         made[key] = stages.count
         shapes.append(stages.count)
-        stages.append(StageProgram(units: units, of: architecture, setting))
+        stages.append(lowered.program(of: units, architecture, setting))
       }
     }
     return (stages, shapes)
-  }
-}
-
-/// What of a unit decides its program: layers with equal blocks are lowered once.
-private enum UnitShape: Hashable {
-  case embedding
-  case layer(FeedForward)
-  case head
-  case prediction(Int)
-
-  init(_ unit: Unit, _ architecture: Architecture) {
-    switch unit {
-    case .embedding: self = .embedding
-    case .layer(let index): self = .layer(architecture.feedForwards[index])
-    case .head: self = .head
-    case .multiTokenPrediction(let depth): self = .prediction(depth)
-    }
   }
 }

@@ -59,7 +59,10 @@ public final class PublishedFiles {
     let plan = try overridden(noun: "plan", own: run.planOverrides, variant: variant) {
       let plan = try Plan.named(
         run.plan, overrides: $0, world: .devices(cluster.value.rankCount))
-      try Self.checkKeysExist(plan, architecture, cluster.value)
+      // What ships has no keys but those of its model.
+      if overrides.contains(where: { $0.hasPrefix("plan.") }) {
+        try Self.checkKeysExist(plan, architecture, cluster.value)
+      }
       return plan
     }
     return PlannedRun(
@@ -96,8 +99,12 @@ public final class PublishedFiles {
     func bare(_ text: String) -> String { String(text.dropFirst(noun.count + 1)) }
     let typed = overrides.indices.filter { overrides[$0].hasPrefix("\(noun).") }
     let last = variant.filter { $0.hasPrefix("\(noun).") }.map(bare)
+    func all(_ kept: [Int]) -> [String] { own + kept.map { bare(overrides[$0]) } + last }
     var kept = typed
-    if (try? read(own + typed.map { bare(overrides[$0]) } + last)) == nil {
+    let value: Value
+    if let whole = try? read(all(typed)) {
+      value = whole
+    } else {
       kept = []
       for index in typed {
         do {
@@ -107,9 +114,9 @@ public final class PublishedFiles {
           refusals[index] = refusals[index] ?? error
         }
       }
+      value = try read(all(kept))
     }
     if variant.isEmpty { for index in kept { uses[index] += 1 } }
-    let all = own + kept.map { bare(overrides[$0]) } + last
-    return Overridden(value: try read(all), overrides: all)
+    return Overridden(value: value, overrides: all(kept))
   }
 }

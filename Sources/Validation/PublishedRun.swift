@@ -2,6 +2,7 @@ import Clusters
 import Documents
 import Models
 import Plans
+import Programs
 import Simulation
 
 /// A published training run, by the names of what ships and how it differs from them.
@@ -24,7 +25,23 @@ struct PlannedRun: Sendable {
 
   /// The run ready to be simulated.
   func step() throws -> PlannedStep {
-    try PlannedStep(architecture: architecture, cluster: cluster, plan: plan)
+    var lowered = LoweredStages()
+    return try step(lowered: &lowered)
+  }
+
+  /// The same, with stages that were lowered before where they are the same.
+  func step(lowered: inout LoweredStages) throws -> PlannedStep {
+    try PlannedStep(architecture: architecture, cluster: cluster, plan: plan, lowered: &lowered)
+  }
+
+  /// Runs of which this is equal have the same stages, however many they are in.
+  fileprivate var lowering: Lowering {
+    Lowering(architecture: architecture, setting: LoweringSetting(plan, target: .device))
+  }
+
+  fileprivate struct Lowering: Hashable {
+    var architecture: Architecture
+    var setting: LoweringSetting
   }
 }
 
@@ -48,8 +65,7 @@ struct SimulatedRun: Sendable {
         jobs.append(try? files.planned(run, variant: setting))
       }
     }
-    let reports = jobs.mapInParallel { job in job.map { job in Result { try job.step().report() } }
-    }
+    let reports = reports(of: jobs)
     let stride = jobs.count / max(1, runs.count)
     return runs.indices.compactMap { index in
       var next = index * stride
@@ -63,6 +79,33 @@ struct SimulatedRun: Sendable {
       }
       return SimulatedRun(run: run, report: report, variants: others)
     }
+  }
+
+  /// The steps of runs, each run in its place; runs with the same stages come one after the other and
+  /// lower them once.
+  private static func reports(of jobs: [PlannedRun?]) -> [Result<StepReport, any Error>?] {
+    // So few that all cores have some.
+    let most = 8
+    var places: [PlannedRun.Lowering: Int] = [:]
+    var groups: [[(index: Int, run: PlannedRun)]] = []
+    for (index, run) in jobs.enumerated() {
+      guard let run else { continue }
+      if let place = places[run.lowering], groups[place].count < most {
+        groups[place].append((index, run))
+      } else {
+        places[run.lowering] = groups.count
+        groups.append([(index, run)])
+      }
+    }
+    let computed = groups.mapInParallel { group in
+      var lowered = LoweredStages()
+      return group.map { job in
+        (index: job.index, report: Result { try job.run.step(lowered: &lowered).report() })
+      }
+    }
+    var reports = [Result<StepReport, any Error>?](repeating: nil, count: jobs.count)
+    for (index, report) in computed.joined() { reports[index] = report }
+    return reports
   }
 
   /// A row that compares one figure of the simulated step with the published one.

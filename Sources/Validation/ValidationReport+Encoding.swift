@@ -24,9 +24,17 @@ extension ValidationReport: Encodable {
   }
 }
 
+/// What tables of rows and of correlations have in common.
+private struct TableHeading: Encodable {
+  var name: String
+  var title: String
+  var source: String
+  var kind: String
+}
+
 extension ValidationTable: Encodable {
   private enum Keys: String, CodingKey {
-    case name, title, source, kind, assumptions, columns, rows
+    case assumptions, columns, rows
     case fittedTo = "fitted_to"
     case recordedChoices = "recorded_choices"
     case measure = "errors_are"
@@ -37,11 +45,9 @@ extension ValidationTable: Encodable {
 
   /// Errors are shares, 0.05 is five percent too much, or points of percent.
   public func encode(to encoder: any Encoder) throws {
+    try TableHeading(name: name, title: title, source: source, kind: basis.rawValue)
+      .encode(to: encoder)
     var values = encoder.container(keyedBy: Keys.self)
-    try values.encode(name, forKey: .name)
-    try values.encode(title, forKey: .title)
-    try values.encode(source, forKey: .source)
-    try values.encode(basis.rawValue, forKey: .kind)
     try values.encode(fittedTo, forKey: .fittedTo)
     try values.encode(assumptions, forKey: .assumptions)
     try values.encode(recordedChoices, forKey: .recordedChoices)
@@ -126,14 +132,12 @@ extension ValidationRow: Encodable {
 }
 
 extension CorrelationTable: Encodable {
-  private enum Keys: String, CodingKey { case name, title, source, kind, columns, rows }
+  private enum Keys: String, CodingKey { case columns, rows }
 
   public func encode(to encoder: any Encoder) throws {
+    try TableHeading(name: name, title: title, source: source, kind: basis.rawValue)
+      .encode(to: encoder)
     var values = encoder.container(keyedBy: Keys.self)
-    try values.encode(name, forKey: .name)
-    try values.encode(title, forKey: .title)
-    try values.encode(source, forKey: .source)
-    try values.encode(basis.rawValue, forKey: .kind)
     try values.encode(columns, forKey: .columns)
     try values.encode(rows, forKey: .rows)
   }

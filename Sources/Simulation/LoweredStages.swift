@@ -1,0 +1,46 @@
+import Models
+import Programs
+
+/// The programs of stages that were lowered last, for further steps whose stages are the same.
+///
+/// Steps that differ in the speed of their cluster, in the load of their experts or in their batch alone
+/// have the same programs. They are kept until a stage of another model or setting is asked for.
+public struct LoweredStages: Sendable {
+  private var architecture: Architecture?
+  private var setting: LoweringSetting?
+  private var programs: [[UnitShape]: StageProgram] = [:]
+
+  /// Nothing is lowered yet.
+  public init() {}
+
+  /// The program of a stage: one that is kept, or a new one.
+  mutating func program(
+    of units: [Unit], _ architecture: Architecture, _ setting: LoweringSetting
+  ) -> StageProgram {
+    if architecture != self.architecture || setting != self.setting {
+      (self.architecture, self.setting, programs) = (architecture, setting, [:])
+    }
+    let shape = units.map { UnitShape($0, architecture) }
+    if let program = programs[shape] { return program }
+    let program = StageProgram(units: units, of: architecture, setting)
+    programs[shape] = program
+    return program
+  }
+}
+
+/// What of a unit decides its program: layers with equal blocks are lowered once.
+enum UnitShape: Hashable {
+  case embedding
+  case layer(FeedForward)
+  case head
+  case prediction(Int)
+
+  init(_ unit: Unit, _ architecture: Architecture) {
+    switch unit {
+    case .embedding: self = .embedding
+    case .layer(let index): self = .layer(architecture.feedForwards[index])
+    case .head: self = .head
+    case .multiTokenPrediction(let depth): self = .prediction(depth)
+    }
+  }
+}
