@@ -65,9 +65,11 @@ extension Expected where Value == Int {
       guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
         throw field.error("expected a whole number \(describe(range))")
       }
-      guard let number = Int(text), range.contains(number) else {
-        throw field.error("must be \(describe(range))")
+      guard let number = Int(text) else {
+        let isBelow = text.first == "-" || range.upperBound < .max
+        throw field.error("must be \(isBelow ? describe(range) : "less than 2^63")")
       }
+      guard range.contains(number) else { throw field.error("must be \(describe(range))") }
       return number
     }
   }

@@ -13,8 +13,9 @@ public struct ByteCount: Quantity {
   public static let example = "80 GiB"
   public static let units: [UnitOfMeasure] = [
     .init("B", 1), .init("kB", 1e3), .init("KB", 1e3), .init("MB", 1e6), .init("GB", 1e9),
-    .init("TB", 1e12), .init("PB", 1e15), .init("KiB", 0x1p10), .init("MiB", 0x1p20),
-    .init("GiB", 0x1p30), .init("TiB", 0x1p40), .init("PiB", 0x1p50),
+    .init("TB", 1e12), .init("PB", 1e15), .init("EB", 1e18), .init("KiB", 0x1p10),
+    .init("MiB", 0x1p20), .init("GiB", 0x1p30), .init("TiB", 0x1p40), .init("PiB", 0x1p50),
+    .init("EiB", 0x1p60),
   ]
 
   /// Reads `80 GiB`; the result must be a whole number of bytes below 2^63.

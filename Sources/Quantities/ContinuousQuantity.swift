@@ -124,9 +124,10 @@ public struct BytesPerSecond: ContinuousQuantity {
   public static let example = "200 GB/s"
   public static let units: [UnitOfMeasure] = [
     .init("B/s", 1), .init("kB/s", 1e3), .init("MB/s", 1e6), .init("GB/s", 1e9),
-    .init("TB/s", 1e12), .init("KiB/s", 0x1p10), .init("MiB/s", 0x1p20), .init("GiB/s", 0x1p30),
-    .init("TiB/s", 0x1p40), .init("b/s", 1, per: 8), .init("kb/s", 1e3, per: 8),
-    .init("Mb/s", 1e6, per: 8), .init("Gb/s", 1e9, per: 8), .init("Tb/s", 1e12, per: 8),
+    .init("TB/s", 1e12), .init("PB/s", 1e15), .init("EB/s", 1e18), .init("KiB/s", 0x1p10),
+    .init("MiB/s", 0x1p20), .init("GiB/s", 0x1p30), .init("TiB/s", 0x1p40),
+    .init("b/s", 1, per: 8), .init("kb/s", 1e3, per: 8), .init("Mb/s", 1e6, per: 8),
+    .init("Gb/s", 1e9, per: 8), .init("Tb/s", 1e12, per: 8),
   ]
 
   public var description: String {

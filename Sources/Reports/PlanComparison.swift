@@ -86,7 +86,7 @@ public struct PlanComparison: Sendable {
     }
     add("tokens a step") { large(Double($0.tokensPerStep)) }
     add("tokens a day") { large($0.tokensPerDay) }
-    add("tokens a second and GPU") { threeFigures($0.tokensPerSecondPerGpu) }
+    add("tokens a second and GPU") { tokenRate($0.tokensPerSecondPerGpu) }
     add("TFLOPS per GPU, causal") { threeFigures($0.tflopsPerGpu.causal) }
     add("MFU, causal") { percent($0.mfu.causal) }
     add("MFU, non-causal") { percent($0.mfu.nonCausal) }

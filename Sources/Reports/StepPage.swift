@@ -35,7 +35,7 @@ extension StepFigures {
     table.add(
       "throughput",
       "\(large(tokensPerDay)) tokens a day, \(large(tokensPerSecond)) a second, "
-        + "\(threeFigures(tokensPerSecondPerGpu)) a second and GPU")
+        + "\(tokenRate(tokensPerSecondPerGpu)) a second and GPU")
     table.add(
       "efficiency",
       "\(threeFigures(tflopsPerGpu.causal)) TFLOPS per GPU, MFU \(percent(mfu.causal)) "
@@ -67,7 +67,9 @@ extension StepFigures {
 
   /// How long the compute stream is busy, and with which kernels most.
   private var computeText: String {
-    let most = secondsByKernel.rows.sorted { $0.total > $1.total }.prefix(4)
+    // What would be 0 % is not said.
+    let rows = secondsByKernel.rows.filter { $0.total >= 0.005 * busySeconds }
+    let most = rows.sorted { $0.total > $1.total }.prefix(4)
     let parts = most.map { "\($0.name) \(percent($0.total / busySeconds, decimals: 0))" }
     return "\(fixed(busySeconds, decimals: 3)) s of position 0 in kernels: "
       + parts.joined(separator: ", ")
@@ -195,4 +197,9 @@ func large(_ value: Double) -> String {
     return threeFigures(value / size) + name
   }
   return threeFigures(value)
+}
+
+/// Tokens a second of one device: in full up to four digits, then in the short form.
+func tokenRate(_ value: Double) -> String {
+  value < 9999.5 ? threeFigures(value) : large(value)
 }

@@ -8,7 +8,7 @@ import Programs
 public struct LoweredStages: Sendable {
   private var architecture: Architecture?
   private var setting: LoweringSetting?
-  private var programs: [[UnitShape]: StageProgram] = [:]
+  private var programs: [[Unit]: StageProgram] = [:]
 
   /// Nothing is lowered yet.
   public init() {}
@@ -20,27 +20,9 @@ public struct LoweredStages: Sendable {
     if architecture != self.architecture || setting != self.setting {
       (self.architecture, self.setting, programs) = (architecture, setting, [:])
     }
-    let shape = units.map { UnitShape($0, architecture) }
-    if let program = programs[shape] { return program }
+    if let program = programs[units] { return program }
     let program = StageProgram(units: units, of: architecture, setting)
-    programs[shape] = program
+    programs[units] = program
     return program
-  }
-}
-
-/// What of a unit decides its program: layers with equal blocks are lowered once.
-enum UnitShape: Hashable {
-  case embedding
-  case layer(FeedForward)
-  case head
-  case prediction(Int)
-
-  init(_ unit: Unit, _ architecture: Architecture) {
-    switch unit {
-    case .embedding: self = .embedding
-    case .layer(let index): self = .layer(architecture.feedForwards[index])
-    case .head: self = .head
-    case .multiTokenPrediction(let depth): self = .prediction(depth)
-    }
   }
 }

@@ -103,3 +103,20 @@ public struct StepInput: Sendable {
     return (stages, shapes)
   }
 }
+
+/// What of a unit decides its program: layers with equal blocks are lowered once.
+private enum UnitShape: Hashable {
+  case embedding
+  case layer(FeedForward)
+  case head
+  case prediction(Int)
+
+  init(_ unit: Unit, _ architecture: Architecture) {
+    switch unit {
+    case .embedding: self = .embedding
+    case .layer(let index): self = .layer(architecture.feedForwards[index])
+    case .head: self = .head
+    case .multiTokenPrediction(let depth): self = .prediction(depth)
+    }
+  }
+}

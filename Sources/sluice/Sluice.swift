@@ -1,5 +1,6 @@
 import ArgumentParser
 import Documents
+import Quantities
 
 #if MPI
   import Training
@@ -36,6 +37,23 @@ struct Sluice: ParsableCommand {
     #endif
   }
 
+  /// Refuses a name that no command has, and says the nearest.
+  private static func checkNames(_ typed: [String]) throws(CommandError) {
+    var commands = configuration.subcommands
+    var path = ""
+    for name in typed where !commands.isEmpty {
+      guard !name.hasPrefix("-"), name != "help" else { return }
+      guard let next = commands.first(where: { $0.configuration.commandName == name }) else {
+        let names = commands.compactMap(\.configuration.commandName)
+        let advice = nearestName(to: name, among: names).map { "did you mean \($0)?" }
+        throw CommandError(
+          "there is no command '\(path)\(name)'; \(advice ?? "see sluice \(path)--help")")
+      }
+      commands = next.configuration.subcommands
+      path += "\(name) "
+    }
+  }
+
   static func main() {
     #if MPI
       // A signal during the first tenths of a second is kept for the run.
@@ -48,6 +66,7 @@ struct Sluice: ParsableCommand {
     StandardOutput.prepare()
     do {
       let typed = Array(CommandLine.arguments.dropFirst())
+      try checkNames(typed)
       var command = try parseAsRoot(TypedArguments.joiningNegativeNumbers(typed))
       try command.run()
     } catch {

@@ -7,6 +7,7 @@ import Testing
     #expect(BytesPerSecond.parse("200 GB/s").value == BytesPerSecond(200e9))
     #expect(BytesPerSecond.parse("400 Gb/s").value == BytesPerSecond(50e9))
     #expect(BytesPerSecond.parse("3.35TB/s").value == BytesPerSecond(3.35e12))
+    #expect(BytesPerSecond.parse("1 EB/s").value == BytesPerSecond(1e18))
   }
 
   @Test func timesAndRates() {
@@ -27,6 +28,8 @@ import Testing
     #expect(ByteCount.parse("1e3 B").value == ByteCount(1000))
     #expect(ByteCount.parse("9223372036854775808 B").value == nil)
     #expect(ByteCount.parse("8192 PiB").value == nil)
+    #expect(ByteCount.parse("1 EiB").value == ByteCount(Int64(1) << 60))
+    #expect(ByteCount.parse("8 EiB").value == nil)
     #expect(ByteCount.parse("0.3 B").refusal == "must be a whole number of bytes")
     #expect(ByteCount.parse("1e400 B").value == nil)
   }

@@ -41,6 +41,32 @@ import Testing
     line.hasPrefix("  ") && !line.hasPrefix("   ")
   }
 
+  /// What an example shows can be pasted: none is broken where the shell would end it.
+  @Test(arguments: commands) func examplesAreWhole(_ command: String) throws {
+    let help = try Command.run("\(command) --help").output
+    guard let start = help.range(of: "Example:\n") ?? help.range(of: "Examples:\n") else { return }
+    var goesOn = false
+    for line in help[start.upperBound...].split(
+      separator: "\n", omittingEmptySubsequences: false
+    ).prefix(while: { !$0.isEmpty }) {
+      #expect(line.hasPrefix(goesOn ? "    " : "  "), "\(line)")
+      goesOn = line.hasSuffix("\\")
+    }
+    #expect(!goesOn)
+  }
+
+  @Test(arguments: [
+    ("simulat", "there is no command 'simulat'; did you mean simulate?"),
+    ("nonsense --json", "there is no command 'nonsense'; see sluice --help"),
+    ("cost matmull --m 1", "there is no command 'cost matmull'; did you mean matmul?"),
+    ("cost nothing", "there is no command 'cost nothing'; see sluice cost --help"),
+  ])
+  func namesOfNoCommand(line: String, message: String) throws {
+    let result = try Command.run(line)
+    #expect(result.status == 1 && result.output.isEmpty)
+    #expect(result.errors == "sluice: \(message)\n")
+  }
+
   @Test func theTableOfStatuses() throws {
     let help = try Command.run("help").output
     for status in 0...9 { #expect(help.contains("\n  \(status)  "), "\(status)") }

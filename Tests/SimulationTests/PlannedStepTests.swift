@@ -52,6 +52,24 @@ import Testing
     #expect(error.map { "\($0)".contains("no constants of FP8 kernels") } == true)
   }
 
+  /// Stages that were lowered for one step serve the next, and no step whose stages are others.
+  @Test func loweredStagesServeEqualSteps() throws {
+    var lowered = LoweredStages()
+    for change in [
+      (cluster: ["device.launch.gap=1 us"], plan: []), ([], ["expert-load=balanced"]),
+      ([], ["fused-head=true"]), ([], ["microbatch-size=2"]), ([], ["global-batch=8192"]), ([], []),
+    ] as [(cluster: [String], plan: [String])] {
+      let step = try PlannedStep(
+        architecture: .named("deepseek-v3"),
+        cluster: .shipped("h800-2048", overrides: change.cluster),
+        plan: .named("deepseek-v3", overrides: ["global-batch=8192"] + change.plan),
+        lowered: &lowered)
+      let alone = try PlannedStep(
+        architecture: .named("deepseek-v3"), cluster: step.cluster, plan: step.placed.plan)
+      #expect(step.input.stages == alone.input.stages, "\(change)")
+    }
+  }
+
   /// All 2,048 ranks one by one come to the folded step, drawn loads included.
   @Test func foldedEqualsExplicitWithDrawnLoads() throws {
     var simulation = try Self.planned().simulation
