@@ -44,7 +44,7 @@ struct Sluice: ParsableCommand {
     for name in typed where !commands.isEmpty {
       guard !name.hasPrefix("-"), name != "help" else { return }
       guard let next = commands.first(where: { $0.configuration.commandName == name }) else {
-        let names = commands.compactMap(\.configuration.commandName)
+        let names = commands.compactMap { $0.configuration.commandName }
         let advice = nearestName(to: name, among: names).map { "did you mean \($0)?" }
         throw CommandError(
           "there is no command '\(path)\(name)'; \(advice ?? "see sluice \(path)--help")")
