@@ -22,9 +22,9 @@ struct Scene: Sendable {
   var planChanges: [String] = []
 
   /// Simulates a step with one value replaced.
-  func outcome(_ file: File = .plan, _ change: String? = nil) throws -> TrialOutcome<
-    [String: Double]
-  > {
+  func outcome(
+    _ file: File = .plan, _ change: String? = nil
+  ) throws -> TrialOutcome<[String: Double]> {
     let changes = change.map { [$0] } ?? []
     do {
       let cluster = try Cluster(cluster, overrides: file == .cluster ? changes : [])
