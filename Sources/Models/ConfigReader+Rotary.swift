@@ -11,7 +11,7 @@ extension ConfigReader {
   /// Rotary settings from `rope_parameters` (transformers 5) or from `rope_theta` and
   /// `rope_scaling` (before), which goes first where both are written.
   func rotary(layout: Rotary.Layout, positions: Int) throws(ConfigurationError) -> Rotary {
-    let theta = Expected.number(in: 1.0.nextUp...1e12)
+    let theta = Expected.number(in: 1.001...1e12)
     let outer = try table.optional("rope_theta", theta)
     let older = try table.optionalTable("rope_scaling", toleratesUnknownKeys: true)
     let newer = try table.optionalTable("rope_parameters", toleratesUnknownKeys: true)
