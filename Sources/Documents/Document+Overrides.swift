@@ -72,6 +72,9 @@ extension Element {
         entries[index].origin = .override
         if let rule = entries[index].element.replace(rest, by: replacement) { return rule }
       } else {
+        if case .index = rest.first {
+          return "there is no list \(key) yet: set it whole, as \(key)=[…]"
+        }
         var element = Element(content: .table([]), origin: .override)
         if let rule = element.replace(rest, by: replacement) { return rule }
         entries.append(.init(key: key, origin: .override, element: element))

@@ -108,6 +108,11 @@ public struct ModelReport: Encodable, Sendable {
         model.predictionTrainingFlops(sequence: sequence, causal: false)))
     kvBytesPerToken = model.cachedBytesPerToken()
     notices = model.notices
+    if sequence > model.maximumPositions {
+      notices.append(
+        "sequences of \(grouped(sequence)) tokens, beyond the model's "
+          + grouped(model.maximumPositions))
+    }
     self.inputs = inputs
     attention = Self.describe(model.attention)
     feedForward = Self.describe(model.feedForwards)

@@ -58,6 +58,11 @@ struct ModelCommand: ParsableCommand {
     if let sequence, !(1...1 << 24).contains(sequence) {
       throw CommandError("--sequence \(sequence): must be from 1 to 16,777,216")
     }
+    if let sequence, architecture.position == .learned, sequence > architecture.maximumPositions {
+      throw CommandError(
+        "--sequence \(sequence): exceeds the model's \(architecture.maximumPositions) learned positions"
+      )
+    }
     let report = ModelReport(
       architecture, sequence: sequence ?? min(4096, architecture.maximumPositions),
       Inputs(model: .init(name: architecture.name, given: model, overrides: own)))

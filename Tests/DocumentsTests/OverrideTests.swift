@@ -48,7 +48,8 @@ import Testing
   @Test(arguments: [
     ("nodes", "expected key=value"), ("=1", "is not a key"), ("a..b=1", "is not a key"),
     ("items[x].a=1", "is not a key"), ("items[-1].a=1", "is not a key"),
-    ("items[2].a=1", "the list has 2 items"), ("nodes.x=1", "it is a single value"),
+    ("items[2].a=1", "the list has 2 items"), ("lost[0].a=1", "there is no list lost yet"),
+    ("nodes.x=1", "it is a single value"),
     ("items.a=1", "it is a list"), ("node[0]=1", "it is a table"), ("x=[1", "is not valid YAML"),
     ("x={a: 1, a: 2}", "written twice"), ("x=", ""),
     (String(repeating: "a.", count: 400) + "a=1", "is not a key"),

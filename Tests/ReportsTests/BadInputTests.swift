@@ -56,6 +56,7 @@ import Testing
     Case("model {}/none.json", "none.json", "cannot be opened"),
     Case("model /proc/self/mem/x.json", "cannot be opened"),
     Case("model deepsek-v3", "did you mean deepseek-v3?"),
+    Case("model gpt-3-175b --sequence 4096", "4096", "2048 learned positions"),
     Case("plan {}/empty.yaml", "empty.yaml"),
     Case("plan {}/binary.yaml", "binary.yaml"),
     Case("plan {}/unit.yaml", "unit.yaml:2", "global-batch", "two"),
