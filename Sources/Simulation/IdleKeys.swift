@@ -90,7 +90,9 @@ struct IdleKeys {
     plan.precision.ownFormats(fusesHead: plan.fusedHead == true).compactMap { key, without in
       var other = input.plan
       other.precision = without
-      let programs = StepInput.programs(of: other, layout, input.architecture, target: .device)
+      var lowered = LoweredStages()
+      let programs = StepInput.programs(
+        of: other, layout, input.architecture, target: .device, lowered: &lowered)
       guard programs.stages == input.stages else { return nil }
       return ("precision.\(key)", reason(key))
     }
