@@ -8,27 +8,25 @@ extension CheckpointFolder {
 
   /// The steps of the checkpoints that are there, and of those that `recover()` brings back; ascending.
   func recoverableSteps() -> [Int] {
-    let hidden = names.filter { $0.hasPrefix(".step-") && $0.hasSuffix(".replaced") }
-      .compactMap { Self.step(ofName: String($0.dropFirst().prefix { $0 != "." })) }
+    let hidden = names.compactMap(Self.hidden).filter { $0.kind == .replaced }.map(\.step)
     return Set(steps() + hidden).sorted()
   }
 
   /// Clears what a process left unfinished: a checkpoint between two renames gets its name back, and
-  /// one that was being written or removed goes.
+  /// one that was being written or removed goes. Other hidden names are not sluice's and stay.
   ///
   /// - Returns: what was half-written.
   func recover() throws(CheckpointError) -> [String] {
     let names = names
     var notices: [String] = []
-    for name in names where name.hasPrefix(".step-") {
-      let stem = String(name.dropFirst().prefix { $0 != "." })
-      if name.hasSuffix(".replaced"), !names.contains(stem) {
+    for name in names {
+      guard let (step, kind) = Self.hidden(ofName: name) else { continue }
+      let final = checkpoint(atStep: step)
+      if kind == .replaced, !names.contains(Self.name(ofStep: step)) {
         // Killed between the two renames of a replacement: the older one is put back.
-        try move("\(path)/\(name)", to: "\(path)/\(stem)")
+        try move("\(path)/\(name)", to: final)
       } else {
-        if name.hasSuffix(".partial") {
-          notices.append("\(path)/\(stem) was half-written, and is cleared away")
-        }
+        if kind == .partial { notices.append("\(final) was half-written, and is cleared away") }
         try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
       }
     }
@@ -69,7 +67,7 @@ extension CheckpointFolder {
 
   /// Removes a checkpoint, hidden first, so that none is ever seen in part.
   func remove(_ step: Int) throws(CheckpointError) {
-    let hidden = "\(path)/.\(Self.name(ofStep: step)).removed"
+    let hidden = hidden(atStep: step, .removed)
     try move(checkpoint(atStep: step), to: hidden)
     try? FileManager.default.removeItem(atPath: hidden)
   }

@@ -35,12 +35,32 @@ public struct CheckpointFolder: Hashable, Sendable {
     return step
   }
 
-  /// The folder in which the checkpoint after a step grows.
-  func partial(atStep step: Int) -> String { "\(path)/.\(Self.name(ofStep: step)).partial" }
-
-  private func replaced(atStep step: Int) -> String {
-    "\(path)/.\(Self.name(ofStep: step)).replaced"
+  /// What a checkpoint is whose folder is hidden, as the end of the folder's name says.
+  enum Hidden: String, Hashable, Sendable {
+    /// It grows.
+    case partial
+    /// It gives way to another one of the same step.
+    case replaced
+    /// It goes.
+    case removed
   }
+
+  /// The hidden folder of the checkpoint after a step: `.step-00000100.partial`.
+  func hidden(atStep step: Int, _ kind: Hidden) -> String {
+    "\(path)/.\(Self.name(ofStep: step)).\(kind.rawValue)"
+  }
+
+  /// What the name of a hidden folder says; nil for every name that sluice does not give.
+  static func hidden(ofName name: String) -> (step: Int, kind: Hidden)? {
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0].isEmpty, let step = step(ofName: String(parts[1])),
+      let kind = Hidden(rawValue: String(parts[2]))
+    else { return nil }
+    return (step, kind)
+  }
+
+  /// The folder in which the checkpoint after a step grows.
+  func partial(atStep step: Int) -> String { hidden(atStep: step, .partial) }
 
   /// Makes the folder and an empty one for a new checkpoint, and clears what earlier processes
   /// left unfinished.
@@ -58,10 +78,10 @@ public struct CheckpointFolder: Hashable, Sendable {
     let final = checkpoint(atStep: step)
     try synchronizeFolder(partial(atStep: step))
     let replaces = FileManager.default.fileExists(atPath: final)
-    if replaces { try move(final, to: replaced(atStep: step)) }
+    if replaces { try move(final, to: hidden(atStep: step, .replaced)) }
     try move(partial(atStep: step), to: final)
     try synchronizeFolder(path)
-    if replaces { try? FileManager.default.removeItem(atPath: replaced(atStep: step)) }
+    if replaces { try? FileManager.default.removeItem(atPath: hidden(atStep: step, .replaced)) }
     // Never the one just written, even if checkpoints of later steps of an earlier run are there.
     for old in steps().dropLast(keep) where old != step {
       // Nor one that somebody has put something into.

@@ -207,6 +207,24 @@ import Training
     #expect(try contents(of: folder.file("log.jsonl")).split(separator: 10).count == 4)
   }
 
+  /// What looks like a hidden checkpoint and bears no name that sluice gives is a person's.
+  @Test func hiddenNamesOfOthersStay() throws {
+    let mine = [
+      ".step-00000009", ".step-00000009.mine", ".step-9.partial", ".step-00000009.partial.old",
+      ".step-notes.replaced", ".step-by-step.md",
+    ]
+    for name in mine + [".step-00000009.partial", ".step-00000009.removed"] {
+      try FileManager.default.createDirectory(
+        atPath: folder.file("out/\(name)"), withIntermediateDirectories: true)
+      _ = try folder.write("mine", to: "out/\(name)/notes.txt")
+    }
+    try train(try run(), .anew)
+    #expect(try names("out").filter { $0.hasPrefix(".") } == mine.sorted())
+    for name in mine { #expect(try names("out/\(name)") == ["notes.txt"]) }
+    try train(try run(), .overwriting)
+    #expect(try names("out").filter { $0.hasPrefix(".") } == mine.sorted())
+  }
+
   @Test func changedSettingsAreSaid() throws {
     try train(try run(), .anew)
     #expect(try train(try run(), .resuming).filter { $0.contains(" was ") }.isEmpty)
