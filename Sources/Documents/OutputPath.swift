@@ -36,7 +36,7 @@ public struct OutputPath: Hashable, Sendable {
     }
     if let status = FileStatus(path) {
       if let rule = status.refusal { throw failure(rule) }
-      guard let real = resolved(path) else { throw failure("its place cannot be found") }
+      guard let real = resolvedPath(path) else { throw failure("its place cannot be found") }
       file = real
       folder = splitPath(real).folder
     } else {
@@ -44,7 +44,7 @@ public struct OutputPath: Hashable, Sendable {
         throw failure("is a link to something that is not there")
       }
       let (parent, last) = splitPath(path)
-      let real = makingFolders ? planned(parent) : resolved(parent)
+      let real = makingFolders ? planned(parent) : resolvedPath(parent)
       guard let real, FileStatus(real).map(\.isFolder) ?? makingFolders, !last.isEmpty else {
         throw failure("there is no folder \(last.isEmpty ? path : parent)", .storage)
       }
@@ -66,6 +66,16 @@ public struct OutputPath: Hashable, Sendable {
     }
   }
 
+  /// The names on the way from a folder to the file, the file's own last; nil where it lies elsewhere.
+  ///
+  /// The folder need not be there yet.
+  public func names(within other: String) -> [String]? {
+    guard let real = planned(other) else { return nil }
+    let beginning = real == "/" ? real : real + "/"
+    guard file.hasPrefix(beginning) else { return nil }
+    return file.dropFirst(beginning.count).split(separator: "/").map(String.init)
+  }
+
   /// Whether another path leads to the same file, by whatever name or link.
   func isSame(as other: String) -> Bool {
     if let mine = FileStatus(file) {
@@ -73,7 +83,7 @@ public struct OutputPath: Hashable, Sendable {
       return mine.device == theirs.device && mine.number == theirs.number
     }
     let (parent, last) = splitPath(other)
-    guard let real = resolved(parent) else { return false }
+    guard let real = resolvedPath(parent) else { return false }
     return file == (real == "/" ? "/\(last)" : "\(real)/\(last)")
   }
 }
@@ -122,7 +132,7 @@ private func splitPath(_ path: String) -> (folder: String, name: String) {
 /// The path without links, as far as there is one, with the folders behind it that are still to be made;
 /// nil where a file stands in the way.
 private func planned(_ path: String) -> String? {
-  if let real = resolved(path) { return FileStatus(real)?.isFolder == true ? real : nil }
+  if let real = resolvedPath(path) { return FileStatus(real)?.isFolder == true ? real : nil }
   let (parent, last) = splitPath(path)
   guard parent != path, FileStatus(path, followsLink: false) == nil else { return nil }
   return planned(parent).map { $0 == "/" ? "/\(last)" : "\($0)/\(last)" }
@@ -134,7 +144,7 @@ private func existing(_ path: String) -> String {
 }
 
 /// The path without links; nil where it leads nowhere.
-private func resolved(_ path: String) -> String? {
+public func resolvedPath(_ path: String) -> String? {
   guard let real = realpath(path, nil) else { return nil }
   defer { free(real) }
   return String(cString: real)

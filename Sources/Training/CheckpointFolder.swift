@@ -72,8 +72,8 @@ public struct CheckpointFolder: Hashable, Sendable {
   }
 
   /// Gives the finished folder its name, forces that to the disk and removes the oldest
-  /// checkpoints beyond `keep`.
-  func commit(step: Int, keep: Int) throws(CheckpointError) {
+  /// checkpoints beyond `keep`, but for those that are spared.
+  func commit(step: Int, keep: Int, sparing spared: Set<Int> = []) throws(CheckpointError) {
     precondition(keep >= 1)
     let final = checkpoint(atStep: step)
     try synchronizeFolder(partial(atStep: step))
@@ -83,7 +83,7 @@ public struct CheckpointFolder: Hashable, Sendable {
     try synchronizeFolder(path)
     if replaces { try? FileManager.default.removeItem(atPath: hidden(atStep: step, .replaced)) }
     // Never the one just written, even if checkpoints of later steps of an earlier run are there.
-    for old in steps().dropLast(keep) where old != step {
+    for old in steps().dropLast(keep) where old != step && !spared.contains(old) {
       // Nor one that somebody has put something into.
       if try Self.foreignFile(in: checkpoint(atStep: old)) == nil { try remove(old) }
     }

@@ -33,10 +33,12 @@ public struct CheckpointWriter: Sendable {
   public let configuration: [UInt8]
   /// Further files for each checkpoint.
   public let attachments: [Attachment]
+  /// Steps of checkpoints that are never removed, since the run reads them.
+  public let spared: Set<Int>
 
   public init(
     folder: CheckpointFolder, keep: Int, architecture: Architecture, configuration: [UInt8],
-    attachments: [Attachment] = []
+    attachments: [Attachment] = [], sparing spared: Set<Int> = []
   ) {
     precondition(keep >= 1)
     self.folder = folder
@@ -44,6 +46,7 @@ public struct CheckpointWriter: Sendable {
     self.architecture = architecture
     self.configuration = configuration
     self.attachments = attachments
+    self.spared = spared
   }
 
   /// Writes one checkpoint; every rank calls this with its pieces.
@@ -63,7 +66,7 @@ public struct CheckpointWriter: Sendable {
     try barrier()
     if rank == 0 {
       try assemble(state: state, ranks: ranks)
-      try folder.commit(step: state.step, keep: keep)
+      try folder.commit(step: state.step, keep: keep, sparing: spared)
     }
     try barrier()
     return folder.checkpoint(atStep: state.step)

@@ -29,13 +29,10 @@ public struct NamedTokenizer: Sendable {
   /// - Throws: `ConfigurationError` for a file that is none, or that asks for something that is not
   ///   supported, which it names.
   public init(named nameOrPath: String) throws(ConfigurationError) {
-    if nameOrPath == "bytes" {
+    guard let path = Self.file(named: nameOrPath) else {
       self = .bytes
       return
     }
-    var isFolder: ObjCBool = false
-    _ = FileManager.default.fileExists(atPath: nameOrPath, isDirectory: &isFolder)
-    let path = isFolder.boolValue ? "\(nameOrPath)/\(Self.fileName)" : nameOrPath
     let json: [UInt8]
     do throws(CheckpointError) {
       json = try InputFile(path: path).allBytes(limit: Self.largestText)
@@ -43,6 +40,14 @@ public struct NamedTokenizer: Sendable {
       throw ConfigurationError(file: path, rule: error.rule)
     }
     try self.init(json, name: path)
+  }
+
+  /// The file that a name or path stands for; nil for `bytes`, which needs none.
+  static func file(named nameOrPath: String) -> String? {
+    if nameOrPath == "bytes" { return nil }
+    var isFolder: ObjCBool = false
+    _ = FileManager.default.fileExists(atPath: nameOrPath, isDirectory: &isFolder)
+    return isFolder.boolValue ? "\(nameOrPath)/\(fileName)" : nameOrPath
   }
 
   /// The tokenizer that a text describes; messages speak of it as `name`.

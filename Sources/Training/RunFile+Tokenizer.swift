@@ -27,7 +27,7 @@ extension RunFile {
   }
 
   /// The folder in Hugging Face's layout that the model's weights or its description are from.
-  private var modelFolder: String? {
+  var modelFolder: String? {
     if let checkpoint = model.checkpoint { return checkpoint }
     guard let file = model.file, file.hasSuffix("/config.json") else { return nil }
     return String(file.dropLast("/config.json".count))

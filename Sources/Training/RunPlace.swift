@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 import Models
 
@@ -14,8 +15,8 @@ public struct RunPlace: Hashable, Sendable {
   var keep: Int
   /// The bytes of one checkpoint, but for its texts.
   var checkpointBytes: Int
-  /// What weights are taken from; never removed.
-  var source: String?
+  /// The files that the run reads; never removed.
+  var inputs: [String]
 }
 
 extension RunFile {
@@ -24,7 +25,7 @@ extension RunFile {
     RunPlace(
       folder: checkpoints.map { CheckpointFolder(path: $0.folder) }, log: log.file,
       keep: checkpoints?.keep ?? 1, checkpointBytes: model.architecture.checkpointBytes,
-      source: model.checkpoint)
+      inputs: inputs)
   }
 }
 
@@ -76,7 +77,7 @@ extension RunPlace {
   }
 
   /// The files that tell other runs to stay away, and what they are for.
-  private var locks: [(path: String, what: String)] {
+  var locks: [(path: String, what: String)] {
     var result: [(path: String, what: String)] = []
     if let folder { result.append(("\(folder.path)/sluice.lock", folder.path)) }
     if let log { result.append(("\(log).lock", log)) }
@@ -113,6 +114,7 @@ extension RunPlace {
   /// All that would be removed is sluice's own, and is not what the run reads.
   private func checkRemovable() throws(CheckpointError) {
     guard let folder else { return }
+    let stepsRead = stepsRead
     for step in folder.steps() {
       let path = folder.checkpoint(atStep: step)
       if let stray = try CheckpointFolder.foreignFile(in: path) {
@@ -120,18 +122,27 @@ extension RunPlace {
           .system, file: "\(path)/\(stray)",
           rule: "was not written by sluice, and --overwrite removes only what was: move it away")
       }
-      if let source, Self.isSame(source, path) {
+      if let read = stepsRead[step] {
         throw CheckpointError(
-          .system, file: path,
-          rule: "is the run's model.checkpoint, and --overwrite would remove it: give the run "
-            + "another checkpoints.folder")
+          .system, file: read,
+          rule: "is read by the run, and --overwrite would remove it with \(Self.name(of: path)): "
+            + "give the run another checkpoints.folder")
       }
     }
   }
 
-  private static func isSame(_ one: String, _ other: String) -> Bool {
-    var (first, second) = (stat(), stat())
-    return stat(one, &first) == 0 && stat(other, &second) == 0
-      && first.st_ino == second.st_ino && first.st_dev == second.st_dev
+  /// The folder's checkpoints of which the run itself reads something, by whatever name or link, each
+  /// with a file that is read.
+  var stepsRead: [Int: String] {
+    guard let own = folder.flatMap({ resolvedPath($0.path) }) else { return [:] }
+    var steps: [Int: String] = [:]
+    for input in inputs {
+      guard let path = resolvedPath(input), path.hasPrefix(own + "/"),
+        let name = path.dropFirst(own.count + 1).split(separator: "/").first,
+        let step = CheckpointFolder.step(ofName: String(name))
+      else { continue }
+      steps[step] = steps[step] ?? input
+    }
+    return steps
   }
 }

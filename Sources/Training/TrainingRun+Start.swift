@@ -134,7 +134,7 @@ extension RunFile {
     return CheckpointWriter(
       folder: CheckpointFolder(path: checkpoints.folder), keep: checkpoints.keep,
       architecture: model.architecture, configuration: model.configuration,
-      attachments: attachments)
+      attachments: attachments, sparing: Set(place.stepsRead.keys))
   }
 }
 

@@ -5,57 +5,16 @@ import Testing
 import Training
 
 /// Where a run writes: nothing of another run or of a person is lost, and what cannot be is found first.
-@Suite struct RunPlaceTests {
+@Suite struct RunPlaceTests: SmallRuns {
   let folder: ScratchFolder
 
   init() throws { folder = try ScratchFolder() }
-
-  /// One rank, three steps, a checkpoint after each.
-  private func run(_ change: [String: String] = [:]) throws -> RunFile {
-    _ = try folder.write("[[1,2,3,4,5],[5,4,3,2,1],[7,7,7,8,8],[9,1,9,1,9]]", to: "rows.json")
-    var text = """
-      model: \(fixture("checkpoints/gpt2-tiny/config.json"))
-      data: rows.json
-      plan: {global-batch: 2, sequence-length: 4}
-      optimizer: {betas: [0.9, 0.95]}
-      learning-rate: 0.01
-      steps: 3
-      checkpoints: {folder: FOLDER/out, every: 1, keep: 9}
-      log: {file: FOLDER/log.jsonl}
-      """
-    for (mark, other) in change { text = text.replacingOccurrences(of: mark, with: other) }
-    text = text.replacingOccurrences(of: "FOLDER", with: folder.path)
-    return try RunFile.read(path: folder.write(text, to: "run.yaml"))
-  }
-
-  /// Trains to the end, and says what people should know.
-  @discardableResult private func train(_ run: RunFile, _ beginning: RunBeginning) throws
-    -> [String]
-  {
-    let prepared = try PreparedRun(run, ranks: 1)
-    return try withRanksAsThreads(1, timeout: Launch.hangLimit) { communicator in
-      let training = try TrainingRun(prepared, communicator, beginning)
-      try training.finish()
-      return training.notices
-    }[0]
-  }
-
-  private func refusal(_ body: () throws -> Void) -> String {
-    do { try body() } catch let error as CheckpointError { return "\(error)" } catch {}
-    return "no error of a checkpoint"
-  }
 
   /// Both where nothing is changed, as for `--dry-run`, and where the run would begin.
   private func refusal(_ run: RunFile, _ beginning: RunBeginning) -> String {
     let said = refusal { try run.place.check(beginning) }
     #expect(refusal { try train(run, beginning) } == said)
     return said
-  }
-
-  private var checkpoints: CheckpointFolder { CheckpointFolder(path: folder.file("out")) }
-
-  private func names(_ path: String) throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: folder.file(path)).sorted()
   }
 
   // MARK: - What cannot be written
@@ -132,7 +91,7 @@ import Training
     let source = try run([
       config: "{config: \(config), checkpoint: FOLDER/out/step-00000003}"
     ])
-    #expect(refusal(source, .overwriting).contains("is the run's model.checkpoint"))
+    #expect(refusal(source, .overwriting).contains("is read by the run, and --overwrite would"))
     let data = try run(["FOLDER/log.jsonl": "FOLDER/rows.json", "FOLDER/out": "FOLDER/other"])
     for beginning in [RunBeginning.anew, .overwriting, .resumingIfAny] {
       #expect(refusal(data, beginning).contains("is not a log that sluice wrote"))
