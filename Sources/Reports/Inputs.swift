@@ -56,17 +56,20 @@ public struct Inputs: Encodable, Sendable {
   public var model: File?
   public var cluster: ClusterFile?
   public var plan: PlanFile?
+  /// The files that a real step trains on.
+  public var data: [String]?
   /// From where chance comes; nil where nothing is drawn.
   public var seed: UInt64?
 
   public init(
     run: File? = nil, model: File? = nil, cluster: ClusterFile? = nil, plan: PlanFile? = nil,
-    seed: UInt64? = nil
+    data: [String]? = nil, seed: UInt64? = nil
   ) {
     self.run = run
     self.model = model
     self.cluster = cluster
     self.plan = plan
+    self.data = data
     self.seed = seed
   }
 

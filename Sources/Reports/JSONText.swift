@@ -8,7 +8,7 @@ public func jsonText(_ value: some Encodable) throws -> String {
 }
 
 /// The same on one line, without a newline.
-func jsonLine(_ value: some Encodable) throws -> String { try encoded(value, []) }
+public func jsonLine(_ value: some Encodable) throws -> String { try encoded(value, []) }
 
 private func encoded(
   _ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting

@@ -26,6 +26,15 @@ public struct RunSettings: Hashable, Sendable {
 }
 
 extension RunFile {
+  /// What tells this run from others: a checksum of its file, overrides, model and data.
+  ///
+  /// - Parameter data: `TokenSource.identity`.
+  func identity(data: String) -> String {
+    var sum = Checksum()
+    sum.add(Array("\(checksum) \(data)\n".utf8) + model.configuration)
+    return sum.text
+  }
+
   /// The settings of this run.
   public var settings: RunSettings {
     var result = RunSettings()

@@ -119,6 +119,29 @@ public struct TokenSource: Sendable {
   }
 }
 
+extension TokenSource {
+  /// In words, how a run's data differ from those that a checkpoint was trained on, as the end of a
+  /// sentence about the checkpoint.
+  ///
+  /// - Parameters:
+  ///   - earlier: the checkpoint's `identity`.
+  ///   - now: the run's.
+  ///   - files: the run's.
+  static func difference(of earlier: String, from now: String, in files: [String]) -> String {
+    let file = files.count > 1 ? "\(files[0]) and \(files.count - 1) more" : files[0]
+    let (old, new) = (earlier.split(separator: " "), now.split(separator: " "))
+    let beginning = "was trained on other data than \(file) holds"
+    guard old.count == 3, new.count == 3 else { return beginning }
+    func what(_ parts: [Substring]) -> String {
+      "\(parts[1]) \(parts[0] == "rows" ? "rows" : "tokens")"
+    }
+    if old[0] == new[0], old[1] == new[1] {
+      return "\(beginning): \(what(old)) then and now, with other contents"
+    }
+    return "\(beginning): \(what(old)) then, \(what(new)) now"
+  }
+}
+
 /// The sequences by which a model is evaluated, each predicted token in one of them.
 public struct EvaluationSequences: Sendable {
   private let data: TokenData

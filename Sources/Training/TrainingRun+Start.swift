@@ -83,9 +83,27 @@ extension TrainingRun {
     return Start(architecture: architecture, checkpoint: reader, notices: notices)
   }
 
+  /// The log of rank 0, if the run keeps one.
+  ///
+  /// - Parameter earlier: where the checkpoint stood that the run goes on from.
+  static func log(
+    _ run: RunFile, _ beginning: RunBeginning, _ state: TrainingState, of earlier: TrainingState?,
+    _ inputs: String?, _ communicator: any Communicator
+  ) throws(CheckpointError) -> MetricsLog? {
+    guard communicator.rank == 0, let path = run.log.file else { return nil }
+    let lines: MetricsLog.EarlierLines =
+      if let earlier { .continued(run: earlier.run) } else if beginning == .overwriting {
+        .removed
+      } else { .setAside }
+    let header = LogHeader(run: state.run, afterStep: state.step, inputs: inputs)
+    return try MetricsLog(path: path, header, lines, besides: run.inputs)
+  }
+
   /// The state that training goes on from, after it was found to be of the same data and seed.
+  ///
+  /// - Parameter files: the run's training data.
   static func state(
-    of checkpoint: CheckpointReader, for fresh: TrainingState
+    of checkpoint: CheckpointReader, for fresh: TrainingState, data files: [String]
   ) throws(CheckpointError) -> TrainingState {
     guard let state = checkpoint.state else {
       throw CheckpointError(
@@ -94,7 +112,7 @@ extension TrainingRun {
     guard state.data == fresh.data else {
       throw CheckpointError(
         .mismatched, file: checkpoint.path,
-        rule: "was trained on other data (\(state.data)) than the run's (\(fresh.data))")
+        rule: TokenSource.difference(of: state.data, from: fresh.data, in: files))
     }
     guard state.seed == fresh.seed else {
       throw CheckpointError(
@@ -102,7 +120,7 @@ extension TrainingRun {
         rule: "was trained with seed \(state.seed), and the run's is \(fresh.seed)")
     }
     var result = state
-    result.settings = fresh.settings
+    (result.run, result.settings) = (fresh.run, fresh.settings)
     return result
   }
 }

@@ -19,6 +19,9 @@ public final class TrainingRun {
   public var recording = Recording()
   /// What the last step did on this rank.
   public private(set) var lastResult: StepResult?
+  /// Why the log takes no more lines, if it does not; known on rank 0. All that is left to do is a
+  /// checkpoint.
+  public private(set) var logFailure: CheckpointError?
   /// The plan on the model, with the batch of the last step.
   public var plan: Plan { trainer.plan }
   private let prepared: PreparedRun
@@ -37,9 +40,11 @@ public final class TrainingRun {
   ///
   /// - Parameters:
   ///   - beginning: at the first step, or behind a checkpoint in the run's folder.
+  ///   - inputs: what the run computes from, for its log: a JSON object on one line.
   /// - Throws: `ConfigurationError`, `CheckpointError`, `TrainingError`, `MPIError`.
   public init(
-    _ prepared: PreparedRun, _ communicator: any Communicator, _ beginning: RunBeginning = .anew
+    _ prepared: PreparedRun, _ communicator: any Communicator, _ beginning: RunBeginning = .anew,
+    inputs: String? = nil
   ) throws {
     self.prepared = prepared
     self.communicator = communicator
@@ -53,13 +58,13 @@ public final class TrainingRun {
     run.model.architecture = start.architecture
     self.run = run
     let identity = try prepared.training.identity
-    state = TrainingState(seed: run.seed, data: identity, settings: run.settings)
+    state = TrainingState(
+      seed: run.seed, data: identity, run: run.identity(data: identity), settings: run.settings)
     var notices = prepared.notices + place.notices + start.notices
     if resuming, let checkpoint = start.checkpoint {
-      state = try Self.state(of: checkpoint, for: state)
+      state = try Self.state(of: checkpoint, for: state, data: run.data.training)
       notices += run.settings.changes(since: checkpoint.state?.settings)
     }
-    self.notices = notices
     sequences = TokenSequences(prepared.training, position: state.sequences)
     setting = run.setting(atStep: state.step)
     trainer = try Self.trainer(run, after: state.sequences, communicator, sequences, setting)
@@ -74,11 +79,9 @@ public final class TrainingRun {
     }
     writer = run.checkpointWriter(prepared.tokenizer)
     lastSaved = resuming ? state.step : nil
-    log =
-      if communicator.rank == 0, let path = run.log.file {
-        try MetricsLog(
-          path: path, resumingAfter: resuming ? state.step : nil, besides: run.inputs)
-      } else { nil }
+    log = try Self.log(
+      run, beginning, state, of: resuming ? start.checkpoint?.state : nil, inputs, communicator)
+    self.notices = notices + [log?.notice].compactMap { $0 }
   }
 
   /// Whether the last step is done.
@@ -106,7 +109,7 @@ public final class TrainingRun {
     if let settings = run.checkpoints, state.step.isMultiple(of: settings.every) || isFinished {
       try save()
     }
-    if state.step.isMultiple(of: run.log.every) || isFinished { try log?.write(metrics) }
+    if state.step.isMultiple(of: run.log.every) || isFinished { write(metrics) }
     return metrics
   }
 
@@ -116,16 +119,18 @@ public final class TrainingRun {
   ///   - wantsStop: asked on every rank after each step; one rank's yes stops all.
   ///   - report: given each step's metrics, on every rank.
   /// - Returns: whether the run is finished.
+  /// - Throws: also why the log could not be written, after the checkpoint.
   @discardableResult public func finish(
     wantsStop: () -> Bool = { false }, report: (StepMetrics) -> Void = { _ in }
   ) throws -> Bool {
     while !isFinished {
       report(try step())
-      if try communicator.maximum(wantsStop() ? 1 : 0) > 0 {
+      if try communicator.maximum(wantsStop() || logFailure != nil ? 1 : 0) > 0 {
         if !isFinished { try save() }
         break
       }
     }
+    if let logFailure { throw logFailure }
     return isFinished
   }
 
@@ -161,6 +166,11 @@ public final class TrainingRun {
 }
 
 extension TrainingRun {
+  /// Adds a line to the log; a disk that does not take it is no reason to lose the step.
+  private func write(_ metrics: StepMetrics) {
+    do throws(CheckpointError) { try log?.write(metrics) } catch { logFailure = error }
+  }
+
   /// Makes the trainer anew where the batch or a weight changes with this step.
   ///
   /// The new one holds the same numbers at the same places, since these depend on neither.

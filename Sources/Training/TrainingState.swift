@@ -10,19 +10,22 @@ public struct TrainingState: Hashable, Sendable {
   public var seed: UInt64
   /// What tells the data from other data: `TokenSource.identity`.
   public var data: String
+  /// Which run this is: `RunFile.identity`; empty in checkpoints of an older sluice.
+  public var run: String
   /// What else made the numbers what they are; empty in checkpoints of an older sluice.
   public var settings: RunSettings
 
   /// The state at the start of a run.
   public init(
     step: Int = 0, sequences: Int = 0, tokens: Int = 0, seed: UInt64 = 0, data: String = "",
-    settings: RunSettings = RunSettings()
+    run: String = "", settings: RunSettings = RunSettings()
   ) {
     self.step = step
     self.sequences = sequences
     self.tokens = tokens
     self.seed = seed
     self.data = data
+    self.run = run
     self.settings = settings
   }
 }
@@ -40,6 +43,7 @@ extension TrainingState {
         "tokens": \(tokens),
         "seed": "\(seed)",
         "data": \(JSONValue.quoted(data)),
+        "run": \(JSONValue.quoted(run)),
         "settings": {
       \(lines.joined(separator: ",\n"))
         }
@@ -68,7 +72,7 @@ extension TrainingState {
     }
     self.init(
       step: try count("step"), sequences: try count("sequences"), tokens: try count("tokens"),
-      seed: seed, data: data, settings: settings)
+      seed: seed, data: data, run: table["run"]?.text ?? "", settings: settings)
   }
 }
 

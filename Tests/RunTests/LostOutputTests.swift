@@ -58,22 +58,38 @@ import Testing
     }
   }
 
-  /// Lines of metrics have keys in snake case, and the time at which their step ended.
+  /// Lines of metrics have keys in snake case, and the time at which their step ended; before them stands
+  /// what they were computed from, and again where the run goes on.
   @Test func metricsSayWhen() throws {
     let scene = try Scene("deepseek-v3-tiny", plan: "pipeline-parallel: 1")
     let start = Date().timeIntervalSince1970
-    #expect(try Program.sluice("train", scene.run).status == 0)
+    #expect(try Program.sluice("train", scene.run, "--stop-after", "3").status == 0)
+    let second = try Program.sluice("train", scene.run, "--resume", "--set", "learning-rate=0.02")
+    #expect(second.status == 0, "\(second.output)")
     let text = try String(contentsOfFile: scene.path("log.jsonl"), encoding: .utf8)
     var times: [Double] = []
+    var headers: [[String: Any]] = []
     for line in text.split(separator: "\n") {
       let value = try JSONSerialization.jsonObject(with: Data(line.utf8))
       let metrics = try #require(value as? [String: Any])
+      if metrics["step"] == nil {
+        headers.append(metrics)
+        continue
+      }
       let kinds = try #require(metrics["times"] as? [String: Any])
       for key in Array(metrics.keys) + Array(kinds.keys) {
         #expect(key.wholeMatch(of: /[a-z0-9_]+/) != nil, "\(key)")
       }
       times.append(try #require(metrics["wall_time"] as? Double))
     }
+    #expect(headers.map { $0["after_step"] as? Int } == [0, 3])
+    #expect(headers.allSatisfy { $0["run"] is String })
+    let inputs = try headers.map { try #require($0["inputs"] as? [String: Any]) }
+    let runs = inputs.map { $0["run"] as? [String: Any] }
+    #expect(runs.map { $0?["given"] as? String } == [scene.run, scene.run])
+    #expect(runs.map { $0?["overrides"] as? [String] } == [[], ["learning-rate=0.02"]])
+    #expect(inputs[0]["data"] as? [String] == [scene.path("words.txt")])
+    #expect(inputs[0]["version"] is String && inputs[0]["seed"] as? Int == 3)
     #expect(times.count == 4 && times == times.sorted())
     #expect((times.first ?? 0) >= start.rounded(.down))
     #expect((times.last ?? .infinity) <= Date().timeIntervalSince1970 + 1)

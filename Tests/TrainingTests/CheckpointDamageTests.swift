@@ -164,7 +164,7 @@ import Training
   @Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
   func aDeviceIsNoLog() throws {
     let error = #expect(throws: CheckpointError.self) {
-      try MetricsLog(path: "/dev/full").write(StepMetrics(step: 1))
+      try MetricsLog(path: "/dev/full", LogHeader(run: "a", afterStep: 0))
     }
     #expect(error?.kind == .system)
     #expect(error?.description.hasPrefix("/dev/full: cannot be written: is a device") == true)

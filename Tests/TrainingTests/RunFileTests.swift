@@ -270,22 +270,6 @@ import Training
     #expect((object as? [String: Any])?["loss"] as? Double == 2.5)
   }
 
-  @Test func resumingTakesLaterLinesOut() throws {
-    let path = folder.file("deep/folder/log.jsonl")
-    do {
-      let log = try MetricsLog(path: path)
-      for step in 1...5 { try log.write(StepMetrics(step: step)) }
-    }
-    var bytes = try contents(of: path)
-    bytes += Array("{\"step\": 6, \"los".utf8)
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    try MetricsLog(path: path, resumingAfter: 3).write(StepMetrics(step: 4))
-    let lines = String(decoding: try contents(of: path), as: UTF8.self).split(separator: "\n")
-    #expect(lines.map { String($0) } == (1...4).map { StepMetrics(step: $0).line })
-    try MetricsLog(path: path).write(StepMetrics(step: 1))
-    #expect(try contents(of: path).count == StepMetrics(step: 1).line.utf8.count + 1)
-  }
-
   @Test func fingerprintsNameTheDifference() throws {
     let own = try Fingerprint(runFile: 1)
     #expect(try Fingerprint(runFile: 1) == own)

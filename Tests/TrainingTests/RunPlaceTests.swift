@@ -74,7 +74,7 @@ import Training
     let notices = try train(shorter, .overwriting)
     #expect(notices.contains("3 checkpoints of an earlier run were removed"))
     #expect(try names("out") == ["notes.txt", "step-00000001", "step-00000002"])
-    #expect(try contents(of: folder.file("log.jsonl")).split(separator: 10).count == 2)
+    #expect(try steps(of: "log.jsonl").count == 2)
   }
 
   /// Before anything is removed.
@@ -113,7 +113,7 @@ import Training
 
   @Test func goesOnFromTheNewestGoodOne() throws {
     #expect(try train(try run(), .resumingIfAny).contains { $0.contains("the run begins anew") })
-    let whole = try contents(of: folder.file("log.jsonl")).split(separator: 10).map(loss)
+    let whole = try steps(of: "log.jsonl").map(loss)
     for (step, file) in [(3, "model-00001-of-00001.safetensors"), (2, "state.json")] {
       let path = folder.file("out/step-0000000\(step)/\(file)")
       var bytes = try contents(of: path)
@@ -135,14 +135,13 @@ import Training
         "step-00000001", "step-00000002", "step-00000002.damaged", "step-00000003",
         "step-00000003.damaged",
       ])
-    let again = try contents(of: folder.file("log.jsonl")).split(separator: 10).map(loss)
+    let again = try steps(of: "log.jsonl").map(loss)
     #expect(again == whole)
   }
 
   /// A line of the log without what depends on time.
-  private func loss(_ line: ArraySlice<UInt8>) -> Substring {
-    let text = String(decoding: line, as: UTF8.self)
-    return text.split(separator: ", \"wall_time\"")[0]
+  private func loss(_ line: String) -> Substring {
+    line.split(separator: ", \"wall_time\"")[0]
   }
 
   @Test func onlyDamagedOnesAreNoReasonToBeginAnew() throws {
@@ -163,7 +162,7 @@ import Training
       atPath: folder.file("out/step-00000003"), toPath: folder.file("out/.step-00000003.replaced"))
     try train(try run(["steps: 3": "steps: 4"]), .resuming)
     #expect(checkpoints.steps() == [1, 2, 3, 4])
-    #expect(try contents(of: folder.file("log.jsonl")).split(separator: 10).count == 4)
+    #expect(try steps(of: "log.jsonl").count == 4)
   }
 
   /// What looks like a hidden checkpoint and bears no name that sluice gives is a person's.

@@ -49,4 +49,15 @@ extension SmallRuns {
   func names(_ path: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: folder.file(path)).sorted()
   }
+
+  /// The lines of a log, its headers among them.
+  func lines(of log: String) throws -> [String] {
+    let text = String(decoding: try contents(of: folder.file(log)), as: UTF8.self)
+    return text.split(separator: "\n").map(String.init)
+  }
+
+  /// The lines of a log that are of steps.
+  func steps(of log: String) throws -> [String] {
+    try lines(of: log).filter { $0.hasPrefix("{\"step\": ") }
+  }
 }

@@ -77,12 +77,18 @@
     }
 
     /// Says what has come of it.
-    mutating func end(isFinished: Bool, _ wish: StopWish) {
+    ///
+    /// - Parameter outputIsLost: whether the run ends because its log or trace cannot be written.
+    mutating func end(isFinished: Bool, _ wish: StopWish, outputIsLost: Bool) {
       guard let first, let last else { return say(endingWithoutStep(isFinished, wish)) }
       var table = TextTable([.left, .left])
       let count = last.step - firstStep
       let ending =
-        isFinished ? "" : wish == .interrupt ? ", ended by a signal" : ", stopped as asked"
+        isFinished
+        ? ""
+        : wish == .interrupt
+          ? ", ended by a signal"
+          : outputIsLost ? ", ended since an output is lost" : ", stopped as asked"
       table.add("steps", "\(count) (\(last.step) of \(run.steps)\(ending))")
       table.add("loss", "\(decimals(first.loss)) → \(decimals(last.loss))")
       if let best = evaluations.last {

@@ -233,13 +233,15 @@
       _ prepared: PreparedRun, _ communicator: any Communicator, _ signals: StopSignals,
       isLive: Bool
     ) throws -> StopWish {
-      let training = try TrainingRun(prepared, communicator, beginning)
+      let training = try TrainingRun(
+        prepared, communicator, beginning, inputs: try jsonLine(inputs(of: prepared.run)))
       let first = training.state.step
       var board = ProgressBoard(
         training.run, ranks: communicator.size, isLive: isLive,
         isSilent: communicator.rank != 0)
       board.begin(training.notices, step: first)
       var wish = try agree(.goOn, signals, communicator)
+      var lostTrace: ConfigurationError?
       while !training.isFinished, wish == .goOn {
         let number = training.state.step - first + 1
         // The step behind the first one is like all that follow; the first warms caches up.
@@ -249,12 +251,16 @@
         training.recording = Recording(order: isChecked, timeline: isTraced)
         board.show(try training.step())
         if isChecked { try check(training, communicator, &board) }
-        if isTraced { try writeTrace(training, communicator) }
-        let isEnough = number >= stopAfter ?? .max
+        if isTraced { lostTrace = try writeTrace(training, communicator) }
+        // What an output cannot take is no reason to lose the steps since the last checkpoint.
+        let isLost = training.logFailure != nil || lostTrace != nil
+        let isEnough = isLost || number >= stopAfter ?? .max
         wish = try agree(isEnough ? .stop : .goOn, signals, communicator)
       }
       if wish > .goOn { try training.save() }
-      board.end(isFinished: training.isFinished, wish)
+      let lost: (any Error)? = training.logFailure ?? lostTrace
+      board.end(isFinished: training.isFinished, wish, outputIsLost: lost != nil)
+      if let lost { throw lost }
       // Whoever closed the pipe has what they wanted; a disk that is full has not.
       if let failure = board.outputFailure, !(failure is ReaderIsGone) { throw failure }
       if training.isFinished { wish = .goOn }
@@ -284,29 +290,40 @@
     }
 
     /// Every rank writes down its step, and rank 0 puts the parts into one file.
-    private func writeTrace(_ training: TrainingRun, _ communicator: any Communicator) throws {
-      guard trace != nil, let ledger = training.lastResult?.ledger else { return }
-      let plan = training.plan
-      let placed = try plan.validated(
-        for: training.run.model.architecture, on: .ranks(plan.worldSize))
+    ///
+    /// - Returns: on rank 0, why there is no file.
+    private func writeTrace(
+      _ training: TrainingRun, _ communicator: any Communicator
+    ) throws -> ConfigurationError? {
+      guard trace != nil, let ledger = training.lastResult?.ledger else { return nil }
+      let (run, plan) = (training.run, training.plan)
+      let placed = try plan.validated(for: run.model.architecture, on: .ranks(plan.worldSize))
       let input = try StepInput(
         placed, rows: (received: 0, routed: 0, sent: 0), target: .cpuRank)
       let own = RunTrace.part(
         ledger.timeline, delay: try delay(ledger, communicator), rank: communicator.rank, input)
       let parts = try communicator.allGather(Array(own.utf8))
-      guard communicator.rank == 0,
-        let place = try training.run.checkOutputs(trace: trace)
-      else { return }
-      let run = training.run
-      let inputs = Inputs(
+      guard communicator.rank == 0 else { return nil }
+      do {
+        guard let place = try run.checkOutputs(trace: trace) else { return nil }
+        try RunTrace.write(
+          String(decoding: parts, as: UTF8.self),
+          title: "\(run.name), step \(training.state.step)", inputs(of: run, plan), to: place)
+      } catch let error as ConfigurationError {
+        return error
+      }
+      return nil
+    }
+
+    /// What a run computes from; with the plan of one step, what that does.
+    private func inputs(of run: RunFile, _ plan: Plan? = nil) throws -> Inputs {
+      Inputs(
         run: .init(name: run.name, given: run.file, overrides: overrides),
         model: .init(
           name: run.model.architecture.name,
           given: run.model.file ?? run.model.architecture.name, overrides: []),
-        plan: try .init(plan, given: run.planFile ?? run.file, overrides: []), seed: run.seed)
-      try RunTrace.write(
-        String(decoding: parts, as: UTF8.self),
-        title: "\(run.name), step \(training.state.step)", inputs, to: place)
+        plan: try .init(plan ?? run.plan, given: run.planFile ?? run.file, overrides: []),
+        data: run.data.training, seed: run.seed)
     }
 
     /// How much later a rank's step began than the first one's on its host, in picoseconds; a collective.
