@@ -15,8 +15,9 @@ final class RunLock {
   let notice: String?
 
   deinit {
-    // While it is still held: nobody else can have made it theirs.
-    unlink(path)
+    // While it is still held, so nobody else can have made it theirs; unless somebody removed the file,
+    // and it is another run's that has the name now.
+    if Self.isStillThere(path, descriptor) { unlink(path) }
     close(descriptor)
   }
 

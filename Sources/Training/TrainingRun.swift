@@ -19,8 +19,9 @@ public final class TrainingRun {
   public var recording = Recording()
   /// What the last step did on this rank.
   public private(set) var lastResult: StepResult?
-  /// Why the log takes no more lines, if it does not; known on rank 0. All that is left to do is a
-  /// checkpoint.
+  /// Why the log takes no more lines, if it does not: all that is left to do is a checkpoint.
+  ///
+  /// Known on rank 0.
   public private(set) var logFailure: CheckpointError?
   /// The plan on the model, with the batch of the last step.
   public var plan: Plan { trainer.plan }

@@ -60,6 +60,34 @@ import Testing
     #expect(second.output.contains("going on after step "), "\(second.output)")
   }
 
+  /// Slurm starts a job again on another host: only the later self of the same job takes its lock over.
+  @Test func aRequeuedJobTakesItsLockOver() throws {
+    let scene = try Scene("gpt2-tiny", plan: "gradient-lanes: 2")
+    func start(_ job: String, restarts: Int) throws -> Outcome {
+      try Launch.run([
+        "env", "SLURM_JOB_ID=\(job)", "SLURM_RESTART_COUNT=\(restarts)", Program.path, "train",
+        scene.run, "--resume-if-any", "--stop-after", "1",
+      ])
+    }
+    let lock = scene.path("out/sluice.lock")
+    try FileManager.default.createDirectory(
+      atPath: scene.path("out"), withIntermediateDirectories: true)
+    let holder = "{\"host\": \"elsewhere\", \"process\": 77, \"job\": \"4711\", \"restarts\": 1}\n"
+    try holder.write(toFile: lock, atomically: true, encoding: .utf8)
+    for (job, restarts) in [("4711", 1), ("4711", 0), ("4712", 2)] {
+      expect(
+        try start(job, restarts: restarts), "is in use by another run, process 77 on elsewhere")
+      #expect(try String(contentsOfFile: lock, encoding: .utf8) == holder)
+    }
+    let again = try start("4711", restarts: 2)
+    #expect(again.status == 0, "\(again.output)")
+    #expect(
+      again.output.contains("note: job 4711 goes on where process 77 on elsewhere held the lock"),
+      "\(again.output)")
+    #expect(scene.checkpoints() == ["step-00000001"])
+    #expect(!FileManager.default.fileExists(atPath: lock))
+  }
+
   /// The newest checkpoint is damaged: the one before serves, on all ranks.
   @Test func resumeIfAnySkipsADamagedOne() throws {
     let scene = try Scene("gpt2-tiny", plan: "data-parallel: 2", steps: 4)

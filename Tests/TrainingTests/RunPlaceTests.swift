@@ -261,4 +261,19 @@ import Training
     #expect(refusal(try run(), .anew).contains("is not a lock that sluice wrote"))
     #expect(try contents(of: folder.file("out/sluice.lock")) == Array("my own notes".utf8))
   }
+
+  /// Somebody removed the locks by hand, and other runs have taken the place meanwhile.
+  @Test func anothersLockIsNotRemoved() throws {
+    let prepared = try PreparedRun(try run(), ranks: 1)
+    let locks = ["out/sluice.lock", "log.jsonl.lock"]
+    _ = try withRanksAsThreads(1, timeout: Launch.hangLimit) { communicator in
+      let first = try TrainingRun(prepared, communicator)
+      for path in locks {
+        try FileManager.default.removeItem(atPath: folder.file(path))
+        _ = try folder.write("another's", to: path)
+      }
+      try first.finish()
+    }
+    for path in locks { #expect(try contents(of: folder.file(path)) == Array("another's".utf8)) }
+  }
 }
