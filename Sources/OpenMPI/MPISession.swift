@@ -77,16 +77,17 @@ public struct MPISession: ~Copyable {
   /// - Parameters:
   ///   - timeout: how long a wait may take; nil is for ever.
   ///   - status: the exit status for an error.
+  ///   - message: what an error says.
   ///   - body: what each rank does with the world.
   public static func run(
     timeout: Duration? = nil, status: (any Error) -> Int32 = { _ in 1 },
-    _ body: (MPICommunicator) throws -> Void
+    message: (any Error) -> String = { "\($0)" }, _ body: (MPICommunicator) throws -> Void
   ) throws(MPIError) {
     let session = try MPISession(timeout: timeout)
     do {
       try body(session.world)
     } catch {
-      session.abort("\(error)", status: status(error))
+      session.abort(message(error), status: status(error))
     }
   }
 }

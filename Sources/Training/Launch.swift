@@ -23,10 +23,22 @@ public struct Launch: Sendable {
     self.environment = environment
   }
 
+  /// Where MPI launchers say a rank's place.
+  private static let rankVariables = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"]
+
   /// Whether this process was started by an MPI launcher.
   public static var isRank: Bool {
     let environment = ProcessInfo.processInfo.environment
-    return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"].contains { environment[$0] != nil }
+    return rankVariables.contains { environment[$0] != nil }
+  }
+
+  /// This process's place among those that a launcher has started, as it is known before MPI begins; nil
+  /// where none has.
+  public static func rank(
+    _ environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> Int? {
+    rankVariables.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+      ?? SlurmStep(environment)?.process
   }
 
   /// Whether this process is a rank that sluice itself started.

@@ -39,7 +39,7 @@ public struct RankReports: Sendable {
 
   /// Makes an empty file.
   ///
-  /// - Throws: `ConfigurationError` where the folder for temporary files takes none.
+  /// - Throws: `ConfigurationError` of the status `.storage` where the folder for temporary files takes none.
   public init() throws(ConfigurationError) {
     let folder = FileManager.default.temporaryDirectory.path
     var template = Array("\(folder)/sluice-XXXXXX".utf8CString)
@@ -48,7 +48,7 @@ public struct RankReports: Sendable {
       descriptor = try systemCall { mkstemp(&template) }
     } catch {
       throw ConfigurationError(
-        file: folder, rule: "takes no temporary file: \(error.message)")
+        file: folder, rule: "takes no temporary file: \(error.message)", status: .storage)
     }
     close(descriptor)
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

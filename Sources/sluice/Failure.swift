@@ -77,14 +77,31 @@ func report(_ error: any Error) -> Never {
 
 private func end(with error: any Error) -> Never {
   let status = exitStatus(of: error)
-  if !(error is ReaderIsGone) {
-    let message =
-      isOfCommandLine(error)
-      ? CommandLineMessage(Sluice.fullMessage(for: error)).text
-      : status == .internalFault ? "internal fault: \(error)" : "\(error)"
-    note("sluice: \(message)\n")
-  }
+  if !(error is ReaderIsGone), !isSaidByRankZero(error) { note("sluice: \(message(of: error))\n") }
   Foundation.exit(status.rawValue)
+}
+
+/// What an error says, in the one style of all messages.
+package func message(of error: any Error) -> String {
+  if isOfCommandLine(error) { return CommandLineMessage(Sluice.fullMessage(for: error)).text }
+  if error is ReaderIsGone { return "standard output: cannot be written: nobody reads it" }
+  return exitStatus(of: error) == .internalFault ? "internal fault: \(error)" : "\(error)"
+}
+
+/// Whether an error is one of the command line, which all ranks have alike, and this is not the rank that
+/// says it.
+///
+/// A launcher ends all ranks once one has ended, so the others wait until rank 0 has spoken.
+private func isSaidByRankZero(_ error: any Error) -> Bool {
+  #if MPI
+    guard error is CommandError || isOfCommandLine(error), Launch.rank() ?? 0 > 0 else {
+      return false
+    }
+    if Launch.isRank { sleep(5) }
+    return true
+  #else
+    return false
+  #endif
 }
 
 /// Whether swift-argument-parser found a fault in what was typed.

@@ -30,6 +30,14 @@ import Testing
     expect(
       try Launch.run(["mpirun", "--oversubscribe", "-np", "3", Program.path, "train", scene.run]),
       "3 are running")
+    // What is wrong with the command line alone, before ranks know of each other.
+    for (options, text) in [
+      (["--rank", "3"], "--rank"), (["--ranks", "3"], "mpirun has started 2"),
+      (["--timeout", "-1"], "--timeout -1"),
+    ] {
+      let command = ["mpirun", "--oversubscribe", "-np", "2", Program.path, "train", scene.run]
+      expect(try Launch.run(command + options), text)
+    }
     expect(
       try Program.sluice("train", scene.run, "--ranks", "2", "--set", "data=nowhere.txt"),
       "nowhere.txt")
@@ -39,6 +47,18 @@ import Testing
     expect(
       try Program.sluice("train", scene.run, "--ranks", "2", "--resume"),
       "holds no checkpoint to resume", status: 4)
+  }
+
+  /// The folder for temporary files takes none: the disk's fault, not the run file's.
+  @Test func noTemporaryFolderIsSaid() throws {
+    let scene = try Scene("gpt2-tiny", plan: Self.plan)
+    let outcome = try Launch.run([
+      "env", "TMPDIR=\(scene.path("none"))", Program.path, "train", scene.run, "--ranks", "2",
+    ])
+    #expect(outcome.status == 4, "\(outcome.output)")
+    #expect(
+      outcome.output.hasSuffix("none: takes no temporary file: No such file or directory\n"),
+      "\(outcome.output)")
   }
 
   @Test func flippedBitIsRefused() throws {

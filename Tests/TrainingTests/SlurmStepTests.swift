@@ -28,4 +28,15 @@ import Training
     environment["SLURM_STEP_ID"] = step
     #expect(SlurmStep(environment) == nil)
   }
+
+  /// A process knows its place before MPI begins: from its launcher, else from Slurm's step.
+  @Test func aRankIsKnownFromTheEnvironment() {
+    let step = ["SLURM_STEP_ID": "0", "SLURM_NTASKS": "8", "SLURM_PROCID": "5"]
+    #expect(Launch.rank(step) == 5)
+    for name in ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"] {
+      #expect(Launch.rank(step.merging([name: "3"]) { $1 }) == 3)
+    }
+    #expect(Launch.rank(["SLURM_JOB_ID": "77", "SLURM_PROCID": "5"]) == nil)
+    #expect(Launch.rank([:]) == nil)
+  }
 }

@@ -87,11 +87,7 @@
       try prepareProcessor()
       let signals = StopSignals()
       if Launch.isRank { return try runAsRank(signals) }
-      if let step = SlurmStep(), let refusal = step.refusal {
-        // Said once; the others end with the same status.
-        if step.process > 0 { Foundation.exit(ExitStatus.badInput.rawValue) }
-        throw CommandError(refusal)
-      }
+      if let refusal = SlurmStep()?.refusal { throw CommandError(refusal) }
       let described = try RunFile.read(path: file, overrides: overrides)
       let count = try checkedRanks(of: described)
       // What can be found wrong here is said here, once, and before any rank starts.
@@ -186,7 +182,9 @@
       var wish = StopWish.goOn
       do {
         if let failure = ranksFailure { throw failure }
-        try MPISession.run(timeout: limit, status: rankStatus) { world in
+        try MPISession.run(
+          timeout: limit, status: rankStatus, message: message(of:)
+        ) { world in
           try sayingOnce(world) {
             do {
               wish = try trainOrOutline(world, signals)

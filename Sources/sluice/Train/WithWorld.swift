@@ -15,7 +15,9 @@
       _ = try withRanksAsThreads(1, timeout: timeout) { try body($0) }
       return
     }
-    try MPISession.run(timeout: timeout, status: rankStatus) { world in
+    try MPISession.run(
+      timeout: timeout, status: rankStatus, message: message(of:)
+    ) { world in
       try sayingOnce(world) { try body(world) }
     }
   }
