@@ -14,7 +14,7 @@ public struct RunPlace: Hashable, Sendable {
   /// Checkpoints that are kept.
   var keep: Int
   /// The bytes of one checkpoint, but for its texts.
-  var checkpointBytes: Int
+  package var checkpointBytes: Int
   /// The files that the run reads; never removed.
   var inputs: [String]
 }
