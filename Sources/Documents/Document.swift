@@ -15,7 +15,9 @@ public struct Document: Hashable, Sendable {
 
   /// Reads the file at `path`.
   public init(file path: String) throws(ConfigurationError) {
-    try self.init(bytes: Self.contents(of: path), name: path)
+    // One byte more than allowed is enough for the parser to refuse the file for its size.
+    try self.init(
+      bytes: fileContents(path, atMost: DocumentParser.largestFile + 1), name: path)
   }
 
   /// Reads text that messages call `name`.
@@ -68,40 +70,5 @@ public struct Document: Hashable, Sendable {
       throw field.error("\(other.name) has no section of this name")
     }
     root.replaceEntry(at: keys[...], by: section)
-  }
-
-  /// The bytes of a regular file of permitted size.
-  private static func contents(of path: String) throws(ConfigurationError) -> [UInt8] {
-    func failure(_ rule: String) -> ConfigurationError { .init(file: path, rule: rule) }
-    guard !path.utf8.contains(0), !path.isEmpty else { throw failure("is not a path") }
-    let descriptor: Int32
-    do throws(SystemError) {
-      descriptor = try systemCall { open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
-    } catch {
-      throw failure("cannot be opened: \(error.message)")
-    }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw failure("cannot be read") }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw failure("is not a file") }
-    // One byte more than allowed is enough for the parser to refuse the file for its size.
-    let capacity = DocumentParser.largestFile + 1
-    var bytes = [UInt8](repeating: 0, count: min(Int(status.st_size), capacity))
-    var filled = 0
-    while filled < bytes.count {
-      let count: Int
-      do throws(SystemError) {
-        count = try systemCall {
-          bytes.withUnsafeMutableBytes { buffer in
-            read(descriptor, buffer.baseAddress! + filled, buffer.count - filled)
-          }
-        }
-      } catch {
-        throw failure("cannot be read: \(error.message)")
-      }
-      if count == 0 { break }
-      filled += count
-    }
-    return Array(bytes[..<filled])
   }
 }

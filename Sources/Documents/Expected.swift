@@ -129,18 +129,6 @@ extension Expected where Value: Quantity {
       return value
     }
   }
-
-  /// A number with its unit that is more than nothing.
-  public static func positive(_ type: Value.Type = Value.self) -> Expected {
-    let form = ValueForm.quantity(.init(Value.self, range: "more than 0"))
-    return Expected(form) { field throws(ConfigurationError) in
-      let value = try quantity(type).read(field)
-      guard case .value(let zero) = Value.parse("0 \(Value.units[0].name)"), value > zero else {
-        throw field.error("must be more than zero")
-      }
-      return value
-    }
-  }
 }
 
 extension Expected where Value: CaseIterable & RawRepresentable, Value.RawValue == String {

@@ -72,7 +72,7 @@ public struct OutputFile: ~Copyable {
   public consuming func close() throws(ConfigurationError) {
     try flush()
     do throws(SystemError) {
-      try synchronize()
+      try synchronize(descriptor)
       if temporary == nil {
         let source = "/proc/self/fd/\(descriptor)"
         temporary = try Self.createHidden(in: path.folder) { name throws(SystemError) in
@@ -117,15 +117,6 @@ public struct OutputFile: ~Copyable {
     }
     written += buffer.count
     buffer.removeAll(keepingCapacity: true)
-  }
-
-  private func synchronize() throws(SystemError) {
-    do throws(SystemError) {
-      try systemCall { fsync(descriptor) }
-    } catch {
-      // Some network file systems have no such thing and say EINVAL.
-      guard error.code == EINVAL else { throw error }
-    }
   }
 
   /// A file without a name in a folder, which the system removes with the process; nil where the file

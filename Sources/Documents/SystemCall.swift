@@ -31,3 +31,13 @@ public struct SystemError: Error, Hashable, Sendable {
     guard code == EINTR else { throw SystemError(code: code) }
   }
 }
+
+/// Forces what was written to the disk.
+public func synchronize(_ descriptor: Int32) throws(SystemError) {
+  do throws(SystemError) {
+    try systemCall { fsync(descriptor) }
+  } catch {
+    // Some network file systems have no such thing and say EINVAL.
+    guard error.code == EINVAL else { throw error }
+  }
+}

@@ -39,11 +39,6 @@ public final class Workbench {
   let rowScratch: UnsafeMutablePointer<Float>
   private var sinceProgress = 0
 
-  /// Bytes of scratch that a workbench holds for as long as it lives.
-  public static var scratchBytes: Int {
-    4 * (2 * AttentionShape.queryTile * AttentionShape.keyTile + 2 * AttentionShape.queryTile)
-  }
-
   public init() {
     _ = matmulCore
     sluice_flush_subnormals()

@@ -29,13 +29,7 @@ public struct ExpertCounts: Hashable, Sendable {
   ///   mixture layer or an expert out, names one that the model does not have, or gives an expert more
   ///   tokens than a router can choose it for.
   public init(file path: String, for architecture: Architecture) throws(ConfigurationError) {
-    let text: String
-    do throws(ScheduleError) {
-      text = try textFile(path)
-    } catch {
-      throw ConfigurationError(file: path, rule: error.message)
-    }
-    try self.init(text: text, name: path, for: architecture)
+    try self.init(text: textFile(path), name: path, for: architecture)
   }
 
   /// Reads text that messages call `name`.

@@ -51,9 +51,15 @@ extension Plan {
   }
 
   private func scheduleFile(_ path: String, microbatches: Int) throws(PlanError) -> Schedule {
+    let text: String
+    do throws(ConfigurationError) {
+      text = try textFile(path)
+    } catch {
+      throw .schedule(name: path, rule: error.rule)
+    }
     let schedule: Schedule
     do throws(ScheduleError) {
-      schedule = try Schedule(csv: textFile(path))
+      schedule = try Schedule(csv: text)
       try schedule.validate()
     } catch {
       throw .schedule(name: path, rule: error.message)

@@ -207,7 +207,6 @@ struct SimulatedRank {
   var linkSlowness: LinkSlowness
   /// Its compute stream, picoseconds.
   var clock: Int64 = 0
-  var dataStreamEnd: Int64 = 0
   var memory = MemoryLedger()
   var split = StepSplit()
   var expert = Exposure()

@@ -12,8 +12,9 @@ extension CheckpointFolder {
     return Set(steps() + hidden).sorted()
   }
 
-  /// Clears what a process left unfinished: a checkpoint between two renames gets its name back, and
-  /// one that was being written or removed goes. Other hidden names are not sluice's and stay.
+  /// Clears what a process left unfinished, under the names that sluice gives alone.
+  ///
+  /// A checkpoint between two renames gets its name back; one that was being written or removed goes.
   ///
   /// - Returns: what was half-written.
   func recover() throws(CheckpointError) -> [String] {
@@ -43,7 +44,7 @@ extension CheckpointFolder {
   /// Something in a checkpoint's folder that sluice did not write there; nil if there is nothing.
   ///
   /// Without a manifest that can be read nothing is known to be sluice's.
-  static func foreignFile(in checkpoint: String) throws(CheckpointError) -> String? {
+  static func foreignFile(in checkpoint: String) -> String? {
     let found: [String]
     do {
       found = try FileManager.default.contentsOfDirectory(atPath: checkpoint).sorted()

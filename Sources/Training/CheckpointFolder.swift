@@ -65,9 +65,12 @@ public struct CheckpointFolder: Hashable, Sendable {
   /// Makes the folder and an empty one for a new checkpoint, and clears what earlier processes
   /// left unfinished.
   func begin(step: Int) throws(CheckpointError) {
-    try makeFolder(path)
+    _ = try makeFolder(path)
     _ = try recover()
-    try makeFolder(partial(atStep: step), withParents: false)
+    let partial = partial(atStep: step)
+    _ = try naming(partial, "cannot be created") { () throws(SystemError) in
+      try systemCall { mkdir(partial, 0o777) }
+    }
     try synchronizeFolder(path)
   }
 
@@ -85,43 +88,7 @@ public struct CheckpointFolder: Hashable, Sendable {
     // Never the one just written, even if checkpoints of later steps of an earlier run are there.
     for old in steps().dropLast(keep) where old != step && !spared.contains(old) {
       // Nor one that somebody has put something into.
-      if try Self.foreignFile(in: checkpoint(atStep: old)) == nil { try remove(old) }
+      if Self.foreignFile(in: checkpoint(atStep: old)) == nil { try remove(old) }
     }
   }
-}
-
-/// Makes a folder, with those around it if asked; none may be there unless asked.
-func makeFolder(_ path: String, withParents: Bool = true) throws(CheckpointError) {
-  if withParents {
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    if exists, isFolder.boolValue { return }
-    let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    if !exists, parent != "/" { try makeFolder(parent) }
-  }
-  do throws(SystemError) {
-    try systemCall { mkdir(path, 0o777) }
-  } catch {
-    // Another process may have been faster.
-    if withParents, error.code == EEXIST, FileManager.default.fileExists(atPath: "\(path)/.") {
-      return
-    }
-    throw CheckpointError(.system, file: path, rule: "cannot be created: \(error.message)")
-  }
-}
-
-/// Renames a file or folder.
-func move(_ source: String, to target: String) throws(CheckpointError) {
-  _ = try naming(source, "cannot be renamed to \(target)") { () throws(SystemError) in
-    try systemCall { rename(source, target) }
-  }
-}
-
-/// Forces a folder's list of names to the disk.
-func synchronizeFolder(_ path: String) throws(CheckpointError) {
-  let descriptor = try naming(path, "cannot be opened") { () throws(SystemError) in
-    try systemCall { open(path, O_RDONLY | O_CLOEXEC) }
-  }
-  defer { close(descriptor) }
-  try naming(path, "cannot be written") { () throws(SystemError) in try synchronize(descriptor) }
 }

@@ -93,13 +93,3 @@ func naming<Value>(
     throw CheckpointError(.system, file: path, rule: "\(what): \(error.message)")
   }
 }
-
-/// Forces what was written to the disk.
-func synchronize(_ descriptor: Int32) throws(SystemError) {
-  do throws(SystemError) {
-    try systemCall { fsync(descriptor) }
-  } catch {
-    // Some network file systems have no such thing and say EINVAL.
-    guard error.code == EINVAL else { throw error }
-  }
-}

@@ -56,7 +56,7 @@ public final class MetricsLog {
     path: String, _ header: LogHeader, _ earlier: EarlierLines = .removed,
     besides inputs: [String] = []
   ) throws(CheckpointError) {
-    try makeFolder(RunPlace.parent(of: path))
+    _ = try makeFolder(RunPlace.parent(of: path))
     var lines: [UInt8] = []
     var notice: String?
     if RunPlace.size(path) > 0 {

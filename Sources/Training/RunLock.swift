@@ -154,12 +154,6 @@ extension RunLock {
         restarts: environment["SLURM_RESTART_COUNT"].flatMap { Int($0) } ?? 0)
     }
 
-    private static var hostName: String {
-      var bytes = [CChar](repeating: 0, count: 256)
-      gethostname(&bytes, bytes.count - 1)
-      return String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
     /// `process 1234 on node17`.
     var text: String { "process \(process) on \(host)" }
 

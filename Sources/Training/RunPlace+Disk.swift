@@ -6,7 +6,7 @@ extension RunPlace {
   ///
   /// Permissions as they are listed do not say it of a network's file system, nor of a full one.
   static func probe(_ folder: String) throws(CheckpointError) {
-    let made = try makeMissing(folder)
+    let made = try makeFolder(folder)
     defer { for path in made.reversed() { rmdir(path) } }
     let path = "\(folder)/.sluice-\(getpid())"
     let descriptor = try naming(folder, "cannot be written") { () throws(SystemError) in
@@ -14,48 +14,6 @@ extension RunPlace {
     }
     close(descriptor)
     unlink(path)
-  }
-
-  /// Makes a folder with those around it; the ones that it made, outermost first.
-  private static func makeMissing(_ folder: String) throws(CheckpointError) -> [String] {
-    var made: [String] = []
-    do throws(SystemError) {
-      var missing: [String] = []
-      var path = folder
-      while try !exists(path), path != parent(of: path) {
-        missing.append(path)
-        path = parent(of: path)
-      }
-      for path in missing.reversed() {
-        do throws(SystemError) {
-          try systemCall { mkdir(path, 0o777) }
-          made.append(path)
-        } catch {
-          // Another process was faster.
-          guard error.code == EEXIST else { throw error }
-        }
-      }
-    } catch {
-      for path in made.reversed() { rmdir(path) }
-      throw CheckpointError(.system, file: folder, rule: "cannot be created: \(error.message)")
-    }
-    var status = stat()
-    guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-      throw CheckpointError(
-        .system, file: folder, rule: "is not a folder, and checkpoints or a log should go into it")
-    }
-    return made
-  }
-
-  private static func exists(_ path: String) throws(SystemError) -> Bool {
-    var status = stat()
-    do throws(SystemError) {
-      try systemCall { stat(path, &status) }
-    } catch {
-      if error.code == ENOENT { return false }
-      throw error
-    }
-    return true
   }
 
   /// The folder that a path lies in.
@@ -111,8 +69,8 @@ extension RunPlace {
     guard free < checkpointBytes else { return }
     throw CheckpointError(
       .system, file: folder.path,
-      rule: "has room for \(Self.mebibytes(free)) MiB, and a checkpoint takes "
-        + "\(Self.mebibytes(checkpointBytes))")
+      rule: "has room for \(mebibytes(free)) MiB, and a checkpoint takes "
+        + "\(mebibytes(checkpointBytes))")
   }
 
   /// What to say where there is not room for as many checkpoints as are to be kept, and one that grows.
@@ -122,12 +80,13 @@ extension RunPlace {
     let wanted = keep + 1 - folder.steps().count
     guard room < wanted else { return [] }
     return [
-      "\(folder.path) has room for \(room) more checkpoints of \(Self.mebibytes(checkpointBytes)) "
+      "\(folder.path) has room for \(room) more checkpoints of \(mebibytes(checkpointBytes)) "
         + "MiB, and to keep \(keep) while one grows takes \(wanted)"
     ]
   }
+}
 
-  private static func mebibytes(_ bytes: Int) -> String {
-    String(format: "%.1f", Double(bytes) / 1_048_576)
-  }
+/// Bytes in MiB with a decimal, for people.
+public func mebibytes(_ bytes: Int) -> String {
+  String(format: "%.1f", Double(bytes) / 1_048_576)
 }

@@ -62,8 +62,8 @@ extension RunPlace {
     _ beginning: RunBeginning
   ) throws(CheckpointError) -> (locks: [RunLock], notices: [String]) {
     try checkUse()
-    if let folder { try makeFolder(folder.path) }
-    if let log { try makeFolder(Self.parent(of: log)) }
+    if let folder { _ = try makeFolder(folder.path) }
+    if let log { _ = try makeFolder(Self.parent(of: log)) }
     var held: [RunLock] = []
     for (path, what) in locks { held.append(try RunLock(path: path, for: what)) }
     var notices = held.compactMap(\.notice)
@@ -117,7 +117,7 @@ extension RunPlace {
     let stepsRead = stepsRead
     for step in folder.steps() {
       let path = folder.checkpoint(atStep: step)
-      if let stray = try CheckpointFolder.foreignFile(in: path) {
+      if let stray = CheckpointFolder.foreignFile(in: path) {
         throw CheckpointError(
           .system, file: "\(path)/\(stray)",
           rule: "was not written by sluice, and --overwrite removes only what was: move it away")

@@ -8,14 +8,6 @@ public enum Tokenizer: Sendable {
   /// Merged byte pairs, as a Hugging Face `tokenizer.json` describes them.
   case bytePairs(BytePairTokenizer)
 
-  /// The tokenizer called `bytes`, or the one of a `tokenizer.json` or of a folder with one.
-  ///
-  /// - Throws: `ConfigurationError` for a file that is none, or that asks for something that is not
-  ///   supported, which it names.
-  public static func named(_ nameOrPath: String) throws(ConfigurationError) -> Tokenizer {
-    try NamedTokenizer(named: nameOrPath).tokenizer
-  }
-
   /// One more than the largest token number.
   public var vocabularySize: Int {
     switch self {

@@ -111,7 +111,7 @@ struct ScheduleCommand: ParsableCommand {
     guard name == nil, ranks == nil, microbatches == nil, stagesPerRank == nil, !lowered else {
       throw ValidationError("--check reads everything from its file; name no schedule beside it.")
     }
-    let text = try inputText(path)
+    let text = try textFile(path)
     let given = try times.given()
     do {
       let schedule = try Schedule(csv: text)

@@ -29,7 +29,7 @@ import Testing
     #expect(try table.required("level", .choice(Level.self)) == .high)
     #expect(try table.required("sizes", .list(of: .integer())) == [1, 2, 3])
     let link = try table.table("node").table("link")
-    let bandwidth = try link.required("bandwidth", .sourced(.positive(BytesPerSecond.self)))
+    let bandwidth = try link.required("bandwidth", .sourced(.quantity(BytesPerSecond.self)))
     #expect(bandwidth == Sourced(BytesPerSecond(200e9), .source("data sheet")))
     #expect(try link.required("latency", .sourced(.quantity(Seconds.self))).origin == .unstated)
     let items = try table.tables("items")

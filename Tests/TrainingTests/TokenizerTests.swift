@@ -18,7 +18,7 @@ import Training
   }
 
   private func tokenizer(_ name: String) throws -> Tokenizer {
-    try Tokenizer.named(fixture("tokenizers/\(name).json"))
+    try NamedTokenizer(named: fixture("tokenizers/\(name).json")).tokenizer
   }
 
   /// The same tokens as the package that the files come from, for every text, and back.
@@ -173,7 +173,7 @@ import Training
     try #require(text.contains(found))
     let path = try folder.write(
       text.replacingOccurrences(of: found, with: other), to: "tokenizer.json")
-    let error = #expect(throws: ConfigurationError.self) { try Tokenizer.named(path) }
+    let error = #expect(throws: ConfigurationError.self) { try NamedTokenizer(named: path) }
     #expect(error?.keyPath == key)
   }
 
@@ -211,7 +211,7 @@ import Training
       }
       let path = try folder.write(bytes, to: "tokenizer.json")
       do throws(ConfigurationError) {
-        let ids = try Tokenizer.named(path).encode(Array("Some text 123, 你好".utf8))
+        let ids = try NamedTokenizer(named: path).tokenizer.encode(Array("Some text 123, 你好".utf8))
         #expect(!ids.isEmpty)
       } catch {
         refused += 1

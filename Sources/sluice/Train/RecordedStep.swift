@@ -46,10 +46,9 @@
 
     /// The host of each rank, numbered in the order of ranks; a collective.
     static func hosts(_ communicator: any Communicator) throws(MPIError) -> [Int] {
-      // Host names have at most 64 characters on Linux (gethostname(2)).
-      var name = [CChar](repeating: 0, count: 65)
-      gethostname(&name, name.count)
-      let all = try communicator.allGather(name.map { UInt8(bitPattern: $0) })
+      let own = Array(hostName.utf8.prefix(255))
+      let name = own + [UInt8](repeating: 0, count: 256 - own.count)
+      let all = try communicator.allGather(name)
       var known: [ArraySlice<UInt8>] = []
       return stride(from: 0, to: all.count, by: name.count).map { start in
         let host = all[start..<start + name.count]

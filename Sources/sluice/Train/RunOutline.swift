@@ -43,11 +43,6 @@
     }
   }
 
-  /// Bytes in MiB with a decimal.
-  private func mebibytes(_ bytes: Int) -> String {
-    String(format: "%.1f", Double(bytes) / 1_048_576)
-  }
-
   /// A world in which nothing takes time: what is left are counts, bytes and order.
   struct NoTime: Pricing {
     func seconds(of operation: Programs.Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double
