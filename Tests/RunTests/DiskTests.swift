@@ -4,7 +4,8 @@ import Testing
 
 /// A disk that takes no more: one clear message, status 4, and the newest checkpoint good.
 ///
-/// That is the one before the checkpoint that it does not take, and that of the step whose log or trace it refuses.
+/// That is the one before the checkpoint that it does not take, and that of the step whose log or
+/// trace it refuses.
 @Suite(.serialized, .enabled(if: Program.canTrain)) struct DiskTests {
   private func expectRefusal(_ outcome: Outcome, _ reason: String, _ scene: Scene) {
     #expect(outcome.status == 4, "\(outcome.output)")
