@@ -9,6 +9,8 @@ public struct NamedTokenizer: Sendable {
   /// `bytes`, or the path that it was read from.
   public let name: String
   public let tokenizer: Tokenizer
+  /// The file that it was read from; nil where the program or another file's text describes it.
+  public private(set) var file: String?
   /// A Hugging Face `tokenizer.json`; of bytes the one that says the same.
   public let json: [UInt8]
 
@@ -40,6 +42,7 @@ public struct NamedTokenizer: Sendable {
       throw ConfigurationError(file: path, rule: error.rule)
     }
     try self.init(json, name: path)
+    file = path
   }
 
   /// The file that a name or path stands for; nil for `bytes`, which needs none.

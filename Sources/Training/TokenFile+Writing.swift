@@ -13,7 +13,7 @@ extension TokenFile {
   @discardableResult public static func write(
     texts: [String], to output: String, tokenizer named: NamedTokenizer
   ) throws(ConfigurationError) -> TokenFile {
-    let places = try places(of: output, reading: texts + [named.name])
+    let places = try places(of: output, reading: texts + [named.file].compactMap { $0 })
     let tokenizer = named.tokenizer
     let width = Width(vocabulary: tokenizer.vocabularySize)
     var file = try OutputFile(places.tokens, limit: .max)
@@ -33,20 +33,25 @@ extension TokenFile {
 
   /// Where a token file and its description go.
   ///
-  /// The description's name is not one that a person chose, so only another description is replaced.
+  /// Only what sluice wrote is replaced: tokens with their description beside them. The description's
+  /// name is not one that a person chose, so only another description makes room for it.
   private static func places(
     of output: String, reading inputs: [String]
   ) throws(ConfigurationError) -> (tokens: OutputPath, description: OutputPath) {
     let tokens = try OutputPath(output, besides: inputs)
     let beside = TokenFileDescription.path(beside: output)
     let description = try OutputPath(beside, besides: inputs + [output])
-    let isOther =
-      FileManager.default.fileExists(atPath: beside)
-      && (try? TokenFileDescription.beside(output)) == nil
-    if isOther {
+    let old = try? TokenFileDescription.beside(output)
+    if FileManager.default.fileExists(atPath: beside), old == nil {
       throw ConfigurationError(
         file: beside,
         rule: "cannot be written: it is there and describes no token file; choose another name")
+    }
+    guard RunPlace.size(output) == 0 || old?.isComplete == true else {
+      throw ConfigurationError(
+        file: output,
+        rule: "cannot be written: it is there, and no \(beside) says that sluice data wrote it; "
+          + "choose another name")
     }
     return (tokens, description)
   }

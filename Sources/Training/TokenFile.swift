@@ -100,6 +100,9 @@ struct TokenFileDescription: Hashable, Sendable {
   /// The tokenizer itself, as its `tokenizer.json`; nil for `bytes`.
   var tokenizerText: String?
 
+  /// Whether it says all that sluice writes down, and not the width alone, as people do by hand.
+  var isComplete: Bool { tokens != nil && vocabulary != nil && tokenizer != nil }
+
   static func path(beside file: String) -> String { file + ".json" }
 
   /// The description of a file of so many tokens by a tokenizer.

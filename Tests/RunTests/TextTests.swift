@@ -66,6 +66,19 @@ import Testing
       Set(names) == ["config.json", "hard.txt", "pipe", "run.yaml", "soft.txt", "words.txt"])
   }
 
+  /// A file may be called as a tokenizer is, and sluice's own is made anew.
+  @Test func aTokenFileMayBeCalledBytes() throws {
+    let scene = try Scene("gpt2-tiny", plan: "gradient-lanes: 2")
+    let line = "cd \"$1\" && \"$0\" data words.txt -o bytes"
+    for _ in 0..<2 {
+      let outcome = try Launch.run(["sh", "-c", line, Program.path, scene.folder.path])
+      #expect(outcome.status == 0 && outcome.output.hasPrefix("bytes: "), "\(outcome.output)")
+    }
+    let words = try Data(contentsOf: scene.folder.appending(path: "words.txt"))
+    let tokens = try Data(contentsOf: scene.folder.appending(path: "bytes"))
+    #expect(tokens.count == 2 * words.count)
+  }
+
   /// A checkpoint alone is enough, wherever it and the tokens have been moved.
   @Test func aCheckpointReadsAndWritesText() throws {
     let scene = try tokenScene()

@@ -155,6 +155,43 @@ import Training
     #expect(try contents(of: rows) == Array("{\"type\": \"uint16\"}".utf8))
   }
 
+  /// Tokens of other programs, and whatever else lies there, with or without a width beside it; sluice's own
+  /// make room.
+  @Test func whatSluiceDidNotWriteIsNotReplaced() throws {
+    let text = try folder.write("a small text", to: "a.txt")
+    let output = try folder.write([1, 0, 2, 0], to: "b.bin")
+    for description in [nil, "{\"type\": \"uint16\"}"] {
+      if let description { _ = try folder.write(description, to: "b.bin.json") }
+      let error = #expect(throws: ConfigurationError.self) {
+        try TokenFile.write(texts: [text], to: output, tokenizer: .bytes)
+      }
+      #expect(error?.file == output && error?.rule.contains("b.bin.json") == true)
+      #expect(try contents(of: output) == [1, 0, 2, 0])
+    }
+    let empty = try folder.write([], to: "c.bin")
+    try TokenFile.write(texts: [text], to: empty, tokenizer: .bytes)
+    let other = try folder.write("another", to: "d.txt")
+    try TokenFile.write(texts: [other], to: empty, tokenizer: .bytes)
+    #expect(try TokenFile(path: empty).count == 7)
+  }
+
+  /// A tokenizer is a file that is read, whatever it is called and whatever it says.
+  @Test func tokenizersAreNotReplaced() throws {
+    let text = try folder.write("a small text", to: "a.txt")
+    let path = try folder.write(NamedTokenizer.bytes.json, to: "tokenizer.json")
+    let link = folder.file("link.bin")
+    try FileManager.default.linkItem(atPath: path, toPath: link)
+    for (named, output) in [(path, path), (folder.path, path), (path, link)] {
+      let tokenizer = try NamedTokenizer(named: named)
+      #expect(tokenizer.name == "bytes")
+      let error = #expect(throws: ConfigurationError.self) {
+        try TokenFile.write(texts: [text], to: output, tokenizer: tokenizer)
+      }
+      #expect(error?.rule.contains("is read or written by the same command") == true)
+    }
+    #expect(try contents(of: path) == NamedTokenizer.bytes.json)
+  }
+
   @Test func widthsAreKept() throws {
     let wide = try folder.write([1, 0, 0, 0, 255, 255, 255, 255], to: "wide.bin")
     #expect(try TokenFile(path: wide, width: .unsigned32).tokens(in: 0..<2) == [1, .max])
