@@ -37,22 +37,10 @@ extension ConfigurationError: CustomStringConvertible {
     var parts = [place]
     if !keyPath.isEmpty { parts.append(printable(keyPath)) }
     if let value { parts.append("\"\(printable(value))\"") }
-    parts.append(rule)
+    // Rules speak of other files and keys.
+    parts.append(printable(rule, atMost: .max))
     let message = parts.joined(separator: ": ")
     guard let suggestion else { return message }
     return "\(message); did you mean \(printable(suggestion))?"
   }
-}
-
-/// `text` on one line and of bounded length, whatever a file may hold.
-private func printable(_ text: String) -> String {
-  var result = ""
-  for scalar in text.unicodeScalars.prefix(120) {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned:
-      result += "\\u{\(String(scalar.value, radix: 16))}"
-    default: result.unicodeScalars.append(scalar)
-    }
-  }
-  return text.unicodeScalars.count > 120 ? result + "…" : result
 }

@@ -1,3 +1,5 @@
+import Documents
+
 /// What is wrong with a checkpoint, or with the disk that it should go to.
 public struct CheckpointError: Error, Hashable, Sendable {
   /// What kind of trouble it is, for the exit status.
@@ -29,19 +31,7 @@ public struct CheckpointError: Error, Hashable, Sendable {
 extension CheckpointError: CustomStringConvertible {
   /// One line: `step-00000100/model-00001-of-00002.safetensors: lm_head.weight: is cut short`.
   public var description: String {
-    [file, tensor, rule].compactMap { $0 }.map(Self.printable).joined(separator: ": ")
-  }
-
-  /// `text` on one line and of bounded length, whatever a damaged file may hold.
-  private static func printable(_ text: String) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars.prefix(400) {
-      switch scalar.properties.generalCategory {
-      case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned:
-        result += "\\u{\(String(scalar.value, radix: 16))}"
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
+    [file, tensor, rule].compactMap { $0 }.map { printable($0, atMost: 400) }
+      .joined(separator: ": ")
   }
 }

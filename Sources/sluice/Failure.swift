@@ -14,7 +14,7 @@ import Schedules
 struct CommandError: Error, CustomStringConvertible {
   var description: String
 
-  init(_ description: String) { self.description = description }
+  init(_ description: String) { self.description = printable(description, atMost: .max) }
 }
 
 /// A fault in a file that a schedule was read from.
@@ -22,7 +22,7 @@ struct ScheduleFileError: Error, CustomStringConvertible {
   var path: String
   var error: ScheduleError
 
-  var description: String { "\(path): \(error)" }
+  var description: String { "\(printable(path)): \(error)" }
 }
 
 /// A comparison that was asked for found a difference.
@@ -77,15 +77,31 @@ func report(_ error: any Error) -> Never {
 
 private func end(with error: any Error) -> Never {
   let status = exitStatus(of: error)
-  if !(error is ReaderIsGone), !isSaidByRankZero(error) { note("sluice: \(message(of: error))\n") }
+  if !(error is ReaderIsGone), !isSaidByRankZero(error) {
+    note("sluice: \(message(of: error))\n")
+    if let cells = said(by: error).cells { note("\(cells)\n") }
+  }
   Foundation.exit(status.rawValue)
 }
 
-/// What an error says, in the one style of all messages.
+/// What an error says in one line, in the one style of all messages.
 package func message(of error: any Error) -> String {
-  if isOfCommandLine(error) { return CommandLineMessage(Sluice.fullMessage(for: error)).text }
-  if error is ReaderIsGone { return "standard output: cannot be written: nobody reads it" }
-  return exitStatus(of: error) == .internalFault ? "internal fault: \(error)" : "\(error)"
+  let fault = exitStatus(of: error) == .internalFault ? "internal fault: " : ""
+  return fault + printable(said(by: error).line, atMost: .max)
+}
+
+/// What an error says, and the cells of a schedule that are shown below it.
+private func said(by error: any Error) -> (line: String, cells: String?) {
+  if isOfCommandLine(error) {
+    return (CommandLineMessage(Sluice.fullMessage(for: error)).text, nil)
+  }
+  switch error {
+  case is ReaderIsGone: return ("standard output: cannot be written: nobody reads it", nil)
+  case let error as ScheduleError: return (error.message, error.grid)
+  case let error as ScheduleFileError:
+    return ("\(printable(error.path)): \(error.error.message)", error.error.grid)
+  default: return ("\(error)", nil)
+  }
 }
 
 /// Whether an error is one of the command line, which all ranks have alike, and this is not the rank that

@@ -169,6 +169,21 @@ import Testing
     #expect(lines.contains { $0.hasPrefix("> rank ") }, "\(result.errors)")
   }
 
+  /// Names with a line end in them leave the message one line.
+  @Test(arguments: [
+    ["plan", "two\nlines"], ["model", "two\nlines.json"], ["cluster", "two\nlines"],
+    ["schedule", "two\nlines", "--ranks", "2", "--microbatches", "2"],
+    ["schedule", "--check", "two\nlines.csv"], ["simulate", "--tokens", "two\nlines"],
+    ["cluster", "two\nlines", "--list"], ["simulate", "--set", "plan.two\nlines=1"],
+    ["schedule", "1f1b", "--ranks", "2", "--microbatches", "2", "-o", "two\nlines/x"],
+  ])
+  func namesHaveOneLine(arguments: [String]) throws {
+    let result = try Command.run(arguments)
+    #expect(result.status == 1 || result.status == 4)
+    #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+    #expect(result.errors.contains("two\\u{a}lines"), "\(result.errors)")
+  }
+
   @Test func aFullDiskLeavesNoTrace() throws {
     let scratch = try Scratch()
     let full = try Command.shell(

@@ -1,4 +1,5 @@
 #if MPI
+  import Documents
   import Foundation
   import Plans
   import Reports
@@ -40,7 +41,7 @@
     /// Says what begins.
     mutating func begin(_ notices: [String], step: Int) {
       firstStep = step
-      for notice in notices { say("note: \(notice)\n") }
+      for notice in notices { say("note: \(printable(notice, atMost: .max))\n") }
       let model = run.model.architecture
       let count = model.parameters.filter { $0.sharedWith == nil }.reduce(0) { $0 + $1.count }
       say(

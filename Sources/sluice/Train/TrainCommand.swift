@@ -159,7 +159,8 @@
         environment: [TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0"])
       let outcome = try launch.run(signals)
       if let message = outcome.message {
-        note("sluice: \(message); \(newestCheckpoint(of: run))\n")
+        let whole = "\(message); \(newestCheckpoint(of: run))"
+        note("sluice: \(printable(whole, atMost: .max))\n")
       }
       note(outcome.launcherWords)
       if outcome.status == 0, let failure = outcome.outputFailure {
