@@ -62,7 +62,8 @@ public struct PreparedRun: Sendable {
         file: held?.file ?? run.file,
         rule: "has no whole sequence of \(length + 1) tokens to evaluate on")
     }
-    notices = architecture.notices + run.notices(on: tokenizer)
+    notices =
+      architecture.notices + [run.idleKeysNotice].compactMap { $0 } + run.notices(on: tokenizer)
   }
 }
 

@@ -1,3 +1,5 @@
+import Documents
+
 /// How a run begins where it writes.
 public enum RunBeginning: Hashable, Sendable {
   /// At its first step, where no other run has written.
@@ -11,4 +13,14 @@ public enum RunBeginning: Hashable, Sendable {
 
   /// Whether it goes on from a checkpoint if there is one.
   var resumes: Bool { self == .resuming || self == .resumingIfAny }
+}
+
+extension RunFile {
+  /// Refuses to go on where the run keeps nothing to go on from.
+  public func check(_ beginning: RunBeginning) throws(ConfigurationError) {
+    if beginning.resumes, checkpoints == nil {
+      throw ConfigurationError(
+        file: file, keyPath: "checkpoints", rule: "is missing: there is nothing to resume")
+    }
+  }
 }

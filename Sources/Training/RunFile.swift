@@ -16,6 +16,8 @@ public struct RunFile: Hashable, Sendable {
   public var plan: Plan
   /// The plan's own file; nil where it stands in the run file or ships.
   public var planFile: String?
+  /// What the command line replaced of the plan that the file names, each `key=value`.
+  public var planOverrides: [String]
   public var optimizer: OptimizerSettings
   public var learningRate: LearningRate
   /// The global batch of each step; the plan's `globalBatch` is its final value.

@@ -182,7 +182,8 @@ struct CheckpointKeys: KeySet {
 /// The keys of `log`.
 struct LogKeys: KeySet {
   let file = Key("file", .text("path of a file"), otherwise: "none", "One JSON object a line.")
-  let every = Key("every", .integer(in: RunKeys.counts), default: 1, "Steps between two lines.")
+  let every = Key(
+    "every", .integer(in: RunKeys.counts), default: 1, "Steps between two lines of the file.")
 }
 
 extension RunFile {

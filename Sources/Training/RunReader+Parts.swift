@@ -108,11 +108,13 @@ extension RunReader {
     guard holdOut == 0 || evaluation == nil else {
       throw data.error("hold-out and evaluation exclude each other", at: keys.evaluation)
     }
-    return RunFile.DataSettings(
+    let settings = RunFile.DataSettings(
       training: paths.map(resolved), form: try data.value(keys.form),
       width: try data.optional(keys.width),
       tokenizer: tokenizer.map { $0 == "bytes" ? $0 : resolved($0) }, holdOut: holdOut,
       evaluation: evaluation.map(resolved))
+    try checkActs(settings, data)
+    return settings
   }
 }
 

@@ -10,7 +10,8 @@ extension RunFile {
   /// directory; relative paths of what is written start from the working directory.
   ///
   /// - Parameters:
-  ///   - overrides: values that replace the file's, each `key=value`, such as `plan.zero-stage=1`.
+  ///   - overrides: values that replace the file's, each `key=value`, such as `plan.zero-stage=1`; where
+  ///     the file names its plan, those of the plan replace values of that plan.
   /// - Throws: `ConfigurationError` with file, line, key and rule.
   public static func read(
     path: String, overrides: [String] = []
@@ -26,14 +27,34 @@ extension RunFile {
     sum.add(bytes)
     for override in overrides { sum.add(Array(override.utf8) + [0]) }
     var document = try Document(bytes: bytes, name: path)
-    try document.set(overrides)
+    let ofPlan = try document.setKeepingPlan(overrides)
     let table = try document.table()
     let reader = RunReader(
-      table: table, path: path, folder: url.deletingLastPathComponent().path)
+      table: table, path: path, folder: url.deletingLastPathComponent().path,
+      planOverrides: ofPlan)
     let run = try reader.read(
       name: url.deletingPathExtension().lastPathComponent, checksum: sum.value)
     try table.finish()
     return run
+  }
+}
+
+extension Document {
+  /// Applies overrides of a run file, but for those that are for the plan that it names.
+  ///
+  /// - Returns: these, without `plan.` in front; none where the plan stands in the file itself.
+  fileprivate mutating func setKeepingPlan(
+    _ overrides: [String]
+  ) throws(ConfigurationError) -> [String] {
+    let prefix = "plan."
+    var naming = self
+    try naming.set(overrides.filter { !$0.hasPrefix(prefix) })
+    guard let plan = try naming.table().field("plan"), !plan.isTable, !plan.isNull else {
+      try set(overrides)
+      return []
+    }
+    self = naming
+    return overrides.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
   }
 }
 
@@ -43,6 +64,8 @@ struct RunReader {
   let path: String
   /// The file's own folder.
   let folder: String
+  /// What the command line replaces of the plan that the file names, each `key=value`.
+  let planOverrides: [String]
   let keys = RunKeys()
 
   func read(name: String, checksum: UInt64) throws(ConfigurationError) -> RunFile {
@@ -58,7 +81,7 @@ struct RunReader {
     }
     return RunFile(
       name: name, seed: UInt64(seed), model: try readModel(clock), data: try readData(), plan: plan,
-      planFile: planFile, optimizer: try readOptimizer(),
+      planFile: planFile, planOverrides: planOverrides, optimizer: try readOptimizer(),
       learningRate: try readRate(clock, steps: steps), batch: batch, steps: steps,
       evaluation: try readEvaluation(),
       checkpoints: try readCheckpoints(), log: try readLog(), file: path, checksum: checksum)
@@ -101,9 +124,13 @@ struct RunReader {
     default: preconditionFailure("a plan must be there")
     }
     let file = resolved(name)
-    guard name.hasSuffix(".yaml") || name.contains("/") else { return (try Plan.named(name), nil) }
+    guard name.hasSuffix(".yaml") || name.contains("/") else {
+      return (try Plan.named(name, overrides: planOverrides), nil)
+    }
     let url = URL(fileURLWithPath: file)
-    let own = try Document(file: file).table()
+    var document = try Document(file: file)
+    try document.set(planOverrides)
+    let own = try document.table()
     let plan = try readPlan(
       own, name: url.deletingPathExtension().lastPathComponent,
       folder: url.deletingLastPathComponent().path)
@@ -175,7 +202,11 @@ struct RunReader {
   private func readLog() throws(ConfigurationError) -> RunFile.LogSettings {
     let keys = keys.log
     let log = try table.tableOrDefaults(keys)
-    return RunFile.LogSettings(file: try log.optional(keys.file), every: try log.value(keys.every))
+    let file = try log.optional(keys.file)
+    if file == nil, try log.optional(keys.every) != nil {
+      throw log.error("has no effect without log.file", at: keys.every)
+    }
+    return RunFile.LogSettings(file: file, every: try log.value(keys.every))
   }
 }
 

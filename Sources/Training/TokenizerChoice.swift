@@ -48,7 +48,10 @@ public struct TokenizerChoice: Sendable {
     of path: String, form: TokenData.Form, fallback: NamedTokenizer? = nil
   ) throws(ConfigurationError) -> NamedTokenizer? {
     switch form.resolved(for: path) {
-    case .rows: return try? known()
+    case .rows:
+      // Rows say nothing themselves, and need no tokenizer; what the person says must be true.
+      guard given == nil else { return try known() }
+      return try? known()
     case .tokens:
       let known = try known()
       guard let own = try TokenFile.tokenizer(of: path) else {

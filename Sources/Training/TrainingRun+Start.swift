@@ -36,10 +36,7 @@ extension TrainingRun {
   static func takePlace(
     _ run: RunFile, _ beginning: RunBeginning, _ communicator: any Communicator
   ) throws -> (step: Int?, locks: [RunLock], notices: [String]) {
-    if beginning.resumes, run.checkpoints == nil {
-      throw ConfigurationError(
-        file: run.file, keyPath: "checkpoints", rule: "is missing: there is nothing to resume")
-    }
+    try run.check(beginning)
     var step = -1
     var result: (locks: [RunLock], notices: [String]) = ([], [])
     if communicator.rank == 0 {

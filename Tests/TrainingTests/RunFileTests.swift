@@ -166,6 +166,79 @@ import Training
     #expect(error?.keyPath == key)
   }
 
+  /// What nothing would read is refused by its name.
+  @Test(arguments: [
+    ("data.type=uint32", "data.type", "no data is a token file"),
+    ("evaluation=null", "data.evaluation", "without evaluation"),
+    ("log={every: 2}", "log.every", "without log.file"),
+  ])
+  func idleKeysAreRefused(override: String, key: String, rule: String) throws {
+    let error = #expect(throws: ConfigurationError.self) { try read(Self.complete, [override]) }
+    #expect(error?.keyPath == key && error?.rule.contains(rule) == true)
+  }
+
+  /// The width is that of a token file to train or to evaluate on.
+  @Test(arguments: ["data.training=a.bin", "data.evaluation=a.bin", "data.form=tokens"])
+  func widthsAreOfTokenFiles(override: String) throws {
+    let run = try read(Self.complete, ["data.type=uint32", override])
+    #expect(run.data.width == .unsigned32)
+  }
+
+  private static let short = """
+    model: llama.json
+    data: rows.json
+    plan: PLAN
+    learning-rate: 0.1
+    steps: 3
+    """
+
+  private func short(_ plan: String) -> String {
+    Self.short.replacingOccurrences(of: "PLAN", with: plan)
+  }
+
+  /// One line names what a plan says of devices.
+  @Test func keysForDevicesAreNamed() throws {
+    let text = short(
+      "{global-batch: 2, sequence-length: 4, communication-sms: 20, collective-algorithm: ring}")
+    let notices = try PreparedRun(read(text), ranks: 1).notices
+    let own = notices.filter { $0.contains("without effect on CPU ranks") }
+    #expect(
+      own.count == 1 && own[0].hasPrefix("plan.communication-sms, plan.collective-algorithm:"))
+    let plain = try PreparedRun(read(short("{global-batch: 2, sequence-length: 4}")), ranks: 1)
+    #expect(!plain.notices.contains { $0.contains("without effect") })
+  }
+
+  /// Values of the plan act on the one that the file, or the command line, names.
+  @Test(arguments: ["own.yaml", "zero-bubble-1.5b"])
+  func overridesReachANamedPlan(name: String) throws {
+    _ = try folder.write("global-batch: 2\nsequence-length: 4\n", to: "own.yaml")
+    let change = ["plan.global-batch=4096", "plan.zero-stage=1"]
+    let run = try read(short(name), change)
+    #expect(run.plan.globalBatch == 4096 && run.plan.zeroStage == .optimizer)
+    #expect(run.planOverrides == ["global-batch=4096", "zero-stage=1"])
+    #expect(try read(short(name)).planOverrides.isEmpty)
+    let later = try read(Self.complete, change + ["plan=\(name)"])
+    #expect(
+      later.plan.globalBatch == 4096 && later.plan.pipelineParallel == run.plan.pipelineParallel)
+    let error = #expect(throws: ConfigurationError.self) {
+      try read(short(name), ["plan.zero-stages=1"])
+    }
+    #expect(error?.file == "--set" && error?.keyPath == "zero-stages")
+    // Where the plan stands in the file itself, its values are replaced there.
+    #expect(try read(Self.complete, ["plan.zero-stage=0"]).planOverrides.isEmpty)
+  }
+
+  /// Going on is refused where nothing is kept, in a dry run too.
+  @Test func resumingNeedsCheckpoints() throws {
+    let run = try read(short("{global-batch: 2, sequence-length: 4}"))
+    for beginning in [RunBeginning.resuming, .resumingIfAny] {
+      let error = #expect(throws: ConfigurationError.self) { try run.check(beginning) }
+      #expect(error?.keyPath == "checkpoints")
+    }
+    try run.check(.anew)
+    try run.check(.overwriting)
+  }
+
   /// What only shows when plan, model, data and ranks meet; each is found before the first step.
   @Test(arguments: [
     ("plan.tensor-parallel=2", 8, "plan.tensor-parallel"),

@@ -92,6 +92,11 @@ import Training
     let strange = try folder.write("{\"model\": {\"type\": \"Unigram\"}}", to: "strange.json")
     #expect(try chosen(rows) == nil)
     #expect(try chosen(rows, model: strange) == nil)
+    #expect(try chosen(rows, given: gpt2, model: gpt2) == gpt2)
+    let other = #expect(throws: ConfigurationError.self) {
+      try chosen(rows, given: llama, model: gpt2)
+    }
+    #expect(other?.file == "--tokenizer" && other?.rule.contains(llama) == true)
     #expect(throws: ConfigurationError.self) { try chosen(folder.file("text.txt"), model: strange) }
   }
 }

@@ -111,7 +111,12 @@ import Training
     let with = try train(file("llama-tiny"))
     try FileManager.default.removeItem(atPath: folder.file("out"))
     let without = try train(
-      file("llama-tiny", ["evaluation: {every: 2, sequences: 6}": "name: quiet", "BATCH": ""]))
+      file(
+        "llama-tiny",
+        [
+          "evaluation: {every: 2, sequences: 6}": "name: quiet", ", evaluation: rows.json}": "}",
+          "BATCH": "",
+        ]))
     #expect(with.map(\.loss) == without.map(\.loss))
   }
 
