@@ -43,6 +43,8 @@ import Testing
       ("train run.yaml --keys", "run.yaml has no effect beside --keys"),
       ("train run.yaml --dry-run --trace t.json", "--trace has no effect beside --dry-run"),
       ("train run.yaml --dry-run --stop-after 3", "--stop-after has no effect beside --dry-run"),
+      ("train run.yaml --dry-run --timeout 3", "--timeout has no effect beside --dry-run"),
+      ("train --keys --timeout 3", "--timeout has no effect beside --keys"),
       ("train", "train needs a run file, or --keys"),
       (
         "generate --checkpoint c --prompt p --seed 7",

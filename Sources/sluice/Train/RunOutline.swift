@@ -1,4 +1,5 @@
 #if MPI
+  import Documents
   import Foundation
   import Plans
   import Programs
@@ -13,7 +14,8 @@
     /// Looks at a run whose parts were checked.
     init(_ prepared: PreparedRun) throws {
       let placed = prepared.placed
-      text = PlanReport(placed, cluster: "CPU ranks", devices: placed.plan.worldSize).text
+      text = prepared.notices.map { "note: \(printable($0, atMost: .max))\n" }.joined()
+      text += PlanReport(placed, cluster: "CPU ranks", devices: placed.plan.worldSize).text
       let tokens = placed.plan.tokensPerMicrobatch
       let chosen = placed.architecture.feedForwards.compactMap { $0.mixture?.expertsPerToken }.max()
       let input = try StepInput(

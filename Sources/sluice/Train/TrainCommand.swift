@@ -30,12 +30,16 @@
       completion: .file(extensions: ["yaml", "yml"]))
     var runFile: String?
 
-    @Option(help: "Start so many ranks on this machine, through mpirun if more than one.")
+    @Option(
+      help: "Start so many ranks on this machine, through mpirun if more than one; 1 by default.")
     var ranks: Int?
 
     @Option(
       name: .customLong("set"),
-      help: "Replace a value of the run file, as key=value; may be repeated.")
+      help: """
+        Replace a value of the run file, or of the plan that it names, as key=value or plan.key=value; \
+        may be repeated.
+        """)
     var overrides: [String] = []
 
     @Flag(help: "Go on from the newest checkpoint in the run's folder.")
@@ -53,12 +57,17 @@
     @Flag(help: "Check everything, print placement and predicted memory, and train nothing.")
     var dryRun = false
 
-    @Option(help: "Seconds that a rank waits for another before it ends the run; 0 for ever.")
-    var timeout = 600.0
+    @Option(
+      help: """
+        Seconds that a rank waits for another before it ends the run; 600 by default, 0 for ever.
+        """)
+    var timeout: Double?
 
     @Option(
       help: ArgumentHelp(
-        "Write a Chrome and Perfetto trace of one step of all ranks.", valueName: "file"),
+        """
+        Write a Chrome and Perfetto trace of one step of all ranks: the second, or the only one.
+        """, valueName: "file"),
       completion: .file(extensions: ["json"]))
     var trace: String?
 
@@ -75,7 +84,7 @@
       try refuseIdleOptions()
       if keys { return try show(RunFile.keyReference.text) }
       guard runFile != nil else { throw CommandError("train needs a run file, or --keys") }
-      guard timeout.isFinite, timeout >= 0, timeout <= 1e6 else {
+      if let timeout, !(timeout.isFinite && timeout >= 0 && timeout <= 1e6) {
         throw CommandError("--timeout \(timeout): must be from 0 to 1,000,000 s")
       }
       if let stopAfter, stopAfter < 1 {
@@ -108,10 +117,11 @@
         ("--trace", trace != nil), ("--check-simulation", checkSimulation),
         ("--stop-after", stopAfter != nil),
       ]
-      if dryRun { try refuse(ofSteps, beside: "--dry-run") }
+      let ofRanks = [("--timeout", timeout != nil)]
+      if dryRun { try refuse(ofSteps + ofRanks, beside: "--dry-run") }
       guard keys else { return }
       try refuse(
-        ofSteps + [
+        ofSteps + ofRanks + [
           (runFile ?? "", runFile != nil), ("--ranks", ranks != nil),
           ("--set", !overrides.isEmpty), ("--resume", resume), ("--resume-if-any", resumeIfAny),
           ("--overwrite", overwrite), ("--dry-run", dryRun),
@@ -127,10 +137,17 @@
     /// All that the run will write can be written, and nothing is spoilt by it.
     private func checkPlaces(of run: RunFile) throws {
       _ = try run.checkOutputs(trace: trace)
+      try run.check(beginning)
       try run.place.check(beginning)
     }
 
-    private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout) }
+    private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout ?? 600) }
+
+    /// Refuses what a run of one rank would pass over.
+    private func refuseIdleOptions(ranks: Int) throws(CommandError) {
+      guard ranks == 1 else { return }
+      try refuse([("--timeout", timeout != nil)], beside: "one rank, which waits for no other")
+    }
 
     /// The ranks that are asked for, if the plan has as many.
     private func checkedRanks(of run: RunFile) throws -> Int {
@@ -144,6 +161,7 @@
         throw CommandError(
           "the plan of \(run.file) has \(wanted) ranks, and \(given); try --ranks \(wanted)")
       }
+      try refuseIdleOptions(ranks: count)
       return count
     }
 
@@ -209,6 +227,7 @@
     ) throws -> StopWish {
       let prepared = try agreed(world) {
         if world.size == 1, let refusal = SlurmStep()?.refusal { throw CommandError(refusal) }
+        try refuseIdleOptions(ranks: world.size)
         let described = try RunFile.read(path: file, overrides: overrides)
         // Other hosts may not have the folders that rank 0 writes to.
         if world.rank == 0 { try checkPlaces(of: described) }
@@ -235,6 +254,13 @@
       let training = try TrainingRun(
         prepared, communicator, beginning, inputs: try jsonLine(inputs(of: prepared.run)))
       let first = training.state.step
+      if training.isFinished {
+        try refuse(
+          [("--trace", trace != nil), ("--check-simulation", checkSimulation)],
+          beside: "a run that is finished: all \(first) steps are done")
+      }
+      // The step behind the first one is like all that follow; the first warms caches up.
+      let traced = min(2, stopAfter ?? 2, training.run.steps - first)
       var board = ProgressBoard(
         training.run, ranks: communicator.size, isLive: isLive,
         isSilent: communicator.rank != 0)
@@ -243,9 +269,7 @@
       var lostTrace: ConfigurationError?
       while !training.isFinished, wish == .goOn {
         let number = training.state.step - first + 1
-        // The step behind the first one is like all that follow; the first warms caches up.
-        let isTraced =
-          trace != nil && (number == 2 || training.state.step + 1 == training.run.steps)
+        let isTraced = trace != nil && number == traced
         let isChecked = checkSimulation && number == 1
         training.recording = Recording(order: isChecked, timeline: isTraced)
         board.show(try training.step())
@@ -258,6 +282,10 @@
       }
       if wish > .goOn { try training.save() }
       let lost: (any Error)? = training.logFailure ?? lostTrace
+      if let trace, lost == nil, training.state.step - first < traced {
+        board.say(
+          "note: \(printable(trace)) is not written: the run ended before the step it shows\n")
+      }
       board.end(isFinished: training.isFinished, wish, outputIsLost: lost != nil)
       if let lost { throw lost }
       // Whoever closed the pipe has what they wanted; a disk that is full has not.
@@ -321,7 +349,8 @@
         model: .init(
           name: run.model.architecture.name,
           given: run.model.file ?? run.model.architecture.name, overrides: []),
-        plan: try .init(plan ?? run.plan, given: run.planFile ?? run.file, overrides: []),
+        plan: try .init(
+          plan ?? run.plan, given: run.planFile ?? run.file, overrides: run.planOverrides),
         data: run.data.training, seed: run.seed)
     }
 
