@@ -25,7 +25,11 @@ public struct SchedulePicture: Sendable {
 
   /// Times the schedule, a rank's share of whose model takes `times`; throws if it cannot be carried out
   /// or has too many actions to show.
-  public init(_ schedule: Schedule, name: String, times: PassTimes) throws(ScheduleError) {
+  ///
+  /// - Parameter ends: how sends are taken; by default buffered, in groups with both ends meeting.
+  public init(
+    _ schedule: Schedule, name: String, times: PassTimes, ends: TransferEnds? = nil
+  ) throws(ScheduleError) {
     let actions = schedule.ranks.reduce(0) { $0 + $1.reduce(0) { $0 + $1.actions.count } }
     guard actions <= Self.largestActionCount else {
       throw ScheduleError(
@@ -36,7 +40,7 @@ public struct SchedulePicture: Sendable {
     self.name = name
     let times = times.ofStage(in: schedule)
     self.times = times
-    timing = try ScheduleTiming(schedule, times: times)
+    timing = try ScheduleTiming(schedule, times: times, ends: ends)
     let shortest = [times.forward, times.backwardInput, times.backwardWeight].min() ?? 1
     let wanted = timing.makespan / shortest * 22
     let drawn = min(max(wanted, 620), max(1480, timing.makespan / shortest * 5))

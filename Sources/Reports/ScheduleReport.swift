@@ -34,9 +34,20 @@ public struct ScheduleReport: Encodable, Sendable {
     /// Nil without overlapped pairs.
     public var overlapped: Double?
     public var transfer: Double
+
+    /// - Parameter hasPairs: whether the time of overlapped pairs is one of them.
+    init(_ times: PassTimes, hasPairs: Bool) {
+      forward = times.forward
+      backwardInput = times.backwardInput
+      backwardWeight = times.backwardWeight
+      overlapped = hasPairs ? times.overlapped : nil
+      transfer = times.transfer
+    }
   }
 
   public var name: String
+  /// What it was computed from.
+  public var inputs: ScheduleInputs
   public var stages: Int
   public var microbatches: Int
   /// Activations and gradients that go from one rank to another.
@@ -62,12 +73,15 @@ public struct ScheduleReport: Encodable, Sendable {
   /// - Parameters:
   ///   - times: what a rank's share of the model takes.
   ///   - ends: how sends are taken; by default buffered, in groups with both ends meeting.
+  ///   - inputs: what it was computed from.
   /// - Throws: what its validation finds.
   public init(
-    _ schedule: Schedule, name: String, times: PassTimes, ends: TransferEnds? = nil
+    _ schedule: Schedule, name: String, times: PassTimes, ends: TransferEnds? = nil,
+    inputs: ScheduleInputs
   ) throws(ScheduleError) {
     let timing = try ScheduleTiming(schedule, times: times.ofStage(in: schedule), ends: ends)
     self.name = name
+    self.inputs = inputs
     stages = schedule.stageCount
     microbatches = schedule.microbatchCount
     sends = schedule.sendCount
@@ -76,11 +90,7 @@ public struct ScheduleReport: Encodable, Sendable {
       schedule.ranks.count == 1
       ? "the model, one microbatch"
       : "a rank's share of the model (1/\(schedule.ranks.count) of its layers), one microbatch"
-    let hasPairs = schedule.ranks.contains { $0.contains { $0.actions.count == 2 } }
-    self.times = Times(
-      forward: times.forward, backwardInput: times.backwardInput,
-      backwardWeight: times.backwardWeight, overlapped: hasPairs ? times.overlapped : nil,
-      transfer: times.transfer)
+    self.times = Times(times, hasPairs: schedule.hasPairs)
     makespan = timing.makespan
     bubbleRate = timing.bubbleRates.reduce(0, +) / Double(timing.bubbleRates.count)
     ranks = schedule.ranks.indices.map { rank in

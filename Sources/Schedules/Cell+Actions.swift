@@ -58,6 +58,9 @@ extension Schedule {
   /// Whether the schedule holds sends and receives.
   public var isLowered: Bool { ranks.contains { $0.contains(where: \.isTransfer) } }
 
+  /// Whether the schedule holds overlapped pairs, which have a time of their own.
+  public var hasPairs: Bool { ranks.contains { $0.contains { $0.actions.count == 2 } } }
+
   /// The same orders of actions without sends, receives and group ends.
   public var computeOnly: Schedule {
     var schedule = self

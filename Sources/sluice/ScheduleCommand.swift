@@ -37,7 +37,7 @@ struct ScheduleCommand: ParsableCommand {
   @Option(help: "Microbatches in a step; DualPipe's two directions together.")
   var microbatches: Int?
 
-  @Option(help: "How to print it: grid, csv, json or svg.")
+  @Option(help: "How to print it: grid, csv, json or svg; csv has the order without times.")
   var format = Format.grid
 
   @Flag(help: "Insert sends and receives.")
@@ -84,26 +84,39 @@ struct ScheduleCommand: ParsableCommand {
       costs: given.map { TimeOptions.wholeCosts($0.ofStage(share: share)) },
       progress: { progress.show($0) })
     progress.end()
-    if lowered {
-      let usual: TransferStyle =
-        known == .dualPipe || known == .dualPipeV ? .batched : .eager
-      schedule = try schedule.lowered(sends ?? usual)
-    } else if sends != nil {
-      throw ValidationError("--sends needs --lowered.")
-    }
-    try show(try rendered(schedule, name: name, given), in: place)
+    try times.refuseIdle(on: schedule, isOrderAlone: format == .csv && !known.isPlanned)
+    let style = try style(of: known)
+    if let style { schedule = try schedule.lowered(style) }
+    let inputs = ScheduleInputs(
+      schedule: known.rawValue, ranks: ranks,
+      stagesPerRank: stagesPerRank ?? known.defaultStagesPerRank, microbatches: microbatches,
+      sends: style?.rawValue, times: given)
+    try show(try rendered(schedule, name: name, given, inputs), in: place)
   }
 
-  private func rendered(_ schedule: Schedule, name: String, _ given: PassTimes?) throws -> String {
+  /// How sends are inserted; nil where they are not.
+  private func style(of known: ScheduleName) throws -> TransferStyle? {
+    guard lowered else {
+      if sends != nil { throw ValidationError("--sends needs --lowered.") }
+      return nil
+    }
+    return sends ?? (known == .dualPipe || known == .dualPipeV ? .batched : .eager)
+  }
+
+  private func rendered(
+    _ schedule: Schedule, name: String, _ given: PassTimes?, _ inputs: ScheduleInputs
+  ) throws -> String {
     let times = given ?? TimeOptions.even
+    func report() throws -> ScheduleReport {
+      try ScheduleReport(schedule, name: name, times: times, ends: ends, inputs: inputs)
+    }
     switch format {
     case .grid:
       let grid = try given.map { try schedule.grid(times: $0.ofStage(in: schedule)) }
-      return try (grid ?? schedule.grid())
-        + ScheduleReport(schedule, name: name, times: times).summary
+      return try (grid ?? schedule.grid()) + report().summary
     case .csv: return schedule.csv
-    case .json: return try jsonText(ScheduleReport(schedule, name: name, times: times, ends: ends))
-    case .svg: return try SchedulePicture(schedule, name: name, times: times).svg
+    case .json: return try jsonText(report())
+    case .svg: return try SchedulePicture(schedule, name: name, times: times, ends: ends).svg
     }
   }
 
@@ -111,6 +124,7 @@ struct ScheduleCommand: ParsableCommand {
     guard name == nil, ranks == nil, microbatches == nil, stagesPerRank == nil, !lowered else {
       throw ValidationError("--check reads everything from its file; name no schedule beside it.")
     }
+    try refuse([("--sends", sends != nil)], beside: "--check, whose file has its own sends")
     let text = try textFile(path)
     let given = try times.given()
     do {
@@ -121,12 +135,15 @@ struct ScheduleCommand: ParsableCommand {
             + "prints orders that have")
       }
       try schedule.validate(ends: ends)
+      try times.refuseIdle(on: schedule, isOrderAlone: format == .csv)
+      let inputs = ScheduleInputs(file: path, ends: ends?.rawValue, times: given)
       switch format {
       case .grid:
         let report = try ScheduleReport(
-          schedule, name: path, times: given ?? TimeOptions.even, ends: ends)
+          schedule, name: path, times: given ?? TimeOptions.even, ends: ends, inputs: inputs)
         try show(report.text, in: output)
-      case .csv, .json, .svg: try show(try rendered(schedule, name: path, given), in: output)
+      case .csv, .json, .svg:
+        try show(try rendered(schedule, name: path, given, inputs), in: output)
       }
     } catch let error as ScheduleError {
       throw ScheduleFileError(path: path, error: error)

@@ -3,16 +3,17 @@ import Schedules
 
 /// How long the passes of a rank's share of the model take, in any one unit.
 struct TimeOptions: ParsableArguments {
-  @Option(help: "How long a forward of a rank's share of the model takes, in any unit.")
+  @Option(
+    help: "How long a forward of a rank's share of the model takes, in any unit; 1 by default.")
   var forward: Double?
 
-  @Option(help: "How long a backward for input takes.")
+  @Option(help: "How long a backward for input takes; 1 by default.")
   var backwardInput: Double?
 
-  @Option(help: "How long a backward for weight takes.")
+  @Option(help: "How long a backward for weight takes; 1 by default.")
   var backwardWeight: Double?
 
-  @Option(help: "How long a message between two ranks takes.")
+  @Option(help: "How long a message between two ranks takes; 0 by default.")
   var transfer: Double?
 
   @Option(help: "How long an overlapped pair takes; by default the sum of its parts.")
@@ -22,12 +23,31 @@ struct TimeOptions: ParsableArguments {
   static let even = PassTimes(
     forward: 1, backwardInput: 1, backwardWeight: 1, transfer: 0, overlapped: nil)
 
-  /// The times, where the command line has any; a pass that it leaves out takes 1.
-  func given() throws -> PassTimes? {
-    let options = [
+  private var options: [(String, Double?)] {
+    [
       ("forward", forward), ("backward-input", backwardInput),
       ("backward-weight", backwardWeight), ("transfer", transfer), ("overlapped", overlapped),
     ]
+  }
+
+  /// Refuses times that a schedule has no use for.
+  ///
+  /// - Parameter isOrderAlone: whether nothing but the order of the schedule is asked for, which does not
+  ///   follow from times.
+  func refuseIdle(on schedule: Schedule, isOrderAlone: Bool) throws(CommandError) {
+    if isOrderAlone {
+      try refuse(
+        options.map { ("--\($0)", $1 != nil) },
+        beside: "--format csv of an order that does not follow from times")
+    }
+    if !schedule.hasPairs {
+      try refuse(
+        [("--overlapped", overlapped != nil)], beside: "a schedule without overlapped pairs")
+    }
+  }
+
+  /// The times, where the command line has any; a pass that it leaves out takes 1.
+  func given() throws -> PassTimes? {
     guard options.contains(where: { $0.1 != nil }) else { return nil }
     for case (let name, let value?) in options {
       let mayBeNothing = name == "transfer"

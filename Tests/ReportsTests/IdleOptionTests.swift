@@ -19,6 +19,15 @@ import Testing
     ("plan deepseek-v3 --keys", "deepseek-v3 has no effect beside --keys"),
     ("simulate --trace-positions 0", "--trace-positions has no effect without --trace"),
     ("simulate --trace-limit 1MiB", "--trace-limit has no effect without --trace"),
+    (
+      "schedule 1f1b --ranks 2 --microbatches 2 --format csv --forward 2",
+      "--forward has no effect beside --format csv"
+    ),
+    (
+      "schedule 1f1b --ranks 2 --microbatches 2 --overlapped 2",
+      "--overlapped has no effect beside a schedule without overlapped pairs"
+    ),
+    ("schedule --check none.csv --sends eager", "--sends has no effect beside --check"),
     ("validate --json --summary", "--summary has no effect beside --json"),
     ("validate --summary --rows 3", "--rows has no effect beside --summary"),
     (

@@ -70,6 +70,27 @@ import Testing
     #expect(list?.count == 2 && list?.allSatisfy { $0["inputs"] is [String: Any] } == true)
   }
 
+  /// A schedule is made from its name and sizes, or read from a file; times are there where they are given.
+  @Test func schedules() throws {
+    let line = "schedule --ranks 4 --microbatches 8 --format json"
+    let plain = try Self.inputs("\(line) zbv")
+    #expect(plain["version"] as? String == Version.current)
+    #expect(plain["schedule"] as? String == "zbv" && plain["file"] == nil)
+    let sizes = ["ranks", "stages_per_rank", "microbatches"].map { plain[$0] as? Int }
+    #expect(sizes == [4, 2, 8])
+    #expect(plain["times"] == nil && plain["sends"] == nil)
+    let timed = try Self.inputs("\(line) dualpipe --lowered --overlapped 5")
+    #expect(timed["sends"] as? String == "batched")
+    let times = try Self.file(timed, "times")
+    #expect(times["overlapped"] as? Double == 5 && times["forward"] as? Double == 1)
+    let scratch = try Scratch()
+    let path = try scratch.write(
+      "0F0,0SEND_F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n", "mine.csv")
+    let read = try Self.inputs("schedule --check \(path) --format json --ends rendezvous")
+    #expect(read["file"] as? String == path && read["ends"] as? String == "rendezvous")
+    #expect(read["schedule"] == nil && read["ranks"] == nil)
+  }
+
   /// Pages show what was changed and what is degraded.
   @Test func pages() throws {
     let page = try Command.run("simulate \(Self.changed)").output

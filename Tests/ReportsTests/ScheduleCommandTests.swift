@@ -69,6 +69,27 @@ import Testing
     #expect(meeting.errors.contains("> rank 0"))
   }
 
+  /// Where both ends meet a rank waits with its send, and its next forward is drawn later.
+  @Test func picturesShowHowSendsAreTaken() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(
+      "0F0,0SEND_F0,0F1,0SEND_F1,0F2,0SEND_F2,0RECV_B0,0B0,0RECV_B1,0B1,0RECV_B2,0B2\n"
+        + "1RECV_F0,1F0,1B0,1RECV_F1,1F1,1B1,1RECV_F2,1F2,1B2,1SEND_B0,1SEND_B1,1SEND_B2\n",
+      "late.csv")
+    let pictures = try ["buffered", "rendezvous"].map { ends in
+      try Command.run(["schedule", "--check", path, "--format", "svg", "--ends", ends])
+    }
+    #expect(pictures.allSatisfy { $0.status == 0 && $0.output.hasPrefix("<svg") })
+    #expect(pictures[0].output != pictures[1].output)
+  }
+
+  /// The orders of planned schedules follow from times, also as CSV.
+  @Test func plannedOrdersFollowFromTimes() throws {
+    let line = "schedule zb-1p --ranks 4 --microbatches 8 --format csv"
+    let (even, slow) = (try Command.run(line), try Command.run("\(line) --transfer 2"))
+    #expect(even.status == 0 && slow.status == 0 && even.output != slow.output)
+  }
+
   @Test func endsNeedSendsAndACheck() throws {
     let scratch = try Scratch()
     let path = try scratch.write("0F0,0B0\n1F0,1B0\n", "plain.csv")
