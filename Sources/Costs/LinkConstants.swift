@@ -41,8 +41,19 @@ extension ExchangeConstants {
     multiprocessorRate = try read(keys.multiprocessorRate)
     rowHandling = try read(keys.rowHandling)
     layoutPerToken = try read(keys.layoutPerToken)
-    multiprocessors = try table.optional(keys.multiprocessors)?.value ?? 20
+    multiprocessors = try table.optional(keys.multiprocessors)?.value ?? Self.usualMultiprocessors
     try table.finish()
+  }
+
+  /// What DeepEP V1 takes unless told otherwise (deep_ep/buffer.py: num_sms = 20).
+  private static let usualMultiprocessors = 20
+
+  /// Who says how many multiprocessors an exchange takes where a plan does not: the key, or that it is
+  /// lacking.
+  public static func originOfMultiprocessors(on cluster: Cluster) -> String {
+    let key = "node.exchange.multiprocessors"
+    return cluster.node.exchange.entries.contains { $0.path == "multiprocessors" }
+      ? key : "DeepEP's; the cluster's file lacks \(key)"
   }
 }
 

@@ -15,7 +15,8 @@ extension Plan {
     var assumptions: [String] = []
     if communicationSMs == nil, let count = try usualCommunicationSMs(on: cluster) {
       communicationSMs = count
-      assumptions.append("expert exchanges on \(count) SMs (node.exchange.multiprocessors)")
+      let origin = ExchangeConstants.originOfMultiprocessors(on: cluster)
+      assumptions.append("expert exchanges on \(count) SMs (\(origin))")
     }
     assumptions += precision.borrowings
     if let limit = nodesPerToken, let spread = ExpertSpread(architecture, self, cluster),

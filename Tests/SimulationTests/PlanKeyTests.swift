@@ -42,6 +42,14 @@ import Testing
     #expect(fewer.simulation.run().step > silent.simulation.run().step)
     let other = try Self.step(Self.experts, cluster: ["node.exchange.multiprocessors=2"])
     #expect(other.simulation.run().step == fewer.simulation.run().step)
+    // A file that lacks the key gets DeepEP's number, and is said to lack it.
+    let lacking = try Self.step(Self.experts, cluster: ["node.exchange.multiprocessors=null"])
+    #expect(lacking.simulation.run().step == silent.simulation.run().step)
+    #expect(
+      lacking.assumptions == [
+        "expert exchanges on 20 SMs (DeepEP's; the cluster's file lacks "
+          + "node.exchange.multiprocessors)"
+      ])
   }
 
   // MARK: Nodes of a token

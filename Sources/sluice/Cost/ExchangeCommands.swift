@@ -60,6 +60,7 @@ struct ExchangeOptions: ParsableArguments {
     let exchange = models.exchange(over: ranks)
     let count = try checked(
       "sms", sms ?? exchange.multiprocessors, in: 1...models.device.multiprocessors)
+    let origin = ExchangeConstants.originOfMultiprocessors(on: models.cluster)
     let parts = exchange.parts(
       shape, multiprocessors: count, besideComputation: besideComputation)
     try options.show(
@@ -69,7 +70,7 @@ struct ExchangeOptions: ParsableArguments {
         on: models.cluster.name, parts.total, bytes: shape.countedBytes,
         movingSeconds: parts.payload.seconds,
         details: [
-          .init("SMs", "\(count)" + (sms == nil ? " (the cluster's)" : "")),
+          .init("SMs", sms.map(String.init) ?? "\(count) (\(origin))"),
           .init("layout", parts.layout > 0 ? Seconds(parts.layout).description : "0"),
           .init("notification", Seconds(parts.notify).description),
           .init("payload", Seconds(parts.payload.seconds).description),
