@@ -58,7 +58,13 @@ public struct LaunchOutcome: Hashable, Sendable {
         (ExitStatus(rawValue: code) ?? .badInput).rawValue,
         "mpirun ended with status \(code), and no rank of this machine had begun")
     } else {
-      self.init((ExitStatus(rawValue: code) ?? .peer).rawValue)
+      let status = ExitStatus(rawValue: code) ?? .peer
+      // A rank that fails says why, and so does one with a fault, which reports nothing more.
+      let isSaid = reports.contains(.failed) || status == .internalFault
+      self.init(
+        status.rawValue,
+        isSaid
+          ? nil : "mpirun ended with status \(code), and no rank of this machine says why")
     }
   }
 

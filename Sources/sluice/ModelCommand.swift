@@ -19,7 +19,11 @@ struct ModelCommand: ParsableCommand {
     completion: .file(extensions: ["json"]))
   var model: String?
 
-  @Option(help: "The length of sequences at which attention is counted, in tokens.")
+  @Option(
+    help: """
+      The length of sequences at which attention is counted, in tokens; by default 4,096 or what the \
+      model takes.
+      """)
   var sequence: Int?
 
   @Option(

@@ -45,6 +45,13 @@ import Training
     #expect(
       missing.message == "mpirun ended with status 127, and no rank of this machine had begun")
     #expect(outcome(exit: 213, both).status == 5)
+    for (code, reports) in [(Int32(213), both), (1, [.listening])] {
+      #expect(
+        outcome(exit: code, reports).message
+          == "mpirun ended with status \(code), and no rank of this machine says why")
+    }
+    // A fault is said where it happens.
+    #expect(outcome(exit: 2, both).message == nil)
   }
 
   @Test func anEndFromOutsideIsSaid() {

@@ -26,7 +26,7 @@ struct ExchangeOptions: ParsableArguments {
   @Option(help: "Experts that each token is sent to.")
   var expertsPerToken = 8
 
-  @Option(help: "The most nodes that a token's experts may lie on; by default 4.")
+  @Option(help: "The most nodes that a token's experts may lie on.")
   var nodesPerToken = 4
 
   @Option(help: "Format on the wire, fp8 or bf16; by default fp8 out and bf16 back.")

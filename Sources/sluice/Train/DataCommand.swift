@@ -10,8 +10,8 @@
       abstract: "Turn text files into a file of tokens to train on.",
       discussion: """
         The file holds numbers of 16 or 32 bits, little endian, without a header; FILE.json beside it \
-        says which, and holds the tokenizer: take both along. Only files of their own kind are \
-        replaced, and never a text that is read.
+        says which, and holds the tokenizer: take both along. Only files that \
+        sluice data wrote are replaced, and neither a text nor a tokenizer that is read.
 
         Example:
           sluice data book.txt letters.txt -o tokens.bin
