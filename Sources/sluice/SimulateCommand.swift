@@ -16,7 +16,7 @@ struct SimulateCommand: ParsableCommand {
         sluice simulate
         sluice simulate --set plan.expert-load=balanced --tokens 14.8T
         sluice simulate --set 'plan.expert-load={counts: runs/mine/metrics.jsonl}'
-        sluice simulate \
+        sluice simulate \\
           --set 'cluster.degraded=[{what: device, rank: 3, share: 0.8}]'
         sluice simulate --model llama-3.1-70b --plan mine.yaml --trace step.json
         sluice simulate --plan - --require-fit < mine.yaml

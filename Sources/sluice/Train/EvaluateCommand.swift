@@ -16,9 +16,8 @@
         Text is encoded by the checkpoint's own tokenizer, and tokens must have been.
 
         Example:
-          sluice evaluate --checkpoint runs/tiny-gpt2/step-00000080 \
-            --tokens rows.json --json
-          mpirun -np 2 sluice evaluate --checkpoint DIR --tokens val.bin
+          sluice evaluate --checkpoint runs/mine/step-00000080 --tokens rows.json
+          mpirun -np 2 sluice evaluate --checkpoint DIR --tokens val.bin --json
         """)
 
     @Option(help: "The checkpoint's folder.", completion: .directory)

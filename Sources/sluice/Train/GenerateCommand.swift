@@ -15,10 +15,8 @@
         tokens and back by the checkpoint's own tokenizer.
 
         Example:
-          sluice generate --checkpoint runs/tiny-gpt2/step-00000080 \
-            --prompt "The license"
-          sluice generate --checkpoint DIR --prompt "You may" \
-            --temperature 0.8 --top-p 0.9 --seed 7
+          sluice generate --checkpoint runs/mine/step-00000080 --prompt "You may"
+          sluice generate --checkpoint DIR --prompt "You" --temperature 0.8 --seed 7
           mpirun -np 2 sluice generate --checkpoint DIR --prompt "You may"
         """)
 

@@ -13,8 +13,7 @@
         this process. The status is \(ExitStatus.unequal.rawValue) where a bit differs.
 
         Example:
-          sluice parity examples/tiny-gpt2.yaml \
-            --plan pipeline-parallel=1 --plan schedule=1f1b
+          sluice parity run.yaml --plan pipeline-parallel=1 --plan schedule=1f1b
         """)
 
     @Argument(help: "The run file.", completion: .file(extensions: ["yaml", "yml"]))

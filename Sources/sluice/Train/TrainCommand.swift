@@ -15,8 +15,8 @@
       commandName: "train",
       abstract: "Train a model for real, on ranks of this machine or under mpirun.",
       discussion: """
-        Signals are obeyed between two steps, after a checkpoint: SIGINT and SIGTERM end the run with \
-        status \(ExitStatus.interrupted.rawValue), SIGUSR1 with status 0. sluice help \
+        Signals are obeyed between two steps, after a checkpoint: SIGINT, SIGTERM, SIGHUP and SIGUSR2 end \
+        the run with status \(ExitStatus.interrupted.rawValue), SIGUSR1 with status 0. sluice help \
         lists all statuses.
 
         Example:
