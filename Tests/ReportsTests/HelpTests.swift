@@ -36,16 +36,6 @@ import Testing
     }
   }
 
-  /// Examples can be copied: none is broken, but where it says so itself.
-  @Test(arguments: commands) func examplesAreWhole(_ command: String) throws {
-    let lines = try Command.run("\(command) --help").output
-      .split(separator: "\n", omittingEmptySubsequences: false)
-    guard let start = lines.firstIndex(of: "Example:") else { return }
-    for line in lines[(start + 1)...].prefix(while: { !$0.isEmpty }) {
-      #expect(line.hasPrefix("  "), "\(line)")
-    }
-  }
-
   /// Examples, options and tables have lines of their own.
   private func isListed(_ line: Substring) -> Bool {
     line.hasPrefix("  ") && !line.hasPrefix("   ")
