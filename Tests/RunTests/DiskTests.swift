@@ -68,11 +68,14 @@ import Testing
   }
 
   /// The log is full in the middle of a run: the step that it does not take is in a checkpoint.
-  @Test(arguments: [("gradient-lanes: 2", "1"), ("data-parallel: 2", "2")])
-  func aFullLogLosesNoStep(plan: String, ranks: String) throws {
+  @Test(arguments: [("gradient-lanes: 2", 1), ("data-parallel: 2", 2)])
+  func aFullLogLosesNoStep(plan: String, ranks: Int) throws {
     let scene = try Scene(
       "gpt2-tiny", plan: plan, steps: 1_000_000, checkpointEvery: 1_000_000)
-    let first = try Program.sluice("train", scene.run, "--ranks", ranks, "--stop-after", "2")
+    // A single rank is this process itself, and is not told how many there are.
+    let command =
+      [Program.path, "train", scene.run] + (ranks > 1 ? ["--ranks", "\(ranks)"] : [])
+    let first = try Launch.run(command + ["--stop-after", "2"])
     #expect(first.status == 0, "\(first.output)")
     let path = scene.path("log.jsonl")
     var lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
@@ -81,14 +84,16 @@ import Testing
     lines.insert(contentsOf: Array(repeating: again, count: missing), at: 1)
     let long = lines.joined(separator: "\n") + "\n"
     try long.write(toFile: path, atomically: true, encoding: .utf8)
-    let outcome = try Program.sluice("train", scene.run, "--ranks", ranks, "--resume") { _ in
+    let outcome = try Launch.run(command + ["--resume"]) { _ in
       // Its header and some steps.
       try #require(
         Launch.wait {
           let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
           return size ?? 0 > long.utf8.count + 12_000
         })
-      for rank in scene.ranks() {
+      let running = scene.ranks()
+      #expect(running.count == ranks)
+      for rank in running {
         let limit = try Launch.run(["prlimit", Self.limit, "--pid", "\(rank)"])
         #expect(limit.status == 0, "\(limit.output)")
       }
@@ -99,7 +104,7 @@ import Testing
     let step = try #require(last.flatMap { Int($0.1) }) + 1
     let name = String("0000000\(step)".suffix(8))
     #expect(scene.checkpoints() == ["step-00000002", "step-\(name)"])
-    try scene.expectGoodCheckpoint(ranks: Int(ranks) ?? 1)
+    try scene.expectGoodCheckpoint(ranks: ranks)
   }
 
   /// So is the step whose trace finds no room.

@@ -116,6 +116,7 @@ import Testing
       "matmul": .matmul, "groupedMatmul": .groupedMatmul, "attention": .attention,
       "assembleLatent": .heads, "splitLatent": .heads, "add": .add, "gatedUnit": .activation,
       "route": .route, "permute": .permute, "unpermute": .permute, "headLoss": .loss,
+      "convert": .convert,
     ]
     return try #require(classes[word], "\(text)")
   }

@@ -36,7 +36,8 @@ import Training
     let run = try run([
       fixture("checkpoints/gpt2-tiny/config.json"): "FOLDER/model",
       "data: rows.json":
-        "data: {training: words.bin, evaluation: words.bin, tokenizer: FOLDER}",
+        "data: {training: words.bin, evaluation: words.bin, tokenizer: FOLDER}\n"
+        + "evaluation: {every: 2}",
       "plan: {": "plan: {expert-load: {counts: counts.csv}, ",
     ])
     for name in [
@@ -81,7 +82,8 @@ import Training
       [config: "FOLDER/out/step-00000002"],
       [
         "data: rows.json":
-          "data: {training: rows.json, evaluation: FOLDER/out/step-00000002/state.json}"
+          "data: {training: rows.json, evaluation: FOLDER/out/step-00000002/state.json}\n"
+          + "evaluation: {every: 2}"
       ],
     ] {
       let said = refusal { try self.run(change).place.check(.overwriting) }
