@@ -57,6 +57,9 @@ let package = Package(
       "Costs", ["Quantities", "Documents", "Clusters", real],
       shipping: [.embedInCode("Components")]),
     room(
+      "Calibration", ["Documents", "Clusters", "Costs", real],
+      shipping: [.embedInCode("Components")]),
+    room(
       "Simulation",
       [
         "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs",
@@ -93,14 +96,16 @@ let package = Package(
     room(
       "Reports",
       [
-        "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs",
+        "Calibration", "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans",
+        "Programs",
         "Engines", "Costs", "Simulation",
       ]),
     .executableTarget(
       name: "sluice",
       dependencies: [
         "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs",
-        "Engines", "Costs", "Simulation", "Planning", "Validation", "Reports", arguments,
+        "Calibration", "Engines", "Costs", "Simulation", "Planning", "Validation", "Reports",
+        arguments,
         .target(name: "MessagePassing", condition: withMPI),
         .target(name: "Kernels", condition: withMPI),
         .target(name: "Training", condition: withMPI),
@@ -127,6 +132,7 @@ let package = Package(
     tests(of: "Engines"),
     tests(of: "Collectives", ["TestSupport"]),
     tests(of: "Costs", ["Clusters", "Documents"]),
+    tests(of: "Calibration", ["Clusters", "Costs"]),
     tests(of: "Simulation"),
     tests(of: "Planning"),
     tests(of: "Validation"),

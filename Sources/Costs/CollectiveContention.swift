@@ -21,7 +21,7 @@ public struct CollectiveContention: Sendable {
 
   /// What a collective takes, and where its time goes.
   public struct Outcome: Hashable, Sendable {
-    public var algorithm: CollectiveAlgorithm
+    public var way: CollectiveWay
     public var cost: Cost
     /// Seconds of each phase.
     public var phases: [Double]
@@ -31,34 +31,47 @@ public struct CollectiveContention: Sendable {
     public var alike: Int
   }
 
-  /// A collective of `bytes` over one group of ranks, by the fastest algorithm if none is named.
+  /// A collective of `bytes` over one group of ranks, by the fastest way, or the fastest of an algorithm;
+  /// nil where the cluster cannot carry the algorithm out.
   public func time(
     _ operation: CollectiveOperation, by algorithm: CollectiveAlgorithm? = nil, bytes: Double,
     over ranks: [Int]
-  ) -> Outcome {
-    let outcomes = (algorithm.map { [$0] } ?? operation.algorithms).map {
+  ) -> Outcome? {
+    ways(of: operation, in: group(of: ranks), by: algorithm).map {
       times(operation, by: $0, bytes: bytes, over: [ranks])[0]
     }
-    return outcomes.min { $0.cost.seconds < $1.cost.seconds } ?? outcomes[0]
+    .min { $0.cost.seconds < $1.cost.seconds }
+  }
+
+  /// The ways among which the fastest is taken, or those of one algorithm.
+  public func ways(
+    of operation: CollectiveOperation, in group: CollectiveGroup, by algorithm: CollectiveAlgorithm?
+  ) -> [CollectiveWay] {
+    formula.constants.ways(of: operation, in: group, by: algorithm)
+  }
+
+  /// How many ranks there are, and the most that share a node.
+  public func group(of ranks: [Int]) -> CollectiveGroup {
+    let members = cluster.byNode(ranks)
+    return CollectiveGroup(
+      ranks: ranks.count, ranksPerNode: members.map(\.count).max() ?? 1,
+      networkLatency: cluster.latencyOfHops(among: members))
   }
 
   /// The same collective of `bytes` over several groups at once; an outcome for each group.
   public func times(
-    _ operation: CollectiveOperation, by algorithm: CollectiveAlgorithm, bytes: Double,
-    over groups: [[Int]]
+    _ operation: CollectiveOperation, by way: CollectiveWay, bytes: Double, over groups: [[Int]]
   ) -> [Outcome] {
     let shapes = groups.map { ranks in
       let members = cluster.byNode(ranks)
-      let most = members.map(\.count).max() ?? 1
       return (
-        flows: CollectiveFlows(operation, by: algorithm, bytes: bytes, members: members),
-        group: CollectiveGroup(
-          ranks: ranks.count, ranksPerNode: most,
-          networkLatency: cluster.latencyOfHops(among: members))
+        flows: CollectiveFlows(
+          operation, by: way.algorithm, bytes: bytes, members: members),
+        group: group(of: ranks)
       )
     }
     var outcomes = groups.map { _ in
-      Outcome(algorithm: algorithm, cost: .none, phases: [], bottleneck: nil, alike: 0)
+      Outcome(way: way, cost: .none, phases: [], bottleneck: nil, alike: 0)
     }
     for phase in 0..<(shapes.map(\.flows.phaseCount).max() ?? 0) {
       var loads = LinkLoads(cluster, formula.constants)
@@ -66,13 +79,11 @@ public struct CollectiveContention: Sendable {
         loads.add(shape.flows, phase)
       }
       for (index, shape) in shapes.enumerated() where phase < shape.flows.phaseCount {
-        let parts = formula.phases(
-          operation, bytes: bytes, group: shape.group, by: algorithm)
+        let part = formula.constants.phases(
+          operation, bytes: bytes, group: shape.group, by: way)[phase]
         let peak =
-          groups.count == 1
-          ? loads.peak(ranksPerNode: shape.group.ranksPerNode)
-          : loads.peak(of: shape.flows, phase, ranksPerNode: shape.group.ranksPerNode)
-        outcomes[index].add(parts[phase], peak)
+          groups.count == 1 ? loads.peak(part) : loads.peak(of: shape.flows, phase, part)
+        outcomes[index].add(part, peak)
       }
     }
     return outcomes
@@ -125,24 +136,24 @@ private struct LinkLoads {
   }
 
   /// The most loaded of all links.
-  func peak(ranksPerNode: Int) -> Peak {
-    peak(of: bytes.indices.lazy.filter { bytes[$0] > 0 }, ranksPerNode)
+  func peak(_ part: CollectivePhase) -> Peak {
+    peak(of: bytes.indices.lazy.filter { bytes[$0] > 0 }, part)
   }
 
   /// The most loaded link of those that some flows use.
-  func peak(of flows: CollectiveFlows, _ phase: Int, ranksPerNode: Int) -> Peak {
+  func peak(of flows: CollectiveFlows, _ phase: Int, _ part: CollectivePhase) -> Peak {
     var used: Set<Int> = []
     flows.forEach(inPhase: phase) { source, destination, _ in
       cluster.forEachLink(from: source, to: destination) { used.insert($0.index) }
     }
-    return peak(of: used.sorted(), ranksPerNode)
+    return peak(of: used.sorted(), part)
   }
 
-  private func peak(of links: some Sequence<Int>, _ ranksPerNode: Int) -> Peak {
+  private func peak(of links: some Sequence<Int>, _ part: CollectivePhase) -> Peak {
     var peak = Peak()
     for index in links {
       let link = cluster.link(LinkID(index))
-      let seconds = bytes[index] / rate(of: link, ranksPerNode)
+      let seconds = bytes[index] / rate(of: link, part)
       // A later link must be slower by more than rounding to take the name.
       if seconds > peak.seconds * (1 + 1e-9) {
         peak = Peak(seconds: seconds, link: link, alike: 1)
@@ -153,17 +164,17 @@ private struct LinkLoads {
     return peak
   }
 
-  /// Bytes per second that a collective gets through a link: of what is left of the link what collectives
-  /// get of a whole one, at most all that a whole one reaches.
-  private func rate(of link: Link, _ ranksPerNode: Int) -> Double {
+  /// Bytes per second that a phase gets through a link: of what is left of the link what it gets of a whole
+  /// one, at most all that a whole one reaches.
+  private func rate(of link: Link, _ phase: CollectivePhase) -> Double {
     let capacity = cluster.capacity(of: link).value
     func part(_ nominal: BytesPerSecond?, _ reached: BytesPerSecond?) -> Double {
       guard let nominal, let reached else { return capacity }
-      return capacity * min(1, constants.networkShare * (nominal / reached))
+      return capacity * min(1, phase.networkShare * (nominal / reached))
     }
     switch link {
     case .deviceOut, .deviceIn, .nodeShared:
-      return capacity * constants.nvlinkRate(ranksPerNode)
+      return capacity * constants.linkRate(phase.linkShare)
         / cluster.node.link.rate.reached.value.value
     case .adapterOut, .adapterIn:
       let adapters = cluster.node.adapters

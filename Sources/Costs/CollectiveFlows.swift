@@ -34,10 +34,11 @@ struct CollectiveFlows {
   /// Calls `body` with source, destination and bytes of every flow of a phase; all of them run at once.
   func forEach(inPhase phase: Int, _ body: (Int, Int, Double) -> Void) {
     if operation == .allToAll { return allToAll(body) }
+    if algorithm == .inSwitch { return sumInSwitch(body) }
     if nodes == 1 { return ring(members, bytes, body) }
     switch algorithm {
-    case .ring: ring(members, bytes, body)
-    case .tree: if nodes < 4 { ring(members, bytes, body) } else { tree(body) }
+    case .ring, .inSwitch: ring(members, bytes, body)
+    case .tree: tree(body)
     case .hierarchical:
       if phase == 0, lanes > 1 {
         for node in members { ring([node], bytes, body) }
@@ -92,15 +93,30 @@ struct CollectiveFlows {
   /// hands their bytes on to the adapter's (NCCL's split trees).
   private func tree(_ body: (Int, Int, Double) -> Void) {
     let part = bytes / Double(lanes)
+    for ranks in members where ranks.count > 1 {
+      for (place, rank) in ranks.enumerated() {
+        let next = ranks[(place + 1) % ranks.count]
+        body(rank, next, bytes)
+        body(next, rank, bytes)
+      }
+    }
+    betweenNodes(part, body)
+  }
+
+  /// Every rank's bytes through the switch of its node, and its part of the sum to all others of it.
+  private func sumInSwitch(_ body: (Int, Int, Double) -> Void) {
+    for ranks in members where ranks.count > 1 {
+      for (place, rank) in ranks.enumerated() {
+        body(rank, ranks[(place + 1) % ranks.count], bytes * (1 + 1 / Double(lanes)))
+      }
+    }
+    if nodes > 1 { betweenNodes(bytes / Double(lanes), body) }
+  }
+
+  /// The edges of the two trees, one pair of trees a lane.
+  private func betweenNodes(_ part: Double, _ body: (Int, Int, Double) -> Void) {
     for lane in 0..<lanes {
       func lead(_ node: Int) -> Int { members[node][lane % members[node].count] }
-      for ranks in members where ranks.count > 1 {
-        for (place, rank) in ranks.enumerated() {
-          let next = ranks[(place + 1) % ranks.count]
-          body(rank, next, part)
-          body(next, rank, part)
-        }
-      }
       for (child, parent) in Self.edges(nodes) {
         // The second tree is the first one with every node in the place of the next.
         for tree in 0..<2 {

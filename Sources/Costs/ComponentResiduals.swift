@@ -63,7 +63,7 @@ public struct ComponentResiduals: Hashable, Sendable {
     let a100 = ["matmul", "group_matmul"].map { products(operation: $0, device: pcie) }
     return try deepGEMM + trace.products() + trace.kernels() + [trace.phases()] + a100
       + [attention(device: pcie)] + exchanges(on: cluster)
-      + [allReduces(on: selene), megatronLayers(on: selene)]
+      + [allReduces(on: cluster("a100-vtrain-512")), megatronLayers(on: selene)]
       + [trace.exchanges(on: cluster("h800-2048"))]
   }
 }

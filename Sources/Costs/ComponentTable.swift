@@ -1,10 +1,10 @@
 /// A table of component measurements that ships inside the program.
-struct ComponentTable {
+package struct ComponentTable {
   /// Column names, then one dictionary per row.
-  let rows: [[String: String]]
+  package let rows: [[String: String]]
 
   /// Parses comma-separated text whose first line names the columns; quotes protect commas.
-  init(_ bytes: [UInt8]) {
+  package init(_ bytes: [UInt8]) {
     let lines = bytes.split(separator: UInt8(ascii: "\n")).map { Self.cells(of: $0) }
     guard let header = lines.first else {
       rows = []
@@ -36,19 +36,19 @@ struct ComponentTable {
 
 extension [String: String] {
   /// The number in a column; the tables ship with the program, so that a hole is our mistake.
-  func number(_ column: String) -> Double {
+  package func number(_ column: String) -> Double {
     guard let text = self[column], let value = Double(text) else {
       preconditionFailure("A component row lacks the number \(column).")
     }
     return value
   }
 
-  func integer(_ column: String) -> Int { Int(number(column)) }
+  package func integer(_ column: String) -> Int { Int(number(column)) }
 
-  func text(_ column: String) -> String { self[column] ?? "" }
+  package func text(_ column: String) -> String { self[column] ?? "" }
 
   /// The parts of a shape key such as `m=4096, n=1536, layout=TN`.
-  func shape(_ column: String) -> [String: String] {
+  package func shape(_ column: String) -> [String: String] {
     var parts: [String: String] = [:]
     for part in text(column).split(separator: ",") {
       let pair = part.split(separator: "=")

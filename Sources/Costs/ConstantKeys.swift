@@ -2,7 +2,7 @@ import Clusters
 import Documents
 
 /// A key with a constant of a cost formula.
-private func constant(
+func constant(
   _ name: String, _ kind: ConstantKind, _ meaning: String
 ) -> Key<Sourced<Double>> {
   Key(name, .sourced(kind.expected), meaning)
@@ -105,23 +105,6 @@ struct ExchangeKeys: KeySet {
   let multiprocessors = Key(
     "multiprocessors", .sourced(.integer(in: 1...4096)), otherwise: "20",
     "What an exchange takes where a plan has no communication-sms.")
-}
-
-/// The keys of `node.collectives`.
-struct CollectiveKeys: KeySet {
-  let networkShare = constant(
-    "network-share", .share, "What collectives reach of an adapter's bandwidth.")
-  let linkShare = constant(
-    "link-share", .share, "What a ring of many reaches of the link's bandwidth.")
-  let linkPairLoss = constant(
-    "link-pair-loss", .fraction, "The share that n ranks lose is this over n.")
-  let measuredAt = Key(
-    "measured-at", .sourced(ConstantKind.latency.expected), otherwise: "at the link's own latency",
-    "The link's latency where the times per rank were measured; they follow node.link.latency.")
-  let linkFloor = constant("link-floor", .time, "What no all-reduce inside a node gets below.")
-  let linkFloorPerRank = constant("link-floor-per-rank", .time, "The same for each rank.")
-  let linkStart = constant("link-start", .time, "What an all-reduce takes beside its bytes.")
-  let linkStartPerRank = constant("link-start-per-rank", .time, "The same for each rank.")
 }
 
 extension Cluster {

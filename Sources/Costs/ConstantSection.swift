@@ -11,8 +11,10 @@ enum ConstantKind {
   case share, fraction
   /// FLOP per clock and multiprocessor; clock cycles; a multiple of something; an exponent.
   case flopsPerClock, cycles, multiple, exponent
-  /// Bytes per second; seconds; seconds of which there are some.
-  case rate, time, latency
+  /// Bytes per second; seconds; seconds of which there are some; bytes.
+  case rate, time, latency, bytes
+  /// Ranks of a node.
+  case ranks
 
   /// How it is written in a file, read in SI units.
   var expected: Expected<Double> {
@@ -22,6 +24,8 @@ enum ConstantKind {
     case .tile: Expected.integer(in: 64...4096).map { Double($0) }
     case .share: .number(in: 0.001...1)
     case .fraction: .fraction
+    case .ranks: Expected.integer(in: 2...4096).map { Double($0) }
+    case .bytes: Expected.quantity(in: ByteCount(1)...ByteCount(1 << 50)).map { Double($0.bytes) }
     case .flopsPerClock: .number(in: 1...1_000_000)
     case .cycles: .number(in: 0...100_000)
     case .multiple: .number(in: 0...100)

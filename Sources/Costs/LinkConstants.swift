@@ -56,33 +56,3 @@ extension ExchangeConstants {
       ? key : "DeepEP's; the cluster's file lacks \(key)"
   }
 }
-
-extension CollectiveConstants {
-  /// Collectives on a cluster: the links that it describes and its section `node.collectives`.
-  ///
-  /// Throws `ConfigurationError` where a constant is missing, unknown or impossible.
-  public init(_ cluster: Cluster) throws(ConfigurationError) {
-    let table = try cluster.node.collectives.constants("collectives")
-    let keys = CollectiveKeys()
-    func read(_ key: Key<Sourced<Double>>) throws(ConfigurationError) -> Double {
-      try table.required(key).value
-    }
-    (networkBandwidth, networkReached) = cluster.networkBandwidth
-    nvlinkBandwidth = cluster.node.link.rate.bandwidth.value.value
-    nvlinkReached = cluster.node.link.rate.reached.value.value
-    networkLatency = cluster.networkLatency
-    nvlinkLatency = cluster.node.link.latency.value.value
-    networkShare = try read(keys.networkShare)
-    nvlinkShare = try read(keys.linkShare)
-    nvlinkPairLoss = try read(keys.linkPairLoss)
-    // What a collective takes for each rank is hops, measured over a link of some latency.
-    let measured = try table.optional(keys.measuredAt)
-    let latency = cluster.node.link.latency.value.value
-    let hops = measured.map { latency / $0.value } ?? 1
-    nvlinkFloor = try read(keys.linkFloor)
-    nvlinkFloorPerRank = try read(keys.linkFloorPerRank) * hops
-    nvlinkStart = try read(keys.linkStart)
-    nvlinkStartPerRank = try read(keys.linkStartPerRank) * hops
-    try table.finish()
-  }
-}

@@ -63,11 +63,6 @@ extension Assumptions {
       }
       list.append("constants borrowed from \(parts.joined(separator: " and "))")
     }
-    if isAsked("node.collectives"),
-      !cluster.node.collectives.entries.contains(where: { $0.path == "measured-at" })
-    {
-      list.append("collectives measured over links of this latency (node.collectives.measured-at)")
-    }
     if isAsked("device") { list += slowProducts(cluster.device, device) }
     return list
   }

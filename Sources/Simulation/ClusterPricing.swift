@@ -228,12 +228,12 @@ public struct ClusterPricing: Pricing {
       ? messageEnds.farthest(from: from, to: to)
       : messageEnds.pair(from: from, to: to, replica: replica)
     var part = Double(bytes)
-    var latency = ends.latency
+    var latency = collectives.startOfSend(insideNode: ends.isInside, latency: ends.latency)
     if plan.scattersPipelineSends {
       latency += collectives.allGather(bytes: part, group: group(.tensor)).seconds
       part /= Double(plan.tensorParallel)
     }
-    let moving = collectives.send(bytes: part, insideNode: ends.isInside, latency: 0).seconds
+    let moving = collectives.secondsOfSend(bytes: part, insideNode: ends.isInside)
     let slowness =
       sharedLinks?.messageSlowness(from: ends.source, distance: ends.destination - ends.source) ?? 1
     return MessagePrice(

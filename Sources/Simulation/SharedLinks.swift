@@ -152,11 +152,14 @@ final class SharedLinks: Sendable {
   /// By the plan's algorithm, else by that whose slowest group is fastest; by rank.
   private func seconds(of reduction: Reduction) -> [Double] {
     let groups = groups(ofExperts: reduction.isExpert)
-    let algorithms = plan.algorithm(of: reduction.operation).map { [$0] }
-    let choices = (algorithms ?? reduction.operation.algorithms).map { algorithm in
-      contention.times(
-        reduction.operation, by: algorithm, bytes: reduction.bytes, over: groups
-      ).map(\.cost.seconds)
+    let most = groups.map { contention.group(of: $0) }.max { $0.ranksPerNode < $1.ranksPerNode }
+    let ways = most.map {
+      contention.ways(
+        of: reduction.operation, in: $0, by: plan.algorithm(of: reduction.operation))
+    }
+    let choices = (ways ?? []).map { way in
+      contention.times(reduction.operation, by: way, bytes: reduction.bytes, over: groups)
+        .map(\.cost.seconds)
     }
     let best = choices.min { ($0.max() ?? 0) < ($1.max() ?? 0) } ?? []
     var seconds = [Double](repeating: 0, count: plan.worldSize)

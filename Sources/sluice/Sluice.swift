@@ -23,6 +23,7 @@ struct Sluice: ParsableCommand {
     subcommands: [
       ModelCommand.self, ClusterCommand.self, PlanCommand.self, ScheduleCommand.self,
       CostCommand.self, SimulateCommand.self, CompareCommand.self, ValidateCommand.self,
+      CalibrateCommand.self,
     ] + trainingCommands)
 
   /// The commands that need Open MPI and OpenBLAS.

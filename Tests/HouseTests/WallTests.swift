@@ -8,7 +8,7 @@ import Testing
     let engines = plans.union(["Plans", "Programs"])
     let simulation = engines.union(["Engines", "Collectives", "Costs"])
     let training = engines.union(["Engines", "Collectives", "Kernels", "MessagePassing"])
-    let reports = simulation.union(["Simulation", "Planning", "Validation"])
+    let reports = simulation.union(["Calibration", "Simulation", "Planning", "Validation"])
     return [
       "Quantities": [],
       "Documents": ["Quantities"],
@@ -20,6 +20,7 @@ import Testing
       "Engines": ["Programs", "Schedules"],
       "Collectives": ["Quantities"],
       "Costs": ["Quantities", "Documents", "Clusters", "Programs", "Collectives"],
+      "Calibration": ["Documents", "Clusters", "Costs"],
       "Simulation": simulation,
       "Planning": simulation.union(["Simulation"]),
       "Validation": simulation.union(["Simulation"]),
@@ -35,7 +36,8 @@ import Testing
 
   /// What other packages give, and to which rooms.
   static let packages: [String: Set<String>] = [
-    "Yams": ["Documents"], "RealModule": ["Costs", "Kernels"], "HeapModule": ["Simulation"],
+    "Yams": ["Documents"], "RealModule": ["Calibration", "Costs", "Kernels"],
+    "HeapModule": ["Simulation"],
     "ArgumentParser": ["sluice"],
   ]
 

@@ -78,7 +78,8 @@ import Testing
       "cost matmul --m 4096 --n 4096 --k 4096 --cluster {}/l40s.yaml", "h800-2048.yaml:",
       "flops-per-clock", "more than device.peak", "constants of another chip"),
     Case("simulate --set cluster.device.clock.boost=1Hz", "--set", "boost", "10 MHz to 100 GHz"),
-    Case("simulate --set cluster.node.collectives.link-share=1.5", "link-share", "0.001 to 1.0"),
+    Case(
+      "simulate --set cluster.node.collectives.direct.link-share=1.5", "link-share", "0.001 to 1.0"),
     Case("simulate --set cluster.node.exchange.network-share=2", "network-share", "0.001 to 1.0"),
     Case("simulate --set cluster.device.peak.bf16=900TFLOPS", "h800-2048.yaml:", "flops-per-clock"),
     Case("simulate --set cluster.device.memory.reached=1MB/s", "h800-2048", "of all proportion"),

@@ -111,8 +111,7 @@ import Testing
     }
     let simulate = ["simulate", "--set", "plan.global-batch=4096"]
     #expect(try !assumptions(simulate).contains { $0.hasPrefix("constants borrowed") })
-    let borrowed =
-      "constants borrowed from h800-2048 (device.kernels, node.exchange, node.collectives)"
+    let borrowed = "constants borrowed from h800-2048 (device.kernels, node.exchange)"
     #expect(try assumptions(simulate + ["--cluster", "h100-2048"]).contains(borrowed))
     let product = ["cost", "matmul", "--m", "512", "--n", "512", "--k", "512"]
     #expect(
@@ -126,12 +125,7 @@ import Testing
     #expect(
       try assumptions([
         "cost", "all-reduce", "--bytes", "1GiB", "--ranks", "8", "--cluster", "a100-roce",
-      ]) == ["constants borrowed from h800-2048 (node.collectives)"])
-    let here = ["--set", "cluster.node.collectives.measured-at=null"]
-    #expect(
-      try assumptions(["cost", "all-reduce", "--bytes", "1GiB", "--ranks", "8"] + here) == [
-        "collectives measured over links of this latency (node.collectives.measured-at)"
-      ])
+      ]) == ["constants borrowed from a100-selene (node.collectives)"])
     #expect(
       try assumptions(product + ["--set", "cluster.device.peak.bf16=2 PFLOPS"]).contains(
         "bf16 products at up to 989 TFLOPS of the device's 2 PFLOPS"))

@@ -35,8 +35,8 @@ import Testing
       "--algorithm tree has no effect on 8 ranks of one node"
     ),
     (
-      "cost all-reduce --bytes 1GiB --ranks 16 --algorithm tree",
-      "--algorithm tree has no effect on fewer than 4 nodes"
+      "cost all-reduce --bytes 1GiB --ranks 4 --algorithm in-switch",
+      "--algorithm in-switch: h800-2048 has no node.collectives.in-switch, or too few"
     ),
   ])
   func options(line: String, message: String) throws {

@@ -60,8 +60,9 @@ import Testing
     let thin = try sum("all-reduce of 1 GiB over 2,048 ranks, hierarchical, h800-2048-mrft")
     let cluster = try Cluster.shipped("h800-2048")
     let contention = CollectiveContention(cluster, try CollectiveConstants(cluster))
-    let seconds = contention.time(
-      .allReduce, by: .hierarchical, bytes: Double(1 << 30), over: Array(0..<2048)
+    let seconds = try #require(
+      contention.time(
+        .allReduce, by: .hierarchical, bytes: Double(1 << 30), over: Array(0..<2048))
     ).cost.seconds
     #expect(planes == Int64((seconds * 1e12).rounded()))
     // A ring crosses uplinks a third as wide seldom enough to lose nothing on them.
@@ -72,8 +73,9 @@ import Testing
     for (time, uplinks) in [(full, 1), (shared, 3)] {
       let cluster = try Cluster.shipped(
         "h800-2048-mrft", overrides: ["network.layers[0].oversubscription=\(uplinks)"])
-      let outcome = CollectiveContention(cluster, try CollectiveConstants(cluster))
-        .time(.allToAll, bytes: Double(1 << 30), over: Array(0..<512))
+      let outcome = try #require(
+        CollectiveContention(cluster, CollectiveConstants(cluster))
+          .time(.allToAll, bytes: Double(1 << 30), over: Array(0..<512)))
       #expect(time == Int64((outcome.cost.seconds * 1e12).rounded()))
     }
     #expect(2 * full < shared)

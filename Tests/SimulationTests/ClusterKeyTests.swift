@@ -31,7 +31,7 @@ import Testing
     ["network.port={bandwidth: 50 GB/s, reached: 15 GB/s}"],
     ["node.link.shared-bandwidth=100 GB/s"], ["device.memory.bandwidth=3.05 TB/s"],
     ["device.peak.bf16=971 TFLOPS"], ["device.shared-memory=48 KiB"],
-    ["node.collectives.measured-at=1 us"], ["device.kernels.streaming.rope=1 TB/s"],
+    ["node.collectives.measured-at.link-latency=1 us"], ["device.kernels.streaming.rope=1 TB/s"],
   ]
 
   /// Each slows the step of a dense model.
@@ -45,13 +45,17 @@ import Testing
     let base = try Self.dense().tensor.total
     let latency = try Self.dense(["node.link.latency=6.66 us"]).tensor.total
     let reached = try Self.dense(["node.link.reached=73.15 GB/s"]).tensor.total
-    let rate = 200e9 * 0.763 * (1 - 0.331 / 8)
-    // start = half of 35.5 us and of 3.68 us for each of eight ranks
-    let (start, hops) = (35.5e-6 / 2 + 4 * 3.68e-6, 4 * 3.68e-6)
+    let constants = try CollectiveConstants(Cluster.shipped("h800-2048"))
+    let simple = constants.simple
+    let hops = 7 * simple.step
     let count = (latency - base) / hops
     #expect(abs(count - count.rounded()) < 1e-3)
-    let moving = base - count * start
-    #expect(abs(reached - count * start - moving * rate / 73.15e9) < 1e-4 * reached)
+    // The bytes are those that the ceiling slows; the rest is starts and what fills the pipelines.
+    let rate = constants.linkRate(simple.linkShare * (1 - constants.pairLoss / 8))
+    let moving = (reached - base) / (rate / 73.15e9 - 1)
+    let least = count * (simple.start + hops)
+    #expect(base - moving > least * (1 - 1e-6))
+    #expect(base - moving < least + count * simple.fill.seconds)
   }
 
   /// A message inside a node takes the link's latency, one between nodes that of the switches it crosses.
@@ -68,9 +72,11 @@ import Testing
         cluster: .shipped("h800-2048", overrides: ["nodes=8"] + Self.leaves), plan: plan)
       return step.pricing.price(ofMessage: 1_000, from: from, to: to, replica: 0)
     }
-    #expect(try price(1, 0, 1).latency == 3.33e-6)
-    #expect(try price(8, 0, 1).latency == 2e-6)
-    #expect(try price(8, 3, 4).latency == 3e-6)
+    let direct = try CollectiveConstants(Cluster.shipped("h800-2048")).direct
+    #expect(abs(try price(1, 0, 1).latency - direct.linkStart) < 1e-12)
+    // Sends were measured over 3.7 us.
+    #expect(abs(try price(8, 0, 1).latency - (direct.networkStart + 2e-6 - 3.7e-6)) < 1e-12)
+    #expect(abs(try price(8, 3, 4).latency - (direct.networkStart + 3e-6 - 3.7e-6)) < 1e-12)
   }
 
   /// The kernels that choose experts cost what they take in the published trace, and the gaps between them.

@@ -30,15 +30,18 @@ import Testing
     return architecture.units.map { architecture.parameterCounts(of: $0).total }
   }
 
-  /// Seconds of one pass of a ring inside a node, for the bytes of the whole: latency, then n − 1 of n
-  /// parts over the link.
+  /// Seconds of one pass of a ring inside a node, for the bytes of the whole, by the fastest protocol:
+  /// n − 1 steps and what filling a pipeline costs, then n − 1 of n parts over the link.
   static func pass(_ bytes: Int, ranks: Int, _ constants: CollectiveConstants) -> Double {
-    let count = Double(ranks)
-    let rate =
-      constants.nvlinkBandwidth * constants.nvlinkShare
-      * (1 - constants.nvlinkPairLoss / count)
-    let start = (constants.nvlinkStart + constants.nvlinkStartPerRank * count) / 2
-    return start + Double(bytes) * (count - 1) / count / rate
+    let (count, size) = (Double(ranks), Double(bytes))
+    let times = [constants.lowLatency, constants.lowLatency128, constants.simple].map { wire in
+      let rate = min(
+        constants.linkReached,
+        constants.linkBandwidth * wire.linkShare * (1 - constants.pairLoss / count))
+      return wire.start + (count - 1) * wire.step
+        + wire.fill.seconds * min(1, size / wire.fill.bytes) + size * (count - 1) / count / rate
+    }
+    return times.min() ?? 0
   }
 
   private func bytes(_ program: Program, _ isMatch: (TransferKind) -> Bool) -> [Int] {
@@ -85,15 +88,12 @@ import Testing
       let step = try Self.step(zero: zero, data: ranks, microbatches: microbatches)
       let constants = try CollectiveConstants(step.cluster)
       func pass(_ bytes: Int) -> Double { Self.pass(bytes, ranks: ranks, constants) }
-      let all = units.reduce(0, +)
       let gathers = units.reduce(0.0) { $0 + pass(2 * $1) }
-      let reductions = step.input.stages[0].backward.transfers.count {
-        $0.kind == .reduceScatter(.gradient)
-      }
-      // Neighbouring units without a layer of their own may be reduced together: one latency fewer.
-      #expect(units.count - 2...units.count ~= reductions)
-      let start = pass(0)
-      let reduced = pass(4 * all) + Double(reductions - 1) * start
+      let reductions = bytes(step.input.stages[0].backward) { $0 == .reduceScatter(.gradient) }
+      // Neighbouring units without a layer of their own may be reduced together.
+      #expect(units.count - 2...units.count ~= reductions.count)
+      #expect(reductions.reduce(0, +) == 4 * units.reduce(0, +))
+      let reduced = reductions.reduce(0.0) { $0 + pass($1) }
       let perMicrobatch = zero == 3 ? 2 * gathers + reduced : reduced
       let shards = step.input.stages[0].segments.reduce(0) { $0 + ranks * $1.shardElements }
       let expected = Double(microbatches) * perMicrobatch + (zero == 2 ? pass(2 * shards) : 0)
@@ -108,11 +108,11 @@ import Testing
     let constants = try CollectiveConstants(step.cluster)
     let all = try Double(Self.units().reduce(0, +))
     // A ring has as many adapters in use as a node has; or a rail of its own for every rank.
-    let network = constants.networkBandwidth * constants.networkShare * 8
+    let network = constants.networkBandwidth * constants.rings.networkShare * 8
     let bytes = 8 * all
     let found = Double(step.simulation.run().ranks[0].data.total) / 1e12
     #expect(found > bytes * 3 / 4 / network)
-    let inside = 7.0 / 8 / (constants.nvlinkBandwidth * constants.nvlinkShare * 0.8)
+    let inside = 7.0 / 8 / (constants.linkBandwidth * constants.simple.linkShare * 0.8)
     #expect(found < bytes * (1 / network + inside) * 1.2)
   }
 
@@ -124,8 +124,8 @@ import Testing
     let times = results.map { $0.ranks[0].data.total }
     #expect(times[2] > times[1] && times[3] > times[2])
     for zero in [2, 3] {
-      let faster = try Self.step(zero: zero, cluster: ["node.link.bandwidth=450 GB/s"])
-        .simulation.run()
+      let link = ["node.link.bandwidth=450 GB/s", "node.link.reached=360 GB/s"]
+      let faster = try Self.step(zero: zero, cluster: link).simulation.run()
       #expect(faster.step < results[zero].step)
       #expect(faster.ranks[0].data.total < results[zero].ranks[0].data.total)
       #expect(faster.ranks[0].data.exposed < results[zero].ranks[0].data.exposed)

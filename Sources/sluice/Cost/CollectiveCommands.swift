@@ -28,17 +28,21 @@ struct CollectiveOptions: ParsableArguments {
     guard size > .zero, size.bytes <= 1 << 50 else {
       throw CommandError("--bytes \(bytes): must be from 1 B to 1 PiB")
     }
-    let inNode = models.cluster.node.devices.value
-    if let algorithm, ranks <= inNode {
+    if let algorithm, algorithm == .tree || algorithm == .hierarchical,
+      ranks <= models.cluster.node.devices.value
+    {
       throw CommandError(
-        "--algorithm \(algorithm.rawValue) has no effect on \(ranks) ranks of one node: there is "
-          + "one way")
+        "--algorithm \(algorithm.rawValue) has no effect on \(ranks) ranks of one node: they form "
+          + "rings")
     }
-    if algorithm == .tree, ranks <= 3 * inNode {
-      throw CommandError("--algorithm tree has no effect on fewer than 4 nodes: they form a ring")
+    guard
+      let outcome = models.contention.time(
+        operation, by: algorithm, bytes: Double(size.bytes), over: Array(0..<ranks))
+    else {
+      throw CommandError(
+        "--algorithm \(algorithm?.rawValue ?? ""): \(models.cluster.name) has no node.collectives."
+          + "in-switch, or too few of the \(ranks) ranks share a node")
     }
-    let outcome = models.contention.time(
-      operation, by: algorithm, bytes: Double(size.bytes), over: Array(0..<ranks))
     let seconds = outcome.cost.seconds
     let bus = seconds > 0 ? Double(size.bytes) / seconds * busFactor(Double(ranks)) / 1e9 : 0
     try options.show(
@@ -59,8 +63,9 @@ struct CollectiveOptions: ParsableArguments {
       .init("bus bandwidth", "\(threeFigures(bus)) GB/s, as NCCL's tests count"),
       .init("nodes", grouped(group.nodes)),
     ]
-    if operation.algorithms.count > 1, group.nodes > 1 {
-      details.append(.init("algorithm", outcome.algorithm.rawValue))
+    if operation.algorithms.count > 1 {
+      let way = outcome.way
+      details.append(.init("algorithm", "\(way.algorithm.rawValue), \(way.wire.rawValue)"))
     }
     if let link = outcome.bottleneck {
       let alike = outcome.alike > 1 ? ", and \(grouped(outcome.alike - 1)) alike" : ""
@@ -81,7 +86,7 @@ struct AllReduceCommand: ParsableCommand {
           --set 'cluster.degraded=[{what: adapter, node: 7, index: 3, share: 0}]'
       """)
 
-  @Option(help: "ring, tree or hierarchical; by default the fastest.")
+  @Option(help: "ring, tree, in-switch or hierarchical; by default what NCCL takes.")
   var algorithm: CollectiveAlgorithm?
 
   @OptionGroup var collective: CollectiveOptions

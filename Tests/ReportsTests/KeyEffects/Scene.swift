@@ -42,7 +42,8 @@ struct Scene: Sendable {
     }
   }
 
-  /// What one product alone costs, as `cost` says it: at the boost clock.
+  /// What components alone cost, as `cost` says it: a product at the boost clock, and collectives in
+  /// every way.
   static func cost(
     on cluster: Document, _ change: String? = nil
   ) throws -> TrialOutcome<[String: Double]> {
@@ -50,7 +51,28 @@ struct Scene: Sendable {
       let cluster = try Cluster(cluster, overrides: change.map { [$0] } ?? [])
       let product = try MatmulCost(DeviceModel(cluster.device), library: .bf16)
       let shape = MatmulShape(rows: [4096], columns: 4096, depth: 4096)
-      return .figures(["seconds": product?.cost(shape, clock: .boost).seconds ?? 0])
+      var figures = ["product": product?.cost(shape, clock: .boost).seconds ?? 0]
+      let contention = CollectiveContention(cluster, try CollectiveConstants(cluster))
+      let inNode = cluster.node.devices.value
+      // A node, two nodes, and a rank of each of two.
+      let groups = [
+        Array(0..<inNode), Array(0..<min(2 * inNode, cluster.rankCount)), [0, inNode],
+      ].filter { $0.allSatisfy { $0 < cluster.rankCount } }
+      for group in groups {
+        for operation: CollectiveOperation in [.allReduce, .allGather, .allToAll] {
+          for way in contention.ways(of: operation, in: contention.group(of: group), by: nil) {
+            for bytes in [1e3, 1e6, 1e9] {
+              let outcome = contention.times(operation, by: way, bytes: bytes, over: [group])[0]
+              figures["\(operation) \(way) of \(bytes) over \(group)"] = outcome.cost.seconds
+            }
+          }
+        }
+      }
+      let sends = CollectiveCost(try CollectiveConstants(cluster))
+      for isInside in [true, false] {
+        figures["send \(isInside)"] = sends.send(bytes: 1e9, insideNode: isInside).seconds
+      }
+      return .figures(figures)
     } catch {
       return .refused(error.description)
     }

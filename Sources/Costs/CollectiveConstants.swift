@@ -1,0 +1,172 @@
+/// How the chunks of a collective are packed on their way (NCCL's protocols).
+public enum WireProtocol: String, Hashable, Sendable, CaseIterable {
+  /// Words of 8 bytes, half of them flags: least latency, least rate.
+  case lowLatency = "ll"
+  /// Lines of 128 bytes, 8 of them flags.
+  case lowLatency128 = "ll128"
+  /// Whole chunks behind a fence: most latency, most rate.
+  case simple
+}
+
+/// The constants of collectives on one kind of cluster, as NCCL carries them out.
+///
+/// The form is that of NCCL's own choice of algorithm and protocol (`src/graph/tuning.cc`): latency by
+/// ranks and nodes plus bytes over rate. Added is what filling a pipeline of chunks costs: chunks grow
+/// with the message up to a size, and so does what a deep pipeline waits for its first one. Rates are
+/// shares of the links that the cluster describes, so that they follow a link that is thinner.
+public struct CollectiveConstants: Hashable, Sendable {
+  /// What a pipeline of chunks waits for until it is full.
+  public struct Fill: Hashable, Sendable {
+    /// Seconds at most, and the bytes of the message from which on it is that much.
+    public var seconds: Double
+    public var bytes: Double
+
+    public init(seconds: Double, bytes: Double) {
+      self.seconds = seconds
+      self.bytes = bytes
+    }
+
+    /// Words with flags need no chunks.
+    public static let none = Fill(seconds: 0, bytes: 1)
+
+    /// Nothing for an empty message.
+    func callAsFunction(_ message: Double) -> Double {
+      bytes > 0 ? seconds * min(1, message / bytes) : seconds
+    }
+  }
+
+  /// One protocol's ring inside a node.
+  public struct Steps: Hashable, Sendable {
+    /// Seconds of an empty collective, and of every step to the next rank.
+    public var start: Double
+    public var step: Double
+    /// Share of a rank's link that it reaches.
+    public var linkShare: Double
+    public var fill: Fill
+  }
+
+  /// Sums that the switch inside a node forms (NVLS); between nodes they go along trees (NVLS-tree).
+  public struct InSwitch: Hashable, Sendable {
+    /// Ranks of a node from which on NCCL uses it.
+    public var fromRanks: Int
+    public var start: Double
+    public var fill: Fill
+    /// Share of a rank's link that it reaches inside one node, and beside trees between nodes.
+    public var linkShare: Double
+    public var linkShareAcross: Double
+  }
+
+  /// Double binary trees between nodes.
+  public struct Trees: Hashable, Sendable {
+    /// Seconds of a level up or down, by words with flags and by whole chunks.
+    public var lowLatencyLevel: Double
+    public var level: Double
+    /// What a level adds as whole chunks fill it.
+    public var fill: Fill
+    /// Shares of an adapter that both reach.
+    public var lowLatencyShare: Double
+    public var networkShare: Double
+  }
+
+  /// Rings through all nodes.
+  public struct Rings: Hashable, Sendable {
+    /// Seconds of a step to another node, by protocol.
+    public var lowLatencyHop: Double
+    public var lowLatency128Hop: Double
+    public var hop: Double
+    /// Seconds that every step takes at least where a ring leaves its node.
+    public var overhead: Double
+    public var networkShare: Double
+  }
+
+  /// Messages straight to their destination.
+  public struct Direct: Hashable, Sendable {
+    /// Seconds beside the bytes, inside a node and between nodes.
+    public var linkStart: Double
+    public var networkStart: Double
+    public var linkShare: Double
+    public var networkShare: Double
+
+    public init(
+      linkStart: Double, networkStart: Double, linkShare: Double, networkShare: Double
+    ) {
+      self.linkStart = linkStart
+      self.networkStart = networkStart
+      self.linkShare = linkShare
+      self.networkShare = networkShare
+    }
+  }
+
+  /// All-to-alls: every rank sends to all others at once.
+  ///
+  /// Messages of few bytes go as words with flags, as NCCL's point-to-point messages do
+  /// (`NCCL_P2P_LL_THRESHOLD`, 16 KiB).
+  public struct Exchange: Hashable, Sendable {
+    /// Bytes of one message up to which it goes as words with flags, seconds of an empty exchange of
+    /// them, and bytes per second of each message.
+    public var lowLatencyBytes: Double
+    public var lowLatencyStart: Double
+    public var lowLatencyRate: Double
+    /// Seconds of an exchange of larger messages beside its bytes, inside a node.
+    public var start: Double
+    public var linkShare: Double
+    public var networkShare: Double
+  }
+
+  /// Nominal bytes per second and direction of a rank's link inside the node and of its way to others, and
+  /// what was reached of them, the ceiling of every flow.
+  public var linkBandwidth: Double
+  public var linkReached: Double
+  public var networkBandwidth: Double
+  public var networkReached: Double
+  /// Seconds of a hop inside a node, and between nodes where a group does not say how far apart they are.
+  public var linkLatency: Double
+  public var networkLatency: Double
+  /// The latencies of the links over which steps, levels and hops were measured.
+  public var measuredLinkLatency: Double
+  public var measuredNetworkLatency: Double
+  public var lowLatency: Steps
+  public var lowLatency128: Steps
+  public var simple: Steps
+  /// Two ranks reach less of their link than many, by half of this share.
+  public var pairLoss: Double
+  /// Nil where the node's switch adds nothing up.
+  public var inSwitch: InSwitch?
+  public var trees: Trees
+  public var rings: Rings
+  public var direct: Direct
+  public var exchange: Exchange
+
+  /// Seconds of a ring's step inside a node, which grows with its link's latency.
+  func step(_ wire: WireProtocol) -> Double {
+    steps(wire).step * linkLatency / measuredLinkLatency
+  }
+
+  /// Seconds that a hop between a group's nodes takes beyond those that were measured.
+  func farther(_ group: CollectiveGroup) -> Double {
+    (group.networkLatency ?? networkLatency) - measuredNetworkLatency
+  }
+
+  func steps(_ wire: WireProtocol) -> Steps {
+    switch wire {
+    case .lowLatency: lowLatency
+    case .lowLatency128: lowLatency128
+    case .simple: simple
+    }
+  }
+
+  /// Seconds of a ring's step to another node of a group.
+  func hop(_ wire: WireProtocol, _ group: CollectiveGroup) -> Double {
+    let measured =
+      switch wire {
+      case .lowLatency: rings.lowLatencyHop
+      case .lowLatency128: rings.lowLatency128Hop
+      case .simple: rings.hop
+      }
+    return max(0, measured + farther(group))
+  }
+
+  /// Bytes per second of a rank's link at a share, and of its way to other nodes.
+  public func linkRate(_ share: Double) -> Double { min(linkReached, linkBandwidth * share) }
+  func networkRate(_ share: Double) -> Double { min(networkReached, networkBandwidth * share) }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Calibration
+import Foundation
+import Reports
+
+/// `sluice calibrate`.
+struct CalibrateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "calibrate",
+    abstract: "Constants of cost formulas, fitted to component measurements.",
+    discussion: """
+      With --shipped: fits again what ships, from the measurements that ship, and shows every constant \
+      beside the shipped one. Every second size of a series is fitted, the others are predicted.
+
+      Example:
+        sluice calibrate --shipped h100
+      """)
+
+  @Option(
+    help: """
+      The measured collectives to fit: \(ShippedFit.all.map(\.machine).joined(separator: ", ")).
+      """)
+  var shipped: String
+
+  @Flag(help: "Every constant and every measured collective as JSON.")
+  var json = false
+
+  func run() throws {
+    guard let fit = ShippedFit.all.first(where: { $0.machine == shipped }) else {
+      throw CommandError(
+        "--shipped \(shipped): expected one of "
+          + ShippedFit.all.map(\.machine).joined(separator: ", "))
+    }
+    let outcome = try fit.run()
+    try show(
+      json
+        ? try jsonText(CollectiveFitFigures(fit, outcome)) : CollectiveFitPage(fit, outcome).text)
+  }
+}
