@@ -11,27 +11,26 @@ extension Mesh {
     case data
     /// Ranks that hold the stages of one pipeline.
     case pipeline
+    /// Ranks that share the matrix products of the same experts.
+    case expertTensor = "expert-tensor"
     /// Ranks over which the routed experts are spread.
     case expert
-    /// Ranks of one pipeline position that hold the same experts for different data.
+    /// Ranks of one pipeline position that hold the same part of the same experts.
     case expertData = "expert-data"
   }
 
   /// The ranks of the group of a kind that `rank` belongs to, in the order of their coordinate.
   public func group(_ kind: Group, of rank: Int) -> [Int] {
     let own = coordinates(of: rank)
-    let expert = own.data % expertParallel
+    let expert = expertCoordinates(of: rank)
     switch kind {
     case .tensor: return ranks(tensorParallel, from: own) { $0.tensor = $1 }
     case .context: return ranks(contextParallel, from: own) { $0.context = $1 }
     case .data: return ranks(dataParallel, from: own) { $0.data = $1 }
     case .pipeline: return ranks(pipelineParallel, from: own) { $0.pipeline = $1 }
-    case .expert:
-      return ranks(expertParallel, from: own) { $0.data = own.data - expert + $1 }
-    case .expertData:
-      return ranks(dataParallel / expertParallel, from: own) {
-        $0.data = expert + $1 * expertParallel
-      }
+    case .expertTensor: return ranks(expertTensorParallel, from: expert) { $0.tensor = $1 }
+    case .expert: return ranks(expertParallel, from: expert) { $0.expert = $1 }
+    case .expertData: return ranks(expertDataParallel, from: expert) { $0.data = $1 }
     }
   }
 
@@ -50,6 +49,16 @@ extension Mesh {
       var place = own
       move(&place, index)
       return rank(at: place)
+    }
+  }
+
+  private func ranks(
+    _ count: Int, from own: ExpertCoordinates, _ move: (inout ExpertCoordinates, Int) -> Void
+  ) -> [Int] {
+    (0..<count).map { index in
+      var place = own
+      move(&place, index)
+      return rank(atExpert: place)
     }
   }
 }
@@ -81,40 +90,37 @@ extension Mesh {
   ///
   /// - Parameter rank: any rank that holds the tensor; its tensor coordinate is kept.
   public func gradientGroup(ofStages stages: [Int], placement: Placement, rank: Int) -> [Int] {
-    members(ofStages: stages, placement: placement, rank: rank, data: Array(0..<dataParallel))
-  }
-
-  /// The ranks that hold the same experts of the given stage as `rank`, in the order of
-  /// `gradientGroup`.
-  ///
-  /// Data ranks `expertParallel` apart, all context ranks and, where experts are divided less than
-  /// other matrices, the tensor ranks that hold the same slice.
-  public func expertGradientGroup(ofStage stage: Int, placement: Placement, rank: Int) -> [Int] {
-    let expert = expertCoordinate(of: rank)
-    return members(
-      ofStages: [stage], placement: placement, rank: rank,
-      data: Array(stride(from: expert, to: dataParallel, by: expertParallel)),
-      slices: expertTensorParallel)
-  }
-
-  private func members(
-    ofStages stages: [Int], placement: Placement, rank: Int, data: [Int], slices: Int? = nil
-  ) -> [Int] {
     let own = coordinates(of: rank)
-    let positions = positions(ofStages: stages, placement: placement)
-    precondition(positions.contains(own.pipeline), "rank \(rank) holds none of these stages")
-    let step = slices ?? tensorParallel
-    let tensors = Array(stride(from: own.tensor % step, to: tensorParallel, by: step))
-    return data.flatMap { data in
+    let positions = holders(ofStages: stages, placement: placement, rank: rank)
+    return (0..<dataParallel).flatMap { data in
       (0..<contextParallel).flatMap { context in
-        positions.flatMap { pipeline in
-          tensors.map {
-            self.rank(
-              at: Coordinates(tensor: $0, context: context, data: data, pipeline: pipeline))
-          }
+        positions.map {
+          self.rank(
+            at: Coordinates(tensor: own.tensor, context: context, data: data, pipeline: $0))
         }
       }
     }
+  }
+
+  /// The ranks that hold the same part of the same experts of the given stage as `rank`, in the order of
+  /// `gradientGroup`.
+  public func expertGradientGroup(ofStage stage: Int, placement: Placement, rank: Int) -> [Int] {
+    let own = expertCoordinates(of: rank)
+    let positions = holders(ofStages: [stage], placement: placement, rank: rank)
+    return (0..<expertDataParallel).flatMap { data in
+      positions.map { position in
+        var place = own
+        (place.data, place.pipeline) = (data, position)
+        return self.rank(atExpert: place)
+      }
+    }
+  }
+
+  private func holders(ofStages stages: [Int], placement: Placement, rank: Int) -> [Int] {
+    let positions = positions(ofStages: stages, placement: placement)
+    precondition(
+      positions.contains(coordinates(of: rank).pipeline), "rank \(rank) holds none of these stages")
+    return positions
   }
 }
 

@@ -1,7 +1,8 @@
 /// The grid of ranks: which coordinates a rank has, and with whom it forms groups.
 ///
-/// Ranks are numbered with tensor fastest, then context, data and pipeline. Expert groups are
-/// consecutive data ranks: `expertParallel` is the fast part of the data coordinate.
+/// Ranks are numbered with tensor fastest, then context, data and pipeline. The ranks of one pipeline
+/// position have a second grid for the routed experts (arXiv 2504.14960 section 3.2): the same ranks in
+/// the same order, with expert-tensor fastest, then expert, then expert data.
 public struct Mesh: Hashable, Sendable {
   /// Ranks that share matrix products.
   public let tensorParallel: Int
@@ -11,21 +12,22 @@ public struct Mesh: Hashable, Sendable {
   public let dataParallel: Int
   /// Pipeline positions.
   public let pipelineParallel: Int
-  /// Data ranks that share the routed experts.
+  /// Ranks over which the routed experts are spread.
   public let expertParallel: Int
-  /// Tensor ranks that share an expert's matrix products.
+  /// Ranks that share an expert's matrix products.
   public let expertTensorParallel: Int
 
-  /// A mesh with the given degrees, all positive; `expertParallel` must divide `dataParallel`, and
-  /// `expertTensorParallel` must divide `tensorParallel`.
+  /// A mesh with the given degrees, all positive; `expertParallel` times `expertTensorParallel` must
+  /// divide the ranks of a pipeline position.
   public init(
     tensorParallel: Int = 1, contextParallel: Int = 1, dataParallel: Int = 1,
     pipelineParallel: Int = 1, expertParallel: Int = 1, expertTensorParallel: Int = 1
   ) {
     precondition(tensorParallel > 0 && contextParallel > 0)
     precondition(dataParallel > 0 && pipelineParallel > 0)
-    precondition(expertParallel > 0 && dataParallel % expertParallel == 0)
-    precondition(expertTensorParallel > 0 && tensorParallel % expertTensorParallel == 0)
+    precondition(expertParallel > 0 && expertTensorParallel > 0)
+    let position = tensorParallel * contextParallel * dataParallel
+    precondition(position % (expertParallel * expertTensorParallel) == 0)
     self.tensorParallel = tensorParallel
     self.contextParallel = contextParallel
     self.dataParallel = dataParallel
@@ -80,19 +82,5 @@ public struct Mesh: Hashable, Sendable {
       + tensorParallel
       * (place.context
         + contextParallel * (place.data + dataParallel * place.pipeline))
-  }
-
-  /// A rank's place within its expert group, counted from 0.
-  public func expertCoordinate(of rank: Int) -> Int {
-    coordinates(of: rank).data % expertParallel
-  }
-
-  /// The routed experts that a rank holds, out of `count` of a mixture; `expertParallel` must
-  /// divide `count`.
-  public func experts(ofRank rank: Int, of count: Int) -> Range<Int> {
-    precondition(count % expertParallel == 0)
-    let share = count / expertParallel
-    let first = expertCoordinate(of: rank) * share
-    return first..<first + share
   }
 }

@@ -50,24 +50,32 @@ extension Plan {
       sequenceLength / contextParallel)
   }
 
-  /// Heads and feed-forward columns divide among tensor ranks.
+  /// Heads and feed-forward columns divide among tensor ranks, experts' columns among those of their own
+  /// mesh.
   ///
   /// The vocabulary need not: its last share is padded, as all frameworks do.
   func checkTensorParallelism(for architecture: Architecture) throws(PlanError) {
     let key = "tensor-parallel"
     try check(key, tensorParallel, divides: "the number of heads", architecture.attention.heads)
-    if case .multiHead(let shape) = architecture.attention {
-      try check(
-        key, tensorParallel, divides: "the number of key and value heads", shape.keyValueHeads)
+    if case .multiHead(let shape) = architecture.attention,
+      shape.keyValueHeads % tensorParallel != 0, tensorParallel % shape.keyValueHeads != 0
+    {
+      throw .keyValueHeads(tensorParallel: tensorParallel, heads: shape.keyValueHeads)
     }
-    try check(
-      "expert-tensor-parallel", expertTensorParallel, divides: key, tensorParallel)
+    try checkExpertMesh()
     for block in architecture.feedForwards {
       switch block {
       case .dense(let width, _, _):
         try check(key, tensorParallel, divides: "the feed-forward width", width)
       case .mixture(let mixture):
-        guard expertTensorParallel == 1 || sequenceParallel else { throw .expertTensorAlone }
+        guard expertTensorParallel == 1 || tensorParallel == 1 || sequenceParallel else {
+          throw .expertTensorAlone
+        }
+        // Each rank of a tensor group sends its part of the sequence to the experts, whether it holds only
+        // that part or all of it.
+        try check(
+          key, tensorParallel, divides: "the sequence of a context rank",
+          sequenceLength / contextParallel)
         try check(
           "expert-tensor-parallel", expertTensorParallel, divides: "the width of an expert",
           mixture.expertWidth)
@@ -77,9 +85,8 @@ extension Plan {
     }
   }
 
-  /// Expert groups are subsets of the data ranks, and experts divide among them.
+  /// Experts divide among the ranks that they are spread over.
   func checkExperts(for architecture: Architecture) throws(PlanError) {
-    try check("expert-parallel", expertParallel, divides: "data-parallel", dataParallel)
     let mixtures = architecture.feedForwards.compactMap(\.mixture)
     if mixtures.isEmpty {
       if expertParallel > 1 { throw .needsExperts(key: "expert-parallel above 1") }
@@ -91,6 +98,44 @@ extension Plan {
         "expert-parallel", expertParallel, divides: "the number of routed experts",
         mixture.routedExperts)
     }
+  }
+
+  /// The experts' mesh covers the ranks of a pipeline position.
+  private func checkExpertMesh() throws(PlanError) {
+    let ranks = tensorParallel * contextParallel * dataParallel
+    let product =
+      "tensor-parallel \(tensorParallel) x context-parallel \(contextParallel) x data-parallel "
+      + "\(dataParallel)"
+    guard ranks % expertTensorParallel == 0 else {
+      throw .expertMesh(
+        key: "expert-tensor-parallel", value: expertTensorParallel, beside: nil, ranks: ranks,
+        product: product, nearest: Self.divisor(of: ranks, nearest: expertTensorParallel))
+    }
+    let rest = ranks / expertTensorParallel
+    guard rest % expertParallel == 0 else {
+      throw .expertMesh(
+        key: "expert-parallel", value: expertParallel,
+        beside: expertTensorParallel == 1
+          ? nil : "expert-tensor-parallel \(expertTensorParallel)",
+        ranks: ranks, product: product,
+        nearest: Self.divisor(of: rest, nearest: expertParallel))
+    }
+  }
+
+  /// The divisor of a number that lies nearest to a value; of two as near, the smaller one.
+  package static func divisor(of whole: Int, nearest value: Int) -> Int {
+    var best = 1
+    var candidate = 1
+    while candidate <= whole / candidate {
+      if whole % candidate == 0 {
+        for divisor in [candidate, whole / candidate] {
+          let (distance, least) = (abs(divisor - value), abs(best - value))
+          if distance < least || (distance == least && divisor < best) { best = divisor }
+        }
+      }
+      candidate += 1
+    }
+    return best
   }
 
   /// Only parts that the model has can be recomputed by themselves.

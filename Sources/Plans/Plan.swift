@@ -76,9 +76,9 @@ public struct Plan: Hashable, Sendable {
   public var pipelineParallel = 1
   /// Ranks that share each sequence.
   public var contextParallel = 1
-  /// Ranks over which the routed experts are spread: consecutive data ranks.
+  /// Ranks over which the routed experts are spread, of all that a pipeline position has.
   public var expertParallel = 1
-  /// Tensor parallelism inside an expert; a divisor of `tensorParallel`.
+  /// Tensor parallelism inside an expert; with `expertParallel` a divisor of a position's ranks.
   public var expertTensorParallel = 1
   /// Stages that a rank holds; DualPipe's mirrored copy of a stage does not count.
   public var stagesPerRank = 1

@@ -7,6 +7,11 @@ public enum PlanError: Error, Hashable, Sendable {
   /// The number of ranks is not the plan's.
   case rankCount(ranks: Int, plan: Int, product: String)
   case doesNotDivide(key: String, value: Int, into: String, of: Int)
+  /// A degree of the experts' mesh does not divide the ranks of a pipeline position.
+  case expertMesh(
+    key: String, value: Int, beside: String?, ranks: Int, product: String, nearest: Int)
+  /// Key and value heads neither divide among tensor ranks nor are held by equally many of them.
+  case keyValueHeads(tensorParallel: Int, heads: Int)
   case moreStagesThanUnits(stages: Int, units: Int, layers: Int, predictionModules: Int)
   case emptyStage([Int])
   case layoutStages(key: String, count: Int, stages: Int, product: String)
@@ -42,6 +47,12 @@ extension PlanError: CustomStringConvertible {
       "the plan is for \(plan) ranks (\(product)) and \(ranks) are running"
     case .doesNotDivide(let key, let value, let into, let of):
       "\(key) \(value) does not divide \(into), which is \(of)"
+    case .expertMesh(let key, let value, let beside, let ranks, let product, let nearest):
+      "\(key) \(value)\(beside.map { " times \($0)" } ?? "") does not divide the \(ranks) ranks of a "
+        + "pipeline position (\(product)); the nearest that does is \(nearest)"
+    case .keyValueHeads(let tensor, let heads):
+      "tensor-parallel \(tensor) neither divides the number of key and value heads, which is "
+        + "\(heads), nor is a multiple of it"
     case .moreStagesThanUnits(let stages, let units, let layers, let modules):
       "\(stages) stages are more than the \(units) units to place (embedding, \(layers) layers, "
         + "final norm with head"

@@ -39,11 +39,13 @@ struct PlanKeys: KeySet {
     otherNames: ["pp", "pipeline-model-parallel-size", "pipeline-parallel-size", "pp-size"])
   let expertParallel = Key(
     "expert-parallel", .integer(in: degrees), default: 1,
-    "Ranks over which routed experts are spread: consecutive data-parallel ranks.",
+    "Ranks over which routed experts are spread. Times expert-tensor-parallel it divides the ranks of "
+      + "a pipeline position: tensor-parallel times context-parallel times data-parallel.",
     otherNames: ["ep", "expert-model-parallel-size", "expert-parallel-size", "ep-size"])
   let expertTensorParallel = Key(
     "expert-tensor-parallel", .integer(in: degrees), otherwise: "tensor-parallel",
-    "Ranks that share an expert's matrix products; a divisor of tensor-parallel.",
+    "Ranks that share an expert's matrix products. 1 folds experts over all ranks of a position, "
+      + "those of a tensor group among them.",
     otherNames: ["etp", "expert-tensor-parallel-size"])
 
   // MARK: Batch

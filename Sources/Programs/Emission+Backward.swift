@@ -28,7 +28,8 @@ extension Emission {
     case .route, .dispatch, .combine, .permute, .unpermute: backwardExperts(node)
     case .gatherTokens: backwardGatherTokens(node)
     case .scatterTokens: backwardScatterTokens(node)
-    case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext:
+    case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext,
+      .ownRows, .joinRows:
       backwardCollective(node)
     case .cache, .absorbLatent, .expandLatent, .headScores:
       preconditionFailure("What generates is not trained.")

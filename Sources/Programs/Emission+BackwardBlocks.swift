@@ -223,12 +223,12 @@ extension Emission {
     let shape = value(node.outputs[0])
     let bytes = recipe.activation.bytes(columns: shape.columns)
     switch node.kind {
-    case .reduceFromTensor:
+    case .reduceFromTensor, .joinRows:
       gradients[node.inputs[0].index] = out
       return
     case .gatherSequence:
       gradientCollective(.reduceScatter(.tensor), node, out, bytes, shape.rows, .tensor)
-    case .scatterSequence:
+    case .scatterSequence, .ownRows:
       gradientCollective(.allGather(.tensor), node, out, bytes, shape.rows, .tensor)
     case .copyToTensor:
       gradientCollective(.allReduce(.tensor), node, out, bytes, shape.rows, .tensor)

@@ -8,7 +8,9 @@ extension Emission {
   ) -> BufferID {
     let from = lowering.buffers[Int(buffer.index)].format
     if from == format { return buffer }
-    if let made = converted[buffer], lowering.buffers[Int(made.index)].format == format {
+    if let made = converted[buffer], hasRows(of: shape, made),
+      lowering.buffers[Int(made.index)].format == format
+    {
       return made
     }
     let out = lowering.temporary(
@@ -19,6 +21,12 @@ extension Emission {
         to: format), outputs: [out], inputs: [buffer], half)
     converted[buffer] = out
     return out
+  }
+
+  /// Whether a copy holds all rows of a value: where ranks route parts of what all of them hold, a buffer
+  /// stands for the whole and for the part.
+  private func hasRows(of shape: Value, _ copy: BufferID) -> Bool {
+    lowering.buffers[Int(copy.index)].rows == shape.rows
   }
 
   /// The same in the format of activations, which kernels that are no products read and write.
@@ -97,7 +105,7 @@ extension Emission {
   /// The operand of a quantised product: rows in FP8, made once per pass.
   func quantizedOperand(_ id: ValueID, _ half: Programs.Pass) -> BufferID {
     let buffer = need(id)
-    if let made = quantizedRows[buffer] { return made }
+    if let made = quantizedRows[buffer], hasRows(of: value(id), made) { return made }
     let out =
       isForward
       ? lowering.quantizedBuffer(id) : lowering.like(id, ", quantised", format: recipe.float8)
@@ -107,7 +115,7 @@ extension Emission {
 
   /// Quantises a gradient in rows.
   func quantizedGradient(_ buffer: BufferID, _ shape: Value) -> BufferID {
-    if let made = quantizedRows[buffer] { return made }
+    if let made = quantizedRows[buffer], hasRows(of: shape, made) { return made }
     let out = lowering.temporary(
       "\(shape.name) gradient, quantised", shape.rows, shape.columns, recipe.float8)
     quantize(buffer, into: out, shape, .backwardInput)

@@ -34,7 +34,7 @@ extension Emission {
         .forward)
     case .gatherTokens: forwardGatherTokens(node)
     case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext,
-      .scatterTokens:
+      .scatterTokens, .ownRows, .joinRows:
       forwardCollective(node)
     }
   }
@@ -327,8 +327,8 @@ extension Emission {
     let shape = value(node.inputs[0])
     let bytes = shape.format.bytes(columns: shape.columns)
     switch node.kind {
-    case .copyToTensor: live[node.outputs[0].index] = input
-    case .gatherSequence:
+    case .copyToTensor, .ownRows: live[node.outputs[0].index] = input
+    case .gatherSequence, .joinRows:
       collective(.allGather(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
     case .scatterSequence:
       collective(.reduceScatter(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)

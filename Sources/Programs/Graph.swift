@@ -66,6 +66,11 @@ struct Node {
     case copyToTensor
     /// …and the all-reduce whose gradient is the identity.
     case reduceFromTensor
+    /// Tensor parallelism alone, around a mixture: this rank's part of rows that the whole group has, which
+    /// the group gathers again in the gradient…
+    case ownRows
+    /// …and the parts gathered behind the experts, of whose gradient every rank takes its own.
+    case joinRows
     /// Expert-tensor parallelism: the tokens of all ranks that hold slices of the same experts, with their
     /// routing…
     case gatherTokens

@@ -47,11 +47,12 @@ extension GraphBuilder {
     graph.exchangeCount += 1
     phase = .attention
     let normed = norm(stream, .feedForwardNorm, name: "feed-forward norm")
+    let own = ownRows(normed)
     let router = RouterShape(
-      tokens: setting.residualRows, experts: mixture.routedExperts,
+      tokens: setting.expertTokens, experts: mixture.routedExperts,
       chosen: mixture.expertsPerToken, exchange: exchange)
     let logits = linear(
-      normed, [.router], mixture.routedExperts, "router logits", format: recipe.headProduct,
+      own, [.router], mixture.routedExperts, "router logits", format: recipe.headProduct,
       output: .float32)
     let bias =
       mixture.correctionBias
@@ -59,9 +60,10 @@ extension GraphBuilder {
     let routing = nodes(
       .route(router), [logits],
       [
-        ("routing", rows, 2 * mixture.expertsPerToken), ("scores", rows, mixture.routedExperts),
+        ("routing", expertRows, 2 * mixture.expertsPerToken),
+        ("scores", expertRows, mixture.routedExperts),
       ], format: .float32, parameters: bias)[0]
-    let (permuted, arrived) = permutedRows(normed, routing, exchange, mixture)
+    let (permuted, arrived) = permutedRows(own, routing, exchange, mixture)
     var terms = [stream]
     if mixture.sharedExperts > 0 {
       terms.append(
@@ -77,15 +79,32 @@ extension GraphBuilder {
     }
     let combined =
       setting.expert > 1
-      ? node(.combine(exchange: exchange), [experts, routing], ("combined", rows, hidden))
+      ? node(.combine(exchange: exchange), [experts, routing], ("combined", expertRows, hidden))
       : experts
-    terms.append(combined)
+    terms.append(joinedRows(combined))
     return node(.add, terms, ("mixture residual", rows, hidden))
   }
 
   /// The tokens that come to this rank for its experts.
   private func receivedRows(_ exchange: Int) -> Rows {
-    setting.expert > 1 ? .received(exchange: exchange) : rows
+    setting.expert > 1 ? .received(exchange: exchange) : expertRows
+  }
+
+  /// The tokens that this rank sends to the experts.
+  private var expertRows: Rows { .fixed(setting.expertTokens) }
+
+  /// Where every rank of a tensor group has the same rows, each routes a part of them.
+  private var partsRows: Bool { setting.tensor > 1 && !setting.sequenceParallel }
+
+  private mutating func ownRows(_ input: ValueID) -> ValueID {
+    guard partsRows else { return input }
+    return node(
+      .ownRows, [input], ("feed-forward norm, own rows", expertRows, hidden), isRecomputed: true)
+  }
+
+  private mutating func joinedRows(_ input: ValueID) -> ValueID {
+    guard partsRows else { return input }
+    return node(.joinRows, [input], ("combined, gathered", rows, hidden))
   }
 
   /// The rows of the local experts in their order, and the routing of the tokens that they came from.

@@ -110,6 +110,10 @@ public struct LoweringSetting: Hashable, Sendable {
   /// Tokens of a microbatch on this rank in front of attention.
   public var tokens: Int { sequences * sequenceLength / context }
 
+  /// Tokens of a microbatch that this rank sends to the experts: its own part of those of its tensor group,
+  /// whether it holds all of them or only that part.
+  public var expertTokens: Int { tokens / tensor }
+
   /// Rows of the residual stream on this rank.
   public var residualRows: Int { sequenceParallel ? tokens / tensor : tokens }
 }

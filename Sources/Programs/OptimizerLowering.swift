@@ -9,6 +9,7 @@ extension StageProgram {
     let groups: [TransferKind.Group] = [
       .gradient, .expertGradient, .sharedEmbedding, .sharedHead,
     ]
+    addKeyValueReduction(setting, architecture)
     var unpacked: [Unpacking] = []
     for group in groups {
       let members = parameters.indices.filter {

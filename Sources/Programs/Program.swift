@@ -73,6 +73,8 @@ public enum TransferKind: Hashable, Sendable {
     case sharedEmbedding, sharedHead
     /// The whole world, for agreement on a number.
     case world
+    /// The tensor ranks that hold the same key and value head.
+    case keyValue
   }
 }
 

@@ -110,16 +110,15 @@ final class StageLowering {
     if let known = forwardBuffers[value.index] { return known }
     let node = graph.nodes[graph.values[value.index].producer]
     let made: BufferID
-    if case .copyToTensor = node.kind {
-      made = forwardBuffer(node.inputs[0])
-    } else if case .cache = node.kind {
+    switch node.kind {
+    case .copyToTensor, .ownRows: made = forwardBuffer(node.inputs[0])
+    case .cache:
       let shape = graph.values[value.index]
       made = buffer(
         Buffer(
           shape.name, .activation, .stage, rows: shape.rows, columns: shape.columns,
           format: shape.format))
-    } else {
-      made = like(value)
+    default: made = like(value)
     }
     forwardBuffers[value.index] = made
     return made

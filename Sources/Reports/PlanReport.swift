@@ -11,6 +11,8 @@ public struct PlanReport: Encodable, Sendable {
     public var context: Int
     public var expert: Int
     public var expertTensor: Int
+    /// Ranks of a pipeline position that hold the same part of the same experts.
+    public var expertData: Int
     public var stagesPerRank: Int
   }
 
@@ -26,6 +28,8 @@ public struct PlanReport: Encodable, Sendable {
   /// Ranks that work together, by what they share.
   public struct Group: Encodable, Sendable {
     public var kind: String
+    /// What its ranks share: the work on it, or the same copies of it.
+    public var shares: String
     public var groups: Int
     public var ranksPerGroup: Int
     /// The group of rank 0.
@@ -39,6 +43,8 @@ public struct PlanReport: Encodable, Sendable {
   public var ranks: Int
   public var clusterDevices: Int
   public var degrees: Degrees
+  /// The model has routed experts, which have a mesh of their own.
+  public var hasExperts: Bool
   public var zeroStage: Int
   public var schedule: String
   public var sendMode: String
@@ -67,7 +73,9 @@ public struct PlanReport: Encodable, Sendable {
     degrees = Degrees(
       data: plan.dataParallel, tensor: plan.tensorParallel, pipeline: plan.pipelineParallel,
       context: plan.contextParallel, expert: plan.expertParallel,
-      expertTensor: plan.expertTensorParallel, stagesPerRank: plan.stagesPerRank)
+      expertTensor: plan.expertTensorParallel, expertData: placed.mesh.expertDataParallel,
+      stagesPerRank: plan.stagesPerRank)
+    hasExperts = placed.architecture.feedForwards.contains { $0.mixture != nil }
     zeroStage = plan.zeroStage.rawValue
     switch plan.schedule {
     case .named(let name): schedule = name
@@ -85,7 +93,7 @@ public struct PlanReport: Encodable, Sendable {
     case .full: recomputation = ["full"]
     case .selective, .modules: recomputation = plan.recomputation.modules.map(\.rawValue)
     }
-    groups = Self.groups(placed)
+    groups = Self.groups(placed, hasExperts: hasExperts)
     stages = placed.layout.stages.indices.map { stage in
       Stage(
         stage: stage,
@@ -98,14 +106,15 @@ public struct PlanReport: Encodable, Sendable {
     }
   }
 
-  private static func groups(_ placed: PlacedPlan) -> [Group] {
+  private static func groups(_ placed: PlacedPlan, hasExperts: Bool) -> [Group] {
     let mesh = placed.mesh
     var groups = Mesh.Group.allCases.compactMap { kind -> Group? in
       let first = mesh.group(kind, of: 0)
-      guard first.count > 1 else { return nil }
+      guard first.count > 1, hasExperts || !kind.isOfExperts else { return nil }
       return Group(
-        kind: kind.rawValue, groups: mesh.worldSize / first.count, ranksPerGroup: first.count,
-        first: first)
+        kind: kind.rawValue, shares: kind.shares(hasExperts: hasExperts),
+        groups: mesh.worldSize / first.count,
+        ranksPerGroup: first.count, first: first)
     }
     let positions = mesh.positions(ofStages: [0], placement: placed.schedule.placement)
     if positions.count > 1 {
@@ -114,13 +123,17 @@ public struct PlanReport: Encodable, Sendable {
         ofStages: [0], placement: placed.schedule.placement, rank: 0)
       groups.append(
         Group(
-          kind: "gradient, shared parts", groups: mesh.worldSize / shared.count,
+          kind: "gradient, shared parts",
+          shares: Mesh.Group.data.shares(hasExperts: hasExperts),
+          groups: mesh.worldSize / shared.count,
           ranksPerGroup: shared.count, first: shared))
+      guard hasExperts else { return groups }
       let experts = mesh.expertGradientGroup(
         ofStage: 0, placement: placed.schedule.placement, rank: 0)
       groups.append(
         Group(
-          kind: "gradient, each expert", groups: mesh.worldSize / experts.count,
+          kind: "gradient, each expert", shares: "the same experts",
+          groups: mesh.worldSize / experts.count,
           ranksPerGroup: experts.count, first: experts))
     }
     return groups
@@ -166,6 +179,10 @@ extension PlanReport {
     facts.add(
       "ranks", "\(grouped(ranks)) of the \(grouped(clusterDevices)) devices of \(cluster)")
     facts.add("degrees", degreesText)
+    if hasExperts {
+      facts.add("dense mesh", denseMeshText)
+      facts.add("expert mesh", expertMeshText)
+    }
     facts.add("ZeRO stage", String(zeroStage))
     facts.add(
       "batch",
@@ -181,11 +198,12 @@ extension PlanReport {
     let changes = inputs?.lines(width: 100).map { $0 + "\n" }.joined() ?? ""
     var text = "\(name)\n" + changes + facts.text(width: 100)
     if !groups.isEmpty {
-      var table = TextTable([.left, .right, .right, .left])
-      table.add("ranks that work together", "groups", "ranks each", "the first")
+      var table = TextTable([.left, .left, .right, .right, .left])
+      table.add("ranks that work together", "share", "groups", "ranks each", "the first")
       for group in groups {
         table.add(
-          group.kind, grouped(group.groups), grouped(group.ranksPerGroup), firstText(group.first))
+          group.kind, group.shares, grouped(group.groups), grouped(group.ranksPerGroup),
+          firstText(group.first))
       }
       text += "\n" + table.text()
     }
@@ -204,9 +222,19 @@ extension PlanReport {
       "dp \(degrees.data)", "tp \(degrees.tensor)", "pp \(degrees.pipeline)",
       "cp \(degrees.context)", "ep \(degrees.expert)",
     ]
-    if degrees.expertTensor > 1 { parts.append("expert tp \(degrees.expertTensor)") }
     if degrees.stagesPerRank > 1 { parts.append("\(degrees.stagesPerRank) stages a rank") }
     return parts.joined(separator: ", ")
+  }
+
+  /// `tp 2 x cp 1 x dp 16: the 32 ranks of a pipeline position`.
+  private var denseMeshText: String {
+    "tp \(degrees.tensor) x cp \(degrees.context) x dp \(degrees.data): the "
+      + "\(grouped(degrees.tensor * degrees.context * degrees.data)) ranks of a pipeline position"
+  }
+
+  /// `etp 1 x ep 32 x edp 1: the same ranks`.
+  private var expertMeshText: String {
+    "etp \(degrees.expertTensor) x ep \(degrees.expert) x edp \(degrees.expertData): the same ranks"
   }
 
   /// `0, 1, 2, … 127`.
@@ -214,5 +242,28 @@ extension PlanReport {
     guard ranks.count > 6 else { return ranks.map(String.init).joined(separator: ", ") }
     let shown = ranks.prefix(4).map(String.init).joined(separator: ", ")
     return "\(shown), … \(ranks[ranks.count - 1])"
+  }
+}
+
+extension Mesh.Group {
+  /// Belongs to the experts' mesh.
+  fileprivate var isOfExperts: Bool {
+    switch self {
+    case .tensor, .context, .data, .pipeline: false
+    case .expertTensor, .expert, .expertData: true
+    }
+  }
+
+  /// What the ranks of a group share.
+  fileprivate func shares(hasExperts: Bool) -> String {
+    switch self {
+    case .tensor: "a layer's products"
+    case .context: "a sequence"
+    case .data: hasExperts ? "all but experts" : "parameters"
+    case .pipeline: "the stages"
+    case .expertTensor: "an expert's products"
+    case .expert: "a layer's experts"
+    case .expertData: "the same experts"
+    }
   }
 }

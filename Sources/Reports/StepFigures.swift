@@ -14,6 +14,7 @@ public struct StepFigures: Encodable, Sendable {
     public var pp: Int
     public var cp: Int
     public var ep: Int
+    public var etp: Int
   }
 
   /// Seconds of a step by what the compute stream does.
@@ -197,7 +198,7 @@ public struct StepFigures: Encodable, Sendable {
     let mesh = plan.tensorParallel * plan.pipelineParallel * plan.contextParallel
     degrees = Degrees(
       dp: report.ranks / mesh, tp: plan.tensorParallel, pp: plan.pipelineParallel,
-      cp: plan.contextParallel, ep: plan.expertParallel)
+      cp: plan.contextParallel, ep: plan.expertParallel, etp: plan.expertTensorParallel)
     stepSeconds = report.stepSeconds
     splitSeconds = Split(report.split)
     splitSecondsMean = Split(report.splitMean)

@@ -27,11 +27,13 @@ struct TraceNames {
 
   private let plan: Plan
   private let stages: [StageProgram]
+  private let keyValueReplicas: Int
   private var known: [Key: Names] = [:]
 
   init(_ input: StepInput) {
     plan = input.plan
     stages = input.stages
+    keyValueReplicas = input.keyValueReplicas
   }
 
   /// The name, category and arguments of a span of an item's program, as JSON.
@@ -99,6 +101,8 @@ struct TraceNames {
       switch group {
       case .tensor: plan.tensorParallel
       case .context: plan.contextParallel
+      case .expertTensor: plan.expertTensorParallel
+      case .keyValue: keyValueReplicas
       case .world: plan.worldSize
       default: stages[stage].segments.first { $0.group == group }?.copies ?? 1
       }
@@ -169,6 +173,7 @@ extension TransferKind {
       case .sharedEmbedding: "shared embedding"
       case .sharedHead: "shared head"
       case .world: "world"
+      case .keyValue: "gradients of replicated heads"
       }
     default: "tokens"
     }

@@ -180,12 +180,14 @@ struct ActionCatalog {
         &+ UInt64(key.second + 1) &* 0x10_0000_0003
         &+ UInt64(UInt8(ascii: key.firstPass.rawValue.unicodeScalars.first ?? "F")))
     var group = ranks.count == 1 ? Array(repeating: ranks[0], count: input.expertRanks) : ranks
-    // Ranks that share sequences have the same place in the expert group, and the same load.
-    let sharing = group.count / input.expertRanks
-    for first in stride(from: 0, to: group.count, by: sharing) {
-      let forward = scattered(group[first].forwardRows, deviation, &generator)
-      let backward = scattered(group[first].backwardRows, deviation, &generator)
-      for index in first..<first + sharing {
+    // Ranks that share an expert have the same place in the expert group, and the same load; so have those
+    // of further expert groups that meet in the action.
+    let sharing = ranks.count == 1 ? 1 : input.plan.expertTensorParallel
+    for place in 0..<input.expertRanks {
+      let first = group[place * sharing]
+      let forward = scattered(first.forwardRows, deviation, &generator)
+      let backward = scattered(first.backwardRows, deviation, &generator)
+      for index in group.indices where index / sharing % input.expertRanks == place {
         group[index].forwardRows = forward
         group[index].backwardRows = backward
       }

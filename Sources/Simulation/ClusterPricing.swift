@@ -25,7 +25,9 @@ public struct ClusterPricing: Pricing {
   /// Nil where closed forms say all about links.
   let sharedLinks: SharedLinks?
   private let messageEnds: MessageEnds
+  /// Tokens of a microbatch that a rank sends to the experts.
   private let tokens: Int
+  private let keyValueReplicas: Int
 
   /// Prices for a plan of a model on a cluster.
   ///
@@ -35,7 +37,10 @@ public struct ClusterPricing: Pricing {
     self.cluster = cluster
     self.plan = plan
     device = try DeviceModel(cluster.device)
-    distances = GroupDistances(plan, on: cluster)
+    let setting = LoweringSetting(plan, target: .device)
+    tokens = setting.expertTokens
+    keyValueReplicas = setting.keyValueReplicas(of: architecture)
+    distances = GroupDistances(plan, keyValueReplicas: keyValueReplicas, on: cluster)
     if plan.expertParallel > 1 {
       var constants = try ExchangeConstants(cluster)
       constants.networkLatency = distances.farthestExpert ?? constants.networkLatency
@@ -51,7 +56,6 @@ public struct ClusterPricing: Pricing {
     collectives = CollectiveCost(constants)
     sharedLinks = SharedLinks(cluster, plan, constants)
     messageEnds = MessageEnds(cluster, plan)
-    tokens = plan.tokensPerMicrobatch / plan.contextParallel
     reach = Self.reach(architecture, plan, cluster)
   }
 
@@ -86,9 +90,8 @@ public struct ClusterPricing: Pricing {
   public func balancedRows(_ architecture: Architecture) -> (received: Int, routed: Int, sent: Int)
   {
     let chosen = architecture.feedForwards.compactMap(\.mixture).first?.expertsPerToken ?? 1
-    let rows = plan.sequenceParallel ? tokens / plan.tensorParallel : tokens
-    let copies = Int((Double(rows) * (reach?.ranks ?? 1)).rounded())
-    return (copies, rows * chosen * plan.expertTensorParallel, copies)
+    let copies = Int((Double(tokens) * (reach?.ranks ?? 1)).rounded())
+    return (copies, tokens * chosen * plan.expertTensorParallel, copies)
   }
 
   public func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
@@ -113,12 +116,11 @@ public struct ClusterPricing: Pricing {
     default: direction = .combine
     }
     let mine = exchangeRows(transfer, rows)
-    let own = plan.sequenceParallel ? tokens / plan.tensorParallel : tokens
-    let load = max(1, Double(mine) / (Double(own) * reach.ranks))
+    let load = max(1, Double(mine) / (Double(tokens) * reach.ranks))
     let parts = exchange.parts(
       ExchangeShape(
-        direction, tokens: own, rowBytes: Double(transfer.bytesPerRow), reach: reach,
-        ranks: plan.expertParallel, ranksPerNode: cluster.node.devices.value, load: load,
+        direction, tokens: tokens, rowBytes: Double(transfer.bytesPerRow), reach: reach,
+        ranks: plan.expertParallel, ranksPerNode: expertRanksPerNode, load: load,
         countsAreKnown: countsAreKnown),
       multiprocessors: communicationSMs, besideComputation: isOverlapped)
     return ExchangePrice(
@@ -173,9 +175,13 @@ public struct ClusterPricing: Pricing {
       let group = group(of)
       return group.ranks > group.ranksPerNode
     case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward:
-      return plan.expertParallel * plan.tensorParallel * plan.contextParallel
-        > cluster.node.devices.value
+      return plan.expertParallel > expertRanksPerNode
     }
+  }
+
+  /// Ranks of an expert group that lie in one node.
+  private var expertRanksPerNode: Int {
+    max(1, cluster.node.devices.value / plan.expertTensorParallel)
   }
 
   private func group(_ kind: TransferKind.Group) -> CollectiveGroup {
@@ -200,18 +206,19 @@ public struct ClusterPricing: Pricing {
       return CollectiveGroup(
         ranks: replicas * directions,
         ranksPerNode: max(1, min(replicas, perNode / plan.tensorParallel)))
+    case .keyValue:
+      // Consecutive ranks of a tensor group.
+      return CollectiveGroup(
+        ranks: keyValueReplicas, ranksPerNode: min(keyValueReplicas, perNode))
     case .expertTensor:
       return CollectiveGroup(
         ranks: plan.expertTensorParallel, ranksPerNode: min(plan.expertTensorParallel, perNode))
     case .expertGradient:
-      // Consecutive ranks work on one sequence; those of one slice are copies of each other, and so
-      // are those an expert group further.
-      let block = plan.tensorParallel * plan.contextParallel
+      // Copies lie an expert group with its slices apart.
+      let apart = plan.expertParallel * plan.expertTensorParallel
       return CollectiveGroup(
-        ranks: replicas * directions * plan.tensorParallel
-          / (plan.expertParallel * plan.expertTensorParallel),
-        ranksPerNode: max(1, min(perNode, block) / plan.expertTensorParallel)
-          * max(1, perNode / (block * plan.expertParallel)))
+        ranks: replicas * directions * plan.tensorParallel / apart,
+        ranksPerNode: max(1, perNode / apart))
     case .world:
       return CollectiveGroup(ranks: plan.worldSize, ranksPerNode: min(plan.worldSize, perNode))
     }
@@ -263,7 +270,7 @@ extension TransferKind.Group {
   fileprivate var isOverDataRanks: Bool {
     switch self {
     case .gradient, .expertGradient, .sharedEmbedding, .sharedHead: true
-    case .tensor, .expertTensor, .context, .world: false
+    case .tensor, .expertTensor, .keyValue, .context, .world: false
     }
   }
 }

@@ -10,7 +10,7 @@ struct CollectiveBook {
     var round: Int
     var stage: Int
     var group: TransferKind.Group
-    /// Replicas that hold the same shard of an expert; 0 for groups of all replicas.
+    /// Tells the groups of a kind apart; 0 where one replica stands for all.
     var part: Int
   }
 
@@ -84,10 +84,11 @@ struct CollectiveBook {
   private func part(of replica: Int, _ group: TransferKind.Group) -> Int {
     guard replicas > 1 else { return 0 }
     let plan = input.plan
-    guard group == .expertGradient else { return replica % plan.tensorParallel }
-    let data = replica / (plan.tensorParallel * plan.contextParallel)
-    return data % plan.expertParallel * plan.expertTensorParallel
-      + replica % plan.expertTensorParallel
+    switch group {
+    case .expertGradient: return replica % (plan.expertParallel * plan.expertTensorParallel)
+    case .keyValue: return replica / input.keyValueReplicas
+    default: return replica % plan.tensorParallel
+    }
   }
 
   private func order(_ stage: Int, _ number: Int) -> [Int] {

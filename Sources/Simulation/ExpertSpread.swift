@@ -20,8 +20,10 @@ struct ExpertSpread {
       experts: mixture.routedExperts, expertsPerToken: mixture.expertsPerToken,
       groups: mixture.groups, groupsPerToken: mixture.groupsPerToken,
       scoredPerGroup: mixture.groupScore == .sumOfTopTwo ? 2 : 1)
-    ranksPerNode = min(
-      plan.expertParallel, max(1, cluster.node.devices.value / plan.tensorParallel))
+    let most = min(
+      plan.expertParallel, max(1, cluster.node.devices.value / plan.expertTensorParallel))
+    // A group that fills no whole number of nodes is spread evenly over one more.
+    ranksPerNode = (1...most).last { plan.expertParallel % $0 == 0 } ?? 1
     nodes = plan.expertParallel / ranksPerNode
   }
 

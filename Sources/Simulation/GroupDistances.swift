@@ -13,9 +13,12 @@ struct GroupDistances: Sendable {
 
   /// Distances of a plan that fits the cluster; none where it does not, which only questions about single
   /// kernels may ask.
-  init(_ plan: Plan, on cluster: Cluster) {
-    guard plan.worldSize <= cluster.rankCount, plan.dataParallel % plan.expertParallel == 0,
-      plan.tensorParallel % plan.expertTensorParallel == 0
+  ///
+  /// - Parameter keyValueReplicas: ranks of a tensor group that hold the same key and value head.
+  init(_ plan: Plan, keyValueReplicas: Int, on cluster: Cluster) {
+    let ranks = plan.worldSize / plan.pipelineParallel
+    guard plan.worldSize <= cluster.rankCount,
+      ranks % (plan.expertParallel * plan.expertTensorParallel) == 0
     else { return }
     let mesh = plan.mesh
     let positions = plan.pipelineParallel
@@ -24,15 +27,15 @@ struct GroupDistances: Sendable {
       ? .bidirectional(ranks: positions) : .fixed(Array(0..<positions))
     let gradient = mesh.gradientGroup(ofStages: [0], placement: placement, rank: 0)
     let groups: [TransferKind.Group: [Int]] = [
-      .tensor: Array(0..<plan.tensorParallel),
-      .expertTensor: Array(0..<plan.expertTensorParallel),
+      .tensor: Array(0..<plan.tensorParallel), .keyValue: Array(0..<keyValueReplicas),
+      .expertTensor: mesh.group(.expertTensor, of: 0),
       .context: mesh.group(.context, of: 0), .gradient: gradient, .sharedEmbedding: gradient,
       .sharedHead: gradient,
       .expertGradient: mesh.expertGradientGroup(ofStage: 0, placement: placement, rank: 0),
       .world: Array(0..<plan.worldSize),
     ]
     hops = groups.compactMapValues { cluster.latencyOfHops(among: $0) }
-    let expert = plan.expertParallel * plan.tensorParallel * plan.contextParallel
+    let expert = plan.expertParallel * plan.expertTensorParallel
     farthestExpert = cluster.latencyToFarthest(of: 0..<expert)
   }
 }

@@ -64,6 +64,9 @@ struct IdleKeys {
   private var ofExperts: [Idle] {
     guard plan.expertParallel == 1 else { return [] }
     var list: [Idle] = []
+    if !hasExperts, plan.expertTensorParallel != plan.tensorParallel {
+      list.append(("expert-tensor-parallel", noExchange))
+    }
     if plan.expertLoad != .balanced { list.append(("expert-load", noExchange)) }
     if plan.nodesPerToken != nil { list.append(("nodes-per-token", noExchange)) }
     // Overlapped pairs leave them free, exchange or not.

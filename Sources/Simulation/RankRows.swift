@@ -19,7 +19,7 @@ public struct RankRows: Hashable, Sendable {
   private var recorded: [Key: Int] = [:]
   /// What follows from counts: by stage, then by place in the expert group.
   private var counted: [[Int]] = []
-  /// Consecutive ranks of the world that have the same place.
+  /// Consecutive ranks of the world that have the same place: those that share an expert's products.
   private var ranksPerPlace = 1
 
   /// Nothing recorded yet.
@@ -31,7 +31,7 @@ public struct RankRows: Hashable, Sendable {
     balanced: (received: Int, routed: Int, sent: Int)
   ) {
     let places = placed.plan.expertParallel
-    ranksPerPlace = placed.plan.tensorParallel * placed.plan.contextParallel
+    ranksPerPlace = placed.plan.expertTensorParallel
     for units in placed.layout.stages {
       var stage = Array(repeating: ExchangeRows(), count: places)
       for unit in units {

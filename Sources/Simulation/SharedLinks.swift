@@ -89,7 +89,7 @@ final class SharedLinks: Sendable {
   /// The rank of the same number half of the expert group's, or else the world's, nodes away.
   private var networkPeers: [Int] {
     let perNode = cluster.node.devices.value
-    let group = max(1, plan.expertParallel * plan.tensorParallel * plan.contextParallel / perNode)
+    let group = max(1, plan.expertParallel * plan.expertTensorParallel / perNode)
     let world = max(1, plan.worldSize / perNode)
     let span = group > 1 ? group : world
     return (0..<plan.worldSize).map { rank in

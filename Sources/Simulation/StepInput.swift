@@ -22,6 +22,8 @@ public struct StepInput: Sendable {
   public var balancedRows: [ExchangeRows]
   /// Ranks of an expert group.
   public var expertRanks: Int
+  /// Ranks of a tensor group that hold the same key and value head.
+  public let keyValueReplicas: Int
   /// The rows of every rank by itself, recorded by a real run or counted; nil where all are drawn or the
   /// same.
   public var rankRows: RankRows?
@@ -78,6 +80,7 @@ public struct StepInput: Sendable {
         sent: Array(repeating: rows.sent, count: stage.exchangeCount))
     }
     expertRanks = plan.expertParallel
+    keyValueReplicas = LoweringSetting(plan, target: target).keyValueReplicas(of: architecture)
   }
 
   /// The programs of all stages; stages of one shape share theirs.

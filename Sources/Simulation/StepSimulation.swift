@@ -77,9 +77,7 @@ final class SimulatedWorld {
     let isExplicit = simulation.isExplicit
     let replicas = isExplicit ? input.plan.worldSize / positions : 1
     self.replicas = replicas
-    groupSize =
-      isExplicit
-      ? input.plan.tensorParallel * input.plan.contextParallel * input.plan.expertParallel : 1
+    groupSize = isExplicit ? input.plan.mesh.ranksPerAction : 1
     var catalog = ActionCatalog(input, simulation.pricing)
     catalog.replays = simulation.replays
     catalog.keepsSpans = simulation.keepsSpans

@@ -82,9 +82,13 @@ extension RunFile {
     }
     for (key, degree) in [
       ("tensor-parallel", plan.tensorParallel), ("context-parallel", plan.contextParallel),
-      ("expert-tensor-parallel", plan.expertTensorParallel),
     ] where degree != 1 {
       throw failure("plan.\(key)", "is \(degree), and the CPU runtime takes 1 only")
+    }
+    guard plan.expertTensorParallel == 1 else {
+      throw failure(
+        "plan.expert-tensor-parallel",
+        "is \(plan.expertTensorParallel); train runs experts whole (1), over data-parallel ranks")
     }
     guard plan.zeroStage.rawValue <= 1 else {
       throw failure(

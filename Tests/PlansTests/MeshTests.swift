@@ -4,21 +4,19 @@ import Testing
 
 @Suite("Ranks, coordinates, groups")
 struct MeshTests {
-  /// All meshes with degrees 1, 2, 3 and every admitted expert degree.
+  /// Meshes with degrees 1, 2, 3 and every admitted grid of experts over them.
   static let meshes: [Mesh] = {
     var meshes: [Mesh] = []
     for tensor in 1...3 {
       for context in 1...2 {
         for data in [1, 2, 3, 4] {
-          for pipeline in 1...3 {
-            for expert in 1...data where data % expert == 0 {
-              for slices in 1...tensor where tensor % slices == 0 {
-                meshes.append(
-                  Mesh(
-                    tensorParallel: tensor, contextParallel: context, dataParallel: data,
-                    pipelineParallel: pipeline, expertParallel: expert,
-                    expertTensorParallel: slices))
-              }
+          let position = tensor * context * data
+          for expert in 1...position {
+            for slices in 1...position where position % (expert * slices) == 0 {
+              meshes.append(
+                Mesh(
+                  tensorParallel: tensor, contextParallel: context, dataParallel: data,
+                  pipelineParallel: 2, expertParallel: expert, expertTensorParallel: slices))
             }
           }
         }

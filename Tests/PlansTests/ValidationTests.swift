@@ -41,9 +41,16 @@ struct ValidationTests {
       $0.dataParallel = 2
       $0.pipelineParallel = 1
     },
-    Case(testDescription: "ep in dp", words: "expert-parallel 3 does not divide data-parallel") {
-      $0.expertParallel = 3
-    },
+    Case(
+      testDescription: "ep in a position",
+      words:
+        "expert-parallel 3 does not divide the 4 ranks of a pipeline position (tensor-parallel 1 "
+        + "x context-parallel 1 x data-parallel 4); the nearest that does is 2"
+    ) { $0.expertParallel = 3 },
+    Case(
+      testDescription: "ep beside etp",
+      words: "expert-parallel 2 times expert-tensor-parallel 4 does not divide the 4 ranks"
+    ) { $0.expertTensorParallel = 4 },
     Case(
       testDescription: "ep in experts", words: "the number of routed experts, which is 8",
       world: .devices(12)
@@ -52,8 +59,18 @@ struct ValidationTests {
       $0.expertParallel = 3
       $0.globalBatch = 36
     },
-    Case(testDescription: "etp", words: "expert-tensor-parallel 2 does not divide tensor-parallel")
-    { $0.expertTensorParallel = 2 },
+    Case(
+      testDescription: "etp",
+      words: "expert-tensor-parallel 7 does not divide the 4 ranks of a pipeline position"
+    ) { $0.expertTensorParallel = 7 },
+    Case(
+      testDescription: "sequence of experts",
+      words: "does not divide the sequence of a context rank",
+      world: .devices(16)
+    ) {
+      $0.tensorParallel = 2
+      $0.sequenceLength = 33
+    },
     Case(testDescription: "cp", words: "context-parallel 3 does not divide", world: .devices(24)) {
       $0.contextParallel = 3
     },
@@ -155,17 +172,38 @@ struct ValidationTests {
     #expect(try plan.validated(for: model).schedule.ranks.count == 2)
   }
 
-  @Test func keyAndValueHeadsDivide() throws {
-    let model = try Architecture.named("llama-3.1-8b")
+  /// Each tensor rank holds some of the key and value heads, or each head lies on as many ranks.
+  @Test func keyAndValueHeadsDivideOrAreReplicated() throws {
+    var model = try Architecture.named("llama-3.1-8b")
     var plan = Plan()
-    plan.tensorParallel = 16
     plan.sequenceLength = 8192
-    #expect(
-      throws: PlanError.doesNotDivide(
-        key: "tensor-parallel", value: 16, into: "the number of key and value heads", of: 8)
-    ) { try plan.validated(for: model) }
-    plan.tensorParallel = 8
-    #expect(try plan.validated(for: model).mesh.worldSize == 8)
+    for tensor in [8, 16, 32] {
+      plan.tensorParallel = tensor
+      #expect(try plan.validated(for: model).mesh.worldSize == tensor)
+    }
+    model.attention = .multiHead(MultiHead(heads: 24, keyValueHeads: 8, headSize: 128))
+    plan.tensorParallel = 12
+    #expect(throws: PlanError.keyValueHeads(tensorParallel: 12, heads: 8)) {
+      try plan.validated(for: model)
+    }
+  }
+
+  /// Experts over all ranks of a position, those of tensor and context groups among them.
+  @Test func expertsFoldOverAPosition() throws {
+    let model = try Architecture.named("mixtral-8x7b")
+    var plan = Self.base
+    plan.tensorParallel = 2
+    plan.sequenceParallel = true
+    for (expert, slices, copies) in [(8, 1, 1), (4, 2, 1), (4, 1, 2), (2, 4, 1)] {
+      plan.expertParallel = expert
+      plan.expertTensorParallel = slices
+      #expect(try plan.validated(for: model).mesh.expertDataParallel == copies)
+    }
+  }
+
+  @Test(arguments: [(12, 5, 4), (12, 7, 6), (12, 100, 12), (1, 3, 1), (16, 12, 8), (7, 6, 7)])
+  func nearestDivisors(whole: Int, value: Int, nearest: Int) {
+    #expect(Plan.divisor(of: whole, nearest: value) == nearest)
   }
 
   @Test func learnedPositionsLimitTheSequence() throws {

@@ -85,7 +85,9 @@ import Testing
     Case("simulate --set cluster.device.memory.reached=1MB/s", "h800-2048", "of all proportion"),
     // Plans that cannot be.
     Case("simulate --set plan.pipeline-parallel=32", "4096 ranks", "2048 devices"),
-    Case("simulate --set plan.expert-parallel=48", "48", "does not divide"),
+    Case(
+      "simulate --set plan.expert-parallel=48", "expert-parallel 48 does not divide the 128 ranks",
+      "the nearest that does is 32"),
     Case(
       "plan --set plan.pipeline-parallel=80 --set plan.data-parallel=1 "
         + "--set plan.expert-parallel=1", "more than the 64 units"),

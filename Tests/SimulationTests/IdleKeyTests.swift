@@ -64,6 +64,10 @@ import Testing
     Case(
       model: "llama-3.1-8b", plan: alone + ["communication-sms: 20"],
       lines: ["communication-sms never acts: the model has no routed experts"]),
+    Case(
+      model: "llama-3.1-8b",
+      plan: ["data-parallel: 2", "tensor-parallel: 4", "expert-tensor-parallel: 1"],
+      lines: ["expert-tensor-parallel never acts: the model has no routed experts"]),
     // Pairs leave them free; what they do not do is exchange.
     Case(
       plan: alone + ["schedule: dualpipe", "communication-sms: 20"], lines: []),

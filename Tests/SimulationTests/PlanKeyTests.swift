@@ -86,7 +86,7 @@ import Testing
   @Test func aLimitThatLeavesTooFewExpertsIsRefused() throws {
     let error = try #require(throws: PlanError.self) {
       _ = try Self.step(
-        Self.experts, "data-parallel=128", "tensor-parallel=2", "expert-tensor-parallel=1",
+        Self.experts, "data-parallel=128", "tensor-parallel=2", "expert-tensor-parallel=2",
         "expert-parallel=128", "nodes-per-token=1")
     }
     #expect("\(error)".hasPrefix("nodes-per-token 1 leaves a token 4 experts"), "\(error)")
