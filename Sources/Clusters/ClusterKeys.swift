@@ -132,7 +132,8 @@ struct NodeKeys: KeySet {
 
   init(exchange: [KeyEntry], collectives: [KeyEntry]) {
     self.exchange = TableKey(
-      "exchange", ConstantKeys(entries: exchange), otherwise: "no experts can be simulated",
+      "exchange", ConstantKeys(entries: exchange),
+      otherwise: "dispatcher deepep cannot be simulated",
       "Constants of the expert exchange.")
     self.collectives = TableKey(
       "collectives", ConstantKeys(entries: collectives), otherwise: "nothing can be simulated",

@@ -25,13 +25,22 @@ extension CollectiveConstants {
     pairLoss = try ring.constant(keys.ring.pairLoss)
     rings = try Rings(ring.table(keys.ring.across), keys.ring.across.keys)
     trees = try Trees(section.table(keys.tree), keys.tree.keys)
+    ringMultiprocessors =
+      try ring.optional(keys.ring.multiprocessors)?.value ?? Self.usualMultiprocessors
     direct = try Direct(section.table(keys.direct), keys.direct.keys)
-    exchange = try Exchange(section.table(keys.exchange), keys.exchange.keys)
+    let exchange = try section.table(keys.exchange)
+    self.exchange = try Exchange(exchange, keys.exchange.keys)
+    exchangeMultiprocessors =
+      try exchange.optional(keys.exchange.multiprocessors)?.value ?? Self.usualMultiprocessors
     inSwitch = try section.optionalTable(keys.inSwitch).map { table throws(ConfigurationError) in
       try InSwitch(table, keys.inSwitch.keys)
     }
     try section.finish()
   }
+
+  /// Blocks that NCCL launches for sends and receives, and channels of its rings, on devices of this kind
+  /// (NVIDIA/nccl issues 1598 and 1453: 16 each on H100s).
+  static let usualMultiprocessors = 16
 }
 
 extension CollectiveConstants.Steps {

@@ -136,6 +136,9 @@ public struct CollectiveConstants: Hashable, Sendable {
   public var rings: Rings
   public var direct: Direct
   public var exchange: Exchange
+  /// Multiprocessors that gathers by rings, and all-to-alls, take by themselves.
+  public var ringMultiprocessors: Int
+  public var exchangeMultiprocessors: Int
 
   /// Seconds of a ring's step inside a node, which grows with its link's latency.
   func step(_ wire: WireProtocol) -> Double {

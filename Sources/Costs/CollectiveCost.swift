@@ -128,10 +128,17 @@ public struct CollectiveCost: Sendable {
   }
 
   private func cost(of phase: CollectivePhase) -> Cost {
-    let inside = phase.inside > 0 ? phase.inside / constants.linkRate(phase.linkShare) : 0
-    let outside = phase.outside > 0 ? phase.outside / constants.networkRate(phase.networkShare) : 0
+    let (inside, outside) = moving(phase)
     return Self.cost(
       of: phase, moving: max(inside, outside), limit: outside > inside ? .infiniBand : .nvlink)
+  }
+
+  /// Seconds that a phase's bytes take over a rank's link, and over its adapter.
+  func moving(_ phase: CollectivePhase) -> (inside: Double, outside: Double) {
+    (
+      phase.inside > 0 ? phase.inside / constants.linkRate(phase.linkShare) : 0,
+      phase.outside > 0 ? phase.outside / constants.networkRate(phase.networkShare) : 0
+    )
   }
 
   /// A phase whose bytes take `moving` seconds.

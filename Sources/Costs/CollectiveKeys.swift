@@ -31,6 +31,8 @@ struct RingKeys: KeySet {
   let lowLatency128 = TableKey("ll128", StepKeys(), "Lines of 128 bytes, 8 of them flags.")
   let simple = TableKey("simple", ChunkKeys(), "Whole chunks behind a fence.")
   let pairLoss = constant("pair-loss", .fraction, "The share that n ranks lose is this over n.")
+  let multiprocessors = multiprocessorKey(
+    "What gathers of tokens take where a plan has no communication-sms.")
   let across = TableKey("across", HopKeys(), "Rings that leave their node.")
 }
 
@@ -110,4 +112,13 @@ struct AllToAllKeys: KeySet {
   let linkShare = constant("link-share", .share, "What it reaches of the link's bandwidth.")
   let networkShare = constant(
     "network-share", .share, "What it reaches of the adapters' bandwidth.")
+  let multiprocessors = multiprocessorKey(
+    "What all-to-alls of tokens take where a plan has no communication-sms.")
+}
+
+/// The multiprocessors of a kind of collective; files that were written before the key existed mean NCCL.
+private func multiprocessorKey(_ meaning: String) -> Key<Sourced<Int>> {
+  Key(
+    "multiprocessors", .sourced(.integer(in: 1...4096)),
+    otherwise: "\(CollectiveConstants.usualMultiprocessors)", meaning)
 }

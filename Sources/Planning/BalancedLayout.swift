@@ -28,7 +28,8 @@ extension Plan {
   private func unitCosts(of architecture: Architecture, on cluster: Cluster) throws -> [Double] {
     let pricing = try ClusterPricing(cluster, plan: self, architecture: architecture)
     let rows = pricing.balancedRows(architecture)
-    let setting = LoweringSetting(self, target: .device)
+    var setting = LoweringSetting(self, target: .device)
+    setting.dispatcher = dispatcher(for: architecture)
     var known: [FeedForward: Double] = [:]
     return architecture.units.map { unit in
       if case .layer = unit, let block = architecture.feedForward(of: unit),

@@ -89,7 +89,8 @@ extension Plan {
       case .deviation(let deviation, let seed): "{deviation: \(deviation), seed: \(seed)}"
       case .counts(let file): "{counts: \(quoted(file))}"
       }
-    return (nodesPerToken.map { ["nodes-per-token: \($0)"] } ?? []) + ["expert-load: \(load)"]
+    return (dispatcher.map { ["dispatcher: \($0.rawValue)"] } ?? [])
+      + (nodesPerToken.map { ["nodes-per-token: \($0)"] } ?? []) + ["expert-load: \(load)"]
   }
 
   private func quoted(_ text: String) -> String {

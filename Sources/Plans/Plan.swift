@@ -1,4 +1,5 @@
 import Clusters
+import Models
 import Schedules
 
 /// How one model is trained on many ranks: degrees, schedule, batch, precision, memory, overlap.
@@ -62,6 +63,16 @@ public struct Plan: Hashable, Sendable {
     case counts(file: String)
   }
 
+  /// How rows get to the ranks of their experts and back.
+  public enum Dispatcher: String, Hashable, Sendable, CaseIterable {
+    /// DeepEP's two levels: once to each node that a token reaches, from there to each of its ranks.
+    case deepEP = "deepep"
+    /// Once for each expert, straight to its rank (Megatron-Core's alltoall, over NCCL).
+    case allToAll = "all-to-all"
+    /// All tokens to all ranks of the expert group (Megatron-Core's allgather, over NCCL).
+    case allGather = "all-gather"
+  }
+
   /// What the plan is called in reports.
   public var name = "plan"
   /// Where the plan was published.
@@ -109,11 +120,13 @@ public struct Plan: Hashable, Sendable {
   public var recomputation = Recomputation.none
   /// How units are spread over stages.
   public var layout = Layout.even
+  /// How rows get to their experts; nil for what suits plan and model (`dispatcher(for:)`).
+  public var dispatcher: Dispatcher?
   /// The most nodes that the experts of one token may lie on, where the model's router leaves more; nil for
   /// no limit but the router's.
   public var nodesPerToken: Int?
   /// Multiprocessors that expert exchanges take while they run, and that computation leaves free in
-  /// overlapped pairs; nil for what the cluster's exchange takes, none where nothing is exchanged.
+  /// overlapped pairs; nil for what the dispatcher takes on the cluster, none where nothing is exchanged.
   public var communicationSMs: Int?
   /// Multiprocessors that compute kernels use outside overlapped pairs; nil for all of them.
   public var computationSMs: Int?
@@ -159,6 +172,20 @@ extension Plan {
 
   /// Tokens in a microbatch.
   public var tokensPerMicrobatch: Int { microbatchSize * sequenceLength }
+
+  /// The dispatcher that the plan has for a model: its own, or the usual one.
+  public func dispatcher(for architecture: Architecture) -> Dispatcher {
+    dispatcher ?? (limitsNodes(for: architecture) ? .deepEP : .allToAll)
+  }
+
+  /// Whether the experts of a token lie on fewer nodes than chance takes them to, by the plan or by the
+  /// model's router: then it pays to send them to a node once.
+  private func limitsNodes(for architecture: Architecture) -> Bool {
+    nodesPerToken != nil
+      || architecture.feedForwards.contains { block in
+        block.mixture.map { $0.groupsPerToken < $0.groups } ?? false
+      }
+  }
 
   /// Whether the schedule runs two pipelines in opposite directions over two copies of each stage.
   public var isBidirectional: Bool { schedule == .named("dualpipe") }

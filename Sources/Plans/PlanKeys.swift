@@ -137,7 +137,7 @@ struct PlanKeys: KeySet {
   // MARK: Kernels and communication
 
   let communicationSMs = Key(
-    "communication-sms", .integer(in: 0...4096), otherwise: "the cluster's for its exchange",
+    "communication-sms", .integer(in: 0...4096), otherwise: "the cluster's for the dispatcher",
     "Multiprocessors that expert exchanges take while they run.")
   let computationSMs = Key(
     "computation-sms", .integer(in: 1...4096), otherwise: "all of the device's",
@@ -164,6 +164,12 @@ struct PlanKeys: KeySet {
 
   // MARK: Experts
 
+  let dispatcher = Key(
+    "dispatcher", .choice(Plan.Dispatcher.self),
+    otherwise: "deepep where plan or model limits a token's nodes, else all-to-all",
+    "How rows get to their experts: deepep: once to each node and rank; all-to-all: once to each "
+      + "expert, by NCCL; all-gather: all tokens to all ranks, by NCCL.",
+    otherNames: ["moe-token-dispatcher-type", "token-dispatcher", "moe-dispatcher"])
   let nodesPerToken = Key(
     "nodes-per-token", .integer(in: degrees), otherwise: "the model's own limit",
     "The most nodes that the experts of one token may lie on.",

@@ -123,6 +123,7 @@ struct PlanReader {
   }
 
   private mutating func readExperts() throws(ConfigurationError) {
+    plan.dispatcher = try table.optional(keys.dispatcher)
     plan.nodesPerToken = try table.optional(keys.nodesPerToken)
     let keys = keys.expertLoad
     guard case .table(let load) = try table.either(keys) else { return }

@@ -26,7 +26,8 @@ extension Emission {
     case .splitHeads, .rotate, .splitLatent, .assembleLatent: backwardSplits(node)
     case .attention: backwardAttention(node, index)
     case .route, .dispatch, .combine, .permute, .unpermute: backwardExperts(node)
-    case .gatherTokens: backwardGatherTokens(node)
+    case .arrange, .collect, .sortRows: backwardRows(node)
+    case .gatherTokens(let exchange): backwardGatherTokens(node, exchange)
     case .scatterTokens: backwardScatterTokens(node)
     case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext,
       .ownRows, .joinRows:
@@ -110,6 +111,8 @@ extension Emission {
     if weighted, let exchange = exchange(of: shape.rows) {
       let weights = lowering.temporary("routed weight gradients", shape.rows, 1, .float32)
       weightGradients[exchange] = weights
+      // Without a permutation of tokens nobody else collects them.
+      if lowering.setting.sendsRowsOfExperts { gradients[node.inputs[1].index] = weights }
       outputs.append(weights)
     }
     emit(

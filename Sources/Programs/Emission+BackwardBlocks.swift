@@ -167,8 +167,8 @@ extension Emission {
     let routing = need(node.inputs[1])
     let source = value(node.inputs[0])
     let fresh = gradientBuffer(node.inputs[0])
-    let chosen = value(node.inputs[1]).columns / 2
-    let weights = lowering.temporary("weight gradients", source.rows, chosen, .float32)
+    let weights = lowering.temporary(
+      "weight gradients", source.rows, graph.weightColumns[exchange], .float32)
     let routed = weightGradients[exchange].map { [$0] } ?? []
     emit(
       .permute(exchange: exchange, columns: source.columns, .backwardInput),
@@ -181,9 +181,7 @@ extension Emission {
     let out = gradient(node.outputs[0])
     let routing = need(node.inputs[1])
     let shape = value(node.outputs[0])
-    let source =
-      recipe.dispatch.isFloat8
-      ? quantizedGradient(out, shape) : inFormat(recipe.dispatch, out, shape, .backwardInput)
+    let source = dispatchedGradient(out, shape)
     let fresh = lowering.like(
       node.inputs[0], " gradient", format: recipe.dispatch)
     let staging = stagingBuffers([(.sent(exchange: exchange), shape.columns)])
@@ -199,9 +197,10 @@ extension Emission {
     let out = inFormat(
       recipe.combine, gradient(node.outputs[0]), value(node.outputs[0]), .backwardInput)
     let weights = gradient(node.outputs[1])
-    let routing = need(node.inputs[1])
+    // Rows of experts go back the way they came.
+    let routing = lowering.setting.sendsRowsOfExperts ? [] : [need(node.inputs[1])]
     let fresh = gradientBuffer(node.inputs[0])
-    let chosen = value(node.inputs[1]).columns / 2
+    let chosen = graph.weightColumns[exchange]
     let rows = value(node.inputs[0]).rows
     let weightsBack = lowering.temporary("token weight gradients", rows, chosen, .float32)
     let width = value(node.inputs[0]).columns + chosen
@@ -209,7 +208,7 @@ extension Emission {
       [(.received(exchange: exchange), width), (.sent(exchange: exchange), width)])
     start(
       .dispatchBackward(exchange: exchange), outputs: [fresh, weightsBack] + staging,
-      inputs: [out, weights, routing], stream: .expert, bytesPerRow: bytesPerRow,
+      inputs: [out, weights] + routing, stream: .expert, bytesPerRow: bytesPerRow,
       rows: value(node.outputs[0]).rows, .backwardInput)
     flushWeights()
     contribute(fresh, to: node.inputs[0])
@@ -263,10 +262,10 @@ extension Emission {
 
   /// The gradients of gathered tokens are summed over the slices of their experts, and so are those of
   /// their weights.
-  func backwardGatherTokens(_ node: Node) {
+  func backwardGatherTokens(_ node: Node, _ exchange: Int) {
     let (out, weights) = (gradient(node.outputs[0]), gradient(node.outputs[1]))
     let source = value(node.inputs[0])
-    let chosen = value(node.inputs[1]).columns / 2
+    let chosen = graph.weightColumns[exchange]
     let fresh = gradientBuffer(node.inputs[0])
     let weightsBack = lowering.temporary("weight gradients, summed", source.rows, chosen, .float32)
     let bytes =

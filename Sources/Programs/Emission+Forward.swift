@@ -12,6 +12,7 @@ extension Emission {
       forwardAttention(node, index)
     case .cache, .absorbLatent, .expandLatent: forwardCached(node)
     case .route, .dispatch, .combine, .permute, .unpermute: forwardExperts(node)
+    case .arrange, .collect, .sortRows: forwardRows(node)
     case .headLoss: forwardHead(node, index)
     case .headScores(let vocabulary):
       let setting = lowering.setting
@@ -265,14 +266,20 @@ extension Emission {
     }
   }
 
+  /// An operand of an exchange in the format in which it is sent, quantised once where that is FP8.
+  func dispatchOperand(_ id: ValueID) -> BufferID {
+    let shape = value(id)
+    if shape.format == recipe.dispatch { return need(id) }
+    return recipe.dispatch.isFloat8
+      ? quantizedOperand(id, .forward) : inFormat(recipe.dispatch, need(id), shape, .forward)
+  }
+
   private func forwardDispatch(_ node: Node, _ exchange: Int, _ bytesPerRow: Int) {
-    let source =
-      recipe.dispatch.isFloat8
-      ? quantizedOperand(node.inputs[0], .forward)
-      : inFormat(recipe.dispatch, need(node.inputs[0]), value(node.inputs[0]), .forward)
+    let source = dispatchOperand(node.inputs[0])
     let routing = need(node.inputs[1])
     let rows = value(node.inputs[0]).rows
-    if !isRecomputing {
+    // Where all tokens are gathered, everybody counts for himself.
+    if !isRecomputing, lowering.setting.dispatcher != .allGather {
       // For each rank of the group: tokens and rows of experts, sent and received.
       let counts = lowering.temporary(
         "expert counts", .fixed(lowering.setting.expert), 4, .int32, .communication)

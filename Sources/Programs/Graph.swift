@@ -52,6 +52,11 @@ struct Node {
     case route(RouterShape)
     case dispatch(exchange: Int, bytesPerRow: Int, backwardBytesPerRow: Int)
     case combine(exchange: Int)
+    /// In front of a dispatch that sends a row to each expert, and behind its combine.
+    case arrange(ChosenRows)
+    case collect(ChosenRows)
+    /// Rows of a rank's several experts, from the order of their senders to that of the experts; and back.
+    case sortRows
     case permute(exchange: Int)
     case unpermute(exchange: Int)
     /// The loss of logits that are held whole.
@@ -73,7 +78,7 @@ struct Node {
     case joinRows
     /// Expert-tensor parallelism: the tokens of all ranks that hold slices of the same experts, with their
     /// routing…
-    case gatherTokens
+    case gatherTokens(exchange: Int)
     /// …and the sums over the slices, scattered back to the ranks of the tokens.
     case scatterTokens
     /// Context parallelism: keys and values of the whole sequence.
@@ -100,7 +105,9 @@ struct Graph {
   /// The value that leaves the stage, none on the last one.
   var output: ValueID?
   /// How many mixture layers the stage holds; each has exchanges of its own.
-  var exchangeCount = 0
+  var exchangeCount: Int { weightColumns.count }
+  /// Weights that come with a received row, and gradients that go back for them, by exchange.
+  var weightColumns: [Int] = []
 }
 
 /// One matrix or vector of a stage, as this rank holds it.

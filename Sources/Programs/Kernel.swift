@@ -146,6 +146,15 @@ public enum Kernel: Hashable, Sendable {
   /// forward: out (received, columns) ← in (routed, columns), routing (sum over a token's local experts);
   /// backwardInput: in gradient (routed) ← out gradient (received), routing.
   case unpermute(exchange: Int, columns: Int, Pass)
+  /// A rank's tokens in the order of the experts that they go to, once for each.
+  /// forward: out (tokens·chosen, columns), weights (tokens·chosen) ← in (tokens, columns), routing;
+  /// backwardInput: in gradient (tokens), weight gradients (tokens, chosen) ← out gradient, gradients of
+  /// the weights, routing.
+  case arrange(ChosenRows, Pass)
+  /// The sum of the rows that come back for each token, weighted where their experts are.
+  /// forward: out (tokens, columns) ← in (tokens·chosen, columns);
+  /// backwardInput: in gradient (tokens·chosen) ← out gradient.
+  case collect(ChosenRows, Pass)
   /// Joins two (rows, columns) into (rows, 2·columns); backwardInput splits.
   case join(rows: Rows, columns: Int, Pass)
   /// forward: hidden gradient, head gradient, loss(, tile of logits) ← hidden, head weight, labels: the
@@ -243,6 +252,22 @@ public struct LatentShape: Hashable, Sendable {
     self.rope = rope
     self.value = value
   }
+}
+
+/// A rank's tokens, each with a row for every expert that it chose.
+public struct ChosenRows: Hashable, Sendable {
+  public var tokens: Int
+  public var chosen: Int
+  public var columns: Int
+
+  public init(tokens: Int, chosen: Int, columns: Int) {
+    self.tokens = tokens
+    self.chosen = chosen
+    self.columns = columns
+  }
+
+  /// Rows of all experts together.
+  public var count: Int { tokens * chosen }
 }
 
 /// The sizes of a router.

@@ -78,6 +78,8 @@ public struct LoweringSetting: Hashable, Sendable {
   public var purpose = Purpose.training
   /// Lanes in which a copy adds up gradients.
   public var lanes = 1
+  /// How rows get to the ranks of their experts; CPU ranks send each token once to each rank.
+  public var dispatcher = Plan.Dispatcher.deepEP
 
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
@@ -114,6 +116,9 @@ public struct LoweringSetting: Hashable, Sendable {
   /// whether it holds all of them or only that part.
   public var expertTokens: Int { tokens / tensor }
 
+  /// Rows cross the network once for each expert, put in the experts' order where they start.
+  var sendsRowsOfExperts: Bool { expert > 1 && dispatcher == .allToAll }
+
   /// Rows of the residual stream on this rank.
   public var residualRows: Int { sequenceParallel ? tokens / tensor : tokens }
 }
@@ -141,6 +146,7 @@ extension LoweringSetting {
     overlapsReduction = plan.overlaps(.gradientReduction)
     overlapsGather = plan.overlaps(.parameterGather)
     lanes = GradientLanes(plan).count
+    if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }
   }
 
   /// The setting of a rank under a plan whose stages are laid out: it knows which tensors have uses on
@@ -154,6 +160,7 @@ extension LoweringSetting {
     }
     embeddingStages = stages(architecture.embeddingUses)
     headStages = stages(architecture.headUses)
+    if target == .device { dispatcher = plan.dispatcher(for: architecture) }
   }
 
   /// The positions that caches hold; nil where there are none.

@@ -24,6 +24,8 @@ extension Kernel {
     case .route(let shape, _): "route \(shape.chosen) of \(shape.experts)"
     case .permute: "permute"
     case .unpermute: "unpermute"
+    case .arrange: "arrange rows"
+    case .collect: "collect rows"
     case .join: "join"
     case .crossEntropy(_, let vocabulary, _, _, _): "cross entropy \(vocabulary)"
     case .headLoss(_, _, let vocabulary, _): "head and loss \(vocabulary)"

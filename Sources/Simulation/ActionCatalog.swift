@@ -201,7 +201,9 @@ struct ActionCatalog {
     var rows = rows
     for index in rows.received.indices {
       let factor = max(0, 1 + deviation * generator.nextNormal())
-      rows.received[index] = Int((Double(rows.received[index]) * factor).rounded())
+      if !input.gathersTokens {
+        rows.received[index] = Int((Double(rows.received[index]) * factor).rounded())
+      }
       rows.routed[index] = Int((Double(rows.routed[index]) * factor).rounded())
     }
     return rows

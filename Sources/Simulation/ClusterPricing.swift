@@ -15,18 +15,14 @@ public struct ClusterPricing: Pricing {
   /// The device with the constants that kernels are priced by.
   public let device: DeviceModel
   private let kernels: KernelPricing
-  /// Nil where every rank holds all experts.
-  private let exchange: ExchangeCost?
+  let exchange: ExchangePricing
   /// Multiprocessors of exchanges; 0 where there are none and the plan reserves none.
   let communicationSMs: Int
   private let collectives: CollectiveCost
   private let distances: GroupDistances
-  let reach: ExpertReach?
   /// Nil where closed forms say all about links.
   let sharedLinks: SharedLinks?
   private let messageEnds: MessageEnds
-  /// Tokens of a microbatch that a rank sends to the experts.
-  private let tokens: Int
   private let keyValueReplicas: Int
 
   /// Prices for a plan of a model on a cluster.
@@ -37,26 +33,19 @@ public struct ClusterPricing: Pricing {
     self.cluster = cluster
     self.plan = plan
     device = try DeviceModel(cluster.device)
-    let setting = LoweringSetting(plan, target: .device)
-    tokens = setting.expertTokens
-    keyValueReplicas = setting.keyValueReplicas(of: architecture)
+    keyValueReplicas = LoweringSetting(plan, target: .device).keyValueReplicas(of: architecture)
     distances = GroupDistances(plan, keyValueReplicas: keyValueReplicas, on: cluster)
-    if plan.expertParallel > 1 {
-      var constants = try ExchangeConstants(cluster)
-      constants.networkLatency = distances.farthestExpert ?? constants.networkLatency
-      exchange = ExchangeCost(constants)
-    } else {
-      exchange = nil
-    }
-    let usual = try plan.usualCommunicationSMs(on: cluster)
+    let usual = try plan.usualCommunicationSMs(on: cluster, for: architecture)?.count
     communicationSMs = plan.communicationSMs ?? usual ?? 0
     kernels = KernelPricing(
       cluster.device, device, plan: plan, communicationSMs: communicationSMs)
     let constants = try CollectiveConstants(cluster)
+    exchange = try ExchangePricing(
+      cluster, plan, architecture, constants, farthest: distances.farthestExpert,
+      multiprocessors: communicationSMs)
     collectives = CollectiveCost(constants)
     sharedLinks = SharedLinks(cluster, plan, constants)
     messageEnds = MessageEnds(cluster, plan)
-    reach = Self.reach(architecture, plan, cluster)
   }
 
   /// The library that multiplies the operands of the plan's linear maps.
@@ -76,22 +65,11 @@ public struct ClusterPricing: Pricing {
         + (known.isEmpty ? "" : "; there is \(known.joined(separator: ", "))"))
   }
 
-  private static func reach(_ architecture: Architecture, _ plan: Plan, _ cluster: Cluster)
-    -> ExpertReach?
-  {
-    guard let spread = ExpertSpread(architecture, plan, cluster) else { return nil }
-    return spread.routing.reach(
-      ranks: plan.expertParallel, ranksPerNode: spread.ranksPerNode,
-      nodesPerToken: plan.nodesPerToken)
-  }
-
   /// The rows of one exchange where every rank receives the same; those of experts are the rows of all
   /// ranks that hold slices of them.
   public func balancedRows(_ architecture: Architecture) -> (received: Int, routed: Int, sent: Int)
   {
-    let chosen = architecture.feedForwards.compactMap(\.mixture).first?.expertsPerToken ?? 1
-    let copies = Int((Double(tokens) * (reach?.ranks ?? 1)).rounded())
-    return (copies, tokens * chosen * plan.expertTensorParallel, copies)
+    exchange.balancedRows(architecture)
   }
 
   public func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
@@ -107,35 +85,7 @@ public struct ClusterPricing: Pricing {
   public func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice
   {
-    guard let reach, let exchange else { return ExchangePrice(preparation: 0, payload: 0) }
-    let direction: ExchangeShape.Direction
-    var countsAreKnown = true
-    switch transfer.kind {
-    case .dispatch: (direction, countsAreKnown) = (.dispatch, false)
-    case .combineBackward: direction = .dispatch
-    default: direction = .combine
-    }
-    let mine = exchangeRows(transfer, rows)
-    let load = max(1, Double(mine) / (Double(tokens) * reach.ranks))
-    let parts = exchange.parts(
-      ExchangeShape(
-        direction, tokens: tokens, rowBytes: Double(transfer.bytesPerRow), reach: reach,
-        ranks: plan.expertParallel, ranksPerNode: expertRanksPerNode, load: load,
-        countsAreKnown: countsAreKnown),
-      multiprocessors: communicationSMs, besideComputation: isOverlapped)
-    return ExchangePrice(
-      preparation: parts.layout + parts.notify, payload: parts.payload.seconds,
-      adapterShare: parts.adapterShare)
-  }
-
-  /// What this rank receives, or sends back.
-  private func exchangeRows(_ transfer: Transfer, _ rows: ExchangeRows) -> Int {
-    switch transfer.kind {
-    case .dispatch(let exchange), .combine(let exchange), .combineBackward(let exchange),
-      .dispatchBackward(let exchange):
-      rows.received[exchange]
-    default: 0
-    }
+    exchange.price(transfer, rows: rows, isOverlapped: isOverlapped)
   }
 
   // MARK: Collectives and messages
@@ -175,13 +125,8 @@ public struct ClusterPricing: Pricing {
       let group = group(of)
       return group.ranks > group.ranksPerNode
     case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward:
-      return plan.expertParallel > expertRanksPerNode
+      return plan.expertParallel > plan.expertRanksPerNode(on: cluster)
     }
-  }
-
-  /// Ranks of an expert group that lie in one node.
-  private var expertRanksPerNode: Int {
-    max(1, cluster.node.devices.value / plan.expertTensorParallel)
   }
 
   private func group(_ kind: TransferKind.Group) -> CollectiveGroup {

@@ -8,7 +8,8 @@ import Plans
 struct ExchangeLoad {
   /// The routed rows of each place; together those of a balanced exchange.
   let routed: [Int]
-  /// The tokens that each place receives, each once per source rank.
+  /// The rows that each place receives: tokens, each once per source rank; with an all-to-all those that
+  /// its experts compute, with an all-gather all tokens.
   let received: [Int]
   /// The copies that each place sends; together what is received.
   let sent: [Int]
@@ -18,10 +19,11 @@ struct ExchangeLoad {
   ///   - mixture: the layer's.
   ///   - places: ranks of the expert group.
   ///   - slices: ranks that share each expert and compute the rows of all of them.
+  ///   - dispatcher: how rows get to the places.
   ///   - balanced: the rows of every rank where all experts are chosen equally often.
   init(
     counts: [Int], _ mixture: Mixture, places: Int, slices: Int = 1,
-    balanced: (received: Int, routed: Int, sent: Int)
+    dispatcher: Plan.Dispatcher = .deepEP, balanced: (received: Int, routed: Int, sent: Int)
   ) {
     let local = counts.count / places
     let groups = (0..<places).map { counts[$0 * local..<($0 + 1) * local] }
@@ -32,6 +34,11 @@ struct ExchangeLoad {
     let even = Self.hit(Array(repeating: 1, count: local)[...], chosen, of: counts.count)
     let tokens = own / chosen * places
     let received = zip(groups, routed).map { group, rows in
+      switch dispatcher {
+      case .allToAll: return rows
+      case .allGather: return tokens
+      case .deepEP: break
+      }
       let share = Self.hit(group, chosen, of: total) / even
       let expected = Int((Double(balanced.received) * share).rounded())
       // A token brings at least one row with it, and at most one for each of its experts here.

@@ -20,8 +20,7 @@ struct ExpertSpread {
       experts: mixture.routedExperts, expertsPerToken: mixture.expertsPerToken,
       groups: mixture.groups, groupsPerToken: mixture.groupsPerToken,
       scoredPerGroup: mixture.groupScore == .sumOfTopTwo ? 2 : 1)
-    let most = min(
-      plan.expertParallel, max(1, cluster.node.devices.value / plan.expertTensorParallel))
+    let most = min(plan.expertParallel, plan.expertRanksPerNode(on: cluster))
     // A group that fills no whole number of nodes is spread evenly over one more.
     ranksPerNode = (1...most).last { plan.expertParallel % $0 == 0 } ?? 1
     nodes = plan.expertParallel / ranksPerNode
@@ -39,5 +38,12 @@ struct ExpertSpread {
         key: "nodes-per-token", value: "\(limit)",
         rule: "leaves a token \(left) experts, and it chooses \(routing.expertsPerToken)")
     }
+  }
+}
+
+extension Plan {
+  /// Ranks of one expert group that a node has room for, beside those that share their experts.
+  func expertRanksPerNode(on cluster: Cluster) -> Int {
+    max(1, cluster.node.devices.value / expertTensorParallel)
   }
 }

@@ -62,17 +62,29 @@ struct IdleKeys {
   }
 
   private var ofExperts: [Idle] {
-    guard plan.expertParallel == 1 else { return [] }
+    guard plan.expertParallel == 1 else {
+      return plan.nodesPerToken.map { _ in wayOfRows.map { [("nodes-per-token", $0)] } ?? [] } ?? []
+    }
     var list: [Idle] = []
     if !hasExperts, plan.expertTensorParallel != plan.tensorParallel {
       list.append(("expert-tensor-parallel", noExchange))
     }
+    if plan.dispatcher != nil { list.append(("dispatcher", noExchange)) }
     if plan.expertLoad != .balanced { list.append(("expert-load", noExchange)) }
     if plan.nodesPerToken != nil { list.append(("nodes-per-token", noExchange)) }
     // Overlapped pairs leave them free, exchange or not.
     if plan.communicationSMs != nil, !hasPairs { list.append(("communication-sms", noExchange)) }
     if plan.overlap.expertExchange == true { list.append(("overlap.expert-exchange", noExchange)) }
     return list
+  }
+
+  /// Why it does not matter on how many nodes a token's experts lie; nil where it does.
+  private var wayOfRows: String? {
+    switch input.plan.dispatcher {
+    case .allToAll: "dispatcher all-to-all sends a row to every expert, wherever it lies"
+    case .allGather: "dispatcher all-gather sends every token to all ranks"
+    case .deepEP, nil: nil
+    }
   }
 
   // MARK: Sends

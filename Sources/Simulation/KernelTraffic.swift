@@ -98,6 +98,8 @@ extension Kernel {
       [MemoryPass(.elementwise, 12 * Double(shape.tokens * shape.experts))]
     case .permute(_, let columns, let pass), .unpermute(_, let columns, let pass):
       [movePass(columns, pass, rows, sizes)]
+    case .arrange(let chosen, let pass), .collect(let chosen, let pass):
+      [rowsPass(chosen, pass, sizes)]
     case .join(let count, let columns, _):
       [MemoryPass(.copy, 4 * size * Double(rows(count)) * Double(columns))]
     default: headPasses(size) + optimizerPasses(sizes.gradient)
@@ -146,6 +148,7 @@ extension Kernel {
     case .attentionPrepare:
       return MemoryPass(.attentionPreparation, Double(from.bytes(columns: 1) + 2) * elements)
     case .attentionConvert: return MemoryPass(.attentionConversion, read + written)
+    case .permute: return MemoryPass(.permute, read + written)
     case .cast: return MemoryPass(.elementwise, read + written)
     default: return MemoryPass(.copy, read + written)
     }
@@ -162,6 +165,20 @@ extension Kernel {
     return isToExperts
       ? MemoryPass(.permute, 2 * count * Double(format.bytes(columns: columns)))
       : MemoryPass(.unpermute, 1.92 * count * sizes.activation * Double(columns))
+  }
+
+  /// A row of every chosen expert read and written in its format towards the experts; on the way back all
+  /// of them read, and their sums written, as activations.
+  private func rowsPass(_ chosen: ChosenRows, _ pass: Pass, _ sizes: ElementSizes) -> MemoryPass {
+    let isArrange = if case .arrange = self { true } else { false }
+    guard isArrange == (pass == .forward) else {
+      return MemoryPass(
+        .unpermute,
+        sizes.activation * Double(chosen.count + chosen.tokens) * Double(chosen.columns))
+    }
+    let format = isArrange ? sizes.permutedRows : sizes.permutedGradients
+    return MemoryPass(
+      .permute, 2 * Double(chosen.count) * Double(format.bytes(columns: chosen.columns)))
   }
 
   /// Cutting, joining and rotating heads.

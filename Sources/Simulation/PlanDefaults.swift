@@ -13,13 +13,22 @@ extension Plan {
     from cluster: Cluster, for architecture: Architecture
   ) throws(ConfigurationError) -> [String] {
     var assumptions: [String] = []
-    if communicationSMs == nil, let count = try usualCommunicationSMs(on: cluster) {
-      communicationSMs = count
-      let origin = ExchangeConstants.originOfMultiprocessors(on: cluster)
-      assumptions.append("expert exchanges on \(count) SMs (\(origin))")
+    if dispatcher == nil, expertParallel > 1 {
+      let usual = dispatcher(for: architecture)
+      dispatcher = usual
+      assumptions.append(
+        "dispatcher \(usual.rawValue), as "
+          + (usual == .deepEP ? "a token's nodes are limited" : "nothing limits a token's nodes"))
+    }
+    if communicationSMs == nil,
+      let usual = try usualCommunicationSMs(on: cluster, for: architecture)
+    {
+      communicationSMs = usual.count
+      assumptions.append("expert exchanges on \(usual.count) SMs (\(usual.origin))")
     }
     assumptions += precision.borrowings
-    if let limit = nodesPerToken, let spread = ExpertSpread(architecture, self, cluster),
+    if dispatcher == .deepEP, let limit = nodesPerToken,
+      let spread = ExpertSpread(architecture, self, cluster),
       limit > spread.mostNodes
     {
       assumptions.append(
@@ -35,9 +44,21 @@ extension Plan {
     return assumptions
   }
 
-  /// Multiprocessors that expert exchanges take where the plan does not say: the cluster's; nil where
-  /// nothing is exchanged.
-  func usualCommunicationSMs(on cluster: Cluster) throws(ConfigurationError) -> Int? {
-    expertParallel > 1 ? try ExchangeConstants(cluster).multiprocessors : nil
+  /// Multiprocessors that expert exchanges take where the plan does not say, and who says so: the
+  /// cluster's for the dispatcher; nil where nothing is exchanged.
+  func usualCommunicationSMs(
+    on cluster: Cluster, for architecture: Architecture
+  ) throws(ConfigurationError) -> (count: Int, origin: String)? {
+    guard expertParallel > 1 else { return nil }
+    guard let kind = dispatcher(for: architecture).collective else {
+      return (
+        try ExchangeConstants(cluster).multiprocessors,
+        ExchangeConstants.originOfMultiprocessors(on: cluster)
+      )
+    }
+    return (
+      try CollectiveConstants(cluster).multiprocessors(of: kind),
+      CollectiveConstants.originOfMultiprocessors(of: kind, on: cluster)
+    )
   }
 }

@@ -40,7 +40,8 @@ public struct RankRows: Hashable, Sendable {
         else { continue }
         let load = ExchangeLoad(
           counts: counts[layer: layer], mixture, places: places,
-          slices: placed.plan.expertTensorParallel, balanced: balanced)
+          slices: placed.plan.expertTensorParallel,
+          dispatcher: placed.plan.dispatcher(for: placed.architecture), balanced: balanced)
         for place in stage.indices {
           stage[place].received.append(load.received[place])
           stage[place].routed.append(load.routed[place])

@@ -51,7 +51,8 @@ public struct PlannedStep: Sendable {
       }
     }
     self.input = input
-    assumptions = assumed + IdleKeys(stated, placed, input).phrases
+    let bound = pricing.exchange.lowerBound(input.stages, rows: input.balancedRows)
+    assumptions = assumed + IdleKeys(stated, placed, input).phrases + [bound].compactMap(\.self)
     try checkDuration()
   }
 

@@ -24,6 +24,8 @@ public struct StepInput: Sendable {
   public var expertRanks: Int
   /// Ranks of a tensor group that hold the same key and value head.
   public let keyValueReplicas: Int
+  /// Every rank receives all tokens of its expert group, whatever is routed to it.
+  var gathersTokens = false
   /// The rows of every rank by itself, recorded by a real run or counted; nil where all are drawn or the
   /// same.
   public var rankRows: RankRows?
@@ -81,6 +83,7 @@ public struct StepInput: Sendable {
     }
     expertRanks = plan.expertParallel
     keyValueReplicas = LoweringSetting(plan, target: target).keyValueReplicas(of: architecture)
+    gathersTokens = target == .device && plan.dispatcher == .allGather
   }
 
   /// The programs of all stages; stages of one shape share theirs.

@@ -42,6 +42,30 @@ struct PlanReadingTests {
     #expect(misspelt?.line == 4 && misspelt?.suggestion == "fp8-2025-04")
   }
 
+  /// Left out, DeepEP carries rows whose nodes are limited, by the plan or by the model's router, and an
+  /// all-to-all others; what is no dispatcher is refused with the nearest one.
+  @Test func theDispatcherFollowsTheLimitOnNodes() throws {
+    let free = try Architecture.named("qwen3-235b-a22b")
+    let limited = try Architecture.named("deepseek-v3")
+    let silent = try plan("expert-parallel: 8")
+    #expect(silent.dispatcher == nil)
+    #expect(silent.dispatcher(for: free) == .allToAll)
+    #expect(silent.dispatcher(for: limited) == .deepEP)
+    let two = try plan("expert-parallel: 8", "nodes-per-token: 2")
+    #expect(two.dispatcher(for: free) == .deepEP)
+    for dispatcher in Plan.Dispatcher.allCases {
+      let said = try plan("expert-parallel: 8", "dispatcher: \(dispatcher.rawValue)")
+      #expect(said.dispatcher(for: free) == dispatcher)
+      #expect(said.dispatcher(for: limited) == dispatcher)
+    }
+    let wrong = #expect(throws: ConfigurationError.self) { try plan("dispatcher: alltoall") }
+    #expect(wrong?.line == 3 && wrong?.suggestion == "all-to-all", "\(wrong as Any)")
+    let flex = #expect(throws: ConfigurationError.self) {
+      try plan("moe-token-dispatcher-type: all-to-all")
+    }
+    #expect(flex?.suggestion == "dispatcher", "\(flex as Any)")
+  }
+
   @Test func everySettingSurvivesPrinting() throws {
     var recipe = PrecisionRecipe.deepSeekFP8
     recipe.name = "mine"
@@ -69,6 +93,7 @@ struct PlanReadingTests {
     plan.library = .fp8February2025
     plan.recomputation = .modules([.rmsNorm, .swiGLU])
     plan.layout = .units([1, 2, 3])
+    plan.dispatcher = .allToAll
     plan.nodesPerToken = 4
     plan.communicationSMs = 20
     plan.computationSMs = 112
@@ -99,6 +124,7 @@ struct PlanReadingTests {
     #expect(plan.precision == .deepSeekFP8 && plan.sendMode == .batched)
     #expect(plan.recomputation == .modules([.rmsNorm, .latentUpProjection, .swiGLU]))
     #expect(plan.communicationSMs == 20 && plan.computationSMs == 112)
+    #expect(plan.dispatcher == .deepEP)
     #expect(plan.expertLoad == .deviation(0.075, seed: 1))
     let placed = try plan.validated(
       for: Architecture.named("deepseek-v3"), on: .devices(2048), multiprocessors: 132)

@@ -86,9 +86,11 @@ struct Bookkeeper {
   static func rows(_ rows: Rows, _ setting: LoweringSetting) -> Int {
     switch rows {
     case .fixed(let count): count
-    case .received, .sent: setting.residualRows
-    case .routed: 2 * setting.residualRows * setting.expertTensor
-    case .gathered(_, let ranks): setting.residualRows * ranks
+    case .received, .sent:
+      setting.expertTokens * (setting.dispatcher == .allGather ? setting.expert : 1)
+    case .routed: 2 * setting.expertTokens * setting.expertTensor
+    case .gathered(let exchange, let ranks):
+      Self.rows(.received(exchange: exchange), setting) * ranks
     }
   }
 
@@ -115,6 +117,12 @@ struct Bookkeeper {
               fusedAttention: recomputation != .selective,
               dropout: recomputation == .selective, zeroStage: zero, gradientCopies: 4,
               expertCopies: 4 / expert))
+          guard target == .device, expert > 1 else { continue }
+          for dispatcher in [Plan.Dispatcher.allToAll, .allGather] {
+            var other = list[list.count - 1]
+            other.dispatcher = dispatcher
+            list.append(other)
+          }
         }
       }
     }

@@ -17,6 +17,7 @@ import Testing
     schedule: 1f1b
     send-mode: eager
     zero-stage: 1
+    dispatcher: deepep
     communication-sms: 20
     """
 

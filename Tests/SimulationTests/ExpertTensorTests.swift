@@ -22,6 +22,7 @@ import Testing
       global-batch: 16
       sequence-length: \(tokens)
       zero-stage: 1
+      dispatcher: deepep
       communication-sms: 20
       """
     return try PlannedStep(

@@ -128,9 +128,11 @@ import Testing
 
   /// Where the ranks of a tensor group have the same tokens, each sends its half, and the results are
   /// gathered behind the combine; the gradient is gathered in front of it.
-  @Test func withoutSequenceParallelismEachRankSendsItsPart() throws {
-    let divided = try Self.step("tp2-ep32-pp2", ["recompute=none"])
-    let whole = try Self.step("tp2-ep32-pp2", ["recompute=none", "sequence-parallel=false"])
+  @Test(arguments: Plan.Dispatcher.allCases)
+  func withoutSequenceParallelismEachRankSendsItsPart(dispatcher: Plan.Dispatcher) throws {
+    let more = ["recompute=none", "dispatcher=\(dispatcher.rawValue)"]
+    let divided = try Self.step("tp2-ep32-pp2", more)
+    let whole = try Self.step("tp2-ep32-pp2", more + ["sequence-parallel=false"])
     #expect(divided.input.balancedRows == whole.input.balancedRows)
     let stage = whole.input.stages[0]
     for program in [stage.forward, stage.backward] {

@@ -62,6 +62,22 @@ import Testing
       plan: alone + ["communication-sms: 20"],
       lines: ["communication-sms never acts: \(allExperts)"]),
     Case(
+      plan: alone + ["dispatcher: all-to-all"], lines: ["dispatcher never acts: \(allExperts)"]),
+    Case(
+      plan: [
+        "data-parallel: 8", "expert-parallel: 8", "dispatcher: all-to-all", "nodes-per-token: 1",
+      ],
+      lines: [
+        "nodes-per-token never acts: dispatcher all-to-all sends a row to every expert, wherever it lies"
+      ]),
+    Case(
+      plan: [
+        "data-parallel: 8", "expert-parallel: 8", "dispatcher: all-gather", "nodes-per-token: 1",
+      ],
+      lines: [
+        "nodes-per-token never acts: dispatcher all-gather sends every token to all ranks"
+      ]),
+    Case(
       model: "llama-3.1-8b", plan: alone + ["communication-sms: 20"],
       lines: ["communication-sms never acts: the model has no routed experts"]),
     Case(

@@ -26,6 +26,7 @@ import Testing
     zero-stage: 1
     global-batch: 128
     sequence-length: 4096
+    dispatcher: deepep
     """
 
   // MARK: Multiprocessors of exchanges

@@ -208,6 +208,13 @@ import Training
     #expect(!plain.notices.contains { $0.contains("without effect") })
   }
 
+  /// CPU ranks send each token once to each rank, whatever the plan has devices do.
+  @Test func theDispatcherIsForDevices() throws {
+    let text = short("{global-batch: 2, sequence-length: 4, dispatcher: all-to-all}")
+    let notices = try PreparedRun(read(text), ranks: 1).notices
+    #expect(notices.contains("plan.dispatcher: for devices, without effect on CPU ranks"))
+  }
+
   /// Values of the plan act on the one that the file, or the command line, names.
   @Test(arguments: ["own.yaml", "zero-bubble-1.5b"])
   func overridesReachANamedPlan(name: String) throws {

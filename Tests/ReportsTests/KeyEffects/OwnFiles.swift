@@ -99,6 +99,7 @@ struct OwnFiles {
     stages-per-rank: 2
     layers-per-stage: [1, 1, 1, 1]
     send-mode: eager
+    dispatcher: deepep
     nodes-per-token: 2
     communication-sms: 16
     computation-sms: 100

@@ -72,6 +72,9 @@ enum Scenes {
       Scene(
         model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
         plan: try plan(wide), planChanges: ["global-batch=\(whole * 8)"]))
+    for dispatcher in ["all-to-all", "all-gather"] {
+      scenes.append(try mixture(document, "bf16", more: ["dispatcher=\(dispatcher)"]))
+    }
     for precision in ["float32", "tf32", "float16"] {
       scenes.append(
         Scene(
@@ -82,12 +85,12 @@ enum Scenes {
   }
 
   private static func mixture(
-    _ cluster: Document, _ precision: String, older: Bool = false
+    _ cluster: Document, _ precision: String, older: Bool = false, more: [String] = []
   ) throws -> Scene {
     Scene(
       model: "deepseek-v3", modelChanges: ["num_hidden_layers=4", "first_k_dense_replace=1"],
       cluster: cluster, plan: try plan(experts),
-      planChanges: ["precision=\(precision)"] + (older ? ["library=fp8-2025-02"] : []))
+      planChanges: ["precision=\(precision)"] + (older ? ["library=fp8-2025-02"] : []) + more)
   }
 
   private static let unfused = """

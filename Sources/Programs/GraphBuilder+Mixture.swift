@@ -1,0 +1,91 @@
+import Models
+
+extension GraphBuilder {
+  /// A mixture of experts with its norm and residual.
+  mutating func mixture(_ stream: ValueID, _ mixture: Mixture) -> ValueID {
+    let exchange = graph.exchangeCount
+    graph.weightColumns.append(mixture.expertsPerToken)
+    phase = .attention
+    let normed = norm(stream, .feedForwardNorm, name: "feed-forward norm")
+    let own = ownRows(normed)
+    let router = RouterShape(
+      tokens: setting.expertTokens, experts: mixture.routedExperts,
+      chosen: mixture.expertsPerToken, exchange: exchange)
+    let logits = linear(
+      own, [.router], mixture.routedExperts, "router logits", format: recipe.headProduct,
+      output: .float32)
+    let bias =
+      mixture.correctionBias
+      ? [parameter([.correctionBias], 1, mixture.routedExperts, isTrained: false)] : []
+    let routing = nodes(
+      .route(router), [logits],
+      [
+        ("routing", expertRows, 2 * mixture.expertsPerToken),
+        ("scores", expertRows, mixture.routedExperts),
+      ], format: .float32, parameters: bias)[0]
+    let (permuted, arrived) = permutedRows(own, routing, exchange, mixture)
+    var terms = [stream]
+    if mixture.sharedExperts > 0 {
+      terms.append(
+        gatedBlock(
+          normed, [.sharedGate, .sharedUp], .sharedDown, width: mixture.sharedWidth,
+          name: "shared "))
+    }
+    var experts = expertBlock(permuted, arrived, exchange, mixture)
+    phase = .combine
+    if setting.expertTensor > 1 {
+      experts = node(
+        .scatterTokens, [experts], ("experts' sum, scattered", receivedRows(exchange), hidden))
+    }
+    if setting.expert > 1 { experts = combined(experts, routing, exchange, mixture) }
+    terms.append(joinedRows(experts))
+    return node(.add, terms, ("mixture residual", rows, hidden))
+  }
+
+  /// The tokens that this rank sends to the experts.
+  var expertRows: Rows { .fixed(setting.expertTokens) }
+
+  /// Where every rank of a tensor group has the same rows, each routes a part of them.
+  private var partsRows: Bool { setting.tensor > 1 && !setting.sequenceParallel }
+
+  private mutating func ownRows(_ input: ValueID) -> ValueID {
+    guard partsRows else { return input }
+    return node(
+      .ownRows, [input], ("feed-forward norm, own rows", expertRows, hidden), isRecomputed: true)
+  }
+
+  private mutating func joinedRows(_ input: ValueID) -> ValueID {
+    guard partsRows else { return input }
+    return node(.joinRows, [input], ("combined, gathered", rows, hidden))
+  }
+
+  /// The experts' products over their rows, summed per received token.
+  private mutating func expertBlock(
+    _ permuted: ValueID, _ routing: ValueID, _ exchange: Int, _ mixture: Mixture
+  ) -> ValueID {
+    let routed = Rows.routed(exchange: exchange)
+    let local = mixture.routedExperts / setting.expert
+    let width = mixture.expertWidth / setting.expertTensor
+    keepLinearInput(permuted)
+    let gateUp = parameter(
+      [.expertGate, .expertUp], local * 2 * width, hidden, isExpert: true)
+    let up = node(
+      .groupedLinear(exchange: exchange, experts: local), [permuted, routing],
+      ("experts' gate and up", routed, 2 * width), kept: recipe.gatedUnitInput,
+      parameters: [gateUp])
+    let active = node(
+      .gatedUnit(weighted: true), [up, routing],
+      ("experts' gated", routed, width),
+      isRecomputed: setting.recomputation.includes(.swiGLU))
+    keepLinearInput(active)
+    let down = parameter([.expertDown], local * hidden, width, isExpert: true)
+    let out = node(
+      .groupedLinear(exchange: exchange, experts: local), [active, routing],
+      ("experts' down", routed, hidden), parameters: [down])
+    let rows = graph.values[routing.index].rows
+    guard setting.sendsRowsOfExperts else {
+      return node(.unpermute(exchange: exchange), [out, routing], ("experts' sum", rows, hidden))
+    }
+    return local > 1 ? node(.sortRows, [out], ("experts' rows, as sent", rows, hidden)) : out
+  }
+}

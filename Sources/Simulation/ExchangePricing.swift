@@ -1,0 +1,145 @@
+import Clusters
+import Costs
+import Documents
+import Models
+import Plans
+import Programs
+
+/// Prices of a plan's expert exchanges on a cluster, by its dispatcher.
+struct ExchangePricing: Sendable {
+  /// What carries the rows.
+  private enum Carrier: Sendable {
+    /// Every rank holds all experts.
+    case nothing
+    case twoLevels(ExchangeCost, ExpertReach, ranksPerNode: Int)
+    case collective(CollectiveExchange, experts: Int)
+  }
+
+  private let carrier: Carrier
+  private let plan: Plan
+  /// Tokens of a microbatch that a rank sends to the experts.
+  private let tokens: Int
+  /// Rows that arrive at the ranks of the group for each token.
+  private let rowsPerToken: Double
+  private let multiprocessors: Int
+
+  /// - Parameters:
+  ///   - farthest: seconds to the farthest rank of an expert group; nil for those of the constants.
+  ///   - multiprocessors: those that exchanges take.
+  /// - Throws: `ConfigurationError` if the cluster's file lacks a constant.
+  init(
+    _ cluster: Cluster, _ plan: Plan, _ architecture: Architecture,
+    _ collectives: CollectiveConstants, farthest: Double?, multiprocessors: Int
+  ) throws(ConfigurationError) {
+    self.plan = plan
+    self.multiprocessors = multiprocessors
+    tokens = LoweringSetting(plan, target: .device).expertTokens
+    guard let spread = ExpertSpread(architecture, plan, cluster) else {
+      (carrier, rowsPerToken) = (.nothing, 1)
+      return
+    }
+    let perNode = plan.expertRanksPerNode(on: cluster)
+    guard let kind = plan.dispatcher(for: architecture).collective else {
+      var constants = try ExchangeConstants(cluster)
+      constants.networkLatency = farthest ?? constants.networkLatency
+      let reach = spread.routing.reach(
+        ranks: plan.expertParallel, ranksPerNode: spread.ranksPerNode,
+        nodesPerToken: plan.nodesPerToken)
+      carrier = .twoLevels(ExchangeCost(constants), reach, ranksPerNode: perNode)
+      rowsPerToken = reach.ranks
+      return
+    }
+    let group = CollectiveGroup(
+      ranks: plan.expertParallel, ranksPerNode: perNode, networkLatency: farthest)
+    carrier = .collective(
+      CollectiveExchange(kind, collectives, group: group), experts: spread.routing.experts)
+    rowsPerToken = Double(
+      kind == .allToAll ? spread.routing.expertsPerToken : plan.expertParallel)
+  }
+
+  /// The rows of one exchange where every rank receives the same; those of experts are the rows of all
+  /// ranks that hold slices of them.
+  func balancedRows(_ architecture: Architecture) -> (received: Int, routed: Int, sent: Int) {
+    let chosen = architecture.feedForwards.compactMap(\.mixture).first?.expertsPerToken ?? 1
+    let copies = Int((Double(tokens) * rowsPerToken).rounded())
+    return (copies, tokens * chosen * plan.expertTensorParallel, copies)
+  }
+
+  func price(_ transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool) -> ExchangePrice {
+    guard let parts = parts(transfer, rows: rows, isOverlapped: isOverlapped) else {
+      return ExchangePrice(preparation: 0, payload: 0)
+    }
+    return ExchangePrice(
+      preparation: parts.layout + parts.notify, payload: parts.payload.seconds,
+      adapterShare: parts.adapterShare)
+  }
+
+  /// The parts of an exchange; nil where nothing is exchanged.
+  private func parts(
+    _ transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool
+  ) -> ExchangeCost.Parts? {
+    let direction: ExchangeShape.Direction
+    var countsAreKnown = true
+    switch transfer.kind {
+    case .dispatch: (direction, countsAreKnown) = (.dispatch, false)
+    case .combineBackward: direction = .dispatch
+    default: direction = .combine
+    }
+    let load = max(1, Double(received(transfer, rows)) / (Double(tokens) * rowsPerToken))
+    switch carrier {
+    case .nothing: return nil
+    case .twoLevels(let cost, let reach, let perNode):
+      return cost.parts(
+        ExchangeShape(
+          direction, tokens: tokens, rowBytes: Double(transfer.bytesPerRow), reach: reach,
+          ranks: plan.expertParallel, ranksPerNode: perNode, load: load,
+          countsAreKnown: countsAreKnown),
+        multiprocessors: multiprocessors, besideComputation: isOverlapped)
+    case .collective(let cost, let experts):
+      return cost.parts(
+        direction,
+        rows: cost.kind == .allToAll ? Double(tokens) * rowsPerToken : Double(tokens),
+        rowBytes: Double(transfer.bytesPerRow), load: load,
+        countedExperts: countsAreKnown ? nil : experts, multiprocessors: multiprocessors)
+    }
+  }
+
+  /// What this rank receives, or sends back.
+  private func received(_ transfer: Transfer, _ rows: ExchangeRows) -> Int {
+    switch transfer.kind {
+    case .dispatch(let exchange), .combine(let exchange), .combineBackward(let exchange),
+      .dispatchBackward(let exchange):
+      rows.received[exchange]
+    default: 0
+    }
+  }
+
+  // MARK: Lower bounds
+
+  /// A line that says so where DeepEP's rate per multiprocessor decides how long exchanges of these stages
+  /// take: it was measured where the network, not they, set the pace.
+  func lowerBound(_ stages: [StageProgram], rows: [ExchangeRows]) -> String? {
+    guard case .twoLevels = carrier else { return nil }
+    let decides = zip(stages, rows).contains { stage, rows in
+      (stage.forward.transfers + stage.backward.transfers).contains { transfer in
+        transfer.kind.isExpertPayload
+          && parts(transfer, rows: rows, isOverlapped: false)?.payload.limitedBy
+            == .multiprocessors
+      }
+    }
+    return decides
+      ? "\(multiprocessors) SMs bound the exchange at DeepEP's rate for each, which is a lower bound: "
+        + "20 to 24 saturate the network in its V1, 4 to 6 in its V2" : nil
+  }
+}
+
+extension Plan.Dispatcher {
+  /// The collective that carries the rows; nil for DeepEP's own kernels.
+  var collective: CollectiveExchange.Kind? {
+    switch self {
+    case .deepEP: nil
+    case .allToAll: .allToAll
+    case .allGather: .allGather
+    }
+  }
+}

@@ -1,0 +1,166 @@
+import Foundation
+import Models
+import Plans
+import Programs
+import Simulation
+import Testing
+
+/// How rows get to their experts moves bytes, time and memory of a step.
+@Suite struct DispatcherTests {
+  /// Qwen3's 128 experts, 8 of them for a token, over four nodes; 4,096 tokens on each rank.
+  static let silent = PlanKeyTests.experts.replacingOccurrences(of: "dispatcher: deepep", with: "")
+
+  static func step(
+    _ dispatcher: Plan.Dispatcher?, _ more: String..., cluster: [String] = []
+  ) throws -> PlannedStep {
+    let said = dispatcher.map { ["dispatcher=\($0.rawValue)"] } ?? []
+    return try PlannedStep(
+      architecture: .named("qwen3-235b-a22b", overrides: ["num_hidden_layers=4"]),
+      cluster: .named("h800-2048", overrides: cluster),
+      plan: .read(.init(text: silent, name: "plan"), name: "plan", overrides: said + more))
+  }
+
+  /// What is left out stands under "Assumed", with why, and is what the same words say.
+  @Test func theDefaultIsSaid() throws {
+    let silent = try Self.step(nil)
+    #expect(
+      silent.assumptions == [
+        "dispatcher all-to-all, as nothing limits a token's nodes",
+        "expert exchanges on 16 SMs (node.collectives.all-to-all.multiprocessors)",
+      ])
+    #expect(silent.placed.plan.dispatcher == .allToAll)
+    let spoken = try Self.step(.allToAll, "communication-sms=16")
+    #expect(spoken.assumptions.isEmpty)
+    #expect(spoken.simulation.run().step == silent.simulation.run().step)
+    let limited = try Self.step(nil, "nodes-per-token=2")
+    #expect(limited.placed.plan.dispatcher == .deepEP)
+    #expect(limited.assumptions.first == "dispatcher deepep, as a token's nodes are limited")
+    let gathered = try Self.step(.allGather)
+    #expect(
+      gathered.assumptions == [
+        "expert exchanges on 16 SMs (node.collectives.ring.multiprocessors)"
+      ])
+  }
+
+  /// Rows that a rank receives: one for each expert here, or all tokens of the group; experts compute the
+  /// same ones whatever brings them.
+  @Test func rowsByClosedForm() throws {
+    let steps = try Plan.Dispatcher.allCases.map { try Self.step($0) }
+    let rows = steps.map { $0.input.balancedRows[0] }
+    #expect(rows.map { $0.routed[0] } == [8 * 4_096, 8 * 4_096, 8 * 4_096])
+    #expect(rows[0].received[0] > 4_096 * 7 && rows[0].received[0] < 4_096 * 8)
+    #expect(rows[1].received[0] == 8 * 4_096 && rows[1].sent[0] == 8 * 4_096)
+    #expect(rows[2].received[0] == 32 * 4_096 && rows[2].sent[0] == 32 * 4_096)
+    let results = steps.map { $0.simulation.run() }
+    #expect(results[0].ranks[0].flops == results[1].ranks[0].flops)
+    #expect(results[0].ranks[0].flops == results[2].ranks[0].flops)
+    #expect(Set(results.map(\.step)).count == 3)
+  }
+
+  /// A row in BF16 with the weight of its expert, or with flags and weights of all 128.
+  @Test func bytesOfARow() throws {
+    for (dispatcher, tail) in [
+      (Plan.Dispatcher.deepEP, 8 * 8), (.allToAll, 4), (.allGather, 5 * 128),
+    ] {
+      let stage = try Self.step(dispatcher).input.stages[0]
+      let dispatch = try #require(
+        stage.forward.transfers.first {
+          if case .dispatch = $0.kind { true } else { false }
+        })
+      #expect(dispatch.bytesPerRow == 2 * 4_096 + tail, "\(dispatcher)")
+      let counts = stage.forward.transfers.filter {
+        if case .counts = $0.kind { true } else { false }
+      }
+      #expect(counts.isEmpty == (dispatcher == .allGather))
+    }
+  }
+
+  /// Rows are put in order where they start, held until they are sent, sorted again where a rank has
+  /// several experts, and added up where they started.
+  @Test func rowsAreArrangedWhereTheyStart() throws {
+    func stage(_ ranks: Int) throws -> StageProgram {
+      try Self.step(
+        .allToAll, "expert-parallel=\(ranks)", "data-parallel=128", "global-batch=512"
+      ).input.stages[0]
+    }
+    func count(_ stage: StageProgram, _ matches: (Kernel) -> Bool) -> Int {
+      (stage.forward.operations + stage.backward.operations).filter { matches($0.kernel) }.count
+    }
+    let chosen = ChosenRows(tokens: 4_096, chosen: 8, columns: 4_096)
+    for (ranks, sorts) in [(32, 4), (128, 0)] {
+      let stage = try stage(ranks)
+      for pass in [Pass.forward, .backwardInput] {
+        #expect(count(stage) { $0 == .arrange(chosen, pass) } == stage.exchangeCount)
+        #expect(count(stage) { $0 == .collect(chosen, pass) } == stage.exchangeCount)
+      }
+      #expect(
+        count(stage) {
+          if case .convert(.permute, _, _, _, _) = $0 { true } else { false }
+        } == sorts * stage.exchangeCount)
+      let held = stage.buffers.filter { $0.name == "rows to send" }
+      #expect(held.count == stage.exchangeCount)
+      #expect(held.allSatisfy { $0.rows == .fixed(8 * 4_096) && $0.scope == .action })
+    }
+  }
+
+  /// Whoever gathers all tokens holds them.
+  @Test func gatheredTokensAreHeld() throws {
+    let peaks = try [Plan.Dispatcher.deepEP, .allGather].map {
+      try Self.step($0).report().memory.peak
+    }
+    #expect(peaks[1] > peaks[0])
+  }
+
+  /// What all tokens take does not depend on the experts that they choose.
+  @Test func gathersAreIndependentOfRouting() throws {
+    func total(_ dispatcher: Plan.Dispatcher, _ load: String) throws -> Double {
+      try Self.step(dispatcher, "expert-load=\(load)").report().expert.total
+    }
+    let scattered = "{deviation: 0.2, seed: 1}"
+    let even = try total(.allGather, "balanced")
+    #expect(abs(try total(.allGather, scattered) - even) < 1e-9)
+    #expect(try total(.allToAll, scattered) > total(.allToAll, "balanced"))
+  }
+
+  /// With too few of them every exchange takes longer.
+  @Test(arguments: Plan.Dispatcher.allCases) func multiprocessorsAct(dispatcher: Plan.Dispatcher)
+    throws
+  {
+    let usual = try Self.step(dispatcher)
+    let few = try Self.step(dispatcher, "communication-sms=2").report().expert.total
+    #expect(few > 2 * usual.report().expert.total)
+    let key =
+      switch dispatcher {
+      case .deepEP: "node.exchange.multiprocessors"
+      case .allToAll: "node.collectives.all-to-all.multiprocessors"
+      case .allGather: "node.collectives.ring.multiprocessors"
+      }
+    // Where the key is the usual number, the plan says the same with it.
+    let number = try #require(usual.placed.plan.communicationSMs)
+    #expect(number == (dispatcher == .deepEP ? 20 : 16))
+    let other = try Self.step(dispatcher, cluster: ["\(key)=24"])
+    #expect(other.placed.plan.communicationSMs == 24)
+  }
+
+  /// Without the exchange's own constants a cluster still gathers and sends, not in two levels.
+  @Test func onlyDeepEPNeedsItsConstants() throws {
+    for dispatcher in [Plan.Dispatcher.allToAll, .allGather] {
+      #expect(try Self.step(dispatcher, cluster: ["node.exchange=null"]).assumptions.count == 1)
+    }
+    #expect(throws: (any Error).self) {
+      try Self.step(.deepEP, cluster: ["node.exchange=null"])
+    }
+  }
+
+  /// DeepEP's rate per multiprocessor was measured where the network was full: where it decides, that is said.
+  @Test func aLowerBoundThatDecidesIsSaid() throws {
+    func lines(_ dispatcher: Plan.Dispatcher, _ count: Int) throws -> [String] {
+      try Self.step(dispatcher, "communication-sms=\(count)").assumptions.filter {
+        $0.contains("lower bound")
+      }
+    }
+    #expect(try lines(.deepEP, 20).isEmpty && lines(.allToAll, 2).isEmpty)
+    let said = try lines(.deepEP, 6)
+    #expect(said.count == 1 && said[0].contains("20 to 24"), "\(said)")
+  }
+}
