@@ -29,7 +29,7 @@ extension Plan {
     let pricing = try ClusterPricing(cluster, plan: self, architecture: architecture)
     let rows = pricing.balancedRows(architecture)
     var setting = LoweringSetting(self, target: .device)
-    setting.dispatcher = dispatcher(for: architecture)
+    setting.dispatcher = dispatcher(for: architecture, on: cluster)
     var known: [FeedForward: Double] = [:]
     return architecture.units.map { unit in
       if case .layer = unit, let block = architecture.feedForward(of: unit),

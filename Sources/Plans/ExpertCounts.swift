@@ -44,7 +44,9 @@ public struct ExpertCounts: Hashable, Sendable {
       throw ConfigurationError(file: name, rule: "is empty")
     }
     if first.text.first == UInt8(ascii: "{") {
-      try reader.readMetrics(Array(last.text), line: last.number)
+      // A run that went on and has made no step yet ends with a header.
+      let step = lines.last { !$0.text.starts(with: "{\"run\": ".utf8) } ?? last
+      try reader.readMetrics(Array(step.text), line: step.number)
     } else {
       try reader.readTable(lines)
     }

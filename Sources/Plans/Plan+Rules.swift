@@ -68,9 +68,6 @@ extension Plan {
       case .dense(let width, _, _):
         try check(key, tensorParallel, divides: "the feed-forward width", width)
       case .mixture(let mixture):
-        guard expertTensorParallel == 1 || tensorParallel == 1 || sequenceParallel else {
-          throw .expertTensorAlone
-        }
         // Each rank of a tensor group sends its part of the sequence to the experts, whether it holds only
         // that part or all of it.
         try check(

@@ -174,17 +174,18 @@ extension Plan {
   public var tokensPerMicrobatch: Int { microbatchSize * sequenceLength }
 
   /// The dispatcher that the plan has for a model: its own, or the usual one.
-  public func dispatcher(for architecture: Architecture) -> Dispatcher {
-    dispatcher ?? (limitsNodes(for: architecture) ? .deepEP : .allToAll)
-  }
-
-  /// Whether the experts of a token lie on fewer nodes than chance takes them to, by the plan or by the
-  /// model's router: then it pays to send them to a node once.
-  private func limitsNodes(for architecture: Architecture) -> Bool {
-    nodesPerToken != nil
-      || architecture.feedForwards.contains { block in
-        block.mixture.map { $0.groupsPerToken < $0.groups } ?? false
-      }
+  ///
+  /// - Parameter limitActs: whether `nodesPerToken` keeps tokens on fewer nodes than chance takes them to;
+  ///   nil where nobody knows the nodes, for any limit being taken to.
+  public func dispatcher(
+    for architecture: Architecture, limitActs: Bool? = nil
+  ) -> Dispatcher {
+    if let dispatcher { return dispatcher }
+    let routerLimits = architecture.feedForwards.contains { block in
+      block.mixture.map { $0.groupsPerToken < $0.groups } ?? false
+    }
+    // Where the experts of a token lie on few nodes it pays to send it to a node once.
+    return routerLimits || limitActs ?? (nodesPerToken != nil) ? .deepEP : .allToAll
   }
 
   /// Whether the schedule runs two pipelines in opposite directions over two copies of each stage.

@@ -24,7 +24,6 @@ public enum PlanError: Error, Hashable, Sendable {
   case recomputation(module: Recomputation.Module, rule: String)
   case lanes(lanes: Int, rule: String)
   case sequenceParallelAlone
-  case expertTensorAlone
   case multiprocessors(key: String, value: Int, rule: String)
   /// A format that no kernel reads or writes there.
   case precision(key: String, format: NumberFormat, rule: String)
@@ -77,9 +76,6 @@ extension PlanError: CustomStringConvertible {
     case .recomputation(let module, let rule): "recompute \(module.rawValue): \(rule)"
     case .lanes(let lanes, let rule): "gradient-lanes \(lanes) \(rule)"
     case .sequenceParallelAlone: "sequence-parallel needs tensor-parallel above 1"
-    case .expertTensorAlone:
-      "expert-tensor-parallel above 1 needs sequence-parallel: without it the ranks of a "
-        + "tensor-parallel group have the same tokens, and nothing is to be gathered"
     case .multiprocessors(let key, let value, let rule): "\(key) \(value) \(rule)"
     case .precision(let key, let format, let rule):
       "precision.\(key) \(format.rawValue) \(rule)"

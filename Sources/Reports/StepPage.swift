@@ -22,9 +22,10 @@ extension StepFigures {
     var degrees = "dp \(self.degrees.dp), pp \(self.degrees.pp)"
     if self.degrees.tp > 1 { degrees += ", tp \(self.degrees.tp)" }
     if self.degrees.cp > 1 { degrees += ", cp \(self.degrees.cp)" }
-    if self.degrees.ep > 1 {
-      degrees += ", ep \(self.degrees.ep)"
-      if max(self.degrees.tp, self.degrees.etp) > 1 { degrees += ", etp \(self.degrees.etp)" }
+    if self.degrees.ep > 1 { degrees += ", ep \(self.degrees.ep)" }
+    let areSliced = self.degrees.ep > 1 && self.degrees.tp > 1
+    if areSliced || self.degrees.etp != self.degrees.tp {
+      degrees += ", etp \(self.degrees.etp)"
     }
     return [
       "\(model) on \(counted(ranks, "GPU")) of \(cluster), plan \(plan): \(degrees)"

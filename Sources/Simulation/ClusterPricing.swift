@@ -161,9 +161,10 @@ public struct ClusterPricing: Pricing {
     case .expertGradient:
       // Copies lie an expert group with its slices apart.
       let apart = plan.expertParallel * plan.expertTensorParallel
+      let copies = replicas * plan.tensorParallel / apart
+      // Those of the other direction lie on another pipeline position.
       return CollectiveGroup(
-        ranks: replicas * directions * plan.tensorParallel / apart,
-        ranksPerNode: max(1, perNode / apart))
+        ranks: copies * directions, ranksPerNode: max(1, min(copies, perNode / apart)))
     case .world:
       return CollectiveGroup(ranks: plan.worldSize, ranksPerNode: min(plan.worldSize, perNode))
     }

@@ -39,7 +39,7 @@ struct ExchangePricing: Sendable {
       return
     }
     let perNode = plan.expertRanksPerNode(on: cluster)
-    guard let kind = plan.dispatcher(for: architecture).collective else {
+    guard let kind = plan.dispatcher(for: architecture, on: cluster).collective else {
       var constants = try ExchangeConstants(cluster)
       constants.networkLatency = farthest ?? constants.networkLatency
       let reach = spread.routing.reach(

@@ -42,6 +42,12 @@ struct ExpertSpread {
 }
 
 extension Plan {
+  /// The dispatcher that the plan has for a model on a cluster: its own, or the usual one.
+  package func dispatcher(for architecture: Architecture, on cluster: Cluster) -> Dispatcher {
+    let most = ExpertSpread(architecture, self, cluster)?.mostNodes ?? 1
+    return dispatcher(for: architecture, limitActs: nodesPerToken.map { $0 < most } ?? false)
+  }
+
   /// Ranks of one expert group that a node has room for, beside those that share their experts.
   func expertRanksPerNode(on cluster: Cluster) -> Int {
     max(1, cluster.node.devices.value / expertTensorParallel)

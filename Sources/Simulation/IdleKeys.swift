@@ -63,7 +63,8 @@ struct IdleKeys {
 
   private var ofExperts: [Idle] {
     guard plan.expertParallel == 1 else {
-      return plan.nodesPerToken.map { _ in wayOfRows.map { [("nodes-per-token", $0)] } ?? [] } ?? []
+      guard plan.nodesPerToken != nil, let why = wayOfRows else { return [] }
+      return [("nodes-per-token", why)]
     }
     var list: [Idle] = []
     if !hasExperts, plan.expertTensorParallel != plan.tensorParallel {

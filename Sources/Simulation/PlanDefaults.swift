@@ -14,7 +14,7 @@ extension Plan {
   ) throws(ConfigurationError) -> [String] {
     var assumptions: [String] = []
     if dispatcher == nil, expertParallel > 1 {
-      let usual = dispatcher(for: architecture)
+      let usual = dispatcher(for: architecture, on: cluster)
       dispatcher = usual
       assumptions.append(
         "dispatcher \(usual.rawValue), as "
@@ -27,7 +27,7 @@ extension Plan {
       assumptions.append("expert exchanges on \(usual.count) SMs (\(usual.origin))")
     }
     assumptions += precision.borrowings
-    if dispatcher == .deepEP, let limit = nodesPerToken,
+    if let limit = nodesPerToken,
       let spread = ExpertSpread(architecture, self, cluster),
       limit > spread.mostNodes
     {
@@ -50,7 +50,7 @@ extension Plan {
     on cluster: Cluster, for architecture: Architecture
   ) throws(ConfigurationError) -> (count: Int, origin: String)? {
     guard expertParallel > 1 else { return nil }
-    guard let kind = dispatcher(for: architecture).collective else {
+    guard let kind = dispatcher(for: architecture, on: cluster).collective else {
       return (
         try ExchangeConstants(cluster).multiprocessors,
         ExchangeConstants.originOfMultiprocessors(on: cluster)

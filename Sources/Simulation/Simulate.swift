@@ -11,8 +11,9 @@ public struct PlannedStep: Sendable {
   /// The plan with everything that it leaves to the cluster filled in.
   public let placed: PlacedPlan
   public let cluster: Cluster
-  /// What was decided because the plan does not say, one short phrase each.
-  public let assumptions: [String]
+  /// The plan as it was read, and what was decided where it does not say.
+  private let stated: Plan
+  private let assumed: [String]
   public let input: StepInput
   public let pricing: ClusterPricing
 
@@ -30,9 +31,9 @@ public struct PlannedStep: Sendable {
   public init(
     architecture: Architecture, cluster: Cluster, plan: Plan, lowered: inout LoweredStages
   ) throws {
-    let stated = plan
+    stated = plan
     var plan = plan
-    let assumed = try plan.fillIn(from: cluster, for: architecture)
+    assumed = try plan.fillIn(from: cluster, for: architecture)
     placed = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
       multiprocessors: cluster.device.multiprocessors.value)
@@ -51,9 +52,15 @@ public struct PlannedStep: Sendable {
       }
     }
     self.input = input
-    let bound = pricing.exchange.lowerBound(input.stages, rows: input.balancedRows)
-    assumptions = assumed + IdleKeys(stated, placed, input).phrases + [bound].compactMap(\.self)
     try checkDuration()
+  }
+
+  /// What was decided because the plan does not say, and what it says in vain, one short phrase each.
+  ///
+  /// Lowers the stages again for every format of the plan's own.
+  public var assumptions: [String] {
+    let bound = pricing.exchange.lowerBound(input.stages, rows: input.balancedRows)
+    return assumed + IdleKeys(stated, placed, input).phrases + [bound].compactMap(\.self)
   }
 
   /// Refuses a step that may take longer than the simulated clock holds.

@@ -26,7 +26,8 @@ public struct LaunchOutcome: Hashable, Sendable {
   ) {
     let signal = waitStatus & 0x7f
     let code = (waitStatus >> 8) & 0xff
-    if ranksAreLost {
+    // An mpirun that ended well had all its ranks, whatever it was sent meanwhile.
+    if ranksAreLost, waitStatus != 0 {
       self.init(
         ExitStatus.peer.rawValue, "a rank was gone, and mpirun, which did not notice, was ended")
     } else if reports.contains(.interrupted) {

@@ -67,7 +67,8 @@ public final class MetricsLog {
       if let kept {
         lines = kept
       } else if earlier != .removed {
-        notice = "\(path) is of another run, and stays as \(try Self.setAside(path))"
+        let name = try Self.setAside(path)
+        notice = "\(path) is of another run, or does not say of which, and stays as \(name)"
       }
     }
     lines += Array((header.line + "\n").utf8)

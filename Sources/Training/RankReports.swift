@@ -60,19 +60,19 @@ public struct RankReports: Sendable {
   /// What has been said so far, in order.
   public func read() -> [Report] { lines().compactMap { Report(rawValue: $0.word) } }
 
-  /// The process numbers of the ranks that listen; those of ranks on another machine are not among them.
+  /// The process numbers of the ranks that listen on this machine.
   func processes() -> [pid_t] {
-    lines().filter { $0.word == Report.listening.rawValue }.map(\.process)
+    lines().filter { $0.word == Report.listening.rawValue && $0.host == hostName }.map(\.process)
   }
 
-  private func lines() -> [(word: String, process: pid_t)] {
+  private func lines() -> [(word: String, process: pid_t, host: String)] {
     guard let file = try? InputFile(path: path),
       let bytes = try? file.allBytes(limit: 1 << 24)
     else { return [] }
     return bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
       let parts = String(decoding: line, as: UTF8.self).split(separator: " ")
-      guard parts.count == 2, let process = pid_t(parts[1]) else { return nil }
-      return (String(parts[0]), process)
+      guard parts.count == 3, let process = pid_t(parts[1]) else { return nil }
+      return (String(parts[0]), process, String(parts[2]))
     }
   }
 
@@ -81,7 +81,7 @@ public struct RankReports: Sendable {
     guard let path = getenv(variable) else { return }
     let descriptor = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else { return }
-    let line = Array("\(report.rawValue) \(getpid())\n".utf8)
+    let line = Array("\(report.rawValue) \(getpid()) \(hostName)\n".utf8)
     // Short lines that are added at the end of a file do not mix.
     _ = line.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     close(descriptor)

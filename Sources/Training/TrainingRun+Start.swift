@@ -87,7 +87,10 @@ extension TrainingRun {
     _ run: RunFile, _ beginning: RunBeginning, _ state: TrainingState, of earlier: TrainingState?,
     _ inputs: String?, _ communicator: any Communicator
   ) throws(CheckpointError) -> MetricsLog? {
-    guard communicator.rank == 0, let path = run.log.file else { return nil }
+    // A run that is finished writes nothing.
+    guard communicator.rank == 0, state.step < run.steps, let path = run.log.file else {
+      return nil
+    }
     let lines: MetricsLog.EarlierLines =
       if let earlier { .continued(run: earlier.run) } else if beginning == .overwriting {
         .removed

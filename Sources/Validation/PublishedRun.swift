@@ -36,7 +36,9 @@ struct PlannedRun: Sendable {
 
   /// Runs of which this is equal have the same stages, however many they are in.
   fileprivate var lowering: Lowering {
-    Lowering(architecture: architecture, setting: LoweringSetting(plan, target: .device))
+    var setting = LoweringSetting(plan, target: .device)
+    setting.dispatcher = plan.dispatcher(for: architecture, on: cluster)
+    return Lowering(architecture: architecture, setting: setting)
   }
 
   fileprivate struct Lowering: Hashable {

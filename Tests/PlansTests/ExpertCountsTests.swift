@@ -47,6 +47,10 @@ import Testing
       + #"{"layer": 2, "counts": [5, 5, 0, 0]}, {"layer": 3, "counts": [2, 2, 2, 2]}]}"#
     let metrics = try read("{\"step\": 8, \"loss\": null}\n\(line)\n\n")
     #expect(table == shuffled && table == metrics)
+    // A run that was resumed, and again, and made no step says only what it is.
+    let header = #"{"run": "a1b2", "after_step": 9, "inputs": {"seed": 3}}"#
+    #expect(try read("\(header)\n\(line)\n\(header)\n") == table)
+    #expect(try read("\(header)\n\(line)\n\(header)\n\(header)\n") == table)
     for (layer, counts) in Self.good { #expect(table[layer: layer] == counts) }
   }
 

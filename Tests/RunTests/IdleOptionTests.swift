@@ -25,13 +25,16 @@ import Testing
     }
     #expect(try traced("one.json", "--stop-after", "1") == "run, step 1")
     #expect(try traced("rest.json", "--resume") == "run, step 3")
+    let before = try scene.written()
     let options = ["--resume", "--check-simulation", "--trace", scene.path("none.json")]
     let finished = try Launch.run([Program.path, "train", scene.run] + options)
     expectRefusal(finished, "--trace has no effect beside a run that is finished")
+    #expect(try scene.written() == before)
     let checked = try Program.sluice("train", scene.run, "--resume", "--check-simulation")
     expectRefusal(checked, "--check-simulation has no effect beside a run that is finished")
-    #expect(!FileManager.default.fileExists(atPath: scene.path("none.json")))
+    #expect(try scene.written() == before)
     #expect(try Program.sluice("train", scene.run, "--resume").status == 0)
+    #expect(try scene.written() == before)
   }
 
   @Test func oneRankWaitsForNoOther() throws {

@@ -68,6 +68,18 @@ final class Scene {
     return text.matches(of: /"loss": ([^,]+)/).map { String($0.1) }
   }
 
+  /// What a run has left: the bytes of its log and the names of all files and folders.
+  struct Written: Equatable {
+    var log: Data
+    var names: [String]
+  }
+
+  func written() throws -> Written {
+    Written(
+      log: try Data(contentsOf: folder.appending(path: "log.jsonl")),
+      names: try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted())
+  }
+
   /// The checkpoints that are there.
   func checkpoints() -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path("out"))) ?? []

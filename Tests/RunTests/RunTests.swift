@@ -42,6 +42,11 @@ import Testing
     #expect(second.output.contains("going on after step 3"))
     #expect(try parts.losses() == whole.losses())
     #expect(try parts.losses().count == 5)
+    // Finished, it has nothing to add.
+    let before = try parts.written()
+    let third = try Program.sluice("train", parts.run, "--ranks", "4", "--resume")
+    #expect(third.status == 0, "\(third.output)")
+    #expect(try parts.written() == before)
   }
 
   /// What the step did equals what the simulator says of the same plan.

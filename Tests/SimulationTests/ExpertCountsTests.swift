@@ -137,4 +137,43 @@ import Testing
       }
     }
   }
+
+  /// Rows of an exchange that is a collective, where two ranks share each expert: an all-to-all brings a
+  /// place what its experts compute, an all-gather the tokens of all places.
+  @Test(arguments: [2, 4, 8]) func collectivesConserveRows(places: Int) throws {
+    var generator = SplitMix64(seed: 7)
+    let (slices, chosen) = (2, 2)
+    // Of a sequence each rank of a tensor group sends its half.
+    let tokens = 2_048 / slices
+    let more = [
+      "tensor-parallel=2", "expert-tensor-parallel=\(slices)", "expert-parallel=\(places)",
+    ]
+    for _ in 0..<4 {
+      let counts = (0..<8).map { _ in 250 + Int(generator.next() % 750) }
+      for dispatcher in [Plan.Dispatcher.allToAll, .allGather] {
+        let input = try Self.step(counts, more + ["dispatcher=\(dispatcher.rawValue)"]).input
+        let known = try #require(input.rankRows)
+        let balanced = input.balancedRows[1]
+        let rows = try (0..<places).map {
+          try #require(known[rank: $0 * slices, stage: 1, microbatch: 3])
+        }
+        for exchange in 0..<16 {
+          let received = rows.map { $0.received[exchange] }
+          let routed = rows.map { $0.routed[exchange] }
+          #expect(balanced.routed[exchange] == tokens * chosen * slices)
+          #expect(routed.reduce(0, +) == balanced.routed[exchange] * places)
+          #expect(rows.reduce(0) { $0 + $1.sent[exchange] } == received.reduce(0, +))
+          if dispatcher == .allToAll {
+            #expect(received.map { $0 * slices } == routed)
+            #expect(received.reduce(0, +) == tokens * chosen * places)
+            #expect(Set(received).count > 1)
+          } else {
+            let all = places * balanced.routed[exchange] / slices / chosen
+            #expect(all == tokens * places)
+            #expect(received == Array(repeating: all, count: places))
+          }
+        }
+      }
+    }
+  }
 }

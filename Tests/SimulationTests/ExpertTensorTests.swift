@@ -115,9 +115,14 @@ import Testing
     #expect(base.ranks[0].tensor.total > whole.ranks[0].tensor.total)
   }
 
+  /// Drawn loads with every dispatcher.
+  static let drawn = Plan.Dispatcher.allCases.map {
+    ["dispatcher=\($0.rawValue)", "expert-load={deviation: 0.2, seed: 3}"]
+  }
+
   /// One rank for all or every rank by itself: the same step, drawn loads and context groups included.
   @Test(arguments: [1, 2]) func foldedEqualsExplicit(slices: Int) throws {
-    for more in [[], ["expert-load={deviation: 0.2, seed: 3}"], ["context-parallel=2"]] {
+    for more in [[]] + Self.drawn + [["context-parallel=2"]] {
       var simulation = try Self.step(slices: slices, more).simulation
       let folded = simulation.run()
       simulation.isExplicit = true
@@ -128,10 +133,15 @@ import Testing
     }
   }
 
-  @Test func slicesNeedTheSequenceDivided() {
-    let error = #expect(throws: PlanError.self) {
-      _ = try Self.step(slices: 2, ["sequence-parallel=false"])
-    }
-    #expect(error == .expertTensorAlone)
+  /// Where every rank of a tensor group has all tokens, each sends its part of them, and what comes for its
+  /// slices is the same.
+  @Test func slicesWithoutTheSequenceDivided() throws {
+    let divided = try Self.step(slices: 2)
+    let whole = try Self.step(slices: 2, ["sequence-parallel=false"])
+    #expect(whole.input.balancedRows == divided.input.balancedRows)
+    var simulation = whole.simulation
+    let folded = simulation.run()
+    simulation.isExplicit = true
+    #expect(simulation.run().step == folded.step)
   }
 }

@@ -150,7 +150,7 @@ import Testing
   /// One rank for all or every rank by itself: the same step.
   @Test(arguments: [(2, 8, 1), (2, 4, 1), (2, 4, 4), (2, 2, 8), (4, 2, 1)])
   func foldedEqualsExplicit(tensor: Int, expert: Int, slices: Int) throws {
-    for more in [[], ["expert-load={deviation: 0.2, seed: 3}"], ["context-parallel=2"]] {
+    for more in [[]] + ExpertTensorTests.drawn + [["context-parallel=2"]] {
       var simulation = try ExpertTensorTests.step(
         slices: slices, tensor: tensor, expert: expert, more
       ).simulation

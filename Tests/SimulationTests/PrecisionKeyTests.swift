@@ -152,6 +152,12 @@ import Testing
     let base = try Self.report("bf16")
     let changed = try Self.report("{base: bf16, linear-operands: e4m3}")
     #expect(changed.stepSeconds != base.stepSeconds)
+    for product in [KernelTimes.Class.matmul, .groupedMatmul] {
+      for pass in [KernelTimes.Pass.forward, .backwardInput, .backwardWeight] {
+        #expect(
+          changed.kernels[product, pass] < base.kernels[product, pass], "\(product), \(pass)")
+      }
+    }
   }
 
   static let refused: [(String, String)] = [

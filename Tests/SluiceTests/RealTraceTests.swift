@@ -115,6 +115,28 @@
       ] {
         #expect(text.contains(words), "\(words)")
       }
+      try expectAll(ledgers.map(\.timeline), in: data)
+    }
+
+    /// Nothing that a rank did is left out, whatever else was under way meanwhile.
+    private func expectAll(_ timelines: [Timeline], in trace: Data) throws {
+      let value = try JSONSerialization.jsonObject(with: trace) as? [String: Any]
+      let events = try #require(value?["traceEvents"] as? [[String: Any]])
+      for (rank, timeline) in timelines.enumerated() {
+        let own = events.filter { $0["pid"] as? Int == rank }
+        func count(_ phase: String) -> Int { own.count { $0["ph"] as? String == phase } }
+        let spans = timeline.items.reduce(0) { $0 + $1.spans.count }
+        #expect(count("X") == timeline.items.count + spans + timeline.transfers.count)
+        let sends = timeline.transfers.compactMap { span -> Bool? in
+          if case .message(let transfer) = span.kind { transfer.isSend } else { nil }
+        }
+        #expect(sends.count >= 8)
+        #expect(count("s") == sends.count { $0 } && count("f") == sends.count { !$0 })
+        // An arrow's end lies on the track of an event of its message.
+        let tracks = Set(own.filter { $0["ph"] as? String == "X" }.compactMap { $0["tid"] as? Int })
+        let ends = own.filter { ["s", "f"].contains($0["ph"] as? String) }
+        #expect(ends.allSatisfy { tracks.contains($0["tid"] as? Int ?? -1) })
+      }
     }
   }
 #endif

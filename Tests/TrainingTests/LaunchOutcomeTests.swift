@@ -80,6 +80,11 @@ import Training
       ofMpirun: SIGTERM, reports: both, ranks: 2, wish: .goOn, ranksAreLost: true)
     #expect(lost.status == 5)
     #expect(lost.message?.hasPrefix("a rank was gone") == true)
+    // It had ended well before it was told to.
+    let well = LaunchOutcome(
+      ofMpirun: 0, reports: both + [.finished], ranks: 2, wish: .goOn, ranksAreLost: true)
+    #expect(well.status == 0)
+    #expect(well.message == nil)
   }
 
   /// A process that has ended is not alive, also while nobody has waited for it.

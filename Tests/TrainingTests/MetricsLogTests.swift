@@ -60,7 +60,7 @@ import Training
       _ = try log(name, after: 0, steps: 1...5)
       texts.append(try contents(of: folder.file("deep/log.jsonl")))
       let notice = try log("mine", after: 2, earlier, steps: 3...3)
-      #expect(notice?.hasSuffix("is of another run, and stays as \(name)") == true)
+      #expect(notice?.hasSuffix("or does not say of which, and stays as \(name)") == true)
       #expect(try lines(of: "deep/log.jsonl") == [header("mine", after: 2)] + lines(3...3))
     }
     for (name, text) in zip(try names("deep").dropFirst(), texts) {
