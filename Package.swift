@@ -133,7 +133,7 @@ let package = Package(
     tests(of: "Collectives", ["TestSupport"]),
     tests(of: "Costs", ["Clusters", "Documents"]),
     tests(of: "Calibration", ["Clusters", "Costs"]),
-    tests(of: "Simulation"),
+    tests(of: "Simulation", ["Collectives"]),
     tests(of: "Planning"),
     tests(of: "Validation"),
     tests(of: "MessagePassing", ["OpenMPI", "TestSupport"]),

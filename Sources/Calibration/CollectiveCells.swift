@@ -46,7 +46,8 @@ public struct CollectiveCells: Sendable {
 
   /// The shipped measurements of `machine` (`h100`, `a100`, `efa`) whose kind is listed.
   ///
-  /// A cell is the mean of its rows; sizes within a few per cent of a power of two count as it.
+  /// A cell is the mean over its rows, which are those nearest to one power of two: seconds, and bytes by
+  /// their logarithms.
   public init(shipped machine: String, _ kinds: [CollectiveCell.Kind]) {
     struct Place: Hashable, Comparable {
       var kind: String
@@ -60,7 +61,7 @@ public struct CollectiveCells: Sendable {
       }
     }
     let table = ComponentTable(PackageResources.nccl_csv)
-    var times: [Place: [Double]] = [:]
+    var rows: [Place: [(bytes: Double, seconds: Double)]] = [:]
     for row in table.rows where row.text("machine") == machine {
       guard let kind = CollectiveCell.Kind(rawValue: row.text("collective")), kinds.contains(kind)
       else { continue }
@@ -68,24 +69,24 @@ public struct CollectiveCells: Sendable {
       let place = Place(
         kind: kind.rawValue, nodes: row.integer("nodes"), ranks: row.integer("ranks"),
         exponent: exponent)
-      times[place, default: []].append(row.number("us") * 1e-6)
+      rows[place, default: []].append((row.number("bytes"), row.number("us") * 1e-6))
     }
     self.init(fitted: [], predicted: [])
     var last: Place?
     var isFitted = false
-    for place in times.keys.sorted() {
+    for place in rows.keys.sorted() {
       let isSameSeries =
         last.map { ($0.kind, $0.nodes, $0.ranks) == (place.kind, place.nodes, place.ranks) }
         ?? false
       isFitted = isSameSeries ? !isFitted : true
       last = place
-      guard let kind = CollectiveCell.Kind(rawValue: place.kind), let all = times[place] else {
+      guard let kind = CollectiveCell.Kind(rawValue: place.kind), let all = rows[place] else {
         continue
       }
       let cell = CollectiveCell(
         kind: kind, nodes: place.nodes, ranks: place.ranks,
-        bytes: Double.exp2(Double(place.exponent)),
-        measuredSeconds: all.reduce(0, +) / Double(all.count))
+        bytes: Double.exp2(all.reduce(0) { $0 + Double.log2($1.bytes) } / Double(all.count)),
+        measuredSeconds: all.reduce(0) { $0 + $1.seconds } / Double(all.count))
       if isFitted { fitted.append(cell) } else { predicted.append(cell) }
     }
   }

@@ -100,9 +100,9 @@ extension CollectiveFit.Parameter {
     inSwitch("link-share-across", .share, \.linkShareAcross)
   ]
 
-  /// Rings inside a node of which only messages from 1 MiB were measured.
-  public static let largeRings: [Self] =
-    steps("ll128", \.lowLatency128) + steps("simple", \.simple) + [
+  /// Rings of whole chunks inside a node, which alone explain messages from 1 MiB.
+  public static let wholeChunks: [Self] =
+    steps("simple", \.simple) + [
       .init("ring.simple.fill", .seconds, \.simple.fill.seconds),
       .init("ring.simple.fill-bytes", .bytes, \.simple.fill.bytes),
       .init("ring.pair-loss", .share, \.pairLoss),

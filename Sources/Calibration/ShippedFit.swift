@@ -14,6 +14,8 @@ public struct ShippedFit: Sendable {
     var machine: String
     var kinds: [CollectiveCell.Kind]
     var parameters: [CollectiveFit.Parameter]
+    /// Whether every second cell is kept back, to be predicted.
+    var isHalved = true
   }
 
   private static let reductions: [CollectiveCell.Kind] = [.allReduce, .allGather, .reduceScatter]
@@ -48,7 +50,7 @@ public struct ShippedFit: Sendable {
       parts: [
         Part(
           machine: "a100-vtrain", kinds: [.allReduce],
-          parameters: CollectiveFit.Parameter.largeRings)
+          parameters: CollectiveFit.Parameter.wholeChunks, isHalved: false)
       ]),
   ]
 
@@ -71,7 +73,10 @@ public struct ShippedFit: Sendable {
     var parameters: [CollectiveFit.Parameter] = []
     var all = CollectiveCells(fitted: [], predicted: [])
     for part in parts {
-      let cells = CollectiveCells(shipped: part.machine, part.kinds)
+      var cells = CollectiveCells(shipped: part.machine, part.kinds)
+      if !part.isHalved {
+        cells = CollectiveCells(fitted: cells.fitted + cells.predicted, predicted: [])
+      }
       constants = CollectiveFit(part.parameters, to: cells.fitted, from: constants).constants
       parameters += part.parameters
       all.fitted += cells.fitted

@@ -52,9 +52,7 @@ extension CollectiveConstants.Steps {
   }
 
   fileprivate init(_ table: Table, _ keys: ChunkKeys) throws(ConfigurationError) {
-    start = try table.constant(keys.start)
-    step = try table.constant(keys.step)
-    linkShare = try table.constant(keys.linkShare)
+    try self.init(table, keys.steps)
     fill = try CollectiveConstants.Fill(table, keys.fill)
   }
 }

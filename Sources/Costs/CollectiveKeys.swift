@@ -37,7 +37,7 @@ struct RingKeys: KeySet {
 }
 
 /// The keys of a protocol's ring inside a node.
-struct StepKeys: KeySet {
+struct StepKeys: KeySet, Described {
   let start = constant("start", .time, "An empty collective.")
   let step = constant("step", .time, "Every step to the next rank.")
   let linkShare = constant(
@@ -46,19 +46,14 @@ struct StepKeys: KeySet {
 
 /// The same with a pipeline of chunks.
 struct ChunkKeys: KeySet {
-  let start = constant("start", .time, "An empty collective.")
-  let step = constant("step", .time, "Every step to the next rank.")
-  let linkShare = constant(
-    "link-share", .share, "What it reaches of the link's bandwidth inside a node.")
+  let steps = StepKeys()
   let fill = FillKeys()
 }
 
 /// The keys of what a pipeline of chunks waits for until it is full.
-struct FillKeys: Described {
+struct FillKeys: KeySet, Described {
   let seconds = constant("fill", .time, "What the pipeline waits for its first chunks, at most.")
   let bytes = constant("fill-bytes", .bytes, "The message from which on it is that much.")
-
-  var entries: [KeyEntry] { seconds.entries + bytes.entries }
 }
 
 /// The keys of rings between nodes.

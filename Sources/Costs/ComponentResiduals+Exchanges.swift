@@ -7,7 +7,8 @@ extension ComponentResiduals {
     let h100 = try cluster("h100-2048")
     return [
       deepEP(ExchangeCost(h800)), publishedWidths(ExchangeCost(h800)),
-      hybrid(ExchangeCost(try ExchangeConstants(h100))), try plain(on: h100),
+      hybrid(ExchangeCost(try ExchangeConstants(h100))), try plain(.dispatch, on: h100),
+      try plain(.combine, on: h100),
     ]
   }
 
@@ -77,19 +78,27 @@ extension ComponentResiduals {
   }
 
   /// A plain all-to-all sends a token once per expert, wherever the experts lie.
-  private static func plain(on cluster: Cluster) throws -> ComponentResiduals {
+  ///
+  /// What all-to-alls reach of adapters is the mean of the two dispatches; the combines are predicted.
+  private static func plain(
+    _ direction: ExchangeShape.Direction, on cluster: Cluster
+  ) throws -> ComponentResiduals {
     let cost = CollectiveCost(try CollectiveConstants(cluster))
     let table = ComponentTable(PackageResources.ep_a2a_h100_gb200_csv)
     let rows = table.rows
-      .filter { $0.text("gpu") == "H100" && $0.text("kernel") == "all-to-all" }
+      .filter {
+        $0.text("gpu") == "H100" && $0.text("kernel") == "all-to-all"
+          && $0.text("op") == direction.rawValue
+      }
       .map { row in
         let group = CollectiveGroup(ranks: row.integer("ep"), ranksPerNode: 8)
         return ComponentResidual(
-          row: "\(row.text("op")) over \(group.ranks) ranks, 8 experts a token in BF16",
+          row: "\(direction.rawValue) over \(group.ranks) ranks, 8 experts a token in BF16",
           measuredSeconds: row.number("latency_us") * 1e-6,
           predictedSeconds: cost.allToAll(bytes: 4_096 * 8 * 14_336, group: group).seconds)
       }
     return ComponentResiduals(
-      name: "All-to-all on H100", source: "arXiv 2603.07685 Table 7", isFitted: false, rows: rows)
+      name: "All-to-all on H100, \(direction.rawValue)", source: "arXiv 2603.07685 Table 7",
+      isFitted: direction == .dispatch, rows: rows)
   }
 }

@@ -22,8 +22,10 @@ public struct CollectiveFitPage {
         printed(parameter(outcome.fitted), parameter.unit),
       ])
     }
-    return constants.text() + "\n" + residuals + "\n"
-      + series("ranks") { "\($0.ranks)" } + "\n" + series("bytes") { decade($0.bytes) }
+    let page = constants.text() + "\n" + residuals
+    if outcome.cells.predicted.isEmpty { return page }
+    return page + "\n" + series("ranks") { "\($0.ranks)" } + "\n"
+      + series("bytes") { decade($0.bytes) }
   }
 
   private var residuals: String {
@@ -31,7 +33,7 @@ public struct CollectiveFitPage {
     table.add(["of the shipped", "cells", "mean", "mean error", "over 25 %", "from 64 MiB"])
     for (name, cells) in [
       ("fitted", outcome.cells.fitted), ("predicted", outcome.cells.predicted),
-    ] {
+    ] where !cells.isEmpty {
       let errors = cells.map(error)
       let large = cells.filter { $0.bytes >= Double(64 << 20) }.map { abs(error($0)) }
       table.add([

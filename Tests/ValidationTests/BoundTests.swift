@@ -49,12 +49,12 @@ import Validation
     Bound(
       "megatron-weak-scaling", "megatron", rows: 10, mean: -0.02...0.11, meanAbsolute: 0.11,
       worst: 0.20),
-    // Published in whole MB.
+    // The formulas leave out the statistics of norms, 16 bytes a token.
     Bound(
-      "activation-formulas", "activations", rows: 6, mean: -1e-3...1e-3, meanAbsolute: 1e-3,
-      worst: 1e-3),
+      "activation-formulas", "activations", rows: 6, mean: 0...8e-5, meanAbsolute: 8e-5,
+      worst: 2.1e-4),
     Bound(
-      "vtrain-multi-node", "vtrain", rows: 73, mean: -0.12...0.02, meanAbsolute: 0.11, worst: 0.55),
+      "vtrain-multi-node", "vtrain", rows: 73, mean: -0.10...0.02, meanAbsolute: 0.11, worst: 0.55),
     Bound(
       "vtrain-single-node", "vtrain", rows: 474, mean: -0.09...0, meanAbsolute: 0.105, worst: 0.38),
   ]
