@@ -45,10 +45,19 @@ public protocol Backend: ~Copyable {
   mutating func issue(_ operation: Int, of program: Program, _ instance: Instance)
   mutating func start(_ transfer: Int, of program: Program, _ instance: Instance) -> TransferHandle
   mutating func start(_ transfer: PipelineTransfer) -> TransferHandle
+  /// A reduction that an item has started which this backend carried out as a whole.
+  mutating func handle(ofReduction transfer: Int, stage: Int) -> TransferHandle
   /// True once the transfer is over for this rank.
   mutating func wait(_ handle: TransferHandle) -> Bool
   /// Gives what one stage wrote to the next one on the same rank.
   mutating func handOver(_ boundary: Boundary, stage: Int, microbatch: Int)
   /// Agrees on the norm of all gradients; false as long as that waits for others.
   mutating func agree() -> Bool
+}
+
+extension Backend where Self: ~Copyable {
+  /// Of a backend that has the engine walk every item.
+  public mutating func handle(ofReduction transfer: Int, stage: Int) -> TransferHandle {
+    preconditionFailure("The engine has started this reduction itself.")
+  }
 }

@@ -21,6 +21,10 @@ public struct Engine {
   @usableFromInline let interleavings: [Interleaving]
   /// The interleaving of each overlapped item, by the item's index.
   @usableFromInline let interleavingOfItem: [Int]
+  /// Whether an item starts the reductions of its stage; empty if none does.
+  @usableFromInline let isClosing: [Bool]
+  /// The steps of every stage's reductions, by segment.
+  @usableFromInline let reductionParts: [[Range<Int>]]
   /// The programs of changes of lanes, and which of them each item has.
   @usableFromInline let lanePrograms: [Program]
   @usableFromInline let laneOfItem: [Int]
@@ -37,13 +41,14 @@ public struct Engine {
   /// One of a stage's templates.
   @usableFromInline enum Part: Int, CaseIterable {
     case forward, backward, backwardInput, backwardWeight, reduce, norm, update, settle
+    case closingBackward, closingBackwardWeight
 
-    @inlinable init(_ pass: Action.Pass) {
+    @inlinable init(_ pass: Action.Pass, isClosing: Bool) {
       switch pass {
       case .forward: self = .forward
-      case .backward: self = .backward
+      case .backward: self = isClosing ? .closingBackward : .backward
       case .backwardInput: self = .backwardInput
-      case .backwardWeight: self = .backwardWeight
+      case .backwardWeight: self = isClosing ? .closingBackwardWeight : .backwardWeight
       }
     }
   }
@@ -58,11 +63,16 @@ public struct Engine {
       stage.map {
         [
           $0.forward, $0.backward, $0.backwardInput, $0.backwardWeight, $0.reduce, $0.norm,
-          $0.update, $0.settle,
+          $0.update, $0.settle, $0.closingBackward, $0.closingBackwardWeight,
         ]
       } ?? Part.allCases.map { _ in Program() }
     }
     isHere = stages.map { $0 != nil }
+    reductionParts = stages.map { $0?.reductionParts ?? [] }
+    var isClosing = [Bool](
+      repeating: false, count: program.closingItems.isEmpty ? 0 : program.items.count)
+    for index in program.closingItems { isClosing[index] = true }
+    self.isClosing = isClosing
     (interleavings, interleavingOfItem) =
       walksPairs ? Self.interleavings(of: program, stages) : ([], [])
     (lanePrograms, laneOfItem) = Self.lanePrograms(of: program, stages)
@@ -80,12 +90,17 @@ public struct Engine {
     var known: [[Int]: Int] = [:]
     var made: [Interleaving] = []
     var ofItem = [Int](repeating: -1, count: program.items.count)
+    let closing = Set(program.closingItems)
     for (index, item) in program.items.enumerated() {
       guard case .overlapped(let forward, let backward) = item else { continue }
-      let key = [forward.stage, backward.stage]
+      let isClosing = closing.contains(index)
+      let key = [forward.stage, backward.stage, isClosing ? 1 : 0]
       if known[key] == nil, let first = stages[forward.stage], let second = stages[backward.stage] {
         known[key] = made.count
-        made.append(Interleaving(forward: first.forward, backward: second.backward))
+        made.append(
+          Interleaving(
+            forward: first.forward,
+            backward: second.program(for: .backward, isClosing: isClosing)))
       }
       ofItem[index] = known[key] ?? -1
     }
@@ -128,6 +143,7 @@ public struct Engine {
         case .walk: hasBegun = true
         case .later: return .waiting
         case .done:
+          takeUpReductions(current, &backend)
           finishItem()
           continue
         }
@@ -151,7 +167,7 @@ public struct Engine {
   {
     switch current {
     case .run(let action):
-      let program = template(action.stage, Part(action.pass))
+      let program = template(action.stage, Part(action.pass, isClosing: isClosing(item)))
       let instance = Instance(
         stage: action.stage, microbatch: action.microbatch, pass: action.pass)
       return walk(program, program.steps.count, instance, isForward: true, &backend)
@@ -176,6 +192,24 @@ public struct Engine {
     }
   }
 
+  @inlinable func isClosing(_ item: Int) -> Bool { !isClosing.isEmpty && isClosing[item] }
+
+  /// Remembers the reductions that an item has started which the backend carried out as a whole.
+  @inlinable mutating func takeUpReductions<B: Backend & ~Copyable>(
+    _ current: Item, _ backend: inout B
+  ) {
+    guard isClosing(item) else { return }
+    let stage: Int
+    switch current {
+    case .run(let action): stage = action.stage
+    case .overlapped(_, let backward): stage = backward.stage
+    default: return
+    }
+    for transfer in template(stage, .reduce).transfers.indices {
+      optimizerHandles[stage][transfer] = backend.handle(ofReduction: transfer, stage: stage)
+    }
+  }
+
   @inlinable func template(_ stage: Int, _ part: Part) -> Program {
     precondition(isHere[stage], "The stage is not on this rank.")
     return templates[stage * Part.allCases.count + part.rawValue]
@@ -197,7 +231,8 @@ public struct Engine {
   ) -> Bool {
     precondition(!interleavings.isEmpty, "This engine does not walk pairs.")
     let forwardProgram = template(forward.stage, .forward)
-    let backwardProgram = template(backward.stage, .backward)
+    let backwardProgram = template(
+      backward.stage, Part(.backward, isClosing: isClosing(item)))
     let pieces = interleavings[interleavingOfItem[item]].pieces
     let forwardInstance = Instance(
       stage: forward.stage, microbatch: forward.microbatch, pass: .forward)
@@ -240,10 +275,30 @@ public struct Engine {
       case .wait(let index):
         let handle = isForward ? handles[Int(index)] : backwardHandles[Int(index)]
         guard backend.wait(handle) else { return false }
+      case .reduce(let part): startReduction(Int(part), Int(instance.stage), &backend)
       }
       step += 1
     }
     return true
+  }
+
+  /// Walks the steps that start a segment's reduction, which wait for nothing.
+  @inlinable mutating func startReduction<B: Backend & ~Copyable>(
+    _ part: Int, _ stage: Int, _ backend: inout B
+  ) {
+    let program = template(stage, .reduce)
+    let instance = Instance(stage: stage, microbatch: -1, pass: .backwardWeight)
+    for index in reductionParts[stage][part] {
+      switch program.steps[index] {
+      case .acquire(let buffer): backend.acquire(buffer, instance)
+      case .release(let buffer): backend.release(buffer, instance)
+      case .compute(let index): backend.issue(Int(index), of: program, instance)
+      case .start(let index):
+        optimizerHandles[stage][Int(index)] = backend.start(
+          Int(index), of: program, instance)
+      case .wait, .reduce: preconditionFailure("A reduction starts without waiting.")
+      }
+    }
   }
 }
 

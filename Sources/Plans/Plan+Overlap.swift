@@ -10,8 +10,9 @@ extension Plan {
     public var pipelineSends: Bool?
     /// Dispatch and combine, in overlapped pairs of a forward and a backward.
     public var expertExchange: Bool?
-    /// Gradient reductions, as soon as a stage's gradients are complete, from ZeRO stage 2 on a layer's;
-    /// else they start behind the last backward, or are waited for at once.
+    /// Gradient reductions: up to ZeRO stage 1 a bucket at a time as the stage's last backward completes
+    /// it, from ZeRO stage 2 on a layer at a time in every backward; else they start behind the rank's last
+    /// backward, or are waited for at once.
     public var gradientReduction: Bool?
     /// Gathers of parameters, a unit ahead of the one that is computed.
     public var parameterGather: Bool?
@@ -62,8 +63,17 @@ extension Plan {
   /// Ranks that hold equal parameters.
   public var replicas: Int { dataParallel * contextParallel * (isBidirectional ? 2 : 1) }
 
-  private var reducesBesideBackwards: Bool {
-    replicas > 1 && (zeroStage.rawValue >= 2 || stagesPerRank > 1 || isBidirectional)
+  private var reducesBesideBackwards: Bool { replicas > 1 }
+
+  /// Parameters in a bucket of gradients; nil where a stage's are reduced at once, or a layer at a time.
+  ///
+  /// Megatron-Core's rule where the plan does not say: 40 million, or a million for each data rank if that
+  /// is more, so that rings stay bound by bandwidth (core/distributed/distributed_data_parallel.py).
+  /// Megatron-Core has buckets on the first pipeline position alone, as the others end earlier; here every
+  /// position has them. PyTorch's DDP takes 25 MB.
+  public var bucketElements: Int? {
+    guard replicas > 1, zeroStage.rawValue <= 1, overlaps(.gradientReduction) else { return nil }
+    return gradientBucket ?? max(40_000_000, 1_000_000 * dataParallel)
   }
 
   private var gathersBesideComputation: Bool { replicas > 1 && zeroStage == .parameters }
@@ -100,11 +110,7 @@ extension Plan {
         ? "the schedule has no overlapped pairs, so that exchanges are waited for"
         : "the schedule's overlapped pairs exchange beside computation"
     case .gradientReduction:
-      if !said || reducesBesideBackwards { return nil }
-      return replicas == 1
-        ? "there are no copies to reduce over"
-        : "a rank's only stage is complete behind its last backward; stages-per-rank above 1 or "
-          + "zero-stage 2 reduce beside others"
+      return said && replicas == 1 ? "there are no copies to reduce over" : nil
     case .parameterGather:
       if !said || gathersBesideComputation { return nil }
       return "only zero-stage 3 gathers beside computation, over data-parallel or context-parallel "

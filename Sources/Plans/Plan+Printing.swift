@@ -32,6 +32,7 @@ extension Plan {
     if let sendMode { add("send-mode", sendMode.rawValue) }
     add("scatter-pipeline-sends", scattersPipelineSends)
     if let algorithm = collectiveAlgorithm { add("collective-algorithm", algorithm.rawValue) }
+    if let gradientBucket { add("gradient-bucket", gradientBucket) }
     add("fused-attention", fusedAttention)
     if let fusedHead { add("fused-head", fusedHead) }
     add("fused-loss", fusedLoss)

@@ -149,6 +149,9 @@ public struct Plan: Hashable, Sendable {
   public var fusedLoss = true
   /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
   public var dropout = false
+  /// Parameters in a bucket of gradients that is reduced by itself, where reductions run beside the last
+  /// backward; nil for Megatron-Core's rule (`bucketElements`).
+  public var gradientBucket: Int?
   /// How simulated reductions and gathers over data ranks are carried out; nil for the fastest way.
   ///
   /// The CPU runtime sends directly, rank to rank.

@@ -158,6 +158,11 @@ struct PlanKeys: KeySet {
   let collectiveAlgorithm = Key(
     "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self), otherwise: "the fastest",
     "How reductions and gathers over data ranks are carried out.")
+  let gradientBucket = Key(
+    "gradient-bucket", .integer(in: 1...(1 << 40)),
+    otherwise: "1000000 times data-parallel, 40000000 at least",
+    "Parameters of a stage whose gradients are reduced together, beside its last backward.",
+    otherNames: ["ddp-bucket-size", "bucket-size", "bucket-cap-mb"])
   let overlap = TableKey(
     "overlap", OverlapKeys(), otherwise: "as below",
     "Which communication runs beside computation.")
@@ -242,7 +247,7 @@ extension Plan.Overlap.Kind {
     switch self {
     case .pipelineSends: "true where send-mode is eager"
     case .expertExchange: "true with dualpipe and dualpipev"
-    case .gradientReduction: "what schedule and zero-stage do"
+    case .gradientReduction: "true where there are copies to reduce over"
     case .parameterGather: "true with zero-stage 3"
     case .tensorExchange: "false"
     }

@@ -20,6 +20,19 @@ extension PlanReader {
         "zero-stage \(plan.zeroStage.rawValue) reduces to shards and gathers them, which no tree "
           + "does: ring or hierarchical", at: keys.collectiveAlgorithm)
     }
+    if plan.gradientBucket != nil, let rule = ruleAgainstBuckets {
+      throw table.error(rule, at: keys.gradientBucket)
+    }
+  }
+
+  /// Why gradients are not reduced in buckets; nil where they are.
+  private var ruleAgainstBuckets: String? {
+    if plan.replicas == 1 { return "there are no copies to reduce over" }
+    if plan.zeroStage.rawValue >= 2 {
+      return "zero-stage \(plan.zeroStage.rawValue) reduces a layer at a time"
+    }
+    return plan.bucketElements == nil
+      ? "overlap.gradient-reduction is false: a stage's gradients are reduced at once" : nil
   }
 
   /// The schedule, where times of passes do not change it.

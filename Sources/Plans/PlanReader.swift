@@ -116,6 +116,7 @@ struct PlanReader {
     }
     plan.dropout = try table.value(keys.dropout)
     plan.collectiveAlgorithm = try table.optional(keys.collectiveAlgorithm)
+    plan.gradientBucket = try table.optional(keys.gradientBucket)
     guard let kinds = try table.optionalTable(keys.overlap) else { return }
     for kind in keys.overlap.kinds {
       plan.overlap[keyPath: kind.path] = try kinds.optional(kind.key)

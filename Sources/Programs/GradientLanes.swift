@@ -117,6 +117,7 @@ extension RankProgram {
   /// stage's own gradient, which is zero when a step begins.
   public mutating func insert(_ lanes: GradientLanes, of programs: [StageProgram]) {
     guard lanes.count > 1 else { return }
+    precondition(closingItems.isEmpty, "sums of lanes are added behind the last action")
     var before = [[LaneStep]](repeating: [], count: items.count)
     var behind = before
     for stage in stages {

@@ -1,4 +1,5 @@
-/// Parameters of a stage that are reduced, owned and gathered together.
+/// Parameters of a stage that are reduced, owned and gathered together: all of a group, or a bucket of
+/// them.
 public struct GradientSegment: Hashable, Sendable {
   public var group: TransferKind.Group
   /// Indices into `StageProgram.parameters`.
@@ -16,7 +17,8 @@ public struct GradientSegment: Hashable, Sendable {
   public var folds: [Range<Int>]
   /// Elements of the largest shard.
   public var shardElements: Int
-  /// The reduced gradient of the shard; none where this copy is the only one.
+  /// The reduced gradient of the shard, where it travels in another format than it is kept in; else it
+  /// lies where the gradients do.
   public var shardGradient: BufferID?
   /// Where a CPU rank receives the contributions of the others.
   public var contributions: BufferID?

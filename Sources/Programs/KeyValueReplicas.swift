@@ -14,13 +14,15 @@ extension StageProgram {
   /// Adds the gradients of key and value heads up over the ranks that hold the same one, which have each
   /// seen the queries of their own heads only.
   ///
-  /// It comes before the reduction over data ranks, on the same stream. Where a gradient is sharded over
-  /// copies, a shard is added up.
-  mutating func addKeyValueReduction(_ setting: LoweringSetting, _ architecture: Architecture) {
+  /// It comes before the reduction of the same parameters over data ranks, on the same stream. Where a
+  /// gradient is sharded over copies, a shard is added up.
+  mutating func addKeyValueReduction(
+    of indices: [Int], _ setting: LoweringSetting, _ architecture: Architecture
+  ) {
     guard setting.keyValueReplicas(of: architecture) > 1,
       case .multiHead(let shape) = architecture.attention
     else { return }
-    let members = parameters.filter { $0.isTrained && $0.holdsKeysAndValues }
+    let members = indices.map { parameters[$0] }.filter(\.holdsKeysAndValues)
     guard !members.isEmpty else { return }
     // A rank's rows of the joined projection are its queries' heads, one of keys and one of values.
     let heads = shape.heads / setting.tensor + 2
@@ -37,7 +39,7 @@ extension StageProgram {
       Transfer(
         .allReduce(.keyValue), outputs: gradients, inputs: gradients, stream: .data,
         bytesPerRow: setting.recipe.gradient.bytes(columns: 1), rows: .fixed(elements),
-        phase: .optimizer, pass: .backwardWeight, layer: -1))
+        phase: .optimizer, pass: .backwardWeight, layer: -1, segment: segments.count))
   }
 }
 

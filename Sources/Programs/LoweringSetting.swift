@@ -62,6 +62,8 @@ public struct LoweringSetting: Hashable, Sendable {
   /// The gradient's exchange within a tensor-parallel group runs beside the weight products that follow;
   /// else they wait for it.
   public var overlapsTensorExchange: Bool
+  /// Up to ZeRO stage 1: parameters of a bucket that is reduced by itself; nil for all of a stage at once.
+  public var bucketElements: Int?
   /// From ZeRO stage 2 on a layer's gradients are reduced beside the backward of the layers before it.
   public var overlapsReduction = true
   /// With ZeRO stage 3 a unit's parameters are gathered beside the computation of the one before it.
@@ -144,6 +146,7 @@ extension LoweringSetting {
       expertCopies: replicas * plan.tensorParallel
         / (plan.expertParallel * plan.expertTensorParallel))
     overlapsReduction = plan.overlaps(.gradientReduction)
+    bucketElements = plan.bucketElements
     overlapsGather = plan.overlaps(.parameterGather)
     lanes = GradientLanes(plan).count
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }

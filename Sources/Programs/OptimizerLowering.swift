@@ -4,25 +4,47 @@ extension StageProgram {
   /// Adds the optimizer: its state, and the programs that reduce, measure, update and gather.
   ///
   /// With ZeRO stage 0 gradients are all-reduced and every copy updates everything. From stage 1 on they
-  /// are reduce-scattered, each copy updates its shard, and parameters are gathered.
+  /// are reduce-scattered, each copy updates its shard, and parameters are gathered. Gradients are reduced
+  /// in place where they travel in the format in which they are kept.
   mutating func addOptimizer(_ setting: LoweringSetting, _ architecture: Architecture) {
     let groups: [TransferKind.Group] = [
       .gradient, .expertGradient, .sharedEmbedding, .sharedHead,
     ]
-    addKeyValueReduction(setting, architecture)
     var unpacked: [Unpacking] = []
-    for group in groups {
-      let members = parameters.indices.filter {
-        parameters[$0].isTrained && parameters[$0].gradientGroup == group && hasOwnGradient($0)
-      }
-      if members.isEmpty { continue }
+    for (group, members) in reductions(groups, setting) {
       let (copies, uses) = Self.copies(of: group, setting, architecture)
+      let first = reduce.steps.count
+      addKeyValueReduction(of: members, setting, architecture)
       unpacked += addSegment(group, members, copies: copies, uses: uses, setting)
+      reductionParts.append(first..<reduce.steps.count)
     }
+    if reduce.steps.isEmpty { reductionParts = [] }
     settle.transfers = update.transfers
     settle.steps = update.transfers.indices.map { .wait(Int32($0)) }
     for unpacking in unpacked { addUnpacking(unpacking, setting.recipe) }
     if setting.recipe.keepsQuantizedWeights { addQuantization(setting) }
+  }
+
+  /// What is reduced together: groups, divided into buckets in the order in which a backward completes
+  /// them where the setting asks for that. A shared tensor meets its other uses as a whole.
+  private func reductions(
+    _ groups: [TransferKind.Group], _ setting: LoweringSetting
+  ) -> [(TransferKind.Group, [Int])] {
+    let all = groups.flatMap { group -> [(TransferKind.Group, [Int])] in
+      let members = parameters.indices.filter {
+        parameters[$0].isTrained && parameters[$0].gradientGroup == group && hasOwnGradient($0)
+      }
+      let isShared = group == .sharedEmbedding || group == .sharedHead
+      let size = isShared || setting.zeroStage > 1 ? nil : setting.bucketElements
+      return buckets(of: members, size: size).map { (group, $0) }
+    }
+    guard setting.bucketElements != nil else { return all }
+    let writes = lastWrites(in: backward)
+    func ready(_ members: [Int]) -> Int { members.map { writes[$0] }.max() ?? -1 }
+    return all.enumerated().sorted { first, second in
+      let (one, other) = (ready(first.element.1), ready(second.element.1))
+      return one == other ? first.offset < second.offset : one < other
+    }.map(\.element)
   }
 
   /// A parameter that arrives in another format than it is kept in.
@@ -154,9 +176,12 @@ extension StageProgram {
   ) {
     let recipe = setting.recipe
     let group = segment.group
-    let shard = add("\(group) shard", .communication, segment.shardElements, recipe.reduction)
-    segment.shardGradient = shard
-    var outputs = [shard]
+    var outputs = segment.parameters.map { parameters[$0].gradient }
+    if recipe.gradient != recipe.reduction {
+      let shard = add("\(group) shard", .communication, segment.shardElements, recipe.reduction)
+      segment.shardGradient = shard
+      outputs = [shard]
+    }
     if setting.target == .cpuRank {
       // A CPU rank receives every contribution before it folds them in tree order.
       let own = segment.isShared ? segment.parameters.count : 1
@@ -178,7 +203,7 @@ extension StageProgram {
         isSharded ? .reduceScatter(group) : .allReduce(group), outputs: outputs,
         inputs: gradients, stream: .data,
         bytesPerRow: recipe.reduction.bytes(columns: 1), rows: .fixed(segment.elements),
-        phase: .optimizer, pass: .backwardWeight, layer: -1))
+        phase: .optimizer, pass: .backwardWeight, layer: -1, segment: segments.count))
   }
 
   /// A parameter's gradient as it travels.
@@ -239,7 +264,7 @@ extension StageProgram {
       Transfer(
         .allGather(segment.group), outputs: written, inputs: written, stream: .data,
         bytesPerRow: recipe.gather.bytes(columns: 1), rows: .fixed(owned), phase: .optimizer,
-        pass: .backwardWeight, layer: -1))
+        pass: .backwardWeight, layer: -1, segment: segments.count))
     update.steps.append(.start(index))
     return unpacked
   }

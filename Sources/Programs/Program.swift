@@ -91,10 +91,13 @@ public struct Transfer: Hashable, Sendable {
   public var phase: Phase
   public var pass: Pass
   public var layer: Int
+  /// Of an optimizer's program: the segment that is reduced or gathered, by its number in
+  /// `StageProgram.segments`; else −1.
+  public var segment: Int
 
   public init(
     _ kind: TransferKind, outputs: [BufferID], inputs: [BufferID], stream: Stream,
-    bytesPerRow: Int, rows: Rows, phase: Phase, pass: Pass, layer: Int
+    bytesPerRow: Int, rows: Rows, phase: Phase, pass: Pass, layer: Int, segment: Int = -1
   ) {
     self.kind = kind
     self.operands = outputs + inputs
@@ -105,6 +108,7 @@ public struct Transfer: Hashable, Sendable {
     self.phase = phase
     self.pass = pass
     self.layer = layer
+    self.segment = segment
   }
 }
 
@@ -118,6 +122,8 @@ public enum Step: Hashable, Sendable {
   case start(Int32)
   /// Waits for a transfer of the same program.
   case wait(Int32)
+  /// Starts a reduction of the stage inside of a pass: an index into `StageProgram.reductionParts`.
+  case reduce(Int32)
 }
 
 /// What one stage performs for one pass of one microbatch: a template, the same for all microbatches.

@@ -50,15 +50,30 @@ public struct RankProgram: Hashable, Sendable {
   public var stages: [Int]
   public var items: [Item]
   public var transfers: [PipelineTransfer]
+  /// The items whose backward, or weight half, is the last to add to its stage's gradients and starts
+  /// their reductions as it goes; ascending.
+  public var closingItems: [Int]
 
   public init(
-    pipelineRank: Int, stages: [Int], items: [Item], transfers: [PipelineTransfer]
+    pipelineRank: Int, stages: [Int], items: [Item], transfers: [PipelineTransfer],
+    closingItems: [Int] = []
   ) {
+    self.closingItems = closingItems
     self.pipelineRank = pipelineRank
     self.stages = stages
     self.items = items
     self.transfers = transfers
   }
+}
+
+/// When the reductions of a stage's gradients start.
+public enum ReductionStart: Hashable, Sendable {
+  /// Behind the rank's last action.
+  case behindAll
+  /// Behind the stage's last action.
+  case behindStage
+  /// Inside of the stage's last action, a bucket at a time.
+  case insideBackward
 }
 
 extension RankProgram {
@@ -68,17 +83,16 @@ extension RankProgram {
   /// the same peer in the same direction, and at the end. Between two commits all start together and the
   /// rank goes on when all are complete.
   ///
-  /// - Parameter overlapsReductions: whether a stage's gradients are reduced as soon as they are complete,
-  ///   not behind the rank's last action.
-  public init(schedule: Schedule, rank: Int, overlapsReductions: Bool) {
-    var builder = RankProgramBuilder(
-      schedule: schedule, rank: rank, overlapsReductions: overlapsReductions)
+  /// - Parameter reductions: when a stage's gradients begin to be reduced.
+  public init(schedule: Schedule, rank: Int, reductions: ReductionStart) {
+    var builder = RankProgramBuilder(schedule: schedule, rank: rank, reductions: reductions)
     for cell in schedule.ranks[rank] { builder.add(cell) }
     builder.finish()
     pipelineRank = rank
     stages = schedule.placement.stages(ofRank: rank)
     items = builder.items
     transfers = builder.transfers
+    closingItems = builder.closingItems
   }
 }
 
@@ -86,9 +100,10 @@ private struct RankProgramBuilder {
   let schedule: Schedule
   let rank: Int
   let usesCommits: Bool
-  let overlapsReductions: Bool
+  let reductions: ReductionStart
   var items: [Item] = []
   var transfers: [PipelineTransfer] = []
+  var closingItems: [Int] = []
   /// Started and not yet waited for.
   private var group: [Int] = []
   private var receives: [(action: Action, transfer: Int)] = []
@@ -98,11 +113,13 @@ private struct RankProgramBuilder {
   private var cellIndex = 0
   /// Stages whose gradients are complete, to be reduced at the end.
   private var complete: [Int] = []
+  /// Stages whose last action starts their reductions.
+  private var closed: Set<Int> = []
 
-  init(schedule: Schedule, rank: Int, overlapsReductions: Bool) {
+  init(schedule: Schedule, rank: Int, reductions: ReductionStart) {
     self.schedule = schedule
     self.rank = rank
-    self.overlapsReductions = overlapsReductions
+    self.reductions = reductions
     usesCommits = schedule.ranks[rank].contains(.commit)
     for (index, cell) in schedule.ranks[rank].enumerated() {
       switch cell {
@@ -121,11 +138,13 @@ private struct RankProgramBuilder {
     case .idle: break
     case .run(let action):
       awaitInputs(of: action)
+      if action.pass != .forward { close(action.stage) }
       items.append(.run(action))
       handOver(action)
     case .overlapped(let forward, let backward):
       awaitInputs(of: forward)
       awaitInputs(of: backward)
+      close(backward.stage)
       items.append(.overlapped(forward: forward, backward: backward))
       handOver(forward)
       handOver(backward)
@@ -138,13 +157,21 @@ private struct RankProgramBuilder {
       group = []
     }
     for stage in lastWeightCell.keys.sorted() where lastWeightCell[stage] == cellIndex {
-      if overlapsReductions {
-        items.append(.reduce(stage: stage))
-      } else {
+      if closed.contains(stage) { continue }
+      if reductions == .behindAll {
         complete.append(stage)
+      } else {
+        items.append(.reduce(stage: stage))
       }
     }
     cellIndex += 1
+  }
+
+  /// The next item starts the stage's reductions if it is the last to add to its gradients.
+  private mutating func close(_ stage: Int) {
+    guard reductions == .insideBackward, lastWeightCell[stage] == cellIndex else { return }
+    closed.insert(stage)
+    closingItems.append(items.count)
   }
 
   mutating func finish() {

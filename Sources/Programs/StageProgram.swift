@@ -8,8 +8,14 @@ public struct StageProgram: Hashable, Sendable {
   public var backward: Program
   public var backwardInput: Program
   public var backwardWeight: Program
+  /// The last passes of a step that add to the gradients, which start each reduction as soon as what it
+  /// reads is written: a whole backward, and a weight half.
+  public var closingBackward = Program()
+  public var closingBackwardWeight = Program()
   /// Starts the reduction of the gradients over their copies.
   public var reduce = Program()
+  /// The steps of `reduce` that belong to each segment.
+  public var reductionParts: [Range<Int>] = []
   /// Waits for it and sums the squares of what this rank owns; transfers are those of `reduce`.
   public var norm = Program()
   /// Updates what this rank owns and starts to gather the parameters.
@@ -34,6 +40,7 @@ public struct StageProgram: Hashable, Sendable {
     self = StageLowering.program(for: graph, setting)
     guard setting.purpose == .training else { return }
     addOptimizer(setting, architecture)
+    addClosingPasses()
     if setting.lanes > 1 { addLanes(setting.lanes, setting.recipe.gradient) }
   }
 

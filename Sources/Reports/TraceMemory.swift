@@ -11,13 +11,15 @@ public enum TraceMemory {
   public static func samples(of rank: RankResult, _ input: StepInput) -> [MemorySample] {
     var walk = MemoryWalk(input, position: rank.position)
     var spans = rank.items[...]
-    for item in input.ranks[rank.position].items {
+    let program = input.ranks[rank.position]
+    for (index, item) in program.items.enumerated() {
+      let isClosing = program.closingItems.contains(index)
       // Items that took no time have no span; they happen where the one before ended.
       if let span = spans.first, span.item == item {
         spans.removeFirst()
-        walk.perform(item, from: span.start, to: span.end)
+        walk.perform(item, isClosing, from: span.start, to: span.end)
       } else {
-        walk.perform(item, from: walk.time, to: walk.time)
+        walk.perform(item, isClosing, from: walk.time, to: walk.time)
       }
     }
     return walk.samples
@@ -44,20 +46,21 @@ private struct MemoryWalk {
     samples.append(.init(time: 0, live: live))
   }
 
-  mutating func perform(_ item: Item, from start: Int64, to end: Int64) {
+  mutating func perform(_ item: Item, _ isClosing: Bool, from start: Int64, to end: Int64) {
     time = end
     highest = nil
     let before = total
     let stages = input.stages
     switch item {
     case .run(let action):
-      let program = stages[action.stage].program(for: action.pass)
+      let program = stages[action.stage].program(for: action.pass, isClosing: isClosing)
       walk(program.steps[...], of: action.stage, start, end)
     case .overlapped(let forward, let backward):
-      let pieces = interleaving(forward.stage, backward.stage).pieces
+      let pieces = interleaving(forward.stage, backward.stage, isClosing).pieces
       for piece in pieces {
         let stage = piece.isForward ? forward.stage : backward.stage
-        let program = piece.isForward ? stages[stage].forward : stages[stage].backward
+        let program = stages[stage].program(
+          for: piece.isForward ? .forward : .backward, isClosing: isClosing)
         walk(program.steps[piece.steps], of: stage, start, end)
       }
     case .start(let index): message(index, isStart: true)
@@ -74,11 +77,15 @@ private struct MemoryWalk {
     if total != before || highest != nil { samples.append(.init(time: end, live: live)) }
   }
 
-  private mutating func interleaving(_ forward: Int, _ backward: Int) -> Interleaving {
-    if let known = interleavings[[forward, backward]] { return known }
+  private mutating func interleaving(
+    _ forward: Int, _ backward: Int, _ isClosing: Bool
+  ) -> Interleaving {
+    let key = [forward, backward, isClosing ? 1 : 0]
+    if let known = interleavings[key] { return known }
     let made = Interleaving(
-      forward: input.stages[forward].forward, backward: input.stages[backward].backward)
-    interleavings[[forward, backward]] = made
+      forward: input.stages[forward].forward,
+      backward: input.stages[backward].program(for: .backward, isClosing: isClosing))
+    interleavings[key] = made
     return made
   }
 
@@ -93,6 +100,10 @@ private struct MemoryWalk {
           highest = .init(time: start + (end - start) / 2, live: live)
         }
       case .release(let id): change(id, of: stage, by: -1)
+      case .reduce(let part):
+        let stage = (number: stage, program: input.stages[stage])
+        let steps = stage.program.reduce.steps[stage.program.reductionParts[Int(part)]]
+        walk(steps, of: stage.number, start, end)
       case .compute, .start, .wait: break
       }
     }

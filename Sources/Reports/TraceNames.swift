@@ -79,8 +79,15 @@ struct TraceNames {
       case .settle: (stage.settle, stage.update.transfers, "optimizer")
       case .lane(let step): (stage.program(for: step), [], "optimizer")
       }
+    // A pass that closes a stage's gradients converts them for their reduction.
+    let conversions: [String] =
+      switch key.part {
+      case .pass(.backward), .pass(.backwardWeight):
+        stage.reduce.operations.map { Self.field($0.traceName, "optimizer") }
+      default: []
+      }
     let made = Names(
-      operations: program.operations.map { Self.field($0.traceName, category) },
+      operations: program.operations.map { Self.field($0.traceName, category) } + conversions,
       transfers: transfers.map { transfer in
         let ranks = ranks(of: transfer.kind, key.stage)
         return (

@@ -38,6 +38,8 @@ struct ActionCatalog {
     var first: Int
     var firstPass: Action.Pass
     var second: Int
+    /// The backward starts the reductions of its stage.
+    var isClosing: Bool
   }
 
   /// What one distinct kind of action is.
@@ -54,15 +56,16 @@ struct ActionCatalog {
   /// The records of the ranks that meet in an action, in their order.
   ///
   /// - Parameters:
+  ///   - isClosing: whether it starts the reductions of its stage.
   ///   - slowness: of each rank's device; one entry stands for a group of equal ranks.
   ///   - linkSlowness: of each rank's links.
   ///   - offsets: when each comes, after the first.
   ///   - members: their numbers in the world.
   mutating func records(
-    of item: Item, slowness: [Double], linkSlowness: [LinkSlowness], offsets: [Int64],
-    members: Range<Int>
+    of item: Item, isClosing: Bool, slowness: [Double], linkSlowness: [LinkSlowness],
+    offsets: [Int64], members: Range<Int>
   ) -> [ActionRecord] {
-    guard let kind = kind(of: item) else { return [] }
+    guard let kind = kind(of: item, isClosing: isClosing) else { return [] }
     let key = ActionKey(
       kind: kind, rows: rowNumbers(of: item, members), slowness: slowness,
       linkSlowness: linkSlowness, offsets: offsets)
@@ -98,21 +101,24 @@ struct ActionCatalog {
     }
   }
 
-  private func kind(of item: Item) -> Kind? {
+  private func kind(of item: Item, isClosing: Bool) -> Kind? {
     switch item {
     case .run(let action):
-      Kind(first: input.shapes[action.stage], firstPass: action.pass, second: -1)
+      Kind(
+        first: input.shapes[action.stage], firstPass: action.pass, second: -1,
+        isClosing: isClosing)
     case .overlapped(let forward, let backward):
       Kind(
         first: input.shapes[forward.stage], firstPass: .forward,
-        second: input.shapes[backward.stage])
+        second: input.shapes[backward.stage], isClosing: isClosing)
     default: nil
     }
   }
 
   private mutating func template(_ item: Item, _ kind: Kind) -> ActionTemplate {
     if let known = templates[kind] { return known }
-    let made = ActionTemplate(item, input, pricing, routedPrices)
+    let made = ActionTemplate(
+      item, isClosing: kind.isClosing, input, pricing, routedPrices)
     templates[kind] = made
     return made
   }

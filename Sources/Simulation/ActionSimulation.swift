@@ -22,15 +22,28 @@ struct ActionRecord: Sendable {
   /// When its exchanges used the rank's adapter, counted likewise.
   var windows: [AdapterWindow] = []
   var spans: [Timeline.Span] = []
+  /// The reductions of the backward's stage that it started.
+  var reductions: [StartedReduction] = []
   /// The operations and transfers that were started, in order; empty unless asked for.
   var started: [StartedWork] = []
 }
 
-/// What an action started, by its number in the program of its forward or its backward.
+/// A reduction that an action has started and that other ranks come to when they do: nothing in the action
+/// waits for it.
+struct StartedReduction: Sendable {
+  /// Its number in the stage's program of reductions.
+  var transfer: Int32
+  /// When the rank came to it, counted from the first of its group.
+  var offset: Int64
+}
+
+/// What an action started, by its number in the program of its forward or its backward, or of the
+/// backward's stage in the one that reduces gradients.
 struct StartedWork: Sendable {
   var index: Int32
   var isTransfer: Bool
   var isForward: Bool
+  var isReduction = false
 }
 
 /// One rank of an action: how many rows its exchanges have, how fast it is, when it comes.
@@ -193,6 +206,7 @@ private struct ActionBackend: Backend {
   mutating func release(_ id: BufferID, _ instance: Instance) {}
 
   mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
+    if instance.microbatch < 0 { return convert(operation, of: program) }
     let isForward = instance.pass == .forward
     let index = isForward ? operation : forwardCount + operation
     let duration = durations[index]
@@ -214,9 +228,47 @@ private struct ActionBackend: Backend {
     clock += duration
   }
 
+  /// Turns a gradient into the format in which it is reduced.
+  private mutating func convert(_ operation: Int, of program: Program) {
+    let work = program.operations[operation]
+    let duration = picoseconds(
+      template.pricing.seconds(
+        of: work, rows: rank.backwardRows, isOverlapped: template.isPair) * rank.slowness)
+    hostClock += picoseconds(template.pricing.hostSeconds(of: work))
+    clock = max(clock, hostClock)
+    record.operations += 1
+    record.busy += duration
+    kernels.add(duration, at: KernelTimes.slot(of: work))
+    if keepsLog { log(operation, isTransfer: false) }
+    if keepsSpans {
+      // Numbered behind the operations of the backward.
+      record.spans.append(
+        Timeline.Span(
+          .operation(Int32(durations.count - forwardCount + operation)), isForward: false,
+          stream: .compute, start: clock, end: clock + duration))
+    }
+    clock += duration
+  }
+
+  /// Hands a reduction to where the ranks of all actions meet.
+  private mutating func reduce(_ transfer: Int) -> TransferHandle {
+    hostClock += template.hostDurationOfTransfer
+    record.reductions.append(
+      StartedReduction(transfer: Int32(transfer), offset: max(clock, hostClock)))
+    if keepsLog { log(transfer, isTransfer: true) }
+    return TransferHandle(-1)
+  }
+
+  private mutating func log(_ index: Int, isTransfer: Bool) {
+    record.started.append(
+      StartedWork(
+        index: Int32(index), isTransfer: isTransfer, isForward: false, isReduction: true))
+  }
+
   mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
     -> TransferHandle
   {
+    if instance.microbatch < 0 { return reduce(transfer) }
     let work = program.transfers[transfer]
     let stream = work.stream
     hostClock += template.hostDurationOfTransfer
@@ -334,7 +386,9 @@ private struct ActionBackend: Backend {
 
 extension RankProgram {
   /// A program of one item, to look at an action by itself.
-  init(single item: Item) {
-    self.init(pipelineRank: 0, stages: [], items: [item], transfers: [])
+  init(single item: Item, isClosing: Bool = false) {
+    self.init(
+      pipelineRank: 0, stages: [], items: [item], transfers: [],
+      closingItems: isClosing ? [0] : [])
   }
 }

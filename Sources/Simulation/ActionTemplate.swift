@@ -24,13 +24,17 @@ final class ActionTemplate {
   let kernelSlots: [KernelTimes.Slot]
   let hostDurationOfTransfer: Int64
 
-  init(_ item: Item, _ input: StepInput, _ pricing: any Pricing, _ tables: RoutedPrices) {
+  /// - Parameter isClosing: whether it starts the reductions of its stage.
+  init(
+    _ item: Item, isClosing: Bool, _ input: StepInput, _ pricing: any Pricing,
+    _ tables: RoutedPrices
+  ) {
     self.item = item
     self.input = input
     self.pricing = pricing
     self.tables = tables
     let stages = input.stages.map { Optional($0) }
-    engine = Engine(RankProgram(single: item), stages: stages)
+    engine = Engine(RankProgram(single: item, isClosing: isClosing), stages: stages)
     memory = MemoryBooking.change(of: engine, MemoryBooking(input, rank: nil))
     func prices(_ program: Program, _ isOverlapped: Bool) -> ProgramPrices {
       ProgramPrices(program, pricing: pricing, isOverlapped: isOverlapped, tables: tables)

@@ -2,8 +2,9 @@ import Programs
 
 /// Reductions and gathers of a step, which ranks come to in different orders.
 ///
-/// All reductions of a step are started before the first is waited for, and so are all gathers. Once all
-/// ranks have come to all of a round, they are put on the ranks' data streams in the order in which they
+/// All reductions of a step are started before the first is waited for, and so are all gathers; those of a
+/// bucket start inside of the action that completes it, which hands them over when it has been carried out.
+/// Once all ranks have come to all of a round, they are put on the ranks' data streams in the order in which they
 /// become ready; a stream carries one after another.
 struct CollectiveBook {
   private struct Key: Hashable {
@@ -12,6 +13,8 @@ struct CollectiveBook {
     var group: TransferKind.Group
     /// Tells the groups of a kind apart; 0 where one replica stands for all.
     var part: Int
+    /// Tells a stage's buckets apart.
+    var segment: Int
   }
 
   private struct Entry {
@@ -65,7 +68,9 @@ struct CollectiveBook {
     let part = isFolded ? 0 : input.part(of: replica, group)
     // All uses of a shared tensor meet in one collective, whichever stages they lie on.
     let isShared = group == .sharedEmbedding || group == .sharedHead
-    let key = Key(round: round, stage: isShared ? -1 : stage, group: group, part: part)
+    let key = Key(
+      round: round, stage: isShared ? -1 : stage, group: group, part: part,
+      segment: isShared ? -1 : transfer.segment)
     let index: Int
     if let found = known[key] {
       index = found

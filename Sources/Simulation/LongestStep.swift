@@ -30,7 +30,8 @@ struct LongestStep {
   mutating func seconds() -> Double {
     var seconds = pricing.secondsOfAgreement()
     for (position, program) in input.ranks.enumerated() {
-      for item in program.items {
+      for (index, item) in program.items.enumerated() {
+        if program.closingItems.contains(index) { seconds += reductions(of: item) }
         switch item {
         case .run(let action): seconds += part(action.stage, action.pass, isOverlapped: false)
         case .overlapped(let forward, let backward):
@@ -48,6 +49,16 @@ struct LongestStep {
       }
     }
     return seconds
+  }
+
+  /// What an item that closes its stage's gradients starts.
+  private func reductions(of item: Item) -> Double {
+    switch item {
+    case .run(let action): optimizer(input.stages[action.stage].reduce, action.stage)
+    case .overlapped(_, let backward):
+      optimizer(input.stages[backward.stage].reduce, backward.stage)
+    default: 0
+    }
   }
 
   private mutating func part(_ stage: Int, _ pass: Action.Pass, isOverlapped: Bool) -> Double {

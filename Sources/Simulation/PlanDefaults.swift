@@ -26,6 +26,10 @@ extension Plan {
       communicationSMs = usual.count
       assumptions.append("expert exchanges on \(usual.count) SMs (\(usual.origin))")
     }
+    if gradientBucket == nil, let elements = bucketElements {
+      assumptions.append(
+        "gradients reduced in buckets of \(elements) parameters (Megatron-Core's rule)")
+    }
     assumptions += precision.borrowings
     if let limit = nodesPerToken,
       let spread = ExpertSpread(architecture, self, cluster),

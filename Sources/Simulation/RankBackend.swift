@@ -13,6 +13,8 @@ struct RankBackend: Backend {
   private var takenRound = -1
   private var itemStart: Int64 = 0
   private var handles: [Pending] = []
+  /// Handles of reductions that an action started, by stage and number.
+  private var reductions: [[Int]: TransferHandle] = [:]
 
   private enum Pending {
     case message(Int, PipelineTransfer, bytes: Int, Buffer.Use)
@@ -41,7 +43,9 @@ struct RankBackend: Backend {
     if rank.clock > world.now { return .later }
     switch item {
     case .run, .overlapped:
-      return world.catalog.meets(item) ? beginTogether(item) : beginAlone(item)
+      let isClosing = world.input.closes(itemIndex, on: rank.position)
+      return world.catalog.meets(item)
+        ? beginTogether(item, isClosing) : beginAlone(item, isClosing)
     default:
       itemStart = rank.clock
       return .walk
@@ -49,15 +53,15 @@ struct RankBackend: Backend {
   }
 
   /// An action in which no other rank takes part.
-  private mutating func beginAlone(_ item: Item) -> Beginning {
+  private mutating func beginAlone(_ item: Item, _ isClosing: Bool) -> Beginning {
     let records = world.catalog.records(
-      of: item, slowness: [rank.slowness], linkSlowness: [rank.linkSlowness], offsets: [0],
-      members: worldRank..<worldRank + 1)
+      of: item, isClosing: isClosing, slowness: [rank.slowness],
+      linkSlowness: [rank.linkSlowness], offsets: [0], members: worldRank..<worldRank + 1)
     take(records[0], item)
     return .done
   }
 
-  private mutating func beginTogether(_ item: Item) -> Beginning {
+  private mutating func beginTogether(_ item: Item, _ isClosing: Bool) -> Beginning {
     let size = world.groupSize
     let group = index / size
     let round = world.groups[group].round
@@ -75,7 +79,7 @@ struct RankBackend: Backend {
       let members = world.ranks[first..<first + size]
       let start = members.map(\.clock).min() ?? 0
       world.groups[group].records = world.catalog.records(
-        of: item, slowness: members.map(\.slowness),
+        of: item, isClosing: isClosing, slowness: members.map(\.slowness),
         linkSlowness: members.map(\.linkSlowness), offsets: members.map { $0.clock - start },
         members: worldRank - index + first..<worldRank - index + first + size)
       for member in first..<first + size where member != index { world.wake(member) }
@@ -90,7 +94,7 @@ struct RankBackend: Backend {
     return .done
   }
 
-  private func take(_ record: ActionRecord, _ item: Item) {
+  private mutating func take(_ record: ActionRecord, _ item: Item) {
     let start = rank.clock
     // A member's record counts from the first of its group; its own part begins when it came.
     let duration = record.duration - record.offset
@@ -113,12 +117,38 @@ struct RankBackend: Backend {
     rank.spans.append(
       ItemSpan(item: item, start: start, end: rank.clock, spans: record.spans))
     log(record, item)
+    for reduction in record.reductions {
+      let stage = backwardStage(of: item)
+      let number = Int(reduction.transfer)
+      reductions[[stage, number]] = join(
+        world.input.stages[stage].reduce.transfers[number], number, stage,
+        at: start - record.offset + reduction.offset)
+    }
+  }
+
+  private func backwardStage(of item: Item) -> Int {
+    switch item {
+    case .run(let action): action.stage
+    case .overlapped(_, let backward): backward.stage
+    default: preconditionFailure("Only actions reduce gradients.")
+    }
+  }
+
+  mutating func handle(ofReduction transfer: Int, stage: Int) -> TransferHandle {
+    guard let handle = reductions[[stage, transfer]] else {
+      preconditionFailure("A closing action starts all reductions of its stage.")
+    }
+    return handle
   }
 
   /// Writes down what an action did.
   private func log(_ record: ActionRecord, _ item: Item) {
     guard world.log != nil else { return }
     for started in record.started {
+      if started.isReduction {
+        logReduction(started, stage: backwardStage(of: item))
+        continue
+      }
       let action: Action
       switch item {
       case .run(let lone): action = lone
@@ -134,6 +164,17 @@ struct RankBackend: Backend {
       } else {
         world.log?.add(operation: number, instance, on: index)
       }
+    }
+  }
+
+  private func logReduction(_ started: StartedWork, stage: Int) {
+    let instance = Instance(stage: stage, microbatch: -1, pass: .backwardWeight)
+    let number = Int(started.index)
+    if started.isTransfer {
+      let transfer = world.input.stages[stage].reduce.transfers[number]
+      world.log?.add(transfer, number, instance, on: index)
+    } else {
+      world.log?.add(operation: number, instance, on: index)
     }
   }
 
@@ -178,13 +219,19 @@ struct RankBackend: Backend {
     -> TransferHandle
   {
     let work = program.transfers[transfer]
-    let stage = Int(instance.stage)
+    world.log?.add(work, transfer, instance, on: index)
+    return join(work, transfer, Int(instance.stage), at: rank.clock)
+  }
+
+  /// Comes to a reduction or a gather of the step.
+  private mutating func join(
+    _ work: Transfer, _ transfer: Int, _ stage: Int, at time: Int64
+  ) -> TransferHandle {
     let duration = picoseconds(
       world.pricing.seconds(
         ofCollective: work, stage: stage, rank: worldRank, linkSlowness: rank.linkSlowness))
-    world.log?.add(work, transfer, instance, on: index)
     let pending = world.collectives.arrive(
-      index, replica: rank.replica, work, number: transfer, stage: stage, at: rank.clock,
+      index, replica: rank.replica, work, number: transfer, stage: stage, at: time,
       duration: duration)
     if pending.completes { world.wakeParked() }
     handles.append(

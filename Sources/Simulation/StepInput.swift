@@ -65,8 +65,7 @@ public struct StepInput: Sendable {
     self.shapes = shapes
     ranks = schedule.ranks.indices.map { rank in
       var program = RankProgram(
-        schedule: schedule, rank: rank,
-        overlapsReductions: plan.overlaps(.gradientReduction))
+        schedule: schedule, rank: rank, reductions: plan.reductionStart)
       program.insert(GradientLanes(plan), of: stages)
       return program
     }
@@ -84,6 +83,11 @@ public struct StepInput: Sendable {
     expertRanks = plan.expertParallel
     keyValueReplicas = LoweringSetting(plan, target: target).keyValueReplicas(of: architecture)
     gathersTokens = target == .device && plan.dispatcher == .allGather
+  }
+
+  /// Whether an item of a pipeline rank starts the reductions of its stage.
+  func closes(_ item: Int, on position: Int) -> Bool {
+    ranks[position].closingItems.contains(item)
   }
 
   /// The programs of all stages; stages of one shape share theirs.

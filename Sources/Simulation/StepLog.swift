@@ -77,12 +77,12 @@ public struct StepLog: Sendable {
       add(
         routes(exchange, transfer, instance, rank).directCombine, .dispatchBackward, exchange,
         instance, from: rank)
-    case .reduceScatter(let group):
-      add(.reduceScatter, .reduction, segment(group, instance), transfer, instance, from: rank)
-    case .allReduce(let group):
-      add(.allReduce, .reduction, segment(group, instance), transfer, instance, from: rank)
-    case .allGather(let group):
-      add(.allGather, .gather, segment(group, instance), transfer, instance, from: rank)
+    case .reduceScatter:
+      add(.reduceScatter, .reduction, segment(transfer, instance), transfer, instance, from: rank)
+    case .allReduce:
+      add(.allReduce, .reduction, segment(transfer, instance), transfer, instance, from: rank)
+    case .allGather:
+      add(.allGather, .gather, segment(transfer, instance), transfer, instance, from: rank)
     }
   }
 
@@ -134,12 +134,9 @@ public struct StepLog: Sendable {
     var stage: Int
   }
 
-  private func segment(_ group: TransferKind.Group, _ instance: Instance) -> GradientSegment {
-    let segments = input.stages[Int(instance.stage)].segments
-    guard let found = segments.first(where: { $0.group == group }) else {
-      preconditionFailure("No tensors are reduced over \(group).")
-    }
-    return found
+  private func segment(_ transfer: Transfer, _ instance: Instance) -> GradientSegment {
+    precondition(transfer.segment >= 0, "CPU ranks reduce and gather whole segments alone")
+    return input.stages[Int(instance.stage)].segments[transfer.segment]
   }
 
   /// How many of a stage's parameters have gradients of their own in a segment.

@@ -89,24 +89,16 @@ extension RankBackend {
       return try combineBackward(transfer, exchange, instance)
     case .dispatchBackward(let exchange):
       return try dispatchBackward(transfer, exchange, instance)
-    case .reduceScatter(let group), .allReduce(let group):
+    case .reduceScatter, .allReduce:
       let isSharded: Bool
       if case .reduceScatter = transfer.kind { isSharded = true } else { isSharded = false }
       let reduction = try ReductionInFlight(
-        self, stage: stage, segment: segment(group, stage), isSharded: isSharded)
+        self, stage: stage, segment: transfer.segment, isSharded: isSharded)
       reductions.append(reduction)
       return reduction
-    case .allGather(let group):
-      return try GatherInFlight(self, stage: stage, segment: segment(group, stage))
+    case .allGather:
+      return try GatherInFlight(self, stage: stage, segment: transfer.segment)
     }
-  }
-
-  private func segment(_ group: TransferKind.Group, _ stage: Int) -> Int {
-    let segments = assignment.programs[stage].segments
-    guard let index = segments.firstIndex(where: { $0.group == group }) else {
-      preconditionFailure("No tensors are reduced over \(group).")
-    }
-    return index
   }
 
   // MARK: Who goes where

@@ -7,11 +7,9 @@ import Programs
 func treePairs(_ count: Int) -> [(into: Int, from: Int)] { treeFold(count) }
 
 extension RankBackend {
-  /// Where the reduced gradient of a copy's shard begins.
-  func reduced(_ segment: GradientSegment, _ stage: Int) -> UnsafeMutablePointer<Float> {
-    if let shard = segment.shardGradient { return floats(shard, stage) }
-    let parameter = assignment.programs[stage].parameters[segment.parameters[0]]
-    return floats(parameter.gradient, stage)
+  /// Where the gradients of a segment begin, which are reduced in place.
+  func gradients(of segment: GradientSegment, _ stage: Int) -> UnsafeMutablePointer<Float> {
+    floats(assignment.programs[stage].parameters[segment.parameters[0]].gradient, stage)
   }
 
   /// The tensors of a segment with the elements at which they begin.
@@ -28,8 +26,8 @@ extension RankBackend {
   func sumSquares(segment index: Int, stage: Int) {
     let segment = assignment.programs[stage].segments[index]
     let own = assignment.ownShare[stage][index]
-    let (range, shard) = (segment.folds[own], segment.shards[own])
-    let gradient = reduced(segment, stage) - shard.lowerBound
+    let range = segment.folds[own]
+    let gradient = gradients(of: segment, stage)
     let size = GradientSegment.blockElements
     for (parameter, start) in tensors(segment, stage) {
       let elements = assignment.programs[stage].parameters[parameter].elements
@@ -50,7 +48,7 @@ extension RankBackend {
     let segment = program.segments[index]
     let range = segment.shards[assignment.ownShare[stage][index]]
     let weights = floats(program.parameters[segment.parameters[0]].buffer, stage)
-    let gradient = reduced(segment, stage) - range.lowerBound
+    let gradient = gradients(of: segment, stage)
     let first = floats(segment.firstMoment, stage) - range.lowerBound
     let second = floats(segment.secondMoment, stage) - range.lowerBound
     for (parameter, start) in tensors(segment, stage) {

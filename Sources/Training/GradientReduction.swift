@@ -6,8 +6,11 @@ import Programs
 /// The reduction of one segment over its copies: the "direct" rounds.
 ///
 /// Every copy sends each other one the part of its gradients that the other folds. The owner adds
-/// contributions of each use as a balanced binary tree over lanes, then the uses in their order. With
-/// ZeRO stage 0 it then sends the sum to all copies.
+/// contributions of each use as a balanced binary tree over lanes, then the uses in their order, and puts
+/// the sum in the place of its own gradients. With ZeRO stage 0 it then sends the sum to all copies.
+///
+/// Buckets of one group have the same tag: between two ranks messages with one tag keep their order, and
+/// all copies start a stage's buckets in the same order.
 final class ReductionInFlight: PendingTransfer {
   let kind = Ledger.MessageKind.reduction
   private let stage: Int
@@ -20,7 +23,8 @@ final class ReductionInFlight: PendingTransfer {
   private(set) var isFolded = false
   /// Where each use's lanes lie; those of this copy itself in its own gradients.
   private var lanes: [[UnsafeMutablePointer<Float>]] = []
-  private let shard: UnsafeMutablePointer<Float>
+  /// Where the sums of the whole segment lie: the gradients of its first use.
+  private let sums: UnsafeMutablePointer<Float>
 
   init(_ backend: RankBackend, stage: Int, segment index: Int, isSharded: Bool) throws {
     let assignment = backend.assignment
@@ -29,10 +33,10 @@ final class ReductionInFlight: PendingTransfer {
     segment = assignment.programs[stage].segments[index]
     group = assignment.groups[stage][index]
     own = assignment.ownShare[stage][index]
-    guard let shard = segment.shardGradient, let staging = segment.contributions else {
-      preconditionFailure("A reduction needs memory for what arrives.")
+    guard segment.shardGradient == nil, let staging = segment.contributions else {
+      preconditionFailure("A reduction needs memory for what arrives, and happens in place.")
     }
-    self.shard = backend.floats(shard, stage)
+    sums = backend.gradients(of: segment, stage)
     try receive(backend, into: backend.floats(staging, stage))
     try send(backend)
   }
@@ -108,14 +112,16 @@ final class ReductionInFlight: PendingTransfer {
     isFolded = true
     try requests.waitAll()
     let range = segment.folds[own]
-    let target = shard + (isSharded ? 0 : range.lowerBound)
     for lanes in lanes {
       for pair in treePairs(lanes.count) {
         add(lanes[pair.into], lanes[pair.into], lanes[pair.from], count: range.count)
       }
     }
-    copy(target, lanes[0][0], count: range.count)
-    for use in lanes.dropFirst() { add(target, target, use[0], count: range.count) }
+    // One of the other uses may lie where the sum will.
+    let sum = lanes[0][0]
+    for use in lanes.dropFirst() { add(sum, sum, use[0], count: range.count) }
+    let target = sums + range.lowerBound
+    if sum != target { copy(target, sum, count: range.count) }
     if !isSharded { try spread(backend) }
   }
 
@@ -124,7 +130,7 @@ final class ReductionInFlight: PendingTransfer {
     let mine = segment.folds[own]
     for (target, holder) in group.holders.enumerated() where target != own {
       if !mine.isEmpty {
-        let part = UnsafeBufferPointer(start: shard + mine.lowerBound, count: mine.count)
+        let part = UnsafeBufferPointer(start: sums + mine.lowerBound, count: mine.count)
         second.add(
           try backend.startSend(
             UnsafeRawBufferPointer(part), to: holder.rank,
@@ -135,7 +141,7 @@ final class ReductionInFlight: PendingTransfer {
       if !range.isEmpty {
         second.add(
           try backend.links.gathers.startReceive(
-            into: UnsafeMutableBufferPointer(start: shard + range.lowerBound, count: range.count),
+            into: UnsafeMutableBufferPointer(start: sums + range.lowerBound, count: range.count),
             from: holder.rank, tag: tag(backend, source: holder.stage, target: stage)))
       }
     }

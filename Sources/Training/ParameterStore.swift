@@ -114,7 +114,7 @@ struct ParameterStore {
         }
         let first = backend.floats(segment.firstMoment, stage) - range.lowerBound
         let second = backend.floats(segment.secondMoment, stage) - range.lowerBound
-        let gradient = backend.reduced(segment, stage) - range.lowerBound
+        let gradient = backend.gradients(of: segment, stage)
         let weights = backend.floats(program.parameters[segment.parameters[0]].buffer, stage)
         var start = 0
         for index in segment.isShared ? Array(segment.parameters[..<1]) : segment.parameters {

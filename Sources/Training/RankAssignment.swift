@@ -66,7 +66,7 @@ final class RankAssignment {
     lanes = GradientLanes(plan)
     var items = RankProgram(
       schedule: schedule, rank: place.pipeline,
-      overlapsReductions: plan.overlaps(.gradientReduction))
+      reductions: purpose == .training ? plan.reductionStart : .behindAll)
     if purpose == .training { items.insert(lanes, of: programs) }
     self.items = items
     localStages = items.stages

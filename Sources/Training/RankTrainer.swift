@@ -76,7 +76,7 @@ public final class RankTrainer {
     engine = Engine(assignment.items, stages: assignment.ownPrograms)
     var forward = RankProgram(
       schedule: try schedule.forwardOnly.lowered(.eager), rank: assignment.place.pipeline,
-      overlapsReductions: false)
+      reductions: .behindAll)
     forward.items = forward.items.filter(\.isPipelineWork)
     evaluation = Engine(forward, stages: assignment.ownPrograms)
   }

@@ -88,7 +88,8 @@ enum Worlds {
     let setting = LoweringSetting(plan, layout, of: model, target: .cpuRank)
     let stages = layout.stages.map { StageProgram(units: $0, of: model, setting) }
     let programs = schedule.ranks.indices.map { rank in
-      var program = RankProgram(schedule: schedule, rank: rank, overlapsReductions: true)
+      var program = RankProgram(
+        schedule: schedule, rank: rank, reductions: plan.reductionStart)
       program.insert(GradientLanes(plan), of: stages)
       return program
     }

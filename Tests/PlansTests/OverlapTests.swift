@@ -6,8 +6,11 @@ import Testing
 /// Overlap: what a plan does where it does not say, and what it may say.
 @Suite struct OverlapTests {
   private func validated(_ lines: String...) throws -> PlacedPlan {
-    let text = ["data-parallel: 4", "pipeline-parallel: 2", "expert-parallel: 2"] + lines
-    let read = try plan(text.joined(separator: "\n"))
+    let said = lines.joined(separator: "\n")
+    let text = ["data-parallel: 4", "pipeline-parallel: 2", "expert-parallel: 2"].filter { line in
+      !said.contains(line.prefix { $0 != ":" } + ":")
+    }
+    let read = try plan((text + [said]).joined(separator: "\n"))
     return try read.validated(for: Architecture.named(fixture("tiny-deepseek-v3.json")))
   }
 
@@ -16,7 +19,8 @@ import Testing
   }
 
   @Test func whatIsNotSaidIsWhatTheScheduleDoes() throws {
-    #expect(kinds(try validated().plan) == [.pipelineSends])
+    #expect(kinds(try validated().plan) == [.pipelineSends, .gradientReduction])
+    #expect(kinds(try validated("data-parallel: 1", "expert-parallel: 1").plan) == [.pipelineSends])
     #expect(
       kinds(try validated("schedule: dualpipe").plan) == [.expertExchange, .gradientReduction])
     #expect(
@@ -49,7 +53,10 @@ import Testing
     ("schedule: dualpipe\noverlap: {expert-exchange: false}", "beside computation"),
     ("send-mode: batched\noverlap: {pipeline-sends: true}", "send-mode batched"),
     ("send-mode: eager\noverlap: {pipeline-sends: false}", "send-mode eager"),
-    ("zero-stage: 1\noverlap: {gradient-reduction: true}", "behind its last backward"),
+    (
+      "data-parallel: 1\nexpert-parallel: 1\noverlap: {gradient-reduction: true}",
+      "no copies to reduce over"
+    ),
     ("zero-stage: 1\noverlap: {parameter-gather: true}", "only zero-stage 3"),
     ("overlap: {tensor-exchange: true}", "tensor-parallel is 1"),
   ]
@@ -60,5 +67,31 @@ import Testing
     let text = "\(error)"
     #expect(text.hasPrefix("overlap.") && text.contains(words), "\(text)")
     #expect(!text.contains("\n"))
+  }
+
+  /// Megatron-Core's rule where the plan does not say, and no buckets where nothing is reduced in them.
+  @Test func bucketsFollowTheDataRanks() throws {
+    #expect(try validated().plan.bucketElements == 40_000_000)
+    #expect(try validated("gradient-bucket: 1000").plan.bucketElements == 1000)
+    var plan = try validated().plan
+    plan.dataParallel = 128
+    #expect(plan.bucketElements == 128_000_000)
+    plan.overlap.gradientReduction = false
+    #expect(plan.bucketElements == nil)
+    plan.overlap.gradientReduction = nil
+    plan.zeroStage = .gradients
+    #expect(plan.bucketElements == nil)
+  }
+
+  @Test(arguments: [
+    ("zero-stage: 2", "a layer at a time"),
+    ("overlap: {gradient-reduction: false}", "at once"),
+    ("data-parallel: 1\nexpert-parallel: 1", "no copies"),
+  ])
+  func bucketsThatNothingFillsAreRefused(lines: String, words: String) throws {
+    let error = try #require(throws: (any Error).self) {
+      _ = try validated(lines + "\ngradient-bucket: 1000")
+    }
+    #expect("\(error)".contains(words) && "\(error)".contains("gradient-bucket"), "\(error)")
   }
 }

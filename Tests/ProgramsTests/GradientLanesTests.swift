@@ -56,7 +56,7 @@ import Testing
     let setting = LoweringSetting(plan, layout, of: model, target: .cpuRank)
     let stages = layout.stages.map { StageProgram(units: $0, of: model, setting) }
     for rank in 0..<2 {
-      var program = RankProgram(schedule: schedule, rank: rank, overlapsReductions: true)
+      var program = RankProgram(schedule: schedule, rank: rank, reductions: .behindStage)
       program.insert(rule, of: stages)
       var sums: [[Int]: Sums] = [:]
       var reduced: Set<Int> = []

@@ -64,6 +64,7 @@ struct Bookkeeper {
         let transfer = program.transfers[Int(index)]
         for id in transfer.operands { #expect(alive.contains(id)) }
         written.formUnion(transfer.operands[..<transfer.outputCount])
+      case .reduce: Issue.record("only closing passes start reductions")
       }
     }
     #expect(underWay.isEmpty)

@@ -30,6 +30,9 @@
       Split(data: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2),
       Split(data: 2, pipeline: 2, schedule: "dualpipe"),
       Split(data: 2, pipeline: 2, schedule: "dualpipev", stagesPerRank: 2),
+      Split(data: 2, bucket: 2000), Split(data: 4, zero: .nothing, bucket: 1),
+      Split(data: 2, pipeline: 2, schedule: "zb-h1", bucket: 2000),
+      Split(pipeline: 2, schedule: "dualpipe", bucket: 500),
     ]
 
     static let experts: [Split] = [
@@ -40,6 +43,8 @@
       Split(data: 2, expert: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2),
       Split(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe"),
       Split(data: 2, expert: 2, pipeline: 2, schedule: "dualpipev", stagesPerRank: 2),
+      Split(data: 4, expert: 2, bucket: 1000),
+      Split(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe", bucket: 2000),
     ]
 
     @Test(arguments: ["gpt2", "llama", "deepseek-v3"], dense)

@@ -20,9 +20,11 @@
     var zero = Plan.ZeROStage.optimizer
     var sends = Plan.SendMode.batched
     var recomputation = Recomputation.none
+    var bucket: Int?
 
     var description: String {
       "dp\(data) ep\(expert) pp\(pipeline) \(schedule) x\(stagesPerRank) \(zero) \(sends)"
+        + (bucket.map { " buckets of \($0)" } ?? "")
     }
 
     var plan: Plan {
@@ -38,6 +40,7 @@
       plan.zeroStage = zero
       plan.sendMode = sends
       plan.recomputation = recomputation
+      plan.gradientBucket = bucket
       return plan
     }
   }

@@ -66,6 +66,29 @@ import Training
     #expect(late.map(\.losses) == early.map(\.losses))
   }
 
+  /// Buckets are reduced inside of the last backward, as the program says, and sum up the same.
+  @Test(arguments: ParallelTests.models, [1, 4000])
+  func bucketsDoWhatProgramsSay(name: String, bucket: Int) throws {
+    let model = try ReferenceModel(name)
+    let splits = [
+      Case(data: 2, zero: .nothing), Case(data: 4), Case(data: 2, pipeline: 2, schedule: "zb-h1"),
+      Case(pipeline: 2, schedule: "dualpipe"),
+      Case(data: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2, zero: .nothing),
+      Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe"),
+    ]
+    for split in splits where name.hasPrefix("deepseek") || split.expert == 1 {
+      var plan = split.plan(model)
+      plan.overlap.gradientReduction = false
+      let behind = try model.train(plan, steps: 2)
+      plan.overlap.gradientReduction = nil
+      plan.gradientBucket = bucket
+      try expectEquality(model, plan, "\(name) buckets of \(bucket), \(split.testDescription)")
+      let beside = try model.train(plan, steps: 2)
+      #expect(beside.map(\.losses) == behind.map(\.losses))
+      #expect(beside.map(\.norms) == behind.map(\.norms))
+    }
+  }
+
   /// With several lanes on a rank too: their sums are taken and given back by the program.
   @Test(arguments: [2, 4, 8])
   func lanesDoWhatProgramsSay(lanes: Int) throws {
@@ -98,7 +121,7 @@ import Training
       let ledger = report.ledgers[1]
       var own = RankProgram(
         schedule: schedule, rank: plan.mesh.coordinates(of: rank).pipeline,
-        overlapsReductions: plan.overlaps(.gradientReduction))
+        reductions: plan.reductionStart)
       own.insert(GradientLanes(plan), of: programs)
       var books = Books(
         programs, local: own.stages, ledger.exchanges,

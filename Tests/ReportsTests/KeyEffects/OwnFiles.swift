@@ -105,6 +105,7 @@ struct OwnFiles {
     communication-sms: 16
     computation-sms: 100
     collective-algorithm: ring
+    gradient-bucket: 50000000
     overlap:
       pipeline-sends: true
       expert-exchange: false

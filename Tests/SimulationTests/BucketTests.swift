@@ -1,0 +1,123 @@
+import Engines
+import Models
+import Plans
+import Programs
+import Simulation
+import Testing
+
+/// Gradients that are reduced bucket by bucket beside the last backward.
+@Suite struct BucketTests {
+  static let pricing = FlatPricing()
+  static let kernel: Int64 = 1_000_000
+
+  private static func plan(bucket: Int, microbatches: Int = 2) -> Plan {
+    var plan = Inputs.plan("1f1b", pipeline: 1, microbatches: microbatches, data: 4)
+    plan.gradientBucket = bucket
+    return plan
+  }
+
+  private func result(_ plan: Plan, layers: Int, collective: Double = 20e-6) throws -> StepResult {
+    let input = try Inputs.input(Inputs.gpt(layers: layers), plan)
+    return StepSimulation(input, pricing: FlatPricing(collective: collective)).run()
+  }
+
+  /// Two streams: a bucket is reduced when its last gradient is written and the bucket before is through;
+  /// the norm of a bucket waits for it.
+  @Test(arguments: [1, 2, 8], [1e-6, 20e-6, 500e-6])
+  func exposedIsWhatTwoStreamsLeave(layers: Int, collective: Double) throws {
+    let layer = Inputs.gpt(layers: 1).parameterCounts(of: .layer(0)).total
+    let plan = Self.plan(bucket: layer)
+    let input = try Inputs.input(Inputs.gpt(layers: layers), plan)
+    let stage = input.stages[0]
+    let duration = Int64(collective * 1e12)
+    var (clock, end): (Int64, Int64) = (0, 0)
+    var ends: [Int64] = []
+    for step in stage.closingBackward.steps {
+      switch step {
+      case .compute: clock += Self.kernel
+      case .reduce:
+        end = max(end, clock) + duration
+        ends.append(end)
+      default: break
+      }
+    }
+    var exposed: Int64 = 0
+    for step in stage.norm.steps {
+      switch step {
+      case .compute: clock += Self.kernel
+      case .wait(let index):
+        exposed += max(0, ends[Int(index)] - clock)
+        clock = max(clock, ends[Int(index)])
+      default: break
+      }
+    }
+    // Parameters are gathered behind the update: a bucket begins to be when it is updated.
+    end = 0
+    for step in stage.update.steps {
+      switch step {
+      case .compute: clock += Self.kernel
+      case .start: end = max(end, clock) + duration
+      default: break
+      }
+    }
+    if end > 0 { exposed += max(0, end - clock) }
+    let found = try result(plan, layers: layers, collective: collective).ranks[0].data
+    #expect(found.exposed == exposed)
+    #expect(found.total == Int64(ends.count + stage.update.transfers.count) * duration)
+    #expect(ends.count >= layers)
+  }
+
+  /// What overlaps ends earlier than what is left behind the last backward, with the same bytes.
+  @Test func aStepIsShorterThanWithoutOverlap() throws {
+    var plan = Self.plan(bucket: 1 << 20)
+    let one = try result(plan, layers: 8)
+    plan.gradientBucket = nil
+    plan.overlap.gradientReduction = false
+    let behind = try result(plan, layers: 8)
+    #expect(one.ranks[0].data.total == behind.ranks[0].data.total)
+    #expect(one.step <= behind.step)
+    plan = Self.plan(bucket: 10_000)
+    let many = try result(plan, layers: 8, collective: 5e-6)
+    #expect(many.ranks[0].data.exposed < behind.ranks[0].data.exposed)
+    #expect(many.step < behind.step)
+  }
+
+  static let schedules = [
+    ("1f1b", 1), ("zb-h1", 1), ("interleaved-1f1b", 2), ("dualpipe", 1), ("zbv", 2),
+  ]
+
+  /// Replayed or walked, folded or every rank by itself: the same step to the picosecond.
+  @Test(arguments: schedules, [1, 3000]) func everyWayIsTheSame(
+    schedule: (String, Int), bucket: Int
+  ) throws {
+    var plan = Inputs.plan(
+      schedule.0, pipeline: 4, stagesPerRank: schedule.1, microbatches: 8, data: 4, expert: 2)
+    plan.gradientBucket = bucket
+    let input = try Inputs.input(Inputs.deepSeek(layers: 8), plan)
+    var simulation = StepSimulation(input, pricing: FlatPricing(overlapFactor: 1.5))
+    let replayed = simulation.run()
+    simulation.replays = false
+    let walked = simulation.run()
+    #expect(replayed.step == walked.step && replayed.ranks == walked.ranks)
+    simulation.isExplicit = true
+    let explicit = simulation.run()
+    #expect(explicit.step == replayed.step)
+    for rank in explicit.ranks {
+      #expect(rank.split == replayed.ranks[rank.position].split)
+      #expect(rank.memory == replayed.ranks[rank.position].memory)
+      #expect(rank.data == replayed.ranks[rank.position].data)
+    }
+  }
+
+  /// Reductions in another format than gradients are kept in start behind their conversion.
+  @Test func conversionsComeFirst() throws {
+    var plan = Self.plan(bucket: 5000)
+    let same = try result(plan, layers: 4)
+    plan.precision.gradientReduction = .bfloat16
+    let input = try Inputs.input(Inputs.gpt(layers: 4), plan)
+    let converted = StepSimulation(input, pricing: Self.pricing).run()
+    let more = input.stages[0].reduce.operations.count
+    #expect(more > 0)
+    #expect(converted.ranks[0].busy == same.ranks[0].busy + Int64(more) * Self.kernel)
+  }
+}
