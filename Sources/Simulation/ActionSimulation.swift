@@ -223,7 +223,7 @@ private struct ActionBackend: Backend {
   {
     let work = program.transfers[transfer]
     let stream = work.stream
-    hostClock += template.hostDurationOfTransfer
+    hostClock += template.hostDurationOfTransfer * Int64(work.kind.launchCount)
     let slot = Int(stream.rawValue)
     if keepsLog {
       record.started.append(
