@@ -15,11 +15,11 @@ public struct Plan: Hashable, Sendable {
     case parameters = 3
   }
 
-  /// When the sends of a pipeline rank start.
+  /// How the sends and receives of a pipeline rank are grouped.
   public enum SendMode: String, Hashable, Sendable, CaseIterable {
-    /// Sends and receives between two actions start together, and all are waited for.
+    /// Those between two actions are one group, which is through when all of them are.
     case batched
-    /// A send starts when its tensor is ready; only receives are waited for where they are read.
+    /// Each by itself: a send starts when its tensor is ready.
     case eager
   }
 
@@ -106,7 +106,7 @@ public struct Plan: Hashable, Sendable {
   /// Microseconds of the passes of a stage and of a message, as the automatic schedules are to plan with
   /// them; nil for what they assume by themselves.
   public var passTimes: PassCosts?
-  /// When the sends of a pipeline rank start; nil for what suits the schedule (see `sends`).
+  /// How the sends of a pipeline rank are grouped; nil for what suits the schedule (see `sends`).
   public var sendMode: SendMode?
   /// Whether the ranks of a tensor-parallel group, which hold the same activations, each send a part to
   /// the next stage and gather the whole there over the node's own links (arXiv 2104.04473 section 4.1).

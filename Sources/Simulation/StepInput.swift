@@ -57,7 +57,7 @@ public struct StepInput: Sendable {
     let schedule =
       placed.schedule.isLowered
       ? placed.schedule
-      : try placed.schedule.lowered(plan.sends == .batched ? .batched : .eager)
+      : try placed.schedule.lowered(plan.transferStyle)
     let (stages, shapes) = Self.programs(
       of: plan, layout, architecture, target: target, lowered: &lowered)
     placement = schedule.placement
@@ -66,7 +66,8 @@ public struct StepInput: Sendable {
     ranks = schedule.ranks.indices.map { rank in
       var program = RankProgram(
         schedule: schedule, rank: rank,
-        overlapsReductions: plan.overlaps(.gradientReduction))
+        overlapsReductions: plan.overlaps(.gradientReduction),
+        overlapsSends: plan.overlapsSends(of: placed.schedule))
       program.insert(GradientLanes(plan), of: stages)
       return program
     }

@@ -19,6 +19,7 @@
     var stagesPerRank = 1
     var zero = Plan.ZeROStage.optimizer
     var sends = Plan.SendMode.batched
+    var overlap = Plan.Overlap()
     var recomputation = Recomputation.none
 
     var description: String {
@@ -37,6 +38,7 @@
       plan.stagesPerRank = stagesPerRank
       plan.zeroStage = zero
       plan.sendMode = sends
+      plan.overlap = overlap
       plan.recomputation = recomputation
       return plan
     }
