@@ -63,6 +63,14 @@ public struct Plan: Hashable, Sendable {
     case counts(file: String)
   }
 
+  /// How a rank of a context group gets the keys and values of the whole sequence.
+  public enum ContextExchange: String, Hashable, Sendable, CaseIterable {
+    /// All at once in front of attention, which waits for them (Llama 3, arXiv 2407.21783 section 3.3.2).
+    case gather
+    /// Around a ring, each block beside the attention to the one before (arXiv 2310.01889).
+    case ring
+  }
+
   /// How rows get to the ranks of their experts and back.
   public enum Dispatcher: String, Hashable, Sendable, CaseIterable {
     /// DeepEP's two levels: once to each node that a token reaches, from there to each of its ranks.
@@ -87,6 +95,8 @@ public struct Plan: Hashable, Sendable {
   public var pipelineParallel = 1
   /// Ranks that share each sequence.
   public var contextParallel = 1
+  /// How they get the keys and values of the others; nil for gathered.
+  public var contextExchange: ContextExchange?
   /// Ranks over which the routed experts are spread, of all that a pipeline position has.
   public var expertParallel = 1
   /// Tensor parallelism inside an expert; with `expertParallel` a divisor of a position's ranks.

@@ -33,6 +33,11 @@ struct PlanKeys: KeySet {
   let contextParallel = Key(
     "context-parallel", .integer(in: degrees), default: 1, "Ranks that share each sequence.",
     otherNames: ["cp", "context-parallel-size", "cp-size"])
+  let contextExchange = Key(
+    "context-exchange", .choice(Plan.ContextExchange.self), otherwise: "gather",
+    "How ranks of a context group get the keys and values of the others. gather: all in front of "
+      + "attention. ring: a block at a time, beside the attention to the one before.",
+    otherNames: ["cp-comm-type", "ring-attention"])
   let pipelineParallel = Key(
     "pipeline-parallel", .integer(in: degrees), otherwise: "1",
     "Ranks that hold consecutive stages.",

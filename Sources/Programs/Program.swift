@@ -59,6 +59,8 @@ public enum TransferKind: Hashable, Sendable {
   case allGather(Group)
   case reduceScatter(Group)
   case allReduce(Group)
+  /// Rows to the next rank of the group while as many come from the one before.
+  case shift(Group)
 
   /// The ranks that take part in a collective.
   public enum Group: UInt8, Hashable, Sendable {
@@ -143,7 +145,7 @@ extension Transfer {
     case .dispatch(let exchange), .combineBackward(let exchange): sent(exchange) * bytesPerRow
     case .combine(let exchange), .dispatchBackward(let exchange):
       received(exchange) * bytesPerRow
-    case .counts, .allGather, .reduceScatter, .allReduce: rows(self.rows) * bytesPerRow
+    case .counts, .allGather, .reduceScatter, .allReduce, .shift: rows(self.rows) * bytesPerRow
     }
   }
 }

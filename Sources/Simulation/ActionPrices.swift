@@ -44,7 +44,7 @@ final class ProgramPrices {
       picoseconds.append(Simulation.picoseconds(price))
       let work = kernel.flops { ExchangeRows()($0) }
       flops += work
-      if case .attention = kernel { causal += work / 2 } else { causal += work }
+      if case .attention(let shape, _, _) = kernel, shape.isCausal { causal += work / 2 } else { causal += work }
     }
     picosecondsOf = picoseconds
     secondsOf = seconds

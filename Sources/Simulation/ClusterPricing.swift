@@ -98,6 +98,7 @@ public struct ClusterPricing: Pricing {
       return seconds(of: .allGather, bytes: bytes * Double(group.ranks), of)
     case .reduceScatter(let of): return seconds(of: .reduceScatter, bytes: bytes, of)
     case .allReduce(let of): return seconds(of: .allReduce, bytes: bytes, of)
+    case .shift(let of): return secondsOfShift(bytes: bytes, group(of))
     default: return 0
     }
   }
@@ -119,9 +120,18 @@ public struct ClusterPricing: Pricing {
       .seconds
   }
 
+  /// Every rank of a group sends to the next at once: the slowest way is between nodes where there is one.
+  private func secondsOfShift(bytes: Double, _ group: CollectiveGroup) -> Double {
+    let isInside = group.ranks <= group.ranksPerNode
+    let farthest = plan.tensorParallel * (isInside ? 1 : group.ranks - 1)
+    let latency = group.networkLatency ?? cluster.latency(from: 0, to: farthest)
+    return collectives.startOfSend(insideNode: isInside, latency: latency)
+      + collectives.secondsOfSend(bytes: bytes, insideNode: isInside)
+  }
+
   public func crossesNodes(_ transfer: Transfer) -> Bool {
     switch transfer.kind {
-    case .allGather(let of), .reduceScatter(let of), .allReduce(let of):
+    case .allGather(let of), .reduceScatter(let of), .allReduce(let of), .shift(let of):
       let group = group(of)
       return group.ranks > group.ranksPerNode
     case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward:

@@ -83,6 +83,7 @@ public struct StepLog: Sendable {
       add(.allReduce, .reduction, segment(group, instance), transfer, instance, from: rank)
     case .allGather(let group):
       add(.allGather, .gather, segment(group, instance), transfer, instance, from: rank)
+    case .shift: preconditionFailure("CPU ranks share no sequence.")
     }
   }
 

@@ -98,6 +98,7 @@ extension RankBackend {
       return reduction
     case .allGather(let group):
       return try GatherInFlight(self, stage: stage, segment: segment(group, stage))
+    case .shift: preconditionFailure("CPU ranks share no sequence.")
     }
   }
 
