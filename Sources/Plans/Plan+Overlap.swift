@@ -6,9 +6,9 @@ extension Plan {
   /// What is nil follows the rest of the plan, as `overlaps` says. What is set is refused where it is not
   /// what the plan's schedule and sharding do.
   public struct Overlap: Hashable, Sendable {
-    /// Sends between pipeline ranks; without a send mode they choose it.
+    /// Sends between pipeline ranks; else computation waits for every send and receive.
     public var pipelineSends: Bool?
-    /// Dispatch and combine, in overlapped pairs of a forward and a backward.
+    /// Dispatch and combine, in merged pairs of a forward and a backward.
     public var expertExchange: Bool?
     /// Gradient reductions: up to ZeRO stage 1 a bucket at a time as the stage's last backward completes
     /// it, from ZeRO stage 2 on a layer at a time in every backward; else they start behind the rank's last
@@ -76,7 +76,7 @@ extension Plan {
     if let said = overlap[keyPath: kind.path] { return said }
     switch kind {
     case .pipelineSends: return sends == .eager
-    case .expertExchange: return hasOverlappedPairs
+    case .expertExchange: return usualPairs == .merged
     case .gradientReduction: return reducesBesideBackwards
     case .parameterGather: return gathersBesideComputation
     case .tensorExchange: return false
@@ -87,11 +87,6 @@ extension Plan {
   public var splitsTensorExchange: Bool {
     guard tensorParallel > 1, sequenceParallel else { return false }
     return overlap.tensorExchange == .yes || overlap.tensorExchange == .chunked
-  }
-
-  /// Whether the schedule runs forwards and backwards as overlapped pairs.
-  private var hasOverlappedPairs: Bool {
-    schedule == .named("dualpipe") || schedule == .named("dualpipev")
   }
 
   /// Ranks that hold equal parameters.
@@ -127,22 +122,33 @@ extension Plan {
     }
   }
 
+  /// Refuses pairs that the named schedule cannot have, or that would have nothing to hide.
+  func checkPairs(_ microbatches: Int) throws(PlanError) {
+    guard overlap.expertExchange == true, usualPairs == .apart, case .named(let name) = schedule,
+      let known = ScheduleName(rawValue: name)
+    else { return }
+    let rule: String
+    if !known.canMergePairs {
+      rule =
+        "\(name) has no phase of whole forwards and backwards in turn that could be merged into pairs"
+    } else if expertParallel == 1 {
+      rule = "expert-parallel is 1: nothing is exchanged"
+    } else if microbatches == 1 {
+      rule = "with one microbatch there is no other whose backward could run beside a forward"
+    } else {
+      return
+    }
+    throw .overlap(kind: .expertExchange, value: true, rule: rule)
+  }
+
   /// Why a kind of communication cannot be as the plan says; nil if it is.
   private func rule(against said: Bool, _ kind: Overlap.Kind, _ schedule: Schedule) -> String? {
     switch kind {
     case .pipelineSends:
-      if pipelineParallel == 1 { return said ? nil : "the plan has no pipeline to send along" }
-      guard let sendMode, said != (sendMode == .eager) else { return nil }
-      return "send-mode \(sendMode.rawValue) "
-        + (said ? "waits for every message" : "sends beside computation")
+      return pipelineParallel > 1 || said ? nil : "the plan has no pipeline to send along"
     case .expertExchange:
-      let hasPairs = schedule.ranks.contains { cells in
-        cells.contains { if case .overlapped = $0 { true } else { false } }
-      }
-      if said == hasPairs { return nil }
-      return said
-        ? "the schedule has no overlapped pairs, so that exchanges are waited for"
-        : "the schedule's overlapped pairs exchange beside computation"
+      return said && !schedule.hasPairs
+        ? "the schedule has no overlapped pairs, so that exchanges are waited for" : nil
     case .gradientReduction:
       return said && replicas == 1 ? "there are no copies to reduce over" : nil
     case .parameterGather:

@@ -10,6 +10,7 @@ extension Plan {
     add("tensor-parallel", tensorParallel)
     add("sequence-parallel", sequenceParallel)
     add("context-parallel", contextParallel)
+    if let contextExchange { add("context-exchange", contextExchange.rawValue) }
     add("pipeline-parallel", pipelineParallel)
     add("expert-parallel", expertParallel)
     add("expert-tensor-parallel", expertTensorParallel)

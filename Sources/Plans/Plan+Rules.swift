@@ -43,6 +43,18 @@ extension Plan {
     }
     try check(
       "context-parallel", contextParallel, divides: "sequence-length", sequenceLength)
+    if contextParallel > 1, contextExchange == .ring {
+      guard fusedAttention else {
+        throw .contextRing(
+          rule: "blocks are attended to by the fused kernel (fused-attention: true)")
+      }
+      guard sequenceLength % (2 * contextParallel) == 0 else {
+        throw .contextRing(
+          rule:
+            "every rank holds two chunks of the sequence, and sequence-length \(sequenceLength) "
+            + "does not divide into \(2 * contextParallel)")
+      }
+    }
     guard sequenceParallel else { return }
     guard tensorParallel > 1 else { throw .sequenceParallelAlone }
     try check(

@@ -13,15 +13,38 @@ extension Plan {
     return known.defaultStagesPerRank
   }
 
-  /// When the sends of a pipeline rank start: as the plan says, be it by the overlap that it wants, else
-  /// batched under DualPipe and DualPipeV,
-  /// whose open code waits for whole groups of messages, and eager under all others.
+  /// How the sends of a pipeline rank are grouped: as the plan says, else batched under DualPipe and
+  /// DualPipeV, whose open code waits for whole groups of messages, and eager under all others.
   ///
-  /// Elsewhere neighbours come to a message at different times, and a batched send would wait for that.
+  /// Elsewhere neighbours come to a message at different times, and a group would wait for that.
   public var sends: SendMode {
-    if let sendMode { return sendMode }
-    if let isOverlapped = overlap.pipelineSends { return isOverlapped ? .eager : .batched }
-    return schedule == .named("dualpipe") || schedule == .named("dualpipev") ? .batched : .eager
+    sendMode ?? (usualPairs == .merged ? .batched : .eager)
+  }
+
+  /// How sends and receives are placed in the plan's schedule.
+  public var transferStyle: TransferStyle {
+    switch sends {
+    case .batched: .batched
+    case .eager: overlaps(.pipelineSends) ? .eager : .waited
+    }
+  }
+
+  /// Whether pipeline ranks compute beside the sends and receives of `schedule`; nil where it has placed
+  /// them itself.
+  public func overlapsSends(of schedule: Schedule) -> Bool? {
+    schedule.isLowered ? nil : overlaps(.pipelineSends)
+  }
+
+  /// How forwards and backwards that may run as one go: merged where expert exchanges are to be
+  /// overlapped; nil for what is usual under the schedule.
+  public var pairs: PairStyle? { overlap.expertExchange.map { $0 ? .merged : .apart } }
+
+  /// How they go where the plan does not say.
+  var usualPairs: PairStyle {
+    guard case .named(let name) = schedule, let known = ScheduleName(rawValue: name) else {
+      return .apart
+    }
+    return known.usualPairs
   }
 
   /// The schedule of one step: made by its generator or read from its file.
@@ -39,10 +62,11 @@ extension Plan {
         throw .schedule(
           name: name, rule: "stages-per-rank is 1: the mirrored stage of a rank does not count")
       }
+      try checkPairs(microbatches)
       do throws(ScheduleError) {
         return try ScheduleName(named: name).schedule(
           ranks: pipelineParallel, stagesPerRank: stagesPerRank, microbatches: microbatches,
-          costs: passTimes)
+          costs: passTimes, pairs: pairs)
       } catch {
         throw .schedule(name: name, rule: error.message)
       }
@@ -57,13 +81,14 @@ extension Plan {
     } catch {
       throw .schedule(name: path, rule: error.rule)
     }
-    let schedule: Schedule
+    var schedule: Schedule
     do throws(ScheduleError) {
       schedule = try Schedule(csv: text)
       try schedule.validate()
     } catch {
       throw .schedule(name: path, rule: error.message)
     }
+    if overlap.expertExchange == false { schedule = schedule.apart }
     for (what, found, wanted) in [
       ("ranks", schedule.ranks.count, pipelineParallel),
       ("stages", schedule.stageCount, stageCount),

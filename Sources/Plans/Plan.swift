@@ -15,11 +15,11 @@ public struct Plan: Hashable, Sendable {
     case parameters = 3
   }
 
-  /// When the sends of a pipeline rank start.
+  /// How the sends and receives of a pipeline rank are grouped.
   public enum SendMode: String, Hashable, Sendable, CaseIterable {
-    /// Sends and receives between two actions start together, and all are waited for.
+    /// Those between two actions are one group, which is through when all of them are.
     case batched
-    /// A send starts when its tensor is ready; only receives are waited for where they are read.
+    /// Each by itself: a send starts when its tensor is ready.
     case eager
   }
 
@@ -63,6 +63,14 @@ public struct Plan: Hashable, Sendable {
     case counts(file: String)
   }
 
+  /// How a rank of a context group gets the keys and values of the whole sequence.
+  public enum ContextExchange: String, Hashable, Sendable, CaseIterable {
+    /// All at once in front of attention, which waits for them (Llama 3, arXiv 2407.21783 section 3.3.2).
+    case gather
+    /// Around a ring, each block beside the attention to the one before (arXiv 2310.01889).
+    case ring
+  }
+
   /// How rows get to the ranks of their experts and back.
   public enum Dispatcher: String, Hashable, Sendable, CaseIterable {
     /// DeepEP's two levels: once to each node that a token reaches, from there to each of its ranks.
@@ -87,6 +95,8 @@ public struct Plan: Hashable, Sendable {
   public var pipelineParallel = 1
   /// Ranks that share each sequence.
   public var contextParallel = 1
+  /// How they get the keys and values of the others; nil for gathered.
+  public var contextExchange: ContextExchange?
   /// Ranks over which the routed experts are spread, of all that a pipeline position has.
   public var expertParallel = 1
   /// Tensor parallelism inside an expert; with `expertParallel` a divisor of a position's ranks.
@@ -106,7 +116,7 @@ public struct Plan: Hashable, Sendable {
   /// Microseconds of the passes of a stage and of a message, as the automatic schedules are to plan with
   /// them; nil for what they assume by themselves.
   public var passTimes: PassCosts?
-  /// When the sends of a pipeline rank start; nil for what suits the schedule (see `sends`).
+  /// How the sends of a pipeline rank are grouped; nil for what suits the schedule (see `sends`).
   public var sendMode: SendMode?
   /// Whether the ranks of a tensor-parallel group, which hold the same activations, each send a part to
   /// the next stage and gather the whole there over the node's own links (arXiv 2104.04473 section 4.1).

@@ -24,6 +24,8 @@ public enum PlanError: Error, Hashable, Sendable {
   case recomputation(module: Recomputation.Module, rule: String)
   case lanes(lanes: Int, rule: String)
   case sequenceParallelAlone
+  /// A ring of context ranks that a plan cannot have.
+  case contextRing(rule: String)
   case multiprocessors(key: String, value: Int, rule: String)
   /// A format that no kernel reads or writes there.
   case precision(key: String, format: NumberFormat, rule: String)
@@ -76,6 +78,7 @@ extension PlanError: CustomStringConvertible {
     case .recomputation(let module, let rule): "recompute \(module.rawValue): \(rule)"
     case .lanes(let lanes, let rule): "gradient-lanes \(lanes) \(rule)"
     case .sequenceParallelAlone: "sequence-parallel needs tensor-parallel above 1"
+    case .contextRing(let rule): "context-exchange ring: \(rule)"
     case .multiprocessors(let key, let value, let rule): "\(key) \(value) \(rule)"
     case .precision(let key, let format, let rule):
       "precision.\(key) \(format.rawValue) \(rule)"

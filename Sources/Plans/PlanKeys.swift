@@ -33,6 +33,11 @@ struct PlanKeys: KeySet {
   let contextParallel = Key(
     "context-parallel", .integer(in: degrees), default: 1, "Ranks that share each sequence.",
     otherNames: ["cp", "context-parallel-size", "cp-size"])
+  let contextExchange = Key(
+    "context-exchange", .choice(Plan.ContextExchange.self), otherwise: "gather",
+    "How ranks of a context group get the keys and values of the others. gather: all in front of "
+      + "attention. ring: a block at a time, beside the attention to the one before.",
+    otherNames: ["cp-comm-type", "ring-attention"])
   let pipelineParallel = Key(
     "pipeline-parallel", .integer(in: degrees), otherwise: "1",
     "Ranks that hold consecutive stages.",
@@ -88,8 +93,8 @@ struct PlanKeys: KeySet {
     "The times with which the automatic schedules are planned.")
   let sendMode = Key(
     "send-mode", .choice(Plan.SendMode.self), otherwise: "batched with dualpipe(v), else eager",
-    "batched: sends and receives between two actions start together and are all waited for. "
-      + "eager: a send starts when its tensor is ready.")
+    "How sends and receives are grouped. batched: those between two actions are one group, which is "
+      + "through when all are. eager: each by itself.")
   let scattersPipelineSends = Key(
     "scatter-pipeline-sends", .boolean, default: false,
     "Whether ranks of a tensor-parallel group send a part each to the next stage and gather the "
@@ -239,8 +244,11 @@ extension Plan.Overlap.Kind {
   /// What runs beside computation, in words.
   fileprivate var meaning: String {
     switch self {
-    case .pipelineSends: "Sends between pipeline ranks."
-    case .expertExchange: "Dispatch and combine, in overlapped pairs."
+    case .pipelineSends:
+      "Sends between pipeline ranks; false: computation waits for every send and receive."
+    case .expertExchange:
+      "Dispatch and combine, in merged pairs of a forward and the backward of an earlier microbatch "
+        + "(1f1b, interleaved-1f1b, dualpipe, dualpipev); false: one after the other."
     case .gradientReduction: "Gradient reductions, beside the backward pass."
     case .parameterGather: "Gathers of parameters, ahead of the unit that is computed."
     case .tensorExchange:

@@ -8,6 +8,7 @@ extension PlanReader {
     let pipeline = try table.optional(keys.pipelineParallel)
     let tensor = try table.optional(keys.tensorParallel)
     plan.contextParallel = try table.value(keys.contextParallel)
+    plan.contextExchange = try table.optional(keys.contextExchange)
     plan.expertParallel = try table.value(keys.expertParallel)
     plan.dataParallel = data ?? 1
     plan.pipelineParallel = pipeline ?? 1

@@ -52,9 +52,9 @@ extension Emission {
             .attentionPrepare, rows: .fixed(elements), columns: 2 * shape.valueSize,
             from: recipe.activation, to: .float32), outputs: [sum], inputs: [out, attended],
           .backwardInput)
-        emit(
-          .attention(shape, fused: true, .backwardInput), outputs: fresh,
-          inputs: [out] + inputs + [attended] + sums + [sum], .backwardInput)
+        emitFusedCoreBackward(
+          node, shape, gradients: fresh, out: out, inputs: inputs,
+          kept: [attended] + sums + [sum])
         if recipe.activation != .float32 {
           emit(
             .convert(
@@ -88,9 +88,7 @@ extension Emission {
     let attended = lowering.like(node.outputs[0], ", again")
     let sums = lowering.makeAuxiliaries(of: index)
     isRecomputing = true
-    emit(
-      .attention(shape, fused: true, .forward), outputs: [attended] + sums, inputs: inputs,
-      .forward)
+    emitFusedCore(node, shape, outputs: [attended] + sums, inputs: inputs)
     isRecomputing = false
     return (attended, sums)
   }

@@ -179,9 +179,13 @@ extension Emission {
       let outputs = node.outputs.map(outputBuffer)
       let auxiliaries = outputAuxiliaries(index)
       if !fused { emitScores(shape, dropout: dropout, auxiliaries, inputs) }
-      emit(
-        .attention(shape, fused: fused, .forward), outputs: outputs + (fused ? auxiliaries : []),
-        inputs: inputs + (fused ? [] : [auxiliaries.last ?? outputs[0]]), .forward)
+      if fused {
+        emitFusedCore(node, shape, outputs: outputs + auxiliaries, inputs: inputs)
+      } else {
+        emit(
+          .attention(shape, fused: false, .forward), outputs: outputs,
+          inputs: inputs + [auxiliaries.last ?? outputs[0]], .forward)
+      }
     default: break
     }
   }

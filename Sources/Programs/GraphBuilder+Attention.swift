@@ -19,6 +19,7 @@ extension GraphBuilder {
       keyValueHeads: keyValueHeads, queryKeySize: queryKey, valueSize: value,
       queryTile: setting.target == .cpuRank ? Kernel.attentionTileQueries : nil)
     shape.isCached = setting.cachedPositions != nil
+    if setting.ringsContext { shape.ringRanks = setting.context }
     return shape
   }
 
@@ -146,7 +147,7 @@ extension GraphBuilder {
 
   private mutating func attentionCore(_ parts: [ValueID], _ shape: AttentionShape) -> ValueID {
     var parts = parts
-    if setting.context > 1 {
+    if setting.context > 1, !setting.ringsContext {
       for index in 1...2 {
         let value = graph.values[parts[index].index]
         parts[index] = node(

@@ -3,7 +3,7 @@ public enum Pass: UInt8, Hashable, Sendable, CaseIterable {
   case forward, backwardInput, backwardWeight
 }
 
-/// The sizes of one causal attention core.
+/// The sizes of one attention core.
 public struct AttentionShape: Hashable, Sendable {
   /// Sequences in the microbatch.
   public var sequences: Int
@@ -19,6 +19,10 @@ public struct AttentionShape: Hashable, Sendable {
   /// Columns at the end of queries and keys whose key part all heads share and find in an operand of its
   /// own, behind the values; 0 for none.
   public var sharedKeySize = 0
+  /// A query attends to the keys up to its own position; else to all of them.
+  public var isCausal = true
+  /// Ranks around which keys and values of the sequence are passed, a block on each; 1 where all lie here.
+  public var ringRanks = 1
   /// Keys and values lie in caches of `keys` positions, as many of them filled as the backend knows.
   public var isCached = false
   /// Queries that a CPU rank's kernel takes at a time, against the keys up to the last of them; nil where
@@ -37,6 +41,22 @@ public struct AttentionShape: Hashable, Sendable {
     self.queryKeySize = queryKeySize
     self.valueSize = valueSize
     self.queryTile = queryTile
+  }
+
+  /// What a rank of the ring computes, block after block: its own queries against its own keys, then
+  /// against those of each other rank.
+  ///
+  /// Each rank holds a chunk from the front of the sequence and the one as far from its end, so that every
+  /// block but its own is half a square on every rank: all queries against the first chunk of an earlier
+  /// rank, or the second chunk of queries against all keys of a later one (Transformer Engine's
+  /// `AttnFuncWithCPAndKVP2P`; Megatron-Core's context parallelism). The last rank's are taken.
+  public var ringBlocks: [AttentionShape] {
+    guard ringRanks > 1 else { return [self] }
+    var own = self
+    (own.ringRanks, own.keys) = (1, queries)
+    var other = own
+    (other.keys, other.isCausal) = (queries / 2, false)
+    return [own] + Array(repeating: other, count: ringRanks - 1)
   }
 
   /// Pairs of query and key of one head of one sequence that the kernel computes.

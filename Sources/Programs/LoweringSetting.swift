@@ -42,6 +42,8 @@ public struct LoweringSetting: Hashable, Sendable {
   /// Degrees of tensor, context and expert parallelism.
   public var tensor: Int
   public var context: Int
+  /// How keys and values get to the ranks of a context group.
+  public var contextExchange = Plan.ContextExchange.gather
   public var expert: Int
   /// Tensor parallelism inside an expert.
   public var expertTensor: Int
@@ -124,6 +126,9 @@ public struct LoweringSetting: Hashable, Sendable {
   /// Rows cross the network once for each expert, put in the experts' order where they start.
   var sendsRowsOfExperts: Bool { expert > 1 && dispatcher == .allToAll }
 
+  /// Keys and values are passed around the ranks of a context group, beside the attention to them.
+  var ringsContext: Bool { context > 1 && contextExchange == .ring }
+
   /// Rows of the residual stream on this rank.
   public var residualRows: Int { sequenceParallel ? tokens / tensor : tokens }
 }
@@ -153,6 +158,7 @@ extension LoweringSetting {
     bucketElements = plan.bucketElements
     overlapsGather = plan.overlaps(.parameterGather)
     lanes = GradientLanes(plan).count
+    contextExchange = plan.contextExchange ?? .gather
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }
   }
 

@@ -59,8 +59,8 @@ public enum TransferKind: Hashable, Sendable {
   case allGather(Group)
   case reduceScatter(Group)
   case allReduce(Group)
-  /// A chunk of rows to another rank of the group while one comes from a third: a step of a gather or of a
-  /// scatter that is cut into as many chunks as there are ranks.
+  /// Rows to another rank of the group while as many come from a third: a chunk of a gather or scatter, or
+  /// a block of keys and values on its way around the group.
   case shift(Group)
 
   /// The ranks that take part in a collective.
@@ -152,8 +152,7 @@ extension Transfer {
     case .dispatch(let exchange), .combineBackward(let exchange): sent(exchange) * bytesPerRow
     case .combine(let exchange), .dispatchBackward(let exchange):
       received(exchange) * bytesPerRow
-    case .counts, .allGather, .reduceScatter, .allReduce, .shift:
-      rows(self.rows) * bytesPerRow
+    case .counts, .allGather, .reduceScatter, .allReduce, .shift: rows(self.rows) * bytesPerRow
     }
   }
 }

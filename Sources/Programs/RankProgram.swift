@@ -79,13 +79,19 @@ public enum ReductionStart: Hashable, Sendable {
 extension RankProgram {
   /// Makes a rank's program of its row of a lowered schedule.
   ///
-  /// A receive is waited for in front of the action that reads it; a send in front of the next send to
-  /// the same peer in the same direction, and at the end. Between two commits all start together and the
-  /// rank goes on when all are complete.
+  /// Beside computation, a receive is waited for in front of the action that reads it; a send in front of
+  /// the next send to the same peer in the same direction, and at the end. Else each is waited for where it
+  /// starts. What stands between two commits starts together, and all of it is waited for at once.
   ///
-  /// - Parameter reductions: when a stage's gradients begin to be reduced.
-  public init(schedule: Schedule, rank: Int, reductions: ReductionStart) {
-    var builder = RankProgramBuilder(schedule: schedule, rank: rank, reductions: reductions)
+  /// - Parameters:
+  ///   - reductions: when a stage's gradients begin to be reduced.
+  ///   - overlapsSends: whether the rank computes beside its sends and receives; by default unless commits
+  ///     say where it waits.
+  public init(
+    schedule: Schedule, rank: Int, reductions: ReductionStart, overlapsSends: Bool? = nil
+  ) {
+    var builder = RankProgramBuilder(
+      schedule: schedule, rank: rank, reductions: reductions, overlapsSends: overlapsSends)
     for cell in schedule.ranks[rank] { builder.add(cell) }
     builder.finish()
     pipelineRank = rank
@@ -101,11 +107,14 @@ private struct RankProgramBuilder {
   let rank: Int
   let usesCommits: Bool
   let reductions: ReductionStart
+  let overlapsSends: Bool
   var items: [Item] = []
   var transfers: [PipelineTransfer] = []
   var closingItems: [Int] = []
-  /// Started and not yet waited for.
+  /// Started since the last commit.
   private var group: [Int] = []
+  /// Committed and not yet waited for.
+  private var openGroups: [[Int]] = []
   private var receives: [(action: Action, transfer: Int)] = []
   private var sends: [(transfer: Int, boundary: Boundary, peer: Int)] = []
   /// Stages by the index of the last cell that adds to their gradients.
@@ -116,11 +125,12 @@ private struct RankProgramBuilder {
   /// Stages whose last action starts their reductions.
   private var closed: Set<Int> = []
 
-  init(schedule: Schedule, rank: Int, reductions: ReductionStart) {
+  init(schedule: Schedule, rank: Int, reductions: ReductionStart, overlapsSends: Bool?) {
     self.schedule = schedule
     self.rank = rank
     self.reductions = reductions
     usesCommits = schedule.ranks[rank].contains(.commit)
+    self.overlapsSends = overlapsSends ?? !usesCommits
     for (index, cell) in schedule.ranks[rank].enumerated() {
       switch cell {
       case .run(let action) where action.pass != .backwardInput:
@@ -153,7 +163,7 @@ private struct RankProgramBuilder {
     case .receive(let boundary, let stage, let microbatch):
       receive(boundary, stage, microbatch)
     case .commit:
-      items += group.map { .wait($0) }
+      if overlapsSends { openGroups.append(group) } else { items += group.map { .wait($0) } }
       group = []
     }
     for stage in lastWeightCell.keys.sorted() where lastWeightCell[stage] == cellIndex {
@@ -175,7 +185,7 @@ private struct RankProgramBuilder {
   }
 
   mutating func finish() {
-    items += sends.map { .wait($0.transfer) }
+    while let first = sends.first { awaitGroup(of: first.transfer) }
     items += complete.map { .reduce(stage: $0) }
     let stages = schedule.placement.stages(ofRank: rank)
     items += stages.map { .norm(stage: $0) }
@@ -192,25 +202,18 @@ private struct RankProgramBuilder {
 
   private mutating func send(_ boundary: Boundary, _ stage: Int, _ microbatch: Int) {
     let peer = owner(boundary == .activation ? stage + 1 : stage - 1, microbatch)
-    if !usesCommits,
-      let index = sends.firstIndex(where: { $0.boundary == boundary && $0.peer == peer })
-    {
-      items.append(.wait(sends.remove(at: index).transfer))
+    let earlier = sends.first {
+      $0.boundary == boundary && $0.peer == peer && !group.contains($0.transfer)
     }
+    if let earlier { awaitGroup(of: earlier.transfer) }
     let transfer = start(boundary, isSend: true, stage, microbatch, peer)
-    if usesCommits {
-      group.append(transfer)
-    } else {
-      sends.append((transfer, boundary, peer))
-    }
+    if overlapsSends { sends.append((transfer, boundary, peer)) }
   }
 
   private mutating func receive(_ boundary: Boundary, _ stage: Int, _ microbatch: Int) {
     let peer = owner(boundary == .activation ? stage - 1 : stage + 1, microbatch)
     let transfer = start(boundary, isSend: false, stage, microbatch, peer)
-    if usesCommits {
-      group.append(transfer)
-    } else {
+    if overlapsSends {
       let pass: Action.Pass = boundary == .activation ? .forward : .backward
       receives.append((Action(pass, stage: stage, microbatch: microbatch), transfer))
     }
@@ -222,8 +225,23 @@ private struct RankProgramBuilder {
     transfers.append(
       PipelineTransfer(
         boundary: boundary, isSend: isSend, stage: stage, microbatch: microbatch, peer: peer))
-    items.append(.start(transfers.count - 1))
-    return transfers.count - 1
+    let transfer = transfers.count - 1
+    items.append(.start(transfer))
+    if usesCommits {
+      group.append(transfer)
+    } else if !overlapsSends {
+      items.append(.wait(transfer))
+    }
+    return transfer
+  }
+
+  /// Waits for a message, and for those that started together with it.
+  private mutating func awaitGroup(of transfer: Int) {
+    let index = openGroups.firstIndex { $0.contains(transfer) }
+    let together = index.map { openGroups.remove(at: $0) } ?? [transfer]
+    items += together.map { .wait($0) }
+    receives.removeAll { together.contains($0.transfer) }
+    sends.removeAll { together.contains($0.transfer) }
   }
 
   /// Waits for what an action reads.
@@ -231,8 +249,8 @@ private struct RankProgramBuilder {
     guard action.pass != .backwardWeight else { return }
     let pass: Action.Pass = action.pass == .forward ? .forward : .backward
     let key = Action(pass, stage: action.stage, microbatch: action.microbatch)
-    if let index = receives.firstIndex(where: { $0.action == key }) {
-      items.append(.wait(receives.remove(at: index).transfer))
+    if let receive = receives.first(where: { $0.action == key }) {
+      awaitGroup(of: receive.transfer)
     }
   }
 

@@ -73,7 +73,7 @@ extension TransferKind {
     case .allGather: "all-gather"
     case .reduceScatter: "reduce-scatter"
     case .allReduce: "all-reduce"
-    case .shift: "chunk"
+    case .shift: "shift"
     }
   }
 }

@@ -48,6 +48,10 @@ public struct PlanReport: Encodable, Sendable {
   public var zeroStage: Int
   public var schedule: String
   public var sendMode: String
+  /// Pipeline ranks compute beside their sends and receives.
+  public var overlapsSends: Bool
+  /// Forwards run as one with backwards of earlier microbatches.
+  public var mergesPairs: Bool
   public var microbatches: Int
   public var microbatchSequences: Int
   public var globalBatchSequences: Int
@@ -82,6 +86,8 @@ public struct PlanReport: Encodable, Sendable {
     case .file(let path): schedule = path
     }
     sendMode = plan.sends.rawValue
+    overlapsSends = plan.overlapsSends(of: placed.schedule) ?? !placed.schedule.isGrouped
+    mergesPairs = placed.schedule.hasPairs
     microbatches = plan.microbatchCount
     microbatchSequences = plan.microbatchSize
     globalBatchSequences = plan.globalBatch
@@ -191,7 +197,9 @@ extension PlanReport {
     facts.add(
       "schedule",
       "\(schedule), \(counted(microbatches, "microbatch", plural: "microbatches")) of "
-        + "\(counted(microbatchSequences, "sequence")) per pipeline, \(sendMode) sends")
+        + "\(counted(microbatchSequences, "sequence")) per pipeline, \(sendMode) sends"
+        + (overlapsSends ? "" : " that are waited for")
+        + (mergesPairs ? ", merged forward-backward pairs" : ""))
     facts.add("precision", precision)
     facts.add(
       "recomputed", recomputation.isEmpty ? "nothing" : recomputation.joined(separator: ", "))

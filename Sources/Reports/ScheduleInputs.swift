@@ -11,6 +11,8 @@ public struct ScheduleInputs: Encodable, Sendable {
   public var ranks: Int?
   public var stagesPerRank: Int?
   public var microbatches: Int?
+  /// Whether forwards and backwards of a turn are merged or apart; nil where the schedule has none to merge.
+  public var pairs: String?
   /// How sends were inserted; nil where none were.
   public var sends: String?
   /// How the file's sends are taken, where the command line says it.
@@ -20,11 +22,11 @@ public struct ScheduleInputs: Encodable, Sendable {
 
   /// Of a schedule that ships.
   public init(
-    schedule: String, ranks: Int, stagesPerRank: Int, microbatches: Int, sends: String?,
-    times: PassTimes?
+    schedule: String, ranks: Int, stagesPerRank: Int, microbatches: Int, pairs: String?,
+    sends: String?, times: PassTimes?
   ) {
     (self.schedule, self.ranks, self.stagesPerRank) = (schedule, ranks, stagesPerRank)
-    (self.microbatches, self.sends) = (microbatches, sends)
+    (self.microbatches, self.pairs, self.sends) = (microbatches, pairs, sends)
     self.times = times.map { .init($0, hasPairs: true) }
   }
 

@@ -19,6 +19,14 @@ struct Interleaving {
     microbatchesPerRound = microbatches / rounds
   }
 
+  /// One stage a rank, where microbatches follow one another whatever their number.
+  init(oneStageOn ranks: Int, microbatches: Int) {
+    self.ranks = ranks
+    self.microbatches = microbatches
+    stagesPerRank = 1
+    microbatchesPerRound = microbatches
+  }
+
   /// How many forwards, and how many backwards, a rank carries out.
   var passes: Int { stagesPerRank * microbatches }
 

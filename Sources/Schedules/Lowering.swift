@@ -4,6 +4,8 @@ public enum TransferStyle: String, Hashable, Sendable, CaseIterable {
   case eager
   /// The sends and receives between two `COMMIT`s start together and are waited for at once.
   case batched
+  /// Every send and receive is waited for by itself before its rank goes on: both ends meet.
+  case waited
 }
 
 /// How the sends of a lowered schedule are taken.
@@ -29,7 +31,8 @@ extension Schedule {
   /// A rank never places its own receives: whoever sends also places the receive, so the orders of
   /// sends and receives cannot disagree. Batched transfers gather what a rank has between two
   /// actions in one group; no group can wait for a later one, because every transfer has a place in
-  /// one common order of all actions. DualPipe and DualPipeV keep the groups of their published code.
+  /// one common order of all actions, and neither can transfers that are waited for one by one.
+  /// DualPipe and DualPipeV keep the groups of their published code, merged or apart.
   ///
   /// - Throws: if the schedule is lowered already or its ranks wait for each other.
   public func lowered(_ style: TransferStyle) throws(ScheduleError) -> Schedule {
@@ -38,9 +41,10 @@ extension Schedule {
     case .eager: return try withTransfers()
     case .batched:
       if let published = publishedGroups() { return published }
-      var schedule = try withTransfers()
+      var schedule = try withTransfersInTime()
       schedule.ranks = schedule.ranks.map(Self.grouping)
       return schedule
+    case .waited: return try withTransfersInTime()
     }
   }
 
@@ -54,7 +58,9 @@ extension Schedule {
     } else {
       published = nil
     }
-    return published?.computeOnly == self ? published : nil
+    guard let published else { return nil }
+    if published.computeOnly == self { return published }
+    return published.computeOnly.apart == self ? published.apart : nil
   }
 
   /// Ends a group before every action that follows transfers, and at the end.
@@ -66,6 +72,50 @@ extension Schedule {
     }
     if let last = grouped.last, last.isTransfer { grouped.append(.commit) }
     return grouped
+  }
+
+  /// Places every transfer where its data is made, and its receive where the other rank stands at that
+  /// moment, if forwards take half as long as backwards and transfers no time.
+  ///
+  /// Where transfers are waited for, the place of a receive decides what waits for it: in an order of
+  /// turns alone it would often stand an action or more ahead of the one that needs it.
+  private func withTransfersInTime() throws(ScheduleError) -> Schedule {
+    let times = PassTimes(forward: 1, backwardInput: 1, backwardWeight: 1, transfer: 0)
+    let run = DryRun(self, times: times)
+    guard run.isComplete else { throw deadlock(run.positions) }
+    var events: [(time: Double, starts: Bool, rank: Int, index: Int)] = []
+    for rank in ranks.indices {
+      for index in ranks[rank].indices where ranks[rank][index] != .idle {
+        events.append((run.starts[rank][index], true, rank, index))
+        events.append((run.ends[rank][index], false, rank, index))
+      }
+    }
+    // At one moment what ends comes before what starts.
+    events.sort {
+      ($0.time, $0.starts ? 1 : 0, $0.rank, $0.index) < (
+        $1.time, $1.starts ? 1 : 0, $1.rank, $1.index
+      )
+    }
+    var lowered = self
+    lowered.ranks = ranks.map { _ in [] }
+    for event in events {
+      let cell = ranks[event.rank][event.index]
+      if event.starts {
+        lowered.ranks[event.rank].append(cell)
+      } else {
+        for action in cell.actions { appendTransfer(of: action, from: event.rank, to: &lowered) }
+      }
+    }
+    return lowered
+  }
+
+  /// Appends what an action hands on, at both ends, if it goes to another rank.
+  private func appendTransfer(of action: Action, from rank: Int, to lowered: inout Schedule) {
+    guard let (boundary, stage) = output(of: action) else { return }
+    let target = self.rank(ofStage: stage, microbatch: action.microbatch)
+    if target == rank { return }
+    lowered.ranks[rank].append(.send(boundary, stage: action.stage, microbatch: action.microbatch))
+    lowered.ranks[target].append(.receive(boundary, stage: stage, microbatch: action.microbatch))
   }
 
   /// Takes the ranks in turn; each appends its next action if its inputs are there, its sends, and
@@ -93,12 +143,7 @@ extension Schedule {
         for action in cell.actions {
           guard let (boundary, stage) = output(of: action) else { continue }
           arrived[message(boundary, toStage: stage, microbatch: action.microbatch)] = true
-          let target = self.rank(ofStage: stage, microbatch: action.microbatch)
-          if target == rank { continue }
-          lowered.ranks[rank].append(
-            .send(boundary, stage: action.stage, microbatch: action.microbatch))
-          lowered.ranks[target].append(
-            .receive(boundary, stage: stage, microbatch: action.microbatch))
+          appendTransfer(of: action, from: rank, to: &lowered)
         }
       }
     }

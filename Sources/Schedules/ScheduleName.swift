@@ -65,20 +65,29 @@ public enum ScheduleName: String, Hashable, Sendable, CaseIterable {
   ///   - microbatches: the microbatches of one step, at least 1.
   ///   - costs: what the automatic schedules (ZB-1P, ZB-2P, V-Half, V-Min) plan with. ZBV has a
   ///     published order, which costs replace by a planned one.
+  ///   - pairs: whether the forward and the backward of a turn are one cell; by default as
+  ///     `usualPairs` says.
   ///   - progress: told how far the planning of an automatic schedule is.
   public func schedule(
     ranks: Int, stagesPerRank: Int? = nil, microbatches: Int, costs: PassCosts? = nil,
-    progress: PlanningProgress = { _ in }
+    pairs: PairStyle? = nil, progress: PlanningProgress = { _ in }
   ) throws(ScheduleError) -> Schedule {
     let stagesPerRank = stagesPerRank ?? defaultStagesPerRank
     try check(ranks: ranks, stagesPerRank: stagesPerRank, microbatches: microbatches, costs: costs)
+    let pairs = pairs ?? usualPairs
+    try check(pairs)
     switch self {
     case .gpipe: return .gpipe(ranks: ranks, microbatches: microbatches)
     case .oneForwardOneBackward:
-      return .oneForwardOneBackward(ranks: ranks, microbatches: microbatches)
+      return pairs == .merged
+        ? try .mergedPairs(Interleaving(oneStageOn: ranks, microbatches: microbatches))
+        : .oneForwardOneBackward(ranks: ranks, microbatches: microbatches)
     case .interleavedOneForwardOneBackward:
-      return try .interleavedOneForwardOneBackward(
-        ranks: ranks, stagesPerRank: stagesPerRank, microbatches: microbatches)
+      return pairs == .merged
+        ? try .mergedPairs(
+          Interleaving(ranks: ranks, stagesPerRank: stagesPerRank, microbatches: microbatches))
+        : try .interleavedOneForwardOneBackward(
+          ranks: ranks, stagesPerRank: stagesPerRank, microbatches: microbatches)
     case .loopedBreadthFirst:
       return .loopedBreadthFirst(
         ranks: ranks, stagesPerRank: stagesPerRank, microbatches: microbatches)
@@ -103,8 +112,12 @@ public enum ScheduleName: String, Hashable, Sendable, CaseIterable {
     case .vMin:
       return .vMin(
         ranks: ranks, microbatches: microbatches, costs: costs, progress: progress)
-    case .dualPipe: return try .dualPipe(ranks: ranks, microbatches: microbatches)
-    case .dualPipeV: return try .dualPipeV(ranks: ranks, microbatches: microbatches)
+    case .dualPipe:
+      let schedule = try Schedule.dualPipe(ranks: ranks, microbatches: microbatches)
+      return pairs == .merged ? schedule : schedule.apart
+    case .dualPipeV:
+      let schedule = try Schedule.dualPipeV(ranks: ranks, microbatches: microbatches)
+      return pairs == .merged ? schedule : schedule.apart
     }
   }
 

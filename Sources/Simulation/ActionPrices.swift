@@ -49,7 +49,8 @@ final class ProgramPrices {
       picoseconds.append(Simulation.picoseconds(price))
       let work = kernel.flops { ExchangeRows()($0) }
       flops += work
-      if case .attention = kernel { causal += work / 2 } else { causal += work }
+      let isHalf = if case .attention(let shape, _, _) = kernel { shape.isCausal } else { false }
+      causal += isHalf ? work / 2 : work
     }
     picosecondsOf = picoseconds
     secondsOf = seconds

@@ -122,12 +122,7 @@ public struct ClusterPricing: Pricing {
       return seconds(of: .allGather, bytes: bytes * Double(group.ranks), of)
     case .reduceScatter(let of): return seconds(of: .reduceScatter, bytes: bytes, of)
     case .allReduce(let of): return seconds(of: .allReduce, bytes: bytes, of)
-    case .shift(let of):
-      let group = group(of)
-      let isInside = group.nodes == 1
-      return collectives.send(
-        bytes: bytes, insideNode: isInside, latency: isInside ? nil : group.networkLatency
-      ).seconds
+    case .shift(let of): return secondsOfShift(bytes: bytes, group(of))
     default: return 0
     }
   }
@@ -147,6 +142,15 @@ public struct ClusterPricing: Pricing {
     let algorithm = kind.isOverDataRanks ? plan.algorithm(of: operation) : nil
     return collectives.cost(operation, bytes: bytes, group: group(kind), algorithm: algorithm)
       .seconds
+  }
+
+  /// Every rank of a group sends to the next at once: the slowest way is between nodes where there is one.
+  private func secondsOfShift(bytes: Double, _ group: CollectiveGroup) -> Double {
+    let isInside = group.ranks <= group.ranksPerNode
+    let farthest = plan.tensorParallel * (isInside ? 1 : group.ranks - 1)
+    let latency = group.networkLatency ?? cluster.latency(from: 0, to: farthest)
+    return collectives.startOfSend(insideNode: isInside, latency: latency)
+      + collectives.secondsOfSend(bytes: bytes, insideNode: isInside)
   }
 
   public func crossesNodes(_ transfer: Transfer) -> Bool {

@@ -22,10 +22,19 @@ struct IdleKeys {
 
   /// One phrase a key: `zero-stage never acts: no parameter has a second copy`.
   var phrases: [String] {
-    (ofCopies + ofExperts + ofSends + ofFormats).map { "\($0.key) never acts: \($0.why)" }
+    (ofContext + ofCopies + ofExperts + ofSends + ofFormats).map {
+      "\($0.key) never acts: \($0.why)"
+    }
   }
 
   private typealias Idle = (key: String, why: String)
+
+  // MARK: Context
+
+  private var ofContext: [Idle] {
+    guard plan.contextExchange != nil, plan.contextParallel == 1 else { return [] }
+    return [("context-exchange", "every rank has whole sequences (context-parallel 1)")]
+  }
 
   // MARK: Copies
 

@@ -151,7 +151,7 @@ struct KernelPricing: Sendable {
     let costs = Costs.AttentionShape(
       heads: shape.sequences * shape.heads, queriesPerKey: shape.heads / shape.keyValueHeads,
       queries: shape.queries, keys: shape.keys, queryDimension: shape.queryKeySize,
-      valueDimension: shape.valueSize)
+      valueDimension: shape.valueSize, causal: shape.isCausal)
     if fused {
       return pass == .forward
         ? attention.forward(costs, multiprocessors: multiprocessors).seconds

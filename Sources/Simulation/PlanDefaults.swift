@@ -13,6 +13,9 @@ extension Plan {
     from cluster: Cluster, for architecture: Architecture
   ) throws(ConfigurationError) -> [String] {
     var assumptions: [String] = []
+    if contextExchange == nil, contextParallel > 1 {
+      assumptions.append("keys and values gathered before attention (context-exchange gather)")
+    }
     if dispatcher == nil, expertParallel > 1 {
       let usual = dispatcher(for: architecture, on: cluster)
       dispatcher = usual

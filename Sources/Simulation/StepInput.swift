@@ -57,7 +57,7 @@ public struct StepInput: Sendable {
     let schedule =
       placed.schedule.isLowered
       ? placed.schedule
-      : try placed.schedule.lowered(plan.sends == .batched ? .batched : .eager)
+      : try placed.schedule.lowered(plan.transferStyle)
     let (stages, shapes) = Self.programs(
       of: plan, layout, architecture, target: target, lowered: &lowered)
     placement = schedule.placement
@@ -65,7 +65,8 @@ public struct StepInput: Sendable {
     self.shapes = shapes
     ranks = schedule.ranks.indices.map { rank in
       var program = RankProgram(
-        schedule: schedule, rank: rank, reductions: plan.reductionStart)
+        schedule: schedule, rank: rank, reductions: plan.reductionStart,
+        overlapsSends: plan.overlapsSends(of: placed.schedule))
       program.insert(GradientLanes(plan), of: stages)
       return program
     }

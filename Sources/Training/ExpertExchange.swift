@@ -98,7 +98,7 @@ extension RankBackend {
       return reduction
     case .allGather:
       return try GatherInFlight(self, stage: stage, segment: transfer.segment)
-    case .shift: preconditionFailure("CPU ranks have no tensor group to cut exchanges for.")
+    case .shift: preconditionFailure("CPU ranks neither share a sequence nor cut exchanges.")
     }
   }
 

@@ -33,7 +33,9 @@ public final class ForwardRank {
     _ purpose: Purpose, beside other: ForwardRank?
   ) throws {
     precondition(purpose != .training, "training needs a RankTrainer")
-    let schedule = try RankTrainer.schedule(of: plan).forwardOnly
+    var alone = plan
+    alone.overlap.expertExchange = nil
+    let schedule = try RankTrainer.schedule(of: alone).forwardOnly
     let layout = try StageLayout(evenly: schedule.stageCount, of: architecture)
     let assignment = RankAssignment(
       architecture, plan, layout, try schedule.lowered(.eager), rank: links.rank,

@@ -66,7 +66,8 @@ final class RankAssignment {
     lanes = GradientLanes(plan)
     var items = RankProgram(
       schedule: schedule, rank: place.pipeline,
-      reductions: purpose == .training ? plan.reductionStart : .behindAll)
+      reductions: purpose == .training ? plan.reductionStart : .behindAll,
+      overlapsSends: purpose == .training ? plan.overlaps(.pipelineSends) : nil)
     if purpose == .training { items.insert(lanes, of: programs) }
     self.items = items
     localStages = items.stages

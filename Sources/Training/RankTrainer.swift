@@ -65,9 +65,9 @@ public final class RankTrainer {
       throw TrainingError.plan(
         "the layout has \(layout.stages.count) stages, the schedule \(schedule.stageCount)")
     }
-    let style: TransferStyle = plan.sends == .eager ? .eager : .batched
     let assignment = RankAssignment(
-      architecture, plan, layout, try schedule.lowered(style), rank: communicator.rank)
+      architecture, plan, layout, try schedule.lowered(plan.transferStyle),
+      rank: communicator.rank)
     let backend = RankBackend(assignment, try RankLinks(communicator), source, setting)
     self.backend = backend
     self.plan = plan
@@ -119,7 +119,7 @@ public final class RankTrainer {
     return try known.schedule(
       ranks: plan.pipelineParallel,
       stagesPerRank: known == .dualPipe ? nil : plan.stagesPerRank,
-      microbatches: plan.microbatchCount)
+      microbatches: plan.microbatchCount, pairs: plan.pairs)
   }
 
   // MARK: Steps

@@ -45,9 +45,16 @@ struct ScheduleCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How --lowered sends: eager, or batched in groups that are waited for together.",
+      "How --lowered sends: eager, batched in groups that are waited for together, or waited for "
+        + "one by one.",
       discussion: "By default as published: batched for dualpipe and dualpipev, else eager."))
   var sends: TransferStyle?
+
+  @Option(
+    help: ArgumentHelp(
+      "How the forward and the backward of a turn go: merged into one, or apart.",
+      discussion: "By default merged for dualpipe and dualpipev, else apart."))
+  var pairs: PairStyle?
 
   @Option(
     help: ArgumentHelp("Check a schedule in a CSV file instead.", valueName: "file"),
@@ -81,17 +88,22 @@ struct ScheduleCommand: ParsableCommand {
     let progress = SlowProgress("planning \(name)")
     var schedule = try known.schedule(
       ranks: ranks, stagesPerRank: stagesPerRank, microbatches: microbatches,
-      costs: given.map { TimeOptions.wholeCosts($0.ofStage(share: share)) },
+      costs: given.map { TimeOptions.wholeCosts($0.ofStage(share: share)) }, pairs: pairs,
       progress: { progress.show($0) })
     progress.end()
     try times.refuseIdle(on: schedule, isOrderAlone: format == .csv && !known.isPlanned)
+    if !known.canMergePairs {
+      try refuse([("--pairs", pairs != nil)], beside: "a schedule that has none to merge")
+    }
     let style = try style(of: known)
     if let style { schedule = try schedule.lowered(style) }
     let inputs = ScheduleInputs(
       schedule: known.rawValue, ranks: ranks,
       stagesPerRank: stagesPerRank ?? known.defaultStagesPerRank, microbatches: microbatches,
+      pairs: known.canMergePairs ? (pairs ?? known.usualPairs).rawValue : nil,
       sends: style?.rawValue, times: given)
-    try show(try rendered(schedule, name: name, given, inputs), in: place)
+    let ends: TransferEnds? = style == .waited ? .rendezvous : nil
+    try show(try rendered(schedule, name: name, given, inputs, ends: ends), in: place)
   }
 
   /// How sends are inserted; nil where they are not.
@@ -104,7 +116,8 @@ struct ScheduleCommand: ParsableCommand {
   }
 
   private func rendered(
-    _ schedule: Schedule, name: String, _ given: PassTimes?, _ inputs: ScheduleInputs
+    _ schedule: Schedule, name: String, _ given: PassTimes?, _ inputs: ScheduleInputs,
+    ends: TransferEnds?
   ) throws -> String {
     let times = given ?? TimeOptions.even
     func report() throws -> ScheduleReport {
@@ -124,7 +137,9 @@ struct ScheduleCommand: ParsableCommand {
     guard name == nil, ranks == nil, microbatches == nil, stagesPerRank == nil, !lowered else {
       throw ValidationError("--check reads everything from its file; name no schedule beside it.")
     }
-    try refuse([("--sends", sends != nil)], beside: "--check, whose file has its own sends")
+    try refuse(
+      [("--sends", sends != nil), ("--pairs", pairs != nil)],
+      beside: "--check, whose file has its own sends and pairs")
     let text = try textFile(path)
     let given = try times.given()
     do {
@@ -143,7 +158,7 @@ struct ScheduleCommand: ParsableCommand {
           schedule, name: path, times: given ?? TimeOptions.even, ends: ends, inputs: inputs)
         try show(report.text, in: output)
       case .csv, .json, .svg:
-        try show(try rendered(schedule, name: path, given, inputs), in: output)
+        try show(try rendered(schedule, name: path, given, inputs, ends: ends), in: output)
       }
     } catch let error as ScheduleError {
       throw ScheduleFileError(path: path, error: error)
@@ -152,4 +167,5 @@ struct ScheduleCommand: ParsableCommand {
 }
 
 extension TransferStyle: ExpressibleByArgument {}
+extension PairStyle: ExpressibleByArgument {}
 extension TransferEnds: ExpressibleByArgument {}

@@ -159,7 +159,7 @@ import Testing
 
   /// Every schedule comes to its end on all ranks; what is acquired is released, nothing twice, and no
   /// operation or transfer uses what is not there.
-  @Test(arguments: Worlds.plans, [TransferStyle.eager, .batched])
+  @Test(arguments: Worlds.plans, TransferStyle.allCases)
   func buffersLiveAsLongAsTheyAreUsed(
     _ plan: (name: String, stages: Int, data: Int, lanes: Int), _ style: TransferStyle
   ) throws {

@@ -42,17 +42,38 @@ import Testing
     #expect(try Plan.read(.init(text: spoken.plan.yaml, name: "printed"), name: "x") == spoken.plan)
   }
 
-  @Test func sendsFollowTheOverlapThatIsWanted() throws {
-    #expect(try validated("overlap: {pipeline-sends: false}").plan.sends == .batched)
-    let dual = try validated("schedule: dualpipe", "overlap: {pipeline-sends: true}")
-    #expect(dual.plan.sends == .eager)
+  /// Groups of sends, and whether they are waited for, are two things.
+  @Test(arguments: ["1f1b", "dualpipe"], Plan.SendMode.allCases)
+  func sendsAreGroupedAndWaitedForApart(schedule: String, mode: Plan.SendMode) throws {
+    for overlaps in [nil, true, false] {
+      let said = overlaps.map { ["overlap: {pipeline-sends: \($0)}"] } ?? []
+      let lines = ["schedule: \(schedule)", "send-mode: \(mode.rawValue)"] + said
+      let placed = try validated(lines.joined(separator: "\n"))
+      #expect(placed.plan.sends == mode)
+      let isBeside = overlaps ?? (mode == .eager)
+      #expect(placed.plan.overlapsSends(of: placed.schedule) == isBeside)
+      #expect(
+        placed.plan.transferStyle == (mode == .batched ? .batched : isBeside ? .eager : .waited))
+    }
+  }
+
+  /// Exchanges that are to be overlapped merge forwards with backwards, and take them apart where not.
+  @Test func exchangesAreOverlappedInPairs() throws {
+    for lines in ["schedule: 1f1b", "schedule: interleaved-1f1b\nstages-per-rank: 2"] {
+      #expect(try !validated(lines).schedule.hasPairs)
+      let placed = try validated(lines, "overlap: {expert-exchange: true}")
+      #expect(placed.schedule.hasPairs && placed.plan.overlaps(.expertExchange))
+    }
+    for name in ["dualpipe", "dualpipev"] {
+      #expect(try validated("schedule: \(name)").schedule.hasPairs)
+      let placed = try validated("schedule: \(name)", "overlap: {expert-exchange: false}")
+      #expect(!placed.schedule.hasPairs && !placed.plan.overlaps(.expertExchange))
+    }
   }
 
   static let refused: [(String, String)] = [
-    ("overlap: {expert-exchange: true}", "has no overlapped pairs"),
-    ("schedule: dualpipe\noverlap: {expert-exchange: false}", "beside computation"),
-    ("send-mode: batched\noverlap: {pipeline-sends: true}", "send-mode batched"),
-    ("send-mode: eager\noverlap: {pipeline-sends: false}", "send-mode eager"),
+    ("schedule: gpipe\noverlap: {expert-exchange: true}", "gpipe has no phase of whole forwards"),
+    ("schedule: zb-h1\noverlap: {expert-exchange: true}", "zb-h1 has no phase of whole forwards"),
     (
       "data-parallel: 1\nexpert-parallel: 1\noverlap: {gradient-reduction: true}",
       "no copies to reduce over"
@@ -60,6 +81,26 @@ import Testing
     ("zero-stage: 1\noverlap: {parameter-gather: true}", "only zero-stage 3"),
     ("overlap: {tensor-exchange: true}", "tensor-parallel is 1"),
   ]
+
+  /// Pairs need two microbatches and something to hide, waits something to wait for.
+  @Test func whatHasNothingToHideIsRefused() throws {
+    func refusal(_ line: String, _ change: (inout Plan) -> Void) throws -> String {
+      var read = try plan("data-parallel: 4", "pipeline-parallel: 2", "expert-parallel: 2", line)
+      change(&read)
+      let architecture = try Architecture.named(fixture("tiny-deepseek-v3.json"))
+      let error = try #require(throws: PlanError.self) {
+        _ = try read.validated(for: architecture)
+      }
+      return "\(error)"
+    }
+    let pairs = "overlap: {expert-exchange: true}"
+    let alone = try refusal(pairs) { $0.globalBatch = 4 }
+    #expect(alone.hasPrefix("overlap.expert-exchange") && alone.contains("with one microbatch"))
+    let whole = try refusal(pairs) { $0.expertParallel = 1 }
+    #expect(whole.contains("expert-parallel is 1: nothing is exchanged"))
+    let short = try refusal("overlap: {pipeline-sends: false}") { $0.pipelineParallel = 1 }
+    #expect(short.contains("no pipeline to send along"))
+  }
 
   /// Key, value and rule in one line.
   @Test(arguments: refused) func whatIsNotDoneIsRefused(lines: String, words: String) throws {

@@ -27,6 +27,11 @@ import Testing
       "schedule 1f1b --ranks 2 --microbatches 2 --overlapped 2",
       "--overlapped has no effect beside a schedule without overlapped pairs"
     ),
+    (
+      "schedule gpipe --ranks 2 --microbatches 2 --pairs apart",
+      "--pairs has no effect beside a schedule that has none to merge"
+    ),
+    ("schedule --check none.csv --pairs apart", "--pairs has no effect beside --check"),
     ("schedule --check none.csv --sends eager", "--sends has no effect beside --check"),
     ("validate --json --summary", "--summary has no effect beside --json"),
     ("validate --summary --rows 3", "--rows has no effect beside --summary"),

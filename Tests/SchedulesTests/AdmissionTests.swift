@@ -16,6 +16,7 @@ import Testing
           try schedule.validate()
           try schedule.lowered(.eager).validate()
           try schedule.lowered(.batched).validate()
+          try schedule.lowered(.waited).validate(ends: .rendezvous)
         }
       }
     }

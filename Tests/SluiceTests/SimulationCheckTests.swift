@@ -45,7 +45,21 @@
       Split(data: 2, expert: 2, pipeline: 2, schedule: "dualpipev", stagesPerRank: 2),
       Split(data: 4, expert: 2, bucket: 1000),
       Split(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe", bucket: 2000),
+      Split(data: 2, expert: 2, overlap: overlap(experts: true)),
+      Split(data: 2, expert: 2, pipeline: 2, sends: .eager, overlap: overlap(experts: true)),
+      Split(
+        data: 2, expert: 2, pipeline: 2, schedule: "interleaved-1f1b", stagesPerRank: 2,
+        overlap: overlap(experts: true, sends: true)),
+      Split(
+        data: 2, expert: 2, pipeline: 2, schedule: "dualpipe", sends: .eager,
+        overlap: overlap(experts: false, sends: false)),
     ]
+
+    private static func overlap(experts: Bool, sends: Bool? = nil) -> Plan.Overlap {
+      var overlap = Plan.Overlap()
+      (overlap.expertExchange, overlap.pipelineSends) = (experts, sends)
+      return overlap
+    }
 
     @Test(arguments: ["gpt2", "llama", "deepseek-v3"], dense)
     func stepsAreAsSimulated(model: String, split: Split) throws {

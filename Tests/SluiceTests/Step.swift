@@ -19,6 +19,7 @@
     var stagesPerRank = 1
     var zero = Plan.ZeROStage.optimizer
     var sends = Plan.SendMode.batched
+    var overlap = Plan.Overlap()
     var recomputation = Recomputation.none
     var bucket: Int?
 
@@ -39,6 +40,7 @@
       plan.stagesPerRank = stagesPerRank
       plan.zeroStage = zero
       plan.sendMode = sends
+      plan.overlap = overlap
       plan.recomputation = recomputation
       plan.gradientBucket = bucket
       return plan

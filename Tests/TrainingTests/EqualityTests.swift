@@ -17,6 +17,11 @@ import Training
     Case(pipeline: 4, schedule: "dualpipe"),
     Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe"),
     Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipev", stagesPerRank: 2),
+    Case(data: 2, expert: 2, pipeline: 2, sends: .eager, merges: true),
+    Case(
+      data: 2, expert: 2, pipeline: 2, schedule: "interleaved-1f1b", stagesPerRank: 2,
+      sends: .eager, merges: true, overlapsSends: false),
+    Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe", merges: false, overlapsSends: true),
   ]
 
   @Test(
@@ -110,8 +115,8 @@ import Training
     let known = try #require(try? ScheduleName(named: scheduleName(plan)))
     let schedule = try known.schedule(
       ranks: plan.pipelineParallel, stagesPerRank: known == .dualPipe ? nil : plan.stagesPerRank,
-      microbatches: plan.microbatchCount
-    ).lowered(plan.sends == .eager ? .eager : .batched)
+      microbatches: plan.microbatchCount, pairs: plan.pairs
+    ).lowered(plan.transferStyle)
     let layout = try StageLayout(evenly: schedule.stageCount, of: model.architecture)
     let setting = LoweringSetting(plan, layout, of: model.architecture, target: .cpuRank)
     let programs = layout.stages.map {
@@ -121,7 +126,7 @@ import Training
       let ledger = report.ledgers[1]
       var own = RankProgram(
         schedule: schedule, rank: plan.mesh.coordinates(of: rank).pipeline,
-        reductions: plan.reductionStart)
+        reductions: plan.reductionStart, overlapsSends: plan.overlaps(.pipelineSends))
       own.insert(GradientLanes(plan), of: programs)
       var books = Books(
         programs, local: own.stages, ledger.exchanges,

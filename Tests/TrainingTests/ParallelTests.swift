@@ -12,8 +12,13 @@ import Training
     var stagesPerRank = 1
     var zero = Plan.ZeROStage.optimizer
     var sends = Plan.SendMode.batched
+    /// Forwards are merged with backwards; nil for as usual.
+    var merges: Bool?
+    /// Sends go beside computation; nil for as usual.
+    var overlapsSends: Bool?
     var testDescription: String {
       "dp\(data) ep\(expert) pp\(pipeline) \(schedule) x\(stagesPerRank) \(zero) \(sends)"
+        + (merges.map { " merged \($0)" } ?? "") + (overlapsSends.map { " beside \($0)" } ?? "")
     }
 
     func plan(_ model: ReferenceModel, repetitions: Int = 1) -> Plan {
@@ -25,6 +30,8 @@ import Training
         $0.stagesPerRank = stagesPerRank
         $0.zeroStage = zero
         $0.sendMode = sends
+        $0.overlap.expertExchange = merges
+        $0.overlap.pipelineSends = overlapsSends
       }
     }
   }
@@ -85,6 +92,62 @@ import Training
     Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe"),
     Case(data: 2, expert: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2),
   ]
+
+  /// Merged pairs, pairs taken apart, and sends that are waited for.
+  static let overlaps: [Case] =
+    [
+      Case(data: 2, expert: 2, merges: true),
+      Case(data: 2, expert: 2, pipeline: 2, sends: .eager, merges: true),
+      Case(data: 2, expert: 2, pipeline: 2, merges: true),
+      Case(data: 2, expert: 2, schedule: "interleaved-1f1b", stagesPerRank: 2, merges: true),
+      Case(
+        data: 2, expert: 2, pipeline: 2, schedule: "interleaved-1f1b", stagesPerRank: 2,
+        sends: .eager, merges: true),
+      Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe", merges: false),
+      Case(
+        data: 2, expert: 2, pipeline: 2, schedule: "dualpipev", stagesPerRank: 2, sends: .eager,
+        merges: false),
+    ]
+    + Plan.SendMode.allCases.flatMap { sends in
+      [true, false].flatMap { beside in
+        [
+          Case(pipeline: 4, sends: sends, overlapsSends: beside),
+          Case(
+            pipeline: 2, schedule: "interleaved-1f1b", stagesPerRank: 2, sends: sends,
+            overlapsSends: beside),
+          Case(pipeline: 4, schedule: "dualpipe", sends: sends, overlapsSends: beside),
+          Case(pipeline: 2, schedule: "zbv", stagesPerRank: 2, sends: sends, overlapsSends: beside),
+        ]
+      }
+    }
+
+  @Test(arguments: overlaps)
+  func overlapsEqualTheReference(split: Case) throws {
+    let model = try ReferenceModel("deepseek-v3-8-layers")
+    try model.expectTraining(under: split.plan(model))
+  }
+
+  /// Merging changes what runs beside what, and no bit of what comes of it.
+  @Test(arguments: [
+    Case(data: 2, expert: 2), Case(data: 2, expert: 2, pipeline: 2, sends: .eager),
+    Case(
+      data: 2, expert: 2, pipeline: 2, schedule: "interleaved-1f1b", stagesPerRank: 2,
+      sends: .eager),
+    Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe"),
+    Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipev", stagesPerRank: 2),
+  ])
+  func mergedPairsHaveTheSameBits(split: Case) throws {
+    let model = try ReferenceModel("deepseek-v3-8-layers")
+    let reports = try [true, false].map { merges in
+      var split = split
+      split.merges = merges
+      return try model.train(split.plan(model, repetitions: 2), steps: 2)
+    }
+    for (merged, apart) in zip(reports[0], reports[1]) {
+      #expect(merged.losses == apart.losses && merged.norms == apart.norms)
+      #expect(merged.parameters.map(\.values) == apart.parameters.map(\.values))
+    }
+  }
 
   @Test(arguments: expert)
   func expertParallelEqualsTheReference(split: Case) throws {

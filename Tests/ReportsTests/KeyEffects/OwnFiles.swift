@@ -191,6 +191,7 @@ struct OwnFiles {
   private static let context = """
     data-parallel: 2
     context-parallel: 2
+    context-exchange: ring
     global-batch: 8
     sequence-length: 2048
     """
