@@ -123,9 +123,17 @@ extension PublishedRun {
   ) {
     self.init(
       name: model, model: model, modelOverrides: modelOverrides, cluster: "h100-2048",
-      clusterOverrides: ["nodes=\(max(1, degrees.ranks / 8))"], plan: plan,
-      planOverrides: degrees.overrides + others)
+      clusterOverrides: (degrees.ranks > 2_048 ? [Self.threeLayers] : [])
+        + ["nodes=\(max(1, degrees.ranks / 8))"],
+      plan: plan, planOverrides: degrees.overrides + others)
   }
+
+  /// More than two layers of 64 ports join: a third of the same switches, with the latency that
+  /// `a100-selene` assumes for one.
+  private static let threeLayers =
+    "network={name: InfiniBand NDR, planes: 1, attachment: rail, "
+    + "layers: [{radix: 64, oversubscription: 1}, {radix: 64, oversubscription: 1}, {radix: 64}], "
+    + "latency: {same-leaf: 2.8 us, cross-leaf: 3.7 us, cross-pod: 4.6 us}}"
 
   /// Overlap of gradient reductions and parameter gathers as Megatron-Core's flags have it.
   ///
