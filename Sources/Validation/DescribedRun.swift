@@ -37,6 +37,8 @@ struct ComparedRun: Sendable {
   var row: PublishedRow
   var name: String
   var simulated: Result<SimulatedRun, NotDescribed>
+  /// What of the run its price leaves out.
+  var leftOut: [String] = []
 
   /// Simulates what can be described, on all cores; the order is that of the rows.
   static func simulate(
@@ -50,7 +52,7 @@ struct ComparedRun: Sendable {
         simulated: run.run.flatMap { _ in
           simulated.popFirst().map { .success($0) }
             ?? .failure(NotDescribed("it was not simulated"))
-        })
+        }, leftOut: (try? run.run.get().leftOut) ?? [])
     }
   }
 
@@ -60,7 +62,11 @@ struct ComparedRun: Sendable {
   ) -> ValidationRow {
     switch simulated {
     case .success(let run):
-      return run.row(name, publication, unit: unit, figure)
+      var compared = run.row(name, publication, unit: unit, figure)
+      if compared.note == nil, !leftOut.isEmpty {
+        compared.note = "priced without \(leftOut.joined(separator: ", "))"
+      }
+      return compared
     case .failure(let reason):
       var missing = ValidationRow(
         name, prediction: nil, publication: publication, unit: unit, note: "\(reason)")

@@ -14,6 +14,8 @@ package struct PublishedRun: Sendable {
   var clusterOverrides: [String] = []
   var plan: String
   var planOverrides: [String] = []
+  /// What of the run no key describes and its price leaves out, since the rest stands without it.
+  var leftOut: [String] = []
 }
 
 /// A published run with its files read.
