@@ -92,6 +92,9 @@ extension Plan {
       ("zero-bubble-28.3b", PackageResources.zero_bubble_28_3b_yaml),
       ("vtrain-3.6b", PackageResources.vtrain_3_6b_yaml),
       ("vtrain-39b", PackageResources.vtrain_39b_yaml),
+      ("nemo-gpt-3-175b", PackageResources.nemo_gpt_3_175b_yaml),
+      ("torchtitan-llama-3.1-8b", PackageResources.torchtitan_llama_3_1_8b_yaml),
+      ("llm-foundry-mpt-7b", PackageResources.llm_foundry_mpt_7b_yaml),
     ]
   }
 }

@@ -79,6 +79,10 @@ extension ValidationTable {
       })
     table.columns = Choices.a100.map(\.column)
     table.recordedChoices = [Choices.recordedLaunches]
+    table.axes = [
+      ValidationAxis(
+        "ranks", places: runs.map { Double($0.run.plan.worldSize) }, series: runs.map { _ in "" })
+    ]
     return table
   }
 }

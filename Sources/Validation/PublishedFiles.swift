@@ -41,7 +41,11 @@ public final class PublishedFiles {
   }
 
   /// A cluster that ships, overridden, then with the overrides of `variant`.
-  func cluster(_ name: String, variant: [String] = []) throws -> Overridden<Cluster> {
+  ///
+  /// - Parameter own: what the published cluster differs by from the one that ships.
+  func cluster(
+    _ name: String, own: [String] = [], variant: [String] = []
+  ) throws -> Overridden<Cluster> {
     let read = { (overrides: [String]) throws -> Cluster in
       let key = [name] + overrides
       if let cluster = self.clusters[key] { return cluster }
@@ -49,12 +53,12 @@ public final class PublishedFiles {
       self.clusters[key] = cluster
       return cluster
     }
-    return try overridden(noun: "cluster", own: [], variant: variant, read: read)
+    return try overridden(noun: "cluster", own: own, variant: variant, read: read)
   }
 
   /// A run with everything that it is made of, ready to be simulated.
-  func planned(_ run: PublishedRun, variant: [String] = []) throws -> PlannedRun {
-    let cluster = try cluster(run.cluster, variant: variant)
+  package func planned(_ run: PublishedRun, variant: [String] = []) throws -> PlannedRun {
+    let cluster = try cluster(run.cluster, own: run.clusterOverrides, variant: variant)
     let architecture = try Architecture.named(run.model, overrides: run.modelOverrides)
     let plan = try overridden(noun: "plan", own: run.planOverrides, variant: variant) {
       let plan = try Plan.named(

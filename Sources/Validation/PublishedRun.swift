@@ -6,21 +6,24 @@ import Programs
 import Simulation
 
 /// A published training run, by the names of what ships and how it differs from them.
-struct PublishedRun: Sendable {
-  var name: String
+package struct PublishedRun: Sendable {
+  package var name: String
   var model: String
   var modelOverrides: [String] = []
   var cluster: String
+  var clusterOverrides: [String] = []
   var plan: String
   var planOverrides: [String] = []
+  /// What of the run no key describes and its price leaves out, since the rest stands without it.
+  var leftOut: [String] = []
 }
 
 /// A published run with its files read.
-struct PlannedRun: Sendable {
-  var name: String
-  var architecture: Architecture
-  var cluster: Cluster
-  var plan: Plan
+package struct PlannedRun: Sendable {
+  package var name: String
+  package var architecture: Architecture
+  package var cluster: Cluster
+  package var plan: Plan
   var inputs: RunInputs
 
   /// The run ready to be simulated.

@@ -1,7 +1,7 @@
 /// A table of published results that ships inside the program.
-struct PublishedTable {
+package struct PublishedTable: Sendable {
   /// The rows in the order of the file.
-  let rows: [PublishedRow]
+  package let rows: [PublishedRow]
 
   /// Parses comma-separated text whose first line names the columns; quotes protect commas.
   init(_ bytes: [UInt8]) {
@@ -25,12 +25,12 @@ struct PublishedTable {
 }
 
 /// One row of a published table.
-struct PublishedRow {
-  let columns: [String]
+package struct PublishedRow: Sendable {
+  package let columns: [String]
   let cells: [String]
 
   /// The text in a column; empty where the row is shorter.
-  subscript(column: String) -> String {
+  package subscript(column: String) -> String {
     guard let index = columns.firstIndex(of: column) else {
       preconditionFailure("A published table has no column \(column).")
     }
@@ -46,4 +46,7 @@ struct PublishedRow {
   }
 
   func integer(_ column: String) -> Int { Int(number(column)) }
+
+  /// A degree: 1 where the column is empty.
+  func degree(_ column: String) -> Int { Int(self[column]) ?? 1 }
 }

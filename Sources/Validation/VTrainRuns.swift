@@ -35,6 +35,11 @@ extension ValidationTable {
       })
     table.columns = Choices.a100.map(\.column)
     table.recordedChoices = [Choices.recordedLaunches]
+    table.axes = [
+      ValidationAxis(
+        "ranks", places: runs.map { Double($0.run.plan.worldSize) },
+        series: published.rows.map { $0["model"] })
+    ]
     return table
   }
 }

@@ -29,6 +29,13 @@ public enum Validation {
       let tables = [try ValidationTable.vTrainMultiNode($0), try .vTrainSingleNode($0)]
       return Figures(tables: tables, correlations: tables.map(CorrelationTable.init(vTrain:)))
     },
+    Part(name: "nvidia-recipes") { Figures(tables: try ValidationTable.recipeSteps($0)) },
+    Part(name: "megatron-core") { Figures(tables: try ValidationTable.megatronCore($0)) },
+    Part(name: "mixtures") { Figures(tables: try ValidationTable.mixtures($0)) },
+    Part(name: "torchtitan") { Figures(tables: try ValidationTable.torchTitan($0)) },
+    Part(name: "fsdp") { Figures(tables: [try ValidationTable.fsdp($0)]) },
+    Part(name: "long-sequences") { Figures(tables: [try ValidationTable.longSequences($0)]) },
+    Part(name: "memory") { Figures(tables: try ValidationTable.memory($0)) },
     Part(name: "components") { Figures(tables: try ValidationTable.components($0)) },
   ]
 }

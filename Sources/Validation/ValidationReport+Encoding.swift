@@ -34,11 +34,12 @@ private struct TableHeading: Encodable {
 
 extension ValidationTable: Encodable {
   private enum Keys: String, CodingKey {
-    case assumptions, columns, rows
+    case assumptions, columns, rows, trends, findings
     case fittedTo = "fitted_to"
     case recordedChoices = "recorded_choices"
     case measure = "errors_are"
     case refused = "refused_rows"
+    case undescribed = "not_described_rows"
     case errors
     case derived = "derived_rows"
   }
@@ -53,7 +54,10 @@ extension ValidationTable: Encodable {
     try values.encode(recordedChoices, forKey: .recordedChoices)
     try values.encode(measure.rawValue, forKey: .measure)
     try values.encode(refusedCount, forKey: .refused)
+    try values.encode(undescribedCount, forKey: .undescribed)
     try values.encode(errors, forKey: .errors)
+    try values.encode(trends, forKey: .trends)
+    try values.encode(findings, forKey: .findings)
     try values.encode(
       columns.indices.map { ColumnErrors(column: columns[$0], errors: errors(inColumn: $0)) },
       forKey: .columns)
@@ -107,6 +111,7 @@ extension ValidationErrors: Encodable {
 extension ValidationRow: Encodable {
   private enum Keys: String, CodingKey {
     case name, prediction, publication, unit, error, columns, inputs, note
+    case isUndescribed = "not_described"
   }
   private enum ColumnKeys: String, CodingKey { case prediction, error }
 
@@ -126,6 +131,7 @@ extension ValidationRow: Encodable {
         try column.encode(finite(error(of: other)), forKey: .error)
       }
     }
+    if isUndescribed { try values.encode(true, forKey: .isUndescribed) }
     try values.encodeIfPresent(inputs, forKey: .inputs)
     try values.encodeIfPresent(note, forKey: .note)
   }

@@ -5,8 +5,8 @@ extension ValidationReport {
   /// then the correlations, which are no errors.
   public var markdown: String {
     var lines = [
-      "| what | source | rows | kind | mean, with signs | without | worst |",
-      "|---|---|---|---|---|---|---|",
+      "| what | source | rows | kind | mean, with signs | without | worst | trend |",
+      "|---|---|---|---|---|---|---|---|",
     ]
     lines += tables.flatMap(\.markdown)
     if !correlations.isEmpty {
@@ -21,13 +21,16 @@ extension ValidationReport {
 
 extension ValidationTable {
   fileprivate var markdown: [String] {
-    let refused = refusedCount > 0 ? " (\(refusedCount) refused)" : ""
+    let absent = [(refusedCount, "refused"), (undescribedCount, "not described yet")]
+      .filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+    let trend = trends.map { $0.text(measure) }.joined(separator: "; ")
     let first =
-      "| \(title) | \(source) | \(rows.count)\(refused) | \(basis.rawValue) | \(cells(errors)) |"
+      "| \(title) | \(source) | \(rows.count)\(absent.isEmpty ? "" : " (\(absent))") "
+      + "| \(basis.rawValue) | \(cells(errors)) | \(trend) |"
     let others = columns.enumerated().map { index, column in
       let overrides = column.overrides.map { " `\($0)`" }.joined(separator: ",")
       return "| – \(column.title) |\(overrides) | | \(column.kind.rawValue) | "
-        + "\(cells(errors(inColumn: index))) |"
+        + "\(cells(errors(inColumn: index))) | |"
     }
     return [first] + others
   }

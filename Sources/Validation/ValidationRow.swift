@@ -23,6 +23,8 @@ public struct ValidationRow: Hashable, Sendable {
   public var inputs: RunInputs?
   /// What a reader should know of this row.
   public var note: String?
+  /// Whether the run has something that no key describes, said in `note`: it was not tried.
+  public var isUndescribed = false
 
   public init(
     _ name: String, prediction: Double?, publication: Double, unit: String,

@@ -9,8 +9,8 @@ extension ValidationTable {
     lines += assumptions.map { "  assumed: \($0)" }
     lines += columns.compactMap(\.choice).map { "  chosen after a look: \($0)" }
     lines += recordedChoices.map { "  chosen after a look, undone by no key: \($0)" }
-    let refused = refusedCount > 0 ? ", \(refusedCount) refused" : ""
-    lines.append("  \(rows.count) row\(rows.count == 1 ? "" : "s")\(refused): \(text(errors))")
+    lines.append("  \(rows.count) row\(rows.count == 1 ? "" : "s")\(absent): \(text(errors))")
+    lines += trends.map { "  \($0.text(measure))" }
     for (index, column) in columns.enumerated() {
       lines.append(
         "  [\(letter(index))] \(column.text): \(text(errors(inColumn: index)))")
@@ -22,7 +22,14 @@ extension ValidationTable {
       lines.append("  follows from these and other tables, counted nowhere:")
       lines += grid(of: derivedRows)
     }
+    lines += findings.map { "  \($0)" }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// How many rows have no prediction, and why: `, 2 refused, 3 not described yet`.
+  private var absent: String {
+    (refusedCount > 0 ? ", \(refusedCount) refused" : "")
+      + (undescribedCount > 0 ? ", \(undescribedCount) not described yet" : "")
   }
 
   private var basisText: String {
@@ -54,7 +61,8 @@ extension ValidationTable {
     for index in 0..<width { cells[0] += ["[\(letter(index))]", "error"] }
     for row in rows {
       var line = [
-        row.name, row.prediction.map { threeFigures($0) } ?? "refused",
+        row.name,
+        row.prediction.map { threeFigures($0) } ?? (row.isUndescribed ? "not yet" : "refused"),
         threeFigures(row.publication), row.unit, row.error.map { signed($0, row.measure) } ?? "-",
       ]
       for other in row.others {

@@ -31,6 +31,10 @@ public struct ValidationTable: Hashable, Sendable {
   public var rows: [ValidationRow]
   /// The same numbers in other units, and sums of rows of other tables: shown, never counted.
   public var derivedRows: [ValidationRow] = []
+  /// Along what the errors may have a trend.
+  public var axes: [ValidationAxis] = []
+  /// What follows from the rows together: the best of a group.
+  public var findings: [String] = []
 
   public init(
     _ name: String, title: String, source: String, basis: Basis, fittedTo: String,
@@ -46,7 +50,15 @@ public struct ValidationTable: Hashable, Sendable {
   }
 
   /// Rows that were refused.
-  public var refusedCount: Int { rows.count { $0.prediction == nil } }
+  public var refusedCount: Int { rows.count { $0.prediction == nil && !$0.isUndescribed } }
+
+  /// Rows with something that no key describes.
+  public var undescribedCount: Int { rows.count(where: \.isUndescribed) }
+
+  /// How the errors go along each axis that has at least two places.
+  public var trends: [ValidationTrend] {
+    axes.compactMap { ValidationTrend(of: rows, along: $0) }
+  }
 
   /// The errors of the predictions.
   public var errors: ValidationErrors { ValidationErrors(rows.compactMap(\.error)) }

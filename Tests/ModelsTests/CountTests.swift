@@ -69,7 +69,8 @@ struct CountTests {
   /// Published sizes: Llama 3.1 model card, Mixtral and Qwen3 reports, arXiv 2205.05198 table 3.
   @Test(arguments: [
     ("llama-3.1-8b", 8.03), ("llama-3.1-70b", 70.55), ("llama-3.1-405b", 405.85),
-    ("mixtral-8x7b", 46.70), ("qwen3-235b-a22b", 235.09),
+    ("llama-2-7b", 6.74), ("llama-2-13b", 13.02), ("llama-2-70b", 68.98),
+    ("mixtral-8x7b", 46.70), ("mixtral-8x22b", 140.62), ("qwen3-235b-a22b", 235.09),
   ])
   func shippedTotals(name: String, billions: Double) throws {
     #expect(rounded(try Architecture.named(name).parameterCounts.total, to: 1e7) == billions)
@@ -79,14 +80,22 @@ struct CountTests {
     ("gpt-3-175b", 175.0), ("megatron-22b", 22), ("megatron-175b", 175), ("megatron-530b", 530),
     ("megatron-1t", 1008), ("megatron-1.7b", 1.7), ("megatron-3.6b", 3.6), ("megatron-7.5b", 7.5),
     ("megatron-18b", 18.4), ("megatron-39b", 39.1), ("megatron-76b", 76.1),
-    ("megatron-145b", 145.6), ("megatron-310b", 310.1),
+    ("megatron-145b", 145.6), ("megatron-310b", 310.1), ("megatron-core-1.7b", 1.75),
+    ("megatron-core-32b", 31.5), ("megatron-core-1.7b", 1.75),
   ])
   func gptTotals(name: String, billions: Double) throws {
     let total = Double(try Architecture.named(name).parameterCounts.total) / 1e9
     #expect(abs(total - billions) <= max(0.051, billions * 0.005))
   }
 
-  @Test(arguments: [("mixtral-8x7b", 12.88), ("qwen3-235b-a22b", 22.19)])
+  /// Counts printed by llm-foundry's benchmark, with 2,048 learned positions.
+  @Test(arguments: [("mpt-1b", 1.316), ("mpt-7b", 6.6589), ("mpt-30b", 29.9752)])
+  func mptTotals(name: String, billions: Double) throws {
+    let total = Double(try Architecture.named(name).parameterCounts.total) / 1e9
+    #expect(abs(total - billions) < 1e-4 * billions)
+  }
+
+  @Test(arguments: [("mixtral-8x7b", 12.88), ("mixtral-8x22b", 39.15), ("qwen3-235b-a22b", 22.19)])
   func activatedTotals(name: String, billions: Double) throws {
     let counts = try Architecture.named(name).activatedParameterCounts
     #expect(rounded(counts.total, to: 1e7) == billions)

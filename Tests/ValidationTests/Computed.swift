@@ -8,6 +8,13 @@ enum Computed {
   private static let zeroBubble = Result { try ValidationReport(parts: ["zero-bubble"]) }
   private static let megatron = Result { try ValidationReport(parts: ["megatron"]) }
   private static let vTrain = Result { try ValidationReport(parts: ["vtrain"]) }
+  private static let recipes = Result { try ValidationReport(parts: ["nvidia-recipes"]) }
+  private static let megatronCore = Result { try ValidationReport(parts: ["megatron-core"]) }
+  private static let mixtures = Result { try ValidationReport(parts: ["mixtures"]) }
+  private static let torchTitan = Result { try ValidationReport(parts: ["torchtitan"]) }
+  private static let fsdp = Result { try ValidationReport(parts: ["fsdp"]) }
+  private static let long = Result { try ValidationReport(parts: ["long-sequences"]) }
+  private static let memory = Result { try ValidationReport(parts: ["memory"]) }
   private static let others = Result { try ValidationReport(parts: ["activations", "components"]) }
 
   /// The report with the part of that name.
@@ -18,6 +25,13 @@ enum Computed {
     case "zero-bubble": try zeroBubble.get()
     case "megatron": try megatron.get()
     case "vtrain": try vTrain.get()
+    case "nvidia-recipes": try recipes.get()
+    case "megatron-core": try megatronCore.get()
+    case "mixtures": try mixtures.get()
+    case "torchtitan": try torchTitan.get()
+    case "fsdp": try fsdp.get()
+    case "long-sequences": try long.get()
+    case "memory": try memory.get()
     default: try others.get()
     }
   }

@@ -40,6 +40,9 @@ enum Scenes {
         )
       case "vtrain": (name.replacing("vtrain", with: "megatron"), "a100-vtrain-512")
       case "zero": (name, "a100-roce")
+      case "nemo": ("megatron-175b", "h100-2048")
+      case "torchtitan": ("llama-3.1-8b", "h100-2048")
+      case "llm": ("mpt-7b", "h100-2048")
       default: (name, "h800-2048")
       }
     return Scene(

@@ -1,0 +1,52 @@
+import Simulation
+
+// NVIDIA/NeMo performance_long_sequence.md: Transformer Engine's FP8 throughout. Left open: microbatch 1, no
+// recomputation, optimizer divided with both overlaps, tensor exchanges overlapped, a ring of keys and values. Rows without
+// context parallelism do not publish their layout.
+
+extension DescribedRun {
+  /// The rows of both models.
+  package static var longSequences: [DescribedRun] {
+    PublishedTable.longSequences.rows.map { row in
+      let layout = row["tp"].isEmpty ? "best without context ranks" : "with context ranks"
+      return DescribedRun(
+        row, name: "\(row["model"]) \(row["seq"]), \(row["gpus"]) GPUs, \(layout)", longSequence)
+    }
+  }
+
+  private static func longSequence(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
+    guard !row["tp"].isEmpty else { throw NotDescribed("its layout is not published") }
+    guard row["gpu"].contains("H100") else { throw NotDescribed("a cluster of B200s") }
+    let precision = try PublishedPrecision.recipe(row["precision"])
+    let degrees = RunDegrees(
+      data: row.integer("dp"), tensor: row.integer("tp"), pipeline: row.integer("pp"),
+      context: row.integer("cp"), globalBatch: row.integer("global_batch"),
+      length: row.integer("seq"))
+    return PublishedRun(
+      onH100s: degrees, model: "llama-2-7b",
+      modelOverrides: ["max_position_embeddings=\(row["seq"])"], plan: "nemo-gpt-3-175b",
+      [
+        "precision=\(precision)", "fused-loss=true", "dropout=false",
+        "overlap.tensor-exchange=\(degrees.tensor > 1 ? "true" : "null")",
+      ] + PublishedRun.overlappedData)
+  }
+}
+
+extension ValidationTable {
+  /// Throughput from 4K to 1M tokens.
+  static func longSequences(_ files: PublishedFiles) throws -> ValidationTable {
+    // One ran out of memory, without a layout: there is nothing to compare.
+    let runs = try ComparedRun.simulate(DescribedRun.longSequences, from: files)
+    var table = predicted(
+      "long-sequences", title: "Llama-2-7B on H100s and Llama-3-8B on B200s, 4K to 1M tokens",
+      source: "NVIDIA/NeMo docs/source/performance/performance_long_sequence.md 8cfedd72",
+      assumptions: ["microbatch 1, no recomputation, keys and values in a ring"],
+      rows: runs.map { run in
+        run.comparison(Double(run.row["value"]) ?? 0, unit: "TFLOPS per GPU") {
+          $0.flopsPerGPUNonCausal / 1e12
+        }
+      })
+    table.axes = [axis("length", of: runs, in: "seq", sharing: ["model"])]
+    return table
+  }
+}

@@ -1,0 +1,64 @@
+import Simulation
+
+// NVIDIA/dgxc-benchmarking 35a9aec. What its tables leave open stands in its own configuration
+// (nemo_megatron/gpt3_175b_hydra.yaml) and in the launcher's (llama3_1_8b.yaml): the optimizer divided over data
+// ranks with both overlaps, no recomputation; GPT-3 with dropout 0.1, gradients and reductions in BF16, an unfused
+// loss and overlapped tensor exchanges; Llama without dropout, with 32-bit gradients and a fused loss.
+
+extension DescribedRun {
+  /// The rows of NVIDIA's recipes.
+  package static var recipes: [DescribedRun] {
+    PublishedTable.recipeSteps.rows.map { row in
+      DescribedRun(row, name: "\(row["model"]) \(row["precision"]), \(row["gpus"]) GPUs") {
+        row throws(NotDescribed) in
+        row["model"].hasPrefix("GPT3") ? try gpt3Recipe(row) : try llamaRecipe(row)
+      }
+    }
+  }
+
+  private static func degrees(_ row: PublishedRow) -> RunDegrees {
+    RunDegrees(
+      data: row.integer("dp"), tensor: row.integer("tp"), pipeline: row.integer("pp"),
+      context: row.integer("cp"), stagesPerRank: row.integer("vpp"),
+      microbatch: row.integer("micro_batch"), globalBatch: row.integer("global_batch"),
+      length: row.integer("seq"))
+  }
+
+  private static func gpt3Recipe(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
+    _ = try PublishedPrecision.recipe(row["precision"])
+    // Gradients are the plan's own: BF16.
+    return PublishedRun(
+      onH100s: degrees(row), model: "megatron-175b", modelOverrides: ["vocab_size=50688"],
+      plan: "nemo-gpt-3-175b", PublishedRun.overlappedData)
+  }
+
+  private static func llamaRecipe(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
+    let precision = try PublishedPrecision.recipe(row["precision"])
+    return PublishedRun(
+      onH100s: degrees(row), model: "llama-3.1-8b", plan: "nemo-gpt-3-175b",
+      [
+        "precision=\(precision)", "fused-loss=true", "dropout=false",
+        "overlap.tensor-exchange=null",
+      ] + PublishedRun.overlappedData)
+  }
+}
+
+extension ValidationTable {
+  /// Steps of NVIDIA's recipes, BF16 and FP8 apart.
+  static func recipeSteps(_ files: PublishedFiles) throws -> [ValidationTable] {
+    let runs = try ComparedRun.simulate(DescribedRun.recipes, from: files)
+    return [("bf16", "BF16"), ("fp8", "FP8")].map { precision, title in
+      let own = runs.filter { $0.row["precision"] == precision }
+      var table = predicted(
+        "h100-steps-\(precision)",
+        title: "Steps of NVIDIA's recipes in \(title) on 8 to 2,048 H100s",
+        source: "NVIDIA/dgxc-benchmarking 35a9aec",
+        assumptions: ["optimizer divided, reductions and gathers overlapped, as the recipes say"],
+        rows: own.map { run in
+          run.comparison(run.row.number("measured"), unit: "s") { $0.stepSeconds }
+        })
+      table.axes = [axis("ranks", of: own, in: "gpus", sharing: ["model"])]
+      return table
+    }
+  }
+}

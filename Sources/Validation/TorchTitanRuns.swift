@@ -1,0 +1,159 @@
+import Simulation
+
+// pytorch/torchtitan: FSDP2 over data and context ranks together, which is ZeRO-3 with shards in 32 bits, gathers in
+// BF16 and reductions in 32 bits; under a pipeline parameters stay gathered and gradients are reduced once, which is
+// ZeRO-1's traffic. Loss operator by operator over 32-bit logits. "selective (op)" recomputes norms, SwiGLU and half
+// of the products, which are left out. Asynchronous tensor parallelism overlaps tensor exchanges. The H100s have 96 GB
+// of HBM2e at 2.4 TB/s; their 500 W, eager execution and the library of attention have no key yet.
+
+extension DescribedRun {
+  /// All rows, those that ran out of memory among them.
+  package static var torchTitan: [DescribedRun] {
+    PublishedTable.torchTitan.rows.map { row in
+      DescribedRun(row, name: torchTitanName(row), torchTitanRun)
+    }
+  }
+
+  private static func torchTitanName(_ row: PublishedRow) -> String {
+    var parts = [row["model"], "\(row["gpus"]) x \(row["gpu"].prefix { $0 != " " })"]
+    for degree in ["tp", "pp", "cp"] where row.degree(degree) > 1 {
+      parts.append("\(degree)\(row[degree])")
+    }
+    parts += [row["seq"], row["precision"], row["recompute"]].filter { !$0.isEmpty }
+    if !row["compile"].isEmpty { parts.append(row["compile"]) }
+    if row["note"].contains("async TP") { parts.append("async TP") }
+    return parts.joined(separator: " ")
+  }
+
+  private static func torchTitanRun(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
+    let model = try torchTitanModel(row["model"])
+    let device = try torchTitanCluster(row)
+    let precision = try PublishedPrecision.recipe(row["precision"])
+    let degrees = torchTitanDegrees(row)
+    let isAsynchronous = degrees.tensor > 1 && row["note"].contains("async TP")
+    return PublishedRun(
+      name: "", model: model.name, modelOverrides: model.overrides, cluster: device.name,
+      clusterOverrides: device.overrides + ["nodes=\(max(1, degrees.ranks / 8))"],
+      plan: "torchtitan-llama-3.1-8b",
+      planOverrides: degrees.overrides + [
+        "precision=\(precision)", "recompute=\(try torchTitanRecomputation(row["recompute"]))",
+        "zero-stage=\(degrees.pipeline > 1 ? 1 : 3)",
+        "overlap.tensor-exchange=\(isAsynchronous ? "true" : "null")",
+      ], leftOut: torchTitanLeftOut(row))
+  }
+
+  /// What has no key yet.
+  private static func torchTitanLeftOut(_ row: PublishedRow) -> [String] {
+    var parts = row["power_w"].isEmpty ? [] : ["a limit of \(row["power_w"]) W"]
+    if row["compile"] != "torch.compile" { parts.append("operator-by-operator execution") }
+    if row["recompute"].hasPrefix("selective") { parts.append("half of the products recomputed") }
+    return parts
+  }
+
+  /// Llama 3 has the shapes of Llama 3.1.
+  private static func torchTitanModel(
+    _ name: String
+  ) throws(NotDescribed) -> (name: String, overrides: [String]) {
+    switch name.split(separator: " ").first ?? "" {
+    case "Llama-3.1-8B", "Llama-3-8B": ("llama-3.1-8b", [])
+    case "Llama-3.1-70B", "Llama-3-70B": ("llama-3.1-70b", [])
+    case "Llama-3.1-405B": ("llama-3.1-405b", [])
+    case "Llama-2-13B": ("llama-2-13b", [])
+    case "Llama-2-70B": ("llama-2-70b", [])
+    default: throw NotDescribed("the model \(name)")
+    }
+  }
+
+  private static func torchTitanCluster(
+    _ row: PublishedRow
+  ) throws(NotDescribed) -> (name: String, overrides: [String]) {
+    let gpu = row["gpu"]
+    if gpu.hasPrefix("A100") { return ("a100-selene", []) }
+    if gpu.hasPrefix("H200") {
+      return ("h100-2048", memory(gigabytes: 141, bandwidth: 4.8))
+    }
+    if gpu.hasPrefix("H100") {
+      return ("h100-2048", memory(gigabytes: 96, bandwidth: 2.4))
+    }
+    throw NotDescribed("a cluster of \(gpu)s")
+  }
+
+  /// The share of the bandwidth that is reached is the H100's, 3 of 3.35 TB/s.
+  private static func memory(gigabytes: Int, bandwidth: Double) -> [String] {
+    [
+      "device.memory.size=\(gigabytes) GB", "device.memory.bandwidth=\(bandwidth) TB/s",
+      "device.memory.reached=\((bandwidth * 3 / 3.35 * 1000).rounded()) GB/s",
+    ]
+  }
+
+  private static func torchTitanDegrees(_ row: PublishedRow) -> RunDegrees {
+    let pipeline = row.degree("pp")
+    let local = row.integer("global_batch") / row.degree("dp")
+    // The code's default is as many microbatches as the pipeline has ranks.
+    return RunDegrees(
+      data: row.degree("dp"), tensor: row.degree("tp"), pipeline: pipeline,
+      context: row.degree("cp"), microbatch: max(1, local / pipeline),
+      globalBatch: row.integer("global_batch"), length: row.integer("seq"))
+  }
+
+  private static func torchTitanRecomputation(
+    _ published: String
+  ) throws(NotDescribed) -> String {
+    switch published {
+    case "none", "": "none"
+    case "full": "full"
+    case "selective (op)", "selective op": "[rms-norm, swiglu]"
+    default: throw NotDescribed("recomputation '\(published)', of every second layer")
+    }
+  }
+}
+
+extension ValidationTable {
+  private static let torchTitanSource = "pytorch/torchtitan benchmarks/ and docs/performance.md"
+
+  private static let torchTitanAssumptions = [
+    "A100s of a100-selene; the network of those runs is not published"
+  ]
+
+  /// Throughput and memory of PyTorch's own trainer, and which of its runs run out of memory.
+  static func torchTitan(_ files: PublishedFiles) throws -> [ValidationTable] {
+    let runs = try ComparedRun.simulate(DescribedRun.torchTitan, from: files)
+    func table(
+      _ name: String, _ title: String, _ own: [ComparedRun],
+      _ row: (ComparedRun) -> ValidationRow
+    ) -> ValidationTable {
+      var table = predicted(
+        name, title: title, source: torchTitanSource,
+        fittedTo: "\(h100Constants); on A100s: \(a100Constants)",
+        assumptions: torchTitanAssumptions, rows: own.map(row))
+      let shared = ["model", "gpu", "precision", "recompute", "compile", "tp", "pp"]
+      table.axes = [
+        axis("ranks", of: own, in: "gpus", sharing: shared + ["cp", "seq", "microbatch"]),
+        // Context ranks grow with the length.
+        axis("length", of: own, in: "seq", sharing: shared + ["gpus"]),
+      ]
+      return table
+    }
+    let finished = runs.filter { $0.row["status"] == "ok" }
+    let failed = runs.filter { $0.row["status"] == "oom" }
+    return [
+      table("torchtitan", "Tokens of PyTorch's own trainer on A100s, H100s and later", finished) {
+        $0.comparison($0.row.number("value"), unit: "tokens/s/GPU") { $0.tokensPerSecondPerGPU }
+      },
+      table(
+        "torchtitan-memory", "Peak memory of PyTorch's own trainer",
+        finished.filter { Double($0.row["peak_memory_gib"]) != nil }
+      ) {
+        $0.comparison($0.row.number("peak_memory_gib"), unit: "GiB") {
+          Double($0.memory.peak) / 1_073_741_824
+        }
+      },
+      table("torchtitan-failures", "Runs of PyTorch's own trainer that ran out of memory", failed) {
+        run in
+        var row = run.comparison(1, unit: "fails") { $0.fits ? 0 : 1 }
+        row.measure = .points
+        return row
+      },
+    ]
+  }
+}
