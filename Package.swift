@@ -65,7 +65,12 @@ let package = Package(
         "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs",
         "Engines", "Collectives", "Costs", heap,
       ]),
-    room("Planning", ["Clusters", "Models", "Plans", "Programs", "Costs", "Simulation"]),
+    room(
+      "Planning",
+      [
+        "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs", "Costs",
+        "Simulation", heap,
+      ]),
     room(
       "Validation",
       [
@@ -98,7 +103,7 @@ let package = Package(
       [
         "Calibration", "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans",
         "Programs",
-        "Engines", "Costs", "Simulation",
+        "Engines", "Costs", "Simulation", "Planning",
       ]),
     .executableTarget(
       name: "sluice",

@@ -22,7 +22,7 @@ public enum ExitStatus: Int32, Hashable, Sendable, CaseIterable {
   case unequal = 7
   /// A step needs more memory than its devices have, and `--require-fit` was given.
   case tooLarge = 8
-  /// A search found no plan that is admissible; no command searches yet.
+  /// A search found no plan that is admissible.
   case nothingAdmissible = 9
 }
 
@@ -39,7 +39,7 @@ extension ExitStatus {
     case .interrupted: "SIGINT or SIGTERM ended the run at a step's boundary"
     case .unequal: "a comparison found a difference"
     case .tooLarge: "a step does not fit the devices' memory (--require-fit)"
-    case .nothingAdmissible: "no plan is admissible (kept for searches)"
+    case .nothingAdmissible: "no plan of a search is admissible"
     }
   }
 }

@@ -54,6 +54,21 @@ extension Plan {
   public func validated(
     for architecture: Architecture, on world: World = .unknown, multiprocessors: Int? = nil
   ) throws(PlanError) -> PlacedPlan {
+    try checkSettings(for: architecture, on: world, multiprocessors: multiprocessors)
+    let layout = try stageLayout(of: architecture)
+    let schedule = try pipelineSchedule()
+    try checkOverlap(schedule)
+    try checkLanes()
+    return PlacedPlan(
+      plan: self, architecture: architecture, layout: layout, schedule: schedule, mesh: mesh)
+  }
+
+  /// The rules that need neither a layout nor a schedule, in the order in which they are told.
+  ///
+  /// - Parameters: as of `validated`.
+  public func checkSettings(
+    for architecture: Architecture, on world: World = .unknown, multiprocessors: Int? = nil
+  ) throws(PlanError) {
     try checkSizes(on: world)
     try checkBatch(for: architecture)
     try checkTensorParallelism(for: architecture)
@@ -61,12 +76,6 @@ extension Plan {
     try checkRecomputation(for: architecture)
     try precision.check(fusesHead: fusedHead == true)
     try checkMultiprocessors(of: multiprocessors)
-    let layout = try stageLayout(of: architecture)
-    let schedule = try pipelineSchedule()
-    try checkOverlap(schedule)
-    try checkLanes()
-    return PlacedPlan(
-      plan: self, architecture: architecture, layout: layout, schedule: schedule, mesh: mesh)
   }
 
   /// Which units each stage holds.

@@ -49,6 +49,7 @@ func exitStatus(of error: any Error) -> ExitStatus {
     return .badInput
   case is UnequalError: return .unequal
   case is FitError: return .tooLarge
+  case is NothingAdmissible: return .nothingAdmissible
   case is ReaderIsGone: return .success
   default: return isOfCommandLine(error) ? .badInput : .internalFault
   }

@@ -55,18 +55,7 @@ struct PlaceOptions: ParsableArguments {
   /// - Parameter plan: nil for the usual plan.
   /// - Throws: `ConfigurationError`, also where the usual plan is not for the model.
   func scene(plan: String?) throws(ConfigurationError) -> Scene {
-    for text in overrides where !["plan.", "cluster.", "model."].contains(where: text.hasPrefix) {
-      let noun = String(text.prefix { $0 != "." && $0 != "=" })
-      throw ConfigurationError(
-        file: "--set", value: text,
-        rule: "expected plan.key=value, cluster.key=value or model.key=value",
-        suggestion: nearestName(to: noun, among: ["plan", "cluster", "model"]))
-    }
-    func own(_ noun: String) -> [String] {
-      withoutPrefix(noun, overrides.filter { $0.hasPrefix("\(noun).") })
-    }
-    let cluster = try Cluster.named(self.cluster, overrides: own("cluster"))
-    let architecture = try Architecture.named(model, overrides: own("model"))
+    let (architecture, cluster) = try modelAndCluster()
     let name = if let plan { plan } else { try usualPlan(for: architecture) }
     return Scene(
       architecture: architecture, cluster: cluster,
@@ -74,6 +63,26 @@ struct PlaceOptions: ParsableArguments {
       model: .init(name: architecture.name, given: model, overrides: own("model")),
       place: .init(cluster, given: self.cluster, overrides: own("cluster")),
       givenPlan: name, planOverrides: own("plan"))
+  }
+
+  /// Reads the model and the cluster.
+  ///
+  /// - Throws: `ConfigurationError`, also where an override is for none of the three files.
+  func modelAndCluster() throws(ConfigurationError) -> (Architecture, Cluster) {
+    for text in overrides where !["plan.", "cluster.", "model."].contains(where: text.hasPrefix) {
+      let noun = String(text.prefix { $0 != "." && $0 != "=" })
+      throw ConfigurationError(
+        file: "--set", value: text,
+        rule: "expected plan.key=value, cluster.key=value or model.key=value",
+        suggestion: nearestName(to: noun, among: ["plan", "cluster", "model"]))
+    }
+    let cluster = try Cluster.named(self.cluster, overrides: own("cluster"))
+    return (try Architecture.named(model, overrides: own("model")), cluster)
+  }
+
+  /// The overrides of one of the three files, without its name.
+  func own(_ noun: String) -> [String] {
+    withoutPrefix(noun, overrides.filter { $0.hasPrefix("\(noun).") })
   }
 
   /// The usual plan, if the model has the layers and experts that it is laid out for.
@@ -95,8 +104,8 @@ struct PlaceOptions: ParsableArguments {
   }
 
   /// A plan by its name, from a file or from standard input.
-  private func read(
-    _ plan: String, overrides: [String], world: World
+  func read(
+    _ plan: String, overrides: [String] = [], world: World
   ) throws(ConfigurationError) -> Plan {
     guard plan == StandardInput.name else {
       return try Plan.named(plan, overrides: overrides, world: world)

@@ -22,8 +22,8 @@ struct Sluice: ParsableCommand {
     version: "sluice \(Version.current)",
     subcommands: [
       ModelCommand.self, ClusterCommand.self, PlanCommand.self, ScheduleCommand.self,
-      CostCommand.self, SimulateCommand.self, CompareCommand.self, ValidateCommand.self,
-      CalibrateCommand.self,
+      CostCommand.self, SimulateCommand.self, CompareCommand.self, SearchCommand.self,
+      ValidateCommand.self, CalibrateCommand.self,
     ] + trainingCommands)
 
   /// The commands that need Open MPI and OpenBLAS.

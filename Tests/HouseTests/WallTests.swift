@@ -37,7 +37,7 @@ import Testing
   /// What other packages give, and to which rooms.
   static let packages: [String: Set<String>] = [
     "Yams": ["Documents"], "RealModule": ["Calibration", "Costs", "Kernels"],
-    "HeapModule": ["Simulation"],
+    "HeapModule": ["Planning", "Simulation"],
     "ArgumentParser": ["sluice"],
   ]
 

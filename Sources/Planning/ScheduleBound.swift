@@ -1,0 +1,118 @@
+import Schedules
+
+/// What a stage costs at least: sums of its units.
+struct StageLoad: Sendable {
+  /// Seconds of the passes by themselves.
+  var forward = 0.0
+  var backward = 0.0
+  var backwardInput = 0.0
+  var backwardWeight = 0.0
+  /// Seconds of their kernels in an overlapped pair.
+  var forwardKernels = 0.0
+  var backwardKernels = 0.0
+  /// Bytes that a microbatch keeps.
+  var kept = 0.0
+  var dense = ParameterCost()
+  var experts = ParameterCost()
+  var update = 0.0
+
+  init(_ units: some Sequence<UnitCost>) {
+    for unit in units {
+      forward += unit.forward
+      backward += unit.backward
+      backwardInput += unit.backwardInput
+      backwardWeight += unit.backwardWeight
+      forwardKernels += unit.forwardKernels
+      backwardKernels += unit.backwardKernels
+      kept += unit.kept
+      dense = dense + unit.dense
+      experts = experts + unit.experts
+      update += unit.update
+    }
+  }
+
+  /// Seconds of an action by itself.
+  func seconds(_ pass: Action.Pass) -> Double {
+    switch pass {
+    case .forward: forward
+    case .backward: backward
+    case .backwardInput: backwardInput
+    case .backwardWeight: backwardWeight
+    }
+  }
+}
+
+/// A schedule carried out with messages that cost nothing: when every rank ends at the earliest, and what it
+/// keeps at most.
+///
+/// Complexity: the cells of the schedule.
+struct ScheduleBound {
+  /// Seconds from the start of the step to the end of each rank's last action.
+  private(set) var ends: [Double]
+  /// Bytes that each rank keeps from forwards to backwards at its peak; a backward for the input alone is
+  /// taken to leave nothing.
+  private(set) var kept: [Double]
+
+  init(_ schedule: Schedule, _ stages: [StageLoad]) {
+    let count = schedule.microbatchCount
+    ends = schedule.ranks.map { _ in 0 }
+    kept = ends
+    // By stage and microbatch: when its output, and the gradient of its input, is there.
+    let never = Double.infinity
+    var forwards = [Double](repeating: never, count: schedule.stageCount * count)
+    var backwards = forwards
+    var places = schedule.ranks.map { _ in 0 }
+    var live = ends
+    let last = schedule.stageCount - 1
+    func inputs(_ action: Action) -> Double {
+      let place = action.stage * count + action.microbatch
+      switch action.pass {
+      case .forward: return action.stage > 0 ? forwards[place - count] : 0
+      case .backward, .backwardInput:
+        return action.stage < last ? backwards[place + count] : forwards[place]
+      case .backwardWeight: return 0
+      }
+    }
+    var hasMoved = true
+    while hasMoved {
+      hasMoved = false
+      for rank in schedule.ranks.indices {
+        let cells = schedule.ranks[rank]
+        cells: while places[rank] < cells.count {
+          let actions = cells[places[rank]].actions
+          var start = ends[rank]
+          for action in actions {
+            let ready = inputs(action)
+            if ready == never { break cells }
+            start = max(start, ready)
+          }
+          let isPair = actions.count == 2
+          var end = start
+          for action in actions {
+            let load = stages[action.stage]
+            let isForward = action.pass == .forward
+            let seconds =
+              isPair
+              ? (isForward ? load.forwardKernels : load.backwardKernels)
+              : load.seconds(action.pass)
+            end += seconds
+            let place = action.stage * count + action.microbatch
+            switch action.pass {
+            case .forward:
+              forwards[place] = start + seconds
+              live[rank] += load.kept
+              kept[rank] = max(kept[rank], live[rank])
+            case .backward, .backwardInput:
+              backwards[place] = start + seconds
+              live[rank] -= load.kept
+            case .backwardWeight: break
+            }
+          }
+          ends[rank] = end
+          places[rank] += 1
+          hasMoved = true
+        }
+      }
+    }
+  }
+}

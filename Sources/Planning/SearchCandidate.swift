@@ -1,0 +1,201 @@
+import Plans
+import Schedules
+
+/// The settings of a plan that decide the kernels of its units.
+struct KernelSetting: Hashable, Sendable {
+  /// The base, by its number.
+  var base: Int
+  var tensor = 1
+  var context = 1
+  var expert = 1
+  var expertTensor = 1
+  var microbatch = 1
+  var sequenceParallel = false
+  var recomputation = Recomputation.none
+  var dispatcher: Plan.Dispatcher?
+  var communicationSMs: Int?
+  var overlapsTensorExchange: Bool?
+
+  /// Writes the settings into a plan.
+  func apply(to plan: inout Plan) {
+    plan.tensorParallel = tensor
+    plan.contextParallel = context
+    plan.expertParallel = expert
+    plan.expertTensorParallel = expertTensor
+    plan.microbatchSize = microbatch
+    plan.sequenceParallel = sequenceParallel
+    plan.recomputation = recomputation
+    if let dispatcher { plan.dispatcher = dispatcher }
+    if let communicationSMs { plan.communicationSMs = communicationSMs }
+    if let overlapsTensorExchange { plan.overlap.tensorExchange = overlapsTensorExchange }
+  }
+}
+
+/// A plan of a search space, in few words.
+struct Candidate: Hashable, Sendable {
+  var kernels: KernelSetting
+  var data: Int
+  var pipeline: Int
+  var schedule: Plan.ScheduleSource
+  var stagesPerRank: Int
+  var zero: Plan.ZeROStage
+  var layout: Plan.Layout
+
+  /// The plan, its layout as it stands.
+  func plan(in space: SearchSpace) -> Plan {
+    var plan = space.bases[kernels.base]
+    kernels.apply(to: &plan)
+    plan.dataParallel = data
+    plan.pipelineParallel = pipeline
+    plan.schedule = schedule
+    plan.stagesPerRank = stagesPerRank
+    plan.zeroStage = zero
+    plan.layout = layout
+    return plan
+  }
+}
+
+/// Plans that share their degrees: what the search takes apart step by step.
+struct SearchShape: Hashable, Sendable {
+  /// The settings that all plans share, others at their first alternative.
+  var kernels: KernelSetting
+  var data: Int
+  var pipeline: Int
+}
+
+/// Plans of one shape that share their kernels, too, and whether forwards and backwards run as pairs.
+struct SearchGroup: Hashable, Sendable {
+  var shape: SearchShape
+  var kernels: KernelSetting
+  var hasPairs: Bool
+}
+
+/// What distinguishes the plans of a group.
+struct SearchMember: Hashable, Sendable {
+  var schedule: Plan.ScheduleSource
+  var stagesPerRank: Int
+  var zero: Plan.ZeROStage
+  var layout: Plan.Layout
+}
+
+extension SearchGroup {
+  func candidate(_ member: SearchMember) -> Candidate {
+    Candidate(
+      kernels: kernels, data: shape.data, pipeline: shape.pipeline, schedule: member.schedule,
+      stagesPerRank: member.stagesPerRank, zero: member.zero, layout: member.layout)
+  }
+}
+
+// MARK: - Enumeration
+
+extension SearchSpace {
+  /// Every combination of degrees, batch and base, valid or not.
+  var shapes: [SearchShape] {
+    var shapes: [SearchShape] = []
+    for base in bases.indices {
+      for tensor in tensorParallel {
+        for context in contextParallel {
+          for pipeline in pipelineParallel {
+            for expert in expertParallel {
+              for expertTensor in expertTensor(beside: tensor) {
+                for microbatch in microbatchSizes {
+                  let (data, rest) = devices.quotientAndRemainder(
+                    dividingBy: tensor * context * pipeline)
+                  guard rest == 0, data > 0, dataParallel?.contains(data) ?? true else { continue }
+                  shapes.append(
+                    SearchShape(
+                      kernels: KernelSetting(
+                        base: base, tensor: tensor, context: context, expert: expert,
+                        expertTensor: expertTensor, microbatch: microbatch),
+                      data: data, pipeline: pipeline))
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    return shapes
+  }
+
+  /// Expert-tensor degrees beside a tensor degree; without experts they cannot act.
+  private func expertTensor(beside tensor: Int) -> [Int] {
+    guard expertParallel != [1] else { return [tensor] }
+    return expertTensorParallel ?? distinct([1, tensor])
+  }
+
+  /// All ways to set the rest of what decides kernels.
+  func kernelSettings(of shape: SearchShape) -> [KernelSetting] {
+    var settings: [KernelSetting] = []
+    let isSplit = shape.kernels.tensor > 1
+    for sequence in isSplit ? sequenceParallel : [false] {
+      for overlap in isSplit ? tensorExchangeOverlaps.map(Optional.init) : [nil] {
+        for recomputation in recomputations {
+          for (dispatcher, count) in exchanges(of: shape) {
+            var setting = shape.kernels
+            setting.sequenceParallel = sequence
+            setting.overlapsTensorExchange = overlap
+            setting.recomputation = recomputation
+            setting.dispatcher = dispatcher
+            setting.communicationSMs = count
+            settings.append(setting)
+          }
+        }
+      }
+    }
+    return settings
+  }
+
+  /// Dispatchers with their multiprocessors; none where nothing is exchanged.
+  private func exchanges(of shape: SearchShape) -> [(Plan.Dispatcher?, Int?)] {
+    guard shape.kernels.expert > 1 else { return [(nil, nil)] }
+    return dispatchers.flatMap { dispatcher in
+      dispatcher == .deepEP
+        ? communicationSMs.map { (dispatcher, $0) } : [(dispatcher, nil)]
+    }
+  }
+
+  /// All plans of a shape that share their kernels.
+  func members(of shape: SearchShape, hasPairs: Bool) -> [SearchMember] {
+    var members: [SearchMember] = []
+    for schedule in schedules where schedule.hasPairs == hasPairs {
+      let copies =
+        shape.data * shape.kernels.context * (schedule == .named("dualpipe") ? 2 : 1)
+      let ranks = shape.kernels.tensor * copies
+      let expertCopies = ranks / (shape.kernels.expert * shape.kernels.expertTensor)
+      // Without copies nothing is divided among them.
+      let zeros = copies > 1 || expertCopies > 1 ? zeroStages : Array(zeroStages.prefix(1))
+      for stages in stagesPerRank ?? schedule.usualStages {
+        for zero in zeros {
+          for layout in layouts {
+            members.append(
+              SearchMember(
+                schedule: schedule, stagesPerRank: stages, zero: zero, layout: layout))
+          }
+        }
+      }
+    }
+    return members
+  }
+}
+
+extension Plan.ScheduleSource {
+  /// Whether forwards and backwards may run as overlapped pairs.
+  var hasPairs: Bool {
+    switch self {
+    case .named(let name): name == "dualpipe" || name == "dualpipev"
+    case .file: true
+    }
+  }
+
+  /// The numbers of stages that a rank has where the grid does not say.
+  fileprivate var usualStages: [Int] {
+    guard case .named(let name) = self, let known = ScheduleName(rawValue: name) else { return [1] }
+    switch known {
+    case .dualPipe: return [1]
+    case .interleavedOneForwardOneBackward, .loopedBreadthFirst, .interleavedZeroBubble:
+      return SearchSpace.loopedStages
+    default: return [known.defaultStagesPerRank]
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import Plans
+import Simulation
+
+/// A plan that a search has simulated.
+public struct SearchPlan: Hashable, Sendable {
+  /// The plan, every setting that the search chose spelled out.
+  public var plan: Plan
+  /// Its step, as `simulate` gives it.
+  public var report: StepReport
+  /// Seconds below which the search knew that its step cannot be.
+  public var bound: Double
+}
+
+extension SearchPlan {
+  /// The order of plans: by their step, of equal ones the one that needs less memory first, then by the text
+  /// of their files.
+  static func precedes(_ left: SearchPlan, _ right: SearchPlan) -> Bool {
+    if left.report.stepSeconds != right.report.stepSeconds {
+      return left.report.stepSeconds < right.report.stepSeconds
+    }
+    if left.report.memory.peak != right.report.memory.peak {
+      return left.report.memory.peak < right.report.memory.peak
+    }
+    return left.plan.yaml < right.plan.yaml
+  }
+}
+
+/// What a search found, and how it spent its space.
+public struct SearchOutcome: Sendable {
+  /// How many plans of the space met which end; together they are the space.
+  public struct Counts: Hashable, Sendable {
+    /// Points of the grid.
+    public var size = 0
+    /// Those that are no plans, by the rule that they break.
+    public var refusals: [String: Int] = [:]
+    /// Those that need more memory than there is.
+    public var outOfMemory = 0
+    /// Those that were simulated and fit.
+    public var simulated = 0
+
+    public init() {}
+
+    public var refused: Int { refusals.values.reduce(0, +) }
+    /// Those that cannot be among the best: their bound lies above.
+    public var bounded: Int { size - refused - outOfMemory - simulated }
+    /// Rules with the number of points that break them, the largest first.
+    public var reasons: [(rule: String, count: Int)] {
+      refusals.map { (rule: $0.key, count: $0.value) }
+        .sorted { ($1.count, $0.rule) < ($0.count, $1.rule) }
+    }
+  }
+
+  /// How a plan that was given stands among them.
+  public struct Place: Sendable {
+    public var plan: SearchPlan
+    /// Plans of the space that are faster and fit; nil where too many would have to be simulated.
+    public var faster: Int?
+  }
+
+  /// The best plans that fit, the best first.
+  public var plans: [SearchPlan]
+  /// Of all simulated plans that fit those which no other beats in both time and memory, the fastest first.
+  public var front: [SearchPlan]
+  public var counts: Counts
+  /// Simulations that were carried out, those of plans which do not fit among them.
+  public var simulations: Int
+  /// The smallest peak that a plan without room has at least, bytes; nil where none has none.
+  public var leastOverflow: Double?
+  /// The plan that others are held against.
+  public var against: Place?
+}
+
+extension SearchOutcome {
+  /// The plans that no other one beats in both time and memory.
+  static func front(of plans: [SearchPlan]) -> [SearchPlan] {
+    var least = Int.max
+    return plans.sorted(by: SearchPlan.precedes).filter { plan in
+      defer { least = min(least, plan.report.memory.peak) }
+      return plan.report.memory.peak < least
+    }
+  }
+}
+
+extension PlanError {
+  /// The rule without the values that break it.
+  var searchReason: String {
+    switch self {
+    case .doesNotDivide(let key, _, let into, _): "\(key) does not divide \(into)"
+    case .expertMesh(let key, _, _, _, _, _):
+      "\(key) does not divide the ranks of a pipeline position"
+    case .keyValueHeads: "tensor-parallel does not fit the key and value heads"
+    case .moreStagesThanUnits: "more stages than units"
+    case .emptyStage: "a stage would be empty"
+    case .layoutStages(let key, _, _, _): "\(key) is for another number of stages"
+    case .layoutDoesNotAddUp(let key, _, _, _): "\(key) does not add up to the model"
+    case .schedule(let name, _): "schedule \(name) does not admit the shape"
+    case .globalBatch: "global-batch does not divide into microbatches"
+    case .needsExperts(let key): "\(key) needs routed experts"
+    case .recomputation(let module, _): "recompute \(module.rawValue): no such part"
+    case .exceedsCluster: "more ranks than devices"
+    case .multiprocessors(let key, _, _): "\(key) exceeds the device"
+    case .overlap(let kind, _, _): "overlap.\(kind.rawValue) contradicts the plan"
+    case .cannotSimulate(let key, _, _): "\(key) cannot be simulated"
+    case .lanes: "gradient-lanes do not fit"
+    default: "\(self)"
+    }
+  }
+}

@@ -1,0 +1,234 @@
+import Clusters
+import Models
+import Plans
+import Schedules
+
+/// The finite grid of plans that a search goes through: a list of alternatives for every setting.
+///
+/// What the grid does not name is the same for all plans and comes from `bases`. A setting that cannot act
+/// in a plan (a dispatcher without expert groups, ZeRO without copies) has one alternative there, so that no
+/// plan is in the space twice.
+public struct SearchSpace: Sendable {
+  /// Plans that hold every setting which the grid does not vary; alternatives of one another.
+  public var bases: [Plan]
+  /// Devices that every plan uses.
+  public var devices: Int
+  /// Degrees; data parallelism is what they leave of the devices.
+  public var tensorParallel: [Int]
+  public var contextParallel: [Int]
+  public var pipelineParallel: [Int]
+  public var expertParallel: [Int]
+  /// Nil for 1 and the tensor degree, as far as they differ.
+  public var expertTensorParallel: [Int]?
+  /// Data degrees that are wanted; nil for any.
+  public var dataParallel: [Int]?
+  /// With tensor parallelism above 1: whether norms are divided along the sequence.
+  public var sequenceParallel: [Bool]
+  public var microbatchSizes: [Int]
+  public var schedules: [Plan.ScheduleSource]
+  /// Stages of a rank, the same for every schedule; nil for what each schedule usually has, and
+  /// `loopedStages` where any number will do.
+  public var stagesPerRank: [Int]?
+  public var zeroStages: [Plan.ZeROStage]
+  public var recomputations: [Recomputation]
+  public var layouts: [Plan.Layout]
+  /// With expert groups: how rows get to their experts.
+  public var dispatchers: [Plan.Dispatcher]
+  /// With DeepEP: multiprocessors of exchanges; other dispatchers have the cluster's.
+  public var communicationSMs: [Int]
+  /// With tensor parallelism above 1: whether gradients' exchanges run beside weight products.
+  public var tensorExchangeOverlaps: [Bool]
+
+  /// Stages of a rank under schedules that loop over any number of them.
+  public static let loopedStages = [2, 3, 4, 5, 6, 8, 10]
+}
+
+/// The settings of a plan that the grid varies, by their keys in plan files.
+public enum SearchKey: String, Hashable, Sendable, CaseIterable {
+  case tensorParallel = "tensor-parallel"
+  case sequenceParallel = "sequence-parallel"
+  case contextParallel = "context-parallel"
+  case pipelineParallel = "pipeline-parallel"
+  case dataParallel = "data-parallel"
+  case expertParallel = "expert-parallel"
+  case expertTensorParallel = "expert-tensor-parallel"
+  case microbatchSize = "microbatch-size"
+  case schedule
+  case scheduleFile = "schedule-file"
+  case stagesPerRank = "stages-per-rank"
+  case layersPerStage = "layers-per-stage"
+  case unitsPerStage = "units-per-stage"
+  case zeroStage = "zero-stage"
+  case recompute
+  case dispatcher
+  case communicationSMs = "communication-sms"
+  case tensorExchange = "overlap.tensor-exchange"
+}
+
+// MARK: - Alternatives
+
+extension SearchSpace {
+  /// Replaces the alternatives of a setting by those that plans have, in their order, each once.
+  public mutating func list(_ key: SearchKey, of plans: [Plan]) {
+    switch key {
+    case .tensorParallel: tensorParallel = distinct(plans.map(\.tensorParallel))
+    case .sequenceParallel: sequenceParallel = distinct(plans.map(\.sequenceParallel))
+    case .contextParallel: contextParallel = distinct(plans.map(\.contextParallel))
+    case .pipelineParallel: pipelineParallel = distinct(plans.map(\.pipelineParallel))
+    case .dataParallel: dataParallel = distinct(plans.map(\.dataParallel))
+    case .expertParallel: expertParallel = distinct(plans.map(\.expertParallel))
+    case .expertTensorParallel:
+      expertTensorParallel = distinct(plans.map(\.expertTensorParallel))
+    case .microbatchSize: microbatchSizes = distinct(plans.map(\.microbatchSize))
+    case .schedule, .scheduleFile: schedules = distinct(plans.map(\.schedule))
+    case .stagesPerRank: stagesPerRank = distinct(plans.map(\.stagesPerRank))
+    case .layersPerStage, .unitsPerStage: layouts = distinct(plans.map(\.layout))
+    case .zeroStage: zeroStages = distinct(plans.map(\.zeroStage))
+    case .recompute: recomputations = distinct(plans.map(\.recomputation))
+    case .dispatcher: dispatchers = distinct(plans.compactMap(\.dispatcher))
+    case .communicationSMs: communicationSMs = distinct(plans.compactMap(\.communicationSMs))
+    case .tensorExchange:
+      tensorExchangeOverlaps = distinct(plans.compactMap(\.overlap.tensorExchange))
+    }
+  }
+
+  /// Takes the alternatives that plans have out of those of a setting.
+  ///
+  /// - Returns: whether all of them were there.
+  public mutating func exclude(_ key: SearchKey, of plans: [Plan]) -> Bool {
+    var excluded = self
+    excluded.list(key, of: plans)
+    switch key {
+    case .tensorParallel: return take(excluded, from: \.tensorParallel)
+    case .sequenceParallel: return take(excluded, from: \.sequenceParallel)
+    case .contextParallel: return take(excluded, from: \.contextParallel)
+    case .pipelineParallel: return take(excluded, from: \.pipelineParallel)
+    case .expertParallel: return take(excluded, from: \.expertParallel)
+    case .microbatchSize: return take(excluded, from: \.microbatchSizes)
+    case .schedule, .scheduleFile: return take(excluded, from: \.schedules)
+    case .layersPerStage, .unitsPerStage: return take(excluded, from: \.layouts)
+    case .zeroStage: return take(excluded, from: \.zeroStages)
+    case .recompute: return take(excluded, from: \.recomputations)
+    case .dispatcher: return take(excluded, from: \.dispatchers)
+    case .communicationSMs: return take(excluded, from: \.communicationSMs)
+    case .tensorExchange: return take(excluded, from: \.tensorExchangeOverlaps)
+    case .dataParallel, .expertTensorParallel, .stagesPerRank: return false
+    }
+  }
+
+  private mutating func take<Value: Equatable>(
+    _ other: SearchSpace, from path: WritableKeyPath<SearchSpace, [Value]>
+  ) -> Bool {
+    let gone = other[keyPath: path]
+    let areThere = gone.allSatisfy(self[keyPath: path].contains)
+    self[keyPath: path].removeAll(where: gone.contains)
+    return areThere
+  }
+
+  /// Adds what a plan has to the alternatives of every setting, so that the plan is in the space as far as
+  /// the rest of it is that of a base.
+  public mutating func include(_ plan: Plan) {
+    func add<Value: Equatable>(_ value: Value, to list: inout [Value]) {
+      if !list.contains(value) { list.append(value) }
+    }
+    add(plan.tensorParallel, to: &tensorParallel)
+    if plan.tensorParallel > 1 { add(plan.sequenceParallel, to: &sequenceParallel) }
+    add(plan.contextParallel, to: &contextParallel)
+    add(plan.pipelineParallel, to: &pipelineParallel)
+    add(plan.expertParallel, to: &expertParallel)
+    if var degrees = expertTensorParallel {
+      add(plan.expertTensorParallel, to: &degrees)
+      expertTensorParallel = degrees
+    }
+    add(plan.microbatchSize, to: &microbatchSizes)
+    add(plan.schedule, to: &schedules)
+    if var stages = stagesPerRank {
+      add(plan.stagesPerRank, to: &stages)
+      stagesPerRank = stages
+    }
+    add(plan.layout, to: &layouts)
+    add(plan.zeroStage, to: &zeroStages)
+    add(plan.recomputation, to: &recomputations)
+    if let dispatcher = plan.dispatcher { add(dispatcher, to: &dispatchers) }
+    if let count = plan.communicationSMs { add(count, to: &communicationSMs) }
+    if plan.tensorParallel > 1 {
+      add(plan.overlaps(.tensorExchange), to: &tensorExchangeOverlaps)
+    }
+  }
+}
+
+/// The values in their order, each once.
+func distinct<Value: Equatable>(_ values: [Value]) -> [Value] {
+  values.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+}
+
+// MARK: - Text
+
+extension SearchSpace {
+  /// The grid as people read it: keys of plan files with their alternatives.
+  public var lines: [(key: String, values: [String])] {
+    func texts(_ values: [some CustomStringConvertible]) -> [String] { values.map(\.description) }
+    let hasExperts = expertParallel != [1]
+    var lines: [(String, [String])] = [
+      ("tensor-parallel", texts(tensorParallel)), ("sequence-parallel", texts(sequenceParallel)),
+      ("context-parallel", texts(contextParallel)), ("pipeline-parallel", texts(pipelineParallel)),
+    ]
+    if let dataParallel { lines.append(("data-parallel", texts(dataParallel))) }
+    if hasExperts {
+      lines.append(("expert-parallel", texts(expertParallel)))
+      lines.append(
+        ("expert-tensor-parallel", expertTensorParallel.map(texts) ?? ["1", "tensor-parallel"]))
+    }
+    lines += [
+      ("microbatch-size", texts(microbatchSizes)), ("schedule", schedules.map(\.text)),
+      (
+        "stages-per-rank",
+        stagesPerRank.map(texts)
+          ?? ["as the schedule has"] + texts(Self.loopedStages).map { "\($0)" }
+      ),
+      ("layers-per-stage", layouts.map(\.text)),
+      ("zero-stage", zeroStages.map { "\($0.rawValue)" }),
+      ("recompute", recomputations.map(\.text)),
+    ]
+    if hasExperts {
+      lines.append(("dispatcher", dispatchers.map(\.rawValue)))
+      lines.append(("communication-sms", texts(communicationSMs)))
+    }
+    lines.append(("overlap.tensor-exchange", texts(tensorExchangeOverlaps)))
+    return lines
+  }
+}
+
+extension Plan.ScheduleSource {
+  /// The name, or the file.
+  public var text: String {
+    switch self {
+    case .named(let name): name
+    case .file(let path): path
+    }
+  }
+}
+
+extension Plan.Layout {
+  /// As plan files have it.
+  public var text: String {
+    switch self {
+    case .even: "even"
+    case .balanced: "balanced"
+    case .evenUnits: "even units"
+    case .layers(let counts), .units(let counts): "\(counts)"
+    }
+  }
+}
+
+extension Recomputation {
+  /// As plan files have it.
+  public var text: String {
+    switch self {
+    case .none: "none"
+    case .full: "full"
+    case .selective: "selective"
+    case .modules(let modules): "[\(modules.map(\.rawValue).joined(separator: ", "))]"
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import Quantities
+
+extension SearchFigures {
+  private static let columns = 100
+
+  /// The best plans, what makes the difference, the front of time and memory, and how the space was spent.
+  public var page: String {
+    var blocks = ["\(model) on \(counted(gpus, "GPU")) of \(cluster)\n" + inputText]
+    if !plans.isEmpty {
+      blocks += [planTable(plans), difference]
+      if pareto.count > 1 {
+        blocks.append(
+          "Less memory for more time, of the \(counted(space.simulated, "plan")) that were "
+            + "simulated\n" + planTable(Array(pareto.prefix(8))))
+      }
+    }
+    if let against { blocks.append(text(of: against)) }
+    blocks += [spaceText, gridText]
+    return blocks.filter { !$0.isEmpty }.joined(separator: "\n")
+  }
+
+  private var inputText: String {
+    inputs.lines(width: Self.columns).map { $0 + "\n" }.joined()
+  }
+
+  private func planTable(_ items: [Item]) -> String {
+    var table = TextTable([.right, .left])
+    let hasBudget = items.contains { $0.days != nil }
+    table.add(
+      ["", "plan", "step, s", "MFU", "tok/s/GPU", "peak, GiB", "margin"]
+        + (hasBudget ? ["days", "US$"] : ["US$/T"]))
+    for (index, item) in items.enumerated() {
+      table.add(
+        [
+          "\(index + 1)", item.name, fixed(item.stepSeconds, decimals: 3), percent(item.mfu),
+          tokenRate(item.tokensPerSecondPerGpu), gibibytes(Double(item.memoryBytes.peak)),
+          gibibytes(Double(item.marginBytes)),
+        ]
+          + (hasBudget
+            ? [item.days.map { threeFigures($0) } ?? "", item.usDollars.map { large($0) } ?? ""]
+            : [large(item.usDollarsPerTrillionTokens)]))
+    }
+    return table.text()
+  }
+
+  /// Why the second plan lost, and what keeps the first from being faster.
+  private var difference: String {
+    guard let best = plans.first else { return "" }
+    let exposed = best.communicationSeconds.kinds
+      .filter { $0.time.exposed > 0.005 * best.stepSeconds }
+      .sorted { $0.time.exposed > $1.time.exposed }
+      .map { "\($0.name) exchange \(percent($0.time.exposed / best.stepSeconds))" }
+    var limits = ["bubble \(percent(best.splitSeconds.bubble / best.stepSeconds))"] + exposed
+    if best.recomputedShare > 0.005 {
+      limits.append("recomputation \(percent(best.recomputedShare))")
+    }
+    var sentences = ["What plan 1 still loses: \(limits.joined(separator: ", "))."]
+    if plans.count > 1 {
+      let other = plans[1]
+      let parts = parts(of: other, against: best)
+      sentences.append(
+        "Plan 2 takes \(fixed(other.stepSeconds - best.stepSeconds, decimals: 3)) s more"
+          + (parts.isEmpty ? "." : ": \(parts.joined(separator: ", ")); settings that differ: ")
+          + (parts.isEmpty ? "" : settings(of: other, against: best) + "."))
+    }
+    return sentences.flatMap { wrapped($0, width: Self.columns) }.joined(separator: "\n") + "\n"
+  }
+
+  /// Seconds of the split and of exposed exchanges in which two plans differ, the largest first.
+  private func parts(of other: Item, against best: Item) -> [String] {
+    var parts = zip(other.splitSeconds.parts, best.splitSeconds.parts)
+      .map { (name: $0.name, seconds: $0.seconds - $1.seconds) }
+    parts += zip(other.communicationSeconds.kinds, best.communicationSeconds.kinds).map {
+      (name: "of which exposed \($0.name)", seconds: $0.time.exposed - $1.time.exposed)
+    }
+    return parts.filter { $0.seconds.magnitude >= 0.0005 }
+      .sorted { $0.seconds.magnitude > $1.seconds.magnitude }
+      .map { "\($0.name) \($0.seconds < 0 ? "" : "+")\(fixed($0.seconds, decimals: 3))" }
+  }
+
+  private func settings(of other: Item, against best: Item) -> String {
+    let (left, right) = (best.plan.leaves, other.plan.leaves)
+    let parts = right.compactMap { leaf -> String? in
+      guard leaf.keyPath != "name" else { return nil }
+      let known = left.first { $0.keyPath == leaf.keyPath }?.text
+      return known == leaf.text ? nil : "\(leaf.keyPath) \(leaf.text) for \(known ?? "none")"
+    }
+    return parts.isEmpty ? "none" : parts.joined(separator: ", ")
+  }
+
+  private func text(of against: Against) -> String {
+    let item = against.plan
+    let place =
+      against.fasterPlans.map { count in
+        count == 0
+          ? "no plan of the space is faster"
+          : "\(counted(count, "plan")) of the space "
+            + "\(count == 1 ? "is" : "are") faster and \(count == 1 ? "fits" : "fit")"
+      } ?? "more plans of the space are faster than were simulated"
+    var text =
+      "Held against \(item.name): step \(fixed(item.stepSeconds, decimals: 3)) s, "
+      + "\(gibibytes(Double(item.memoryBytes.peak))) GiB"
+      + (item.fits ? "" : " (does NOT fit)") + "; \(place)."
+    if let best = plans.first, best.stepSeconds < item.stepSeconds {
+      text +=
+        " Plan 1 gains \(fixed(item.stepSeconds - best.stepSeconds, decimals: 3)) s: "
+        + parts(of: best, against: item).joined(separator: ", ") + "; settings that differ: "
+        + settings(of: best, against: item) + "."
+    }
+    return wrapped(text, width: Self.columns).joined(separator: "\n") + "\n"
+  }
+
+  private var spaceText: String {
+    let spent =
+      "Space: \(counted(space.size, "plan")): \(grouped(space.refused)) refused, "
+      + "\(grouped(space.outOfMemory)) without room, \(grouped(space.bounded)) bounded, "
+      + "\(grouped(space.simulated)) simulated; \(fixed(seconds, decimals: 1)) s on "
+      + "\(counted(threads, "thread"))."
+    var lines = wrapped(spent, width: Self.columns)
+    let reasons = space.refusedBy.prefix(6).map { "\(grouped($0.count)) \($0.rule)" }
+    if !reasons.isEmpty {
+      lines += wrapped(
+        "Refused: " + reasons.joined(separator: "; ")
+          + (space.refusedBy.count > 6 ? "; … (all of it with --json)." : "."),
+        width: Self.columns)
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private var gridText: String {
+    let grid = lines.map { "\($0.key) \($0.values.joined(separator: "|"))" }
+    return
+      (wrapped("Grid: " + grid.joined(separator: "; ") + ".", width: Self.columns)
+      + wrapped("Same for all: " + conditions.joined(separator: "; ") + ".", width: Self.columns))
+      .joined(separator: "\n") + "\n"
+  }
+}
