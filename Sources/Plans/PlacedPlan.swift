@@ -59,7 +59,7 @@ extension Plan {
     try checkTensorParallelism(for: architecture)
     try checkExperts(for: architecture)
     try checkRecomputation(for: architecture)
-    try precision.check(fusesHead: fusedHead == true)
+    try precision.check(fusesHead: fusesHead)
     try checkMultiprocessors(of: multiprocessors)
     let layout = try stageLayout(of: architecture)
     let schedule = try pipelineSchedule()

@@ -144,9 +144,8 @@ public struct Plan: Hashable, Sendable {
   /// Else logits are formed whole, and the backward has products of its own. Nil means fused
   /// on CPU ranks, separate on a device.
   public var fusedHead: Bool?
-  /// Whether the loss of logits that are held whole is one kernel forward and one backward, or goes over
-  /// them operator by operator in 32 bits, as Megatron's loss over a split vocabulary does.
-  public var fusedLoss = true
+  /// How the loss goes over the logits.
+  public var loss = Loss.fused
   /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
   public var dropout = false
   /// How simulated reductions and gathers over data ranks are carried out; nil for the fastest way.

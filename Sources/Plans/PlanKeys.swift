@@ -133,6 +133,10 @@ struct PlanKeys: KeySet {
       "recomputation", "recompute-granularity", "activation-checkpointing",
       "gradient-checkpointing", "checkpointing",
     ])
+  let recomputedLayers = Key(
+    "recompute-layers", .integer(in: 1...(1 << 16)), otherwise: "all, with recompute: full",
+    "The first layers of each stage that are computed again as a whole; the others keep everything.",
+    otherNames: ["recompute-num-layers"])
 
   // MARK: Kernels and communication
 
@@ -150,8 +154,14 @@ struct PlanKeys: KeySet {
     "fused-head", .boolean, otherwise: "true on CPU ranks, else false",
     "Whether the head's products and its loss are one operation in tiles.")
   let fusedLoss = Key(
-    "fused-loss", .boolean, default: true,
-    "Whether the loss of whole logits is one kernel a pass, or operators in 32 bits.")
+    "fused-loss", .boolean, otherwise: "what loss says",
+    "Whether the loss of whole logits is one kernel a pass, or operators in 32 bits: loss: fused or "
+      + "native.")
+  let loss = Key(
+    "loss", .choice(Plan.Loss.self), otherwise: "fused",
+    "fused: one kernel a pass over whole logits. native: operators over them in 32 bits. chunked: "
+      + "head and loss over parts of the rows, so that a part's logits are held at a time.",
+    otherNames: ["cross-entropy", "cross-entropy-fusion-impl"])
   let dropout = Key(
     "dropout", .boolean, default: false,
     "Whether activations are dropped behind attention, feed-forward block and softmax.")

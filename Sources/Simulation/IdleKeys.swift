@@ -22,7 +22,9 @@ struct IdleKeys {
 
   /// One phrase a key: `zero-stage never acts: no parameter has a second copy`.
   var phrases: [String] {
-    (ofCopies + ofExperts + ofSends + ofFormats).map { "\($0.key) never acts: \($0.why)" }
+    (ofCopies + ofExperts + ofSends + ofFormats + ofLayers).map {
+      "\($0.key) never acts: \($0.why)"
+    }
   }
 
   private typealias Idle = (key: String, why: String)
@@ -99,11 +101,19 @@ struct IdleKeys {
     return list
   }
 
+  // MARK: Layers
+
+  private var ofLayers: [Idle] {
+    let most = layout.layerCounts.max() ?? 0
+    guard case .firstLayers(let count) = plan.recomputation, count >= most else { return [] }
+    return [("recompute-layers", "no stage has more than \(most) layers")]
+  }
+
   // MARK: Formats
 
   /// Formats without which the programs are the same.
   private var ofFormats: [Idle] {
-    plan.precision.ownFormats(fusesHead: plan.fusedHead == true).compactMap { key, without in
+    plan.precision.ownFormats(fusesHead: plan.fusesHead).compactMap { key, without in
       var other = input.plan
       other.precision = without
       var lowered = LoweredStages()

@@ -191,6 +191,9 @@ struct OwnFiles {
     context-parallel: 2
     global-batch: 8
     sequence-length: 2048
+    recompute: full
+    recompute-layers: 2
+    loss: fused
     """
 
   private static func order(_ file: String) -> String {
