@@ -66,6 +66,9 @@ extension Plan {
       }
     var lines = ["recompute: \(recompute)"]
     if case .firstLayers(let count) = recomputation { lines.append("recompute-layers: \(count)") }
+    lines += [
+      "expandable-segments: \(expandsSegments)", "memory-reserve: \(memoryReserve.bytes) B",
+    ]
     return lines + precisionLines
       + (library.map { ["library: \($0.rawValue)"] } ?? [])
   }

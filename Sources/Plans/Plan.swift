@@ -1,5 +1,6 @@
 import Clusters
 import Models
+import Quantities
 import Schedules
 
 /// How one model is trained on many ranks: degrees, schedule, batch, precision, memory, overlap.
@@ -146,12 +147,22 @@ public struct Plan: Hashable, Sendable {
   public var fusedHead: Bool?
   /// How the loss goes over the logits.
   public var loss = Loss.fused
+  /// Whether PyTorch's allocator grows segments (`expandable_segments`), which leaves fewer gaps.
+  public var expandsSegments = false
+  /// Memory of the device that PyTorch's allocator must leave: the CUDA context with its kernels, buffers of
+  /// NCCL and of other libraries.
+  public var memoryReserve = Plan.usualMemoryReserve
   /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
   public var dropout = false
   /// How simulated reductions and gathers over data ranks are carried out; nil for the fastest way.
   ///
   /// The CPU runtime sends directly, rank to rank.
   public var collectiveAlgorithm: CollectiveAlgorithm?
+
+  /// 1 GiB, an assumption: beside what PyTorch reserves, processes that ran out of memory held 0.2 GiB on one
+  /// device (vllm issue 12529), 0.4 on 4 and on 8 (axolotl issue 1717, llama issue 918) and 1.6 on 16
+  /// (returnn issue 1469).
+  public static let usualMemoryReserve = ByteCount(1 << 30)
 
   /// The plan for a single rank; every property can be set.
   public init() {}

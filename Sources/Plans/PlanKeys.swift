@@ -138,6 +138,14 @@ struct PlanKeys: KeySet {
     "The first layers of each stage that are computed again as a whole; the others keep everything.",
     otherNames: ["recompute-num-layers"])
 
+  let expandsSegments = Key(
+    "expandable-segments", .boolean, default: false,
+    "Whether PyTorch's allocator grows segments (PYTORCH_CUDA_ALLOC_CONF).")
+  let memoryReserve = Key(
+    "memory-reserve", .quantity(in: ByteCount.zero...ByteCount(1 << 40)),
+    default: Plan.usualMemoryReserve,
+    "Memory of the device beside PyTorch's: context, kernels, NCCL's and other libraries' buffers.")
+
   // MARK: Kernels and communication
 
   let communicationSMs = Key(

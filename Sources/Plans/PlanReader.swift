@@ -80,6 +80,8 @@ struct PlanReader {
     plan.precision = try readPrecision()
     plan.library = try readLibrary()
     plan.recomputation = try readRecomputation()
+    plan.expandsSegments = try table.value(keys.expandsSegments)
+    plan.memoryReserve = try table.value(keys.memoryReserve)
   }
 
   private func readRecomputation() throws(ConfigurationError) -> Recomputation {

@@ -184,6 +184,8 @@ struct OwnFiles {
     fused-head: false
     fused-loss: true
     dropout: false
+    expandable-segments: false
+    memory-reserve: 2 GiB
     """
 
   private static let context = """
