@@ -74,7 +74,7 @@ extension Plan {
     try checkTensorParallelism(for: architecture)
     try checkExperts(for: architecture)
     try checkRecomputation(for: architecture)
-    try precision.check(fusesHead: fusedHead == true)
+    try precision.check(fusesHead: fusesHead)
     try checkMultiprocessors(of: multiprocessors)
   }
 

@@ -36,7 +36,7 @@ extension Plan {
     if let gradientBucket { add("gradient-bucket", gradientBucket) }
     add("fused-attention", fusedAttention)
     if let fusedHead { add("fused-head", fusedHead) }
-    add("fused-loss", fusedLoss)
+    add("loss", loss.rawValue)
     add("dropout", dropout)
     lines += layoutLines + memoryLines + expertLines
     if let communicationSMs { add("communication-sms", communicationSMs) }
@@ -62,11 +62,16 @@ extension Plan {
     let recompute =
       switch recomputation {
       case .none: "none"
-      case .full: "full"
+      case .full, .firstLayers: "full"
       case .selective: "selective"
       case .modules(let modules): "[\(modules.map(\.rawValue).joined(separator: ", "))]"
       }
-    return ["recompute: \(recompute)"] + precisionLines
+    var lines = ["recompute: \(recompute)"]
+    if case .firstLayers(let count) = recomputation { lines.append("recompute-layers: \(count)") }
+    lines += [
+      "expandable-segments: \(expandsSegments)", "memory-reserve: \(memoryReserve.bytes) B",
+    ]
+    return lines + precisionLines
       + (library.map { ["library: \($0.rawValue)"] } ?? [])
   }
 

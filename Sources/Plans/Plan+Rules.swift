@@ -152,6 +152,21 @@ extension Plan {
     for module in recomputation.modules where !architecture.has(module) {
       throw .recomputation(module: module, rule: "the model has no such part")
     }
+    let blocks = feedForwardParts(of: architecture)
+    if recomputation.modules.contains(.swiGLU), blocks.allSatisfy(recomputation.modules.contains) {
+      throw .recomputation(
+        module: .swiGLU,
+        rule: "is a part of \(blocks.map(\.rawValue).joined(separator: " and "))")
+    }
+  }
+
+  /// The kinds of gated feed-forward blocks that a model has.
+  private func feedForwardParts(of architecture: Architecture) -> [Recomputation.Module] {
+    [.mlp, .moe].filter { part in
+      architecture.feedForwards.contains { block in
+        block.isGated && (block.mixture == nil) == (part == .mlp)
+      }
+    }
   }
 
   /// The multiprocessors that kernels get are there.
@@ -221,9 +236,11 @@ extension Architecture {
     case .rmsNorm: if case .rmsNorm = normalization { true } else { false }
     case .layerNorm: if case .layerNorm = normalization { true } else { false }
     case .latentUpProjection: if case .latent = attention { true } else { false }
-    case .attentionCore: true
+    case .attentionCore, .norm: true
     case .swiGLU: feedForwards.contains { $0.isGated }
     case .gelu: feedForwards.contains { !$0.isGated }
+    case .mlp: feedForwards.contains { $0.mixture == nil }
+    case .moe: feedForwards.contains { $0.mixture != nil }
     }
   }
 }

@@ -1,5 +1,6 @@
 import Clusters
 import Models
+import Quantities
 import Schedules
 
 /// How one model is trained on many ranks: degrees, schedule, batch, precision, memory, overlap.
@@ -154,9 +155,13 @@ public struct Plan: Hashable, Sendable {
   /// Else logits are formed whole, and the backward has products of its own. Nil means fused
   /// on CPU ranks, separate on a device.
   public var fusedHead: Bool?
-  /// Whether the loss of logits that are held whole is one kernel forward and one backward, or goes over
-  /// them operator by operator in 32 bits, as Megatron's loss over a split vocabulary does.
-  public var fusedLoss = true
+  /// How the loss goes over the logits.
+  public var loss = Loss.fused
+  /// Whether PyTorch's allocator grows segments (`expandable_segments`), which leaves fewer gaps.
+  public var expandsSegments = false
+  /// Memory of the device that PyTorch's allocator must leave: the CUDA context with its kernels, buffers of
+  /// NCCL and of other libraries.
+  public var memoryReserve = Plan.usualMemoryReserve
   /// Whether activations are dropped at random behind attention, feed-forward block and softmax.
   public var dropout = false
   /// Parameters in a bucket of gradients that is reduced by itself, where reductions run beside the last
@@ -166,6 +171,11 @@ public struct Plan: Hashable, Sendable {
   ///
   /// The CPU runtime sends directly, rank to rank.
   public var collectiveAlgorithm: CollectiveAlgorithm?
+
+  /// 1 GiB, an assumption: beside what PyTorch reserves, processes that ran out of memory held 0.2 GiB on one
+  /// device (vllm issue 12529), 0.4 on 4 and on 8 (axolotl issue 1717, llama issue 918) and 1.6 on 16
+  /// (returnn issue 1469).
+  public static let usualMemoryReserve = ByteCount(1 << 30)
 
   /// The plan for a single rank; every property can be set.
   public init() {}

@@ -138,6 +138,18 @@ struct PlanKeys: KeySet {
       "recomputation", "recompute-granularity", "activation-checkpointing",
       "gradient-checkpointing", "checkpointing",
     ])
+  let recomputedLayers = Key(
+    "recompute-layers", .integer(in: 1...(1 << 16)), otherwise: "all, with recompute: full",
+    "The first layers of each stage that are computed again as a whole; the others keep everything.",
+    otherNames: ["recompute-num-layers"])
+
+  let expandsSegments = Key(
+    "expandable-segments", .boolean, default: false,
+    "Whether PyTorch's allocator grows segments (PYTORCH_CUDA_ALLOC_CONF).")
+  let memoryReserve = Key(
+    "memory-reserve", .quantity(in: ByteCount.zero...ByteCount(1 << 40)),
+    default: Plan.usualMemoryReserve,
+    "Memory of the device beside PyTorch's: context, kernels, NCCL's and other libraries' buffers.")
 
   // MARK: Kernels and communication
 
@@ -155,8 +167,14 @@ struct PlanKeys: KeySet {
     "fused-head", .boolean, otherwise: "true on CPU ranks, else false",
     "Whether the head's products and its loss are one operation in tiles.")
   let fusedLoss = Key(
-    "fused-loss", .boolean, default: true,
-    "Whether the loss of whole logits is one kernel a pass, or operators in 32 bits.")
+    "fused-loss", .boolean, otherwise: "what loss says",
+    "Whether the loss of whole logits is one kernel a pass, or operators in 32 bits: loss: fused or "
+      + "native.")
+  let loss = Key(
+    "loss", .choice(Plan.Loss.self), otherwise: "fused",
+    "fused: one kernel a pass over whole logits. native: operators over them in 32 bits. chunked: "
+      + "head and loss over parts of the rows, so that a part's logits are held at a time.",
+    otherNames: ["cross-entropy", "cross-entropy-fusion-impl"])
   let dropout = Key(
     "dropout", .boolean, default: false,
     "Whether activations are dropped behind attention, feed-forward block and softmax.")

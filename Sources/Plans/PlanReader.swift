@@ -80,15 +80,49 @@ struct PlanReader {
     plan.precision = try readPrecision()
     plan.library = try readLibrary()
     plan.recomputation = try readRecomputation()
+    plan.expandsSegments = try table.value(keys.expandsSegments)
+    plan.memoryReserve = try table.value(keys.memoryReserve)
   }
 
   private func readRecomputation() throws(ConfigurationError) -> Recomputation {
-    let recomputation = try table.value(keys.recomputation, default: .none)
-    guard case .modules(let chosen) = recomputation else { return recomputation }
-    guard Set(chosen).count == chosen.count else {
-      throw table.error("names a part twice", at: keys.recomputation)
+    let given = try table.optional(keys.recomputation)
+    if let layers = try table.optional(keys.recomputedLayers) {
+      guard given ?? .full == .full else {
+        throw table.error(
+          "whole layers are computed again with recompute: full", at: keys.recomputedLayers)
+      }
+      return .firstLayers(layers)
+    }
+    guard case .modules(let chosen)? = given else { return given ?? .none }
+    for (index, part) in chosen.enumerated() {
+      for other in chosen[..<index] + chosen[(index + 1)...] {
+        if part == other { throw table.error("names a part twice", at: keys.recomputation) }
+        if part.lies(in: other) {
+          throw table.error(
+            "\(part.rawValue) is a part of \(other.rawValue)", at: keys.recomputation)
+        }
+      }
     }
     return .modules(Recomputation.Module.allCases.filter(chosen.contains))
+  }
+
+  private func readLoss() throws(ConfigurationError) -> Plan.Loss {
+    let isFused = try table.optional(keys.fusedLoss)
+    let loss = try table.optional(keys.loss)
+    if isFused != nil, loss != nil {
+      throw table.error("loss and fused-loss exclude each other", at: keys.loss)
+    }
+    let chosen = loss ?? (isFused == false ? .native : .fused)
+    if chosen == .native, plan.fusedHead == true {
+      let rule = "a fused head holds its loss, which cannot be unfused"
+      if loss != nil { throw table.error(rule, at: keys.loss) }
+      throw table.error(rule, at: keys.fusedLoss)
+    }
+    if chosen == .chunked, plan.fusedHead != nil {
+      throw table.error(
+        "loss: chunked says how the head is computed: leave fused-head out", at: keys.fusedHead)
+    }
+    return chosen
   }
 
   private mutating func readLayout() throws(ConfigurationError) {
@@ -109,11 +143,7 @@ struct PlanReader {
     plan.computationSMs = try table.optional(keys.computationSMs)
     plan.fusedAttention = try table.value(keys.fusedAttention)
     plan.fusedHead = try table.optional(keys.fusedHead)
-    plan.fusedLoss = try table.value(keys.fusedLoss)
-    guard plan.fusedLoss || plan.fusedHead != true else {
-      throw table.error(
-        "a fused head holds its loss, which cannot be unfused", at: keys.fusedLoss)
-    }
+    plan.loss = try readLoss()
     plan.dropout = try table.value(keys.dropout)
     plan.collectiveAlgorithm = try table.optional(keys.collectiveAlgorithm)
     plan.gradientBucket = try table.optional(keys.gradientBucket)

@@ -314,15 +314,7 @@ extension Emission {
     let inputs = node.inputs.map(need)
     let weight = operandWeight(node.parameters[0], recipe.headProduct, .forward)
     let tokens = lowering.setting.tokens
-    // The CPU's kernel forms the logits of so many rows at a time.
-    let tile =
-      isDeviceProgram
-      ? []
-      : [
-        lowering.temporary(
-          "logits of a tile", .fixed(min(tokens, Kernel.headTileRows)), vocabulary, .float32,
-          .workspace)
-      ]
+    let tile = logitsOfATile(vocabulary, hidden: shape.columns)
     guard lowering.setting.purpose == .training else {
       emit(
         .headEvaluation(
@@ -331,12 +323,35 @@ extension Emission {
         inputs: [inputs[0], weight, inputs[1]], .forward)
       return
     }
-    emit(
-      .headLoss(
-        tokens: tokens, hidden: shape.columns, vocabulary: vocabulary, module: module),
-      outputs: outputAuxiliaries(index) + [gradientBuffer(node.parameters[0])]
-        + [outputBuffer(node.outputs[0])] + tile,
-      inputs: [inputs[0], weight, inputs[1]], .forward)
+    let outputs =
+      outputAuxiliaries(index) + [gradientBuffer(node.parameters[0])]
+      + [outputBuffer(node.outputs[0])] + tile
+    let part = isDeviceProgram ? rowsOfATile(vocabulary, hidden: shape.columns) : tokens
+    for first in stride(from: 0, to: tokens, by: part) {
+      emit(
+        .headLoss(
+          tokens: min(part, tokens - first), hidden: shape.columns, vocabulary: vocabulary,
+          module: module), outputs: outputs, inputs: [inputs[0], weight, inputs[1]], .forward)
+    }
+  }
+
+  /// Where logits are formed for so many rows at a time: a tile of a CPU rank's kernel, a part of a device's
+  /// head in parts.
+  private func logitsOfATile(_ vocabulary: Int, hidden: Int) -> [BufferID] {
+    guard !isDeviceProgram || lowering.setting.chunksHead else { return [] }
+    return [
+      lowering.temporary(
+        "logits of a tile", .fixed(rowsOfATile(vocabulary, hidden: hidden)), vocabulary,
+        isDeviceProgram ? recipe.activation : .float32, .workspace)
+    ]
+  }
+
+  /// Rows whose logits are formed at a time.
+  private func rowsOfATile(_ vocabulary: Int, hidden: Int) -> Int {
+    let tokens = lowering.setting.tokens
+    guard isDeviceProgram else { return min(tokens, Kernel.headTileRows) }
+    guard lowering.setting.chunksHead else { return tokens }
+    return min(tokens, Kernel.rowsOfAHeadPart(tokens, vocabulary, hidden))
   }
 
   // MARK: Tensor and context parallelism

@@ -4,6 +4,7 @@ extension GraphBuilder {
   /// A dense block with its norm and residual.
   mutating func dense(_ stream: ValueID, width: Int, gated: Bool, bias: Bool) -> ValueID {
     phase = .feedForward
+    let first = graph.nodes.count
     let normed = norm(stream, .feedForwardNorm, name: "feed-forward norm")
     let input = gatheredOverTensor(normed, "feed-forward norm")
     let local = width / setting.tensor
@@ -23,6 +24,7 @@ extension GraphBuilder {
         active, [.down], hidden, "down", bias: bias ? [.downBias] : [], transposed: isInputMajor)
     }
     out = scatteredOverTensor(out, "down")
+    if setting.recomputation.includes(.mlp) { runAgain(from: first) }
     if setting.dropout { out = dropout(out) }
     return node(.add, [stream, out], ("feed-forward residual", rows, hidden))
   }

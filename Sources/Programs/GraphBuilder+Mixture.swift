@@ -7,6 +7,7 @@ extension GraphBuilder {
     graph.weightColumns.append(mixture.expertsPerToken)
     phase = .attention
     let normed = norm(stream, .feedForwardNorm, name: "feed-forward norm")
+    let first = graph.nodes.count
     let own = ownRows(normed)
     let router = RouterShape(
       tokens: setting.expertTokens, experts: mixture.routedExperts,
@@ -39,6 +40,7 @@ extension GraphBuilder {
     }
     if setting.expert > 1 { experts = combined(experts, routing, exchange, mixture) }
     terms.append(joinedRows(experts))
+    if setting.recomputation.includes(.moe) { runAgain(from: first) }
     return node(.add, terms, ("mixture residual", rows, hidden))
   }
 

@@ -9,6 +9,8 @@ struct GraphBuilder {
   var layer = -1
   var phase = Phase.embedding
   var unit = Unit.embedding
+  /// Layers that the stage has so far.
+  private var layersOfStage = 0
 
   init(_ architecture: Architecture, _ setting: LoweringSetting) {
     self.architecture = architecture
@@ -151,10 +153,14 @@ struct GraphBuilder {
     case .mixture(let mixture):
       out = self.mixture(middle, mixture)
     }
-    if setting.recomputation == .full {
-      for index in first..<graph.nodes.count { graph.nodes[index].isRerun = true }
-    }
+    if setting.recomputation.includes(layerOfStage: layersOfStage) { runAgain(from: first) }
+    layersOfStage += 1
     return out
+  }
+
+  /// Has the nodes from `first` on run again, as one piece, where a backward needs them.
+  mutating func runAgain(from first: Int) {
+    for index in first..<graph.nodes.count { graph.nodes[index].isRerun = true }
   }
 
   // MARK: Nodes

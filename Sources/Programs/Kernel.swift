@@ -207,6 +207,19 @@ public enum Kernel: Hashable, Sendable {
 extension Kernel {
   /// Rows of which the head of a CPU rank holds logits at a time.
   public static let headTileRows = 128
+
+  /// Rows of which a head in parts holds logits at a time, over `width` of the vocabulary.
+  ///
+  /// Powers of two, so that logits take about what the hidden states take (Liger-Kernel,
+  /// `fused_linear_cross_entropy_forward`, 2025).
+  public static func rowsOfAHeadPart(_ tokens: Int, _ width: Int, _ hidden: Int) -> Int {
+    let parts = (width + hidden - 1) / hidden
+    let least = max(1, (tokens + parts - 1) / parts)
+    var rows = 1
+    while rows < least { rows *= 2 }
+    return rows
+  }
+
   /// Queries that the attention of a CPU rank takes at a time.
   public static let attentionTileQueries = 64
 }

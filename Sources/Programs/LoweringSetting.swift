@@ -59,6 +59,8 @@ public struct LoweringSetting: Hashable, Sendable {
   public var fusedHead: Bool
   /// Of a head that is not fused: the loss in one kernel a pass, or operator by operator in 32 bits.
   public var fusedLoss: Bool
+  /// Of a fused head on a device: logits are formed part by part, in so many rows as Liger-Kernel takes.
+  public var chunksHead = false
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
   /// In a backward, whole exchanges within a tensor-parallel group run beside the product that does not
@@ -147,8 +149,8 @@ extension LoweringSetting {
       expertTensor: plan.expertTensorParallel, sequenceParallel: plan.sequenceParallel,
       recipe: Recipe(plan.precision), target: target,
       recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
-      fusedHead: plan.fusedHead ?? (target == .cpuRank),
-      fusedLoss: plan.fusedLoss, dropout: plan.dropout,
+      fusedHead: plan.fusedHead ?? (plan.fusesHead || target == .cpuRank),
+      fusedLoss: plan.loss != .native, dropout: plan.dropout,
       overlapsTensorExchange: plan.overlaps(.tensorExchange), zeroStage: plan.zeroStage.rawValue,
       gradientCopies: replicas,
       expertCopies: replicas * plan.tensorParallel
@@ -159,6 +161,7 @@ extension LoweringSetting {
     overlapsGather = plan.overlaps(.parameterGather)
     lanes = GradientLanes(plan).count
     contextExchange = plan.contextExchange ?? .gather
+    chunksHead = plan.loss == .chunked && target == .device
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }
   }
 

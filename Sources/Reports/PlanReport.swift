@@ -97,6 +97,7 @@ public struct PlanReport: Encodable, Sendable {
     switch plan.recomputation {
     case .none: recomputation = []
     case .full: recomputation = ["full"]
+    case .firstLayers(let count): recomputation = ["first \(count) layers of a stage"]
     case .selective, .modules: recomputation = plan.recomputation.modules.map(\.rawValue)
     }
     groups = Self.groups(placed, hasExperts: hasExperts)

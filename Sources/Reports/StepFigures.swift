@@ -92,7 +92,11 @@ public struct StepFigures: Encodable, Sendable {
   /// Bytes of one rank at its peak.
   public struct Memory: Encodable, Sendable {
     public var peak: Int
+    /// What the caching allocator holds; of the fullest rank alone.
+    public var reserved: Int?
     public var limit: Int
+    /// What is left to everything beside PyTorch.
+    public var reserve: Int
     public var parameters: Int
     public var gradients: Int
     public var optimizer: Int
@@ -101,7 +105,9 @@ public struct StepFigures: Encodable, Sendable {
 
     init(_ memory: StepReport.Memory) {
       peak = memory.peak
+      reserved = memory.reservation?.reserved
       limit = memory.limit
+      reserve = memory.reserve
       parameters = memory.parameters
       gradients = memory.gradients
       optimizer = memory.optimizer
@@ -232,7 +238,7 @@ public struct StepFigures: Encodable, Sendable {
       Stage(
         position: stage.position, stages: stage.stages, units: stage.units,
         splitSeconds: Split(stage.split), memoryBytes: Memory(stage.memory),
-        fits: stage.memory.peak <= stage.memory.limit)
+        fits: stage.memory.fits)
     }
     operations = report.operations
     assumptions = Assumptions.of(step)

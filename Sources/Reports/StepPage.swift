@@ -60,13 +60,21 @@ extension StepFigures {
           + "\(large(budget.usDollars)) US$, \(threeFigures(budget.days)) days")
     }
     table.add("compute", computeText)
-    let room = memoryBytes.limit - memoryBytes.peak
-    table.add(
-      "memory",
-      "\(gibibytes(memoryBytes.peak)) of \(gibibytes(memoryBytes.limit)) GiB on the fullest rank "
-        + "(position \(fullestPosition)): "
-        + (fits ? "fits" : "does NOT fit, \(gibibytes(-room)) GiB too much"))
+    table.add("memory", memoryText)
     return lines(table)
+  }
+
+  /// What the fullest rank holds of its device, with what its allocator and everything else keep beside.
+  private var memoryText: String {
+    let memory = memoryBytes
+    let beside = [
+      memory.reserved.map { "\(gibibytes($0)) reserved" },
+      memory.reserve > 0 ? "\(gibibytes(memory.reserve)) left to others" : nil,
+    ].compactMap(\.self)
+    let excess = max(memory.peak, memory.reserved ?? 0) + memory.reserve - memory.limit
+    return "\(gibibytes(memory.peak)) of \(gibibytes(memory.limit)) GiB at position "
+      + "\(fullestPosition), \(beside.joined(separator: ", ")): "
+      + (fits ? "fits" : "does NOT fit, \(gibibytes(excess)) GiB too much")
   }
 
   /// How long the compute stream is busy, and with which kernels most.

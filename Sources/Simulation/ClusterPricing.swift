@@ -147,8 +147,8 @@ public struct ClusterPricing: Pricing {
   /// Every rank of a group sends to the next at once: the slowest way is between nodes where there is one.
   private func secondsOfShift(bytes: Double, _ group: CollectiveGroup) -> Double {
     let isInside = group.ranks <= group.ranksPerNode
-    let farthest = plan.tensorParallel * (isInside ? 1 : group.ranks - 1)
-    let latency = group.networkLatency ?? cluster.latency(from: 0, to: farthest)
+    let neighbour = isInside ? 1 : plan.tensorParallel * (group.ranks - 1)
+    let latency = group.networkLatency ?? cluster.latency(from: 0, to: neighbour)
     return collectives.startOfSend(insideNode: isInside, latency: latency)
       + collectives.secondsOfSend(bytes: bytes, insideNode: isInside)
   }

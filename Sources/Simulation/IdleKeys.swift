@@ -22,7 +22,7 @@ struct IdleKeys {
 
   /// One phrase a key: `zero-stage never acts: no parameter has a second copy`.
   var phrases: [String] {
-    (ofContext + ofCopies + ofExperts + ofSends + ofFormats).map {
+    (ofContext + ofCopies + ofExperts + ofSends + ofFormats + ofLayers).map {
       "\($0.key) never acts: \($0.why)"
     }
   }
@@ -108,11 +108,19 @@ struct IdleKeys {
     return list
   }
 
+  // MARK: Layers
+
+  private var ofLayers: [Idle] {
+    let most = layout.layerCounts.max() ?? 0
+    guard case .firstLayers(let count) = plan.recomputation, count >= most else { return [] }
+    return [("recompute-layers", "no stage has more than \(most) layers")]
+  }
+
   // MARK: Formats
 
   /// Formats without which the programs are the same.
   private var ofFormats: [Idle] {
-    plan.precision.ownFormats(fusesHead: plan.fusedHead == true).compactMap { key, without in
+    plan.precision.ownFormats(fusesHead: plan.fusesHead).compactMap { key, without in
       var other = input.plan
       other.precision = without
       var lowered = LoweredStages()

@@ -29,7 +29,8 @@ struct ElementSizes {
     activation = Double(recipe.activation.bytes(columns: 1))
     parameter = Double(recipe.otherParameter.bytes(columns: 1))
     gradient = Double(recipe.gradient.bytes(columns: 1))
-    let written = recipe.gatedUnitOutput(isRunAgain: plan.recomputation.includes(.swiGLU))
+    let runsAgain = [.swiGLU, .mlp, .moe].contains(where: plan.recomputation.includes)
+    let written = recipe.gatedUnitOutput(isRunAgain: runsAgain)
     gatedUnit = written.isFloat8 ? 1 : activation
     permutedRows = recipe.permutedRows(areSpread: plan.expertParallel > 1)
     permutedGradients = recipe.permutedGradients(areSpread: plan.expertParallel > 1)

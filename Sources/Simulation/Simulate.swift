@@ -98,6 +98,13 @@ public struct PlannedStep: Sendable {
   /// Simulates the step, with one rank for all that do the same where there are such, and reads the
   /// figures.
   public func report() -> StepReport {
-    StepReport(simulation.run(), placed: placed, cluster: cluster)
+    report(simulation.run())
+  }
+
+  /// Reads the figures of a simulation that was run, the caching allocator's among them.
+  public func report(_ result: StepResult) -> StepReport {
+    var report = StepReport(result, placed: placed, cluster: cluster)
+    report.reserve(input)
+    return report
   }
 }

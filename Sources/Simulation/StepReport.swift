@@ -49,6 +49,13 @@ public struct StepReport: Hashable, Sendable {
     public var optimizer: Int
     public var activations: Int
     public var communication: Int
+    /// What is left to the device's context, its libraries and whatever else PyTorch does not allocate.
+    public var reserve: Int
+    /// What the caching allocator holds, on the rank for which it was replayed.
+    public var reservation: Reservation?
+
+    /// Whether the rank's step fits its device beside the reserve.
+    public var fits: Bool { reservation?.fits ?? (peak + reserve <= limit) }
   }
 
   /// What a pipeline position holds and needs.
@@ -94,7 +101,7 @@ public struct StepReport: Hashable, Sendable {
 }
 
 extension StepReport {
-  public var fits: Bool { memory.peak <= memory.limit }
+  public var fits: Bool { memory.fits && stages.allSatisfy(\.memory.fits) }
   public var tokensPerSecond: Double { Double(tokensPerStep) / stepSeconds }
   public var tokensPerSecondPerGPU: Double { tokensPerSecond / Double(ranks) }
   public var tokensPerDay: Double { tokensPerSecond * 86_400 }
@@ -128,6 +135,15 @@ extension StepReport {
         + "device.multiprocessors, device.clock and flops-per-clock in device.kernels")
   }
 
+  /// Replays the fullest rank's step through the caching allocator.
+  public mutating func reserve(_ input: StepInput) {
+    memory.reservation = AllocationReplay.reservation(
+      input, position: memory.position, limit: memory.limit - memory.reserve)
+    for index in stages.indices where stages[index].position == memory.position {
+      stages[index].memory.reservation = memory.reservation
+    }
+  }
+
   /// Reads a result.
   public init(_ result: StepResult, placed: PlacedPlan, cluster: Cluster) {
     let (architecture, plan) = (placed.architecture, placed.plan)
@@ -154,8 +170,9 @@ extension StepReport {
     tensor = Communication(reference.tensor)
     context = Communication(reference.context)
     let limit = Int(cluster.device.memory.size.value.bytes)
+    let reserve = Int(plan.memoryReserve.bytes)
     let memories = slowest.indices.map { position in
-      Memory(Self.fullest(positions[position] ?? []), limit: limit)
+      Memory(Self.fullest(positions[position] ?? []), limit: limit, reserve: reserve)
     }
     memory = memories.max { $0.peak < $1.peak } ?? memories[0]
     stages = slowest.indices.map { position in
@@ -243,11 +260,12 @@ extension StepReport.Communication {
 }
 
 extension StepReport.Memory {
-  init(_ rank: RankResult, limit: Int) {
+  init(_ rank: RankResult, limit: Int, reserve: Int) {
     func part(_ use: Buffer.Use) -> Int { rank.memory.peakParts[Int(use.rawValue)] }
     self.init(
       position: rank.position, peak: rank.memory.peak, limit: limit, parameters: part(.parameter),
       gradients: part(.gradient), optimizer: part(.optimizer),
-      activations: part(.activation) + part(.workspace), communication: part(.communication))
+      activations: part(.activation) + part(.workspace), communication: part(.communication),
+      reserve: reserve)
   }
 }

@@ -111,9 +111,11 @@ extension RunFile {
     }
     for (key, isFused) in [
       ("fused-attention", plan.fusedAttention), ("fused-head", plan.fusedHead ?? true),
-      ("fused-loss", plan.fusedLoss),
     ] where !isFused {
       throw failure("plan.\(key)", "is false, and the CPU runtime has the fused kernel only")
+    }
+    guard plan.loss != .native else {
+      throw failure("plan.loss", "is native, and the CPU runtime has the fused kernel only")
     }
     guard !plan.dropout else {
       throw failure("plan.dropout", "is true, and the CPU runtime has no dropout")

@@ -90,7 +90,7 @@ public final class RankTrainer {
       (plan.contextParallel > 1, "context parallelism"),
       (plan.zeroStage.rawValue > 1, "ZeRO stages above 1"),
       (Recipe(plan.precision) != .float32, "a precision other than float32"),
-      (!plan.fusedAttention, "unfused attention"), (!plan.fusedLoss, "an unfused loss"),
+      (!plan.fusedAttention, "unfused attention"), (plan.loss == .native, "an unfused loss"),
       (plan.fusedHead == false, "an unfused head"),
       (plan.dropout, "dropout"),
     ]

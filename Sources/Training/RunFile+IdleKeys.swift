@@ -13,6 +13,8 @@ extension RunFile {
       ("computation-sms", plan.computationSMs != nil),
       ("collective-algorithm", plan.collectiveAlgorithm != nil),
       ("expert-load", plan.expertLoad != .balanced),
+      ("expandable-segments", plan.expandsSegments),
+      ("memory-reserve", plan.memoryReserve != Plan.usualMemoryReserve),
     ].filter(\.1).map { "plan.\($0.0)" }
     guard !keys.isEmpty else { return nil }
     return "\(keys.joined(separator: ", ")): for devices, without effect on CPU ranks"

@@ -299,6 +299,32 @@ struct PlanReadingTests {
     #expect(schedule?.keyPath == "schedule-file")
     let loss = failure { try plan("fused-head: true", "fused-loss: false") }
     #expect(loss?.keyPath == "fused-loss" && loss?.line == 4)
+    let words = failure { try plan("fused-loss: true", "loss: fused") }
+    #expect(words?.keyPath == "loss" && words?.line == 4)
+    let parts = failure { try plan("loss: chunked", "fused-head: true") }
+    #expect(parts?.keyPath == "fused-head" && parts?.line == 4)
+    let layers = failure { try plan("recompute: selective", "recompute-layers: 2") }
+    #expect(layers?.keyPath == "recompute-layers" && layers?.line == 4)
+    for pair in ["[norm, rms-norm]", "[gelu, mlp]"] {
+      #expect(failure { try plan("recompute: \(pair)") }?.keyPath == "recompute")
+    }
+  }
+
+  /// A plan's words for loss and recomputation, each read back from what is printed.
+  @Test func lossAndRecomputedLayersAreWords() throws {
+    #expect(try plan("fused-loss: false").loss == .native)
+    for loss in Plan.Loss.allCases {
+      let made = try plan("loss: \(loss.rawValue)")
+      #expect(made.loss == loss)
+      #expect(try Plan.read(Document(text: made.yaml, name: "printed"), name: "x") == made)
+    }
+    for text in ["recompute-layers: 3", "recompute: full\nrecompute-layers: 3"] {
+      let made = try plan(text)
+      #expect(made.recomputation == .firstLayers(3))
+      #expect(try Plan.read(Document(text: made.yaml, name: "printed"), name: "x") == made)
+    }
+    let parts = try plan("recompute: [moe, norm, mlp]")
+    #expect(parts.recomputation == .modules([.norm, .mlp, .moe]))
   }
 
   @Test func missingKeysAndNamesAreNamed() throws {

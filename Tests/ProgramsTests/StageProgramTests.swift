@@ -100,6 +100,7 @@ struct Bookkeeper {
     let recomputations: [Recomputation] = [
       .none, .full, .modules([.rmsNorm, .layerNorm, .gelu]),
       .modules([.rmsNorm, .latentUpProjection, .swiGLU]), .selective,
+      .modules([.norm, .mlp, .moe]), .firstLayers(1),
     ]
     let recipes: [(Recipe, Target)] = [
       (.float32, .cpuRank), (.bfloat16, .device), (.deepSeekFloat8, .device),

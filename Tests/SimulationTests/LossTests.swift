@@ -14,7 +14,7 @@ import Testing
     var plan = Plan()
     plan.sequenceLength = tokens
     plan.precision = .bfloat16
-    plan.fusedLoss = fusedLoss
+    plan.loss = fusedLoss ? .fused : .native
     return try PlannedStep(
       architecture: .gpt(
         name: "gpt", hidden: 256, layers: 1, heads: 4, vocabulary: vocabulary, positions: tokens),

@@ -29,6 +29,7 @@ import Training
     [
       Recomputation.none, .full, .selective,
       .modules([.rmsNorm, .layerNorm, .swiGLU, .latentUpProjection]),
+      .modules([.norm, .mlp, .moe]), .firstLayers(1),
     ])
   func runsDoWhatProgramsSay(name: String, recomputation: Recomputation) throws {
     let model = try ReferenceModel(name)

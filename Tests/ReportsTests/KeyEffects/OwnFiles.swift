@@ -186,6 +186,8 @@ struct OwnFiles {
     fused-head: false
     fused-loss: true
     dropout: false
+    expandable-segments: false
+    memory-reserve: 2 GiB
     """
 
   private static let context = """
@@ -194,6 +196,9 @@ struct OwnFiles {
     context-exchange: ring
     global-batch: 8
     sequence-length: 2048
+    recompute: full
+    recompute-layers: 2
+    loss: fused
     """
 
   private static func order(_ file: String) -> String {

@@ -1,0 +1,145 @@
+import Engines
+import Programs
+import Schedules
+
+/// What the caching allocator reserves for one pipeline rank's step.
+public struct Reservation: Hashable, Sendable {
+  /// The most that segments take, in bytes.
+  public var reserved: Int
+  /// The step ran on a device that leaves the allocator so much.
+  public var fits: Bool
+}
+
+/// Replays what a rank acquires and releases in a step, in the order of issue, through the rules of the
+/// caching allocator.
+///
+/// Buffers of the stage come first. All requests are made for one stream, as frameworks make them for what
+/// communication reads and writes too; exchanges have equal rows.
+struct AllocationReplay: Backend {
+  private let input: StepInput
+  private let program: RankProgram
+  private var allocator: CachingAllocator
+  /// Bytes of every buffer, and its blocks by microbatch, the optimizer's first; by stage.
+  private var sizes: [[Int]]
+  private var blocks: [[CachingAllocator.Block?]]
+  private var messages: [PipelineTransfer] = []
+  private var isFull = false
+
+  /// What a rank's step needs of a device that leaves the allocator `limit` bytes.
+  ///
+  /// Reserved memory that is not in use is given back where the device is full, so that a step fits if its
+  /// blocks do.
+  static func reservation(_ input: StepInput, position: Int, limit: Int) -> Reservation {
+    let expands = input.plan.expandsSegments
+    let free = Self.peak(input, position, CachingAllocator(expandsSegments: expands))
+    guard let free, free > limit else { return Reservation(reserved: free ?? 0, fits: true) }
+    let bounded = Self.peak(
+      input, position, CachingAllocator(expandsSegments: expands, limit: limit))
+    return Reservation(reserved: bounded ?? free, fits: bounded != nil)
+  }
+
+  /// The most that is reserved; nil where the allocator finds no room.
+  private static func peak(
+    _ input: StepInput, _ position: Int, _ allocator: CachingAllocator
+  ) -> Int? {
+    var replay = AllocationReplay(input, position: position, allocator)
+    var engine = Engine(replay.program, stages: input.stages.map { Optional($0) })
+    while !replay.isFull, engine.advance(&replay) == .waiting {}
+    return replay.isFull ? nil : replay.allocator.peakReserved
+  }
+
+  private init(_ input: StepInput, position: Int, _ allocator: CachingAllocator) {
+    self.input = input
+    self.allocator = allocator
+    program = input.ranks[position]
+    sizes = input.stages.map { _ in [] }
+    blocks = sizes.map { _ in [] }
+    let slots = input.plan.microbatchCount + 1
+    for stage in program.stages {
+      let buffers = input.stages[stage].buffers
+      sizes[stage] = buffers.map { input.balancedRows[stage]($0.rows) * $0.bytesPerRow }
+      blocks[stage] = Array(repeating: nil, count: slots * buffers.count)
+    }
+    for held in StageProgram.held(by: program.stages, of: input.stages) {
+      take(sizes[held.stage][Int(held.buffer.index)])
+    }
+  }
+
+  /// A block that is never given back.
+  private mutating func take(_ bytes: Int) {
+    if bytes > 0, allocator.allocate(bytes) == nil { isFull = true }
+  }
+
+  private func slot(_ id: BufferID, _ stage: Int, _ microbatch: Int) -> Int {
+    (microbatch + 1) * sizes[stage].count + Int(id.index)
+  }
+
+  private mutating func acquire(_ id: BufferID, _ stage: Int, _ microbatch: Int) {
+    let bytes = sizes[stage][Int(id.index)]
+    // An empty tensor has no block.
+    guard bytes > 0, !isFull else { return }
+    guard let block = allocator.allocate(bytes) else {
+      isFull = true
+      return
+    }
+    blocks[stage][slot(id, stage, microbatch)] = block
+  }
+
+  private mutating func release(_ id: BufferID, _ stage: Int, _ microbatch: Int) {
+    let slot = slot(id, stage, microbatch)
+    guard let block = blocks[stage][slot] else { return }
+    blocks[stage][slot] = nil
+    allocator.release(block)
+  }
+
+  // MARK: The rank's step
+
+  mutating func acquire(_ id: BufferID, _ instance: Instance) {
+    acquire(id, Int(instance.stage), Int(instance.microbatch))
+  }
+
+  mutating func release(_ id: BufferID, _ instance: Instance) {
+    release(id, Int(instance.stage), Int(instance.microbatch))
+  }
+
+  /// What arrives is held from the start of its receive, what leaves until its send is over.
+  mutating func start(_ transfer: PipelineTransfer) -> TransferHandle {
+    let stage = input.stages[transfer.stage]
+    let arriving = transfer.boundary == .activation ? stage.input : stage.outputGradient
+    if !transfer.isSend, let arriving {
+      acquire(arriving, transfer.stage, transfer.microbatch)
+    }
+    messages.append(transfer)
+    return TransferHandle(messages.count - 1)
+  }
+
+  mutating func wait(_ handle: TransferHandle) -> Bool {
+    guard handle.raw >= 0, messages[handle.raw].isSend else { return true }
+    let transfer = messages[handle.raw]
+    let stage = input.stages[transfer.stage]
+    if let left = transfer.boundary == .activation ? stage.output : stage.inputGradient {
+      release(left, transfer.stage, transfer.microbatch)
+    }
+    return true
+  }
+
+  mutating func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {
+    let next = boundary == .activation ? stage + 1 : stage - 1
+    let (left, arrived) =
+      boundary == .activation
+      ? (input.stages[stage].output, input.stages[next].input)
+      : (input.stages[stage].inputGradient, input.stages[next].outputGradient)
+    guard let left, let arrived else { return }
+    let slot = slot(left, stage, microbatch)
+    blocks[next][self.slot(arrived, next, microbatch)] = blocks[stage][slot]
+    blocks[stage][slot] = nil
+  }
+
+  mutating func begin(_ item: Item, index: Int) -> Beginning { isFull ? .done : .walk }
+  mutating func end(_ item: Item, index: Int) {}
+  mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {}
+  mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
+    -> TransferHandle
+  { TransferHandle(-1) }
+  mutating func agree() -> Bool { true }
+}

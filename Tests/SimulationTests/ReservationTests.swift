@@ -1,0 +1,57 @@
+import Clusters
+import Models
+import Plans
+import Simulation
+import Testing
+
+/// What a step's memory is to the allocator, and whether it fits.
+@Suite struct ReservationTests {
+  private static func report(
+    _ more: [String] = [], cluster: [String] = []
+  ) throws -> StepReport {
+    let plan = ["data-parallel: 8", "global-batch: 16", "sequence-length: 2048", "zero-stage: 1"]
+    return try PlannedStep(
+      architecture: .named("llama-3.1-8b", overrides: ["num_hidden_layers=4"]),
+      cluster: .named("h800-2048", overrides: cluster),
+      plan: .read(
+        .init(text: (plan + more).joined(separator: "\n"), name: "plan"), name: "plan")
+    ).report()
+  }
+
+  /// Segments hold what is live at the peak, and growing ones hardly more.
+  @Test func segmentsHoldThePeak() throws {
+    let usual = try #require(try Self.report().memory.reservation)
+    let peak = try Self.report().memory.peak
+    let growing = try #require(try Self.report(["expandable-segments: true"]).memory.reservation)
+    #expect(usual.fits && growing.fits)
+    #expect(usual.reserved >= peak && growing.reserved >= peak)
+    #expect(growing.reserved <= usual.reserved)
+    #expect(Double(growing.reserved) < 1.1 * Double(peak))
+  }
+
+  /// A device that holds peak and reserve has room; one that holds a little less has not.
+  @Test func theReserveDecides() throws {
+    let report = try Self.report()
+    let (peak, reserve) = (report.memory.peak, report.memory.reserve)
+    #expect(reserve == 1 << 30)
+    let reserved = try #require(report.memory.reservation).reserved
+    let roomy = try Self.report(cluster: ["device.memory.size=\(reserved + reserve) B"])
+    #expect(roomy.fits && roomy.memory.reservation?.reserved == reserved)
+    let full = try Self.report(cluster: ["device.memory.size=\(peak + reserve - (1 << 20)) B"])
+    #expect(!full.fits)
+    let spared = try Self.report(
+      ["memory-reserve: 0 B"], cluster: ["device.memory.size=\(reserved) B"])
+    #expect(spared.fits)
+  }
+
+  /// Full of what is cached, the allocator gives it back and goes on.
+  @Test func cachedMemoryIsGivenBack() throws {
+    let report = try Self.report()
+    let reserved = try #require(report.memory.reservation).reserved
+    let size = report.memory.reserve + reserved - (2 << 20)
+    let bounded = try Self.report(cluster: ["device.memory.size=\(size) B"])
+    let reservation = try #require(bounded.memory.reservation)
+    #expect(reservation.reserved <= size - bounded.memory.reserve || !reservation.fits)
+    #expect(reservation.reserved >= bounded.memory.peak || !reservation.fits)
+  }
+}
