@@ -39,7 +39,16 @@ extension Cluster {
     add("device.multiprocessors", device.multiprocessors)
     for peak in device.peaks { add("device.peak.\(peak.precision.rawValue)", peak.rate) }
     add("device.clock.boost", device.clock?.boost)
-    add("device.clock.loaded", device.clock?.loaded)
+    if let cap = device.powerCap {
+      add("device.power-cap", cap)
+    } else {
+      add("device.clock.loaded", device.clock?.loaded)
+    }
+    add("device.energy.idle", device.energy?.idle)
+    add("device.energy.fp8", device.energy?.fp8)
+    add("device.energy.bf16", device.energy?.bf16)
+    add("device.energy.byte", device.energy?.byte)
+    add("device.energy.exponent", device.energy?.exponent)
     add("device.memory.size", device.memory.size)
     add("device.memory.bandwidth", device.memory.bandwidth)
     add("device.memory.reached", device.memory.reached)

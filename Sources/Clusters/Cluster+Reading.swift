@@ -66,6 +66,7 @@ extension Device {
       }
       return Clock(boost: boost, loaded: loaded)
     }
+    (powerCap, energy) = try Self.power(table, keys)
     let memory = try table.table(keys.memory)
     let rates = try keys.memory.rates.read(memory)
     self.memory = Memory(
@@ -76,6 +77,37 @@ extension Device {
     self.launch = Launch(
       gap: try launch.required(keys.launch.gap), host: try launch.required(keys.launch.host))
     kernels = try KernelParameters(table, keys.kernels)
+  }
+
+  /// The cap and the energies; a cap needs both energies and nothing else that decides the clock.
+  private static func power(
+    _ table: Table, _ keys: DeviceKeys
+  ) throws(ConfigurationError) -> (cap: Sourced<Watts>?, energy: Energy?) {
+    let energy = try table.optionalTable(keys.energy).map { energy throws(ConfigurationError) in
+      let keys = keys.energy.keys
+      return Energy(
+        idle: try energy.required(keys.idle), fp8: try energy.optional(keys.fp8),
+        bf16: try energy.required(keys.bf16), byte: try energy.required(keys.byte),
+        exponent: try energy.required(keys.exponent))
+    }
+    guard let cap = try table.optional(keys.powerCap) else { return (nil, energy) }
+    guard let energy else {
+      throw table.error("needs device.energy, from which the clock follows", at: keys.powerCap)
+    }
+    guard cap.value > energy.idle.value else {
+      throw table.error(
+        "must be more than device.energy.idle, \(energy.idle.value)", at: keys.powerCap)
+    }
+    let clock = try table.optionalTable(keys.clock)
+    if let clock, try clock.optional(keys.clock.keys.loaded) != nil {
+      throw table.error(
+        "device.clock.loaded decides the clock, so that a cap has no effect: leave one of them out "
+          + "(null)", at: keys.powerCap)
+    }
+    guard clock != nil else {
+      throw table.error("needs device.clock.boost", at: keys.powerCap)
+    }
+    return (cap, energy)
   }
 
   private static func peaks(

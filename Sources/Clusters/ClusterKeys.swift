@@ -41,6 +41,12 @@ struct DeviceKeys: KeySet {
     "peak", PeakKeys(), "Dense peaks at the boost clock; at least one.")
   let clock = TableKey(
     "clock", ClockKeys(), otherwise: "nothing can be simulated", "The clocks of the device.")
+  let powerCap = Key(
+    "power-cap", .sourced(.power), otherwise: "device.clock.loaded decides the clock",
+    "What the device may draw: the clock of a step follows from its energy.")
+  let energy = TableKey(
+    "energy", EnergyKeys(), otherwise: "no power is known",
+    "What the device draws, idle and for its work.")
   let memory = TableKey("memory", MemoryKeys(), "The device's own memory.")
   let sharedMemory = Key(
     "shared-memory", .sourced(.memorySize), otherwise: "it bounds nothing",
@@ -85,8 +91,23 @@ struct ClockKeys: KeySet {
   let boost = Key(
     "boost", .sourced(.clockRate), "The clock at which peaks are stated and short kernels run.")
   let loaded = Key(
-    "loaded", .sourced(.clockRate), otherwise: "boost",
+    "loaded", .sourced(.clockRate), otherwise: "what device.power-cap leaves, else boost",
     "The clock that training leaves; at most boost.")
+}
+
+/// The keys of `device.energy`.
+struct EnergyKeys: KeySet {
+  let idle = Key("idle", .sourced(.power), "Powered, with nothing to do.")
+  let fp8 = Key(
+    "fp8", .sourced(.energy), otherwise: "half of bf16",
+    "An operation of FP8 products at the boost clock; a multiply-add counts as two.")
+  let bf16 = Key(
+    "bf16", .sourced(.energy),
+    "The same of 16-bit products; other formats take it over their speed in units of these.")
+  let byte = Key("byte", .sourced(.energy), "A byte to or from the device's memory.")
+  let exponent = Key(
+    "exponent", .sourced(.number(in: 0...3)),
+    "An operation's energy grows with this power of the clock.")
 }
 
 /// A rate as the data sheet says and as it is reached.
@@ -230,6 +251,14 @@ extension Expected where Value == FLOPsPerSecond {
 
 extension Expected where Value == Frequency {
   static var clockRate: Expected { .quantity(in: Frequency(10e6)...Frequency(100e9)) }
+}
+
+extension Expected where Value == Watts {
+  static var power: Expected { .quantity(in: Watts(1)...Watts(1e6)) }
+}
+
+extension Expected where Value == Joules {
+  static var energy: Expected { .quantity(in: Joules(1e-16)...Joules(1e-6)) }
 }
 
 extension Expected where Value == ByteCount {

@@ -16,6 +16,10 @@ public struct Device: Hashable, Sendable {
   public var peaks: [Peak]
   /// The clocks, where they are known.
   public var clock: Clock?
+  /// The power that the device may draw, from which the clock of a step follows; nil where a clock is given.
+  public var powerCap: Sourced<Watts>?
+  /// What its work costs in energy, where that is known.
+  public var energy: Energy?
   public var memory: Memory
   /// Memory that the thread blocks of one multiprocessor share: it bounds the tiles of products.
   public var sharedMemory: Sourced<ByteCount>?
@@ -33,6 +37,19 @@ public struct Device: Hashable, Sendable {
   public struct Clock: Hashable, Sendable {
     public var boost: Sourced<Frequency>
     public var loaded: Sourced<Frequency>
+  }
+
+  /// What the device draws: idle, and for each operation and byte.
+  public struct Energy: Hashable, Sendable {
+    /// Powered, with nothing to do.
+    public var idle: Sourced<Watts>
+    /// An operation of FP8 and of 16-bit products at the boost clock; a multiply-add is two.
+    public var fp8: Sourced<Joules>?
+    public var bf16: Sourced<Joules>
+    /// A byte to or from the device's memory, whatever the clock.
+    public var byte: Sourced<Joules>
+    /// An operation's energy grows with this power of the clock, as the voltage does that it needs.
+    public var exponent: Sourced<Double>
   }
 
   /// The device's own memory.

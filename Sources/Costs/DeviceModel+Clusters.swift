@@ -34,6 +34,9 @@ extension DeviceModel {
         "needs the constants of at least one of "
           + MatmulLibrary.allCases.map(\.rawValue).joined(separator: ", "))
     }
+    if let power = PowerModel(device), power.cap != nil {
+      loadedClock = clockOfProducts(power)
+    }
   }
 
   private static func hardware(_ device: Device) throws(ConfigurationError) -> [NumberTable.Entry] {

@@ -143,6 +143,10 @@ public struct StepFigures: Encodable, Sendable {
   /// Ranks that were simulated, one for all that do the same or every one.
   public var simulatedRanks: Int
   public var degrees: Degrees
+  /// The clock of the kernels, hertz, and what a device draws while they run, watts, where it is known.
+  public var clockHertz: Double?
+  public var watts: Double?
+  public var powerCapWatts: Double?
   public var stepSeconds: Double
   public var splitSeconds: Split
   public var splitSecondsMean: Split
@@ -174,7 +178,8 @@ public struct StepFigures: Encodable, Sendable {
   public var inputs: Inputs
 
   private enum CodingKeys: String, CodingKey {
-    case model, cluster, plan, library, ranks, simulatedRanks, degrees, stepSeconds, splitSeconds
+    case model, cluster, plan, library, ranks, simulatedRanks, degrees
+    case clockHertz, watts, powerCapWatts, stepSeconds, splitSeconds
     case splitSecondsMean, splitSecondsByPosition, secondsByKernel, busySeconds
     case tokensPerStep, tokensPerSecond
     case tokensPerSecondPerGpu, tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens
@@ -205,6 +210,9 @@ public struct StepFigures: Encodable, Sendable {
     degrees = Degrees(
       dp: report.ranks / mesh, tp: plan.tensorParallel, pp: plan.pipelineParallel,
       cp: plan.contextParallel, ep: plan.expertParallel, etp: plan.expertTensorParallel)
+    clockHertz = step.clock?.clock.value
+    watts = step.clock?.power.value
+    powerCapWatts = step.clock?.cap?.value
     stepSeconds = report.stepSeconds
     splitSeconds = Split(report.split)
     splitSecondsMean = Split(report.splitMean)

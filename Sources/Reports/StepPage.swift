@@ -60,6 +60,13 @@ extension StepFigures {
           + "\(large(budget.usDollars)) US$, \(threeFigures(budget.days)) days")
     }
     table.add("compute", computeText)
+    if let clockHertz, let watts {
+      let cap = powerCapWatts.map { ", of \(fixed($0, decimals: 0)) W that it may" } ?? ""
+      table.add(
+        "clock",
+        "\(fixed(clockHertz / 1e6, decimals: 0)) MHz in kernels, where a device draws "
+          + "\(fixed(watts, decimals: 0)) W\(cap)")
+    }
     table.add("memory", memoryText)
     return lines(table)
   }

@@ -13,8 +13,8 @@ public struct ClusterPricing: Pricing {
   let cluster: Cluster
   let plan: Plan
   /// The device with the constants that kernels are priced by.
-  public let device: DeviceModel
-  private let kernels: KernelPricing
+  public private(set) var device: DeviceModel
+  private(set) var kernels: KernelPricing
   let exchange: ExchangePricing
   /// Multiprocessors of exchanges; 0 where there are none and the plan reserves none.
   let communicationSMs: Int
@@ -46,6 +46,15 @@ public struct ClusterPricing: Pricing {
     collectives = CollectiveCost(constants)
     sharedLinks = SharedLinks(cluster, plan, constants)
     messageEnds = MessageEnds(cluster, plan)
+  }
+
+  /// The same prices with kernels at another clock, hertz.
+  func running(at clock: Double) -> ClusterPricing {
+    var pricing = self
+    pricing.device.loadedClock = clock
+    pricing.kernels = KernelPricing(
+      cluster.device, pricing.device, plan: plan, communicationSMs: communicationSMs)
+    return pricing
   }
 
   /// The library that multiplies the operands of the plan's linear maps.

@@ -10,9 +10,12 @@ struct KernelPricing: Sendable {
   private let streaming: StreamingCost
   private let attention: AttentionCost
   private let products: [Format: MatmulCost]
-  private let sizes: ElementSizes
+  let sizes: ElementSizes
   /// What the head's products compute in.
-  private let headProduct: Format
+  let headProduct: Format
+  /// Speeds of formats in units of the described 16-bit products, of those that borrow their kernels.
+  private(set) var rates: [Format: Double] = [:]
+  let attentionRate: Double
   /// Multiprocessors of compute kernels in overlapped pairs and outside of them.
   private let pairMultiprocessors: Int
   private let loneMultiprocessors: Int
@@ -24,14 +27,14 @@ struct KernelPricing: Sendable {
   init(_ device: Device, _ model: DeviceModel, plan: Plan, communicationSMs: Int) {
     self.device = model
     streaming = StreamingCost(model)
-    let rates = FormatRates(device)
+    let formats = FormatRates(device)
     let precision = plan.precision
     func bytes(_ format: NumberFormat) -> Double { Double(format.bits) / 8 }
+    attentionRate =
+      formats.rate(
+        of: precision.attentionOperands, flopsPerClock: model.attention.flopsPerClock) ?? 1
     attention = AttentionCost(
-      model,
-      rate: rates.rate(
-        of: precision.attentionOperands, flopsPerClock: model.attention.flopsPerClock) ?? 1,
-      operandBytes: bytes(precision.attentionOperands))
+      model, rate: attentionRate, operandBytes: bytes(precision.attentionOperands))
     var products: [Format: MatmulCost] = [:]
     for (_, format) in precision.operands {
       if format == .e4m3 {
@@ -40,8 +43,9 @@ struct KernelPricing: Sendable {
           model, library: library)
       } else if let library = model.library(for: .bf16, chosen: plan.library),
         let flopsPerClock = model.matmuls[library]?.flopsPerClock,
-        let rate = rates.rate(of: format, flopsPerClock: flopsPerClock)
+        let rate = formats.rate(of: format, flopsPerClock: flopsPerClock)
       {
+        rates[Format(format, block: precision.scaleBlock)] = rate
         products[Format(format, block: precision.scaleBlock)] = MatmulCost(
           model, as: library, rate: rate, operandBytes: bytes(format))
       }

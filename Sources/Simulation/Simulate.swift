@@ -16,6 +16,8 @@ public struct PlannedStep: Sendable {
   private let assumed: [String]
   public let input: StepInput
   public let pricing: ClusterPricing
+  /// The clock of its kernels and what they draw; nil where nothing is known of the device's power.
+  public let clock: StepClock?
 
   /// Places and lowers a plan and prices it.
   ///
@@ -39,7 +41,7 @@ public struct PlannedStep: Sendable {
       multiprocessors: cluster.device.multiprocessors.value)
     try ExpertSpread(architecture, plan, cluster)?.check(plan)
     self.cluster = cluster
-    pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
     try plan.precision.check(on: cluster.device, pricing.device, plan.library)
     try pricing.checkLibrary()
     let rows = pricing.balancedRows(architecture)
@@ -52,6 +54,9 @@ public struct PlannedStep: Sendable {
       }
     }
     self.input = input
+    let powered = StepPower(input).clock(pricing)
+    clock = powered?.0
+    self.pricing = powered?.1 ?? pricing
     try checkDuration()
   }
 

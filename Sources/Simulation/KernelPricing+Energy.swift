@@ -1,0 +1,38 @@
+import Costs
+import Programs
+
+extension KernelPricing {
+  /// What a kernel takes of power; the copies of operands that stay in caches cost nothing.
+  ///
+  /// Of attention the operations on and below the diagonal count.
+  func work(
+    of operation: Operation, rows: ExchangeRows, _ power: PowerModel
+  ) -> PowerModel.Work {
+    let flops = operation.kernel.flops { rows($0) }
+    switch operation.kernel {
+    case .matmul(let matmul), .groupedMatmul(let matmul, _):
+      let (m, n, k) = (Double(rows(matmul.m)), Double(matmul.n), Double(matmul.k))
+      let operands = Double(matmul.format.bytes(columns: 1)) * (m * k + k * n)
+      return products(flops, matmul.format, bytes: operands + sizes.activation * m * n, power)
+    case .headLoss(let tokens, let hidden, let vocabulary, _):
+      let logits = sizes.activation * Double(tokens) * Double(vocabulary)
+      let operands =
+        Double(headProduct.bytes(columns: 1)) * Double(hidden) * Double(tokens + vocabulary)
+      return products(flops, headProduct, bytes: 6 * logits + 3 * operands, power)
+    case .attention:
+      return power.work(flops: flops / 2, .bf16, rate: attentionRate, bytes: 0)
+    case .launches, .route(_, .forward): return PowerModel.Work()
+    default:
+      let passes = operation.kernel.passes(rows: { rows($0) }, sizes)
+      return power.work(flops: 0, .bf16, bytes: passes.reduce(0) { $0 + $1.bytes })
+    }
+  }
+
+  private func products(
+    _ flops: Double, _ format: Format, bytes: Double, _ power: PowerModel
+  ) -> PowerModel.Work {
+    format.isFloat8
+      ? power.work(flops: flops, .fp8, bytes: bytes)
+      : power.work(flops: flops, .bf16, rate: rates[format] ?? 1, bytes: bytes)
+  }
+}

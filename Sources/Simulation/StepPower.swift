@@ -1,0 +1,116 @@
+import Clusters
+import Costs
+import Programs
+import Quantities
+import Schedules
+
+/// At which clock the kernels of a step run, and what the device draws meanwhile.
+public struct StepClock: Hashable, Sendable {
+  public var clock: Frequency
+  /// What it draws while kernels run, the mean over all pipeline positions.
+  public var power: Watts
+  /// What it may draw; nil where the cluster gives the clock.
+  public var cap: Watts?
+}
+
+/// What all kernels of a step take of power and time, with balanced rows, all pipeline positions added up.
+///
+/// Time is priced at two clocks; in between, what follows the clock and what does not are told apart by
+/// these two. So the clock is known before the step is simulated.
+struct StepPower {
+  private let input: StepInput
+  /// What runs, in the order in which it first does, and how often.
+  private var parts: [Part] = []
+  private var counts: [Part: Int] = [:]
+
+  /// A program of a stage with how it runs.
+  private struct Part: Hashable {
+    var stage: Int
+    var program: Which
+    var isOverlapped: Bool
+  }
+
+  private enum Which: Hashable {
+    case action(Action.Pass)
+    case norm, update
+  }
+
+  init(_ input: StepInput) {
+    self.input = input
+    for program in input.ranks {
+      for item in program.items {
+        switch item {
+        case .run(let action): count(action.stage, .action(action.pass))
+        case .overlapped(let forward, let backward):
+          count(forward.stage, .action(.forward), isOverlapped: true)
+          count(backward.stage, .action(backward.pass), isOverlapped: true)
+        case .norm(let stage): count(stage, .norm)
+        case .update(let stage): count(stage, .update)
+        case .start, .reduce, .settle, .lane, .wait, .handOver, .agree: break
+        }
+      }
+    }
+  }
+
+  private mutating func count(_ stage: Int, _ program: Which, isOverlapped: Bool = false) {
+    // Stages of one shape run the same programs.
+    let first = input.shapes.firstIndex(of: input.shapes[stage]) ?? stage
+    let part = Part(stage: first, program: program, isOverlapped: isOverlapped)
+    if counts[part] == nil { parts.append(part) }
+    counts[part, default: 0] += 1
+  }
+
+  /// The clock of a step, and prices at it; nil where nothing is known of the device's power.
+  func clock(_ pricing: ClusterPricing) -> (StepClock, ClusterPricing)? {
+    guard let power = PowerModel(pricing.cluster.device) else { return nil }
+    guard let cap = power.cap else {
+      let (work, seconds) = sums(pricing, power)
+      let clock = pricing.device.loadedClock
+      return (
+        StepClock(
+          clock: Frequency(clock),
+          power: Watts(power.watts(work, seconds: seconds, clock: clock)), cap: nil), pricing
+      )
+    }
+    let (work, fast) = sums(pricing.running(at: power.boost), power)
+    let (_, slow) = sums(pricing.running(at: power.boost / 2), power)
+    // fixed + following / clock, from boost and half of it.
+    let following = (slow - fast) * power.boost
+    let fixed = fast - following / power.boost
+    let clock = power.clock(work) { fixed + following / $0 }
+    let watts = power.watts(work, seconds: fixed + following / clock, clock: clock)
+    return (
+      StepClock(clock: Frequency(clock), power: Watts(watts), cap: Watts(cap)),
+      pricing.running(at: clock)
+    )
+  }
+
+  private func sums(
+    _ pricing: ClusterPricing, _ power: PowerModel
+  ) -> (work: PowerModel.Work, seconds: Double) {
+    var work = PowerModel.Work()
+    var seconds = 0.0
+    for part in parts {
+      let rows = input.balancedRows[part.stage]
+      var one = PowerModel.Work()
+      var time = 0.0
+      for operation in program(part).operations {
+        one += pricing.kernels.work(of: operation, rows: rows, power)
+        time += pricing.seconds(of: operation, rows: rows, isOverlapped: part.isOverlapped)
+      }
+      let count = Double(counts[part] ?? 0)
+      work += one * count
+      seconds += time * count
+    }
+    return (work, seconds)
+  }
+
+  private func program(_ part: Part) -> Program {
+    let stage = input.stages[part.stage]
+    switch part.program {
+    case .action(let pass): return stage.program(for: pass)
+    case .norm: return stage.norm
+    case .update: return stage.update
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Clusters
+import Costs
+import Documents
+import Models
+import Plans
+import Simulation
+import Testing
+
+/// The clock of a step follows from the power of its kernels.
+@Suite struct StepPowerTests {
+  private func step(
+    cap: String? = nil, cluster: String = "h100-2048", precision: String = "bf16",
+    changes: [String] = []
+  ) throws -> PlannedStep {
+    let overrides = (cap.map { ["device.power-cap=\($0)"] } ?? []) + changes
+    let cluster = try Cluster.shipped(cluster, overrides: ["nodes=1"] + overrides)
+    let document = try Document(
+      text: """
+        data-parallel: 8
+        zero-stage: 1
+        global-batch: 16
+        sequence-length: 4096
+        precision: \(precision)
+        """, name: "plan.yaml")
+    let plan = try Plan.read(document, name: "plan", world: .devices(cluster.rankCount))
+    let architecture = try Architecture.named(
+      "llama-3.1-8b", overrides: ["num_hidden_layers=4"])
+    return try PlannedStep(architecture: architecture, cluster: cluster, plan: plan)
+  }
+
+  /// A lower cap leaves a lower clock and a longer step; at each the device draws its cap.
+  @Test func aLowerCapIsSlower() throws {
+    let steps = try ["1500 W", "700 W", "500 W", "400 W"].map { try step(cap: $0) }
+    let clocks = try steps.map { try #require($0.clock) }
+    #expect(clocks[0].clock.value == 1830e6 && clocks[0].power.value < 1500)
+    for (clock, cap) in zip(clocks, [1500.0, 700, 500, 400]) { #expect(clock.cap?.value == cap) }
+    for clock in clocks.dropFirst() {
+      #expect(abs(clock.power.value - (clock.cap?.value ?? 0)) < 1, "\(clock)")
+    }
+    for (fast, slow) in zip(clocks, clocks.dropFirst()) {
+      #expect(fast.clock > slow.clock)
+    }
+    let seconds = steps.map { $0.report().stepSeconds }
+    #expect(zip(seconds, seconds.dropFirst()).allSatisfy { $0 < $1 })
+  }
+
+  /// A step draws less than products that go on for ever, so that its clock is higher.
+  @Test func theMixDecides() throws {
+    let step = try step()
+    let clock = try #require(step.clock).clock.value
+    let products = try DeviceModel(step.cluster.device).loadedClock
+    #expect(clock > products && clock <= 1830e6)
+    #expect(step.pricing.device.loadedClock == clock)
+  }
+
+  /// A given clock decides; the power is shown where energies are known.
+  @Test func aGivenClockDecides() throws {
+    let given = try step(changes: ["device.clock.loaded=1500 MHz", "device.power-cap=null"])
+    let clock = try #require(given.clock)
+    #expect(clock.clock.value == 1500e6 && clock.cap == nil && clock.power.value > 300)
+    #expect(try step(cluster: "h800-2048").clock == nil)
+  }
+}
