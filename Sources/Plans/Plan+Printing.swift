@@ -32,6 +32,7 @@ extension Plan {
     if let sendMode { add("send-mode", sendMode.rawValue) }
     add("scatter-pipeline-sends", scattersPipelineSends)
     if let algorithm = collectiveAlgorithm { add("collective-algorithm", algorithm.rawValue) }
+    if let reshardAfterForward { add("reshard-after-forward", reshardAfterForward) }
     if let gradientBucket { add("gradient-bucket", gradientBucket) }
     add("fused-attention", fusedAttention)
     if let fusedHead { add("fused-head", fusedHead) }
@@ -40,9 +41,10 @@ extension Plan {
     lines += layoutLines + memoryLines + expertLines
     if let communicationSMs { add("communication-sms", communicationSMs) }
     if let computationSMs { add("computation-sms", computationSMs) }
-    let said = OverlapKeys().kinds.compactMap { kind in
-      overlap[keyPath: kind.path].map { "  \(kind.key.name): \($0)" }
-    }
+    let said =
+      OverlapKeys().kinds.compactMap { kind in
+        overlap[keyPath: kind.path].map { "  \(kind.key.name): \($0)" }
+      } + (overlap.prefetch.map { ["  prefetch: \($0)"] } ?? [])
     if !said.isEmpty { lines += ["overlap:"] + said }
     return lines.joined(separator: "\n") + "\n"
   }

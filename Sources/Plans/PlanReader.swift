@@ -116,10 +116,15 @@ struct PlanReader {
     }
     plan.dropout = try table.value(keys.dropout)
     plan.collectiveAlgorithm = try table.optional(keys.collectiveAlgorithm)
+    plan.reshardAfterForward = try table.optional(keys.reshardAfterForward)
     plan.gradientBucket = try table.optional(keys.gradientBucket)
     guard let kinds = try table.optionalTable(keys.overlap) else { return }
     for kind in keys.overlap.kinds {
       plan.overlap[keyPath: kind.path] = try kinds.optional(kind.key)
+    }
+    plan.overlap.prefetch = try kinds.optional(keys.overlap.prefetch)
+    if let units = plan.overlap.prefetch, let rule = ruleAgainstPrefetch(units) {
+      throw kinds.error(rule, at: keys.overlap.prefetch)
     }
   }
 
