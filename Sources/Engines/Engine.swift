@@ -23,6 +23,10 @@ public struct Engine {
   @usableFromInline let interleavingOfItem: [Int]
   /// Whether an item starts the reductions of its stage; empty if none does.
   @usableFromInline let isClosing: [Bool]
+  /// The action whose first gathers an item starts, and whether those of the item itself are under way;
+  /// empty where nothing is gathered ahead.
+  @usableFromInline let gathersAhead: [Action?]
+  @usableFromInline let isGatheredAhead: [Bool]
   /// The steps of every stage's reductions, by segment.
   @usableFromInline let reductionParts: [[Range<Int>]]
   /// The programs of changes of lanes, and which of them each item has.
@@ -35,6 +39,8 @@ public struct Engine {
   /// Handles of the transfers that the action in progress started: forward's or lone, and backward's.
   @usableFromInline var handles: [TransferHandle]
   @usableFromInline var backwardHandles: [TransferHandle]
+  /// Handles of the next action's first gathers.
+  @usableFromInline var aheadHandles: [TransferHandle]
   @usableFromInline var messageHandles: [TransferHandle]
   @usableFromInline var optimizerHandles: [[TransferHandle]]
 
@@ -68,6 +74,8 @@ public struct Engine {
       } ?? Part.allCases.map { _ in Program() }
     }
     isHere = stages.map { $0 != nil }
+    gathersAhead = program.gathersAhead
+    isGatheredAhead = program.isGatheredAhead
     reductionParts = stages.map { $0?.reductionParts ?? [] }
     var isClosing = [Bool](
       repeating: false, count: program.closingItems.isEmpty ? 0 : program.items.count)
@@ -79,6 +87,8 @@ public struct Engine {
     let most = stages.map { $0?.mostTransfers ?? 0 }
     handles = Array(repeating: TransferHandle(-1), count: most.max() ?? 0)
     backwardHandles = handles
+    // An engine that begins behind an action's first gathers knows them by their numbers.
+    aheadHandles = handles.indices.map { TransferHandle($0) }
     optimizerHandles = most.map { Array(repeating: TransferHandle(-1), count: $0) }
     messageHandles = Array(repeating: TransferHandle(-1), count: program.transfers.count)
   }
@@ -170,6 +180,10 @@ public struct Engine {
       let program = template(action.stage, Part(action.pass, isClosing: isClosing(item)))
       let instance = Instance(
         stage: action.stage, microbatch: action.microbatch, pass: action.pass)
+      if step < program.prologue, !isGatheredAhead.isEmpty, isGatheredAhead[item] {
+        step = program.prologue
+        swap(&handles, &aheadHandles)
+      }
       return walk(program, program.steps.count, instance, isForward: true, &backend)
     case .overlapped(let forward, let backward):
       return performPair(forward, backward, &backend)
@@ -276,10 +290,29 @@ public struct Engine {
         let handle = isForward ? handles[Int(index)] : backwardHandles[Int(index)]
         guard backend.wait(handle) else { return false }
       case .reduce(let part): startReduction(Int(part), Int(instance.stage), &backend)
+      case .gatherAhead: startGathersAhead(&backend)
       }
       step += 1
     }
     return true
+  }
+
+  /// Walks the start of the next action, which waits for nothing.
+  @inlinable mutating func startGathersAhead<B: Backend & ~Copyable>(_ backend: inout B) {
+    guard !gathersAhead.isEmpty, let action = gathersAhead[item] else { return }
+    let program = template(action.stage, Part(action.pass, isClosing: false))
+    let instance = Instance(
+      stage: action.stage, microbatch: action.microbatch, pass: action.pass)
+    for index in 0..<program.prologue {
+      switch program.steps[index] {
+      case .acquire(let buffer): backend.acquire(buffer, instance)
+      case .release(let buffer): backend.release(buffer, instance)
+      case .compute(let index): backend.issue(Int(index), of: program, instance)
+      case .start(let index):
+        aheadHandles[Int(index)] = backend.start(Int(index), of: program, instance)
+      case .wait, .reduce, .gatherAhead: preconditionFailure("A gather starts without waiting.")
+      }
+    }
   }
 
   /// Walks the steps that start a segment's reduction, which wait for nothing.
@@ -296,7 +329,7 @@ public struct Engine {
       case .start(let index):
         optimizerHandles[stage][Int(index)] = backend.start(
           Int(index), of: program, instance)
-      case .wait, .reduce: preconditionFailure("A reduction starts without waiting.")
+      case .wait, .reduce, .gatherAhead: preconditionFailure("A reduction starts without waiting.")
       }
     }
   }

@@ -19,6 +19,9 @@ extension Plan {
     /// Exchanges within a tensor-parallel group, beside its products.
     public var tensorExchange: TensorExchange?
 
+    /// How many units ahead parameters are gathered with ZeRO stage 3; nil for one where they are at all.
+    public var prefetch: Int?
+
     /// As the rest of the plan has it.
     public init() {}
 
@@ -106,6 +109,14 @@ extension Plan {
   }
 
   private var gathersBesideComputation: Bool { replicas > 1 && zeroStage == .parameters }
+
+  /// Units ahead of the one that is computed whose parameters are gathered with ZeRO stage 3; 0 for none.
+  ///
+  /// One where the plan does not say, as PyTorch's FSDP2 and Megatron's FSDP have it.
+  public var prefetchedUnits: Int { overlaps(.parameterGather) ? overlap.prefetch ?? 1 : 0 }
+
+  /// Whether gathered parameters are given back behind a forward.
+  public var reshardsAfterForward: Bool { reshardAfterForward ?? true }
 
   /// Refuses what the plan says of overlap and does not do.
   func checkOverlap(_ schedule: Schedule) throws(PlanError) {

@@ -33,6 +33,7 @@ extension Plan {
     if let sendMode { add("send-mode", sendMode.rawValue) }
     add("scatter-pipeline-sends", scattersPipelineSends)
     if let algorithm = collectiveAlgorithm { add("collective-algorithm", algorithm.rawValue) }
+    if let reshardAfterForward { add("reshard-after-forward", reshardAfterForward) }
     if let gradientBucket { add("gradient-bucket", gradientBucket) }
     add("fused-attention", fusedAttention)
     if let fusedHead { add("fused-head", fusedHead) }
@@ -41,9 +42,10 @@ extension Plan {
     lines += layoutLines + memoryLines + expertLines
     if let communicationSMs { add("communication-sms", communicationSMs) }
     if let computationSMs { add("computation-sms", computationSMs) }
-    let said = Plan.Overlap.Kind.allCases.compactMap { kind in
-      overlap.written(kind).map { "  \(kind.rawValue): \($0)" }
-    }
+    let said =
+      Plan.Overlap.Kind.allCases.compactMap { kind in
+        overlap.written(kind).map { "  \(kind.rawValue): \($0)" }
+      } + (overlap.prefetch.map { ["  prefetch: \($0)"] } ?? [])
     if !said.isEmpty { lines += ["overlap:"] + said }
     return lines.joined(separator: "\n") + "\n"
   }

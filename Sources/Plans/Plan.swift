@@ -167,6 +167,9 @@ public struct Plan: Hashable, Sendable {
   /// Parameters in a bucket of gradients that is reduced by itself, where reductions run beside the last
   /// backward; nil for Megatron-Core's rule (`bucketElements`).
   public var gradientBucket: Int?
+  /// With ZeRO stage 3: whether gathered parameters are given back behind a forward, and gathered again by
+  /// its backward; nil for true.
+  public var reshardAfterForward: Bool?
   /// How simulated reductions and gathers over data ranks are carried out; nil for the fastest way.
   ///
   /// The CPU runtime sends directly, rank to rank.

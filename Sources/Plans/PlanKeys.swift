@@ -186,6 +186,10 @@ struct PlanKeys: KeySet {
     otherwise: "1000000 times data-parallel, 40000000 at least",
     "Parameters of a stage whose gradients are reduced together, beside its last backward.",
     otherNames: ["ddp-bucket-size", "bucket-size", "bucket-cap-mb"])
+  let reshardAfterForward = Key(
+    "reshard-after-forward", .boolean, otherwise: "true with zero-stage 3",
+    "Whether gathered parameters are given back behind a forward and gathered again for its backward.",
+    otherNames: ["fsdp-reshard-after-forward"])
   let overlap = TableKey(
     "overlap", OverlapKeys(), otherwise: "as below",
     "Which communication runs beside computation.")
@@ -256,6 +260,10 @@ struct OverlapKeys: KeySet {
     Plan.Overlap.Kind.tensorExchange.rawValue, .choice(Plan.Overlap.TensorExchange.self),
     otherwise: Plan.Overlap.Kind.tensorExchange.otherwise,
     Plan.Overlap.Kind.tensorExchange.meaning, otherNames: ["tp-comm-overlap", "async-tp"])
+  let prefetch = Key(
+    "prefetch", .integer(in: 0...64), otherwise: "1 with zero-stage 3",
+    "Units (layers, embedding, head) ahead of the computed one that zero-stage 3 gathers; 0: none.",
+    otherNames: ["forward-prefetch", "limit-all-gathers"])
 }
 
 extension Plan.Overlap.Kind {

@@ -20,9 +20,33 @@ extension PlanReader {
         "zero-stage \(plan.zeroStage.rawValue) reduces to shards and gathers them, which no tree "
           + "does: ring or hierarchical", at: keys.collectiveAlgorithm)
     }
+    if plan.reshardAfterForward != nil, let rule = ruleAgainstResharding {
+      throw table.error(rule, at: keys.reshardAfterForward)
+    }
     if plan.gradientBucket != nil, let rule = ruleAgainstBuckets {
       throw table.error(rule, at: keys.gradientBucket)
     }
+  }
+
+  /// Why parameters are not gathered so many units ahead; nil where they are.
+  func ruleAgainstPrefetch(_ units: Int) -> String? {
+    if plan.zeroStage != .parameters || plan.replicas == 1 {
+      return "only zero-stage 3 over more than one copy gathers units as they are computed"
+    }
+    let said = plan.overlap.parameterGather
+    if units == 0, said == true { return "overlap.parameter-gather is true, which gathers ahead" }
+    return units > 0 && said == false
+      ? "overlap.parameter-gather is false: every gather is waited for at once" : nil
+  }
+
+  /// Why gathered parameters are not kept behind a forward; nil where they may be.
+  private var ruleAgainstResharding: String? {
+    if plan.zeroStage != .parameters || plan.replicas == 1 {
+      return "only zero-stage 3 over more than one copy gathers parameters in a forward"
+    }
+    return plan.reshardAfterForward == false && plan.pipelineParallel > 1
+      ? "pipeline-parallel is \(plan.pipelineParallel): parameters that stay gathered over several "
+        + "forwards are those of zero-stage 2" : nil
   }
 
   /// Why gradients are not reduced in buckets; nil where they are.

@@ -146,12 +146,17 @@ struct PlanReader {
     plan.loss = try readLoss()
     plan.dropout = try table.value(keys.dropout)
     plan.collectiveAlgorithm = try table.optional(keys.collectiveAlgorithm)
+    plan.reshardAfterForward = try table.optional(keys.reshardAfterForward)
     plan.gradientBucket = try table.optional(keys.gradientBucket)
     guard let kinds = try table.optionalTable(keys.overlap) else { return }
     for kind in keys.overlap.kinds {
       plan.overlap[keyPath: kind.path] = try kinds.optional(kind.key)
     }
     plan.overlap.tensorExchange = try kinds.optional(keys.overlap.tensorExchange)
+    plan.overlap.prefetch = try kinds.optional(keys.overlap.prefetch)
+    if let units = plan.overlap.prefetch, let rule = ruleAgainstPrefetch(units) {
+      throw kinds.error(rule, at: keys.overlap.prefetch)
+    }
   }
 
   private mutating func readExperts() throws(ConfigurationError) {

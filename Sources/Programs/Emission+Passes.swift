@@ -1,6 +1,7 @@
 extension Emission {
   /// Emits the forward of every node.
   func emitForward() {
+    emitPrologue()
     if let output = graph.output, let target = lowering.output {
       bindOutput(output, to: target)
     }
@@ -27,6 +28,7 @@ extension Emission {
           columns: shape.columns, from: shape.format, to: format), outputs: [target],
         inputs: [need(output)], .forward)
     }
+    gatherAhead()
     waitForAll()
   }
 
@@ -41,6 +43,7 @@ extension Emission {
 
   /// Emits the backward of every node that a gradient reaches, last node first.
   func emitBackward(input: Bool, weight: Bool) {
+    emitPrologue()
     if let output = graph.output, let arrived = lowering.outputGradient {
       current = graph.nodes[value(output).producer]
       gradients[output.index] = inActivationFormat(arrived, value(output), .backwardInput)
@@ -55,7 +58,7 @@ extension Emission {
       emitBackward(of: index)
     }
     deferReductions()
-    finishReductions()
+    gatherAhead()
     flushWeights()
     waitForAll()
     if recipe.pipelineSend == recipe.activation { renameInputGradient() }

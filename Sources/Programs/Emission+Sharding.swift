@@ -9,9 +9,7 @@ extension Emission {
     let unit = lowering.parameters[id.index].unit
     if unit != unitInUse {
       unitInUse = unit
-      gather(unit)
-      // Its gather runs beside the computation of this unit, whose own was started likewise.
-      if lowering.setting.overlapsGather, let next = neighbour(of: unit) { gather(next) }
+      enter(unit)
     }
     guard let made = gathered[id.index] else {
       preconditionFailure("A gathered unit has all of its parameters.")
@@ -19,15 +17,44 @@ extension Emission {
     return made
   }
 
-  /// The unit whose parameters are needed next: behind a unit in a forward, before it in a backward.
-  private func neighbour(of unit: Unit) -> Unit? {
+  /// The units in the order in which the pass needs them.
+  private var unitsInOrder: [Unit] {
     var units: [Unit] = []
     for parameter in lowering.parameters where units.last != parameter.unit {
       units.append(parameter.unit)
     }
-    guard let place = units.firstIndex(of: unit) else { return nil }
-    let next = isForward ? place + 1 : place - 1
-    return units.indices.contains(next) ? units[next] : nil
+    return isForward ? units : units.reversed()
+  }
+
+  /// Gathers the first units: where the look-ahead reaches across passes, this happens in the action
+  /// before.
+  func emitPrologue() {
+    let ahead = lowering.setting.prefetchedUnits
+    guard ahead > 0 else { return }
+    for unit in unitsInOrder.prefix(ahead) { gather(unit) }
+    prologue = items.count
+  }
+
+  /// A unit is computed, whose own parameters were gathered likewise: those of the next ones are gathered
+  /// beside it, and at the last one those that the next action begins with.
+  private func enter(_ unit: Unit) {
+    gather(unit)
+    let ahead = lowering.setting.prefetchedUnits
+    let units = unitsInOrder
+    guard ahead > 0, let place = units.firstIndex(of: unit) else { return }
+    for next in units[(place + 1)...].prefix(ahead) { gather(next) }
+    // A backward reads no embedding.
+    let last = units.last { isForward || $0 != .embedding }
+    if unit == last { gatherAhead() }
+  }
+
+  /// Starts the next action's first gathers, once in a pass.
+  func gatherAhead() {
+    guard lowering.setting.prefetchedUnits > 0, !hasGatheredAhead,
+      lowering.parameters.contains(where: lowering.shardsParameter)
+    else { return }
+    hasGatheredAhead = true
+    items.append(.gatherAhead)
   }
 
   /// Starts to gather a unit's parameters: one transfer for those that all replicas share, one for experts.
@@ -39,13 +66,10 @@ extension Emission {
           && lowering.shardsParameter(ParameterID(index: index))
       }
       guard !members.isEmpty else { continue }
-      let wholes = members.map { index in
-        let parameter = lowering.parameters[index]
-        return lowering.temporary(
-          "\(parameter.roles[0].rawValue), gathered", .fixed(parameter.rows), parameter.columns,
-          recipe.gather, .parameter)
-      }
+      let wholes = members.map(lowering.gatheredParameter)
       for (index, whole) in zip(members, wholes) { gathered[index] = whole }
+      // What the forward has gathered is still there.
+      if !isForward, !lowering.setting.reshards { continue }
       let copies = lowering.copies(isExpert: isExpert)
       let elements = members.reduce(0) {
         $0 + (lowering.parameters[$1].elements + copies - 1) / copies
@@ -88,6 +112,8 @@ extension Emission {
   }
 
   /// Puts off the reduction of all whole gradients behind the weight products that write them.
+  ///
+  /// The last one of a pass runs on beside what the rank does next.
   func deferReductions() {
     for isExpert in [false, true] {
       let members = wholeGradients.keys.sorted().filter {
@@ -126,14 +152,21 @@ extension Emission {
     return out
   }
 
-  /// Waits for the last reduction of the pass.
-  func finishReductions() {
-    if let last = lastReduction { deferred.append(.wait(last)) }
-    lastReduction = nil
-  }
 }
 
 extension StageLowering {
+  /// The buffer of a parameter that is gathered in a pass; one for forward and backward where the forward's
+  /// is kept.
+  func gatheredParameter(_ index: Int) -> BufferID {
+    if let kept = keptParameters[index] { return kept }
+    let parameter = parameters[index]
+    let made = temporary(
+      "\(parameter.roles[0].rawValue), gathered", .fixed(parameter.rows), parameter.columns,
+      setting.recipe.gather, .parameter)
+    if !setting.reshards { keptParameters[index] = made }
+    return made
+  }
+
   /// Ranks that hold a copy of a parameter.
   func copies(isExpert: Bool) -> Int { isExpert ? setting.expertCopies : setting.gradientCopies }
 
@@ -157,5 +190,20 @@ extension StageLowering {
       && (parameter.roles.contains(.head) || parameter.roles.contains(.predictionHead))
     return setting.zeroStage >= 2 && parameter.isTrained && !isFusedHead
       && copies(isExpert: parameter.isExpert) > 1
+  }
+}
+
+extension Emission {
+  /// Transfers that are started in this pass and not waited for.
+  var leftUnderWay: [Int] {
+    var open: [Int] = []
+    for item in items {
+      switch item {
+      case .start(let index): open.append(index)
+      case .wait(let index): open.removeAll { $0 == index }
+      case .operation, .gatherAhead: break
+      }
+    }
+    return open
   }
 }

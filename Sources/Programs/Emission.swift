@@ -8,6 +8,7 @@ final class Emission {
     case operation(Operation)
     case start(Int)
     case wait(Int)
+    case gatherAhead
   }
 
   let lowering: StageLowering
@@ -46,6 +47,9 @@ final class Emission {
   var regathered: [Int: BufferID] = [:]
   /// The unit whose gathered parameters were asked for last.
   var unitInUse: Unit?
+  /// Items at the start that gather the first units.
+  var prologue = 0
+  var hasGatheredAhead = false
   var lastReduction: Int?
   /// Nodes whose forward has been run again in this pass.
   var rerun: Set<Int> = []

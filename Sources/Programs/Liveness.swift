@@ -3,7 +3,8 @@
 /// A buffer of one action is acquired before its first use and released behind its last. One that a
 /// later pass reads lives from the pass that writes it to the last pass that reads it: with a whole
 /// backward to the end of its use there, with two halves to the half that reads it last. The operand of
-/// a transfer is released behind its wait, so that the peak does not depend on when it completes.
+/// a transfer is released behind its wait, so that the peak does not depend on when it completes; of one
+/// that the pass leaves under way, with its end.
 struct Liveness {
   private var buffers: [Buffer]
   private let external: [BufferID?]
@@ -70,6 +71,12 @@ struct Liveness {
         for id in transfer.operands[..<transfer.outputCount] { use(id, position, isWrite: true) }
       case .wait(let index):
         for id in emission.transfers[index].operands { use(id, position, isWrite: false) }
+      case .gatherAhead: break
+      }
+    }
+    for index in emission.leftUnderWay {
+      for id in emission.transfers[index].operands {
+        use(id, emission.items.count - 1, isWrite: false)
       }
     }
     return result
@@ -156,8 +163,10 @@ struct Liveness {
         program.operations.append(operation)
       case .start(let index): program.steps.append(.start(Int32(index)))
       case .wait(let index): program.steps.append(.wait(Int32(index)))
+      case .gatherAhead: program.steps.append(.gatherAhead)
       }
       for id in released[position] ?? [] { program.steps.append(.release(id)) }
+      if position + 1 == emission.prologue { program.prologue = program.steps.count }
     }
     return program
   }

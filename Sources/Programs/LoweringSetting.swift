@@ -73,8 +73,12 @@ public struct LoweringSetting: Hashable, Sendable {
   public var splitsTensorExchange = false
   /// From ZeRO stage 2 on a layer's gradients are reduced beside the backward of the layers before it.
   public var overlapsReduction = true
-  /// With ZeRO stage 3 a unit's parameters are gathered beside the computation of the one before it.
-  public var overlapsGather = true
+  /// With ZeRO stage 3: how many units ahead of the one that is computed parameters are gathered; 0 for
+  /// none.
+  public var prefetchedUnits = 1
+  /// With ZeRO stage 3: gathered parameters are given back behind a forward, and gathered again by its
+  /// backward.
+  public var reshards = true
   /// 0: every copy keeps the whole optimizer state; 1: each copy keeps a shard; 2: gradients are sharded
   /// too; 3: and parameters.
   public var zeroStage: Int
@@ -158,7 +162,8 @@ extension LoweringSetting {
     splitsTensorExchange = plan.splitsTensorExchange
     overlapsReduction = plan.overlaps(.gradientReduction)
     bucketElements = plan.bucketElements
-    overlapsGather = plan.overlaps(.parameterGather)
+    prefetchedUnits = plan.prefetchedUnits
+    reshards = plan.reshardsAfterForward
     lanes = GradientLanes(plan).count
     contextExchange = plan.contextExchange ?? .gather
     chunksHead = plan.loss == .chunked && target == .device

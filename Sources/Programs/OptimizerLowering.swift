@@ -25,8 +25,9 @@ extension StageProgram {
     if setting.recipe.keepsQuantizedWeights { addQuantization(setting) }
   }
 
-  /// What is reduced together: groups, divided into buckets in the order in which a backward completes
-  /// them where the setting asks for that. A shared tensor meets its other uses as a whole.
+  /// What is reduced together: groups, or buckets of them in the order in which a backward completes them.
+  ///
+  /// A shared tensor meets its other uses as a whole.
   private func reductions(
     _ groups: [TransferKind.Group], _ setting: LoweringSetting
   ) -> [(TransferKind.Group, [Int])] {

@@ -127,6 +127,8 @@ public enum Step: Hashable, Sendable {
   case wait(Int32)
   /// Starts a reduction of the stage inside of a pass: an index into `StageProgram.reductionParts`.
   case reduce(Int32)
+  /// Starts the first gathers of the rank's next action, its prologue.
+  case gatherAhead
 }
 
 /// What one stage performs for one pass of one microbatch: a template, the same for all microbatches.
@@ -134,6 +136,8 @@ public struct Program: Hashable, Sendable {
   public var steps: [Step] = []
   public var operations: [Operation] = []
   public var transfers: [Transfer] = []
+  /// How many steps at the start, all but waits, start gathers that may begin during the action before.
+  public var prologue = 0
 
   public init() {}
 }

@@ -53,6 +53,10 @@ public struct RankProgram: Hashable, Sendable {
   /// The items whose backward, or weight half, is the last to add to its stage's gradients and starts
   /// their reductions as it goes; ascending.
   public var closingItems: [Int]
+  /// By item: the action behind it whose first gathers it starts; empty where nothing is gathered ahead.
+  public var gathersAhead: [Action?] = []
+  /// By item: whether its first gathers were started by one before it; empty likewise.
+  public var isGatheredAhead: [Bool] = []
 
   public init(
     pipelineRank: Int, stages: [Int], items: [Item], transfers: [PipelineTransfer],
@@ -99,6 +103,31 @@ extension RankProgram {
     items = builder.items
     transfers = builder.transfers
     closingItems = builder.closingItems
+  }
+}
+
+extension RankProgram {
+  /// Has every action start the first gathers of the next one on this rank.
+  ///
+  /// A weight half gathers nothing and lets those of the action behind it through; overlapped pairs begin
+  /// with their own.
+  public mutating func gatherAhead() {
+    gathersAhead = Array(repeating: nil, count: items.count)
+    isGatheredAhead = Array(repeating: false, count: items.count)
+    var before: Int?
+    for (index, item) in items.enumerated() {
+      switch item {
+      case .run(let action):
+        if action.pass == .backwardWeight { continue }
+        if let before {
+          gathersAhead[before] = action
+          isGatheredAhead[index] = true
+        }
+        before = index
+      case .overlapped: before = nil
+      default: continue
+      }
+    }
   }
 }
 

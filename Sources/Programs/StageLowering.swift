@@ -17,6 +17,8 @@ final class StageLowering {
   private var auxiliaryBuffers: [[BufferID]]
   /// The row-quantised form of a value that the forward's product read.
   private var quantizedBuffers: [BufferID?]
+  /// Gathered parameters that a forward keeps for its backward.
+  var keptParameters: [Int: BufferID] = [:]
   let input: BufferID?
   let output: BufferID?
   let inputGradient: BufferID?

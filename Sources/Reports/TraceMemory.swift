@@ -13,13 +13,13 @@ public enum TraceMemory {
     var spans = rank.items[...]
     let program = input.ranks[rank.position]
     for (index, item) in program.items.enumerated() {
-      let isClosing = program.closingItems.contains(index)
+      let place = input.place(ofItem: index, on: rank.position)
       // Items that took no time have no span; they happen where the one before ended.
       if let span = spans.first, span.item == item {
         spans.removeFirst()
-        walk.perform(item, isClosing, from: span.start, to: span.end)
+        walk.perform(item, place, from: span.start, to: span.end)
       } else {
-        walk.perform(item, isClosing, from: walk.time, to: walk.time)
+        walk.perform(item, place, from: walk.time, to: walk.time)
       }
     }
     return walk.samples
@@ -34,6 +34,8 @@ private struct MemoryWalk {
   var samples: [MemorySample] = []
   private var live = [Int](repeating: 0, count: Buffer.Use.allCases.count)
   private var total = 0
+  /// The action whose first gathers the item starts.
+  private var ahead: Action?
   private var highest: MemorySample?
   private var interleavings: [[Int]: Interleaving] = [:]
 
@@ -46,15 +48,20 @@ private struct MemoryWalk {
     samples.append(.init(time: 0, live: live))
   }
 
-  mutating func perform(_ item: Item, _ isClosing: Bool, from start: Int64, to end: Int64) {
+  mutating func perform(
+    _ item: Item, _ place: ActionPlace, from start: Int64, to end: Int64
+  ) {
     time = end
+    ahead = place.ahead
+    let isClosing = place.isClosing
     highest = nil
     let before = total
     let stages = input.stages
     switch item {
     case .run(let action):
       let program = stages[action.stage].program(for: action.pass, isClosing: isClosing)
-      walk(program.steps[...], of: action.stage, start, end)
+      let first = place.isGatheredAhead ? program.prologue : 0
+      walk(program.steps[first...], of: action.stage, start, end)
     case .overlapped(let forward, let backward):
       let pieces = interleaving(forward.stage, backward.stage, isClosing).pieces
       for piece in pieces {
@@ -104,6 +111,10 @@ private struct MemoryWalk {
         let stage = (number: stage, program: input.stages[stage])
         let steps = stage.program.reduce.steps[stage.program.reductionParts[Int(part)]]
         walk(steps, of: stage.number, start, end)
+      case .gatherAhead:
+        guard let ahead else { continue }
+        let program = input.stages[ahead.stage].program(for: ahead.pass)
+        walk(program.steps[..<program.prologue], of: ahead.stage, start, end)
       case .compute, .start, .wait: break
       }
     }

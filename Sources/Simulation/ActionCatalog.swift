@@ -5,9 +5,9 @@ import Schedules
 
 /// Records of actions, simulated once per distinct kind and replayed where the same occurs again.
 ///
-/// An action begins with idle streams and ends with idle streams, so what it does depends on its
-/// programs, its rows, the speed of its ranks and the times at which they come, and on nothing else:
-/// a replay is exact.
+/// An action begins and ends with idle streams but for that of data parallelism, so what it does depends
+/// on its programs, its rows, the speed of its ranks, the times at which they come and what that stream
+/// still carries, and on nothing else: a replay is exact.
 struct ActionCatalog {
   let input: StepInput
   let pricing: any Pricing
@@ -40,6 +40,10 @@ struct ActionCatalog {
     var second: Int
     /// The backward starts the reductions of its stage.
     var isClosing: Bool
+    /// Shape and pass of the action whose first gathers it starts.
+    var ahead: Int?
+    var aheadPass: Action.Pass?
+    var isGatheredAhead: Bool
   }
 
   /// What one distinct kind of action is.
@@ -51,26 +55,28 @@ struct ActionCatalog {
     var slowness: [Double]
     var linkSlowness: [LinkSlowness]
     var offsets: [Int64]
+    var carried: [CarriedStream]
   }
 
   /// The records of the ranks that meet in an action, in their order.
   ///
   /// - Parameters:
-  ///   - isClosing: whether it starts the reductions of its stage.
+  ///   - place: what it does for the stream that runs on beneath actions.
+  ///   - carried: what that stream carries of each rank, counted from the first rank's coming.
   ///   - slowness: of each rank's device; one entry stands for a group of equal ranks.
   ///   - linkSlowness: of each rank's links.
   ///   - offsets: when each comes, after the first.
   ///   - members: their numbers in the world.
   mutating func records(
-    of item: Item, isClosing: Bool, slowness: [Double], linkSlowness: [LinkSlowness],
-    offsets: [Int64], members: Range<Int>
+    of item: Item, _ place: ActionPlace, carried: [CarriedStream], slowness: [Double],
+    linkSlowness: [LinkSlowness], offsets: [Int64], members: Range<Int>
   ) -> [ActionRecord] {
-    guard let kind = kind(of: item, isClosing: isClosing) else { return [] }
+    guard let kind = kind(of: item, place) else { return [] }
     let key = ActionKey(
       kind: kind, rows: rowNumbers(of: item, members), slowness: slowness,
-      linkSlowness: linkSlowness, offsets: offsets)
+      linkSlowness: linkSlowness, offsets: offsets, carried: carried)
     if replays, let known = records[key] { return known }
-    let made = simulate(item, key)
+    let made = simulate(item, place, key)
     if replays { records[key] = made }
     return made
   }
@@ -101,29 +107,34 @@ struct ActionCatalog {
     }
   }
 
-  private func kind(of item: Item, isClosing: Bool) -> Kind? {
-    switch item {
-    case .run(let action):
+  private func kind(of item: Item, _ place: ActionPlace) -> Kind? {
+    func kind(_ first: Int, _ pass: Action.Pass, _ second: Int) -> Kind {
       Kind(
-        first: input.shapes[action.stage], firstPass: action.pass, second: -1,
-        isClosing: isClosing)
+        first: first, firstPass: pass, second: second, isClosing: place.isClosing,
+        ahead: place.ahead.map { input.shapes[$0.stage] }, aheadPass: place.ahead?.pass,
+        isGatheredAhead: place.isGatheredAhead)
+    }
+    return switch item {
+    case .run(let action): kind(input.shapes[action.stage], action.pass, -1)
     case .overlapped(let forward, let backward):
-      Kind(
-        first: input.shapes[forward.stage], firstPass: .forward,
-        second: input.shapes[backward.stage], isClosing: isClosing)
+      kind(input.shapes[forward.stage], .forward, input.shapes[backward.stage])
     default: nil
     }
   }
 
-  private mutating func template(_ item: Item, _ kind: Kind) -> ActionTemplate {
+  private mutating func template(
+    _ item: Item, _ place: ActionPlace, _ kind: Kind
+  ) -> ActionTemplate {
     if let known = templates[kind] { return known }
     let made = ActionTemplate(
-      item, isClosing: kind.isClosing, input, pricing, routedPrices)
+      item, place, input, pricing, routedPrices)
     templates[kind] = made
     return made
   }
 
-  private mutating func simulate(_ item: Item, _ key: ActionKey) -> [ActionRecord] {
+  private mutating func simulate(
+    _ item: Item, _ place: ActionPlace, _ key: ActionKey
+  ) -> [ActionRecord] {
     let (forward, backward) = actions(of: item)
     let stages = (input.stages[forward.stage], input.stages[backward.stage])
     var isSampled = false
@@ -142,11 +153,12 @@ struct ActionCatalog {
         forwardRows: rows(2 * index, forward.stage),
         backwardRows: rows(2 * index + 1, backward.stage),
         slowness: key.slowness[index], linkSlowness: key.linkSlowness[index],
-        offset: key.offsets[index], booksOwnRows: !key.rows.isEmpty)
+        offset: key.offsets[index], carried: key.carried[index],
+        booksOwnRows: !key.rows.isEmpty)
     }
     if isSampled { ranks = sampled(ranks, key.kind) }
     let made = ActionSimulation(
-      template: template(item, key.kind), ranks: ranks, keepsSpans: keepsSpans,
+      template: template(item, place, key.kind), ranks: ranks, keepsSpans: keepsSpans,
       keepsLog: keepsLog
     ).run()
     simulatedOperations += made.reduce(0) { $0 + $1.operations }

@@ -2,65 +2,6 @@ import Engines
 import Programs
 import Schedules
 
-/// What one action did on one rank, relative to its start.
-struct ActionRecord: Sendable {
-  /// When it ended on the compute stream, counted from the first of its group, picoseconds.
-  var duration: Int64 = 0
-  /// When this rank came, counted likewise.
-  var offset: Int64 = 0
-  /// The sum of its kernels' times, and each kind's part of it.
-  var busy: Int64 = 0
-  var kernels: [KernelTimes.Part] = []
-  var expert = Exposure()
-  var tensor = Exposure()
-  var context = Exposure()
-  var data = Exposure()
-  var memory = MemoryChange()
-  var flops = 0.0
-  var causalFLOPs = 0.0
-  var operations = 0
-  /// When its exchanges used the rank's adapter, counted likewise.
-  var windows: [AdapterWindow] = []
-  var spans: [Timeline.Span] = []
-  /// The reductions of the backward's stage that it started.
-  var reductions: [StartedReduction] = []
-  /// The operations and transfers that were started, in order; empty unless asked for.
-  var started: [StartedWork] = []
-}
-
-/// A reduction that an action has started and that other ranks come to when they do: nothing in the action
-/// waits for it.
-struct StartedReduction: Sendable {
-  /// Its number in the stage's program of reductions.
-  var transfer: Int32
-  /// When the rank came to it, counted from the first of its group.
-  var offset: Int64
-}
-
-/// What an action started, by its number in the program of its forward or its backward, or of the
-/// backward's stage in the one that reduces gradients.
-struct StartedWork: Sendable {
-  var index: Int32
-  var isTransfer: Bool
-  var isForward: Bool
-  var isReduction = false
-}
-
-/// One rank of an action: how many rows its exchanges have, how fast it is, when it comes.
-struct ActionRank: Sendable {
-  /// Rows of the forward's stage, and of the backward's in a pair.
-  var forwardRows: ExchangeRows
-  var backwardRows: ExchangeRows
-  /// Times of this rank's kernels are multiplied by it: 1 for a healthy device.
-  var slowness = 1.0
-  /// Times of this rank's part of an exchange or a collective are multiplied by that of the links it takes.
-  var linkSlowness = LinkSlowness()
-  /// When the rank comes to the action, after the first of its group.
-  var offset: Int64 = 0
-  /// Memory is booked with its own rows, which are the same when a buffer is released.
-  var booksOwnRows = false
-}
-
 /// Simulates one action on the ranks that take part in its exchanges, every operation of it.
 ///
 /// All ranks run the same programs; they meet in expert exchanges and in collectives of tensor and
@@ -91,9 +32,12 @@ struct ActionSimulation {
         }
       }
     }
+    // What nobody in the action waits for has its end too.
+    while lanes.indices.contains(where: { !lanes[$0].backend.settle() }) {}
     return lanes.map { lane in
       var record = lane.backend.record
       record.duration = lane.backend.clock
+      record.carried = lane.backend.carried
       record.kernels = lane.backend.kernels.parts
       record.offset = lane.backend.rank.offset
       let rank = lane.backend.rank
@@ -166,8 +110,11 @@ private struct ActionBackend: Backend {
     var payload: Int64
     var index: Int32
     var isForward: Bool
-    /// Known once it has been waited for.
+    /// Known once it has been waited for; before that what it has moved in.
     var end: Int64 = -1
+    var moving: Int64 = -1
+    /// The next action reads what it brings.
+    var isAhead = false
     /// The transfer before it on its stream, −1 for the first.
     var previous = -1
     /// The others know when this rank came to it.
@@ -191,6 +138,28 @@ private struct ActionBackend: Backend {
     forwardCount = template.forwardCount
     clock = rank.offset
     hostClock = rank.offset
+    streamEnd[Int(Stream.data.rawValue)] = rank.carried.end
+    for (index, gather) in rank.carried.gathers.enumerated() {
+      transfers.append(
+        Started(
+          stream: .data, sequence: -1, started: gather.moving, payload: 0, index: Int32(index),
+          isForward: false, end: gather.end, moving: gather.moving))
+    }
+  }
+
+  /// What is left on the data stream.
+  var carried: CarriedStream {
+    CarriedStream(
+      end: streamEnd[Int(Stream.data.rawValue)],
+      gathers: transfers.filter(\.isAhead).map {
+        CarriedStream.Gather(moving: $0.moving, end: $0.end)
+      })
+  }
+
+  /// Whether all that was started has its end; ranks that meet in a transfer are asked in turn.
+  mutating func settle() -> Bool {
+    let last = last[Int(Stream.data.rawValue)]
+    return last < 0 || finish(last)
   }
 
   mutating func begin(_ item: Item, index: Int) -> Beginning { .walk }
@@ -208,7 +177,9 @@ private struct ActionBackend: Backend {
   mutating func release(_ id: BufferID, _ instance: Instance) {}
 
   mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
-    if instance.microbatch < 0 { return convert(operation, of: program) }
+    if instance.microbatch < 0 || instance == template.ahead {
+      return convert(operation, of: program)
+    }
     let isForward = instance.pass == .forward
     let index = isForward ? operation : forwardCount + operation
     hostClock += template.hostDurations[index]
@@ -232,7 +203,8 @@ private struct ActionBackend: Backend {
     clock += duration
   }
 
-  /// Turns a gradient into the format in which it is reduced.
+  /// Turns a gradient into the format in which it is reduced, or a shard of the next action's into that in
+  /// which it is gathered.
   private mutating func convert(_ operation: Int, of program: Program) {
     let work = program.operations[operation]
     let duration = picoseconds(
@@ -285,6 +257,7 @@ private struct ActionBackend: Backend {
     var started = Started(
       stream: stream, sequence: sequence[slot], started: max(clock, hostClock), payload: 0,
       index: Int32(transfer), isForward: instance.pass == .forward)
+    started.isAhead = instance == template.ahead
     switch work.kind {
     case .counts:
       // The exchange of counts is the notification that the payload's price holds; the host has the
@@ -344,6 +317,7 @@ private struct ActionBackend: Backend {
     guard meeting.arrived == meetings.count else { return false }
     let end = meeting.ready + meeting.preparation + transfer.payload
     transfers[handle].end = end
+    transfers[handle].moving = meeting.ready
     streamEnd[slot] = end
     account(transfer, moving: meeting.ready, end)
     if transfer.adapterShare > 0 {
@@ -361,7 +335,8 @@ private struct ActionBackend: Backend {
     case .data: record.data.total += total
     default: record.context.total += total
     }
-    if keepsSpans {
+    // The next action shows its first gathers itself.
+    if keepsSpans, !transfer.isAhead {
       record.spans.append(
         Timeline.Span(
           .transfer(transfer.index), isForward: transfer.isForward, stream: transfer.stream,
@@ -369,16 +344,25 @@ private struct ActionBackend: Backend {
     }
   }
 
+  /// Since when the data stream has been busy without a break until a transfer moved: what a rank waits for
+  /// is exposed, whichever transfer of its own it is.
+  private func busySince(_ transfer: Started) -> Int64 {
+    guard transfer.previous >= 0 else {
+      return rank.carried.end >= transfer.moving ? rank.offset : transfer.moving
+    }
+    let before = transfers[transfer.previous]
+    return before.end >= transfer.moving ? min(before.moving, transfer.moving) : transfer.moving
+  }
+
   mutating func wait(_ handle: TransferHandle) -> Bool {
     guard finish(handle.raw) else { return false }
     let transfer = transfers[handle.raw]
     guard transfer.end > clock else { return true }
-    let meeting = meetings.meetings[Int(transfer.stream.rawValue)][transfer.sequence]
     switch transfer.stream {
-    case .expert: record.expert.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
-    case .tensor: record.tensor.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
-    case .data: record.data.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
-    default: record.context.addWait(clock: clock, moving: meeting.ready, end: transfer.end)
+    case .expert: record.expert.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
+    case .tensor: record.tensor.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
+    case .data: record.data.addWait(clock: clock, moving: busySince(transfer), end: transfer.end)
+    default: record.context.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
     }
     if keepsSpans {
       record.spans.append(
@@ -393,9 +377,11 @@ private struct ActionBackend: Backend {
 
 extension RankProgram {
   /// A program of one item, to look at an action by itself.
-  init(single item: Item, isClosing: Bool = false) {
+  init(single item: Item, _ place: ActionPlace = ActionPlace()) {
     self.init(
       pipelineRank: 0, stages: [], items: [item], transfers: [],
-      closingItems: isClosing ? [0] : [])
+      closingItems: place.isClosing ? [0] : [])
+    gathersAhead = [place.ahead]
+    isGatheredAhead = [place.isGatheredAhead]
   }
 }

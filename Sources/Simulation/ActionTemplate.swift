@@ -26,17 +26,22 @@ final class ActionTemplate {
   /// Prices beside collectives, by the multiprocessors that those take; worked out when first asked for.
   private var pricesBeside: [Int: (forward: ProgramPrices?, backward: ProgramPrices?)] = [:]
 
-  /// - Parameter isClosing: whether it starts the reductions of its stage.
+  /// The action whose first gathers it starts.
+  let ahead: Instance?
+
   init(
-    _ item: Item, isClosing: Bool, _ input: StepInput, _ pricing: any Pricing,
+    _ item: Item, _ place: ActionPlace, _ input: StepInput, _ pricing: any Pricing,
     _ tables: RoutedPrices
   ) {
+    ahead = place.ahead.map {
+      Instance(stage: $0.stage, microbatch: $0.microbatch, pass: $0.pass)
+    }
     self.item = item
     self.input = input
     self.pricing = pricing
     self.tables = tables
     let stages = input.stages.map { Optional($0) }
-    engine = Engine(RankProgram(single: item, isClosing: isClosing), stages: stages)
+    engine = Engine(RankProgram(single: item, place), stages: stages)
     memory = MemoryBooking.change(of: engine, MemoryBooking(input, rank: nil))
     func prices(_ program: Program, _ isOverlapped: Bool) -> ProgramPrices {
       ProgramPrices(program, pricing: pricing, isOverlapped: isOverlapped, tables: tables)

@@ -43,9 +43,12 @@ struct RankBackend: Backend {
     if rank.clock > world.now { return .later }
     switch item {
     case .run, .overlapped:
-      let isClosing = world.input.closes(itemIndex, on: rank.position)
-      return world.catalog.meets(item)
-        ? beginTogether(item, isClosing) : beginAlone(item, isClosing)
+      let place = world.input.place(ofItem: itemIndex, on: rank.position)
+      return world.catalog.meets(item) ? beginTogether(item, place) : beginAlone(item, place)
+    case .norm:
+      itemStart = rank.clock
+      waitForCarried()
+      return .walk
     default:
       itemStart = rank.clock
       return .walk
@@ -53,15 +56,16 @@ struct RankBackend: Backend {
   }
 
   /// An action in which no other rank takes part.
-  private mutating func beginAlone(_ item: Item, _ isClosing: Bool) -> Beginning {
+  private mutating func beginAlone(_ item: Item, _ place: ActionPlace) -> Beginning {
     let records = world.catalog.records(
-      of: item, isClosing: isClosing, slowness: [rank.slowness],
-      linkSlowness: [rank.linkSlowness], offsets: [0], members: worldRank..<worldRank + 1)
-    take(records[0], item)
+      of: item, place, carried: [carried(rank, place, from: rank.clock)],
+      slowness: [rank.slowness], linkSlowness: [rank.linkSlowness], offsets: [0],
+      members: worldRank..<worldRank + 1)
+    take(records[0], item, place)
     return .done
   }
 
-  private mutating func beginTogether(_ item: Item, _ isClosing: Bool) -> Beginning {
+  private mutating func beginTogether(_ item: Item, _ place: ActionPlace) -> Beginning {
     let size = world.groupSize
     let group = index / size
     let round = world.groups[group].round
@@ -79,12 +83,13 @@ struct RankBackend: Backend {
       let members = world.ranks[first..<first + size]
       let start = members.map(\.clock).min() ?? 0
       world.groups[group].records = world.catalog.records(
-        of: item, isClosing: isClosing, slowness: members.map(\.slowness),
+        of: item, place, carried: members.map { carried($0, place, from: start) },
+        slowness: members.map(\.slowness),
         linkSlowness: members.map(\.linkSlowness), offsets: members.map { $0.clock - start },
         members: worldRank - index + first..<worldRank - index + first + size)
       for member in first..<first + size where member != index { world.wake(member) }
     }
-    take(world.groups[group].records[index - first], item)
+    take(world.groups[group].records[index - first], item, place)
     takenRound = round
     world.groups[group].taken += 1
     if world.groups[group].taken == size {
@@ -94,7 +99,25 @@ struct RankBackend: Backend {
     return .done
   }
 
-  private mutating func take(_ record: ActionRecord, _ item: Item) {
+  /// What a rank's data stream carries into an action, counted from `start`.
+  private func carried(
+    _ rank: SimulatedRank, _ place: ActionPlace, from start: Int64
+  ) -> CarriedStream {
+    var carried = rank.carried
+    if !place.isGatheredAhead { carried.gathers = [] }
+    // Traces show when a gather began.
+    let isWhole = world.catalog.keepsSpans && place.isGatheredAhead
+    return (isWhole ? carried : carried.seen(at: rank.clock)).counted(from: start)
+  }
+
+  /// What backwards reduce layer by layer is through when gradients are summed up.
+  private func waitForCarried() {
+    guard rank.carried.end > rank.clock else { return }
+    rank.data.addWait(clock: rank.clock, moving: rank.clock, end: rank.carried.end)
+    rank.clock = rank.carried.end
+  }
+
+  private mutating func take(_ record: ActionRecord, _ item: Item, _ place: ActionPlace) {
     let start = rank.clock
     // A member's record counts from the first of its group; its own part begins when it came.
     let duration = record.duration - record.offset
@@ -109,6 +132,9 @@ struct RankBackend: Backend {
     rank.context += record.context
     rank.data += record.data
     rank.memory.apply(record.memory)
+    let left = record.carried.counted(from: record.offset - start)
+    if place.isGatheredAhead || place.ahead != nil { rank.carried.gathers = left.gathers }
+    rank.carried.end = max(rank.carried.end, left.end)
     if !record.windows.isEmpty {
       world.traffic.occupy(index, record.windows, from: start - record.offset, at: world.now)
     }
@@ -220,7 +246,7 @@ struct RankBackend: Backend {
   {
     let work = program.transfers[transfer]
     world.log?.add(work, transfer, instance, on: index)
-    return join(work, transfer, Int(instance.stage), at: rank.clock)
+    return join(work, transfer, Int(instance.stage), at: max(rank.clock, rank.carried.end))
   }
 
   /// Comes to a reduction or a gather of the step.

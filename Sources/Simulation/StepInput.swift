@@ -68,6 +68,7 @@ public struct StepInput: Sendable {
         schedule: schedule, rank: rank, reductions: plan.reductionStart,
         overlapsSends: plan.overlapsSends(of: placed.schedule))
       program.insert(GradientLanes(plan), of: stages)
+      if plan.zeroStage == .parameters, plan.prefetchedUnits > 0 { program.gatherAhead() }
       return program
     }
     var holders = [[Int]](repeating: [], count: stages.count)
@@ -84,11 +85,6 @@ public struct StepInput: Sendable {
     expertRanks = plan.expertParallel
     keyValueReplicas = LoweringSetting(plan, target: target).keyValueReplicas(of: architecture)
     gathersTokens = target == .device && plan.dispatcher == .allGather
-  }
-
-  /// Whether an item of a pipeline rank starts the reductions of its stage.
-  func closes(_ item: Int, on position: Int) -> Bool {
-    ranks[position].closingItems.contains(item)
   }
 
   /// The programs of all stages; stages of one shape share theirs.

@@ -230,6 +230,8 @@ struct SimulatedRank {
   /// When its last action ended.
   var lastActionEnd: Int64 = 0
   var hasAgreed = false
+  /// What actions have left on its data stream.
+  var carried = CarriedStream()
   /// It goes on when another one wakes it.
   var isParked = false
   var spans: [ItemSpan] = []

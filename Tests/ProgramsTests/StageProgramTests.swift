@@ -65,6 +65,7 @@ struct Bookkeeper {
         for id in transfer.operands { #expect(alive.contains(id)) }
         written.formUnion(transfer.operands[..<transfer.outputCount])
       case .reduce: Issue.record("only closing passes start reductions")
+      case .gatherAhead: break
       }
     }
     #expect(underWay.isEmpty)

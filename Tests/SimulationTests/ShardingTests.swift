@@ -133,7 +133,7 @@ import Testing
   }
 
   /// The longer the kernels, the more of the same communication runs beside them; what is left when they
-  /// take for ever is what nothing can hide: the first gather of every pass and the last reduction.
+  /// take for ever is what nothing can hide: the first gather of the step and the last reduction.
   @Test(arguments: [2, 3]) func computationHidesCommunication(zero: Int) throws {
     let step = try Self.step(zero: zero, microbatches: 3)
     var last: Exposure?
@@ -146,8 +146,94 @@ import Testing
       last = rank.data
     }
     let collective: Int64 = 20_000_000
-    // ZeRO 3: first gather of 3 forwards and 3 backwards, last reduction of 3; ZeRO 2: last reduction of
-    // 3, and the gather of all parameters.
-    #expect(last?.exposed == (zero == 3 ? 9 : 4) * collective)
+    // ZeRO 3: the step's first gather and its last reduction; ZeRO 2: the last reduction, and the gather of
+    // all parameters.
+    #expect(last?.exposed == 2 * collective)
+    var plan = step.input.plan
+    plan.overlap.parameterGather = zero == 3 ? false : nil
+    plan.overlap.gradientReduction = false
+    let waiting = try PlannedStep(
+      architecture: step.input.architecture, cluster: step.cluster, plan: plan)
+    let all = StepSimulation(waiting.input, pricing: FlatPricing(kernel: 1e-2)).run().ranks[0].data
+    #expect(all.exposed == all.total)
+  }
+
+  private static func input(_ zero: Int, _ change: (inout Plan) -> Void) throws -> StepInput {
+    let plain = try step(zero: zero, data: 4, microbatches: 8)
+    var plan = plain.input.plan
+    change(&plan)
+    return try PlannedStep(
+      architecture: plain.input.architecture, cluster: plain.cluster, plan: plan
+    ).input
+  }
+
+  /// Stages of one layer hide as much as stages of many: the look-ahead goes from action to action.
+  @Test(arguments: [2, 3]) func shortStagesHideAsMuchAsLongOnes(zero: Int) throws {
+    let exposed = try [1, 2, 8].map { stagesPerRank in
+      let input = try Self.input(zero) {
+        $0.pipelineParallel = 4
+        $0.stagesPerRank = stagesPerRank
+        if stagesPerRank > 1 { $0.schedule = .named("interleaved-1f1b") }
+        $0.overlap.parameterGather = nil
+      }
+      let ranks = StepSimulation(input, pricing: FlatPricing(kernel: 1e-2)).run().ranks
+      return ranks.map { Double($0.data.exposed) / Double($0.data.total) }.max() ?? 1
+    }
+    // The first gather and the last reduction, and with ZeRO 2 a gather for each stage at the end.
+    #expect(exposed.allSatisfy { $0 < 0.06 }, "\(exposed)")
+  }
+
+  /// What the data stream carries from action to action is part of what a replay stands for.
+  @Test(arguments: [2, 3], ["1f1b", "interleaved-1f1b", "zb-h1", "gpipe"])
+  func replayedEqualsWalked(zero: Int, schedule: String) throws {
+    for collective in [1e-6, 300e-6, 5e-3] {
+      let input = try Self.input(zero) {
+        $0.pipelineParallel = schedule == "gpipe" ? 1 : 4
+        $0.stagesPerRank = schedule.hasPrefix("inter") ? 2 : 1
+        $0.schedule = .named(schedule)
+      }
+      var simulation = StepSimulation(input, pricing: FlatPricing(collective: collective))
+      let replayed = simulation.run()
+      simulation.replays = false
+      let walked = simulation.run()
+      #expect(replayed.step == walked.step && replayed.ranks == walked.ranks)
+      #expect(replayed.walkedOperations < walked.walkedOperations)
+      simulation.replays = true
+      simulation.isExplicit = true
+      let explicit = simulation.run()
+      #expect(explicit.step == replayed.step)
+      for rank in explicit.ranks { #expect(rank.data == replayed.ranks[rank.position].data) }
+    }
+  }
+
+  /// The farther ahead units are gathered the less is exposed, and the more memory they take.
+  @Test func prefetchTradesMemoryForTime() throws {
+    let results = try [0, 1, 3].map { units in
+      let input = try Self.input(3) { $0.overlap.prefetch = units }
+      return StepSimulation(input, pricing: FlatPricing(kernel: 5e-6, collective: 90e-6)).run()
+    }
+    let exposed = results.map { $0.ranks[0].data.exposed }
+    #expect(exposed[0] > exposed[1] && exposed[1] >= exposed[2])
+    #expect(results[0].ranks[0].data.total == results[2].ranks[0].data.total)
+    let peaks = results.map { $0.ranks[0].memory.peak }
+    #expect(peaks[0] < peaks[1] && peaks[1] < peaks[2])
+  }
+
+  /// Parameters that stay gathered are not gathered again, and are held meanwhile.
+  @Test func parametersMayStayGathered() throws {
+    let inputs = try [true, false].map { reshards in
+      try Self.input(3) { $0.reshardAfterForward = reshards }
+    }
+    let (freed, kept) = (inputs[0].stages[0], inputs[1].stages[0])
+    func gathers(_ program: Program) -> Int {
+      program.transfers.count { $0.kind == .allGather(.gradient) }
+    }
+    #expect(gathers(kept.forward) == gathers(freed.forward))
+    #expect(gathers(freed.backward) > 0 && gathers(kept.backward) == 0)
+    let results = inputs.map { StepSimulation($0, pricing: FlatPricing()).run().ranks[0] }
+    #expect(results[1].data.total < results[0].data.total)
+    #expect(results[1].memory.peak > results[0].memory.peak)
+    // Nothing is left behind.
+    #expect(results[1].memory.live == results[0].memory.live)
   }
 }
