@@ -16,11 +16,27 @@ extension Plan {
     public var gradientReduction: Bool?
     /// Gathers of parameters, a unit ahead of the one that is computed.
     public var parameterGather: Bool?
-    /// Exchanges of gradients within a tensor-parallel group, beside the weight products that follow.
-    public var tensorExchange: Bool?
+    /// Exchanges within a tensor-parallel group, beside its products.
+    public var tensorExchange: TensorExchange?
 
     /// As the rest of the plan has it.
     public init() {}
+
+    /// How exchanges within a tensor-parallel group run beside its products.
+    public enum TensorExchange: String, Hashable, Sendable, CaseIterable {
+      /// Everybody waits for all of them.
+      case no = "false"
+      /// Chunked with sequence parallelism, else in bulk.
+      case yes = "true"
+      /// A backward's whole exchanges beside the product that does not need them: the gather of a weight
+      /// product's input beside the input gradient's product, the gradient's exchange beside the weight
+      /// product (Megatron-LM, core/tensor_parallel/layers.py).
+      case bulk
+      /// Beside those, gathers and scatters cut into a chunk for each rank, which move while the product of
+      /// another chunk runs (Transformer Engine's ring exchange of userbuffers, Megatron-LM's
+      /// `--tp-comm-overlap`; PyTorch's asynchronous tensor parallelism).
+      case chunked
+    }
 
     /// A kind of communication, by its key in plan files.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
@@ -36,9 +52,21 @@ extension Plan {
         case .expertExchange: \.expertExchange
         case .gradientReduction: \.gradientReduction
         case .parameterGather: \.parameterGather
-        case .tensorExchange: \.tensorExchange
+        case .tensorExchange: \.overlapsTensorExchange
         }
       }
+    }
+
+    /// Whether tensor exchanges are to run beside products at all; nil where nothing is said.
+    private var overlapsTensorExchange: Bool? {
+      get { tensorExchange.map { $0 != .no } }
+      set { tensorExchange = newValue.map { $0 ? .yes : .no } }
+    }
+
+    /// What the plan says of a kind, as it is written.
+    func written(_ kind: Kind) -> String? {
+      kind == .tensorExchange
+        ? tensorExchange?.rawValue : self[keyPath: kind.path].map { "\($0)" }
     }
   }
 
@@ -53,6 +81,12 @@ extension Plan {
     case .parameterGather: return gathersBesideComputation
     case .tensorExchange: return false
     }
+  }
+
+  /// Whether gathers and scatters of a tensor group are cut into chunks beside their products.
+  public var splitsTensorExchange: Bool {
+    guard tensorParallel > 1, sequenceParallel else { return false }
+    return overlap.tensorExchange == .yes || overlap.tensorExchange == .chunked
   }
 
   /// Whether the schedule runs forwards and backwards as overlapped pairs.
@@ -89,7 +123,7 @@ extension Plan {
     for kind in Overlap.Kind.allCases {
       guard let said = overlap[keyPath: kind.path], let rule = rule(against: said, kind, schedule)
       else { continue }
-      throw .overlap(kind: kind, value: said, rule: rule)
+      throw .overlap(kind: kind, value: overlap.written(kind) ?? "\(said)", rule: rule)
     }
   }
 
@@ -116,7 +150,9 @@ extension Plan {
       return "only zero-stage 3 gathers beside computation, over data-parallel or context-parallel "
         + "above 1; others gather behind the update"
     case .tensorExchange:
-      return said && tensorParallel == 1 ? "tensor-parallel is 1: nothing is exchanged" : nil
+      if said && tensorParallel == 1 { return "tensor-parallel is 1: nothing is exchanged" }
+      return overlap.tensorExchange == .chunked && !sequenceParallel
+        ? "without sequence-parallel there are no gathers and scatters to cut" : nil
     }
   }
 }

@@ -40,8 +40,8 @@ extension Plan {
     lines += layoutLines + memoryLines + expertLines
     if let communicationSMs { add("communication-sms", communicationSMs) }
     if let computationSMs { add("computation-sms", computationSMs) }
-    let said = OverlapKeys().kinds.compactMap { kind in
-      overlap[keyPath: kind.path].map { "  \(kind.key.name): \($0)" }
+    let said = Plan.Overlap.Kind.allCases.compactMap { kind in
+      overlap.written(kind).map { "  \(kind.rawValue): \($0)" }
     }
     if !said.isEmpty { lines += ["overlap:"] + said }
     return lines.joined(separator: "\n") + "\n"

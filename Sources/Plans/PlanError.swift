@@ -29,7 +29,7 @@ public enum PlanError: Error, Hashable, Sendable {
   case precision(key: String, format: NumberFormat, rule: String)
   case scaleBlock(Int)
   /// What the plan says of overlap and does not do.
-  case overlap(kind: Plan.Overlap.Kind, value: Bool, rule: String)
+  case overlap(kind: Plan.Overlap.Kind, value: String, rule: String)
   /// What a plan may say and the simulator or the cluster's device cannot do.
   case cannotSimulate(key: String, value: String, rule: String)
 }

@@ -224,10 +224,15 @@ struct PropertyKey<Root, Value, Property>: Described {
 
 /// The keys of `overlap`.
 struct OverlapKeys: KeySet {
-  let kinds: [PropertyKey<Plan.Overlap, Bool, Bool?>] = Plan.Overlap.Kind.allCases.map { kind in
-    .init(
-      Key(kind.rawValue, .boolean, otherwise: kind.otherwise, kind.meaning), kind.path)
-  }
+  let kinds: [PropertyKey<Plan.Overlap, Bool, Bool?>] = Plan.Overlap.Kind.allCases
+    .filter { $0 != .tensorExchange }.map { kind in
+      .init(
+        Key(kind.rawValue, .boolean, otherwise: kind.otherwise, kind.meaning), kind.path)
+    }
+  let tensorExchange = Key(
+    Plan.Overlap.Kind.tensorExchange.rawValue, .choice(Plan.Overlap.TensorExchange.self),
+    otherwise: Plan.Overlap.Kind.tensorExchange.otherwise,
+    Plan.Overlap.Kind.tensorExchange.meaning, otherNames: ["tp-comm-overlap", "async-tp"])
 }
 
 extension Plan.Overlap.Kind {
@@ -238,7 +243,9 @@ extension Plan.Overlap.Kind {
     case .expertExchange: "Dispatch and combine, in overlapped pairs."
     case .gradientReduction: "Gradient reductions, beside the backward pass."
     case .parameterGather: "Gathers of parameters, ahead of the unit that is computed."
-    case .tensorExchange: "Exchanges of gradients within a tensor-parallel group."
+    case .tensorExchange:
+      "Exchanges within a tensor-parallel group: a backward's in bulk beside other products, or gathers "
+        + "and scatters in chunks beside their own; true is chunked with sequence-parallel, else bulk."
     }
   }
 

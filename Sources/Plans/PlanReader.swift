@@ -121,6 +121,7 @@ struct PlanReader {
     for kind in keys.overlap.kinds {
       plan.overlap[keyPath: kind.path] = try kinds.optional(kind.key)
     }
+    plan.overlap.tensorExchange = try kinds.optional(keys.overlap.tensorExchange)
   }
 
   private mutating func readExperts() throws(ConfigurationError) {

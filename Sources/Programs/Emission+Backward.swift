@@ -137,19 +137,28 @@ extension Emission {
     let input = value(node.inputs[0])
     let outShape = value(node.outputs[0])
     let out = gradient(node.outputs[0])
+    let arrivals = takeArrivals(of: out)
     waitFor([out])
+    gatherAhead(node)
     let quantized = format.isFloat8
     var matmul = Matmul(
       m: input.rows, n: outShape.columns, k: input.columns, pass: .backwardInput, format: format,
       hasBias: hasBias, transposed: transposed)
-    let operand = quantized ? quantizedGradient(out, outShape) : out
+    let operand: ProductOperand
+    if arrivals != nil, quantized {
+      operand = operandInChunks(out, outShape) { quantizedTarget(ofGradient: outShape) }
+    } else {
+      operand = ProductOperand(buffer: quantized ? quantizedGradient(out, outShape) : out)
+    }
     let fresh = gradientBuffer(node.inputs[0])
     let weight =
       quantized
       ? transposedWeight(node.parameters[0], .backwardInput)
       : operandWeight(node.parameters[0], format, .backwardInput)
     let bias = node.parameters.dropFirst().map(gradientBuffer)
-    emit(.matmul(matmul), outputs: [fresh] + bias, inputs: [operand, weight], .backwardInput)
+    emitProduct(
+      matmul, of: operand, outShape, arrivals: arrivals, outputs: [fresh] + bias, inputs: [weight],
+      sends: scattersGradientInChunks(node) ? input : nil, .backwardInput)
     contribute(fresh, to: node.inputs[0])
     matmul.pass = .backwardWeight
     matmul.hasBias = false

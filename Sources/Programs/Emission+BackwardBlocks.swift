@@ -225,6 +225,16 @@ extension Emission {
     case .reduceFromTensor, .joinRows:
       gradients[node.inputs[0].index] = out
       return
+    case .gatherSequence where leaving[out] != nil:
+      let fresh = gradientBuffer(node.inputs[0])
+      addChunks(of: out, into: fresh, shape, .backwardInput)
+      flushWeights()
+      contribute(fresh, to: node.inputs[0])
+    case .scatterSequence where gathersGradientInChunks(node):
+      let fresh = gradientBuffer(node.inputs[0])
+      gatherInChunks(out, into: fresh, shape, .backwardInput)
+      flushWeights()
+      contribute(fresh, to: node.inputs[0])
     case .gatherSequence:
       gradientCollective(.reduceScatter(.tensor), node, out, bytes, shape.rows, .tensor)
     case .scatterSequence, .ownRows:

@@ -106,23 +106,45 @@ extension Emission {
   func quantizedOperand(_ id: ValueID, _ half: Programs.Pass) -> BufferID {
     let buffer = need(id)
     if let made = quantizedRows[buffer], hasRows(of: value(id), made) { return made }
-    let out =
-      isForward
-      ? lowering.quantizedBuffer(id) : lowering.like(id, ", quantised", format: recipe.float8)
+    let out = quantizedTarget(of: id)
     quantize(buffer, into: out, value(id), half)
     return out
+  }
+
+  /// What a value is quantised into.
+  func quantizedTarget(of id: ValueID) -> BufferID {
+    isForward
+      ? lowering.quantizedBuffer(id) : lowering.like(id, ", quantised", format: recipe.float8)
   }
 
   /// Quantises a gradient in rows.
   func quantizedGradient(_ buffer: BufferID, _ shape: Value) -> BufferID {
     if let made = quantizedRows[buffer], hasRows(of: shape, made) { return made }
-    let out = lowering.temporary(
-      "\(shape.name) gradient, quantised", shape.rows, shape.columns, recipe.float8)
+    let out = quantizedTarget(ofGradient: shape)
     quantize(buffer, into: out, shape, .backwardInput)
     return out
   }
 
-  private func quantize(
+  /// What a gradient is quantised into.
+  func quantizedTarget(ofGradient shape: Value) -> BufferID {
+    lowering.temporary(
+      "\(shape.name) gradient, quantised", shape.rows, shape.columns, recipe.float8)
+  }
+
+  /// The operand of a quantised product whose rows come in chunks: each is quantised by itself, unless all
+  /// have been before.
+  func operandInChunks(
+    _ source: BufferID, _ shape: Value, into make: () -> BufferID
+  ) -> ProductOperand {
+    if let made = quantizedRows[source], hasRows(of: shape, made) {
+      return ProductOperand(buffer: made)
+    }
+    let made = make()
+    quantizedRows[source] = made
+    return ProductOperand(buffer: made, quantizedFrom: source)
+  }
+
+  func quantize(
     _ buffer: BufferID, into out: BufferID, _ shape: Value, _ half: Programs.Pass
   ) {
     emit(

@@ -109,16 +109,24 @@ extension Emission {
   private func forwardLinear(_ node: Node) {
     guard case .linear(let format, let hasBias, let transposed) = node.kind else { return }
     let input = value(node.inputs[0])
-    let operand =
-      format.isFloat8 ? quantizedOperand(node.inputs[0], .forward) : need(node.inputs[0])
+    let source = need(node.inputs[0])
+    let arrivals = takeArrivals(of: source)
+    let operand: ProductOperand
+    if arrivals != nil, format.isFloat8 {
+      operand = operandInChunks(source, input) { quantizedTarget(of: node.inputs[0]) }
+    } else {
+      operand = ProductOperand(
+        buffer: format.isFloat8 ? quantizedOperand(node.inputs[0], .forward) : source)
+    }
     let out = outputBuffer(node.outputs[0])
     let weight = operandWeight(node.parameters[0], format, .forward)
-    emit(
-      .matmul(
-        Matmul(
-          m: input.rows, n: value(node.outputs[0]).columns, k: input.columns, pass: .forward,
-          format: format, hasBias: hasBias, transposed: transposed)), outputs: [out],
-      inputs: [operand, weight] + node.parameters.dropFirst().map(parameterBuffer), .forward)
+    let matmul = Matmul(
+      m: input.rows, n: value(node.outputs[0]).columns, k: input.columns, pass: .forward,
+      format: format, hasBias: hasBias, transposed: transposed)
+    emitProduct(
+      matmul, of: operand, input, arrivals: arrivals, outputs: [out],
+      inputs: [weight] + node.parameters.dropFirst().map(parameterBuffer),
+      sends: scattersInChunks(node) ? value(node.outputs[0]) : nil, .forward)
   }
 
   private func forwardGroupedLinear(_ node: Node) {
@@ -335,8 +343,12 @@ extension Emission {
     let bytes = shape.format.bytes(columns: shape.columns)
     switch node.kind {
     case .copyToTensor, .ownRows: live[node.outputs[0].index] = input
+    case .gatherSequence where gathersInChunks(node):
+      gatherInChunks(input, into: outputBuffer(node.outputs[0]), shape, .forward)
     case .gatherSequence, .joinRows:
       collective(.allGather(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
+    case .scatterSequence where leaving[input] != nil:
+      addChunks(of: input, into: outputBuffer(node.outputs[0]), shape, .forward)
     case .scatterSequence:
       collective(.reduceScatter(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
     case .scatterTokens:

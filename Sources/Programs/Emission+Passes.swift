@@ -83,7 +83,9 @@ extension Emission {
   }
 
   private func waitForAll() {
-    for transfer in Set(pending.values).sorted() {
+    let chunks = arriving.values.joined() + leaving.values.flatMap(\.transfers)
+    (arriving, leaving) = ([:], [:])
+    for transfer in Set(pending.values).union(chunks).sorted() {
       items.append(.wait(transfer))
     }
     pending = [:]

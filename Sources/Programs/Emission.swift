@@ -35,6 +35,10 @@ final class Emission {
   var weightGradients: [Int: BufferID] = [:]
   /// A transfer that has not been waited for, by the buffer that it writes.
   var pending: [BufferID: Int] = [:]
+  /// Transfers of the chunks that come to a buffer and have not been waited for, in their order.
+  var arriving: [BufferID: [Int]] = [:]
+  /// What becomes of the chunks of a product that are sent away as they are made, by its buffer.
+  var leaving: [BufferID: LeavingChunks] = [:]
   /// Parameters gathered and gradients not yet reduced in this pass, by parameter (ZeRO 3 and 2).
   var gathered: [Int: BufferID] = [:]
   var wholeGradients: [Int: BufferID] = [:]
@@ -89,6 +93,7 @@ final class Emission {
 
   func waitFor(_ inputs: [BufferID]) {
     for input in inputs {
+      items += (arriving.removeValue(forKey: input) ?? []).map { .wait($0) }
       if let transfer = pending.removeValue(forKey: input) {
         for output in transfers[transfer].operands[..<transfers[transfer].outputCount] {
           pending[output] = nil

@@ -59,11 +59,14 @@ public struct LoweringSetting: Hashable, Sendable {
   public var fusedLoss: Bool
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
-  /// The gradient's exchange within a tensor-parallel group runs beside the weight products that follow;
-  /// else they wait for it.
+  /// In a backward, whole exchanges within a tensor-parallel group run beside the product that does not
+  /// need them; else everybody waits for them.
   public var overlapsTensorExchange: Bool
   /// Up to ZeRO stage 1: parameters of a bucket that is reduced by itself; nil for all of a stage at once.
   public var bucketElements: Int?
+  /// Gathers and scatters around the products of a tensor-parallel group are cut into a chunk for each rank,
+  /// which move while the product of another chunk runs.
+  public var splitsTensorExchange = false
   /// From ZeRO stage 2 on a layer's gradients are reduced beside the backward of the layers before it.
   public var overlapsReduction = true
   /// With ZeRO stage 3 a unit's parameters are gathered beside the computation of the one before it.
@@ -145,6 +148,7 @@ extension LoweringSetting {
       gradientCopies: replicas,
       expertCopies: replicas * plan.tensorParallel
         / (plan.expertParallel * plan.expertTensorParallel))
+    splitsTensorExchange = plan.splitsTensorExchange
     overlapsReduction = plan.overlaps(.gradientReduction)
     bucketElements = plan.bucketElements
     overlapsGather = plan.overlaps(.parameterGather)

@@ -59,6 +59,9 @@ public enum TransferKind: Hashable, Sendable {
   case allGather(Group)
   case reduceScatter(Group)
   case allReduce(Group)
+  /// A chunk of rows to another rank of the group while one comes from a third: a step of a gather or of a
+  /// scatter that is cut into as many chunks as there are ranks.
+  case shift(Group)
 
   /// The ranks that take part in a collective.
   public enum Group: UInt8, Hashable, Sendable {
@@ -149,7 +152,8 @@ extension Transfer {
     case .dispatch(let exchange), .combineBackward(let exchange): sent(exchange) * bytesPerRow
     case .combine(let exchange), .dispatchBackward(let exchange):
       received(exchange) * bytesPerRow
-    case .counts, .allGather, .reduceScatter, .allReduce: rows(self.rows) * bytesPerRow
+    case .counts, .allGather, .reduceScatter, .allReduce, .shift:
+      rows(self.rows) * bytesPerRow
     }
   }
 }

@@ -73,6 +73,7 @@ extension TransferKind {
     case .allGather: "all-gather"
     case .reduceScatter: "reduce-scatter"
     case .allReduce: "all-reduce"
+    case .shift: "chunk"
     }
   }
 }

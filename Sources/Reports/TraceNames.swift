@@ -104,7 +104,8 @@ struct TraceNames {
   private func ranks(of kind: TransferKind, _ stage: Int) -> Int {
     switch kind {
     case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward: plan.expertParallel
-    case .allGather(let group), .reduceScatter(let group), .allReduce(let group):
+    case .allGather(let group), .reduceScatter(let group), .allReduce(let group),
+      .shift(let group):
       switch group {
       case .tensor: plan.tensorParallel
       case .context: plan.contextParallel
@@ -170,7 +171,8 @@ extension TransferKind {
   /// What a collective is about.
   fileprivate var traceGroup: String {
     switch self {
-    case .allGather(let group), .reduceScatter(let group), .allReduce(let group):
+    case .allGather(let group), .reduceScatter(let group), .allReduce(let group),
+      .shift(let group):
       switch group {
       case .tensor: "tensor-parallel activations"
       case .context: "context-parallel activations"

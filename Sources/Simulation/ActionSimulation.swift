@@ -294,7 +294,7 @@ private struct ActionBackend: Backend {
       started.preparation = picoseconds(price.preparation)
       started.payload = picoseconds(price.payload * max(rank.slowness, linkSlowness(work)))
       started.adapterShare = price.adapterShare
-    case .allGather, .reduceScatter, .allReduce:
+    case .allGather, .reduceScatter, .allReduce, .shift:
       var known = work
       if work.rows.exchange != nil { known.rows = .fixed(rows(instance)(work.rows)) }
       started.payload = picoseconds(

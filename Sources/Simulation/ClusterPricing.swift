@@ -106,6 +106,12 @@ public struct ClusterPricing: Pricing {
       return seconds(of: .allGather, bytes: bytes * Double(group.ranks), of)
     case .reduceScatter(let of): return seconds(of: .reduceScatter, bytes: bytes, of)
     case .allReduce(let of): return seconds(of: .allReduce, bytes: bytes, of)
+    case .shift(let of):
+      let group = group(of)
+      let isInside = group.nodes == 1
+      return collectives.send(
+        bytes: bytes, insideNode: isInside, latency: isInside ? nil : group.networkLatency
+      ).seconds
     default: return 0
     }
   }
@@ -129,7 +135,7 @@ public struct ClusterPricing: Pricing {
 
   public func crossesNodes(_ transfer: Transfer) -> Bool {
     switch transfer.kind {
-    case .allGather(let of), .reduceScatter(let of), .allReduce(let of):
+    case .allGather(let of), .reduceScatter(let of), .allReduce(let of), .shift(let of):
       let group = group(of)
       return group.ranks > group.ranksPerNode
     case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward:

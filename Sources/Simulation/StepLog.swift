@@ -83,6 +83,7 @@ public struct StepLog: Sendable {
       add(.allReduce, .reduction, segment(transfer, instance), transfer, instance, from: rank)
     case .allGather:
       add(.allGather, .gather, segment(transfer, instance), transfer, instance, from: rank)
+    case .shift: preconditionFailure("CPU ranks have no tensor group to cut exchanges for.")
     }
   }
 

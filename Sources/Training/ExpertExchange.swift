@@ -98,6 +98,7 @@ extension RankBackend {
       return reduction
     case .allGather:
       return try GatherInFlight(self, stage: stage, segment: transfer.segment)
+    case .shift: preconditionFailure("CPU ranks have no tensor group to cut exchanges for.")
     }
   }
 

@@ -97,7 +97,7 @@ struct PlanReadingTests {
     plan.nodesPerToken = 4
     plan.communicationSMs = 20
     plan.computationSMs = 112
-    plan.overlap.tensorExchange = true
+    plan.overlap.tensorExchange = .yes
     plan.overlap.gradientReduction = false
     plan.expertLoad = .counts(file: "/counts.csv")
     plan.gradientLanes = 8

@@ -118,6 +118,11 @@ struct Bookkeeper {
               fusedAttention: recomputation != .selective,
               dropout: recomputation == .selective, zeroStage: zero, gradientCopies: 4,
               expertCopies: 4 / expert))
+          if sequenceParallel {
+            var other = list[list.count - 1]
+            other.splitsTensorExchange = true
+            list.append(other)
+          }
           guard target == .device, expert > 1 else { continue }
           for dispatcher in [Plan.Dispatcher.allToAll, .allGather] {
             var other = list[list.count - 1]
