@@ -65,6 +65,9 @@ public struct CollectiveCost: Sendable {
     self.constants = constants
   }
 
+  /// Multiprocessors that a collective's channels take.
+  public var channels: Int { constants.ringMultiprocessors }
+
   /// Adds up `bytes` of every rank and leaves the sum on every rank; the fastest algorithm if nil.
   public func allReduce(
     bytes: Double, group: CollectiveGroup, algorithm: CollectiveAlgorithm? = nil

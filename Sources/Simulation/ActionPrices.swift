@@ -22,7 +22,11 @@ final class ProgramPrices {
   let flops: Double
   let causalFLOPs: Double
 
-  init(_ program: Program, pricing: any Pricing, isOverlapped: Bool, tables: RoutedPrices) {
+  /// - Parameter channels: multiprocessors that collectives beside the kernels take.
+  init(
+    _ program: Program, pricing: any Pricing, isOverlapped: Bool, channels: Int = 0,
+    tables: RoutedPrices
+  ) {
     var picoseconds: [Int64] = []
     var seconds: [Double] = []
     var routed: [Routed] = []
@@ -34,12 +38,13 @@ final class ProgramPrices {
         picoseconds.append(-1 - Int64(routed.count))
         routed.append(
           Routed(
-            table: tables.table(of: operation, isOverlapped: isOverlapped), rows: rows,
+            table: tables.table(of: operation, isOverlapped: isOverlapped, channels: channels),
+            rows: rows,
             flopsPerRow: kernel.flops { if case .fixed(let count) = $0 { count } else { 1 } }))
         continue
       }
       let price = pricing.seconds(
-        of: operation, rows: ExchangeRows(), isOverlapped: isOverlapped)
+        of: operation, rows: ExchangeRows(), isOverlapped: isOverlapped, channels: channels)
       seconds.append(price)
       picoseconds.append(Simulation.picoseconds(price))
       let work = kernel.flops { ExchangeRows()($0) }
@@ -64,12 +69,13 @@ final class RoutedPrices {
   private struct Key: Hashable {
     var kernel: Kernel
     var isOverlapped: Bool
+    var channels: Int
   }
 
   private let pricing: any Pricing
   private let block: Int
   private var tables: [Key: Int32] = [:]
-  private var operations: [(Operation, isOverlapped: Bool)] = []
+  private var operations: [(Operation, isOverlapped: Bool, channels: Int)] = []
   /// Seconds per block, −1 where nobody has asked.
   private var seconds: [[Double]] = []
 
@@ -79,14 +85,15 @@ final class RoutedPrices {
     precondition(block > 0, "A block has rows.")
   }
 
-  func table(of operation: Operation, isOverlapped: Bool) -> Int32 {
+  func table(of operation: Operation, isOverlapped: Bool, channels: Int) -> Int32 {
     var operation = operation
     operation.kernel = operation.kernel.onFirstExchange
-    let key = Key(kernel: operation.kernel, isOverlapped: isOverlapped)
+    let key = Key(
+      kernel: operation.kernel, isOverlapped: isOverlapped, channels: channels)
     if let table = tables[key] { return table }
     let table = Int32(seconds.count)
     tables[key] = table
-    operations.append((operation, isOverlapped))
+    operations.append((operation, isOverlapped, channels))
     seconds.append([])
     return table
   }
@@ -99,12 +106,12 @@ final class RoutedPrices {
 
   private func fill(_ table: Int, _ index: Int) -> Double {
     while seconds[table].count <= index { seconds[table].append(-1) }
-    let (operation, isOverlapped) = operations[table]
+    let (operation, isOverlapped, channels) = operations[table]
     let exchange = operation.kernel.rows?.exchange ?? 0
     let rows = Array(repeating: index * block, count: exchange + 1)
     let price = pricing.seconds(
       of: operation, rows: ExchangeRows(received: rows, routed: rows, sent: rows),
-      isOverlapped: isOverlapped)
+      isOverlapped: isOverlapped, channels: channels)
     seconds[table][index] = price
     return price
   }

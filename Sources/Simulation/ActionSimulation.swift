@@ -156,6 +156,8 @@ private struct ActionBackend: Backend {
   private var streamEnd = [Int64](repeating: 0, count: Stream.allCases.count)
   private var sequence = [Int](repeating: 0, count: Stream.allCases.count)
   private var last = [Int](repeating: -1, count: Stream.allCases.count)
+  /// What the transfers that were started take of the device.
+  private var channels = OccupiedChannels()
 
   private struct Started {
     var stream: Stream
@@ -209,9 +211,11 @@ private struct ActionBackend: Backend {
     if instance.microbatch < 0 { return convert(operation, of: program) }
     let isForward = instance.pass == .forward
     let index = isForward ? operation : forwardCount + operation
-    let duration = durations[index]
     hostClock += template.hostDurations[index]
     clock = max(clock, hostClock)
+    let duration = channels.duration(of: index, from: clock, alone: durations[index]) {
+      template.durations(rank, channels: $0)
+    }
     record.operations += 1
     if keepsLog {
       record.started.append(
@@ -300,6 +304,9 @@ private struct ActionBackend: Backend {
       started.payload = picoseconds(
         template.pricing.seconds(ofCollective: known, stage: Int(instance.stage))
           * linkSlowness(work))
+      channels.occupy(
+        stream, template.pricing.channels(of: work), from: started.started,
+        for: started.payload)
     }
     if keepsSpans {
       let rows = rows(instance)

@@ -23,6 +23,8 @@ final class ActionTemplate {
   /// The class and pass of each operation, in the same order.
   let kernelSlots: [KernelTimes.Slot]
   let hostDurationOfTransfer: Int64
+  /// Prices beside collectives, by the multiprocessors that those take; worked out when first asked for.
+  private var pricesBeside: [Int: (forward: ProgramPrices?, backward: ProgramPrices?)] = [:]
 
   /// - Parameter isClosing: whether it starts the reductions of its stage.
   init(
@@ -71,13 +73,35 @@ final class ActionTemplate {
     MemoryBooking.change(of: engine, MemoryBooking(input, rank: rank))
   }
 
-  /// Picoseconds of every operation on one rank, the forward's first.
-  func durations(_ rank: ActionRank) -> [Int64] {
+  /// Picoseconds of every operation on one rank, the forward's first, while channels of collectives take
+  /// some of its multiprocessors.
+  func durations(_ rank: ActionRank, channels: Int = 0) -> [Int64] {
     var durations: [Int64] = []
     durations.reserveCapacity(forwardCount + (backward?.secondsOf.count ?? 0))
+    let (forward, backward) = prices(channels: channels)
     if let forward { append(forward, rank.forwardRows, rank.slowness, to: &durations) }
     if let backward { append(backward, rank.backwardRows, rank.slowness, to: &durations) }
     return durations
+  }
+
+  private func prices(channels: Int) -> (forward: ProgramPrices?, backward: ProgramPrices?) {
+    guard channels > 0 else { return (forward, backward) }
+    if let known = pricesBeside[channels] { return known }
+    func prices(_ program: Program) -> ProgramPrices {
+      ProgramPrices(
+        program, pricing: pricing, isOverlapped: isPair, channels: channels, tables: tables)
+    }
+    let made: (forward: ProgramPrices?, backward: ProgramPrices?)
+    switch item {
+    case .overlapped(let first, let second):
+      made = (prices(input.stages[first.stage].forward), prices(input.stages[second.stage].backward))
+    case .run(let action):
+      let own = prices(input.stages[action.stage].program(for: action.pass))
+      made = action.pass == .forward ? (own, nil) : (nil, own)
+    default: preconditionFailure("Only actions have a template.")
+    }
+    pricesBeside[channels] = made
+    return made
   }
 
   private func append(

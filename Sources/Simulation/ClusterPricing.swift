@@ -84,6 +84,22 @@ public struct ClusterPricing: Pricing {
     kernels.seconds(of: operation, rows: rows, isOverlapped: isOverlapped)
   }
 
+  public func seconds(
+    of operation: Operation, rows: ExchangeRows, isOverlapped: Bool, channels: Int
+  ) -> Double {
+    kernels.seconds(of: operation, rows: rows, isOverlapped: isOverlapped, channels: channels)
+  }
+
+  /// Those of NCCL's collectives, by rings, trees and in the switch alike (16 channels of NVLS on an H200,
+  /// stas00/ml-engineering network/README.md); none in a group of one.
+  public func channels(of transfer: Transfer) -> Int {
+    switch transfer.kind {
+    case .allGather(let of), .reduceScatter(let of), .allReduce(let of):
+      group(of).ranks > 1 ? collectives.channels : 0
+    default: 0
+    }
+  }
+
   public func hostSeconds(of operation: Operation) -> Double {
     Double(operation.kernel.launchCount) * cluster.device.launch.host.value.value
   }

@@ -54,8 +54,16 @@ struct KernelPricing: Sendable {
     loneMultiprocessors = plan.computationSMs ?? model.multiprocessors
   }
 
-  func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
-    let count = isOverlapped ? pairMultiprocessors : loneMultiprocessors
+  /// - Parameter channels: multiprocessors that collectives beside the kernel take; what a plan leaves free
+  ///   outside of pairs serves them.
+  func seconds(
+    of operation: Operation, rows: ExchangeRows, isOverlapped: Bool, channels: Int = 0
+  ) -> Double {
+    let count = max(
+      1,
+      isOverlapped
+        ? pairMultiprocessors - channels
+        : min(loneMultiprocessors, device.multiprocessors - channels))
     let size = routedRows(operation.kernel, rows)
     let key = PriceMemory.Key(kernel: operation.kernel, rows: size, multiprocessors: count)
     if let price = known[key] { return price }

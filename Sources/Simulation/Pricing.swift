@@ -64,6 +64,13 @@ public struct MessagePrice: Hashable, Sendable {
 public protocol Pricing: Sendable {
   /// A kernel on a rank; `isOverlapped` where a communication kernel shares the device.
   func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double
+  /// A kernel while channels of collectives take `channels` multiprocessors of the device beside those that
+  /// `isOverlapped` stands for.
+  func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool, channels: Int)
+    -> Double
+  /// Multiprocessors that the channels of a transfer take while they are on the device; 0 for copy engines,
+  /// and for expert exchanges, whose own `isOverlapped` stands for.
+  func channels(of transfer: Transfer) -> Int
   /// What the host needs to issue an operation's kernels; it goes on to the next while they run.
   func hostSeconds(of operation: Operation) -> Double
   /// What the host needs to issue a transfer.
@@ -103,6 +110,16 @@ extension Pricing {
 }
 
 extension Pricing {
+  /// Kernels that need no more time on fewer multiprocessors.
+  public func seconds(
+    of operation: Operation, rows: ExchangeRows, isOverlapped: Bool, channels: Int
+  ) -> Double {
+    seconds(of: operation, rows: rows, isOverlapped: isOverlapped)
+  }
+
+  /// Nothing is taken from kernels.
+  public func channels(of transfer: Transfer) -> Int { 0 }
+
   /// A host that costs nothing.
   public func hostSeconds(of operation: Operation) -> Double { 0 }
   public var hostSecondsOfTransfer: Double { 0 }

@@ -1,0 +1,61 @@
+import Programs
+
+/// The multiprocessors that collectives take of one rank's device during an action, and what kernels beside
+/// them need.
+///
+/// A collective's channels are blocks that stay on the device from its start to its end and share no
+/// multiprocessor with others (NVIDIA/nccl, issue 689). A kernel that runs beside one for a part of its time
+/// advances through that part as on the multiprocessors that are left. A rank counts a collective for as
+/// long as it takes from this rank's own coming: what the channels wait for others that come later is left
+/// out, so that what a rank's kernels need does not depend on the order in which ranks are looked at.
+struct OccupiedChannels {
+  private struct Window {
+    var start: Int64
+    var end: Int64
+    var count: Int
+  }
+
+  /// Those that have not ended, in the order of their coming.
+  private var windows: [Window] = []
+  /// When the last transfer of each stream is through.
+  private var streamEnd = [Int64](repeating: .min, count: Stream.allCases.count)
+  /// Picoseconds of all operations, by multiprocessors taken.
+  private var known: [Int: [Int64]] = [:]
+
+  /// A transfer comes to its stream, where it starts when those before it are through.
+  mutating func occupy(_ stream: Stream, _ count: Int, from time: Int64, for duration: Int64) {
+    let start = max(time, streamEnd[Int(stream.rawValue)])
+    streamEnd[Int(stream.rawValue)] = start + duration
+    guard count > 0, duration > 0 else { return }
+    windows.append(Window(start: start, end: start + duration, count: count))
+  }
+
+  /// Picoseconds of an operation that starts at `time` and takes `alone` with nothing beside it.
+  ///
+  /// - Parameter durations: picoseconds of all operations beside so many multiprocessors taken.
+  mutating func duration(
+    of operation: Int, from time: Int64, alone: Int64, _ durations: (Int) -> [Int64]
+  ) -> Int64 {
+    windows.removeAll { $0.end <= time }
+    guard windows.contains(where: { $0.start < time + alone }) else { return alone }
+    var now = time
+    /// The part of the kernel that is still to be done.
+    var left = 1.0
+    while true {
+      let taken = windows.reduce(0) { $0 + ($1.start <= now && now < $1.end ? $1.count : 0) }
+      let whole = taken == 0 ? alone : beside(taken, durations)[operation]
+      let end = now + Int64((left * Double(whole)).rounded())
+      let change = windows.lazy.flatMap { [$0.start, $0.end] }.filter { $0 > now }.min()
+      guard let change, change < end else { return end - time }
+      left -= Double(change - now) / Double(whole)
+      now = change
+    }
+  }
+
+  private mutating func beside(_ taken: Int, _ durations: (Int) -> [Int64]) -> [Int64] {
+    if let made = known[taken] { return made }
+    let made = durations(taken)
+    known[taken] = made
+    return made
+  }
+}
