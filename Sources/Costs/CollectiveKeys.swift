@@ -32,7 +32,8 @@ struct RingKeys: KeySet {
   let simple = TableKey("simple", ChunkKeys(), "Whole chunks behind a fence.")
   let pairLoss = constant("pair-loss", .fraction, "The share that n ranks lose is this over n.")
   let multiprocessors = multiprocessorKey(
-    "What gathers of tokens take where a plan has no communication-sms.")
+    "What the channels of collectives take from kernels beside them, and gathers of tokens where a plan "
+      + "has no communication-sms.")
   let across = TableKey("across", HopKeys(), "Rings that leave their node.")
 }
 

@@ -64,7 +64,7 @@ public struct ComponentResiduals: Hashable, Sendable {
     return try deepGEMM + trace.products() + trace.kernels() + [trace.phases()] + a100
       + [attention(device: pcie)] + exchanges(on: cluster)
       + [allReduces(on: cluster("a100-vtrain-512")), megatronLayers(on: selene)]
-      + [trace.exchanges(on: cluster("h800-2048"))]
+      + [trace.exchanges(on: cluster("h800-2048"))] + tensorProducts(on: cluster)
   }
 }
 

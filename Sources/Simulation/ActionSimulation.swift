@@ -275,7 +275,7 @@ private struct ActionBackend: Backend {
     if instance.microbatch < 0 { return reduce(transfer) }
     let work = program.transfers[transfer]
     let stream = work.stream
-    hostClock += template.hostDurationOfTransfer
+    hostClock += template.hostDurationOfTransfer * Int64(work.kind.launchCount)
     let slot = Int(stream.rawValue)
     if keepsLog {
       record.started.append(

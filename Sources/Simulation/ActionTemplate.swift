@@ -94,7 +94,9 @@ final class ActionTemplate {
     let made: (forward: ProgramPrices?, backward: ProgramPrices?)
     switch item {
     case .overlapped(let first, let second):
-      made = (prices(input.stages[first.stage].forward), prices(input.stages[second.stage].backward))
+      made = (
+        prices(input.stages[first.stage].forward), prices(input.stages[second.stage].backward)
+      )
     case .run(let action):
       let own = prices(input.stages[action.stage].program(for: action.pass))
       made = action.pass == .forward ? (own, nil) : (nil, own)

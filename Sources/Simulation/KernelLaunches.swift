@@ -1,3 +1,4 @@
+import Costs
 import Programs
 
 extension Kernel {
@@ -40,5 +41,12 @@ extension Kernel {
     case .backwardInput: return matmul.hasBias ? 3 : 1
     case .backwardWeight: return 2
     }
+  }
+}
+
+extension TransferKind {
+  /// What the host launches for a transfer.
+  var launchCount: Int {
+    if case .shift = self { TensorProductCost.launchesOfStep } else { 1 }
   }
 }
