@@ -65,10 +65,11 @@ extension Emission {
     return consumers(of: node.inputs[0], node.layer).count == 1
   }
 
-  /// Gathers the input of a weight product again beside the product of the input gradient.
+  /// Gathers the input of a weight product again beside the product of the input gradient; a weight half
+  /// that comes later gathers it itself.
   func gatherAhead(_ node: Node) {
-    guard lowering.setting.overlapsTensorExchange, live[node.inputs[0].index] == nil,
-      case .gatherSequence = producer(of: node.inputs[0]).kind
+    guard lowering.setting.overlapsTensorExchange, pass == .backward,
+      live[node.inputs[0].index] == nil, case .gatherSequence = producer(of: node.inputs[0]).kind
     else { return }
     _ = need(node.inputs[0])
   }

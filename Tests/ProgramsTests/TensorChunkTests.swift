@@ -99,7 +99,7 @@ import Testing
     #expect(Self.trace(layer(true).backward) == half + half)
     #expect(Self.trace(layer(false).backward) == "SWPSPWSPPWSWPSPWSPPW")
     // Without weight products beside it the gradient's scatter is cut.
-    #expect(Self.trace(layer(true).backwardInput).hasPrefix(gather + "SPsPsPsPWwww+"))
+    #expect(Self.trace(layer(true).backwardInput).hasPrefix(gather + "PsPsPsPwww+"))
   }
 
   /// The others' sums of a rank's rows are held beside its own, nothing else.
