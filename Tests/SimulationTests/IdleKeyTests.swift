@@ -94,6 +94,9 @@ import Testing
       plan: ["data-parallel: 2", "send-mode: batched"],
       lines: ["send-mode never acts: nothing is sent along a pipeline of one rank"]),
     Case(
+      plan: ["data-parallel: 2", "context-exchange: ring"],
+      lines: ["context-exchange never acts: every rank has whole sequences (context-parallel 1)"]),
+    Case(
       plan: ["data-parallel: 2", "overlap: {pipeline-sends: true}"],
       lines: ["overlap.pipeline-sends never acts: nothing is sent along a pipeline of one rank"]),
     Case(

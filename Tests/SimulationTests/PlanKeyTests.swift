@@ -96,7 +96,9 @@ import Testing
   // MARK: Sequences beyond the model
 
   @Test func sequencesBeyondTheModelAreSaid() throws {
-    let plan = "data-parallel: 1\ncontext-parallel: 8\nglobal-batch: 1\nsequence-length: 262144"
+    let plan =
+      "data-parallel: 1\ncontext-parallel: 8\ncontext-exchange: gather\nglobal-batch: 1\n"
+      + "sequence-length: 262144"
     let long = try Self.step(plan, model: "llama-3.1-8b")
     #expect(long.assumptions == ["sequences of 262144 tokens, beyond the model's 131072"])
     let learned = try #require(throws: PlanError.self) {
