@@ -48,7 +48,11 @@ public struct CollectiveCells: Sendable {
   ///
   /// A cell is the mean over its rows, which are those nearest to one power of two: seconds, and bytes by
   /// their logarithms.
-  public init(shipped machine: String, _ kinds: [CollectiveCell.Kind]) {
+  ///
+  /// - Parameter alternatingOverNodes: a series goes on over nodes, where most have one size only.
+  public init(
+    shipped machine: String, _ kinds: [CollectiveCell.Kind], alternatingOverNodes: Bool = false
+  ) {
     struct Place: Hashable, Comparable {
       var kind: String
       var nodes: Int
@@ -76,8 +80,11 @@ public struct CollectiveCells: Sendable {
     var isFitted = false
     for place in rows.keys.sorted() {
       let isSameSeries =
-        last.map { ($0.kind, $0.nodes, $0.ranks) == (place.kind, place.nodes, place.ranks) }
-        ?? false
+        last.map {
+          alternatingOverNodes
+            ? $0.kind == place.kind
+            : ($0.kind, $0.nodes, $0.ranks) == (place.kind, place.nodes, place.ranks)
+        } ?? false
       isFitted = isSameSeries ? !isFitted : true
       last = place
       guard let kind = CollectiveCell.Kind(rawValue: place.kind), let all = rows[place] else {

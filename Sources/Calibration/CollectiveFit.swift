@@ -112,6 +112,16 @@ extension CollectiveFit.Parameter {
   public static let ringShareBetweenNodes = Self(
     "ring.across.network-share", .share, \.rings.networkShare)
 
+  /// Collectives between nodes of a network that others use too, and rings of whole chunks inside a node.
+  ///
+  /// Rings of words with flags are left out: trees of them are faster wherever they were measured.
+  public static let sharedNetwork: [Self] =
+    [
+      .init("ring.simple.link-share", .share, \.simple.linkShare),
+      .init("ring.across.ll128-hop", .seconds, \.rings.lowLatency128Hop),
+      .init("ring.across.hop", .seconds, \.rings.hop), ringShareBetweenNodes,
+    ] + trees + [.init("straggling", .share, \.straggling)]
+
   /// Direct messages.
   public static let direct: [Self] =
     directInsideNodes + [

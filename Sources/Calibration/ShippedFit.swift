@@ -16,6 +16,8 @@ public struct ShippedFit: Sendable {
     var parameters: [CollectiveFit.Parameter]
     /// Whether every second cell is kept back, to be predicted.
     var isHalved = true
+    /// Whether every second is counted over nodes and sizes together, not over the sizes of each series.
+    var alternatesOverNodes = false
   }
 
   private static let reductions: [CollectiveCell.Kind] = [.allReduce, .allGather, .reduceScatter]
@@ -52,6 +54,13 @@ public struct ShippedFit: Sendable {
           machine: "a100-vtrain", kinds: [.allReduce],
           parameters: CollectiveFit.Parameter.wholeChunks, isHalved: false)
       ]),
+    ShippedFit(
+      machine: "efa", cluster: "aws-p5",
+      parts: [
+        Part(
+          machine: "efa", kinds: reductions, parameters: CollectiveFit.Parameter.sharedNetwork,
+          alternatesOverNodes: true)
+      ]),
   ]
 
   /// The constants as they ship, those fitted anew from them, what was fitted, and the measured cells.
@@ -73,7 +82,8 @@ public struct ShippedFit: Sendable {
     var parameters: [CollectiveFit.Parameter] = []
     var all = CollectiveCells(fitted: [], predicted: [])
     for part in parts {
-      var cells = CollectiveCells(shipped: part.machine, part.kinds)
+      var cells = CollectiveCells(
+        shipped: part.machine, part.kinds, alternatingOverNodes: part.alternatesOverNodes)
       if !part.isHalved {
         cells = CollectiveCells(fitted: cells.fitted + cells.predicted, predicted: [])
       }

@@ -96,6 +96,7 @@ extension Cluster {
     ("a100-roce", PackageResources.a100_roce_yaml),
     ("a100-selene", PackageResources.a100_selene_yaml),
     ("a100-vtrain-512", PackageResources.a100_vtrain_512_yaml),
+    ("aws-p5", PackageResources.aws_p5_yaml),
     ("h100-2048", PackageResources.h100_2048_yaml),
     ("h800-2048", PackageResources.h800_2048_yaml),
     ("h800-2048-mrft", PackageResources.h800_2048_mrft_yaml),

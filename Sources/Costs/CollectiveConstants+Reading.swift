@@ -32,6 +32,7 @@ extension CollectiveConstants {
     self.exchange = try Exchange(exchange, keys.exchange.keys)
     exchangeMultiprocessors =
       try exchange.optional(keys.exchange.multiprocessors)?.value ?? Self.usualMultiprocessors
+    straggling = try section.optional(keys.straggling)?.value ?? 0
     inSwitch = try section.optionalTable(keys.inSwitch).map { table throws(ConfigurationError) in
       try InSwitch(table, keys.inSwitch.keys)
     }

@@ -1,3 +1,5 @@
+import RealModule
+
 /// How the chunks of a collective are packed on their way (NCCL's protocols).
 public enum WireProtocol: String, Hashable, Sendable, CaseIterable {
   /// Words of 8 bytes, half of them flags: least latency, least rate.
@@ -136,6 +138,9 @@ public struct CollectiveConstants: Hashable, Sendable {
   public var rings: Rings
   public var direct: Direct
   public var exchange: Exchange
+  /// The power of half the nodes by which bytes and hops between them take longer; 0 where nodes do not
+  /// wait for each other.
+  public var straggling: Double
   /// Multiprocessors that gathers by rings, and all-to-alls, take by themselves.
   public var ringMultiprocessors: Int
   public var exchangeMultiprocessors: Int
@@ -148,6 +153,16 @@ public struct CollectiveConstants: Hashable, Sendable {
   /// Seconds that a hop between a group's nodes takes beyond those that were measured.
   func farther(_ group: CollectiveGroup) -> Double {
     (group.networkLatency ?? networkLatency) - measuredNetworkLatency
+  }
+
+  /// By how much longer a group's bytes and hops on the network take than those of two nodes.
+  ///
+  /// A collective ends with its slowest flow. Where flows are held up by others' traffic and their times
+  /// have a heavy tail, the slowest of n takes a power of n times as long as a usual one (the largest of n
+  /// values of a Pareto distribution grows with the inverse of its index; Embrechts, Kluppelberg and
+  /// Mikosch, "Modelling Extremal Events", 1997, section 3.3).
+  func waiting(_ group: CollectiveGroup) -> Double {
+    Double.pow(Double(max(2, group.nodes)) / 2, straggling)
   }
 
   func steps(_ wire: WireProtocol) -> Steps {

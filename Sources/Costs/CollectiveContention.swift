@@ -11,7 +11,8 @@ import Clusters
 /// uplinks it is the closed form.
 public struct CollectiveContention: Sendable {
   private let cluster: Cluster
-  private let formula: CollectiveCost
+  /// The same without contention.
+  public let formula: CollectiveCost
 
   public init(_ cluster: Cluster, _ constants: CollectiveConstants) {
     self.cluster = cluster

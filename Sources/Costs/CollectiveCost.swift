@@ -68,6 +68,16 @@ public struct CollectiveCost: Sendable {
   /// Multiprocessors that a collective's channels take.
   public var channels: Int { constants.ringMultiprocessors }
 
+  /// Ranks of a node from which on its switch adds up; nil where none does.
+  public var leastRanksInSwitch: Int? { constants.inSwitch?.fromRanks }
+
+  /// Whether the cluster carries an operation out by an algorithm.
+  public func canCarryOut(
+    _ operation: CollectiveOperation, in group: CollectiveGroup, by algorithm: CollectiveAlgorithm
+  ) -> Bool {
+    !constants.ways(of: operation, in: group, by: algorithm).isEmpty
+  }
+
   /// Adds up `bytes` of every rank and leaves the sum on every rank; the fastest algorithm if nil.
   public func allReduce(
     bytes: Double, group: CollectiveGroup, algorithm: CollectiveAlgorithm? = nil

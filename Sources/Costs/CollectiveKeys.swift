@@ -17,6 +17,10 @@ struct CollectiveKeys: KeySet {
   let direct = TableKey("direct", DirectKeys(), "Messages straight to their destination.")
   let exchange = TableKey(
     "all-to-all", AllToAllKeys(), "All-to-alls: every rank sends to all others at once.")
+  let straggling = Key(
+    "straggling", .sourced(ConstantKind.fraction.expected), otherwise: "0",
+    "Over n nodes bytes and hops on the network take (n / 2) to the power of this as long: the "
+      + "wait for the slowest of many on a network that others use too.")
 }
 
 /// The keys of `measured-at`.

@@ -141,6 +141,8 @@ public struct CollectiveLoads: Sendable {
     }
 
     mutating func add(_ flows: CollectiveFlows, _ phase: Int) {
+      // A description is large: it is not copied for every flow.
+      let cluster = cluster
       flows.forEach(inPhase: phase) { source, destination, size in
         cluster.forEachLink(from: source, to: destination) { bytes[$0.index] += size }
       }
@@ -149,7 +151,7 @@ public struct CollectiveLoads: Sendable {
     /// Of all links that carry anything, by kind.
     func peaks() -> [Peak] {
       var peaks = [Peak](repeating: Peak(), count: Kind.allCases.count)
-      for index in bytes.indices where bytes[index] > 0 { note(index, in: &peaks) }
+      for index in bytes.indices where bytes[index] > 0 { note(index, cluster, in: &peaks) }
       return peaks
     }
 
@@ -157,17 +159,18 @@ public struct CollectiveLoads: Sendable {
     mutating func peaks(of flows: CollectiveFlows, _ phase: Int) -> [Peak] {
       var peaks = [Peak](repeating: Peak(), count: Kind.allCases.count)
       group += 1
+      let cluster = cluster
       flows.forEach(inPhase: phase) { source, destination, _ in
         cluster.forEachLink(from: source, to: destination) { id in
           if user[id.index] == group { return }
           user[id.index] = group
-          note(id.index, in: &peaks)
+          note(id.index, cluster, in: &peaks)
         }
       }
       return peaks
     }
 
-    private func note(_ index: Int, in peaks: inout [Peak]) {
+    private func note(_ index: Int, _ cluster: Cluster, in peaks: inout [Peak]) {
       let link = cluster.link(LinkID(index))
       let kind = Kind(link).rawValue
       let seconds = bytes[index] / cluster.capacity(of: link).value

@@ -87,8 +87,8 @@ extension CollectiveConstants {
     return CollectivePhase(
       inside: part * Double(group.ranksPerNode - 1),
       outside: part * Double(group.ranks - group.ranksPerNode),
-      linkShare: exchange.linkShare, networkShare: exchange.networkShare,
-      start: max(0, inside + max(0, across)))
+      linkShare: exchange.linkShare, networkShare: exchange.networkShare / waiting(group),
+      start: max(0, inside + max(0, across) * waiting(group)))
   }
 
   /// Every ring passes each rank's link once, and enters and leaves a node through the same adapter.
@@ -109,8 +109,9 @@ extension CollectiveConstants {
     return CollectivePhase(
       inside: group.ranksPerNode > 1 ? sent : 0, outside: group.nodes > 1 ? sent / lanes : 0,
       linkShare: steps.linkShare * loss,
-      networkShare: min(rings.networkShare, steps.linkShare),
-      start: steps.start + inner * step + hops * hop(wire, group) + steps.fill(bytes))
+      networkShare: min(rings.networkShare, steps.linkShare) / waiting(group),
+      start: steps.start + inner * step + hops * hop(wire, group) * waiting(group)
+        + steps.fill(bytes))
   }
 
   /// Up and down two trees of nodes, half of the bytes each, and along a chain inside nodes.
@@ -123,12 +124,12 @@ extension CollectiveConstants {
     let wire = isLowLatency ? WireProtocol.lowLatency : .simple
     let steps = self.steps(wire)
     let level = isLowLatency ? trees.lowLatencyLevel : trees.level + trees.fill(bytes)
-    let far = max(0, level + farther(group))
+    let far = max(0, level + farther(group)) * waiting(group)
     return CollectivePhase(
       inside: group.ranksPerNode > 1 ? 2 * bytes : 0,
       outside: Self.treeLoad(group.nodes) * bytes / Double(group.ranksPerNode),
       linkShare: steps.linkShare,
-      networkShare: isLowLatency ? trees.lowLatencyShare : trees.networkShare,
+      networkShare: (isLowLatency ? trees.lowLatencyShare : trees.networkShare) / waiting(group),
       start: steps.start + 2 * (chain * step(wire) + depth * far))
   }
 
@@ -138,14 +139,14 @@ extension CollectiveConstants {
     let depth = Double.log2(Double(group.nodes)).rounded(.down)
     let isOneNode = group.nodes == 1
     let lanes = Double(group.ranksPerNode)
+    let level = max(0, trees.level + trees.fill(bytes) + farther(group)) * waiting(group)
     return CollectivePhase(
       inside: bytes * (1 + 1 / lanes),
       outside: isOneNode ? 0 : Self.treeLoad(group.nodes) * bytes / lanes,
       linkShare: isOneNode ? inSwitch.linkShare : inSwitch.linkShareAcross,
-      networkShare: trees.networkShare,
+      networkShare: trees.networkShare / waiting(group),
       start: isOneNode
-        ? inSwitch.start + inSwitch.fill(bytes)
-        : simple.start + 2 * depth * max(0, trees.level + trees.fill(bytes) + farther(group)))
+        ? inSwitch.start + inSwitch.fill(bytes) : simple.start + 2 * depth * level)
   }
 
   /// Bytes that the busiest node of two mirrored binary trees sends, over the message's.

@@ -30,6 +30,8 @@ public struct Plan: Hashable, Sendable {
     case tree
     /// First within a node, then between nodes.
     case hierarchical
+    /// All-reduces that the switch inside a node adds up (NVLS), along trees between nodes.
+    case inSwitch = "in-switch"
   }
 
   /// Where the order of actions comes from.

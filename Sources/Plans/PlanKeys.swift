@@ -180,7 +180,8 @@ struct PlanKeys: KeySet {
     "Whether activations are dropped behind attention, feed-forward block and softmax.")
   let collectiveAlgorithm = Key(
     "collective-algorithm", .choice(Plan.CollectiveAlgorithm.self), otherwise: "the fastest",
-    "How reductions and gathers over data ranks are carried out.")
+    "How reductions and gathers over data ranks are carried out; in-switch: all-reduces in the "
+      + "node's switch (NVLS), simulated where the cluster has node.collectives.in-switch.")
   let gradientBucket = Key(
     "gradient-bucket", .integer(in: 1...(1 << 40)),
     otherwise: "1000000 times data-parallel, 40000000 at least",

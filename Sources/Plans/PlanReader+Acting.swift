@@ -15,10 +15,13 @@ extension PlanReader {
       throw table.error(
         "pipeline-parallel is 1: nothing is sent", at: keys.scattersPipelineSends)
     }
-    if plan.collectiveAlgorithm == .tree, plan.zeroStage != .nothing, plan.replicas > 1 {
+    let sumsAlone: [Plan.CollectiveAlgorithm: String] = [.tree: "tree", .inSwitch: "switch"]
+    if let algorithm = plan.collectiveAlgorithm, let what = sumsAlone[algorithm],
+      plan.zeroStage != .nothing, plan.replicas > 1
+    {
       throw table.error(
-        "zero-stage \(plan.zeroStage.rawValue) reduces to shards and gathers them, which no tree "
-          + "does: ring or hierarchical", at: keys.collectiveAlgorithm)
+        "zero-stage \(plan.zeroStage.rawValue) reduces to shards and gathers them, which no "
+          + "\(what) does: ring or hierarchical", at: keys.collectiveAlgorithm)
     }
     if plan.reshardAfterForward != nil, let rule = ruleAgainstResharding {
       throw table.error(rule, at: keys.reshardAfterForward)

@@ -82,6 +82,23 @@ public struct ClusterPricing: Pricing {
         + (known.isEmpty ? "" : "; there is \(known.joined(separator: ", "))"))
   }
 
+  /// Refuses sums in a switch where no switch adds up, or too few ranks of a node take part.
+  func checkAlgorithm() throws(PlanError) {
+    guard plan.collectiveAlgorithm == .inSwitch, plan.replicas > 1 else { return }
+    func refused(_ rule: String) -> PlanError {
+      .cannotSimulate(key: "collective-algorithm", value: "in-switch", rule: rule)
+    }
+    guard let least = collectives.leastRanksInSwitch else {
+      throw refused(
+        "needs switches that add up, and \(cluster.name) has no node.collectives.in-switch")
+    }
+    let ranks = group(.gradient).ranksPerNode
+    guard ranks < least else { return }
+    throw refused(
+      "needs \(least) ranks of a node in every group of data ranks (node.collectives.in-switch."
+        + "from-ranks), and \(ranks == 1 ? "1 takes" : "\(ranks) take") part")
+  }
+
   /// The rows of one exchange where every rank receives the same; those of experts are the rows of all
   /// ranks that hold slices of them.
   public func balancedRows(_ architecture: Architecture) -> (received: Int, routed: Int, sent: Int)
@@ -148,9 +165,10 @@ public struct ClusterPricing: Pricing {
   private func seconds(
     of operation: CollectiveOperation, bytes: Double, _ kind: TransferKind.Group
   ) -> Double {
-    let algorithm = kind.isOverDataRanks ? plan.algorithm(of: operation) : nil
-    return collectives.cost(operation, bytes: bytes, group: group(kind), algorithm: algorithm)
-      .seconds
+    let group = group(kind)
+    let algorithm =
+      kind.isOverDataRanks ? plan.algorithm(of: operation, in: group, collectives) : nil
+    return collectives.cost(operation, bytes: bytes, group: group, algorithm: algorithm).seconds
   }
 
   /// Every rank of a group sends to the next at once: the slowest way is between nodes where there is one.
@@ -246,10 +264,15 @@ public struct ClusterPricing: Pricing {
 
 extension Plan {
   /// How the plan wants an operation over data ranks carried out; nil for the fastest way, also where
-  /// the plan's algorithm cannot do it: a tree neither scatters nor gathers.
-  func algorithm(of operation: CollectiveOperation) -> Costs.CollectiveAlgorithm? {
+  /// the plan's algorithm cannot do it: a tree neither scatters nor gathers, and few ranks of a node do
+  /// not make its switch add.
+  func algorithm(
+    of operation: CollectiveOperation, in group: CollectiveGroup, _ cost: CollectiveCost
+  ) -> Costs.CollectiveAlgorithm? {
     collectiveAlgorithm.flatMap { wanted in
-      operation.algorithms.first { $0.rawValue == wanted.rawValue }
+      operation.algorithms.first {
+        $0.rawValue == wanted.rawValue && cost.canCarryOut(operation, in: group, by: $0)
+      }
     }
   }
 }

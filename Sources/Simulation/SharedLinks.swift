@@ -172,7 +172,8 @@ final class SharedLinks: Sendable {
     let most = groups.map { contention.group(of: $0) }.max { $0.ranksPerNode < $1.ranksPerNode }
     let ways = most.map {
       contention.ways(
-        of: reduction.operation, in: $0, by: plan.algorithm(of: reduction.operation))
+        of: reduction.operation, in: $0,
+        by: plan.algorithm(of: reduction.operation, in: $0, contention.formula))
     }
     let choices = (ways ?? []).map { way in
       loads(of: reduction, by: way.algorithm).outcomes(by: way, bytes: reduction.bytes)
@@ -185,11 +186,14 @@ final class SharedLinks: Sendable {
   private func loads(
     of reduction: Reduction, by algorithm: Costs.CollectiveAlgorithm
   ) -> CollectiveLoads {
+    // A gather puts on links what a scatter does.
+    let operation =
+      reduction.operation == .allGather ? .reduceScatter : reduction.operation
     let counted = Counted(
-      operation: reduction.operation, isExpert: reduction.isExpert, algorithm: algorithm)
+      operation: operation, isExpert: reduction.isExpert, algorithm: algorithm)
     if let loads = known.withLock({ $0.loads[counted] }) { return loads }
     let loads = contention.loads(
-      reduction.operation, by: algorithm,
+      operation, by: algorithm,
       over: groups(ofExperts: reduction.isExpert).members)
     known.withLock { $0.loads[counted] = loads }
     return loads

@@ -11,7 +11,7 @@ extension RunFile {
       ("library", plan.library != nil), ("dispatcher", plan.dispatcher != nil),
       ("communication-sms", plan.communicationSMs != nil),
       ("computation-sms", plan.computationSMs != nil),
-      ("collective-algorithm", plan.collectiveAlgorithm != nil),
+      ("collective-algorithm", ![nil, .inSwitch].contains(plan.collectiveAlgorithm)),
       ("expert-load", plan.expertLoad != .balanced),
       ("expandable-segments", plan.expandsSegments),
       ("memory-reserve", plan.memoryReserve != Plan.usualMemoryReserve),

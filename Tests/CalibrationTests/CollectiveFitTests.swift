@@ -72,6 +72,25 @@ import Testing
     #expect(abs(slope) < 0.01, "\(slope) a doubling")
   }
 
+  /// Over EFA the same hops, levels and waits explain all-reduces, gathers and scatters from 2 to 64 nodes, of
+  /// which half were kept back; without the wait for the slowest node gathers over 64 come out far too fast.
+  @Test func efaCellsThatWereNotFitted() throws {
+    let outcome = try outcome("efa")
+    let cells = outcome.cells.predicted
+    #expect(cells.count >= 20 && outcome.cells.fitted.count >= 20)
+    let errors = cells.map { error($0, outcome.shipped) }
+    #expect(errors.allSatisfy { abs($0) < 0.3 }, "\(errors)")
+    #expect(errors.map(abs).reduce(0, +) / Double(errors.count) < 0.1)
+    for kind in [CollectiveCell.Kind.allReduce, .allGather, .reduceScatter] {
+      let apart = cells.filter { $0.kind == kind && $0.nodes > 2 }
+      #expect(!apart.isEmpty, "\(kind)")
+    }
+    var alone = outcome.shipped
+    alone.straggling = 0
+    let far = outcome.cells.fitted.filter { $0.nodes == 64 && $0.kind == .allGather }
+    #expect(!far.isEmpty && far.allSatisfy { error($0, alone) < -0.5 })
+  }
+
   /// Two sizes that a person would look up, as they were measured.
   @Test(arguments: [(8, 1 << 20, 25.4e-6, 34.0e-6)])
   func aSmallAllReduceInsideANode(

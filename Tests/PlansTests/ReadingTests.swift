@@ -274,9 +274,11 @@ struct PlanReadingTests {
     #expect(scattered?.keyPath == "scatter-pipeline-sends" && scattered?.line == 5)
     let tree = "collective-algorithm: tree"
     for zero in 1...3 {
-      let error = failure { try plan("zero-stage: \(zero)", "data-parallel: 2", tree) }
-      #expect(error?.keyPath == "collective-algorithm" && error?.line == 5)
-      #expect(error?.rule.contains("ring or hierarchical") == true)
+      for algorithm in [tree, "collective-algorithm: in-switch"] {
+        let error = failure { try plan("zero-stage: \(zero)", "data-parallel: 2", algorithm) }
+        #expect(error?.keyPath == "collective-algorithm" && error?.line == 5)
+        #expect(error?.rule.contains("ring or hierarchical") == true)
+      }
     }
     #expect(try plan("data-parallel: 2", tree).collectiveAlgorithm == .tree)
     #expect(try plan("zero-stage: 1", "data-parallel: 1", tree).collectiveAlgorithm == .tree)

@@ -93,6 +93,33 @@ import Testing
     for time in named { #expect(time >= fastest) }
   }
 
+  /// Sums in a switch are priced as such where the cluster's switches add up and all ranks of a node take
+  /// part, and refused elsewhere.
+  @Test func sumsInASwitchNeedOne() throws {
+    func report(
+      _ algorithm: Plan.CollectiveAlgorithm?, tensor: Int = 1, _ cluster: [String] = []
+    ) throws -> StepReport {
+      try Self.report("llama-3.1-8b", cluster) { plan in
+        (plan.dataParallel, plan.tensorParallel) = (16 / tensor, tensor)
+        plan.collectiveAlgorithm = algorithm
+      }
+    }
+    let summed = try report(.inSwitch)
+    #expect(try summed.data.total < report(.ring).data.total)
+    #expect(try summed.data.total >= report(nil).data.total)
+    let thin = ["network.planes=1", "network.layers[0].oversubscription=3"]
+    #expect(try report(.inSwitch, tensor: 1, thin).data.total >= summed.data.total)
+    for (tensor, cluster, word) in [
+      (1, ["node.collectives.in-switch=null"], "has no node.collectives.in-switch"),
+      (2, [], "needs 8 ranks of a node"),
+    ] {
+      let error = #expect(throws: PlanError.self) {
+        try report(.inSwitch, tensor: tensor, cluster)
+      }
+      #expect(error.map { "\($0)".contains(word) } == true)
+    }
+  }
+
   /// A flow is as slow as the worst link on its way, and so is the bound on the step: a node with a slow
   /// device, a slow link, a slow adapter and thin uplinks is still simulated.
   @Test func manyKindsOfDegradationStayWithinTheClock() throws {

@@ -82,6 +82,7 @@ import Training
     #expect(refusal { $0.precision = .bfloat16 }.contains("float32"))
     #expect(refusal { $0.zeroStage = .parameters }.contains("ZeRO"))
     #expect(refusal { $0.dropout = true }.contains("dropout"))
+    #expect(refusal { $0.collectiveAlgorithm = .inSwitch }.contains("in-switch"))
     #expect(refusal(3) { $0.dataParallel = 3 }.contains("does not divide"))
     #expect(refusal { $0.schedule = .named("1f2b") }.contains("1f1b"))
   }

@@ -39,7 +39,8 @@ enum Reasons {
       paths: ["network.attachment"], files: ["h800-2048.yaml"]),
     Entry(
       why: .bounds("the top layer bounds how many nodes are joined"),
-      paths: ["network.layers[0].radix"], files: ["a100-pcie.yaml", "a100-roce.yaml"]),
+      paths: ["network.layers[0].radix"],
+      files: ["a100-pcie.yaml", "a100-roce.yaml", "aws-p5.yaml"]),
     Entry(
       why: .bounds("the top layer bounds how many leaves are joined"),
       paths: ["network.layers[1].radix"],
