@@ -71,6 +71,7 @@ extension Plan {
     var lines = ["recompute: \(recompute)"]
     if case .firstLayers(let count) = recomputation { lines.append("recompute-layers: \(count)") }
     lines += [
+      "framework: \(framework.rawValue)",
       "expandable-segments: \(expandsSegments)", "memory-reserve: \(memoryReserve.bytes) B",
     ]
     return lines + precisionLines

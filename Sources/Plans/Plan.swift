@@ -159,6 +159,8 @@ public struct Plan: Hashable, Sendable {
   public var fusedHead: Bool?
   /// How the loss goes over the logits.
   public var loss = Loss.fused
+  /// The framework whose own buffers count.
+  public var framework = Framework.plain
   /// Whether PyTorch's allocator grows segments (`expandable_segments`), which leaves fewer gaps.
   public var expandsSegments = false
   /// Memory of the device that PyTorch's allocator must leave: the CUDA context with its kernels, buffers of

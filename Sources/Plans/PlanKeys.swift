@@ -143,6 +143,10 @@ struct PlanKeys: KeySet {
     "The first layers of each stage that are computed again as a whole; the others keep everything.",
     otherNames: ["recompute-num-layers"])
 
+  let framework = Key(
+    "framework", .choice(Plan.Framework.self), default: .plain,
+    "The framework whose own buffers a rank holds too: megatron-lm has dummy weight gradients and "
+      + "the workspaces of its products.")
   let expandsSegments = Key(
     "expandable-segments", .boolean, default: false,
     "Whether PyTorch's allocator grows segments (PYTORCH_CUDA_ALLOC_CONF).")

@@ -80,6 +80,7 @@ struct PlanReader {
     plan.precision = try readPrecision()
     plan.library = try readLibrary()
     plan.recomputation = try readRecomputation()
+    plan.framework = try table.value(keys.framework)
     plan.expandsSegments = try table.value(keys.expandsSegments)
     plan.memoryReserve = try table.value(keys.memoryReserve)
   }

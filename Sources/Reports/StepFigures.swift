@@ -102,6 +102,8 @@ public struct StepFigures: Encodable, Sendable {
     public var optimizer: Int
     public var activations: Int
     public var communication: Int
+    /// What the plan's framework holds beside.
+    public var workspace: Int
 
     init(_ memory: StepReport.Memory) {
       peak = memory.peak
@@ -113,7 +115,14 @@ public struct StepFigures: Encodable, Sendable {
       optimizer = memory.optimizer
       activations = memory.activations
       communication = memory.communication
+      workspace = memory.workspace.reduce(0) { $0 + $1.bytes }
     }
+  }
+
+  /// What a framework holds beside, by its name.
+  public struct Workspace: Encodable, Sendable {
+    public var name: String
+    public var bytes: Int
   }
 
   /// A pipeline position with what it holds.
@@ -169,6 +178,8 @@ public struct StepFigures: Encodable, Sendable {
   public var budget: Budget?
   public var communicationSeconds: Communications
   public var memoryBytes: Memory
+  /// The parts of that rank's `workspace`.
+  public var workspace: [Workspace]
   public var fullestPosition: Int
   public var fits: Bool
   public var stages: [Stage]
@@ -184,7 +195,7 @@ public struct StepFigures: Encodable, Sendable {
     case tokensPerStep, tokensPerSecond
     case tokensPerSecondPerGpu, tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens
     case usDollarsPerGpuHour, usDollarsPerTrillionTokens, budget, communicationSeconds, memoryBytes,
-      fullestPosition
+      fullestPosition, workspace
     case fits, stages, operations, assumptions, inputs
   }
 
@@ -240,6 +251,7 @@ public struct StepFigures: Encodable, Sendable {
       data: Communication(report.data), tensor: Communication(report.tensor),
       context: Communication(report.context))
     memoryBytes = Memory(report.memory)
+    workspace = report.memory.workspace.map { Workspace(name: $0.name, bytes: $0.bytes) }
     fullestPosition = report.memory.position
     fits = report.fits
     stages = report.stages.map { stage in

@@ -68,20 +68,22 @@ extension StepFigures {
           + "\(fixed(watts, decimals: 0)) W\(cap)")
     }
     table.add("memory", memoryText)
+    if !workspace.isEmpty {
+      let parts = workspace.map { "\($0.name) \(gibibytes($0.bytes))" }
+      table.add("workspace", parts.joined(separator: ", ") + " GiB of it")
+    }
     return lines(table)
   }
 
   /// What the fullest rank holds of its device, with what its allocator and everything else keep beside.
   private var memoryText: String {
     let memory = memoryBytes
-    let beside = [
-      memory.reserved.map { "\(gibibytes($0)) reserved" },
-      memory.reserve > 0 ? "\(gibibytes(memory.reserve)) left to others" : nil,
-    ].compactMap(\.self)
+    let reserved = memory.reserved.map { ", \(gibibytes($0)) reserved" } ?? ""
+    let beside = memory.reserve > 0 ? " beside \(gibibytes(memory.reserve))" : ""
     let excess = max(memory.peak, memory.reserved ?? 0) + memory.reserve - memory.limit
     return "\(gibibytes(memory.peak)) of \(gibibytes(memory.limit)) GiB at position "
-      + "\(fullestPosition), \(beside.joined(separator: ", ")): "
-      + (fits ? "fits" : "does NOT fit, \(gibibytes(excess)) GiB too much")
+      + "\(fullestPosition)\(reserved): "
+      + (fits ? "fits\(beside)" : "does NOT fit, \(gibibytes(excess)) GiB too much")
   }
 
   /// How long the compute stream is busy, and with which kernels most.

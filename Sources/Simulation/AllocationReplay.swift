@@ -29,26 +29,32 @@ struct AllocationReplay: Backend {
   ///
   /// Reserved memory that is not in use is given back where the device is full, so that a step fits if its
   /// blocks do.
-  static func reservation(_ input: StepInput, position: Int, limit: Int) -> Reservation {
-    let expands = input.plan.expandsSegments
-    let free = Self.peak(input, position, CachingAllocator(expandsSegments: expands))
+  ///
+  /// - Parameter buffers: bytes of what the framework holds all the time.
+  static func reservation(
+    _ input: StepInput, position: Int, beside buffers: [Int], limit: Int
+  ) -> Reservation {
+    func peak(within limit: Int?) -> Int? {
+      let allocator = CachingAllocator(expandsSegments: input.plan.expandsSegments, limit: limit)
+      return Self.peak(AllocationReplay(input, position: position, beside: buffers, allocator))
+    }
+    let free = peak(within: nil)
     guard let free, free > limit else { return Reservation(reserved: free ?? 0, fits: true) }
-    let bounded = Self.peak(
-      input, position, CachingAllocator(expandsSegments: expands, limit: limit))
+    let bounded = peak(within: limit)
     return Reservation(reserved: bounded ?? free, fits: bounded != nil)
   }
 
   /// The most that is reserved; nil where the allocator finds no room.
-  private static func peak(
-    _ input: StepInput, _ position: Int, _ allocator: CachingAllocator
-  ) -> Int? {
-    var replay = AllocationReplay(input, position: position, allocator)
-    var engine = Engine(replay.program, stages: input.stages.map { Optional($0) })
+  private static func peak(_ replay: AllocationReplay) -> Int? {
+    var replay = replay
+    var engine = Engine(replay.program, stages: replay.input.stages.map { Optional($0) })
     while !replay.isFull, engine.advance(&replay) == .waiting {}
     return replay.isFull ? nil : replay.allocator.peakReserved
   }
 
-  private init(_ input: StepInput, position: Int, _ allocator: CachingAllocator) {
+  private init(
+    _ input: StepInput, position: Int, beside buffers: [Int], _ allocator: CachingAllocator
+  ) {
     self.input = input
     self.allocator = allocator
     program = input.ranks[position]
@@ -63,6 +69,7 @@ struct AllocationReplay: Backend {
     for held in StageProgram.held(by: program.stages, of: input.stages) {
       take(sizes[held.stage][Int(held.buffer.index)])
     }
+    for bytes in buffers { take(bytes) }
   }
 
   /// A block that is never given back.

@@ -110,7 +110,7 @@ public struct PlannedStep: Sendable {
   /// Reads the figures of a simulation that was run, the caching allocator's among them.
   public func report(_ result: StepResult) -> StepReport {
     var report = StepReport(result, placed: placed, cluster: cluster)
-    report.reserve(input)
+    report.addFramework(input, cluster.device)
     return report
   }
 }

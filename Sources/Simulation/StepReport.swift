@@ -49,6 +49,8 @@ public struct StepReport: Hashable, Sendable {
     public var optimizer: Int
     public var activations: Int
     public var communication: Int
+    /// What the plan's framework holds beside, each by its name.
+    public var workspace: [FrameworkBuffer]
     /// What is left to the device's context, its libraries and whatever else PyTorch does not allocate.
     public var reserve: Int
     /// What the caching allocator holds, on the rank for which it was replayed.
@@ -135,13 +137,22 @@ extension StepReport {
         + "device.multiprocessors, device.clock and flops-per-clock in device.kernels")
   }
 
-  /// Replays the fullest rank's step through the caching allocator.
-  public mutating func reserve(_ input: StepInput) {
-    memory.reservation = AllocationReplay.reservation(
-      input, position: memory.position, limit: memory.limit - memory.reserve)
-    for index in stages.indices where stages[index].position == memory.position {
-      stages[index].memory.reservation = memory.reservation
+  /// Adds what the plan's framework holds on every rank, and replays the fullest one's step through the
+  /// caching allocator.
+  mutating func addFramework(_ input: StepInput, _ device: Device) {
+    for index in stages.indices {
+      let held = input.ranks[stages[index].position].stages
+      let buffers = FrameworkBuffer.all(input, stages: held, device)
+      stages[index].memory.workspace = buffers
+      stages[index].memory.peak += buffers.reduce(0) { $0 + $1.bytes }
     }
+    guard let fullest = stages.indices.max(by: { stages[$0].memory.peak < stages[$1].memory.peak })
+    else { return }
+    let limit = stages[fullest].memory.limit - stages[fullest].memory.reserve
+    stages[fullest].memory.reservation = AllocationReplay.reservation(
+      input, position: stages[fullest].position,
+      beside: stages[fullest].memory.workspace.map(\.bytes), limit: limit)
+    memory = stages[fullest].memory
   }
 
   /// Reads a result.
@@ -266,6 +277,6 @@ extension StepReport.Memory {
       position: rank.position, peak: rank.memory.peak, limit: limit, parameters: part(.parameter),
       gradients: part(.gradient), optimizer: part(.optimizer),
       activations: part(.activation) + part(.workspace), communication: part(.communication),
-      reserve: reserve)
+      workspace: [], reserve: reserve)
   }
 }

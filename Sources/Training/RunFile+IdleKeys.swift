@@ -13,6 +13,7 @@ extension RunFile {
       ("computation-sms", plan.computationSMs != nil),
       ("collective-algorithm", ![nil, .inSwitch].contains(plan.collectiveAlgorithm)),
       ("expert-load", plan.expertLoad != .balanced),
+      ("framework", plan.framework != .plain),
       ("expandable-segments", plan.expandsSegments),
       ("memory-reserve", plan.memoryReserve != Plan.usualMemoryReserve),
     ].filter(\.1).map { "plan.\($0.0)" }

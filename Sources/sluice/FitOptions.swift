@@ -15,9 +15,10 @@ struct FitOptions: ParsableArguments {
   func check(_ figures: [StepFigures], _ labels: [String]) throws {
     guard requireFit, let index = figures.firstIndex(where: { !$0.fits }) else { return }
     let memory = figures[index].memoryBytes
+    let needed = max(memory.peak, memory.reserved ?? 0) + memory.reserve
     throw FitError(
       description: "\(labels[index]): does not fit: the fullest rank (position "
-        + "\(figures[index].fullestPosition)) needs \(ByteCount(memory.peak)) of \(ByteCount(memory.limit))"
+        + "\(figures[index].fullestPosition)) needs \(ByteCount(needed)) of \(ByteCount(memory.limit))"
     )
   }
 }

@@ -188,6 +188,7 @@ struct OwnFiles {
     dropout: false
     expandable-segments: false
     memory-reserve: 2 GiB
+    framework: plain
     """
 
   private static let context = """

@@ -1,0 +1,62 @@
+import Clusters
+import Plans
+import Programs
+
+/// A buffer, or several of one kind, that a framework holds for a whole run beside the layers' own.
+public struct FrameworkBuffer: Hashable, Sendable {
+  public var name: String
+  public var bytes: Int
+}
+
+extension FrameworkBuffer {
+  /// What a rank with these stages holds.
+  static func all(_ input: StepInput, stages: [Int], _ device: Device) -> [FrameworkBuffer] {
+    switch input.plan.framework {
+    case .plain: []
+    case .megatronLM:
+      [
+        FrameworkBuffer(name: "dummy weight gradients", bytes: dummyGradients(input, stages)),
+        FrameworkBuffer(name: "workspaces of products", bytes: workspaces(input, stages, device)),
+      ].filter { $0.bytes > 0 }
+    }
+  }
+
+  /// Weight products add to the main gradients; for autograd there is a buffer in place of a gradient, one for
+  /// each shape of a weight, an expert's among them.
+  ///
+  /// Source: TransformerEngine d0067d0, `pytorch/module/base.py`, `get_dummy_wgrad`; the head has its own
+  /// from there (Megatron-LM d98e8a6, `core/tensor_parallel/layers.py`).
+  private static func dummyGradients(_ input: StepInput, _ stages: [Int]) -> Int {
+    struct Shape: Hashable {
+      var rows: Int
+      var columns: Int
+    }
+    var shapes: Set<Shape> = []
+    for operation in stages.flatMap({ input.stages[$0].backward.operations }) {
+      switch operation.kernel {
+      case .matmul(let product), .groupedMatmul(let product, _):
+        guard product.pass == .backwardWeight else { continue }
+        shapes.insert(Shape(rows: product.n, columns: product.k))
+      default: continue
+      }
+    }
+    let format = Recipe(input.plan.precision).activation
+    return shapes.reduce(0) { $0 + $1.rows * format.bytes(columns: $1.columns) }
+  }
+
+  /// Transformer Engine's workspace, one for each of 4 streams more where experts' products are grouped
+  /// (TransformerEngine d0067d0, `pytorch/cpp_extensions/gemm.py`, `get_cublas_workspace_size_bytes`,
+  /// `get_num_cublas_streams`), and PyTorch's own, which multiplies the head (PyTorch 2.8,
+  /// `aten/src/ATen/cuda/CublasHandlePool.cpp`): larger from Hopper on, here any device with FP8.
+  private static func workspaces(_ input: StepInput, _ stages: [Int], _ device: Device) -> Int {
+    let isLarge = device.peak(.fp8) != nil
+    let ofEngine = isLarge ? 32 << 20 + 1024 : 4 << 20
+    let ofPyTorch = isLarge ? 32 << 20 : 2 * 4096 << 10 + 8 * 16 << 10
+    let groups = stages.contains { stage in
+      input.stages[stage].forward.operations.contains { operation in
+        if case .groupedMatmul = operation.kernel { true } else { false }
+      }
+    }
+    return ofEngine * (groups ? 5 : 1) + ofPyTorch
+  }
+}
