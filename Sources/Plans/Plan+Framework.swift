@@ -5,5 +5,7 @@ extension Plan {
     case plain
     /// Megatron-LM with Transformer Engine.
     case megatronLM = "megatron-lm"
+    /// PyTorch's own modules and FSDP, as torchtitan trains with them.
+    case torchtitan
   }
 }

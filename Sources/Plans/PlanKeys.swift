@@ -145,8 +145,9 @@ struct PlanKeys: KeySet {
 
   let framework = Key(
     "framework", .choice(Plan.Framework.self), default: .plain,
-    "The framework whose own buffers a rank holds too: megatron-lm has dummy weight gradients and "
-      + "the workspaces of its products.")
+    "The framework whose own buffers a rank holds too. megatron-lm: dummy weight gradients, "
+      + "workspaces of products. torchtitan: PyTorch's workspace, and with loss: native every "
+      + "operator's own 32-bit copy of the logits.")
   let expandsSegments = Key(
     "expandable-segments", .boolean, default: false,
     "Whether PyTorch's allocator grows segments (PYTORCH_CUDA_ALLOC_CONF).")

@@ -14,8 +14,11 @@ extension Emission {
       emit(
         .crossEntropy(
           tokens: lowering.setting.tokens, vocabulary: shape.columns, module: module,
-          fused: lowering.setting.fusedLoss, .backwardInput), outputs: [fresh], inputs: inputs,
-        .backwardInput)
+          fused: lowering.setting.fusedLoss, .backwardInput),
+        outputs: [fresh]
+          + copiesOfLogits(
+            shape, ["log-probabilities' gradient", "logits' gradient in 32 bits"]),
+        inputs: inputs, .backwardInput)
       contribute(fresh, to: node.inputs[0])
     case .add:
       let gradient = gradient(node.outputs[0])

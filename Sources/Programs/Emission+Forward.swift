@@ -31,12 +31,21 @@ extension Emission {
         .crossEntropy(
           tokens: lowering.setting.tokens, vocabulary: shape.columns, module: module,
           fused: lowering.setting.fusedLoss, .forward),
-        outputs: [outputBuffer(node.outputs[0])] + outputAuxiliaries(index), inputs: inputs,
-        .forward)
+        outputs: [outputBuffer(node.outputs[0])] + outputAuxiliaries(index)
+          + copiesOfLogits(shape, ["logits in 32 bits"]), inputs: inputs, .forward)
     case .gatherTokens: forwardGatherTokens(node)
     case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext,
       .scatterTokens, .ownRows, .joinRows:
       forwardCollective(node)
+    }
+  }
+
+  /// What operators of a loss write beside what is kept, while it runs (torchtitan b5bcd76,
+  /// `components/loss.py`: `cross_entropy(pred.float(), …)`, whose log-softmax keeps its result).
+  func copiesOfLogits(_ logits: Value, _ names: [String]) -> [BufferID] {
+    guard lowering.setting.copiesLogits else { return [] }
+    return names.map {
+      lowering.temporary($0, logits.rows, logits.columns, .float32, .workspace)
     }
   }
 

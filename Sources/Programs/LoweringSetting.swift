@@ -61,6 +61,9 @@ public struct LoweringSetting: Hashable, Sendable {
   public var fusedLoss: Bool
   /// Of a fused head on a device: logits are formed part by part, in so many rows as Liger-Kernel takes.
   public var chunksHead = false
+  /// Operators of the loss write results of their own, as `torch.nn.functional.cross_entropy` does; else
+  /// into one copy of the logits in 32 bits, as Megatron's loss does.
+  public var copiesLogits = false
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
   /// In a backward, whole exchanges within a tensor-parallel group run beside the product that does not
@@ -167,6 +170,7 @@ extension LoweringSetting {
     lanes = GradientLanes(plan).count
     contextExchange = plan.contextExchange ?? .gather
     chunksHead = plan.loss == .chunked && target == .device
+    copiesLogits = plan.framework == .torchtitan && plan.loss == .native && target == .device
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }
   }
 

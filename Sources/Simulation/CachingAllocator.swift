@@ -229,8 +229,8 @@ public struct CachingAllocator: Sendable {
     pool % 2 == 0 ? smallSegment : largeSegment
   }
 
-  /// Addresses that lie between the growing segments of two pools.
-  private static let distance = 1 << 50
+  /// Addresses that lie between the growing segments of two pools: whole pages of either size.
+  private static let distance = largeSegment << 26
 
   private mutating func expand(_ size: Int, _ pool: Int) -> Int32? {
     let page = Self.page(ofPool: pool)

@@ -13,6 +13,7 @@ extension FrameworkBuffer {
   static func all(_ input: StepInput, stages: [Int], _ device: Device) -> [FrameworkBuffer] {
     switch input.plan.framework {
     case .plain: []
+    case .torchtitan: [FrameworkBuffer(name: "workspace of products", bytes: ofPyTorch(device))]
     case .megatronLM:
       [
         FrameworkBuffer(name: "dummy weight gradients", bytes: dummyGradients(input, stages)),
@@ -46,17 +47,22 @@ extension FrameworkBuffer {
 
   /// Transformer Engine's workspace, one for each of 4 streams more where experts' products are grouped
   /// (TransformerEngine d0067d0, `pytorch/cpp_extensions/gemm.py`, `get_cublas_workspace_size_bytes`,
-  /// `get_num_cublas_streams`), and PyTorch's own, which multiplies the head (PyTorch 2.8,
-  /// `aten/src/ATen/cuda/CublasHandlePool.cpp`): larger from Hopper on, here any device with FP8.
+  /// `get_num_cublas_streams`), and PyTorch's own, which multiplies the head.
   private static func workspaces(_ input: StepInput, _ stages: [Int], _ device: Device) -> Int {
-    let isLarge = device.peak(.fp8) != nil
-    let ofEngine = isLarge ? 32 << 20 + 1024 : 4 << 20
-    let ofPyTorch = isLarge ? 32 << 20 : 2 * 4096 << 10 + 8 * 16 << 10
+    let ofEngine = isLarge(device) ? 32 << 20 + 1024 : 4 << 20
     let groups = stages.contains { stage in
       input.stages[stage].forward.operations.contains { operation in
         if case .groupedMatmul = operation.kernel { true } else { false }
       }
     }
-    return ofEngine * (groups ? 5 : 1) + ofPyTorch
+    return ofEngine * (groups ? 5 : 1) + ofPyTorch(device)
   }
+
+  /// PyTorch 2.8, `aten/src/ATen/cuda/CublasHandlePool.cpp`.
+  private static func ofPyTorch(_ device: Device) -> Int {
+    isLarge(device) ? 32 << 20 : 2 * 4096 << 10 + 8 * 16 << 10
+  }
+
+  /// Workspaces are larger from Hopper on: here on any device that multiplies in FP8.
+  private static func isLarge(_ device: Device) -> Bool { device.peak(.fp8) != nil }
 }

@@ -103,14 +103,18 @@ public struct PlannedStep: Sendable {
 
   /// Simulates the step, with one rank for all that do the same where there are such, and reads the
   /// figures.
-  public func report() -> StepReport {
-    report(simulation.run())
+  ///
+  /// - Parameter replaysAllocator: whether the fullest rank's step is replayed through the caching
+  ///   allocator; else it fits if its peak does.
+  public func report(replaysAllocator: Bool = false) -> StepReport {
+    report(simulation.run(), replaysAllocator: replaysAllocator)
   }
 
-  /// Reads the figures of a simulation that was run, the caching allocator's among them.
-  public func report(_ result: StepResult) -> StepReport {
+  /// Reads the figures of a simulation that was run.
+  public func report(_ result: StepResult, replaysAllocator: Bool) -> StepReport {
     var report = StepReport(result, placed: placed, cluster: cluster)
     report.addFramework(input, cluster.device)
+    if replaysAllocator { report.replayAllocator(input) }
     return report
   }
 }

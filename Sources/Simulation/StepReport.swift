@@ -137,8 +137,7 @@ extension StepReport {
         + "device.multiprocessors, device.clock and flops-per-clock in device.kernels")
   }
 
-  /// Adds what the plan's framework holds on every rank, and replays the fullest one's step through the
-  /// caching allocator.
+  /// Adds what the plan's framework holds on every rank.
   mutating func addFramework(_ input: StepInput, _ device: Device) {
     for index in stages.indices {
       let held = input.ranks[stages[index].position].stages
@@ -146,13 +145,17 @@ extension StepReport {
       stages[index].memory.workspace = buffers
       stages[index].memory.peak += buffers.reduce(0) { $0 + $1.bytes }
     }
-    guard let fullest = stages.indices.max(by: { stages[$0].memory.peak < stages[$1].memory.peak })
-    else { return }
-    let limit = stages[fullest].memory.limit - stages[fullest].memory.reserve
-    stages[fullest].memory.reservation = AllocationReplay.reservation(
-      input, position: stages[fullest].position,
-      beside: stages[fullest].memory.workspace.map(\.bytes), limit: limit)
-    memory = stages[fullest].memory
+    memory = stages.map(\.memory).max { $0.peak < $1.peak } ?? memory
+  }
+
+  /// Replays the fullest rank's step through the caching allocator.
+  mutating func replayAllocator(_ input: StepInput) {
+    memory.reservation = AllocationReplay.reservation(
+      input, position: memory.position, beside: memory.workspace.map(\.bytes),
+      limit: memory.limit - memory.reserve)
+    for index in stages.indices where stages[index].position == memory.position {
+      stages[index].memory = memory
+    }
   }
 
   /// Reads a result.

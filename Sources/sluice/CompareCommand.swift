@@ -50,7 +50,7 @@ struct CompareCommand: ParsableCommand {
       let scene = try place.scene(plan: name)
       do {
         let step = try scene.step()
-        let report = step.report()
+        let report = step.report(replaysAllocator: true)
         try report.checkPossible()
         figures.append(
           StepFigures(

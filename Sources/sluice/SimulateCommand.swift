@@ -78,7 +78,7 @@ struct SimulateCommand: ParsableCommand {
     simulation.keepsSpans = tracePath != nil
     if allRanks { simulation.isExplicit = true }
     let result = simulation.run()
-    let report = step.report(result)
+    let report = step.report(result, replaysAllocator: true)
     try report.checkPossible()
     if let tracePath { try write(result, of: step, inputs, to: tracePath) }
     let figures = StepFigures(report, of: step, inputs, price: price, tokens: tokens)

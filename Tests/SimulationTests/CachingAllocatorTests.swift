@@ -127,7 +127,8 @@ import Testing
     var allocator = CachingAllocator(expandsSegments: expands)
     var live: [CachingAllocator.Block] = []
     var least = 0
-    for _ in 0..<4000 {
+    for turn in 0..<4000 {
+      if turn % 500 == 499 { allocator.releaseCached() }
       if live.isEmpty || random.next() % 5 < 3, live.count < 200 {
         let bytes = 1 << (random.next() % 26) + Int(random.next() % 4096)
         let before = allocator.allocated

@@ -57,4 +57,26 @@ import Testing
       #expect(kept.bytesPerRow == bytes * Self.vocabulary)
     }
   }
+
+  /// torchtitan's operators hold a copy in 32 bits each: two at a time forward, three backward; Megatron's
+  /// write into one.
+  @Test func operatorsHoldCopies() throws {
+    for (framework, copies) in [(Plan.Framework.plain, 1), (.torchtitan, 3)] {
+      var plan = try Self.planned(fusedLoss: false).placed.plan
+      plan.framework = framework
+      let step = try PlannedStep(
+        architecture: Self.planned(fusedLoss: false).input.architecture,
+        cluster: .shipped("a100-vtrain-512"), plan: plan)
+      let stage = step.input.stages[0]
+      let loss = try #require(
+        stage.backward.operations.first {
+          if case .crossEntropy = $0.kernel { true } else { false }
+        })
+      let wide = loss.operands.filter {
+        let buffer = stage.buffers[Int($0.index)]
+        return buffer.columns == Self.vocabulary && buffer.format == .float32
+      }
+      #expect(wide.count == copies)
+    }
+  }
 }

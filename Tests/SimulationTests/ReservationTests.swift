@@ -15,7 +15,7 @@ import Testing
       cluster: .named("h800-2048", overrides: cluster),
       plan: .read(
         .init(text: (plan + more).joined(separator: "\n"), name: "plan"), name: "plan")
-    ).report()
+    ).report(replaysAllocator: true)
   }
 
   /// Segments hold what is live at the peak, and growing ones hardly more.

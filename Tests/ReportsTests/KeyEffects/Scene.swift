@@ -103,7 +103,7 @@ struct Scene: Sendable {
 
   /// All computed figures of `simulate --json` by their paths.
   private static func figures(_ step: PlannedStep) throws -> [String: Double] {
-    let report = step.report()
+    let report = step.report(replaysAllocator: true)
     try report.checkPossible()
     let text = try jsonText(StepFigures(report, of: step, Inputs()))
     let tree = try JSONSerialization.jsonObject(with: Data(text.utf8))
