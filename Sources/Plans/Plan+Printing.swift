@@ -32,7 +32,11 @@ extension Plan {
     if let sendMode { add("send-mode", sendMode.rawValue) }
     add("scatter-pipeline-sends", scattersPipelineSends)
     if let algorithm = collectiveAlgorithm { add("collective-algorithm", algorithm.rawValue) }
-    add("fused-attention", fusedAttention)
+    if let attentionLibrary {
+      add("attention-library", attentionLibrary.rawValue)
+    } else {
+      add("fused-attention", fusedAttention)
+    }
     if let fusedHead { add("fused-head", fusedHead) }
     add("fused-loss", fusedLoss)
     add("dropout", dropout)

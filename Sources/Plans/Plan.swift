@@ -116,6 +116,8 @@ public struct Plan: Hashable, Sendable {
   /// The library that multiplies the operands of linear maps; nil for the newest that the cluster
   /// describes for their format.
   public var library: MatmulLibrary?
+  /// Whose kernels attention is; nil for the cluster's, or for unfused ones where `fusedAttention` is false.
+  public var attentionLibrary: AttentionLibrary?
   /// What the backward pass computes again.
   public var recomputation = Recomputation.none
   /// How units are spread over stages.

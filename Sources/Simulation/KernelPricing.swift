@@ -34,7 +34,8 @@ struct KernelPricing: Sendable {
       formats.rate(
         of: precision.attentionOperands, flopsPerClock: model.attention.flopsPerClock) ?? 1
     attention = AttentionCost(
-      model, rate: attentionRate, operandBytes: bytes(precision.attentionOperands))
+      model, library: plan.attentionLibrary, rate: attentionRate,
+      operandBytes: bytes(precision.attentionOperands))
     var products: [Format: MatmulCost] = [:]
     for (_, format) in precision.operands {
       if format == .e4m3 {

@@ -190,6 +190,7 @@ struct OwnFiles {
   private static let context = """
     data-parallel: 2
     context-parallel: 2
+    attention-library: flash-3
     global-batch: 8
     sequence-length: 2048
     """
