@@ -32,6 +32,7 @@ extension Plan {
     if let sendMode { add("send-mode", sendMode.rawValue) }
     add("scatter-pipeline-sends", scattersPipelineSends)
     if let algorithm = collectiveAlgorithm { add("collective-algorithm", algorithm.rawValue) }
+    if execution != .fused { add("execution", execution.rawValue) }
     if let attentionLibrary {
       add("attention-library", attentionLibrary.rawValue)
     } else {

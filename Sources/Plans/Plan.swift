@@ -15,6 +15,16 @@ public struct Plan: Hashable, Sendable {
     case parameters = 3
   }
 
+  /// Of which kernels norms, gated activations and rotary embeddings are made.
+  public enum Execution: String, Hashable, Sendable, CaseIterable {
+    /// A kernel written for each, as Transformer Engine, Megatron-Core and DeepSeek have them.
+    case fused
+    /// PyTorch's operators one by one.
+    case eager
+    /// What torch.compile makes of these operators: one pass over memory for each.
+    case compiled
+  }
+
   /// When the sends of a pipeline rank start.
   public enum SendMode: String, Hashable, Sendable, CaseIterable {
     /// Sends and receives between two actions start together, and all are waited for.
@@ -116,6 +126,8 @@ public struct Plan: Hashable, Sendable {
   /// The library that multiplies the operands of linear maps; nil for the newest that the cluster
   /// describes for their format.
   public var library: MatmulLibrary?
+  /// Of which kernels norms, gated activations and rotary embeddings are made.
+  public var execution = Execution.fused
   /// Whose kernels attention is; nil for the cluster's, or for unfused ones where `fusedAttention` is false.
   public var attentionLibrary: AttentionLibrary?
   /// What the backward pass computes again.

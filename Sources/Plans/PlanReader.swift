@@ -107,6 +107,7 @@ struct PlanReader {
   private mutating func readCommunication() throws(ConfigurationError) {
     plan.communicationSMs = try table.optional(keys.communicationSMs)
     plan.computationSMs = try table.optional(keys.computationSMs)
+    plan.execution = try table.value(keys.execution)
     plan.attentionLibrary = try table.optional(keys.attentionLibrary)
     if plan.attentionLibrary != nil, try table.optional(keys.fusedAttention) != nil {
       throw table.error(

@@ -107,7 +107,7 @@ public struct ClusterPricing: Pricing {
   }
 
   public func hostSeconds(of operation: Operation) -> Double {
-    Double(operation.kernel.launchCount) * cluster.device.launch.host.value.value
+    Double(operation.kernel.launchCount(plan.execution)) * cluster.device.launch.host.value.value
   }
 
   public var hostSecondsOfTransfer: Double { cluster.device.launch.host.value.value }

@@ -95,7 +95,8 @@ struct KernelPricing: Sendable {
     case .headLoss(let tokens, let hidden, let vocabulary, _):
       return head(tokens, hidden, vocabulary, multiprocessors)
     case .route(let shape, .forward):
-      return Double(kernel.launchCount) * gap + streaming.routing(tokens: shape.tokens).seconds
+      return Double(kernel.launchCount(.fused)) * gap
+        + streaming.routing(tokens: shape.tokens).seconds
     case .launches(let count, let kind, let size):
       return launches(count, kind, rows(size))
     default:

@@ -10,6 +10,7 @@ extension RunFile {
     let keys = [
       ("library", plan.library != nil),
       ("attention-library", plan.attentionLibrary != nil && plan.fusedAttention),
+      ("execution", plan.execution != .fused),
       ("dispatcher", plan.dispatcher != nil),
       ("communication-sms", plan.communicationSMs != nil),
       ("computation-sms", plan.computationSMs != nil),

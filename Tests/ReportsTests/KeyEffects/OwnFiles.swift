@@ -191,6 +191,7 @@ struct OwnFiles {
     data-parallel: 2
     context-parallel: 2
     attention-library: flash-3
+    execution: eager
     global-batch: 8
     sequence-length: 2048
     """
