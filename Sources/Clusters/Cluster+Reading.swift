@@ -57,7 +57,8 @@ extension Device {
     name = try table.required(keys.name)
     multiprocessors = try table.required(keys.multiprocessors)
     peaks = try Self.peaks(try table.table(keys.peak), keys.peak.keys)
-    clock = try table.optionalTable(keys.clock).map { clock throws(ConfigurationError) in
+    let clocks = try table.optionalTable(keys.clock)
+    clock = try clocks.map { clock throws(ConfigurationError) in
       let boost = try clock.required(keys.clock.boost)
       let loaded = try clock.value(keys.clock.loaded, default: boost)
       guard loaded.value <= boost.value else {
@@ -66,7 +67,7 @@ extension Device {
       }
       return Clock(boost: boost, loaded: loaded)
     }
-    (powerCap, energy) = try Self.power(table, keys)
+    (powerCap, energy) = try Self.power(table, keys, clocks)
     let memory = try table.table(keys.memory)
     let rates = try keys.memory.rates.read(memory)
     self.memory = Memory(
@@ -81,7 +82,7 @@ extension Device {
 
   /// The cap and the energies; a cap needs both energies and nothing else that decides the clock.
   private static func power(
-    _ table: Table, _ keys: DeviceKeys
+    _ table: Table, _ keys: DeviceKeys, _ clocks: Table?
   ) throws(ConfigurationError) -> (cap: Sourced<Watts>?, energy: Energy?) {
     let energy = try table.optionalTable(keys.energy).map { energy throws(ConfigurationError) in
       let keys = keys.energy.keys
@@ -98,14 +99,13 @@ extension Device {
       throw table.error(
         "must be more than device.energy.idle, \(energy.idle.value)", at: keys.powerCap)
     }
-    let clock = try table.optionalTable(keys.clock)
-    if let clock, try clock.optional(keys.clock.keys.loaded) != nil {
+    guard let clocks else {
+      throw table.error("needs device.clock.boost", at: keys.powerCap)
+    }
+    if try clocks.optional(keys.clock.loaded) != nil {
       throw table.error(
         "device.clock.loaded decides the clock, so that a cap has no effect: leave one of them out "
           + "(null)", at: keys.powerCap)
-    }
-    guard clock != nil else {
-      throw table.error("needs device.clock.boost", at: keys.powerCap)
     }
     return (cap, energy)
   }

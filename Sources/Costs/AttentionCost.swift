@@ -1,32 +1,4 @@
-/// The constants of attention kernels on one device.
-public struct AttentionConstants: Hashable, Sendable {
-  /// FLOP per clock and multiprocessor of the 16-bit tensor cores.
-  public var flopsPerClock: Double
-  /// Share of the peak that the main loop reaches at head dimensions up to 128, and above.
-  public var forwardShare: Double
-  public var forwardShareWide: Double
-  public var backwardShare: Double
-  public var backwardShareWide: Double
-  /// Idle tail in units of the longest block: causal blocks differ in length.
-  public var forwardTail: Double
-  public var backwardTail: Double
-  /// Query rows of a block.
-  public var blockRows: Int
-  /// Seconds from start to first product.
-  public var start: Double
-
-  init(from reader: inout NumberReader) throws(NumberTableError) {
-    flopsPerClock = try reader.number("attention.flops-per-clock")
-    forwardShare = try reader.number("attention.forward-share")
-    forwardShareWide = try reader.number("attention.forward-share-wide")
-    backwardShare = try reader.number("attention.backward-share")
-    backwardShareWide = try reader.number("attention.backward-share-wide")
-    forwardTail = try reader.number("attention.forward-tail", zero: true)
-    backwardTail = try reader.number("attention.backward-tail", zero: true)
-    blockRows = try reader.count("attention.block-rows")
-    start = try reader.number("attention.start", zero: true)
-  }
-}
+import Clusters
 
 /// The attention core of one layer: heads over sequences.
 public struct AttentionShape: Hashable, Sendable {
@@ -66,14 +38,20 @@ public struct AttentionShape: Hashable, Sendable {
 /// The time of attention: one fused kernel, or the separate products and passes of before 2022.
 public struct AttentionCost: Sendable {
   private let device: DeviceModel
+  private let library: AttentionLibrary?
   private let rate: Double
   private let operandBytes: Double
 
   /// - Parameters:
+  ///   - library: whose fused kernels run; nil for those that the device takes by itself.
   ///   - rate: the speed of products in units of the 16-bit ones whose constants the device has.
   ///   - operandBytes: bytes of one number of queries, keys, values and results.
-  public init(_ device: DeviceModel, rate: Double = 1, operandBytes: Double = 2) {
+  public init(
+    _ device: DeviceModel, library: AttentionLibrary? = nil, rate: Double = 1,
+    operandBytes: Double = 2
+  ) {
     self.device = device
+    self.library = library
     self.rate = rate
     self.operandBytes = operandBytes
   }
@@ -85,11 +63,10 @@ public struct AttentionCost: Sendable {
   public func forward(
     _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
   ) -> Cost {
-    let constants = device.attention
-    let wide = max(shape.queryDimension, shape.valueDimension) > 128
+    let kernels = kernels(shape)
     return fused(
-      shape, work: 1, share: wide ? constants.forwardShareWide : constants.forwardShare,
-      tail: constants.forwardTail, multiprocessors: multiprocessors, clock: clock)
+      shape, work: 1, share: kernels.forwardShare, ramp: kernels.forwardRamp,
+      tail: device.attention.forwardTail, multiprocessors: multiprocessors, clock: clock)
   }
 
   /// The fused backward kernel: five products for the forward's two, 2.5 times its FLOPs.
@@ -98,23 +75,29 @@ public struct AttentionCost: Sendable {
   public func backward(
     _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
   ) -> Cost {
-    let constants = device.attention
-    let wide = max(shape.queryDimension, shape.valueDimension) > 128
+    let kernels = kernels(shape)
     return fused(
-      shape, work: 2.5, share: wide ? constants.backwardShareWide : constants.backwardShare,
-      tail: constants.backwardTail, multiprocessors: multiprocessors, clock: clock)
+      shape, work: 2.5, share: kernels.backwardShare, ramp: kernels.backwardRamp,
+      tail: device.attention.backwardTail, multiprocessors: multiprocessors, clock: clock)
+  }
+
+  private func kernels(_ shape: AttentionShape) -> AttentionWidth {
+    device.attention.kernels(library, width: max(shape.queryDimension, shape.valueDimension))
   }
 
   private func fused(
-    _ shape: AttentionShape, work: Double, share: Double, tail: Double, multiprocessors: Int?,
-    clock: ClockState
+    _ shape: AttentionShape, work: Double, share: Double, ramp: Double, tail: Double,
+    multiprocessors: Int?, clock: ClockState
   ) -> Cost {
     let constants = device.attention
     let count = Double(multiprocessors ?? device.multiprocessors)
     let blocks = Double(ceilingDivision(shape.queries, constants.blockRows))
     // Diagonal blocks are computed whole: (blocks + 1) / blocks of the triangle.
     let full = shape.causal ? shape.flops * (blocks + 1) / blocks : shape.flops
-    let flops = work * full
+    // A block starts and ends once, however many keys it meets in between.
+    let block = Double(constants.blockRows)
+    let met = shape.causal ? (Double(shape.keys) + block) / 2 : Double(shape.keys)
+    let flops = work * full * (1 + ramp / met)
     let rate = self.rate * constants.flopsPerClock * device.clock(clock) * share
     let meanBlock = flops / (Double(shape.heads) * blocks)
     let longest = (shape.causal ? meanBlock * 2 * blocks / (blocks + 1) : meanBlock) / rate

@@ -88,15 +88,76 @@ struct MatmulKeys: KeySet {
 struct AttentionKeys: KeySet {
   let flopsPerClock = constant(
     "flops-per-clock", .flopsPerClock, "FLOP a clock and multiprocessor; bounded by device.peak.")
+  let library = Key(
+    "library", .choice(AttentionLibrary.self), otherwise: "no plan may name it",
+    "Whose kernels the shares below are of.")
+  // Needed where no library has a table.
+  let shares = [
+    constant(
+      "forward-share", .share, otherwise: "the tables of libraries say",
+      "What the forward reaches with heads of up to 128 columns."),
+    constant(
+      "forward-share-wide", .share, otherwise: "the tables of libraries say",
+      "The same with wider heads."),
+    constant(
+      "backward-share", .share, otherwise: "the tables of libraries say",
+      "What the backward reaches with heads of up to 128."),
+    constant(
+      "backward-share-wide", .share, otherwise: "the tables of libraries say",
+      "The same with wider heads."),
+  ]
+  let libraries = AttentionLibrary.preferred.map { AttentionLibraryKey(library: $0) }
   let constants = [
-    constant("forward-share", .share, "What the forward reaches with heads of up to 128 columns."),
-    constant("forward-share-wide", .share, "The same with wider heads."),
-    constant("backward-share", .share, "What the backward reaches with heads of up to 128."),
-    constant("backward-share-wide", .share, "The same with wider heads."),
     constant("forward-tail", .multiple, "The forward's idle end, in longest blocks."),
     constant("backward-tail", .multiple, "The backward's."),
     constant("block-rows", .rows, "Query rows of a block."),
     constant("start", .time, "From start to first product."),
+  ]
+}
+
+/// The table of one library of fused attention: a table for each width of heads.
+struct AttentionLibraryKey: Described {
+  let library: AttentionLibrary
+  let table: TableKey<AttentionWidthsKeys>
+
+  init(library: AttentionLibrary) {
+    self.library = library
+    table = TableKey(
+      library.rawValue, AttentionWidthsKeys(), otherwise: "no plan may name it",
+      "What one library's kernels reach, by the width of heads.")
+  }
+
+  var entries: [KeyEntry] { table.entries }
+}
+
+/// The keys of one library of fused attention.
+struct AttentionWidthsKeys: KeySet {
+  let widths = AttentionWidth.described.map { AttentionWidthKey(width: $0) }
+}
+
+/// The table of one width of heads.
+struct AttentionWidthKey: Described {
+  let width: Int
+  let table: TableKey<AttentionWidthKeys>
+
+  init(width: Int) {
+    self.width = width
+    table = TableKey(
+      "width-\(width)", AttentionWidthKeys(), otherwise: "the next wider one's, or the widest's",
+      "Heads of up to \(width) columns.")
+  }
+
+  var entries: [KeyEntry] { table.entries }
+}
+
+/// The keys of one width of heads.
+struct AttentionWidthKeys: KeySet {
+  let constants = [
+    constant("forward-share", .share, "What the forward's main loop reaches of the peak."),
+    constant("backward-share", .share, "What the backward's reaches."),
+    constant(
+      "forward-ramp", .keys, "What a block of the forward takes beside its loop, in keys."),
+    constant("backward-ramp", .keys, "What one of the backward takes."),
   ]
 }
 

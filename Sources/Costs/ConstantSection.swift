@@ -7,8 +7,8 @@ import Quantities
 enum ConstantKind {
   /// Rows or columns of a block, elements of a step.
   case rows, tile
-  /// A step between tiles' sides.
-  case step
+  /// A step between tiles' sides; keys and values of attention.
+  case step, keys
   /// What is reached of a whole: above 0, at most 1; a part that may be nothing.
   case share, fraction
   /// FLOP per clock and multiprocessor; clock cycles; a multiple of something; an exponent.
@@ -24,6 +24,7 @@ enum ConstantKind {
     case .rows: Expected.integer(in: 1...4096).map { Double($0) }
     // The smallest tile of any library has 64 rows and 64 columns.
     case .tile: Expected.integer(in: 64...4096).map { Double($0) }
+    case .keys: .number(in: 0...100_000)
     case .step: Expected.integer(in: 8...192).map { Double($0) }
     case .share: .number(in: 0.001...1)
     case .fraction: .fraction

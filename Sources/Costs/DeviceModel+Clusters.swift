@@ -112,7 +112,54 @@ extension AttentionConstants {
       try device.flopsPerClock(stated, .bf16, table, keys.flopsPerClock)
     }
     try section.read(keys.constants)
-    return section.entries
+    var entries = section.entries
+    for key in keys.libraries {
+      guard let library = try table.optionalTable(key.table) else { continue }
+      let widths = try widths(library, key)
+      guard !widths.isEmpty else {
+        throw library.error("needs the table of at least one width of heads")
+      }
+      entries += widths
+    }
+    var isFlat = false
+    for key in keys.shares where try table.optional(key) != nil { isFlat = true }
+    let hasTables = entries.count > section.entries.count
+    if !hasTables || isFlat {
+      var shares = ConstantSection(table, prefix: "attention.")
+      try shares.read(keys.shares)
+      entries += shares.entries
+    }
+    return try entries + flatLibrary(table, keys, hasShares: isFlat)
+  }
+
+  /// Whose the shares are that no table of a library holds; by its number, for the table of numbers.
+  private static func flatLibrary(
+    _ table: Table, _ keys: AttentionKeys, hasShares: Bool
+  ) throws(ConfigurationError) -> [NumberTable.Entry] {
+    guard let library = try table.optional(keys.library) else { return [] }
+    guard hasShares, library != .unfused else {
+      throw table.error(
+        library == .unfused
+          ? "unfused attention has no kernels of its own"
+          : "there is no forward-share that it is of",
+        at: keys.library)
+    }
+    let index = AttentionLibrary.allCases.firstIndex(of: library) ?? 0
+    return [.init("attention.library", Double(index), source: library.rawValue)]
+  }
+
+  private static func widths(
+    _ table: Table, _ key: AttentionLibraryKey
+  ) throws(ConfigurationError) -> [NumberTable.Entry] {
+    var entries: [NumberTable.Entry] = []
+    for width in key.table.keys.widths {
+      guard let kernels = try table.optionalTable(width.table) else { continue }
+      var section = ConstantSection(
+        kernels, prefix: "attention.\(key.library.rawValue).width-\(width.width).")
+      try section.read(width.table.keys.constants)
+      entries += section.entries
+    }
+    return entries
   }
 }
 

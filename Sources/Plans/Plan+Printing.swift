@@ -35,7 +35,12 @@ extension Plan {
     if let algorithm = collectiveAlgorithm { add("collective-algorithm", algorithm.rawValue) }
     if let reshardAfterForward { add("reshard-after-forward", reshardAfterForward) }
     if let gradientBucket { add("gradient-bucket", gradientBucket) }
-    add("fused-attention", fusedAttention)
+    if execution != .fused { add("execution", execution.rawValue) }
+    if let attentionLibrary {
+      add("attention-library", attentionLibrary.rawValue)
+    } else {
+      add("fused-attention", fusedAttention)
+    }
     if let fusedHead { add("fused-head", fusedHead) }
     add("loss", loss.rawValue)
     add("dropout", dropout)

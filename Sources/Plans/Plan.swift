@@ -16,6 +16,16 @@ public struct Plan: Hashable, Sendable {
     case parameters = 3
   }
 
+  /// Of which kernels norms, gated activations and rotary embeddings are made.
+  public enum Execution: String, Hashable, Sendable, CaseIterable {
+    /// A kernel written for each, as Transformer Engine, Megatron-Core and DeepSeek have them.
+    case fused
+    /// PyTorch's operators one by one.
+    case eager
+    /// What torch.compile makes of these operators: one pass over memory for each.
+    case compiled
+  }
+
   /// How the sends and receives of a pipeline rank are grouped.
   public enum SendMode: String, Hashable, Sendable, CaseIterable {
     /// Those between two actions are one group, which is through when all of them are.
@@ -129,6 +139,10 @@ public struct Plan: Hashable, Sendable {
   /// The library that multiplies the operands of linear maps; nil for the newest that the cluster
   /// describes for their format.
   public var library: MatmulLibrary?
+  /// Of which kernels norms, gated activations and rotary embeddings are made.
+  public var execution = Execution.fused
+  /// Whose kernels attention is; nil for the cluster's, or for unfused ones where `fusedAttention` is false.
+  public var attentionLibrary: AttentionLibrary?
   /// What the backward pass computes again.
   public var recomputation = Recomputation.none
   /// How units are spread over stages.

@@ -168,6 +168,15 @@ struct PlanKeys: KeySet {
     "fused-attention", .boolean, default: true,
     "Whether attention is one kernel, or products with softmax and dropout passes in between.",
     otherNames: ["flash-attention", "use-flash-attn"])
+  let attentionLibrary = Key(
+    "attention-library", .choice(AttentionLibrary.self),
+    otherwise: "the cluster's; unfused where fused-attention is false",
+    "Whose kernels attention is; unfused: products with softmax and dropout passes in between.",
+    otherNames: ["attention-backend", "attention", "attn-implementation"])
+  let execution = Key(
+    "execution", .choice(Plan.Execution.self), default: .fused,
+    "Norms, gated activations and rotary embeddings: a kernel each, PyTorch's operators, or compiled ones.",
+    otherNames: ["torch-compile", "compile", "eager"])
   let fusedHead = Key(
     "fused-head", .boolean, otherwise: "true on CPU ranks, else false",
     "Whether the head's products and its loss are one operation in tiles.")

@@ -142,7 +142,15 @@ struct PlanReader {
   private mutating func readCommunication() throws(ConfigurationError) {
     plan.communicationSMs = try table.optional(keys.communicationSMs)
     plan.computationSMs = try table.optional(keys.computationSMs)
-    plan.fusedAttention = try table.value(keys.fusedAttention)
+    plan.execution = try table.value(keys.execution)
+    plan.attentionLibrary = try table.optional(keys.attentionLibrary)
+    if plan.attentionLibrary != nil, try table.optional(keys.fusedAttention) != nil {
+      throw table.error(
+        "attention-library and fused-attention exclude each other", at: keys.fusedAttention)
+    }
+    plan.fusedAttention =
+      plan.attentionLibrary == nil
+      ? try table.value(keys.fusedAttention) : plan.attentionLibrary != .unfused
     plan.fusedHead = try table.optional(keys.fusedHead)
     plan.loss = try readLoss()
     plan.dropout = try table.value(keys.dropout)

@@ -26,6 +26,12 @@ enum Assumptions {
     if isFP8, plan.library == nil, let library = step.pricing.library {
       list.append("FP8 products by \(library.rawValue), the newest library of the cluster's file")
     }
+    if plan.fusedAttention, plan.attentionLibrary == nil,
+      let usual = step.pricing.device.attention.usual,
+      step.pricing.device.attention.known.count > 1
+    {
+      list.append("attention by \(usual.rawValue), which frameworks take first on such a device")
+    }
     list += ofConstants(of: step.cluster, step.pricing.device, sections: ["device", "node"])
     list += step.assumptions
     let unpublished = step.cluster.facts.filter { fact in

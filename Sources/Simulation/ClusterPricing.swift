@@ -63,6 +63,19 @@ public struct ClusterPricing: Pricing {
       for: plan.precision.linearOperands == .e4m3 ? .fp8 : .bf16, chosen: plan.library)
   }
 
+  /// Refuses attention of a library that the cluster's file does not describe.
+  func checkAttention() throws(PlanError) {
+    let known = device.attention.known
+    guard let chosen = plan.attentionLibrary, chosen != .unfused, !known.contains(chosen) else {
+      return
+    }
+    throw .cannotSimulate(
+      key: "attention-library", value: chosen.rawValue,
+      rule: "is not among the attention that \(cluster.name) describes for "
+        + "\(cluster.device.name); there is "
+        + (known + [.unfused]).map(\.rawValue).joined(separator: ", "))
+  }
+
   /// Refuses a library that the cluster's file does not describe.
   func checkLibrary() throws(PlanError) {
     guard let chosen = plan.library else { return }
@@ -127,7 +140,7 @@ public struct ClusterPricing: Pricing {
   }
 
   public func hostSeconds(of operation: Operation) -> Double {
-    Double(operation.kernel.launchCount) * cluster.device.launch.host.value.value
+    Double(operation.kernel.launchCount(plan.execution)) * cluster.device.launch.host.value.value
   }
 
   public var hostSecondsOfTransfer: Double { cluster.device.launch.host.value.value }

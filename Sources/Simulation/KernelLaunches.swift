@@ -1,4 +1,5 @@
 import Costs
+import Plans
 import Programs
 
 extension Kernel {
@@ -7,8 +8,9 @@ extension Kernel {
   /// Counted in Megatron-DeepSpeed of December 2022 (microsoft/Megatron-DeepSpeed c2402048), whose
   /// layer norms, masked softmax and GELU are fused and whose loss and gradient sums are not. What
   /// this one's own time already covers may be several kernels: a count says what they cost the host.
-  var launchCount: Int {
-    switch self {
+  func launchCount(_ execution: Plan.Execution) -> Int {
+    if let count = operatorLaunches(execution) { return count }
+    return switch self {
     // Two batched products forward, four backward; the passes over the square are apart.
     case .attention(_, fused: false, let pass): pass == .forward ? 2 : 4
     case .matmul(let matmul): Self.launches(of: matmul)

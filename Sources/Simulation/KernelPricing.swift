@@ -34,7 +34,8 @@ struct KernelPricing: Sendable {
       formats.rate(
         of: precision.attentionOperands, flopsPerClock: model.attention.flopsPerClock) ?? 1
     attention = AttentionCost(
-      model, rate: attentionRate, operandBytes: bytes(precision.attentionOperands))
+      model, library: plan.attentionLibrary, rate: attentionRate,
+      operandBytes: bytes(precision.attentionOperands))
     var products: [Format: MatmulCost] = [:]
     for (_, format) in precision.operands {
       if format == .e4m3 {
@@ -102,7 +103,8 @@ struct KernelPricing: Sendable {
     case .headLoss(let tokens, let hidden, let vocabulary, _):
       return head(tokens, hidden, vocabulary, multiprocessors)
     case .route(let shape, .forward):
-      return Double(kernel.launchCount) * gap + streaming.routing(tokens: shape.tokens).seconds
+      return Double(kernel.launchCount(.fused)) * gap
+        + streaming.routing(tokens: shape.tokens).seconds
     case .launches(let count, let kind, let size):
       return launches(count, kind, rows(size))
     default:

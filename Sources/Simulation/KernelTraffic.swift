@@ -19,6 +19,7 @@ struct ElementSizes {
   /// Embeddings and other parameters that are no operands of products in layers.
   var parameter: Double
   var gradient: Double
+  var execution: Plan.Execution
   /// What a gated unit's kernel writes, scales not counted.
   var gatedUnit: Double
   /// What rows and their gradients are put in the order of experts in.
@@ -26,6 +27,7 @@ struct ElementSizes {
   var permutedGradients: Format
 
   init(_ recipe: Recipe, _ plan: Plan) {
+    execution = plan.execution
     activation = Double(recipe.activation.bytes(columns: 1))
     parameter = Double(recipe.otherParameter.bytes(columns: 1))
     gradient = Double(recipe.gradient.bytes(columns: 1))
@@ -54,6 +56,7 @@ extension Kernel {
 
   /// The passes over memory of kernels that are nothing else.
   func passes(rows: (Rows) -> Int, _ sizes: ElementSizes) -> [MemoryPass] {
+    if let passes = operatorPasses(rows: rows, sizes) { return passes }
     let size = sizes.activation
     return switch self {
     case .loadTokens(let tokens), .loadLabels(let tokens, _):

@@ -45,6 +45,7 @@ public struct PlannedStep: Sendable {
     try plan.precision.check(on: cluster.device, pricing.device, plan.library)
     try pricing.checkLibrary()
     try pricing.checkAlgorithm()
+    try pricing.checkAttention()
     let rows = pricing.balancedRows(architecture)
     var input = try StepInput(placed, rows: rows, target: .device, lowered: &lowered)
     if case .counts(let file) = plan.expertLoad {

@@ -8,7 +8,10 @@ extension RunFile {
   /// Such keys stay readable, so that one plan file serves for both.
   var idleKeysNotice: String? {
     let keys = [
-      ("library", plan.library != nil), ("dispatcher", plan.dispatcher != nil),
+      ("library", plan.library != nil),
+      ("attention-library", plan.attentionLibrary != nil && plan.fusedAttention),
+      ("execution", plan.execution != .fused),
+      ("dispatcher", plan.dispatcher != nil),
       ("communication-sms", plan.communicationSMs != nil),
       ("computation-sms", plan.computationSMs != nil),
       ("collective-algorithm", ![nil, .inSwitch].contains(plan.collectiveAlgorithm)),

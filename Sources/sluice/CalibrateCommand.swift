@@ -26,6 +26,11 @@ struct CalibrateCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    if shipped == AttentionFit.measurements {
+      let figures = AttentionFitFigures(try AttentionFit.run())
+      try show(json ? try jsonText(figures) : figures.page)
+      return
+    }
     if let fit = ProductFit.all.first(where: { $0.measurements == shipped }) {
       let outcome = try fit.run()
       try show(
@@ -46,3 +51,4 @@ struct CalibrateCommand: ParsableCommand {
 /// What can be fitted again.
 private let measurementNames =
   ShippedFit.all.map(\.machine) + ProductFit.all.map(\.measurements)
+  + [AttentionFit.measurements]

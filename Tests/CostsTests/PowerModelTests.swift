@@ -74,7 +74,7 @@ import Testing
     ("device.clock.loaded=1600 MHz", "device.power-cap", "decides the clock"),
     ("device.energy=null", "device.power-cap", "needs device.energy"),
     ("device.power-cap=60 W", "device.power-cap", "must be more than device.energy.idle"),
-    ("device.energy.bf16=null", "device.energy.bf16", "required"),
+    ("device.energy.bf16=null", "device.energy.bf16", "found nothing"),
     ("device.energy.exponent=4", "device.energy.exponent", "must be from"),
     ("device.power-cap=700", "device.power-cap", "a unit is missing"),
   ])

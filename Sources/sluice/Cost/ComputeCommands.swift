@@ -161,6 +161,10 @@ struct AttentionCommand: ParsableCommand {
   @Flag(help: "As two batched products with mask, softmax and dropout in between.")
   var unfused = false
 
+  @Option(
+    help: "The library of fused kernels: flash-2, flash-3 or cudnn; by default the cluster's.")
+  var library: AttentionLibrary?
+
   @Option(help: "Multiprocessors that the kernel gets; by default all of the device.")
   var sms: Int?
 
@@ -183,7 +187,17 @@ struct AttentionCommand: ParsableCommand {
     let shape = Costs.AttentionShape(
       heads: batch * heads, queriesPerKey: heads / (kvHeads ?? heads), queries: sequence,
       queryDimension: headSize, valueDimension: valueSize, causal: !full)
-    let formula = AttentionCost(models.device)
+    let known = models.device.attention.known
+    if let library, unfused || !known.contains(library) {
+      throw CommandError(
+        unfused
+          ? "--library \(library.rawValue): has no effect beside --unfused"
+          : "--library \(library.rawValue): \(models.device.name) has "
+            + (known.isEmpty
+              ? "one, without a name" : known.map(\.rawValue).joined(separator: ", "))
+      )
+    }
+    let formula = AttentionCost(models.device, library: library)
     let cost =
       switch (backward, unfused) {
       case (false, false): formula.forward(shape, multiprocessors: count, clock: clock)
@@ -206,3 +220,4 @@ struct AttentionCommand: ParsableCommand {
 
 extension MatmulPrecision: ExpressibleByArgument {}
 extension ClockState: ExpressibleByArgument {}
+extension AttentionLibrary: ExpressibleByArgument {}

@@ -195,6 +195,8 @@ struct OwnFiles {
     data-parallel: 2
     context-parallel: 2
     context-exchange: ring
+    attention-library: flash-3
+    execution: eager
     global-batch: 8
     sequence-length: 2048
     recompute: full

@@ -49,7 +49,8 @@ struct Scene: Sendable {
   ) throws -> TrialOutcome<[String: Double]> {
     do {
       let cluster = try Cluster(cluster, overrides: change.map { [$0] } ?? [])
-      var figures = try products(DeviceModel(cluster.device))
+      let device = try DeviceModel(cluster.device)
+      var figures = products(device).merging(attention(device)) { first, _ in first }
       let contention = CollectiveContention(cluster, try CollectiveConstants(cluster))
       let inNode = cluster.node.devices.value
       // A node, two nodes, and a rank of each of two.
@@ -88,6 +89,20 @@ struct Scene: Sendable {
         MatmulShape(m: 64, n: 64, k: 16384),
       ] {
         figures["\(library) \(shape)"] = cost.cost(shape, clock: .boost).seconds
+      }
+    }
+    return figures
+  }
+
+  /// Heads of every width by every library, short and few enough for the ramp and the tail.
+  private static func attention(_ device: DeviceModel) -> [String: Double] {
+    var figures: [String: Double] = [:]
+    for library in device.attention.known {
+      let cost = AttentionCost(device, library: library)
+      for width in [64, 128, 192, 256] {
+        let shape = AttentionShape(heads: 32, queries: 1024, queryDimension: width)
+        figures["\(library) \(width) forward"] = cost.forward(shape, clock: .boost).seconds
+        figures["\(library) \(width) backward"] = cost.backward(shape, clock: .boost).seconds
       }
     }
     return figures

@@ -1,0 +1,44 @@
+import Costs
+
+/// Attention that was measured: one kernel, or a forward with its backward.
+public struct AttentionCell: Hashable, Sendable {
+  public enum Pass: String, Hashable, Sendable {
+    case forward, backward
+    case both = "forward+backward"
+  }
+
+  public var pass: Pass
+  public var shape: AttentionShape
+  public var measuredSeconds: Double
+}
+
+/// One library's attention with heads of one width, halved: every second length of a series is fitted, the
+/// others are predicted.
+///
+/// FlashAttention 2 and 3 and cuDNN 9 on H100s are labels of the figures of arXiv 2407.08608 (16,384 tokens,
+/// 2,048 columns of heads); cuDNN 9.19.1 on H200s is NVIDIA/cudnn-frontend at 3929da2 (MIT), heads of 128 and of
+/// 192 and 128. FLOPs were turned into time as each counts them.
+public struct AttentionCells: Sendable {
+  public var fitted: [AttentionCell] = []
+  public var predicted: [AttentionCell] = []
+
+  init(shipped library: String, width: Int) {
+    var last: [String] = []
+    var isFitted = false
+    for row in ComponentTable(PackageResources.attention_hopper_csv).rows
+    where row.text("library") == library && row.integer("query_width") == width {
+      guard let pass = AttentionCell.Pass(rawValue: row.text("pass")) else { continue }
+      let series = [row.text("pass"), row.text("causal")]
+      isFitted = series == last ? !isFitted : true
+      last = series
+      let cell = AttentionCell(
+        pass: pass,
+        shape: AttentionShape(
+          heads: row.integer("heads"), queriesPerKey: row.integer("queries_per_key"),
+          queries: row.integer("length"), queryDimension: width,
+          valueDimension: row.integer("value_width"), causal: row.text("causal") == "yes"),
+        measuredSeconds: row.number("us") * 1e-6)
+      if isFitted { fitted.append(cell) } else { predicted.append(cell) }
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import Clusters
+import Costs
+import Documents
+import RealModule
+
+/// A fit of attention kernels: what each library's main loop reaches and what its blocks take beside it, by
+/// the width of heads.
+///
+/// Kernels of milliseconds feel the power limit: each runs at boost for as long as products do, and then at
+/// the clock that its own power leaves.
+public struct AttentionFit: Sendable {
+  /// What the measurements are called.
+  public static let measurements = "h100-attention"
+  public static let cluster = "h100-2048"
+
+  /// One library's kernels for one width.
+  public struct Part: Hashable, Sendable {
+    public var library: AttentionLibrary
+    public var width: Int
+    /// Whether a backward was measured.
+    public var hasBackward: Bool
+  }
+
+  /// Those that have measurements.
+  public static let parts: [Part] = [
+    Part(library: .flash2, width: 64, hasBackward: true),
+    Part(library: .flash2, width: 128, hasBackward: true),
+    Part(library: .flash2, width: 256, hasBackward: false),
+    Part(library: .flash3, width: 64, hasBackward: true),
+    Part(library: .flash3, width: 128, hasBackward: true),
+    Part(library: .flash3, width: 256, hasBackward: false),
+    Part(library: .cuDNN, width: 64, hasBackward: true),
+    Part(library: .cuDNN, width: 128, hasBackward: true),
+    Part(library: .cuDNN, width: 192, hasBackward: true),
+    Part(library: .cuDNN, width: 256, hasBackward: false),
+  ]
+
+  /// A constant that is fitted: its key and its place.
+  public static let parameters:
+    [(name: String, path: WritableKeyPath<AttentionWidth, Double> & Sendable)] =
+      [
+        ("forward-share", \.forwardShare), ("forward-ramp", \.forwardRamp),
+        ("backward-share", \.backwardShare), ("backward-ramp", \.backwardRamp),
+      ]
+
+  /// A part's constants as they ship and fitted anew from them, and its measured kernels.
+  public struct Outcome: Sendable {
+    public var part: Part
+    public var shipped: AttentionWidth
+    public var fitted: AttentionWidth
+    public var cells: AttentionCells
+    let device: DeviceModel
+    let power: PowerModel
+
+    /// Seconds of a measured kernel by the shipped constants, at the benchmark's clock.
+    public func predictedSeconds(_ cell: AttentionCell) -> Double {
+      AttentionFit.prediction(cell, part.library, on: device, power)
+    }
+  }
+
+  /// Fits every part again, in about a second.
+  public static func run() throws(ConfigurationError) -> [Outcome] {
+    let cluster = try Cluster.shipped(cluster)
+    let device = try DeviceModel(cluster.device)
+    guard let power = PowerModel(cluster.device) else {
+      preconditionFailure("The cluster says what its devices draw.")
+    }
+    return parts.map { outcome($0, device, power) }
+  }
+
+  private static func outcome(
+    _ part: Part, _ device: DeviceModel, _ power: PowerModel
+  ) -> Outcome {
+    let widths = device.attention.libraries[part.library] ?? []
+    guard let place = widths.firstIndex(where: { $0.width == part.width }) else {
+      preconditionFailure("The cluster describes \(part.library.rawValue), \(part.width) wide.")
+    }
+    let cells = AttentionCells(shipped: part.library.rawValue, width: part.width)
+    let fittedParameters = part.hasBackward ? parameters : Array(parameters.prefix(2))
+    func with(_ values: [Double]) -> AttentionWidth {
+      var kernels = widths[place]
+      for (parameter, value) in zip(fittedParameters, values) {
+        kernels[keyPath: parameter.path] = value
+      }
+      return kernels
+    }
+    let start = fittedParameters.map { widths[place][keyPath: $0.path] }
+    let values = LeastSquares().fit(from: start) { values in
+      var device = device
+      device.attention.libraries[part.library]?[place] = with(values)
+      return cells.fitted.map {
+        Double.log(prediction($0, part.library, on: device, power) / $0.measuredSeconds)
+      }
+    }
+    return Outcome(
+      part: part, shipped: widths[place], fitted: with(values), cells: cells, device: device,
+      power: power)
+  }
+
+  private static func prediction(
+    _ cell: AttentionCell, _ library: AttentionLibrary, on device: DeviceModel, _ power: PowerModel
+  ) -> Double {
+    let cost = AttentionCost(device, library: library)
+    func seconds(_ boost: Double, _ flops: Double) -> Double {
+      let work = power.work(flops: flops, .bf16, bytes: 0)
+      let clock = power.clock(work) { boost * power.boost / $0 }
+      return BenchmarkClock(burst: ProductFit.all[0].clock.burst, sustained: clock / power.boost)
+        .seconds(atBoost: boost)
+    }
+    let forward = seconds(cost.forward(cell.shape, clock: .boost).seconds, cell.shape.flops)
+    let backward = seconds(
+      cost.backward(cell.shape, clock: .boost).seconds, 2.5 * cell.shape.flops)
+    return switch cell.pass {
+    case .forward: forward
+    case .backward: backward
+    case .both: forward + backward
+    }
+  }
+}

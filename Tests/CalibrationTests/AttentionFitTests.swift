@@ -1,0 +1,71 @@
+import Calibration
+import Clusters
+import Costs
+import Testing
+
+/// Attention against what was measured: constants come from every second length, the others are predicted.
+@Suite struct AttentionFitTests {
+  private static let outcomes = Result { try AttentionFit.run() }
+
+  private func errors(_ outcome: AttentionFit.Outcome) -> [(length: Int, error: Double)] {
+    outcome.cells.predicted.map {
+      ($0.shape.queries, outcome.predictedSeconds($0) / $0.measuredSeconds - 1)
+    }
+  }
+
+  /// Fitting again finds the constants that ship.
+  @Test func constantsAreThoseOfTheFit() throws {
+    for outcome in try Self.outcomes.get() {
+      let part = "\(outcome.part.library.rawValue) \(outcome.part.width)"
+      for parameter in AttentionFit.parameters.prefix(outcome.part.hasBackward ? 4 : 2) {
+        let shipped = outcome.shipped[keyPath: parameter.path]
+        let fitted = outcome.fitted[keyPath: parameter.path]
+        #expect(
+          abs(shipped / fitted - 1) < 0.02, "\(part) \(parameter.name): \(shipped), not \(fitted)")
+      }
+    }
+  }
+
+  /// Kernels that no constant saw are within 4 % by library and width, and at no length further off than that
+  /// in the mean with signs: rates ramp, and do not drift.
+  @Test func kernelsThatWereNotFitted() throws {
+    let outcomes = try Self.outcomes.get()
+    for outcome in outcomes {
+      let errors = errors(outcome)
+      let mean = errors.reduce(0) { $0 + abs($1.error) } / Double(errors.count)
+      #expect(!errors.isEmpty && mean < 0.04, "\(outcome.part): \(mean)")
+    }
+    let all = outcomes.flatMap(errors)
+    #expect(all.count == 84)
+    for length in [1024, 4096, 16384] {
+      let some = all.filter { $0.length == length }
+      let signed = some.reduce(0) { $0 + $1.error } / Double(some.count)
+      #expect(some.count > 20 && abs(signed) < 0.02, "\(length): \(signed)")
+    }
+  }
+
+  /// A device's own library is the one that frameworks take first; heads between two widths take the wider
+  /// table's kernels, and rates ramp with length.
+  @Test func librariesAndWidths() throws {
+    let device = try DeviceModel(Cluster.shipped("h100-2048").device)
+    #expect(device.attention.usual == .cuDNN)
+    #expect(device.attention.known == [.cuDNN, .flash3, .flash2])
+    func rate(_ library: AttentionLibrary?, width: Int, length: Int) -> Double {
+      let shape = AttentionShape(
+        heads: 131_072 / length, queries: length, queryDimension: width)
+      return shape.flops / AttentionCost(device, library: library).forward(shape).seconds
+    }
+    #expect(rate(nil, width: 128, length: 4096) == rate(.cuDNN, width: 128, length: 4096))
+    #expect(rate(.flash3, width: 128, length: 4096) > 1.5 * rate(.flash2, width: 128, length: 4096))
+    let wide = rate(.flash2, width: 96, length: 65_536) / rate(.flash2, width: 128, length: 65_536)
+    #expect(abs(wide - 1) < 0.01)
+    var last = 0.0
+    for length in [512, 1024, 2048, 4096, 8192] {
+      let rate = rate(.cuDNN, width: 128, length: length)
+      #expect(rate > last)
+      last = rate
+    }
+    let selene = try DeviceModel(Cluster.shipped("a100-selene").device)
+    #expect(selene.attention.known == [.flash2] && selene.attention.usual == .flash2)
+  }
+}
