@@ -10,8 +10,12 @@ struct StageLoad: Sendable {
   /// Seconds of their kernels in an overlapped pair.
   var forwardKernels = 0.0
   var backwardKernels = 0.0
-  /// Bytes that a microbatch keeps.
+  /// Bytes that a microbatch keeps behind its forward, and more or less behind its backward for the input.
   var kept = 0.0
+  var keptByInput = 0.0
+  /// Bytes of a backward beside them: those of the unit with which it begins.
+  var backwardPeak = 0.0
+  var inputPeak = 0.0
   var dense = ParameterCost()
   var experts = ParameterCost()
   var update = 0.0
@@ -25,6 +29,9 @@ struct StageLoad: Sendable {
       forwardKernels += unit.forwardKernels
       backwardKernels += unit.backwardKernels
       kept += unit.kept
+      keptByInput += unit.keptByInput
+      backwardPeak = unit.backwardPeak
+      inputPeak = unit.inputPeak
       dense = dense + unit.dense
       experts = experts + unit.experts
       update += unit.update
@@ -49,8 +56,7 @@ struct StageLoad: Sendable {
 struct ScheduleBound {
   /// Seconds from the start of the step to the end of each rank's last action.
   private(set) var ends: [Double]
-  /// Bytes that each rank keeps from forwards to backwards at its peak; a backward for the input alone is
-  /// taken to leave nothing.
+  /// Bytes that each rank keeps from forwards to backwards at its peak, with what a backward needs beside.
   private(set) var kept: [Double]
 
   init(_ schedule: Schedule, _ stages: [StageLoad]) {
@@ -102,10 +108,15 @@ struct ScheduleBound {
               forwards[place] = start + seconds
               live[rank] += load.kept
               kept[rank] = max(kept[rank], live[rank])
-            case .backward, .backwardInput:
+            case .backward:
               backwards[place] = start + seconds
+              kept[rank] = max(kept[rank], live[rank] + load.backwardPeak)
               live[rank] -= load.kept
-            case .backwardWeight: break
+            case .backwardInput:
+              backwards[place] = start + seconds
+              kept[rank] = max(kept[rank], live[rank] + load.inputPeak)
+              live[rank] += load.keptByInput
+            case .backwardWeight: live[rank] -= load.kept + load.keptByInput
             }
           }
           ends[rank] = end

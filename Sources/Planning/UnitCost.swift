@@ -20,8 +20,13 @@ struct UnitCost: Hashable, Sendable {
   var products = 0.0
   /// Seconds of all kernels of both passes, as layouts are balanced by.
   var weight = 0.0
-  /// Bytes that are kept from a forward to its backward.
+  /// Bytes that are kept from a forward to its backward, and what a backward for the input adds to them or
+  /// takes away until the weights' half is done.
   var kept = 0.0
+  var keptByInput = 0.0
+  /// Bytes that a whole backward, or one for the input, needs at its peak beside what is kept before it.
+  var backwardPeak = 0.0
+  var inputPeak = 0.0
   /// Parameters of the unit: those of experts, and others.
   var dense = ParameterCost()
   var experts = ParameterCost()
@@ -145,32 +150,75 @@ private struct UnitLowering {
 
   /// The cost of every unit; layers with equal blocks are lowered once.
   func costs() -> [UnitCost] {
-    var known: [FeedForward: UnitCost] = [:]
+    var known: [Pair: UnitCost] = [:]
     let units = architecture.units
     return units.indices.map { index in
-      let unit = units[index]
-      guard case .layer = unit, let block = architecture.feedForward(of: unit) else {
-        return cost(of: unit, before: nil)
-      }
-      if let cost = known[block] { return cost }
-      let next = units[(index + 1)...].first
-      let isAlike = next.map { architecture.feedForward(of: $0) == block && !$0.isPrediction }
-      let cost = cost(of: unit, before: isAlike == true ? next : nil)
-      known[block] = cost
+      let neighbour = index > 0 ? units[index - 1] : units.count > 1 ? units[1] : nil
+      let pair = Pair(shape(of: units[index]), neighbour.map { shape(of: $0) })
+      if let cost = known[pair] { return cost }
+      let cost = cost(of: units[index], beside: neighbour, isBehind: index > 0)
+      known[pair] = cost
       return cost
     }
   }
 
-  /// - Parameter next: another unit of the same kind behind it, beside which its share of what is kept is
-  ///   exact; alone it keeps at least what does not arrive from outside.
-  private func cost(of unit: Unit, before next: Unit?) -> UnitCost {
+  /// What of a unit and its neighbour decides their programs.
+  private struct Pair: Hashable {
+    var unit: Shape
+    var neighbour: Shape?
+
+    init(_ unit: Shape, _ neighbour: Shape?) { (self.unit, self.neighbour) = (unit, neighbour) }
+  }
+
+  private enum Shape: Hashable {
+    case layer(FeedForward)
+    case other(Unit)
+  }
+
+  private func shape(of unit: Unit) -> Shape {
+    guard case .layer(let index) = unit else { return .other(unit) }
+    return .layer(architecture.feedForwards[index])
+  }
+
+  /// What a stage takes.
+  private struct Taken {
+    var forward = 0.0
+    var backward = 0.0
+    var backwardInput = 0.0
+    var backwardWeight = 0.0
+    var forwardKernels = 0.0
+    var backwardKernels = 0.0
+    var kept = 0.0
+    var keptByInput = 0.0
+  }
+
+  /// The smaller of what a unit takes by itself and of what a stage takes more that holds its neighbour, too.
+  ///
+  /// By itself a unit receives and sends what stays in the stage of a longer one.
+  private func cost(of unit: Unit, beside neighbour: Unit?, isBehind: Bool) -> UnitCost {
     let stage = StageProgram(units: [unit], of: architecture, setting)
     let least = exchangeRows(stage, load: leastLoad)
+    var own = taken(by: stage)
+    if let neighbour {
+      let pair = isBehind ? [neighbour, unit] : [unit, neighbour]
+      let both = taken(by: StageProgram(units: pair, of: architecture, setting))
+      let other = taken(by: StageProgram(units: [neighbour], of: architecture, setting))
+      for path: WritableKeyPath<Taken, Double> in [
+        \.forward, \.backward, \.backwardInput, \.backwardWeight, \.forwardKernels,
+        \.backwardKernels, \.kept, \.keptByInput,
+      ] { own[keyPath: path] = min(own[keyPath: path], both[keyPath: path] - other[keyPath: path]) }
+    }
     var cost = UnitCost()
-    (cost.forward, cost.forwardKernels) = walk(stage.forward, least)
-    (cost.backward, cost.backwardKernels) = walk(stage.backward, least)
-    cost.backwardInput = walk(stage.backwardInput, least).waits
-    cost.backwardWeight = walk(stage.backwardWeight, least).waits
+    cost.forward = own.forward
+    cost.backward = own.backward
+    cost.backwardInput = own.backwardInput
+    cost.backwardWeight = own.backwardWeight
+    cost.forwardKernels = own.forwardKernels
+    cost.backwardKernels = own.backwardKernels
+    cost.kept = own.kept
+    cost.keptByInput = own.keptByInput
+    cost.backwardPeak = memory(of: stage.backward, in: stage).peak
+    cost.inputPeak = memory(of: stage.backwardInput, in: stage).peak
     let balanced = exchangeRows(stage, load: 1)
     for operation in stage.forward.operations + stage.backward.operations {
       cost.weight += pricing.seconds(of: operation, rows: balanced, isOverlapped: false)
@@ -178,17 +226,44 @@ private struct UnitLowering {
         cost.products += seconds(of: operation, least)
       }
     }
-    if let next {
-      let both = StageProgram(units: [unit, next], of: architecture, setting)
-      cost.kept = kept(both) - kept(stage)
-    } else {
-      cost.kept = kept(stage, but: [stage.input, stage.output])
-    }
     addParameters(of: stage, unit, to: &cost)
     cost.update = stage.update.operations.reduce(0) {
       $0 + pricing.seconds(of: $1, rows: ExchangeRows(), isOverlapped: false)
     }
     return cost
+  }
+
+  private func taken(by stage: StageProgram) -> Taken {
+    let least = exchangeRows(stage, load: leastLoad)
+    var taken = Taken()
+    (taken.forward, taken.forwardKernels) = walk(stage.forward, least)
+    (taken.backward, taken.backwardKernels) = walk(stage.backward, least)
+    taken.backwardInput = walk(stage.backwardInput, least).waits
+    taken.backwardWeight = walk(stage.backwardWeight, least).waits
+    taken.kept = memory(of: stage.forward, in: stage).left
+    taken.keptByInput = memory(of: stage.backwardInput, in: stage).left
+    return taken
+  }
+
+  /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak.
+  private func memory(
+    of program: Program, in stage: StageProgram
+  ) -> (left: Double, peak: Double) {
+    let rows = exchangeRows(stage, load: 1)
+    var (bytes, peak) = (0, 0)
+    func size(_ id: BufferID) -> Int {
+      let buffer = stage.buffers[Int(id.index)]
+      return rows(buffer.rows) * buffer.bytesPerRow
+    }
+    for step in program.steps {
+      switch step {
+      case .acquire(let id): bytes += size(id)
+      case .release(let id): bytes -= size(id)
+      case .compute, .start, .wait: break
+      }
+      peak = max(peak, bytes)
+    }
+    return (Double(bytes), Double(peak))
   }
 
   private func exchangeRows(_ stage: StageProgram, load: Double) -> ExchangeRows {
@@ -250,17 +325,6 @@ private struct UnitLowering {
         return pricing.seconds(ofCollective: fixed, stage: 0)
       }
     }
-  }
-
-  /// Bytes between forward and backward.
-  private func kept(_ stage: StageProgram, but left: [BufferID?] = []) -> Double {
-    let rows = exchangeRows(stage, load: 1)
-    var bytes = 0
-    for (index, buffer) in stage.buffers.enumerated()
-    where buffer.scope == .microbatch && !left.contains(BufferID(index)) {
-      bytes += rows(buffer.rows) * buffer.bytesPerRow
-    }
-    return Double(bytes)
   }
 
   private func addParameters(of stage: StageProgram, _ unit: Unit, to cost: inout UnitCost) {

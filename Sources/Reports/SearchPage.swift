@@ -114,7 +114,8 @@ extension SearchFigures {
     let spent =
       "Space: \(counted(space.size, "plan")): \(grouped(space.refused)) refused, "
       + "\(grouped(space.outOfMemory)) without room, \(grouped(space.bounded)) bounded, "
-      + "\(grouped(space.simulated)) simulated; \(fixed(seconds, decimals: 1)) s on "
+      + "\(grouped(space.simulated)) simulated (\(counted(space.simulations, "simulation"))); "
+      + "\(fixed(seconds, decimals: 1)) s on "
       + "\(counted(threads, "thread"))."
     var lines = wrapped(spent, width: Self.columns)
     let reasons = space.refusedBy.prefix(6).map { "\(grouped($0.count)) \($0.rule)" }
