@@ -10,6 +10,9 @@ struct StageLoad: Sendable {
   /// Seconds of their kernels in an overlapped pair.
   var forwardKernels = 0.0
   var backwardKernels = 0.0
+  /// Seconds of each stream's transfers; the last are those over copies of parameters.
+  var forwardStreams = SIMD4<Double>()
+  var backwardStreams = SIMD4<Double>()
   /// Bytes that a microbatch keeps behind its forward, and more or less behind its backward for the input.
   var kept = 0.0
   var keptByInput = 0.0
@@ -28,6 +31,8 @@ struct StageLoad: Sendable {
       backwardWeight += unit.backwardWeight
       forwardKernels += unit.forwardKernels
       backwardKernels += unit.backwardKernels
+      forwardStreams += unit.forwardStreams
+      backwardStreams += unit.backwardStreams
       kept += unit.kept
       keptByInput += unit.keptByInput
       backwardPeak = unit.backwardPeak
@@ -36,6 +41,19 @@ struct StageLoad: Sendable {
       experts = experts + unit.experts
       update += unit.update
     }
+  }
+
+  /// Adds what goes over copies of parameters in the passes: gathers in front of both, reductions in
+  /// backwards, and the bytes of what is gathered for the unit with which a backward begins.
+  mutating func addCopies(gather: Double, reduce: Double, gathered: Double) {
+    forward = max(forward, gather)
+    backward = max(backward, gather + reduce)
+    backwardInput = max(backwardInput, gather)
+    backwardWeight = max(backwardWeight, reduce)
+    forwardStreams[3] += gather
+    backwardStreams[3] += gather + reduce
+    backwardPeak += gathered
+    inputPeak += gathered
   }
 
   /// Seconds of an action by itself.
@@ -118,6 +136,11 @@ struct ScheduleBound {
               live[rank] += load.keptByInput
             case .backwardWeight: live[rank] -= load.kept + load.keptByInput
             }
+          }
+          if isPair, let forward = actions.first, let backward = actions.last {
+            let streams =
+              stages[forward.stage].forwardStreams + stages[backward.stage].backwardStreams
+            end = max(end, start + streams.max())
           }
           ends[rank] = end
           places[rank] += 1

@@ -15,6 +15,9 @@ struct UnitCost: Hashable, Sendable {
   var backwardWeight = 0.0
   var forwardKernels = 0.0
   var backwardKernels = 0.0
+  /// Seconds of each stream's transfers, one after the other: those of experts, tensor and context groups.
+  var forwardStreams = SIMD4<Double>()
+  var backwardStreams = SIMD4<Double>()
   /// Seconds of matrix products and attention alone, which are the same whatever is recomputed, however rows
   /// are sent and whatever runs beside.
   var products = 0.0
@@ -217,6 +220,8 @@ private struct UnitLowering {
     cost.backwardKernels = own.backwardKernels
     cost.kept = own.kept
     cost.keptByInput = own.keptByInput
+    cost.forwardStreams = streams(of: stage.forward, least)
+    cost.backwardStreams = streams(of: stage.backward, least)
     cost.backwardPeak = memory(of: stage.backward, in: stage).peak
     cost.inputPeak = memory(of: stage.backwardInput, in: stage).peak
     let balanced = exchangeRows(stage, load: 1)
@@ -310,11 +315,30 @@ private struct UnitLowering {
     return (clock, kernels)
   }
 
-  private func seconds(of transfer: Transfer, _ rows: ExchangeRows) -> Double {
+  /// Seconds of the transfers of each stream, the shorter of those beside computation and alone.
+  private func streams(of program: Program, _ rows: ExchangeRows) -> SIMD4<Double> {
+    var sums = SIMD4<Double>()
+    for transfer in program.transfers {
+      let seconds = min(
+        seconds(of: transfer, rows), seconds(of: transfer, rows, isOverlapped: true))
+      switch transfer.stream {
+      case .expert: sums[0] += seconds
+      case .tensor: sums[1] += seconds
+      case .context: sums[2] += seconds
+      case .compute, .pipeline, .data: break
+      }
+    }
+    return sums
+  }
+
+  private func seconds(
+    of transfer: Transfer, _ rows: ExchangeRows, isOverlapped: Bool = false
+  ) -> Double {
     switch transfer.kind {
     case .counts: return 0
     case .dispatch, .combine, .combineBackward, .dispatchBackward:
-      let price = pricing.price(ofExchange: transfer, rows: rows, isOverlapped: false)
+      let price = pricing.price(
+        ofExchange: transfer, rows: rows, isOverlapped: isOverlapped)
       return price.preparation + price.payload
     case .allGather(let group), .reduceScatter(let group), .allReduce(let group):
       switch group {
