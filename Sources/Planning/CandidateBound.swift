@@ -28,7 +28,8 @@ struct PlanBounds: Sendable {
     self.space = space
     self.architecture = architecture
     self.cluster = cluster
-    costs = CostBook(space.bases, architecture, cluster)
+    costs = CostBook(
+      space.bases, architecture, cluster, multiprocessors: space.communicationSMs)
   }
 
   // MARK: Shapes and groups

@@ -72,7 +72,9 @@ final class CostBook: Sendable {
   private let bases: [Plan]
   private let architecture: Architecture
   private let cluster: Cluster
+  private let multiprocessors: [Int]
   private let known = Mutex<[KernelSetting: KernelCosts]>([:])
+  private let pricings = Mutex<[KernelSetting: ClusterPricing]>([:])
   private let cuts = Mutex<[Cut: [Int]]>([:])
 
   private struct Cut: Hashable {
@@ -80,21 +82,54 @@ final class CostBook: Sendable {
     var stages: Int
   }
 
-  init(_ bases: [Plan], _ architecture: Architecture, _ cluster: Cluster) {
+  /// - Parameter multiprocessors: those of exchanges that will be asked for.
+  init(
+    _ bases: [Plan], _ architecture: Architecture, _ cluster: Cluster, multiprocessors: [Int] = []
+  ) {
     self.bases = bases
+    self.multiprocessors = multiprocessors
     self.architecture = architecture
     self.cluster = cluster
   }
 
   /// The costs of every unit.
   ///
+  /// What differs in the multiprocessors of exchanges alone has the same programs and is priced together.
+  ///
   /// - Throws: `ConfigurationError` if the cluster's file lacks a constant.
   func costs(_ setting: KernelSetting) throws -> KernelCosts {
     if let costs = known.withLock({ $0[setting] }) { return costs }
-    let maker = try UnitLowering(setting, bases[setting.base], architecture, cluster)
-    let costs = KernelCosts(units: maker.costs())
-    known.withLock { $0[setting] = costs }
-    return costs
+    var settings = [setting]
+    if let own = setting.communicationSMs {
+      for count in multiprocessors where count != own {
+        var other = setting
+        other.communicationSMs = count
+        settings.append(other)
+      }
+    }
+    var programs = UnitPrograms(architecture)
+    var first: KernelCosts?
+    for setting in settings {
+      let maker = UnitLowering(
+        setting, bases[setting.base], architecture, cluster, try pricing(of: setting))
+      let costs = KernelCosts(units: maker.costs(&programs))
+      known.withLock { $0[setting] = costs }
+      first = first ?? costs
+    }
+    guard let first else { preconditionFailure("A setting has costs.") }
+    return first
+  }
+
+  /// Prices depend neither on what is recomputed nor on what of a tensor group runs beside.
+  private func pricing(of setting: KernelSetting) throws -> ClusterPricing {
+    var key = setting
+    key.recomputation = .none
+    key.overlapsTensorExchange = nil
+    if let pricing = pricings.withLock({ $0[key] }) { return pricing }
+    let plan = UnitLowering.plan(of: key, bases[key.base], architecture, cluster)
+    let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    pricings.withLock { $0[key] = pricing }
+    return pricing
   }
 
   /// Units on each stage, cut by cost.
@@ -107,7 +142,40 @@ final class CostBook: Sendable {
   }
 }
 
-/// Lowers single units and reads their costs.
+/// Programs of short stages under one setting; units with equal blocks share theirs.
+private struct UnitPrograms {
+  /// What of a unit decides its programs.
+  enum Shape: Hashable {
+    case layer(FeedForward)
+    case other(Unit)
+  }
+
+  private let architecture: Architecture
+  private var known: [[Shape]: StageProgram] = [:]
+
+  init(_ architecture: Architecture) { self.architecture = architecture }
+
+  func shape(of unit: Unit) -> Shape {
+    guard case .layer(let index) = unit else { return .other(unit) }
+    return .layer(architecture.feedForwards[index])
+  }
+
+  mutating func stage(_ units: [Unit], _ setting: LoweringSetting) -> StageProgram {
+    let key = units.map { shape(of: $0) }
+    if let program = known[key] { return program }
+    let program = StageProgram(units: units, of: architecture, setting)
+    known[key] = program
+    return program
+  }
+}
+
+/// A unit with the one beside which it was looked at.
+private struct UnitPair: Hashable {
+  var unit: UnitPrograms.Shape
+  var neighbour: UnitPrograms.Shape?
+}
+
+/// Prices single units and reads their costs.
 private struct UnitLowering {
   let architecture: Architecture
   let pricing: ClusterPricing
@@ -116,10 +184,11 @@ private struct UnitLowering {
   /// By what the rows of the slowest rank of an expert group may lie below the mean.
   let leastLoad: Double
 
-  init(
-    _ kernels: KernelSetting, _ base: Plan, _ architecture: Architecture, _ cluster: Cluster
-  ) throws {
-    self.architecture = architecture
+  /// The plan with one pipeline rank and the fewest data ranks that the experts' mesh needs: prices of kernels
+  /// and of exchanges inside a tensor, a context or an expert group do not depend on them.
+  static func plan(
+    of kernels: KernelSetting, _ base: Plan, _ architecture: Architecture, _ cluster: Cluster
+  ) -> Plan {
     var plan = base
     kernels.apply(to: &plan)
     plan.pipelineParallel = 1
@@ -127,14 +196,21 @@ private struct UnitLowering {
     plan.schedule = .named("1f1b")
     plan.zeroStage = .nothing
     plan.layout = .even
-    // The fewest data ranks that the experts' mesh needs: prices of kernels and of exchanges inside a tensor,
-    // a context or an expert group do not depend on them.
     let (dense, experts) = (
       kernels.tensor * kernels.context, kernels.expert * kernels.expertTensor
     )
     plan.dataParallel = experts / greatestCommonDivisor(dense, experts)
     plan.dispatcher = plan.dispatcher(for: architecture, on: cluster)
-    pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    return plan
+  }
+
+  init(
+    _ kernels: KernelSetting, _ base: Plan, _ architecture: Architecture, _ cluster: Cluster,
+    _ pricing: ClusterPricing
+  ) {
+    self.architecture = architecture
+    self.pricing = pricing
+    let plan = Self.plan(of: kernels, base, architecture, cluster)
     rows = pricing.balancedRows(architecture)
     var setting = LoweringSetting(plan, target: .device)
     (setting.gradientCopies, setting.expertCopies, setting.zeroStage) = (1, 1, 0)
@@ -151,36 +227,21 @@ private struct UnitLowering {
     }
   }
 
-  /// The cost of every unit; layers with equal blocks are lowered once.
-  func costs() -> [UnitCost] {
-    var known: [Pair: UnitCost] = [:]
+  /// The cost of every unit; those with equal blocks and equal neighbours are priced once.
+  func costs(_ programs: inout UnitPrograms) -> [UnitCost] {
+    var known: [UnitPair: UnitCost] = [:]
+    var taken: [UnitPrograms.Shape: Taken] = [:]
     let units = architecture.units
     return units.indices.map { index in
       let neighbour = index > 0 ? units[index - 1] : units.count > 1 ? units[1] : nil
-      let pair = Pair(shape(of: units[index]), neighbour.map { shape(of: $0) })
+      let pair = UnitPair(
+        unit: programs.shape(of: units[index]), neighbour: neighbour.map { programs.shape(of: $0) })
       if let cost = known[pair] { return cost }
-      let cost = cost(of: units[index], beside: neighbour, isBehind: index > 0)
+      let cost = cost(
+        of: units[index], beside: neighbour, isBehind: index > 0, &programs, &taken)
       known[pair] = cost
       return cost
     }
-  }
-
-  /// What of a unit and its neighbour decides their programs.
-  private struct Pair: Hashable {
-    var unit: Shape
-    var neighbour: Shape?
-
-    init(_ unit: Shape, _ neighbour: Shape?) { (self.unit, self.neighbour) = (unit, neighbour) }
-  }
-
-  private enum Shape: Hashable {
-    case layer(FeedForward)
-    case other(Unit)
-  }
-
-  private func shape(of unit: Unit) -> Shape {
-    guard case .layer(let index) = unit else { return .other(unit) }
-    return .layer(architecture.feedForwards[index])
   }
 
   /// What a stage takes.
@@ -198,14 +259,24 @@ private struct UnitLowering {
   /// The smaller of what a unit takes by itself and of what a stage takes more that holds its neighbour, too.
   ///
   /// By itself a unit receives and sends what stays in the stage of a longer one.
-  private func cost(of unit: Unit, beside neighbour: Unit?, isBehind: Bool) -> UnitCost {
-    let stage = StageProgram(units: [unit], of: architecture, setting)
+  private func cost(
+    of unit: Unit, beside neighbour: Unit?, isBehind: Bool, _ programs: inout UnitPrograms,
+    _ taken: inout [UnitPrograms.Shape: Taken]
+  ) -> UnitCost {
+    func alone(_ unit: Unit) -> Taken {
+      let shape = programs.shape(of: unit)
+      if let known = taken[shape] { return known }
+      let made = self.taken(by: programs.stage([unit], setting))
+      taken[shape] = made
+      return made
+    }
+    let stage = programs.stage([unit], setting)
     let least = exchangeRows(stage, load: leastLoad)
-    var own = taken(by: stage)
+    var own = alone(unit)
     if let neighbour {
       let pair = isBehind ? [neighbour, unit] : [unit, neighbour]
-      let both = taken(by: StageProgram(units: pair, of: architecture, setting))
-      let other = taken(by: StageProgram(units: [neighbour], of: architecture, setting))
+      let both = self.taken(by: programs.stage(pair, setting))
+      let other = alone(neighbour)
       for path: WritableKeyPath<Taken, Double> in [
         \.forward, \.backward, \.backwardInput, \.backwardWeight, \.forwardKernels,
         \.backwardKernels, \.kept, \.keptByInput,

@@ -72,6 +72,9 @@ public struct SearchFigures: Encodable, Sendable {
   public var cluster: String
   public var gpus: Int
   public var plans: [Item]
+  /// Null where no plan of the space is better than those listed; else the search ended early, and no plan
+  /// can take fewer seconds than this.
+  public var openBoundSeconds: Double?
   public var pareto: [Item]
   public var against: Against?
   public var space: Space
@@ -87,7 +90,7 @@ public struct SearchFigures: Encodable, Sendable {
   let leastOverflow: Double?
 
   private enum CodingKeys: String, CodingKey {
-    case model, cluster, gpus, plans, pareto, against, space, memoryLimitBytes
+    case model, cluster, gpus, plans, openBoundSeconds, pareto, against, space, memoryLimitBytes
     case usDollarsPerGpuHour, conditions, inputs, seconds, threads
   }
 }
@@ -119,6 +122,7 @@ extension SearchFigures {
       return items
     }
     plans = try items(outcome.plans)
+    openBoundSeconds = outcome.leastOpen
     pareto = try items(outcome.front)
     if let place = outcome.against {
       against = Against(
