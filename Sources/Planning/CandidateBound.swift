@@ -28,7 +28,8 @@ struct PlanBounds: Sendable {
     self.space = space
     self.architecture = architecture
     self.cluster = cluster
-    costs = CostBook(space.bases, architecture, cluster)
+    costs = CostBook(
+      space.bases, architecture, cluster, multiprocessors: space.communicationSMs)
   }
 
   // MARK: Shapes and groups
@@ -152,11 +153,25 @@ struct PlanBounds: Sendable {
   func bound(of candidate: Candidate) throws -> PlanBound {
     let plan = candidate.plan(in: space)
     let schedule = try schedules.schedule(of: plan)
-    let loads = try loads(candidate, plan)
-    let walk = ScheduleBound(schedule, loads)
     let directions = plan.isBidirectional ? 2 : 1
     let (copies, expertCopies) = self.copies(
       candidate.kernels, candidate.data, directions: directions)
+    var loads = try loads(candidate, plan)
+    if plan.zeroStage.rawValue >= 2 {
+      let traffic = try collectives.traffic(
+        of: plan, base: candidate.kernels.base, architecture, cluster,
+        copies: (copies, expertCopies))
+      let units = try costs.costs(candidate.kernels).units
+      var first = 0
+      for (index, stage) in try plan.stageLayout(of: architecture).stages.enumerated() {
+        let held = units[first..<first + stage.count]
+        first += stage.count
+        let (gather, reduce) = traffic.seconds(of: held)
+        loads[index].addCopies(
+          gather: gather, reduce: reduce, gathered: held.last.map(traffic.gathered) ?? 0)
+      }
+    }
+    let walk = ScheduleBound(schedule, loads)
     var bound = PlanBound(seconds: 0, bytes: 0)
     for rank in schedule.ranks.indices {
       var (dense, experts, update) = (ParameterCost(), ParameterCost(), 0.0)
@@ -227,6 +242,15 @@ struct PlanBounds: Sendable {
       return pricing
     }
 
+    /// What units send over copies in the passes.
+    func traffic(
+      of plan: Plan, base: Int, _ architecture: Architecture, _ cluster: Cluster,
+      copies: (Double, Double)
+    ) throws -> CopyTraffic {
+      CopyTraffic(
+        plan, try pricing(plan, base, architecture, cluster), copies: copies)
+    }
+
     func tail(
       of plan: Plan, base: Int, dense: Double, experts: Double, update: Double,
       _ architecture: Architecture, _ cluster: Cluster, copies: (Double, Double)
@@ -258,6 +282,70 @@ struct PlanBounds: Sendable {
       if plan.overlaps(.gradientReduction) { reduce = 0 }
       return reduce + max(gather, update)
     }
+  }
+}
+
+/// What is gathered and reduced in the passes over ranks that hold copies of parameters, unit by unit: with
+/// ZeRO stage 2 gradients, with stage 3 parameters, too.
+private struct CopyTraffic {
+  private let plan: Plan
+  private let pricing: ClusterPricing
+  private let copies: (dense: Double, experts: Double)
+
+  init(_ plan: Plan, _ pricing: ClusterPricing, copies: (Double, Double)) {
+    self.plan = plan
+    self.pricing = pricing
+    self.copies = copies
+  }
+
+  private struct Key: Hashable {
+    var dense: Double
+    var experts: Double
+  }
+
+  /// Seconds to gather the parameters of units, and to reduce their gradients.
+  func seconds(of units: ArraySlice<UnitCost>) -> (gather: Double, reduce: Double) {
+    var known: [Key: (Double, Double)] = [:]
+    var (gather, reduce) = (0.0, 0.0)
+    for unit in units {
+      let key = Key(dense: unit.dense.elements, experts: unit.experts.elements)
+      let own = known[key] ?? seconds(of: key)
+      known[key] = own
+      gather += own.0
+      reduce += own.1
+    }
+    return (gather, reduce)
+  }
+
+  private func seconds(of unit: Key) -> (Double, Double) {
+    var (gather, reduce) = (0.0, 0.0)
+    for (group, elements, copies) in [
+      (TransferKind.Group.gradient, unit.dense, copies.dense),
+      (.expertGradient, unit.experts, copies.experts),
+    ] where copies > 1 && elements >= 1 {
+      reduce += seconds(.reduceScatter(group), elements, plan.precision.gradientReduction.bits)
+      if plan.zeroStage == .parameters {
+        gather += seconds(
+          .allGather(group), elements / copies, plan.precision.parameterGather.bits)
+      }
+    }
+    return (gather, reduce)
+  }
+
+  private func seconds(_ kind: TransferKind, _ elements: Double, _ bits: Int) -> Double {
+    pricing.seconds(
+      ofCollective: Transfer(
+        kind, outputs: [], inputs: [], stream: .data, bytesPerRow: max(1, bits / 8),
+        rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),
+      stage: 0)
+  }
+
+  /// Bytes of a unit's parameters while they are whole.
+  func gathered(_ unit: UnitCost) -> Double {
+    guard plan.zeroStage == .parameters else { return 0 }
+    let bytes = Double(plan.precision.parameterGather.bits) / 8
+    return (copies.dense > 1 ? unit.dense.elements * bytes : 0)
+      + (copies.experts > 1 ? unit.experts.elements * bytes : 0)
   }
 }
 

@@ -17,6 +17,7 @@ extension PlanSearch {
       try plan.checkSettings(
         for: architecture, on: .devices(cluster.rankCount),
         multiprocessors: cluster.device.multiprocessors.value)
+      try plan.checkExpertSpread(of: architecture, on: cluster)
       return [Entry(bound: try bounds.seconds(of: shape), node: .shape(shape))]
     }
   }

@@ -24,8 +24,8 @@ public struct PlanSearch: Sendable {
     public var against: Plan?
     /// Threads; the outcome does not depend on them.
     public var threads = 1
-    /// Simulations behind which the place of `against` is no longer looked for.
-    public var mostForPlace = 2000
+    /// Simulations behind which a search ends without proof, and says so; nil for as many as it takes.
+    public var mostSimulations: Int? = 1000
 
     public init() {}
   }
@@ -99,7 +99,7 @@ public struct PlanSearch: Sendable {
       state.take(finding)
     }
     state.outcome.counts.size = shapes.reduce(0) { $0 + size(of: $1) }
-    while let entries = state.next(Self.round, mostForPlace: request.mostForPlace) {
+    while let entries = state.next(Self.round, of: request.mostSimulations) {
       for finding in parallelMap(entries, threads: request.threads, { open($0) }) {
         state.take(finding)
       }
@@ -150,11 +150,9 @@ public struct PlanSearch: Sendable {
     }
 
     /// What is to be looked at next, nothing when the best are known.
-    mutating func next(_ most: Int, mostForPlace: Int) -> [Entry]? {
-      var threshold = best.count < count ? Double.infinity : best[count - 1]
-      if let against, outcome.simulations < mostForPlace {
-        threshold = max(threshold, against.report.stepSeconds)
-      }
+    mutating func next(_ most: Int, of simulations: Int?) -> [Entry]? {
+      if let simulations, outcome.simulations >= simulations { return nil }
+      let threshold = max(lastOfBest, against?.report.stepSeconds ?? 0)
       var entries: [Entry] = []
       while entries.count < most, let entry = heap.min, entry.bound <= threshold {
         entries.append(heap.removeMin())
@@ -162,8 +160,12 @@ public struct PlanSearch: Sendable {
       return entries.isEmpty ? nil : entries
     }
 
+    /// The step of the last plan that is asked for.
+    private var lastOfBest: Double { best.count < count ? .infinity : best[count - 1] }
+
     func finished() -> SearchOutcome {
       var outcome = outcome
+      if let open = heap.min?.bound, open <= lastOfBest { outcome.leastOpen = open }
       let ordered = found.sorted(by: SearchPlan.precedes)
       outcome.plans = Array(ordered.prefix(count))
       outcome.front = SearchOutcome.front(of: found)

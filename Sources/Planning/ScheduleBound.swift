@@ -10,8 +10,15 @@ struct StageLoad: Sendable {
   /// Seconds of their kernels in an overlapped pair.
   var forwardKernels = 0.0
   var backwardKernels = 0.0
-  /// Bytes that a microbatch keeps.
+  /// Seconds of each stream's transfers; the last are those over copies of parameters.
+  var forwardStreams = SIMD4<Double>()
+  var backwardStreams = SIMD4<Double>()
+  /// Bytes that a microbatch keeps behind its forward, and more or less behind its backward for the input.
   var kept = 0.0
+  var keptByInput = 0.0
+  /// Bytes of a backward beside them: those of the unit with which it begins.
+  var backwardPeak = 0.0
+  var inputPeak = 0.0
   var dense = ParameterCost()
   var experts = ParameterCost()
   var update = 0.0
@@ -24,11 +31,29 @@ struct StageLoad: Sendable {
       backwardWeight += unit.backwardWeight
       forwardKernels += unit.forwardKernels
       backwardKernels += unit.backwardKernels
+      forwardStreams += unit.forwardStreams
+      backwardStreams += unit.backwardStreams
       kept += unit.kept
+      keptByInput += unit.keptByInput
+      backwardPeak = unit.backwardPeak
+      inputPeak = unit.inputPeak
       dense = dense + unit.dense
       experts = experts + unit.experts
       update += unit.update
     }
+  }
+
+  /// Adds what goes over copies of parameters in the passes: gathers in front of both, reductions in
+  /// backwards, and the bytes of what is gathered for the unit with which a backward begins.
+  mutating func addCopies(gather: Double, reduce: Double, gathered: Double) {
+    forward = max(forward, gather)
+    backward = max(backward, gather + reduce)
+    backwardInput = max(backwardInput, gather)
+    backwardWeight = max(backwardWeight, reduce)
+    forwardStreams[3] += gather
+    backwardStreams[3] += gather + reduce
+    backwardPeak += gathered
+    inputPeak += gathered
   }
 
   /// Seconds of an action by itself.
@@ -49,8 +74,7 @@ struct StageLoad: Sendable {
 struct ScheduleBound {
   /// Seconds from the start of the step to the end of each rank's last action.
   private(set) var ends: [Double]
-  /// Bytes that each rank keeps from forwards to backwards at its peak; a backward for the input alone is
-  /// taken to leave nothing.
+  /// Bytes that each rank keeps from forwards to backwards at its peak, with what a backward needs beside.
   private(set) var kept: [Double]
 
   init(_ schedule: Schedule, _ stages: [StageLoad]) {
@@ -102,11 +126,21 @@ struct ScheduleBound {
               forwards[place] = start + seconds
               live[rank] += load.kept
               kept[rank] = max(kept[rank], live[rank])
-            case .backward, .backwardInput:
+            case .backward:
               backwards[place] = start + seconds
+              kept[rank] = max(kept[rank], live[rank] + load.backwardPeak)
               live[rank] -= load.kept
-            case .backwardWeight: break
+            case .backwardInput:
+              backwards[place] = start + seconds
+              kept[rank] = max(kept[rank], live[rank] + load.inputPeak)
+              live[rank] += load.keptByInput
+            case .backwardWeight: live[rank] -= load.kept + load.keptByInput
             }
+          }
+          if isPair, let forward = actions.first, let backward = actions.last {
+            let streams =
+              stages[forward.stage].forwardStreams + stages[backward.stage].backwardStreams
+            end = max(end, start + streams.max())
           }
           ends[rank] = end
           places[rank] += 1

@@ -155,10 +155,18 @@ extension SearchSpace {
     }
   }
 
+  /// With one pipeline rank nothing is pipelined: of schedules only those of whole stages are left, where the
+  /// grid has them.
+  private func schedules(onRanks ranks: Int) -> [Plan.ScheduleSource] {
+    guard ranks == 1 else { return schedules }
+    let plain = schedules.filter { $0 == .named("gpipe") || $0 == .named("1f1b") }
+    return plain.isEmpty ? schedules : plain
+  }
+
   /// All plans of a shape that share their kernels.
   func members(of shape: SearchShape, hasPairs: Bool) -> [SearchMember] {
     var members: [SearchMember] = []
-    for schedule in schedules where schedule.hasPairs == hasPairs {
+    for schedule in schedules(onRanks: shape.pipeline) where schedule.hasPairs == hasPairs {
       let copies =
         shape.data * shape.kernels.context * (schedule == .named("dualpipe") ? 2 : 1)
       let ranks = shape.kernels.tensor * copies

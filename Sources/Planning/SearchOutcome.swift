@@ -41,7 +41,7 @@ public struct SearchOutcome: Sendable {
     public init() {}
 
     public var refused: Int { refusals.values.reduce(0, +) }
-    /// Those that cannot be among the best: their bound lies above.
+    /// Those that cannot be among the best: their bound lies above; all others where the search ended early.
     public var bounded: Int { size - refused - outOfMemory - simulated }
     /// Rules with the number of points that break them, the largest first.
     public var reasons: [(rule: String, count: Int)] {
@@ -64,6 +64,8 @@ public struct SearchOutcome: Sendable {
   public var counts: Counts
   /// Simulations that were carried out, those of plans which do not fit among them.
   public var simulations: Int
+  /// Where the search ended before its proof: seconds below which no plan of the space can be.
+  public var leastOpen: Double?
   /// The smallest peak that a plan without room has at least, bytes; nil where none has none.
   public var leastOverflow: Double?
   /// The plan that others are held against.

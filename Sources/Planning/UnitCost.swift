@@ -15,13 +15,21 @@ struct UnitCost: Hashable, Sendable {
   var backwardWeight = 0.0
   var forwardKernels = 0.0
   var backwardKernels = 0.0
+  /// Seconds of each stream's transfers, one after the other: those of experts, tensor and context groups.
+  var forwardStreams = SIMD4<Double>()
+  var backwardStreams = SIMD4<Double>()
   /// Seconds of matrix products and attention alone, which are the same whatever is recomputed, however rows
   /// are sent and whatever runs beside.
   var products = 0.0
   /// Seconds of all kernels of both passes, as layouts are balanced by.
   var weight = 0.0
-  /// Bytes that are kept from a forward to its backward.
+  /// Bytes that are kept from a forward to its backward, and what a backward for the input adds to them or
+  /// takes away until the weights' half is done.
   var kept = 0.0
+  var keptByInput = 0.0
+  /// Bytes that a whole backward, or one for the input, needs at its peak beside what is kept before it.
+  var backwardPeak = 0.0
+  var inputPeak = 0.0
   /// Parameters of the unit: those of experts, and others.
   var dense = ParameterCost()
   var experts = ParameterCost()
@@ -64,7 +72,9 @@ final class CostBook: Sendable {
   private let bases: [Plan]
   private let architecture: Architecture
   private let cluster: Cluster
+  private let multiprocessors: [Int]
   private let known = Mutex<[KernelSetting: KernelCosts]>([:])
+  private let pricings = Mutex<[KernelSetting: ClusterPricing]>([:])
   private let cuts = Mutex<[Cut: [Int]]>([:])
 
   private struct Cut: Hashable {
@@ -72,21 +82,54 @@ final class CostBook: Sendable {
     var stages: Int
   }
 
-  init(_ bases: [Plan], _ architecture: Architecture, _ cluster: Cluster) {
+  /// - Parameter multiprocessors: those of exchanges that will be asked for.
+  init(
+    _ bases: [Plan], _ architecture: Architecture, _ cluster: Cluster, multiprocessors: [Int] = []
+  ) {
     self.bases = bases
+    self.multiprocessors = multiprocessors
     self.architecture = architecture
     self.cluster = cluster
   }
 
   /// The costs of every unit.
   ///
+  /// What differs in the multiprocessors of exchanges alone has the same programs and is priced together.
+  ///
   /// - Throws: `ConfigurationError` if the cluster's file lacks a constant.
   func costs(_ setting: KernelSetting) throws -> KernelCosts {
     if let costs = known.withLock({ $0[setting] }) { return costs }
-    let maker = try UnitLowering(setting, bases[setting.base], architecture, cluster)
-    let costs = KernelCosts(units: maker.costs())
-    known.withLock { $0[setting] = costs }
-    return costs
+    var settings = [setting]
+    if let own = setting.communicationSMs {
+      for count in multiprocessors where count != own {
+        var other = setting
+        other.communicationSMs = count
+        settings.append(other)
+      }
+    }
+    var programs = UnitPrograms(architecture)
+    var first: KernelCosts?
+    for setting in settings {
+      let maker = UnitLowering(
+        setting, bases[setting.base], architecture, cluster, try pricing(of: setting))
+      let costs = KernelCosts(units: maker.costs(&programs))
+      known.withLock { $0[setting] = costs }
+      first = first ?? costs
+    }
+    guard let first else { preconditionFailure("A setting has costs.") }
+    return first
+  }
+
+  /// Prices depend neither on what is recomputed nor on what of a tensor group runs beside.
+  private func pricing(of setting: KernelSetting) throws -> ClusterPricing {
+    var key = setting
+    key.recomputation = .none
+    key.overlapsTensorExchange = nil
+    if let pricing = pricings.withLock({ $0[key] }) { return pricing }
+    let plan = UnitLowering.plan(of: key, bases[key.base], architecture, cluster)
+    let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    pricings.withLock { $0[key] = pricing }
+    return pricing
   }
 
   /// Units on each stage, cut by cost.
@@ -99,7 +142,40 @@ final class CostBook: Sendable {
   }
 }
 
-/// Lowers single units and reads their costs.
+/// Programs of short stages under one setting; units with equal blocks share theirs.
+private struct UnitPrograms {
+  /// What of a unit decides its programs.
+  enum Shape: Hashable {
+    case layer(FeedForward)
+    case other(Unit)
+  }
+
+  private let architecture: Architecture
+  private var known: [[Shape]: StageProgram] = [:]
+
+  init(_ architecture: Architecture) { self.architecture = architecture }
+
+  func shape(of unit: Unit) -> Shape {
+    guard case .layer(let index) = unit else { return .other(unit) }
+    return .layer(architecture.feedForwards[index])
+  }
+
+  mutating func stage(_ units: [Unit], _ setting: LoweringSetting) -> StageProgram {
+    let key = units.map { shape(of: $0) }
+    if let program = known[key] { return program }
+    let program = StageProgram(units: units, of: architecture, setting)
+    known[key] = program
+    return program
+  }
+}
+
+/// A unit with the one beside which it was looked at.
+private struct UnitPair: Hashable {
+  var unit: UnitPrograms.Shape
+  var neighbour: UnitPrograms.Shape?
+}
+
+/// Prices single units and reads their costs.
 private struct UnitLowering {
   let architecture: Architecture
   let pricing: ClusterPricing
@@ -108,10 +184,11 @@ private struct UnitLowering {
   /// By what the rows of the slowest rank of an expert group may lie below the mean.
   let leastLoad: Double
 
-  init(
-    _ kernels: KernelSetting, _ base: Plan, _ architecture: Architecture, _ cluster: Cluster
-  ) throws {
-    self.architecture = architecture
+  /// The plan with one pipeline rank and the fewest data ranks that the experts' mesh needs: prices of kernels
+  /// and of exchanges inside a tensor, a context or an expert group do not depend on them.
+  static func plan(
+    of kernels: KernelSetting, _ base: Plan, _ architecture: Architecture, _ cluster: Cluster
+  ) -> Plan {
     var plan = base
     kernels.apply(to: &plan)
     plan.pipelineParallel = 1
@@ -119,14 +196,21 @@ private struct UnitLowering {
     plan.schedule = .named("1f1b")
     plan.zeroStage = .nothing
     plan.layout = .even
-    // The fewest data ranks that the experts' mesh needs: prices of kernels and of exchanges inside a tensor,
-    // a context or an expert group do not depend on them.
     let (dense, experts) = (
       kernels.tensor * kernels.context, kernels.expert * kernels.expertTensor
     )
     plan.dataParallel = experts / greatestCommonDivisor(dense, experts)
     plan.dispatcher = plan.dispatcher(for: architecture, on: cluster)
-    pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    return plan
+  }
+
+  init(
+    _ kernels: KernelSetting, _ base: Plan, _ architecture: Architecture, _ cluster: Cluster,
+    _ pricing: ClusterPricing
+  ) {
+    self.architecture = architecture
+    self.pricing = pricing
+    let plan = Self.plan(of: kernels, base, architecture, cluster)
     rows = pricing.balancedRows(architecture)
     var setting = LoweringSetting(plan, target: .device)
     (setting.gradientCopies, setting.expertCopies, setting.zeroStage) = (1, 1, 0)
@@ -143,34 +227,74 @@ private struct UnitLowering {
     }
   }
 
-  /// The cost of every unit; layers with equal blocks are lowered once.
-  func costs() -> [UnitCost] {
-    var known: [FeedForward: UnitCost] = [:]
+  /// The cost of every unit; those with equal blocks and equal neighbours are priced once.
+  func costs(_ programs: inout UnitPrograms) -> [UnitCost] {
+    var known: [UnitPair: UnitCost] = [:]
+    var taken: [UnitPrograms.Shape: Taken] = [:]
     let units = architecture.units
     return units.indices.map { index in
-      let unit = units[index]
-      guard case .layer = unit, let block = architecture.feedForward(of: unit) else {
-        return cost(of: unit, before: nil)
-      }
-      if let cost = known[block] { return cost }
-      let next = units[(index + 1)...].first
-      let isAlike = next.map { architecture.feedForward(of: $0) == block && !$0.isPrediction }
-      let cost = cost(of: unit, before: isAlike == true ? next : nil)
-      known[block] = cost
+      let neighbour = index > 0 ? units[index - 1] : units.count > 1 ? units[1] : nil
+      let pair = UnitPair(
+        unit: programs.shape(of: units[index]), neighbour: neighbour.map { programs.shape(of: $0) })
+      if let cost = known[pair] { return cost }
+      let cost = cost(
+        of: units[index], beside: neighbour, isBehind: index > 0, &programs, &taken)
+      known[pair] = cost
       return cost
     }
   }
 
-  /// - Parameter next: another unit of the same kind behind it, beside which its share of what is kept is
-  ///   exact; alone it keeps at least what does not arrive from outside.
-  private func cost(of unit: Unit, before next: Unit?) -> UnitCost {
-    let stage = StageProgram(units: [unit], of: architecture, setting)
+  /// What a stage takes.
+  private struct Taken {
+    var forward = 0.0
+    var backward = 0.0
+    var backwardInput = 0.0
+    var backwardWeight = 0.0
+    var forwardKernels = 0.0
+    var backwardKernels = 0.0
+    var kept = 0.0
+    var keptByInput = 0.0
+  }
+
+  /// The smaller of what a unit takes by itself and of what a stage takes more that holds its neighbour, too.
+  ///
+  /// By itself a unit receives and sends what stays in the stage of a longer one.
+  private func cost(
+    of unit: Unit, beside neighbour: Unit?, isBehind: Bool, _ programs: inout UnitPrograms,
+    _ taken: inout [UnitPrograms.Shape: Taken]
+  ) -> UnitCost {
+    func alone(_ unit: Unit) -> Taken {
+      let shape = programs.shape(of: unit)
+      if let known = taken[shape] { return known }
+      let made = self.taken(by: programs.stage([unit], setting))
+      taken[shape] = made
+      return made
+    }
+    let stage = programs.stage([unit], setting)
     let least = exchangeRows(stage, load: leastLoad)
+    var own = alone(unit)
+    if let neighbour {
+      let pair = isBehind ? [neighbour, unit] : [unit, neighbour]
+      let both = self.taken(by: programs.stage(pair, setting))
+      let other = alone(neighbour)
+      for path: WritableKeyPath<Taken, Double> in [
+        \.forward, \.backward, \.backwardInput, \.backwardWeight, \.forwardKernels,
+        \.backwardKernels, \.kept, \.keptByInput,
+      ] { own[keyPath: path] = min(own[keyPath: path], both[keyPath: path] - other[keyPath: path]) }
+    }
     var cost = UnitCost()
-    (cost.forward, cost.forwardKernels) = walk(stage.forward, least)
-    (cost.backward, cost.backwardKernels) = walk(stage.backward, least)
-    cost.backwardInput = walk(stage.backwardInput, least).waits
-    cost.backwardWeight = walk(stage.backwardWeight, least).waits
+    cost.forward = own.forward
+    cost.backward = own.backward
+    cost.backwardInput = own.backwardInput
+    cost.backwardWeight = own.backwardWeight
+    cost.forwardKernels = own.forwardKernels
+    cost.backwardKernels = own.backwardKernels
+    cost.kept = own.kept
+    cost.keptByInput = own.keptByInput
+    cost.forwardStreams = streams(of: stage.forward, least)
+    cost.backwardStreams = streams(of: stage.backward, least)
+    cost.backwardPeak = memory(of: stage.backward, in: stage).peak
+    cost.inputPeak = memory(of: stage.backwardInput, in: stage).peak
     let balanced = exchangeRows(stage, load: 1)
     for operation in stage.forward.operations + stage.backward.operations {
       cost.weight += pricing.seconds(of: operation, rows: balanced, isOverlapped: false)
@@ -178,17 +302,44 @@ private struct UnitLowering {
         cost.products += seconds(of: operation, least)
       }
     }
-    if let next {
-      let both = StageProgram(units: [unit, next], of: architecture, setting)
-      cost.kept = kept(both) - kept(stage)
-    } else {
-      cost.kept = kept(stage, but: [stage.input, stage.output])
-    }
     addParameters(of: stage, unit, to: &cost)
     cost.update = stage.update.operations.reduce(0) {
       $0 + pricing.seconds(of: $1, rows: ExchangeRows(), isOverlapped: false)
     }
     return cost
+  }
+
+  private func taken(by stage: StageProgram) -> Taken {
+    let least = exchangeRows(stage, load: leastLoad)
+    var taken = Taken()
+    (taken.forward, taken.forwardKernels) = walk(stage.forward, least)
+    (taken.backward, taken.backwardKernels) = walk(stage.backward, least)
+    taken.backwardInput = walk(stage.backwardInput, least).waits
+    taken.backwardWeight = walk(stage.backwardWeight, least).waits
+    taken.kept = memory(of: stage.forward, in: stage).left
+    taken.keptByInput = memory(of: stage.backwardInput, in: stage).left
+    return taken
+  }
+
+  /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak.
+  private func memory(
+    of program: Program, in stage: StageProgram
+  ) -> (left: Double, peak: Double) {
+    let rows = exchangeRows(stage, load: 1)
+    var (bytes, peak) = (0, 0)
+    func size(_ id: BufferID) -> Int {
+      let buffer = stage.buffers[Int(id.index)]
+      return rows(buffer.rows) * buffer.bytesPerRow
+    }
+    for step in program.steps {
+      switch step {
+      case .acquire(let id): bytes += size(id)
+      case .release(let id): bytes -= size(id)
+      case .compute, .start, .wait: break
+      }
+      peak = max(peak, bytes)
+    }
+    return (Double(bytes), Double(peak))
   }
 
   private func exchangeRows(_ stage: StageProgram, load: Double) -> ExchangeRows {
@@ -235,11 +386,30 @@ private struct UnitLowering {
     return (clock, kernels)
   }
 
-  private func seconds(of transfer: Transfer, _ rows: ExchangeRows) -> Double {
+  /// Seconds of the transfers of each stream, the shorter of those beside computation and alone.
+  private func streams(of program: Program, _ rows: ExchangeRows) -> SIMD4<Double> {
+    var sums = SIMD4<Double>()
+    for transfer in program.transfers {
+      let seconds = min(
+        seconds(of: transfer, rows), seconds(of: transfer, rows, isOverlapped: true))
+      switch transfer.stream {
+      case .expert: sums[0] += seconds
+      case .tensor: sums[1] += seconds
+      case .context: sums[2] += seconds
+      case .compute, .pipeline, .data: break
+      }
+    }
+    return sums
+  }
+
+  private func seconds(
+    of transfer: Transfer, _ rows: ExchangeRows, isOverlapped: Bool = false
+  ) -> Double {
     switch transfer.kind {
     case .counts: return 0
     case .dispatch, .combine, .combineBackward, .dispatchBackward:
-      let price = pricing.price(ofExchange: transfer, rows: rows, isOverlapped: false)
+      let price = pricing.price(
+        ofExchange: transfer, rows: rows, isOverlapped: isOverlapped)
       return price.preparation + price.payload
     case .allGather(let group), .reduceScatter(let group), .allReduce(let group):
       switch group {
@@ -250,17 +420,6 @@ private struct UnitLowering {
         return pricing.seconds(ofCollective: fixed, stage: 0)
       }
     }
-  }
-
-  /// Bytes between forward and backward.
-  private func kept(_ stage: StageProgram, but left: [BufferID?] = []) -> Double {
-    let rows = exchangeRows(stage, load: 1)
-    var bytes = 0
-    for (index, buffer) in stage.buffers.enumerated()
-    where buffer.scope == .microbatch && !left.contains(BufferID(index)) {
-      bytes += rows(buffer.rows) * buffer.bytesPerRow
-    }
-    return Double(bytes)
   }
 
   private func addParameters(of stage: StageProgram, _ unit: Unit, to cost: inout UnitCost) {

@@ -33,16 +33,23 @@ public struct GradientSegment: Hashable, Sendable {
   public var isShared: Bool { group == .sharedEmbedding || group == .sharedHead }
 
   /// Cuts tensors of the given sizes, one after the other, at their blocks into even parts.
+  ///
+  /// Complexity: tensors and copies, however many blocks there are.
   static func parts(of tensors: [Int], into copies: Int) -> [Range<Int>] {
-    var starts: [Int] = []
-    var first = 0
-    for size in tensors {
-      starts += stride(from: 0, to: size, by: blockElements).map { first + $0 }
-      first += size
-    }
-    let cuts = (0...copies).map { part in
-      let block = part * starts.count / copies
-      return block < starts.count ? starts[block] : first
+    let blocks = tensors.map { ($0 + blockElements - 1) / blockElements }
+    let count = blocks.reduce(0, +)
+    var cuts: [Int] = []
+    cuts.reserveCapacity(copies + 1)
+    // The tensor that holds the cut, its first element and its first block.
+    var (tensor, first, block) = (0, 0, 0)
+    for part in 0...copies {
+      let cut = part * count / copies
+      while tensor < tensors.count, cut >= block + blocks[tensor] {
+        first += tensors[tensor]
+        block += blocks[tensor]
+        tensor += 1
+      }
+      cuts.append(first + (cut - block) * blockElements)
     }
     return (0..<copies).map { cuts[$0]..<cuts[$0 + 1] }
   }

@@ -47,6 +47,8 @@ public struct SearchFigures: Encodable, Sendable {
     public var outOfMemory: Int
     public var bounded: Int
     public var simulated: Int
+    /// Simulations that were carried out: plans that turned out to need more memory among them.
+    public var simulations: Int
     /// Rules, with the points of the grid that break them.
     public var refusedBy: [Refusal]
     /// The alternatives of every setting, in the keys of plan files.
@@ -70,6 +72,9 @@ public struct SearchFigures: Encodable, Sendable {
   public var cluster: String
   public var gpus: Int
   public var plans: [Item]
+  /// Null where no plan of the space is better than those listed; else the search ended early, and no plan
+  /// can take fewer seconds than this.
+  public var openBoundSeconds: Double?
   public var pareto: [Item]
   public var against: Against?
   public var space: Space
@@ -85,7 +90,7 @@ public struct SearchFigures: Encodable, Sendable {
   let leastOverflow: Double?
 
   private enum CodingKeys: String, CodingKey {
-    case model, cluster, gpus, plans, pareto, against, space, memoryLimitBytes
+    case model, cluster, gpus, plans, openBoundSeconds, pareto, against, space, memoryLimitBytes
     case usDollarsPerGpuHour, conditions, inputs, seconds, threads
   }
 }
@@ -117,6 +122,7 @@ extension SearchFigures {
       return items
     }
     plans = try items(outcome.plans)
+    openBoundSeconds = outcome.leastOpen
     pareto = try items(outcome.front)
     if let place = outcome.against {
       against = Against(
@@ -127,7 +133,7 @@ extension SearchFigures {
     lines = space.lines
     self.space = Space(
       size: counts.size, refused: counts.refused, outOfMemory: counts.outOfMemory,
-      bounded: counts.bounded, simulated: counts.simulated,
+      bounded: counts.bounded, simulated: counts.simulated, simulations: outcome.simulations,
       refusedBy: counts.reasons.map { Refusal(rule: $0.rule, count: $0.count) },
       grid: Dictionary(uniqueKeysWithValues: space.lines.map { ($0.key, $0.values) }))
     conditions = Self.conditions(of: space)

@@ -96,7 +96,7 @@ extension SearchFigures {
           ? "no plan of the space is faster"
           : "\(counted(count, "plan")) of the space "
             + "\(count == 1 ? "is" : "are") faster and \(count == 1 ? "fits" : "fit")"
-      } ?? "more plans of the space are faster than were simulated"
+      } ?? "how many plans are faster is not counted, as the search ended early"
     var text =
       "Held against \(item.name): step \(fixed(item.stepSeconds, decimals: 3)) s, "
       + "\(gibibytes(Double(item.memoryBytes.peak))) GiB"
@@ -114,9 +114,11 @@ extension SearchFigures {
     let spent =
       "Space: \(counted(space.size, "plan")): \(grouped(space.refused)) refused, "
       + "\(grouped(space.outOfMemory)) without room, \(grouped(space.bounded)) bounded, "
-      + "\(grouped(space.simulated)) simulated; \(fixed(seconds, decimals: 1)) s on "
+      + "\(grouped(space.simulated)) simulated (\(counted(space.simulations, "simulation"))); "
+      + "\(fixed(seconds, decimals: 1)) s on "
       + "\(counted(threads, "thread"))."
     var lines = wrapped(spent, width: Self.columns)
+    lines += wrapped(proof, width: Self.columns)
     let reasons = space.refusedBy.prefix(6).map { "\(grouped($0.count)) \($0.rule)" }
     if !reasons.isEmpty {
       lines += wrapped(
@@ -125,6 +127,17 @@ extension SearchFigures {
         width: Self.columns)
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// What is known of plans that were not simulated.
+  private var proof: String {
+    guard let openBoundSeconds, let best = plans.first else {
+      return "No plan of the space is faster than those that are listed."
+    }
+    let share = percent(1 - openBoundSeconds / best.stepSeconds)
+    return
+      "Ended early by --simulations: plans that were not simulated may be faster, by \(share) at most "
+      + "(no step can be shorter than \(fixed(openBoundSeconds, decimals: 3)) s)."
   }
 
   private var gridText: String {

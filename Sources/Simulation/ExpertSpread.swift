@@ -42,6 +42,13 @@ struct ExpertSpread {
 }
 
 extension Plan {
+  /// Refuses a limit on nodes that leaves a token too few experts.
+  package func checkExpertSpread(
+    of architecture: Architecture, on cluster: Cluster
+  ) throws(PlanError) {
+    try ExpertSpread(architecture, self, cluster)?.check(self)
+  }
+
   /// The dispatcher that the plan has for a model on a cluster: its own, or the usual one.
   package func dispatcher(for architecture: Architecture, on cluster: Cluster) -> Dispatcher {
     let most = ExpertSpread(architecture, self, cluster)?.mostNodes ?? 1

@@ -57,6 +57,13 @@ struct SearchCommand: ParsableCommand {
     completion: .file(extensions: ["yaml", "yml"]))
   var against: String?
 
+  @Option(
+    help: """
+      Simulations behind which the search ends without proof, and says what could still be gained; 1,000 \
+      by default, 0 for as many as it takes.
+      """)
+  var simulations = 1000
+
   @Option(help: "Threads; as many as the machine has cores by default. The result is the same.")
   var threads: Int?
 
@@ -73,6 +80,7 @@ struct SearchCommand: ParsableCommand {
   func run() throws {
     let (price, tokens) = try money.values()
     try checked("count", count, in: 1...1000)
+    try checked("simulations", simulations, in: 0...(1 << 30))
     if let threads { try checked("threads", threads, in: 1...1024) }
     if let globalBatch { try checked("global-batch", globalBatch, in: 1...(1 << 30)) }
     if let sequence { try checked("sequence", sequence, in: 1...(1 << 24)) }
@@ -87,6 +95,7 @@ struct SearchCommand: ParsableCommand {
       var request = PlanSearch.Request()
       request.count = count
       request.memoryLimit = limit
+      request.mostSimulations = simulations == 0 ? nil : simulations
       request.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
       if let against {
         let plan = try place.read(against, world: .devices(devices))
