@@ -93,7 +93,7 @@ extension DescribedRun {
 extension ComparedRun {
   /// The row's own quantity, as the step has it.
   func quantity() -> ValidationRow {
-    let (quantity, published) = (row["quantity"], row.number("value"))
+    let (quantity, published) = (row.text("quantity") ?? row["unit"], row.number("value"))
     switch quantity {
     case "tflops_per_gpu":
       return comparison(published, unit: "TFLOPS per GPU") { $0.flopsPerGPUNonCausal / 1e12 }
@@ -151,7 +151,7 @@ extension ValidationTable {
       rows: runs.map { $0.quantity() })
     table.derivedRows = rows(true).compactMap { other in
       // The same step in other units.
-      var run = runs.first { $0.row["id"] == other.row["id"] }
+      var run = runs.first { $0.row.text("id") == other.row["id"] }
       run?.row = other.row
       run?.name = other.name
       return run?.quantity()
@@ -159,7 +159,9 @@ extension ValidationTable {
     table.axes = [
       ValidationAxis(
         "ranks", places: runs.map { Double($0.row["gpus"]) },
-        series: runs.map { run in run.row["id"].split(separator: "-").prefix(3).joined() })
+        series: runs.map { run in
+          (run.row.text("id") ?? run.name).split(separator: "-").prefix(3).joined()
+        })
     ]
     return table
   }
