@@ -100,11 +100,13 @@ extension DescribedRun {
     _ arguments: TestArguments, layers: Int, _ pipeline: Int, _ tensor: Int
   ) -> [String] {
     let shards = arguments.values["data-parallel-sharding-strategy"] == "optim_grads_params"
+    // Megatron's own layers have attention as products with a softmax between them.
+    let usesTransformerEngine = arguments.values["transformer-impl"] == "transformer_engine"
     let zero = shards ? 3 : arguments.has("use-distributed-optimizer") ? 1 : 0
     var settings = [
       "precision=\(arguments.has("fp16") ? "float16" : arguments.has("bf16") ? "bf16" : "float32")",
       "zero-stage=\(zero)", "dropout=\(arguments.values["hidden-dropout"] != "0.0")",
-      "fused-attention=\(arguments.values["attention-backend"] != "unfused")",
+      "fused-attention=\(usesTransformerEngine && arguments.values["attention-backend"] != "unfused")",
       "fused-loss=\(arguments.has("cross-entropy-loss-fusion"))",
       "recompute=\(arguments.values["recompute-granularity"] ?? "none")",
       "sequence-parallel=\(tensor > 1 && arguments.has("sequence-parallel"))",

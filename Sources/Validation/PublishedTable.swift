@@ -47,6 +47,9 @@ package struct PublishedRow: Sendable {
 
   func integer(_ column: String) -> Int { Int(number(column)) }
 
+  /// The text in a column; nil where the table has none of that name.
+  func text(_ column: String) -> String? { columns.contains(column) ? self[column] : nil }
+
   /// A degree: 1 where the column is empty.
   func degree(_ column: String) -> Int { Int(self[column]) ?? 1 }
 }

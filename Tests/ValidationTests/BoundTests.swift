@@ -59,6 +59,40 @@ import Validation
       "vtrain-single-node", "vtrain", rows: 474, mean: -0.09...0, meanAbsolute: 0.105, worst: 0.38),
   ]
 
+  /// The runs that were fixed as plans before the first look, as they stand now: some rows are not described yet.
+  static let predicted = [
+    Bound(
+      "h100-steps-bf16", "nvidia-recipes", rows: 10, mean: -0.06...0, meanAbsolute: 0.06,
+      worst: 0.08),
+    // 32B has no pipeline, behind whose last backward everything is reduced.
+    Bound(
+      "megatron-core-scaling", "megatron-core", rows: 5, mean: -0.09...0.03, meanAbsolute: 0.15,
+      worst: 0.52),
+    // Gradients are reduced behind every microbatch, over rings that share adapters.
+    Bound(
+      "llama-3.1-405b", "megatron-core", rows: 2, mean: -0.52...0, meanAbsolute: 0.52, worst: 0.52),
+    Bound(
+      "megascale-baseline", "megatron-core", rows: 2, mean: -0.03...0.03, meanAbsolute: 0.04,
+      worst: 0.05),
+    Bound(
+      "moe-layouts", "mixtures", rows: 12, mean: -0.06...0.06, meanAbsolute: 0.16, worst: 0.38),
+    Bound("qwen3-235b", "mixtures", rows: 2, mean: -0.12...0, meanAbsolute: 0.12, worst: 0.12),
+    // Eager execution and a limit of 500 W are left out.
+    Bound(
+      "torchtitan", "torchtitan", rows: 55, mean: 0...0.47, meanAbsolute: 0.47, worst: 0.90),
+    Bound(
+      "torchtitan-memory", "torchtitan", rows: 30, mean: -0.08...0.08, meanAbsolute: 0.08,
+      worst: 0.12),
+    Bound(
+      "torchtitan-failures", "torchtitan", rows: 2, mean: 0...0, meanAbsolute: 0, worst: 0),
+    Bound("fsdp", "fsdp", rows: 35, mean: 0...0.61, meanAbsolute: 0.61, worst: 1.78),
+    Bound(
+      "memory-b200", "memory", rows: 21, mean: -0.02...0.02, meanAbsolute: 0.035, worst: 0.10),
+    Bound(
+      "memory-megatron-tests", "memory", rows: 93, mean: -0.03...0.03, meanAbsolute: 0.05,
+      worst: 0.36),
+  ]
+
   @Test(arguments: bounds) func errorsStayWithin(_ bound: Bound) throws {
     let table = try Computed.table(bound.name, of: bound.part)
     let errors = table.errors
@@ -71,12 +105,26 @@ import Validation
     #expect(abs(try #require(errors.worst)) <= bound.worst)
   }
 
+  @Test(arguments: predicted) func predictionsStayWithin(_ bound: Bound) throws {
+    let table = try Computed.table(bound.name, of: bound.part)
+    let errors = table.errors
+    #expect(table.basis == .predicted && table.rows.count == bound.rows && errors.count > 0)
+    #expect(bound.mean.contains(errors.mean))
+    #expect(errors.meanAbsolute <= bound.meanAbsolute)
+    #expect(abs(try #require(errors.worst)) <= bound.worst)
+  }
+
   /// The limits of measured components stand with the tables themselves; every other table is here.
-  @Test(arguments: ["deepseek-v3", "schedules", "zero-bubble", "megatron", "vtrain", "activations"])
+  @Test(
+    arguments: [
+      "deepseek-v3", "schedules", "zero-bubble", "megatron", "vtrain", "activations",
+      "nvidia-recipes", "megatron-core", "mixtures", "torchtitan", "fsdp", "memory",
+    ])
   func everyTableIsHeldToABound(part: String) throws {
     for table in try Computed.report(part).tables {
       let isComponent = table.fittedTo == "these rows" || table.fittedTo == "other component tables"
-      #expect(isComponent || Self.bounds.contains { $0.name == table.name }, "\(table.name)")
+      let isHeld = (Self.bounds + Self.predicted).contains { $0.name == table.name }
+      #expect(isComponent || isHeld || table.errors.count == 0, "\(table.name)")
     }
   }
 
