@@ -27,7 +27,9 @@ struct KernelSetting: Hashable, Sendable {
     plan.recomputation = recomputation
     if let dispatcher { plan.dispatcher = dispatcher }
     if let communicationSMs { plan.communicationSMs = communicationSMs }
-    if let overlapsTensorExchange { plan.overlap.tensorExchange = overlapsTensorExchange }
+    if let overlapsTensorExchange {
+      plan.overlap.tensorExchange = overlapsTensorExchange ? .yes : .no
+    }
   }
 }
 

@@ -88,7 +88,8 @@ extension SearchSpace {
     case .dispatcher: dispatchers = distinct(plans.compactMap(\.dispatcher))
     case .communicationSMs: communicationSMs = distinct(plans.compactMap(\.communicationSMs))
     case .tensorExchange:
-      tensorExchangeOverlaps = distinct(plans.compactMap(\.overlap.tensorExchange))
+      tensorExchangeOverlaps = distinct(
+        plans.compactMap(\.overlap.tensorExchange).map { $0 != .no })
     }
   }
 
@@ -227,6 +228,7 @@ extension Recomputation {
     switch self {
     case .none: "none"
     case .full: "full"
+    case .firstLayers(let count): "full, of \(count) layers of a stage"
     case .selective: "selective"
     case .modules(let modules): "[\(modules.map(\.rawValue).joined(separator: ", "))]"
     }

@@ -369,7 +369,7 @@ private struct UnitLowering {
     var streams = [Double](repeating: 0, count: Stream.allCases.count)
     for step in program.steps {
       switch step {
-      case .acquire, .release: break
+      case .acquire, .release, .reduce, .gatherAhead: break
       case .compute(let index):
         let operation = program.operations[Int(index)]
         clock += pricing.seconds(of: operation, rows: rows, isOverlapped: false)
@@ -411,9 +411,11 @@ private struct UnitLowering {
       let price = pricing.price(
         ofExchange: transfer, rows: rows, isOverlapped: isOverlapped)
       return price.preparation + price.payload
-    case .allGather(let group), .reduceScatter(let group), .allReduce(let group):
+    case .allGather(let group), .reduceScatter(let group), .allReduce(let group), .shift(let group):
       switch group {
-      case .gradient, .expertGradient, .sharedEmbedding, .sharedHead, .world: return 0
+      case .gradient, .expertGradient, .sharedEmbedding, .sharedHead, .gradientShards,
+        .gradientReplicas, .expertShards, .expertReplicas, .world:
+        return 0
       case .tensor, .context, .expertTensor, .keyValue:
         var fixed = transfer
         fixed.rows = .fixed(rows(transfer.rows))

@@ -33,6 +33,7 @@ extension Plan {
     if let sendMode { add("send-mode", sendMode.rawValue) }
     add("scatter-pipeline-sends", scattersPipelineSends)
     if let algorithm = collectiveAlgorithm { add("collective-algorithm", algorithm.rawValue) }
+    if let shardingGroup { add("sharding-group", shardingGroup) }
     if let reshardAfterForward { add("reshard-after-forward", reshardAfterForward) }
     if let gradientBucket { add("gradient-bucket", gradientBucket) }
     if execution != .fused { add("execution", execution.rawValue) }

@@ -201,6 +201,10 @@ struct PlanKeys: KeySet {
     otherwise: "1000000 times data-parallel, 40000000 at least",
     "Parameters of a stage whose gradients are reduced together, beside its last backward.",
     otherNames: ["ddp-bucket-size", "bucket-size", "bucket-cap-mb"])
+  let shardingGroup = Key(
+    "sharding-group", .integer(in: degrees), otherwise: "data-parallel times context-parallel",
+    "Consecutive data and context ranks among which zero-stage divides; their groups are copies.",
+    otherNames: ["hsdp", "shard-degree", "num-distributed-optimizer-instances"])
   let reshardAfterForward = Key(
     "reshard-after-forward", .boolean, otherwise: "true with zero-stage 3",
     "Whether gathered parameters are given back behind a forward and gathered again for its backward.",

@@ -23,6 +23,9 @@ extension PlanReader {
         "zero-stage \(plan.zeroStage.rawValue) reduces to shards and gathers them, which no "
           + "\(what) does: ring or hierarchical", at: keys.collectiveAlgorithm)
     }
+    if let rule = plan.ruleAgainstShardingGroup {
+      throw table.error(rule, at: keys.shardingGroup)
+    }
     if plan.reshardAfterForward != nil, let rule = ruleAgainstResharding {
       throw table.error(rule, at: keys.reshardAfterForward)
     }

@@ -155,6 +155,7 @@ struct PlanReader {
     plan.loss = try readLoss()
     plan.dropout = try table.value(keys.dropout)
     plan.collectiveAlgorithm = try table.optional(keys.collectiveAlgorithm)
+    plan.shardingGroup = try table.optional(keys.shardingGroup)
     plan.reshardAfterForward = try table.optional(keys.reshardAfterForward)
     plan.gradientBucket = try table.optional(keys.gradientBucket)
     guard let kinds = try table.optionalTable(keys.overlap) else { return }

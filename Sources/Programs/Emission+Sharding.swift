@@ -70,12 +70,12 @@ extension Emission {
       for (index, whole) in zip(members, wholes) { gathered[index] = whole }
       // What the forward has gathered is still there.
       if !isForward, !lowering.setting.reshards { continue }
-      let copies = lowering.copies(isExpert: isExpert)
+      let shards = lowering.setting.shards(isExpert: isExpert)
       let elements = members.reduce(0) {
-        $0 + (lowering.parameters[$1].elements + copies - 1) / copies
+        $0 + (lowering.parameters[$1].elements + shards - 1) / shards
       }
       start(
-        .allGather(isExpert ? .expertGradient : .gradient), outputs: wholes,
+        .allGather(lowering.setting.dividing(isExpert: isExpert)), outputs: wholes,
         inputs: members.map(shardToGather), stream: .data,
         bytesPerRow: recipe.gather.bytes(columns: 1), rows: .fixed(elements),
         isForward ? .forward : .backwardInput)
@@ -121,22 +121,35 @@ extension Emission {
       }
       guard !members.isEmpty else { continue }
       let wholes = members.compactMap { wholeGradients[$0] }.map(gradientToReduce)
-      if let last = lastReduction { deferred.append(.wait(last)) }
-      transfers.append(
-        Transfer(
-          .reduceScatter(isExpert ? .expertGradient : .gradient),
-          outputs: members.map { lowering.parameters[$0].gradient }, inputs: wholes,
-          stream: .data, bytesPerRow: recipe.reduction.bytes(columns: 1),
-          rows: .fixed(members.reduce(0) { $0 + lowering.parameters[$1].elements }),
-          phase: .optimizer, pass: .backwardWeight, layer: current.layer))
-      deferred.append(.start(transfers.count - 1))
-      if lowering.setting.overlapsReduction {
-        lastReduction = transfers.count - 1
-      } else {
-        deferred.append(.wait(transfers.count - 1))
+      deferred += lastReductions.map { .wait($0) }
+      lastReductions = reduce(members, wholes, isExpert: isExpert)
+      deferred += lastReductions.map { .start($0) }
+      if !lowering.setting.overlapsReduction {
+        deferred += lastReductions.map { .wait($0) }
+        lastReductions = []
       }
     }
     wholeGradients = [:]
+  }
+
+  /// Scatters gradients to the shards, and where the copies divide their state in groups adds the shards of
+  /// all groups up behind that.
+  private func reduce(_ members: [Int], _ wholes: [BufferID], isExpert: Bool) -> [Int] {
+    let setting = lowering.setting
+    let shards = members.map { lowering.parameters[$0].gradient }
+    func add(_ kind: TransferKind, _ inputs: [BufferID], _ elements: (Int) -> Int) -> Int {
+      transfers.append(
+        Transfer(
+          kind, outputs: shards, inputs: inputs, stream: .data,
+          bytesPerRow: recipe.reduction.bytes(columns: 1),
+          rows: .fixed(members.reduce(0) { $0 + elements(lowering.parameters[$1].elements) }),
+          phase: .optimizer, pass: .backwardWeight, layer: current.layer))
+      return transfers.count - 1
+    }
+    let scatter = add(.reduceScatter(setting.dividing(isExpert: isExpert)), wholes) { $0 }
+    guard let replicas = setting.equal(isExpert: isExpert) else { return [scatter] }
+    let count = setting.shards(isExpert: isExpert)
+    return [scatter, add(.allReduce(replicas), shards) { ($0 + count - 1) / count }]
   }
 
   /// A whole gradient as it travels.
@@ -167,16 +180,14 @@ extension StageLowering {
     return made
   }
 
-  /// Ranks that hold a copy of a parameter.
-  func copies(isExpert: Bool) -> Int { isExpert ? setting.expertCopies : setting.gradientCopies }
-
   /// ZeRO stage 3: a rank keeps a shard of the parameter.
   func shardsParameter(_ id: ParameterID) -> Bool {
     shardsParameter(graph.parameters[id.index])
   }
 
   func shardsParameter(_ parameter: StageParameter) -> Bool {
-    setting.zeroStage >= 3 && parameter.isTrained && copies(isExpert: parameter.isExpert) > 1
+    setting.zeroStage >= 3 && parameter.isTrained
+      && setting.shards(isExpert: parameter.isExpert) > 1
   }
 
   /// ZeRO stage 2: a rank keeps a shard of the gradient.
@@ -189,7 +200,7 @@ extension StageLowering {
       setting.fusedHead
       && (parameter.roles.contains(.head) || parameter.roles.contains(.predictionHead))
     return setting.zeroStage >= 2 && parameter.isTrained && !isFusedHead
-      && copies(isExpert: parameter.isExpert) > 1
+      && setting.shards(isExpert: parameter.isExpert) > 1
   }
 }
 

@@ -50,7 +50,8 @@ final class Emission {
   /// Items at the start that gather the first units.
   var prologue = 0
   var hasGatheredAhead = false
-  var lastReduction: Int?
+  /// The transfers of the reduction that was started last.
+  var lastReductions: [Int] = []
   /// Nodes whose forward has been run again in this pass.
   var rerun: Set<Int> = []
   var isRecomputing = false

@@ -26,7 +26,7 @@ extension StageProgram {
     guard !members.isEmpty else { return }
     // A rank's rows of the joined projection are its queries' heads, one of keys and one of values.
     let heads = shape.heads / setting.tensor + 2
-    let copies = setting.zeroStage >= 2 ? setting.gradientCopies : 1
+    let copies = setting.zeroStage >= 2 ? setting.shards(isExpert: false) : 1
     let elements = members.reduce(0) { sum, parameter in
       let ofHeads = parameter.elements / heads * 2
       return sum + (ofHeads + copies - 1) / copies

@@ -88,6 +88,9 @@ public struct LoweringSetting: Hashable, Sendable {
   /// How many ranks hold a copy of a tensor of this stage: of shared ones, and of an expert.
   public var gradientCopies: Int
   public var expertCopies: Int
+  /// How many of them divide its state among them where not all do: of shared ones, and of an expert.
+  public var gradientShards: Int?
+  public var expertShards: Int?
   /// How many stages use the token embedding, and the head where it is another tensor.
   public var embeddingStages = 1
   public var headStages = 1
@@ -165,6 +168,8 @@ extension LoweringSetting {
     splitsTensorExchange = plan.splitsTensorExchange
     overlapsReduction = plan.overlaps(.gradientReduction)
     bucketElements = plan.bucketElements
+    gradientShards = plan.shardingRanks
+    expertShards = plan.expertShardingRanks
     prefetchedUnits = plan.prefetchedUnits
     reshards = plan.reshardsAfterForward
     lanes = GradientLanes(plan).count

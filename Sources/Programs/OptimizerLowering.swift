@@ -143,19 +143,20 @@ extension StageProgram {
     _ group: TransferKind.Group, _ members: [Int], copies: Int, uses: Int,
     _ setting: LoweringSetting
   ) -> [Unpacking] {
-    let isSharded = setting.zeroStage >= 1 && copies > 1
     var segment = GradientSegment(
       group: group, parameters: members, elements: 0, copies: copies, shards: [], folds: [],
       shardElements: 0)
+    let shards = setting.dividing(segment).map { setting.shards(isExpert: $0.isExpert) } ?? copies
+    let isSharded = setting.zeroStage >= 1 && shards > 1
     let tensors = segment.isShared ? Array(members[..<1]) : members
     let sizes = tensors.map { parameters[$0].elements }
     segment.elements = sizes.reduce(0, +)
-    segment.folds = GradientSegment.parts(of: sizes, into: copies)
+    segment.folds = GradientSegment.parts(of: sizes, into: isSharded ? shards : copies)
     segment.shards =
       isSharded ? segment.folds : Array(repeating: 0..<segment.elements, count: copies)
     segment.shardElements = segment.shards.map(\.count).max() ?? 0
     // From ZeRO stage 2 on every backward has reduced its layers' gradients already.
-    if copies > 1 && setting.zeroStage < 2 {
+    if copies > 1, setting.zeroStage < 2 || !isSharded {
       addReduction(&segment, uses: uses, isSharded: isSharded, setting)
     }
     let gradients = members.map { parameters[$0].gradient }
@@ -195,15 +196,28 @@ extension StageProgram {
       reduce.steps.append(.acquire(staging))
     }
     let gradients = segment.parameters.map { gradientToReduce($0, recipe) }
-    reduce.steps.append(.start(Int32(reduce.transfers.count)))
-    norm.steps.append(.wait(Int32(reduce.transfers.count)))
+    let groups = isSharded ? setting.dividing(segment) : nil
+    addTransfer(
+      isSharded ? .reduceScatter(groups?.dividing ?? group) : .allReduce(group), outputs, gradients,
+      segment.elements, recipe)
+    if let groups {
+      addTransfer(.allReduce(groups.equal), outputs, outputs, segment.shardElements, recipe)
+    }
     if let staging = segment.contributions { norm.steps.append(.release(staging)) }
     if recipe.gradient != recipe.reduction { norm.steps += gradients.map { .release($0) } }
+  }
+
+  /// Starts a part of a segment's reduction, for which the norm waits.
+  private mutating func addTransfer(
+    _ kind: TransferKind, _ outputs: [BufferID], _ inputs: [BufferID], _ elements: Int,
+    _ recipe: Recipe
+  ) {
+    reduce.steps.append(.start(Int32(reduce.transfers.count)))
+    norm.steps.append(.wait(Int32(reduce.transfers.count)))
     reduce.transfers.append(
       Transfer(
-        isSharded ? .reduceScatter(group) : .allReduce(group), outputs: outputs,
-        inputs: gradients, stream: .data,
-        bytesPerRow: recipe.reduction.bytes(columns: 1), rows: .fixed(segment.elements),
+        kind, outputs: outputs, inputs: inputs, stream: .data,
+        bytesPerRow: recipe.reduction.bytes(columns: 1), rows: .fixed(elements),
         phase: .optimizer, pass: .backwardWeight, layer: -1, segment: segments.count))
   }
 
@@ -263,7 +277,8 @@ extension StageProgram {
     let index = Int32(update.transfers.count)
     update.transfers.append(
       Transfer(
-        .allGather(segment.group), outputs: written, inputs: written, stream: .data,
+        .allGather(setting.dividing(segment)?.dividing ?? segment.group), outputs: written,
+        inputs: written, stream: .data,
         bytesPerRow: recipe.gather.bytes(columns: 1), rows: .fixed(owned), phase: .optimizer,
         pass: .backwardWeight, layer: -1, segment: segments.count))
     update.steps.append(.start(index))

@@ -78,6 +78,10 @@ public enum TransferKind: Hashable, Sendable {
     case world
     /// The tensor ranks that hold the same key and value head.
     case keyValue
+    /// Of the copies of a tensor, and of an expert, those that divide its state among them.
+    case gradientShards, expertShards
+    /// Of the copies of a tensor, and of an expert, those that own the same shard.
+    case gradientReplicas, expertReplicas
   }
 }
 

@@ -94,8 +94,8 @@ final class StageLowering {
     _ name: String, _ use: Buffer.Use, _ parameter: StageParameter, isSharded: Bool,
     _ format: Format
   ) -> BufferID {
-    let copies = copies(isExpert: parameter.isExpert)
-    let shard = (parameter.elements + copies - 1) / copies
+    let shards = setting.shards(isExpert: parameter.isExpert)
+    let shard = (parameter.elements + shards - 1) / shards
     var made = Buffer(
       name, use, .stage, rows: .fixed(isSharded ? shard : parameter.rows),
       columns: isSharded ? 1 : parameter.columns, format: format)

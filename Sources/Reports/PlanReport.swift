@@ -123,6 +123,7 @@ public struct PlanReport: Encodable, Sendable {
         groups: mesh.worldSize / first.count,
         ranksPerGroup: first.count, first: first)
     }
+    groups += shardingGroups(placed, hasExperts: hasExperts)
     let positions = mesh.positions(ofStages: [0], placement: placed.schedule.placement)
     if positions.count > 1 {
       // Each stage lies on several positions, so more ranks than one data group share its gradients.
@@ -142,6 +143,29 @@ public struct PlanReport: Encodable, Sendable {
           kind: "gradient, each expert", shares: "the same experts",
           groups: mesh.worldSize / experts.count,
           ranksPerGroup: experts.count, first: experts))
+    }
+    return groups
+  }
+
+  /// Where copies divide their state in groups: those groups, and the ranks of equal shards.
+  private static func shardingGroups(_ placed: PlacedPlan, hasExperts: Bool) -> [Group] {
+    guard placed.plan.shardingRanks != nil else { return [] }
+    let (mesh, placement) = (placed.mesh, placed.schedule.placement)
+    let dense = mesh.gradientGroup(ofStages: [0], placement: placement, rank: 0)
+    let experts = mesh.expertGradientGroup(ofStage: 0, placement: placement, rank: 0)
+    var groups: [Group] = []
+    for (copies, isExpert) in [(dense, false), (experts, true)] where hasExperts || !isExpert {
+      let parts = placed.plan.shardingGroups(of: copies, ofExperts: isExpert)
+      let what = isExpert ? " of experts" : ""
+      for (kind, list) in [
+        ("sharding\(what)", parts.dividing), ("equal shards\(what)", parts.equal),
+      ] where list[0].count > 1 {
+        groups.append(
+          Group(
+            kind: kind,
+            shares: kind.hasPrefix("sharding") ? "the same parameters" : "the same shard",
+            groups: mesh.worldSize / list[0].count, ranksPerGroup: list[0].count, first: list[0]))
+      }
     }
     return groups
   }

@@ -112,9 +112,17 @@ struct TraceNames {
       case .expertTensor: plan.expertTensorParallel
       case .keyValue: keyValueReplicas
       case .world: plan.worldSize
-      default: stages[stage].segments.first { $0.group == group }?.copies ?? 1
+      case .gradientShards: plan.shardingRanks ?? 1
+      case .expertShards: plan.expertShardingRanks ?? 1
+      case .gradientReplicas: copies(.gradient, stage) / (plan.shardingRanks ?? 1)
+      case .expertReplicas: copies(.expertGradient, stage) / (plan.expertShardingRanks ?? 1)
+      case .gradient, .expertGradient, .sharedEmbedding, .sharedHead: copies(group, stage)
       }
     }
+  }
+
+  private func copies(_ group: TransferKind.Group, _ stage: Int) -> Int {
+    stages[stage].segments.first { $0.group == group }?.copies ?? 1
   }
 
   /// A message or a collective outside of actions.
@@ -177,8 +185,10 @@ extension TransferKind {
       case .tensor: "tensor-parallel activations"
       case .context: "context-parallel activations"
       case .expertTensor: "tokens of sliced experts"
-      case .gradient: isGather ? "parameters" : "gradients"
-      case .expertGradient: isGather ? "expert parameters" : "expert gradients"
+      case .gradient, .gradientShards: isGather ? "parameters" : "gradients"
+      case .gradientReplicas: "gradient shards"
+      case .expertReplicas: "expert gradient shards"
+      case .expertGradient, .expertShards: isGather ? "expert parameters" : "expert gradients"
       case .sharedEmbedding: "shared embedding"
       case .sharedHead: "shared head"
       case .world: "world"

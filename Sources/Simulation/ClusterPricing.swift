@@ -209,6 +209,15 @@ public struct ClusterPricing: Pricing {
     return group
   }
 
+  /// Of copies that lie `apart` ranks from each other, those that divide their state, or own equal shards.
+  private func part(
+    of copies: Int, apart: Int, _ size: Int, isShards: Bool
+  ) -> CollectiveGroup {
+    let perNode = cluster.node.devices.value
+    let (ranks, step) = isShards ? (size, apart) : (copies / size, apart * size)
+    return CollectiveGroup(ranks: ranks, ranksPerNode: max(1, min(ranks, perNode / step)))
+  }
+
   private func size(_ kind: TransferKind.Group) -> CollectiveGroup {
     let perNode = cluster.node.devices.value
     let directions = plan.isBidirectional ? 2 : 1
@@ -225,6 +234,16 @@ public struct ClusterPricing: Pricing {
       return CollectiveGroup(
         ranks: replicas * directions,
         ranksPerNode: max(1, min(replicas, perNode / plan.tensorParallel)))
+    case .gradientShards, .gradientReplicas:
+      return part(
+        of: replicas, apart: plan.tensorParallel, plan.shardingRanks ?? replicas,
+        isShards: kind == .gradientShards)
+    case .expertShards, .expertReplicas:
+      let apart = plan.expertParallel * plan.expertTensorParallel
+      let copies = replicas * plan.tensorParallel / apart
+      return part(
+        of: copies, apart: apart, plan.expertShardingRanks ?? copies,
+        isShards: kind == .expertShards)
     case .keyValue:
       // Consecutive ranks of a tensor group.
       return CollectiveGroup(
@@ -294,7 +313,9 @@ extension TransferKind.Group {
   /// Joins copies of parameters.
   fileprivate var isOverDataRanks: Bool {
     switch self {
-    case .gradient, .expertGradient, .sharedEmbedding, .sharedHead: true
+    case .gradient, .expertGradient, .sharedEmbedding, .sharedHead, .gradientShards,
+      .gradientReplicas, .expertShards, .expertReplicas:
+      true
     case .tensor, .expertTensor, .keyValue, .context, .world: false
     }
   }

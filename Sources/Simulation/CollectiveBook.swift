@@ -19,6 +19,8 @@ struct CollectiveBook {
 
   private struct Entry {
     var members: [Int] = []
+    /// What its members have to scatter first.
+    var behind: Set<Int> = []
     /// Decides between entries that become ready at once, folded or not: first holder, stage, transfer.
     var order: [Int]
     var ready: Int64 = 0
@@ -33,6 +35,8 @@ struct CollectiveBook {
   private var rounds: [Int] = []
   private var known: [Key: Int] = [:]
   private var streamEnd: [Int64]
+  /// What each rank has come to last, −1 for nothing.
+  private var last: [Int]
   /// Entries of a round that some rank has not come to, or that no rank has come to.
   private var missing: [Int]
 
@@ -43,6 +47,7 @@ struct CollectiveBook {
     self.input = input
     self.isFolded = isFolded
     streamEnd = Array(repeating: 0, count: input.ranks.count * replicas)
+    last = Array(repeating: -1, count: streamEnd.count)
     // Every rank comes once to each transfer of the reduce and of the update program of its stages.
     missing = [0, 0]
     for rank in input.ranks {
@@ -81,6 +86,10 @@ struct CollectiveBook {
         Entry(order: order(stage, number) + [part], duration: duration))
       rounds.append(round)
     }
+    if group == .gradientReplicas || group == .expertReplicas {
+      entries[index].behind.insert(last[rank])
+    }
+    last[rank] = index
     entries[index].members.append(rank)
     entries[index].ready = max(entries[index].ready, time)
     // The member with the slowest links ends it.
@@ -104,6 +113,12 @@ struct CollectiveBook {
   }
 
   private mutating func settle(_ round: Int) {
+    for index in entries.indices where rounds[index] == round {
+      // The largest of a set is the same in any order.
+      for before in entries[index].behind {
+        entries[index].ready = max(entries[index].ready, entries[before].ready)
+      }
+    }
     let order = entries.indices.filter { rounds[$0] == round }
       .sorted { first, second in
         let (first, second) = (entries[first], entries[second])
@@ -126,8 +141,22 @@ extension StepInput {
   func part(of replica: Int, _ group: TransferKind.Group) -> Int {
     switch group {
     case .expertGradient: replica % (plan.expertParallel * plan.expertTensorParallel)
+    case .gradientShards, .gradientReplicas:
+      part(
+        of: replica, plan.tensorParallel, plan.shardingRanks ?? 1,
+        isShards: group == .gradientShards)
+    case .expertShards, .expertReplicas:
+      part(
+        of: replica, plan.expertParallel * plan.expertTensorParallel, plan.expertShardingRanks ?? 1,
+        isShards: group == .expertShards)
     case .keyValue: replica / keyValueReplicas
     default: replica % plan.tensorParallel
     }
+  }
+
+  /// The number of a sharding group whose copies lie `apart` replicas from each other, or of the ranks that
+  /// own the same shard.
+  private func part(of replica: Int, _ apart: Int, _ size: Int, isShards: Bool) -> Int {
+    isShards ? replica / (apart * size) * apart + replica % apart : replica % (apart * size)
   }
 }

@@ -26,12 +26,17 @@ struct GroupDistances: Sendable {
       plan.isBidirectional
       ? .bidirectional(ranks: positions) : .fixed(Array(0..<positions))
     let gradient = mesh.gradientGroup(ofStages: [0], placement: placement, rank: 0)
+    let expertGradient = mesh.expertGradientGroup(ofStage: 0, placement: placement, rank: 0)
+    let dense = plan.shardingGroups(of: gradient, ofExperts: false)
+    let experts = plan.shardingGroups(of: expertGradient, ofExperts: true)
     let groups: [TransferKind.Group: [Int]] = [
       .tensor: Array(0..<plan.tensorParallel), .keyValue: Array(0..<keyValueReplicas),
       .expertTensor: mesh.group(.expertTensor, of: 0),
       .context: mesh.group(.context, of: 0), .gradient: gradient, .sharedEmbedding: gradient,
       .sharedHead: gradient,
-      .expertGradient: mesh.expertGradientGroup(ofStage: 0, placement: placement, rank: 0),
+      .expertGradient: expertGradient,
+      .gradientShards: dense.dividing[0], .gradientReplicas: dense.equal[0],
+      .expertShards: experts.dividing[0], .expertReplicas: experts.equal[0],
       .world: Array(0..<plan.worldSize),
     ]
     hops = groups.compactMapValues { cluster.latencyOfHops(among: $0) }

@@ -22,7 +22,7 @@ final class SharedLinks: Sendable {
     /// By the distance between source and destination.
     var messages: [Int: [Double]] = [:]
     /// By whether they are of experts.
-    var groups: [Bool: Groups] = [:]
+    var groups: [TransferKind.Group: Groups] = [:]
     var loads: [Counted: CollectiveLoads] = [:]
     /// Seconds by group.
     var collectives: [Reduction: [Double]] = [:]
@@ -36,13 +36,13 @@ final class SharedLinks: Sendable {
 
   private struct Counted: Hashable {
     var operation: CollectiveOperation
-    var isExpert: Bool
+    var group: TransferKind.Group
     var algorithm: Costs.CollectiveAlgorithm
   }
 
   private struct Reduction: Hashable {
     var operation: CollectiveOperation
-    var isExpert: Bool
+    var group: TransferKind.Group
     var bytes: Double
   }
 
@@ -148,18 +148,18 @@ final class SharedLinks: Sendable {
     let reduction: Reduction
     switch transfer.kind {
     case .reduceScatter(let of):
-      guard let isExpert = of.isOfExperts else { return nil }
-      reduction = Reduction(operation: .reduceScatter, isExpert: isExpert, bytes: bytes)
+      guard of.joinsCopies else { return nil }
+      reduction = Reduction(operation: .reduceScatter, group: of, bytes: bytes)
     case .allReduce(let of):
-      guard let isExpert = of.isOfExperts else { return nil }
-      reduction = Reduction(operation: .allReduce, isExpert: isExpert, bytes: bytes)
+      guard of.joinsCopies else { return nil }
+      reduction = Reduction(operation: .allReduce, group: of, bytes: bytes)
     case .allGather(let of):
-      guard let isExpert = of.isOfExperts else { return nil }
-      let parts = Double(groups(ofExperts: isExpert).members[0].count)
-      reduction = Reduction(operation: .allGather, isExpert: isExpert, bytes: bytes * parts)
+      guard of.joinsCopies else { return nil }
+      let parts = Double(groups(of).members[0].count)
+      reduction = Reduction(operation: .allGather, group: of, bytes: bytes * parts)
     default: return nil
     }
-    let group = groups(ofExperts: reduction.isExpert).number[rank]
+    let group = groups(reduction.group).number[rank]
     if let seconds = known.withLock({ $0.collectives[reduction] }) { return seconds[group] }
     let seconds = seconds(of: reduction)
     known.withLock { $0.collectives[reduction] = seconds }
@@ -168,7 +168,7 @@ final class SharedLinks: Sendable {
 
   /// By the plan's algorithm, else by that whose slowest group is fastest; by group.
   private func seconds(of reduction: Reduction) -> [Double] {
-    let groups = groups(ofExperts: reduction.isExpert).members
+    let groups = groups(reduction.group).members
     let most = groups.map { contention.group(of: $0) }.max { $0.ranksPerNode < $1.ranksPerNode }
     let ways = most.map {
       contention.ways(
@@ -190,18 +190,18 @@ final class SharedLinks: Sendable {
     let operation =
       reduction.operation == .allGather ? .reduceScatter : reduction.operation
     let counted = Counted(
-      operation: operation, isExpert: reduction.isExpert, algorithm: algorithm)
+      operation: operation, group: reduction.group, algorithm: algorithm)
     if let loads = known.withLock({ $0.loads[counted] }) { return loads }
     let loads = contention.loads(
       operation, by: algorithm,
-      over: groups(ofExperts: reduction.isExpert).members)
+      over: groups(reduction.group).members)
     known.withLock { $0.loads[counted] = loads }
     return loads
   }
 
-  /// All groups of ranks that hold the same parameters, each once.
-  private func groups(ofExperts isExpert: Bool) -> Groups {
-    if let groups = known.withLock({ $0.groups[isExpert] }) { return groups }
+  /// All groups of a kind of ranks that hold the same parameters, each once.
+  private func groups(_ kind: TransferKind.Group) -> Groups {
+    if let groups = known.withLock({ $0.groups[kind] }) { return groups }
     let mesh = plan.mesh
     let positions = plan.pipelineParallel
     let placement: Placement =
@@ -211,26 +211,39 @@ final class SharedLinks: Sendable {
     var members: [[Int]] = []
     for rank in 0..<plan.worldSize where number[rank] < 0 {
       let position = mesh.coordinates(of: rank).pipeline
-      let group =
-        isExpert
+      let copies =
+        kind.isOfExperts
         ? mesh.expertGradientGroup(ofStage: position, placement: placement, rank: rank)
         : mesh.gradientGroup(ofStages: [position], placement: placement, rank: rank)
-      for member in group { number[member] = members.count }
-      members.append(group)
+      let parts = plan.shardingGroups(of: copies, ofExperts: kind.isOfExperts)
+      let groups =
+        switch kind {
+        case .gradientShards, .expertShards: parts.dividing
+        case .gradientReplicas, .expertReplicas: parts.equal
+        default: [copies]
+        }
+      for group in groups {
+        for member in group { number[member] = members.count }
+        members.append(group)
+      }
     }
     let groups = Groups(members: members, number: number)
-    known.withLock { $0.groups[isExpert] = groups }
+    known.withLock { $0.groups[kind] = groups }
     return groups
   }
 }
 
 extension TransferKind.Group {
-  /// Whether it reduces parameters of experts or those of every rank; nil for other groups.
-  fileprivate var isOfExperts: Bool? {
+  /// It reduces or gathers parameters of one stage over ranks that hold them.
+  fileprivate var joinsCopies: Bool {
+    self == .gradient || self == .gradientShards || self == .gradientReplicas || isOfExperts
+  }
+
+  /// Those are parameters of experts.
+  fileprivate var isOfExperts: Bool {
     switch self {
-    case .gradient: false
-    case .expertGradient: true
-    default: nil
+    case .expertGradient, .expertShards, .expertReplicas: true
+    default: false
     }
   }
 }

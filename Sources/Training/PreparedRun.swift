@@ -94,6 +94,11 @@ extension RunFile {
       throw failure(
         "plan.zero-stage", "is \(plan.zeroStage.rawValue), and the CPU runtime takes 0 and 1 only")
     }
+    if let group = plan.shardingRanks {
+      throw failure(
+        "plan.sharding-group",
+        "is \(group), and the CPU runtime divides state among all data ranks alone")
+    }
     if let limit = plan.nodesPerToken,
       let mixture = model.architecture.feedForwards.compactMap(\.mixture).first,
       limit < (mixture.groups > 1 ? mixture.groupsPerToken : mixture.expertsPerToken)

@@ -89,6 +89,7 @@ public final class RankTrainer {
       (plan.tensorParallel > 1, "tensor parallelism"),
       (plan.contextParallel > 1, "context parallelism"),
       (plan.zeroStage.rawValue > 1, "ZeRO stages above 1"),
+      (plan.shardingRanks != nil, "sharding in groups"),
       (Recipe(plan.precision) != .float32, "a precision other than float32"),
       (!plan.fusedAttention, "unfused attention"), (plan.loss == .native, "an unfused loss"),
       (plan.fusedHead == false, "an unfused head"),

@@ -166,6 +166,9 @@ struct OwnFiles {
     expert-tensor-parallel: 2
     expert-load: balanced
     zero-stage: 3
+    sharding-group: 4
+    reshard-after-forward: true
+    overlap: {prefetch: 1}
     global-batch: 16
     sequence-length: 1024
     """
