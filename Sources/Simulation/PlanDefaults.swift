@@ -29,6 +29,10 @@ extension Plan {
       communicationSMs = usual.count
       assumptions.append("expert exchanges on \(usual.count) SMs (\(usual.origin))")
     }
+    if redundantExperts > 0 {
+      assumptions.append(
+        "\(redundantExperts) copies of experts whose gradients are not added to their originals'")
+    }
     assumptions += precision.borrowings
     if let limit = nodesPerToken,
       let spread = ExpertSpread(architecture, self, cluster),
