@@ -106,7 +106,9 @@ extension Plan {
       case .counts(let file): "{counts: \(quoted(file))}"
       }
     return (dispatcher.map { ["dispatcher: \($0.rawValue)"] } ?? [])
-      + (nodesPerToken.map { ["nodes-per-token: \($0)"] } ?? []) + ["expert-load: \(load)"]
+      + (nodesPerToken.map { ["nodes-per-token: \($0)"] } ?? [])
+      + (redundantExperts > 0 ? ["redundant-experts: \(redundantExperts)"] : [])
+      + ["expert-load: \(load)"]
   }
 
   private func quoted(_ text: String) -> String {

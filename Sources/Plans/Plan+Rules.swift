@@ -101,12 +101,32 @@ extension Plan {
       if expertParallel > 1 { throw .needsExperts(key: "expert-parallel above 1") }
       if nodesPerToken != nil { throw .needsExperts(key: "nodes-per-token") }
       if expertLoad != .balanced { throw .needsExperts(key: "expert-load") }
+      if redundantExperts > 0 { throw .needsExperts(key: "redundant-experts") }
     }
     for mixture in mixtures {
+      try checkRedundancy(mixture)
       try check(
-        "expert-parallel", expertParallel, divides: "the number of routed experts",
-        mixture.routedExperts)
+        "expert-parallel", expertParallel,
+        divides: redundantExperts == 0
+          ? "the number of routed experts" : "routed experts and redundant-experts together",
+        mixture.routedExperts + redundantExperts)
     }
+  }
+
+  /// Copies lie on other ranks than their originals, within the same group of experts.
+  private func checkRedundancy(_ mixture: Mixture) throws(PlanError) {
+    guard redundantExperts > 0 else { return }
+    let rule: String
+    if expertParallel == 1 {
+      rule = "with expert-parallel 1 every rank has all experts"
+    } else if redundantExperts > mixture.routedExperts {
+      rule = "each of the \(mixture.routedExperts) routed experts has one copy at most"
+    } else if redundantExperts % mixture.groups != 0 {
+      rule = "does not divide among the router's \(mixture.groups) groups of experts"
+    } else {
+      return
+    }
+    throw .redundantExperts(count: redundantExperts, rule: rule)
   }
 
   /// The experts' mesh covers the ranks of a pipeline position.

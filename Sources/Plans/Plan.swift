@@ -112,6 +112,8 @@ public struct Plan: Hashable, Sendable {
   public var contextExchange: ContextExchange?
   /// Ranks over which the routed experts are spread, of all that a pipeline position has.
   public var expertParallel = 1
+  /// Places beyond one for each routed expert of a layer: as many of the most chosen experts have two.
+  public var redundantExperts = 0
   /// Tensor parallelism inside an expert; with `expertParallel` a divisor of a position's ranks.
   public var expertTensorParallel = 1
   /// Stages that a rank holds; DualPipe's mirrored copy of a stage does not count.

@@ -21,6 +21,8 @@ public enum PlanError: Error, Hashable, Sendable {
   case globalBatch(batch: Int, dataParallel: Int, microbatchSize: Int)
   case sequenceTooLong(sequence: Int, positions: Int)
   case needsExperts(key: String)
+  /// Places for copies of experts that a plan cannot have.
+  case redundantExperts(count: Int, rule: String)
   case recomputation(module: Recomputation.Module, rule: String)
   case lanes(lanes: Int, rule: String)
   case sequenceParallelAlone
@@ -75,6 +77,7 @@ extension PlanError: CustomStringConvertible {
     case .sequenceTooLong(let sequence, let positions):
       "sequence-length \(sequence) exceeds the model's \(positions) learned positions"
     case .needsExperts(let key): "\(key) needs a model with routed experts"
+    case .redundantExperts(let count, let rule): "redundant-experts \(count): \(rule)"
     case .recomputation(let module, let rule): "recompute \(module.rawValue): \(rule)"
     case .lanes(let lanes, let rule): "gradient-lanes \(lanes) \(rule)"
     case .sequenceParallelAlone: "sequence-parallel needs tensor-parallel above 1"

@@ -225,6 +225,11 @@ struct PlanKeys: KeySet {
     "nodes-per-token", .integer(in: degrees), otherwise: "the model's own limit",
     "The most nodes that the experts of one token may lie on.",
     otherNames: ["group-limited", "topk-group"])
+  let redundantExperts = Key(
+    "redundant-experts", .integer(in: 0...(1 << 16)), default: 0,
+    "Places beyond one for each routed expert of a layer: as many of the most chosen experts lie on two "
+      + "ranks, which share their rows. expert-parallel divides experts and these together.",
+    otherNames: ["num-redundant-experts", "ep-num-redundant-experts"])
   let expertLoad = EitherKey(
     Key(
       "expert-load", .choice(Plan.PlainLoad.self), default: .balanced,

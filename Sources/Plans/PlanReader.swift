@@ -172,6 +172,7 @@ struct PlanReader {
   private mutating func readExperts() throws(ConfigurationError) {
     plan.dispatcher = try table.optional(keys.dispatcher)
     plan.nodesPerToken = try table.optional(keys.nodesPerToken)
+    plan.redundantExperts = try table.value(keys.redundantExperts)
     let keys = keys.expertLoad
     guard case .table(let load) = try table.either(keys) else { return }
     let file = try load.optional(keys.counts)

@@ -63,9 +63,8 @@ extension Emission {
             .backwardInput)
         }
       } else {
-        emit(
-          .attention(shape, fused: true, .backwardInput), outputs: fresh,
-          inputs: [out] + inputs + [attended] + sums, .backwardInput)
+        emitFusedCoreBackward(
+          node, shape, gradients: fresh, out: out, inputs: inputs, kept: [attended] + sums)
       }
     } else {
       backwardUnfused(node, index, shape, dropout, out, inputs, fresh)

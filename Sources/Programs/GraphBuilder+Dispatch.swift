@@ -42,7 +42,7 @@ extension GraphBuilder {
     let routed = Rows.routed(exchange: exchange)
     guard !setting.sendsRowsOfExperts else {
       // One expert's rows need no order.
-      guard mixture.routedExperts > setting.expert else { return (source, arrived) }
+      guard localExperts(of: mixture) > 1 else { return (source, arrived) }
       return (
         node(.sortRows, [source], ("permuted", routed, hidden), format: recipe.dispatch), arrived
       )

@@ -61,12 +61,17 @@ extension GraphBuilder {
     return node(.joinRows, [input], ("combined, gathered", rows, hidden))
   }
 
+  /// The experts that a rank holds, copies among them.
+  func localExperts(of mixture: Mixture) -> Int {
+    (mixture.routedExperts + setting.redundantExperts) / setting.expert
+  }
+
   /// The experts' products over their rows, summed per received token.
   private mutating func expertBlock(
     _ permuted: ValueID, _ routing: ValueID, _ exchange: Int, _ mixture: Mixture
   ) -> ValueID {
     let routed = Rows.routed(exchange: exchange)
-    let local = mixture.routedExperts / setting.expert
+    let local = localExperts(of: mixture)
     let width = mixture.expertWidth / setting.expertTensor
     keepLinearInput(permuted)
     let gateUp = parameter(

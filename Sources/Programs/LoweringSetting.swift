@@ -45,6 +45,8 @@ public struct LoweringSetting: Hashable, Sendable {
   /// How keys and values get to the ranks of a context group.
   public var contextExchange = Plan.ContextExchange.gather
   public var expert: Int
+  /// Places for copies of experts, beyond one for each.
+  public var redundantExperts = 0
   /// Tensor parallelism inside an expert.
   public var expertTensor: Int
   /// With tensor parallelism, norms and residuals are sharded along the sequence.
@@ -176,6 +178,7 @@ extension LoweringSetting {
     contextExchange = plan.contextExchange ?? .gather
     chunksHead = plan.loss == .chunked && target == .device
     copiesLogits = plan.framework == .torchtitan && plan.loss == .native && target == .device
+    redundantExperts = plan.redundantExperts
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }
   }
 

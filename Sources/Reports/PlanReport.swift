@@ -43,6 +43,8 @@ public struct PlanReport: Encodable, Sendable {
   public var ranks: Int
   public var clusterDevices: Int
   public var degrees: Degrees
+  /// Places for copies of routed experts, beyond one for each.
+  public var redundantExperts: Int
   /// The model has routed experts, which have a mesh of their own.
   public var hasExperts: Bool
   public var zeroStage: Int
@@ -80,6 +82,7 @@ public struct PlanReport: Encodable, Sendable {
       expertTensor: plan.expertTensorParallel, expertData: placed.mesh.expertDataParallel,
       stagesPerRank: plan.stagesPerRank)
     hasExperts = placed.architecture.feedForwards.contains { $0.mixture != nil }
+    redundantExperts = plan.redundantExperts
     zeroStage = plan.zeroStage.rawValue
     switch plan.schedule {
     case .named(let name): schedule = name
@@ -213,6 +216,10 @@ extension PlanReport {
     if hasExperts {
       facts.add("dense mesh", denseMeshText)
       facts.add("expert mesh", expertMeshText)
+      if redundantExperts > 0 {
+        facts.add(
+          "redundant experts", "\(redundantExperts) a layer: copies of those that are chosen most")
+      }
     }
     facts.add("ZeRO stage", String(zeroStage))
     facts.add(

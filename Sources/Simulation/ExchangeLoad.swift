@@ -18,13 +18,15 @@ struct ExchangeLoad {
   ///   - counts: how often each expert was chosen; places hold equal runs of consecutive experts.
   ///   - mixture: the layer's.
   ///   - places: ranks of the expert group.
+  ///   - redundant: places beyond one for each expert, for copies of those that are chosen most.
   ///   - slices: ranks that share each expert and compute the rows of all of them.
   ///   - dispatcher: how rows get to the places.
   ///   - balanced: the rows of every rank where all experts are chosen equally often.
   init(
-    counts: [Int], _ mixture: Mixture, places: Int, slices: Int = 1,
+    counts: [Int], _ mixture: Mixture, places: Int, redundant: Int = 0, slices: Int = 1,
     dispatcher: Plan.Dispatcher = .deepEP, balanced: (received: Int, routed: Int, sent: Int)
   ) {
+    let counts = expertLoads(counts, redundant: redundant, places: places)
     let local = counts.count / places
     let groups = (0..<places).map { counts[$0 * local..<($0 + 1) * local] }
     let own = balanced.routed / slices
@@ -73,4 +75,32 @@ func apportion(_ total: Int, by weights: [Int]) -> [Int] {
   }
   for index in order.prefix(left) { shares[index] += 1 }
   return shares
+}
+
+/// How often experts are chosen, rank after rank of their group, where the hottest have two ranks that share
+/// their rows: twice the counts, of which a copy takes half.
+///
+/// With copies, experts are laid out anew: hottest first, each on the rank that is least loaded and has room
+/// and no other copy, as DeepSeek's EPLB packs them. Without, they lie in their order.
+func expertLoads(_ counts: [Int], redundant: Int, places: Int) -> [Int] {
+  guard redundant > 0 else { return counts }
+  let order = counts.indices.sorted { (counts[$1], $0) < (counts[$0], $1) }
+  var slots = order.enumerated().flatMap { rank, expert in
+    rank < redundant
+      ? [(expert: expert, load: counts[expert]), (expert: expert, load: counts[expert])]
+      : [(expert: expert, load: 2 * counts[expert])]
+  }
+  slots.sort { ($1.load, $0.expert) < ($0.load, $1.expert) }
+  let room = slots.count / places
+  var held = [[(expert: Int, load: Int)]](repeating: [], count: places)
+  var sums = [Int](repeating: 0, count: places)
+  for slot in slots {
+    let free = held.indices.filter { held[$0].count < room }
+    let apart = free.filter { place in !held[place].contains { $0.expert == slot.expert } }
+    guard let place = (apart.isEmpty ? free : apart).min(by: { (sums[$0], $0) < (sums[$1], $1) })
+    else { preconditionFailure("Experts and copies divide among ranks.") }
+    held[place].append(slot)
+    sums[place] += slot.load
+  }
+  return held.flatMap { $0.map(\.load) }
 }

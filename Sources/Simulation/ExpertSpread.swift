@@ -12,12 +12,15 @@ struct ExpertSpread {
   let nodes: Int
 
   /// Nil where every rank holds all experts.
+  ///
+  /// A copy of an expert counts as one more to choose from, in the group of its original.
   init?(_ architecture: Architecture, _ plan: Plan, _ cluster: Cluster) {
     guard let mixture = architecture.feedForwards.compactMap(\.mixture).first,
       plan.expertParallel > 1
     else { return nil }
     routing = ExpertRouting(
-      experts: mixture.routedExperts, expertsPerToken: mixture.expertsPerToken,
+      experts: mixture.routedExperts + plan.redundantExperts,
+      expertsPerToken: mixture.expertsPerToken,
       groups: mixture.groups, groupsPerToken: mixture.groupsPerToken,
       scoredPerGroup: mixture.groupScore == .sumOfTopTwo ? 2 : 1)
     let most = min(plan.expertParallel, plan.expertRanksPerNode(on: cluster))

@@ -33,6 +33,10 @@ extension Plan {
       assumptions.append(
         "gradients reduced in buckets of \(elements) parameters (Megatron-Core's rule)")
     }
+    if redundantExperts > 0 {
+      assumptions.append(
+        "\(redundantExperts) copies of experts whose gradients are not added to their originals'")
+    }
     assumptions += precision.borrowings
     if let limit = nodesPerToken,
       let spread = ExpertSpread(architecture, self, cluster),

@@ -40,6 +40,7 @@ public struct RankRows: Hashable, Sendable {
         else { continue }
         let load = ExchangeLoad(
           counts: counts[layer: layer], mixture, places: places,
+          redundant: placed.plan.redundantExperts,
           slices: placed.plan.expertTensorParallel,
           dispatcher: placed.plan.dispatcher(for: placed.architecture), balanced: balanced)
         for place in stage.indices {

@@ -90,6 +90,11 @@ extension RunFile {
         "plan.expert-tensor-parallel",
         "is \(plan.expertTensorParallel); train runs experts whole (1), over data-parallel ranks")
     }
+    guard plan.redundantExperts == 0 else {
+      throw failure(
+        "plan.redundant-experts",
+        "is \(plan.redundantExperts), and the CPU runtime has one place for each expert")
+    }
     guard plan.zeroStage.rawValue <= 1 else {
       throw failure(
         "plan.zero-stage", "is \(plan.zeroStage.rawValue), and the CPU runtime takes 0 and 1 only")

@@ -88,6 +88,7 @@ public final class RankTrainer {
     let refused: [(Bool, String)] = [
       (plan.tensorParallel > 1, "tensor parallelism"),
       (plan.contextParallel > 1, "context parallelism"),
+      (plan.redundantExperts > 0, "redundant experts"),
       (plan.zeroStage.rawValue > 1, "ZeRO stages above 1"),
       (plan.shardingRanks != nil, "sharding in groups"),
       (Recipe(plan.precision) != .float32, "a precision other than float32"),

@@ -63,7 +63,15 @@ import Testing
       #expect(shift.bytesPerRow == 2 * 32 * 4)
     }
     #expect(Self.shifts(program.backwardInput).count == 2 * ranks - 1)
-    #expect(Self.shifts(program.backwardWeight).isEmpty)
+    let weightHalf = program.backwardWeight
+    #expect(
+      weightHalf.steps.allSatisfy { step in
+        if case .start(let index) = step {
+          weightHalf.transfers[Int(index)].kind != .shift(.context)
+        } else {
+          true
+        }
+      })
     #expect(program.forward.transfers.allSatisfy { $0.kind != .allGather(.context) })
   }
 
@@ -112,7 +120,7 @@ import Testing
   @Test func aShortSendIsHidden() throws {
     let gathered = try step(.gather, collective: 1e-6)
     let ring = try step(.ring, collective: 1e-6)
-    #expect(gathered.context.exposed > 0 && gathered.context.exposed == gathered.context.total)
+    #expect(gathered.context.exposed > 0)
     #expect(ring.context.total > gathered.context.total)
     #expect(ring.context.exposed == 0)
     // A longer one shows by what is longer.

@@ -37,7 +37,8 @@ import Testing
     let apart = try step(shape, merges: false, pricing)
     for (pair, alone) in zip(merged.ranks, apart.ranks) {
       #expect(pair.flops == alone.flops && pair.expert.total == alone.expert.total)
-      #expect(alone.expert.exposed == alone.expert.total)
+      // Weight products alone hide a part of the backward's.
+      #expect(alone.expert.exposed > alone.expert.total * 4 / 5)
       #expect(pair.expert.exposed < alone.expert.exposed * 3 / 4)
       #expect(pair.split.overlapped > 0 && alone.split.overlapped == 0)
     }

@@ -102,6 +102,7 @@ struct OwnFiles {
     send-mode: eager
     dispatcher: deepep
     nodes-per-token: 2
+    redundant-experts: 32
     communication-sms: 16
     computation-sms: 100
     collective-algorithm: ring
