@@ -86,8 +86,9 @@ import Testing
     #expect(none.run().step > alone)
   }
 
-  /// Beside a collective a product has the multiprocessors that 16 channels leave; where the plan leaves 20
-  /// free anyway, the channels take those. Copy engines take none.
+  /// Beside a collective a product has the multiprocessors that 16 channels leave.
+  ///
+  /// Where the plan leaves 20 free anyway, the channels take those. Copy engines take none.
   @Test func productsGetWhatChannelsLeave() throws {
     let step = try TensorOverlapTests.step("chunked")
     let device = try DeviceModel(step.cluster.device)
