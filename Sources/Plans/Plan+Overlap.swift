@@ -149,7 +149,7 @@ extension Plan {
     } else {
       return
     }
-    throw .overlap(kind: .expertExchange, value: true, rule: rule)
+    throw .overlap(kind: .expertExchange, value: "true", rule: rule)
   }
 
   /// Why a kind of communication cannot be as the plan says; nil if it is.
