@@ -229,8 +229,12 @@ private struct ActionBackend: Backend {
   /// Hands a reduction to where the ranks of all actions meet.
   private mutating func reduce(_ transfer: Int) -> TransferHandle {
     hostClock += template.hostDurationOfTransfer
-    record.reductions.append(
-      StartedReduction(transfer: Int32(transfer), offset: max(clock, hostClock)))
+    let start = max(clock, hostClock)
+    record.reductions.append(StartedReduction(transfer: Int32(transfer), offset: start))
+    let (taken, seconds) = template.reduction(transfer)
+    channels.occupy(
+      .data, taken, from: start,
+      for: picoseconds(seconds * linkSlowness(template.reductions[transfer])))
     if keepsLog { log(transfer, isTransfer: true) }
     return TransferHandle(-1)
   }

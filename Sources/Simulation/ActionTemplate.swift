@@ -89,6 +89,26 @@ final class ActionTemplate {
     return durations
   }
 
+  /// The reductions that a closing action starts, and the stage that they belong to.
+  var reductions: [Transfer] { input.stages[backwardStage].reduce.transfers }
+
+  private var backwardStage: Int {
+    switch item {
+    case .overlapped(_, let second): second.stage
+    case .run(let action): action.stage
+    default: preconditionFailure("Only actions have a template.")
+    }
+  }
+
+  /// Multiprocessors that a reduction takes, and its seconds once all ranks have come.
+  func reduction(_ number: Int) -> (channels: Int, seconds: Double) {
+    let transfer = reductions[number]
+    return (
+      pricing.channels(of: transfer),
+      pricing.seconds(ofCollective: transfer, stage: backwardStage)
+    )
+  }
+
   private func prices(channels: Int) -> (forward: ProgramPrices?, backward: ProgramPrices?) {
     guard channels > 0 else { return (forward, backward) }
     if let known = pricesBeside[channels] { return known }

@@ -25,6 +25,11 @@ import Testing
     ("All-to-all on H100, combine", 0.12, 0.20),
     ("NCCL all-reduce", 0.06, 0.20),
     ("22B layer", 0.04, 0.06),
+    // Nothing is fitted to these: they are held to what stands now, and the fused ones are other mechanisms.
+    ("Tensor products with NCCL, H100", 0.16, 0.25),
+    ("Tensor products in chunks, H100", 0.25, 0.45),
+    ("Tensor products in fused kernels, H100", 0.25, 0.65),
+    ("Gains of fused tensor products, H800", 0.13, 0.40),
   ]
 
   @Test(arguments: limits) func residualsStayWithin(name: String, mean: Double, worst: Double)
@@ -52,6 +57,10 @@ import Testing
     #expect(counts["NCCL all-reduce over NVLink, A100"] == 77)
     #expect(counts["All-to-all on H100, dispatch"] == 2)
     #expect(counts["All-to-all on H100, combine"] == 2)
+    #expect(counts["Tensor products with NCCL, H100"] == 13)
+    #expect(counts["Tensor products in chunks, H100"] == 14)
+    #expect(counts["Tensor products in fused kernels, H100"] == 13)
+    #expect(counts["Gains of fused tensor products, H800"] == 22)
     #expect(counts["V3 trace products"] == 80)
     #expect(counts["V3 trace weight gradients"] == 28)
     #expect(counts["V3 trace phases, four layers"] == 6)

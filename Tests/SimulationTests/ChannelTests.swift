@@ -11,7 +11,8 @@ import Testing
 @Suite struct ChannelTests {
   /// Flat prices of kernels that need twice as long beside a collective.
   private struct Sharing: Pricing {
-    var flat = FlatPricing()
+    /// Ends in the midst of a kernel.
+    var flat = FlatPricing(collective: 19e-6)
     var taken = 16
 
     func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
@@ -82,28 +83,27 @@ import Testing
     #expect(steps[0] == steps[1] && steps[0] == steps[2])
     var none = StepSimulation(input, pricing: Sharing())
     none.replays = false
-    let alone = StepSimulation(input, pricing: FlatPricing()).run().step
+    let alone = StepSimulation(input, pricing: FlatPricing(collective: 19e-6)).run().step
     #expect(none.run().step > alone)
   }
 
-  /// Beside a collective a product has the multiprocessors that 16 channels leave; where the plan leaves 20
-  /// free anyway, the channels take those. Copy engines take none.
+  /// Beside a collective a product has the multiprocessors that 16 channels leave.
+  ///
+  /// Where the plan leaves 20 free anyway, the channels take those. Copy engines take none.
   @Test func productsGetWhatChannelsLeave() throws {
     let step = try TensorOverlapTests.step("chunked")
     let device = try DeviceModel(step.cluster.device)
     let program = step.input.stages[1].backward
     let product = try #require(
       program.operations.first {
-        if case .matmul(let matmul) = $0.kernel { matmul.pass == .backwardWeight } else { false }
+        if case .matmul(let matmul) = $0.kernel { matmul.pass == .backwardInput } else { false }
       })
     guard case .matmul(let matmul) = product.kernel, case .fixed(let rows) = matmul.m else {
       Issue.record("no product")
       return
     }
     let cost = try #require(MatmulCost(device, library: .bf16))
-    let shape = MatmulShape(
-      m: matmul.n, n: matmul.k, k: rows, pass: .backwardWeight, accumulates: false,
-      resultBytes: 8)
+    let shape = MatmulShape(m: rows, n: matmul.k, k: matmul.n, pass: .backwardInput)
     func seconds(_ step: PlannedStep, channels: Int) -> Double {
       step.pricing.seconds(
         of: product, rows: ExchangeRows(), isOverlapped: false, channels: channels)

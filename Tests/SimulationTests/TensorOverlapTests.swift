@@ -36,9 +36,8 @@ import Testing
     #expect(share[1] < 0.75)
     #expect(share[2] < 0.3, "\(share)")
     // The work is the same.
-    #expect(
-      reports[2].mfuCausal * reports[2].stepSeconds
-        / (reports[0].mfuCausal * reports[0].stepSeconds) - 1 < 1e-9)
+    let work = reports.map { $0.mfuCausal * $0.stepSeconds }
+    #expect(abs(work[2] / work[0] - 1) < 1e-9)
   }
 
   /// At 256 tokens starts and launches of chunks cost more than their exchanges did.
@@ -65,12 +64,11 @@ import Testing
     #expect(error.map { "\($0)".contains("no gathers and scatters to cut") } == true)
   }
 
-  /// The partial sums that the others send are held beside the rank's own until they are added up.
-  @Test func chunksHoldTheSumsOfOthers() throws {
+  /// At most two gathered inputs and the partial sums of others are held beside what is held anyway.
+  @Test func chunksHoldLittleMore() throws {
     let memory = try ["false", "chunked"].map { try Self.step($0).report().memory.peak }
-    let sums = 8_192 / 8 * 7 * 8_192 * 2
-    #expect(memory[1] >= memory[0])
-    #expect(memory[1] <= memory[0] + 2 * sums)
+    let gathered = 8_192 * 8_192 * 2
+    #expect(abs(memory[1] - memory[0]) <= 3 * gathered)
   }
 
   private struct Spans {
