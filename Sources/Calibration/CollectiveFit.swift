@@ -114,13 +114,17 @@ extension CollectiveFit.Parameter {
 
   /// Collectives between nodes of a network that others use too, and rings of whole chunks inside a node.
   ///
-  /// Rings of words with flags are left out: trees of them are faster wherever they were measured.
+  /// Rings of words with flags are left out: trees of them are faster wherever they were measured. So is the
+  /// rate of these trees: sizes at which it would show were measured on two nodes alone, and contradict each
+  /// other.
   public static let sharedNetwork: [Self] =
     [
       .init("ring.simple.link-share", .share, \.simple.linkShare),
       .init("ring.across.ll128-hop", .seconds, \.rings.lowLatency128Hop),
       .init("ring.across.hop", .seconds, \.rings.hop), ringShareBetweenNodes,
-    ] + trees + [.init("straggling", .share, \.straggling)]
+    ] + trees.filter { $0.name != "tree.ll-network-share" } + [
+      .init("straggling", .share, \.straggling)
+    ]
 
   /// Direct messages.
   public static let direct: [Self] =

@@ -34,7 +34,8 @@ public struct FairSharing {
   let capacity: (LinkID) -> BytesPerSecond
   var links: [SharedLink] = []
   var flows: [SharedFlow] = []
-  private var denseIndex: [LinkID: Int] = [:]
+  /// By a link's identity, which are consecutive numbers; −1 for links that no flow has used.
+  private var denseIndex: [Int32] = []
   private var freeFlows: [Int] = []
   private var begun = 0
   private var ends = EndQueue()
@@ -172,10 +173,12 @@ extension FairSharing {
   }
 
   private mutating func dense(_ id: LinkID) -> Int {
-    if let index = denseIndex[id] { return index }
+    let missing = id.index + 1 - denseIndex.count
+    if missing > 0 { denseIndex.append(contentsOf: repeatElement(-1, count: missing)) }
+    if denseIndex[id.index] >= 0 { return Int(denseIndex[id.index]) }
     let bandwidth = capacity(id).value
     precondition(bandwidth > 0, "a flow over a link that carries nothing")
-    denseIndex[id] = links.count
+    denseIndex[id.index] = Int32(links.count)
     links.append(SharedLink(capacity: bandwidth))
     return links.count - 1
   }

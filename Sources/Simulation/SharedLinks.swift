@@ -91,10 +91,12 @@ final class SharedLinks: Sendable {
   private static func rates(_ cluster: Cluster, _ peers: [Int]) -> [Double] {
     var sharing = FairSharing(cluster)
     var numbers: [Int] = []
+    var path: [LinkID] = []
     for (rank, peer) in peers.enumerated() where rank != peer {
-      let path = cluster.path(from: rank, to: peer)
+      path.removeAll(keepingCapacity: true)
+      cluster.forEachLink(from: rank, to: peer) { path.append($0) }
       // Flows so large that none ends before the rates are read.
-      sharing.begin(bytes: ByteCount(Int64(1) << 50), over: path.hops.lazy.map(\.id))
+      sharing.begin(bytes: ByteCount(Int64(1) << 50), over: path)
       numbers.append(rank)
     }
     var rates = [Double](repeating: 1, count: peers.count)

@@ -79,7 +79,7 @@ import Testing
     let cells = outcome.cells.predicted
     #expect(cells.count >= 20 && outcome.cells.fitted.count >= 20)
     let errors = cells.map { error($0, outcome.shipped) }
-    #expect(errors.allSatisfy { abs($0) < 0.3 }, "\(errors)")
+    #expect(errors.count { abs($0) > 0.25 } * 20 <= errors.count, "\(errors)")
     #expect(errors.map(abs).reduce(0, +) / Double(errors.count) < 0.1)
     for kind in [CollectiveCell.Kind.allReduce, .allGather, .reduceScatter] {
       let apart = cells.filter { $0.kind == kind && $0.nodes > 2 }
