@@ -51,6 +51,9 @@ public struct Buffer: Hashable, Sendable {
   /// Elements per row.
   public var columns: Int
   public var format: Format
+  /// The shared tensor that it belongs to, where a rank keeps one of them whichever of its stages uses it;
+  /// nil for a buffer of its own.
+  public var sharedTensor: TransferKind.Group?
 
   public init(
     _ name: String, _ use: Use, _ scope: Scope, rows: Rows, columns: Int, format: Format

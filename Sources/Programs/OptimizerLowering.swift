@@ -13,7 +13,7 @@ extension StageProgram {
     var unpacked: [Unpacking] = []
     for group in groups {
       let members = parameters.indices.filter {
-        parameters[$0].isTrained && parameters[$0].gradientGroup == group
+        parameters[$0].isTrained && parameters[$0].gradientGroup == group && hasOwnGradient($0)
       }
       if members.isEmpty { continue }
       let (copies, uses) = Self.copies(of: group, setting, architecture)

@@ -55,8 +55,9 @@ final class StageLowering {
   private func addParameters() {
     for var parameter in graph.parameters {
       let name = parameter.roles.map(\.rawValue).joined(separator: "+")
-      // Uses of one tensor on one stage share its memory; each has a gradient of its own.
-      if let known = parameters.first(where: { $0.isSameTensor(as: parameter) }) {
+      // Uses of one tensor on one stage share its memory.
+      let known = parameters.first { $0.isSameTensor(as: parameter) }
+      if let known {
         parameter.buffer = known.buffer
       } else {
         parameter.buffer = stageBuffer(
@@ -64,12 +65,26 @@ final class StageLowering {
           setting.recipe.workingCopy(of: parameter))
       }
       if parameter.isTrained, setting.purpose == .training {
-        parameter.gradient = stageBuffer(
-          "\(name) gradient", .gradient, parameter, isSharded: shardsGradient(parameter),
-          setting.recipe.gradient)
+        if let known, addsGradients(of: parameter, to: known) {
+          parameter.gradient = known.gradient
+        } else {
+          parameter.gradient = stageBuffer(
+            "\(name) gradient", .gradient, parameter, isSharded: shardsGradient(parameter),
+            setting.recipe.gradient)
+        }
       }
       parameters.append(parameter)
     }
+  }
+
+  /// Whether a use of a tensor adds its gradient to that of another use, as a framework's one parameter
+  /// has one gradient.
+  ///
+  /// On CPU ranks each use has a sum of its own: which uses lie on one stage depends on the plan, and sums
+  /// do not, to the bit. Lanes have sums of their own as well.
+  private func addsGradients(of use: StageParameter, to other: StageParameter) -> Bool {
+    setting.target == .device && setting.lanes == 1
+      && shardsGradient(use) == shardsGradient(other)
   }
 
   /// A buffer of the stage for a whole parameter, or for this rank's shard of it.
@@ -79,10 +94,14 @@ final class StageLowering {
   ) -> BufferID {
     let copies = copies(isExpert: parameter.isExpert)
     let shard = (parameter.elements + copies - 1) / copies
-    return buffer(
-      Buffer(
-        name, use, .stage, rows: .fixed(isSharded ? shard : parameter.rows),
-        columns: isSharded ? 1 : parameter.columns, format: format))
+    var made = Buffer(
+      name, use, .stage, rows: .fixed(isSharded ? shard : parameter.rows),
+      columns: isSharded ? 1 : parameter.columns, format: format)
+    // Under DualPipe the shards of a rank's stages are different parts of the tensor.
+    if setting.target == .device, setting.lanes == 1, parameter.isShared, !isSharded {
+      made.sharedTensor = parameter.gradientGroup
+    }
+    return buffer(made)
   }
 
   func buffer(_ buffer: Buffer) -> BufferID {

@@ -38,11 +38,8 @@ private struct MemoryWalk {
   init(_ input: StepInput, position: Int) {
     self.input = input
     self.position = position
-    for stage in input.ranks[position].stages {
-      let buffers = input.stages[stage].buffers
-      for index in buffers.indices where buffers[index].scope == .stage {
-        change(BufferID(index), of: stage, by: 1)
-      }
+    for held in StageProgram.held(by: input.ranks[position].stages, of: input.stages) {
+      change(held.buffer, of: held.stage, by: 1)
     }
     samples.append(.init(time: 0, live: live))
   }

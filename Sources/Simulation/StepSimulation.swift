@@ -246,10 +246,9 @@ struct ActionGroup {
 extension MemoryLedger {
   /// Books what a rank holds for its stages: parameters, gradients, optimizer state.
   mutating func bookStages(_ input: StepInput, _ position: Int) {
-    for stage in input.ranks[position].stages {
-      for buffer in input.stages[stage].buffers where buffer.scope == .stage {
-        acquire(input.balancedRows[stage](buffer.rows) * buffer.bytesPerRow, buffer.use)
-      }
+    for held in StageProgram.held(by: input.ranks[position].stages, of: input.stages) {
+      let buffer = input.stages[held.stage].buffers[Int(held.buffer.index)]
+      acquire(input.balancedRows[held.stage](buffer.rows) * buffer.bytesPerRow, buffer.use)
     }
   }
 }
