@@ -154,8 +154,7 @@ extension Emission {
     matmul.pass = .backwardWeight
     matmul.hasBias = false
     let left = quantized ? columnGradient(out, outShape) : out
-    let right = quantized ? columnOperand(node.inputs[0]) : need(node.inputs[0])
-    waitFor([right])
+    let right = quantized ? columnOperand(node.inputs[0]) : weightOperand(node.inputs[0])
     emitWeight(
       .matmul(matmul), outputs: [gradientBuffer(node.parameters[0])], inputs: [left, right])
   }

@@ -88,12 +88,4 @@ extension Emission {
     }
     pending = [:]
   }
-
-  /// The weight half as an emission of its own.
-  func splitOffWeights() -> Emission {
-    let half = Emission(lowering, .backwardWeight)
-    half.items = weightItems
-    half.transfers = transfers
-    return half
-  }
 }

@@ -38,6 +38,8 @@ final class Emission {
   /// Parameters gathered and gradients not yet reduced in this pass, by parameter (ZeRO 3 and 2).
   var gathered: [Int: BufferID] = [:]
   var wholeGradients: [Int: BufferID] = [:]
+  /// What the weight half gathers again over the tensor group, by value.
+  var regathered: [Int: BufferID] = [:]
   /// The unit whose gathered parameters were asked for last.
   var unitInUse: Unit?
   var lastReduction: Int?
