@@ -25,7 +25,7 @@ struct CollectiveBook {
   }
 
   private let input: StepInput
-  private let replicas: Int
+  private let isFolded: Bool
   private var entries: [Entry] = []
   private var rounds: [Int] = []
   private var known: [Key: Int] = [:]
@@ -33,9 +33,12 @@ struct CollectiveBook {
   /// Entries of a round that some rank has not come to, or that no rank has come to.
   private var missing: [Int]
 
-  init(_ input: StepInput, replicas: Int) {
+  /// - Parameters:
+  ///   - replicas: how many of every position are simulated.
+  ///   - isFolded: one of them stands for all.
+  init(_ input: StepInput, replicas: Int, isFolded: Bool) {
     self.input = input
-    self.replicas = replicas
+    self.isFolded = isFolded
     streamEnd = Array(repeating: 0, count: input.ranks.count * replicas)
     // Every rank comes once to each transfer of the reduce and of the update program of its stages.
     missing = [0, 0]
@@ -59,7 +62,7 @@ struct CollectiveBook {
     case .reduceScatter(let of), .allReduce(let of): (round, group) = (0, of)
     default: preconditionFailure("Only gradients and parameters are reduced and gathered.")
     }
-    let part = part(of: replica, group)
+    let part = isFolded ? 0 : input.part(of: replica, group)
     // All uses of a shared tensor meet in one collective, whichever stages they lie on.
     let isShared = group == .sharedEmbedding || group == .sharedHead
     let key = Key(round: round, stage: isShared ? -1 : stage, group: group, part: part)
@@ -79,16 +82,6 @@ struct CollectiveBook {
     entries[index].duration = max(entries[index].duration, duration)
     missing[round] -= 1
     return (index, missing[round] == 0)
-  }
-
-  private func part(of replica: Int, _ group: TransferKind.Group) -> Int {
-    guard replicas > 1 else { return 0 }
-    let plan = input.plan
-    switch group {
-    case .expertGradient: return replica % (plan.expertParallel * plan.expertTensorParallel)
-    case .keyValue: return replica / input.keyValueReplicas
-    default: return replica % plan.tensorParallel
-    }
   }
 
   private func order(_ stage: Int, _ number: Int) -> [Int] {
@@ -118,6 +111,18 @@ struct CollectiveBook {
       entries[index].moving = moving
       entries[index].end = moving + entries[index].duration
       for member in entries[index].members { streamEnd[member] = entries[index].end }
+    }
+  }
+}
+
+extension StepInput {
+  /// Tells the groups of a kind apart that carry out a collective of one position: replicas with the same
+  /// number meet in it.
+  func part(of replica: Int, _ group: TransferKind.Group) -> Int {
+    switch group {
+    case .expertGradient: replica % (plan.expertParallel * plan.expertTensorParallel)
+    case .keyValue: replica / keyValueReplicas
+    default: replica % plan.tensorParallel
     }
   }
 }

@@ -52,7 +52,7 @@ struct RankBackend: Backend {
   private mutating func beginAlone(_ item: Item) -> Beginning {
     let records = world.catalog.records(
       of: item, slowness: [rank.slowness], linkSlowness: [rank.linkSlowness], offsets: [0],
-      members: index..<index + 1)
+      members: worldRank..<worldRank + 1)
     take(records[0], item)
     return .done
   }
@@ -77,7 +77,7 @@ struct RankBackend: Backend {
       world.groups[group].records = world.catalog.records(
         of: item, slowness: members.map(\.slowness),
         linkSlowness: members.map(\.linkSlowness), offsets: members.map { $0.clock - start },
-        members: first..<first + size)
+        members: worldRank - index + first..<worldRank - index + first + size)
       for member in first..<first + size where member != index { world.wake(member) }
     }
     take(world.groups[group].records[index - first], item)
@@ -197,7 +197,7 @@ struct RankBackend: Backend {
   // MARK: Messages
 
   mutating func start(_ transfer: PipelineTransfer) -> TransferHandle {
-    let place = world.messages.place(of: transfer, replica: rank.replica)
+    let place = world.messages.place(of: transfer, replica: rank.place)
     let (bytes, use) = boundaryBuffer(transfer)
     world.log?.add(transfer, bytes: bytes, on: index)
     if transfer.isSend {

@@ -21,7 +21,23 @@ final class SharedLinks: Sendable {
   private struct Known {
     /// By the distance between source and destination.
     var messages: [Int: [Double]] = [:]
+    /// By whether they are of experts.
+    var groups: [Bool: Groups] = [:]
+    var loads: [Counted: CollectiveLoads] = [:]
+    /// Seconds by group.
     var collectives: [Reduction: [Double]] = [:]
+  }
+
+  /// All groups of a kind, and each rank's own among them.
+  private struct Groups {
+    var members: [[Int]]
+    var number: [Int]
+  }
+
+  private struct Counted: Hashable {
+    var operation: CollectiveOperation
+    var isExpert: Bool
+    var algorithm: Costs.CollectiveAlgorithm
   }
 
   private struct Reduction: Hashable {
@@ -139,54 +155,67 @@ final class SharedLinks: Sendable {
       reduction = Reduction(operation: .allReduce, isExpert: isExpert, bytes: bytes)
     case .allGather(let of):
       guard let isExpert = of.isOfExperts else { return nil }
-      let parts = Double(groups(ofExperts: isExpert)[0].count)
+      let parts = Double(groups(ofExperts: isExpert).members[0].count)
       reduction = Reduction(operation: .allGather, isExpert: isExpert, bytes: bytes * parts)
     default: return nil
     }
-    if let seconds = known.withLock({ $0.collectives[reduction] }) { return seconds[rank] }
+    let group = groups(ofExperts: reduction.isExpert).number[rank]
+    if let seconds = known.withLock({ $0.collectives[reduction] }) { return seconds[group] }
     let seconds = seconds(of: reduction)
     known.withLock { $0.collectives[reduction] = seconds }
-    return seconds[rank]
+    return seconds[group]
   }
 
-  /// By the plan's algorithm, else by that whose slowest group is fastest; by rank.
+  /// By the plan's algorithm, else by that whose slowest group is fastest; by group.
   private func seconds(of reduction: Reduction) -> [Double] {
-    let groups = groups(ofExperts: reduction.isExpert)
+    let groups = groups(ofExperts: reduction.isExpert).members
     let most = groups.map { contention.group(of: $0) }.max { $0.ranksPerNode < $1.ranksPerNode }
     let ways = most.map {
       contention.ways(
         of: reduction.operation, in: $0, by: plan.algorithm(of: reduction.operation))
     }
     let choices = (ways ?? []).map { way in
-      contention.times(reduction.operation, by: way, bytes: reduction.bytes, over: groups)
+      loads(of: reduction, by: way.algorithm).outcomes(by: way, bytes: reduction.bytes)
         .map(\.cost.seconds)
     }
-    let best = choices.min { ($0.max() ?? 0) < ($1.max() ?? 0) } ?? []
-    var seconds = [Double](repeating: 0, count: plan.worldSize)
-    for (group, time) in zip(groups, best) {
-      for rank in group { seconds[rank] = time }
-    }
-    return seconds
+    return choices.min { ($0.max() ?? 0) < ($1.max() ?? 0) } ?? []
+  }
+
+  /// What all groups of a kind put on links at once.
+  private func loads(
+    of reduction: Reduction, by algorithm: Costs.CollectiveAlgorithm
+  ) -> CollectiveLoads {
+    let counted = Counted(
+      operation: reduction.operation, isExpert: reduction.isExpert, algorithm: algorithm)
+    if let loads = known.withLock({ $0.loads[counted] }) { return loads }
+    let loads = contention.loads(
+      reduction.operation, by: algorithm,
+      over: groups(ofExperts: reduction.isExpert).members)
+    known.withLock { $0.loads[counted] = loads }
+    return loads
   }
 
   /// All groups of ranks that hold the same parameters, each once.
-  private func groups(ofExperts isExpert: Bool) -> [[Int]] {
+  private func groups(ofExperts isExpert: Bool) -> Groups {
+    if let groups = known.withLock({ $0.groups[isExpert] }) { return groups }
     let mesh = plan.mesh
     let positions = plan.pipelineParallel
     let placement: Placement =
       plan.isBidirectional
       ? .bidirectional(ranks: positions) : .fixed(Array(0..<positions))
-    var isSeen = [Bool](repeating: false, count: plan.worldSize)
-    var groups: [[Int]] = []
-    for rank in 0..<plan.worldSize where !isSeen[rank] {
+    var number = [Int](repeating: -1, count: plan.worldSize)
+    var members: [[Int]] = []
+    for rank in 0..<plan.worldSize where number[rank] < 0 {
       let position = mesh.coordinates(of: rank).pipeline
       let group =
         isExpert
         ? mesh.expertGradientGroup(ofStage: position, placement: placement, rank: rank)
         : mesh.gradientGroup(ofStages: [position], placement: placement, rank: rank)
-      for member in group { isSeen[member] = true }
-      groups.append(group)
+      for member in group { number[member] = members.count }
+      members.append(group)
     }
+    let groups = Groups(members: members, number: number)
+    known.withLock { $0.groups[isExpert] = groups }
     return groups
   }
 }

@@ -77,14 +77,21 @@ public struct PlannedStep: Sendable {
   /// The simulation of the step, to be adjusted and run.
   ///
   /// Where a device or a link of the cluster is degraded, ranks share uplinks that are thinner than what
-  /// they carry, or have loads of their own, every rank is simulated by itself.
+  /// they carry, or have loads of their own, a replica of the pipeline stands only for those that have the
+  /// same devices, links and ways.
   public var simulation: StepSimulation<ClusterPricing> {
     var simulation = StepSimulation(input, pricing: pricing)
-    simulation.isExplicit = input.rankRows != nil
-    guard let links = pricing.sharedLinks else { return simulation }
-    simulation.isExplicit = true
-    simulation.slowness = (0..<placed.plan.worldSize).map { 1 / cluster.speed(of: $0) }
-    simulation.linkSlowness = links.exchangeSlowness()
+    if let links = pricing.sharedLinks {
+      simulation.slowness = (0..<placed.plan.worldSize).map { 1 / cluster.speed(of: $0) }
+      simulation.linkSlowness = links.exchangeSlowness()
+    } else if input.rankRows == nil {
+      return simulation
+    }
+    // Rows that follow from counts are the same in every group of ranks that exchange.
+    simulation.representatives =
+      ReplicaClasses(
+        input, pricing, slowness: simulation.slowness, linkSlowness: simulation.linkSlowness
+      ).representatives
     return simulation
   }
 

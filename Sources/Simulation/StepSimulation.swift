@@ -6,8 +6,9 @@ import Schedules
 
 /// Simulates one training step of a plan: all pipeline positions, messages, reductions, optimizer.
 ///
-/// With one replica, a rank of every pipeline position stands for all ranks that do the same on the same
-/// hardware (folding). With more, every rank of the world is simulated by itself.
+/// A rank of every pipeline position stands for all ranks that do the same on the same hardware (folding),
+/// or the replicas that are named stand for those that do as they do, or every rank of the world is simulated
+/// by itself.
 ///
 /// Ranks take turns in the order of time, and messages share the adapters of their ends with each other and
 /// with expert exchanges, which go first (`MessageTraffic`).
@@ -31,6 +32,9 @@ public struct StepSimulation<P: Pricing> {
   public var linkSlowness: [LinkSlowness] = []
   /// Simulates every rank of the world by itself.
   public var isExplicit = false
+  /// The replicas of the pipeline that stand for all others, in whole groups that meet in actions; nil where
+  /// one rank stands for all of its position.
+  public var representatives: [Int]?
 
   public init(_ input: StepInput, pricing: P) {
     self.input = input
@@ -49,7 +53,7 @@ public struct StepSimulation<P: Pricing> {
 final class SimulatedWorld {
   let input: StepInput
   let pricing: any Pricing
-  /// Ranks of one position: 1 if folded.
+  /// Simulated ranks of one position: 1 if folded.
   let replicas: Int
   /// Consecutive replicas that meet in the exchanges of an action.
   let groupSize: Int
@@ -74,22 +78,26 @@ final class SimulatedWorld {
     input = simulation.input
     pricing = simulation.pricing
     let positions = input.ranks.count
-    let isExplicit = simulation.isExplicit
-    let replicas = isExplicit ? input.plan.worldSize / positions : 1
+    let all = input.plan.worldSize / positions
+    let chosen = simulation.isExplicit ? Array(0..<all) : simulation.representatives
+    let numbers = chosen ?? [0]
+    let replicas = numbers.count
     self.replicas = replicas
-    groupSize = isExplicit ? input.plan.mesh.ranksPerAction : 1
+    groupSize = chosen == nil ? 1 : input.plan.mesh.ranksPerAction
     var catalog = ActionCatalog(input, simulation.pricing)
     catalog.replays = simulation.replays
     catalog.keepsSpans = simulation.keepsSpans
     catalog.keepsLog = simulation.keepsLog
     if simulation.keepsLog {
-      precondition(isExplicit, "messages have ranks of the world at their ends")
+      precondition(simulation.isExplicit, "messages have ranks of the world at their ends")
       log = StepLog(input, ranks: positions * replicas)
     }
     self.catalog = catalog
-    ranks = (0..<positions * replicas).map { rank in
-      SimulatedRank(
-        position: rank / replicas, replica: rank % replicas,
+    ranks = (0..<positions * replicas).map { index in
+      let (position, replica) = (index / replicas, numbers[index % replicas])
+      let rank = position * all + replica
+      return SimulatedRank(
+        position: position, replica: replica, place: index % replicas,
         slowness: simulation.slowness.isEmpty ? 1 : simulation.slowness[rank],
         linkSlowness: simulation.linkSlowness.isEmpty
           ? LinkSlowness() : simulation.linkSlowness[rank])
@@ -97,7 +105,7 @@ final class SimulatedWorld {
     groups = Array(repeating: ActionGroup(), count: positions * replicas / groupSize)
     messages = MessageBook(input, replicas: replicas)
     traffic = MessageTraffic(ranks: positions * replicas)
-    collectives = CollectiveBook(input, replicas: replicas)
+    collectives = CollectiveBook(input, replicas: replicas, isFolded: chosen == nil)
     agreementDuration = picoseconds(simulation.pricing.secondsOfAgreement())
     for index in ranks.indices { ranks[index].memory.bookStages(input, ranks[index].position) }
   }
@@ -200,7 +208,9 @@ struct RankLane {
 /// What is known of one simulated rank.
 struct SimulatedRank {
   var position: Int
+  /// Its number among all replicas, and among those that are simulated.
   var replica: Int
+  var place: Int
   var slowness: Double
   var linkSlowness: LinkSlowness
   /// Its compute stream, picoseconds.
@@ -225,9 +235,12 @@ struct SimulatedRank {
   var spans: [ItemSpan] = []
   var transfers: [TransferSpan] = []
 
-  init(position: Int, replica: Int, slowness: Double, linkSlowness: LinkSlowness) {
+  init(
+    position: Int, replica: Int, place: Int, slowness: Double, linkSlowness: LinkSlowness
+  ) {
     self.position = position
     self.replica = replica
+    self.place = place
     self.slowness = slowness
     self.linkSlowness = linkSlowness
   }

@@ -39,7 +39,7 @@ struct SimulateCommand: ParsableCommand {
   @Flag(
     help: """
       Simulate every rank by itself, not one for all that do the same. Where nothing differs, the step is \
-      the same; where a device or a link is degraded or counts give the expert load, it is done anyway.
+      the same.
       """)
   var allRanks = false
 

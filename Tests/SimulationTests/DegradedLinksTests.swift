@@ -38,7 +38,8 @@ import Testing
     }
     let healthy = try report([])
     let degraded = try report(["degraded=[\(Self.halved)]"])
-    #expect(degraded.simulatedRanks == degraded.ranks)
+    // All groups of ranks are slowed alike.
+    #expect(degraded.simulatedRanks == 32)
     #expect(healthy.tensor.total + healthy.expert.total > 0)
     #expect(abs(degraded.tensor.total - healthy.tensor.total) < 1e-9)
     #expect(abs(degraded.expert.total - healthy.expert.total) < 1e-9)
