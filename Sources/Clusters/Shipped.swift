@@ -28,10 +28,12 @@ extension Cluster {
 
   /// The sections that may be the name of another description, whose section is then taken; a
   /// section stands in front of those within it.
-  static let sections = [
-    "device", "device.kernels", "device.kernels.matmul", "device.kernels.attention",
-    "device.kernels.streaming", "node", "node.exchange", "node.collectives", "network",
-  ]
+  static let sections =
+    ["device", "device.kernels", "device.kernels.matmul"]
+    + MatmulLibrary.allCases.map { "device.kernels.matmul.\($0.rawValue)" } + [
+      "device.kernels.attention", "device.kernels.streaming", "node", "node.exchange",
+      "node.collectives", "network",
+    ]
 
   /// Puts the sections of other files in place of their names: `device: h800-2048`.
   ///

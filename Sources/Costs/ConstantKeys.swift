@@ -8,6 +8,13 @@ func constant(
   Key(name, .sourced(kind.expected), meaning)
 }
 
+/// The same for a constant that a file may leave out.
+func constant(
+  _ name: String, _ kind: ConstantKind, otherwise: String, _ meaning: String
+) -> Key<Sourced<Double>> {
+  Key(name, .sourced(kind.expected), otherwise: otherwise, meaning)
+}
+
 /// The keys of `device.kernels`, in the order in which the reference shows them.
 struct KernelKeys: KeySet {
   let matmul = TableKey(
@@ -31,7 +38,7 @@ struct LibraryKey: Described {
   init(library: MatmulLibrary) {
     self.library = library
     table = TableKey(
-      library.rawValue, MatmulKeys(), otherwise: "the device has no such library",
+      library.rawValue, MatmulKeys(library), otherwise: "the device has no such library",
       "Constants of one library's products.")
   }
 
@@ -58,6 +65,23 @@ struct MatmulKeys: KeySet {
     constant("maximum-tile-rows", .tile, "Rows of the largest tile."),
     constant("maximum-tile-columns", .tile, "Columns of the largest tile."),
   ]
+  let optionalConstants: [Key<Sourced<Double>>]
+
+  init(_ library: MatmulLibrary) {
+    guard library.isVendors else {
+      optionalConstants = []
+      return
+    }
+    // Files that were written before these keys existed mean what the formulas did then.
+    optionalConstants = [
+      constant(
+        "split-start", .time, otherwise: "0 us",
+        "To add up the parts of a product that the library splits along K."),
+      constant(
+        "tile-step", .step, otherwise: "the sides are powers of two",
+        "Tiles have 128 by every multiple of it from 64 to 256."),
+    ]
+  }
 }
 
 /// The keys of `device.kernels.attention`.

@@ -7,6 +7,8 @@ import Quantities
 enum ConstantKind {
   /// Rows or columns of a block, elements of a step.
   case rows, tile
+  /// A step between tiles' sides.
+  case step
   /// What is reached of a whole: above 0, at most 1; a part that may be nothing.
   case share, fraction
   /// FLOP per clock and multiprocessor; clock cycles; a multiple of something; an exponent.
@@ -22,6 +24,7 @@ enum ConstantKind {
     case .rows: Expected.integer(in: 1...4096).map { Double($0) }
     // The smallest tile of any library has 64 rows and 64 columns.
     case .tile: Expected.integer(in: 64...4096).map { Double($0) }
+    case .step: Expected.integer(in: 8...192).map { Double($0) }
     case .share: .number(in: 0.001...1)
     case .fraction: .fraction
     case .ranks: Expected.integer(in: 2...4096).map { Double($0) }
@@ -63,6 +66,15 @@ struct ConstantSection {
 
   mutating func read(_ keys: [Key<Sourced<Double>>]) throws(ConfigurationError) {
     for key in keys { try read(key) }
+  }
+
+  /// Those of the keys that the file has.
+  mutating func readIfPresent(_ keys: [Key<Sourced<Double>>]) throws(ConfigurationError) {
+    for key in keys {
+      guard let constant = try table.optional(key) else { continue }
+      entries.append(
+        .init(prefix + key.name, constant.value, source: constant.origin.description))
+    }
   }
 }
 

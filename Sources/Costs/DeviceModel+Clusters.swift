@@ -95,6 +95,7 @@ extension MatmulConstants {
       try device.flopsPerClock(stated, key.library.precision, table, keys.flopsPerClock)
     }
     try section.read(keys.constants)
+    try section.readIfPresent(keys.optionalConstants)
     return section.entries
   }
 }

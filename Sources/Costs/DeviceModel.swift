@@ -60,11 +60,13 @@ public struct DeviceModel: Hashable, Sendable {
   }
 
   /// The library that multiplies matrices of a precision: the one that was chosen, if it is for this
-  /// precision, else the newest; nil where the table has none.
+  /// precision, else the newest whose scales belong to blocks; nil where the table has none.
   public func library(
     for precision: MatmulPrecision, chosen: MatmulLibrary? = nil
   ) -> MatmulLibrary? {
-    guard let chosen, chosen.precision == precision else { return libraries(for: precision).last }
+    guard let chosen, chosen.precision == precision else {
+      return libraries(for: precision).last { !$0.scalesTensors }
+    }
     return matmuls[chosen] == nil ? nil : chosen
   }
 }

@@ -35,6 +35,10 @@ public struct MatmulConstants: Hashable, Sendable {
   public var start: Double
   /// Exponent with which compute and memory time join: high is a perfect roofline.
   public var knee: Double
+  /// Seconds to add up the parts of a product that is split along K.
+  public var splitStart: Double
+  /// The sides of the vendor's tiles are multiples of it beside 128; nil: powers of two from 64 to 256.
+  public var tileStep: Int?
   /// The largest tile.
   public var maximumTileRows: Int
   public var maximumTileColumns: Int
@@ -51,6 +55,10 @@ public struct MatmulConstants: Hashable, Sendable {
     outputRate = try reader.number(prefix + "output-rate")
     start = try reader.number(prefix + "start", zero: true)
     knee = try reader.number(prefix + "knee")
+    splitStart =
+      reader.has(prefix + "split-start")
+      ? try reader.number(prefix + "split-start", zero: true) : 0
+    tileStep = reader.has(prefix + "tile-step") ? try reader.count(prefix + "tile-step") : nil
     maximumTileRows = try reader.count(prefix + "maximum-tile-rows")
     maximumTileColumns = try reader.count(prefix + "maximum-tile-columns")
   }

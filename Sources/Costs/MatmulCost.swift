@@ -149,7 +149,7 @@ extension MatmulCost {
 
   private func bestTiling(_ shape: MatmulShape, multiprocessors: Int, clock: Double) -> Tiling {
     var best: Tiling?
-    let parts = library == .bf16 && shape.rows.count == 1 ? [1, 2, 4, 8] : [1]
+    let parts = library.isVendors && shape.rows.count == 1 ? [1, 2, 4, 8] : [1]
     for (rows, columns) in fitting(candidates) {
       for part in parts {
         let next = tiling(
@@ -166,7 +166,7 @@ extension MatmulCost {
   /// DeepGEMM takes the fewest waves and then the largest tile, or, where one wave holds them all,
   /// the one that spreads best; the vendor's library is taken to know the fastest.
   private func prefers(_ next: Tiling, to known: Tiling) -> Bool {
-    if library == .bf16 { return next.seconds < known.seconds }
+    if library.isVendors { return next.seconds < known.seconds }
     if next.waves != known.waves { return next.waves < known.waves }
     if next.waves == 1 { return next.seconds < known.seconds }
     return next.rows * next.columns > known.rows * known.columns
@@ -181,10 +181,10 @@ extension MatmulCost {
   }
 
   private var candidates: [(Int, Int)] {
-    if library == .bf16 {
-      return [
-        (256, 128), (128, 256), (128, 128), (256, 64), (64, 256), (128, 64), (64, 128), (64, 64),
-      ].filter { $0.0 <= constants.maximumTileRows && $0.1 <= constants.maximumTileColumns }
+    if library.isVendors {
+      return Self.vendorTiles(step: constants.tileStep).filter {
+        $0.0 <= constants.maximumTileRows && $0.1 <= constants.maximumTileColumns
+      }
     }
     let columns = Array(stride(from: 16, through: constants.maximumTileColumns, by: 16))
     return [64, 128].filter { $0 <= constants.maximumTileRows }
@@ -213,7 +213,20 @@ extension MatmulCost {
     let tile = constants.tileOverhead * area / 16_384 + Double(steps) * step + output
     return Tiling(
       rows: rows, columns: columns, parts: parts, tiles: tiles, waves: waves,
-      seconds: Double(waves) * tile)
+      seconds: Double(waves) * tile + (parts > 1 ? constants.splitStart : 0))
+  }
+
+  /// What the vendor's library has: without a step powers of two, as CUTLASS had them for Ampere; with one
+  /// sides of 128 by every multiple of it from 64 to 256, as the names of cuBLASLt's kernels on Hopper say.
+  private static func vendorTiles(step: Int?) -> [(Int, Int)] {
+    guard let step else {
+      return [
+        (256, 128), (128, 256), (128, 128), (256, 64), (64, 256), (128, 64), (64, 128), (64, 64),
+      ]
+    }
+    let sides = Array(stride(from: 64, through: 256, by: step))
+    return [(64, 64)] + sides.map { (128, $0) }
+      + sides.filter { $0 != 128 }.map { ($0, 128) }
   }
 }
 

@@ -56,8 +56,16 @@ public struct ClusterPricing: Pricing {
 
   /// Refuses a library that the cluster's file does not describe.
   func checkLibrary() throws(PlanError) {
-    guard let chosen = plan.library, device.matmuls[chosen] == nil else { return }
-    let known = device.libraries(for: chosen.precision).map(\.rawValue)
+    guard let chosen = plan.library else { return }
+    if chosen.scalesTensors {
+      throw .cannotSimulate(
+        key: "library", value: chosen.rawValue,
+        rule: "multiplies FP8 with one scale a tensor, and the recipes of plans have one for "
+          + "\(plan.precision.scaleBlock) numbers")
+    }
+    guard device.matmuls[chosen] == nil else { return }
+    let known = device.libraries(for: chosen.precision).filter { !$0.scalesTensors }
+      .map(\.rawValue)
     throw .cannotSimulate(
       key: "library", value: chosen.rawValue,
       rule: "is not among the matrix products that \(cluster.name) describes for "

@@ -18,7 +18,7 @@ struct CalibrateCommand: ParsableCommand {
 
   @Option(
     help: """
-      The measured collectives to fit: \(ShippedFit.all.map(\.machine).joined(separator: ", ")).
+      The measured collectives or products to fit: \(measurementNames.joined(separator: ", ")).
       """)
   var shipped: String
 
@@ -26,10 +26,15 @@ struct CalibrateCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    if let fit = ProductFit.all.first(where: { $0.measurements == shipped }) {
+      let outcome = try fit.run()
+      try show(
+        json ? try jsonText(ProductFitFigures(fit, outcome)) : ProductFitPage(fit, outcome).text)
+      return
+    }
     guard let fit = ShippedFit.all.first(where: { $0.machine == shipped }) else {
       throw CommandError(
-        "--shipped \(shipped): expected one of "
-          + ShippedFit.all.map(\.machine).joined(separator: ", "))
+        "--shipped \(shipped): expected one of " + measurementNames.joined(separator: ", "))
     }
     let outcome = try fit.run()
     try show(
@@ -37,3 +42,7 @@ struct CalibrateCommand: ParsableCommand {
         ? try jsonText(CollectiveFitFigures(fit, outcome)) : CollectiveFitPage(fit, outcome).text)
   }
 }
+
+/// What can be fitted again.
+private let measurementNames =
+  ShippedFit.all.map(\.machine) + ProductFit.all.map(\.measurements)

@@ -23,7 +23,8 @@ import Testing
 
   @Test(arguments: MatmulLibrary.allCases)
   func moreMultiprocessorsAreNeverSlower(library: MatmulLibrary) throws {
-    let cost = try cost(library)
+    let device = try DeviceModel(Cluster.shipped("h100-2048").device)
+    let cost = try #require(MatmulCost(device, library: library))
     for shape in [(64, 7_168, 2_048), (4_096, 576, 7_168), (4_096, 7_168, 512), (333, 999, 777)] {
       let product = MatmulShape(m: shape.0, n: shape.1, k: shape.2)
       var last = Double.infinity
@@ -71,6 +72,31 @@ import Testing
     let shape = MatmulShape(m: 8_192, n: 8_192, k: 8_192)
     let rate = shape.flops / cost.cost(shape).seconds / 1e12
     #expect(rate > 550 && rate < 865, "\(rate) TFLOPS")
+  }
+
+  /// cuBLASLt on an H100 as it was measured, the two collectors' means: short and skinny, split along K,
+  /// square, and one of a head, at the clock of a burst.
+  @Test(arguments: [
+    (256, 4_096, 7_168, 30.6e-6), (1_024, 1_024, 16_384, 53.5e-6), (8_192, 8_192, 8_192, 1.4e-3),
+    (4_096, 7_168, 4_096, 0.302e-3),
+  ])
+  func theVendorsProductsOnAnH100(m: Int, n: Int, k: Int, measured: Double) throws {
+    let device = try DeviceModel(Cluster.shipped("h100-2048").device)
+    let cost = try #require(MatmulCost(device, library: .bf16))
+    let seconds = cost.cost(MatmulShape(m: m, n: n, k: k), clock: .boost).seconds
+    #expect(abs(seconds / measured - 1) < 0.1, "\(seconds)")
+  }
+
+  /// Scales of a tensor are no scales of blocks: such a library multiplies only where it is named.
+  @Test func aLibraryWithOneScaleATensorHasToBeNamed() throws {
+    let device = try DeviceModel(Cluster.shipped("h100-2048").device)
+    #expect(device.library(for: .fp8) == .fp8April2025)
+    #expect(device.library(for: .fp8, chosen: .fp8PerTensor) == .fp8PerTensor)
+    let products = try #require(MatmulCost(device, library: .fp8PerTensor))
+    let blocks = try #require(MatmulCost(device, library: .fp8April2025))
+    let shape = MatmulShape(m: 8_192, n: 8_192, k: 8_192)
+    let seconds = products.cost(shape, clock: .boost).seconds
+    #expect(seconds < blocks.cost(shape, clock: .boost).seconds)
   }
 
   @Test func aMissingLibraryIsNil() throws {

@@ -24,6 +24,7 @@ struct OwnFiles {
         .replacing("forward-share-wide: {value: 0.", with: "forward-share-wide: {value: 0.0")
         .replacing("rmsnorm-forward: {value: 1.", with: "rmsnorm-forward: {value: 0.")
         .replacing("step-overhead: {value: 1", with: "step-overhead: {value: 7")
+        .replacing("promotion: {value: 1.", with: "promotion: {value: 2.")
       _ = try scratch.write(other, "other-\(name).yaml")
     }
   }

@@ -42,16 +42,14 @@ struct Scene: Sendable {
     }
   }
 
-  /// What components alone cost, as `cost` says it: a product at the boost clock, and collectives in
-  /// every way.
+  /// What components alone cost, as `cost` says it: products of every library at the boost clock, and
+  /// collectives in every way.
   static func cost(
     on cluster: Document, _ change: String? = nil
   ) throws -> TrialOutcome<[String: Double]> {
     do {
       let cluster = try Cluster(cluster, overrides: change.map { [$0] } ?? [])
-      let product = try MatmulCost(DeviceModel(cluster.device), library: .bf16)
-      let shape = MatmulShape(rows: [4096], columns: 4096, depth: 4096)
-      var figures = ["product": product?.cost(shape, clock: .boost).seconds ?? 0]
+      var figures = try products(DeviceModel(cluster.device))
       let contention = CollectiveContention(cluster, try CollectiveConstants(cluster))
       let inNode = cluster.node.devices.value
       // A node, two nodes, and a rank of each of two.
@@ -76,6 +74,21 @@ struct Scene: Sendable {
     } catch {
       return .refused(error.description)
     }
+  }
+
+  /// A square product, one that is split along K, and a weight's gradient, by every library.
+  private static func products(_ device: DeviceModel) -> [String: Double] {
+    var figures: [String: Double] = [:]
+    for library in MatmulLibrary.allCases {
+      guard let cost = MatmulCost(device, library: library) else { continue }
+      for shape in [
+        MatmulShape(m: 4096, n: 4096, k: 4096), MatmulShape(m: 256, n: 1024, k: 16384),
+        MatmulShape(m: 4096, n: 4096, k: 4096, pass: .backwardWeight),
+      ] {
+        figures["\(library) \(shape)"] = cost.cost(shape, clock: .boost).seconds
+      }
+    }
+    return figures
   }
 
   /// What the files say, or follows from nothing else: a change of these proves nothing.

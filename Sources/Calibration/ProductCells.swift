@@ -1,0 +1,61 @@
+import Costs
+import RealModule
+
+/// A matrix product that was measured: the product alone, in the layout of a linear layer's forward.
+public struct ProductCell: Hashable, Sendable {
+  public var shape: MatmulShape
+  public var measuredSeconds: Double
+}
+
+/// The vendor's products on H100s, halved: constants are fitted to every second shape, the others are
+/// predicted.
+///
+/// From NVIDIA's aiconfigurator at 095f58a (Apache-2.0), `gemm_perf.parquet` of TensorRT-LLM 1.3.0rc20: random
+/// normal operands, weights rotated past the cache. Taken were shapes whose m is a power of two from 256 and
+/// whose n and k have at least 1,024: 2,010 of 2,550. BF16 was measured a second time (SGLang's collector):
+/// where both agree within a tenth, which 78 % do, the mean counts. FP8 is what is left of the time without the
+/// separately timed quantisation.
+public struct ProductCells: Sendable {
+  public var fitted: [ProductCell]
+  public var predicted: [ProductCell]
+
+  /// The shipped measurements of the operands' format.
+  public init(shipped precision: MatmulPrecision) {
+    fitted = []
+    predicted = []
+    for (index, row) in ComponentTable(PackageResources.gemm_h100_csv).rows.enumerated() {
+      let cell = ProductCell(
+        shape: MatmulShape(
+          m: row.integer("m"), n: row.integer("n"), k: row.integer("k")),
+        measuredSeconds: Self.microseconds(row, precision) * 1e-6)
+      if index.isMultiple(of: 2) { fitted.append(cell) } else { predicted.append(cell) }
+    }
+  }
+
+  private static func microseconds(_ row: [String: String], _ precision: MatmulPrecision) -> Double
+  {
+    guard precision == .bf16 else { return row.number("fp8_us") }
+    let (first, second) = (row.number("bf16_us"), row.number("bf16_second_us"))
+    return max(first, second) <= 1.1 * min(first, second) ? (first + second) / 2 : first
+  }
+}
+
+/// How a benchmark's clock falls: a kernel runs at boost for as long as power is not yet felt, and at the
+/// sustained clock from then on.
+public struct BenchmarkClock: Hashable, Sendable {
+  /// Seconds of a kernel that run at boost.
+  public var burst: Double
+  /// What is left of the boost clock behind them.
+  public var sustained: Double
+
+  public init(burst: Double, sustained: Double) {
+    self.burst = burst
+    self.sustained = sustained
+  }
+
+  /// Seconds of a kernel that takes some at boost: the mean of both speeds over its run.
+  public func seconds(atBoost seconds: Double) -> Double {
+    let share = min(1, burst / seconds)
+    return seconds / (sustained + (1 - sustained) * share)
+  }
+}

@@ -1,0 +1,120 @@
+import Clusters
+import Costs
+import Documents
+import RealModule
+
+/// A fit of a vendor's matrix products: measured shapes, and the cluster whose constants come from them.
+///
+/// The benchmark's clock is fitted with the constants: kernels of milliseconds feel the power limit, shorter
+/// ones do not, and no constant of a shape may absorb that.
+public struct ProductFit: Sendable {
+  /// A constant that is fitted: its key in a library's table and its place.
+  public struct Parameter: Sendable {
+    public var name: String
+    public var unit: CollectiveFit.Parameter.Unit
+    let get: @Sendable (State) -> Double
+    let set: @Sendable (inout State, Double) -> Void
+
+    /// The value of a state.
+    public func callAsFunction(_ state: State) -> Double { get(state) }
+
+    fileprivate init(
+      _ name: String, _ unit: CollectiveFit.Parameter.Unit,
+      _ path: WritableKeyPath<State, Double> & Sendable
+    ) {
+      self.name = name
+      self.unit = unit
+      get = { $0[keyPath: path] }
+      set = { $0[keyPath: path] = $1 }
+    }
+  }
+
+  /// What a fit changes: the constants of the library, and the clock of the benchmark.
+  public struct State: Hashable, Sendable {
+    public var constants: MatmulConstants
+    public var clock: BenchmarkClock
+  }
+
+  /// What the measurements are called.
+  public var measurements: String
+  public var cluster: String
+  public var library: MatmulLibrary
+  /// The benchmark's clock as it was fitted: no key of a cluster.
+  public var clock: BenchmarkClock
+
+  /// Every fit, by the name of its measurements.
+  public static let all: [ProductFit] = [
+    ProductFit(
+      measurements: "h100-products", cluster: "h100-2048", library: .bf16,
+      clock: BenchmarkClock(burst: 2.34e-3, sustained: 0.84)),
+    ProductFit(
+      measurements: "h100-fp8-products", cluster: "h100-2048", library: .fp8PerTensor,
+      clock: BenchmarkClock(burst: 2.53e-3, sustained: 0.84)),
+  ]
+
+  /// What is fitted, the benchmark's clock last.
+  public static let parameters: [Parameter] = [
+    Parameter("step-overhead", .cycles, \.constants.stepOverhead),
+    Parameter("tile-overhead", .seconds, \.constants.tileOverhead),
+    Parameter("output-rate", .rate, \.constants.outputRate),
+    Parameter("start", .seconds, \.constants.start),
+    Parameter("knee", .exponent, \.constants.knee),
+    Parameter("split-start", .seconds, \.constants.splitStart),
+    Parameter("burst (of the benchmark)", .seconds, \.clock.burst),
+    Parameter("sustained (of the benchmark)", .share, \.clock.sustained),
+  ]
+
+  /// The constants as they ship, those fitted anew from them, and the measured shapes.
+  public struct Outcome: Sendable {
+    public var shipped: State
+    public var fitted: State
+    public var cells: ProductCells
+    let device: DeviceModel
+    let library: MatmulLibrary
+
+    /// Seconds of a measured shape by the shipped constants, at the benchmark's clock.
+    public func predictedSeconds(_ cell: ProductCell) -> Double {
+      ProductFit.predictions([cell], shipped, library, on: device)[0]
+    }
+  }
+
+  /// Fits again from what ships, in a few seconds.
+  public func run() throws(ConfigurationError) -> Outcome {
+    let device = try DeviceModel(Cluster.shipped(cluster).device)
+    guard let constants = device.matmuls[library] else {
+      preconditionFailure("\(cluster) describes \(library.rawValue).")
+    }
+    let cells = ProductCells(shipped: library.precision)
+    let shipped = State(constants: constants, clock: clock)
+    let fitted = LeastSquares().fit(from: Self.parameters.map { $0.get(shipped) }) { values in
+      let state = Self.state(values, from: shipped)
+      return zip(Self.predictions(cells.fitted, state, library, on: device), cells.fitted).map {
+        Double.log($0 / $1.measuredSeconds)
+      }
+    }
+    return Outcome(
+      shipped: shipped, fitted: Self.state(fitted, from: shipped), cells: cells, device: device,
+      library: library)
+  }
+
+  private static func state(_ values: [Double], from start: State) -> State {
+    var state = start
+    for (parameter, value) in zip(parameters, values) {
+      parameter.set(&state, parameter.unit == .share ? min(1, value) : value)
+    }
+    return state
+  }
+
+  private static func predictions(
+    _ cells: [ProductCell], _ state: State, _ library: MatmulLibrary, on device: DeviceModel
+  ) -> [Double] {
+    var device = device
+    device.matmuls[library] = state.constants
+    guard let cost = MatmulCost(device, library: library) else {
+      preconditionFailure("The library's constants were just set.")
+    }
+    return cells.map {
+      state.clock.seconds(atBoost: cost.cost($0.shape, clock: .boost).seconds)
+    }
+  }
+}

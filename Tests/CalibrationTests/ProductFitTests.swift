@@ -1,0 +1,56 @@
+import Calibration
+import Clusters
+import Costs
+import Foundation
+import Testing
+
+/// The vendor's products against what was measured: constants come from half of the shapes, the others are
+/// predicted.
+@Suite struct ProductFitTests {
+  private static let outcomes = ProductFit.all.map { fit in (fit, Result { try fit.run() }) }
+
+  private func outcome(_ library: MatmulLibrary) throws -> ProductFit.Outcome {
+    try #require(Self.outcomes.first { $0.0.library == library }).1.get()
+  }
+
+  private func errors(_ outcome: ProductFit.Outcome) -> [(seconds: Double, error: Double)] {
+    outcome.cells.predicted.map {
+      ($0.measuredSeconds, outcome.predictedSeconds($0) / $0.measuredSeconds - 1)
+    }
+  }
+
+  /// Fitting again finds the constants that ship.
+  @Test(arguments: ProductFit.all.map(\.library)) func constantsAreThoseOfTheFit(
+    library: MatmulLibrary
+  ) throws {
+    let outcome = try outcome(library)
+    for parameter in ProductFit.parameters {
+      let (shipped, fitted) = (parameter(outcome.shipped), parameter(outcome.fitted))
+      #expect(abs(shipped / fitted - 1) < 0.02, "\(parameter.name): \(shipped), not \(fitted)")
+    }
+  }
+
+  /// Shapes that no constant saw are within 6 % on average, and errors do not grow with duration: below 4 %
+  /// in every third of a decade of BF16.
+  @Test(arguments: [(MatmulLibrary.bf16, 0.045, 0.04), (.fp8PerTensor, 0.06, 0.065)])
+  func shapesThatWereNotFitted(library: MatmulLibrary, mean: Double, bias: Double) throws {
+    let errors = errors(try outcome(library))
+    #expect(errors.count == 1005)
+    let absolute = errors.reduce(0) { $0 + abs($1.error) } / Double(errors.count)
+    #expect(absolute < mean, "\(absolute)")
+    let bounds = [0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1]
+    for (low, high) in zip(bounds, bounds.dropFirst()) {
+      let some = errors.filter { $0.seconds >= low && $0.seconds < high }
+      let signed = some.reduce(0) { $0 + $1.error } / Double(max(1, some.count))
+      #expect(!some.isEmpty && abs(signed) < bias, "from \(low) s: \(signed)")
+    }
+  }
+
+  /// A kernel of up to the burst runs at boost, a long one at the sustained clock.
+  @Test func theBenchmarksClockFalls() {
+    let clock = BenchmarkClock(burst: 1e-3, sustained: 0.8)
+    #expect(clock.seconds(atBoost: 0.5e-3) == 0.5e-3)
+    #expect(clock.seconds(atBoost: 1e-3) == 1e-3)
+    #expect(abs(clock.seconds(atBoost: 1) / 1.25 - 1) < 1e-3)
+  }
+}
