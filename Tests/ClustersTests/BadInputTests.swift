@@ -119,7 +119,9 @@ import Testing
     #expect(try borrowed(.shipped("h800-2048-mrft")).isEmpty)
     #expect(
       try borrowed(.shipped("h100-2048")) == [
-        "device.kernels h800-2048", "node.exchange h800-2048",
+        "device.kernels.matmul.fp8-2025-02 h800-2048",
+        "device.kernels.matmul.fp8-2025-04 h800-2048", "device.kernels.attention h800-2048",
+        "device.kernels.streaming h800-2048", "node.exchange h800-2048",
       ])
     #expect(
       try borrowed(.shipped("a100-selene")) == [
