@@ -15,7 +15,7 @@ import Testing
     ["network.layers[0].oversubscription=3"],
     ["network.layers[0].oversubscription=7", "network.attachment=node"],
     [
-      "network.layers=[{radix: 4, oversubscription: 1}, {radix: 4, oversubscription: 3}, {radix: 8}]",
+      "network.layers=[{radix: 8, oversubscription: 1}, {radix: 8, oversubscription: 3}, {radix: 16}]",
       "network.latency.cross-pod=5 us",
     ],
     ["network.layers[0].oversubscription=3", "node.link.shared-bandwidth=300 GB/s"],

@@ -83,8 +83,9 @@ import Testing
       let counts = (0..<8).map { _ in 200 + Int(generator.next() % 200) }
       let counted = try Self.step(counts).simulation.run()
       #expect(counted.step >= balanced.step, "\(counts)")
+      // Groups of four ranks stand for all.
       let work = counted.ranks.reduce(0) { $0 + $1.flops }
-      #expect(work == 8 * balanced.ranks.reduce(0) { $0 + $1.flops }, "\(counts)")
+      #expect(work == 4 * balanced.ranks.reduce(0) { $0 + $1.flops }, "\(counts)")
     }
   }
 
@@ -100,6 +101,7 @@ import Testing
   /// Replayed actions with their own rows are the walked ones, and most are replayed.
   @Test func countedActionsReplay() throws {
     var simulation = try Self.step([1, 4, 2, 3, 3, 2, 1, 4]).simulation
+    simulation.isExplicit = true
     let replayed = simulation.run()
     simulation.replays = false
     let walked = simulation.run()

@@ -11,10 +11,10 @@ import Testing
     ["network.layers[0].oversubscription=7"],
     ["network.layers[0].oversubscription=7", "network.attachment=node"],
     [
-      "network.layers=[{radix: 4, oversubscription: 1}, {radix: 4, oversubscription: 3}, {radix: 8}]",
+      "network.layers=[{radix: 8, oversubscription: 1}, {radix: 8, oversubscription: 3}, {radix: 16}]",
       "network.latency.cross-pod=5 us",
     ],
-    ["network.layers=[{radix: 8, oversubscription: 3}, {radix: 8}]"],
+    ["network.layers=[{radix: 8, oversubscription: 3}, {radix: 32}]"],
     ["node.link.shared-bandwidth=300 GB/s"],
     ["degraded=[{what: device, rank: 17, share: 0.8}]"],
     [
@@ -116,8 +116,8 @@ import Testing
     #expect(step.placed.plan.worldSize == 16_384)
     #expect(result.ranks.count < 1_024)
     let full = try PlannedStep(
-      architecture: .named("llama-3.1-405b"),
-      cluster: .shipped("h100-2048", overrides: ["nodes=3072"]), plan: step.placed.plan)
+      architecture: .named("llama-3.1-405b"), cluster: cluster.withFullLinks,
+      plan: step.placed.plan)
     #expect(result.step > full.simulation.run().step)
   }
 }
