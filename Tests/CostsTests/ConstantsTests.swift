@@ -31,7 +31,7 @@ import Testing
     ("device.kernels.attention.block-rows", "1.5", "whole number"),
     ("device.kernels.attention.forward-share", "1.01", "must be from 0.001 to 1.0"),
     ("device.kernels.attention.backward-share-wide", "0", "must be from 0.001 to 1.0"),
-    ("device.kernels.matmul", "{}", "needs the constants of at least one of fp8-2025-02"),
+    ("device.kernels.matmul", "{}", "needs the constants of at least one of cublaslt-fp8"),
     ("device.kernels", "null", "h800-2048"),
   ]
 

@@ -76,7 +76,8 @@ struct Scene: Sendable {
     }
   }
 
-  /// A square product, one that is split along K, and a weight's gradient, by every library.
+  /// A square product, one that is split along K, a weight's gradient and a single small tile, by every
+  /// library.
   private static func products(_ device: DeviceModel) -> [String: Double] {
     var figures: [String: Double] = [:]
     for library in MatmulLibrary.allCases {
@@ -84,6 +85,7 @@ struct Scene: Sendable {
       for shape in [
         MatmulShape(m: 4096, n: 4096, k: 4096), MatmulShape(m: 256, n: 1024, k: 16384),
         MatmulShape(m: 4096, n: 4096, k: 4096, pass: .backwardWeight),
+        MatmulShape(m: 64, n: 64, k: 16384),
       ] {
         figures["\(library) \(shape)"] = cost.cost(shape, clock: .boost).seconds
       }
