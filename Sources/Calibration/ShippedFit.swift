@@ -63,6 +63,9 @@ public struct ShippedFit: Sendable {
       ]),
   ]
 
+  /// The keys of what is fitted, below `node.collectives`.
+  public var constantNames: [String] { parts.flatMap { $0.parameters.map(\.name) } }
+
   /// The constants as they ship, those fitted anew from them, what was fitted, and the measured cells.
   public struct Outcome: Sendable {
     public var shipped: CollectiveConstants

@@ -1,0 +1,29 @@
+import Calibration
+import Clusters
+import Testing
+
+/// What a constant's source says of the fit that gives it.
+@Suite struct FitSourceTests {
+  /// A source that names a fit names one that exists and fits this very constant: a reader who types the
+  /// command finds it there.
+  @Test(arguments: Cluster.shippedNames) func sourcesNameTheFit(cluster: String) throws {
+    for fact in try Cluster.shipped(cluster).facts
+    where fact.path.hasPrefix("device.kernels.") || fact.path.hasPrefix("node.collectives.") {
+      let parts = fact.origin.description.split(separator: "--shipped ", maxSplits: 1)
+      guard parts.count == 2 else { continue }
+      let name = String(parts[1].prefix { $0.isLetter || $0.isNumber || $0 == "-" })
+      let constants = try #require(Self.constants(of: name), "\(fact.path) names \(name)")
+      #expect(
+        constants.contains { fact.path.hasSuffix($0) }, "\(fact.path) is no constant of \(name)")
+    }
+  }
+
+  /// The ends of the paths of what a fit finds; nil if there is none of this name.
+  private static func constants(of name: String) -> [String]? {
+    if let fit = ProductFit.all.first(where: { $0.measurements == name }) {
+      return ProductFit.parameters.map { ".\(fit.library.rawValue).\($0.name)" }
+    }
+    guard let fit = ShippedFit.all.first(where: { $0.machine == name }) else { return nil }
+    return fit.constantNames.map { ".\($0)" }
+  }
+}
