@@ -116,7 +116,7 @@ extension PlanSearch {
     } catch let error as PlanError {
       finding.refusals[error.searchReason] = count()
     } catch is SearchRefusal {
-      finding.refusals["balanced layers are the even ones"] = count()
+      finding.refusals["layers-per-stage cuts the model as another alternative does"] = count()
     } catch let error as ConfigurationError {
       finding.refusals[error.rule] = count()
     } catch let error as ScheduleError {
