@@ -52,8 +52,6 @@ struct StageLoad: Sendable {
     backwardWeight = max(backwardWeight, reduce)
     forwardStreams[3] += gather
     backwardStreams[3] += gather + reduce
-    backwardPeak += gathered
-    inputPeak += gathered
   }
 
   /// Seconds of an action by itself.
@@ -135,7 +133,7 @@ struct ScheduleBound {
         seconds = action.pass == .forward ? load.forwardKernels : load.backwardKernels
       }
       end += seconds
-      hold(action, load, on: rank)
+      hold(action, load, on: rank, inPair: actions.count == 2)
       let place = action.stage * count + action.microbatch
       switch action.pass {
       case .forward: forwards[place] = start + seconds
@@ -149,17 +147,16 @@ struct ScheduleBound {
       end = max(end, start + streams.max())
     }
     ends[rank] = end
+    kept[rank] = max(kept[rank], live[rank])
     return true
   }
 
-  /// Books what an action keeps and frees.
-  private mutating func hold(_ action: Action, _ load: StageLoad, on rank: Int) {
+  /// Books what an action keeps and frees; in a pair a backward frees while the forward still takes.
+  private mutating func hold(_ action: Action, _ load: StageLoad, on rank: Int, inPair: Bool) {
     switch action.pass {
-    case .forward:
-      live[rank] += load.kept
-      kept[rank] = max(kept[rank], live[rank])
+    case .forward: live[rank] += load.kept
     case .backward:
-      kept[rank] = max(kept[rank], live[rank] + load.backwardPeak)
+      if !inPair { kept[rank] = max(kept[rank], live[rank] + load.backwardPeak) }
       live[rank] -= load.kept
     case .backwardInput:
       kept[rank] = max(kept[rank], live[rank] + load.inputPeak)

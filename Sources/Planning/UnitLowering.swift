@@ -184,12 +184,16 @@ struct UnitLowering {
   }
 
   /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak.
+  ///
+  /// What comes from another stage or goes there is left out: it is gone when it has been sent.
   private func memory(
     of program: Program, in stage: StageProgram
   ) -> (left: Double, peak: Double) {
     let rows = exchangeRows(stage, load: 1)
     var (bytes, peak) = (0, 0)
+    let passing = [stage.input, stage.output, stage.inputGradient, stage.outputGradient]
     func size(_ id: BufferID) -> Int {
+      guard !passing.contains(id) else { return 0 }
       let buffer = stage.buffers[Int(id.index)]
       return rows(buffer.rows) * buffer.bytesPerRow
     }
