@@ -152,8 +152,12 @@ extension Plan {
     parts.append("mbs\(microbatchSize)")
     parts.append("zero\(zeroStage.rawValue)")
     if recomputation != .none {
-      parts.append("recompute-" + recomputation.text.filter { !"[ ]".contains($0) })
+      parts.append("recompute " + recomputation.text.filter { !"[ ]".contains($0) })
     }
+    if layout != .even { parts.append("own layers") }
+    if overlap.tensorExchange == true { parts.append("overlap") }
+    if expertParallel > 1, let dispatcher { parts.append(dispatcher.rawValue) }
+    if let communicationSMs { parts.append("\(communicationSMs) SMs") }
     return parts.joined(separator: " ")
   }
 }
