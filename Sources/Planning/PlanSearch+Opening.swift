@@ -152,7 +152,10 @@ extension Plan {
     parts.append("mbs\(microbatchSize)")
     parts.append("zero\(zeroStage.rawValue)")
     if recomputation != .none {
-      parts.append("recompute " + recomputation.text.filter { !"[ ]".contains($0) })
+      let count = recomputation.modules.count
+      parts.append(
+        "recompute "
+          + (count > 1 ? "\(count) parts" : recomputation.text.filter { !"[]".contains($0) }))
     }
     if layout != .even { parts.append("own layers") }
     if overlap.tensorExchange == true { parts.append("overlap") }
