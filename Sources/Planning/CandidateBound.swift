@@ -85,20 +85,31 @@ struct PlanBounds: Sendable {
 
   // MARK: Candidates
 
-  /// The candidate with its layout as counts, or why there is none.
+  /// The candidate with a balanced layout as counts.
+  ///
+  /// - Throws: `SearchRefusal` where an earlier layout of the grid cuts the model alike, `PlanError` where there
+  ///   are more stages than units.
   func resolved(_ candidate: Candidate) throws -> Candidate {
-    guard candidate.layout == .balanced else { return candidate }
-    var even = candidate
-    even.layout = .even
-    let stages = candidate.pipeline * candidate.stagesPerRank
-    let layout = try even.plan(in: space).stageLayout(of: architecture)
-    let counts = try costs.balancedCounts(candidate.kernels, stages: stages)
-    if space.layouts.contains(.even), layout.stages.map(\.count) == counts {
-      throw SearchRefusal.samePlan
+    let counts = try unitCounts(candidate, candidate.layout)
+    for layout in space.layouts {
+      if layout == candidate.layout { break }
+      if let other = try? unitCounts(candidate, layout), other == counts {
+        throw SearchRefusal.samePlan
+      }
     }
+    guard candidate.layout == .balanced else { return candidate }
     var resolved = candidate
     resolved.layout = .units(counts)
     return resolved
+  }
+
+  /// Units on each stage under a layout.
+  private func unitCounts(_ candidate: Candidate, _ layout: Plan.Layout) throws -> [Int] {
+    var other = candidate
+    other.layout = layout == .balanced ? .even : layout
+    let stages = try other.plan(in: space).stageLayout(of: architecture).stages
+    return layout == .balanced
+      ? try costs.balancedCounts(candidate.kernels, stages: stages.count) : stages.map(\.count)
   }
 
   /// Loads of the stages of a candidate whose layout is resolved.
@@ -285,126 +296,8 @@ struct PlanBounds: Sendable {
   }
 }
 
-/// What is gathered and reduced in the passes over ranks that hold copies of parameters, unit by unit: with
-/// ZeRO stage 2 gradients, with stage 3 parameters, too.
-private struct CopyTraffic {
-  private let plan: Plan
-  private let pricing: ClusterPricing
-  private let copies: (dense: Double, experts: Double)
-
-  init(_ plan: Plan, _ pricing: ClusterPricing, copies: (Double, Double)) {
-    self.plan = plan
-    self.pricing = pricing
-    self.copies = copies
-  }
-
-  private struct Key: Hashable {
-    var dense: Double
-    var experts: Double
-  }
-
-  /// Seconds to gather the parameters of units, and to reduce their gradients.
-  func seconds(of units: ArraySlice<UnitCost>) -> (gather: Double, reduce: Double) {
-    var known: [Key: (Double, Double)] = [:]
-    var (gather, reduce) = (0.0, 0.0)
-    for unit in units {
-      let key = Key(dense: unit.dense.elements, experts: unit.experts.elements)
-      let own = known[key] ?? seconds(of: key)
-      known[key] = own
-      gather += own.0
-      reduce += own.1
-    }
-    return (gather, reduce)
-  }
-
-  private func seconds(of unit: Key) -> (Double, Double) {
-    var (gather, reduce) = (0.0, 0.0)
-    for (group, elements, copies) in [
-      (TransferKind.Group.gradient, unit.dense, copies.dense),
-      (.expertGradient, unit.experts, copies.experts),
-    ] where copies > 1 && elements >= 1 {
-      reduce += seconds(.reduceScatter(group), elements, plan.precision.gradientReduction.bits)
-      if plan.zeroStage == .parameters {
-        gather += seconds(
-          .allGather(group), elements / copies, plan.precision.parameterGather.bits)
-      }
-    }
-    return (gather, reduce)
-  }
-
-  private func seconds(_ kind: TransferKind, _ elements: Double, _ bits: Int) -> Double {
-    pricing.seconds(
-      ofCollective: Transfer(
-        kind, outputs: [], inputs: [], stream: .data, bytesPerRow: max(1, bits / 8),
-        rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),
-      stage: 0)
-  }
-
-  /// Bytes of a unit's parameters while they are whole.
-  func gathered(_ unit: UnitCost) -> Double {
-    guard plan.zeroStage == .parameters else { return 0 }
-    let bytes = Double(plan.precision.parameterGather.bits) / 8
-    return (copies.dense > 1 ? unit.dense.elements * bytes : 0)
-      + (copies.experts > 1 ? unit.experts.elements * bytes : 0)
-  }
-}
-
-/// What is known of a schedule without making it.
-private enum ScheduleShape: Hashable {
-  case gpipe, oneForwardOneBackward, looped, loopedSplit, split, vShaped, bidirectional, file
-
-  init(_ source: Plan.ScheduleSource) {
-    guard case .named(let text) = source, let name = ScheduleName(rawValue: text) else {
-      self = .file
-      return
-    }
-    switch name {
-    case .gpipe: self = .gpipe
-    case .oneForwardOneBackward: self = .oneForwardOneBackward
-    case .interleavedOneForwardOneBackward, .loopedBreadthFirst: self = .looped
-    case .interleavedZeroBubble: self = .loopedSplit
-    case .zeroBubbleH1, .zeroBubbleH2, .zeroBubble1P, .zeroBubble2P: self = .split
-    case .zeroBubbleV, .vHalf, .vMin, .dualPipeV: self = .vShaped
-    case .dualPipe: self = .bidirectional
-    }
-  }
-
-  /// Whether a rank waits for all stages before its number, and these for it where backwards are whole.
-  var fills: Bool { self != .bidirectional && self != .file }
-  var drains: Bool { [.gpipe, .oneForwardOneBackward, .looped].contains(self) }
-
-  /// Stages that a rank holds; those of another's half of a bidirectional pipeline count, too.
-  func stages(of rank: Int, positions: Int, stages: Int) -> [Int] {
-    switch self {
-    case .vShaped: return [rank, stages - 1 - rank].filter { $0 >= 0 && $0 < stages }
-    case .bidirectional: return [rank, stages - 1 - rank]
-    case .file: return []
-    default: return Array(stride(from: rank, to: stages, by: positions))
-    }
-  }
-
-  /// Microbatches that a rank keeps of its first stage at its peak at least.
-  func live(on rank: Int, positions: Int, microbatches: Int) -> Int {
-    switch self {
-    case .gpipe: microbatches
-    case .oneForwardOneBackward: min(positions - rank, microbatches)
-    case .file: 0
-    default: 1
-    }
-  }
-}
-
-extension StageLoad {
-  /// Seconds of both passes at least, whole or in halves, beside each other or not.
-  func least(inPairs: Bool) -> Double {
-    let whole = min(backward, backwardInput + backwardWeight)
-    return inPairs
-      ? min(forwardKernels, forward) + min(backwardKernels, whole) : forward + whole
-  }
-}
-
 /// Why a point of the grid is no plan, beside the rules of plans.
 enum SearchRefusal: Error, Hashable, Sendable {
-  /// The balanced layout is the even one.
+  /// The layout is another one of the grid in other words.
   case samePlan
 }

@@ -116,7 +116,7 @@ extension PlanSearch {
     } catch let error as PlanError {
       finding.refusals[error.searchReason] = count()
     } catch is SearchRefusal {
-      finding.refusals["balanced layers are the even ones"] = count()
+      finding.refusals["layers-per-stage cuts the model as another alternative does"] = count()
     } catch let error as ConfigurationError {
       finding.refusals[error.rule] = count()
     } catch let error as ScheduleError {
@@ -152,8 +152,15 @@ extension Plan {
     parts.append("mbs\(microbatchSize)")
     parts.append("zero\(zeroStage.rawValue)")
     if recomputation != .none {
-      parts.append("recompute-" + recomputation.text.filter { !"[ ]".contains($0) })
+      let count = recomputation.modules.count
+      parts.append(
+        "recompute "
+          + (count > 1 ? "\(count) parts" : recomputation.text.filter { !"[]".contains($0) }))
     }
+    if layout != .even { parts.append("own layers") }
+    if overlap.tensorExchange == true { parts.append("overlap") }
+    if expertParallel > 1, let dispatcher { parts.append(dispatcher.rawValue) }
+    if let communicationSMs { parts.append("\(communicationSMs) SMs") }
     return parts.joined(separator: " ")
   }
 }

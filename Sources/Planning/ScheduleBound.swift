@@ -52,8 +52,6 @@ struct StageLoad: Sendable {
     backwardWeight = max(backwardWeight, reduce)
     forwardStreams[3] += gather
     backwardStreams[3] += gather + reduce
-    backwardPeak += gathered
-    inputPeak += gathered
   }
 
   /// Seconds of an action by itself.
@@ -76,77 +74,94 @@ struct ScheduleBound {
   private(set) var ends: [Double]
   /// Bytes that each rank keeps from forwards to backwards at its peak, with what a backward needs beside.
   private(set) var kept: [Double]
+  private let stages: [StageLoad]
+  private let count: Int
+  /// By stage and microbatch: when its output, and the gradient of its input, is there.
+  private var forwards: [Double]
+  private var backwards: [Double]
+  /// What each rank keeps at the moment.
+  private var live: [Double]
+
+  private static let never = Double.infinity
 
   init(_ schedule: Schedule, _ stages: [StageLoad]) {
-    let count = schedule.microbatchCount
+    self.stages = stages
+    count = schedule.microbatchCount
     ends = schedule.ranks.map { _ in 0 }
     kept = ends
-    // By stage and microbatch: when its output, and the gradient of its input, is there.
-    let never = Double.infinity
-    var forwards = [Double](repeating: never, count: schedule.stageCount * count)
-    var backwards = forwards
+    live = ends
+    forwards = [Double](repeating: Self.never, count: schedule.stageCount * count)
+    backwards = forwards
     var places = schedule.ranks.map { _ in 0 }
-    var live = ends
-    let last = schedule.stageCount - 1
-    func inputs(_ action: Action) -> Double {
-      let place = action.stage * count + action.microbatch
-      switch action.pass {
-      case .forward: return action.stage > 0 ? forwards[place - count] : 0
-      case .backward, .backwardInput:
-        return action.stage < last ? backwards[place + count] : forwards[place]
-      case .backwardWeight: return 0
-      }
-    }
     var hasMoved = true
     while hasMoved {
       hasMoved = false
       for rank in schedule.ranks.indices {
         let cells = schedule.ranks[rank]
-        cells: while places[rank] < cells.count {
-          let actions = cells[places[rank]].actions
-          var start = ends[rank]
-          for action in actions {
-            let ready = inputs(action)
-            if ready == never { break cells }
-            start = max(start, ready)
-          }
-          let isPair = actions.count == 2
-          var end = start
-          for action in actions {
-            let load = stages[action.stage]
-            let isForward = action.pass == .forward
-            let seconds =
-              isPair
-              ? (isForward ? load.forwardKernels : load.backwardKernels)
-              : load.seconds(action.pass)
-            end += seconds
-            let place = action.stage * count + action.microbatch
-            switch action.pass {
-            case .forward:
-              forwards[place] = start + seconds
-              live[rank] += load.kept
-              kept[rank] = max(kept[rank], live[rank])
-            case .backward:
-              backwards[place] = start + seconds
-              kept[rank] = max(kept[rank], live[rank] + load.backwardPeak)
-              live[rank] -= load.kept
-            case .backwardInput:
-              backwards[place] = start + seconds
-              kept[rank] = max(kept[rank], live[rank] + load.inputPeak)
-              live[rank] += load.keptByInput
-            case .backwardWeight: live[rank] -= load.kept + load.keptByInput
-            }
-          }
-          if isPair, let forward = actions.first, let backward = actions.last {
-            let streams =
-              stages[forward.stage].forwardStreams + stages[backward.stage].backwardStreams
-            end = max(end, start + streams.max())
-          }
-          ends[rank] = end
+        while places[rank] < cells.count, perform(cells[places[rank]].actions, on: rank) {
           places[rank] += 1
           hasMoved = true
         }
       }
+    }
+  }
+
+  /// When what an action needs of another stage is there.
+  private func input(of action: Action) -> Double {
+    let place = action.stage * count + action.microbatch
+    switch action.pass {
+    case .forward: return action.stage > 0 ? forwards[place - count] : 0
+    case .backward, .backwardInput:
+      return action.stage < stages.count - 1 ? backwards[place + count] : forwards[place]
+    case .backwardWeight: return 0
+    }
+  }
+
+  /// Carries out the actions of a cell, if what they need is there.
+  private mutating func perform(_ actions: CellActions, on rank: Int) -> Bool {
+    var start = ends[rank]
+    for action in actions {
+      let ready = input(of: action)
+      if ready == Self.never { return false }
+      start = max(start, ready)
+    }
+    var end = start
+    for action in actions {
+      let load = stages[action.stage]
+      var seconds = load.seconds(action.pass)
+      if actions.count == 2 {
+        seconds = action.pass == .forward ? load.forwardKernels : load.backwardKernels
+      }
+      end += seconds
+      hold(action, load, on: rank, inPair: actions.count == 2)
+      let place = action.stage * count + action.microbatch
+      switch action.pass {
+      case .forward: forwards[place] = start + seconds
+      case .backward, .backwardInput: backwards[place] = start + seconds
+      case .backwardWeight: break
+      }
+    }
+    if actions.count == 2, let forward = actions.first, let backward = actions.last {
+      let streams =
+        stages[forward.stage].forwardStreams + stages[backward.stage].backwardStreams
+      end = max(end, start + streams.max())
+    }
+    ends[rank] = end
+    kept[rank] = max(kept[rank], live[rank])
+    return true
+  }
+
+  /// Books what an action keeps and frees; in a pair a backward frees while the forward still takes.
+  private mutating func hold(_ action: Action, _ load: StageLoad, on rank: Int, inPair: Bool) {
+    switch action.pass {
+    case .forward: live[rank] += load.kept
+    case .backward:
+      if !inPair { kept[rank] = max(kept[rank], live[rank] + load.backwardPeak) }
+      live[rank] -= load.kept
+    case .backwardInput:
+      kept[rank] = max(kept[rank], live[rank] + load.inputPeak)
+      live[rank] += load.keptByInput
+    case .backwardWeight: live[rank] -= load.kept + load.keptByInput
     }
   }
 }

@@ -176,8 +176,8 @@ extension SearchFigures {
       let missing = leastOverflow - Double(memoryLimitBytes)
       return start
         + "\(grouped(space.outOfMemory)) need more memory, the least of them at least "
-        + "\(gibibytes(missing)) GiB more than \(gibibytes(Double(memoryLimitBytes))) GiB: more "
-        + "GPUs, recompute=full, zero-stage=3 or smaller microbatches would have to be open"
+        + "\(gibibytes(missing)) GiB more than \(gibibytes(Double(memoryLimitBytes))) GiB; it takes "
+        + "more GPUs, or what the grid does not have"
     }
     guard let first = space.refusedBy.first else {
       return start + "there are none: \(gpus) GPUs do not divide into its degrees"
@@ -210,7 +210,8 @@ extension SearchFigures.Item {
     usDollarsPerTrillionTokens = report.gpuHours(tokens: 1e12) * price
     days = tokens.map { $0 / report.tokensPerDay }
     usDollars = tokens.map { report.gpuHours(tokens: $0) * price }
-    recomputedShare = max(0, report.hfuCausal / report.mfuCausal - 1)
+    recomputedShare =
+      found.plan.recomputation == .none ? 0 : max(0, report.hfuCausal / report.mfuCausal - 1)
   }
 }
 

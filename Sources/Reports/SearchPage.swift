@@ -24,23 +24,24 @@ extension SearchFigures {
   }
 
   private func planTable(_ items: [Item]) -> String {
-    var table = TextTable([.right, .left])
     let hasBudget = items.contains { $0.days != nil }
+    let money = hasBudget ? ["days", "US$"] : ["US$/T"]
+    var table = TextTable(Array(repeating: .right, count: 6 + money.count) + [.left])
     table.add(
-      ["", "plan", "step, s", "MFU", "tok/s/GPU", "peak, GiB", "margin"]
-        + (hasBudget ? ["days", "US$"] : ["US$/T"]))
+      ["", "step, s", "MFU", "tok/s/GPU", "peak, GiB", "margin"] + money + ["plan"])
     for (index, item) in items.enumerated() {
+      let cost =
+        hasBudget
+        ? [item.days.map { threeFigures($0) } ?? "", item.usDollars.map { large($0) } ?? ""]
+        : [large(item.usDollarsPerTrillionTokens)]
       table.add(
         [
-          "\(index + 1)", item.name, fixed(item.stepSeconds, decimals: 3), percent(item.mfu),
+          "\(index + 1)", fixed(item.stepSeconds, decimals: 3), percent(item.mfu),
           tokenRate(item.tokensPerSecondPerGpu), gibibytes(Double(item.memoryBytes.peak)),
           gibibytes(Double(item.marginBytes)),
-        ]
-          + (hasBudget
-            ? [item.days.map { threeFigures($0) } ?? "", item.usDollars.map { large($0) } ?? ""]
-            : [large(item.usDollarsPerTrillionTokens)]))
+        ] + cost + [item.name])
     }
-    return table.text()
+    return table.text(width: Self.columns)
   }
 
   /// Why the second plan lost, and what keeps the first from being faster.
@@ -131,7 +132,8 @@ extension SearchFigures {
 
   /// What is known of plans that were not simulated.
   private var proof: String {
-    guard let openBoundSeconds, let best = plans.first else {
+    guard let best = plans.first else { return "" }
+    guard let openBoundSeconds else {
       return "No plan of the space is faster than those that are listed."
     }
     let share = percent(1 - openBoundSeconds / best.stepSeconds)
@@ -141,7 +143,7 @@ extension SearchFigures {
   }
 
   private var gridText: String {
-    let grid = lines.map { "\($0.key) \($0.values.joined(separator: "|"))" }
+    let grid = lines.map { "\($0.key) \($0.values.joined(separator: " | "))" }
     return
       (wrapped("Grid: " + grid.joined(separator: "; ") + ".", width: Self.columns)
       + wrapped("Same for all: " + conditions.joined(separator: "; ") + ".", width: Self.columns))

@@ -1,0 +1,341 @@
+import Clusters
+import Models
+import Plans
+import Programs
+import Simulation
+
+/// Programs of short stages under one setting; units with equal blocks share theirs.
+struct UnitPrograms {
+  /// What of a unit decides its programs.
+  enum Shape: Hashable {
+    case layer(FeedForward)
+    case other(Unit)
+  }
+
+  private let architecture: Architecture
+  private var known: [[Shape]: StageProgram] = [:]
+
+  init(_ architecture: Architecture) { self.architecture = architecture }
+
+  func shape(of unit: Unit) -> Shape {
+    guard case .layer(let index) = unit else { return .other(unit) }
+    return .layer(architecture.feedForwards[index])
+  }
+
+  mutating func stage(_ units: [Unit], _ setting: LoweringSetting) -> StageProgram {
+    let key = units.map { shape(of: $0) }
+    if let program = known[key] { return program }
+    let program = StageProgram(units: units, of: architecture, setting)
+    known[key] = program
+    return program
+  }
+}
+
+/// A unit with the one beside which it was looked at.
+private struct UnitPair: Hashable {
+  var unit: UnitPrograms.Shape
+  var neighbour: UnitPrograms.Shape?
+}
+
+/// Prices single units and reads their costs.
+struct UnitLowering {
+  let architecture: Architecture
+  let pricing: ClusterPricing
+  let setting: LoweringSetting
+  let rows: (received: Int, routed: Int, sent: Int)
+  /// By what the rows of the slowest rank of an expert group may lie below the mean.
+  let leastLoad: Double
+
+  /// The plan with one pipeline rank and the fewest data ranks that the experts' mesh needs: prices of kernels
+  /// and of exchanges inside a tensor, a context or an expert group do not depend on them.
+  static func plan(
+    of kernels: KernelSetting, _ base: Plan, _ architecture: Architecture, _ cluster: Cluster
+  ) -> Plan {
+    var plan = base
+    kernels.apply(to: &plan)
+    plan.pipelineParallel = 1
+    plan.stagesPerRank = 1
+    plan.schedule = .named("1f1b")
+    plan.zeroStage = .nothing
+    plan.layout = .even
+    let (dense, experts) = (
+      kernels.tensor * kernels.context, kernels.expert * kernels.expertTensor
+    )
+    plan.dataParallel = experts / greatestCommonDivisor(dense, experts)
+    plan.dispatcher = plan.dispatcher(for: architecture, on: cluster)
+    return plan
+  }
+
+  init(
+    _ kernels: KernelSetting, _ base: Plan, _ architecture: Architecture, _ cluster: Cluster,
+    _ pricing: ClusterPricing
+  ) {
+    self.architecture = architecture
+    self.pricing = pricing
+    let plan = Self.plan(of: kernels, base, architecture, cluster)
+    rows = pricing.balancedRows(architecture)
+    var setting = LoweringSetting(plan, target: .device)
+    (setting.gradientCopies, setting.expertCopies, setting.zeroStage) = (1, 1, 0)
+    setting.lanes = 1
+    setting.dispatcher = plan.dispatcher ?? .deepEP
+    self.setting = setting
+    switch plan.expertLoad {
+    case .balanced: leastLoad = 1
+    case .deviation(let deviation, _):
+      // A group leaves with its slowest rank. That all of its draws together lie four standard errors below
+      // the mean does not happen.
+      leastLoad = max(0, 1 - 4 * deviation / Double(kernels.expert).squareRoot())
+    case .counts: leastLoad = 0
+    }
+  }
+
+  /// The cost of every unit; those with equal blocks and equal neighbours are priced once.
+  func costs(_ programs: inout UnitPrograms) -> [UnitCost] {
+    var known: [UnitPair: UnitCost] = [:]
+    var taken: [UnitPrograms.Shape: Taken] = [:]
+    let units = architecture.units
+    return units.indices.map { index in
+      let neighbour = index > 0 ? units[index - 1] : units.count > 1 ? units[1] : nil
+      let pair = UnitPair(
+        unit: programs.shape(of: units[index]), neighbour: neighbour.map { programs.shape(of: $0) })
+      if let cost = known[pair] { return cost }
+      let cost = cost(
+        of: units[index], beside: neighbour, isBehind: index > 0, &programs, &taken)
+      known[pair] = cost
+      return cost
+    }
+  }
+
+  /// What a stage takes.
+  private struct Taken {
+    var forward = 0.0
+    var backward = 0.0
+    var backwardInput = 0.0
+    var backwardWeight = 0.0
+    var forwardKernels = 0.0
+    var backwardKernels = 0.0
+    var kept = 0.0
+    var keptByInput = 0.0
+  }
+
+  /// The smaller of what a unit takes by itself and of what a stage takes more that holds its neighbour, too.
+  ///
+  /// By itself a unit receives and sends what stays in the stage of a longer one.
+  private func cost(
+    of unit: Unit, beside neighbour: Unit?, isBehind: Bool, _ programs: inout UnitPrograms,
+    _ taken: inout [UnitPrograms.Shape: Taken]
+  ) -> UnitCost {
+    func alone(_ unit: Unit) -> Taken {
+      let shape = programs.shape(of: unit)
+      if let known = taken[shape] { return known }
+      let made = self.taken(by: programs.stage([unit], setting))
+      taken[shape] = made
+      return made
+    }
+    let stage = programs.stage([unit], setting)
+    let least = exchangeRows(stage, load: leastLoad)
+    var own = alone(unit)
+    if let neighbour {
+      let pair = isBehind ? [neighbour, unit] : [unit, neighbour]
+      let both = self.taken(by: programs.stage(pair, setting))
+      let other = alone(neighbour)
+      for path: WritableKeyPath<Taken, Double> in [
+        \.forward, \.backward, \.backwardInput, \.backwardWeight, \.forwardKernels,
+        \.backwardKernels, \.kept, \.keptByInput,
+      ] { own[keyPath: path] = min(own[keyPath: path], both[keyPath: path] - other[keyPath: path]) }
+    }
+    var cost = UnitCost()
+    cost.forward = own.forward
+    cost.backward = own.backward
+    cost.backwardInput = own.backwardInput
+    cost.backwardWeight = own.backwardWeight
+    cost.forwardKernels = own.forwardKernels
+    cost.backwardKernels = own.backwardKernels
+    cost.kept = own.kept
+    cost.keptByInput = own.keptByInput
+    cost.forwardStreams = streams(of: stage.forward, least)
+    cost.backwardStreams = streams(of: stage.backward, least)
+    cost.backwardPeak = memory(of: stage.backward, in: stage).peak
+    cost.inputPeak = memory(of: stage.backwardInput, in: stage).peak
+    let balanced = exchangeRows(stage, load: 1)
+    for operation in stage.forward.operations + stage.backward.operations {
+      cost.weight += pricing.seconds(of: operation, rows: balanced, isOverlapped: false)
+      if operation.kernel.isProduct, !operation.isRecomputed {
+        cost.products += seconds(of: operation, least)
+      }
+    }
+    addParameters(of: stage, unit, to: &cost)
+    cost.update = stage.update.operations.reduce(0) {
+      $0 + pricing.seconds(of: $1, rows: ExchangeRows(), isOverlapped: false)
+    }
+    return cost
+  }
+
+  private func taken(by stage: StageProgram) -> Taken {
+    let least = exchangeRows(stage, load: leastLoad)
+    var taken = Taken()
+    (taken.forward, taken.forwardKernels) = walk(stage.forward, least)
+    (taken.backward, taken.backwardKernels) = walk(stage.backward, least)
+    taken.backwardInput = walk(stage.backwardInput, least).waits
+    taken.backwardWeight = walk(stage.backwardWeight, least).waits
+    taken.kept = memory(of: stage.forward, in: stage).left
+    taken.keptByInput = memory(of: stage.backwardInput, in: stage).left
+    return taken
+  }
+
+  /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak.
+  ///
+  /// What comes from another stage or goes there is left out: it is gone when it has been sent.
+  private func memory(
+    of program: Program, in stage: StageProgram
+  ) -> (left: Double, peak: Double) {
+    let rows = exchangeRows(stage, load: 1)
+    var (bytes, peak) = (0, 0)
+    let passing = [stage.input, stage.output, stage.inputGradient, stage.outputGradient]
+    func size(_ id: BufferID) -> Int {
+      guard !passing.contains(id) else { return 0 }
+      let buffer = stage.buffers[Int(id.index)]
+      return rows(buffer.rows) * buffer.bytesPerRow
+    }
+    for step in program.steps {
+      switch step {
+      case .acquire(let id): bytes += size(id)
+      case .release(let id): bytes -= size(id)
+      case .compute, .start, .wait, .reduce, .gatherAhead: break
+      }
+      peak = max(peak, bytes)
+    }
+    return (Double(bytes), Double(peak))
+  }
+
+  private func exchangeRows(_ stage: StageProgram, load: Double) -> ExchangeRows {
+    func all(_ rows: Int, _ load: Double) -> [Int] {
+      Array(repeating: Int(Double(rows) * load), count: stage.exchangeCount)
+    }
+    return ExchangeRows(
+      received: all(rows.received, load), routed: all(rows.routed, load),
+      sent: all(rows.sent, 1))
+  }
+
+  /// The shorter of its times beside an exchange and alone.
+  private func seconds(of operation: Operation, _ rows: ExchangeRows) -> Double {
+    min(
+      pricing.seconds(of: operation, rows: rows, isOverlapped: false),
+      pricing.seconds(of: operation, rows: rows, isOverlapped: true))
+  }
+
+  /// Seconds of a program from its first kernel to its last one on a host that costs nothing, and of its
+  /// kernels alone.
+  ///
+  /// What goes over copies of parameters is left out: there are none here.
+  private func walk(_ program: Program, _ rows: ExchangeRows) -> (waits: Double, kernels: Double) {
+    var clock = 0.0
+    var kernels = 0.0
+    var ends = [Double](repeating: 0, count: program.transfers.count)
+    var streams = [Double](repeating: 0, count: Stream.allCases.count)
+    for step in program.steps {
+      switch step {
+      case .acquire, .release, .reduce, .gatherAhead: break
+      case .compute(let index):
+        let operation = program.operations[Int(index)]
+        clock += pricing.seconds(of: operation, rows: rows, isOverlapped: false)
+        kernels += seconds(of: operation, rows)
+      case .start(let index):
+        let transfer = program.transfers[Int(index)]
+        let stream = Int(transfer.stream.rawValue)
+        let end = max(clock, streams[stream]) + seconds(of: transfer, rows)
+        ends[Int(index)] = end
+        streams[stream] = end
+      case .wait(let index): clock = max(clock, ends[Int(index)])
+      }
+    }
+    return (clock, kernels)
+  }
+
+  /// Seconds of the transfers of each stream, the shorter of those beside computation and alone.
+  private func streams(of program: Program, _ rows: ExchangeRows) -> SIMD4<Double> {
+    var sums = SIMD4<Double>()
+    for transfer in program.transfers {
+      let seconds = min(
+        seconds(of: transfer, rows), seconds(of: transfer, rows, isOverlapped: true))
+      switch transfer.stream {
+      case .expert: sums[0] += seconds
+      case .tensor: sums[1] += seconds
+      case .context: sums[2] += seconds
+      case .compute, .pipeline, .data: break
+      }
+    }
+    return sums
+  }
+
+  private func seconds(
+    of transfer: Transfer, _ rows: ExchangeRows, isOverlapped: Bool = false
+  ) -> Double {
+    switch transfer.kind {
+    case .counts: return 0
+    case .dispatch, .combine, .combineBackward, .dispatchBackward:
+      let price = pricing.price(
+        ofExchange: transfer, rows: rows, isOverlapped: isOverlapped)
+      return price.preparation + price.payload
+    case .allGather(let group), .reduceScatter(let group), .allReduce(let group), .shift(let group):
+      switch group {
+      case .gradient, .expertGradient, .sharedEmbedding, .sharedHead, .gradientShards,
+        .gradientReplicas, .expertShards, .expertReplicas, .world:
+        return 0
+      case .tensor, .context, .expertTensor, .keyValue:
+        var fixed = transfer
+        fixed.rows = .fixed(rows(transfer.rows))
+        return pricing.seconds(ofCollective: fixed, stage: 0)
+      }
+    }
+  }
+
+  private func addParameters(of stage: StageProgram, _ unit: Unit, to cost: inout UnitCost) {
+    func bytes(_ id: BufferID) -> Double {
+      let buffer = stage.buffers[Int(id.index)]
+      guard buffer.scope == .stage, case .fixed(let rows) = buffer.rows else { return 0 }
+      return Double(rows * buffer.bytesPerRow)
+    }
+    // Of a tensor with several uses one may hold what the others share.
+    let own = stage.parameters.filter { !$0.isShared || !unit.isPrediction }
+    let trained = stage.parameters.reduce(0.0) { $0 + ($1.isTrained ? Double($1.elements) : 0) }
+    var state = 0.0
+    for buffer in stage.buffers where buffer.scope == .stage && buffer.use == .optimizer {
+      if case .fixed(let rows) = buffer.rows { state += Double(rows * buffer.bytesPerRow) }
+    }
+    for parameter in own {
+      let elements = parameter.isTrained ? Double(parameter.elements) : 0
+      let part = ParameterCost(
+        elements: elements, parameterBytes: bytes(parameter.buffer),
+        gradientBytes: parameter.isTrained ? bytes(parameter.gradient) : 0,
+        optimizerBytes: trained > 0 ? state * elements / trained : 0)
+      if parameter.isExpert {
+        cost.experts = cost.experts + part
+      } else {
+        cost.dense = cost.dense + part
+      }
+    }
+    // Copies in other formats that products read.
+    let places = Set(stage.parameters.map(\.buffer))
+    for (index, buffer) in stage.buffers.enumerated()
+    where buffer.scope == .stage && buffer.use == .parameter && !places.contains(BufferID(index)) {
+      cost.dense.parameterBytes += bytes(BufferID(index))
+    }
+  }
+}
+
+extension Kernel {
+  /// Whether it is a matrix product or attention's core.
+  fileprivate var isProduct: Bool {
+    switch self {
+    case .matmul, .groupedMatmul, .attention: true
+    default: false
+    }
+  }
+}
+
+private func greatestCommonDivisor(_ left: Int, _ right: Int) -> Int {
+  var (larger, smaller) = (max(left, right), min(left, right))
+  while smaller > 0 { (larger, smaller) = (smaller, larger % smaller) }
+  return larger
+}

@@ -1,0 +1,215 @@
+import Clusters
+import Models
+import Plans
+import Simulation
+import Testing
+
+@testable import Planning
+
+/// The search against all plans of small spaces, simulated one by one.
+@Suite struct PlanSearchTests {
+  /// A model and a grid that is small enough to be simulated whole.
+  struct Case: Sendable, CustomTestStringConvertible {
+    var name: String
+    var architecture: Architecture
+    var cluster: String
+    var devices: Int
+    var settings: SearchSettings
+    var testDescription: String { name }
+
+    func space(on cluster: Cluster) throws -> SearchSpace {
+      try SearchSpace(settings, devices: devices, for: architecture, on: cluster)
+    }
+  }
+
+  private static func settings(_ batch: Int, _ sequence: Int, _ listed: String...) -> SearchSettings
+  {
+    var settings = SearchSettings()
+    settings.globalBatch = batch
+    settings.sequenceLength = sequence
+    settings.listed = listed
+    return settings
+  }
+
+  private static let dense = Architecture.gpt(
+    name: "small", hidden: 1024, layers: 7, heads: 16, vocabulary: 4096, positions: 1024)
+
+  static let cases: [Case] = [
+    Case(
+      name: "dense, all schedules", architecture: dense, cluster: "h100-2048", devices: 16,
+      settings: settings(
+        64, 512, "tensor-parallel=1,2", "context-parallel=1", "microbatch-size=1,2",
+        "zero-stage=0,3", "recompute=none,full")),
+    Case(
+      name: "dense, sharding", architecture: dense, cluster: "a100-selene", devices: 8,
+      settings: settings(
+        32, 1024, "schedule=1f1b,interleaved-1f1b", "context-parallel=1,2",
+        "tensor-parallel=1,4", "layers-per-stage=even,balanced")),
+    Case(
+      name: "mixture", architecture: mixtral, cluster: "h100-2048", devices: 16,
+      settings: settings(
+        32, 1024, "tensor-parallel=1,2", "pipeline-parallel=1,2,4", "schedule=1f1b,dualpipev",
+        "expert-parallel=1,2,8", "recompute=none,[rms-norm, swiglu]", "zero-stage=1,2",
+        "microbatch-size=1", "communication-sms=8,20", "layers-per-stage=even")),
+  ]
+
+  /// Mixtral's blocks, four of them.
+  private static var mixtral: Architecture {
+    guard var model = try? Architecture.named("mixtral-8x7b") else { return dense }
+    model.layerCount = 4
+    model.feedForwards = Array(model.feedForwards.prefix(4))
+    return model
+  }
+
+  /// Every plan of a space with its bound and its step.
+  private func all(
+    _ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster
+  ) -> [(candidate: Candidate, bound: PlanBound, plan: SearchPlan)] {
+    let search = PlanSearch(space, for: architecture, on: cluster)
+    var found: [(Candidate, PlanBound, SearchPlan)] = []
+    for shape in space.shapes where search.begin(shape).refusals.isEmpty {
+      for kernels in space.kernelSettings(of: shape) {
+        for hasPairs in [false, true] {
+          let group = SearchGroup(shape: shape, kernels: kernels, hasPairs: hasPairs)
+          for member in space.members(of: shape, hasPairs: hasPairs) {
+            guard let candidate = try? search.bounds.resolved(group.candidate(member)),
+              let bound = try? search.bounds.bound(of: candidate),
+              let quick = try? search.bounds.quickBound(of: candidate),
+              let whole = try? search.bounds.bound(of: group),
+              let first = try? search.bounds.seconds(of: shape)
+            else { continue }
+            var plan = candidate.plan(in: space)
+            plan.name = plan.searchName
+            guard
+              let step = try? PlannedStep(
+                architecture: architecture, cluster: cluster, plan: plan)
+            else { continue }
+            let seconds = max(first, whole.seconds, quick.seconds, bound.seconds)
+            let bytes = max(whole.bytes, quick.bytes, bound.bytes)
+            found.append(
+              (
+                candidate, PlanBound(seconds: seconds, bytes: bytes),
+                SearchPlan(plan: plan, report: step.report(), bound: seconds)
+              ))
+          }
+        }
+      }
+    }
+    return found
+  }
+
+  /// No bound of any step of the search lies above what a plan takes, and the search finds what the
+  /// simulation of all plans finds, in the same order.
+  @Test(arguments: cases) func findsTheBest(_ item: Case) throws {
+    let cluster = try Cluster.named(item.cluster)
+    let space = try item.space(on: cluster)
+    let all = all(space, item.architecture, cluster)
+    #expect(all.count > 100)
+    for (_, bound, plan) in all {
+      #expect(
+        bound.seconds <= plan.report.stepSeconds, "\(plan.plan.name) \(plan.plan.layout.text)")
+      #expect(
+        bound.bytes <= Double(plan.report.memory.peak), "\(plan.plan.name) \(plan.plan.layout.text)"
+      )
+    }
+    // A limit that half of them keep.
+    let limit = all.map(\.plan.report.memory.peak).sorted()[all.count / 2]
+    var request = PlanSearch.Request()
+    request.count = 12
+    request.memoryLimit = limit
+    request.mostSimulations = nil
+    let outcome = try PlanSearch(
+      space, for: item.architecture, on: cluster, request: request
+    ).run()
+    let expected = all.map(\.plan).filter { $0.report.memory.peak <= limit }
+      .sorted(by: SearchPlan.precedes)
+    #expect(outcome.plans.count == 12 && outcome.leastOpen == nil)
+    #expect(outcome.plans.map(\.plan.yaml) == expected.prefix(12).map(\.plan.yaml))
+    #expect(outcome.plans.map(\.report) == expected.prefix(12).map(\.report))
+    let counts = outcome.counts
+    #expect(
+      counts.size == counts.refused + counts.outOfMemory + counts.bounded + counts.simulated)
+    #expect(counts.bounded >= 0 && outcome.simulations <= all.count)
+  }
+
+  @Test(arguments: cases) func noPlanIsThereTwice(_ item: Case) throws {
+    let cluster = try Cluster.named(item.cluster)
+    let space = try item.space(on: cluster)
+    let plans = all(space, item.architecture, cluster).map { found in
+      var plan = found.plan.plan
+      if let layout = try? plan.stageLayout(of: item.architecture) {
+        plan.layout = .units(layout.stages.map(\.count))
+      }
+      return plan
+    }
+    #expect(Set(plans).count == plans.count)
+  }
+
+  @Test func threadsDoNotMatter() throws {
+    let item = Self.cases[0]
+    let cluster = try Cluster.named(item.cluster)
+    let space = try item.space(on: cluster)
+    var outcomes: [SearchOutcome] = []
+    for threads in [1, 2, 3] {
+      var request = PlanSearch.Request()
+      request.threads = threads
+      outcomes.append(
+        try PlanSearch(space, for: item.architecture, on: cluster, request: request).run())
+    }
+    for other in outcomes.dropFirst() {
+      #expect(other.plans == outcomes[0].plans && other.front == outcomes[0].front)
+      #expect(other.counts == outcomes[0].counts)
+      #expect(other.simulations == outcomes[0].simulations)
+    }
+  }
+
+  /// What is written reads back as the same plan, and its step is the one that was reported.
+  @Test func writtenPlansAreThePlans() throws {
+    let item = Self.cases[2]
+    let cluster = try Cluster.named(item.cluster)
+    let outcome = try PlanSearch(
+      try item.space(on: cluster), for: item.architecture, on: cluster
+    ).run()
+    #expect(!outcome.plans.isEmpty)
+    for found in outcome.plans {
+      let read = try Plan.read(
+        .init(text: found.plan.yaml, name: "best.yaml"), name: "best",
+        world: .devices(cluster.rankCount))
+      #expect(read == found.plan)
+      let step = try PlannedStep(
+        architecture: item.architecture, cluster: cluster, plan: read)
+      #expect(step.report() == found.report)
+    }
+  }
+
+  /// A search that ends early says how fast a plan could still be.
+  @Test func endsEarly() throws {
+    let item = Self.cases[0]
+    let cluster = try Cluster.named(item.cluster)
+    var request = PlanSearch.Request()
+    request.mostSimulations = 1
+    let outcome = try PlanSearch(
+      try item.space(on: cluster), for: item.architecture, on: cluster, request: request
+    ).run()
+    let open = try #require(outcome.leastOpen)
+    #expect(outcome.plans.allSatisfy { $0.bound <= open || $0.report.stepSeconds > 0 })
+    request.mostSimulations = nil
+    let whole = try PlanSearch(
+      try item.space(on: cluster), for: item.architecture, on: cluster, request: request
+    ).run()
+    let best = try #require(whole.plans.first)
+    #expect(best.report.stepSeconds <= (outcome.plans.first?.report.stepSeconds ?? .infinity))
+  }
+
+  @Test func nothingFits() throws {
+    let item = Self.cases[0]
+    let cluster = try Cluster.named(item.cluster)
+    var request = PlanSearch.Request()
+    request.memoryLimit = 1 << 20
+    let outcome = try PlanSearch(
+      try item.space(on: cluster), for: item.architecture, on: cluster, request: request
+    ).run()
+    #expect(outcome.plans.isEmpty && outcome.simulations == 0)
+    #expect(try #require(outcome.leastOverflow) > 0x1p20)
+  }
+}
