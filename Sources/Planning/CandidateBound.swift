@@ -7,24 +7,24 @@ import Simulation
 import Synchronization
 
 /// At least how long a step takes and how much a rank holds.
-struct PlanBound: Hashable, Sendable {
-  var seconds: Double
-  var bytes: Double
+package struct PlanBound: Hashable, Sendable {
+  package var seconds: Double
+  package var bytes: Double
 }
 
 /// Bounds of plans, of those that are alike in degrees and kernels, and of all of one shape.
 ///
 /// No bound lies above what the simulation of a plan gives: it leaves out hosts, messages, waiting and
 /// workspace, and takes the shorter way wherever two are open.
-struct PlanBounds: Sendable {
-  let space: SearchSpace
-  let architecture: Architecture
-  let cluster: Cluster
+package struct PlanBounds: Sendable {
+  package let space: SearchSpace
+  package let architecture: Architecture
+  package let cluster: Cluster
   let costs: CostBook
   private let schedules = ScheduleBook()
   private let collectives = CollectiveBook()
 
-  init(_ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster) {
+  package init(_ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster) {
     self.space = space
     self.architecture = architecture
     self.cluster = cluster
@@ -40,7 +40,7 @@ struct PlanBounds: Sendable {
 
   /// Products and attention alone, perfectly divided among pipeline ranks: what all plans of a shape have in
   /// common.
-  func seconds(of shape: SearchShape) throws -> Double {
+  package func seconds(of shape: SearchShape) throws -> Double {
     var plain = shape.kernels
     plain.sequenceParallel = plain.tensor > 1 && space.sequenceParallel.contains(true)
     let units = try costs.costs(plain).units
@@ -50,7 +50,7 @@ struct PlanBounds: Sendable {
   }
 
   /// All passes, perfectly divided among pipeline ranks, and the state of the widest sharding.
-  func bound(of group: SearchGroup) throws -> PlanBound {
+  package func bound(of group: SearchGroup) throws -> PlanBound {
     let units = try costs.costs(group.kernels).units
     let positions = Double(group.shape.pipeline)
     var (work, largest) = (0.0, 0.0)
@@ -89,7 +89,7 @@ struct PlanBounds: Sendable {
   ///
   /// - Throws: `SearchRefusal` where an earlier layout of the grid cuts the model alike, `PlanError` where there
   ///   are more stages than units.
-  func resolved(_ candidate: Candidate) throws -> Candidate {
+  package func resolved(_ candidate: Candidate) throws -> Candidate {
     let counts = try unitCounts(candidate, candidate.layout)
     for layout in space.layouts {
       if layout == candidate.layout { break }
@@ -126,7 +126,7 @@ struct PlanBounds: Sendable {
   /// The bound of a candidate without its schedule: the slowest rank with what must go before and behind.
   ///
   /// - Throws: `PlanError` where the layout is none.
-  func quickBound(of candidate: Candidate) throws -> PlanBound {
+  package func quickBound(of candidate: Candidate) throws -> PlanBound {
     let plan = candidate.plan(in: space)
     let loads = try loads(candidate, plan)
     let (positions, count) = (candidate.pipeline, Double(plan.microbatchCount))
@@ -161,7 +161,7 @@ struct PlanBounds: Sendable {
   /// The bound of a candidate by its schedule.
   ///
   /// - Throws: `PlanError` where the plan is none.
-  func bound(of candidate: Candidate) throws -> PlanBound {
+  package func bound(of candidate: Candidate) throws -> PlanBound {
     let plan = candidate.plan(in: space)
     let schedule = try schedules.schedule(of: plan)
     let directions = plan.isBidirectional ? 2 : 1
@@ -297,7 +297,7 @@ struct PlanBounds: Sendable {
 }
 
 /// Why a point of the grid is no plan, beside the rules of plans.
-enum SearchRefusal: Error, Hashable, Sendable {
+package enum SearchRefusal: Error, Hashable, Sendable {
   /// The layout is another one of the grid in other words.
   case samePlan
 }

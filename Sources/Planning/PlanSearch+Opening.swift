@@ -8,7 +8,7 @@ import Simulation
 /// How a node of the search falls apart into what it stands for.
 extension PlanSearch {
   /// A shape's first bound, or why none of its plans is one.
-  func begin(_ shape: SearchShape) -> Finding {
+  package func begin(_ shape: SearchShape) -> Finding {
     var plan = space.bases[shape.kernels.base]
     shape.kernels.apply(to: &plan)
     plan.dataParallel = shape.data
@@ -139,7 +139,7 @@ extension PlanSearch.Finding {
 
 extension Plan {
   /// What distinguishes a plan that a search found: `tp2 pp4 dp64 1f1b mbs1 zero1`.
-  var searchName: String {
+  package var searchName: String {
     var parts: [String] = []
     for (name, degree) in [
       ("tp", tensorParallel), ("cp", contextParallel), ("pp", pipelineParallel),

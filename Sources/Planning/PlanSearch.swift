@@ -36,7 +36,7 @@ public struct PlanSearch: Sendable {
   let cluster: Cluster
   let space: SearchSpace
   let request: Request
-  let bounds: PlanBounds
+  package let bounds: PlanBounds
   let limit: Int
 
   /// A search, ready to run.
@@ -73,9 +73,9 @@ public struct PlanSearch: Sendable {
   }
 
   /// What became of a node.
-  struct Finding: Sendable {
+  package struct Finding: Sendable {
     var entries: [Entry] = []
-    var refusals: [String: Int] = [:]
+    package var refusals: [String: Int] = [:]
     var outOfMemory = 0
     var plan: SearchPlan?
     var isSimulated = false

@@ -2,22 +2,22 @@ import Plans
 import Schedules
 
 /// The settings of a plan that decide the kernels of its units.
-struct KernelSetting: Hashable, Sendable {
+package struct KernelSetting: Hashable, Sendable {
   /// The base, by its number.
-  var base: Int
-  var tensor = 1
-  var context = 1
-  var expert = 1
-  var expertTensor = 1
-  var microbatch = 1
-  var sequenceParallel = false
-  var recomputation = Recomputation.none
-  var dispatcher: Plan.Dispatcher?
-  var communicationSMs: Int?
-  var overlapsTensorExchange: Bool?
+  package var base: Int
+  package var tensor = 1
+  package var context = 1
+  package var expert = 1
+  package var expertTensor = 1
+  package var microbatch = 1
+  package var sequenceParallel = false
+  package var recomputation = Recomputation.none
+  package var dispatcher: Plan.Dispatcher?
+  package var communicationSMs: Int?
+  package var overlapsTensorExchange: Bool?
 
   /// Writes the settings into a plan.
-  func apply(to plan: inout Plan) {
+  package func apply(to plan: inout Plan) {
     plan.tensorParallel = tensor
     plan.contextParallel = context
     plan.expertParallel = expert
@@ -34,17 +34,17 @@ struct KernelSetting: Hashable, Sendable {
 }
 
 /// A plan of a search space, in few words.
-struct Candidate: Hashable, Sendable {
-  var kernels: KernelSetting
-  var data: Int
-  var pipeline: Int
-  var schedule: Plan.ScheduleSource
-  var stagesPerRank: Int
-  var zero: Plan.ZeROStage
-  var layout: Plan.Layout
+package struct Candidate: Hashable, Sendable {
+  package var kernels: KernelSetting
+  package var data: Int
+  package var pipeline: Int
+  package var schedule: Plan.ScheduleSource
+  package var stagesPerRank: Int
+  package var zero: Plan.ZeROStage
+  package var layout: Plan.Layout
 
   /// The plan, its layout as it stands.
-  func plan(in space: SearchSpace) -> Plan {
+  package func plan(in space: SearchSpace) -> Plan {
     var plan = space.bases[kernels.base]
     kernels.apply(to: &plan)
     plan.dataParallel = data
@@ -58,30 +58,34 @@ struct Candidate: Hashable, Sendable {
 }
 
 /// Plans that share their degrees: what the search takes apart step by step.
-struct SearchShape: Hashable, Sendable {
+package struct SearchShape: Hashable, Sendable {
   /// The settings that all plans share, others at their first alternative.
-  var kernels: KernelSetting
-  var data: Int
-  var pipeline: Int
+  package var kernels: KernelSetting
+  package var data: Int
+  package var pipeline: Int
 }
 
 /// Plans of one shape that share their kernels, too, and whether forwards and backwards run as pairs.
-struct SearchGroup: Hashable, Sendable {
-  var shape: SearchShape
-  var kernels: KernelSetting
-  var hasPairs: Bool
+package struct SearchGroup: Hashable, Sendable {
+  package var shape: SearchShape
+  package var kernels: KernelSetting
+  package var hasPairs: Bool
+
+  package init(shape: SearchShape, kernels: KernelSetting, hasPairs: Bool) {
+    (self.shape, self.kernels, self.hasPairs) = (shape, kernels, hasPairs)
+  }
 }
 
 /// What distinguishes the plans of a group.
-struct SearchMember: Hashable, Sendable {
-  var schedule: Plan.ScheduleSource
-  var stagesPerRank: Int
-  var zero: Plan.ZeROStage
-  var layout: Plan.Layout
+package struct SearchMember: Hashable, Sendable {
+  package var schedule: Plan.ScheduleSource
+  package var stagesPerRank: Int
+  package var zero: Plan.ZeROStage
+  package var layout: Plan.Layout
 }
 
 extension SearchGroup {
-  func candidate(_ member: SearchMember) -> Candidate {
+  package func candidate(_ member: SearchMember) -> Candidate {
     Candidate(
       kernels: kernels, data: shape.data, pipeline: shape.pipeline, schedule: member.schedule,
       stagesPerRank: member.stagesPerRank, zero: member.zero, layout: member.layout)
@@ -92,7 +96,7 @@ extension SearchGroup {
 
 extension SearchSpace {
   /// Every combination of degrees, batch and base, valid or not.
-  var shapes: [SearchShape] {
+  package var shapes: [SearchShape] {
     var shapes: [SearchShape] = []
     for base in bases.indices {
       for tensor in tensorParallel {
@@ -127,7 +131,7 @@ extension SearchSpace {
   }
 
   /// All ways to set the rest of what decides kernels.
-  func kernelSettings(of shape: SearchShape) -> [KernelSetting] {
+  package func kernelSettings(of shape: SearchShape) -> [KernelSetting] {
     var settings: [KernelSetting] = []
     let isSplit = shape.kernels.tensor > 1
     for sequence in isSplit ? sequenceParallel : [false] {
@@ -166,7 +170,7 @@ extension SearchSpace {
   }
 
   /// All plans of a shape that share their kernels.
-  func members(of shape: SearchShape, hasPairs: Bool) -> [SearchMember] {
+  package func members(of shape: SearchShape, hasPairs: Bool) -> [SearchMember] {
     var members: [SearchMember] = []
     for schedule in schedules(onRanks: shape.pipeline) where schedule.hasPairs == hasPairs {
       let copies =
@@ -191,7 +195,7 @@ extension SearchSpace {
 
 extension Plan.ScheduleSource {
   /// Whether forwards and backwards may run as overlapped pairs.
-  var hasPairs: Bool {
+  package var hasPairs: Bool {
     switch self {
     case .named(let name): name == "dualpipe" || name == "dualpipev"
     case .file: true

@@ -9,12 +9,16 @@ public struct SearchPlan: Hashable, Sendable {
   public var report: StepReport
   /// Seconds below which the search knew that its step cannot be.
   public var bound: Double
+
+  package init(plan: Plan, report: StepReport, bound: Double) {
+    (self.plan, self.report, self.bound) = (plan, report, bound)
+  }
 }
 
 extension SearchPlan {
   /// The order of plans: by their step, of equal ones the one that needs less memory first, then by the text
   /// of their files.
-  static func precedes(_ left: SearchPlan, _ right: SearchPlan) -> Bool {
+  package static func precedes(_ left: SearchPlan, _ right: SearchPlan) -> Bool {
     if left.report.stepSeconds != right.report.stepSeconds {
       return left.report.stepSeconds < right.report.stepSeconds
     }

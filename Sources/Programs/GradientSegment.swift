@@ -35,7 +35,7 @@ public struct GradientSegment: Hashable, Sendable {
   /// Cuts tensors of the given sizes, one after the other, at their blocks into even parts.
   ///
   /// Complexity: tensors and copies, however many blocks there are.
-  static func parts(of tensors: [Int], into copies: Int) -> [Range<Int>] {
+  package static func parts(of tensors: [Int], into copies: Int) -> [Range<Int>] {
     let blocks = tensors.map { ($0 + blockElements - 1) / blockElements }
     let count = blocks.reduce(0, +)
     var cuts: [Int] = []

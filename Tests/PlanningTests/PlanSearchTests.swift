@@ -4,7 +4,7 @@ import Plans
 import Simulation
 import Testing
 
-@testable import Planning
+import Planning
 
 /// The search against all plans of small spaces, simulated one by one.
 @Suite struct PlanSearchTests {
@@ -64,9 +64,9 @@ import Testing
   /// Every plan of a space with its bound and its step.
   private func all(
     _ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster
-  ) -> [(candidate: Candidate, bound: PlanBound, plan: SearchPlan)] {
+  ) -> [(bound: (seconds: Double, bytes: Double), plan: SearchPlan)] {
     let search = PlanSearch(space, for: architecture, on: cluster)
-    var found: [(Candidate, PlanBound, SearchPlan)] = []
+    var found: [((seconds: Double, bytes: Double), SearchPlan)] = []
     for shape in space.shapes where search.begin(shape).refusals.isEmpty {
       for kernels in space.kernelSettings(of: shape) {
         for hasPairs in [false, true] {
@@ -87,10 +87,7 @@ import Testing
             let seconds = max(first, whole.seconds, quick.seconds, bound.seconds)
             let bytes = max(whole.bytes, quick.bytes, bound.bytes)
             found.append(
-              (
-                candidate, PlanBound(seconds: seconds, bytes: bytes),
-                SearchPlan(plan: plan, report: step.report(), bound: seconds)
-              ))
+              ((seconds, bytes), SearchPlan(plan: plan, report: step.report(), bound: seconds)))
           }
         }
       }
@@ -105,7 +102,7 @@ import Testing
     let space = try item.space(on: cluster)
     let all = all(space, item.architecture, cluster)
     #expect(all.count > 100)
-    for (_, bound, plan) in all {
+    for (bound, plan) in all {
       #expect(
         bound.seconds <= plan.report.stepSeconds, "\(plan.plan.name) \(plan.plan.layout.text)")
       #expect(

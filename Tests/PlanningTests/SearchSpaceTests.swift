@@ -4,7 +4,7 @@ import Models
 import Plans
 import Testing
 
-@testable import Planning
+import Planning
 
 @Suite struct SearchSpaceTests {
   @Test(arguments: [

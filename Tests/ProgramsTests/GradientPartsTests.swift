@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Programs
+import Programs
 
 /// Shards are cut where a list of all blocks would be cut.
 @Suite struct GradientPartsTests {
