@@ -158,7 +158,7 @@ extension Plan {
           + (count > 1 ? "\(count) parts" : recomputation.text.filter { !"[]".contains($0) }))
     }
     if layout != .even { parts.append("own layers") }
-    if overlap.tensorExchange == true { parts.append("overlap") }
+    if overlap.tensorExchange != nil && overlap.tensorExchange != .no { parts.append("overlap") }
     if expertParallel > 1, let dispatcher { parts.append(dispatcher.rawValue) }
     if let communicationSMs { parts.append("\(communicationSMs) SMs") }
     return parts.joined(separator: " ")
