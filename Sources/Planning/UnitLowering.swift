@@ -164,10 +164,11 @@ struct UnitLowering {
         cost.products += seconds(of: operation, least)
       }
     }
-    addParameters(of: stage, unit, to: &cost)
+    let ownShare = addParameters(of: stage, unit, to: &cost)
     cost.update = stage.update.operations.reduce(0) {
       $0 + pricing.seconds(of: $1, rows: ExchangeRows(), isOverlapped: false)
     }
+    cost.update *= ownShare
     return cost
   }
 
@@ -290,14 +291,21 @@ struct UnitLowering {
     }
   }
 
-  private func addParameters(of stage: StageProgram, _ unit: Unit, to cost: inout UnitCost) {
+  /// Adds what the unit's parameters take; gives the share of those to be updated that are its own.
+  ///
+  /// A tensor with several uses counts with one of them: a stage that has several holds it once.
+  private func addParameters(
+    of stage: StageProgram, _ unit: Unit, to cost: inout UnitCost
+  ) -> Double {
     func bytes(_ id: BufferID) -> Double {
       let buffer = stage.buffers[Int(id.index)]
       guard buffer.scope == .stage, case .fixed(let rows) = buffer.rows else { return 0 }
       return Double(rows * buffer.bytesPerRow)
     }
-    // Of a tensor with several uses one may hold what the others share.
-    let own = stage.parameters.filter { !$0.isShared || !unit.isPrediction }
+    let own = stage.parameters.filter { parameter in
+      guard parameter.isShared else { return true }
+      return parameter.gradientGroup == .sharedHead ? unit == .head : unit == .embedding
+    }
     let trained = stage.parameters.reduce(0.0) { $0 + ($1.isTrained ? Double($1.elements) : 0) }
     var state = 0.0
     for buffer in stage.buffers where buffer.scope == .stage && buffer.use == .optimizer {
@@ -321,6 +329,8 @@ struct UnitLowering {
     where buffer.scope == .stage && buffer.use == .parameter && !places.contains(BufferID(index)) {
       cost.dense.parameterBytes += bytes(BufferID(index))
     }
+    guard trained > 0 else { return 1 }
+    return own.reduce(0.0) { $0 + ($1.isTrained ? Double($1.elements) : 0) } / trained
   }
 }
 

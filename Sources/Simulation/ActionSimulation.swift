@@ -33,7 +33,7 @@ struct ActionSimulation {
       }
     }
     // What nobody in the action waits for has its end too.
-    while lanes.indices.contains(where: { !lanes[$0].backend.settle() }) {}
+    settle(&lanes)
     return lanes.map { lane in
       var record = lane.backend.record
       record.duration = lane.backend.clock
@@ -44,6 +44,17 @@ struct ActionSimulation {
       record.memory = rank.booksOwnRows ? template.memory(of: rank) : template.memory
       (record.flops, record.causalFLOPs) = template.flops(lane.backend.rank)
       return record
+    }
+  }
+}
+
+extension ActionSimulation {
+  /// Every rank is asked until all have come to the last transfer that they meet in.
+  private func settle(_ lanes: inout [ActionLane]) {
+    var isOpen = true
+    while isOpen {
+      isOpen = false
+      for index in lanes.indices where !lanes[index].backend.settle() { isOpen = true }
     }
   }
 }

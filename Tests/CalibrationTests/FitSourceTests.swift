@@ -23,6 +23,13 @@ import Testing
     if let fit = ProductFit.all.first(where: { $0.measurements == name }) {
       return ProductFit.parameters.map { ".\(fit.library.rawValue).\($0.name)" }
     }
+    if name == AttentionFit.measurements {
+      return AttentionFit.parts.flatMap { part in
+        AttentionFit.parameters.map {
+          ".\(part.library.rawValue).width-\(part.width).\($0.name)"
+        }
+      }
+    }
     guard let fit = ShippedFit.all.first(where: { $0.machine == name }) else { return nil }
     return fit.constantNames.map { ".\($0)" }
   }
