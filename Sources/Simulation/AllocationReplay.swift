@@ -148,5 +148,9 @@ struct AllocationReplay: Backend {
   mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
     -> TransferHandle
   { TransferHandle(-1) }
+  /// Of an item that is skipped because the device is full.
+  mutating func handle(ofReduction transfer: Int, stage: Int) -> TransferHandle {
+    TransferHandle(-1)
+  }
   mutating func agree() -> Bool { true }
 }

@@ -97,7 +97,8 @@ import Testing
     throws
   {
     let step = try Self.step(
-      "chunked", sequence: sequence, cluster: ["device.launch.host=0 us"])
+      "chunked", sequence: sequence,
+      cluster: ["device.launch.host=0 us", "device.power-cap=null"])
     let device = try DeviceModel(step.cluster.device)
     let cost = try #require(
       TensorProductCost(step.cluster, device, CollectiveConstants(step.cluster)))
