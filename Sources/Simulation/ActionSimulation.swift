@@ -121,9 +121,10 @@ private struct ActionBackend: Backend {
     var payload: Int64
     var index: Int32
     var isForward: Bool
-    /// Known once it has been waited for; before that what it has moved in.
-    var end: Int64 = -1
-    var moving: Int64 = -1
+    /// Whether its end is known, which a gather that was started before the action may have behind it.
+    var isOver = false
+    var end: Int64 = 0
+    var moving: Int64 = 0
     /// The next action reads what it brings.
     var isAhead = false
     /// The transfer before it on its stream, −1 for the first.
@@ -154,7 +155,7 @@ private struct ActionBackend: Backend {
       transfers.append(
         Started(
           stream: .data, sequence: -1, started: gather.moving, payload: 0, index: Int32(index),
-          isForward: false, end: gather.end, moving: gather.moving))
+          isForward: false, isOver: true, end: gather.end, moving: gather.moving))
     }
   }
 
@@ -277,7 +278,7 @@ private struct ActionBackend: Backend {
     case .counts:
       // The exchange of counts is the notification that the payload's price holds; the host has the
       // numbers without the compute stream standing still.
-      started.end = clock
+      (started.isOver, started.end) = (true, clock)
       transfers.append(started)
       return TransferHandle(transfers.count - 1)
     case .dispatch, .combine, .combineBackward, .dispatchBackward:
@@ -315,7 +316,7 @@ private struct ActionBackend: Backend {
   /// Settles the end of a transfer, once all ranks have come to it; a stream carries one transfer behind
   /// another, so a rank comes to this one when the one before is over.
   private mutating func finish(_ handle: Int) -> Bool {
-    if transfers[handle].end >= 0 { return true }
+    if transfers[handle].isOver { return true }
     let previous = transfers[handle].previous
     if previous >= 0, !finish(previous) { return false }
     let slot = Int(transfers[handle].stream.rawValue)
@@ -331,6 +332,7 @@ private struct ActionBackend: Backend {
     let meeting = meetings.meetings[slot][transfer.sequence]
     guard meeting.arrived == meetings.count else { return false }
     let end = meeting.ready + meeting.preparation + transfer.payload
+    transfers[handle].isOver = true
     transfers[handle].end = end
     transfers[handle].moving = meeting.ready
     streamEnd[slot] = end

@@ -145,6 +145,11 @@ extension PublishedRun {
   ///
   /// ZeRO-1 does both as its plan's schedule does today; the keys refuse to say more.
   static let overlappedData: [String] = []
+
+  /// Transformer Engine's default: keys and values go round (`cp_comm_type` p2p).
+  static func ringOfKeysAndValues(_ degrees: RunDegrees) -> [String] {
+    degrees.context > 1 ? ["context-exchange=ring"] : []
+  }
 }
 
 extension ValidationTable {

@@ -28,6 +28,7 @@ extension DescribedRun {
         "precision=\(precision)",
         "zero-stage=\(row["fsdp_zero"].contains("SHARD_GRAD_OP") ? 2 : 3)",
         "recompute=\(row["recompute"].hasPrefix("full") ? "full" : "none")",
+        "execution=eager", "attention-library=flash-2",
       ])
   }
 }

@@ -111,6 +111,7 @@ extension DescribedRun {
       "recompute=\(arguments.values["recompute-granularity"] ?? "none")",
       "sequence-parallel=\(tensor > 1 && arguments.has("sequence-parallel"))",
       "overlap.tensor-exchange=null",
+      "framework=\(usesTransformerEngine ? "megatron-lm" : "plain")",
     ]
     if let first = arguments.number("decoder-first-pipeline-num-layers"),
       let last = arguments.number("decoder-last-pipeline-num-layers")

@@ -22,7 +22,7 @@ extension DescribedRun {
           planOverrides: degrees.overrides + [
             "precision=\(try PublishedPrecision.recipe(row["precision"]))", "fused-loss=true",
             "dropout=false", "overlap.tensor-exchange=null",
-            "dispatcher=\(isMixture ? "all-to-all" : "null")",
+            "dispatcher=\(isMixture ? "all-to-all" : "null")", "framework=megatron-lm",
           ])
       }
     }

@@ -74,7 +74,8 @@ public final class PublishedFiles {
       inputs: RunInputs(
         model: run.model, cluster: run.cluster, plan: run.plan,
         overrides: run.modelOverrides.map { "model.\($0)" } + plan.overrides.map { "plan.\($0)" }
-          + cluster.overrides.map { "cluster.\($0)" }))
+          + cluster.overrides.map { "cluster.\($0)" }),
+      replaysAllocator: run.replaysAllocator)
   }
 
   /// Keys of experts do not exist for a model without them; whatever else is wrong with a plan is the

@@ -16,6 +16,8 @@ package struct PublishedRun: Sendable {
   var planOverrides: [String] = []
   /// What of the run no key describes and its price leaves out, since the rest stands without it.
   var leftOut: [String] = []
+  /// What the caching allocator reserves is compared, not what it gave out.
+  var replaysAllocator = false
 }
 
 /// A published run with its files read.
@@ -25,6 +27,7 @@ package struct PlannedRun: Sendable {
   package var cluster: Cluster
   package var plan: Plan
   var inputs: RunInputs
+  var replaysAllocator = false
 
   /// The run ready to be simulated.
   func step() throws -> PlannedStep {
@@ -105,7 +108,12 @@ struct SimulatedRun: Sendable {
     let computed = groups.mapInParallel { group in
       var lowered = LoweredStages()
       return group.map { job in
-        (index: job.index, report: Result { try job.run.step(lowered: &lowered).report() })
+        (
+          index: job.index,
+          report: Result {
+            try job.run.step(lowered: &lowered).report(replaysAllocator: job.run.replaysAllocator)
+          }
+        )
       }
     }
     var reports = [Result<StepReport, any Error>?](repeating: nil, count: jobs.count)

@@ -39,7 +39,7 @@ extension DescribedRun {
       [
         "precision=\(precision)", "fused-loss=true", "dropout=false",
         "overlap.tensor-exchange=null",
-      ] + PublishedRun.overlappedData)
+      ] + PublishedRun.ringOfKeysAndValues(degrees(row)) + PublishedRun.overlappedData)
   }
 }
 

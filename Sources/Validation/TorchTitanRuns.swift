@@ -4,7 +4,7 @@ import Simulation
 // BF16 and reductions in 32 bits; under a pipeline parameters stay gathered and gradients are reduced once, which is
 // ZeRO-1's traffic. Loss operator by operator over 32-bit logits. "selective (op)" recomputes norms, SwiGLU and half
 // of the products, which are left out. Asynchronous tensor parallelism overlaps tensor exchanges. The H100s have 96 GB
-// of HBM2e at 2.4 TB/s; their 500 W, eager execution and the library of attention have no key yet.
+// of HBM2e at 2.4 TB/s and 500 W; attention is PyTorch's own, FlashAttention 2.
 
 extension DescribedRun {
   /// All rows, those that ran out of memory among them.
@@ -39,27 +39,37 @@ extension DescribedRun {
         "precision=\(precision)", "recompute=\(try torchTitanRecomputation(row["recompute"]))",
         "zero-stage=\(degrees.pipeline > 1 ? 1 : 3)",
         "overlap.tensor-exchange=\(isAsynchronous ? "true" : "null")",
-      ], leftOut: torchTitanLeftOut(row))
+        "framework=torchtitan",
+        "execution=\(row["compile"] == "torch.compile" ? "compiled" : "eager")",
+      ] + (device.name == "h100-2048" ? ["attention-library=flash-2"] : [])
+        + torchTitanRecomputedLayers(row, model.layers),
+      leftOut: torchTitanLeftOut(row), replaysAllocator: true)
   }
 
   /// What has no key yet.
   private static func torchTitanLeftOut(_ row: PublishedRow) -> [String] {
-    var parts = row["power_w"].isEmpty ? [] : ["a limit of \(row["power_w"]) W"]
-    if row["compile"] != "torch.compile" { parts.append("operator-by-operator execution") }
-    if row["recompute"].hasPrefix("selective") { parts.append("half of the products recomputed") }
-    return parts
+    switch row["recompute"] {
+    case "selective (op)", "selective op": ["half of the products recomputed"]
+    default: []
+    }
+  }
+
+  /// `selective layer` computes every second layer again; as many are the first of each stage.
+  private static func torchTitanRecomputedLayers(_ row: PublishedRow, _ layers: Int) -> [String] {
+    guard row["recompute"] == "selective layer" else { return [] }
+    return ["recompute-layers=\(max(1, layers / row.degree("pp") / 2))"]
   }
 
   /// Llama 3 has the shapes of Llama 3.1.
   private static func torchTitanModel(
     _ name: String
-  ) throws(NotDescribed) -> (name: String, overrides: [String]) {
+  ) throws(NotDescribed) -> (name: String, layers: Int, overrides: [String]) {
     switch name.split(separator: " ").first ?? "" {
-    case "Llama-3.1-8B", "Llama-3-8B": ("llama-3.1-8b", [])
-    case "Llama-3.1-70B", "Llama-3-70B": ("llama-3.1-70b", [])
-    case "Llama-3.1-405B": ("llama-3.1-405b", [])
-    case "Llama-2-13B": ("llama-2-13b", [])
-    case "Llama-2-70B": ("llama-2-70b", [])
+    case "Llama-3.1-8B", "Llama-3-8B": ("llama-3.1-8b", 32, [])
+    case "Llama-3.1-70B", "Llama-3-70B": ("llama-3.1-70b", 80, [])
+    case "Llama-3.1-405B": ("llama-3.1-405b", 126, [])
+    case "Llama-2-13B": ("llama-2-13b", 40, [])
+    case "Llama-2-70B": ("llama-2-70b", 80, [])
     default: throw NotDescribed("the model \(name)")
     }
   }
@@ -70,12 +80,16 @@ extension DescribedRun {
     let gpu = row["gpu"]
     if gpu.hasPrefix("A100") { return ("a100-selene", []) }
     if gpu.hasPrefix("H200") {
-      return ("h100-2048", memory(gigabytes: 141, bandwidth: 4.8))
+      return ("h100-2048", memory(gigabytes: 141, bandwidth: 4.8) + powerCap(row))
     }
     if gpu.hasPrefix("H100") {
-      return ("h100-2048", memory(gigabytes: 96, bandwidth: 2.4))
+      return ("h100-2048", memory(gigabytes: 96, bandwidth: 2.4) + powerCap(row))
     }
     throw NotDescribed("a cluster of \(gpu)s")
+  }
+
+  private static func powerCap(_ row: PublishedRow) -> [String] {
+    row["power_w"].isEmpty ? [] : ["device.power-cap=\(row["power_w"]) W"]
   }
 
   /// The share of the bandwidth that is reached is the H100's, 3 of 3.35 TB/s.
@@ -101,9 +115,9 @@ extension DescribedRun {
   ) throws(NotDescribed) -> String {
     switch published {
     case "none", "": "none"
-    case "full": "full"
+    case "full", "selective layer": "full"
     case "selective (op)", "selective op": "[rms-norm, swiglu]"
-    default: throw NotDescribed("recomputation '\(published)', of every second layer")
+    default: throw NotDescribed("recomputation '\(published)'")
     }
   }
 }
@@ -145,7 +159,7 @@ extension ValidationTable {
         finished.filter { Double($0.row["peak_memory_gib"]) != nil }
       ) {
         $0.comparison($0.row.number("peak_memory_gib"), unit: "GiB") {
-          Double($0.memory.peak) / 1_073_741_824
+          Double($0.memory.reservation?.reserved ?? $0.memory.peak) / 1_073_741_824
         }
       },
       table("torchtitan-failures", "Runs of PyTorch's own trainer that ran out of memory", failed) {

@@ -27,6 +27,7 @@ import Testing
     global-batch: 128
     sequence-length: 4096
     dispatcher: deepep
+    gradient-bucket: 40000000
     """
 
   // MARK: Multiprocessors of exchanges
@@ -73,7 +74,7 @@ import Testing
   /// The smaller of the plan's limit and the model's acts: DeepSeek-V3's own is 4 nodes of 8.
   @Test func theSmallerLimitActs() throws {
     func step(_ limit: String) throws -> PlannedStep {
-      try PlannedStepTests.planned([], ["global-batch=4096", limit])
+      try PlannedStepTests.planned([], ["global-batch=4096", "gradient-bucket=40000000", limit])
     }
     let published = try step("nodes-per-token=4")
     let larger = try step("nodes-per-token=8")
@@ -98,6 +99,7 @@ import Testing
   @Test func sequencesBeyondTheModelAreSaid() throws {
     let plan =
       "data-parallel: 1\ncontext-parallel: 8\ncontext-exchange: gather\nglobal-batch: 1\n"
+      + "gradient-bucket: 40000000\n"
       + "sequence-length: 262144"
     let long = try Self.step(plan, model: "llama-3.1-8b")
     #expect(long.assumptions == ["sequences of 262144 tokens, beyond the model's 131072"])

@@ -16,6 +16,7 @@ import Testing
     sequence-length: 4096
     dispatcher: deepep
     communication-sms: 20
+    gradient-bucket: 1000000000000
     """
 
   static func report(
@@ -106,7 +107,8 @@ import Testing
       grows: [.sends, .activations, .forward, .backward],
       stays: [.parameters, .gradients, .optimizer, .exchange, .reductions]),
     Case(
-      base: "bf16", change: "gradient-reduction: bf16", shrinks: [.reductions, .communication],
+      base: "bf16", change: "gradient-reduction: bf16", grows: [.communication],
+      shrinks: [.reductions],
       stays: [.parameters, .gradients, .optimizer, .activations, .forward, .backward, .exchange]),
     Case(
       base: "bf16", change: "parameter-gather: float32", grows: [.reductions, .update],
