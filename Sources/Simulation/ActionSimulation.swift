@@ -112,7 +112,7 @@ private struct ActionBackend: Backend {
   private var sequence = [Int](repeating: 0, count: Stream.allCases.count)
   private var last = [Int](repeating: -1, count: Stream.allCases.count)
   /// What the transfers that were started take of the device.
-  private var channels = OccupiedChannels()
+  private var channels: OccupiedChannels
 
   private struct Started {
     var stream: Stream
@@ -150,12 +150,14 @@ private struct ActionBackend: Backend {
     forwardCount = template.forwardCount
     clock = rank.offset
     hostClock = rank.offset
+    channels = OccupiedChannels(rank.carried)
     streamEnd[Int(Stream.data.rawValue)] = rank.carried.end
     for (index, gather) in rank.carried.gathers.enumerated() {
       transfers.append(
         Started(
           stream: .data, sequence: -1, started: gather.moving, payload: 0, index: Int32(index),
           isForward: false, isOver: true, end: gather.end, moving: gather.moving))
+      if keepsSpans { record.spans.append(template.span(of: gather, number: index)) }
     }
   }
 
@@ -165,7 +167,7 @@ private struct ActionBackend: Backend {
       end: streamEnd[Int(Stream.data.rawValue)],
       gathers: transfers.filter(\.isAhead).map {
         CarriedStream.Gather(moving: $0.moving, end: $0.end)
-      })
+      }, channels: channels.left(at: clock))
   }
 
   /// Whether all that was started has its end; ranks that meet in a transfer are asked in turn.

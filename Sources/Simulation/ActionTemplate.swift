@@ -15,7 +15,7 @@ final class ActionTemplate {
   /// What it does to a rank's memory, with equal rows: a buffer's size must be the same when it is
   /// released.
   let memory: MemoryChange
-  private let input: StepInput
+  let input: StepInput
   let pricing: any Pricing
   private let tables: RoutedPrices
   /// Picoseconds of the host to issue each operation, the forward's first, and a transfer.

@@ -1,3 +1,4 @@
+import Engines
 import Schedules
 
 /// What a rank's data stream still carries when an action begins: transfers that actions before it have
@@ -13,12 +14,18 @@ struct CarriedStream: Hashable, Sendable {
   var end: Int64 = 0
   /// The action's first gathers, where one before it has started them.
   var gathers: [Gather] = []
+  /// What its transfers take of the device.
+  var channels: [OccupiedChannels.Window] = []
 
   /// The same, counted from another moment.
   func counted(from start: Int64) -> CarriedStream {
     CarriedStream(
       end: end - start,
-      gathers: gathers.map { Gather(moving: $0.moving - start, end: $0.end - start) })
+      gathers: gathers.map { Gather(moving: $0.moving - start, end: $0.end - start) },
+      channels: channels.map { window in
+        OccupiedChannels.Window(
+          start: window.start - start, end: window.end - start, count: window.count)
+      })
   }
 
   /// The same without what makes no difference to a rank that begins at `clock`.
@@ -27,7 +34,26 @@ struct CarriedStream: Hashable, Sendable {
       end: max(clock, end),
       gathers: gathers.map { gather in
         Gather(moving: max(clock, gather.moving), end: max(clock, gather.end))
+      },
+      channels: channels.compactMap { window in
+        guard window.end > clock else { return nil }
+        return OccupiedChannels.Window(
+          start: max(clock, window.start), end: window.end, count: window.count)
       })
+  }
+}
+
+extension ActionTemplate {
+  /// A first gather of the action, which one before it has started.
+  func span(of gather: CarriedStream.Gather, number: Int) -> Timeline.Span {
+    guard case .run(let action) = item else {
+      preconditionFailure("Overlapped pairs begin with their own gathers.")
+    }
+    let transfer = input.stages[action.stage].program(for: action.pass).transfers[number]
+    return Timeline.Span(
+      .transfer(Int32(number)), isForward: action.pass == .forward, stream: .data,
+      start: gather.moving, end: gather.end,
+      bytes: transfer.bytes(sent: { _ in 0 }, received: { _ in 0 }, rows: { ExchangeRows()($0) }))
   }
 }
 

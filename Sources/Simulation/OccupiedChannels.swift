@@ -9,7 +9,8 @@ import Programs
 /// long as it takes from this rank's own coming: what the channels wait for others that come later is left
 /// out, so that what a rank's kernels need does not depend on the order in which ranks are looked at.
 struct OccupiedChannels {
-  private struct Window {
+  /// A collective that takes `count` multiprocessors for a while.
+  struct Window: Hashable, Sendable {
     var start: Int64
     var end: Int64
     var count: Int
@@ -21,6 +22,15 @@ struct OccupiedChannels {
   private var streamEnd = [Int64](repeating: .min, count: Stream.allCases.count)
   /// Picoseconds of all operations, by multiprocessors taken.
   private var known: [Int: [Int64]] = [:]
+
+  /// - Parameter carried: what runs on from actions before this one.
+  init(_ carried: CarriedStream = CarriedStream()) {
+    windows = carried.channels
+    streamEnd[Int(Stream.data.rawValue)] = carried.end
+  }
+
+  /// Those that run on at `time`.
+  func left(at time: Int64) -> [Window] { windows.filter { $0.end > time } }
 
   /// A transfer comes to its stream, where it starts when those before it are through.
   mutating func occupy(_ stream: Stream, _ count: Int, from time: Int64, for duration: Int64) {

@@ -135,6 +135,7 @@ struct RankBackend: Backend {
     let left = record.carried.counted(from: record.offset - start)
     if place.isGatheredAhead || place.ahead != nil { rank.carried.gathers = left.gathers }
     rank.carried.end = max(rank.carried.end, left.end)
+    rank.carried.channels = left.channels
     if !record.windows.isEmpty {
       world.traffic.occupy(index, record.windows, from: start - record.offset, at: world.now)
     }

@@ -107,15 +107,19 @@ import Testing
       grows: [.sends, .activations, .forward, .backward],
       stays: [.parameters, .gradients, .optimizer, .exchange, .reductions]),
     Case(
-      base: "bf16", change: "gradient-reduction: bf16", grows: [.communication],
+      base: "bf16", change: "gradient-reduction: bf16", grows: [.communication, .backward],
       shrinks: [.reductions],
-      stays: [.parameters, .gradients, .optimizer, .activations, .forward, .backward, .exchange]),
+      stays: [.parameters, .gradients, .optimizer, .activations, .forward, .exchange]),
     Case(
       base: "bf16", change: "parameter-gather: float32", grows: [.reductions, .update],
       stays: [.parameters, .gradients, .optimizer, .forward, .backward, .exchange]),
     Case(
-      base: "bf16", change: "gradients: bf16", shrinks: [.gradients, .backward],
+      base: "bf16", change: "gradients: bf16", grows: [.communication], shrinks: [.gradients],
       stays: [.parameters, .optimizer, .activations, .forward, .exchange]),
+    Case(
+      base: "bf16", change: "gradients: bf16, gradient-reduction: bf16",
+      shrinks: [.gradients, .backward, .reductions],
+      stays: [.parameters, .optimizer, .activations, .forward, .exchange, .communication]),
     Case(
       base: "bf16", change: "moments: bf16", shrinks: [.optimizer, .update],
       stays: [.parameters, .gradients, .activations, .forward, .backward, .reductions]),

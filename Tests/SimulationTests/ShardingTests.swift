@@ -133,7 +133,7 @@ import Testing
   }
 
   /// The longer the kernels, the more of the same communication runs beside them; what is left when they
-  /// take for ever is what nothing can hide: the first gather of the step and the last reduction.
+  /// take for ever is what nothing can hide.
   @Test(arguments: [2, 3]) func computationHidesCommunication(zero: Int) throws {
     let step = try Self.step(zero: zero, microbatches: 3)
     var last: Exposure?
@@ -146,9 +146,9 @@ import Testing
       last = rank.data
     }
     let collective: Int64 = 20_000_000
-    // ZeRO 3: the step's first gather and its last reduction; ZeRO 2: the last reduction, and the gather of
-    // all parameters.
-    #expect(last?.exposed == 2 * collective)
+    // ZeRO 3: the last reduction, as the first gather runs beside the load of tokens; ZeRO 2: the last
+    // reduction, and the gather of all parameters.
+    #expect(last?.exposed == (zero == 3 ? 1 : 2) * collective)
     var plan = step.input.plan
     plan.overlap.parameterGather = zero == 3 ? false : nil
     plan.overlap.gradientReduction = false
@@ -214,7 +214,8 @@ import Testing
     }
     let exposed = results.map { $0.ranks[0].data.exposed }
     #expect(exposed[0] > exposed[1] && exposed[1] >= exposed[2])
-    #expect(results[0].ranks[0].data.total == results[2].ranks[0].data.total)
+    // What is gathered ahead in a backward is the embedding too, which nothing there reads.
+    #expect(results[1].ranks[0].data.total == results[2].ranks[0].data.total)
     let peaks = results.map { $0.ranks[0].memory.peak }
     #expect(peaks[0] < peaks[1] && peaks[1] < peaks[2])
   }
