@@ -40,15 +40,6 @@ extension Emission {
     }
   }
 
-  /// What operators of a loss write beside what is kept, while it runs (torchtitan b5bcd76,
-  /// `components/loss.py`: `cross_entropy(pred.float(), …)`, whose log-softmax keeps its result).
-  func copiesOfLogits(_ logits: Value, _ names: [String]) -> [BufferID] {
-    guard lowering.setting.copiesLogits else { return [] }
-    return names.map {
-      lowering.temporary($0, logits.rows, logits.columns, .float32, .workspace)
-    }
-  }
-
   private func forwardEmbedding(_ node: Node) {
     let out = outputBuffer(node.outputs[0])
     let tokens = lowering.setting.tokens
@@ -276,16 +267,6 @@ extension Emission {
 
   /// A GPU's program has launches that a CPU's kernels do not need.
   var isDeviceProgram: Bool { lowering.setting.target == .device }
-
-  /// What a CPU rank packs messages into and receives them in, behind a transfer's outputs.
-  ///
-  /// Only where rows do not lie in one piece. A GPU's kernels read and write them where they lie.
-  func stagingBuffers(_ shapes: [(rows: Rows, columns: Int)]) -> [BufferID] {
-    guard !isDeviceProgram else { return [] }
-    return shapes.map {
-      lowering.temporary("staging", $0.rows, $0.columns, .float32, .communication)
-    }
-  }
 
   /// An operand of an exchange in the format in which it is sent, quantised once where that is FP8.
   func dispatchOperand(_ id: ValueID) -> BufferID {

@@ -62,35 +62,36 @@ import Validation
   /// The runs that were fixed as plans before the first look, as they stand now: some rows are not described yet.
   static let predicted = [
     Bound(
-      "h100-steps-bf16", "nvidia-recipes", rows: 10, mean: -0.06...0, meanAbsolute: 0.06,
-      worst: 0.08),
+      "h100-steps-bf16", "nvidia-recipes", rows: 10, mean: -0.105...0, meanAbsolute: 0.105,
+      worst: 0.125),
     // 32B has no pipeline, behind whose last backward everything is reduced.
     Bound(
-      "megatron-core-scaling", "megatron-core", rows: 5, mean: -0.09...0.03, meanAbsolute: 0.15,
-      worst: 0.52),
+      "megatron-core-scaling", "megatron-core", rows: 5, mean: -0.03...0.03, meanAbsolute: 0.21,
+      worst: 0.46),
     // Gradients are reduced behind every microbatch, over rings that share adapters.
     Bound(
-      "llama-3.1-405b", "megatron-core", rows: 2, mean: -0.52...0, meanAbsolute: 0.52, worst: 0.52),
+      "llama-3.1-405b", "megatron-core", rows: 2, mean: -0.27...0, meanAbsolute: 0.27, worst: 0.27),
     Bound(
       "megascale-baseline", "megatron-core", rows: 2, mean: -0.03...0.03, meanAbsolute: 0.04,
       worst: 0.05),
     Bound(
-      "moe-layouts", "mixtures", rows: 12, mean: -0.06...0.06, meanAbsolute: 0.16, worst: 0.38),
-    Bound("qwen3-235b", "mixtures", rows: 2, mean: -0.12...0, meanAbsolute: 0.12, worst: 0.12),
-    // Eager execution and a limit of 500 W are left out.
+      "moe-layouts", "mixtures", rows: 12, mean: -0.06...0.06, meanAbsolute: 0.18, worst: 0.38),
+    Bound("qwen3-235b", "mixtures", rows: 2, mean: -0.175...0, meanAbsolute: 0.175, worst: 0.195),
     Bound(
-      "torchtitan", "torchtitan", rows: 55, mean: 0...0.47, meanAbsolute: 0.47, worst: 0.90),
+      "deepseek-v3-h100", "mixtures", rows: 4, mean: -0.02...0.02, meanAbsolute: 0.02, worst: 0.02),
+    // The half of the products that is recomputed is left out.
     Bound(
-      "torchtitan-memory", "torchtitan", rows: 30, mean: -0.08...0.08, meanAbsolute: 0.08,
-      worst: 0.12),
+      "torchtitan", "torchtitan", rows: 55, mean: 0...0.28, meanAbsolute: 0.28, worst: 0.57),
+    Bound(
+      "torchtitan-memory", "torchtitan", rows: 30, mean: 0...0.22, meanAbsolute: 0.22, worst: 0.29),
     Bound(
       "torchtitan-failures", "torchtitan", rows: 2, mean: 0...0, meanAbsolute: 0, worst: 0),
-    Bound("fsdp", "fsdp", rows: 35, mean: 0...0.61, meanAbsolute: 0.61, worst: 1.78),
+    Bound("fsdp", "fsdp", rows: 35, mean: 0...0.39, meanAbsolute: 0.39, worst: 0.85),
     Bound(
-      "memory-b200", "memory", rows: 21, mean: -0.02...0.02, meanAbsolute: 0.035, worst: 0.10),
+      "memory-b200", "memory", rows: 21, mean: -0.005...0.005, meanAbsolute: 0.01, worst: 0.014),
     Bound(
-      "memory-megatron-tests", "memory", rows: 93, mean: -0.03...0.03, meanAbsolute: 0.05,
-      worst: 0.36),
+      "memory-megatron-tests", "memory", rows: 93, mean: -0.03...0.03, meanAbsolute: 0.03,
+      worst: 0.33),
   ]
 
   @Test(arguments: bounds) func errorsStayWithin(_ bound: Bound) throws {
