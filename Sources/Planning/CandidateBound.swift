@@ -23,6 +23,7 @@ package struct PlanBounds: Sendable {
   let costs: CostBook
   private let schedules = ScheduleBook()
   private let collectives = CollectiveBook()
+  private let layouts = LayoutBook()
 
   package init(_ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster) {
     self.space = space
@@ -38,24 +39,49 @@ package struct PlanBounds: Sendable {
     space.bases[shape.kernels.base].globalBatch / (shape.data * shape.kernels.microbatch)
   }
 
+  /// What priced seconds are to be multiplied with, so that the clock is as high as it may get.
+  ///
+  /// - Parameter sharing: ranks that share an update.
+  private func share(
+    _ costs: KernelCosts, microbatches: Int, sharing: Double, directions: Int = 1, hasPairs: Bool
+  ) -> Double {
+    guard let clock = costs.clock else { return 1 }
+    let highest = clock.clock(
+      microbatches: Double(microbatches), updates: Double(directions) / sharing,
+      hasPairs: hasPairs)
+    return clock.priced / highest
+  }
+
   /// Products and attention alone, perfectly divided among pipeline ranks: what all plans of a shape have in
   /// common.
+  ///
+  /// Products in chunks take other kernels than whole ones: the shorter count.
   package func seconds(of shape: SearchShape) throws -> Double {
-    var plain = shape.kernels
-    plain.sequenceParallel = plain.tensor > 1 && space.sequenceParallel.contains(true)
-    let units = try costs.costs(plain).units
-    let work = units.reduce(0) { $0 + $1.products }
-    let largest = units.map(\.products).max() ?? 0
-    return Double(microbatches(shape)) * max(largest, work / Double(shape.pipeline))
+    let isSplit = shape.kernels.tensor > 1
+    let ways = space.tensorExchanges(
+      isSplit: isSplit, isSequence: isSplit && space.sequenceParallel.contains(true))
+    var least = Double.infinity
+    for way in distinct(ways.map { $0 == .chunked || $0 == .yes ? $0 : nil }) {
+      var plain = shape.kernels
+      plain.sequenceParallel = isSplit && space.sequenceParallel.contains(true)
+      plain.tensorExchange = way
+      let costs = try costs.costs(plain)
+      let work = costs.units.reduce(0) { $0 + $1.products }
+      let largest = costs.units.map(\.products).max() ?? 0
+      // At boost: other settings of the shape have kernels beside these that draw little.
+      let share = costs.clock.map { $0.priced / $0.power.boost } ?? 1
+      least = min(least, share * max(largest, work / Double(shape.pipeline)))
+    }
+    return Double(microbatches(shape)) * least
   }
 
   /// All passes, perfectly divided among pipeline ranks, and the state of the widest sharding.
   package func bound(of group: SearchGroup) throws -> PlanBound {
-    let units = try costs.costs(group.kernels).units
+    let costs = try costs.costs(group.kernels)
     let positions = Double(group.shape.pipeline)
     var (work, largest) = (0.0, 0.0)
     var (dense, experts) = (ParameterCost(), ParameterCost())
-    for unit in units {
+    for unit in costs.units {
       let whole = min(unit.backward, unit.backwardInput + unit.backwardWeight)
       let seconds =
         group.hasPairs
@@ -70,8 +96,13 @@ package struct PlanBounds: Sendable {
     let (copies, expertCopies) = self.copies(group.kernels, group.shape.data, directions: 2)
     let bytes =
       dense.bytes(zero, copies: copies) + experts.bytes(zero, copies: expertCopies)
+    let count = microbatches(group.shape)
+    // Where layers of other settings run again among these, the clock is between the two.
+    let share = share(
+      costs, microbatches: count, sharing: space.zeroStages.contains(.nothing) ? 1 : copies,
+      directions: 2, hasPairs: group.hasPairs)
     return PlanBound(
-      seconds: Double(microbatches(group.shape)) * max(largest, work / positions),
+      seconds: share * Double(count) * max(largest, work / positions),
       bytes: bytes / positions)
   }
 
@@ -83,6 +114,16 @@ package struct PlanBounds: Sendable {
     return (Double(max(1, dense)), Double(max(1, experts)))
   }
 
+  /// Ranks that divide what is divided: all copies, or those of a group.
+  private func shards(_ candidate: Candidate) -> (dense: Double, experts: Double) {
+    let directions = candidate.member.schedule == .named("dualpipe") ? 2 : 1
+    let all = copies(candidate.kernels, candidate.data, directions: directions)
+    guard let group = candidate.member.shardingGroup else { return all }
+    let kernels = candidate.kernels
+    let experts = group * kernels.tensor / (kernels.expert * kernels.expertTensor)
+    return (min(all.dense, Double(group)), min(all.experts, Double(max(1, experts))))
+  }
+
   // MARK: Candidates
 
   /// The candidate with a balanced layout as counts.
@@ -90,72 +131,106 @@ package struct PlanBounds: Sendable {
   /// - Throws: `SearchRefusal` where an earlier layout of the grid cuts the model alike, `PlanError` where there
   ///   are more stages than units.
   package func resolved(_ candidate: Candidate) throws -> Candidate {
-    let counts = try unitCounts(candidate, candidate.layout)
+    guard space.layouts.count > 1 || candidate.member.layout == .balanced else {
+      _ = try unitCounts(candidate, candidate.member.layout)
+      return candidate
+    }
+    let counts = try unitCounts(candidate, candidate.member.layout)
     for layout in space.layouts {
-      if layout == candidate.layout { break }
+      if layout == candidate.member.layout { break }
       if let other = try? unitCounts(candidate, layout), other == counts {
         throw SearchRefusal.samePlan
       }
     }
-    guard candidate.layout == .balanced else { return candidate }
+    guard candidate.member.layout == .balanced else { return candidate }
     var resolved = candidate
-    resolved.layout = .units(counts)
+    resolved.member.layout = .units(counts)
     return resolved
   }
 
   /// Units on each stage under a layout.
   private func unitCounts(_ candidate: Candidate, _ layout: Plan.Layout) throws -> [Int] {
-    var other = candidate
-    other.layout = layout == .balanced ? .even : layout
-    let stages = try other.plan(in: space).stageLayout(of: architecture).stages
-    return layout == .balanced
-      ? try costs.balancedCounts(candidate.kernels, stages: stages.count) : stages.map(\.count)
+    let stages = candidate.pipeline * candidate.member.stagesPerRank
+    guard layout == .balanced else { return try layouts.counts(layout, stages, architecture) }
+    _ = try layouts.counts(.even, stages, architecture)
+    return try costs.balancedCounts(candidate.kernels, stages: stages)
   }
 
   /// Loads of the stages of a candidate whose layout is resolved.
-  private func loads(_ candidate: Candidate, _ plan: Plan) throws -> [StageLoad] {
-    let units = try costs.costs(candidate.kernels).units
-    let layout = try plan.stageLayout(of: architecture)
+  private func loads(_ candidate: Candidate) throws -> [StageLoad] {
+    let plain = try costs.costs(candidate.kernels).units
+    let counts = try unitCounts(candidate, candidate.member.layout)
+    let again = try recomputed(candidate)?.units ?? plain
+    let units = architecture.units
     var first = 0
-    return layout.stages.map { stage in
-      defer { first += stage.count }
-      return StageLoad(units[first..<first + stage.count])
+    return counts.map { count in
+      defer { first += count }
+      var layers = 0
+      return StageLoad(
+        (first..<first + count).lazy.map { index -> UnitCost in
+          guard case .layer = units[index], layers < candidate.member.firstLayers else {
+            return plain[index]
+          }
+          layers += 1
+          return again[index]
+        })
     }
+  }
+
+  /// Costs of layers that are computed again beside those that the candidate's setting says; nil where none
+  /// are.
+  private func recomputed(_ candidate: Candidate) throws -> KernelCosts? {
+    guard candidate.member.firstLayers > 0 else { return nil }
+    var setting = candidate.kernels
+    setting.recomputation = .full
+    return try costs.costs(setting)
+  }
+
+  /// What the seconds of a candidate are to be multiplied with.
+  ///
+  /// Where layers of two settings are mixed, the clock lies between theirs.
+  private func share(_ candidate: Candidate) throws -> Double {
+    let shards = shards(candidate)
+    let all = [try costs.costs(candidate.kernels), try recomputed(candidate)].compactMap(\.self)
+    let shares = all.map { costs in
+      share(
+        costs, microbatches: microbatches(of: candidate),
+        sharing: candidate.member.zero == .nothing ? 1 : max(1, min(shards.dense, shards.experts)),
+        directions: candidate.member.schedule == .named("dualpipe") ? 2 : 1,
+        hasPairs: candidate.member.hasPairs)
+    }
+    guard all.count > 1, let priced = all.compactMap({ $0.clock?.priced }).min() else {
+      return shares[0]
+    }
+    let highest = zip(all, shares).compactMap { costs, share in
+      costs.clock.map { $0.priced / share }
+    }
+    return priced / (highest.max() ?? priced)
   }
 
   /// The bound of a candidate without its schedule: the slowest rank with what must go before and behind.
   ///
   /// - Throws: `PlanError` where the layout is none.
   package func quickBound(of candidate: Candidate) throws -> PlanBound {
-    let plan = candidate.plan(in: space)
-    let loads = try loads(candidate, plan)
-    let (positions, count) = (candidate.pipeline, Double(plan.microbatchCount))
-    let shape = ScheduleShape(candidate.schedule)
-    let directions = shape == .bidirectional ? 2 : 1
-    let (copies, expertCopies) = self.copies(
-      candidate.kernels, candidate.data, directions: directions)
-    var bound = PlanBound(seconds: 0, bytes: 0)
-    var (fill, drain) = (0.0, 0.0)
-    for rank in 0..<positions {
-      let held = shape.stages(of: rank, positions: positions, stages: loads.count)
-      var work = 0.0
-      var bytes = 0.0
-      for stage in held {
-        let load = loads[stage]
-        work += load.least(inPairs: candidate.schedule.hasPairs) / Double(directions)
-        bytes += load.dense.bytes(candidate.zero, copies: copies)
-        bytes += load.experts.bytes(candidate.zero, copies: expertCopies)
-      }
-      let live = shape.live(on: rank, positions: positions, microbatches: plan.microbatchCount)
-      bytes += Double(live) * (held.first.map { loads[$0].kept } ?? 0)
-      bound.bytes = max(bound.bytes, bytes)
-      bound.seconds = max(bound.seconds, fill + count * work + (shape.drains ? drain : 0))
-      if shape.fills {
-        fill += loads[rank].forward
-        drain += loads[rank].backward
-      }
+    var quick = QuickBound()
+    return try quickBound(of: candidate, &quick)
+  }
+
+  /// The same, with what an earlier candidate has in common with this one.
+  func quickBound(of candidate: Candidate, _ quick: inout QuickBound) throws -> PlanBound {
+    if !quick.holds(for: candidate) {
+      quick = QuickBound(
+        candidate, try loads(candidate), microbatches: microbatches(of: candidate))
     }
-    return bound
+    let shards = shards(candidate)
+    return PlanBound(
+      seconds: quick.seconds * (try share(candidate)),
+      bytes: quick.bytes(candidate.member.zero, shards.dense, shards.experts))
+  }
+
+  private func microbatches(of candidate: Candidate) -> Int {
+    space.bases[candidate.kernels.base].globalBatch
+      / (candidate.data * candidate.kernels.microbatch)
   }
 
   /// The bound of a candidate by its schedule.
@@ -163,46 +238,77 @@ package struct PlanBounds: Sendable {
   /// - Throws: `PlanError` where the plan is none.
   package func bound(of candidate: Candidate) throws -> PlanBound {
     let plan = candidate.plan(in: space)
+    try plan.checkSharding()
     let schedule = try schedules.schedule(of: plan)
-    let directions = plan.isBidirectional ? 2 : 1
-    let (copies, expertCopies) = self.copies(
-      candidate.kernels, candidate.data, directions: directions)
-    var loads = try loads(candidate, plan)
+    let (copies, expertCopies) = shards(candidate)
+    var loads = try loads(candidate)
+    var streams = [Double](repeating: 0, count: loads.count)
     if plan.zeroStage.rawValue >= 2 {
       let traffic = try collectives.traffic(
         of: plan, base: candidate.kernels.base, architecture, cluster,
         copies: (copies, expertCopies))
       let units = try costs.costs(candidate.kernels).units
+      let counts = try unitCounts(candidate, candidate.member.layout)
       var first = 0
-      for (index, stage) in try plan.stageLayout(of: architecture).stages.enumerated() {
-        let held = units[first..<first + stage.count]
-        first += stage.count
-        let (gather, reduce) = traffic.seconds(of: held)
-        loads[index].addCopies(
-          gather: gather, reduce: reduce, gathered: held.last.map(traffic.gathered) ?? 0)
+      for (index, count) in counts.enumerated() {
+        let seconds = traffic.seconds(
+          of: units[first..<first + count], beginsModel: first == 0)
+        first += count
+        loads[index].addCopies(seconds)
+        streams[index] = seconds.forward + seconds.backward
       }
     }
     let walk = ScheduleBound(schedule, loads)
     var bound = PlanBound(seconds: 0, bytes: 0)
     for rank in schedule.ranks.indices {
-      var (dense, experts, update) = (ParameterCost(), ParameterCost(), 0.0)
+      var (dense, experts, update, stream) = (ParameterCost(), ParameterCost(), 0.0, 0.0)
       for stage in schedule.placement.stages(ofRank: rank) {
         dense = dense + loads[stage].dense
         experts = experts + loads[stage].experts
         update += loads[stage].update
+        stream += streams[stage]
       }
       if plan.zeroStage != .nothing { update /= max(copies, expertCopies) }
       let tail = try collectives.tail(
         of: plan, base: candidate.kernels.base, dense: dense.elements, experts: experts.elements,
         update: update,
         architecture, cluster, copies: (copies, expertCopies))
-      bound.seconds = max(bound.seconds, walk.ends[rank] + tail)
+      // What goes over copies in the passes goes one after the other; DualPipe's halves share it.
+      let directions = plan.isBidirectional ? 2.0 : 1
+      let sent = stream * Double(plan.microbatchCount) / directions
+      bound.seconds = max(bound.seconds, max(walk.ends[rank], sent) + tail)
       let bytes =
         dense.bytes(plan.zeroStage, copies: copies)
         + experts.bytes(plan.zeroStage, copies: expertCopies) + walk.kept[rank]
       bound.bytes = max(bound.bytes, bytes)
     }
+    bound.seconds *= try share(candidate)
     return bound
+  }
+
+  /// Units on each stage by layouts that do not look at costs.
+  private final class LayoutBook: Sendable {
+    private struct Key: Hashable {
+      var layout: Plan.Layout
+      var stages: Int
+    }
+
+    private let known = Mutex<[Key: Result<[Int], PlanError>]>([:])
+
+    func counts(
+      _ layout: Plan.Layout, _ stages: Int, _ architecture: Architecture
+    ) throws(PlanError) -> [Int] {
+      let key = Key(layout: layout, stages: stages)
+      if let counts = known.withLock({ $0[key] }) { return try counts.get() }
+      var plan = Plan()
+      plan.pipelineParallel = stages
+      plan.layout = layout
+      let counts = Result { () throws(PlanError) in
+        try plan.stageLayout(of: architecture).stages.map(\.count)
+      }
+      known.withLock { $0[key] = counts }
+      return try counts.get()
+    }
   }
 
   /// Keeps a schedule that many plans share.
@@ -213,6 +319,7 @@ package struct PlanBounds: Sendable {
       var stages: Int
       var microbatches: Int
       var times: PassCosts?
+      var pairs: PairStyle?
     }
 
     private let known = Mutex<[Key: Result<Schedule, PlanError>]>([:])
@@ -220,7 +327,7 @@ package struct PlanBounds: Sendable {
     func schedule(of plan: Plan) throws(PlanError) -> Schedule {
       let key = Key(
         source: plan.schedule, ranks: plan.pipelineParallel, stages: plan.stagesPerRank,
-        microbatches: plan.microbatchCount, times: plan.passTimes)
+        microbatches: plan.microbatchCount, times: plan.passTimes, pairs: plan.pairs)
       if let made = known.withLock({ $0[key] }) { return try made.get() }
       let made = Result { () throws(PlanError) in try plan.pipelineSchedule() }
       known.withLock { $0[key] = made }
@@ -232,6 +339,7 @@ package struct PlanBounds: Sendable {
   private final class CollectiveBook: Sendable {
     private struct Key: Hashable {
       var shape: SearchShape
+      var shardingGroup: Int?
       var isBidirectional: Bool
     }
 
@@ -246,7 +354,7 @@ package struct PlanBounds: Sendable {
             base: base, tensor: plan.tensorParallel, context: plan.contextParallel,
             expert: plan.expertParallel, expertTensor: plan.expertTensorParallel),
           data: plan.dataParallel, pipeline: plan.pipelineParallel),
-        isBidirectional: plan.isBidirectional)
+        shardingGroup: plan.shardingGroup, isBidirectional: plan.isBidirectional)
       if let pricing = known.withLock({ $0[key] }) { return pricing }
       let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
       known.withLock { $0[key] = pricing }
@@ -276,8 +384,9 @@ package struct PlanBounds: Sendable {
             rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),
           stage: 0)
       }
+      let groups = plan.dividingGroups
       let parts: [(TransferKind.Group, Double, Double)] = [
-        (.gradient, dense, copies.0), (.expertGradient, experts, copies.1),
+        (groups.dense, dense, copies.0), (groups.experts, experts, copies.1),
       ]
       var (reduce, gather) = (0.0, 0.0)
       for (group, elements, copies) in parts where copies > 1 {

@@ -1,4 +1,5 @@
 import Clusters
+import Costs
 import Models
 import Plans
 import Programs
@@ -63,8 +64,10 @@ struct ParameterCost: Hashable, Sendable {
 /// The units of a model under one setting.
 final class KernelCosts: Sendable {
   let units: [UnitCost]
+  /// Nil where the cluster gives the clock.
+  let clock: ClockBound?
 
-  init(units: [UnitCost]) { self.units = units }
+  init(units: [UnitCost], clock: ClockBound?) { (self.units, self.clock) = (units, clock) }
 }
 
 /// Costs of units that were asked for before, for all threads of a search.
@@ -74,12 +77,18 @@ final class CostBook: Sendable {
   private let cluster: Cluster
   private let multiprocessors: [Int]
   private let known = Mutex<[KernelSetting: KernelCosts]>([:])
-  private let pricings = Mutex<[KernelSetting: ClusterPricing]>([:])
+  private let pricings = Mutex<[PricingKey: ClusterPricing]>([:])
   private let cuts = Mutex<[Cut: [Int]]>([:])
 
   private struct Cut: Hashable {
     var setting: KernelSetting
     var stages: Int
+  }
+
+  private struct PricingKey: Hashable {
+    var setting: KernelSetting
+    /// Hertz; nil for the clock that the cluster's constants have.
+    var clock: Double?
   }
 
   /// - Parameter multiprocessors: those of exchanges that will be asked for.
@@ -110,9 +119,7 @@ final class CostBook: Sendable {
     var programs = UnitPrograms(architecture)
     var first: KernelCosts?
     for setting in settings {
-      let maker = UnitLowering(
-        setting, bases[setting.base], architecture, cluster, try pricing(of: setting))
-      let costs = KernelCosts(units: maker.costs(&programs))
+      let costs = try made(setting, &programs)
       known.withLock { $0[setting] = costs }
       first = first ?? costs
     }
@@ -120,14 +127,36 @@ final class CostBook: Sendable {
     return first
   }
 
+  private func made(_ setting: KernelSetting, _ programs: inout UnitPrograms) throws -> KernelCosts
+  {
+    func lowering(_ clock: Double?) throws -> UnitLowering {
+      UnitLowering(
+        setting, bases[setting.base], architecture, cluster, try pricing(of: setting, at: clock))
+    }
+    guard let power = PowerModel(cluster.device), power.cap != nil else {
+      return KernelCosts(units: try lowering(nil).costs(&programs), clock: nil)
+    }
+    var clock = ClockBound(power)
+    try lowering(power.boost).add(to: &clock, isFast: true, &programs)
+    try lowering(power.boost / 2).add(to: &clock, isFast: false, &programs)
+    clock.priced = clock.clockOfPasses
+    return KernelCosts(units: try lowering(clock.priced).costs(&programs), clock: clock)
+  }
+
   /// Prices depend neither on what is recomputed nor on what of a tensor group runs beside.
-  private func pricing(of setting: KernelSetting) throws -> ClusterPricing {
-    var key = setting
-    key.recomputation = .none
-    key.overlapsTensorExchange = nil
+  private func pricing(of setting: KernelSetting, at clock: Double?) throws -> ClusterPricing {
+    var key = PricingKey(setting: setting, clock: clock)
+    key.setting.recomputation = .none
+    key.setting.tensorExchange = nil
     if let pricing = pricings.withLock({ $0[key] }) { return pricing }
-    let plan = UnitLowering.plan(of: key, bases[key.base], architecture, cluster)
-    let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    let pricing: ClusterPricing
+    if let clock {
+      pricing = try self.pricing(of: setting, at: nil).running(at: clock)
+    } else {
+      let plan = UnitLowering.plan(
+        of: key.setting, bases[setting.base], architecture, cluster)
+      pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    }
     pricings.withLock { $0[key] = pricing }
     return pricing
   }

@@ -1,4 +1,5 @@
 import Clusters
+import Costs
 import Models
 import Plans
 import Programs
@@ -103,6 +104,46 @@ struct UnitLowering {
         of: units[index], beside: neighbour, isBehind: index > 0, &programs, &taken)
       known[pair] = cost
       return cost
+    }
+  }
+
+  /// Adds what all units take of power, and of time at the clock of this pricing: boost, or half of it.
+  func add(to clock: inout ClockBound, isFast: Bool, _ programs: inout UnitPrograms) {
+    struct Sums { var passes, pairs, update: ClockBound.Part }
+    var known: [UnitPrograms.Shape: Sums] = [:]
+    func part(_ operations: [Operation], _ rows: ExchangeRows, isOverlapped: Bool)
+      -> ClockBound.Part
+    {
+      var part = ClockBound.Part()
+      for operation in operations {
+        let seconds = pricing.seconds(of: operation, rows: rows, isOverlapped: isOverlapped)
+        if isFast {
+          part.fast += seconds
+          part.work += pricing.work(of: operation, rows: rows, clock.power)
+        } else {
+          part.slow += seconds
+        }
+      }
+      return part
+    }
+    for unit in architecture.units {
+      let shape = programs.shape(of: unit)
+      let sums: Sums
+      if let same = known[shape] {
+        sums = same
+      } else {
+        let stage = programs.stage([unit], setting)
+        let rows = exchangeRows(stage, load: 1)
+        let passes = stage.forward.operations + stage.backward.operations
+        sums = Sums(
+          passes: part(passes, rows, isOverlapped: false),
+          pairs: part(passes, rows, isOverlapped: true),
+          update: part(stage.update.operations, rows, isOverlapped: false))
+        known[shape] = sums
+      }
+      clock.passes.add(sums.passes, times: 1)
+      clock.pairs.add(sums.pairs, times: 1)
+      clock.update.add(sums.update, times: 1)
     }
   }
 
