@@ -65,23 +65,33 @@ package struct PlanBounds: Sendable {
       var plain = shape.kernels
       plain.sequenceParallel = isSplit && space.sequenceParallel.contains(true)
       plain.tensorExchange = way
-      let costs = try costs.costs(plain)
-      let work = costs.units.reduce(0) { $0 + $1.products }
-      let largest = costs.units.map(\.products).max() ?? 0
-      // At boost: other settings of the shape have kernels beside these that draw little.
-      let share = costs.clock.map { $0.priced / $0.power.boost } ?? 1
-      least = min(least, share * max(largest, work / Double(shape.pipeline)))
+      let floor = try costs.floor(plain)
+      // DualPipe has every unit twice.
+      let most = floor.largest / (space.schedules.contains(.named("dualpipe")) ? 2 : 1)
+      least = min(least, max(most, floor.all / Double(shape.pipeline)))
     }
     return Double(microbatches(shape)) * least
   }
 
+  /// The most common layers with their waits and transfers, perfectly divided among pipeline ranks: a bound
+  /// of all groups that differ from one that recomputes nothing in that alone.
+  package func sketchedSeconds(of group: SearchGroup) throws -> Double {
+    let sketch = try costs.sketch(group.kernels)
+    let work = group.hasPairs ? max(sketch.kernels, sketch.streams.max()) : sketch.waits
+    return Double(microbatches(group.shape)) * work / Double(group.shape.pipeline)
+  }
+
   /// All passes, perfectly divided among pipeline ranks, and the state of the widest sharding.
+  ///
+  /// That of a group that recomputes nothing is one of all groups that differ from it in that alone.
   package func bound(of group: SearchGroup) throws -> PlanBound {
     let costs = try costs.costs(group.kernels)
     let positions = Double(group.shape.pipeline)
     var (work, largest) = (0.0, 0.0)
+    var streams = SIMD4<Double>()
     var (dense, experts) = (ParameterCost(), ParameterCost())
     for unit in costs.units {
+      streams += unit.forwardStreams + unit.backwardStreams
       let whole = min(unit.backward, unit.backwardInput + unit.backwardWeight)
       let seconds =
         group.hasPairs
@@ -97,12 +107,18 @@ package struct PlanBounds: Sendable {
     let bytes =
       dense.bytes(zero, copies: copies) + experts.bytes(zero, copies: expertCopies)
     let count = microbatches(group.shape)
-    // Where layers of other settings run again among these, the clock is between the two.
-    let share = share(
+    let highest = share(
       costs, microbatches: count, sharing: space.zeroStages.contains(.nothing) ? 1 : copies,
       directions: 2, hasPairs: group.hasPairs)
+    // Under a power cap other work beside the passes raises their clock, and takes longer than it saves: over
+    // all positions they take no less than at their own clock. The difference between units and stages that
+    // `ClockBound` allows for stays.
+    let mean = costs.clock == nil ? 1 : max(highest, 1 / 1.01)
+    // DualPipe has every unit twice.
+    let most = highest * largest / (group.hasPairs ? 2 : 1)
+    // Whatever hides exchanges, those of a stream go one after the other.
     return PlanBound(
-      seconds: share * Double(count) * max(largest, work / positions),
+      seconds: Double(count) * max(most, mean * work / positions, streams.max() / positions),
       bytes: bytes / positions)
   }
 
@@ -284,124 +300,6 @@ package struct PlanBounds: Sendable {
     }
     bound.seconds *= try share(candidate)
     return bound
-  }
-
-  /// Units on each stage by layouts that do not look at costs.
-  private final class LayoutBook: Sendable {
-    private struct Key: Hashable {
-      var layout: Plan.Layout
-      var stages: Int
-    }
-
-    private let known = Mutex<[Key: Result<[Int], PlanError>]>([:])
-
-    func counts(
-      _ layout: Plan.Layout, _ stages: Int, _ architecture: Architecture
-    ) throws(PlanError) -> [Int] {
-      let key = Key(layout: layout, stages: stages)
-      if let counts = known.withLock({ $0[key] }) { return try counts.get() }
-      var plan = Plan()
-      plan.pipelineParallel = stages
-      plan.layout = layout
-      let counts = Result { () throws(PlanError) in
-        try plan.stageLayout(of: architecture).stages.map(\.count)
-      }
-      known.withLock { $0[key] = counts }
-      return try counts.get()
-    }
-  }
-
-  /// Keeps a schedule that many plans share.
-  private final class ScheduleBook: Sendable {
-    private struct Key: Hashable {
-      var source: Plan.ScheduleSource
-      var ranks: Int
-      var stages: Int
-      var microbatches: Int
-      var times: PassCosts?
-      var pairs: PairStyle?
-    }
-
-    private let known = Mutex<[Key: Result<Schedule, PlanError>]>([:])
-
-    func schedule(of plan: Plan) throws(PlanError) -> Schedule {
-      let key = Key(
-        source: plan.schedule, ranks: plan.pipelineParallel, stages: plan.stagesPerRank,
-        microbatches: plan.microbatchCount, times: plan.passTimes, pairs: plan.pairs)
-      if let made = known.withLock({ $0[key] }) { return try made.get() }
-      let made = Result { () throws(PlanError) in try plan.pipelineSchedule() }
-      known.withLock { $0[key] = made }
-      return try made.get()
-    }
-  }
-
-  /// What follows the last backward: reductions that cannot start earlier, the update, gathers.
-  private final class CollectiveBook: Sendable {
-    private struct Key: Hashable {
-      var shape: SearchShape
-      var shardingGroup: Int?
-      var isBidirectional: Bool
-    }
-
-    private let known = Mutex<[Key: ClusterPricing]>([:])
-
-    private func pricing(
-      _ plan: Plan, _ base: Int, _ architecture: Architecture, _ cluster: Cluster
-    ) throws -> ClusterPricing {
-      let key = Key(
-        shape: SearchShape(
-          kernels: KernelSetting(
-            base: base, tensor: plan.tensorParallel, context: plan.contextParallel,
-            expert: plan.expertParallel, expertTensor: plan.expertTensorParallel),
-          data: plan.dataParallel, pipeline: plan.pipelineParallel),
-        shardingGroup: plan.shardingGroup, isBidirectional: plan.isBidirectional)
-      if let pricing = known.withLock({ $0[key] }) { return pricing }
-      let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
-      known.withLock { $0[key] = pricing }
-      return pricing
-    }
-
-    /// What units send over copies in the passes.
-    func traffic(
-      of plan: Plan, base: Int, _ architecture: Architecture, _ cluster: Cluster,
-      copies: (Double, Double)
-    ) throws -> CopyTraffic {
-      CopyTraffic(
-        plan, try pricing(plan, base, architecture, cluster), copies: copies)
-    }
-
-    func tail(
-      of plan: Plan, base: Int, dense: Double, experts: Double, update: Double,
-      _ architecture: Architecture, _ cluster: Cluster, copies: (Double, Double)
-    ) throws -> Double {
-      guard plan.zeroStage.rawValue < 3, copies.0 > 1 || copies.1 > 1 else { return update }
-      let pricing = try pricing(plan, base, architecture, cluster)
-      func seconds(_ kind: TransferKind, _ elements: Double, _ bits: Int) -> Double {
-        guard elements >= 1 else { return 0 }
-        return pricing.seconds(
-          ofCollective: Transfer(
-            kind, outputs: [], inputs: [], stream: .data, bytesPerRow: max(1, bits / 8),
-            rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),
-          stage: 0)
-      }
-      let groups = plan.dividingGroups
-      let parts: [(TransferKind.Group, Double, Double)] = [
-        (groups.dense, dense, copies.0), (groups.experts, experts, copies.1),
-      ]
-      var (reduce, gather) = (0.0, 0.0)
-      for (group, elements, copies) in parts where copies > 1 {
-        let bits = plan.precision.gradientReduction.bits
-        if plan.zeroStage == .nothing {
-          reduce += seconds(.allReduce(group), elements, bits)
-        } else {
-          reduce += seconds(.reduceScatter(group), elements, bits)
-          gather += seconds(
-            .allGather(group), elements / copies, plan.precision.parameterGather.bits)
-        }
-      }
-      if plan.overlaps(.gradientReduction) { reduce = 0 }
-      return reduce + max(gather, update)
-    }
   }
 }
 

@@ -22,6 +22,8 @@ extension PlanSearch {
   func open(_ entry: Entry) -> Finding {
     switch entry.node {
     case .shape(let shape): open(shape, entry)
+    case .sketch(let group): bound(family: group, entry)
+    case .family(let group): open(family: group, entry)
     case .group(let group): open(group, entry)
     case .candidate(let candidate): bound(candidate, entry)
     case .bounded(let candidate): simulate(candidate, entry)
@@ -43,23 +45,55 @@ extension PlanSearch {
 
   private func open(_ shape: SearchShape, _ entry: Entry) -> Finding {
     var all = Finding()
-    for kernels in space.kernelSettings(of: shape) {
-      for hasPairs in [false, true] {
-        let count = space.size(of: shape, hasPairs: hasPairs, kernels)
-        guard count > 0 else { continue }
-        let group = SearchGroup(shape: shape, kernels: kernels, hasPairs: hasPairs)
+    let counts = [false, true].map { familySize(of: shape, hasPairs: $0) }
+    for (kernels, _) in space.kernelFamilies(of: shape) {
+      for (hasPairs, count) in zip([false, true], counts) where count > 0 {
+        let family = SearchGroup(shape: shape, kernels: kernels, hasPairs: hasPairs)
         all.add(
           finding(standingFor: count) {
             try check(shape, kernels)
-            let bound = try bounds.bound(of: group)
-            try checkMemory(bound)
+            let seconds = try bounds.sketchedSeconds(of: family)
             return [
               Entry(
-                count: count, seconds: max(entry.seconds, bound.seconds), bytes: bound.bytes,
-                node: .group(group))
+                count: count, seconds: max(entry.seconds, seconds), bytes: 0,
+                node: .sketch(family))
             ]
           })
       }
+    }
+    return all
+  }
+
+  private func bound(family: SearchGroup, _ entry: Entry) -> Finding {
+    finding(standingFor: entry.count) {
+      let bound = try bounds.bound(of: family)
+      try checkMemory(bound)
+      return [
+        Entry(
+          count: entry.count, seconds: max(entry.seconds, bound.seconds), bytes: bound.bytes,
+          node: .family(family))
+      ]
+    }
+  }
+
+  private func open(family: SearchGroup, _ entry: Entry) -> Finding {
+    var all = Finding()
+    for extent in space.extents {
+      var group = family
+      group.kernels.recomputation = extent
+      let count = space.size(of: group.shape, hasPairs: group.hasPairs, group.kernels)
+      guard count > 0 else { continue }
+      all.add(
+        finding(standingFor: count) {
+          try check(group.shape, group.kernels)
+          let bound = try bounds.bound(of: group)
+          try checkMemory(bound)
+          return [
+            Entry(
+              count: count, seconds: max(entry.seconds, bound.seconds),
+              bytes: max(entry.bytes, bound.bytes), node: .group(group))
+          ]
+        })
     }
     return all
   }

@@ -7,7 +7,7 @@ import Simulation
 /// A search for the best plans of a space that fit the devices' memory.
 ///
 /// Best first, by lower bounds that get sharper: of all plans of one shape, of those that share their
-/// kernels, of a single plan without its schedule, with it; whatever has the lowest bound is looked at next
+/// kernels but for what is recomputed, of those that share all of them, of a single plan without its schedule, with it; whatever has the lowest bound is looked at next
 /// and falls apart into what it stands for, a single plan into its simulation, and that at last into the
 /// replay of its allocator. The search ends when no bound is left below the last of the plans that are asked
 /// for, so that no better one is missed.
@@ -29,7 +29,7 @@ public struct PlanSearch: Sendable {
     /// Threads; the outcome does not depend on them.
     public var threads = 1
     /// Simulations behind which a search ends without proof, and says so; nil for as many as it takes.
-    public var mostSimulations: Int? = 1000
+    public var mostSimulations: Int? = 500
     /// By what share two plans have to differ for their order to mean something.
     public var indifference = 0.0
     /// Asked before every round whether the search is to end with what it has.
@@ -67,6 +67,10 @@ public struct PlanSearch: Sendable {
   struct Entry: Comparable, Sendable {
     enum Node: Sendable {
       case shape(SearchShape)
+      /// Groups that differ in what is recomputed alone, by a sketch of the one that recomputes nothing, and
+      /// by all of it.
+      case sketch(SearchGroup)
+      case family(SearchGroup)
       case group(SearchGroup)
       /// A plan, its bound without and with its schedule.
       case candidate(Candidate)
@@ -128,10 +132,21 @@ public struct PlanSearch: Sendable {
 
   /// Plans of a shape.
   func size(of shape: SearchShape) -> Int {
-    space.kernelSettings(of: shape).reduce(0) { sum, kernels in
-      sum + space.size(of: shape, hasPairs: false, kernels)
-        + space.size(of: shape, hasPairs: true, kernels)
+    let families = space.kernelFamilies(of: shape).count
+    return families
+      * (familySize(of: shape, hasPairs: false) + familySize(of: shape, hasPairs: true))
+  }
+
+  /// Plans of a shape that share their kernels but for what is recomputed.
+  func familySize(of shape: SearchShape, hasPairs: Bool) -> Int {
+    let extents = space.extents
+    func size(_ extent: Recomputation) -> Int {
+      space.size(of: shape, hasPairs: hasPairs, shape.kernels.recomputing(extent))
     }
+    // All that recompute something have equally many.
+    let others = extents.filter { $0 != .none }
+    return (others.first.map { size($0) * others.count } ?? 0)
+      + (extents.contains(.none) ? size(.none) : 0)
   }
 }
 

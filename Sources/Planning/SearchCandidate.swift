@@ -31,6 +31,22 @@ package struct KernelSetting: Hashable, Sendable {
   }
 }
 
+extension KernelSetting {
+  /// The same with other parts that are recomputed.
+  func recomputing(_ extent: Recomputation) -> KernelSetting {
+    var setting = self
+    setting.recomputation = extent
+    return setting
+  }
+
+  /// The same with exchanges on so many multiprocessors.
+  func communicating(on count: Int?) -> KernelSetting {
+    var setting = self
+    setting.communicationSMs = count
+    return setting
+  }
+}
+
 /// A plan of a search space, in few words.
 package struct Candidate: Hashable, Sendable {
   package var kernels: KernelSetting
@@ -140,28 +156,38 @@ extension SearchSpace {
     recomputedLayers == nil && recomputations.contains(.none) && recomputations.contains(.full)
   }
 
+  /// What may be recomputed in all layers; layers of two kinds are members of the group that recomputes
+  /// nothing.
+  var extents: [Recomputation] {
+    distinct(recomputations + ((recomputedLayers ?? []).isEmpty ? [] : [.none]))
+  }
+
   /// All ways to set the rest of what decides kernels.
   package func kernelSettings(of shape: SearchShape) -> [KernelSetting] {
-    var settings: [KernelSetting] = []
+    kernelFamilies(of: shape).flatMap { kernels, extents in
+      extents.map { kernels.recomputing($0) }
+    }
+  }
+
+  /// The same but for what is recomputed, with what may be.
+  func kernelFamilies(of shape: SearchShape) -> [(KernelSetting, [Recomputation])] {
+    var families: [(KernelSetting, [Recomputation])] = []
     let isSplit = shape.kernels.tensor > 1
-    let hasLayers = !(recomputedLayers ?? []).isEmpty
-    let extents = distinct(recomputations + (hasLayers ? [.none] : []))
+    let extents = extents
     for sequence in isSplit ? sequenceParallel : [false] {
       for exchange in tensorExchanges(isSplit: isSplit, isSequence: sequence) {
-        for recomputation in extents {
-          for (dispatcher, count) in exchanges(of: shape) {
-            var setting = shape.kernels
-            setting.sequenceParallel = sequence
-            setting.tensorExchange = exchange
-            setting.recomputation = recomputation
-            setting.dispatcher = dispatcher
-            setting.communicationSMs = count
-            settings.append(setting)
-          }
+        for (dispatcher, count) in exchanges(of: shape) {
+          var setting = shape.kernels
+          setting.sequenceParallel = sequence
+          setting.tensorExchange = exchange
+          setting.recomputation = .none
+          setting.dispatcher = dispatcher
+          setting.communicationSMs = count
+          families.append((setting, extents))
         }
       }
     }
-    return settings
+    return families
   }
 
   /// Ways of a tensor group's exchanges; without sequence parallelism there is nothing to cut.

@@ -84,7 +84,8 @@ struct SearchState {
     var outcome = outcome
     var waiting: [SearchPlan] = []
     for entry in heap.unordered {
-      if case .simulated(let plan) = entry.node { waiting.append(plan) }
+      guard case .simulated(let plan) = entry.node, !isTooSlow(entry.seconds) else { continue }
+      waiting.append(plan)
     }
     waiting.sort { SearchPlan.precedes($0, $1, by: request.objective) }
     let least = heap.unordered.lazy.filter { entry in
