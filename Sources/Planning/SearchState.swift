@@ -10,6 +10,8 @@ struct SearchState {
   private var heap = Heap<PlanSearch.Entry>()
   private var sequence = 0
   private var open = 0
+  /// The shortest step that was simulated.
+  private var shortest: Double?
   /// Values of the best plans, in order.
   private var best: [Double] = []
 
@@ -27,6 +29,7 @@ struct SearchState {
       entry.sequence = sequence
       entry.key = request.objective == .memory ? entry.bytes : entry.seconds
       open += entry.count
+      if case .simulated = entry.node { shortest = min(shortest ?? .infinity, entry.seconds) }
       heap.insert(entry)
     }
     guard let plan = finding.plan else { return }
@@ -73,39 +76,67 @@ struct SearchState {
   var progress: SearchProgress {
     SearchProgress(
       size: outcome.counts.size, open: open, simulations: outcome.simulations,
-      best: found.reduce(nil) { min($0 ?? .infinity, $1.report.stepSeconds) },
+      best: shortest,
       bound: request.objective == .memory ? nil : heap.min?.seconds)
   }
 
   /// The outcome, with the front and the plans that the first one is not told apart from.
   ///
+  /// A search that ends early has simulated plans that never came first, and so not to their replay either:
+  /// those that belong among the best are looked at now.
+  ///
   /// - Parameter verify: the plan with its allocator replayed; nil where it does not fit.
   func finished(_ verify: @escaping (SearchPlan) -> SearchPlan?) -> SearchOutcome {
     var outcome = outcome
-    var waiting: [SearchPlan] = []
-    for entry in heap.unordered {
-      guard case .simulated(let plan) = entry.node, !isTooSlow(entry.seconds) else { continue }
-      waiting.append(plan)
-    }
-    waiting.sort { SearchPlan.precedes($0, $1, by: request.objective) }
-    let least = heap.unordered.lazy.filter { entry in
-      if case .simulated = entry.node { false } else { true }
-    }.map(\.key).min()
-    if let least, least <= lastOfBest { outcome.leastOpen = least }
-    let ordered = found.sorted { SearchPlan.precedes($0, $1, by: request.objective) }
-    outcome.plans = Array(ordered.prefix(request.count))
     var checks = Checks(verify)
-    outcome.front = front(waiting, &checks)
-    setEqual(&outcome, waiting, &checks)
+    let (known, left) = settled(&checks)
+    let ordered = known.sorted { SearchPlan.precedes($0, $1, by: request.objective) }
+    outcome.plans = Array(ordered.prefix(request.count))
+    let worst =
+      ordered.count < request.count
+      ? Double.infinity : ordered[request.count - 1].value(request.objective)
+    if let least = leastOpen, least <= worst { outcome.leastOpen = least }
+    outcome.front = Self.front(known, left, &checks)
+    setEqual(&outcome, known, left, &checks)
     outcome.counts.simulated = found.count + waiting.count - checks.refused
     outcome.counts.outOfMemory += checks.refused
     guard let against else { return outcome }
     let value = against.value(request.objective)
-    let isComplete = (least ?? .infinity) > value && !outcome.isInterrupted
+    let isComplete = (leastOpen ?? .infinity) > value && !outcome.isInterrupted
     outcome.against = SearchOutcome.Place(
       plan: against,
       better: isComplete ? ordered.count { $0.value(request.objective) < value } : nil)
     return outcome
+  }
+
+  /// The lowest bound of what was not simulated.
+  private var leastOpen: Double? {
+    heap.unordered.lazy.filter { entry in
+      if case .simulated = entry.node { false } else { true }
+    }.map(\.key).min()
+  }
+
+  /// Plans that were simulated and did not come to their replay.
+  private var waiting: [SearchPlan] {
+    heap.unordered.compactMap { entry in
+      guard case .simulated(let plan) = entry.node, !isTooSlow(entry.seconds) else { return nil }
+      return plan
+    }
+  }
+
+  /// Plans that fit, the best of those that wait among them, and the others that wait.
+  private func settled(_ verify: inout Checks) -> (known: [SearchPlan], left: [SearchPlan]) {
+    var known = found
+    var left: [SearchPlan] = []
+    for plan in waiting.sorted(by: { SearchPlan.precedes($0, $1, by: request.objective) }) {
+      let before = known.count { SearchPlan.precedes($0, plan, by: request.objective) }
+      if before >= request.count {
+        left.append(plan)
+      } else if let plan = verify(plan) {
+        known.append(plan)
+      }
+    }
+    return (known, left)
   }
 
   /// Replays of plans that were simulated and did not come to theirs, each once.
@@ -126,9 +157,10 @@ struct SearchState {
   }
 
   /// The front of time and memory: of those that wait for their replay its members are looked at.
-  private func front(_ waiting: [SearchPlan], _ verify: inout Checks) -> [SearchPlan] {
-    var left = waiting
-    var known = found
+  private static func front(
+    _ known: [SearchPlan], _ left: [SearchPlan], _ verify: inout Checks
+  ) -> [SearchPlan] {
+    var (known, left) = (known, left)
     while true {
       let front = SearchOutcome.front(of: known + left)
       let open = front.filter(left.contains)
@@ -140,21 +172,25 @@ struct SearchState {
 
   /// Plans whose step lies no further from the best one's than the model knows.
   private func setEqual(
-    _ outcome: inout SearchOutcome, _ waiting: [SearchPlan], _ verify: inout Checks
+    _ outcome: inout SearchOutcome, _ known: [SearchPlan], _ left: [SearchPlan],
+    _ verify: inout Checks
   ) {
-    guard let least = found.map(\.report.stepSeconds).min() else { return }
+    guard let least = known.map(\.report.stepSeconds).min() else { return }
     let limit = least * (1 + request.indifference)
     func isEqual(_ plan: SearchPlan) -> Bool { plan.report.stepSeconds <= limit }
-    let near = waiting.filter(isEqual).sorted { $0.heldBytes < $1.heldBytes }
-    let refused = verify.refused
-    let some = near.prefix(2 * request.count).compactMap { verify($0) }
-    outcome.indifferent =
-      found.count(where: isEqual) + near.count - (verify.refused - refused)
+    let near = left.filter(isEqual).sorted { $0.heldBytes < $1.heldBytes }
+    var lost = 0
+    let some = near.prefix(2 * request.count).compactMap { plan in
+      let fitting = verify(plan)
+      if fitting == nil { lost += 1 }
+      return fitting
+    }
+    outcome.indifferent = known.count(where: isEqual) + near.count - lost
     outcome.isIndifferentComplete = heap.unordered.allSatisfy { entry in
       if case .simulated = entry.node { true } else { entry.seconds > limit }
     }
     outcome.equal = Array(
-      (found.filter(isEqual) + some).sorted { left, right in
+      (known.filter(isEqual) + some).sorted { left, right in
         if left.heldBytes != right.heldBytes { return left.heldBytes < right.heldBytes }
         if left.plan.simplicity != right.plan.simplicity {
           return left.plan.simplicity < right.plan.simplicity

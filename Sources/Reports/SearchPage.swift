@@ -199,6 +199,9 @@ extension SearchFigures {
     guard objective != SearchObjective.memory.rawValue else {
       return "\(end): plans that were not simulated may need less memory."
     }
+    guard openBoundSeconds < best.stepSeconds else {
+      return "\(end): no plan of the space is faster than the first; those behind it may be."
+    }
     let share = percent(1 - openBoundSeconds / best.stepSeconds)
     return
       "\(end): plans that were not simulated may be faster, by \(share) at most "
