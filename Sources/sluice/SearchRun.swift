@@ -92,7 +92,9 @@ struct SearchRun {
       else { return nil }
       return try? Cluster.named(name, overrides: overrides + ["\(key)=\(value)"])
     }
-    return doubt.changes()
+    let hasExperts = plans.contains { $0.plan.expertParallel > 1 }
+    return doubt.changes(
+      UncertainConstant.all.filter { hasExperts || !$0.key.hasPrefix("node.exchange.") })
   }
 }
 

@@ -67,8 +67,8 @@ import Planning
       settings: settings(
         32, 1024, "tensor-parallel=1,2", "pipeline-parallel=1,2",
         "schedule=1f1b,interleaved-1f1b,dualpipe", "expert-parallel=2,4", "recompute=none",
-        "zero-stage=0,3", "microbatch-size=1,2", "dispatcher=deepep,all-to-all",
-        "communication-sms=20", "overlap.tensor-exchange=false")),
+        "zero-stage=0,3", "microbatch-size=1", "dispatcher=deepep,all-to-all",
+        "layers-per-stage=even", "communication-sms=20", "overlap.tensor-exchange=false")),
   ]
 
   /// Mixtral's blocks, four of them.

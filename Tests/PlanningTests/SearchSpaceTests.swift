@@ -89,7 +89,10 @@ import Planning
 
   /// The size of a space is the number of its plans.
   @Test func sizesAreCounts() throws {
-    let space = try space(["tensor-parallel=1,2", "microbatch-size=1"])
+    let space = try space([
+      "tensor-parallel=1,2", "context-parallel=1", "microbatch-size=1", "pipeline-parallel=1,4",
+      "schedule=1f1b,interleaved-1f1b,dualpipe",
+    ])
     for shape in space.shapes {
       for kernels in space.kernelSettings(of: shape) {
         for hasPairs in [false, true] {

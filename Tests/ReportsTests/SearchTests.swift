@@ -7,7 +7,7 @@ import Testing
     "search --model llama-3.1-8b --cluster h100-2048 --gpus 16 --global-batch 64 --sequence 4096"
   private static let narrow =
     "\(place) --set plan.schedule=1f1b,zb-h1 --set plan.microbatch-size=1 "
-    + "--set plan.recompute=none,full"
+    + "--set plan.recompute=none,full --set plan.overlap.tensor-exchange=false --no-doubt"
 
   private func object(_ text: String) throws -> [String: Any] {
     let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
@@ -90,7 +90,9 @@ import Testing
 
   /// The fewest GPUs are the first of the ladder on which something fits, and there is a curve.
   @Test func fewest() throws {
-    let command = Self.narrow.replacing("--gpus 16", with: "--gpus fewest") + " --no-doubt --json"
+    let command =
+      Self.narrow.replacing("--gpus 16", with: "--gpus fewest")
+      + " --set plan.tensor-parallel=1,2 --set plan.layers-per-stage=even --json"
     let found = try Command.run(command)
     #expect(found.status == 0, "\(found.errors)")
     let answer = try object(found.output)
@@ -114,6 +116,24 @@ import Testing
     ] {
       #expect(page.contains(part), "\(page)")
     }
+  }
+
+  /// Constants are moved where nobody says otherwise, and the page names those that decide or says that none
+  /// does.
+  @Test func theDoubt() throws {
+    let line =
+      Self.narrow.replacing(" --no-doubt", with: "")
+      + " --set plan.pipeline-parallel=1 --set plan.zero-stage=1,3"
+    let found = try Command.run("\(line) --json")
+    let changes = try #require(try object(found.output)["winner_changes"] as? [[String: Any]])
+    for change in changes {
+      let factor = try #require(change["factor"] as? Double)
+      #expect(factor != 1)
+      #expect(factor >= (change["least_factor"] as? Double ?? .infinity))
+      #expect(factor <= (change["greatest_factor"] as? Double ?? 0))
+    }
+    let page = try Command.run(line).output
+    #expect(page.contains(changes.isEmpty ? "No single constant" : "is the best once"), "\(page)")
   }
 
   /// The output does not depend on the number of threads, but for what says how long it took.
