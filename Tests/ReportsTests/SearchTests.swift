@@ -132,7 +132,7 @@ import Testing
       #expect(factor >= (change["least_factor"] as? Double ?? .infinity))
       #expect(factor <= (change["greatest_factor"] as? Double ?? 0))
     }
-    let page = try Command.run(line).output
+    let page = try Command.run(line).output.replacing("\n", with: " ")
     #expect(page.contains(changes.isEmpty ? "No single constant" : "is the best once"), "\(page)")
   }
 
