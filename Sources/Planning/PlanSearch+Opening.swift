@@ -19,14 +19,16 @@ extension PlanSearch {
     }
   }
 
-  func open(_ entry: Entry) -> Finding {
+  /// - Parameter cutoff: the value of the last of the plans that are asked for so far: what is no worse has its
+  ///   allocator replayed at once.
+  func open(_ entry: Entry, cutoff: Double) -> Finding {
     switch entry.node {
     case .shape(let shape): open(shape, entry)
     case .sketch(let group): bound(family: group, entry)
     case .family(let group): open(family: group, entry)
     case .group(let group): open(group, entry)
     case .candidate(let candidate): bound(candidate, entry)
-    case .bounded(let candidate): simulate(candidate, entry)
+    case .bounded(let candidate): simulate(candidate, entry, cutoff)
     case .simulated(let plan): verify(plan)
     }
   }
@@ -129,7 +131,8 @@ extension PlanSearch {
     }
   }
 
-  private func simulate(_ candidate: Candidate, _ entry: Entry) -> Finding {
+  private func simulate(_ candidate: Candidate, _ entry: Entry, _ cutoff: Double) -> Finding {
+    var found: SearchPlan?
     var finding = finding(standingFor: 1) {
       var made = candidate.plan(in: space)
       made.name = made.searchName
@@ -138,12 +141,21 @@ extension PlanSearch {
       let report = step.report()
       try checkPeaks(report, made)
       let plan = SearchPlan(plan: made, report: report, bound: entry.seconds)
+      let isSlow = request.longestStep.map { report.stepSeconds > $0 } ?? false
+      if !isSlow, plan.value(request.objective) <= cutoff {
+        guard let fitting = verified(plan, by: step) else {
+          throw Overflow(bytes: Double(report.memory.peak))
+        }
+        found = fitting
+        return []
+      }
       return [
         Entry(
           count: 1, seconds: report.stepSeconds, bytes: Double(report.memory.peak),
           node: .simulated(plan))
       ]
     }
+    finding.plan = found
     finding.isSimulated = finding.refusals.isEmpty
     return finding
   }
@@ -174,6 +186,10 @@ extension PlanSearch {
   /// The plan with its allocator replayed; nil where the step does not fit.
   func verified(_ plan: SearchPlan) -> SearchPlan? {
     guard let step = try? step(of: plan.plan) else { return nil }
+    return verified(plan, by: step)
+  }
+
+  private func verified(_ plan: SearchPlan, by step: PlannedStep) -> SearchPlan? {
     var plan = plan
     plan.report = step.replaying(plan.report)
     return step.fits(plan.report, within: limit) ? plan : nil

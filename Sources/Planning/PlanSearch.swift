@@ -122,7 +122,10 @@ public struct PlanSearch: Sendable {
       state.take(finding)
     }
     while let entries = state.next(Self.round) {
-      for finding in parallelMap(entries, threads: request.threads, { open($0) }) {
+      let cutoff = state.lastOfBest
+      for finding in parallelMap(
+        entries, threads: request.threads, { open($0, cutoff: cutoff) })
+      {
         state.take(finding)
       }
       request.progress?(state.progress)

@@ -10,6 +10,8 @@ struct SearchState {
   private var heap = Heap<PlanSearch.Entry>()
   private var sequence = 0
   private var open = 0
+  /// The least bound of what was left out for good, seconds.
+  private var leastLeft = Double.infinity
   /// The shortest step that was simulated.
   private var shortest: Double?
   /// Values of the best plans, in order.
@@ -29,10 +31,18 @@ struct SearchState {
       entry.sequence = sequence
       entry.key = request.objective == .memory ? entry.bytes : entry.seconds
       open += entry.count
-      if case .simulated = entry.node { shortest = min(shortest ?? .infinity, entry.seconds) }
+      if case .simulated = entry.node {
+        shortest = min(shortest ?? .infinity, entry.seconds)
+      } else if entry.key > threshold {
+        // The best plans only get better: this one is never looked at.
+        open -= entry.count
+        leastLeft = min(leastLeft, entry.seconds)
+        continue
+      }
       heap.insert(entry)
     }
     guard let plan = finding.plan else { return }
+    shortest = min(shortest ?? .infinity, plan.report.stepSeconds)
     found.append(plan)
     let value = plan.value(request.objective)
     let place = best.firstIndex { $0 > value } ?? best.count
@@ -69,7 +79,7 @@ struct SearchState {
   }
 
   /// The value of the last plan that is asked for.
-  private var lastOfBest: Double {
+  var lastOfBest: Double {
     best.count < request.count ? .infinity : best[request.count - 1]
   }
 
@@ -186,9 +196,11 @@ struct SearchState {
       return fitting
     }
     outcome.indifferent = known.count(where: isEqual) + near.count - lost
-    outcome.isIndifferentComplete = heap.unordered.allSatisfy { entry in
-      if case .simulated = entry.node { true } else { entry.seconds > limit }
-    }
+    outcome.isIndifferentComplete =
+      leastLeft > limit
+      && heap.unordered.allSatisfy { entry in
+        if case .simulated = entry.node { true } else { entry.seconds > limit }
+      }
     outcome.equal = Array(
       (known.filter(isEqual) + some).sorted { left, right in
         if left.heldBytes != right.heldBytes { return left.heldBytes < right.heldBytes }
