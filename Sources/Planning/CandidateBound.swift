@@ -115,7 +115,7 @@ package struct PlanBounds: Sendable {
     // `ClockBound` allows for stays.
     let mean = costs.clock == nil ? 1 : max(highest, 1 / 1.01)
     // DualPipe has every unit twice.
-    let most = highest * largest / (group.hasPairs ? 2 : 1)
+    let most = highest * largest / (space.schedules.contains(.named("dualpipe")) ? 2 : 1)
     // Whatever hides exchanges, those of a stream go one after the other.
     return PlanBound(
       seconds: Double(count) * max(most, mean * work / positions, streams.max() / positions),
