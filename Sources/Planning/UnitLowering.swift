@@ -19,6 +19,8 @@ struct UnitLowering {
   let rows: (received: Int, routed: Int, sent: Int)
   /// By what the rows of the slowest rank of an expert group may lie below the mean.
   let leastLoad: Double
+  /// Kernels outside of overlapped pairs do not have all multiprocessors.
+  let savesMultiprocessors: Bool
 
   /// The plan with one pipeline rank and the fewest data ranks that the experts' mesh needs: prices of kernels
   /// and of exchanges inside a tensor, a context or an expert group do not depend on them.
@@ -53,6 +55,7 @@ struct UnitLowering {
     setting.lanes = 1
     setting.dispatcher = plan.dispatcher ?? .deepEP
     self.setting = setting
+    savesMultiprocessors = plan.computationSMs != nil
     switch plan.expertLoad {
     case .balanced: leastLoad = 1
     case .deviation(let deviation, _):
@@ -90,7 +93,7 @@ struct UnitLowering {
     var backward = 0.0
     var backwardInput = 0.0
     var backwardWeight = 0.0
-    /// Of their kernels alone: those in overlapped pairs have fewer multiprocessors, and take no less.
+    /// Of their kernels in overlapped pairs.
     var forwardKernels = 0.0
     var backwardKernels = 0.0
     var kept = 0.0
@@ -161,11 +164,20 @@ struct UnitLowering {
     taken.backward = walk(stage.backward, prices.backward, least)
     taken.backwardInput = walk(stage.backwardInput, prices.backwardInput, least)
     taken.backwardWeight = walk(stage.backwardWeight, prices.backwardWeight, least)
-    taken.forwardKernels = prices.forward.reduce(0, +)
-    taken.backwardKernels = prices.backward.reduce(0, +)
+    taken.forwardKernels = inPairs(stage.forward, prices.forward, least)
+    taken.backwardKernels = inPairs(stage.backward, prices.backward, least)
     taken.kept = memory(of: stage.forward, in: stage).left
     taken.keptByInput = memory(of: stage.backwardInput, in: stage).left
     return taken
+  }
+
+  /// Seconds of a program's kernels in an overlapped pair at least: those alone, unless the plan leaves
+  /// multiprocessors free outside of pairs, which they may have inside.
+  private func inPairs(_ program: Program, _ prices: [Double], _ rows: ExchangeRows) -> Double {
+    guard savesMultiprocessors else { return prices.reduce(0, +) }
+    return zip(program.operations, prices).reduce(0) { sum, pair in
+      sum + min(pair.1, pricing.seconds(of: pair.0, rows: rows, isOverlapped: true))
+    }
   }
 
   /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak.
