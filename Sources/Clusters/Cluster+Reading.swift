@@ -104,7 +104,7 @@ extension Device {
     }
     if try clocks.optional(keys.clock.loaded) != nil {
       throw table.error(
-        "clock.loaded decides, so that a cap has no effect: leave one of them out "
+        "device.clock.loaded decides the clock, so that a cap has no effect: leave one of them out "
           + "(null)", at: keys.powerCap)
     }
     return (cap, energy)
