@@ -69,7 +69,7 @@ let package = Package(
       "Planning",
       [
         "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs", "Costs",
-        "Simulation", heap,
+        "Simulation", heap, real,
       ]),
     room(
       "Validation",
@@ -161,6 +161,10 @@ let package = Package(
       name: "bench-simulation",
       dependencies: ["Clusters", "Models", "Plans", "Costs", "Simulation"],
       path: "benchmarks/simulation", swiftSettings: strict),
+    .executableTarget(
+      name: "bench-search",
+      dependencies: ["Clusters", "Models", "Plans", "Simulation", "Planning"],
+      path: "benchmarks/search", swiftSettings: strict),
     .executableTarget(
       name: "bench-kernels", dependencies: ["COpenBLAS", "Kernels"], path: "benchmarks/kernels",
       swiftSettings: strict),

@@ -42,7 +42,7 @@ struct DeviceKeys: KeySet {
   let clock = TableKey(
     "clock", ClockKeys(), otherwise: "nothing can be simulated", "The clocks of the device.")
   let powerCap = Key(
-    "power-cap", .sourced(.power), otherwise: "device.clock.loaded decides the clock",
+    "power-cap", .sourced(.power), otherwise: "clock.loaded decides",
     "What the device may draw: the clock of a step follows from its energy.")
   let energy = TableKey(
     "energy", EnergyKeys(), otherwise: "no power is known",

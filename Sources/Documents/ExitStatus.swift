@@ -16,7 +16,7 @@ public enum ExitStatus: Int32, Hashable, Sendable, CaseIterable {
   case storage = 4
   /// Another rank is gone, or was waited for longer than `--timeout` allows.
   case peer = 5
-  /// SIGINT or SIGTERM ended a run at a step's boundary.
+  /// SIGINT or SIGTERM ended a run at a step's boundary, or a search behind what it had found.
   case interrupted = 6
   /// A comparison that was asked for (`parity`, `--check-simulation`) found a difference.
   case unequal = 7
@@ -36,7 +36,7 @@ extension ExitStatus {
     case .diverged: "the loss or the gradient norm is not a number"
     case .storage: "a checkpoint is damaged or does not fit, or the disk or output refuses"
     case .peer: "a rank is gone or was waited for too long"
-    case .interrupted: "SIGINT or SIGTERM ended the run at a step's boundary"
+    case .interrupted: "SIGINT or SIGTERM ended a run at a step's boundary, or a search"
     case .unequal: "a comparison found a difference"
     case .tooLarge: "a step does not fit the devices' memory (--require-fit)"
     case .nothingAdmissible: "no plan of a search is admissible"

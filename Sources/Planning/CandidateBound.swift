@@ -23,6 +23,7 @@ package struct PlanBounds: Sendable {
   let costs: CostBook
   private let schedules = ScheduleBook()
   private let collectives = CollectiveBook()
+  private let layouts = LayoutBook()
 
   package init(_ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster) {
     self.space = space
@@ -38,24 +39,59 @@ package struct PlanBounds: Sendable {
     space.bases[shape.kernels.base].globalBatch / (shape.data * shape.kernels.microbatch)
   }
 
+  /// What priced seconds are to be multiplied with, so that the clock is as high as it may get.
+  ///
+  /// - Parameter sharing: ranks that share an update.
+  private func share(
+    _ costs: KernelCosts, microbatches: Int, sharing: Double, directions: Int = 1, hasPairs: Bool
+  ) -> Double {
+    guard let clock = costs.clock else { return 1 }
+    let highest = clock.clock(
+      microbatches: Double(microbatches), updates: Double(directions) / sharing,
+      hasPairs: hasPairs)
+    return clock.priced / highest
+  }
+
   /// Products and attention alone, perfectly divided among pipeline ranks: what all plans of a shape have in
   /// common.
+  ///
+  /// Products in chunks take other kernels than whole ones: the shorter count.
   package func seconds(of shape: SearchShape) throws -> Double {
-    var plain = shape.kernels
-    plain.sequenceParallel = plain.tensor > 1 && space.sequenceParallel.contains(true)
-    let units = try costs.costs(plain).units
-    let work = units.reduce(0) { $0 + $1.products }
-    let largest = units.map(\.products).max() ?? 0
-    return Double(microbatches(shape)) * max(largest, work / Double(shape.pipeline))
+    let isSplit = shape.kernels.tensor > 1
+    let ways = space.tensorExchanges(
+      isSplit: isSplit, isSequence: isSplit && space.sequenceParallel.contains(true))
+    var least = Double.infinity
+    for way in distinct(ways.map { $0 == .chunked || $0 == .yes ? $0 : nil }) {
+      var plain = shape.kernels
+      plain.sequenceParallel = isSplit && space.sequenceParallel.contains(true)
+      plain.tensorExchange = way
+      let floor = try costs.floor(plain)
+      // DualPipe has every unit twice.
+      let most = floor.largest / (space.schedules.contains(.named("dualpipe")) ? 2 : 1)
+      least = min(least, max(most, floor.all / Double(shape.pipeline)))
+    }
+    return Double(microbatches(shape)) * least
+  }
+
+  /// The most common layers with their waits and transfers, perfectly divided among pipeline ranks: a bound
+  /// of all groups that differ from one that recomputes nothing in that alone.
+  package func sketchedSeconds(of group: SearchGroup) throws -> Double {
+    let sketch = try costs.sketch(group.kernels)
+    let work = group.hasPairs ? max(sketch.kernels, sketch.streams.max()) : sketch.waits
+    return Double(microbatches(group.shape)) * work / Double(group.shape.pipeline)
   }
 
   /// All passes, perfectly divided among pipeline ranks, and the state of the widest sharding.
+  ///
+  /// That of a group that recomputes nothing is one of all groups that differ from it in that alone.
   package func bound(of group: SearchGroup) throws -> PlanBound {
-    let units = try costs.costs(group.kernels).units
+    let costs = try costs.costs(group.kernels)
     let positions = Double(group.shape.pipeline)
     var (work, largest) = (0.0, 0.0)
+    var streams = SIMD4<Double>()
     var (dense, experts) = (ParameterCost(), ParameterCost())
-    for unit in units {
+    for unit in costs.units {
+      streams += unit.forwardStreams + unit.backwardStreams
       let whole = min(unit.backward, unit.backwardInput + unit.backwardWeight)
       let seconds =
         group.hasPairs
@@ -70,8 +106,19 @@ package struct PlanBounds: Sendable {
     let (copies, expertCopies) = self.copies(group.kernels, group.shape.data, directions: 2)
     let bytes =
       dense.bytes(zero, copies: copies) + experts.bytes(zero, copies: expertCopies)
+    let count = microbatches(group.shape)
+    let highest = share(
+      costs, microbatches: count, sharing: space.zeroStages.contains(.nothing) ? 1 : copies,
+      directions: 2, hasPairs: group.hasPairs)
+    // Under a power cap other work beside the passes raises their clock, and takes longer than it saves: over
+    // all positions they take no less than at their own clock. The difference between units and stages that
+    // `ClockBound` allows for stays.
+    let mean = costs.clock == nil ? 1 : max(highest, 1 / 1.01)
+    // DualPipe has every unit twice.
+    let most = highest * largest / (space.schedules.contains(.named("dualpipe")) ? 2 : 1)
+    // Whatever hides exchanges, those of a stream go one after the other.
     return PlanBound(
-      seconds: Double(microbatches(group.shape)) * max(largest, work / positions),
+      seconds: Double(count) * max(most, mean * work / positions, streams.max() / positions),
       bytes: bytes / positions)
   }
 
@@ -83,6 +130,16 @@ package struct PlanBounds: Sendable {
     return (Double(max(1, dense)), Double(max(1, experts)))
   }
 
+  /// Ranks that divide what is divided: all copies, or those of a group.
+  private func shards(_ candidate: Candidate) -> (dense: Double, experts: Double) {
+    let directions = candidate.member.schedule == .named("dualpipe") ? 2 : 1
+    let all = copies(candidate.kernels, candidate.data, directions: directions)
+    guard let group = candidate.member.shardingGroup else { return all }
+    let kernels = candidate.kernels
+    let experts = group * kernels.tensor / (kernels.expert * kernels.expertTensor)
+    return (min(all.dense, Double(group)), min(all.experts, Double(max(1, experts))))
+  }
+
   // MARK: Candidates
 
   /// The candidate with a balanced layout as counts.
@@ -90,72 +147,106 @@ package struct PlanBounds: Sendable {
   /// - Throws: `SearchRefusal` where an earlier layout of the grid cuts the model alike, `PlanError` where there
   ///   are more stages than units.
   package func resolved(_ candidate: Candidate) throws -> Candidate {
-    let counts = try unitCounts(candidate, candidate.layout)
+    guard space.layouts.count > 1 || candidate.member.layout == .balanced else {
+      _ = try unitCounts(candidate, candidate.member.layout)
+      return candidate
+    }
+    let counts = try unitCounts(candidate, candidate.member.layout)
     for layout in space.layouts {
-      if layout == candidate.layout { break }
+      if layout == candidate.member.layout { break }
       if let other = try? unitCounts(candidate, layout), other == counts {
         throw SearchRefusal.samePlan
       }
     }
-    guard candidate.layout == .balanced else { return candidate }
+    guard candidate.member.layout == .balanced else { return candidate }
     var resolved = candidate
-    resolved.layout = .units(counts)
+    resolved.member.layout = .units(counts)
     return resolved
   }
 
   /// Units on each stage under a layout.
   private func unitCounts(_ candidate: Candidate, _ layout: Plan.Layout) throws -> [Int] {
-    var other = candidate
-    other.layout = layout == .balanced ? .even : layout
-    let stages = try other.plan(in: space).stageLayout(of: architecture).stages
-    return layout == .balanced
-      ? try costs.balancedCounts(candidate.kernels, stages: stages.count) : stages.map(\.count)
+    let stages = candidate.pipeline * candidate.member.stagesPerRank
+    guard layout == .balanced else { return try layouts.counts(layout, stages, architecture) }
+    _ = try layouts.counts(.even, stages, architecture)
+    return try costs.balancedCounts(candidate.kernels, stages: stages)
   }
 
   /// Loads of the stages of a candidate whose layout is resolved.
-  private func loads(_ candidate: Candidate, _ plan: Plan) throws -> [StageLoad] {
-    let units = try costs.costs(candidate.kernels).units
-    let layout = try plan.stageLayout(of: architecture)
+  private func loads(_ candidate: Candidate) throws -> [StageLoad] {
+    let plain = try costs.costs(candidate.kernels).units
+    let counts = try unitCounts(candidate, candidate.member.layout)
+    let again = try recomputed(candidate)?.units ?? plain
+    let units = architecture.units
     var first = 0
-    return layout.stages.map { stage in
-      defer { first += stage.count }
-      return StageLoad(units[first..<first + stage.count])
+    return counts.map { count in
+      defer { first += count }
+      var layers = 0
+      return StageLoad(
+        (first..<first + count).lazy.map { index -> UnitCost in
+          guard case .layer = units[index], layers < candidate.member.firstLayers else {
+            return plain[index]
+          }
+          layers += 1
+          return again[index]
+        })
     }
+  }
+
+  /// Costs of layers that are computed again beside those that the candidate's setting says; nil where none
+  /// are.
+  private func recomputed(_ candidate: Candidate) throws -> KernelCosts? {
+    guard candidate.member.firstLayers > 0 else { return nil }
+    var setting = candidate.kernels
+    setting.recomputation = .full
+    return try costs.costs(setting)
+  }
+
+  /// What the seconds of a candidate are to be multiplied with.
+  ///
+  /// Where layers of two settings are mixed, the clock lies between theirs.
+  private func share(_ candidate: Candidate) throws -> Double {
+    let shards = shards(candidate)
+    let all = [try costs.costs(candidate.kernels), try recomputed(candidate)].compactMap(\.self)
+    let shares = all.map { costs in
+      share(
+        costs, microbatches: microbatches(of: candidate),
+        sharing: candidate.member.zero == .nothing ? 1 : max(1, min(shards.dense, shards.experts)),
+        directions: candidate.member.schedule == .named("dualpipe") ? 2 : 1,
+        hasPairs: candidate.member.hasPairs)
+    }
+    guard all.count > 1, let priced = all.compactMap({ $0.clock?.priced }).min() else {
+      return shares[0]
+    }
+    let highest = zip(all, shares).compactMap { costs, share in
+      costs.clock.map { $0.priced / share }
+    }
+    return priced / (highest.max() ?? priced)
   }
 
   /// The bound of a candidate without its schedule: the slowest rank with what must go before and behind.
   ///
   /// - Throws: `PlanError` where the layout is none.
   package func quickBound(of candidate: Candidate) throws -> PlanBound {
-    let plan = candidate.plan(in: space)
-    let loads = try loads(candidate, plan)
-    let (positions, count) = (candidate.pipeline, Double(plan.microbatchCount))
-    let shape = ScheduleShape(candidate.schedule)
-    let directions = shape == .bidirectional ? 2 : 1
-    let (copies, expertCopies) = self.copies(
-      candidate.kernels, candidate.data, directions: directions)
-    var bound = PlanBound(seconds: 0, bytes: 0)
-    var (fill, drain) = (0.0, 0.0)
-    for rank in 0..<positions {
-      let held = shape.stages(of: rank, positions: positions, stages: loads.count)
-      var work = 0.0
-      var bytes = 0.0
-      for stage in held {
-        let load = loads[stage]
-        work += load.least(inPairs: candidate.schedule.hasPairs) / Double(directions)
-        bytes += load.dense.bytes(candidate.zero, copies: copies)
-        bytes += load.experts.bytes(candidate.zero, copies: expertCopies)
-      }
-      let live = shape.live(on: rank, positions: positions, microbatches: plan.microbatchCount)
-      bytes += Double(live) * (held.first.map { loads[$0].kept } ?? 0)
-      bound.bytes = max(bound.bytes, bytes)
-      bound.seconds = max(bound.seconds, fill + count * work + (shape.drains ? drain : 0))
-      if shape.fills {
-        fill += loads[rank].forward
-        drain += loads[rank].backward
-      }
+    var quick = QuickBound()
+    return try quickBound(of: candidate, &quick)
+  }
+
+  /// The same, with what an earlier candidate has in common with this one.
+  func quickBound(of candidate: Candidate, _ quick: inout QuickBound) throws -> PlanBound {
+    if !quick.holds(for: candidate) {
+      quick = QuickBound(
+        candidate, try loads(candidate), microbatches: microbatches(of: candidate))
     }
-    return bound
+    let shards = shards(candidate)
+    return PlanBound(
+      seconds: quick.seconds * (try share(candidate)),
+      bytes: quick.bytes(candidate.member.zero, shards.dense, shards.experts))
+  }
+
+  private func microbatches(of candidate: Candidate) -> Int {
+    space.bases[candidate.kernels.base].globalBatch
+      / (candidate.data * candidate.kernels.microbatch)
   }
 
   /// The bound of a candidate by its schedule.
@@ -163,136 +254,52 @@ package struct PlanBounds: Sendable {
   /// - Throws: `PlanError` where the plan is none.
   package func bound(of candidate: Candidate) throws -> PlanBound {
     let plan = candidate.plan(in: space)
+    try plan.checkSharding()
     let schedule = try schedules.schedule(of: plan)
-    let directions = plan.isBidirectional ? 2 : 1
-    let (copies, expertCopies) = self.copies(
-      candidate.kernels, candidate.data, directions: directions)
-    var loads = try loads(candidate, plan)
+    let (copies, expertCopies) = shards(candidate)
+    var loads = try loads(candidate)
+    var streams = [Double](repeating: 0, count: loads.count)
     if plan.zeroStage.rawValue >= 2 {
       let traffic = try collectives.traffic(
         of: plan, base: candidate.kernels.base, architecture, cluster,
         copies: (copies, expertCopies))
       let units = try costs.costs(candidate.kernels).units
+      let counts = try unitCounts(candidate, candidate.member.layout)
       var first = 0
-      for (index, stage) in try plan.stageLayout(of: architecture).stages.enumerated() {
-        let held = units[first..<first + stage.count]
-        first += stage.count
-        let (gather, reduce) = traffic.seconds(of: held)
-        loads[index].addCopies(
-          gather: gather, reduce: reduce, gathered: held.last.map(traffic.gathered) ?? 0)
+      for (index, count) in counts.enumerated() {
+        let seconds = traffic.seconds(
+          of: units[first..<first + count], beginsModel: first == 0)
+        first += count
+        loads[index].addCopies(seconds)
+        streams[index] = seconds.forward + seconds.backward
       }
     }
     let walk = ScheduleBound(schedule, loads)
     var bound = PlanBound(seconds: 0, bytes: 0)
     for rank in schedule.ranks.indices {
-      var (dense, experts, update) = (ParameterCost(), ParameterCost(), 0.0)
+      var (dense, experts, update, stream) = (ParameterCost(), ParameterCost(), 0.0, 0.0)
       for stage in schedule.placement.stages(ofRank: rank) {
         dense = dense + loads[stage].dense
         experts = experts + loads[stage].experts
         update += loads[stage].update
+        stream += streams[stage]
       }
       if plan.zeroStage != .nothing { update /= max(copies, expertCopies) }
       let tail = try collectives.tail(
         of: plan, base: candidate.kernels.base, dense: dense.elements, experts: experts.elements,
         update: update,
         architecture, cluster, copies: (copies, expertCopies))
-      bound.seconds = max(bound.seconds, walk.ends[rank] + tail)
+      // What goes over copies in the passes goes one after the other; DualPipe's halves share it.
+      let directions = plan.isBidirectional ? 2.0 : 1
+      let sent = stream * Double(plan.microbatchCount) / directions
+      bound.seconds = max(bound.seconds, max(walk.ends[rank], sent) + tail)
       let bytes =
         dense.bytes(plan.zeroStage, copies: copies)
         + experts.bytes(plan.zeroStage, copies: expertCopies) + walk.kept[rank]
       bound.bytes = max(bound.bytes, bytes)
     }
+    bound.seconds *= try share(candidate)
     return bound
-  }
-
-  /// Keeps a schedule that many plans share.
-  private final class ScheduleBook: Sendable {
-    private struct Key: Hashable {
-      var source: Plan.ScheduleSource
-      var ranks: Int
-      var stages: Int
-      var microbatches: Int
-      var times: PassCosts?
-    }
-
-    private let known = Mutex<[Key: Result<Schedule, PlanError>]>([:])
-
-    func schedule(of plan: Plan) throws(PlanError) -> Schedule {
-      let key = Key(
-        source: plan.schedule, ranks: plan.pipelineParallel, stages: plan.stagesPerRank,
-        microbatches: plan.microbatchCount, times: plan.passTimes)
-      if let made = known.withLock({ $0[key] }) { return try made.get() }
-      let made = Result { () throws(PlanError) in try plan.pipelineSchedule() }
-      known.withLock { $0[key] = made }
-      return try made.get()
-    }
-  }
-
-  /// What follows the last backward: reductions that cannot start earlier, the update, gathers.
-  private final class CollectiveBook: Sendable {
-    private struct Key: Hashable {
-      var shape: SearchShape
-      var isBidirectional: Bool
-    }
-
-    private let known = Mutex<[Key: ClusterPricing]>([:])
-
-    private func pricing(
-      _ plan: Plan, _ base: Int, _ architecture: Architecture, _ cluster: Cluster
-    ) throws -> ClusterPricing {
-      let key = Key(
-        shape: SearchShape(
-          kernels: KernelSetting(
-            base: base, tensor: plan.tensorParallel, context: plan.contextParallel,
-            expert: plan.expertParallel, expertTensor: plan.expertTensorParallel),
-          data: plan.dataParallel, pipeline: plan.pipelineParallel),
-        isBidirectional: plan.isBidirectional)
-      if let pricing = known.withLock({ $0[key] }) { return pricing }
-      let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
-      known.withLock { $0[key] = pricing }
-      return pricing
-    }
-
-    /// What units send over copies in the passes.
-    func traffic(
-      of plan: Plan, base: Int, _ architecture: Architecture, _ cluster: Cluster,
-      copies: (Double, Double)
-    ) throws -> CopyTraffic {
-      CopyTraffic(
-        plan, try pricing(plan, base, architecture, cluster), copies: copies)
-    }
-
-    func tail(
-      of plan: Plan, base: Int, dense: Double, experts: Double, update: Double,
-      _ architecture: Architecture, _ cluster: Cluster, copies: (Double, Double)
-    ) throws -> Double {
-      guard plan.zeroStage.rawValue < 3, copies.0 > 1 || copies.1 > 1 else { return update }
-      let pricing = try pricing(plan, base, architecture, cluster)
-      func seconds(_ kind: TransferKind, _ elements: Double, _ bits: Int) -> Double {
-        guard elements >= 1 else { return 0 }
-        return pricing.seconds(
-          ofCollective: Transfer(
-            kind, outputs: [], inputs: [], stream: .data, bytesPerRow: max(1, bits / 8),
-            rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),
-          stage: 0)
-      }
-      let parts: [(TransferKind.Group, Double, Double)] = [
-        (.gradient, dense, copies.0), (.expertGradient, experts, copies.1),
-      ]
-      var (reduce, gather) = (0.0, 0.0)
-      for (group, elements, copies) in parts where copies > 1 {
-        let bits = plan.precision.gradientReduction.bits
-        if plan.zeroStage == .nothing {
-          reduce += seconds(.allReduce(group), elements, bits)
-        } else {
-          reduce += seconds(.reduceScatter(group), elements, bits)
-          gather += seconds(
-            .allGather(group), elements / copies, plan.precision.parameterGather.bits)
-        }
-      }
-      if plan.overlaps(.gradientReduction) { reduce = 0 }
-      return reduce + max(gather, update)
-    }
   }
 }
 

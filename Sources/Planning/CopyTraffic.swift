@@ -20,25 +20,48 @@ struct CopyTraffic {
     var experts: Double
   }
 
-  /// Seconds to gather the parameters of units, and to reduce their gradients.
-  func seconds(of units: ArraySlice<UnitCost>) -> (gather: Double, reduce: Double) {
-    var known: [Key: (Double, Double)] = [:]
-    var (gather, reduce) = (0.0, 0.0)
-    for unit in units {
-      let key = Key(dense: unit.dense.elements, experts: unit.experts.elements)
-      let own = known[key] ?? seconds(of: key)
-      known[key] = own
-      gather += own.0
-      reduce += own.1
-    }
-    return (gather, reduce)
+  /// What goes over copies in the passes of a stage.
+  struct Seconds {
+    var forward = 0.0
+    var backward = 0.0
+    /// Of these, what may go beside the action before, or behind this one: the gathers with which it begins,
+    /// the reductions with which it ends.
+    var aheadOfForward = 0.0
+    var aheadOfBackward = 0.0
+    var behindBackward = 0.0
+    /// What a backward for the weights reduces; one for the input gathers the rest.
+    var reduced = 0.0
   }
 
-  private func seconds(of unit: Key) -> (Double, Double) {
+  /// Seconds of what a stage with these units gathers and reduces.
+  ///
+  /// - Parameter beginsModel: the first unit is the embedding, which no backward reads.
+  func seconds(of units: ArraySlice<UnitCost>, beginsModel: Bool) -> Seconds {
+    var known: [Key: (gather: Double, reduce: Double)] = [:]
+    let all = units.map { unit -> (gather: Double, reduce: Double) in
+      let key = Key(dense: unit.dense.elements, experts: unit.experts.elements)
+      let own = known[key] ?? self.seconds(of: key)
+      known[key] = own
+      return own
+    }
+    let ahead = plan.prefetchedUnits
+    let back = plan.reshardsAfterForward ? all.dropFirst(beginsModel ? 1 : 0) : []
+    var seconds = Seconds()
+    seconds.reduced = all.reduce(0) { $0 + $1.reduce }
+    seconds.forward = all.reduce(0) { $0 + $1.gather }
+    seconds.backward = back.reduce(0) { $0 + $1.gather } + seconds.reduced
+    seconds.aheadOfForward = all.prefix(ahead).reduce(0) { $0 + $1.gather }
+    seconds.aheadOfBackward = back.suffix(ahead).reduce(0) { $0 + $1.gather }
+    // Tensors of a unit go in one reduction, or two where it has experts.
+    seconds.behindBackward = all.reduce(0) { max($0, $1.reduce) }
+    return seconds
+  }
+
+  private func seconds(of unit: Key) -> (gather: Double, reduce: Double) {
     var (gather, reduce) = (0.0, 0.0)
+    let groups = plan.dividingGroups
     for (group, elements, copies) in [
-      (TransferKind.Group.gradient, unit.dense, copies.dense),
-      (.expertGradient, unit.experts, copies.experts),
+      (groups.dense, unit.dense, copies.dense), (groups.experts, unit.experts, copies.experts),
     ] where copies > 1 && elements >= 1 {
       reduce += seconds(.reduceScatter(group), elements, plan.precision.gradientReduction.bits)
       if plan.zeroStage == .parameters {
@@ -56,12 +79,12 @@ struct CopyTraffic {
         rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),
       stage: 0)
   }
+}
 
-  /// Bytes of a unit's parameters while they are whole.
-  func gathered(_ unit: UnitCost) -> Double {
-    guard plan.zeroStage == .parameters else { return 0 }
-    let bytes = Double(plan.precision.parameterGather.bits) / 8
-    return (copies.dense > 1 ? unit.dense.elements * bytes : 0)
-      + (copies.experts > 1 ? unit.experts.elements * bytes : 0)
+extension Plan {
+  /// The groups that divide training state: all copies, or some of them.
+  var dividingGroups: (dense: TransferKind.Group, experts: TransferKind.Group) {
+    shardingRanks == nil
+      ? (.gradient, .expertGradient) : (.gradientShards, .expertShards)
   }
 }

@@ -9,94 +9,212 @@ import Simulation
 extension PlanSearch {
   /// A shape's first bound, or why none of its plans is one.
   package func begin(_ shape: SearchShape) -> Finding {
-    var plan = space.bases[shape.kernels.base]
-    shape.kernels.apply(to: &plan)
+    let count = size(of: shape)
+    return finding(standingFor: count) {
+      try check(shape, shape.kernels)
+      return [
+        Entry(
+          count: count, seconds: try bounds.seconds(of: shape), bytes: 0, node: .shape(shape))
+      ]
+    }
+  }
+
+  /// - Parameter cutoff: the value of the last of the plans that are asked for so far: what is no worse has its
+  ///   allocator replayed at once.
+  func open(_ entry: Entry, cutoff: Double) -> Finding {
+    switch entry.node {
+    case .shape(let shape): open(shape, entry)
+    case .sketch(let group): bound(family: group, entry)
+    case .family(let group): open(family: group, entry)
+    case .group(let group): open(group, entry)
+    case .candidate(let candidate): bound(candidate, entry)
+    case .bounded(let candidate): simulate(candidate, entry, cutoff)
+    case .simulated(let plan): verify(plan)
+    }
+  }
+
+  /// The rules that plans of a shape with such kernels break.
+  private func check(_ shape: SearchShape, _ kernels: KernelSetting) throws {
+    var plan = space.bases[kernels.base]
+    kernels.apply(to: &plan)
     plan.dataParallel = shape.data
     plan.pipelineParallel = shape.pipeline
-    return finding(standingFor: { size(of: shape) }) {
-      try plan.checkSettings(
-        for: architecture, on: .devices(cluster.rankCount),
-        multiprocessors: cluster.device.multiprocessors.value)
-      try plan.checkExpertSpread(of: architecture, on: cluster)
-      return [Entry(bound: try bounds.seconds(of: shape), node: .shape(shape))]
-    }
+    try plan.checkSettings(
+      for: architecture, on: .devices(cluster.rankCount),
+      multiprocessors: cluster.device.multiprocessors.value)
+    try plan.checkExpertSpread(of: architecture, on: cluster)
   }
 
-  func open(_ entry: Entry) -> Finding {
-    switch entry.node {
-    case .shape(let shape): open(shape, entry.bound)
-    case .group(let group): open(group, entry.bound)
-    case .candidate(let candidate): bound(candidate, entry.bound)
-    case .bounded(let candidate): simulate(candidate, entry.bound)
-    }
-  }
-
-  private func open(_ shape: SearchShape, _ seconds: Double) -> Finding {
+  private func open(_ shape: SearchShape, _ entry: Entry) -> Finding {
     var all = Finding()
-    for kernels in space.kernelSettings(of: shape) {
-      for hasPairs in [false, true] {
-        let count = space.members(of: shape, hasPairs: hasPairs).count
-        guard count > 0 else { continue }
-        let group = SearchGroup(shape: shape, kernels: kernels, hasPairs: hasPairs)
-        let finding = finding(standingFor: { count }) {
-          var plan = space.bases[kernels.base]
-          kernels.apply(to: &plan)
-          plan.dataParallel = shape.data
-          plan.pipelineParallel = shape.pipeline
-          try plan.checkSettings(
-            for: architecture, on: .devices(cluster.rankCount),
-            multiprocessors: cluster.device.multiprocessors.value)
-          let bound = try bounds.bound(of: group)
-          try checkMemory(bound)
-          return [Entry(bound: max(seconds, bound.seconds), node: .group(group))]
-        }
-        all.add(finding)
+    let counts = [false, true].map { familySize(of: shape, hasPairs: $0) }
+    for (kernels, _) in space.kernelFamilies(of: shape) {
+      for (hasPairs, count) in zip([false, true], counts) where count > 0 {
+        let family = SearchGroup(shape: shape, kernels: kernels, hasPairs: hasPairs)
+        all.add(
+          finding(standingFor: count) {
+            try check(shape, kernels)
+            let seconds = try bounds.sketchedSeconds(of: family)
+            return [
+              Entry(
+                count: count, seconds: max(entry.seconds, seconds), bytes: 0,
+                node: .sketch(family))
+            ]
+          })
       }
     }
     return all
   }
 
-  private func open(_ group: SearchGroup, _ seconds: Double) -> Finding {
+  private func bound(family: SearchGroup, _ entry: Entry) -> Finding {
+    finding(standingFor: entry.count) {
+      let bound = try bounds.bound(of: family)
+      try checkMemory(bound)
+      return [
+        Entry(
+          count: entry.count, seconds: max(entry.seconds, bound.seconds), bytes: bound.bytes,
+          node: .family(family))
+      ]
+    }
+  }
+
+  private func open(family: SearchGroup, _ entry: Entry) -> Finding {
     var all = Finding()
-    for member in space.members(of: group.shape, hasPairs: group.hasPairs) {
+    for extent in space.extents {
+      var group = family
+      group.kernels.recomputation = extent
+      let count = space.size(of: group.shape, hasPairs: group.hasPairs, group.kernels)
+      guard count > 0 else { continue }
       all.add(
-        finding(standingFor: { 1 }) {
-          let candidate = try bounds.resolved(group.candidate(member))
-          let bound = try bounds.quickBound(of: candidate)
+        finding(standingFor: count) {
+          try check(group.shape, group.kernels)
+          let bound = try bounds.bound(of: group)
           try checkMemory(bound)
-          return [Entry(bound: max(seconds, bound.seconds), node: .candidate(candidate))]
+          return [
+            Entry(
+              count: count, seconds: max(entry.seconds, bound.seconds),
+              bytes: max(entry.bytes, bound.bytes), node: .group(group))
+          ]
         })
     }
     return all
   }
 
-  private func bound(_ candidate: Candidate, _ seconds: Double) -> Finding {
-    finding(standingFor: { 1 }) {
+  private func open(_ group: SearchGroup, _ entry: Entry) -> Finding {
+    var all = Finding()
+    var quick = QuickBound()
+    for member in space.members(of: group) {
+      all.add(
+        finding(standingFor: 1) {
+          let candidate = try bounds.resolved(group.candidate(member))
+          let bound = try bounds.quickBound(of: candidate, &quick)
+          try checkMemory(bound)
+          return [
+            Entry(
+              count: 1, seconds: max(entry.seconds, bound.seconds),
+              bytes: max(entry.bytes, bound.bytes), node: .candidate(candidate))
+          ]
+        })
+    }
+    return all
+  }
+
+  private func bound(_ candidate: Candidate, _ entry: Entry) -> Finding {
+    finding(standingFor: 1) {
       let bound = try bounds.bound(of: candidate)
       try checkMemory(bound)
-      return [Entry(bound: max(seconds, bound.seconds), node: .bounded(candidate))]
+      return [
+        Entry(
+          count: 1, seconds: max(entry.seconds, bound.seconds),
+          bytes: max(entry.bytes, bound.bytes), node: .bounded(candidate))
+      ]
     }
   }
 
-  private func simulate(_ candidate: Candidate, _ seconds: Double) -> Finding {
-    var plan: SearchPlan?
-    var finding = finding(standingFor: { 1 }) {
+  private func simulate(_ candidate: Candidate, _ entry: Entry, _ cutoff: Double) -> Finding {
+    var found: SearchPlan?
+    var finding = finding(standingFor: 1) {
       var made = candidate.plan(in: space)
       made.name = made.searchName
-      let step = try PlannedStep(architecture: architecture, cluster: cluster, plan: made)
+      try checkText(of: made)
+      let step = try step(of: made)
       let report = step.report()
-      try checkMemory(PlanBound(seconds: 0, bytes: Double(report.memory.peak)))
-      plan = SearchPlan(plan: made, report: report, bound: seconds)
-      return []
+      try checkPeaks(report, made)
+      let plan = SearchPlan(plan: made, report: report, bound: entry.seconds)
+      let isSlow = request.longestStep.map { report.stepSeconds > $0 } ?? false
+      if !isSlow, plan.value(request.objective) <= cutoff {
+        guard let fitting = verified(plan, by: step) else {
+          throw Overflow(bytes: Double(report.memory.peak))
+        }
+        found = fitting
+        return []
+      }
+      return [
+        Entry(
+          count: 1, seconds: report.stepSeconds, bytes: Double(report.memory.peak),
+          node: .simulated(plan))
+      ]
     }
-    finding.plan = plan
+    finding.plan = found
     finding.isSimulated = finding.refusals.isEmpty
     return finding
   }
 
+  func step(of plan: Plan) throws -> PlannedStep {
+    var lowered = LoweredStages(sharing: lowered)
+    return try PlannedStep(
+      architecture: architecture, cluster: cluster, plan: plan, lowered: &lowered)
+  }
+
+  /// Refuses what plan files refuse: keys that cannot act beside the others.
+  private func checkText(of plan: Plan) throws {
+    _ = try Plan.read(
+      Document(text: plan.yaml, name: plan.name), name: plan.name,
+      world: .devices(cluster.rankCount))
+  }
+
+  private func verify(_ plan: SearchPlan) -> Finding {
+    var finding = Finding()
+    finding.plan = verified(plan)
+    if finding.plan == nil {
+      finding.outOfMemory = 1
+      finding.leastOverflow = Double(plan.report.memory.peak)
+    }
+    return finding
+  }
+
+  /// The plan with its allocator replayed; nil where the step does not fit.
+  func verified(_ plan: SearchPlan) -> SearchPlan? {
+    guard let step = try? step(of: plan.plan) else { return nil }
+    return verified(plan, by: step)
+  }
+
+  private func verified(_ plan: SearchPlan, by step: PlannedStep) -> SearchPlan? {
+    var plan = plan
+    plan.report = step.replaying(plan.report)
+    return step.fits(plan.report, within: limit) ? plan : nil
+  }
+
+  /// What plans keep free beside what they allocate.
+  private var room: Double {
+    let reserve = space.bases.map { $0.memoryReserve.bytes }.min() ?? 0
+    return Double(limit) - Double(reserve)
+  }
+
   private func checkMemory(_ bound: PlanBound) throws {
-    guard bound.bytes > Double(limit) else { return }
+    guard bound.bytes > room else { return }
     throw Overflow(bytes: bound.bytes)
+  }
+
+  /// Refuses peaks that the allocator cannot serve, whatever it does: those of equal rows, and those of ranks
+  /// that are not replayed.
+  private func checkPeaks(_ report: StepReport, _ plan: Plan) throws {
+    let room = limit - report.memory.reserve
+    let peaks = report.stages.filter {
+      plan.expertLoad == .balanced || $0.position != report.memory.position
+    }.map(\.memory.peak)
+    guard let most = peaks.max(), most > room else { return }
+    throw Overflow(bytes: Double(most))
   }
 
   private struct Overflow: Error {
@@ -105,24 +223,24 @@ extension PlanSearch {
 
   /// The entries that `body` gives, or how so many plans ended with it.
   private func finding(
-    standingFor count: () -> Int, _ body: () throws -> [Entry]
+    standingFor count: Int, _ body: () throws -> [Entry]
   ) -> Finding {
     var finding = Finding()
     do {
       finding.entries = try body()
     } catch let error as Overflow {
-      finding.outOfMemory = count()
+      finding.outOfMemory = count
       finding.leastOverflow = error.bytes
     } catch let error as PlanError {
-      finding.refusals[error.searchReason] = count()
+      finding.refusals[error.searchReason] = count
     } catch is SearchRefusal {
-      finding.refusals["layers-per-stage cuts the model as another alternative does"] = count()
+      finding.refusals["layers-per-stage cuts the model as another alternative does"] = count
     } catch let error as ConfigurationError {
-      finding.refusals[error.rule] = count()
+      finding.refusals[error.rule] = count
     } catch let error as ScheduleError {
-      finding.refusals[error.message] = count()
+      finding.refusals[error.message] = count
     } catch {
-      finding.refusals["\(error)"] = count()
+      finding.refusals["\(error)"] = count
     }
     return finding
   }
@@ -150,15 +268,20 @@ extension Plan {
     }
     parts.append(schedule.text + (stagesPerRank > 1 ? "x\(stagesPerRank)" : ""))
     parts.append("mbs\(microbatchSize)")
-    parts.append("zero\(zeroStage.rawValue)")
-    if recomputation != .none {
-      let count = recomputation.modules.count
+    parts.append("zero\(zeroStage.rawValue)" + (shardingGroup.map { "/\($0)" } ?? ""))
+    switch recomputation {
+    case .none: break
+    case .firstLayers(let count): parts.append("recompute \(count) layers")
+    case .full, .selective: parts.append("recompute \(recomputation.text)")
+    case .modules(let modules):
       parts.append(
-        "recompute "
-          + (count > 1 ? "\(count) parts" : recomputation.text.filter { !"[]".contains($0) }))
+        "recompute " + (modules.count > 1 ? "\(modules.count) parts" : modules[0].rawValue))
     }
     if layout != .even { parts.append("own layers") }
-    if overlap.tensorExchange != nil && overlap.tensorExchange != .no { parts.append("overlap") }
+    if let exchange = overlap.tensorExchange, exchange != .no {
+      parts.append(exchange == .yes ? "overlap" : "overlap \(exchange.rawValue)")
+    }
+    if let isMerged = overlap.expertExchange { parts.append(isMerged ? "merged" : "apart") }
     if expertParallel > 1, let dispatcher { parts.append(dispatcher.rawValue) }
     if let communicationSMs { parts.append("\(communicationSMs) SMs") }
     return parts.joined(separator: " ")

@@ -4,12 +4,13 @@ import Models
 import Plans
 import Simulation
 
-/// A search for the fastest plans of a space that fit the devices' memory.
+/// A search for the best plans of a space that fit the devices' memory.
 ///
 /// Best first, by lower bounds that get sharper: of all plans of one shape, of those that share their
-/// kernels, of a single plan without its schedule, with it; whatever has the lowest bound is looked at next
-/// and falls apart into what it stands for, a single plan at last into its simulation. The search ends when
-/// no bound is left below the last of the plans that are asked for, so that no better one is missed.
+/// kernels but for what is recomputed, of those that share all of them, of a single plan without its schedule, with it; whatever has the lowest bound is looked at next
+/// and falls apart into what it stands for, a single plan into its simulation, and that at last into the
+/// replay of its allocator. The search ends when no bound is left below the last of the plans that are asked
+/// for, so that no better one is missed.
 ///
 /// Work is dealt out in rounds of a fixed size, and what comes back is taken in its order: the outcome does
 /// not depend on the number of threads.
@@ -18,14 +19,23 @@ public struct PlanSearch: Sendable {
   public struct Request: Sendable {
     /// How many plans are wanted.
     public var count = 10
-    /// Bytes that a rank may need at most; nil for the device's memory.
+    public var objective = SearchObjective.time
+    /// Bytes of the device that a step may need, its reserve among them; nil for all of its memory.
     public var memoryLimit: Int?
+    /// Seconds that a step may take; nil for any.
+    public var longestStep: Double?
     /// A plan whose place is asked for.
     public var against: Plan?
     /// Threads; the outcome does not depend on them.
     public var threads = 1
     /// Simulations behind which a search ends without proof, and says so; nil for as many as it takes.
-    public var mostSimulations: Int? = 1000
+    public var mostSimulations: Int? = 500
+    /// By what share two plans have to differ for their order to mean something.
+    public var indifference = 0.0
+    /// Asked before every round whether the search is to end with what it has.
+    public var isInterrupted: (@Sendable () -> Bool)?
+    /// Told after every round how far the search is.
+    public var progress: (@Sendable (SearchProgress) -> Void)?
 
     public init() {}
   }
@@ -38,6 +48,7 @@ public struct PlanSearch: Sendable {
   let request: Request
   package let bounds: PlanBounds
   let limit: Int
+  let lowered = LoweringBook()
 
   /// A search, ready to run.
   public init(
@@ -52,23 +63,34 @@ public struct PlanSearch: Sendable {
     limit = request.memoryLimit ?? Int(cluster.device.memory.size.value.bytes)
   }
 
-  /// Something whose bound is known.
+  /// Something whose bounds are known.
   struct Entry: Comparable, Sendable {
     enum Node: Sendable {
       case shape(SearchShape)
+      /// Groups that differ in what is recomputed alone, by a sketch of the one that recomputes nothing, and
+      /// by all of it.
+      case sketch(SearchGroup)
+      case family(SearchGroup)
       case group(SearchGroup)
       /// A plan, its bound without and with its schedule.
       case candidate(Candidate)
       case bounded(Candidate)
+      /// A plan whose step is known, and whose allocator is not.
+      case simulated(SearchPlan)
     }
 
-    var bound: Double
-    var sequence = 0
+    /// Plans that it stands for.
+    var count: Int
+    var seconds: Double
+    var bytes: Double
     var node: Node
+    /// What it is ordered by.
+    var key = 0.0
+    var sequence = 0
 
     static func == (left: Entry, right: Entry) -> Bool { left.sequence == right.sequence }
     static func < (left: Entry, right: Entry) -> Bool {
-      (left.bound, left.sequence) < (right.bound, right.sequence)
+      (left.key, left.sequence) < (right.key, right.sequence)
     }
   }
 
@@ -86,96 +108,69 @@ public struct PlanSearch: Sendable {
   ///
   /// - Throws: what the plan that others are held against breaks.
   public func run() throws -> SearchOutcome {
-    var state = State(count: request.count)
+    var state = SearchState(request)
     if let against = request.against {
       let step = try PlannedStep(
         architecture: architecture, cluster: cluster,
         plan: try against.balanced(for: architecture, on: cluster))
-      let report = step.report()
+      let report = step.report(replaysAllocator: true)
       state.against = SearchPlan(plan: against, report: report, bound: 0)
     }
     let shapes = space.shapes
+    state.outcome.counts.size = shapes.reduce(0) { $0 + size(of: $1) }
     for finding in parallelMap(shapes, threads: request.threads, { begin($0) }) {
       state.take(finding)
     }
-    state.outcome.counts.size = shapes.reduce(0) { $0 + size(of: $1) }
-    while let entries = state.next(Self.round, of: request.mostSimulations) {
-      for finding in parallelMap(entries, threads: request.threads, { open($0) }) {
+    while let entries = state.next(Self.round) {
+      let cutoff = state.lastOfBest
+      for finding in parallelMap(
+        entries, threads: request.threads, { open($0, cutoff: cutoff) })
+      {
         state.take(finding)
       }
+      request.progress?(state.progress)
     }
-    return state.finished()
+    return state.finished { simulated in verified(simulated) }
   }
 
   /// Plans of a shape.
   func size(of shape: SearchShape) -> Int {
-    let members =
-      space.members(of: shape, hasPairs: false).count
-      + space.members(of: shape, hasPairs: true).count
-    return space.kernelSettings(of: shape).count * members
+    let families = space.kernelFamilies(of: shape).count
+    return families
+      * (familySize(of: shape, hasPairs: false) + familySize(of: shape, hasPairs: true))
   }
 
-  // MARK: State
-
-  private struct State {
-    let count: Int
-    var outcome = SearchOutcome(plans: [], front: [], counts: .init(), simulations: 0)
-    var against: SearchPlan?
-    var found: [SearchPlan] = []
-    var heap = Heap<Entry>()
-    var sequence = 0
-    /// Steps of the best plans, in order.
-    var best: [Double] = []
-
-    init(count: Int) { self.count = count }
-
-    mutating func take(_ finding: Finding) {
-      for (rule, count) in finding.refusals { outcome.counts.refusals[rule, default: 0] += count }
-      outcome.counts.outOfMemory += finding.outOfMemory
-      if let bytes = finding.leastOverflow {
-        outcome.leastOverflow = min(outcome.leastOverflow ?? .infinity, bytes)
-      }
-      if finding.isSimulated { outcome.simulations += 1 }
-      for var entry in finding.entries {
-        sequence += 1
-        entry.sequence = sequence
-        heap.insert(entry)
-      }
-      guard let plan = finding.plan else { return }
-      outcome.counts.simulated += 1
-      found.append(plan)
-      let place = best.firstIndex { $0 > plan.report.stepSeconds } ?? best.count
-      best.insert(plan.report.stepSeconds, at: place)
-      if best.count > count { best.removeLast() }
+  /// Plans of a shape that share their kernels but for what is recomputed.
+  func familySize(of shape: SearchShape, hasPairs: Bool) -> Int {
+    let extents = space.extents
+    func size(_ extent: Recomputation) -> Int {
+      space.size(of: shape, hasPairs: hasPairs, shape.kernels.recomputing(extent))
     }
-
-    /// What is to be looked at next, nothing when the best are known.
-    mutating func next(_ most: Int, of simulations: Int?) -> [Entry]? {
-      if let simulations, outcome.simulations >= simulations { return nil }
-      let threshold = max(lastOfBest, against?.report.stepSeconds ?? 0)
-      var entries: [Entry] = []
-      while entries.count < most, let entry = heap.min, entry.bound <= threshold {
-        entries.append(heap.removeMin())
-      }
-      return entries.isEmpty ? nil : entries
-    }
-
-    /// The step of the last plan that is asked for.
-    private var lastOfBest: Double { best.count < count ? .infinity : best[count - 1] }
-
-    func finished() -> SearchOutcome {
-      var outcome = outcome
-      if let open = heap.min?.bound, open <= lastOfBest { outcome.leastOpen = open }
-      let ordered = found.sorted(by: SearchPlan.precedes)
-      outcome.plans = Array(ordered.prefix(count))
-      outcome.front = SearchOutcome.front(of: found)
-      guard let against else { return outcome }
-      let seconds = against.report.stepSeconds
-      let isComplete = (heap.min?.bound ?? .infinity) > seconds
-      outcome.against = SearchOutcome.Place(
-        plan: against,
-        faster: isComplete ? ordered.count { $0.report.stepSeconds < seconds } : nil)
-      return outcome
-    }
+    // All that recompute something have equally many.
+    let others = extents.filter { $0 != .none }
+    return (others.first.map { size($0) * others.count } ?? 0)
+      + (extents.contains(.none) ? size(.none) : 0)
   }
+}
+
+/// What plans are ordered by.
+public enum SearchObjective: String, Hashable, Sendable, CaseIterable {
+  /// The step.
+  case time
+  /// Money for a token, which on one number of GPUs is the step.
+  case cost
+  /// The peak of the fullest rank.
+  case memory
+}
+
+/// How far a search is.
+public struct SearchProgress: Hashable, Sendable {
+  /// Points of the grid, and those about which nothing is decided yet.
+  public var size: Int
+  public var open: Int
+  public var simulations: Int
+  /// The best plan's step, seconds.
+  public var best: Double?
+  /// Seconds below which no step is.
+  public var bound: Double?
 }

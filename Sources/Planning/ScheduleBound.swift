@@ -10,7 +10,7 @@ struct StageLoad: Sendable {
   /// Seconds of their kernels in an overlapped pair.
   var forwardKernels = 0.0
   var backwardKernels = 0.0
-  /// Seconds of each stream's transfers; the last are those over copies of parameters.
+  /// Seconds of each stream's transfers.
   var forwardStreams = SIMD4<Double>()
   var backwardStreams = SIMD4<Double>()
   /// Bytes that a microbatch keeps behind its forward, and more or less behind its backward for the input.
@@ -43,15 +43,14 @@ struct StageLoad: Sendable {
     }
   }
 
-  /// Adds what goes over copies of parameters in the passes: gathers in front of both, reductions in
-  /// backwards, and the bytes of what is gathered for the unit with which a backward begins.
-  mutating func addCopies(gather: Double, reduce: Double, gathered: Double) {
-    forward = max(forward, gather)
-    backward = max(backward, gather + reduce)
-    backwardInput = max(backwardInput, gather)
-    backwardWeight = max(backwardWeight, reduce)
-    forwardStreams[3] += gather
-    backwardStreams[3] += gather + reduce
+  /// Adds what goes over copies of parameters in the passes, less what may go beside the actions around.
+  mutating func addCopies(_ copies: CopyTraffic.Seconds) {
+    forward = max(forward, copies.forward - copies.aheadOfForward)
+    let gathers = copies.backward - copies.reduced - copies.aheadOfBackward
+    let reductions = copies.reduced - copies.behindBackward
+    backward = max(backward, gathers + reductions)
+    backwardInput = max(backwardInput, gathers)
+    backwardWeight = max(backwardWeight, reductions)
   }
 
   /// Seconds of an action by itself.

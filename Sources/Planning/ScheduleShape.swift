@@ -50,7 +50,8 @@ extension StageLoad {
   /// Seconds of both passes at least, whole or in halves, beside each other or not.
   func least(inPairs: Bool) -> Double {
     let whole = min(backward, backwardInput + backwardWeight)
-    return inPairs
-      ? min(forwardKernels, forward) + min(backwardKernels, whole) : forward + whole
+    guard inPairs else { return forward + whole }
+    let kernels = min(forwardKernels, forward) + min(backwardKernels, whole)
+    return max(kernels, (forwardStreams + backwardStreams).max())
   }
 }

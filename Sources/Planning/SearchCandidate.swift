@@ -14,7 +14,7 @@ package struct KernelSetting: Hashable, Sendable {
   package var recomputation = Recomputation.none
   package var dispatcher: Plan.Dispatcher?
   package var communicationSMs: Int?
-  package var overlapsTensorExchange: Bool?
+  package var tensorExchange: Plan.Overlap.TensorExchange?
 
   /// Writes the settings into a plan.
   package func apply(to plan: inout Plan) {
@@ -27,9 +27,23 @@ package struct KernelSetting: Hashable, Sendable {
     plan.recomputation = recomputation
     if let dispatcher { plan.dispatcher = dispatcher }
     if let communicationSMs { plan.communicationSMs = communicationSMs }
-    if let overlapsTensorExchange {
-      plan.overlap.tensorExchange = overlapsTensorExchange ? .yes : .no
-    }
+    if let tensorExchange { plan.overlap.tensorExchange = tensorExchange }
+  }
+}
+
+extension KernelSetting {
+  /// The same with other parts that are recomputed.
+  func recomputing(_ extent: Recomputation) -> KernelSetting {
+    var setting = self
+    setting.recomputation = extent
+    return setting
+  }
+
+  /// The same with exchanges on so many multiprocessors.
+  func communicating(on count: Int?) -> KernelSetting {
+    var setting = self
+    setting.communicationSMs = count
+    return setting
   }
 }
 
@@ -38,10 +52,7 @@ package struct Candidate: Hashable, Sendable {
   package var kernels: KernelSetting
   package var data: Int
   package var pipeline: Int
-  package var schedule: Plan.ScheduleSource
-  package var stagesPerRank: Int
-  package var zero: Plan.ZeROStage
-  package var layout: Plan.Layout
+  package var member: SearchMember
 
   /// The plan, its layout as it stands.
   package func plan(in space: SearchSpace) -> Plan {
@@ -49,10 +60,13 @@ package struct Candidate: Hashable, Sendable {
     kernels.apply(to: &plan)
     plan.dataParallel = data
     plan.pipelineParallel = pipeline
-    plan.schedule = schedule
-    plan.stagesPerRank = stagesPerRank
-    plan.zeroStage = zero
-    plan.layout = layout
+    plan.schedule = member.schedule
+    plan.stagesPerRank = member.stagesPerRank
+    plan.zeroStage = member.zero
+    plan.shardingGroup = member.shardingGroup
+    plan.layout = member.layout
+    if let isMerged = member.mergesPairs { plan.overlap.expertExchange = isMerged }
+    if member.firstLayers > 0 { plan.recomputation = .firstLayers(member.firstLayers) }
     return plan
   }
 }
@@ -79,16 +93,23 @@ package struct SearchGroup: Hashable, Sendable {
 /// What distinguishes the plans of a group.
 package struct SearchMember: Hashable, Sendable {
   package var schedule: Plan.ScheduleSource
+  /// Whether forwards and backwards go as one; nil for what is usual under the schedule.
+  package var mergesPairs: Bool?
   package var stagesPerRank: Int
   package var zero: Plan.ZeROStage
+  package var shardingGroup: Int?
   package var layout: Plan.Layout
+  /// Of every stage, layers that are computed again as a whole beside what the kernels' setting says.
+  package var firstLayers = 0
+
+  /// Whether forwards and backwards may run as overlapped pairs.
+  package var hasPairs: Bool { schedule.hasPairs(mergesPairs) }
 }
 
 extension SearchGroup {
   package func candidate(_ member: SearchMember) -> Candidate {
     Candidate(
-      kernels: kernels, data: shape.data, pipeline: shape.pipeline, schedule: member.schedule,
-      stagesPerRank: member.stagesPerRank, zero: member.zero, layout: member.layout)
+      kernels: kernels, data: shape.data, pipeline: shape.pipeline, member: member)
   }
 }
 
@@ -130,26 +151,53 @@ extension SearchSpace {
     return expertTensorParallel ?? distinct([1, tensor])
   }
 
+  /// Whether stages of which some layers are computed again are looked at without being listed.
+  var mixesLayers: Bool {
+    recomputedLayers == nil && recomputations.contains(.none) && recomputations.contains(.full)
+  }
+
+  /// What may be recomputed in all layers; layers of two kinds are members of the group that recomputes
+  /// nothing.
+  var extents: [Recomputation] {
+    distinct(recomputations + ((recomputedLayers ?? []).isEmpty ? [] : [.none]))
+  }
+
   /// All ways to set the rest of what decides kernels.
   package func kernelSettings(of shape: SearchShape) -> [KernelSetting] {
-    var settings: [KernelSetting] = []
+    kernelFamilies(of: shape).flatMap { kernels, extents in
+      extents.map { kernels.recomputing($0) }
+    }
+  }
+
+  /// The same but for what is recomputed, with what may be.
+  func kernelFamilies(of shape: SearchShape) -> [(KernelSetting, [Recomputation])] {
+    var families: [(KernelSetting, [Recomputation])] = []
     let isSplit = shape.kernels.tensor > 1
+    let extents = extents
     for sequence in isSplit ? sequenceParallel : [false] {
-      for overlap in isSplit ? tensorExchangeOverlaps.map(Optional.init) : [nil] {
-        for recomputation in recomputations {
-          for (dispatcher, count) in exchanges(of: shape) {
-            var setting = shape.kernels
-            setting.sequenceParallel = sequence
-            setting.overlapsTensorExchange = overlap
-            setting.recomputation = recomputation
-            setting.dispatcher = dispatcher
-            setting.communicationSMs = count
-            settings.append(setting)
-          }
+      for exchange in tensorExchanges(isSplit: isSplit, isSequence: sequence) {
+        for (dispatcher, count) in exchanges(of: shape) {
+          var setting = shape.kernels
+          setting.sequenceParallel = sequence
+          setting.tensorExchange = exchange
+          setting.recomputation = .none
+          setting.dispatcher = dispatcher
+          setting.communicationSMs = count
+          families.append((setting, extents))
         }
       }
     }
-    return settings
+    return families
+  }
+
+  /// Ways of a tensor group's exchanges; without sequence parallelism there is nothing to cut.
+  func tensorExchanges(
+    isSplit: Bool, isSequence: Bool
+  ) -> [Plan.Overlap.TensorExchange?] {
+    guard isSplit else { return [nil] }
+    guard !isSequence else { return tensorExchanges }
+    let whole = tensorExchanges.filter { $0 != .chunked }
+    return whole.isEmpty ? tensorExchanges : whole
   }
 
   /// Dispatchers with their multiprocessors; none where nothing is exchanged.
@@ -169,22 +217,95 @@ extension SearchSpace {
     return plain.isEmpty ? schedules : plain
   }
 
+  /// Whether forwards and backwards are merged under a schedule: where experts are exchanged and it has a
+  /// choice.
+  private func pairings(_ schedule: Plan.ScheduleSource, _ shape: SearchShape) -> [Bool?] {
+    guard shape.kernels.expert > 1, let known = schedule.known, known.canMergePairs else {
+      return [nil]
+    }
+    if let expertExchanges { return expertExchanges.map(Optional.init) }
+    return known.usualPairs == .merged ? [nil] : [nil, true]
+  }
+
+  /// Plans that differ in what is divided among copies, in their layout and in layers that are computed
+  /// again.
+  private struct Family {
+    var schedule: Plan.ScheduleSource
+    var mergesPairs: Bool?
+    var stages: Int
+    var sharding: [(zero: Plan.ZeROStage, group: Int?)]
+  }
+
+  private func families(of shape: SearchShape, hasPairs: Bool) -> [Family] {
+    var families: [Family] = []
+    for schedule in schedules(onRanks: shape.pipeline) {
+      for pairing in pairings(schedule, shape) where schedule.hasPairs(pairing) == hasPairs {
+        let sharding = sharding(of: shape, isTwice: schedule == .named("dualpipe"))
+        for stages in stagesPerRank ?? schedule.usualStages {
+          families.append(
+            Family(
+              schedule: schedule, mergesPairs: pairing, stages: stages, sharding: sharding))
+        }
+      }
+    }
+    return families
+  }
+
+  /// What is divided among how many copies; without copies nothing is, and DualPipe's lie on two positions.
+  private func sharding(
+    of shape: SearchShape, isTwice: Bool
+  ) -> [(zero: Plan.ZeROStage, group: Int?)] {
+    let replicas = shape.data * shape.kernels.context
+    let copies = replicas * (isTwice ? 2 : 1)
+    let ranks = shape.kernels.tensor * copies
+    let expertCopies = ranks / (shape.kernels.expert * shape.kernels.expertTensor)
+    guard copies > 1 || expertCopies > 1 else { return zeroStages.prefix(1).map { ($0, nil) } }
+    // A group of all copies is no group.
+    let listed = shardingGroups ?? [nil, nodeDevices / shape.kernels.tensor]
+    let groups = distinct(
+      listed.map { size -> Int? in
+        guard let size, !isTwice, size > 1, size < replicas, replicas % size == 0 else {
+          return nil
+        }
+        return size
+      })
+    return zeroStages.flatMap { zero in
+      zero == .nothing ? [(zero, nil)] : groups.map { (zero, $0) }
+    }
+  }
+
+  /// First layers of stages that are computed again, where everything else of a layer is kept.
+  private func firstLayers(of kernels: KernelSetting, stages: Int) -> [Int] {
+    guard kernels.recomputation == .none else { return [0] }
+    let plain = recomputations.contains(.none) ? [0] : []
+    if let recomputedLayers { return plain + recomputedLayers }
+    guard mixesLayers else { return plain }
+    let most = (layerCount + stages - 1) / stages
+    return distinct(plain + [most / 4, most / 2, 3 * most / 4].filter { $0 > 0 && $0 < most })
+  }
+
+  /// How many plans a shape stands for.
+  package func size(of shape: SearchShape, hasPairs: Bool, _ kernels: KernelSetting) -> Int {
+    families(of: shape, hasPairs: hasPairs).reduce(0) { sum, family in
+      sum + family.sharding.count * layouts.count
+        * firstLayers(of: kernels, stages: shape.pipeline * family.stages).count
+    }
+  }
+
   /// All plans of a shape that share their kernels.
-  package func members(of shape: SearchShape, hasPairs: Bool) -> [SearchMember] {
+  package func members(of group: SearchGroup) -> [SearchMember] {
     var members: [SearchMember] = []
-    for schedule in schedules(onRanks: shape.pipeline) where schedule.hasPairs == hasPairs {
-      let copies =
-        shape.data * shape.kernels.context * (schedule == .named("dualpipe") ? 2 : 1)
-      let ranks = shape.kernels.tensor * copies
-      let expertCopies = ranks / (shape.kernels.expert * shape.kernels.expertTensor)
-      // Without copies nothing is divided among them.
-      let zeros = copies > 1 || expertCopies > 1 ? zeroStages : Array(zeroStages.prefix(1))
-      for stages in stagesPerRank ?? schedule.usualStages {
-        for zero in zeros {
-          for layout in layouts {
+    for family in families(of: group.shape, hasPairs: group.hasPairs) {
+      let layers = firstLayers(
+        of: group.kernels, stages: group.shape.pipeline * family.stages)
+      for layout in layouts {
+        for count in layers {
+          for (zero, sharding) in family.sharding {
             members.append(
               SearchMember(
-                schedule: schedule, stagesPerRank: stages, zero: zero, layout: layout))
+                schedule: family.schedule, mergesPairs: family.mergesPairs,
+                stagesPerRank: family.stages, zero: zero, shardingGroup: sharding, layout: layout,
+                firstLayers: count))
           }
         }
       }
@@ -194,17 +315,21 @@ extension SearchSpace {
 }
 
 extension Plan.ScheduleSource {
-  /// Whether forwards and backwards may run as overlapped pairs.
-  package var hasPairs: Bool {
-    switch self {
-    case .named(let name): name == "dualpipe" || name == "dualpipev"
-    case .file: true
-    }
+  /// The schedule that ships under the name.
+  var known: ScheduleName? {
+    if case .named(let name) = self { ScheduleName(rawValue: name) } else { nil }
+  }
+
+  /// Whether forwards and backwards may run as overlapped pairs, where they are merged, kept apart, or as is
+  /// usual.
+  package func hasPairs(_ mergesPairs: Bool?) -> Bool {
+    guard let known else { return mergesPairs ?? true }
+    return mergesPairs ?? (known.usualPairs == .merged)
   }
 
   /// The numbers of stages that a rank has where the grid does not say.
   fileprivate var usualStages: [Int] {
-    guard case .named(let name) = self, let known = ScheduleName(rawValue: name) else { return [1] }
+    guard let known else { return [1] }
     switch known {
     case .dualPipe: return [1]
     case .interleavedOneForwardOneBackward, .loopedBreadthFirst, .interleavedZeroBubble:

@@ -16,16 +16,40 @@ public struct SearchPlan: Hashable, Sendable {
 }
 
 extension SearchPlan {
-  /// The order of plans: by their step, of equal ones the one that needs less memory first, then by the text
-  /// of their files.
-  package static func precedes(_ left: SearchPlan, _ right: SearchPlan) -> Bool {
+  /// Bytes that the fullest rank takes of the device beside its reserve: what the allocator holds, as far as
+  /// it was replayed.
+  public var heldBytes: Int { report.memory.reservation?.reserved ?? report.memory.peak }
+
+  /// What the objective orders plans by: seconds or bytes.
+  package func value(_ objective: SearchObjective) -> Double {
+    objective == .memory ? Double(report.memory.peak) : report.stepSeconds
+  }
+
+  /// The order of plans: by the objective, of equal ones the one that leaves more memory first, then the
+  /// faster one, then by the text of their files.
+  package static func precedes(
+    _ left: SearchPlan, _ right: SearchPlan, by objective: SearchObjective = .time
+  ) -> Bool {
+    let values = (left.value(objective), right.value(objective))
+    if values.0 != values.1 { return values.0 < values.1 }
+    if left.heldBytes != right.heldBytes { return left.heldBytes < right.heldBytes }
     if left.report.stepSeconds != right.report.stepSeconds {
       return left.report.stepSeconds < right.report.stepSeconds
     }
-    if left.report.memory.peak != right.report.memory.peak {
-      return left.report.memory.peak < right.report.memory.peak
-    }
     return left.plan.yaml < right.plan.yaml
+  }
+}
+
+extension Plan {
+  /// How much there is to a plan: settings that go beyond data parallelism, 0 for the simplest.
+  package var simplicity: Int {
+    [
+      tensorParallel > 1, contextParallel > 1, pipelineParallel > 1, expertParallel > 1,
+      pipelineParallel > 1 && schedule != .named("1f1b"), stagesPerRank > 1,
+      zeroStage.rawValue > 1, shardingGroup != nil, recomputation != .none, layout != .even,
+      overlap.expertExchange != nil,
+      overlap.tensorExchange.map { $0 != .no } ?? false,
+    ].count { $0 }
   }
 }
 
@@ -57,8 +81,8 @@ public struct SearchOutcome: Sendable {
   /// How a plan that was given stands among them.
   public struct Place: Sendable {
     public var plan: SearchPlan
-    /// Plans of the space that are faster and fit; nil where too many would have to be simulated.
-    public var faster: Int?
+    /// Plans of the space that are better and fit; nil where too many would have to be simulated.
+    public var better: Int?
   }
 
   /// The best plans that fit, the best first.
@@ -72,6 +96,16 @@ public struct SearchOutcome: Sendable {
   public var leastOpen: Double?
   /// The smallest peak that a plan without room has at least, bytes; nil where none has none.
   public var leastOverflow: Double?
+  /// Seconds that the fastest of those plans takes at least which are slower than was asked for.
+  public var leastSlow: Double?
+  /// The search was told to end before its proof.
+  public var isInterrupted = false
+  /// Plans whose step lies within the model's error of the best one's, of those that were simulated, and
+  /// whether these are all that there are.
+  public var indifferent = 0
+  public var isIndifferentComplete = false
+  /// Those of them that are known to fit, the one that leaves most memory first, of equal ones the simplest.
+  public var equal: [SearchPlan] = []
   /// The plan that others are held against.
   public var against: Place?
 }
@@ -80,7 +114,7 @@ extension SearchOutcome {
   /// The plans that no other one beats in both time and memory.
   static func front(of plans: [SearchPlan]) -> [SearchPlan] {
     var least = Int.max
-    return plans.sorted(by: SearchPlan.precedes).filter { plan in
+    return plans.sorted { SearchPlan.precedes($0, $1) }.filter { plan in
       defer { least = min(least, plan.report.memory.peak) }
       return plan.report.memory.peak < least
     }
@@ -106,7 +140,7 @@ extension PlanError {
     case .exceedsCluster: "more ranks than devices"
     case .multiprocessors(let key, _, _): "\(key) exceeds the device"
     case .overlap(let kind, _, _): "overlap.\(kind.rawValue) contradicts the plan"
-    case .cannotSimulate(let key, _, _): "\(key) cannot be simulated"
+    case .cannotSimulate(let key, _, _): "\(key) does not suit the plan"
     case .lanes: "gradient-lanes do not fit"
     default: "\(self)"
     }

@@ -38,6 +38,12 @@ public enum SearchFramework: String, Hashable, Sendable, CaseIterable {
     }
   }
 
+  /// How exchanges of a tensor group run beside products: PyTorch's asynchronous tensor parallelism cuts them
+  /// into chunks, Megatron-Core has both ways.
+  var tensorExchanges: [Plan.Overlap.TensorExchange] {
+    self == .torchtitan ? [.no, .chunked] : [.no, .bulk, .chunked]
+  }
+
   /// Whether parts of layers can be recomputed by their names.
   var recomputesModules: Bool { self != .torchtitan }
 
@@ -77,13 +83,19 @@ extension SearchSpace {
     schedules = framework.schedules.map { .named($0.rawValue) }
     stagesPerRank = nil
     zeroStages = framework.zeroStages
+    // FSDP2 has both (HSDP), as has Megatron's optimizer (`--num-distributed-optimizer-instances`).
+    shardingGroups = nil
+    nodeDevices = perNode
     recomputations = [.none, .full]
+    recomputedLayers = nil
+    layerCount = architecture.layerCount
     layouts = [.even, .balanced]
     dispatchers = framework.dispatchers
     communicationSMs = [8, 12, 16, 20, 24, 32].filter {
       $0 < cluster.device.multiprocessors.value
     }
-    tensorExchangeOverlaps = [false, true]
+    tensorExchanges = framework.tensorExchanges
+    expertExchanges = nil
     if framework.recomputesModules {
       recomputations += Self.prefixes(of: architecture, bases[0], on: cluster)
     }
@@ -106,24 +118,30 @@ extension SearchSpace {
   /// Sets of parts that are recomputed: the parts in the order of the seconds that a byte costs which they
   /// save, and of that order every beginning.
   ///
-  /// Parts that save nothing by themselves are left out. Seconds and bytes are those of the last layer on one
-  /// rank.
+  /// Parts that save nothing by themselves are left out, as is `norm`, which is the model's own kind of norm
+  /// in another word; a block that is recomputed holds its activation. Seconds and bytes are those of the last
+  /// layer on one rank.
   private static func prefixes(
     of architecture: Architecture, _ base: Plan, on cluster: Cluster
   ) -> [Recomputation] {
+    let book = CostBook([base], architecture, cluster)
     func cost(_ recomputation: Recomputation) -> UnitCost? {
       var setting = KernelSetting(base: 0)
       setting.recomputation = recomputation
-      let book = CostBook([base], architecture, cluster)
       let layer = architecture.units.lastIndex { if case .layer = $0 { true } else { false } }
       return layer.flatMap { index in (try? book.costs(setting))?.units[index] }
+    }
+    func isAllowed(_ modules: [Recomputation.Module]) -> Bool {
+      var plan = base
+      plan.recomputation = .modules(modules)
+      return (try? plan.checkSettings(for: architecture)) != nil
     }
     guard let plain = cost(.none) else { return [] }
     let gains = Recomputation.Module.allCases.compactMap {
       module -> (module: Recomputation.Module, price: Double)? in
-      guard (try? base.recomputing(module).checkSettings(for: architecture)) != nil,
-        let cost = cost(.modules([module]))
-      else { return nil }
+      guard module != .norm, isAllowed([module]), let cost = cost(.modules([module])) else {
+        return nil
+      }
       let saved = plain.kept - cost.kept
       guard saved > 0 else { return nil }
       return (module, max(0, cost.backward - plain.backward) / saved)
@@ -131,16 +149,11 @@ extension SearchSpace {
     let order = gains.enumerated()
       .sorted { ($0.element.price, $0.offset) < ($1.element.price, $1.offset) }
       .map(\.element.module)
-    return order.indices.map { last in
-      .modules(Recomputation.Module.allCases.filter(order[...last].contains))
+    let sets = order.indices.compactMap { last -> Recomputation? in
+      let all = Recomputation.Module.allCases.filter(order[...last].contains)
+      let outside = all.filter { $0 != .swiGLU && $0 != .gelu }
+      return [all, outside].first { !$0.isEmpty && isAllowed($0) }.map { .modules($0) }
     }
-  }
-}
-
-extension Plan {
-  fileprivate func recomputing(_ module: Recomputation.Module) -> Plan {
-    var plan = self
-    plan.recomputation = .modules([module])
-    return plan
+    return distinct(sets)
   }
 }

@@ -70,6 +70,7 @@ extension SearchSpace {
       guard let known = SearchKey(rawValue: key) else { continue }
       list(known, of: try reader.plans(key, values))
     }
+    settleRecomputation(listed: Set(reader.listed.map(\.key)))
     for text in settings.excluded {
       let (key, values) = try SpaceReader.parts(of: text, option: "--exclude")
       guard let known = SearchKey(rawValue: key) else {
@@ -82,10 +83,20 @@ extension SearchSpace {
           file: "--exclude", value: text, rule: "the grid does not have all of these alternatives")
       }
     }
-    for (key, values) in lines where values.isEmpty {
+    for (key, values) in lines
+    where values.isEmpty && (key != SearchKey.recompute.rawValue || recomputedLayers == []) {
       throw ConfigurationError(
         file: "--exclude", value: key, rule: "leaves no alternative of \(key)")
     }
+  }
+}
+
+extension SearchSpace {
+  /// Where one of the two keys of recomputation is listed, the other has no alternatives of its own.
+  private mutating func settleRecomputation(listed: Set<String>) {
+    let hasLayers = listed.contains(SearchKey.recomputedLayers.rawValue)
+    guard hasLayers != listed.contains(SearchKey.recompute.rawValue) else { return }
+    if hasLayers { recomputations = [] } else { recomputedLayers = [] }
   }
 }
 
@@ -123,8 +134,10 @@ private struct SpaceReader {
   /// A plan for every combination of alternatives of keys that the grid does not vary.
   func bases() throws(ConfigurationError) -> [Plan] {
     // What other keys need to be read: the first alternative of each key of the grid.
-    let grid = listed.filter { SearchKey(rawValue: $0.key) != nil }.map {
-      "\($0.key)=\($0.values[0])"
+    let alone: Set<SearchKey> = [.shardingGroup, .recomputedLayers]
+    let grid = listed.compactMap { key, values -> String? in
+      guard let known = SearchKey(rawValue: key), !alone.contains(known) else { return nil }
+      return "\(key)=\(values[0])"
     }
     var choices: [[String]] = [[]]
     for (key, values) in listed where SearchKey(rawValue: key) == nil {
@@ -145,6 +158,8 @@ private struct SpaceReader {
     plan.dispatcher = nil
     plan.communicationSMs = nil
     plan.overlap.tensorExchange = nil
+    plan.overlap.expertExchange = nil
+    plan.shardingGroup = nil
     plan.sequenceParallel = false
     plan.tensorParallel = 1
     plan.contextParallel = 1
@@ -164,7 +179,14 @@ private struct SpaceReader {
   /// A plan for each alternative of a key of the grid.
   func plans(_ key: String, _ values: [String]) throws(ConfigurationError) -> [Plan] {
     var plans: [Plan] = []
-    for value in values { plans.append(try read(["\(key)=\(value)"], isBase: false)) }
+    for value in values {
+      var overrides = ["\(key)=\(value)"]
+      // A group of ranks divides something among so many of them.
+      if SearchKey(rawValue: key) == .shardingGroup, Int(value) != nil {
+        overrides += ["zero-stage=1", "data-parallel=\(value)"]
+      }
+      plans.append(try read(overrides, isBase: false))
+    }
     return plans
   }
 

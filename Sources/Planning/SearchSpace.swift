@@ -30,14 +30,26 @@ public struct SearchSpace: Sendable {
   /// `loopedStages` where any number will do.
   public var stagesPerRank: [Int]?
   public var zeroStages: [Plan.ZeROStage]
+  /// Consecutive data and context ranks that divide the training state as the ZeRO stage says, where there
+  /// is one, nil for all of them; nil for all, and those of a node.
+  public var shardingGroups: [Int?]?
   public var recomputations: [Recomputation]
+  /// First layers of a stage that are computed again as a whole, beside `recomputations`; nil for a quarter,
+  /// half and three quarters of a stage's, where the grid has both none and full.
+  public var recomputedLayers: [Int]?
   public var layouts: [Plan.Layout]
   /// With expert groups: how rows get to their experts.
   public var dispatchers: [Plan.Dispatcher]
   /// With DeepEP: multiprocessors of exchanges; other dispatchers have the cluster's.
   public var communicationSMs: [Int]
-  /// With tensor parallelism above 1: whether gradients' exchanges run beside weight products.
-  public var tensorExchangeOverlaps: [Bool]
+  /// With tensor parallelism above 1: how its exchanges run beside products.
+  public var tensorExchanges: [Plan.Overlap.TensorExchange]
+  /// With expert groups: whether forwards and backwards are merged so that exchanges run beside
+  /// computation; nil for what a schedule usually has, and merged, too, where it can.
+  public var expertExchanges: [Bool]?
+  /// Layers of the model, and devices of a node.
+  let layerCount: Int
+  let nodeDevices: Int
 
   /// Stages of a rank under schedules that loop over any number of them.
   public static let loopedStages = [2, 3, 4, 5, 6, 8, 10]
@@ -59,10 +71,13 @@ public enum SearchKey: String, Hashable, Sendable, CaseIterable {
   case layersPerStage = "layers-per-stage"
   case unitsPerStage = "units-per-stage"
   case zeroStage = "zero-stage"
+  case shardingGroup = "sharding-group"
   case recompute
+  case recomputedLayers = "recompute-layers"
   case dispatcher
   case communicationSMs = "communication-sms"
   case tensorExchange = "overlap.tensor-exchange"
+  case expertExchange = "overlap.expert-exchange"
 }
 
 // MARK: - Alternatives
@@ -84,12 +99,16 @@ extension SearchSpace {
     case .stagesPerRank: stagesPerRank = distinct(plans.map(\.stagesPerRank))
     case .layersPerStage, .unitsPerStage: layouts = distinct(plans.map(\.layout))
     case .zeroStage: zeroStages = distinct(plans.map(\.zeroStage))
+    case .shardingGroup: shardingGroups = distinct(plans.map(\.shardingGroup))
     case .recompute: recomputations = distinct(plans.map(\.recomputation))
+    case .recomputedLayers:
+      recomputedLayers = distinct(plans.compactMap(\.recomputation.firstLayers))
     case .dispatcher: dispatchers = distinct(plans.compactMap(\.dispatcher))
     case .communicationSMs: communicationSMs = distinct(plans.compactMap(\.communicationSMs))
     case .tensorExchange:
-      tensorExchangeOverlaps = distinct(
-        plans.compactMap(\.overlap.tensorExchange).map { $0 != .no })
+      tensorExchanges = distinct(plans.compactMap(\.overlap.tensorExchange))
+    case .expertExchange:
+      expertExchanges = distinct(plans.compactMap(\.overlap.expertExchange))
     }
   }
 
@@ -112,8 +131,18 @@ extension SearchSpace {
     case .recompute: return take(excluded, from: \.recomputations)
     case .dispatcher: return take(excluded, from: \.dispatchers)
     case .communicationSMs: return take(excluded, from: \.communicationSMs)
-    case .tensorExchange: return take(excluded, from: \.tensorExchangeOverlaps)
-    case .dataParallel, .expertTensorParallel, .stagesPerRank: return false
+    case .shardingGroup:
+      let gone = excluded.shardingGroups ?? []
+      let areThere = gone.allSatisfy { shardingGroups?.contains($0) == true }
+      shardingGroups?.removeAll(where: gone.contains)
+      return areThere
+    case .tensorExchange: return take(excluded, from: \.tensorExchanges)
+    case .expertExchange:
+      expertExchanges = expertExchanges ?? [false, true]
+      let gone = excluded.expertExchanges ?? []
+      expertExchanges?.removeAll(where: gone.contains)
+      return true
+    case .dataParallel, .expertTensorParallel, .stagesPerRank, .recomputedLayers: return false
     }
   }
 
@@ -149,11 +178,26 @@ extension SearchSpace {
     }
     add(plan.layout, to: &layouts)
     add(plan.zeroStage, to: &zeroStages)
-    add(plan.recomputation, to: &recomputations)
+    if let group = plan.shardingGroup {
+      var known = shardingGroups ?? [nil]
+      add(group, to: &known)
+      shardingGroups = known
+    }
+    if let layers = plan.recomputation.firstLayers {
+      var known = recomputedLayers ?? []
+      add(layers, to: &known)
+      recomputedLayers = known
+    } else {
+      add(plan.recomputation, to: &recomputations)
+    }
     if let dispatcher = plan.dispatcher { add(dispatcher, to: &dispatchers) }
     if let count = plan.communicationSMs { add(count, to: &communicationSMs) }
     if plan.tensorParallel > 1 {
-      add(plan.overlaps(.tensorExchange), to: &tensorExchangeOverlaps)
+      add(plan.overlap.tensorExchange ?? .no, to: &tensorExchanges)
+    }
+    if let isMerged = plan.overlap.expertExchange, var known = expertExchanges {
+      add(isMerged, to: &known)
+      expertExchanges = known
     }
   }
 }
@@ -189,13 +233,26 @@ extension SearchSpace {
       ),
       ("layers-per-stage", layouts.map(\.text)),
       ("zero-stage", zeroStages.map { "\($0.rawValue)" }),
+      (
+        "sharding-group",
+        shardingGroups.map { $0.map { $0.map(\.description) ?? "all" } } ?? [
+          "all", "those of a node",
+        ]
+      ),
       ("recompute", recomputations.map(\.text)),
     ]
+    let layers = recomputedLayers.map(texts) ?? (mixesLayers ? ["1/4", "1/2", "3/4"] : [])
+    if !layers.isEmpty { lines.append(("recompute-layers", layers)) }
     if hasExperts {
       lines.append(("dispatcher", dispatchers.map(\.rawValue)))
       lines.append(("communication-sms", texts(communicationSMs)))
+      lines.append(
+        (
+          "overlap.expert-exchange",
+          expertExchanges.map(texts) ?? ["as the schedule has", "true"]
+        ))
     }
-    lines.append(("overlap.tensor-exchange", texts(tensorExchangeOverlaps)))
+    lines.append(("overlap.tensor-exchange", tensorExchanges.map(\.rawValue)))
     return lines
   }
 }
@@ -223,6 +280,11 @@ extension Plan.Layout {
 }
 
 extension Recomputation {
+  /// The first layers of a stage that are computed again, where not all are.
+  var firstLayers: Int? {
+    if case .firstLayers(let count) = self { count } else { nil }
+  }
+
   /// As plan files have it.
   public var text: String {
     switch self {

@@ -1,4 +1,5 @@
 import Clusters
+import Costs
 import Models
 import Plans
 import Programs
@@ -18,9 +19,6 @@ struct UnitCost: Hashable, Sendable {
   /// Seconds of each stream's transfers, one after the other: those of experts, tensor and context groups.
   var forwardStreams = SIMD4<Double>()
   var backwardStreams = SIMD4<Double>()
-  /// Seconds of matrix products and attention alone, which are the same whatever is recomputed, however rows
-  /// are sent and whatever runs beside.
-  var products = 0.0
   /// Seconds of all kernels of both passes, as layouts are balanced by.
   var weight = 0.0
   /// Bytes that are kept from a forward to its backward, and what a backward for the input adds to them or
@@ -63,8 +61,25 @@ struct ParameterCost: Hashable, Sendable {
 /// The units of a model under one setting.
 final class KernelCosts: Sendable {
   let units: [UnitCost]
+  /// Nil where the cluster gives the clock.
+  let clock: ClockBound?
 
-  init(units: [UnitCost]) { self.units = units }
+  init(units: [UnitCost], clock: ClockBound?) { (self.units, self.clock) = (units, clock) }
+}
+
+/// Seconds of products and attention of all units, and of the unit with most of them.
+struct KernelFloor: Hashable, Sendable {
+  var all: Double
+  var largest: Double
+}
+
+/// What the layers of the most common kind take at least, with the products of all other units: a first look
+/// at a setting.
+struct KernelSketch: Hashable, Sendable {
+  /// Seconds of both passes with waits for exchanges, of their kernels alone, and of each stream's transfers.
+  var waits = 0.0
+  var kernels = 0.0
+  var streams = SIMD4<Double>()
 }
 
 /// Costs of units that were asked for before, for all threads of a search.
@@ -73,13 +88,27 @@ final class CostBook: Sendable {
   private let architecture: Architecture
   private let cluster: Cluster
   private let multiprocessors: [Int]
-  private let known = Mutex<[KernelSetting: KernelCosts]>([:])
-  private let pricings = Mutex<[KernelSetting: ClusterPricing]>([:])
+  private let known = Memo<CostKey, [Int?: KernelCosts]>()
+  private let sketches = Memo<CostKey, [Int?: KernelSketch]>()
+  private let floors = Memo<KernelSetting, KernelFloor>()
+  private let pricings = Mutex<[PricingKey: ClusterPricing]>([:])
   private let cuts = Mutex<[Cut: [Int]]>([:])
 
   private struct Cut: Hashable {
     var setting: KernelSetting
     var stages: Int
+  }
+
+  /// Settings that differ in the multiprocessors of exchanges alone have one key.
+  private struct CostKey: Hashable {
+    var setting: KernelSetting
+    var multiprocessors: [Int?]
+  }
+
+  private struct PricingKey: Hashable {
+    var setting: KernelSetting
+    /// Hertz; nil for the clock that the cluster's constants have.
+    var clock: Double?
   }
 
   /// - Parameter multiprocessors: those of exchanges that will be asked for.
@@ -98,36 +127,123 @@ final class CostBook: Sendable {
   ///
   /// - Throws: `ConfigurationError` if the cluster's file lacks a constant.
   func costs(_ setting: KernelSetting) throws -> KernelCosts {
-    if let costs = known.withLock({ $0[setting] }) { return costs }
-    var settings = [setting]
-    if let own = setting.communicationSMs {
-      for count in multiprocessors where count != own {
-        var other = setting
-        other.communicationSMs = count
-        settings.append(other)
+    let key = key(of: setting)
+    let all = try known(key) {
+      var programs = UnitPrograms(architecture)
+      var costs: [Int?: KernelCosts] = [:]
+      for count in key.multiprocessors {
+        costs[count] = try made(setting.communicating(on: count), &programs)
       }
+      return costs
     }
-    var programs = UnitPrograms(architecture)
-    var first: KernelCosts?
-    for setting in settings {
-      let maker = UnitLowering(
-        setting, bases[setting.base], architecture, cluster, try pricing(of: setting))
-      let costs = KernelCosts(units: maker.costs(&programs))
-      known.withLock { $0[setting] = costs }
-      first = first ?? costs
+    guard let costs = all[setting.communicationSMs] else {
+      preconditionFailure("A setting has costs.")
     }
-    guard let first else { preconditionFailure("A setting has costs.") }
-    return first
+    return costs
+  }
+
+  private func key(of setting: KernelSetting) -> CostKey {
+    var counts = [setting.communicationSMs]
+    if let own = setting.communicationSMs, multiprocessors.contains(own) {
+      counts = multiprocessors.map(Optional.init)
+    }
+    return CostKey(setting: setting.communicating(on: nil), multiprocessors: counts)
+  }
+
+  /// A first look at a setting that recomputes nothing, with prices as those of `floor`.
+  func sketch(_ setting: KernelSetting) throws -> KernelSketch {
+    let key = key(of: setting)
+    let all = try sketches(key) {
+      var programs = UnitPrograms(architecture)
+      var sketches: [Int?: KernelSketch] = [:]
+      for count in key.multiprocessors {
+        sketches[count] = try sketched(setting.communicating(on: count), &programs)
+      }
+      return sketches
+    }
+    guard let sketch = all[setting.communicationSMs] else {
+      preconditionFailure("A setting has a sketch.")
+    }
+    return sketch
+  }
+
+  private func sketched(
+    _ setting: KernelSetting, _ programs: inout UnitPrograms
+  ) throws -> KernelSketch {
+    func lowering(_ clock: Double?) throws -> UnitLowering {
+      UnitLowering(
+        setting, bases[setting.base], architecture, cluster, try pricing(of: setting, at: clock))
+    }
+    guard let power = PowerModel(cluster.device), power.cap != nil else {
+      return try lowering(nil).sketch(&programs)
+    }
+    var clock = ClockBound(power)
+    try lowering(power.boost).addCommonLayers(to: &clock, isFast: true, &programs)
+    try lowering(power.boost / 2).addCommonLayers(to: &clock, isFast: false, &programs)
+    var sketch = try lowering(clock.clockOfPasses).sketch(&programs)
+    sketch.waits /= 1.01
+    sketch.kernels /= 1.01
+    return sketch
+  }
+
+  /// Products and attention of all units, of which no plan with these degrees has less.
+  ///
+  /// Under a power cap they are priced at the clock at which they would run by themselves: other kernels raise
+  /// it, and take longer than that saves. Of a single unit that does not hold, and boost counts.
+  func floor(_ setting: KernelSetting) throws -> KernelFloor {
+    try floors(setting) {
+      var programs = UnitPrograms(architecture)
+      func products(
+        _ clock: Double?, _ power: PowerModel?
+      ) throws -> (all: Double, largest: Double, work: PowerModel.Work) {
+        let lowering = UnitLowering(
+          setting, bases[setting.base], architecture, cluster, try pricing(of: setting, at: clock))
+        return lowering.products(&programs, power)
+      }
+      guard let power = PowerModel(cluster.device), power.cap != nil else {
+        let (all, largest, _) = try products(nil, nil)
+        return KernelFloor(all: all, largest: largest)
+      }
+      var clock = ClockBound(power)
+      let fast = try products(power.boost, power)
+      clock.passes = ClockBound.Part(
+        work: fast.work, fast: fast.all, slow: try products(power.boost / 2, nil).all)
+      let own = clock.clockOfPasses
+      let (all, largest, _) = try products(own, nil)
+      return KernelFloor(all: all / 1.01, largest: largest * own / power.boost)
+    }
+  }
+
+  private func made(_ setting: KernelSetting, _ programs: inout UnitPrograms) throws -> KernelCosts
+  {
+    func lowering(_ clock: Double?) throws -> UnitLowering {
+      UnitLowering(
+        setting, bases[setting.base], architecture, cluster, try pricing(of: setting, at: clock))
+    }
+    guard let power = PowerModel(cluster.device), power.cap != nil else {
+      return KernelCosts(units: try lowering(nil).costs(&programs), clock: nil)
+    }
+    var clock = ClockBound(power)
+    try lowering(power.boost).add(to: &clock, isFast: true, &programs)
+    try lowering(power.boost / 2).add(to: &clock, isFast: false, &programs)
+    clock.priced = clock.clockOfPasses
+    return KernelCosts(units: try lowering(clock.priced).costs(&programs), clock: clock)
   }
 
   /// Prices depend neither on what is recomputed nor on what of a tensor group runs beside.
-  private func pricing(of setting: KernelSetting) throws -> ClusterPricing {
-    var key = setting
-    key.recomputation = .none
-    key.overlapsTensorExchange = nil
+  private func pricing(of setting: KernelSetting, at clock: Double?) throws -> ClusterPricing {
+    var key = PricingKey(setting: setting, clock: clock)
+    key.setting.recomputation = .none
+    key.setting.tensorExchange = nil
     if let pricing = pricings.withLock({ $0[key] }) { return pricing }
-    let plan = UnitLowering.plan(of: key, bases[key.base], architecture, cluster)
-    let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    let pricing: ClusterPricing
+    if let clock {
+      pricing = try self.pricing(of: setting, at: nil).running(at: clock)
+    } else {
+      let plan = UnitLowering.plan(
+        of: key.setting, bases[setting.base], architecture, cluster)
+      pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    }
     pricings.withLock { $0[key] = pricing }
     return pricing
   }

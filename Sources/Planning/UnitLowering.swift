@@ -1,35 +1,9 @@
 import Clusters
+import Costs
 import Models
 import Plans
 import Programs
 import Simulation
-
-/// Programs of short stages under one setting; units with equal blocks share theirs.
-struct UnitPrograms {
-  /// What of a unit decides its programs.
-  enum Shape: Hashable {
-    case layer(FeedForward)
-    case other(Unit)
-  }
-
-  private let architecture: Architecture
-  private var known: [[Shape]: StageProgram] = [:]
-
-  init(_ architecture: Architecture) { self.architecture = architecture }
-
-  func shape(of unit: Unit) -> Shape {
-    guard case .layer(let index) = unit else { return .other(unit) }
-    return .layer(architecture.feedForwards[index])
-  }
-
-  mutating func stage(_ units: [Unit], _ setting: LoweringSetting) -> StageProgram {
-    let key = units.map { shape(of: $0) }
-    if let program = known[key] { return program }
-    let program = StageProgram(units: units, of: architecture, setting)
-    known[key] = program
-    return program
-  }
-}
 
 /// A unit with the one beside which it was looked at.
 private struct UnitPair: Hashable {
@@ -45,6 +19,8 @@ struct UnitLowering {
   let rows: (received: Int, routed: Int, sent: Int)
   /// By what the rows of the slowest rank of an expert group may lie below the mean.
   let leastLoad: Double
+  /// Kernels outside of overlapped pairs do not have all multiprocessors.
+  let savesMultiprocessors: Bool
 
   /// The plan with one pipeline rank and the fewest data ranks that the experts' mesh needs: prices of kernels
   /// and of exchanges inside a tensor, a context or an expert group do not depend on them.
@@ -79,6 +55,7 @@ struct UnitLowering {
     setting.lanes = 1
     setting.dispatcher = plan.dispatcher ?? .deepEP
     self.setting = setting
+    savesMultiprocessors = plan.computationSMs != nil
     switch plan.expertLoad {
     case .balanced: leastLoad = 1
     case .deviation(let deviation, _):
@@ -106,12 +83,17 @@ struct UnitLowering {
     }
   }
 
+  func alone(_ operation: Operation, _ rows: ExchangeRows) -> Double {
+    pricing.seconds(of: operation, rows: rows, isOverlapped: false)
+  }
+
   /// What a stage takes.
-  private struct Taken {
+  struct Taken {
     var forward = 0.0
     var backward = 0.0
     var backwardInput = 0.0
     var backwardWeight = 0.0
+    /// Of their kernels in overlapped pairs.
     var forwardKernels = 0.0
     var backwardKernels = 0.0
     var kept = 0.0
@@ -128,7 +110,7 @@ struct UnitLowering {
     func alone(_ unit: Unit) -> Taken {
       let shape = programs.shape(of: unit)
       if let known = taken[shape] { return known }
-      let made = self.taken(by: programs.stage([unit], setting))
+      let made = self.taken(by: [unit], &programs)
       taken[shape] = made
       return made
     }
@@ -137,7 +119,7 @@ struct UnitLowering {
     var own = alone(unit)
     if let neighbour {
       let pair = isBehind ? [neighbour, unit] : [unit, neighbour]
-      let both = self.taken(by: programs.stage(pair, setting))
+      let both = self.taken(by: pair, &programs)
       let other = alone(neighbour)
       for path: WritableKeyPath<Taken, Double> in [
         \.forward, \.backward, \.backwardInput, \.backwardWeight, \.forwardKernels,
@@ -158,11 +140,12 @@ struct UnitLowering {
     cost.backwardPeak = memory(of: stage.backward, in: stage).peak
     cost.inputPeak = memory(of: stage.backwardInput, in: stage).peak
     let balanced = exchangeRows(stage, load: 1)
-    for operation in stage.forward.operations + stage.backward.operations {
-      cost.weight += pricing.seconds(of: operation, rows: balanced, isOverlapped: false)
-      if operation.kernel.isProduct, !operation.isRecomputed {
-        cost.products += seconds(of: operation, least)
-      }
+    let prices = programs.prices([unit], stage) { self.alone($0, least) }
+    for (operation, seconds) in zip(
+      stage.forward.operations + stage.backward.operations, prices.forward + prices.backward)
+    {
+      let isFixed = leastLoad == 1 || !operation.kernel.hasRoutedRows
+      cost.weight += isFixed ? seconds : self.alone(operation, balanced)
     }
     let ownShare = addParameters(of: stage, unit, to: &cost)
     cost.update = stage.update.operations.reduce(0) {
@@ -172,16 +155,29 @@ struct UnitLowering {
     return cost
   }
 
-  private func taken(by stage: StageProgram) -> Taken {
+  func taken(by units: [Unit], _ programs: inout UnitPrograms) -> Taken {
+    let stage = programs.stage(units, setting)
     let least = exchangeRows(stage, load: leastLoad)
+    let prices = programs.prices(units, stage) { alone($0, least) }
     var taken = Taken()
-    (taken.forward, taken.forwardKernels) = walk(stage.forward, least)
-    (taken.backward, taken.backwardKernels) = walk(stage.backward, least)
-    taken.backwardInput = walk(stage.backwardInput, least).waits
-    taken.backwardWeight = walk(stage.backwardWeight, least).waits
+    taken.forward = walk(stage.forward, prices.forward, least)
+    taken.backward = walk(stage.backward, prices.backward, least)
+    taken.backwardInput = walk(stage.backwardInput, prices.backwardInput, least)
+    taken.backwardWeight = walk(stage.backwardWeight, prices.backwardWeight, least)
+    taken.forwardKernels = inPairs(stage.forward, prices.forward, least)
+    taken.backwardKernels = inPairs(stage.backward, prices.backward, least)
     taken.kept = memory(of: stage.forward, in: stage).left
     taken.keptByInput = memory(of: stage.backwardInput, in: stage).left
     return taken
+  }
+
+  /// Seconds of a program's kernels in an overlapped pair at least: those alone, unless the plan leaves
+  /// multiprocessors free outside of pairs, which they may have inside.
+  private func inPairs(_ program: Program, _ prices: [Double], _ rows: ExchangeRows) -> Double {
+    guard savesMultiprocessors else { return prices.reduce(0, +) }
+    return zip(program.operations, prices).reduce(0) { sum, pair in
+      sum + min(pair.1, pricing.seconds(of: pair.0, rows: rows, isOverlapped: true))
+    }
   }
 
   /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak.
@@ -209,7 +205,7 @@ struct UnitLowering {
     return (Double(bytes), Double(peak))
   }
 
-  private func exchangeRows(_ stage: StageProgram, load: Double) -> ExchangeRows {
+  func exchangeRows(_ stage: StageProgram, load: Double) -> ExchangeRows {
     func all(_ rows: Int, _ load: Double) -> [Int] {
       Array(repeating: Int(Double(rows) * load), count: stage.exchangeCount)
     }
@@ -218,29 +214,17 @@ struct UnitLowering {
       sent: all(rows.sent, 1))
   }
 
-  /// The shorter of its times beside an exchange and alone.
-  private func seconds(of operation: Operation, _ rows: ExchangeRows) -> Double {
-    min(
-      pricing.seconds(of: operation, rows: rows, isOverlapped: false),
-      pricing.seconds(of: operation, rows: rows, isOverlapped: true))
-  }
-
-  /// Seconds of a program from its first kernel to its last one on a host that costs nothing, and of its
-  /// kernels alone.
+  /// Seconds of a program from its first kernel to its last one on a host that costs nothing.
   ///
   /// What goes over copies of parameters is left out: there are none here.
-  private func walk(_ program: Program, _ rows: ExchangeRows) -> (waits: Double, kernels: Double) {
+  private func walk(_ program: Program, _ prices: [Double], _ rows: ExchangeRows) -> Double {
     var clock = 0.0
-    var kernels = 0.0
     var ends = [Double](repeating: 0, count: program.transfers.count)
     var streams = [Double](repeating: 0, count: Stream.allCases.count)
     for step in program.steps {
       switch step {
       case .acquire, .release, .reduce, .gatherAhead: break
-      case .compute(let index):
-        let operation = program.operations[Int(index)]
-        clock += pricing.seconds(of: operation, rows: rows, isOverlapped: false)
-        kernels += seconds(of: operation, rows)
+      case .compute(let index): clock += prices[Int(index)]
       case .start(let index):
         let transfer = program.transfers[Int(index)]
         let stream = Int(transfer.stream.rawValue)
@@ -250,11 +234,11 @@ struct UnitLowering {
       case .wait(let index): clock = max(clock, ends[Int(index)])
       }
     }
-    return (clock, kernels)
+    return clock
   }
 
   /// Seconds of the transfers of each stream, the shorter of those beside computation and alone.
-  private func streams(of program: Program, _ rows: ExchangeRows) -> SIMD4<Double> {
+  func streams(of program: Program, _ rows: ExchangeRows) -> SIMD4<Double> {
     var sums = SIMD4<Double>()
     for transfer in program.transfers {
       let seconds = min(
@@ -335,8 +319,16 @@ struct UnitLowering {
 }
 
 extension Kernel {
+  /// Whether what it works on depends on where tokens are routed to.
+  fileprivate var hasRoutedRows: Bool {
+    switch rows {
+    case nil, .fixed: false
+    default: true
+    }
+  }
+
   /// Whether it is a matrix product or attention's core.
-  fileprivate var isProduct: Bool {
+  var isProduct: Bool {
     switch self {
     case .matmul, .groupedMatmul, .attention: true
     default: false

@@ -29,6 +29,13 @@ extension Plan {
     )
   }
 
+  /// Refuses groups that the plan cannot be sharded in.
+  public func checkSharding() throws(PlanError) {
+    guard let rule = ruleAgainstShardingGroup else { return }
+    throw .cannotSimulate(
+      key: "sharding-group", value: "\(shardingGroup ?? 0)", rule: rule)
+  }
+
   /// Why the plan cannot be sharded in its groups; nil where it can.
   var ruleAgainstShardingGroup: String? {
     guard let shardingGroup else { return nil }

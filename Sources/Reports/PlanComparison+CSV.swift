@@ -11,7 +11,7 @@ extension PlanComparison {
   }
 
   /// Quoted where a comma, a quote or a line's end needs it (RFC 4180).
-  private static func cell(_ text: String) -> String {
+  static func cell(_ text: String) -> String {
     guard text.contains(where: { ",\"\n\r".contains($0) }) else { return text }
     return "\"" + text.replacing("\"", with: "\"\"") + "\""
   }

@@ -19,7 +19,7 @@ public struct SearchFigures: Encodable, Sendable {
     public var boundSeconds: Double
     public var memoryBytes: StepFigures.Memory
     public var fits: Bool
-    /// What the fullest rank leaves of what the search allowed.
+    /// What the fullest rank leaves of its device beside the reserve.
     public var marginBytes: Int
     public var tokensPerSecond: Double
     public var tokensPerSecondPerGpu: Double
@@ -32,12 +32,54 @@ public struct SearchFigures: Encodable, Sendable {
 
     let yaml: String
     let recomputedShare: Double
+    /// The link over which each kind of communication goes at its widest.
+    let ways: [String: String]
 
     private enum CodingKeys: String, CodingKey {
       case name, plan, gpus, stepSeconds, boundSeconds, memoryBytes, fits, marginBytes
       case tokensPerSecond, tokensPerSecondPerGpu, mfu, splitSeconds, communicationSeconds
       case usDollarsPerTrillionTokens, days, usDollars
     }
+
+    /// Without a budget of tokens its two keys are null.
+    public func encode(to encoder: any Encoder) throws {
+      var item = encoder.container(keyedBy: CodingKeys.self)
+      try item.encode(name, forKey: .name)
+      try item.encode(plan, forKey: .plan)
+      try item.encode(gpus, forKey: .gpus)
+      try item.encode(stepSeconds, forKey: .stepSeconds)
+      try item.encode(boundSeconds, forKey: .boundSeconds)
+      try item.encode(memoryBytes, forKey: .memoryBytes)
+      try item.encode(fits, forKey: .fits)
+      try item.encode(marginBytes, forKey: .marginBytes)
+      try item.encode(tokensPerSecond, forKey: .tokensPerSecond)
+      try item.encode(tokensPerSecondPerGpu, forKey: .tokensPerSecondPerGpu)
+      try item.encode(mfu, forKey: .mfu)
+      try item.encode(splitSeconds, forKey: .splitSeconds)
+      try item.encode(communicationSeconds, forKey: .communicationSeconds)
+      try item.encode(usDollarsPerTrillionTokens, forKey: .usDollarsPerTrillionTokens)
+      try item.encode(days, forKey: .days)
+      try item.encode(usDollars, forKey: .usDollars)
+    }
+  }
+
+  /// The error that the model states for steps of this kind.
+  public struct Stated: Encodable, Sendable {
+    public var share: Double
+    public var source: String
+  }
+
+  /// A constant that makes another plan the best.
+  public struct Change: Encodable, Sendable {
+    public var key: String
+    /// What its value is multiplied with where the order changes, and may be.
+    public var factor: Double
+    public var leastFactor: Double
+    public var greatestFactor: Double
+    public var source: String
+    public var winner: String
+    public var winnerStepSeconds: Double
+    public var loserStepSeconds: Double
   }
 
   /// How the space was spent.
@@ -64,8 +106,8 @@ public struct SearchFigures: Encodable, Sendable {
   /// A plan that all others are held against.
   public struct Against: Encodable, Sendable {
     public var plan: Item
-    /// Plans of the space that are faster and fit; null where that was not counted to the end.
-    public var fasterPlans: Int?
+    /// Plans of the space that are better and fit; null where that was not counted to the end.
+    public var betterPlans: Int?
   }
 
   public var model: String
@@ -76,6 +118,17 @@ public struct SearchFigures: Encodable, Sendable {
   /// can take fewer seconds than this.
   public var openBoundSeconds: Double?
   public var pareto: [Item]
+  /// How many of the plans that were simulated lie within the stated error of the fastest, whether these are
+  /// all of the space, and those of them that leave most memory, the simplest first of equal ones.
+  public var indifferent: Int
+  public var indifferentIsComplete: Bool
+  public var indifferentPlans: [Item]
+  public var statedError: Stated
+  /// Constants which, moved within their range, make another one of the plans the best; null where that was
+  /// not asked.
+  public var winnerChanges: [Change]?
+  public var objective: String
+  public var isInterrupted: Bool
   public var against: Against?
   public var space: Space
   public var memoryLimitBytes: Int
@@ -88,9 +141,13 @@ public struct SearchFigures: Encodable, Sendable {
 
   let lines: [(key: String, values: [String])]
   let leastOverflow: Double?
+  let leastSlow: Double?
+  let reserve: Int
 
   private enum CodingKeys: String, CodingKey {
     case model, cluster, gpus, plans, openBoundSeconds, pareto, against, space, memoryLimitBytes
+    case indifferent, indifferentIsComplete, indifferentPlans, statedError, winnerChanges
+    case objective, isInterrupted
     case usDollarsPerGpuHour, conditions, inputs, seconds, threads
   }
 }
@@ -102,11 +159,13 @@ extension SearchFigures {
   ///   - limit: bytes that a rank may need.
   ///   - price: US dollars for a GPU for an hour; nil for the cluster's, else 2.
   ///   - tokens: a budget of tokens to price, if one is asked for.
+  ///   - changes: constants that make another plan the best, if that was asked.
   ///   - seconds: how long the search took, on how many threads.
   public init(
     _ outcome: SearchOutcome, of space: SearchSpace, for architecture: Architecture,
-    on cluster: Cluster, _ inputs: Inputs, limit: Int, price: Double? = nil,
-    tokens: Double? = nil, seconds: Double, threads: Int
+    on cluster: Cluster, _ inputs: Inputs, objective: SearchObjective = .time, limit: Int,
+    price: Double? = nil, tokens: Double? = nil, changes: [WinnerChange]? = nil, seconds: Double,
+    threads: Int
   ) throws(ConfigurationError) {
     model = architecture.name
     self.cluster = cluster.name
@@ -117,17 +176,26 @@ extension SearchFigures {
     func items(_ plans: [SearchPlan]) throws(ConfigurationError) -> [Item] {
       var items: [Item] = []
       for plan in plans {
-        items.append(try Item(plan, limit: limit, price: price, tokens: tokens))
+        items.append(try Item(plan, on: cluster, price: price, tokens: tokens))
       }
       return items
     }
     plans = try items(outcome.plans)
     openBoundSeconds = outcome.leastOpen
     pareto = try items(outcome.front)
+    indifferent = outcome.indifferent
+    indifferentIsComplete = outcome.isIndifferentComplete
+    indifferentPlans = try items(outcome.equal)
+    let error = StatedError(of: architecture, on: cluster)
+    statedError = Stated(share: error.share, source: error.source)
+    winnerChanges = changes?.map(Change.init)
+    self.objective = objective.rawValue
+    isInterrupted = outcome.isInterrupted
+    reserve = Int(space.bases.map(\.memoryReserve.bytes).max() ?? 0)
     if let place = outcome.against {
       against = Against(
-        plan: try Item(place.plan, limit: limit, price: price, tokens: tokens),
-        fasterPlans: place.faster)
+        plan: try Item(place.plan, on: cluster, price: price, tokens: tokens),
+        betterPlans: place.better)
     }
     let counts = outcome.counts
     lines = space.lines
@@ -138,6 +206,7 @@ extension SearchFigures {
       grid: Dictionary(uniqueKeysWithValues: space.lines.map { ($0.key, $0.values) }))
     conditions = Self.conditions(of: space)
     leastOverflow = outcome.leastOverflow
+    leastSlow = outcome.leastSlow
     self.inputs = inputs
     self.seconds = seconds
     self.threads = threads
@@ -167,28 +236,48 @@ extension SearchFigures {
     plans.first.map { ($0.yaml, $0.stepSeconds) }
   }
 
-  /// Why nothing is admissible: the rule that most points break, or the memory that is missing.
+  /// Why nothing is admissible, and what to relax: time, the memory that is missing, or the rule that most
+  /// points break.
   public var nearestReason: String {
     let start =
       "no plan of \(model) on \(counted(gpus, "GPU")) of \(cluster) is admissible: of "
       + "\(counted(space.size, "point")) of the grid "
+    if isInterrupted { return start + "none was found to fit before the search was interrupted" }
+    if let leastSlow {
+      return start
+        + "the fastest that may fit take at least \(fixed(leastSlow, decimals: 3)) s a step, "
+        + "longer than --deadline or --budget allow: give them more time or money, or --gpus more"
+    }
     if let leastOverflow {
-      let missing = leastOverflow - Double(memoryLimitBytes)
+      let room = Double(memoryLimitBytes - reserve)
       return start
         + "\(grouped(space.outOfMemory)) need more memory, the least of them at least "
-        + "\(gibibytes(missing)) GiB more than \(gibibytes(Double(memoryLimitBytes))) GiB; it takes "
-        + "more GPUs, or what the grid does not have"
+        + "\(gibibytes(max(0, leastOverflow - room))) GiB more than \(gibibytes(room)) GiB, which the "
+        + "device leaves beside memory-reserve, --margin and --max-memory; it takes more GPUs, or what "
+        + "the grid does not have"
     }
     guard let first = space.refusedBy.first else {
       return start + "there are none: \(gpus) GPUs do not divide into its degrees"
     }
-    return start + "\(grouped(first.count)) are refused because \(first.rule)"
+    return start
+      + "\(grouped(first.count)) are refused because \(first.rule): list other values of it"
+  }
+}
+
+extension SearchFigures.Change {
+  init(_ change: WinnerChange) {
+    self.init(
+      key: change.constant.key, factor: change.factor,
+      leastFactor: change.constant.range.lowerBound,
+      greatestFactor: change.constant.range.upperBound, source: change.constant.source,
+      winner: change.winner.name, winnerStepSeconds: change.step,
+      loserStepSeconds: change.stepBefore)
   }
 }
 
 extension SearchFigures.Item {
   init(
-    _ found: SearchPlan, limit: Int, price: Double, tokens: Double?
+    _ found: SearchPlan, on cluster: Cluster, price: Double, tokens: Double?
   ) throws(ConfigurationError) {
     let report = found.report
     name = found.plan.name
@@ -198,8 +287,9 @@ extension SearchFigures.Item {
     stepSeconds = report.stepSeconds
     boundSeconds = found.bound
     memoryBytes = .init(report.memory)
-    marginBytes = limit - report.memory.peak
-    fits = marginBytes >= 0
+    marginBytes = report.memory.limit - report.memory.reserve - found.heldBytes
+    fits = report.fits
+    ways = Self.ways(of: found.plan, on: cluster)
     tokensPerSecond = report.tokensPerSecond
     tokensPerSecondPerGpu = report.tokensPerSecondPerGPU
     mfu = report.mfuCausal
@@ -212,6 +302,23 @@ extension SearchFigures.Item {
     usDollars = tokens.map { report.gpuHours(tokens: $0) * price }
     recomputedShare =
       found.plan.recomputation == .none ? 0 : max(0, report.hfuCausal / report.mfuCausal - 1)
+  }
+}
+
+extension SearchFigures.Item {
+  /// The network where the ranks of a group are more than a node holds or lie a node apart, else the link
+  /// inside the node.
+  private static func ways(of plan: Plan, on cluster: Cluster) -> [String: String] {
+    let perNode = cluster.node.devices.value
+    let inside = cluster.node.link.name
+    let outside = cluster.network?.name ?? inside
+    let context = plan.tensorParallel * plan.contextParallel
+    let spans = [
+      "tensor": plan.tensorParallel, "context": context, "data": context * plan.dataParallel,
+      "expert": plan.expertParallel * plan.expertTensorParallel,
+      "pipeline": context * plan.dataParallel + 1,
+    ]
+    return spans.mapValues { $0 > perNode ? outside : inside }
   }
 }
 

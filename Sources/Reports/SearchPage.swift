@@ -1,3 +1,4 @@
+import Planning
 import Quantities
 
 extension SearchFigures {
@@ -7,7 +8,12 @@ extension SearchFigures {
   public var page: String {
     var blocks = ["\(model) on \(counted(gpus, "GPU")) of \(cluster)\n" + inputText]
     if !plans.isEmpty {
-      blocks += [planTable(plans), difference]
+      blocks += [planTable(plans), difference, memoryText, doubt]
+      if indifferent > 1, !indifferentPlans.isEmpty {
+        blocks.append(
+          "Of these, those that leave most memory\n"
+            + planTable(Array(indifferentPlans.prefix(5))))
+      }
       if pareto.count > 1 {
         blocks.append(
           "Less memory for more time, of the \(counted(space.simulated, "plan")) that were "
@@ -23,7 +29,7 @@ extension SearchFigures {
     inputs.lines(width: Self.columns).map { $0 + "\n" }.joined()
   }
 
-  private func planTable(_ items: [Item]) -> String {
+  func planTable(_ items: [Item]) -> String {
     let hasBudget = items.contains { $0.days != nil }
     let money = hasBudget ? ["days", "US$"] : ["US$/T"]
     var table = TextTable(Array(repeating: .right, count: 6 + money.count) + [.left])
@@ -50,7 +56,10 @@ extension SearchFigures {
     let exposed = best.communicationSeconds.kinds
       .filter { $0.time.exposed > 0.005 * best.stepSeconds }
       .sorted { $0.time.exposed > $1.time.exposed }
-      .map { "\($0.name) exchange \(percent($0.time.exposed / best.stepSeconds))" }
+      .map { kind in
+        "\(kind.name) exchange \(percent(kind.time.exposed / best.stepSeconds))"
+          + (best.ways[kind.name].map { " over \($0)" } ?? "")
+      }
     var limits = ["bubble \(percent(best.splitSeconds.bubble / best.stepSeconds))"] + exposed
     if best.recomputedShare > 0.005 {
       limits.append("recomputation \(percent(best.recomputedShare))")
@@ -64,7 +73,55 @@ extension SearchFigures {
           + (parts.isEmpty ? "." : ": \(parts.joined(separator: ", ")); settings that differ: ")
           + (parts.isEmpty ? "" : settings(of: other, against: best) + "."))
     }
-    return sentences.flatMap { wrapped($0, width: Self.columns) }.joined(separator: "\n") + "\n"
+    return text(of: sentences)
+  }
+
+  private func text(of sentences: [String]) -> String {
+    sentences.flatMap { wrapped($0, width: Self.columns) }.joined(separator: "\n") + "\n"
+  }
+
+  /// What decides the memory of the first plan, and of others that are as good as full.
+  private var memoryText: String {
+    let close = plans.enumerated().filter { index, item in
+      index == 0 || Double(item.marginBytes) < 0.03 * Double(item.memoryBytes.limit)
+    }.prefix(3)
+    return text(
+      of: close.map { index, item in
+        let memory = item.memoryBytes
+        let gaps = (memory.reserved ?? memory.peak) - memory.peak
+        let parts = [
+          ("activations", memory.activations), ("optimizer state", memory.optimizer),
+          ("parameters", memory.parameters), ("gradients", memory.gradients),
+          ("communication", memory.communication), ("the framework's buffers", memory.workspace),
+          ("the allocator's gaps", gaps),
+        ].filter { $0.1 > 0 }.sorted { $0.1 > $1.1 }.prefix(3)
+          .map { "\($0.0) \(gibibytes(Double($0.1)))" }
+        return "Plan \(index + 1) leaves \(gibibytes(Double(item.marginBytes))) of "
+          + "\(gibibytes(Double(memory.limit))) GiB (\(gibibytes(Double(memory.reserve))) are kept in "
+          + "reserve); most goes to \(parts.joined(separator: ", "))."
+      })
+  }
+
+  /// What is not told apart, and which constant decides.
+  private var doubt: String {
+    var sentences = [
+      "The model's steps of this kind are off by \(percent(statedError.share)) in the mean "
+        + "(\(statedError.source)): \(indifferentIsComplete ? "" : "at least ")"
+        + "\(counted(indifferent, "plan")) \(indifferent == 1 ? "lies" : "lie") within that of the "
+        + "fastest, and their order says little."
+    ]
+    if let winnerChanges {
+      sentences += winnerChanges.prefix(4).map { change in
+        "\(change.winner) is the best once \(change.key) is \(percent(abs(change.factor - 1))) "
+          + "\(change.factor < 1 ? "lower" : "higher") (\(change.source): it may be off by "
+          + "\(percent(change.greatestFactor - 1)))."
+      }
+      if winnerChanges.isEmpty {
+        sentences.append(
+          "No single constant, moved as far as its measurements leave it, changes plan 1.")
+      }
+    }
+    return text(of: sentences)
   }
 
   /// Seconds of the split and of exposed exchanges in which two plans differ, the largest first.
@@ -92,12 +149,12 @@ extension SearchFigures {
   private func text(of against: Against) -> String {
     let item = against.plan
     let place =
-      against.fasterPlans.map { count in
+      against.betterPlans.map { count in
         count == 0
-          ? "no plan of the space is faster"
+          ? "no plan of the space is better"
           : "\(counted(count, "plan")) of the space "
-            + "\(count == 1 ? "is" : "are") faster and \(count == 1 ? "fits" : "fit")"
-      } ?? "how many plans are faster is not counted, as the search ended early"
+            + "\(count == 1 ? "is" : "are") better and \(count == 1 ? "fits" : "fit")"
+      } ?? "how many plans are better is not counted, as the search ended early"
     var text =
       "Held against \(item.name): step \(fixed(item.stepSeconds, decimals: 3)) s, "
       + "\(gibibytes(Double(item.memoryBytes.peak))) GiB"
@@ -133,12 +190,21 @@ extension SearchFigures {
   /// What is known of plans that were not simulated.
   private var proof: String {
     guard let best = plans.first else { return "" }
+    let end = isInterrupted ? "Interrupted" : "Ended early by --simulations"
     guard let openBoundSeconds else {
-      return "No plan of the space is faster than those that are listed."
+      return isInterrupted
+        ? "\(end): plans that were not looked at may be better."
+        : "No plan of the space is better than those that are listed."
+    }
+    guard objective != SearchObjective.memory.rawValue else {
+      return "\(end): plans that were not simulated may need less memory."
+    }
+    guard openBoundSeconds < best.stepSeconds else {
+      return "\(end): no plan of the space is faster than the first; those behind it may be."
     }
     let share = percent(1 - openBoundSeconds / best.stepSeconds)
     return
-      "Ended early by --simulations: plans that were not simulated may be faster, by \(share) at most "
+      "\(end): plans that were not simulated may be faster, by \(share) at most "
       + "(no step can be shorter than \(fixed(openBoundSeconds, decimals: 3)) s)."
   }
 

@@ -186,10 +186,12 @@ public struct StepFigures: Encodable, Sendable {
   public var operations: Int
   /// Inputs that no publication gives, as the plan and the cluster choose them.
   public var assumptions: [String]
+  /// What measured runs say of the step, if that was asked for.
+  public var anchored: AnchoredFigures?
   public var inputs: Inputs
 
   private enum CodingKeys: String, CodingKey {
-    case model, cluster, plan, library, ranks, simulatedRanks, degrees
+    case anchored, model, cluster, plan, library, ranks, simulatedRanks, degrees
     case clockHertz, watts, powerCapWatts, stepSeconds, splitSeconds
     case splitSecondsMean, splitSecondsByPosition, secondsByKernel, busySeconds
     case tokensPerStep, tokensPerSecond

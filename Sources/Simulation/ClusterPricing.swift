@@ -49,7 +49,7 @@ public struct ClusterPricing: Pricing {
   }
 
   /// The same prices with kernels at another clock, hertz.
-  func running(at clock: Double) -> ClusterPricing {
+  package func running(at clock: Double) -> ClusterPricing {
     var pricing = self
     pricing.device.loadedClock = clock
     pricing.kernels = KernelPricing(

@@ -41,7 +41,7 @@ struct ElementSizes {
 
 extension Kernel {
   /// The rows that a kernel's size depends on, if it has any.
-  var rows: Rows? {
+  package var rows: Rows? {
     switch self {
     case .norm(let rows, _, _, _, _), .add(let rows, _, _), .gatedUnit(let rows, _, _, _),
       .gelu(let rows, _, _), .join(let rows, _, _), .convert(_, let rows, _, _, _),

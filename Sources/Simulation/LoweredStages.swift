@@ -1,5 +1,6 @@
 import Models
 import Programs
+import Synchronization
 
 /// The programs of stages that were lowered last, for further steps whose stages are the same.
 ///
@@ -9,20 +10,65 @@ public struct LoweredStages: Sendable {
   private var architecture: Architecture?
   private var setting: LoweringSetting?
   private var programs: [[Unit]: StageProgram] = [:]
+  private let book: LoweringBook?
 
   /// Nothing is lowered yet.
-  public init() {}
+  public init() { book = nil }
+
+  /// What others have lowered is taken from a book, and written there.
+  public init(sharing book: LoweringBook) { self.book = book }
 
   /// The program of a stage: one that is kept, or a new one.
+  ///
+  /// - Parameter shape: what of its units decides the program.
   mutating func program(
-    of units: [Unit], _ architecture: Architecture, _ setting: LoweringSetting
+    of units: [Unit], shape: [UnitShape], _ architecture: Architecture, _ setting: LoweringSetting
   ) -> StageProgram {
+    if let book {
+      return book.program(shape, setting) {
+        StageProgram(units: units, of: architecture, setting)
+      }
+    }
     if architecture != self.architecture || setting != self.setting {
       (self.architecture, self.setting, programs) = (architecture, setting, [:])
     }
     if let program = programs[units] { return program }
     let program = StageProgram(units: units, of: architecture, setting)
     programs[units] = program
+    return program
+  }
+}
+
+/// Programs of stages of one model for the steps of several threads; the last ones are kept.
+public final class LoweringBook: Sendable {
+  private struct Key: Hashable {
+    var shape: [UnitShape]
+    var setting: LoweringSetting
+  }
+
+  private struct Pages {
+    var programs: [Key: StageProgram] = [:]
+    var order: [Key] = []
+  }
+
+  /// A program of 20 layers is about a megabyte.
+  private static let most = 96
+  private let pages = Mutex(Pages())
+
+  /// Nothing is lowered yet.
+  public init() {}
+
+  func program(
+    _ shape: [UnitShape], _ setting: LoweringSetting, _ make: () -> StageProgram
+  ) -> StageProgram {
+    let key = Key(shape: shape, setting: setting)
+    if let known = pages.withLock({ $0.programs[key] }) { return known }
+    let program = make()
+    pages.withLock { pages in
+      guard pages.programs.updateValue(program, forKey: key) == nil else { return }
+      pages.order.append(key)
+      if pages.order.count > Self.most { pages.programs[pages.order.removeFirst()] = nil }
+    }
     return program
   }
 }

@@ -111,6 +111,27 @@ public struct PlannedStep: Sendable {
     report(simulation.run(), replaysAllocator: replaysAllocator)
   }
 
+  /// The figures with what the caching allocator holds on the fullest rank.
+  public func replaying(_ report: StepReport) -> StepReport {
+    var report = report
+    report.replayAllocator(input)
+    return report
+  }
+
+  /// Whether the step of the fullest rank, whose allocator was replayed, runs in so many bytes beside the
+  /// reserve, and that of every other rank.
+  public func fits(_ report: StepReport, within bytes: Int) -> Bool {
+    let room = bytes - report.memory.reserve
+    let others = report.stages.allSatisfy {
+      $0.position == report.memory.position || $0.memory.peak <= room
+    }
+    guard others, let held = report.memory.reservation?.reserved, held > room else { return others }
+    return AllocationReplay.reservation(
+      input, position: report.memory.position, beside: report.memory.workspace.map(\.bytes),
+      limit: room
+    ).fits
+  }
+
   /// Reads the figures of a simulation that was run.
   public func report(_ result: StepResult, replaysAllocator: Bool) -> StepReport {
     var report = StepReport(result, placed: placed, cluster: cluster)

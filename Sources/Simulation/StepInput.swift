@@ -104,7 +104,7 @@ public struct StepInput: Sendable {
       } else {
         made[key] = stages.count
         shapes.append(stages.count)
-        stages.append(lowered.program(of: units, architecture, setting))
+        stages.append(lowered.program(of: units, shape: key, architecture, setting))
       }
     }
     return (stages, shapes)
@@ -112,7 +112,7 @@ public struct StepInput: Sendable {
 }
 
 /// What of a unit decides its program: layers with equal blocks are lowered once.
-private enum UnitShape: Hashable {
+enum UnitShape: Hashable {
   case embedding
   case layer(FeedForward)
   case head

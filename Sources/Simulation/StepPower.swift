@@ -114,3 +114,12 @@ struct StepPower {
     }
   }
 }
+
+extension ClusterPricing {
+  /// What an operation takes of power.
+  package func work(
+    of operation: Operation, rows: ExchangeRows, _ power: PowerModel
+  ) -> PowerModel.Work {
+    kernels.work(of: operation, rows: rows, power)
+  }
+}

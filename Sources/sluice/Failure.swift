@@ -50,6 +50,7 @@ func exitStatus(of error: any Error) -> ExitStatus {
   case is UnequalError: return .unequal
   case is FitError: return .tooLarge
   case is NothingAdmissible: return .nothingAdmissible
+  case is Interrupted: return .interrupted
   case is ReaderIsGone: return .success
   default: return isOfCommandLine(error) ? .badInput : .internalFault
   }

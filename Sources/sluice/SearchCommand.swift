@@ -2,12 +2,8 @@ import ArgumentParser
 import Clusters
 import Documents
 import Foundation
-import Models
 import Planning
-import Plans
-import Quantities
 import Reports
-import Simulation
 
 /// `sluice search`: which plans are best.
 struct SearchCommand: ParsableCommand {
@@ -25,29 +21,18 @@ struct SearchCommand: ParsableCommand {
           --global-batch 1024 --sequence 8192 --set plan.tensor-parallel=4,8 \\
           --exclude plan.schedule=gpipe --margin 5GiB --write best.yaml
         sluice search --global-batch 15360 --sequence 4096 --against deepseek-v3
+        sluice search --model llama-3.1-70b --cluster h100-2048 --gpus fewest \\
+          --global-batch 1024 --sequence 8192 --tokens 15T --deadline 120d
       """)
 
   @OptionGroup var place: PlaceOptions
 
-  @Option(help: "How many GPUs a plan uses, or a list: 256,512; by default all of the cluster.")
-  var gpus: String?
+  @OptionGroup var grid: GridOptions
 
-  @Option(help: "Sequences in a step.")
-  var globalBatch: Int?
+  @Option(help: "What plans are ordered by: time, the default, cost (of a token), or memory.")
+  var objective: SearchObjective = .time
 
-  @Option(help: "Tokens in a sequence.")
-  var sequence: Int?
-
-  @Option(help: "What of the grid exists: megatron, torchtitan or any, the default.")
-  var framework: SearchFramework = .any
-
-  @Option(
-    help: ArgumentHelp(
-      "Take alternatives out of the grid; may be repeated.", valueName: "plan.key=value,value"))
-  var exclude: [String] = []
-
-  @Option(help: "Memory of a GPU that stays free, such as 5GiB; none by default.")
-  var margin: String?
+  @OptionGroup var limits: SearchLimits
 
   @Option(help: "How many plans are listed; 10 by default.")
   var count: Int = 10
@@ -59,10 +44,15 @@ struct SearchCommand: ParsableCommand {
 
   @Option(
     help: """
-      Simulations behind which the search ends without proof, and says what could still be gained; 1,000 \
-      by default, 0 for as many as it takes.
+      Simulations behind which the search ends without proof, and says what could still be gained; 500 by \
+      default, 0 for as many as it takes.
       """)
-  var simulations = 1000
+  var simulations = 500
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Say which constant of the cluster, moved within its range, changes the first plan.")
+  var doubt = true
 
   @Option(help: "Threads; as many as the machine has cores by default. The result is the same.")
   var threads: Int?
@@ -74,97 +64,70 @@ struct SearchCommand: ParsableCommand {
     completion: .file(extensions: ["yaml", "yml"]))
   var write: String?
 
-  @Flag(help: "Print everything as JSON; a list where there are several numbers of GPUs.")
+  @Flag(help: "Print everything as JSON.")
   var json = false
 
+  @Flag(help: "Print a line of comma-separated figures per plan.")
+  var csv = false
+
   func run() throws {
-    let (price, tokens) = try money.values()
+    guard !json || !csv else { throw CommandError("--json and --csv exclude each other") }
     try checked("count", count, in: 1...1000)
     try checked("simulations", simulations, in: 0...(1 << 30))
     if let threads { try checked("threads", threads, in: 1...1024) }
-    if let globalBatch { try checked("global-batch", globalBatch, in: 1...(1 << 30)) }
-    if let sequence { try checked("sequence", sequence, in: 1...(1 << 24)) }
     let path = try write.map { path throws(ConfigurationError) in
       try OutputPath(path, besides: place.inputFiles + InputFiles.reached(from: [against ?? ""]))
     }
+    let run = try searchRun()
+    Interruption.watch()
+    let answer = SearchAnswer(
+      try figures(run), by: objective, count: count, seeksFewest: grid.seeksFewest)
+    try show(json ? try jsonText(answer) : csv ? answer.csv : answer.page)
+    if let path, let best = answer.bestPlan { try OutputFile.write(best, to: path) }
+    if Interruption.isWished {
+      throw Interrupted(description: "interrupted: what was found until then is printed")
+    }
+    if answer.bestPlan == nil { throw NothingAdmissible(description: answer.nearestReason) }
+  }
+
+  private func searchRun() throws -> SearchRun {
+    let (price, tokens) = try money.values()
     let (architecture, cluster) = try place.modelAndCluster()
-    let limit = try memoryLimit(of: cluster)
-    var figures: [SearchFigures] = []
-    for devices in try deviceCounts(of: cluster) {
-      var space = try space(devices, architecture, cluster)
-      var request = PlanSearch.Request()
-      request.count = count
-      request.memoryLimit = limit
-      request.mostSimulations = simulations == 0 ? nil : simulations
-      request.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
-      if let against {
-        let plan = try place.read(against, world: .devices(devices))
-        space.include(plan)
-        request.against = plan
-      }
-      let start = ContinuousClock.now
-      let outcome = try PlanSearch(space, for: architecture, on: cluster, request: request).run()
-      let seconds = (ContinuousClock.now - start) / .seconds(1)
-      figures.append(
-        try SearchFigures(
-          outcome, of: space, for: architecture, on: cluster, inputs(architecture, cluster),
-          limit: limit, price: price, tokens: tokens, seconds: seconds,
-          threads: request.threads))
+    let settings = try grid.settings(listed: place.own("plan"))
+    var request = PlanSearch.Request()
+    request.count = count
+    request.objective = objective
+    request.memoryLimit = try limits.memory(of: cluster)
+    request.mostSimulations = simulations == 0 ? nil : simulations
+    request.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    request.indifference = StatedError(of: architecture, on: cluster).share
+    request.isInterrupted = { Interruption.isWished }
+    return SearchRun(
+      architecture: architecture, cluster: cluster, place: place, settings: settings,
+      request: request, against: against, limits: limits, price: price, tokens: tokens,
+      doubts: doubt)
+  }
+
+  /// A search for each number of GPUs; of the fewest those up to the first that will do, and two beyond for
+  /// what more of them would bring.
+  private func figures(_ run: SearchRun) throws -> [SearchFigures] {
+    guard grid.seeksFewest else {
+      return try grid.counts(of: run.cluster).map { try run.figures($0) }
     }
-    try show(json ? try jsonText(figures) : figures.map(\.page).joined(separator: "\n"))
-    let best = figures.compactMap(\.best).min { $0.stepSeconds < $1.stepSeconds }
-    guard let best else { throw NothingAdmissible(description: figures[0].nearestReason) }
-    if let path { try OutputFile.write(best.yaml, to: path) }
-  }
-
-  private func space(
-    _ devices: Int, _ architecture: Architecture, _ cluster: Cluster
-  ) throws(ConfigurationError) -> SearchSpace {
-    var settings = SearchSettings()
-    settings.listed = place.own("plan")
-    settings.excluded = withoutPrefix("plan", exclude)
-    settings.globalBatch = globalBatch
-    settings.sequenceLength = sequence
-    settings.framework = framework
-    return try SearchSpace(settings, devices: devices, for: architecture, on: cluster)
-  }
-
-  private func inputs(_ architecture: Architecture, _ cluster: Cluster) -> Inputs {
-    Inputs(
-      model: .init(
-        name: architecture.name, given: place.model, overrides: place.own("model")),
-      cluster: .init(cluster, given: place.cluster, overrides: place.own("cluster")))
-  }
-
-  private func deviceCounts(of cluster: Cluster) throws(CommandError) -> [Int] {
-    guard let gpus else { return [cluster.rankCount] }
-    var counts: [Int] = []
-    for part in gpus.split(separator: ",", omittingEmptySubsequences: false) {
-      guard let count = Int(part), 1...cluster.rankCount ~= count else {
-        throw CommandError(
-          "--gpus \(gpus): expected numbers from 1 to \(cluster.rankCount), the devices of "
-            + "\(cluster.name), with commas between them")
-      }
-      counts.append(count)
+    var all: [SearchFigures] = []
+    var beyond = 0
+    for devices in GridOptions.ladder(of: run.cluster) where beyond < 3 {
+      let found = try run.figures(devices)
+      all.append(found)
+      if Interruption.isWished { break }
+      if beyond > 0 || !found.plans.isEmpty { beyond += 1 }
     }
-    return counts
-  }
-
-  private func memoryLimit(of cluster: Cluster) throws(CommandError) -> Int {
-    let memory = Int(cluster.device.memory.size.value.bytes)
-    guard let margin else { return memory }
-    switch ByteCount.parse(margin) {
-    case .value(let size):
-      guard size.bytes < memory else {
-        throw CommandError("--margin \(margin): leaves nothing of \(ByteCount(memory))")
-      }
-      return memory - Int(size.bytes)
-    case .refused(let rule): throw CommandError("--margin \(margin): \(rule)")
-    }
+    return all
   }
 }
 
 extension SearchFramework: ExpressibleByArgument {}
+extension SearchObjective: ExpressibleByArgument {}
 
 /// A search found no plan.
 struct NothingAdmissible: Error, CustomStringConvertible {

@@ -20,6 +20,7 @@ struct SimulateCommand: ParsableCommand {
           --set 'cluster.degraded=[{what: device, rank: 3, share: 0.8}]'
         sluice simulate --model llama-3.1-70b --plan mine.yaml --trace step.json
         sluice simulate --plan - --require-fit < mine.yaml
+        sluice simulate --anchor base.yaml --measured 9.67s --plan new.yaml
       """)
 
   @OptionGroup var place: PlaceOptions
@@ -35,6 +36,8 @@ struct SimulateCommand: ParsableCommand {
   @OptionGroup var money: MoneyOptions
 
   @OptionGroup var fit: FitOptions
+
+  @OptionGroup var anchoring: AnchorOptions
 
   @Flag(
     help: """
@@ -68,8 +71,9 @@ struct SimulateCommand: ParsableCommand {
     }
     let tracePath = try trace.map { path throws(ConfigurationError) in
       try OutputPath(
-        path, besides: place.inputFiles + InputFiles.reached(from: [plan ?? PlaceOptions.usualPlan])
-      )
+        path,
+        besides: place.inputFiles
+          + InputFiles.reached(from: [plan ?? PlaceOptions.usualPlan] + anchoring.inputFiles))
     }
     let scene = try place.scene(plan: plan)
     let step = try scene.step()
@@ -81,8 +85,14 @@ struct SimulateCommand: ParsableCommand {
     let report = step.report(result, replaysAllocator: true)
     try report.checkPossible()
     if let tracePath { try write(result, of: step, inputs, to: tracePath) }
-    let figures = StepFigures(report, of: step, inputs, price: price, tokens: tokens)
-    try show(json ? try jsonText(figures) : figures.page)
+    var figures = StepFigures(report, of: step, inputs, price: price, tokens: tokens)
+    if anchoring.isGiven {
+      figures.anchored = try anchoring.figures(of: step, report, in: scene, place)
+    }
+    try show(
+      json
+        ? try jsonText(figures)
+        : figures.page + (figures.anchored.map { "\n" + $0.page } ?? ""))
     try fit.check([figures], [figures.plan])
   }
 

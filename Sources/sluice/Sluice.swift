@@ -23,6 +23,7 @@ struct Sluice: ParsableCommand {
     subcommands: [
       ModelCommand.self, ClusterCommand.self, PlanCommand.self, ScheduleCommand.self,
       CostCommand.self, SimulateCommand.self, CompareCommand.self, SearchCommand.self,
+      SweepCommand.self,
       ValidateCommand.self, CalibrateCommand.self,
     ] + trainingCommands)
 

@@ -81,7 +81,7 @@ import Testing
     let dependencies = try house.dependencies()
     let folders = [
       "benchmarks/simulation": "bench-simulation", "benchmarks/kernels": "bench-kernels",
-      "benchmarks/training": "bench-training",
+      "benchmarks/training": "bench-training", "benchmarks/search": "bench-search",
     ]
     var imported: [String: Set<String>] = [:]
     for file in try house.files(below: ["Sources", "benchmarks"]) {

@@ -63,6 +63,68 @@ import Planning
     #expect("\(try #require(error))".contains(part), "\(String(describing: error))")
   }
 
+  /// Parts that hold other parts are recomputed without these, and no word for the same norm is a second
+  /// part.
+  @Test(arguments: ["llama-3.1-8b", "deepseek-v3"]) func partsAreAdmissible(model: String) throws {
+    let architecture = try Architecture.named(model)
+    let space = try space([], model: model)
+    #expect(space.recomputations.count > 4)
+    for recomputation in space.recomputations {
+      var plan = space.bases[0]
+      plan.recomputation = recomputation
+      #expect(throws: Never.self) { try plan.checkSettings(for: architecture) }
+      #expect(!recomputation.modules.contains(.norm))
+    }
+  }
+
+  /// Listing one of the two keys of recomputation leaves the other without alternatives.
+  @Test func layersOrExtents() throws {
+    let layers = try space(["recompute-layers=2,4"])
+    #expect(layers.recomputations.isEmpty && layers.recomputedLayers == [2, 4])
+    let extents = try space(["recompute=none,full"])
+    #expect(extents.recomputedLayers == [] && extents.recomputations == [.none, .full])
+    let both = try space(["recompute-layers=2", "recompute=none"])
+    #expect(both.recomputedLayers == [2] && both.recomputations == [.none])
+  }
+
+  /// The size of a space is the number of its plans.
+  @Test func sizesAreCounts() throws {
+    let space = try space([
+      "tensor-parallel=1,2", "context-parallel=1", "microbatch-size=1", "pipeline-parallel=1,4",
+      "schedule=1f1b,interleaved-1f1b,dualpipe",
+    ])
+    for shape in space.shapes {
+      for kernels in space.kernelSettings(of: shape) {
+        for hasPairs in [false, true] {
+          let group = SearchGroup(shape: shape, kernels: kernels, hasPairs: hasPairs)
+          let members = space.members(of: group)
+          #expect(members.count == space.size(of: shape, hasPairs: hasPairs, kernels))
+          #expect(Set(members).count == members.count)
+        }
+      }
+    }
+  }
+
+  /// Groups of shards are those of a node by default, and of the listed ranks where there are some.
+  @Test func groupsOfShards() throws {
+    func groups(_ listed: [String], tensor: Int) throws -> Set<Int?> {
+      let space = try space(
+        ["tensor-parallel=\(tensor)", "pipeline-parallel=1", "zero-stage=3"] + listed)
+      var found: Set<Int?> = []
+      for shape in space.shapes where shape.kernels.context == 1 {
+        for kernels in space.kernelSettings(of: shape) {
+          let group = SearchGroup(shape: shape, kernels: kernels, hasPairs: false)
+          found.formUnion(space.members(of: group).map(\.shardingGroup))
+        }
+      }
+      return found
+    }
+    #expect(try groups([], tensor: 1) == [nil, 8])
+    #expect(try groups([], tensor: 4) == [nil, 2])
+    #expect(try groups([], tensor: 8) == [nil])
+    #expect(try groups(["sharding-group=4,16"], tensor: 1) == [4, 16])
+  }
+
   /// The published plan of DeepSeek-V3 is a point of the grid of its cluster.
   @Test func thePublishedPlanIsInTheSpace() throws {
     let architecture = try Architecture.named("deepseek-v3")
@@ -82,7 +144,7 @@ import Planning
     for shape in space.shapes where shape.pipeline == 16 && shape.kernels.expert == 64 {
       for kernels in space.kernelSettings(of: shape) {
         let group = SearchGroup(shape: shape, kernels: kernels, hasPairs: true)
-        for member in space.members(of: shape, hasPairs: true) {
+        for member in space.members(of: group) {
           var plan = group.candidate(member).plan(in: space)
           (plan.name, plan.source) = (published.name, published.source)
           if plan == published { hits += 1 }

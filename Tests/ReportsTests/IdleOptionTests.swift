@@ -17,6 +17,8 @@ import Testing
     ("plan deepseek-v3 --print --model deepseek-r1", "--model has no effect beside --print"),
     ("plan --keys --cluster h100-2048", "--cluster has no effect beside --keys"),
     ("plan deepseek-v3 --keys", "deepseek-v3 has no effect beside --keys"),
+    ("plan --output small.yaml", "--output has no effect without --scale-to"),
+    ("plan --scale-to 4 --json", "--json has no effect beside --scale-to"),
     ("simulate --trace-positions 0", "--trace-positions has no effect without --trace"),
     ("simulate --trace-limit 1MiB", "--trace-limit has no effect without --trace"),
     (

@@ -1,0 +1,125 @@
+import Clusters
+import Models
+import Plans
+import Programs
+import Schedules
+import Simulation
+import Synchronization
+
+/// Units on each stage by layouts that do not look at costs.
+final class LayoutBook: Sendable {
+  private struct Key: Hashable {
+    var layout: Plan.Layout
+    var stages: Int
+  }
+
+  private let known = Mutex<[Key: Result<[Int], PlanError>]>([:])
+
+  func counts(
+    _ layout: Plan.Layout, _ stages: Int, _ architecture: Architecture
+  ) throws(PlanError) -> [Int] {
+    let key = Key(layout: layout, stages: stages)
+    if let counts = known.withLock({ $0[key] }) { return try counts.get() }
+    var plan = Plan()
+    plan.pipelineParallel = stages
+    plan.layout = layout
+    let counts = Result { () throws(PlanError) in
+      try plan.stageLayout(of: architecture).stages.map(\.count)
+    }
+    known.withLock { $0[key] = counts }
+    return try counts.get()
+  }
+}
+
+/// Keeps a schedule that many plans share.
+final class ScheduleBook: Sendable {
+  private struct Key: Hashable {
+    var source: Plan.ScheduleSource
+    var ranks: Int
+    var stages: Int
+    var microbatches: Int
+    var times: PassCosts?
+    var pairs: PairStyle?
+  }
+
+  private let known = Mutex<[Key: Result<Schedule, PlanError>]>([:])
+
+  func schedule(of plan: Plan) throws(PlanError) -> Schedule {
+    let key = Key(
+      source: plan.schedule, ranks: plan.pipelineParallel, stages: plan.stagesPerRank,
+      microbatches: plan.microbatchCount, times: plan.passTimes, pairs: plan.pairs)
+    if let made = known.withLock({ $0[key] }) { return try made.get() }
+    let made = Result { () throws(PlanError) in try plan.pipelineSchedule() }
+    known.withLock { $0[key] = made }
+    return try made.get()
+  }
+}
+
+/// What follows the last backward: reductions that cannot start earlier, the update, gathers.
+final class CollectiveBook: Sendable {
+  private struct Key: Hashable {
+    var shape: SearchShape
+    var shardingGroup: Int?
+    var isBidirectional: Bool
+  }
+
+  private let known = Mutex<[Key: ClusterPricing]>([:])
+
+  private func pricing(
+    _ plan: Plan, _ base: Int, _ architecture: Architecture, _ cluster: Cluster
+  ) throws -> ClusterPricing {
+    let key = Key(
+      shape: SearchShape(
+        kernels: KernelSetting(
+          base: base, tensor: plan.tensorParallel, context: plan.contextParallel,
+          expert: plan.expertParallel, expertTensor: plan.expertTensorParallel),
+        data: plan.dataParallel, pipeline: plan.pipelineParallel),
+      shardingGroup: plan.shardingGroup, isBidirectional: plan.isBidirectional)
+    if let pricing = known.withLock({ $0[key] }) { return pricing }
+    let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    known.withLock { $0[key] = pricing }
+    return pricing
+  }
+
+  /// What units send over copies in the passes.
+  func traffic(
+    of plan: Plan, base: Int, _ architecture: Architecture, _ cluster: Cluster,
+    copies: (Double, Double)
+  ) throws -> CopyTraffic {
+    CopyTraffic(
+      plan, try pricing(plan, base, architecture, cluster), copies: copies)
+  }
+
+  func tail(
+    of plan: Plan, base: Int, dense: Double, experts: Double, update: Double,
+    _ architecture: Architecture, _ cluster: Cluster, copies: (Double, Double)
+  ) throws -> Double {
+    guard plan.zeroStage.rawValue < 3, copies.0 > 1 || copies.1 > 1 else { return update }
+    let pricing = try pricing(plan, base, architecture, cluster)
+    func seconds(_ kind: TransferKind, _ elements: Double, _ bits: Int) -> Double {
+      guard elements >= 1 else { return 0 }
+      return pricing.seconds(
+        ofCollective: Transfer(
+          kind, outputs: [], inputs: [], stream: .data, bytesPerRow: max(1, bits / 8),
+          rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),
+        stage: 0)
+    }
+    let groups = plan.dividingGroups
+    let parts: [(TransferKind.Group, Double, Double)] = [
+      (groups.dense, dense, copies.0), (groups.experts, experts, copies.1),
+    ]
+    var (reduce, gather) = (0.0, 0.0)
+    for (group, elements, copies) in parts where copies > 1 {
+      let bits = plan.precision.gradientReduction.bits
+      if plan.zeroStage == .nothing {
+        reduce += seconds(.allReduce(group), elements, bits)
+      } else {
+        reduce += seconds(.reduceScatter(group), elements, bits)
+        gather += seconds(
+          .allGather(group), elements / copies, plan.precision.parameterGather.bits)
+      }
+    }
+    if plan.overlaps(.gradientReduction) { reduce = 0 }
+    return reduce + max(gather, update)
+  }
+}

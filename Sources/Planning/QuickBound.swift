@@ -1,0 +1,72 @@
+import Plans
+
+/// The bound of a candidate without its schedule, and what of it candidates share that differ in what is
+/// divided among copies.
+struct QuickBound {
+  private var candidate: Candidate?
+  /// Seconds of the slowest rank, at the clock at which units are priced.
+  private(set) var seconds = 0.0
+  private var ranks: [Rank] = []
+
+  private struct Rank {
+    var dense = ParameterCost()
+    var experts = ParameterCost()
+    /// What is kept for backwards.
+    var live = 0.0
+  }
+
+  /// Of no candidate.
+  init() {}
+
+  /// Of a candidate whose stages have these loads.
+  init(_ candidate: Candidate, _ loads: [StageLoad], microbatches: Int) {
+    self.candidate = Self.alike(candidate)
+    let shape = ScheduleShape(candidate.member.schedule)
+    let directions = shape == .bidirectional ? 2.0 : 1
+    let hasPairs = candidate.member.hasPairs
+    var (fill, drain) = (0.0, 0.0)
+    for position in 0..<candidate.pipeline {
+      let held = shape.stages(
+        of: position, positions: candidate.pipeline, stages: loads.count)
+      var work = 0.0
+      var rank = Rank()
+      for stage in held {
+        work += loads[stage].least(inPairs: hasPairs) / directions
+        rank.dense = rank.dense + loads[stage].dense
+        rank.experts = rank.experts + loads[stage].experts
+      }
+      let live = shape.live(
+        on: position, positions: candidate.pipeline, microbatches: microbatches)
+      rank.live = Double(live) * (held.first.map { loads[$0].kept } ?? 0)
+      ranks.append(rank)
+      seconds = max(
+        seconds, fill + Double(microbatches) * work + (shape.drains ? drain : 0))
+      if shape.fills {
+        let load = loads[position]
+        fill += hasPairs ? min(load.forward, load.forwardKernels) : load.forward
+        drain += hasPairs ? min(load.backward, load.backwardKernels) : load.backward
+      }
+    }
+  }
+
+  /// The candidate without what is divided among copies.
+  private static func alike(_ candidate: Candidate) -> Candidate {
+    var alike = candidate
+    alike.member.zero = .nothing
+    alike.member.shardingGroup = nil
+    return alike
+  }
+
+  /// Whether a candidate has these seconds.
+  func holds(for other: Candidate) -> Bool { candidate == Self.alike(other) }
+
+  /// Bytes of the fullest rank with so many ranks that divide the state.
+  func bytes(_ zero: Plan.ZeROStage, _ dense: Double, _ experts: Double) -> Double {
+    ranks.reduce(0) { most, rank in
+      max(
+        most,
+        rank.dense.bytes(zero, copies: dense) + rank.experts.bytes(zero, copies: experts)
+          + rank.live)
+    }
+  }
+}

@@ -1,0 +1,213 @@
+import HeapModule
+import Simulation
+
+/// What a search knows: what is open, the lowest bound first, and what was found.
+struct SearchState {
+  private let request: PlanSearch.Request
+  var outcome = SearchOutcome(plans: [], front: [], counts: .init(), simulations: 0)
+  var against: SearchPlan?
+  private var found: [SearchPlan] = []
+  private var heap = Heap<PlanSearch.Entry>()
+  private var sequence = 0
+  private var open = 0
+  /// The least bound of what was left out for good, seconds.
+  private var leastLeft = Double.infinity
+  /// The shortest step that was simulated.
+  private var shortest: Double?
+  /// Values of the best plans, in order.
+  private var best: [Double] = []
+
+  init(_ request: PlanSearch.Request) { self.request = request }
+
+  mutating func take(_ finding: PlanSearch.Finding) {
+    for (rule, count) in finding.refusals { outcome.counts.refusals[rule, default: 0] += count }
+    outcome.counts.outOfMemory += finding.outOfMemory
+    if let bytes = finding.leastOverflow {
+      outcome.leastOverflow = min(outcome.leastOverflow ?? .infinity, bytes)
+    }
+    if finding.isSimulated { outcome.simulations += 1 }
+    for var entry in finding.entries {
+      sequence += 1
+      entry.sequence = sequence
+      entry.key = request.objective == .memory ? entry.bytes : entry.seconds
+      open += entry.count
+      if case .simulated = entry.node {
+        shortest = min(shortest ?? .infinity, entry.seconds)
+      } else if entry.key > threshold {
+        // The best plans only get better: this one is never looked at.
+        open -= entry.count
+        leastLeft = min(leastLeft, entry.seconds)
+        continue
+      }
+      heap.insert(entry)
+    }
+    guard let plan = finding.plan else { return }
+    shortest = min(shortest ?? .infinity, plan.report.stepSeconds)
+    found.append(plan)
+    let value = plan.value(request.objective)
+    let place = best.firstIndex { $0 > value } ?? best.count
+    best.insert(value, at: place)
+    if best.count > request.count { best.removeLast() }
+  }
+
+  /// What is to be looked at next, nothing when the best are known.
+  mutating func next(_ most: Int) -> [PlanSearch.Entry]? {
+    if request.isInterrupted?() == true {
+      outcome.isInterrupted = true
+      return nil
+    }
+    if let most = request.mostSimulations, outcome.simulations >= most { return nil }
+    var entries: [PlanSearch.Entry] = []
+    while entries.count < most, let entry = heap.min, entry.key <= threshold {
+      let entry = heap.removeMin()
+      open -= entry.count
+      if isTooSlow(entry.seconds) {
+        outcome.leastSlow = min(outcome.leastSlow ?? .infinity, entry.seconds)
+        continue
+      }
+      entries.append(entry)
+    }
+    return entries.isEmpty ? nil : entries
+  }
+
+  private func isTooSlow(_ seconds: Double) -> Bool {
+    request.longestStep.map { seconds > $0 } ?? false
+  }
+
+  private var threshold: Double {
+    max(lastOfBest, against?.value(request.objective) ?? 0)
+  }
+
+  /// The value of the last plan that is asked for.
+  var lastOfBest: Double {
+    best.count < request.count ? .infinity : best[request.count - 1]
+  }
+
+  var progress: SearchProgress {
+    SearchProgress(
+      size: outcome.counts.size, open: open, simulations: outcome.simulations,
+      best: shortest,
+      bound: request.objective == .memory ? nil : heap.min?.seconds)
+  }
+
+  /// The outcome, with the front and the plans that the first one is not told apart from.
+  ///
+  /// A search that ends early has simulated plans that never came first, and so not to their replay either:
+  /// those that belong among the best are looked at now.
+  ///
+  /// - Parameter verify: the plan with its allocator replayed; nil where it does not fit.
+  func finished(_ verify: @escaping (SearchPlan) -> SearchPlan?) -> SearchOutcome {
+    var outcome = outcome
+    var checks = Checks(verify)
+    let (known, left) = settled(&checks)
+    let ordered = known.sorted { SearchPlan.precedes($0, $1, by: request.objective) }
+    outcome.plans = Array(ordered.prefix(request.count))
+    let worst =
+      ordered.count < request.count
+      ? Double.infinity : ordered[request.count - 1].value(request.objective)
+    if let least = leastOpen, least <= worst { outcome.leastOpen = least }
+    outcome.front = Self.front(known, left, &checks)
+    setEqual(&outcome, known, left, &checks)
+    outcome.counts.simulated = found.count + waiting.count - checks.refused
+    outcome.counts.outOfMemory += checks.refused
+    guard let against else { return outcome }
+    let value = against.value(request.objective)
+    let isComplete = (leastOpen ?? .infinity) > value && !outcome.isInterrupted
+    outcome.against = SearchOutcome.Place(
+      plan: against,
+      better: isComplete ? ordered.count { $0.value(request.objective) < value } : nil)
+    return outcome
+  }
+
+  /// The lowest bound of what was not simulated.
+  private var leastOpen: Double? {
+    heap.unordered.lazy.filter { entry in
+      if case .simulated = entry.node { false } else { true }
+    }.map(\.key).min()
+  }
+
+  /// Plans that were simulated and did not come to their replay.
+  private var waiting: [SearchPlan] {
+    heap.unordered.compactMap { entry in
+      guard case .simulated(let plan) = entry.node, !isTooSlow(entry.seconds) else { return nil }
+      return plan
+    }
+  }
+
+  /// Plans that fit, the best of those that wait among them, and the others that wait.
+  private func settled(_ verify: inout Checks) -> (known: [SearchPlan], left: [SearchPlan]) {
+    var known = found
+    var left: [SearchPlan] = []
+    for plan in waiting.sorted(by: { SearchPlan.precedes($0, $1, by: request.objective) }) {
+      let before = known.count { SearchPlan.precedes($0, plan, by: request.objective) }
+      if before >= request.count {
+        left.append(plan)
+      } else if let plan = verify(plan) {
+        known.append(plan)
+      }
+    }
+    return (known, left)
+  }
+
+  /// Replays of plans that were simulated and did not come to theirs, each once.
+  private struct Checks {
+    private let verify: (SearchPlan) -> SearchPlan?
+    private var known: [SearchPlan: SearchPlan?] = [:]
+    private(set) var refused = 0
+
+    init(_ verify: @escaping (SearchPlan) -> SearchPlan?) { self.verify = verify }
+
+    mutating func callAsFunction(_ plan: SearchPlan) -> SearchPlan? {
+      if let result = known[plan] { return result }
+      let result = verify(plan)
+      known[plan] = .some(result)
+      if result == nil { refused += 1 }
+      return result
+    }
+  }
+
+  /// The front of time and memory: of those that wait for their replay its members are looked at.
+  private static func front(
+    _ known: [SearchPlan], _ left: [SearchPlan], _ verify: inout Checks
+  ) -> [SearchPlan] {
+    var (known, left) = (known, left)
+    while true {
+      let front = SearchOutcome.front(of: known + left)
+      let open = front.filter(left.contains)
+      guard !open.isEmpty else { return front }
+      left.removeAll { open.contains($0) }
+      known += open.compactMap { verify($0) }
+    }
+  }
+
+  /// Plans whose step lies no further from the best one's than the model knows.
+  private func setEqual(
+    _ outcome: inout SearchOutcome, _ known: [SearchPlan], _ left: [SearchPlan],
+    _ verify: inout Checks
+  ) {
+    guard let least = known.map(\.report.stepSeconds).min() else { return }
+    let limit = least * (1 + request.indifference)
+    func isEqual(_ plan: SearchPlan) -> Bool { plan.report.stepSeconds <= limit }
+    let near = left.filter(isEqual).sorted { $0.heldBytes < $1.heldBytes }
+    var lost = 0
+    let some = near.prefix(2 * request.count).compactMap { plan in
+      let fitting = verify(plan)
+      if fitting == nil { lost += 1 }
+      return fitting
+    }
+    outcome.indifferent = known.count(where: isEqual) + near.count - lost
+    outcome.isIndifferentComplete =
+      leastLeft > limit
+      && heap.unordered.allSatisfy { entry in
+        if case .simulated = entry.node { true } else { entry.seconds > limit }
+      }
+    outcome.equal = Array(
+      (known.filter(isEqual) + some).sorted { left, right in
+        if left.heldBytes != right.heldBytes { return left.heldBytes < right.heldBytes }
+        if left.plan.simplicity != right.plan.simplicity {
+          return left.plan.simplicity < right.plan.simplicity
+        }
+        return SearchPlan.precedes(left, right)
+      }.prefix(request.count))
+  }
+}

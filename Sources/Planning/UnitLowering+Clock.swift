@@ -1,0 +1,141 @@
+import Costs
+import Models
+import Programs
+import Simulation
+
+/// What units take of power, for the clock of steps.
+extension UnitLowering {
+  /// Adds what all units take of power, and of time at the clock of this pricing: boost, or half of it.
+  func add(to clock: inout ClockBound, isFast: Bool, _ programs: inout UnitPrograms) {
+    struct Sums { var passes, pairs, update: ClockBound.Part }
+    var known: [UnitPrograms.Shape: Sums] = [:]
+    func part(_ operations: [Operation], _ rows: ExchangeRows, isOverlapped: Bool)
+      -> ClockBound.Part
+    {
+      var part = ClockBound.Part()
+      for operation in operations {
+        let seconds = pricing.seconds(of: operation, rows: rows, isOverlapped: isOverlapped)
+        if isFast {
+          part.fast += seconds
+          part.work += pricing.work(of: operation, rows: rows, clock.power)
+        } else {
+          part.slow += seconds
+        }
+      }
+      return part
+    }
+    for unit in architecture.units {
+      let shape = programs.shape(of: unit)
+      let sums: Sums
+      if let same = known[shape] {
+        sums = same
+      } else {
+        let stage = programs.stage([unit], setting)
+        let rows = exchangeRows(stage, load: 1)
+        let passes = stage.forward.operations + stage.backward.operations
+        sums = Sums(
+          passes: part(passes, rows, isOverlapped: false),
+          pairs: part(passes, rows, isOverlapped: true),
+          update: part(stage.update.operations, rows, isOverlapped: false))
+        known[shape] = sums
+      }
+      clock.passes.add(sums.passes, times: 1)
+      clock.pairs.add(sums.pairs, times: 1)
+      clock.update.add(sums.update, times: 1)
+    }
+  }
+
+  /// Seconds of the matrix products and of attention of all units by themselves, and of the unit with most
+  /// of them, with what they take of power.
+  func products(
+    _ programs: inout UnitPrograms, _ power: PowerModel?
+  ) -> (all: Double, largest: Double, work: PowerModel.Work) {
+    var known: [UnitPrograms.Shape: (Double, PowerModel.Work)] = [:]
+    var (all, largest, work) = (0.0, 0.0, PowerModel.Work())
+    for unit in architecture.units {
+      let shape = programs.shape(of: unit)
+      var own = (0.0, PowerModel.Work())
+      if let same = known[shape] {
+        own = same
+      } else {
+        let stage = programs.stage([unit], setting)
+        let rows = exchangeRows(stage, load: leastLoad)
+        for operation in stage.forward.operations + stage.backward.operations
+        where operation.kernel.isProduct && !operation.isRecomputed {
+          own.0 += alone(operation, rows)
+          if let power { own.1 += pricing.work(of: operation, rows: rows, power) }
+        }
+        known[shape] = own
+      }
+      all += own.0
+      largest = max(largest, own.0)
+      work += own.1
+    }
+    return (all, largest, work)
+  }
+
+  /// The layers of the kind that the model has most of.
+  private var commonLayers: [Unit] {
+    var layers: [FeedForward: [Unit]] = [:]
+    for unit in architecture.units {
+      guard case .layer(let index) = unit else { continue }
+      layers[architecture.feedForwards[index], default: []].append(unit)
+    }
+    // Of equally many the earlier ones: the order of a dictionary decides nothing.
+    return architecture.feedForwards.compactMap { layers[$0] }.max { $0.count < $1.count } ?? []
+  }
+
+  /// Adds what the common layers take of power and time.
+  func addCommonLayers(to clock: inout ClockBound, isFast: Bool, _ programs: inout UnitPrograms) {
+    let layers = commonLayers
+    guard let unit = layers.first else { return }
+    let stage = programs.stage([unit], setting)
+    let rows = exchangeRows(stage, load: 1)
+    var part = ClockBound.Part()
+    for operation in stage.forward.operations + stage.backward.operations {
+      if isFast {
+        part.fast += alone(operation, rows)
+        part.work += pricing.work(of: operation, rows: rows, clock.power)
+      } else {
+        part.slow += alone(operation, rows)
+      }
+    }
+    clock.passes.add(part, times: Double(layers.count))
+  }
+
+  /// What the common layers take at least, each as one of two takes more than one alone, with the products of
+  /// all other units; of a single one nothing.
+  func sketch(_ programs: inout UnitPrograms) -> KernelSketch {
+    let layers = commonLayers
+    guard let unit = layers.first else { return KernelSketch() }
+    let count = Double(layers.count)
+    let own = taken(by: [unit], &programs)
+    let both = layers.count > 1 ? taken(by: Array(layers.prefix(2)), &programs) : own
+    func more(_ path: KeyPath<Taken, Double>) -> Double {
+      max(0, min(own[keyPath: path], both[keyPath: path] - own[keyPath: path]))
+    }
+    let stage = programs.stage([unit], setting)
+    let rows = exchangeRows(stage, load: leastLoad)
+    var rest = 0.0
+    let shape = programs.shape(of: unit)
+    for other in architecture.units where programs.shape(of: other) != shape {
+      rest += products(of: other, &programs)
+    }
+    let whole = min(more(\.backward), more(\.backwardInput) + more(\.backwardWeight))
+    var sketch = KernelSketch()
+    sketch.waits = count * (more(\.forward) + whole) + rest
+    sketch.kernels = count * (more(\.forwardKernels) + more(\.backwardKernels)) + rest
+    sketch.streams =
+      count * (streams(of: stage.forward, rows) + streams(of: stage.backward, rows))
+    return sketch
+  }
+
+  /// Seconds of a unit's products and attention by themselves.
+  private func products(of unit: Unit, _ programs: inout UnitPrograms) -> Double {
+    let stage = programs.stage([unit], setting)
+    let rows = exchangeRows(stage, load: leastLoad)
+    return (stage.forward.operations + stage.backward.operations).reduce(0) {
+      $0 + ($1.kernel.isProduct && !$1.isRecomputed ? alone($1, rows) : 0)
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import Models
+import Programs
+
+/// Programs of short stages under one setting, with the prices of their kernels; units with equal blocks
+/// share theirs.
+struct UnitPrograms {
+  /// What of a unit decides its programs.
+  enum Shape: Hashable {
+    case layer(FeedForward)
+    case other(Unit)
+  }
+
+  /// Seconds of the kernels of a stage's passes by themselves, which do not depend on the multiprocessors of
+  /// exchanges.
+  struct Prices {
+    var forward: [Double] = []
+    var backward: [Double] = []
+    var backwardInput: [Double] = []
+    var backwardWeight: [Double] = []
+  }
+
+  private let architecture: Architecture
+  private var known: [[Shape]: StageProgram] = [:]
+  private var priced: [[Shape]: Prices] = [:]
+
+  init(_ architecture: Architecture) { self.architecture = architecture }
+
+  func shape(of unit: Unit) -> Shape {
+    guard case .layer(let index) = unit else { return .other(unit) }
+    return .layer(architecture.feedForwards[index])
+  }
+
+  mutating func stage(_ units: [Unit], _ setting: LoweringSetting) -> StageProgram {
+    let key = units.map { shape(of: $0) }
+    if let program = known[key] { return program }
+    let program = StageProgram(units: units, of: architecture, setting)
+    known[key] = program
+    return program
+  }
+
+  /// The prices of a stage's kernels, asked for once.
+  mutating func prices(_ units: [Unit], _ stage: StageProgram, _ price: (Operation) -> Double)
+    -> Prices
+  {
+    let key = units.map { shape(of: $0) }
+    if let prices = priced[key] { return prices }
+    let prices = Prices(
+      forward: stage.forward.operations.map(price),
+      backward: stage.backward.operations.map(price),
+      backwardInput: stage.backwardInput.operations.map(price),
+      backwardWeight: stage.backwardWeight.operations.map(price))
+    priced[key] = prices
+    return prices
+  }
+}

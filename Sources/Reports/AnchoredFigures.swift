@@ -1,0 +1,116 @@
+import Planning
+import Quantities
+
+/// What measured runs say of a simulated step.
+public struct AnchoredFigures: Encodable, Sendable {
+  /// A value with the ends between which 90 % of the cases lie.
+  public struct Interval: Encodable, Sendable {
+    public var low: Double
+    public var middle: Double
+    public var high: Double
+
+    init(_ interval: AnchoredModel.Interval) {
+      (low, middle, high) = (interval.low, interval.middle, interval.high)
+    }
+  }
+
+  /// A run that was measured.
+  public struct Anchor: Encodable, Sendable {
+    public var plan: String
+    public var measuredSeconds: Double
+    public var simulatedSeconds: Double
+
+    public init(plan: String, measuredSeconds: Double, simulatedSeconds: Double) {
+      (self.plan, self.measuredSeconds) = (plan, measuredSeconds)
+      self.simulatedSeconds = simulatedSeconds
+    }
+  }
+
+  /// A factor of the system.
+  public struct Factor: Encodable, Sendable {
+    public var name: String
+    /// By how many per cent the step grows with one of it.
+    public var elasticity: Double
+    public var value: Interval
+    /// What it would have to be by itself for the step to take what was measured; null where nothing of this
+    /// step was, or it does not move the step.
+    public var alone: Double?
+  }
+
+  public var anchors: [Anchor]
+  public var factors: [Factor]
+  public var simulatedSeconds: Double
+  /// The step as it will be.
+  public var stepSeconds: Interval
+  /// What was measured of this very step, with the MFU that it means.
+  public var measuredSeconds: Double?
+  public var measuredMfu: Double?
+  /// Memory that the anchor needed beyond its prediction, bytes, and this step's with it.
+  public var memoryOffsetBytes: Int?
+  public var memoryBytes: Int?
+
+  /// Figures of a step.
+  ///
+  /// - Parameters:
+  ///   - model: what the anchors have taught.
+  ///   - error: the standard deviation of what the factors do not say of this step.
+  ///   - measured: seconds of this very step, if it was measured.
+  public init(
+    _ step: StepSensitivity, _ model: AnchoredModel, error: Double, anchors: [Anchor],
+    measured: Double? = nil, mfu: Double
+  ) {
+    self.anchors = anchors
+    simulatedSeconds = step.step
+    stepSeconds = Interval(model.predicted(step, error: error))
+    factors = zip(NuisanceFactor.allCases, step.elasticities).map { factor, elasticity in
+      Factor(
+        name: factor.rawValue, elasticity: elasticity, value: Interval(model.factor(factor)),
+        alone: measured.flatMap { step.factor(factor, for: $0) })
+    }
+    measuredSeconds = measured
+    measuredMfu = measured.map { mfu * step.step / $0 }
+  }
+
+  private func text(_ interval: Interval) -> String {
+    "\(fixed(interval.middle, decimals: 3)) (\(fixed(interval.low, decimals: 3)) to "
+      + "\(fixed(interval.high, decimals: 3)))"
+  }
+
+  /// The block below the page of the step.
+  public var page: String {
+    var sentences: [String] = []
+    for anchor in anchors {
+      let error = anchor.simulatedSeconds / anchor.measuredSeconds - 1
+      sentences.append(
+        "Anchor \(anchor.plan): measured \(fixed(anchor.measuredSeconds, decimals: 3)) s, simulated "
+          + "\(fixed(anchor.simulatedSeconds, decimals: 3)) s (\(signed(error))).")
+    }
+    if let measuredSeconds, let measuredMfu {
+      let error = simulatedSeconds / measuredSeconds - 1
+      sentences.append(
+        "Measured \(fixed(measuredSeconds, decimals: 3)) s is an MFU of \(percent(measuredMfu)); the "
+          + "simulation has \(fixed(simulatedSeconds, decimals: 3)) s (\(signed(error))).")
+      let parts = factors.map { factor in
+        factor.alone.map {
+          "\(factor.name) would have to take \(fixed($0, decimals: 3)) times as long"
+        }
+          ?? "\(factor.name) does not move it"
+      }
+      sentences.append("For that by itself " + parts.joined(separator: ", or ") + ".")
+    }
+    let known = factors.map { "\($0.name) \(text($0.value))" }.joined(separator: ", ")
+    sentences.append(
+      (anchors.isEmpty && measuredSeconds == nil
+        ? "Factors as component tables leave them, 90 %: " : "Factors after that, 90 %: ") + known
+        + ".")
+    sentences.append("Step with them, seconds, 90 %: \(text(stepSeconds)).")
+    if let memoryOffsetBytes, let memoryBytes {
+      sentences.append(
+        "Memory: the anchor took \(gibibytes(Double(memoryOffsetBytes))) GiB more than predicted; with "
+          + "that \(gibibytes(Double(memoryBytes))) GiB.")
+    }
+    return sentences.flatMap { wrapped($0, width: 100) }.joined(separator: "\n") + "\n"
+  }
+
+  private func signed(_ share: Double) -> String { (share < 0 ? "" : "+") + percent(share) }
+}

@@ -1,0 +1,182 @@
+import Planning
+import Quantities
+
+/// What searches on several numbers of GPUs found, as one answer.
+public struct SearchAnswer: Sendable {
+  /// A number of GPUs with its best plan.
+  public struct Point: Encodable, Sendable {
+    public var gpus: Int
+    /// Null where no plan is admissible; `reason` says why.
+    public var stepSeconds: Double?
+    public var tokensPerSecond: Double?
+    public var usDollarsPerTrillionTokens: Double?
+    public var days: Double?
+    public var usDollars: Double?
+    public var plan: String?
+    public var reason: String?
+  }
+
+  public let searches: [SearchFigures]
+  private let objective: SearchObjective
+  private let count: Int
+  /// The first number of GPUs that will do is wanted.
+  private let seeksFewest: Bool
+
+  /// An answer from at least one search.
+  public init(
+    _ searches: [SearchFigures], by objective: SearchObjective, count: Int,
+    seeksFewest: Bool = false
+  ) {
+    precondition(!searches.isEmpty, "Something was searched.")
+    self.searches = searches
+    self.objective = objective
+    self.count = count
+    self.seeksFewest = seeksFewest
+  }
+
+  /// The best plans of all searches, or of that with the fewest GPUs; equal ones by what they leave of
+  /// memory.
+  public var plans: [SearchFigures.Item] {
+    if seeksFewest {
+      return searches.filter { !$0.plans.isEmpty }.min { $0.gpus < $1.gpus }?.plans ?? []
+    }
+    func key(_ item: SearchFigures.Item) -> Double {
+      switch objective {
+      case .time: item.stepSeconds
+      case .cost: item.usDollarsPerTrillionTokens
+      case .memory: Double(item.memoryBytes.peak)
+      }
+    }
+    let all = searches.flatMap(\.plans).enumerated().sorted { left, right in
+      let keys = (key(left.element), key(right.element))
+      if keys.0 != keys.1 { return keys.0 < keys.1 }
+      let margins = (left.element.marginBytes, right.element.marginBytes)
+      return margins.0 == margins.1 ? left.offset < right.offset : margins.0 > margins.1
+    }
+    return Array(all.prefix(count).map(\.element))
+  }
+
+  /// The best plan's file.
+  public var bestPlan: String? { plans.first?.yaml }
+
+  /// Why nothing is admissible, of the search that came nearest.
+  public var nearestReason: String { searches[searches.count - 1].nearestReason }
+
+  /// Time and money over the number of GPUs.
+  public var curve: [Point] {
+    searches.map { search in
+      guard let best = search.plans.first else {
+        return Point(gpus: search.gpus, reason: search.nearestReason)
+      }
+      return Point(
+        gpus: search.gpus, stepSeconds: best.stepSeconds, tokensPerSecond: best.tokensPerSecond,
+        usDollarsPerTrillionTokens: best.usDollarsPerTrillionTokens, days: best.days,
+        usDollars: best.usDollars, plan: best.name)
+    }
+  }
+
+  /// The best plans of numbers of GPUs that no other beats in both: fewer GPUs for more time.
+  public var front: [SearchFigures.Item] {
+    var least = Double.infinity
+    return searches.sorted { $0.gpus < $1.gpus }.compactMap(\.plans.first).filter { item in
+      defer { least = min(least, item.stepSeconds) }
+      return item.stepSeconds < least
+    }
+  }
+}
+
+extension SearchAnswer: Encodable {
+  private enum Key: String, CodingKey {
+    case model, cluster, objective, plans, pareto, curve, searches, space, inputs, seconds
+    case indifferent, isInterrupted
+  }
+
+  /// One search by itself; of several what they have in common, with each of them.
+  public func encode(to encoder: any Encoder) throws {
+    guard searches.count > 1 || seeksFewest else { return try searches[0].encode(to: encoder) }
+    var answer = encoder.container(keyedBy: Key.self)
+    let plans = plans
+    try answer.encode(searches[0].model, forKey: .model)
+    try answer.encode(searches[0].cluster, forKey: .cluster)
+    try answer.encode(objective.rawValue, forKey: .objective)
+    try answer.encode(plans, forKey: .plans)
+    try answer.encode(front, forKey: .pareto)
+    try answer.encode(curve, forKey: .curve)
+    try answer.encode(
+      searches.first { $0.gpus == plans.first?.gpus }?.indifferent ?? 0, forKey: .indifferent)
+    try answer.encode(searches.contains(where: \.isInterrupted), forKey: .isInterrupted)
+    try answer.encode(space, forKey: .space)
+    try answer.encode(searches, forKey: .searches)
+    try answer.encode(searches[0].inputs, forKey: .inputs)
+    try answer.encode(searches.reduce(0) { $0 + $1.seconds }, forKey: .seconds)
+  }
+
+  private struct Space: Encodable {
+    var size = 0
+    var refused = 0
+    var outOfMemory = 0
+    var bounded = 0
+    var simulated = 0
+  }
+
+  private var space: Space {
+    searches.reduce(into: Space()) { sum, search in
+      sum.size += search.space.size
+      sum.refused += search.space.refused
+      sum.outOfMemory += search.space.outOfMemory
+      sum.bounded += search.space.bounded
+      sum.simulated += search.space.simulated
+    }
+  }
+}
+
+extension SearchAnswer {
+  /// A page of each search, and the curve over GPUs where there are several.
+  public var page: String {
+    guard searches.count > 1 || seeksFewest else { return searches[0].page }
+    let hasBudget = curve.contains { $0.days != nil }
+    var table = TextTable(Array(repeating: .right, count: 4 + (hasBudget ? 1 : 0)) + [.left])
+    table.add(
+      ["GPUs", "step, s", "tok/s"] + (hasBudget ? ["days", "US$"] : ["US$/T"]) + ["best plan"])
+    for point in curve {
+      guard let step = point.stepSeconds else {
+        table.add(
+          ["\(point.gpus)", "–", "–"] + Array(repeating: "–", count: hasBudget ? 2 : 1)
+            + ["none is admissible"])
+        continue
+      }
+      let money =
+        hasBudget
+        ? [point.days.map { threeFigures($0) } ?? "", point.usDollars.map { large($0) } ?? ""]
+        : [large(point.usDollarsPerTrillionTokens ?? 0)]
+      table.add(
+        ["\(point.gpus)", fixed(step, decimals: 3), tokenRate(point.tokensPerSecond ?? 0)] + money
+          + [point.plan ?? ""])
+    }
+    var text = searches.map(\.page).joined(separator: "\n")
+    text += "\nTime and money over GPUs\n" + table.text(width: 100)
+    if seeksFewest, let best = plans.first {
+      text += "\nThe fewest GPUs that will do: \(best.gpus).\n"
+    }
+    return text
+  }
+
+  /// A line for each plan.
+  public var csv: String {
+    var lines = [
+      "rank,gpus,step_seconds,mfu,tokens_per_second_per_gpu,peak_bytes,margin_bytes,"
+        + "us_dollars_per_trillion_tokens,days,us_dollars,name,plan"
+    ]
+    for (index, item) in plans.enumerated() {
+      let settings = item.yaml.split(separator: "\n").filter { !$0.hasPrefix("name:") }
+      let fields = [
+        "\(index + 1)", "\(item.gpus)", "\(item.stepSeconds)", "\(item.mfu)",
+        "\(item.tokensPerSecondPerGpu)", "\(item.memoryBytes.peak)", "\(item.marginBytes)",
+        "\(item.usDollarsPerTrillionTokens)", item.days.map { "\($0)" } ?? "",
+        item.usDollars.map { "\($0)" } ?? "", item.name, settings.joined(separator: "; "),
+      ]
+      lines.append(fields.map(PlanComparison.cell).joined(separator: ","))
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}

@@ -1,0 +1,99 @@
+import Clusters
+import Foundation
+import Models
+import Planning
+import Plans
+import Simulation
+import Testing
+
+/// Factors that measured runs teach.
+@Suite struct AnchoredModelTests {
+  /// Of one step that computation alone decides: prior and measurement weighed by their variances.
+  @Test func oneFactorInClosedForm() {
+    let step = StepSensitivity(step: 10, elasticities: [1, 0, 0])
+    var model = AnchoredModel()
+    model.learn(step, measured: 11, error: 0.02)
+    let prior = NuisanceFactor.computation.deviation * NuisanceFactor.computation.deviation
+    let weight = prior / (prior + 0.02 * 0.02)
+    let mean = weight * log(1.1)
+    let deviation = (prior * (1 - weight)).squareRoot()
+    let factor = model.factor(.computation)
+    #expect(abs(factor.middle / exp(mean) - 1) < 1e-12)
+    #expect(abs(factor.high / exp(mean + 1.6449 * deviation) - 1) < 1e-12)
+    #expect(abs(factor.low * factor.high / (factor.middle * factor.middle) - 1) < 1e-12)
+    // Nothing was learned of the others.
+    #expect(model.factor(.host) == AnchoredModel().factor(.host))
+    let next = model.predicted(StepSensitivity(step: 5, elasticities: [1, 0, 0]), error: 0.01)
+    #expect(abs(next.middle / (5 * exp(mean)) - 1) < 1e-12)
+    let whole = (deviation * deviation + 0.01 * 0.01).squareRoot()
+    #expect(abs(next.low / (next.middle * exp(-1.6449 * whole)) - 1) < 1e-12)
+  }
+
+  /// Two steps that weigh two factors differently tell them apart; in any order.
+  @Test func twoFactorsAreToldApart() {
+    let truth = (computation: 1.08, collectives: 0.8)
+    let steps = [
+      StepSensitivity(step: 10, elasticities: [0.9, 0.1, 0]),
+      StepSensitivity(step: 4, elasticities: [0.4, 0.6, 0]),
+    ]
+    func measured(_ step: StepSensitivity) -> Double {
+      step.step * pow(truth.computation, step.elasticities[0])
+        * pow(truth.collectives, step.elasticities[1])
+    }
+    for order in [steps, steps.reversed()] {
+      var model = AnchoredModel()
+      for step in order { model.learn(step, measured: measured(step), error: 1e-4) }
+      #expect(abs(model.factor(.computation).middle / truth.computation - 1) < 0.005)
+      #expect(abs(model.factor(.collectives).middle / truth.collectives - 1) < 0.005)
+      let third = StepSensitivity(step: 7, elasticities: [0.6, 0.4, 0])
+      let predicted = model.predicted(third, error: 1e-4)
+      #expect(abs(predicted.middle / measured(third) - 1) < 0.005)
+    }
+  }
+
+  /// Without anchors the interval is what the priors leave, and it narrows with each.
+  @Test func intervalsNarrow() {
+    let step = StepSensitivity(step: 1, elasticities: [0.8, 0.15, 0.05])
+    var model = AnchoredModel()
+    var width = Double.infinity
+    for _ in 0..<4 {
+      let interval = model.predicted(step, error: 0.01)
+      #expect(interval.high - interval.low < width)
+      width = interval.high - interval.low
+      model.learn(step, measured: 1.02, error: 0.025)
+    }
+  }
+
+  @Test func whatAFactorWouldHaveToBe() {
+    let step = StepSensitivity(step: 10, elasticities: [0.5, 0, 0])
+    #expect(abs((step.factor(.computation, for: 12) ?? 0) - 1.44) < 1e-12)
+    #expect(step.factor(.collectives, for: 12) == nil)
+  }
+
+  /// A step of one device is computation: it grows as its kernels do.
+  @Test func sensitivityOfOneDevice() throws {
+    let architecture = Architecture.gpt(
+      name: "small", hidden: 4096, layers: 4, heads: 32, vocabulary: 4096, positions: 2048)
+    func step(_ host: Double) throws -> PlannedStep {
+      var plan = Plan()
+      (plan.globalBatch, plan.microbatchSize, plan.sequenceLength) = (8, 4, 2048)
+      return try PlannedStep(
+        architecture: architecture,
+        cluster: .named("h800-2048", overrides: ["device.launch.host=\(host) us"]), plan: plan)
+    }
+    let sensitivity = try step(5).sensitivity(hosts: try step(5.25))
+    #expect(abs(sensitivity.elasticities[0] - 1) < 0.05)
+    #expect(sensitivity.elasticities[1] == 0)
+    #expect(sensitivity.step == (try step(5)).report().stepSeconds)
+  }
+
+  @Test func layouts() {
+    var plan = Plan()
+    plan.dataParallel = 8
+    var other = plan
+    (other.dataParallel, other.globalBatch, other.name) = (64, 512, "other")
+    #expect(other.hasLayout(of: plan))
+    other.tensorParallel = 2
+    #expect(!other.hasLayout(of: plan))
+  }
+}
