@@ -58,10 +58,8 @@ struct UnitLowering {
     savesMultiprocessors = plan.computationSMs != nil
     switch plan.expertLoad {
     case .balanced: leastLoad = 1
-    case .deviation(let deviation, _):
-      // A group leaves with its slowest rank. That all of its draws together lie four standard errors below
-      // the mean does not happen.
-      leastLoad = max(0, 1 - 4 * deviation / Double(kernels.expert).squareRoot())
+    // A group leaves with its slowest rank, which has the mean load or more.
+    case .deviation: leastLoad = 1
     case .counts: leastLoad = 0
     }
   }

@@ -102,13 +102,21 @@ extension Plan {
     let load =
       switch expertLoad {
       case .balanced: "balanced"
-      case .deviation(let deviation, let seed): "{deviation: \(deviation), seed: \(seed)}"
+      case .deviation(let deviation, let seed, let correlation):
+        "{deviation: \(deviation), seed: \(seed)\(Self.entry(correlation))}"
       case .counts(let file): "{counts: \(quoted(file))}"
       }
     return (dispatcher.map { ["dispatcher: \($0.rawValue)"] } ?? [])
       + (nodesPerToken.map { ["nodes-per-token: \($0)"] } ?? [])
       + (redundantExperts > 0 ? ["redundant-experts: \(redundantExperts)"] : [])
       + ["expert-load: \(load)"]
+  }
+
+  /// How draws hang together, behind other entries; nothing where each is one of its own.
+  private static func entry(_ correlation: LoadCorrelation) -> String {
+    guard correlation != LoadCorrelation() else { return "" }
+    return ", correlation: {layers: \(correlation.layers), "
+      + "microbatches: \(correlation.microbatches)}"
   }
 
   private func quoted(_ text: String) -> String {

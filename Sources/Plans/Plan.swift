@@ -71,9 +71,22 @@ public struct Plan: Hashable, Sendable {
     /// Every expert gets the same.
     case balanced
     /// Loads of ranks scatter around the mean by a relative standard deviation, from a seed.
-    case deviation(Double, seed: UInt64)
+    case deviation(Double, seed: UInt64, correlation: LoadCorrelation = LoadCorrelation())
     /// Counts from a file.
     case counts(file: String)
+  }
+
+  /// How far the rank that is loaded most in one exchange of a step is so in others: 0 where every exchange
+  /// draws anew, 1 where all of them share one draw.
+  public struct LoadCorrelation: Hashable, Sendable {
+    /// Between the layers of a model.
+    public var layers: Double
+    /// Between the microbatches of a step.
+    public var microbatches: Double
+
+    public init(layers: Double = 0, microbatches: Double = 0) {
+      (self.layers, self.microbatches) = (layers, microbatches)
+    }
   }
 
   /// How a rank of a context group gets the keys and values of the whole sequence.

@@ -258,6 +258,19 @@ struct ExpertLoadKeys: KeySet {
     "deviation", .fraction, otherwise: "counts is required",
     "Standard deviation of the rows that ranks receive, relative to their mean.")
   let seed = Key("seed", .integer(), otherwise: "0", "From where the deviation's chance comes.")
+  let correlation = TableKey(
+    "correlation", LoadCorrelationKeys(), otherwise: "every exchange draws anew",
+    "How far the rank loaded most in one exchange is so in others.")
+}
+
+/// The keys of `expert-load.correlation`.
+struct LoadCorrelationKeys: KeySet {
+  let layers = Key(
+    "layers", .fraction, default: 0,
+    "Between layers: 0 where each draws anew, 1 where all share one draw.")
+  let microbatches = Key(
+    "microbatches", .fraction, default: 0,
+    "Between microbatches: 0 where each draws anew, 1 where all share one draw.")
 }
 
 /// A key that is read into a property of what it belongs to, or into an optional one that stays nil where

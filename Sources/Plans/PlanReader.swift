@@ -178,12 +178,21 @@ struct PlanReader {
     let file = try load.optional(keys.counts)
     let deviation = try load.optional(keys.deviation)
     let seed = try load.optional(keys.seed)
+    let correlation = try load.optionalTable(keys.correlation)
     switch (file, deviation) {
-    case (let file?, nil) where seed == nil:
+    case (let file?, nil) where seed == nil && correlation == nil:
       plan.expertLoad = .counts(file: absolute(file, of: load.field(keys.counts.name)))
     case (nil, let deviation?):
-      plan.expertLoad = .deviation(deviation, seed: UInt64(seed ?? 0))
-    default: throw load.error("expected either `counts`, or `deviation` with its `seed`")
+      plan.expertLoad = .deviation(
+        deviation, seed: UInt64(seed ?? 0),
+        correlation: try correlation.map { part throws(ConfigurationError) in
+          let keys = LoadCorrelationKeys()
+          return Plan.LoadCorrelation(
+            layers: try part.value(keys.layers), microbatches: try part.value(keys.microbatches))
+        } ?? Plan.LoadCorrelation())
+    default:
+      throw load.error(
+        "expected either `counts`, or `deviation` with its `seed` and `correlation`")
     }
   }
 

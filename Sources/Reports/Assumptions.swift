@@ -13,8 +13,11 @@ enum Assumptions {
     if plan.expertParallel > 1 {
       switch plan.expertLoad {
       case .balanced: list.append("experts evenly loaded")
-      case .deviation(let deviation, let seed):
-        list.append("expert load scatters by \(percent(deviation)) over ranks (seed \(seed))")
+      case .deviation(let deviation, let seed, let correlation):
+        list.append(
+          "expert load scatters by \(percent(deviation)) over ranks (seed \(seed)), "
+            + "correlation \(correlation.layers) between layers and "
+            + "\(correlation.microbatches) between microbatches")
       case .counts(let file): list.append("expert load from \(file)")
       }
     }

@@ -100,6 +100,6 @@ public struct Inputs: Encodable, Sendable {
 extension Plan {
   /// The seed of what is drawn: the load of experts, where it scatters.
   public var seed: UInt64? {
-    if case .deviation(_, let seed) = expertLoad { seed } else { nil }
+    if case .deviation(_, let seed, _) = expertLoad { seed } else { nil }
   }
 }

@@ -19,6 +19,8 @@ struct ActionCatalog {
   private var records: [ActionKey: [ActionRecord]] = [:]
   private var templates: [Kind: ActionTemplate] = [:]
   private let routedPrices: RoutedPrices
+  /// What exchanges draw; nil where nothing is drawn.
+  private var draws: ExpertDraws?
   /// Passes of each stage in which ranks exchange something.
   private let transferring: [[Action.Pass]]
 
@@ -26,6 +28,7 @@ struct ActionCatalog {
     self.input = input
     self.pricing = pricing
     routedPrices = RoutedPrices(pricing)
+    draws = input.expertDraws()
     let passes: [Action.Pass] = [.forward, .backward, .backwardInput, .backwardWeight]
     transferring = input.stages.map { stage in
       passes.filter { !stage.program(for: $0).transfers.isEmpty }
@@ -56,6 +59,15 @@ struct ActionCatalog {
     var linkSlowness: [LinkSlowness]
     var offsets: [Int64]
     var carried: [CarriedStream]
+    /// What its exchanges draw, a forward's and then a backward's; none where they draw nothing.
+    var loads: [LargestLoad]
+  }
+
+  /// Draws from another seed; programs and prices stay as they are.
+  mutating func draw(_ other: ExpertDraws?) {
+    draws = other
+    simulatedOperations = 0
+    if other != nil { records = [:] }
   }
 
   /// The records of the ranks that meet in an action, in their order.
@@ -74,11 +86,30 @@ struct ActionCatalog {
     guard let kind = kind(of: item, place) else { return [] }
     let key = ActionKey(
       kind: kind, rows: rowNumbers(of: item, members), slowness: slowness,
-      linkSlowness: linkSlowness, offsets: offsets, carried: carried)
-    if replays, let known = records[key] { return known }
+      linkSlowness: linkSlowness, offsets: offsets, carried: carried,
+      loads: loads(of: item))
+    // What every microbatch draws anew does not occur again.
+    let repeats = replays && (key.loads.isEmpty || draws?.repeatsMicrobatches == true)
+    if repeats, let known = records[key] { return known }
     let made = simulate(item, place, key)
-    if replays { records[key] = made }
+    if repeats { records[key] = made }
     return made
+  }
+
+  /// What the exchanges of an action draw.
+  private func loads(of item: Item) -> [LargestLoad] {
+    guard let draws else { return [] }
+    func loads(_ action: Action) -> [LargestLoad] {
+      input.exchangeLayers[action.stage].map {
+        draws.load(
+          layer: $0, microbatch: action.microbatch, isForward: action.pass == .forward)
+      }
+    }
+    return switch item {
+    case .run(let action): loads(action)
+    case .overlapped(let forward, let backward): loads(forward) + loads(backward)
+    default: []
+    }
   }
 
   private func rowNumbers(of item: Item, _ members: Range<Int>) -> [Int] {
@@ -136,19 +167,13 @@ struct ActionCatalog {
     _ item: Item, _ place: ActionPlace, _ key: ActionKey
   ) -> [ActionRecord] {
     let (forward, backward) = actions(of: item)
-    let stages = (input.stages[forward.stage], input.stages[backward.stage])
-    var isSampled = false
-    if case .deviation = input.load, input.rankRows == nil {
-      isSampled =
-        stages.0.exchangeCount + stages.1.exchangeCount > 0 && input.expertRanks > 1
-    }
     func rows(_ place: Int, _ stage: Int) -> ExchangeRows {
       guard !key.rows.isEmpty, key.rows[place] >= 0, let known = input.rankRows else {
         return input.balancedRows[stage]
       }
       return known[key.rows[place]]
     }
-    var ranks = key.slowness.indices.map { index in
+    let ranks = key.slowness.indices.map { index in
       ActionRank(
         forwardRows: rows(2 * index, forward.stage),
         backwardRows: rows(2 * index + 1, backward.stage),
@@ -156,28 +181,25 @@ struct ActionCatalog {
         offset: key.offsets[index], carried: key.carried[index],
         booksOwnRows: !key.rows.isEmpty)
     }
-    if isSampled { ranks = sampled(ranks, key.kind) }
-    let made = ActionSimulation(
-      template: template(item, place, key.kind), ranks: ranks, keepsSpans: keepsSpans,
-      keepsLog: keepsLog
-    ).run()
-    simulatedOperations += made.reduce(0) { $0 + $1.operations }
-    guard isSampled else { return made }
-    // Drawn rows say how uneven a group is, not which of its ranks is loaded: the group leaves an
-    // action together, with its slowest rank, whether it is folded or not.
-    let last = slowest(made)
+    let isDrawn = !key.loads.isEmpty
+    let group =
+      isDrawn
+      ? LoadedGroup(
+        ranks, key.loads, input: input, forward: forward.stage,
+        isPair: forward != backward
+      ).ranks : ranks
+    let simulation = ActionSimulation(
+      template: template(item, place, key.kind), ranks: group, keepsSpans: keepsSpans,
+      keepsLog: keepsLog, usesScript: isDrawn && replays && !keepsSpans && !keepsLog)
+    let (made, walked) = simulation.run()
+    simulatedOperations += walked
+    guard isDrawn else { return made }
+    let together = LoadedGroup.together(made)
     return key.offsets.map { offset in
-      var record = last
+      var record = together
       record.offset = offset
       return record
     }
-  }
-
-  /// One rank stands for its group: the one that ends last.
-  private func slowest(_ records: [ActionRecord]) -> ActionRecord {
-    var last = records[0]
-    for record in records where record.duration > last.duration { last = record }
-    return last
   }
 
   /// The actions of an item: forward and backward of a pair, or the same one twice.
@@ -187,43 +209,5 @@ struct ActionCatalog {
     case .overlapped(let forward, let backward): (forward, backward)
     default: preconditionFailure("The item is no action.")
     }
-  }
-
-  /// The ranks of a whole expert group with rows drawn for each exchange.
-  private func sampled(_ ranks: [ActionRank], _ key: Kind) -> [ActionRank] {
-    guard case .deviation(let deviation, let seed) = input.load else { return ranks }
-    var seeds = SplitMix64(seed: seed)
-    var generator = SplitMix64(
-      seed: seeds.next() &+ UInt64(key.first + 1) &* 0x1_0001
-        &+ UInt64(key.second + 1) &* 0x10_0000_0003
-        &+ UInt64(UInt8(ascii: key.firstPass.rawValue.unicodeScalars.first ?? "F")))
-    var group = ranks.count == 1 ? Array(repeating: ranks[0], count: input.expertRanks) : ranks
-    // Ranks that share an expert have the same place in the expert group, and the same load; so have those
-    // of further expert groups that meet in the action.
-    let sharing = ranks.count == 1 ? 1 : input.plan.expertTensorParallel
-    for place in 0..<input.expertRanks {
-      let first = group[place * sharing]
-      let forward = scattered(first.forwardRows, deviation, &generator)
-      let backward = scattered(first.backwardRows, deviation, &generator)
-      for index in group.indices where index / sharing % input.expertRanks == place {
-        group[index].forwardRows = forward
-        group[index].backwardRows = backward
-      }
-    }
-    return group
-  }
-
-  private func scattered(
-    _ rows: ExchangeRows, _ deviation: Double, _ generator: inout SplitMix64
-  ) -> ExchangeRows {
-    var rows = rows
-    for index in rows.received.indices {
-      let factor = max(0, 1 + deviation * generator.nextNormal())
-      if !input.gathersTokens {
-        rows.received[index] = Int((Double(rows.received[index]) * factor).rounded())
-      }
-      rows.routed[index] = Int((Double(rows.routed[index]) * factor).rounded())
-    }
-    return rows
   }
 }

@@ -48,7 +48,7 @@ struct StartedWork: Sendable {
 }
 
 /// One rank of an action: how many rows its exchanges have, how fast it is, when it comes.
-struct ActionRank: Sendable {
+struct ActionRank: Hashable, Sendable {
   /// Rows of the forward's stage, and of the backward's in a pair.
   var forwardRows: ExchangeRows
   var backwardRows: ExchangeRows

@@ -28,6 +28,12 @@ final class ActionTemplate {
 
   /// The action whose first gathers it starts.
   let ahead: Instance?
+  /// Taken down when first asked for.
+  private var knownScript: ActionScript?
+  /// By how slow a device is.
+  private var knownPieces: [Double: ScriptPieces] = [:]
+  /// Of the script's exchanges with equal rows, by their places in it.
+  private var evenPrices: [ExchangePrice?] = []
 
   init(
     _ item: Item, _ place: ActionPlace, _ input: StepInput, _ pricing: any Pricing,
@@ -87,6 +93,65 @@ final class ActionTemplate {
     if let forward { append(forward, rank.forwardRows, rank.slowness, to: &durations) }
     if let backward { append(backward, rank.backwardRows, rank.slowness, to: &durations) }
     return durations
+  }
+
+  // MARK: By pieces
+
+  /// What its engine does, taken down.
+  ///
+  /// - Parameter gathers: that are under way when it begins, the same number for all ranks.
+  func script(gathers: Int) -> ActionScript {
+    if let knownScript { return knownScript }
+    let made = ActionScript(
+      engine, forwardCount: forwardCount, gathers: gathers, ahead: ahead)
+    evenPrices = Array(repeating: nil, count: made.transfers.count)
+    knownScript = made
+    return made
+  }
+
+  /// The script's kernels one behind the other on a device that is so slow.
+  func pieces(of script: ActionScript, slowness: Double) -> ScriptPieces {
+    if let known = knownPieces[slowness] { return known }
+    let made = ScriptPieces(script) { index in
+      let (prices, own) = self.prices(of: index)
+      guard prices.picosecondsOf[own] >= 0 else { return nil }
+      let duration =
+        slowness == 1
+        ? prices.picosecondsOf[own] : picoseconds(prices.secondsOf[own] * slowness)
+      return KernelPiece(duration, host: hostDurations[index], slot: kernelSlots[index])
+    }
+    knownPieces[slowness] = made
+    return made
+  }
+
+  /// Picoseconds of a kernel over routed rows on a rank with nothing beside it.
+  func duration(ofRouted index: Int, _ rank: ActionRank) -> Int64 {
+    let (prices, own) = prices(of: index)
+    let routed = prices.routed[Int(-1 - prices.picosecondsOf[own])]
+    let rows = index < forwardCount ? rank.forwardRows : rank.backwardRows
+    return picoseconds(tables.price(routed.table, rows: rows(routed.rows)) * rank.slowness)
+  }
+
+  /// The prices that an operation's are among, and its place there.
+  private func prices(of index: Int) -> (ProgramPrices, Int) {
+    if index < forwardCount, let forward { return (forward, index) }
+    guard let backward else { preconditionFailure("An action has a forward or a backward.") }
+    return (backward, index - forwardCount)
+  }
+
+  /// The price of an exchange of the script; where it brings what every rank gets in the mean, it is known.
+  func price(
+    ofExchange transfer: Transfer, number: Int, rows: ExchangeRows, _ instance: Instance
+  ) -> ExchangePrice {
+    let even = input.balancedRows[Int(instance.stage)]
+    guard let exchange = transfer.kind.expertExchange,
+      rows.received[exchange] == even.received[exchange],
+      rows.routed[exchange] == even.routed[exchange]
+    else { return pricing.price(ofExchange: transfer, rows: rows, isOverlapped: isPair) }
+    if let known = evenPrices[number] { return known }
+    let made = pricing.price(ofExchange: transfer, rows: rows, isOverlapped: isPair)
+    evenPrices[number] = made
+    return made
   }
 
   /// The reductions that a closing action starts, and the stage that they belong to.
@@ -207,4 +272,16 @@ private struct MemoryBooking: Backend {
   mutating func wait(_ handle: TransferHandle) -> Bool { true }
   mutating func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {}
   mutating func agree() -> Bool { true }
+}
+
+extension TransferKind {
+  /// The exchange whose rows a transfer brings; nil for all that brings no rows to experts or back.
+  var expertExchange: Int? {
+    switch self {
+    case .dispatch(let exchange), .combine(let exchange), .combineBackward(let exchange),
+      .dispatchBackward(let exchange):
+      exchange
+    default: nil
+    }
+  }
 }

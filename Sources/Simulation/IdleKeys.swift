@@ -71,11 +71,16 @@ struct IdleKeys {
   }
 
   private var ofExperts: [Idle] {
-    guard plan.expertParallel == 1 else {
-      guard plan.nodesPerToken != nil, let why = wayOfRows else { return [] }
-      return [("nodes-per-token", why)]
-    }
     var list: [Idle] = []
+    if case .deviation(0, _, let correlation) = plan.expertLoad,
+      correlation != Plan.LoadCorrelation()
+    {
+      list.append(("expert-load.correlation", "the deviation is 0"))
+    }
+    guard plan.expertParallel == 1 else {
+      if plan.nodesPerToken != nil, let why = wayOfRows { list.append(("nodes-per-token", why)) }
+      return list
+    }
     if !hasExperts, plan.expertTensorParallel != plan.tensorParallel {
       list.append(("expert-tensor-parallel", noExchange))
     }

@@ -108,8 +108,8 @@ extension StepInput {
       let balanced = balancedRows.flatMap { $0.received + $0.routed }.max() ?? 1
       return max(1, Double(rankRows.most) / Double(max(1, balanced)))
     }
-    // Further than this from the mean no draw ever lies.
-    if case .deviation(let deviation, _) = load { return 1 + 8 * deviation }
+    // Further than this from the mean the largest of a million draws never lies.
+    if case .deviation(let deviation, _, _) = load { return 1 + 10 * deviation }
     return 1
   }
 }

@@ -40,6 +40,12 @@ struct OccupiedChannels {
     windows.append(Window(start: start, end: start + duration, count: count))
   }
 
+  /// Whether no collective takes any of the device from `time` on, unless another one comes.
+  mutating func isIdle(at time: Int64) -> Bool {
+    windows.removeAll { $0.end <= time }
+    return windows.isEmpty
+  }
+
   /// Picoseconds of an operation that starts at `time` and takes `alone` with nothing beside it.
   ///
   /// - Parameter durations: picoseconds of all operations beside so many multiprocessors taken.

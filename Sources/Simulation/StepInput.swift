@@ -22,6 +22,8 @@ public struct StepInput: Sendable {
   public var balancedRows: [ExchangeRows]
   /// Ranks of an expert group.
   public var expertRanks: Int
+  /// The number of the layer of each of a stage's exchanges.
+  var exchangeLayers: [[Int]] = []
   /// Ranks of a tensor group that hold the same key and value head.
   public let keyValueReplicas: Int
   /// Every rank receives all tokens of its expert group, whatever is routed to it.
@@ -83,6 +85,10 @@ public struct StepInput: Sendable {
         sent: Array(repeating: rows.sent, count: stage.exchangeCount))
     }
     expertRanks = plan.expertParallel
+    exchangeLayers = layout.stages.map { units in
+      units.filter { architecture.feedForward(of: $0)?.mixture != nil }
+        .compactMap { architecture.layerNumber(of: $0) }
+    }
     keyValueReplicas = LoweringSetting(plan, target: target).keyValueReplicas(of: architecture)
     gathersTokens = target == .device && plan.dispatcher == .allGather
   }

@@ -37,6 +37,12 @@ enum Choices {
   static let seeds = Variant(
     seeds: 1...30, choice: "the seed of the expert load is 1; no rule says which")
 
+  /// The other end of what nobody published: whether the ranks that one exchange loads most are those of
+  /// all others.
+  static let oneDraw = Variant(
+    "one draw of the expert load for all layers and microbatches", seeds: 1...8,
+    ["plan.expert-load.correlation={layers: 1, microbatches: 1}"])
+
   /// Without a key: mechanisms that came after the first comparison.
   static let recordedV3 = [
     "both messages of a DualPipe batch share one adapter: +0.11 s of bubble when it came",

@@ -20,6 +20,7 @@ extension ValidationTable {
   private static let variants =
     [Choices.head, Choices.seeds, load("balanced", "plan.expert-load=balanced")]
     + [15, 30].map { load("scattered by \($0) %", "plan.expert-load.deviation=0.\($0)") }
+    + [Choices.oneDraw]
 
   private static func load(_ title: String, _ override: String) -> Variant {
     Variant(.reading, "expert load \(title)", [override])
@@ -31,7 +32,7 @@ extension ValidationTable {
 
   private static let stepAssumptions = [
     "stages: 3 dense + 1 mixture layer | 14 x 4 mixture | 1 mixture, prediction module, both heads",
-    "expert load of each exchange scatters by 7.5 % over ranks, seeded",
+    "expert load of each exchange scatters by 7.5 % over ranks, seeded, each layer and microbatch anew",
     "computation on 112 multiprocessors throughout",
   ]
 

@@ -42,6 +42,18 @@ struct Variant: Sendable {
     settings = [overrides]
   }
 
+  /// The mean over seeds of the expert load, with overrides.
+  init(_ title: String, seeds: ClosedRange<Int>, _ overrides: [String]) {
+    settings = seeds.map { overrides + ["plan.expert-load.seed=\($0)"] }
+    column = ValidationColumn(
+      kind: .reading,
+      title: "\(title), the mean of seeds \(seeds.lowerBound) to \(seeds.upperBound)",
+      choice: nil,
+      overrides: overrides
+        + ["plan.expert-load.seed=\(seeds.lowerBound) to \(seeds.upperBound)"],
+      steps: settings.count)
+  }
+
   /// The mean over seeds of the expert load.
   init(seeds: ClosedRange<Int>, choice: String) {
     settings = seeds.map { ["plan.expert-load.seed=\($0)"] }

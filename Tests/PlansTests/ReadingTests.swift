@@ -111,8 +111,12 @@ struct PlanReadingTests {
       for recomputation in [Recomputation.none, .full, .selective] {
         plan.layout = layout
         plan.recomputation = recomputation
-        plan.expertLoad = .deviation(0.075, seed: 7)
-        #expect(try Plan.read(Document(text: plan.yaml, name: "printed"), name: "x") == plan)
+        for correlation in [
+          Plan.LoadCorrelation(), .init(layers: 1), .init(layers: 0.5, microbatches: 0.25),
+        ] {
+          plan.expertLoad = .deviation(0.075, seed: 7, correlation: correlation)
+          #expect(try Plan.read(Document(text: plan.yaml, name: "printed"), name: "x") == plan)
+        }
       }
     }
   }

@@ -113,7 +113,10 @@ struct OwnFiles {
       gradient-reduction: true
       parameter-gather: false
       tensor-exchange: false
-    expert-load: {deviation: 0.1, seed: 3}
+    expert-load:
+      deviation: 0.1
+      seed: 3
+      correlation: {layers: 0.25, microbatches: 0.5}
     """
 
   private static let precision = """
