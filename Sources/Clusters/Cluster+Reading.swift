@@ -28,6 +28,9 @@ extension Cluster {
     }
     let network = try Network(root, keys, nodes: nodes.value, node: node)
     let price = try root.optional(keys.price)
+    let slowHosts = try root.optionalTable(keys.slowHosts).map { part throws(ConfigurationError) in
+      try SlowHosts(part, keys.slowHosts.keys)
+    }
     let places = try root.tables(keys.degradations)
     var degradations: [Degradation] = []
     for place in places {
@@ -37,7 +40,7 @@ extension Cluster {
     self.init(
       name: name ?? Self.stem(of: document.name), summary: summary, device: device, node: node,
       nodes: nodes, network: network, price: price, degradations: degradations,
-      borrowings: Borrowing.all(in: document))
+      borrowings: Borrowing.all(in: document), slowHosts: slowHosts)
     for (degradation, place) in zip(degradations, places) {
       try check(degradation, place, keys.degradations.keys)
     }
@@ -68,6 +71,9 @@ extension Device {
       return Clock(boost: boost, loaded: loaded)
     }
     (powerCap, energy) = try Self.power(table, keys, clocks)
+    jitter = try table.optionalTable(keys.jitter).map { part throws(ConfigurationError) in
+      try Jitter(part, keys.jitter.keys)
+    }
     let memory = try table.table(keys.memory)
     let rates = try keys.memory.rates.read(memory)
     self.memory = Memory(

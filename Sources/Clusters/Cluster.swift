@@ -22,6 +22,8 @@ public struct Cluster: Hashable, Sendable {
   public let degradations: [Degradation]
   /// Sections of constants that were measured on another cluster.
   public let borrowings: [Borrowing]
+  /// Nodes that are slower, nobody knows which.
+  public let slowHosts: SlowHosts?
 
   let plane: Plane?
   let effects: DegradationEffects
@@ -30,7 +32,7 @@ public struct Cluster: Hashable, Sendable {
   init(
     name: String, summary: String?, device: Device, node: Node, nodes: Sourced<Int>,
     network: Network?, price: Sourced<Double>?, degradations: [Degradation],
-    borrowings: [Borrowing] = []
+    borrowings: [Borrowing] = [], slowHosts: SlowHosts? = nil
   ) {
     self.name = name
     self.summary = summary
@@ -41,6 +43,7 @@ public struct Cluster: Hashable, Sendable {
     self.price = price
     self.degradations = degradations
     self.borrowings = borrowings
+    self.slowHosts = slowHosts
     plane = network.flatMap { network in
       node.adapters.map { adapters in
         Plane(
@@ -98,7 +101,9 @@ extension Cluster {
       least(effects.leafShare.values) / (ports * (layers.first ?? 1)),
       least(effects.podShare.values) / (ports * layers.reduce(1, *)),
     ]
-    return min(least(effects.deviceShare.values), (links.min() ?? 1) / takenOver)
+    return min(
+      least(effects.deviceShare.values) * (slowHosts?.speed.value ?? 1),
+      (links.min() ?? 1) / takenOver)
   }
 
   /// By how many times more flows a link may have to carry because adapters at either end have failed.

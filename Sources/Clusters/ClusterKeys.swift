@@ -17,6 +17,9 @@ struct ClusterKeys: KeySet {
   let network = TableKey(
     "network", NetworkKeys(), otherwise: "only a single node needs none",
     "The switches between nodes: one or several equal fat trees, called planes.")
+  let slowHosts = TableKey(
+    "slow-hosts", SlowHostKeys(), otherwise: "none is", "Nodes that are slower, nobody knows which."
+  )
   let degradations = TableKey(
     "degraded", DegradationKeys(), list: true, otherwise: "nothing is",
     "What is slower than described, or has failed.")
@@ -47,6 +50,9 @@ struct DeviceKeys: KeySet {
   let energy = TableKey(
     "energy", EnergyKeys(), otherwise: "no power is known",
     "What the device draws, idle and for its work.")
+  let jitter = TableKey(
+    "jitter", JitterKeys(), otherwise: "devices are alike and do the same in equal times",
+    "How far equal devices lie apart: groups wait for the expected slowest.")
   let memory = TableKey("memory", MemoryKeys(), "The device's own memory.")
   let sharedMemory = Key(
     "shared-memory", .sourced(.memorySize), otherwise: "it bounds nothing",

@@ -20,6 +20,8 @@ public struct Device: Hashable, Sendable {
   public var powerCap: Sourced<Watts>?
   /// What its work costs in energy, where that is known.
   public var energy: Energy?
+  /// How far equal devices lie apart, where that is known.
+  public var jitter: Jitter?
   public var memory: Memory
   /// Memory that the thread blocks of one multiprocessor share: it bounds the tiles of products.
   public var sharedMemory: Sourced<ByteCount>?

@@ -156,7 +156,11 @@ public struct StepFigures: Encodable, Sendable {
   public var clockHertz: Double?
   public var watts: Double?
   public var powerCapWatts: Double?
+  /// The mean over `seeds`, as is all that is in seconds here.
   public var stepSeconds: Double
+  /// The standard deviation of the step over `seeds`; 0 with one.
+  public var stepSecondsDeviation: Double
+  public var seeds: Int
   public var splitSeconds: Split
   public var splitSecondsMean: Split
   public var splitSecondsByPosition: [Split]
@@ -192,7 +196,7 @@ public struct StepFigures: Encodable, Sendable {
 
   private enum CodingKeys: String, CodingKey {
     case anchored, model, cluster, plan, library, ranks, simulatedRanks, degrees
-    case clockHertz, watts, powerCapWatts, stepSeconds, splitSeconds
+    case clockHertz, watts, powerCapWatts, stepSeconds, stepSecondsDeviation, seeds, splitSeconds
     case splitSecondsMean, splitSecondsByPosition, secondsByKernel, busySeconds
     case tokensPerStep, tokensPerSecond
     case tokensPerSecondPerGpu, tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens
@@ -227,6 +231,8 @@ public struct StepFigures: Encodable, Sendable {
     watts = step.clock?.power.value
     powerCapWatts = step.clock?.cap?.value
     stepSeconds = report.stepSeconds
+    stepSecondsDeviation = report.stepSecondsDeviation
+    seeds = report.seeds
     splitSeconds = Split(report.split)
     splitSecondsMean = Split(report.splitMean)
     splitSecondsByPosition = report.splitByPosition.map { Split($0) }

@@ -34,8 +34,12 @@ extension StepFigures {
 
   private var summary: [String] {
     var table = TextTable([.left, .left])
+    let spread =
+      seeds > 1
+      ? ", mean of \(seeds) seeds, deviation \(fixed(stepSecondsDeviation, decimals: 3)) s" : ""
     table.add(
-      "step", "\(fixed(stepSeconds, decimals: 3)) s for \(large(Double(tokensPerStep))) tokens")
+      "step",
+      "\(fixed(stepSeconds, decimals: 3)) s for \(large(Double(tokensPerStep))) tokens\(spread)")
     table.add(
       "throughput",
       "\(large(tokensPerDay)) tokens a day, \(large(tokensPerSecond)) a second, "

@@ -28,7 +28,6 @@ struct ActionCatalog {
     self.input = input
     self.pricing = pricing
     routedPrices = RoutedPrices(pricing)
-    draws = input.expertDraws()
     let passes: [Action.Pass] = [.forward, .backward, .backwardInput, .backwardWeight]
     transferring = input.stages.map { stage in
       passes.filter { !stage.program(for: $0).transfers.isEmpty }
@@ -63,11 +62,10 @@ struct ActionCatalog {
     var loads: [LargestLoad]
   }
 
-  /// Draws from another seed; programs and prices stay as they are.
-  mutating func draw(_ other: ExpertDraws?) {
-    draws = other
+  /// Begins a step with draws of its own; what programs, templates and prices are stays known.
+  mutating func begin(_ draws: ExpertDraws?) {
+    self.draws = draws
     simulatedOperations = 0
-    if other != nil { records = [:] }
   }
 
   /// The records of the ranks that meet in an action, in their order.

@@ -102,12 +102,12 @@ package struct ExpertDraws: Sendable {
 }
 
 extension StepInput {
-  /// The draws of a step whose expert load scatters, with another seed than the plan's where one is given;
-  /// nil where nothing is drawn.
-  func expertDraws(seed other: UInt64? = nil) -> ExpertDraws? {
+  /// The draws of a step whose expert load scatters, from the plan's seed and so many more; nil where
+  /// nothing is drawn.
+  func expertDraws(seedOffset: UInt64 = 0) -> ExpertDraws? {
     guard case .deviation(let deviation, let seed, let correlation) = load, rankRows == nil,
-      expertRanks > 1, stages.contains(where: { $0.exchangeCount > 0 })
+      deviation > 0, expertRanks > 1, stages.contains(where: { $0.exchangeCount > 0 })
     else { return nil }
-    return ExpertDraws(deviation, seed: other ?? seed, correlation, ranks: expertRanks)
+    return ExpertDraws(deviation, seed: seed &+ seedOffset, correlation, ranks: expertRanks)
   }
 }

@@ -54,6 +54,14 @@ public struct KernelTimes: Hashable, Sendable {
 
   public init() {}
 
+  /// The mean of several, rounded.
+  init(mean all: [KernelTimes]) {
+    for slot in times.indices {
+      let sum = all.reduce(0.0) { $0 + Double($1.times[slot]) }
+      times[slot] = Int64((sum / Double(all.count)).rounded())
+    }
+  }
+
   public subscript(kernels: Class, pass: Pass) -> Int64 {
     times[Int(Self.slot(kernels, pass))]
   }

@@ -75,7 +75,11 @@ public struct StepReport: Hashable, Sendable {
   public var ranks: Int
   /// Ranks that were simulated: all of them, or one for all that do the same.
   public var simulatedRanks: Int
+  /// Seconds of the step; with several seeds, like all seconds here, the mean over them.
   public var stepSeconds: Double
+  /// How many seeds there were, and the standard deviation of the step over them; 0 with one.
+  public var seeds = 1
+  public var stepSecondsDeviation = 0.0
   public var split: Split
   public var splitMean: Split
   public var splitByPosition: [Split]

@@ -35,6 +35,8 @@ public struct StepSimulation<P: Pricing> {
   /// The replicas of the pipeline that stand for all others, in whole groups that meet in actions; nil where
   /// one rank stands for all of its position.
   public var representatives: [Int]?
+  /// What is drawn comes from the plan's seed and so many more.
+  public var seedOffset: UInt64 = 0
 
   public init(_ input: StepInput, pricing: P) {
     self.input = input
@@ -43,9 +45,8 @@ public struct StepSimulation<P: Pricing> {
 
   /// Runs the step.
   public func run() -> StepResult {
-    let world = SimulatedWorld(self)
-    world.run()
-    return world.result()
+    var catalog: ActionCatalog?
+    return run(sharing: &catalog)
   }
 }
 
@@ -74,7 +75,8 @@ final class SimulatedWorld {
   private var turnCount = 0
   private var parked: [Int] = []
 
-  init<P: Pricing>(_ simulation: StepSimulation<P>) {
+  /// - Parameter known: what an earlier run of the same step has worked out.
+  init<P: Pricing>(_ simulation: StepSimulation<P>, catalog known: ActionCatalog?) {
     input = simulation.input
     pricing = simulation.pricing
     let positions = input.ranks.count
@@ -84,7 +86,8 @@ final class SimulatedWorld {
     let replicas = numbers.count
     self.replicas = replicas
     groupSize = chosen == nil ? 1 : input.plan.mesh.ranksPerAction
-    var catalog = ActionCatalog(input, simulation.pricing)
+    var catalog = known ?? ActionCatalog(input, simulation.pricing)
+    catalog.begin(input.expertDraws(seedOffset: simulation.seedOffset))
     catalog.replays = simulation.replays
     catalog.keepsSpans = simulation.keepsSpans
     catalog.keepsLog = simulation.keepsLog

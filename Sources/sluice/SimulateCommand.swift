@@ -46,12 +46,19 @@ struct SimulateCommand: ParsableCommand {
       """)
   var allRanks = false
 
+  @Option(
+    help: """
+      Simulate the step from as many seeds, the plan's own and those that follow it: seconds are means.
+      """)
+  var seeds = 1
+
   @Flag(help: "Print all figures as JSON.")
   var json = false
 
   @Option(
     help: ArgumentHelp(
-      "Write a Chrome and Perfetto trace of the step.", valueName: "file"),
+      "Write a Chrome and Perfetto trace of the step, with several seeds of the first.",
+      valueName: "file"),
     completion: .file(extensions: ["json"]))
   var trace: String?
 
@@ -78,13 +85,19 @@ struct SimulateCommand: ParsableCommand {
     let scene = try place.scene(plan: plan)
     let step = try scene.step()
     let inputs = try scene.inputs(for: step.placed.plan)
-    var simulation = step.simulation
-    simulation.keepsSpans = tracePath != nil
-    if allRanks { simulation.isExplicit = true }
-    let result = simulation.run()
-    let report = step.report(result, replaysAllocator: true)
+    try checked("seeds", seeds, in: 1...10_000)
+    if seeds > 1, !step.isDrawn {
+      throw CommandError(
+        "--seeds \(seeds) has no effect: nothing of this step is drawn, neither by expert-load nor by "
+          + "slow-hosts")
+    }
+    let results = step.run(seeds: seeds) { simulation in
+      simulation.keepsSpans = tracePath != nil && simulation.seedOffset == 0
+      if allRanks { simulation.isExplicit = true }
+    }
+    let report = step.report(results, replaysAllocator: true)
     try report.checkPossible()
-    if let tracePath { try write(result, of: step, inputs, to: tracePath) }
+    if let tracePath { try write(results[0], of: step, inputs, to: tracePath) }
     var figures = StepFigures(report, of: step, inputs, price: price, tokens: tokens)
     if anchoring.isGiven {
       figures.anchored = try anchoring.figures(of: step, report, in: scene, place)

@@ -22,6 +22,11 @@ import Testing
     ("simulate --trace-positions 0", "--trace-positions has no effect without --trace"),
     ("simulate --trace-limit 1MiB", "--trace-limit has no effect without --trace"),
     (
+      "simulate --seeds 2 --set plan.expert-load=balanced",
+      "--seeds 2 has no effect: nothing of this step is drawn"
+    ),
+    ("simulate --seeds 0", "--seeds 0: must be from 1 to 10,000"),
+    (
       "schedule 1f1b --ranks 2 --microbatches 2 --format csv --forward 2",
       "--forward has no effect beside --format csv"
     ),

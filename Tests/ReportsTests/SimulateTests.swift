@@ -55,6 +55,22 @@ import Testing
     }
   }
 
+  /// Means over seeds, and how far steps lie apart; the split adds up to the mean.
+  @Test func severalSeeds() throws {
+    #expect(step["seeds"] as? Int == 1 && step["step_seconds_deviation"] as? Double == 0)
+    let seeded = try CommandTests.json("simulate --json --seeds 3")
+    #expect(seeded["seeds"] as? Int == 3)
+    #expect(try #require(seeded["step_seconds_deviation"] as? Double) > 0)
+    let mean = try #require(seeded["step_seconds"] as? Double)
+    let steps = try (1...3).map { seed in
+      let one = try CommandTests.json("simulate --json --set plan.expert-load.seed=\(seed)")
+      return try #require(one["step_seconds"] as? Double)
+    }
+    #expect(abs(steps.reduce(0, +) / 3 - mean) < 1e-9)
+    let split = try #require(seeded["split_seconds"] as? [String: Double])
+    #expect(abs(split.values.reduce(0, +) - mean) < 1e-9)
+  }
+
   /// Under 1F1B a backward is whole: what stood beside "backward for input" was both halves.
   @Test func joinedBackwardsAreNoInputHalves() throws {
     let place = "--model megatron-22b --plan megatron-22b-full --cluster a100-selene"

@@ -248,7 +248,7 @@ struct OwnFiles {
         - {radix: 16}
       latency: {same-leaf: 2 us, cross-leaf: 3 us, cross-pod: 4 us}
       port: {bandwidth: 40 GB/s, reached: 30 GB/s}
-    \(degraded.isEmpty ? "" : "degraded: [\(degraded)]")
+    \(degraded.isEmpty ? "slow-hosts: {share: 0.1, speed: 0.8, seed: 1}" : "degraded: [\(degraded)]")
     """
   }
 
