@@ -212,7 +212,14 @@ private struct SpaceReader {
       text += "expert-load: {deviation: 0.075, seed: 1}\n"
     }
     if architecture.family == .deepseekV3 { text += "precision: fp8-deepseek\n" }
-    return try Plan.read(
+    let plan = try Plan.read(
       Document(text: text, name: "--set"), name: "search", overrides: overrides)
+    guard plan.documents == nil else {
+      throw ConfigurationError(
+        file: "--set", keyPath: "documents",
+        rule: "search bounds plans by attention over whole sequences: leave it out, and simulate "
+          + "the best plans with it")
+    }
+    return plan
   }
 }

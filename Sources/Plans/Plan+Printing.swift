@@ -18,6 +18,7 @@ extension Plan {
     add("microbatch-size", microbatchSize)
     add("global-batch", globalBatch)
     add("sequence-length", sequenceLength)
+    if let documents { add("documents", documents.yaml) }
     if let gradientLanes { add("gradient-lanes", gradientLanes) }
     switch schedule {
     case .named(let name): add("schedule", quoted(name))

@@ -176,6 +176,8 @@ public struct Plan: Hashable, Sendable {
   public var overlap = Overlap()
   /// How routed tokens spread over experts.
   public var expertLoad = ExpertLoad.balanced
+  /// What sequences are made of, where attention asks; nil for one document in each.
+  public var documents: PackedDocuments?
   /// Lanes in which gradients are accumulated; nil for one per data rank and direction.
   public var gradientLanes: Int?
   /// Whether attention runs as one fused kernel, or as two batched products with the s² traffic of mask,

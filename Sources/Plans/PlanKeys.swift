@@ -69,6 +69,9 @@ struct PlanKeys: KeySet {
   let sequenceLength = Key(
     "sequence-length", .integer(in: 1...(1 << 24)), "Tokens in a sequence.",
     otherNames: ["seq-length", "seq-len", "sequence", "context-length"])
+  let documents = TableKey(
+    "documents", DocumentKeys(), otherwise: "a document in each sequence",
+    "The documents that sequences are packed with: a step waits for the heaviest rank.")
   let gradientLanes = Key(
     "gradient-lanes", .integer(in: degrees), otherwise: "one per data rank and direction",
     "Lanes in which gradients are accumulated; a power of two. Equal lanes give equal bits.")

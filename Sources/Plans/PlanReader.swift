@@ -37,6 +37,10 @@ struct PlanReader {
     plan.globalBatch = try table.required(keys.globalBatch)
     plan.sequenceLength = try table.required(keys.sequenceLength)
     plan.gradientLanes = try table.optional(keys.gradientLanes)
+    plan.documents = try table.optionalTable(keys.documents).map {
+      part throws(ConfigurationError) in
+      try PackedDocuments(part, keys.documents.keys) { absolute($0, of: $1) }
+    }
   }
 
   private mutating func readSchedule() throws(ConfigurationError) {

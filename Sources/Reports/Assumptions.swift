@@ -21,6 +21,11 @@ enum Assumptions {
       case .counts(let file): list.append("expert load from \(file)")
       }
     }
+    if let documents = step.documents {
+      list.append(
+        "attention within documents: \(percent(documents.work)) of the pairs of whole sequences, "
+          + "\(percent(documents.padding)) padding")
+    }
     if let count = plan.computationSMs {
       list.append(
         "computation on \(count) of \(step.cluster.device.multiprocessors.value) SMs throughout")

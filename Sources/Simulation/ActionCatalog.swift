@@ -21,6 +21,8 @@ struct ActionCatalog {
   private let routedPrices: RoutedPrices
   /// What exchanges draw; nil where nothing is drawn.
   private var draws: ExpertDraws?
+  /// What attention takes of each microbatch; nil where it takes the same of all.
+  private var documents: DocumentLoads?
   /// Passes of each stage in which ranks exchange something.
   private let transferring: [[Action.Pass]]
 
@@ -63,8 +65,9 @@ struct ActionCatalog {
   }
 
   /// Begins a step with draws of its own; what programs, templates and prices are stays known.
-  mutating func begin(_ draws: ExpertDraws?) {
+  mutating func begin(_ draws: ExpertDraws?, _ documents: DocumentLoads?) {
     self.draws = draws
+    self.documents = input.attendsWithinDocuments ? documents : nil
     simulatedOperations = 0
   }
 
@@ -87,7 +90,9 @@ struct ActionCatalog {
       linkSlowness: linkSlowness, offsets: offsets, carried: carried,
       loads: loads(of: item))
     // What every microbatch draws anew does not occur again.
-    let repeats = replays && (key.loads.isEmpty || draws?.repeatsMicrobatches == true)
+    let repeats =
+      replays && documents == nil
+      && (key.loads.isEmpty || draws?.repeatsMicrobatches == true)
     if repeats, let known = records[key] { return known }
     let made = simulate(item, place, key)
     if repeats { records[key] = made }
@@ -171,13 +176,20 @@ struct ActionCatalog {
       }
       return known[key.rows[place]]
     }
-    let ranks = key.slowness.indices.map { index in
+    var ranks = key.slowness.indices.map { index in
       ActionRank(
         forwardRows: rows(2 * index, forward.stage),
         backwardRows: rows(2 * index + 1, backward.stage),
         slowness: key.slowness[index], linkSlowness: key.linkSlowness[index],
         offset: key.offsets[index], carried: key.carried[index],
         booksOwnRows: !key.rows.isEmpty)
+    }
+    if let documents {
+      for index in ranks.indices {
+        ranks[index].forwardDocuments = documents.shares[forward.microbatch]
+        ranks[index].backwardDocuments = documents.shares[backward.microbatch]
+        ranks[index].attentionWork = documents.work
+      }
     }
     let isDrawn = !key.loads.isEmpty
     let group =
@@ -188,7 +200,9 @@ struct ActionCatalog {
       ).ranks : ranks
     let simulation = ActionSimulation(
       template: template(item, place, key.kind), ranks: group, keepsSpans: keepsSpans,
-      keepsLog: keepsLog, usesScript: isDrawn && replays && !keepsSpans && !keepsLog)
+      keepsLog: keepsLog,
+      usesScript: (isDrawn || documents != nil) && replays && !keepsSpans && !keepsLog,
+      keepsAllFigures: !isDrawn)
     let (made, walked) = simulation.run()
     simulatedOperations += walked
     guard isDrawn else { return made }

@@ -62,4 +62,10 @@ struct ActionRank: Hashable, Sendable {
   var carried = CarriedStream()
   /// Memory is booked with its own rows, which are the same when a buffer is released.
   var booksOwnRows = false
+  /// How much of a sequence is filled with documents of each of the lengths at which attention is priced, of
+  /// the forward's microbatch and of the backward's in a pair; empty where sequences are attended to whole.
+  var forwardDocuments: [Double] = []
+  var backwardDocuments: [Double] = []
+  /// Pairs of queries and keys, as a share of those of whole sequences.
+  var attentionWork = 1.0
 }

@@ -13,9 +13,11 @@ struct ActionSimulation {
   var keepsLog = false
   /// Replays the action's script by pieces, or else an engine walks every operation.
   var usesScript = false
+  /// Adds up what the kernels of every rank come to also where the script is used, or else of the first.
+  var keepsAllFigures = true
 
-  /// Simulates and gives the record of every rank, the first with figures of its kernels, and the others
-  /// with them unless the script is used; and how many operations, and pieces of several, it looked at.
+  /// Simulates and gives the record of every rank, and how many operations, and pieces of several, it looked
+  /// at.
   func run() -> (records: [ActionRecord], walked: Int) {
     let meetings = Meetings(count: ranks.count)
     let script =
@@ -25,7 +27,7 @@ struct ActionSimulation {
         engine: template.engine, script: script,
         backend: ActionBackend(
           template, ranks[index], meetings, keepsSpans: keepsSpans, keepsLog: keepsLog,
-          script: script, keepsFigures: script == nil || index == 0))
+          script: script, keepsFigures: script == nil || keepsAllFigures || index == 0))
     }
     var isRunning = true
     while isRunning {

@@ -28,6 +28,8 @@ final class ActionTemplate {
 
   /// The action whose first gathers it starts.
   let ahead: Instance?
+  /// Fused attention, whose kernels skip what lies in other documents.
+  private var attention = DocumentAttention()
   /// Taken down when first asked for.
   private var knownScript: ActionScript?
   /// By how slow a device is.
@@ -77,6 +79,18 @@ final class ActionTemplate {
     default: preconditionFailure("Only actions have a template.")
     }
     forwardCount = forward?.secondsOf.count ?? 0
+    if input.attendsWithinDocuments {
+      switch item {
+      case .overlapped(let first, let second):
+        attention = DocumentAttention(
+          forward: input.stages[first.stage].forward,
+          backward: input.stages[second.stage].backward)
+      case .run(let action):
+        attention = DocumentAttention(
+          forward: nil, backward: input.stages[action.stage].program(for: action.pass))
+      default: break
+      }
+    }
   }
 
   /// What it does to the memory of a rank with rows of its own.
@@ -92,7 +106,28 @@ final class ActionTemplate {
     let (forward, backward) = prices(channels: channels)
     if let forward { append(forward, rank.forwardRows, rank.slowness, to: &durations) }
     if let backward { append(backward, rank.backwardRows, rank.slowness, to: &durations) }
+    for number in attention.operations.keys {
+      if let duration = duration(ofAttention: number, rank, channels: channels) {
+        durations[number] = duration
+      }
+    }
     return durations
+  }
+
+  /// Picoseconds of an attention core on a rank with documents; nil for what is none, and without any.
+  private func duration(
+    ofAttention number: Int, _ rank: ActionRank, channels: Int = 0
+  ) -> Int64? {
+    let shares = number < forwardCount ? rank.forwardDocuments : rank.backwardDocuments
+    guard !shares.isEmpty, attention.operations[number] != nil else { return nil }
+    let seconds = attention.seconds(
+      of: number, shares, points: DocumentLoads.points(input.plan.sequenceLength),
+      channels: channels
+    ) { [pricing, isPair] in
+      pricing.seconds(
+        of: $0, rows: ExchangeRows(), isOverlapped: isPair, channels: channels)
+    }
+    return picoseconds(seconds * rank.slowness)
   }
 
   // MARK: By pieces
@@ -114,7 +149,7 @@ final class ActionTemplate {
     if let known = knownPieces[slowness] { return known }
     let made = ScriptPieces(script) { index in
       let (prices, own) = self.prices(of: index)
-      guard prices.picosecondsOf[own] >= 0 else { return nil }
+      guard prices.picosecondsOf[own] >= 0, attention.operations[index] == nil else { return nil }
       let duration =
         slowness == 1
         ? prices.picosecondsOf[own] : picoseconds(prices.secondsOf[own] * slowness)
@@ -124,8 +159,9 @@ final class ActionTemplate {
     return made
   }
 
-  /// Picoseconds of a kernel over routed rows on a rank with nothing beside it.
+  /// Picoseconds of a kernel whose rows or documents are a rank's own, with nothing beside it.
   func duration(ofRouted index: Int, _ rank: ActionRank) -> Int64 {
+    if let duration = duration(ofAttention: index, rank) { return duration }
     let (prices, own) = prices(of: index)
     let routed = prices.routed[Int(-1 - prices.picosecondsOf[own])]
     let rows = index < forwardCount ? rank.forwardRows : rank.backwardRows
@@ -221,7 +257,8 @@ final class ActionTemplate {
       all += prices.flops + routed
       causal += prices.causalFLOPs + routed
     }
-    return (all, causal)
+    let skipped = 1 - rank.attentionWork
+    return (all - skipped * attention.flops.all, causal - skipped * attention.flops.causal)
   }
 }
 

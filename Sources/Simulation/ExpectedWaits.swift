@@ -11,8 +11,8 @@ import Plans
 /// - devices differ for good: the ranks of a pipeline position, which meet in every reduction of gradients,
 ///   are as slow as the slowest of them;
 /// - a pass over a microbatch takes another time on every device: those that meet in it (tensor, context and
-///   expert groups) wait for the slowest each time, and the groups of a position, which meet at the end of
-///   the step, for the one whose passes together took longest;
+///   expert groups, and with ZeRO 3 all that share parameters) wait for the slowest each time, and the groups
+///   of a position, which meet at the end of the step, for the one whose passes together took longest;
 /// - a pause stops all that meet in a pass; at the end of the step the group that had most pauses is waited
 ///   for.
 ///
@@ -28,13 +28,20 @@ package struct ExpectedWaits: Sendable {
   /// Ranks that meet in a pass, and groups of them at a position.
   private let members: Int
   private let groups: Int
+  /// Most of those that meet in a pass do so because they share parameters.
+  package let sharesParameters: Bool
   private let ofMembers: (mean: Double, deviation: Double)
   private let meanOfGroups: Double
 
   /// - Parameter positions: of the pipeline.
   package init(_ jitter: Jitter, _ plan: Plan, positions: Int) {
     let replicas = max(1, plan.worldSize / positions)
-    members = min(replicas, plan.mesh.ranksPerAction)
+    let sharing =
+      plan.zeroStage == .parameters
+      ? plan.tensorParallel
+        * (plan.shardingRanks ?? plan.dataParallel * plan.contextParallel) : 1
+    sharesParameters = sharing > plan.mesh.ranksPerAction
+    members = min(replicas, max(sharing, plan.mesh.ranksPerAction))
     groups = max(1, replicas / members)
     let largest = LargestOfNormals(of: members)
     ofMembers = (largest.mean, largest.deviation)

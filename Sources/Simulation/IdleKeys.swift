@@ -22,12 +22,26 @@ struct IdleKeys {
 
   /// One phrase a key: `zero-stage never acts: no parameter has a second copy`.
   var phrases: [String] {
-    (ofContext + ofCopies + ofExperts + ofSends + ofFormats + ofLayers).map {
+    (ofDocuments + ofContext + ofCopies + ofExperts + ofSends + ofFormats + ofLayers).map {
       "\($0.key) never acts: \($0.why)"
     }
   }
 
   private typealias Idle = (key: String, why: String)
+
+  // MARK: Documents
+
+  private var ofDocuments: [Idle] {
+    guard let documents = plan.documents, !input.attendsWithinDocuments else { return [] }
+    return [
+      (
+        "documents",
+        documents.mask == .none
+          ? "mask none attends over whole sequences, whatever they are made of"
+          : "unfused attention computes the whole square"
+      )
+    ]
+  }
 
   // MARK: Context
 

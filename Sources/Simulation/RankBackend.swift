@@ -61,7 +61,7 @@ struct RankBackend: Backend {
       of: item, place, carried: [carried(rank, place, from: rank.clock)],
       slowness: [rank.slowness], linkSlowness: [rank.linkSlowness], offsets: [0],
       members: worldRank..<worldRank + 1)
-    take(records[0], item, place)
+    take(records[0], item, place, meets: false)
     return .done
   }
 
@@ -89,7 +89,7 @@ struct RankBackend: Backend {
         members: worldRank - index + first..<worldRank - index + first + size)
       for member in first..<first + size where member != index { world.wake(member) }
     }
-    take(world.groups[group].records[index - first], item, place)
+    take(world.groups[group].records[index - first], item, place, meets: true)
     takenRound = round
     world.groups[group].taken += 1
     if world.groups[group].taken == size {
@@ -117,10 +117,12 @@ struct RankBackend: Backend {
     rank.clock = rank.carried.end
   }
 
-  private mutating func take(_ record: ActionRecord, _ item: Item, _ place: ActionPlace) {
+  private mutating func take(
+    _ record: ActionRecord, _ item: Item, _ place: ActionPlace, meets: Bool
+  ) {
     let start = rank.clock
     // A member's record counts from the first of its group; its own part begins when it came.
-    let duration = record.duration - record.offset
+    let duration = record.duration - record.offset + wait(for: record, meets: meets)
     rank.clock += duration
     rank.busy += record.busy
     rank.kernels.add(record.kernels)
@@ -151,6 +153,22 @@ struct RankBackend: Backend {
         world.input.stages[stage].reduce.transfers[number], number, stage,
         at: start - record.offset + reduction.offset)
     }
+  }
+
+  /// What the ranks that meet in an action wait for the slowest of them, behind all that they do in it.
+  private mutating func wait(for record: ActionRecord, meets: Bool) -> Int64 {
+    guard let waits = world.waits else { return 0 }
+    rank.variance += waits.variance(busy: record.busy, meets: meets)
+    let wait = waits.wait(busy: record.busy, meets: meets)
+    let plan = world.input.plan
+    switch meets {
+    case true where waits.sharesParameters: rank.data.waiting += wait
+    case true where plan.expertParallel > 1: rank.expert.waiting += wait
+    case true where plan.tensorParallel > 1: rank.tensor.waiting += wait
+    case true: rank.context.waiting += wait
+    case false: rank.data.waiting += wait
+    }
+    return wait
   }
 
   private func backwardStage(of item: Item) -> Int {
@@ -345,13 +363,18 @@ struct RankBackend: Backend {
       rank.hasAgreed = true
       world.agreement.arrived += 1
       world.agreement.latest = max(world.agreement.latest, rank.clock)
+      if let waits = world.waits {
+        world.agreement.wait = max(
+          world.agreement.wait, waits.waitAtEnd(busy: rank.busy, variance: rank.variance))
+      }
       if world.agreement.arrived == world.ranks.count { world.wakeParked() }
     }
     guard world.agreement.arrived == world.ranks.count else {
       world.park(index)
       return false
     }
-    rank.clock = world.agreement.latest + world.agreementDuration
+    rank.data.waiting += world.agreement.wait
+    rank.clock = world.agreement.latest + world.agreement.wait + world.agreementDuration
     return true
   }
 }

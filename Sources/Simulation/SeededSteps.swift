@@ -3,7 +3,14 @@ import Plans
 
 extension PlannedStep {
   /// Whether chance has a part in the step, so that seeds give other steps.
-  public var isDrawn: Bool { input.expertDraws() != nil }
+  public var isDrawn: Bool {
+    if documents != nil, case .distribution(_, let deviation, _)? = placed.plan.documents?.lengths,
+      deviation > 0
+    {
+      return true
+    }
+    return input.expertDraws() != nil || SlowHostDraws(cluster, seedOffset: 0).isDrawn
+  }
 
   /// Simulates the step from as many seeds, the plan's own and those that follow it.
   ///
@@ -16,8 +23,7 @@ extension PlannedStep {
     precondition(seeds > 0, "A step has a seed.")
     var catalog: ActionCatalog?
     return (0..<seeds).map { number in
-      var simulation = simulation
-      simulation.seedOffset = UInt64(number)
+      var simulation = simulation(seedOffset: UInt64(number))
       adjust(&simulation)
       return simulation.run(sharing: &catalog)
     }

@@ -16,6 +16,9 @@ public struct PlannedStep: Sendable {
   private let assumed: [String]
   public let input: StepInput
   public let pricing: ClusterPricing
+  /// What attention takes of each microbatch; nil where sequences are attended to whole.
+  package let documents: DocumentLoads?
+  private let documentLengths: [Int]?
   /// The clock of its kernels and what they draw; nil where nothing is known of the device's power.
   public let clock: StepClock?
 
@@ -56,10 +59,22 @@ public struct PlannedStep: Sendable {
       }
     }
     self.input = input
+    documentLengths = try plan.documents?.file.map { path throws(ConfigurationError) in
+      try PackedDocuments.lengths(file: path)
+    }
+    documents = Self.loads(placed.plan, input, documentLengths, seedOffset: 0)
     let powered = StepPower(input).clock(pricing)
     clock = powered?.0
     self.pricing = powered?.1 ?? pricing
     try checkDuration()
+  }
+
+  /// What attention takes of each microbatch, where its kernels skip what lies in other documents.
+  private static func loads(
+    _ plan: Plan, _ input: StepInput, _ lengths: [Int]?, seedOffset: UInt64
+  ) -> DocumentLoads? {
+    guard input.attendsWithinDocuments, let documents = plan.documents else { return nil }
+    return DocumentLoads(documents, lengths: lengths, plan, seedOffset: seedOffset)
   }
 
   /// What was decided because the plan does not say, and what it says in vain, one short phrase each.
@@ -73,7 +88,9 @@ public struct PlannedStep: Sendable {
   /// Refuses a step that may take longer than the simulated clock holds.
   private func checkDuration() throws(ConfigurationError) {
     var bound = LongestStep(input, pricing: pricing)
-    let seconds = bound.seconds() * input.largestLoad / cluster.leastShare
+    let seconds =
+      bound.seconds() * input.largestLoad * (waits?.bound ?? 1)
+      * Double(documents == nil ? 1 : placed.plan.contextParallel) / cluster.leastShare
     guard !(seconds < LongestStep.limit) else { return }
     throw ConfigurationError(
       file: cluster.name,
@@ -81,16 +98,34 @@ public struct PlannedStep: Sendable {
         + "the simulated clock does not hold: some rate, latency or clock is out of all proportion")
   }
 
+  /// What ranks wait for because devices of one kind do not take equal times; nil where they do.
+  private var waits: ExpectedWaits? {
+    cluster.device.jitter.map {
+      ExpectedWaits($0, placed.plan, positions: input.ranks.count)
+    }
+  }
+
   /// The simulation of the step, to be adjusted and run.
   ///
-  /// Where a device or a link of the cluster is degraded, ranks share uplinks that are thinner than what
+  /// Where a device or a link of the cluster is degraded, nodes are slow, ranks share uplinks that are thinner than what
   /// they carry, or have loads of their own, a replica of the pipeline stands only for those that have the
   /// same devices, links and ways.
-  public var simulation: StepSimulation<ClusterPricing> {
+  public var simulation: StepSimulation<ClusterPricing> { simulation(seedOffset: 0) }
+
+  /// The same with what is drawn from so many seeds further.
+  package func simulation(seedOffset: UInt64) -> StepSimulation<ClusterPricing> {
     var simulation = StepSimulation(input, pricing: pricing)
-    if let links = pricing.sharedLinks {
-      simulation.slowness = (0..<placed.plan.worldSize).map { 1 / cluster.speed(of: $0) }
-      simulation.linkSlowness = links.exchangeSlowness()
+    simulation.seedOffset = seedOffset
+    simulation.waits = waits
+    simulation.documents =
+      seedOffset == 0
+      ? documents : Self.loads(placed.plan, input, documentLengths, seedOffset: seedOffset)
+    if let links = pricing.sharedLinks { simulation.linkSlowness = links.exchangeSlowness() }
+    if pricing.sharedLinks != nil || cluster.slowHosts != nil {
+      let hosts = SlowHostDraws(cluster, seedOffset: seedOffset)
+      simulation.slowness = (0..<placed.plan.worldSize).map {
+        hosts.slowness(of: $0) / cluster.speed(of: $0)
+      }
     } else if input.rankRows == nil {
       return simulation
     }
@@ -135,6 +170,7 @@ public struct PlannedStep: Sendable {
   /// Reads the figures of a simulation that was run.
   public func report(_ result: StepResult, replaysAllocator: Bool) -> StepReport {
     var report = StepReport(result, placed: placed, cluster: cluster)
+    if let documents { report.count(documents.work, of: placed) }
     report.addFramework(input, cluster.device)
     if replaysAllocator { report.replayAllocator(input) }
     return report

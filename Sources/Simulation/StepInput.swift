@@ -22,6 +22,8 @@ public struct StepInput: Sendable {
   public var balancedRows: [ExchangeRows]
   /// Ranks of an expert group.
   public var expertRanks: Int
+  /// Attention ends at the borders of documents, and its kernels skip the rest.
+  var attendsWithinDocuments = false
   /// The number of the layer of each of a stage's exchanges.
   var exchangeLayers: [[Int]] = []
   /// Ranks of a tensor group that hold the same key and value head.
@@ -85,6 +87,7 @@ public struct StepInput: Sendable {
         sent: Array(repeating: rows.sent, count: stage.exchangeCount))
     }
     expertRanks = plan.expertParallel
+    attendsWithinDocuments = plan.documents?.mask == .document && plan.fusedAttention
     exchangeLayers = layout.stages.map { units in
       units.filter { architecture.feedForward(of: $0)?.mixture != nil }
         .compactMap { architecture.layerNumber(of: $0) }

@@ -141,6 +141,17 @@ extension StepReport {
         + "device.multiprocessors, device.clock and flops-per-clock in device.kernels")
   }
 
+  /// Counts attention within documents alone, as a share of that over whole sequences.
+  mutating func count(_ work: Double, of placed: PlacedPlan) {
+    func flops(causal: Bool) -> Double {
+      let flops = placed.architecture.trainingFlops(
+        sequence: placed.plan.sequenceLength, causal: causal)
+      return Double(flops.total - flops.attention) + work * Double(flops.attention)
+    }
+    flopsPerTokenCausal = flops(causal: true)
+    flopsPerTokenNonCausal = flops(causal: false)
+  }
+
   /// Adds what the plan's framework holds on every rank.
   mutating func addFramework(_ input: StepInput, _ device: Device) {
     for index in stages.indices {

@@ -35,6 +35,10 @@ public struct StepSimulation<P: Pricing> {
   /// The replicas of the pipeline that stand for all others, in whole groups that meet in actions; nil where
   /// one rank stands for all of its position.
   public var representatives: [Int]?
+  /// What ranks wait for because devices of one kind do not take equal times; nil where they do.
+  package var waits: ExpectedWaits?
+  /// What attention takes of each microbatch, where sequences are packed with documents.
+  package var documents: DocumentLoads?
   /// What is drawn comes from the plan's seed and so many more.
   public var seedOffset: UInt64 = 0
 
@@ -66,7 +70,8 @@ final class SimulatedWorld {
   var log: StepLog?
   var groups: [ActionGroup]
   var collectives: CollectiveBook
-  var agreement = (arrived: 0, latest: Int64(0))
+  var agreement = (arrived: 0, latest: Int64(0), wait: Int64(0))
+  let waits: ExpectedWaits?
   let agreementDuration: Int64
   /// The time of the event in progress: no rank is let past it before its turn.
   private(set) var now: Int64 = 0
@@ -86,8 +91,11 @@ final class SimulatedWorld {
     let replicas = numbers.count
     self.replicas = replicas
     groupSize = chosen == nil ? 1 : input.plan.mesh.ranksPerAction
+    waits = simulation.waits
+    let slowest = simulation.waits?.slowness ?? 1
     var catalog = known ?? ActionCatalog(input, simulation.pricing)
-    catalog.begin(input.expertDraws(seedOffset: simulation.seedOffset))
+    catalog.begin(
+      input.expertDraws(seedOffset: simulation.seedOffset), simulation.documents)
     catalog.replays = simulation.replays
     catalog.keepsSpans = simulation.keepsSpans
     catalog.keepsLog = simulation.keepsLog
@@ -101,7 +109,7 @@ final class SimulatedWorld {
       let rank = position * all + replica
       return SimulatedRank(
         position: position, replica: replica, place: index % replicas,
-        slowness: simulation.slowness.isEmpty ? 1 : simulation.slowness[rank],
+        slowness: slowest * (simulation.slowness.isEmpty ? 1 : simulation.slowness[rank]),
         linkSlowness: simulation.linkSlowness.isEmpty
           ? LinkSlowness() : simulation.linkSlowness[rank])
     }
@@ -230,6 +238,8 @@ struct SimulatedRank {
   var flops = 0.0
   var causalFLOPs = 0.0
   var operations = 0
+  /// How far its passes lie apart from those of other groups, in squared picoseconds.
+  var variance = 0.0
   /// When its last action ended.
   var lastActionEnd: Int64 = 0
   var hasAgreed = false

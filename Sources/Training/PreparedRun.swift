@@ -90,6 +90,9 @@ extension RunFile {
         "plan.expert-tensor-parallel",
         "is \(plan.expertTensorParallel); train runs experts whole (1), over data-parallel ranks")
     }
+    guard plan.documents == nil else {
+      throw failure("plan.documents", "is for devices: CPU ranks attend over whole sequences")
+    }
     guard plan.redundantExperts == 0 else {
       throw failure(
         "plan.redundant-experts",

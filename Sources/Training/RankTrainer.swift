@@ -89,6 +89,7 @@ public final class RankTrainer {
       (plan.tensorParallel > 1, "tensor parallelism"),
       (plan.contextParallel > 1, "context parallelism"),
       (plan.redundantExperts > 0, "redundant experts"),
+      (plan.documents != nil, "documents within sequences"),
       (plan.zeroStage.rawValue > 1, "ZeRO stages above 1"),
       (plan.shardingRanks != nil, "sharding in groups"),
       (Recipe(plan.precision) != .float32, "a precision other than float32"),

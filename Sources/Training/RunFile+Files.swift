@@ -12,6 +12,7 @@ extension RunFile {
     files += tokenizerFiles
     if case .file(let path) = plan.schedule { files.append(path) }
     if case .counts(let path) = plan.expertLoad { files.append(path) }
+    if let path = plan.documents?.file { files.append(path) }
     if let folder = model.checkpoint {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
       files += names.sorted().map { "\(folder)/\($0)" }

@@ -19,6 +19,8 @@ struct DeepSeekV3Pair {
     step = try run.step()
     var simulation = step.simulation
     simulation.keepsSpans = true
+    // A trace shows one device, and no wait for slower ones.
+    simulation.waits = nil
     // Stages 5 and 10 lie on one position; both hold four mixture layers.
     stageIndex = 5
     let ranks = simulation.run().ranks

@@ -88,8 +88,8 @@ struct SimulateCommand: ParsableCommand {
     try checked("seeds", seeds, in: 1...10_000)
     if seeds > 1, !step.isDrawn {
       throw CommandError(
-        "--seeds \(seeds) has no effect: nothing of this step is drawn, neither by expert-load nor by "
-          + "slow-hosts")
+        "--seeds \(seeds) has no effect: nothing of this step is drawn, neither by expert-load, documents "
+          + "nor slow-hosts")
     }
     let results = step.run(seeds: seeds) { simulation in
       simulation.keepsSpans = tracePath != nil && simulation.seedOffset == 0

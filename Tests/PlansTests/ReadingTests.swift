@@ -100,6 +100,7 @@ struct PlanReadingTests {
     plan.overlap.tensorExchange = .yes
     plan.overlap.gradientReduction = false
     plan.expertLoad = .counts(file: "/counts.csv")
+    plan.documents = PackedDocuments(.file("/lengths.txt"), packing: .whole, mask: .none)
     plan.gradientLanes = 8
     plan.collectiveAlgorithm = .hierarchical
     let read = try Plan.read(Document(text: plan.yaml, name: "printed"), name: "x")
@@ -111,6 +112,7 @@ struct PlanReadingTests {
       for recomputation in [Recomputation.none, .full, .selective] {
         plan.layout = layout
         plan.recomputation = recomputation
+        plan.documents = PackedDocuments(.distribution(mean: 600, deviation: 1.5, seed: 4))
         for correlation in [
           Plan.LoadCorrelation(), .init(layers: 1), .init(layers: 0.5, microbatches: 0.25),
         ] {

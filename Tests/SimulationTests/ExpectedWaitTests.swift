@@ -96,6 +96,19 @@ import Testing
     #expect(together.waitAtEnd(busy: 3_000_000_000, variance: 1e20) == 0)
   }
 
+  /// With ZeRO 3 all that share parameters meet in every pass, with ZeRO 1 at the end of a step alone.
+  @Test func sharedParameters() throws {
+    var plan = Inputs.plan("1f1b", pipeline: 1, microbatches: 2, data: 8)
+    let scatter = Self.jitter(operation: 0.02)
+    plan.zeroStage = .optimizer
+    #expect(ExpectedWaits(scatter, plan, positions: 1).wait(busy: 1_000_000, meets: true) == 0)
+    plan.zeroStage = .parameters
+    let waits = ExpectedWaits(scatter, plan, positions: 1)
+    let expected = (1e6 * 0.02 * LargestOfNormals(of: 8).mean).rounded()
+    #expect(waits.wait(busy: 1_000_000, meets: true) == Int64(expected))
+    #expect(waits.waitAtEnd(busy: 1_000_000, variance: 1e12) == 0)
+  }
+
   /// The mean of the largest count, by summing over all pairs and in closed form for one.
   @Test(arguments: [0.01, 0.3, 4, 60]) func largestCounts(mean: Double) {
     func probability(_ count: Int) -> Double {

@@ -251,6 +251,7 @@ import Training
     ("plan.tensor-parallel=2", 8, "plan.tensor-parallel"),
     ("plan.expert-tensor-parallel=2", 4, "plan.expert-tensor-parallel"),
     ("plan.redundant-experts=2", 4, "plan.redundant-experts"),
+    ("plan.documents={lengths: {mean: 100}}", 4, "plan.documents"),
     ("plan.zero-stage=2", 4, "plan.zero-stage"), ("plan.precision=bf16", 4, "plan.precision"),
     ("plan.pipeline-parallel=9", 18, "plan"),
     ("name=x", 3, "plan"), ("plan.sequence-length=5", 4, "[0]"),

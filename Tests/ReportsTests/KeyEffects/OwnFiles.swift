@@ -15,6 +15,8 @@ struct OwnFiles {
     _ = try scratch.write(Self.order(microbatches: 8), "order.csv")
     _ = try scratch.write(Self.counts { _ in 5 }, "even.csv")
     _ = try scratch.write(Self.counts { $0 % 3 + 4 }, "uneven.csv")
+    _ = try scratch.write("700\n200\n900\n", "documents.txt")
+    _ = try scratch.write("300\n100\n", "short.txt")
     for name in ["h800-2048", "a100-pcie"] {
       let text = try Scenes.shippedClusterText(name)
       let other =
@@ -40,6 +42,7 @@ struct OwnFiles {
     case "schedule-file": [scratch.file("order.csv")]
     case "expert-load": ["{deviation: 0.2, seed: 1}"]
     case "expert-load.counts": [scratch.file("uneven.csv")]
+    case "documents.lengths": [scratch.file("short.txt")]
     case "units-per-stage": Self.unevenUnits
     default: []
     }
@@ -76,7 +79,10 @@ struct OwnFiles {
       ("tensor", "deepseek-v3", Self.mixture, Self.tensor),
       ("dense", "megatron-22b", ["n_layer=8"], Self.dense),
       ("context", "llama-3.1-8b", ["num_hidden_layers=4"], Self.context),
-      ("order", "llama-3.1-8b", ["num_hidden_layers=4"], Self.order(given)),
+      (
+        "order", "llama-3.1-8b", ["num_hidden_layers=4"],
+        Self.order(given, documents: scratch.file("documents.txt"))
+      ),
     ].map { name, model, changes, text in
       let plan = try Document(text: text, name: "\(name).yaml")
       return (
@@ -209,14 +215,19 @@ struct OwnFiles {
     recompute: full
     recompute-layers: 2
     loss: fused
+    documents:
+      lengths: {mean: 600, deviation: 1.5, seed: 1}
+      packing: cut
+      mask: document
     """
 
-  private static func order(_ file: String) -> String {
+  private static func order(_ file: String, documents: String) -> String {
     """
     pipeline-parallel: 2
     data-parallel: 1
     global-batch: 8
     sequence-length: 1024
+    documents: {lengths: "\(documents)", packing: whole}
     schedule-file: "\(file)"
     """
   }

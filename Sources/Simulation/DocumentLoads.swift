@@ -1,0 +1,203 @@
+import Costs
+import Plans
+import RealModule
+
+/// What attention within documents takes of each microbatch on the ranks that a step waits for.
+///
+/// Every rank's sequences are filled with documents. Where ranks meet within a pass (context ranks in every
+/// attention, data ranks in expert exchanges), each of its microbatches is as heavy as that of the heaviest;
+/// where data ranks meet at the end of a step alone, they wait for the one whose microbatches together are
+/// heaviest. All replicas are simulated as that one.
+///
+/// A document takes its share of what a sequence full of documents of its length takes, so that kernels lose
+/// on short ones what they were measured to lose. Between the lengths in `points` the share is divided in
+/// proportion. Over context ranks, each of which holds the n-th and the n-th last of two chunks for every
+/// rank, attention takes as much of a whole sequence's time as it has of its pairs.
+package struct DocumentLoads: Sendable {
+  /// Lengths at which attention is priced, ascending; the last is the sequence's.
+  package let points: [Int]
+  /// By microbatch, how much of a sequence is filled with documents of each of those lengths: at most 1
+  /// together; over context ranks, the share of a whole sequence's time at the last one.
+  package let shares: [[Double]]
+  /// Pairs of queries and keys of all ranks together, as a share of those of whole sequences.
+  package let work: Double
+  /// How much of all sequences is padding.
+  package let padding: Double
+
+  /// - Parameters:
+  ///   - lengths: those of a file; nil where they are drawn.
+  ///   - seedOffset: how many seeds further than the plan's.
+  package init(_ documents: PackedDocuments, lengths: [Int]?, _ plan: Plan, seedOffset: UInt64) {
+    points = Self.points(plan.sequenceLength)
+    var packer = SequencePacker(
+      LengthStream(documents.lengths, file: lengths, seedOffset: seedOffset), documents.packing,
+      sequence: plan.sequenceLength)
+    let ranks = plan.dataParallel
+    let members = max(
+      1, plan.mesh.ranksPerAction / (plan.tensorParallel * plan.contextParallel))
+    let groups = max(1, ranks / members)
+    var sums = [Double](repeating: 0, count: groups)
+    // The heaviest member's microbatch of each group, one behind the other.
+    var heaviest = [[MicrobatchLoad]](repeating: [], count: groups)
+    var (work, filled) = (0.0, 0.0)
+    for _ in 0..<plan.microbatchCount {
+      var loads: [MicrobatchLoad?] = Array(repeating: nil, count: groups)
+      for rank in 0..<ranks {
+        var load = MicrobatchLoad(points, contextRanks: plan.contextParallel)
+        for _ in 0..<plan.microbatchSize {
+          load.add(packer.next(), sequence: plan.sequenceLength, of: plan.microbatchSize)
+        }
+        work += load.work
+        filled += load.filled
+        let group = min(rank / members, groups - 1)
+        if loads[group].map({ $0.heaviest < load.heaviest }) ?? true { loads[group] = load }
+      }
+      for (group, load) in loads.enumerated() {
+        guard let load else { continue }
+        sums[group] += load.heaviest
+        heaviest[group].append(load)
+      }
+    }
+    var chosen = 0
+    for group in sums.indices where sums[group] > sums[chosen] { chosen = group }
+    shares = heaviest[chosen].map(\.timeShares)
+    self.work = work / Double(ranks * plan.microbatchCount)
+    padding = 1 - filled / Double(ranks * plan.microbatchCount)
+  }
+
+  /// 16, 32, 64 … and the sequence's own length.
+  static func points(_ sequence: Int) -> [Int] {
+    var points: [Int] = []
+    var length = 16
+    while length < sequence {
+      points.append(length)
+      length *= 2
+    }
+    return points + [sequence]
+  }
+}
+
+/// What one microbatch of one rank has to attend to.
+private struct MicrobatchLoad {
+  private let points: [Int]
+  private var shares: [Double]
+  /// Of each context rank, its pairs as a share of those of a whole sequence.
+  private var contextWork: [Double]
+  /// Its pairs and its tokens as shares of those of whole sequences.
+  private(set) var work = 0.0
+  private(set) var filled = 0.0
+
+  init(_ points: [Int], contextRanks: Int) {
+    self.points = points
+    shares = Array(repeating: 0, count: points.count)
+    contextWork = Array(repeating: 0, count: contextRanks)
+  }
+
+  /// The pairs of the heaviest of its context ranks.
+  var heaviest: Double { contextWork.max() ?? 0 }
+
+  /// How much of a sequence's time attention takes, by length.
+  var timeShares: [Double] {
+    guard contextWork.count > 1 else { return shares }
+    return points.indices.map { $0 == points.count - 1 ? heaviest : 0 }
+  }
+
+  /// Adds the documents of one of so many sequences.
+  mutating func add(_ documents: [Range<Int>], sequence: Int, of sequences: Int) {
+    let weight = 1 / Double(sequences)
+    let (length, ranks) = (Double(sequence), contextWork.count)
+    for document in documents {
+      let tokens = Double(document.count)
+      filled += weight * tokens / length
+      work += weight * tokens * tokens / (length * length)
+      divide(weight * tokens / length, at: document.count)
+      for rank in 0..<ranks {
+        for chunk in [rank, 2 * ranks - 1 - rank] {
+          let chunks = Double(2 * ranks)
+          let from = max(0, Double(chunk) * length / chunks - Double(document.lowerBound))
+          let to = min(
+            tokens, Double(chunk + 1) * length / chunks - Double(document.lowerBound))
+          guard to > from else { continue }
+          contextWork[rank] += weight * (to * to - from * from) * Double(ranks) / (length * length)
+        }
+      }
+    }
+  }
+
+  /// Divides a share between the two lengths around a document's in proportion.
+  private mutating func divide(_ share: Double, at length: Int) {
+    guard let upper = points.firstIndex(where: { $0 >= length }) else {
+      shares[points.count - 1] += share
+      return
+    }
+    guard upper > 0, points[upper] > length else {
+      shares[upper] += share
+      return
+    }
+    let part =
+      Double(length - points[upper - 1]) / Double(points[upper] - points[upper - 1])
+    shares[upper] += share * part
+    shares[upper - 1] += share * (1 - part)
+  }
+}
+
+/// Fills sequences with documents, one after the other.
+struct SequencePacker {
+  private var lengths: LengthStream
+  private let packing: PackedDocuments.Packing
+  private let sequence: Int
+  /// What is left of the document that comes next; 0 for none.
+  private var left = 0
+
+  init(_ lengths: LengthStream, _ packing: PackedDocuments.Packing, sequence: Int) {
+    (self.lengths, self.packing, self.sequence) = (lengths, packing, sequence)
+  }
+
+  /// The places of the documents of the next sequence.
+  mutating func next() -> [Range<Int>] {
+    var documents: [Range<Int>] = []
+    var place = 0
+    while place < sequence {
+      if left == 0 { left = lengths.next() }
+      if packing == .whole, left > sequence - place, place > 0 { break }
+      let taken = min(left, sequence - place)
+      documents.append(place..<place + taken)
+      place += taken
+      // A whole document that is longer than a sequence loses its end.
+      left = packing == .cut ? left - taken : 0
+    }
+    return documents
+  }
+}
+
+/// The lengths of documents, one after the other.
+struct LengthStream {
+  private let file: [Int]
+  private var position = 0
+  private let mean: Double
+  private let spread: Double
+  private var random: SplitMix64
+
+  /// - Parameter file: the lengths of the file that the plan names.
+  init(_ lengths: PackedDocuments.Lengths, file: [Int]?, seedOffset: UInt64) {
+    self.file = file ?? []
+    switch lengths {
+    case .file: (mean, spread, random) = (1, 0, SplitMix64(seed: 0))
+    case .distribution(let mean, let deviation, let seed):
+      self.mean = mean
+      // The logarithm's deviation, from that of the numbers themselves.
+      spread = Double.log(1 + deviation * deviation).squareRoot()
+      var seeds = SplitMix64(seed: seed &+ seedOffset)
+      random = SplitMix64(seed: seeds.next())
+    }
+  }
+
+  mutating func next() -> Int {
+    guard file.isEmpty else {
+      defer { position = (position + 1) % file.count }
+      return file[position]
+    }
+    let length = mean * Double.exp(spread * random.nextNormal() - spread * spread / 2)
+    return max(1, Int(min(length, 1e12).rounded()))
+  }
+}
