@@ -14,10 +14,12 @@ enum Assumptions {
       switch plan.expertLoad {
       case .balanced: list.append("experts evenly loaded")
       case .deviation(let deviation, let seed, let correlation):
+        let draws =
+          correlation == Plan.LoadCorrelation()
+          ? "anew for every layer and microbatch"
+          : "correlation \(correlation.layers) of layers, \(correlation.microbatches) of microbatches"
         list.append(
-          "expert load scatters by \(percent(deviation)) over ranks (seed \(seed)), "
-            + "correlation \(correlation.layers) between layers and "
-            + "\(correlation.microbatches) between microbatches")
+          "expert load scatters by \(percent(deviation)) over ranks (seed \(seed)), \(draws)")
       case .counts(let file): list.append("expert load from \(file)")
       }
     }

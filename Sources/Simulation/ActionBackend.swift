@@ -154,23 +154,41 @@ struct ActionBackend: Backend {
       for kernel in script.kernels[range] { compute(kernel) }
       return
     }
-    for piece in pieces.pieces[range.lowerBound] {
+    if let even = pieces.runs[range.lowerBound].even, isEven(pieces.runs[range.lowerBound]) {
+      return compute(even)
+    }
+    for piece in pieces.runs[range.lowerBound].pieces {
       switch piece {
-      case .routed(let index):
-        let duration = template.duration(ofRouted: index, rank)
+      case .own(let index):
+        let duration = template.duration(ofOwn: index, rank)
         hostClock += template.hostDurations[index]
         clock = max(clock, hostClock) + duration
         count(index, duration)
-      case .fixed(let piece):
-        clock = max(clock + piece.alone, hostClock + piece.issued)
-        hostClock += piece.host
-        walked += 1
-        record.operations += piece.count
-        guard keepsFigures else { continue }
-        record.busy += piece.alone
-        for part in piece.parts { kernels.add(part.picoseconds, at: part.slot) }
+      case .fixed(let piece): compute(piece)
       }
     }
+  }
+
+  private mutating func compute(_ piece: KernelPiece) {
+    clock = max(clock + piece.alone, hostClock + piece.issued)
+    hostClock += piece.host
+    walked += 1
+    record.operations += piece.count
+    guard keepsFigures else { return }
+    record.busy += piece.alone
+    for part in piece.parts { kernels.add(part.picoseconds, at: part.slot) }
+  }
+
+  /// Whether the exchanges behind a run of kernels bring this rank what every rank gets in the mean.
+  private func isEven(_ run: ScriptPieces.Run) -> Bool {
+    func isEven(_ exchanges: [Int], _ rows: ExchangeRows, _ even: ExchangeRows) -> Bool {
+      exchanges.allSatisfy {
+        rows.routed[$0] == even.routed[$0] && rows.received[$0] == even.received[$0]
+          && rows.sent[$0] == even.sent[$0]
+      }
+    }
+    return isEven(run.forwardExchanges, rank.forwardRows, template.forwardEven)
+      && isEven(run.backwardExchanges, rank.backwardRows, template.backwardEven)
   }
 
   /// Turns a gradient into the format in which it is reduced, or a shard of the next action's into that in
@@ -295,7 +313,8 @@ struct ActionBackend: Backend {
   }
 
   private func linkSlowness(_ transfer: Transfer) -> Double {
-    rank.linkSlowness(crossesNodes: template.pricing.crossesNodes(transfer))
+    if rank.linkSlowness == LinkSlowness() { return 1 }
+    return rank.linkSlowness(crossesNodes: template.pricing.crossesNodes(transfer))
   }
 
   /// Settles the end of a transfer, once all ranks have come to it; a stream carries one transfer behind

@@ -130,31 +130,73 @@ struct KernelPiece: Sendable {
 struct ScriptPieces: Sendable {
   enum Piece: Sendable {
     case fixed(KernelPiece)
-    /// A kernel over rows that an exchange decides, by its number.
-    case routed(Int)
+    /// A kernel whose rows or documents are a rank's own, by its number.
+    case own(Int)
+  }
+
+  /// The kernels of one step of the script.
+  struct Run: Sendable {
+    var pieces: [Piece] = []
+    /// The exchanges that decide rows of any of them, a forward's and a backward's.
+    var forwardExchanges: [Int] = []
+    var backwardExchanges: [Int] = []
+    /// All of them where these exchanges bring what every rank gets in the mean; nil where documents decide.
+    var even: KernelPiece?
   }
 
   /// By kernel at which a step's range begins; empty elsewhere.
-  private(set) var pieces: [[Piece]]
+  private(set) var runs: [Run]
 
-  /// - Parameter piece: a kernel of fixed size; nil for one over routed rows.
-  init(_ script: ActionScript, piece: (Int) -> KernelPiece?) {
-    pieces = Array(repeating: [], count: script.kernels.count)
+  /// What a kernel is on a rank with the mean load.
+  struct Kernel {
+    /// Nil where documents decide what it takes.
+    var even: KernelPiece?
+    /// The exchange that decides its rows; nil where none does.
+    var exchange: Int?
+    var isForward: Bool
+  }
+
+  init(_ script: ActionScript, kernel: (Int) -> Kernel) {
+    runs = Array(repeating: Run(), count: script.kernels.count)
     for case .compute(let range) in script.steps {
-      var made: [Piece] = []
-      for kernel in script.kernels[range] {
-        guard let next = piece(kernel) else {
-          made.append(.routed(kernel))
-          continue
-        }
-        if case .fixed(var last) = made.last {
-          last.append(next)
-          made[made.count - 1] = .fixed(last)
+      var run = Run()
+      var areEven = true
+      for number in script.kernels[range] {
+        let next = kernel(number)
+        if let even = next.even {
+          if run.even == nil { run.even = even } else { run.even?.append(even) }
         } else {
-          made.append(.fixed(next))
+          areEven = false
         }
+        if next.exchange == nil, let fixed = next.even {
+          run.append(fixed)
+        } else {
+          run.pieces.append(.own(number))
+        }
+        run.note(next)
       }
-      pieces[range.lowerBound] = made
+      if !areEven { run.even = nil }
+      runs[range.lowerBound] = run
+    }
+  }
+}
+
+extension ScriptPieces.Run {
+  fileprivate mutating func append(_ fixed: KernelPiece) {
+    guard case .fixed(var last)? = pieces.last else {
+      pieces.append(.fixed(fixed))
+      return
+    }
+    last.append(fixed)
+    pieces[pieces.count - 1] = .fixed(last)
+  }
+
+  fileprivate mutating func note(_ kernel: ScriptPieces.Kernel) {
+    guard let exchange = kernel.exchange else { return }
+    if kernel.isForward {
+      if !forwardExchanges.contains(exchange) { forwardExchanges.append(exchange) }
+    } else if !backwardExchanges.contains(exchange) {
+      backwardExchanges.append(exchange)
     }
   }
 }

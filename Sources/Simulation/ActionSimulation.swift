@@ -24,7 +24,7 @@ struct ActionSimulation {
       usesScript ? template.script(gathers: ranks.first?.carried.gathers.count ?? 0) : nil
     var lanes = ranks.indices.map { index in
       ActionLane(
-        engine: template.engine, script: script,
+        engine: script == nil ? template.engine : nil, script: script,
         backend: ActionBackend(
           template, ranks[index], meetings, keepsSpans: keepsSpans, keepsLog: keepsLog,
           script: script, keepsFigures: script == nil || keepsAllFigures || index == 0))
@@ -47,11 +47,11 @@ struct ActionSimulation {
       var record = lane.backend.record
       record.duration = lane.backend.clock
       record.carried = lane.backend.carried
-      record.kernels = lane.backend.kernels.parts
       record.offset = lane.backend.rank.offset
       let rank = lane.backend.rank
       record.memory = rank.booksOwnRows ? template.memory(of: rank) : template.memory
       if lane.backend.keepsFigures {
+        record.kernels = lane.backend.kernels.parts
         (record.flops, record.causalFLOPs) = template.flops(lane.backend.rank)
       }
       return record
@@ -73,20 +73,21 @@ extension ActionSimulation {
 
 /// One rank on its way through an action.
 private struct ActionLane {
-  var engine: Engine
-  /// What the engine would do, if it need not be asked.
+  /// Nil where a script is at hand.
+  var engine: Engine?
+  /// What the engine would do.
   let script: ActionScript?
   var backend: ActionBackend
   var isFinished = false
   /// The step of the script that is next.
   private var step = 0
 
-  init(engine: Engine, script: ActionScript?, backend: ActionBackend) {
+  init(engine: Engine?, script: ActionScript?, backend: ActionBackend) {
     (self.engine, self.script, self.backend) = (engine, script, backend)
   }
 
   mutating func advance() -> Progress {
-    guard let script else { return engine.advance(&backend) }
+    guard let script else { return engine?.advance(&backend) ?? .finished }
     while step < script.steps.count {
       switch script.steps[step] {
       case .compute(let range): backend.compute(range, script)

@@ -26,6 +26,10 @@ final class ActionTemplate {
   /// Prices beside collectives, by the multiprocessors that those take; worked out when first asked for.
   private var pricesBeside: [Int: (forward: ProgramPrices?, backward: ProgramPrices?)] = [:]
 
+  /// The rows of its exchanges where every rank receives the same, of the forward's stage and of the
+  /// backward's.
+  let forwardEven: ExchangeRows
+  let backwardEven: ExchangeRows
   /// The action whose first gathers it starts.
   let ahead: Instance?
   /// Fused attention, whose kernels skip what lies in other documents.
@@ -64,6 +68,8 @@ final class ActionTemplate {
     switch item {
     case .overlapped(let first, let second):
       isPair = true
+      forwardEven = input.balancedRows[first.stage]
+      backwardEven = input.balancedRows[second.stage]
       kernelSlots =
         slots(input.stages[first.stage].forward) + slots(input.stages[second.stage].backward)
       hostDurations =
@@ -72,6 +78,8 @@ final class ActionTemplate {
       backward = prices(input.stages[second.stage].backward, true)
     case .run(let action):
       isPair = false
+      forwardEven = input.balancedRows[action.stage]
+      backwardEven = forwardEven
       kernelSlots = slots(input.stages[action.stage].program(for: action.pass))
       hostDurations = host(input.stages[action.stage].program(for: action.pass))
       let own = prices(input.stages[action.stage].program(for: action.pass), false)
@@ -147,22 +155,30 @@ final class ActionTemplate {
   /// The script's kernels one behind the other on a device that is so slow.
   func pieces(of script: ActionScript, slowness: Double) -> ScriptPieces {
     if let known = knownPieces[slowness] { return known }
-    let made = ScriptPieces(script) { index in
-      let (prices, own) = self.prices(of: index)
-      guard prices.picosecondsOf[own] >= 0, attention.operations[index] == nil else { return nil }
-      let duration =
-        slowness == 1
-        ? prices.picosecondsOf[own] : picoseconds(prices.secondsOf[own] * slowness)
-      return KernelPiece(duration, host: hostDurations[index], slot: kernelSlots[index])
+    let even = ActionRank(
+      forwardRows: forwardEven, backwardRows: backwardEven, slowness: slowness)
+    let durations = durations(even)
+    let made = ScriptPieces(script) { number in
+      let (prices, own) = prices(of: number)
+      let fixed = prices.picosecondsOf[own]
+      return ScriptPieces.Kernel(
+        even: attention.operations[number] == nil
+          ? KernelPiece(
+            durations[number], host: hostDurations[number], slot: kernelSlots[number]) : nil,
+        exchange: fixed >= 0 ? nil : prices.routed[Int(-1 - fixed)].rows.exchange,
+        isForward: number < forwardCount)
     }
     knownPieces[slowness] = made
     return made
   }
 
   /// Picoseconds of a kernel whose rows or documents are a rank's own, with nothing beside it.
-  func duration(ofRouted index: Int, _ rank: ActionRank) -> Int64 {
+  func duration(ofOwn index: Int, _ rank: ActionRank) -> Int64 {
     if let duration = duration(ofAttention: index, rank) { return duration }
     let (prices, own) = prices(of: index)
+    if prices.picosecondsOf[own] >= 0 {
+      return picoseconds(prices.secondsOf[own] * rank.slowness)
+    }
     let routed = prices.routed[Int(-1 - prices.picosecondsOf[own])]
     let rows = index < forwardCount ? rank.forwardRows : rank.backwardRows
     return picoseconds(tables.price(routed.table, rows: rows(routed.rows)) * rank.slowness)

@@ -4,7 +4,7 @@ import Programs
 /// The ranks of an expert group in an action whose exchanges have drawn their loads: those that are loaded
 /// most in one of them, and one with the mean load throughout, which all others are like.
 struct LoadedGroup {
-  /// The one with the mean load first, on the slowest device; ranks that are alike once.
+  /// The one with the mean load first, with the slowest device or links; ranks that are alike once.
   let ranks: [ActionRank]
 
   /// - Parameters:
@@ -23,7 +23,11 @@ struct LoadedGroup {
       rank.backwardRows.load(place, backwardLoads, gathersTokens: input.gathersTokens)
       return rank
     }
-    let slowest = members.indices.max { members[$0].slowness < members[$1].slowness } ?? 0
+    func slowness(_ index: Int) -> Double {
+      let rank = members[index]
+      return max(rank.slowness, rank.linkSlowness.network, rank.linkSlowness.node)
+    }
+    let slowest = members.indices.max { slowness($0) < slowness($1) } ?? 0
     var group = [members[slowest]]
     if members.count == 1 {
       var places: [Int] = []

@@ -141,6 +141,19 @@ import Testing
     #expect(simulation.run().step == explicit.step)
   }
 
+  /// A pause has both an interval and a length, and nothing scatters beyond measure.
+  @Test(arguments: [
+    ("{pause-length: 1 ms}", "needs pause-interval"),
+    ("{pause-interval: 1 s}", "needs pause-length"), ("{lasting: 0.3}", "0.2"),
+    ("{operation: -0.1}", "must be from"), ("{operations: 0.1}", "did you mean operation"),
+  ])
+  func whatIsNoJitterIsRefused(text: String, rule: String) throws {
+    let error = try #require(throws: ConfigurationError.self) {
+      try Cluster.shipped("h800-2048", overrides: ["device.jitter=\(text)"])
+    }
+    #expect(error.description.contains(rule), "\(error)")
+  }
+
   // MARK: Slow hosts
 
   private static func step(_ cluster: [String]) throws -> PlannedStep {
