@@ -52,7 +52,7 @@ package struct ExpertDraws: Sendable {
   /// What is drawn for.
   private enum Quantity: UInt64 { case load = 1, place = 2 }
 
-  /// The load of an exchange. Constant time.
+  /// The load of an exchange, in constant time.
   package func load(layer: Int, microbatch: Int, isForward: Bool) -> LargestLoad {
     let load = tail(.load, layer, microbatch, isForward)
     let place = tail(.place, layer, microbatch, isForward)
@@ -90,7 +90,7 @@ package struct ExpertDraws: Sendable {
     var bits = mixed(seed, quantity.rawValue * 2 + (isForward ? 1 : 0))
     bits = mixed(bits, UInt64(bitPattern: Int64(layer)))
     bits = mixed(bits, UInt64(bitPattern: Int64(microbatch)))
-    return (Double(bits >> 11) + 0.5) / 9_007_199_254_740_992
+    return (Double(bits >> 12) + 0.5) / 4_503_599_627_370_496
   }
 
   private func mixed(_ bits: UInt64, _ counter: UInt64) -> UInt64 {

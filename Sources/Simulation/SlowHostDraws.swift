@@ -25,7 +25,7 @@ package struct SlowHostDraws {
     guard let hosts else { return 1 }
     var first = SplitMix64(seed: seed)
     var second = SplitMix64(seed: first.next() ^ UInt64(rank / devices))
-    let even = (Double(second.next() >> 11) + 0.5) / 9_007_199_254_740_992
+    let even = (Double(second.next() >> 12) + 0.5) / 4_503_599_627_370_496
     return even < hosts.share.value ? 1 / hosts.speed.value : 1
   }
 }
