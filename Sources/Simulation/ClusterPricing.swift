@@ -59,9 +59,9 @@ public struct ClusterPricing: Pricing {
 
   /// The library that multiplies the operands of the plan's linear maps.
   public var library: MatmulLibrary? {
-    device.library(
-      for: plan.precision.linearOperands == .e4m3 ? .fp8 : .bf16,
-      scalesTensors: plan.precision.scaling.isOfTensors, chosen: plan.library)
+    plan.precision.linearOperands == .e4m3
+      ? device.libraryOfFP8(plan.precision.scaling, chosen: plan.library)
+      : device.library(for: .bf16, chosen: plan.library)
   }
 
   /// Refuses attention of a library that the cluster's file does not describe.
@@ -81,7 +81,7 @@ public struct ClusterPricing: Pricing {
   func checkLibrary() throws(PlanError) {
     guard let chosen = plan.library else { return }
     let scaling = plan.precision.scaling
-    if chosen.isFP8, chosen.scalesTensors != scaling.isOfTensors {
+    if chosen.isFP8, scaling != .microscaling, chosen.scalesTensors != scaling.isOfTensors {
       throw .cannotSimulate(
         key: "library", value: chosen.rawValue,
         rule: "multiplies FP8 with one scale a \(chosen.scalesTensors ? "tensor" : "block"), and "

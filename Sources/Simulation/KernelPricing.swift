@@ -40,8 +40,7 @@ struct KernelPricing: Sendable {
     for (_, format) in precision.operands {
       if format == .e4m3 {
         guard
-          let library = model.library(
-            for: .fp8, scalesTensors: precision.scaling.isOfTensors, chosen: plan.library)
+          let library = model.libraryOfFP8(precision.scaling, chosen: plan.library)
         else { continue }
         products[Format(format, of: precision)] =
           precision.scaling == .microscaling

@@ -104,6 +104,10 @@ import Testing
       "mxfp8",
       clusterChanges: ["device.peak.mxfp8={value: 1978.9 TFLOPS, source: a test}"])
     #expect(step.pricing.library == .fp8April2025)
+    let named = try Self.step(
+      "mxfp8", ["library=cublaslt-fp8"],
+      clusterChanges: ["device.peak.mxfp8={value: 1978.9 TFLOPS, source: a test}"])
+    #expect(named.pricing.library == .fp8PerTensor)
     #expect(step.assumptions.contains { $0.hasPrefix("MXFP8 products as fast as FP8") })
     #expect(step.report().stepSeconds > 0)
   }
