@@ -180,6 +180,25 @@ extension Emission {
       && graph.nodes.contains { $0.inputs.contains(id) && gathersFloat8($0) }
   }
 
+  /// What is gathered has one scale, on which the tensor group agrees where it is the tensor's own
+  /// (TransformerEngine, `Float8CurrentScalingQuantizer` with `with_amax_reduction`); none else.
+  func agreedScale(
+    of buffer: BufferID, _ shape: Value, _ half: Programs.Pass
+  ) -> [BufferID] {
+    guard recipe.scaling == .current else { return [] }
+    let greatest = lowering.temporary(
+      "greatest magnitude", .fixed(1), 1, .float32, .communication)
+    emit(
+      .convert(
+        .greatestMagnitude, rows: shape.rows, columns: shape.columns,
+        from: lowering.buffers[Int(buffer.index)].format, to: .float32), outputs: [greatest],
+      inputs: [buffer], half)
+    start(
+      .allReduce(.tensor), outputs: [greatest], inputs: [greatest], stream: .tensor,
+      bytesPerRow: 4, rows: .fixed(1), half)
+    return [greatest]
+  }
+
   /// Gathers this rank's rows as its cast left them.
   func gatherFloat8(_ node: Node) {
     let input = rowsToGather(node.inputs[0])
@@ -201,7 +220,7 @@ extension Emission {
     let buffer = need(id)
     if let made = quantizedRows[buffer], hasRows(of: value(id), made) { return made }
     let out = quantizedTarget(of: id)
-    quantize(buffer, into: out, value(id), .forward)
+    quantize(buffer, into: out, value(id), .forward, isGathered: true)
     return out
   }
 
@@ -218,7 +237,7 @@ extension Emission {
     let shape = value(node.outputs[0])
     let own = gradient(node.outputs[0])
     let rows = quantizedTarget(ofGradient: shape)
-    quantize(own, into: rows, shape, .backwardInput)
+    quantize(own, into: rows, shape, .backwardInput, isGathered: true)
     let fresh = lowering.like(node.inputs[0], " gradient", format: recipe.float8)
     if gathersGradientInChunks(node) {
       gatherInChunks(rows, into: fresh, shape, .backwardInput)

@@ -160,14 +160,16 @@ extension Emission {
   }
 
   func quantize(
-    _ buffer: BufferID, into out: BufferID, _ shape: Value, _ half: Programs.Pass
+    _ buffer: BufferID, into out: BufferID, _ shape: Value, _ half: Programs.Pass,
+    isGathered: Bool = false
   ) {
-    findScale(of: buffer, shape, half)
+    let scale = isGathered ? agreedScale(of: buffer, shape, half) : []
+    if scale.isEmpty { findScale(of: buffer, shape, half) }
     emit(
       .convert(
         .quantize, rows: shape.rows, columns: shape.columns,
         from: lowering.buffers[Int(buffer.index)].format, to: recipe.float8),
-      outputs: [out], inputs: [buffer], half)
+      outputs: [out], inputs: [buffer] + scale, half)
     if !recipe.castsBothWays { transposeScales(of: out, shape, half) }
     quantizedRows[buffer] = out
   }

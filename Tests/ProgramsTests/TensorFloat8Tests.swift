@@ -214,6 +214,24 @@ import Testing
     }
   }
 
+  /// A tensor group agrees on the scale of what it gathers in FP8 where that is the tensor's own.
+  @Test func tensorGroupsAgreeOnScales() {
+    func agreements(_ recipe: PrecisionRecipe) -> [Int] {
+      let stage = Self.stage(recipe, tensor: 2)
+      return [stage.forward, stage.backward].map { program in
+        program.transfers.count { $0.kind == .allReduce(.tensor) && $0.bytesPerRow == 4 }
+      }
+    }
+    #expect(agreements(Self.current) == [2 * Self.layers, 2 * Self.layers])
+    #expect(agreements(.tensorFP8) == [0, 0])
+    #expect(
+      agreements(
+        Self.changed {
+          $0.scaling = .current
+          $0.tensorGather = .bfloat16
+        }) == [0, 0])
+  }
+
   /// Every pass ends with the agreement of all ranks of a position on three numbers a product forward, on two
   /// backward.
   @Test func ranksAgreeOnScales() {
