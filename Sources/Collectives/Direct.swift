@@ -5,10 +5,27 @@
 /// sends as many bytes as a ring, in one step of latency, over all links at once.
 public struct Direct: Rounds {
   private let chunks: Chunks
+  /// The terms that each position contributes, and how many those before it have; empty where everybody
+  /// has one vector.
+  private let terms: [[Int]]
+  private let starts: [Int]
 
   /// A reduce-scatter, after which position p has chunk p; backwards, the all-gather.
   public init(reduceScatter chunks: Chunks) {
     self.chunks = chunks
+    (terms, starts) = ([], [])
+  }
+
+  /// A reduce-scatter of a sum of several terms, of which a position may hold more than one.
+  ///
+  /// - Parameter terms: by position, the numbers of the terms to which it contributes a vector each,
+  ///   ascending.
+  public init(reduceScatter chunks: Chunks, terms: [[Int]]) {
+    precondition(terms.count == chunks.count, "every position has its terms")
+    precondition(terms.allSatisfy { !$0.isEmpty }, "every position contributes something")
+    self.chunks = chunks
+    self.terms = terms
+    starts = terms.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
   }
 
   public var groupSize: Int { chunks.count }
@@ -17,11 +34,44 @@ public struct Direct: Rounds {
 
   public var phases: [Phase] { roundCount == 0 ? [] : [Phase(0..<1, .everyone)] }
 
-  public func messageCount(inRound round: Int) -> Int { groupSize * (groupSize - 1) }
+  /// Vectors that all positions have together.
+  private var vectorCount: Int { starts.last ?? groupSize }
+
+  public func messageCount(inRound round: Int) -> Int { vectorCount * (groupSize - 1) }
 
   public func message(_ index: Int, inRound round: Int) -> Message {
-    let (source, destination) = everyPair(index, groupSize)
-    return Message(from: source, to: destination, chunks[destination], .contributes)
+    guard !terms.isEmpty else {
+      let (source, destination) = everyPair(index, groupSize)
+      return Message(from: source, to: destination, chunks[destination], .contributes)
+    }
+    let (shift, vector) = index.quotientAndRemainder(dividingBy: vectorCount)
+    let source = lastStart(notAfter: vector, starts)
+    let destination = (source + shift + 1) % groupSize
+    var message = Message(from: source, to: destination, chunks[destination], .contributes)
+    message.term = terms[source][vector - starts[source]]
+    return message
+  }
+}
+
+extension Collective {
+  /// The direct rounds of a sum of several terms, or of a gather of one vector.
+  ///
+  /// - Parameter terms: by position, the numbers of the terms to which it contributes a vector each,
+  ///   ascending.
+  public func direct(_ chunks: Chunks, terms: [[Int]]) -> any Rounds {
+    let size = chunks.count
+    switch self {
+    case .reduceScatter: return Direct(reduceScatter: chunks, terms: terms)
+    case .allReduce:
+      return ChainedRounds(
+        groupSize: size,
+        [
+          Direct(reduceScatter: chunks, terms: terms),
+          ReversedRounds(Direct(reduceScatter: chunks)),
+        ])
+    case .allGather, .broadcast:
+      return rounds(.direct, chunks, on: Placement(nodeSizes: [size]), unit: 1)
+    }
   }
 }
 
@@ -81,5 +131,15 @@ public struct AllToAll: Rounds {
       .block(
         sourceOffset: sourceOffsets[source][destination],
         destinationOffset: destinationOffsets[destination][source]))
+  }
+
+  /// A position's block for itself, which is no message: its bytes in the packed input and output.
+  public func ownBlock(
+    of position: Int
+  ) -> (bytes: Int, sourceOffset: Int, destinationOffset: Int) {
+    (
+      counts[position][position], sourceOffsets[position][position],
+      destinationOffsets[position][position]
+    )
   }
 }

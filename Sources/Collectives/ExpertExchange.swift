@@ -11,6 +11,22 @@ public struct RowCounts: Hashable, Sendable {
     self.toNode = toNode
   }
 
+  /// Counts within one node.
+  public init(toRank: [[Int]]) {
+    self.init(toRank: toRank, toNode: toRank.map { [$0.reduce(0, +)] })
+  }
+
+  /// What one rank of a node knows of an exchange: the rows that it sends and those that it receives.
+  ///
+  /// All others are 0: the rank's own messages are those of the whole exchange, with the same offsets.
+  public init(sent: [Int], received: [Int], at position: Int) {
+    precondition(sent.count == received.count, "as many ranks send as receive")
+    var toRank = [[Int]](repeating: [Int](repeating: 0, count: sent.count), count: sent.count)
+    for (source, rows) in received.enumerated() { toRank[source][position] = rows }
+    toRank[position] = sent
+    self.init(toRank: toRank)
+  }
+
   /// Counts of the routes `routes[source][row]`, the ranks to which each row goes, each listed once.
   public init(routes: [[[Int]]], on placement: Placement) {
     toRank = routes.map { rows in

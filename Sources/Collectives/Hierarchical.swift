@@ -53,7 +53,7 @@ public struct HierarchicalScatter: Rounds {
 }
 
 /// The last entry of ascending starts that is not after the index, and has something after it.
-private func lastStart(notAfter index: Int, _ starts: [Int]) -> Int {
+func lastStart(notAfter index: Int, _ starts: [Int]) -> Int {
   var (low, high) = (0, starts.count - 1)
   while high - low > 1 {
     let middle = (low + high) / 2

@@ -7,7 +7,8 @@ public struct Message: Hashable, Sendable {
     /// They are added at once: result = own + received.
     case adds
     /// They are kept apart by source. When the round has ended the receiver folds all contributions to
-    /// a range, its own among them, in the order of `treeFold` over ascending positions.
+    /// a range, its own among them, in the order of `treeFold` over ascending positions; where there are
+    /// several terms, in that of `treeFold(terms:)`.
     case contributes
   }
 
@@ -28,6 +29,8 @@ public struct Message: Hashable, Sendable {
   public var bytes: Int
   public var content: Content
   public var delivery: Delivery
+  /// Of which of the source's terms they are a part, where it contributes several to one sum.
+  public var term = 0
 
   /// A message between two different positions of a group.
   public init(
@@ -60,4 +63,24 @@ public func treeFold(_ count: Int) -> [(into: Int, from: Int)] {
     distance *= 2
   }
   return pairs
+}
+
+/// The additions that fold contributions to a sum of several terms, such as the uses of one tensor.
+///
+/// The contributions to each term are folded as by `treeFold`, then the terms are added to the first in
+/// their order; the result ends in 0. So the sum of a term does not depend on who holds the others.
+///
+/// - Parameter terms: the term of each contribution, ascending; within a term, contributions are in the
+///   order of positions.
+public func treeFold(terms: [Int]) -> [(into: Int, from: Int)] {
+  var pairs: [(into: Int, from: Int)] = []
+  var starts: [Int] = []
+  for (place, term) in terms.enumerated() where place == 0 || term != terms[place - 1] {
+    starts.append(place)
+  }
+  for (index, start) in starts.enumerated() {
+    let end = index + 1 < starts.count ? starts[index + 1] : terms.count
+    pairs += treeFold(end - start).map { ($0.into + start, $0.from + start) }
+  }
+  return pairs + starts.dropFirst().map { (0, $0) }
 }

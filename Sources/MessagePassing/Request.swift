@@ -67,6 +67,12 @@ public struct RequestGroup: ~Copyable {
   /// Whether nothing has been added since the last wait.
   public var isEmpty: Bool { slots.isEmpty }
 
+  /// Whether every operation has ended, as far as messages have been moved along; `waitAll` is still due.
+  public var isComplete: Bool {
+    guard let transport else { return true }
+    return slots.allSatisfy { transport.isComplete($0) }
+  }
+
   /// Makes room for this many requests.
   public mutating func reserveCapacity(_ capacity: Int) {
     slots.reserveCapacity(capacity)
@@ -87,7 +93,7 @@ public struct RequestGroup: ~Copyable {
   public borrowing func test() throws(MPIError) -> Bool {
     guard let transport else { return true }
     try transport.progress()
-    return slots.allSatisfy { transport.isComplete($0) }
+    return isComplete
   }
 
   /// Waits for all operations and empties the group; after an error the others are abandoned.

@@ -36,7 +36,7 @@ extension StageProgram {
         parameters[$0].isTrained && parameters[$0].gradientGroup == group && hasOwnGradient($0)
       }
       let isShared = group == .sharedEmbedding || group == .sharedHead
-      let size = isShared || setting.zeroStage > 1 ? nil : setting.bucketElements
+      let size = isShared ? nil : setting.bucketElements
       return byGatherFormat(members, setting).flatMap { buckets(of: $0, size: size) }
         .map { (group, $0) }
     }

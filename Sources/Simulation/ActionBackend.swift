@@ -73,9 +73,13 @@ struct ActionBackend: Backend {
     for (index, gather) in rank.carried.gathers.enumerated() {
       transfers.append(
         Started(
-          stream: .data, sequence: -1, started: gather.moving, payload: 0, index: Int32(index),
-          isForward: false, isOver: true, end: gather.end, moving: gather.moving))
-      if keepsSpans { record.spans.append(template.span(of: gather, number: index)) }
+          stream: .data, sequence: -1, started: gather.moving, payload: 0,
+          index: Int32(template.firstGather + index), isForward: false, isOver: true,
+          end: gather.end, moving: gather.moving))
+      // The step shows those with which it begins.
+      if keepsSpans, !template.isOpening {
+        record.spans.append(template.span(of: gather, number: index))
+      }
     }
   }
 

@@ -103,14 +103,3 @@ private struct ActionLane {
     return .finished
   }
 }
-
-extension RankProgram {
-  /// A program of one item, to look at an action by itself.
-  init(single item: Item, _ place: ActionPlace = ActionPlace()) {
-    self.init(
-      pipelineRank: 0, stages: [], items: [item], transfers: [],
-      closingItems: place.isClosing ? [0] : [])
-    gathersAhead = [place.ahead]
-    isGatheredAhead = [place.isGatheredAhead]
-  }
-}

@@ -7,8 +7,7 @@ import Schedules
 /// What ranks do in which order in a simulated step, and who sends how many bytes to whom, written down
 /// as they come to it.
 ///
-/// Collectives become the rounds of their direct algorithms, which CPU ranks carry out. Groups come
-/// from the plan's mesh, sizes from the programs and from the routes that a run recorded.
+/// Collectives are the rounds of their direct algorithms, as CPU ranks carry them out. Groups come from the plan's mesh, sizes from the programs and from the routes that a run recorded.
 public struct StepLog: Sendable {
   private let input: StepInput
   private let mesh: Mesh
@@ -77,12 +76,9 @@ public struct StepLog: Sendable {
       add(
         routes(exchange, transfer, instance, rank).directCombine, .dispatchBackward, exchange,
         instance, from: rank)
-    case .reduceScatter:
-      add(.reduceScatter, .reduction, segment(transfer, instance), transfer, instance, from: rank)
-    case .allReduce:
-      add(.allReduce, .reduction, segment(transfer, instance), transfer, instance, from: rank)
-    case .allGather:
-      add(.allGather, .gather, segment(transfer, instance), transfer, instance, from: rank)
+    case .reduceScatter: add(.reduceScatter, .reduction, transfer, instance, from: rank)
+    case .allReduce: add(.allReduce, .reduction, transfer, instance, from: rank)
+    case .allGather: add(.allGather, .gather, transfer, instance, from: rank)
     case .shift: preconditionFailure("CPU ranks neither share a sequence nor cut exchanges.")
     }
   }
@@ -107,8 +103,7 @@ public struct StepLog: Sendable {
     }
     let placement = Collectives.Placement(nodeSizes: [group.count])
     return ExpertExchange(
-      RowCounts(toRank: rows, toNode: rows.map { [$0.reduce(0, +)] }),
-      rowBytes: transfer.bytesPerRow, on: placement)
+      RowCounts(toRank: rows), rowBytes: transfer.bytesPerRow, on: placement)
   }
 
   private mutating func add(
@@ -135,11 +130,6 @@ public struct StepLog: Sendable {
     var stage: Int
   }
 
-  private func segment(_ transfer: Transfer, _ instance: Instance) -> GradientSegment {
-    precondition(transfer.segment >= 0, "CPU ranks reduce and gather whole segments alone")
-    return input.stages[Int(instance.stage)].segments[transfer.segment]
-  }
-
   /// How many of a stage's parameters have gradients of their own in a segment.
   private func uses(of segment: GradientSegment, stage: Int) -> Int {
     input.stages[stage].parameters.count {
@@ -164,27 +154,36 @@ public struct StepLog: Sendable {
     }
   }
 
+  /// Which uses of a tensor each copy holds gradients of, by their numbers over all stages.
+  private func terms(of segment: GradientSegment, _ copies: [Copy]) -> [[Int]] {
+    guard segment.isShared else { return copies.map { _ in [0] } }
+    let counts = input.stages.indices.map { uses(of: segment, stage: $0) }
+    return copies.map { copy in
+      let first = counts[..<copy.stage].reduce(0, +)
+      return Array(first..<first + counts[copy.stage])
+    }
+  }
+
   /// A copy's part in a collective; where the tensor is shared, it contributes once for each use.
   private mutating func add(
-    _ collective: Collective, _ kind: StepMessage.Kind, _ segment: GradientSegment,
-    _ transfer: Transfer, _ instance: Instance, from rank: Int
+    _ collective: Collective, _ kind: StepMessage.Kind, _ transfer: Transfer,
+    _ instance: Instance, from rank: Int
   ) {
+    precondition(transfer.segment >= 0, "CPU ranks reduce and gather whole segments alone")
     let stage = Int(instance.stage)
+    let segment = input.stages[stage].segments[transfer.segment]
     let copies = copies(of: segment, stage: stage, rank: rank)
     guard let position = copies.firstIndex(of: Copy(rank: rank, stage: stage)) else {
       preconditionFailure("A rank reduces a segment that it holds no copy of.")
     }
     let chunks = Chunks(lengths: segment.folds.map { $0.count * transfer.bytesPerRow })
-    let rounds = collective.rounds(
-      .direct, chunks, on: Collectives.Placement(nodeSizes: [copies.count]),
-      unit: transfer.bytesPerRow)
-    let contributions = segment.isShared ? uses(of: segment, stage: stage) : 1
+    let rounds = collective.direct(chunks, terms: terms(of: segment, copies))
     for round in 0..<rounds.roundCount {
       for message in rounds.messages(of: position, inRound: round).sent {
-        let one = StepMessage(
-          kind, stage: stage, number: Int(segment.group.rawValue), from: rank,
-          to: copies[message.destination].rank, bytes: message.bytes)
-        messages += Array(repeating: one, count: message.reduces ? contributions : 1)
+        messages.append(
+          StepMessage(
+            kind, stage: stage, number: Int(segment.group.rawValue), from: rank,
+            to: copies[message.destination].rank, bytes: message.bytes))
       }
     }
   }

@@ -1,3 +1,4 @@
+import Collectives
 import Engines
 import Kernels
 import MessagePassing
@@ -5,29 +6,6 @@ import Models
 import Programs
 
 // A routing buffer of n tokens holds n·k expert numbers (Int32), then n·k weights (Float).
-
-/// An exchange of tokens, results or their gradients within an expert group.
-private final class ExchangeInFlight: PendingTransfer {
-  let kind: Ledger.MessageKind
-  private var requests: RequestGroup
-  private let unpack: (RankBackend) -> Void
-
-  init(
-    _ kind: Ledger.MessageKind, _ requests: consuming RequestGroup,
-    _ unpack: @escaping (RankBackend) -> Void
-  ) {
-    self.kind = kind
-    self.requests = requests
-    self.unpack = unpack
-  }
-
-  deinit { requests.abandon() }
-
-  func finish(_ backend: RankBackend) throws {
-    try requests.waitAll()
-    unpack(backend)
-  }
-}
 
 extension RankBackend {
   func counts(_ exchange: Int, _ instance: Instance) -> ExchangeCounts {
@@ -89,15 +67,9 @@ extension RankBackend {
       return try combineBackward(transfer, exchange, instance)
     case .dispatchBackward(let exchange):
       return try dispatchBackward(transfer, exchange, instance)
-    case .reduceScatter, .allReduce:
-      let isSharded: Bool
-      if case .reduceScatter = transfer.kind { isSharded = true } else { isSharded = false }
-      let reduction = try ReductionInFlight(
-        self, stage: stage, segment: transfer.segment, isSharded: isSharded)
-      reductions.append(reduction)
-      return reduction
-    case .allGather:
-      return try GatherInFlight(self, stage: stage, segment: transfer.segment)
+    case .reduceScatter: return try startReduction(transfer, stage: stage, isSharded: true)
+    case .allReduce: return try startReduction(transfer, stage: stage, isSharded: false)
+    case .allGather: return try startGather(transfer, stage: stage)
     case .shift: preconditionFailure("CPU ranks neither share a sequence nor cut exchanges.")
     }
   }
@@ -139,41 +111,36 @@ extension RankBackend {
     return (place * 8 + Int(kind.rawValue)) % (maximumTag + 1)
   }
 
-  /// Sends and receives rows of `columns` floats that lie one after the other, by rank of the group;
-  /// this rank's own are copied.
-  private func exchangeRows(
-    _ kind: Ledger.MessageKind, _ exchange: Int, _ instance: Instance, columns: Int,
-    from source: UnsafeMutablePointer<Float>, sent: [Int],
-    to target: UnsafeMutablePointer<Float>, received: [Int]
-  ) throws -> RequestGroup {
-    var requests = RequestGroup()
-    let ranks = assignment.expertRanks
-    let tag = tag(exchange, instance, kind)
-    var next = target
-    for (index, rank) in ranks.enumerated() {
-      let count = received[index] * columns
-      if rank != links.rank, count > 0 {
-        requests.add(
-          try links.experts.startReceive(
-            into: UnsafeMutableBufferPointer(start: next, count: count), from: rank, tag: tag))
-      }
-      next += count
-    }
+  /// What this rank knows of an exchange of rows of so many floats.
+  private func exchange(_ counts: ExchangeCounts, columns: Int) -> ExpertExchange {
     let own = assignment.mesh.expertCoordinate(of: links.rank)
-    copy(
-      target + received[..<own].reduce(0, +) * columns,
-      source + sent[..<own].reduce(0, +) * columns, count: sent[own] * columns)
-    for shift in 1..<ranks.count {
-      let index = (own + shift) % ranks.count
-      if sent[index] == 0 { continue }
-      let first = sent[..<index].reduce(0, +) * columns
-      let rows = UnsafeBufferPointer(start: source + first, count: sent[index] * columns)
-      requests.add(
-        try startSend(
-          UnsafeRawBufferPointer(rows), to: ranks[index], tag: tag, over: links.experts, kind,
-          stage: Int(instance.stage), microbatch: Int(instance.microbatch), number: exchange))
-    }
-    return requests
+    return ExpertExchange(
+      RowCounts(sent: counts.sent, received: counts.received, at: own),
+      rowBytes: columns * MemoryLayout<Float>.size,
+      on: Collectives.Placement(nodeSizes: [counts.sent.count]))
+  }
+
+  /// Starts to send and receive blocks that lie one after the other, by rank of the group; this rank's own
+  /// is copied.
+  private func start(
+    _ rounds: AllToAll, _ kind: Ledger.MessageKind, _ exchange: Int, _ instance: Instance,
+    from source: UnsafeMutableRawPointer, to target: UnsafeMutableRawPointer,
+    unpack: @escaping (RankBackend) -> Void = { _ in }
+  ) throws -> any PendingTransfer {
+    let own = assignment.mesh.expertCoordinate(of: links.rank)
+    let kept = rounds.ownBlock(of: own)
+    (target + kept.destinationOffset).copyMemory(
+      from: source + kept.sourceOffset, byteCount: kept.bytes)
+    let tag = tag(exchange, instance, kind)
+    let collective = try startCollective(
+      rounds,
+      CollectiveInFlight.Members(links.experts, ranks: assignment.expertRanks, own: own) {
+        _, _ in tag
+      }, CollectiveInFlight.Memory(from: source, to: target),
+      of: MessageOrigin(
+        kind: kind, stage: Int(instance.stage), microbatch: Int(instance.microbatch),
+        number: exchange))
+    return CollectiveTransfer(kind, collective, unpack: unpack)
   }
 
   // MARK: The five transfers
@@ -182,34 +149,23 @@ extension RankBackend {
     _ transfer: Transfer, _ exchange: Int, _ instance: Instance
   ) throws -> any PendingTransfer {
     let (tokens, rows) = routes(transfer, transfer.operands[1], instance)
+    // A pair of numbers for each rank of the group, then a pair from each.
     let table = integers(transfer.operands[0], instance)
-    let ranks = assignment.expertRanks
-    let own = assignment.mesh.expertCoordinate(of: links.rank)
-    for index in ranks.indices {
-      table[4 * index] = Int32(tokens[index].count)
-      table[4 * index + 1] = Int32(rows[index])
+    let ranks = assignment.expertRanks.count
+    for index in 0..<ranks {
+      table[2 * index] = Int32(tokens[index].count)
+      table[2 * index + 1] = Int32(rows[index])
     }
-    table[4 * own + 2] = table[4 * own]
-    table[4 * own + 3] = table[4 * own + 1]
-    var requests = RequestGroup()
-    let tag = tag(exchange, instance, .counts)
-    for (index, rank) in ranks.enumerated() where index != own {
-      requests.add(
-        try links.experts.startReceive(
-          into: UnsafeMutableBufferPointer(start: table + 4 * index + 2, count: 2), from: rank,
-          tag: tag))
-      let pair = UnsafeBufferPointer(start: table + 4 * index, count: 2)
-      requests.add(
-        try startSend(
-          UnsafeRawBufferPointer(pair), to: rank, tag: tag, over: links.experts, .counts,
-          stage: Int(instance.stage), microbatch: Int(instance.microbatch), number: exchange))
-    }
-    return ExchangeInFlight(.counts, requests) { backend in
+    let arrived = table + 2 * ranks
+    let pair = 2 * MemoryLayout<Int32>.size
+    let rounds = AllToAll(
+      [[Int]](repeating: [Int](repeating: pair, count: ranks), count: ranks), inOneRound: true)
+    return try start(rounds, .counts, exchange, instance, from: table, to: arrived) { backend in
       let counts = ExchangeCounts(
         stage: Int(instance.stage), microbatch: Int(instance.microbatch), exchange: exchange,
-        sent: ranks.indices.map { Int(table[4 * $0]) },
-        received: ranks.indices.map { Int(table[4 * $0 + 2]) },
-        routed: ranks.indices.map { Int(table[4 * $0 + 3]) })
+        sent: (0..<ranks).map { Int(table[2 * $0]) },
+        received: (0..<ranks).map { Int(arrived[2 * $0]) },
+        routed: (0..<ranks).map { Int(arrived[2 * $0 + 1]) })
       backend.setCounts(counts, instance)
     }
   }
@@ -233,12 +189,12 @@ extension RankBackend {
       copy(row + hidden + chosen, routing + (tokens + token) * chosen, count: chosen)
       row += columns
     }
-    let requests = try exchangeRows(
-      .dispatch, exchange, instance, columns: columns, from: staging, sent: counts.sent,
-      to: arrived, received: counts.received)
     let (received, numbers) = (floats(operands[0], instance), floats(operands[1], instance))
     let rows = counts.receivedRows
-    return ExchangeInFlight(.dispatch, requests) { _ in
+    return try start(
+      self.exchange(counts, columns: columns).directDispatch, .dispatch, exchange, instance,
+      from: staging, to: arrived
+    ) { _ in
       copyRows(
         received, outStride: hidden, arrived, stride: columns, rows: rows, columns: hidden)
       copyRows(
@@ -257,13 +213,13 @@ extension RankBackend {
     let hidden = assignment.architecture.hiddenSize
     let counts = counts(exchange, instance)
     let arrived = floats(operands[1], instance)
-    let requests = try exchangeRows(
-      .combine, exchange, instance, columns: hidden, from: floats(operands[2], instance),
-      sent: counts.received, to: arrived, received: counts.sent)
     let combined = floats(operands[0], instance)
     let route = routes(transfer, operands[3], instance).tokens
     let tokens = assignment.plan.tokensPerMicrobatch
-    return ExchangeInFlight(.combine, requests) { _ in
+    return try start(
+      self.exchange(counts, columns: hidden).directCombine, .combine, exchange, instance,
+      from: floats(operands[2], instance), to: arrived
+    ) { _ in
       fill(combined, with: 0, count: tokens * hidden)
       var row = arrived
       for token in route.joined() {
@@ -286,10 +242,9 @@ extension RankBackend {
       copy(row, gradient + token * hidden, count: hidden)
       row += hidden
     }
-    let requests = try exchangeRows(
-      .combineBackward, exchange, instance, columns: hidden, from: staging, sent: counts.sent,
-      to: floats(operands[0], instance), received: counts.received)
-    return ExchangeInFlight(.combineBackward, requests) { _ in }
+    return try start(
+      self.exchange(counts, columns: hidden).directDispatch, .combineBackward, exchange, instance,
+      from: staging, to: floats(operands[0], instance))
   }
 
   private func dispatchBackward(
@@ -308,13 +263,13 @@ extension RankBackend {
     copyRows(
       staging + hidden, outStride: columns, floats(operands[5], instance), stride: chosen,
       rows: counts.receivedRows, columns: chosen)
-    let requests = try exchangeRows(
-      .dispatchBackward, exchange, instance, columns: columns, from: staging,
-      sent: counts.received, to: arrived, received: counts.sent)
     let (gradient, weights) = (floats(operands[0], instance), floats(operands[1], instance))
     let route = routes(transfer, operands[6], instance).tokens
     let tokens = assignment.plan.tokensPerMicrobatch
-    return ExchangeInFlight(.dispatchBackward, requests) { _ in
+    return try start(
+      self.exchange(counts, columns: columns).directCombine, .dispatchBackward, exchange, instance,
+      from: staging, to: arrived
+    ) { _ in
       fill(gradient, with: 0, count: tokens * hidden)
       fill(weights, with: 0, count: tokens * chosen)
       var row = arrived

@@ -1,10 +1,6 @@
-import Collectives
 import Engines
 import Kernels
 import Programs
-
-/// The additions of a balanced binary tree over lanes, in order.
-func treePairs(_ count: Int) -> [(into: Int, from: Int)] { treeFold(count) }
 
 extension RankBackend {
   /// Where the gradients of a segment begin, which are reduced in place.

@@ -52,9 +52,11 @@ extension RankBackend {
     attempt {
       if transfer.isSend {
         let memory = UnsafeRawBufferPointer(start: address(buffer, instance), count: bytes)
-        let request = try startSend(
-          memory, to: peer, tag: tag, over: links.pipeline, .pipeline, stage: transfer.stage,
-          microbatch: transfer.microbatch, number: isActivation ? 0 : 1)
+        note(
+          MessageOrigin(
+            kind: .pipeline, stage: transfer.stage, microbatch: transfer.microbatch,
+            number: isActivation ? 0 : 1), to: peer, bytes)
+        let request = try links.pipeline.startSend(memory, to: peer, tag: tag)
         handle = keep(
           PipelineMessage(request, sent: (buffer, instance)), .step(.message(transfer)), .pipeline,
           bytes: bytes)

@@ -53,7 +53,8 @@ final class RankBackend: Backend {
   var memory: [StageMemory?]
   var transfers: [KeptTransfer?] = []
   var freeHandles: [Int] = []
-  var reductions: [ReductionInFlight] = []
+  /// The reductions that are under way, in the order in which they started.
+  var reductions: [CollectiveInFlight] = []
   let rotary: RotaryTables?
   var permutation = PermutationCache()
   let microbatches: Int
@@ -86,7 +87,7 @@ final class RankBackend: Backend {
     }
     bench.progress = { [unowned self] in
       let start = nanoseconds()
-      attempt { try links.world.progress() }
+      attempt { try progress() }
       ledger.progressTime += nanoseconds() - start
     }
   }
@@ -196,6 +197,9 @@ final class RankBackend: Backend {
     guard failure == nil else { return .done }
     if recording.timeline {
       itemRecord = ItemRecord(start: stepTime(nanoseconds()), highest: arena.live)
+      if case .run(let action) = item, action.pass == .forward {
+        itemRecord.firstGather = assignment.programs[action.stage].forward.transfers.count
+      }
     }
     if case .lane(let step) = item, case .fold(let into, let from) = step.change {
       rebind(step, from: from, to: into)
@@ -291,17 +295,12 @@ final class RankBackend: Backend {
     ledger.streams.append(stream)
   }
 
-  /// Starts to send memory to a rank, and writes down as many bytes as that memory has.
-  func startSend(
-    _ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int,
-    over communicator: any Communicator, _ kind: Ledger.MessageKind, stage: Int,
-    microbatch: Int = -1, number: Int
-  ) throws -> Request {
+  /// Writes down a message to a rank of the world.
+  func note(_ origin: MessageOrigin, to destination: Int, _ bytes: Int) {
     ledger.messages.append(
       StepMessage(
-        kind, stage: stage, microbatch: microbatch, number: number, from: links.rank,
-        to: communicator.worldRanks[destination], bytes: bytes.count))
-    return try communicator.startSend(bytes, to: destination, tag: tag)
+        origin.kind, stage: origin.stage, microbatch: origin.microbatch, number: origin.number,
+        from: links.rank, to: destination, bytes: bytes))
   }
 }
 

@@ -32,7 +32,7 @@ extension DescribedRun {
     }
     return PublishedRun(
       onH100s: degrees(row), model: "megatron-175b", modelOverrides: ["vocab_size=50688"],
-      plan: "nemo-gpt-3-175b", precision + PublishedRun.overlappedData)
+      plan: "nemo-gpt-3-175b", precision + PublishedRun.overlappedData(degrees(row)))
   }
 
   /// FP8 of these recipes has weights in FP8 alone (`fp8_params`), scales of steps before and `hybrid` formats;
@@ -50,7 +50,8 @@ extension DescribedRun {
       [
         "precision=\(precision)", "fused-loss=true", "dropout=false",
         "overlap.tensor-exchange=null",
-      ] + PublishedRun.ringOfKeysAndValues(degrees(row)) + PublishedRun.overlappedData)
+      ] + PublishedRun.ringOfKeysAndValues(degrees(row)) + PublishedRun.overlappedData(degrees(row))
+    )
   }
 }
 

@@ -212,6 +212,46 @@ import Testing
     }
   }
 
+  /// Each term by itself, then the terms one after the other.
+  @Test func termsAreFoldedApart() {
+    func folded(_ terms: [Int]) -> String {
+      var values = terms.indices.map { "\($0)" }
+      for (into, from) in treeFold(terms: terms) {
+        values[into] = "(\(values[into])+\(values[from]))"
+      }
+      return values[0]
+    }
+    #expect(folded([0, 0, 0, 0]) == "((0+1)+(2+3))")
+    #expect(folded([0, 0, 0, 2, 2, 5]) == "((((0+1)+2)+(3+4))+5)")
+    #expect(folded([3, 7]) == "(0+1)")
+    #expect(treeFold(terms: []).isEmpty)
+  }
+
+  /// A position sends as many messages to each owner as it has terms, and gathers whole sums.
+  @Test func everyTermIsContributedOnce() {
+    let chunks = Chunks(lengths: [8, 0, 4])
+    let terms = [[0, 2], [1], [0, 1]]
+    let rounds = Collective.allReduce.direct(chunks, terms: terms)
+    #expect(rounds.roundCount == 2)
+    var sent: [[Int]] = []
+    for message in rounds.messages(inRound: 0) {
+      #expect(message.content == .range(offset: chunks.offset(message.destination)))
+      #expect(message.bytes == chunks[message.destination].count && message.reduces)
+      sent.append([message.source, message.destination, message.term])
+    }
+    let expected = [0, 2].flatMap { destination in
+      terms.indices.filter { $0 != destination }.flatMap { source in
+        terms[source].map { [source, destination, $0] }
+      }
+    }
+    #expect(Set(sent) == Set(expected) && sent.count == expected.count)
+    let gathered = Array(rounds.messages(inRound: 1))
+    #expect(gathered.count == 4 && gathered.allSatisfy { !$0.reduces })
+    let one = Collective.reduceScatter.direct(chunks, terms: [[0], [0], [0]])
+    #expect(
+      Set(one.messages(inRound: 0)) == Set(Direct(reduceScatter: chunks).messages(inRound: 0)))
+  }
+
   private func folded(_ count: Int, from first: Int = 0) -> String {
     var values = (0..<count).map { "\(first + $0)" }
     for (into, from) in treeFold(count) { values[into] = "(\(values[into])+\(values[from]))" }

@@ -90,6 +90,42 @@ private struct Row: Hashable {
     }
   }
 
+  /// What a rank knows by itself, the rows that it sends and receives, gives its own messages as they are in
+  /// the whole exchange.
+  @Test func aRankKnowsItsOwnMessages() {
+    let rows = [[2, 0, 3], [1, 4, 0], [0, 5, 6]]
+    let placement = Placement(nodeSizes: [3])
+    let whole = ExpertExchange(RowCounts(toRank: rows), rowBytes: 10, on: placement)
+    for own in 0..<3 {
+      let part = ExpertExchange(
+        RowCounts(sent: rows[own], received: rows.map { $0[own] }, at: own), rowBytes: 10,
+        on: placement)
+      for (known, all) in [
+        (part.directDispatch, whole.directDispatch), (part.directCombine, whole.directCombine),
+      ] {
+        let (mine, expected) = (
+          known.messages(of: own, inRound: 0), all.messages(of: own, inRound: 0)
+        )
+        func sources(_ messages: [Message]) -> [Int] {
+          messages.map {
+            if case .block(let offset, _) = $0.content { offset } else { -1 }
+          }
+        }
+        func targets(_ messages: [Message]) -> [Int] {
+          messages.map {
+            if case .block(_, let offset) = $0.content { offset } else { -1 }
+          }
+        }
+        #expect(sources(mine.sent) == sources(expected.sent))
+        #expect(targets(mine.received) == targets(expected.received))
+        #expect(mine.sent.map(\.bytes) == expected.sent.map(\.bytes))
+        #expect(mine.received.map(\.bytes) == expected.received.map(\.bytes))
+        #expect(known.ownBlock(of: own) == all.ownBlock(of: own))
+        #expect(all.ownBlock(of: own).bytes == 10 * rows[own][own])
+      }
+    }
+  }
+
   @Test func directExchangeSendsARowOncePerRank() {
     let placement = Placement(nodeSizes: [2, 2])
     let routes = routes(placement, nodes: 2, ranks: 3, seed: 11)
