@@ -66,8 +66,7 @@ public struct PlannedStep: Sendable {
   ///
   /// Lowers the stages again for every format of the plan's own.
   public var assumptions: [String] {
-    let bound = pricing.exchange.lowerBound(input.stages, rows: input.balancedRows)
-    return assumed + IdleKeys(stated, placed, input).phrases + [bound].compactMap(\.self)
+    assumed + IdleKeys(stated, placed, input).phrases
   }
 
   /// Refuses a step that may take longer than the simulated clock holds.
@@ -86,7 +85,10 @@ public struct PlannedStep: Sendable {
   /// Where a device or a link of the cluster is degraded, ranks share uplinks that are thinner than what
   /// they carry, or have loads of their own, a replica of the pipeline stands only for those that have the
   /// same devices, links and ways.
-  public var simulation: StepSimulation<ClusterPricing> {
+  public var simulation: StepSimulation<ClusterPricing> { simulation(pricing) }
+
+  /// The simulation with other prices of the same cluster.
+  func simulation(_ pricing: ClusterPricing) -> StepSimulation<ClusterPricing> {
     var simulation = StepSimulation(input, pricing: pricing)
     if let links = pricing.sharedLinks {
       simulation.slowness = (0..<placed.plan.worldSize).map { 1 / cluster.speed(of: $0) }
