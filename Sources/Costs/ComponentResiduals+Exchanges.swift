@@ -1,20 +1,24 @@
 import Clusters
 
 extension ComponentResiduals {
-  /// DeepEP's own rows, the widths measured on the production cluster, and another library's.
+  /// DeepEP's own rows, those of a node of H100s, the widths measured on the production cluster, and another library's.
   static func exchanges(on cluster: (String) throws -> Cluster) throws -> [ComponentResiduals] {
     let h800 = try ExchangeConstants(cluster("h800-2048"))
     let h100 = try cluster("h100-2048")
     return [
       deepEP(ExchangeCost(h800)), publishedWidths(ExchangeCost(h800)),
-      hybrid(ExchangeCost(try ExchangeConstants(h100))), try plain(.dispatch, on: h100),
+      inANode(ExchangeCost(try ExchangeConstants(h100))),
+      hybrid(ExchangeCost(try ExchangeConstants(h100)).at(.high)), try plain(.dispatch, on: h100),
       try plain(.combine, on: h100),
     ]
   }
 
+  /// What DeepEP's tests take: `for i in (24, )` in tests/test_internode.py and tests/test_intranode.py.
+  private static let multiprocessorsOfTests = 24
+
   private static func residual(
     _ cost: ExchangeCost, _ direction: ExchangeShape.Direction, ranks: Int, counted: Double,
-    rowBytes: Double
+    rowBytes: Double, multiprocessors: Int = multiprocessorsOfTests
   ) -> ComponentResidual {
     let reach = ExpertRouting.deepEPBenchmark(nodes: max(1, ranks / 8))
       .reach(ranks: ranks, ranksPerNode: 8)
@@ -23,7 +27,19 @@ extension ComponentResiduals {
     return ComponentResidual(
       row: "\(direction.rawValue) over \(ranks) ranks",
       measuredSeconds: shape.countedBytes / counted,
-      predictedSeconds: cost.parts(shape).payload.seconds)
+      predictedSeconds: cost.parts(shape, multiprocessors: multiprocessors).payload.seconds)
+  }
+
+  /// DeepEP's first version on 20 multiprocessors, rows in BF16: the combine gives the rate.
+  private static func inANode(_ cost: ExchangeCost) -> ComponentResiduals {
+    let rows = [(ExchangeShape.Direction.dispatch, 328.97), (.combine, 287.14)].map {
+      residual(
+        cost, $0.0, ranks: 8, counted: $0.1 * 1e9, rowBytes: 14_336, multiprocessors: 20)
+    }
+    return ComponentResiduals(
+      name: "DeepEP in a node of H100s",
+      source: "tile-ai/tilescale examples/distributed/deepseek_deepep/deepep.md", isFitted: true,
+      rows: rows)
   }
 
   private static func deepEP(_ cost: ExchangeCost) -> ComponentResiduals {
@@ -57,6 +73,8 @@ extension ComponentResiduals {
       isFitted: false, rows: rows)
   }
 
+  /// NVIDIA's kernels move rows by the TMA unit of each multiprocessor, as those of DeepEP's second
+  /// version do: they are priced at the high end of its rate.
   private static func hybrid(_ cost: ExchangeCost) -> ComponentResiduals {
     let table = ComponentTable(PackageResources.ep_a2a_h100_gb200_csv)
     let rows = table.rows

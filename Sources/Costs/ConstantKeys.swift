@@ -195,8 +195,14 @@ struct ExchangeKeys: KeySet {
     "network-share", .share, "What the exchange reaches of an adapter's bandwidth.")
   let linkShare = constant(
     "link-share", .share, "What it reaches of the link's bandwidth inside a node.")
-  let multiprocessorRate = constant(
-    "multiprocessor-rate", .rate, "Bytes a second that one multiprocessor moves.")
+  let inside = MultiprocessorRateKeys(
+    constant(
+      "multiprocessor-rate", .rate,
+      "Bytes of rows a second that one multiprocessor moves, with all ranks in a node."))
+  let across = MultiprocessorRateKeys(
+    constant(
+      "multiprocessor-rate-across", .rate, otherwise: "multiprocessor-rate and its ends",
+      "The same where rows come from other nodes."))
   let rowHandling = constant(
     "row-handling", .time, "A row, for two multiprocessors, beside busy computation.")
   let layoutPerToken = constant(
@@ -205,6 +211,24 @@ struct ExchangeKeys: KeySet {
   let multiprocessors = Key(
     "multiprocessors", .sourced(.integer(in: 1...4096)), otherwise: "20",
     "What an exchange takes where a plan has no communication-sms.")
+}
+
+/// A rate of multiprocessors and the ends between which it may lie.
+struct MultiprocessorRateKeys: Described {
+  let stated: Key<Sourced<Double>>
+  let low: Key<Sourced<Double>>
+  let high: Key<Sourced<Double>>
+
+  init(_ stated: Key<Sourced<Double>>) {
+    self.stated = stated
+    low = constant(
+      stated.name + "-low", .rate, otherwise: stated.name,
+      "The least that is plausible; figures at both ends stand beside those that depend on it.")
+    high = constant(
+      stated.name + "-high", .rate, otherwise: stated.name, "The most that is plausible.")
+  }
+
+  var entries: [KeyEntry] { stated.entries + low.entries + high.entries }
 }
 
 extension Cluster {

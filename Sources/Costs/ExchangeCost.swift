@@ -9,8 +9,11 @@ public struct ExchangeConstants: Hashable, Sendable {
   /// Shares of the nominal that the exchange gets, at most all that was reached.
   public var networkShare: Double
   public var nvlinkShare: Double
-  /// Bytes per second that one multiprocessor moves.
-  public var multiprocessorRate: Double
+  /// Bytes of rows per second that one multiprocessor moves in a node, and where rows come from other nodes.
+  public var insideRate: MultiprocessorRate
+  public var acrossRate: MultiprocessorRate
+  /// Which of each is computed with.
+  public var rateEnd = MultiprocessorRate.End.stated
   /// Seconds that a channel (two multiprocessors) spends on a row beside busy computation.
   public var rowHandling: Double
   /// Seconds per token to count destinations before a dispatch.
@@ -61,9 +64,12 @@ public struct ExchangeShape: Hashable, Sendable {
     self.countsAreKnown = countsAreKnown
   }
 
+  /// Whether rows come from other nodes.
+  public var crossesNodes: Bool { ranks > ranksPerNode }
+
   /// Rows that a rank sends to other nodes.
   public var networkRows: Double {
-    ranks > ranksPerNode ? Double(tokens) * (reach.nodes - reach.ownNodes) : 0
+    crossesNodes ? Double(tokens) * (reach.nodes - reach.ownNodes) : 0
   }
 
   /// Rows that arrive at their ranks over NVLink, copies on the own node included.
@@ -71,7 +77,7 @@ public struct ExchangeShape: Hashable, Sendable {
 
   /// Bytes as DeepEP's benchmark counts them: every node reached, or, on one node, every rank.
   public var countedBytes: Double {
-    Double(tokens) * rowBytes * (ranks > ranksPerNode ? reach.nodes : reach.ranks)
+    Double(tokens) * rowBytes * (crossesNodes ? reach.nodes : reach.ranks)
   }
 }
 
@@ -79,7 +85,8 @@ public struct ExchangeShape: Hashable, Sendable {
 ///
 /// A row crosses InfiniBand once per node reached, to the rank of the sender's own number, and
 /// NVLink from there. The rate is that of the slowest of InfiniBand, NVLink and the
-/// multiprocessors. Not modelled here: waiting for peers, and contention on the network.
+/// multiprocessors (`MultiprocessorRate`). Not modelled here: waiting for peers, and contention on the
+/// network.
 public struct ExchangeCost: Sendable {
   private let constants: ExchangeConstants
 
@@ -89,6 +96,18 @@ public struct ExchangeCost: Sendable {
 
   /// Multiprocessors that it takes where nobody says.
   public var multiprocessors: Int { constants.multiprocessors }
+
+  /// The same exchange with kernels whose multiprocessors move as much as one end of their rate says.
+  public func at(_ end: MultiprocessorRate.End) -> ExchangeCost {
+    var constants = constants
+    constants.rateEnd = end
+    return ExchangeCost(constants)
+  }
+
+  /// What one multiprocessor moves in a node, or where rows come from other nodes, bytes per second.
+  public func multiprocessorRate(crossingNodes: Bool) -> MultiprocessorRate {
+    crossingNodes ? constants.acrossRate : constants.insideRate
+  }
 
   /// The three parts of an exchange, in order.
   public struct Parts: Hashable, Sendable {
@@ -114,8 +133,7 @@ public struct ExchangeCost: Sendable {
     let multiprocessors = multiprocessors ?? constants.multiprocessors
     precondition(multiprocessors > 0, "An exchange needs a multiprocessor.")
     let counts = shape.direction == .dispatch && !shape.countsAreKnown
-    let crosses = shape.ranks > shape.ranksPerNode
-    let hop = constants.nvlinkLatency + (crosses ? constants.networkLatency : 0)
+    let hop = constants.nvlinkLatency + (shape.crossesNodes ? constants.networkLatency : 0)
     let payload = payload(
       shape, multiprocessors: multiprocessors, besideComputation: besideComputation)
     return Parts(
@@ -136,12 +154,13 @@ public struct ExchangeCost: Sendable {
     let network = networkSeconds(shape)
     let bytes = shape.nvlinkRows * shape.rowBytes
     let nvlink = bytes / constants.nvlinkRate
-    let moving = bytes / (constants.multiprocessorRate * Double(multiprocessors))
+    let rate = multiprocessorRate(crossingNodes: shape.crossesNodes)(constants.rateEnd)
+    let moving = bytes / (rate * Double(multiprocessors))
     let ranked: [(Double, Limit)] = [
       (network, .infiniBand), (nvlink, .nvlink), (moving, .multiprocessors),
     ]
     let slowest = ranked.max { $0.0 < $1.0 } ?? (0, .latency)
-    let rows = max(shape.networkRows, shape.ranks > shape.ranksPerNode ? 0 : shape.nvlinkRows)
+    let rows = max(shape.networkRows, shape.crossesNodes ? 0 : shape.nvlinkRows)
     let channels = max(1, Double(multiprocessors) / 2)
     let handling = besideComputation ? rows * constants.rowHandling / channels : 0
     let latency =

@@ -38,11 +38,31 @@ extension ExchangeConstants {
     nvlinkLatency = cluster.node.link.latency.value.value
     networkShare = try read(keys.networkShare)
     nvlinkShare = try read(keys.linkShare)
-    multiprocessorRate = try read(keys.multiprocessorRate)
+    insideRate = try Self.rate(keys.inside, try read(keys.inside.stated), table)
+    if let across = try table.optional(keys.across.stated)?.value {
+      acrossRate = try Self.rate(keys.across, across, table)
+    } else {
+      acrossRate = insideRate
+    }
     rowHandling = try read(keys.rowHandling)
     layoutPerToken = try read(keys.layoutPerToken)
     multiprocessors = try table.optional(keys.multiprocessors)?.value ?? Self.usualMultiprocessors
     try table.finish()
+  }
+
+  /// A rate with its ends, between which it has to lie.
+  private static func rate(
+    _ keys: MultiprocessorRateKeys, _ stated: Double, _ table: Table
+  ) throws(ConfigurationError) -> MultiprocessorRate {
+    let low = try table.optional(keys.low)?.value ?? stated
+    let high = try table.optional(keys.high)?.value ?? stated
+    guard low <= stated else {
+      throw table.error("must be at most \(keys.stated.name)", at: keys.low)
+    }
+    guard stated <= high else {
+      throw table.error("must be at least \(keys.stated.name)", at: keys.high)
+    }
+    return MultiprocessorRate(stated, low: low, high: high)
   }
 
   /// What DeepEP V1 takes unless told otherwise (deep_ep/buffer.py: num_sms = 20).

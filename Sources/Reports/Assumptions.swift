@@ -7,7 +7,7 @@ import Simulation
 /// The inputs of a simulation that no publication gives.
 enum Assumptions {
   /// One short phrase each, in a fixed order.
-  static func of(_ step: PlannedStep) -> [String] {
+  static func of(_ step: PlannedStep, _ range: StepFigures.ExchangeRange?) -> [String] {
     let (placed, plan) = (step.placed, step.placed.plan)
     var list = ["layers per stage \(runs(placed.layout.layerCounts))"]
     if plan.expertParallel > 1 {
@@ -44,6 +44,7 @@ enum Assumptions {
     }
     list += ofConstants(of: step.cluster, step.pricing.device, sections: ["device", "node"])
     list += step.assumptions
+    if let range { list.append(range.phrase) }
     let unpublished = step.cluster.facts.filter { fact in
       if case .assumption = fact.origin { true } else { false }
     }

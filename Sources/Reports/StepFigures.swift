@@ -1,4 +1,5 @@
 import Foundation
+import Quantities
 import Simulation
 
 /// The figures of a simulated step as programs read them: every key carries its unit.
@@ -86,6 +87,46 @@ public struct StepFigures: Encodable, Sendable {
         ("expert", expert), ("pipeline", pipeline), ("data", data), ("tensor", tensor),
         ("context", context),
       ]
+    }
+  }
+
+  /// What depends on how much one multiprocessor of an expert exchange moves: at the rate that is computed
+  /// with, and at the ends of what is plausible.
+  public struct ExchangeRange: Encodable, Sendable {
+    public struct Ends: Encodable, Sendable {
+      public var low: Double
+      public var stated: Double
+      public var high: Double
+    }
+
+    public var multiprocessors: Int
+    /// Bytes of rows a second.
+    public var multiprocessorRate: Ends
+    /// The payload of the longest exchange that differs.
+    public var exchangeSeconds: Ends
+    public var stepSeconds: Ends
+
+    /// Simulates the step at both ends; nil where no exchange differs.
+    init?(_ step: PlannedStep, stepSeconds: Double) {
+      guard let range = step.exchangeRange else { return nil }
+      multiprocessors = range.multiprocessors
+      multiprocessorRate = Ends(
+        low: range.rate.low, stated: range.rate.stated, high: range.rate.high)
+      exchangeSeconds = Ends(
+        low: range.secondsAtLow, stated: range.seconds, high: range.secondsAtHigh)
+      self.stepSeconds = Ends(
+        low: step.stepSeconds(exchangingAt: .low), stated: stepSeconds,
+        high: step.stepSeconds(exchangingAt: .high))
+    }
+
+    /// What is said among the assumptions.
+    var phrase: String {
+      let rate = multiprocessorRate
+      return
+        "exchanges by \(counted(multiprocessors, "SM")) of \(BytesPerSecond(rate.stated)), where "
+        + "\(BytesPerSecond(rate.low)) to \(BytesPerSecond(rate.high)) are plausible: the longest takes "
+        + "\(Seconds(exchangeSeconds.low)) to \(Seconds(exchangeSeconds.high)), the step "
+        + "\(fixed(stepSeconds.low, decimals: 3)) to \(fixed(stepSeconds.high, decimals: 3)) s"
     }
   }
 
@@ -181,6 +222,7 @@ public struct StepFigures: Encodable, Sendable {
   public var usDollarsPerTrillionTokens: Double
   public var budget: Budget?
   public var communicationSeconds: Communications
+  public var exchangeRange: ExchangeRange?
   public var memoryBytes: Memory
   /// The parts of that rank's `workspace`.
   public var workspace: [Workspace]
@@ -200,8 +242,9 @@ public struct StepFigures: Encodable, Sendable {
     case splitSecondsMean, splitSecondsByPosition, secondsByKernel, busySeconds
     case tokensPerStep, tokensPerSecond
     case tokensPerSecondPerGpu, tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens
-    case usDollarsPerGpuHour, usDollarsPerTrillionTokens, budget, communicationSeconds, memoryBytes,
-      fullestPosition, workspace
+    case usDollarsPerGpuHour, usDollarsPerTrillionTokens, budget, communicationSeconds,
+      exchangeRange,
+      memoryBytes, fullestPosition, workspace
     case fits, stages, operations, assumptions, inputs
   }
 
@@ -258,6 +301,7 @@ public struct StepFigures: Encodable, Sendable {
       expert: Communication(report.expert), pipeline: Communication(report.pipeline),
       data: Communication(report.data), tensor: Communication(report.tensor),
       context: Communication(report.context))
+    exchangeRange = ExchangeRange(step, stepSeconds: report.stepSeconds)
     memoryBytes = Memory(report.memory)
     workspace = report.memory.workspace.map { Workspace(name: $0.name, bytes: $0.bytes) }
     fullestPosition = report.memory.position
@@ -269,7 +313,7 @@ public struct StepFigures: Encodable, Sendable {
         fits: stage.memory.fits)
     }
     operations = report.operations
-    assumptions = Assumptions.of(step)
+    assumptions = Assumptions.of(step, exchangeRange)
     self.inputs = inputs
   }
 }

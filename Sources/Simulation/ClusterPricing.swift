@@ -15,7 +15,7 @@ public struct ClusterPricing: Pricing {
   /// The device with the constants that kernels are priced by.
   public private(set) var device: DeviceModel
   private(set) var kernels: KernelPricing
-  let exchange: ExchangePricing
+  private(set) var exchange: ExchangePricing
   /// Multiprocessors of exchanges; 0 where there are none and the plan reserves none.
   let communicationSMs: Int
   private let collectives: CollectiveCost
@@ -54,6 +54,13 @@ public struct ClusterPricing: Pricing {
     pricing.device.loadedClock = clock
     pricing.kernels = KernelPricing(
       cluster.device, pricing.device, plan: plan, communicationSMs: communicationSMs)
+    return pricing
+  }
+
+  /// The same prices with exchanges at one end of what their multiprocessors move.
+  func exchanging(at end: MultiprocessorRate.End) -> ClusterPricing {
+    var pricing = self
+    pricing.exchange = exchange.at(end)
     return pricing
   }
 

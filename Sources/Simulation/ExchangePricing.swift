@@ -15,7 +15,7 @@ struct ExchangePricing: Sendable {
     case collective(CollectiveExchange, experts: Int)
   }
 
-  private let carrier: Carrier
+  private var carrier: Carrier
   private let plan: Plan
   /// Tokens of a microbatch that a rank sends to the experts.
   private let tokens: Int
@@ -114,22 +114,42 @@ struct ExchangePricing: Sendable {
     }
   }
 
-  // MARK: Lower bounds
+  // MARK: What one multiprocessor moves
 
-  /// A line that says so where DeepEP's rate per multiprocessor decides how long exchanges of these stages
-  /// take: it was measured where the network, not they, set the pace.
-  func lowerBound(_ stages: [StageProgram], rows: [ExchangeRows]) -> String? {
-    guard case .twoLevels = carrier else { return nil }
-    let decides = zip(stages, rows).contains { stage, rows in
-      (stage.forward.transfers + stage.backward.transfers).contains { transfer in
-        transfer.kind.isExpertPayload
-          && parts(transfer, rows: rows, isOverlapped: false)?.payload.limitedBy
-            == .multiprocessors
+  /// The same prices at one end of what a multiprocessor of an exchange moves.
+  func at(_ end: MultiprocessorRate.End) -> ExchangePricing {
+    guard case .twoLevels(let cost, let reach, let perNode) = carrier else { return self }
+    var pricing = self
+    pricing.carrier = .twoLevels(cost.at(end), reach, ranksPerNode: perNode)
+    return pricing
+  }
+
+  /// What exchanges of these stages take between the ends of that rate; nil where it makes no difference.
+  func range(_ stages: [StageProgram], rows: [ExchangeRows]) -> ExchangeRange? {
+    guard case .twoLevels(let cost, _, _) = carrier else { return nil }
+    let (low, high) = (at(.low), at(.high))
+    var range: ExchangeRange?
+    for (stage, rows) in zip(stages, rows) {
+      for transfer in stage.forward.transfers + stage.backward.transfers
+      where transfer.kind.isExpertPayload {
+        func seconds(_ pricing: ExchangePricing) -> Double {
+          pricing.parts(transfer, rows: rows, isOverlapped: false)?.payload.seconds ?? 0
+        }
+        let stated = seconds(self)
+        guard stated > range?.seconds ?? 0 else { continue }
+        let ends = (low: seconds(low), high: seconds(high))
+        guard ends.low > ends.high else { continue }
+        range = ExchangeRange(
+          multiprocessors: multiprocessors,
+          rate: cost.multiprocessorRate(crossingNodes: crossesNodes), seconds: stated,
+          secondsAtLow: ends.low, secondsAtHigh: ends.high)
       }
     }
-    return decides
-      ? "\(multiprocessors) SMs bound the exchange at DeepEP's rate for each, which is a lower bound: "
-        + "20 to 24 saturate the network in its V1, 4 to 6 in its V2" : nil
+    return range
+  }
+
+  private var crossesNodes: Bool {
+    if case .twoLevels(_, _, let perNode) = carrier { plan.expertParallel > perNode } else { false }
   }
 }
 

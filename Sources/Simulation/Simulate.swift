@@ -81,8 +81,7 @@ public struct PlannedStep: Sendable {
   ///
   /// Lowers the stages again for every format of the plan's own.
   public var assumptions: [String] {
-    let bound = pricing.exchange.lowerBound(input.stages, rows: input.balancedRows)
-    return assumed + IdleKeys(stated, placed, input).phrases + [bound].compactMap(\.self)
+    assumed + IdleKeys(stated, placed, input).phrases
   }
 
   /// Refuses a step that may take longer than the simulated clock holds.
@@ -110,10 +109,13 @@ public struct PlannedStep: Sendable {
   /// Where a device or a link of the cluster is degraded, nodes are slow, ranks share uplinks that are thinner than what
   /// they carry, or have loads of their own, a replica of the pipeline stands only for those that have the
   /// same devices, links and ways.
-  public var simulation: StepSimulation<ClusterPricing> { simulation(seedOffset: 0) }
+  public var simulation: StepSimulation<ClusterPricing> { simulation(pricing) }
 
-  /// The same with what is drawn from so many seeds further.
-  package func simulation(seedOffset: UInt64) -> StepSimulation<ClusterPricing> {
+  /// The simulation with other prices of the same cluster, or with what is drawn from so many seeds further.
+  package func simulation(
+    _ pricing: ClusterPricing? = nil, seedOffset: UInt64 = 0
+  ) -> StepSimulation<ClusterPricing> {
+    let pricing = pricing ?? self.pricing
     var simulation = StepSimulation(input, pricing: pricing)
     simulation.seedOffset = seedOffset
     simulation.waits = waits

@@ -1,11 +1,11 @@
 import Clusters
 import Costs
+import Documents
 import Testing
 
 @Suite struct ExchangeCostTests {
-  func cost(_ override: String = "name=h800") throws -> ExchangeCost {
-    ExchangeCost(
-      try ExchangeConstants(Cluster.shipped("h800-2048", overrides: [override])))
+  func cost(_ overrides: String...) throws -> ExchangeCost {
+    ExchangeCost(try ExchangeConstants(Cluster.shipped("h800-2048", overrides: overrides)))
   }
 
   func shape(ranks: Int, rowBytes: Double = 7_392, load: Double = 1) -> ExchangeShape {
@@ -35,9 +35,71 @@ import Testing
   @Test func eachWidthIsLimitedByItsOwnTier() throws {
     let cost = try cost()
     #expect(cost.parts(shape(ranks: 8)).payload.limitedBy == .nvlink)
-    #expect(cost.parts(shape(ranks: 16)).payload.limitedBy == .nvlink)
     #expect(cost.parts(shape(ranks: 64)).payload.limitedBy == .infiniBand)
     #expect(cost.parts(shape(ranks: 8), multiprocessors: 4).payload.limitedBy == .multiprocessors)
+    // On two nodes neither link is full: nodes with twice the link inside get no further.
+    let twice = try self.cost("node.link.bandwidth=400 GB/s", "node.link.reached=320 GB/s")
+    for count in [20, 24] {
+      let here = cost.parts(shape(ranks: 16), multiprocessors: count).payload
+      #expect(here.limitedBy == .multiprocessors)
+      #expect(twice.parts(shape(ranks: 16), multiprocessors: count).payload == here)
+    }
+  }
+
+  /// Rows move in proportion to the multiprocessors, in a node and between nodes at rates of their own, until
+  /// a link is full; then more of them change nothing.
+  @Test func rowsMoveInProportionUntilALinkIsFull() throws {
+    let cost = try cost()
+    for (ranks, rate, latency, few) in [
+      (8, 14.36e9, 3.33e-6, 10), (16, 5.86e9, 7.03e-6, 24), (64, 5.86e9, 7.03e-6, 15),
+    ] {
+      let shape = shape(ranks: ranks)
+      for count in [1, 2, 6, few] {
+        let seconds = cost.parts(shape, multiprocessors: count).payload.seconds
+        let moving = shape.nvlinkRows * 7_392 / (rate * Double(count))
+        #expect(abs(seconds - latency - moving) < 1e-9, "\(ranks) ranks, \(count)")
+      }
+      let full = cost.parts(shape, multiprocessors: 60).payload
+      #expect(full.limitedBy != .multiprocessors)
+      #expect(cost.parts(shape, multiprocessors: 120).payload == full)
+    }
+  }
+
+  /// Over eight nodes the first version's kernels fill the network with fewer than their usual 20 to 24, the
+  /// second one's with 4 to 6.
+  @Test func theEndsAreTheVersions() throws {
+    let (cost, wide) = (try cost(), shape(ranks: 64))
+    func limit(_ end: MultiprocessorRate.End, _ count: Int) -> Limit {
+      cost.at(end).parts(wide, multiprocessors: count).payload.limitedBy
+    }
+    #expect(limit(.stated, 15) == .multiprocessors && limit(.stated, 17) == .infiniBand)
+    #expect(limit(.low, 17) == .multiprocessors && limit(.low, 20) == .infiniBand)
+    #expect(limit(.high, 3) == .multiprocessors && limit(.high, 5) == .infiniBand)
+    for ranks in [8, 16, 64] {
+      let seconds = MultiprocessorRate.End.allCases.map {
+        cost.at($0).parts(shape(ranks: ranks), multiprocessors: 2).payload.seconds
+      }
+      #expect(seconds[0] > seconds[1] && seconds[1] > seconds[2], "low, stated, high")
+    }
+  }
+
+  /// Ends that do not enclose the rate are refused; a file without them has one rate for all.
+  @Test func aRateLiesBetweenItsEnds() throws {
+    let key = "node.exchange.multiprocessor-rate"
+    for (name, override) in [
+      ("\(key)-low", "\(key)-low=14.4 GB/s"), ("\(key)-high", "\(key)-high=14.3 GB/s"),
+      ("\(key)-across-high", "\(key)-across=24 GB/s"),
+    ] {
+      let error = #expect(throws: ConfigurationError.self) { try self.cost(override) }
+      #expect(error?.keyPath == name)
+    }
+    let bare = try ExchangeConstants(
+      Cluster.shipped(
+        "h800-2048",
+        overrides: ["-low", "-high", "-across", "-across-low", "-across-high"].map {
+          "\(key)\($0)=null"
+        }))
+    #expect(bare.insideRate == MultiprocessorRate(14.36e9) && bare.acrossRate == bare.insideRate)
   }
 
   @Test(arguments: [8, 16, 32, 64, 128]) func moreIsNeverSlower(ranks: Int) throws {
@@ -64,7 +126,7 @@ import Testing
       #expect(abs(seconds - latency - bytes) < 1e-9, "\(override)")
     }
     let base = try cost().parts(inside).payload.seconds
-    #expect(try cost("node.link.reached=155 GB/s").parts(inside).payload.seconds == base)
+    #expect(try cost("node.link.reached=157 GB/s").parts(inside).payload.seconds == base)
   }
 
   @Test func theMostLoadedRankEndsTheExchange() throws {

@@ -120,6 +120,23 @@ import Testing
     #expect(try #require(kinds["pipeline"]?["hidden"]) > 0)
   }
 
+  /// Where the rate of an exchange's multiprocessors decides, step and exchange are told at both of its ends.
+  @Test func whatAMultiprocessorMovesIsToldWhereItDecides() throws {
+    #expect(step["exchange_range"] == nil)
+    let few = try CommandTests.json(
+      "simulate --json --set plan.communication-sms=6 --set plan.global-batch=4096")
+    let range = try #require(few["exchange_range"] as? [String: Any])
+    for key in ["exchange_seconds", "step_seconds"] {
+      let ends = try #require(range[key] as? [String: Double])
+      let seconds = try ["low", "stated", "high"].map { try #require(ends[$0]) }
+      #expect(seconds[0] > seconds[1] && seconds[1] > seconds[2], "\(key): \(seconds)")
+    }
+    let steps = try #require(range["step_seconds"] as? [String: Double])
+    #expect(steps["stated"] == few["step_seconds"] as? Double)
+    let said = try #require(few["assumptions"] as? [String]).filter { $0.contains("plausible") }
+    #expect(said.count == 1 && said[0].hasPrefix("exchanges by 6 SMs of 5.86 GB/s"), "\(said)")
+  }
+
   @Test func memoryIsTheSumOfItsParts() throws {
     var memory = try #require(step["memory_bytes"] as? [String: Int])
     let peak = memory.removeValue(forKey: "peak")

@@ -189,15 +189,22 @@ import Testing
     }
   }
 
-  /// DeepEP's rate per multiprocessor was measured where the network was full: where it decides, that is said.
-  @Test func aLowerBoundThatDecidesIsSaid() throws {
-    func lines(_ dispatcher: Plan.Dispatcher, _ count: Int) throws -> [String] {
-      try Self.step(dispatcher, "communication-sms=\(count)").assumptions.filter {
-        $0.contains("lower bound")
-      }
-    }
-    #expect(try lines(.deepEP, 20).isEmpty && lines(.allToAll, 2).isEmpty)
-    let said = try lines(.deepEP, 6)
-    #expect(said.count == 1 && said[0].contains("20 to 24"), "\(said)")
+  /// What one multiprocessor moves is known by its ends: where they differ, exchange and step are told at
+  /// both; where a link is full, nothing is.
+  @Test func whatDependsOnAMultiprocessorsRateIsSaid() throws {
+    #expect(try Self.step(.allToAll, "communication-sms=2").exchangeRange == nil)
+    #expect(try Self.step(.deepEP, "communication-sms=24").exchangeRange == nil)
+    let step = try Self.step(.deepEP, "communication-sms=6")
+    let range = try #require(step.exchangeRange)
+    #expect(range.multiprocessors == 6 && range.rate.stated == 5.86e9)
+    // But for the latency of two hops the exchange takes as much longer as the rate is lower.
+    let hops = 7.03e-6
+    let ratio = (range.secondsAtLow - hops) / (range.seconds - hops)
+    #expect(abs(ratio - 5.86 / 5.205) < 1e-3)
+    #expect(range.secondsAtHigh < range.seconds / 2)
+    let stated = Double(step.simulation.run().step) / 1e12
+    #expect(step.stepSeconds(exchangingAt: .stated) == stated)
+    #expect(step.stepSeconds(exchangingAt: .low) > stated)
+    #expect(step.stepSeconds(exchangingAt: .high) < stated)
   }
 }

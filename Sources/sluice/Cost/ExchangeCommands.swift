@@ -80,7 +80,27 @@ struct ExchangeOptions: ParsableArguments {
             "\(rowBytes) B, reaches \(fixed(reach.nodes, decimals: 2)) nodes (own "
               + "\(fixed(reach.ownNodes, decimals: 2))) and \(fixed(reach.ranks, decimals: 2)) ranks"
           ),
-        ], assumptions: models.assumptions(of: "node.exchange")))
+        ] + range(of: exchange, shape, count),
+        assumptions: models.assumptions(of: "node.exchange")))
+  }
+
+  /// What depends on how much one multiprocessor moves, if anything does.
+  private func range(
+    of exchange: ExchangeCost, _ shape: ExchangeShape, _ count: Int
+  ) -> [CostReport.Detail] {
+    let ends = [MultiprocessorRate.End.low, .high].map {
+      exchange.at($0).parts(
+        shape, multiprocessors: count, besideComputation: besideComputation
+      ).payload.seconds
+    }
+    guard ends[0] > ends[1] else { return [] }
+    let rate = exchange.multiprocessorRate(crossingNodes: shape.crossesNodes)
+    return [
+      .init(
+        "each SM",
+        "moves \(BytesPerSecond(rate.stated)); payload of \(Seconds(ends[0])) at "
+          + "\(BytesPerSecond(rate.low)), of \(Seconds(ends[1])) at \(BytesPerSecond(rate.high))")
+    ]
   }
 
   /// The nodes that the group fills, once everything is known to fit together.

@@ -71,10 +71,28 @@ struct Scene: Sendable {
       for isInside in [true, false] {
         figures["send \(isInside)"] = sends.send(bytes: 1e9, insideNode: isInside).seconds
       }
-      return .figures(figures)
+      return .figures(figures.merging(try exchanges(cluster)) { first, _ in first })
     } catch {
       return .refused(error.description)
     }
+  }
+
+  /// Exchanges of a node and of two whose multiprocessors are too few to fill a link, as fast as they may be.
+  private static func exchanges(_ cluster: Cluster) throws(ConfigurationError) -> [String: Double] {
+    guard !cluster.node.exchange.entries.isEmpty else { return [:] }
+    let cost = ExchangeCost(try ExchangeConstants(cluster))
+    var figures: [String: Double] = [:]
+    for nodes in [1, 2] {
+      let routing = ExpertRouting.deepEPBenchmark(nodes: nodes)
+      let reach = routing.reach(ranks: 8 * nodes, ranksPerNode: 8)
+      let shape = ExchangeShape(
+        .dispatch, tokens: 4_096, rowBytes: 7_392, reach: reach, ranks: 8 * nodes)
+      for end in MultiprocessorRate.End.allCases {
+        figures["exchange over \(nodes) at the \(end) rate"] =
+          cost.at(end).parts(shape, multiprocessors: 2).payload.seconds
+      }
+    }
+    return figures
   }
 
   /// A square product, one that is split along K, a weight's gradient and a single small tile, by every
@@ -111,7 +129,8 @@ struct Scene: Sendable {
   /// What the files say, or follows from nothing else: a change of these proves nothing.
   private static let echoes: Set<String> = [
     "inputs", "model", "cluster", "plan", "library", "ranks", "simulated_ranks", "degrees",
-    "tokens_per_step", "assumptions", "us_dollars_per_gpu_hour", "limit", "operations", "units",
+    "tokens_per_step", "multiprocessor_rate", "assumptions", "us_dollars_per_gpu_hour", "limit",
+    "operations", "units",
     // Seconds over the peak: a peak that does nothing else would move them.
     "mfu", "hfu", "tflops_per_gpu",
   ]
