@@ -1,4 +1,6 @@
+import Calibration
 import Clusters
+import Costs
 
 extension ComponentResiduals {
   /// DeepEP's own rows, the widths measured on the production cluster, and another library's.
