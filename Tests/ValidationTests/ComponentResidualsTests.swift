@@ -33,6 +33,12 @@ import Testing
     ("Tensor products in chunks, H100", 0.25, 0.45),
     ("Tensor products in fused kernels, H100", 0.25, 0.65),
     ("Gains of fused tensor products, H800", 0.13, 0.40),
+    ("Products on H200, BF16", 0.055, 0.60),
+    ("Products on H200, FP8", 0.06, 0.60),
+    ("Products on B200, forward", 0.20, 0.70),
+    ("Products on B200, input gradients", 0.20, 0.70),
+    ("Products on B200, weight gradients in 32 bits", 0.20, 0.70),
+    ("Products on B200, weight gradients in 16 bits", 0.20, 0.70),
   ]
 
   @Test(arguments: limits) func residualsStayWithin(name: String, mean: Double, worst: Double)
