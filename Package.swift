@@ -53,9 +53,7 @@ let package = Package(
     room("Programs", ["Models", "Plans", "Schedules"]),
     room("Engines", ["Programs", "Schedules"]),
     room("Collectives"),
-    room(
-      "Costs", ["Quantities", "Documents", "Clusters", real],
-      shipping: [.embedInCode("Components")]),
+    room("Costs", ["Quantities", "Documents", "Clusters", real]),
     room(
       "Calibration", ["Documents", "Clusters", "Costs", real],
       shipping: [.embedInCode("Components")]),
@@ -75,9 +73,9 @@ let package = Package(
       "Validation",
       [
         "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs",
-        "Engines", "Costs", "Simulation",
+        "Engines", "Costs", "Calibration", "Simulation",
       ],
-      shipping: [.embedInCode("Published")]),
+      shipping: [.embedInCode("Published"), .embedInCode("Components")]),
     .systemLibrary(
       name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
     .systemLibrary(

@@ -17,15 +17,28 @@ public struct AttentionCell: Hashable, Sendable {
 ///
 /// FlashAttention 2 and 3 and cuDNN 9 on H100s are labels of the figures of arXiv 2407.08608 (16,384 tokens,
 /// 2,048 columns of heads); cuDNN 9.19.1 on H200s is NVIDIA/cudnn-frontend at 3929da2 (MIT), heads of 128 and of
-/// 192 and 128. FLOPs were turned into time as each counts them.
+/// 192 and 128. FLOPs were turned into time as each counts them. Of B200s they are Transformer Engine's fused kernels
+/// (MooreThreads/SimuMax at 4dcaae5, configs/system/b200_bf16_ceperm.json), whose FLOPs count the whole square; two
+/// layouts in memory stand as their mean, and kernels below 150 us, whose time the host decides, are left out.
 public struct AttentionCells: Sendable {
+  enum Device {
+    case hopper, b200
+
+    fileprivate var table: ComponentTable {
+      switch self {
+      case .hopper: ComponentTable(PackageResources.attention_hopper_csv)
+      case .b200: ComponentTable(PackageResources.attention_b200_csv)
+      }
+    }
+  }
+
   public var fitted: [AttentionCell] = []
   public var predicted: [AttentionCell] = []
 
-  init(shipped library: String, width: Int) {
+  init(shipped device: Device, library: String, width: Int) {
     var last: [String] = []
     var isFitted = false
-    for row in ComponentTable(PackageResources.attention_hopper_csv).rows
+    for row in device.table.rows
     where row.text("library") == library && row.integer("query_width") == width {
       guard let pass = AttentionCell.Pass(rawValue: row.text("pass")) else { continue }
       let series = [row.text("pass"), row.text("causal")]

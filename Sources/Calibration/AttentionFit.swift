@@ -10,8 +10,27 @@ import RealModule
 /// the clock that its own power leaves.
 public struct AttentionFit: Sendable {
   /// What the measurements are called.
-  public static let measurements = "h100-attention"
-  public static let cluster = "h100-2048"
+  public var measurements: String
+  public var cluster: String
+  /// Those that have measurements.
+  public var parts: [Part]
+  /// For how long a kernel runs at boost, seconds: as long as the products of the same device.
+  let burst: Double
+  let device: AttentionCells.Device
+
+  /// Every fit, by the name of its measurements.
+  public static let all: [AttentionFit] = [
+    AttentionFit(
+      measurements: "h100-attention", cluster: "h100-2048", parts: hopper,
+      burst: ProductFit.all[0].clock.burst, device: .hopper),
+    AttentionFit(
+      measurements: "b200-attention", cluster: "b200-256",
+      parts: [
+        Part(library: .cuDNN, width: 128, hasBackward: true),
+        Part(library: .cuDNN, width: 192, hasBackward: true, hasRamp: false),
+      ],
+      burst: ProductFit.all[2].clock.burst, device: .b200),
+  ]
 
   /// One library's kernels for one width.
   public struct Part: Hashable, Sendable {
@@ -19,10 +38,18 @@ public struct AttentionFit: Sendable {
     public var width: Int
     /// Whether a backward was measured.
     public var hasBackward: Bool
+    /// Whether its kernels show a ramp: without one only shares are fitted.
+    public var hasRamp = true
+
+    /// What of it is fitted.
+    public var parameters: [Parameter] {
+      AttentionFit.parameters.filter {
+        (hasBackward || !$0.name.hasPrefix("backward")) && (hasRamp || $0.name.hasSuffix("share"))
+      }
+    }
   }
 
-  /// Those that have measurements.
-  public static let parts: [Part] = [
+  private static let hopper: [Part] = [
     Part(library: .flash2, width: 64, hasBackward: true),
     Part(library: .flash2, width: 128, hasBackward: true),
     Part(library: .flash2, width: 256, hasBackward: false),
@@ -36,12 +63,15 @@ public struct AttentionFit: Sendable {
   ]
 
   /// A constant that is fitted: its key and its place.
-  public static let parameters:
-    [(name: String, path: WritableKeyPath<AttentionWidth, Double> & Sendable)] =
-      [
-        ("forward-share", \.forwardShare), ("forward-ramp", \.forwardRamp),
-        ("backward-share", \.backwardShare), ("backward-ramp", \.backwardRamp),
-      ]
+  public typealias Parameter = (
+    name: String, path: WritableKeyPath<AttentionWidth, Double> & Sendable
+  )
+
+  private static let parameters: [Parameter] =
+    [
+      ("forward-share", \.forwardShare), ("forward-ramp", \.forwardRamp),
+      ("backward-share", \.backwardShare), ("backward-ramp", \.backwardRamp),
+    ]
 
   /// A part's constants as they ship and fitted anew from them, and its measured kernels.
   public struct Outcome: Sendable {
@@ -49,17 +79,18 @@ public struct AttentionFit: Sendable {
     public var shipped: AttentionWidth
     public var fitted: AttentionWidth
     public var cells: AttentionCells
+    let fit: AttentionFit
     let device: DeviceModel
     let power: PowerModel
 
     /// Seconds of a measured kernel by the shipped constants, at the benchmark's clock.
     public func predictedSeconds(_ cell: AttentionCell) -> Double {
-      AttentionFit.prediction(cell, part.library, on: device, power)
+      fit.prediction(cell, part.library, on: device, power)
     }
   }
 
   /// Fits every part again, in about a second.
-  public static func run() throws(ConfigurationError) -> [Outcome] {
+  public func run() throws(ConfigurationError) -> [Outcome] {
     let cluster = try Cluster.shipped(cluster)
     let device = try DeviceModel(cluster.device)
     guard let power = PowerModel(cluster.device) else {
@@ -68,15 +99,16 @@ public struct AttentionFit: Sendable {
     return parts.map { outcome($0, device, power) }
   }
 
-  private static func outcome(
+  private func outcome(
     _ part: Part, _ device: DeviceModel, _ power: PowerModel
   ) -> Outcome {
     let widths = device.attention.libraries[part.library] ?? []
     guard let place = widths.firstIndex(where: { $0.width == part.width }) else {
       preconditionFailure("The cluster describes \(part.library.rawValue), \(part.width) wide.")
     }
-    let cells = AttentionCells(shipped: part.library.rawValue, width: part.width)
-    let fittedParameters = part.hasBackward ? parameters : Array(parameters.prefix(2))
+    let cells = AttentionCells(
+      shipped: self.device, library: part.library.rawValue, width: part.width)
+    let fittedParameters = part.parameters
     func with(_ values: [Double]) -> AttentionWidth {
       var kernels = widths[place]
       for (parameter, value) in zip(fittedParameters, values) {
@@ -93,18 +125,18 @@ public struct AttentionFit: Sendable {
       }
     }
     return Outcome(
-      part: part, shipped: widths[place], fitted: with(values), cells: cells, device: device,
-      power: power)
+      part: part, shipped: widths[place], fitted: with(values), cells: cells, fit: self,
+      device: device, power: power)
   }
 
-  private static func prediction(
+  fileprivate func prediction(
     _ cell: AttentionCell, _ library: AttentionLibrary, on device: DeviceModel, _ power: PowerModel
   ) -> Double {
     let cost = AttentionCost(device, library: library)
     func seconds(_ boost: Double, _ flops: Double) -> Double {
       let work = power.work(flops: flops, .bf16, bytes: 0)
       let clock = power.clock(work) { boost * power.boost / $0 }
-      return BenchmarkClock(burst: ProductFit.all[0].clock.burst, sustained: clock / power.boost)
+      return BenchmarkClock(burst: burst, sustained: clock / power.boost)
         .seconds(atBoost: boost)
     }
     let forward = seconds(cost.forward(cell.shape, clock: .boost).seconds, cell.shape.flops)

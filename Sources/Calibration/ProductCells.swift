@@ -7,23 +7,38 @@ public struct ProductCell: Hashable, Sendable {
   public var measuredSeconds: Double
 }
 
-/// The vendor's products on H100s, halved: constants are fitted to every second shape, the others are
+/// The vendor's products on one device, halved: constants are fitted to every second shape, the others are
 /// predicted.
 ///
-/// From NVIDIA's aiconfigurator at 095f58a (Apache-2.0), `gemm_perf.parquet` of TensorRT-LLM 1.3.0rc20: random
-/// normal operands, weights rotated past the cache. Taken were shapes whose m is a power of two from 256 and
-/// whose n and k have at least 1,024: 2,010 of 2,550. BF16 was measured a second time (SGLang's collector):
-/// where both agree within a tenth, which 78 % do, the mean counts. FP8 is what is left of the time without the
-/// separately timed quantisation.
+/// From NVIDIA's aiconfigurator (Apache-2.0): at 095f58a `gemm_perf.parquet` of TensorRT-LLM 1.3.0rc20 for H100,
+/// H200 and B200, and of its 1.0.0 for A100s, from the package aiconfigurator-core 0.12.0. Random normal operands, weights
+/// rotated past the cache. Taken were shapes whose m is a power of two from 256 and whose n and k have at least
+/// 1,024: 2,010 of 2,550, and 1,344 of A100s. BF16 was measured a second time (SGLang's collector): where both
+/// agree within a tenth, which 75 (B200) to 90 % (A100) do, the mean counts. FP8 is what is left of the time without
+/// the separately timed quantisation.
 public struct ProductCells: Sendable {
+  /// Whose products were measured.
+  public enum Device: String, Hashable, Sendable, CaseIterable {
+    case a100, h100, h200, b200
+
+    fileprivate var table: ComponentTable {
+      switch self {
+      case .a100: ComponentTable(PackageResources.gemm_a100_csv)
+      case .h100: ComponentTable(PackageResources.gemm_h100_csv)
+      case .h200: ComponentTable(PackageResources.gemm_h200_csv)
+      case .b200: ComponentTable(PackageResources.gemm_b200_csv)
+      }
+    }
+  }
+
   public var fitted: [ProductCell]
   public var predicted: [ProductCell]
 
   /// The shipped measurements of the operands' format.
-  public init(shipped precision: MatmulPrecision) {
+  public init(shipped device: Device, _ precision: MatmulPrecision) {
     fitted = []
     predicted = []
-    for (index, row) in ComponentTable(PackageResources.gemm_h100_csv).rows.enumerated() {
+    for (index, row) in device.table.rows.enumerated() {
       let cell = ProductCell(
         shape: MatmulShape(
           m: row.integer("m"), n: row.integer("n"), k: row.integer("k")),

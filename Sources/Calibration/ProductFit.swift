@@ -37,23 +37,41 @@ public struct ProductFit: Sendable {
 
   /// What the measurements are called.
   public var measurements: String
+  public var device: ProductCells.Device
   public var cluster: String
   public var library: MatmulLibrary
   /// The benchmark's clock as it was fitted: no key of a cluster.
   public var clock: BenchmarkClock
+  /// What is fitted, the benchmark's clock last.
+  public var parameters = Self.everyParameter
 
   /// Every fit, by the name of its measurements.
   public static let all: [ProductFit] = [
     ProductFit(
-      measurements: "h100-products", cluster: "h100-2048", library: .bf16,
+      measurements: "h100-products", device: .h100, cluster: "h100-2048", library: .bf16,
       clock: BenchmarkClock(burst: 2.34e-3, sustained: 0.84)),
     ProductFit(
-      measurements: "h100-fp8-products", cluster: "h100-2048", library: .fp8PerTensor,
-      clock: BenchmarkClock(burst: 2.53e-3, sustained: 0.84)),
+      measurements: "h100-fp8-products", device: .h100, cluster: "h100-2048",
+      library: .fp8PerTensor, clock: BenchmarkClock(burst: 2.53e-3, sustained: 0.84)),
+    ProductFit(
+      measurements: "b200-products", device: .b200, cluster: "b200-256", library: .bf16,
+      clock: BenchmarkClock(burst: 5.83e-3, sustained: 0.805), parameters: withoutTiles),
+    ProductFit(
+      measurements: "b200-fp8-products", device: .b200, cluster: "b200-256",
+      library: .fp8PerTensor, clock: BenchmarkClock(burst: 3.92e-3, sustained: 0.758),
+      parameters: withoutTiles),
+    ProductFit(
+      measurements: "a100-products", device: .a100, cluster: "a100-dgx-160", library: .bf16,
+      clock: BenchmarkClock(burst: 1.21e-3, sustained: 0.934)),
   ]
 
-  /// What is fitted, the benchmark's clock last.
-  public static let parameters: [Parameter] = [
+  /// Sums on Blackwell lie in a memory of their own, from where a tile is written while the next is computed:
+  /// neither that nor the start of a tile takes time, and what is left for them goes to zero.
+  private static let withoutTiles = everyParameter.filter {
+    !["tile-overhead", "output-rate", "split-start"].contains($0.name)
+  }
+
+  private static let everyParameter: [Parameter] = [
     Parameter("step-overhead", .cycles, \.constants.stepOverhead),
     Parameter("tile-overhead", .seconds, \.constants.tileOverhead),
     Parameter("output-rate", .rate, \.constants.outputRate),
@@ -80,24 +98,32 @@ public struct ProductFit: Sendable {
 
   /// Fits again from what ships, in a few seconds.
   public func run() throws(ConfigurationError) -> Outcome {
-    let device = try DeviceModel(Cluster.shipped(cluster).device)
-    guard let constants = device.matmuls[library] else {
+    let model = try DeviceModel(Cluster.shipped(cluster).device)
+    guard let constants = model.matmuls[library] else {
       preconditionFailure("\(cluster) describes \(library.rawValue).")
     }
-    let cells = ProductCells(shipped: library.precision)
+    let cells = ProductCells(shipped: device, library.precision)
     let shipped = State(constants: constants, clock: clock)
-    let fitted = LeastSquares().fit(from: Self.parameters.map { $0.get(shipped) }) { values in
-      let state = Self.state(values, from: shipped)
-      return zip(Self.predictions(cells.fitted, state, library, on: device), cells.fitted).map {
+    let fitted = LeastSquares().fit(from: parameters.map { $0.get(shipped) }) { values in
+      let state = state(values, from: shipped)
+      return zip(Self.predictions(cells.fitted, state, library, on: model), cells.fitted).map {
         Double.log($0 / $1.measuredSeconds)
       }
     }
     return Outcome(
-      shipped: shipped, fitted: Self.state(fitted, from: shipped), cells: cells, device: device,
+      shipped: shipped, fitted: state(fitted, from: shipped), cells: cells, device: model,
       library: library)
   }
 
-  private static func state(_ values: [Double], from start: State) -> State {
+  /// Seconds of products at the benchmark's clock, by a device's own constants.
+  public func seconds(of shapes: [MatmulShape], on device: DeviceModel) -> [Double] {
+    guard let cost = MatmulCost(device, library: library) else {
+      preconditionFailure("\(device.name) has \(library.rawValue).")
+    }
+    return shapes.map { clock.seconds(atBoost: cost.cost($0, clock: .boost).seconds) }
+  }
+
+  private func state(_ values: [Double], from start: State) -> State {
     var state = start
     for (parameter, value) in zip(parameters, values) {
       parameter.set(&state, parameter.unit == .share ? min(1, value) : value)

@@ -92,12 +92,15 @@ extension Cluster {
   }
 
   private static let files: [(name: String, bytes: [UInt8])] = [
+    ("a100-dgx-160", PackageResources.a100_dgx_160_yaml),
     ("a100-pcie", PackageResources.a100_pcie_yaml),
     ("a100-roce", PackageResources.a100_roce_yaml),
     ("a100-selene", PackageResources.a100_selene_yaml),
     ("a100-vtrain-512", PackageResources.a100_vtrain_512_yaml),
     ("aws-p5", PackageResources.aws_p5_yaml),
+    ("b200-256", PackageResources.b200_256_yaml),
     ("h100-2048", PackageResources.h100_2048_yaml),
+    ("h200-256", PackageResources.h200_256_yaml),
     ("h800-2048", PackageResources.h800_2048_yaml),
     ("h800-2048-mrft", PackageResources.h800_2048_mrft_yaml),
   ]

@@ -44,13 +44,15 @@ extension Emission {
       let (attended, sums) = attendedAgain(node, index, shape, inputs)
       let elements = lowering.setting.tokens * shape.heads
       if isDeviceProgram {
-        // A pass over the result and its gradient in front, a cast of the query gradient behind.
+        // A pass over the result and its gradient in front, which clears the query gradient's sums of 32 bits;
+        // a cast of these behind.
         let sum = lowering.temporary(
           "attention row sums", .fixed(elements), 1, .float32, .workspace)
         emit(
           .convert(
-            .attentionPrepare, rows: .fixed(elements), columns: 2 * shape.valueSize,
-            from: recipe.activation, to: .float32), outputs: [sum], inputs: [out, attended],
+            .attentionPrepare, rows: .fixed(elements),
+            columns: shape.valueSize + shape.queryKeySize, from: recipe.activation, to: .float32),
+          outputs: [sum], inputs: [out, attended],
           .backwardInput)
         emitFusedCoreBackward(
           node, shape, gradients: fresh, out: out, inputs: inputs,

@@ -22,15 +22,16 @@ public struct AttentionFitFigures: Encodable, Sendable {
   }
 
   public var inputs = Inputs()
-  public var measurements = AttentionFit.measurements
-  public var cluster = AttentionFit.cluster
+  public var measurements: String
+  public var cluster: String
   public var constants: [CollectiveFitFigures.Constant] = []
   public var cells: [Cell] = []
 
-  public init(_ outcomes: [AttentionFit.Outcome]) {
+  public init(_ fit: AttentionFit, _ outcomes: [AttentionFit.Outcome]) {
+    (measurements, cluster) = (fit.measurements, fit.cluster)
     for outcome in outcomes {
       let library = outcome.part.library.rawValue
-      for parameter in AttentionFit.parameters.prefix(outcome.part.hasBackward ? 4 : 2) {
+      for parameter in outcome.part.parameters {
         constants.append(
           CollectiveFitFigures.Constant(
             key: "\(library).width-\(outcome.part.width).\(parameter.name)",
@@ -62,7 +63,7 @@ public struct AttentionFitFigures: Encodable, Sendable {
         String(format: "%.3g", constant.fittedAgain),
       ])
     }
-    let libraries = AttentionFit.parts.map(\.library.rawValue)
+    let libraries = cells.map(\.library)
     let names = libraries.enumerated().filter { libraries.firstIndex(of: $1) == $0 }.map(\.element)
     let lengths = Set(cells.map(\.length)).sorted()
     return table.text() + "\n"

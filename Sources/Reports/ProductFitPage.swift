@@ -98,7 +98,7 @@ public struct ProductFitFigures: Encodable, Sendable {
   public init(_ fit: ProductFit, _ outcome: ProductFit.Outcome) {
     measurements = fit.measurements
     cluster = fit.cluster
-    constants = ProductFit.parameters.map {
+    constants = fit.parameters.map {
       CollectiveFitFigures.Constant(
         key: $0.name, unit: $0.unit.rawValue, shipped: $0(outcome.shipped),
         fittedAgain: $0(outcome.fitted))

@@ -69,17 +69,31 @@ struct KernelPricing: Sendable {
   func seconds(
     of operation: Operation, rows: ExchangeRows, isOverlapped: Bool, channels: Int = 0
   ) -> Double {
-    let count = max(
-      1,
-      isOverlapped
-        ? pairMultiprocessors - channels
-        : min(loneMultiprocessors, device.multiprocessors - channels))
+    let count = multiprocessors(isOverlapped: isOverlapped, channels: channels)
     let size = routedRows(operation.kernel, rows)
     let key = PriceMemory.Key(kernel: operation.kernel, rows: size, multiprocessors: count)
     if let price = known[key] { return price }
     let price = price(operation.kernel, rows: { Self.count($0, size) }, count)
     known[key] = price
     return price
+  }
+
+  /// The kernels of an operation without the gaps between them, of which `seconds` is the sum.
+  func kernels(
+    of operation: Operation, rows: ExchangeRows, isOverlapped: Bool
+  ) -> [PricedKernel] {
+    let size = routedRows(operation.kernel, rows)
+    return kernels(
+      operation.kernel, rows: { Self.count($0, size) },
+      multiprocessors(isOverlapped: isOverlapped, channels: 0))
+  }
+
+  private func multiprocessors(isOverlapped: Bool, channels: Int) -> Int {
+    max(
+      1,
+      isOverlapped
+        ? pairMultiprocessors - channels
+        : min(loneMultiprocessors, device.multiprocessors - channels))
   }
 
   /// The height of a tile.
@@ -97,42 +111,48 @@ struct KernelPricing: Sendable {
   }
 
   private func price(_ kernel: Kernel, rows: (Rows) -> Int, _ multiprocessors: Int) -> Double {
-    let gap = device.launchGap
+    kernels(kernel, rows: rows, multiprocessors).reduce(0) {
+      $0 + Double($1.launches) * device.launchGap + $1.seconds
+    }
+  }
+
+  private func kernels(
+    _ kernel: Kernel, rows: (Rows) -> Int, _ multiprocessors: Int
+  ) -> [PricedKernel] {
     switch kernel {
     case .matmul(let matmul):
-      return gap + product(matmul, groups: 1, rows: rows, multiprocessors)
+      return [product(matmul, groups: 1, rows: rows, multiprocessors)]
     case .groupedMatmul(let matmul, let experts):
-      return gap + product(matmul, groups: experts, rows: rows, multiprocessors)
+      return [product(matmul, groups: experts, rows: rows, multiprocessors)]
     case .attention(let shape, let fused, let pass):
-      return gap + core(shape, fused: fused, pass, multiprocessors)
+      return [core(shape, fused: fused, pass, multiprocessors)]
     case .headLoss(let tokens, let hidden, let vocabulary, _):
       return head(tokens, hidden, vocabulary, multiprocessors)
     case .route(let shape, .forward):
-      return Double(kernel.launchCount(.fused)) * gap
-        + streaming.routing(tokens: shape.tokens).seconds
+      return [
+        PricedKernel(
+          .routing, launches: kernel.launchCount(.fused),
+          seconds: streaming.routing(tokens: shape.tokens).seconds)
+      ]
     case .launches(let count, let kind, let size):
-      return launches(count, kind, rows(size))
+      return [launches(count, kind, rows(size))]
     default:
-      let passes = kernel.passes(rows: rows, sizes)
-      return passes.reduce(0) { $0 + gap + streaming.cost($1.kernel, bytes: $1.bytes).seconds }
+      return kernel.passes(rows: rows, sizes).map {
+        PricedKernel(
+          .streaming($0.kernel), seconds: streaming.cost($0.kernel, bytes: $0.bytes).seconds)
+      }
     }
   }
 
   private func product(
     _ matmul: Matmul, groups: Int, rows: (Rows) -> Int, _ multiprocessors: Int
-  ) -> Double {
+  ) -> PricedKernel {
     guard let cost = products[matmul.format] else {
       preconditionFailure("The device has no products of \(matmul.format).")
     }
     let m = rows(matmul.m)
-    guard m > 0 else { return 0 }
-    if matmul.pass == .backwardWeight && groups > 1 {
-      // One product per expert, the depth being its rows.
-      let shape = weightShape(matmul, rows: max(1, m / groups))
-      let one = cost.cost(shape, multiprocessors: multiprocessors).seconds
-      return Double(groups) * one + Double(groups - 1) * device.launchGap
-    }
     let shape: MatmulShape
+    var launches = 1
     switch matmul.pass {
     case .forward, .backwardInput:
       let isForward = matmul.pass == .forward
@@ -140,9 +160,14 @@ struct KernelPricing: Sendable {
         rows: Self.spread(m, over: groups), columns: isForward ? matmul.n : matmul.k,
         depth: isForward ? matmul.k : matmul.n,
         pass: isForward ? .forward : .backwardInput, resultBytes: sizes.activation)
-    case .backwardWeight: shape = weightShape(matmul, rows: m)
+    case .backwardWeight:
+      // One product per expert, the depth being its rows.
+      shape = weightShape(matmul, rows: max(1, m / groups))
+      if m > 0 { launches = groups }
     }
-    return cost.cost(shape, multiprocessors: multiprocessors).seconds
+    let seconds = m > 0 ? cost.cost(shape, multiprocessors: multiprocessors).seconds : 0
+    return PricedKernel(
+      .product(shape, matmul.format), launches: launches, seconds: Double(launches) * seconds)
   }
 
   /// A weight gradient, whose sum is read and written in the gradient's format.
@@ -158,25 +183,27 @@ struct KernelPricing: Sendable {
 
   private func core(
     _ shape: Programs.AttentionShape, fused: Bool, _ pass: Pass, _ multiprocessors: Int
-  ) -> Double {
+  ) -> PricedKernel {
     let costs = Costs.AttentionShape(
       heads: shape.sequences * shape.heads, queriesPerKey: shape.heads / shape.keyValueHeads,
       queries: shape.queries, keys: shape.keys, queryDimension: shape.queryKeySize,
       valueDimension: shape.valueSize, causal: shape.isCausal)
-    if fused {
-      return pass == .forward
-        ? attention.forward(costs, multiprocessors: multiprocessors).seconds
-        : attention.backward(costs, multiprocessors: multiprocessors).seconds
+    // The passes over the square of an unfused core are operations of their own.
+    let cost: Cost
+    switch (fused, pass) {
+    case (true, .forward): cost = attention.forward(costs, multiprocessors: multiprocessors)
+    case (true, _): cost = attention.backward(costs, multiprocessors: multiprocessors)
+    case (false, .forward):
+      cost = attention.unfusedForwardProducts(costs, multiprocessors: multiprocessors)
+    case (false, _):
+      cost = attention.unfusedBackwardProducts(costs, multiprocessors: multiprocessors)
     }
-    // The passes over the square are operations of their own.
-    return pass == .forward
-      ? attention.unfusedForwardProducts(costs, multiprocessors: multiprocessors).seconds
-      : attention.unfusedBackwardProducts(costs, multiprocessors: multiprocessors).seconds
+    return PricedKernel(.attention(costs, fused: fused, pass), seconds: cost.seconds)
   }
 
   /// The three products of the fused head, and its passes over the logits.
   private func head(_ tokens: Int, _ hidden: Int, _ vocabulary: Int, _ multiprocessors: Int)
-    -> Double
+    -> [PricedKernel]
   {
     let products = [Pass.forward, .backwardInput, .backwardWeight].map { pass in
       product(
@@ -186,13 +213,15 @@ struct KernelPricing: Sendable {
     // Logits are read once for the sum and once for the gradient, which is written in their place.
     let logits = Double(tokens) * Double(vocabulary) * sizes.activation
     let passes = streaming.cost(.crossEntropy, bytes: 3 * logits).seconds
-    return products.reduce(0, +) + passes + 5 * device.launchGap
+    return products + [PricedKernel(.streaming(.crossEntropy), launches: 2, seconds: passes)]
   }
 
-  private func launches(_ count: Int, _ kind: Streaming, _ rows: Int) -> Double {
-    let gaps = Double(count) * device.launchGap
-    if kind == .index { return gaps + streaming.indexing(tokens: rows).seconds }
-    return gaps + Double(count) * streaming.tiny().seconds
+  private func launches(_ count: Int, _ kind: Streaming, _ rows: Int) -> PricedKernel {
+    kind == .index
+      ? PricedKernel(
+        .indexing, launches: count, seconds: streaming.indexing(tokens: rows).seconds)
+      : PricedKernel(
+        .tiny, launches: count, seconds: Double(count) * streaming.tiny().seconds)
   }
 }
 

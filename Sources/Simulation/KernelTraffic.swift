@@ -160,7 +160,7 @@ extension Kernel {
     case .transpose where from == .float32: return MemoryPass(.transposeScales, read + written)
     case .transpose: return MemoryPass(.transpose, read + written)
     case .dropout: return MemoryPass(.dropout, Double(2 * from.bytes(columns: 1) + 1) * elements)
-    // Reads the result and its gradient, clears as many sums of 32 bits as either has numbers.
+    // Reads two numbers for each column of values and clears a sum of 32 bits for each of queries.
     case .attentionPrepare:
       return MemoryPass(.attentionPreparation, Double(from.bytes(columns: 1) + 2) * elements)
     case .attentionConvert: return MemoryPass(.attentionConversion, read + written)

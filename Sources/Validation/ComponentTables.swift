@@ -1,14 +1,10 @@
-import Clusters
-import Costs
-import Documents
-
 extension ValidationTable {
   /// Every table of component measurements with its residuals.
   ///
   /// The trace's phases are sums of its kernels, which stand here one by one; they are told beside the
   /// overlapped pair.
   static func components(_ files: PublishedFiles) throws -> [ValidationTable] {
-    let tables = try ComponentResiduals.all { try files.cluster($0).value }
+    let tables = try ComponentResiduals.all(files)
     return tables.filter { !$0.isSum }.map { residuals in
       ValidationTable(
         residuals.shortName, title: residuals.name, source: residuals.source,

@@ -37,38 +37,28 @@ struct DeepSeekV3Pair {
   /// From the first kernel to the last, seconds.
   var seconds: Double { Double(span.end - span.start) / 1e12 }
 
-  /// Busy time of a phase over the four layers, by the trace's names.
-  func seconds(of phase: Phase, isForward: Bool, isWeight: Bool) -> Double {
-    let program = isForward ? stage.forward : stage.backward
-    return span.spans.reduce(0) { sum, span in
-      guard case .operation(let index) = span.kind, span.isForward == isForward else { return sum }
-      let operation = program.operations[Int(index)]
-      let isInWeightHalf = operation.pass == .backwardWeight
-      guard operation.phase == phase, isForward || isInWeightHalf == isWeight else { return sum }
-      return sum + Double(span.end - span.start) / 1e12
+  /// Busy time of each phase over the four layers, by the trace's names.
+  private var phaseSeconds: [String: Double] {
+    let phases = [true: stage.forward, false: stage.backward].map { isForward, program in
+      (isForward, program.tracePhases(isForward: isForward))
+    }
+    let names = Dictionary(uniqueKeysWithValues: phases)
+    return span.spans.reduce(into: [:]) { seconds, span in
+      guard case .operation(let index) = span.kind, let name = names[span.isForward]?[Int(index)]
+      else { return }
+      seconds[name, default: 0] += Double(span.end - span.start) / 1e12
     }
   }
 
   /// Seconds of the payload kernels of one kind of exchange over the four layers.
-  func payload(isForward: Bool, _ matches: (TransferKind) -> Bool) -> Double {
-    let program = isForward ? stage.forward : stage.backward
-    return program.transfers.filter { matches($0.kind) }.reduce(0) { sum, transfer in
-      sum
-        + step.pricing.price(
-          ofExchange: transfer, rows: step.input.balancedRows[stageIndex], isOverlapped: true
-        ).payload
-    }
-  }
+  func payload(_ exchange: V3Exchange) -> Double { step.payload(exchange, ofStage: stageIndex) }
 }
 
 extension ValidationTable {
   /// The traced pair; beside it its compute phases and its exchanges, whose kernels are rows of the
   /// tables of components.
   static func tracedPair(_ files: PublishedFiles) throws -> ValidationTable {
-    let run = try files.planned(
-      PublishedRun(
-        name: "overlapped pair", model: "deepseek-v3", cluster: "h800-2048", plan: "deepseek-v3",
-        planOverrides: ["expert-load=balanced"]))
+    let run = try files.planned(V3Layers.run)
     let published = PublishedTable.runs.rows.first { $0["id"] == "dsv3-trace-FB" }
     var row = ValidationRow(
       run.name, prediction: nil, publication: published?.number("value") ?? 0, unit: "ms")
@@ -77,7 +67,7 @@ extension ValidationTable {
     do {
       let pair = try DeepSeekV3Pair(run)
       row.prediction = pair.seconds * 1e3
-      parts = try pair.parts(measured: files)
+      parts = pair.parts(measured: V3Trace())
     } catch {
       row.note = "\(error)"
     }
@@ -93,34 +83,17 @@ extension ValidationTable {
 
 extension DeepSeekV3Pair {
   /// Busy time of the six compute phases and of the four exchanges' payloads.
-  fileprivate func parts(measured files: PublishedFiles) throws -> [ValidationRow] {
-    let measured = try ComponentResiduals.all { try files.cluster($0).value }
-      .filter { $0.name.hasPrefix("V3 trace") }.flatMap(\.rows)
-    func row(_ name: String, of published: String, _ seconds: Double) -> ValidationRow {
-      let row = measured.first { $0.row == published }
-      return ValidationRow(
-        name, prediction: seconds * 1e3, publication: (row?.measuredSeconds ?? 0) * 1e3,
-        unit: "ms")
+  fileprivate func parts(measured trace: V3Trace) -> [ValidationRow] {
+    func row(_ name: String, _ seconds: Double, measured: Double) -> ValidationRow {
+      ValidationRow(name, prediction: seconds * 1e3, publication: measured * 1e3, unit: "ms")
     }
-    let phases: [(String, Phase, Bool, Bool)] = [
-      ("attn(F)", .attention, true, false), ("mlp(F)", .feedForward, true, false),
-      ("attn(B)", .attention, false, false), ("mlp(B)", .feedForward, false, false),
-      ("attn(W)", .attention, false, true), ("mlp(W)", .feedForward, false, true),
-    ]
-    let exchanges: [(String, Bool, (TransferKind) -> Bool)] = [
-      ("dispatch(F)", true, { if case .dispatch = $0 { true } else { false } }),
-      ("combine(F)", true, { if case .combine = $0 { true } else { false } }),
-      ("combine(B)", false, { if case .combineBackward = $0 { true } else { false } }),
-      ("dispatch(B)", false, { if case .dispatchBackward = $0 { true } else { false } }),
-    ]
-    return phases.map { name, phase, isForward, isWeight in
-      let seconds = seconds(of: phase, isForward: isForward, isWeight: isWeight)
-      return row("\(name), four layers", of: name, seconds)
+    let seconds = phaseSeconds
+    return V3Layers.phases.map {
+      row("\($0), four layers", seconds[$0] ?? 0, measured: trace.busySeconds($0))
     }
-      + exchanges.map { name, isForward, matches in
+      + V3Exchange.allCases.map {
         row(
-          "\(name) payload, four layers", of: "\(name) payload",
-          payload(isForward: isForward, matches))
+          "\($0.rawValue) payload, four layers", payload($0), measured: trace.payload($0))
       }
   }
 }

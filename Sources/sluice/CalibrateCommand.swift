@@ -26,8 +26,8 @@ struct CalibrateCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    if shipped == AttentionFit.measurements {
-      let figures = AttentionFitFigures(try AttentionFit.run())
+    if let fit = AttentionFit.all.first(where: { $0.measurements == shipped }) {
+      let figures = AttentionFitFigures(fit, try fit.run())
       try show(json ? try jsonText(figures) : figures.page)
       return
     }
@@ -51,4 +51,4 @@ struct CalibrateCommand: ParsableCommand {
 /// What can be fitted again.
 private let measurementNames =
   ShippedFit.all.map(\.machine) + ProductFit.all.map(\.measurements)
-  + [AttentionFit.measurements]
+  + AttentionFit.all.map(\.measurements)

@@ -21,11 +21,11 @@ import Testing
   /// The ends of the paths of what a fit finds; nil if there is none of this name.
   private static func constants(of name: String) -> [String]? {
     if let fit = ProductFit.all.first(where: { $0.measurements == name }) {
-      return ProductFit.parameters.map { ".\(fit.library.rawValue).\($0.name)" }
+      return fit.parameters.map { ".\(fit.library.rawValue).\($0.name)" }
     }
-    if name == AttentionFit.measurements {
-      return AttentionFit.parts.flatMap { part in
-        AttentionFit.parameters.map {
+    if let fit = AttentionFit.all.first(where: { $0.measurements == name }) {
+      return fit.parts.flatMap { part in
+        part.parameters.map {
           ".\(part.library.rawValue).width-\(part.width).\($0.name)"
         }
       }

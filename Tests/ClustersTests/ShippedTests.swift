@@ -7,8 +7,8 @@ import Testing
   @Test func names() {
     #expect(
       Cluster.shippedNames == [
-        "a100-pcie", "a100-roce", "a100-selene", "a100-vtrain-512", "aws-p5", "h100-2048",
-        "h800-2048", "h800-2048-mrft",
+        "a100-dgx-160", "a100-pcie", "a100-roce", "a100-selene", "a100-vtrain-512", "aws-p5",
+        "b200-256", "h100-2048", "h200-256", "h800-2048", "h800-2048-mrft",
       ])
   }
 

@@ -23,7 +23,7 @@ import Testing
       "Calibration": ["Documents", "Clusters", "Costs"],
       "Simulation": simulation,
       "Planning": simulation.union(["Simulation"]),
-      "Validation": simulation.union(["Simulation"]),
+      "Validation": simulation.union(["Simulation", "Calibration"]),
       "CMPI": [], "COpenBLAS": [],
       "MessagePassing": [],
       "OpenMPI": ["MessagePassing", "CMPI"],

@@ -67,7 +67,8 @@ enum Scenes {
         plan: try plan(fused)),
       try mixture(document, "bf16"),
     ]
-    if cluster.device.peak(.fp8) != nil {
+    // Without DeepGEMM no library has products of the recipe with scales for blocks.
+    if try DeviceModel(cluster.device).matmuls[.fp8February2025] != nil {
       scenes.append(try mixture(document, "fp8-deepseek"))
       scenes.append(try mixture(document, "fp8-deepseek", older: true))
     }

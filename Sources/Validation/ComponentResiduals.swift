@@ -1,4 +1,6 @@
+import Calibration
 import Clusters
+import Costs
 
 /// One component measurement beside what the formulas give for it.
 public struct ComponentResidual: Hashable, Sendable {
@@ -46,25 +48,21 @@ public struct ComponentResiduals: Hashable, Sendable {
 
   /// Every table, recomputed with the devices' own constants.
   ///
-  /// Takes some tens of milliseconds, most of it in the search for tiles.
+  /// Takes some tenths of a second, most of it in steps of five plans of the 22B model.
   ///
-  /// - Parameter cluster: reads a shipped cluster by its name, changed as a person likes.
-  /// - Throws: what reading a cluster throws, or `ConfigurationError` where one lacks a constant.
-  public static func all(
-    on cluster: (String) throws -> Cluster = { try Cluster.shipped($0) }
-  ) throws -> [ComponentResiduals] {
-    let selene = try cluster("a100-selene")
+  /// - Throws: what reading a shipped file throws, or `ConfigurationError` where one lacks a constant.
+  static func all(_ files: PublishedFiles) throws -> [ComponentResiduals] {
+    let cluster = { (name: String) throws -> Cluster in try files.cluster(name).value }
     let h800 = try DeviceModel(cluster("h800-2048").device)
     let pcie = try DeviceModel(cluster("a100-pcie").device)
-    let trace = V3Trace(device: h800)
     let deepGEMM = [
       ("2025-02-25", MatmulLibrary.fp8February2025), ("2025-04-09", .fp8April2025),
     ].map { date, library in products(date: date, library: library, device: h800) }
     let a100 = ["matmul", "group_matmul"].map { products(operation: $0, device: pcie) }
-    return try deepGEMM + trace.products() + trace.kernels() + [trace.phases()] + a100
+    return try deepGEMM + V3Residuals(files).tables(on: cluster("h800-2048")) + a100
       + [attention(device: pcie)] + exchanges(on: cluster)
-      + [allReduces(on: cluster("a100-vtrain-512")), megatronLayers(on: selene)]
-      + [trace.exchanges(on: cluster("h800-2048"))] + tensorProducts(on: cluster)
+      + [allReduces(on: cluster("a100-vtrain-512")), megatronLayers(files)]
+      + tensorProducts(on: cluster) + otherProducts(on: cluster)
   }
 }
 

@@ -1,4 +1,6 @@
+import Calibration
 import Clusters
+import Costs
 
 extension ComponentResiduals {
   /// DeepEP's own rows, those of a node of H100s, the widths measured on the production cluster, and another library's.

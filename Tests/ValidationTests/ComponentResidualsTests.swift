@@ -1,8 +1,9 @@
-import Costs
 import Testing
 
+@testable import Validation
+
 @Suite struct ComponentResidualsTests {
-  static let tables = Result { try ComponentResiduals.all() }
+  static let tables = Result { try ComponentResiduals.all(PublishedFiles()) }
 
   /// The limits that the project set itself, by the start of a table's name: mean and worst.
   static let limits: [(String, Double, Double)] = [
@@ -10,10 +11,11 @@ import Testing
     ("DeepGEMM 2025-04-09", 0.06, 0.11),
     ("V3 trace products", 0.04, 0.12),
     ("V3 trace weight gradients", 0.04, 0.12),
-    ("V3 trace streaming kernels", 0.12, 0.60),
+    // The program does without the copies of scales and the trace's tiny kernels, which are rows of their own.
+    ("V3 trace streaming kernels", 0.21, 1),
     ("V3 trace attention", 0.01, 0.01),
     ("V3 trace router products", 0.06, 0.10),
-    ("V3 trace phases", 0.04, 0.10),
+    ("V3 trace phases", 0.04, 0.05),
     ("V3 trace exchanges", 0.10, 0.15),
     ("A100 PCIe products", 0.04, 0.30),
     ("A100 PCIe grouped products", 0.06, 0.15),
@@ -26,12 +28,19 @@ import Testing
     ("All-to-all on H100, dispatch", 0.12, 0.20),
     ("All-to-all on H100, combine", 0.12, 0.20),
     ("NCCL all-reduce", 0.06, 0.20),
-    ("22B layer", 0.04, 0.06),
+    // With sequence parallelism the program's second gather of the layer's input is exposed.
+    ("22B layer", 0.04, 0.09),
     // Nothing is fitted to these: they are held to what stands now, and the fused ones are other mechanisms.
     ("Tensor products with NCCL, H100", 0.16, 0.25),
     ("Tensor products in chunks, H100", 0.25, 0.45),
     ("Tensor products in fused kernels, H100", 0.25, 0.65),
     ("Gains of fused tensor products, H800", 0.13, 0.40),
+    ("Products on H200, BF16", 0.055, 0.60),
+    ("Products on H200, FP8", 0.06, 0.60),
+    ("Products on B200, forward", 0.20, 0.70),
+    ("Products on B200, input gradients", 0.20, 0.70),
+    ("Products on B200, weight gradients in 32 bits", 0.20, 0.70),
+    ("Products on B200, weight gradients in 16 bits", 0.20, 0.70),
   ]
 
   @Test(arguments: limits) func residualsStayWithin(name: String, mean: Double, worst: Double)
@@ -66,5 +75,33 @@ import Testing
     #expect(counts["V3 trace products"] == 80)
     #expect(counts["V3 trace weight gradients"] == 28)
     #expect(counts["V3 trace phases, four layers"] == 6)
+  }
+
+  /// What a plan does without is missing from the residuals of the program.
+  @Test func residualsAreOfTheLoweredProgram() throws {
+    let shipped = try Self.tables.get()
+    let changed = try ComponentResiduals.all(PublishedFiles(overrides: ["plan.recompute=none"]))
+    func row(_ name: String, _ tables: [ComponentResiduals], _ table: String) throws
+      -> ComponentResidual
+    {
+      let table = try #require(tables.first { $0.name.hasPrefix(table) })
+      return try #require(table.rows.first { $0.row == name }, "\(name)")
+    }
+    let norm = "mlp(B) rmsnorm_fwd"
+    #expect(try row(norm, shipped, "V3 trace streaming").predictedSeconds > 0)
+    #expect(try row(norm, changed, "V3 trace streaming").predictedSeconds == 0)
+    let full = "full recompute, backward"
+    let plain = try row("baseline no recompute, backward", shipped, "22B layer")
+    #expect(try row(full, shipped, "22B layer").predictedSeconds > 1.4 * plain.predictedSeconds)
+    #expect(try row(full, changed, "22B layer").predictedSeconds == plain.predictedSeconds)
+  }
+
+  /// Every product that was traced is one of the program's, in its phase and of its shape.
+  @Test func everyTracedProductIsInTheProgram() throws {
+    let tables = try Self.tables.get().filter {
+      $0.name == "V3 trace products" || $0.name == "V3 trace weight gradients"
+    }
+    #expect(tables.count == 2)
+    for row in tables.flatMap(\.rows) { #expect(row.predictedSeconds > 0, "\(row.row)") }
   }
 }

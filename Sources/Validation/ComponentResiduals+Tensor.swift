@@ -1,4 +1,6 @@
+import Calibration
 import Clusters
+import Costs
 
 extension ComponentResiduals {
   /// Products with a gather or a scatter over eight ranks of one node, whole and overlapped.
