@@ -35,7 +35,7 @@ struct ActionSimulation {
     // What nobody in the action waits for has its end too.
     settle(&lanes)
     return lanes.map { lane in
-      var record = lane.backend.record
+      var record = lane.backend.sharedRecord
       record.duration = lane.backend.clock
       record.carried = lane.backend.carried
       record.kernels = lane.backend.kernels.parts
@@ -67,31 +67,6 @@ private struct ActionLane {
   mutating func advance() -> Progress { engine.advance(&backend) }
 }
 
-/// Where the ranks of an action meet: the n-th transfer of a stream is the same one on all of them.
-private final class Meetings {
-  struct Meeting {
-    var arrived = 0
-    /// The latest arrival: all bytes move from here.
-    var ready: Int64 = 0
-    /// The longest preparation of a rank.
-    var preparation: Int64 = 0
-  }
-
-  let count: Int
-  var meetings: [[Meeting]] = Array(repeating: [], count: Stream.allCases.count)
-
-  init(count: Int) { self.count = count }
-
-  func arrive(_ stream: Stream, _ sequence: Int, at time: Int64, preparation: Int64) {
-    let index = Int(stream.rawValue)
-    if meetings[index].count == sequence { meetings[index].append(Meeting()) }
-    meetings[index][sequence].arrived += 1
-    meetings[index][sequence].ready = max(meetings[index][sequence].ready, time)
-    meetings[index][sequence].preparation = max(
-      meetings[index][sequence].preparation, preparation)
-  }
-}
-
 /// The virtual clock of one rank inside an action.
 private struct ActionBackend: Backend {
   let template: ActionTemplate
@@ -113,6 +88,8 @@ private struct ActionBackend: Backend {
   private var last = [Int](repeating: -1, count: Stream.allCases.count)
   /// What the transfers that were started take of the device.
   private var channels = OccupiedChannels()
+  /// Reductions beside exchanges.
+  private var sharing = LinkSharing()
 
   private struct Started {
     var stream: Stream
@@ -132,7 +109,7 @@ private struct ActionBackend: Backend {
     /// The others know when this rank came to it.
     var isAnnounced = false
     var preparation: Int64 = 0
-    var adapterShare = 0.0
+    var load = LinkLoad.none
     /// What the rank puts in; 0 unless spans are kept.
     var bytes = 0
   }
@@ -157,6 +134,10 @@ private struct ActionBackend: Backend {
           stream: .data, sequence: -1, started: gather.moving, payload: 0, index: Int32(index),
           isForward: false, isOver: true, end: gather.end, moving: gather.moving))
     }
+    for reduction in rank.carried.reductions {
+      sharing.begin(reduction)
+      channels.occupy(.data, reduction.channels, from: reduction.start, for: reduction.left)
+    }
   }
 
   /// What is left on the data stream.
@@ -165,7 +146,18 @@ private struct ActionBackend: Backend {
       end: streamEnd[Int(Stream.data.rawValue)],
       gathers: transfers.filter(\.isAhead).map {
         CarriedStream.Gather(moving: $0.moving, end: $0.end)
-      })
+      }, reductions: sharing.left(at: clock))
+  }
+
+  /// The record with what exchanges have made reductions longer, those of actions before first.
+  var sharedRecord: ActionRecord {
+    var (record, delays) = (record, sharing.delays[...])
+    record.delays = Array(delays.prefix(rank.carried.reductions.count))
+    delays = delays.dropFirst(record.delays.count)
+    for index in record.reductions.indices where record.reductions[index].isShared {
+      record.reductions[index].delay = delays.removeFirst()
+    }
+    return record
   }
 
   /// Whether all that was started has its end; ranks that meet in a transfer are asked in turn.
@@ -242,11 +234,16 @@ private struct ActionBackend: Backend {
   private mutating func reduce(_ transfer: Int) -> TransferHandle {
     hostClock += template.hostDurationOfTransfer
     let start = max(clock, hostClock)
-    record.reductions.append(StartedReduction(transfer: Int32(transfer), offset: start))
-    let (taken, seconds) = template.reduction(transfer)
-    channels.occupy(
-      .data, taken, from: start,
-      for: picoseconds(seconds * linkSlowness(template.reductions[transfer])))
+    let (taken, load, seconds) = template.reduction(transfer)
+    let isShared = taken > 0 || load != .none
+    record.reductions.append(
+      StartedReduction(transfer: Int32(transfer), offset: start, isShared: isShared))
+    let alone = picoseconds(seconds * linkSlowness(template.reductions[transfer]))
+    let begin = channels.occupy(.data, taken, from: start, for: alone)
+    if isShared {
+      sharing.begin(
+        CarriedStream.Reduction(start: begin, left: alone, load: load, channels: taken))
+    }
     if keepsLog { log(transfer, isTransfer: true) }
     return TransferHandle(-1)
   }
@@ -286,7 +283,7 @@ private struct ActionBackend: Backend {
         ofExchange: work, rows: rows(instance), isOverlapped: template.isPair)
       started.preparation = picoseconds(price.preparation)
       started.payload = picoseconds(price.payload * max(rank.slowness, linkSlowness(work)))
-      started.adapterShare = price.adapterShare
+      started.load = LinkLoad(adapter: price.adapterShare, link: price.linkShare)
     case .allGather, .reduceScatter, .allReduce, .shift:
       var known = work
       if work.rows.exchange != nil { known.rows = .fixed(rows(instance)(work.rows)) }
@@ -331,17 +328,27 @@ private struct ActionBackend: Backend {
     let transfer = transfers[handle]
     let meeting = meetings.meetings[slot][transfer.sequence]
     guard meeting.arrived == meetings.count else { return false }
-    let end = meeting.ready + meeting.preparation + transfer.payload
+    let begin = meeting.ready + meeting.preparation
+    let end = begin + moved(transfer, from: begin)
     transfers[handle].isOver = true
     transfers[handle].end = end
     transfers[handle].moving = meeting.ready
     streamEnd[slot] = end
     account(transfer, moving: meeting.ready, end)
-    if transfer.adapterShare > 0 {
-      record.windows.append(
-        AdapterWindow(start: end - transfer.payload, end: end, share: transfer.adapterShare))
+    if transfer.load.adapter > 0 {
+      // Beside a reduction it takes less of the adapter for longer.
+      let share = transfer.load.adapter * Double(transfer.payload) / Double(max(1, end - begin))
+      record.windows.append(AdapterWindow(start: begin, end: end, share: share))
     }
     return true
+  }
+
+  /// Picoseconds that a transfer's bytes move from `begin` on, beside reductions if it is an exchange.
+  private mutating func moved(_ transfer: Started, from begin: Int64) -> Int64 {
+    guard transfer.load != .none, !sharing.isEmpty else { return transfer.payload }
+    let (end, delay) = sharing.end(ofExchange: transfer.payload, transfer.load, from: begin)
+    if delay > 0 { channels.delay(.data, at: begin, by: delay) }
+    return end - begin
   }
 
   private mutating func account(_ transfer: Started, moving: Int64, _ end: Int64) {
@@ -389,16 +396,5 @@ private struct ActionBackend: Backend {
     }
     clock = transfer.end
     return true
-  }
-}
-
-extension RankProgram {
-  /// A program of one item, to look at an action by itself.
-  init(single item: Item, _ place: ActionPlace = ActionPlace()) {
-    self.init(
-      pipelineRank: 0, stages: [], items: [item], transfers: [],
-      closingItems: place.isClosing ? [0] : [])
-    gathersAhead = [place.ahead]
-    isGatheredAhead = [place.isGatheredAhead]
   }
 }

@@ -100,11 +100,11 @@ final class ActionTemplate {
     }
   }
 
-  /// Multiprocessors that a reduction takes, and its seconds once all ranks have come.
-  func reduction(_ number: Int) -> (channels: Int, seconds: Double) {
+  /// What a reduction takes of the device and of its links, and its seconds once all ranks have come.
+  func reduction(_ number: Int) -> (channels: Int, load: LinkLoad, seconds: Double) {
     let transfer = reductions[number]
     return (
-      pricing.channels(of: transfer),
+      pricing.channels(of: transfer), pricing.load(ofCollective: transfer),
       pricing.seconds(ofCollective: transfer, stage: backwardStage)
     )
   }
@@ -207,4 +207,15 @@ private struct MemoryBooking: Backend {
   mutating func wait(_ handle: TransferHandle) -> Bool { true }
   mutating func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {}
   mutating func agree() -> Bool { true }
+}
+
+extension RankProgram {
+  /// A program of one item, to look at an action by itself.
+  init(single item: Item, _ place: ActionPlace = ActionPlace()) {
+    self.init(
+      pipelineRank: 0, stages: [], items: [item], transfers: [],
+      closingItems: place.isClosing ? [0] : [])
+    gathersAhead = [place.ahead]
+    isGatheredAhead = [place.isGatheredAhead]
+  }
 }

@@ -2,23 +2,46 @@ import Schedules
 
 /// What a rank's data stream still carries when an action begins: transfers that actions before it have
 /// started.
-struct CarriedStream: Hashable, Sendable {
+package struct CarriedStream: Hashable, Sendable {
   /// A gather whose parameters the action begins with.
   struct Gather: Hashable, Sendable {
     var moving: Int64
     var end: Int64
   }
 
+  /// A bucket's reduction that is under way, or behind others that are.
+  package struct Reduction: Hashable, Sendable {
+    /// When it moves on at the earliest, and the picoseconds that are left of it with nothing beside it.
+    package var start: Int64
+    package var left: Int64
+    var load: LinkLoad
+    /// Multiprocessors that its channels take.
+    var channels: Int
+
+    package init(start: Int64, left: Int64, load: LinkLoad, channels: Int) {
+      self.start = start
+      self.left = left
+      self.load = load
+      self.channels = channels
+    }
+  }
+
   /// When the stream is idle again.
   var end: Int64 = 0
   /// The action's first gathers, where one before it has started them.
   var gathers: [Gather] = []
+  /// What of the reductions that actions have started is left.
+  var reductions: [Reduction] = []
 
   /// The same, counted from another moment.
   func counted(from start: Int64) -> CarriedStream {
     CarriedStream(
       end: end - start,
-      gathers: gathers.map { Gather(moving: $0.moving - start, end: $0.end - start) })
+      gathers: gathers.map { Gather(moving: $0.moving - start, end: $0.end - start) },
+      reductions: reductions.map {
+        Reduction(
+          start: $0.start - start, left: $0.left, load: $0.load, channels: $0.channels)
+      })
   }
 
   /// The same without what makes no difference to a rank that begins at `clock`.
@@ -27,7 +50,16 @@ struct CarriedStream: Hashable, Sendable {
       end: max(clock, end),
       gathers: gathers.map { gather in
         Gather(moving: max(clock, gather.moving), end: max(clock, gather.end))
-      })
+      }, reductions: reductions)
+  }
+
+  /// The same with what its reductions have left once an action begins at `clock`.
+  func reduced(until clock: Int64) -> CarriedStream {
+    guard !reductions.isEmpty else { return self }
+    var (carried, sharing) = (self, LinkSharing())
+    for reduction in reductions { sharing.begin(reduction) }
+    carried.reductions = sharing.left(at: clock)
+    return carried
   }
 }
 

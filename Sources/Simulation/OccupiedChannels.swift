@@ -10,6 +10,7 @@ import Programs
 /// out, so that what a rank's kernels need does not depend on the order in which ranks are looked at.
 struct OccupiedChannels {
   private struct Window {
+    var stream: Stream
     var start: Int64
     var end: Int64
     var count: Int
@@ -23,11 +24,27 @@ struct OccupiedChannels {
   private var known: [Int: [Int64]] = [:]
 
   /// A transfer comes to its stream, where it starts when those before it are through.
-  mutating func occupy(_ stream: Stream, _ count: Int, from time: Int64, for duration: Int64) {
+  ///
+  /// Gives that time.
+  @discardableResult
+  mutating func occupy(
+    _ stream: Stream, _ count: Int, from time: Int64, for duration: Int64
+  ) -> Int64 {
     let start = max(time, streamEnd[Int(stream.rawValue)])
     streamEnd[Int(stream.rawValue)] = start + duration
-    guard count > 0, duration > 0 else { return }
-    windows.append(Window(start: start, end: start + duration, count: count))
+    guard count > 0, duration > 0 else { return start }
+    windows.append(Window(stream: stream, start: start, end: start + duration, count: count))
+    return start
+  }
+
+  /// What runs on a stream at `time` takes longer, and what is behind it starts later.
+  mutating func delay(_ stream: Stream, at time: Int64, by duration: Int64) {
+    streamEnd[Int(stream.rawValue)] += duration
+    for index in windows.indices where windows[index].stream == stream && windows[index].end > time
+    {
+      if windows[index].start > time { windows[index].start += duration }
+      windows[index].end += duration
+    }
   }
 
   /// Picoseconds of an operation that starts at `time` and takes `alone` with nothing beside it.

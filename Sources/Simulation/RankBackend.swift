@@ -103,7 +103,7 @@ struct RankBackend: Backend {
   private func carried(
     _ rank: SimulatedRank, _ place: ActionPlace, from start: Int64
   ) -> CarriedStream {
-    var carried = rank.carried
+    var carried = rank.carried.reduced(until: rank.clock)
     if !place.isGatheredAhead { carried.gathers = [] }
     // Traces show when a gather began.
     let isWhole = world.catalog.keepsSpans && place.isGatheredAhead
@@ -135,6 +135,7 @@ struct RankBackend: Backend {
     let left = record.carried.counted(from: record.offset - start)
     if place.isGatheredAhead || place.ahead != nil { rank.carried.gathers = left.gathers }
     rank.carried.end = max(rank.carried.end, left.end)
+    rank.carried.reductions = left.reductions
     if !record.windows.isEmpty {
       world.traffic.occupy(index, record.windows, from: start - record.offset, at: world.now)
     }
@@ -143,13 +144,27 @@ struct RankBackend: Backend {
     rank.spans.append(
       ItemSpan(item: item, start: start, end: rank.clock, spans: record.spans))
     log(record, item)
+    reduce(record, item, from: start - record.offset)
+  }
+
+  /// Hands over the reductions that an action has started, and what its exchanges have made longer.
+  private mutating func reduce(_ record: ActionRecord, _ item: Item, from start: Int64) {
+    var underWay = Array(rank.underWay.suffix(record.delays.count))
+    for (pending, delay) in zip(underWay, record.delays) where delay > 0 {
+      world.collectives.delay(pending, of: index, by: delay)
+    }
     for reduction in record.reductions {
       let stage = backwardStage(of: item)
       let number = Int(reduction.transfer)
-      reductions[[stage, number]] = join(
+      let handle = join(
         world.input.stages[stage].reduce.transfers[number], number, stage,
-        at: start - record.offset + reduction.offset)
+        at: start + reduction.offset, delay: reduction.delay)
+      reductions[[stage, number]] = handle
+      if reduction.isShared, case .collective(let pending, _, _) = handles[handle.raw] {
+        underWay.append(pending)
+      }
     }
+    rank.underWay = underWay.suffix(record.carried.reductions.count)
   }
 
   private func backwardStage(of item: Item) -> Int {
@@ -251,14 +266,14 @@ struct RankBackend: Backend {
 
   /// Comes to a reduction or a gather of the step.
   private mutating func join(
-    _ work: Transfer, _ transfer: Int, _ stage: Int, at time: Int64
+    _ work: Transfer, _ transfer: Int, _ stage: Int, at time: Int64, delay: Int64 = 0
   ) -> TransferHandle {
     let duration = picoseconds(
       world.pricing.seconds(
         ofCollective: work, stage: stage, rank: worldRank, linkSlowness: rank.linkSlowness))
     let pending = world.collectives.arrive(
       index, replica: rank.replica, work, number: transfer, stage: stage, at: time,
-      duration: duration)
+      duration: duration + delay)
     if pending.completes { world.wakeParked() }
     handles.append(
       .collective(
