@@ -112,6 +112,24 @@ public struct CollectiveCost: Sendable {
     return costs.min { $0.seconds < $1.seconds } ?? .none
   }
 
+  /// What a collective takes of a rank's adapter and of its link inside the node over its whole time, as
+  /// shares of what was reached of them; by the fastest of its algorithms if none is named.
+  public func shares(
+    _ operation: CollectiveOperation, bytes: Double, group: CollectiveGroup,
+    algorithm: CollectiveAlgorithm? = nil
+  ) -> (adapter: Double, link: Double) {
+    let ways = constants.ways(of: operation, in: group, by: algorithm).map { way in
+      let phases = constants.phases(operation, bytes: bytes, group: group, by: way)
+      return (phases, phases.map { cost(of: $0).seconds }.reduce(0, +))
+    }
+    guard let (phases, seconds) = ways.min(by: { $0.1 < $1.1 }), seconds > 0 else { return (0, 0) }
+    let (inside, outside) = phases.reduce((0.0, 0.0)) { ($0.0 + $1.inside, $0.1 + $1.outside) }
+    return (
+      outside > 0 ? outside / constants.networkRate(1) / seconds : 0,
+      inside > 0 ? inside / constants.linkRate(1) / seconds : 0
+    )
+  }
+
   /// One message between two ranks, over NVLink inside a node and over the network otherwise.
   ///
   /// - Parameter latency: seconds of its way; nil for that of the link, or of the network.

@@ -59,11 +59,13 @@ public struct CollectiveExchange: Sendable {
         constants.phases(operation, bytes: whole(rows * rowBytes), group: group, by: way),
         load: load, stretch: stretch)
     }
-    let fastest = carried.min { $0.cost.seconds < $1.cost.seconds } ?? (.none, 0)
+    let fastest = carried.min { $0.cost.seconds < $1.cost.seconds } ?? (.none, 0, 0)
+    let seconds = fastest.cost.seconds
     return ExchangeCost.Parts(
       layout: 0, notify: kind == .allToAll ? countedExperts.map(secondsOfCounts) ?? 0 : 0,
       payload: fastest.cost,
-      adapterShare: fastest.cost.seconds > 0 ? fastest.adapter / fastest.cost.seconds : 0)
+      adapterShare: seconds > 0 ? fastest.adapter / seconds : 0,
+      linkShare: seconds > 0 ? fastest.link / seconds : 0)
   }
 
   /// Every rank tells all others how many rows each expert gets, in whole numbers of 8 bytes.
@@ -76,14 +78,14 @@ public struct CollectiveExchange: Sendable {
 
   private func carry(
     _ phases: [CollectivePhase], load: Double, stretch: Double
-  ) -> (cost: Cost, adapter: Double) {
-    phases.reduce((.none, 0)) { sum, phase in
+  ) -> (cost: Cost, adapter: Double, link: Double) {
+    phases.reduce((.none, 0, 0)) { sum, phase in
       let (inside, outside) = cost.moving(phase)
       let link: Limit = outside > inside ? .infiniBand : .nvlink
       let part = CollectiveCost.cost(
         of: phase, moving: load * stretch * max(inside, outside),
         limit: stretch > 1 ? .multiprocessors : link)
-      return (sum.cost + part, sum.adapter + load * outside)
+      return (sum.cost + part, sum.adapter + load * outside, sum.link + load * inside)
     }
   }
 

@@ -116,8 +116,9 @@ public struct ExchangeCost: Sendable {
     /// Exchanging counts and meeting the peers, once they are there.
     public var notify: Double
     public var payload: Cost
-    /// Share of its adapter's bandwidth that the payload takes.
+    /// Shares of the bandwidth of its adapter, and of its link inside the node, that the payload takes.
     public var adapterShare: Double
+    public var linkShare: Double
 
     /// All of it, limited by what limits the payload.
     public var total: Cost {
@@ -140,7 +141,9 @@ public struct ExchangeCost: Sendable {
       layout: counts ? Double(shape.tokens) * constants.layoutPerToken : 0,
       notify: (counts ? 4 : 2) * hop, payload: payload,
       adapterShare: payload.seconds > 0
-        ? shape.load * networkSeconds(shape) / payload.seconds : 0)
+        ? shape.load * networkSeconds(shape) / payload.seconds : 0,
+      linkShare: payload.seconds > 0
+        ? shape.load * nvlinkSeconds(shape) / payload.seconds : 0)
   }
 
   /// What the rows of a rank take over its adapter alone.
@@ -148,12 +151,17 @@ public struct ExchangeCost: Sendable {
     shape.networkRows * shape.rowBytes / constants.networkRate
   }
 
+  /// What those that arrive over its link take over it alone.
+  private func nvlinkSeconds(_ shape: ExchangeShape) -> Double {
+    shape.nvlinkRows * shape.rowBytes / constants.nvlinkRate
+  }
+
   private func payload(
     _ shape: ExchangeShape, multiprocessors: Int, besideComputation: Bool
   ) -> Cost {
     let network = networkSeconds(shape)
     let bytes = shape.nvlinkRows * shape.rowBytes
-    let nvlink = bytes / constants.nvlinkRate
+    let nvlink = nvlinkSeconds(shape)
     let rate = multiprocessorRate(crossingNodes: shape.crossesNodes)(constants.rateEnd)
     let moving = bytes / (rate * Double(multiprocessors))
     let ranked: [(Double, Limit)] = [

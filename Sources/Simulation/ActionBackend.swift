@@ -18,40 +18,19 @@ struct ActionBackend: Backend {
   private let forwardCount: Int
   var clock: Int64
   /// When the host has issued all so far: a kernel cannot start earlier.
-  private var hostClock: Int64
+  var hostClock: Int64
   var record = ActionRecord()
   private(set) var kernels = KernelTimes()
   /// Kernels, and pieces of several, that were looked at one by one.
   private(set) var walked = 0
-  private var transfers: [Started] = []
-  private var streamEnd = [Int64](repeating: 0, count: Stream.allCases.count)
-  private var sequence = [Int](repeating: 0, count: Stream.allCases.count)
-  private var last = [Int](repeating: -1, count: Stream.allCases.count)
+  var transfers: [Started] = []
+  var streamEnd = [Int64](repeating: 0, count: Stream.allCases.count)
+  var sequence = [Int](repeating: 0, count: Stream.allCases.count)
+  var last = [Int](repeating: -1, count: Stream.allCases.count)
   /// What the transfers that were started take of the device.
-  private var channels: OccupiedChannels
-
-  private struct Started {
-    var stream: Stream
-    var sequence: Int
-    var started: Int64
-    var payload: Int64
-    var index: Int32
-    var isForward: Bool
-    /// Whether its end is known, which a gather that was started before the action may have behind it.
-    var isOver = false
-    var end: Int64 = 0
-    var moving: Int64 = 0
-    /// The next action reads what it brings.
-    var isAhead = false
-    /// The transfer before it on its stream, −1 for the first.
-    var previous = -1
-    /// The others know when this rank came to it.
-    var isAnnounced = false
-    var preparation: Int64 = 0
-    var adapterShare = 0.0
-    /// What the rank puts in; 0 unless spans are kept.
-    var bytes = 0
-  }
+  var channels: OccupiedChannels
+  /// Reductions beside exchanges.
+  var sharing = LinkSharing()
 
   init(
     _ template: ActionTemplate, _ rank: ActionRank, _ meetings: Meetings, keepsSpans: Bool,
@@ -81,6 +60,7 @@ struct ActionBackend: Backend {
         record.spans.append(template.span(of: gather, number: index))
       }
     }
+    for reduction in rank.carried.reductions { sharing.begin(reduction) }
   }
 
   /// What is left on the data stream.
@@ -89,7 +69,18 @@ struct ActionBackend: Backend {
       end: streamEnd[Int(Stream.data.rawValue)],
       gathers: transfers.filter(\.isAhead).map {
         CarriedStream.Gather(moving: $0.moving, end: $0.end)
-      }, channels: channels.left(at: clock))
+      }, channels: channels.left(at: clock), reductions: sharing.left(at: clock))
+  }
+
+  /// The record with what exchanges have made reductions longer, those of actions before first.
+  var sharedRecord: ActionRecord {
+    var (record, delays) = (record, sharing.delays[...])
+    record.delays = Array(delays.prefix(rank.carried.reductions.count))
+    delays = delays.dropFirst(record.delays.count)
+    for index in record.reductions.indices where record.reductions[index].isShared {
+      record.reductions[index].delay = delays.removeFirst()
+    }
+    return record
   }
 
   /// Whether all that was started has its end; ranks that meet in a transfer are asked in turn.
@@ -104,7 +95,7 @@ struct ActionBackend: Backend {
   mutating func agree() -> Bool { true }
   mutating func start(_ transfer: PipelineTransfer) -> TransferHandle { TransferHandle(-1) }
 
-  private func rows(_ instance: Instance) -> ExchangeRows {
+  func rows(_ instance: Instance) -> ExchangeRows {
     instance.pass == .forward ? rank.forwardRows : rank.backwardRows
   }
 
@@ -217,185 +208,5 @@ struct ActionBackend: Backend {
           stream: .compute, start: clock, end: clock + duration))
     }
     clock += duration
-  }
-
-  /// Hands a reduction to where the ranks of all actions meet.
-  private mutating func reduce(_ transfer: Int) -> TransferHandle {
-    hostClock += template.hostDurationOfTransfer
-    let start = max(clock, hostClock)
-    record.reductions.append(StartedReduction(transfer: Int32(transfer), offset: start))
-    let (taken, seconds) = template.reduction(transfer)
-    channels.occupy(
-      .data, taken, from: start,
-      for: picoseconds(seconds * linkSlowness(template.reductions[transfer])))
-    if keepsLog { log(transfer, isTransfer: true) }
-    return TransferHandle(-1)
-  }
-
-  private mutating func log(_ index: Int, isTransfer: Bool) {
-    record.started.append(
-      StartedWork(
-        index: Int32(index), isTransfer: isTransfer, isForward: false, isReduction: true))
-  }
-
-  mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
-    -> TransferHandle
-  {
-    if instance.microbatch < 0 { return reduce(transfer) }
-    let work = program.transfers[transfer]
-    let price =
-      work.kind.expertExchange != nil
-      ? template.pricing.price(
-        ofExchange: work, rows: rows(instance), isOverlapped: template.isPair) : nil
-    return start(transfer, work, instance, price)
-  }
-
-  /// Starts a transfer of an action's script; prices of exchanges that bring equal rows are known.
-  mutating func start(_ index: Int, _ script: ActionScript) {
-    let (number, program, instance) = (
-      script.transfers[index].number, script.transfers[index].program,
-      script.transfers[index].instance
-    )
-    if instance.microbatch < 0 {
-      _ = reduce(number)
-      return
-    }
-    let work = program.transfers[number]
-    let price =
-      work.kind.expertExchange != nil
-      ? template.price(ofExchange: work, number: index, rows: rows(instance), instance) : nil
-    _ = start(number, work, instance, price)
-  }
-
-  private mutating func start(
-    _ transfer: Int, _ work: Transfer, _ instance: Instance, _ price: ExchangePrice?
-  ) -> TransferHandle {
-    let stream = work.stream
-    hostClock += template.hostDurationOfTransfer * Int64(work.kind.launchCount)
-    let slot = Int(stream.rawValue)
-    if keepsLog {
-      record.started.append(
-        StartedWork(
-          index: Int32(transfer), isTransfer: true, isForward: instance.pass == .forward))
-    }
-    var started = Started(
-      stream: stream, sequence: sequence[slot], started: max(clock, hostClock), payload: 0,
-      index: Int32(transfer), isForward: instance.pass == .forward)
-    started.isAhead = instance == template.ahead
-    switch work.kind {
-    case .counts:
-      // The exchange of counts is the notification that the payload's price holds; the host has the
-      // numbers without the compute stream standing still.
-      (started.isOver, started.end) = (true, clock)
-      transfers.append(started)
-      return TransferHandle(transfers.count - 1)
-    case .dispatch, .combine, .combineBackward, .dispatchBackward:
-      guard let price else { preconditionFailure("An exchange has a price.") }
-      started.preparation = picoseconds(price.preparation)
-      started.payload = picoseconds(price.payload * max(rank.slowness, linkSlowness(work)))
-      started.adapterShare = price.adapterShare
-    case .allGather, .reduceScatter, .allReduce, .shift:
-      var known = work
-      if work.rows.exchange != nil { known.rows = .fixed(rows(instance)(work.rows)) }
-      started.payload = picoseconds(
-        template.pricing.seconds(ofCollective: known, stage: Int(instance.stage))
-          * linkSlowness(work))
-      channels.occupy(
-        stream, template.pricing.channels(of: work), from: started.started,
-        for: started.payload)
-    }
-    if keepsSpans {
-      let rows = rows(instance)
-      started.bytes = work.bytes(
-        sent: { rows.sent[$0] }, received: { rows.received[$0] }, rows: { rows($0) })
-    }
-    started.previous = last[slot]
-    sequence[slot] += 1
-    last[slot] = transfers.count
-    transfers.append(started)
-    return TransferHandle(transfers.count - 1)
-  }
-
-  private func linkSlowness(_ transfer: Transfer) -> Double {
-    if rank.linkSlowness == LinkSlowness() { return 1 }
-    return rank.linkSlowness(crossesNodes: template.pricing.crossesNodes(transfer))
-  }
-
-  /// Settles the end of a transfer, once all ranks have come to it; a stream carries one transfer behind
-  /// another, so a rank comes to this one when the one before is over.
-  private mutating func finish(_ handle: Int) -> Bool {
-    if transfers[handle].isOver { return true }
-    let previous = transfers[handle].previous
-    if previous >= 0, !finish(previous) { return false }
-    let slot = Int(transfers[handle].stream.rawValue)
-    if !transfers[handle].isAnnounced {
-      transfers[handle].isAnnounced = true
-      transfers[handle].started = max(transfers[handle].started, streamEnd[slot])
-      let transfer = transfers[handle]
-      meetings.arrive(
-        transfer.stream, transfer.sequence, at: transfer.started,
-        preparation: transfer.preparation)
-    }
-    let transfer = transfers[handle]
-    let meeting = meetings.meetings[slot][transfer.sequence]
-    guard meeting.arrived == meetings.count else { return false }
-    let end = meeting.ready + meeting.preparation + transfer.payload
-    transfers[handle].isOver = true
-    transfers[handle].end = end
-    transfers[handle].moving = meeting.ready
-    streamEnd[slot] = end
-    account(transfer, moving: meeting.ready, end)
-    if transfer.adapterShare > 0 {
-      record.windows.append(
-        AdapterWindow(start: end - transfer.payload, end: end, share: transfer.adapterShare))
-    }
-    return true
-  }
-
-  private mutating func account(_ transfer: Started, moving: Int64, _ end: Int64) {
-    let total = end - moving
-    switch transfer.stream {
-    case .expert: record.expert.total += total
-    case .tensor: record.tensor.total += total
-    case .data: record.data.total += total
-    default: record.context.total += total
-    }
-    // The next action shows its first gathers itself.
-    if keepsSpans, !transfer.isAhead {
-      record.spans.append(
-        Timeline.Span(
-          .transfer(transfer.index), isForward: transfer.isForward, stream: transfer.stream,
-          start: moving, end: end, bytes: transfer.bytes))
-    }
-  }
-
-  /// Since when the data stream has been busy without a break until a transfer moved: what a rank waits for
-  /// is exposed, whichever transfer of its own it is.
-  private func busySince(_ transfer: Started) -> Int64 {
-    guard transfer.previous >= 0 else {
-      return rank.carried.end >= transfer.moving ? rank.offset : transfer.moving
-    }
-    let before = transfers[transfer.previous]
-    return before.end >= transfer.moving ? min(before.moving, transfer.moving) : transfer.moving
-  }
-
-  mutating func wait(_ handle: TransferHandle) -> Bool {
-    guard finish(handle.raw) else { return false }
-    let transfer = transfers[handle.raw]
-    guard transfer.end > clock else { return true }
-    switch transfer.stream {
-    case .expert: record.expert.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
-    case .tensor: record.tensor.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
-    case .data: record.data.addWait(clock: clock, moving: busySince(transfer), end: transfer.end)
-    default: record.context.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
-    }
-    if keepsSpans {
-      record.spans.append(
-        Timeline.Span(
-          .wait(transfer.index), isForward: transfer.isForward, stream: .compute, start: clock,
-          end: transfer.end))
-    }
-    clock = transfer.end
-    return true
   }
 }

@@ -25,6 +25,8 @@ struct ActionRecord: Sendable {
   var carried = CarriedStream()
   /// The reductions of the backward's stage that it started.
   var reductions: [StartedReduction] = []
+  /// Picoseconds by which its exchanges have made reductions longer that actions before it had started.
+  var delays: [Int64] = []
   /// The operations and transfers that were started, in order; empty unless asked for.
   var started: [StartedWork] = []
 }
@@ -36,6 +38,10 @@ struct StartedReduction: Sendable {
   var transfer: Int32
   /// When the rank came to it, counted from the first of its group.
   var offset: Int64
+  /// Whether it takes anything that others use; then the picoseconds by which exchanges of the action have
+  /// made it longer.
+  var isShared = false
+  var delay: Int64 = 0
 }
 
 /// What an action started, by its number in the program of its forward or its backward, or of the

@@ -44,7 +44,7 @@ struct ActionSimulation {
     settle(&lanes)
     let walked = lanes.reduce(0) { $0 + $1.backend.walked }
     let records = lanes.map { lane in
-      var record = lane.backend.record
+      var record = lane.backend.sharedRecord
       record.duration = lane.backend.clock
       record.carried = lane.backend.carried
       record.offset = lane.backend.rank.offset

@@ -236,11 +236,11 @@ final class ActionTemplate {
     }
   }
 
-  /// Multiprocessors that a reduction takes, and its seconds once all ranks have come.
-  func reduction(_ number: Int) -> (channels: Int, seconds: Double) {
+  /// What a reduction takes of the device and of its links, and its seconds once all ranks have come.
+  func reduction(_ number: Int) -> (channels: Int, load: LinkLoad, seconds: Double) {
     let transfer = reductions[number]
     return (
-      pricing.channels(of: transfer),
+      pricing.channels(of: transfer), pricing.load(ofCollective: transfer),
       pricing.seconds(ofCollective: transfer, stage: backwardStage)
     )
   }

@@ -4,19 +4,35 @@ import Schedules
 
 /// What a rank's data stream still carries when an action begins: transfers that actions before it have
 /// started.
-struct CarriedStream: Hashable, Sendable {
+package struct CarriedStream: Hashable, Sendable {
   /// A gather whose parameters the action begins with.
   struct Gather: Hashable, Sendable {
     var moving: Int64
     var end: Int64
   }
 
+  /// A bucket's reduction that is under way, or behind others that are.
+  package struct Reduction: Hashable, Sendable {
+    /// When it moves on at the earliest, and the picoseconds that are left of it with nothing beside it.
+    package var start: Int64
+    package var left: Int64
+    var load: LinkLoad
+
+    package init(start: Int64, left: Int64, load: LinkLoad) {
+      self.start = start
+      self.left = left
+      self.load = load
+    }
+  }
+
   /// When the stream is idle again.
   var end: Int64 = 0
   /// The action's first gathers, where one before it has started them.
   var gathers: [Gather] = []
-  /// What its transfers take of the device.
+  /// What its transfers take of the device, reductions among them.
   var channels: [OccupiedChannels.Window] = []
+  /// What of the reductions that actions have started is left, and what they take of the rank's links.
+  var reductions: [Reduction] = []
 
   /// The same, counted from another moment.
   func counted(from start: Int64) -> CarriedStream {
@@ -24,8 +40,13 @@ struct CarriedStream: Hashable, Sendable {
       end: end - start,
       gathers: gathers.map { Gather(moving: $0.moving - start, end: $0.end - start) },
       channels: channels.map { window in
-        OccupiedChannels.Window(
-          start: window.start - start, end: window.end - start, count: window.count)
+        var window = window
+        window.start -= start
+        window.end -= start
+        return window
+      },
+      reductions: reductions.map {
+        Reduction(start: $0.start - start, left: $0.left, load: $0.load)
       })
   }
 
@@ -38,9 +59,19 @@ struct CarriedStream: Hashable, Sendable {
       },
       channels: channels.compactMap { window in
         guard window.end > clock else { return nil }
-        return OccupiedChannels.Window(
-          start: max(clock, window.start), end: window.end, count: window.count)
-      })
+        var window = window
+        window.start = max(clock, window.start)
+        return window
+      }, reductions: reductions)
+  }
+
+  /// The same with what its reductions have left once an action begins at `clock`.
+  func reduced(until clock: Int64) -> CarriedStream {
+    guard !reductions.isEmpty else { return self }
+    var (carried, sharing) = (self, LinkSharing())
+    for reduction in reductions { sharing.begin(reduction) }
+    carried.reductions = sharing.left(at: clock)
+    return carried
   }
 }
 

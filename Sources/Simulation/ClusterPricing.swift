@@ -175,6 +175,25 @@ public struct ClusterPricing: Pricing {
     }
   }
 
+  public func load(ofCollective transfer: Transfer) -> LinkLoad {
+    let bytes = Double(ExchangeRows()(transfer.rows)) * Double(transfer.bytesPerRow)
+    switch transfer.kind {
+    case .allGather(let of): return load(of: .allGather, bytes: bytes * Double(group(of).ranks), of)
+    case .reduceScatter(let of): return load(of: .reduceScatter, bytes: bytes, of)
+    case .allReduce(let of): return load(of: .allReduce, bytes: bytes, of)
+    default: return .none
+    }
+  }
+
+  private func load(
+    of operation: CollectiveOperation, bytes: Double, _ kind: TransferKind.Group
+  ) -> LinkLoad {
+    let group = group(kind)
+    let shares = collectives.shares(
+      operation, bytes: bytes, group: group, algorithm: algorithm(of: operation, kind, in: group))
+    return LinkLoad(adapter: shares.adapter, link: shares.link)
+  }
+
   public func seconds(
     ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: LinkSlowness
   ) -> Double {
@@ -188,9 +207,14 @@ public struct ClusterPricing: Pricing {
     of operation: CollectiveOperation, bytes: Double, _ kind: TransferKind.Group
   ) -> Double {
     let group = group(kind)
-    let algorithm =
-      kind.isOverDataRanks ? plan.algorithm(of: operation, in: group, collectives) : nil
+    let algorithm = algorithm(of: operation, kind, in: group)
     return collectives.cost(operation, bytes: bytes, group: group, algorithm: algorithm).seconds
+  }
+
+  private func algorithm(
+    of operation: CollectiveOperation, _ kind: TransferKind.Group, in group: CollectiveGroup
+  ) -> Costs.CollectiveAlgorithm? {
+    kind.isOverDataRanks ? plan.algorithm(of: operation, in: group, collectives) : nil
   }
 
   /// Every rank of a group sends to the next at once: the slowest way is between nodes where there is one.

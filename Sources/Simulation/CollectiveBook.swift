@@ -24,7 +24,8 @@ struct CollectiveBook {
     /// Decides between entries that become ready at once, folded or not: first holder, stage, transfer.
     var order: [Int]
     var ready: Int64 = 0
-    var duration: Int64
+    /// What it takes by each member's links.
+    var durations: [Int64] = []
     var moving: Int64 = -1
     var end: Int64 = -1
   }
@@ -85,7 +86,7 @@ struct CollectiveBook {
       index = entries.count
       known[key] = index
       entries.append(
-        Entry(order: order(stage, number) + [part], duration: duration))
+        Entry(order: order(stage, number) + [part]))
       rounds.append(round)
     }
     if group == .gradientReplicas || group == .expertReplicas {
@@ -94,10 +95,20 @@ struct CollectiveBook {
     last[rank] = index
     entries[index].members.append(rank)
     entries[index].ready = max(entries[index].ready, time)
-    // The member with the slowest links ends it.
-    entries[index].duration = max(entries[index].duration, duration)
+    entries[index].durations.append(duration)
     missing[round] -= 1
     return (index, missing[round] == 0)
+  }
+
+  /// Exchanges of a member have made a collective longer that it has come to.
+  ///
+  /// Nobody waits for a reduction before all have come to all of them; a rank has carried out all of its
+  /// exchanges by then.
+  mutating func delay(_ index: Int, of rank: Int, by duration: Int64) {
+    guard let place = entries[index].members.firstIndex(of: rank) else {
+      preconditionFailure("A rank has come to what it has begun.")
+    }
+    entries[index].durations[place] += duration
   }
 
   private func order(_ stage: Int, _ number: Int) -> [Int] {
@@ -131,7 +142,8 @@ struct CollectiveBook {
       var moving = entries[index].ready
       for member in entries[index].members { moving = max(moving, streamEnd[member]) }
       entries[index].moving = moving
-      entries[index].end = moving + entries[index].duration
+      // The member with the slowest links ends it.
+      entries[index].end = moving + (entries[index].durations.max() ?? 0)
       for member in entries[index].members { streamEnd[member] = entries[index].end }
     }
   }

@@ -71,7 +71,7 @@ struct ExchangePricing: Sendable {
     }
     return ExchangePrice(
       preparation: parts.layout + parts.notify, payload: parts.payload.seconds,
-      adapterShare: parts.adapterShare)
+      adapterShare: parts.adapterShare, linkShare: parts.linkShare)
   }
 
   /// The parts of an exchange; nil where nothing is exchanged.

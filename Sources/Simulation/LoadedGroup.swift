@@ -56,6 +56,7 @@ struct LoadedGroup {
     record.duration = last.duration
     record.carried = last.carried
     record.reductions = last.reductions
+    record.delays = last.delays
     return record
   }
 }

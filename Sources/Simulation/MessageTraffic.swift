@@ -1,23 +1,27 @@
 import HeapModule
 
 /// A time in which an exchange uses a rank's adapter, picoseconds.
-struct AdapterWindow: Hashable, Sendable {
+package struct AdapterWindow: Hashable, Sendable {
   var start: Int64
   var end: Int64
   /// Share of the adapter's bandwidth that the exchange takes, each way.
   var share: Double
+
+  package init(start: Int64, end: Int64, share: Double) {
+    (self.start, self.end, self.share) = (start, end, share)
+  }
 }
 
 /// Messages under way, and the links of the simulated ranks that they share.
 ///
 /// A rank has an adapter and a link inside its node, each with a way out and a way in. What exchanges
-/// take of an adapter is taken off first; the rest is split evenly among the messages that use the same
-/// way, and a message moves at the smaller of its shares at both ends. So no more bytes pass an adapter
-/// than it carries, and a message beside an exchange ends when the adapter has carried both. Work is
-/// counted in picoseconds at full rate.
-struct MessageTraffic {
+/// take of an adapter is taken off first; the rest is shared max-min fairly: the messages of a way have equal
+/// parts of it but for those that their other end holds back further, and what those leave goes to the others.
+/// So no more bytes pass an adapter than it carries, and a message beside an exchange ends when the adapter
+/// has carried both. Work is counted in picoseconds at full rate.
+package struct MessageTraffic {
   /// One message on its way.
-  struct Flow {
+  package struct Flow {
     /// Its place in the book of messages.
     var place: Int
     var source: Int
@@ -28,9 +32,22 @@ struct MessageTraffic {
     /// What the links between its ends let through, as a share of healthy ones.
     var limit: Double
     var rate = 0.0
+    /// Its part of both of its ways; below 0 while the parts are worked out.
+    var share = 0.0
     var since: Int64 = 0
     /// Increases whenever the rate changes, so that an older end is known to be void.
     var version = 0
+
+    package init(
+      place: Int, source: Int, destination: Int, usesAdapter: Bool, work: Double, limit: Double
+    ) {
+      self.place = place
+      self.source = source
+      self.destination = destination
+      self.usesAdapter = usesAdapter
+      self.work = work
+      self.limit = limit
+    }
   }
 
   private struct Event: Comparable {
@@ -63,10 +80,18 @@ struct MessageTraffic {
   private var windows: [Windows]
   private var events = Heap<Event>()
   private var sequence = 0
+  /// What is left of each way, and how many of its messages have no part yet, where it is reached.
+  private var left: [Double]
+  private var open: [Int]
+  /// The ways and messages that hang together with those whose parts are worked out.
+  private var reached: [Int] = []
+  private var members: [Int] = []
 
-  init(ranks: Int) {
+  package init(ranks: Int) {
     ways = Array(repeating: [], count: 4 * ranks)
     windows = Array(repeating: Windows(), count: ranks)
+    left = Array(repeating: 0, count: 4 * ranks)
+    open = Array(repeating: 0, count: 4 * ranks)
   }
 
   private static func ways(_ flow: Flow) -> (Int, Int) {
@@ -77,7 +102,7 @@ struct MessageTraffic {
   // MARK: Beginning
 
   /// A message begins to move.
-  mutating func begin(_ flow: Flow, at now: Int64) {
+  package mutating func begin(_ flow: Flow, at now: Int64) {
     var flow = flow
     flow.since = now
     let index = free.popLast() ?? flows.count
@@ -90,8 +115,7 @@ struct MessageTraffic {
     let (out, into) = Self.ways(flow)
     ways[out].append(index)
     ways[into].append(index)
-    share(out, at: now)
-    share(into, at: now)
+    share(out, into, at: now)
     if flows[index].rate == 0 { push(.end, index, flows[index].version, endOfNothing(index, now)) }
     if flow.usesAdapter {
       expectBoundary(of: flow.source, at: now)
@@ -105,28 +129,28 @@ struct MessageTraffic {
   }
 
   /// An action's exchanges use a rank's adapter; times count from `base`.
-  mutating func occupy(_ rank: Int, _ list: [AdapterWindow], from base: Int64, at now: Int64) {
+  package mutating func occupy(
+    _ rank: Int, _ list: [AdapterWindow], from base: Int64, at now: Int64
+  ) {
     let version = windows[rank].version + 1
     windows[rank] = Windows(list: list, base: base, version: version)
     guard !ways[4 * rank].isEmpty || !ways[4 * rank + 1].isEmpty else { return }
-    share(4 * rank, at: now)
-    share(4 * rank + 1, at: now)
+    share(4 * rank, 4 * rank + 1, at: now)
     expectBoundary(of: rank, at: now)
   }
 
   // MARK: Time
 
   /// When something happens next; nil if no message is under way.
-  var nextTime: Int64? { events.min?.time }
+  package var nextTime: Int64? { events.min?.time }
 
   /// Takes the next event; gives the place of the message that has arrived with it, if one has.
-  mutating func advance() -> Int? {
+  package mutating func advance() -> Int? {
     guard let event = events.popMin() else { return nil }
     switch event.kind {
     case .boundary:
       guard windows[event.index].version == event.version else { return nil }
-      share(4 * event.index, at: event.time)
-      share(4 * event.index + 1, at: event.time)
+      share(4 * event.index, 4 * event.index + 1, at: event.time)
       expectBoundary(of: event.index, at: event.time)
       return nil
     case .end:
@@ -142,28 +166,67 @@ struct MessageTraffic {
     ways[out].removeAll { $0 == index }
     ways[into].removeAll { $0 == index }
     free.append(index)
-    share(out, at: now)
-    share(into, at: now)
+    share(out, into, at: now)
     return flow.place
   }
 
   // MARK: Rates
 
-  /// Sets the rates of the messages that use a way.
-  private mutating func share(_ way: Int, at now: Int64) {
-    for position in ways[way].indices { setRate(ways[way][position], at: now) }
+  /// Sets the rates of the messages that use two ways, and of all that share ways with them.
+  private mutating func share(_ first: Int, _ second: Int, at now: Int64) {
+    reach(first, at: now)
+    reach(second, at: now)
+    var position = 0
+    while position < reached.count {
+      let way = reached[position]
+      position += 1
+      for index in ways[way] where flows[index].share >= 0 {
+        flows[index].share = -1
+        members.append(index)
+        let (out, into) = Self.ways(flows[index])
+        reach(out, at: now)
+        reach(into, at: now)
+      }
+    }
+    fill()
+    for index in members { setRate(index, at: now) }
+    for way in reached { open[way] = 0 }
+    reached.removeAll(keepingCapacity: true)
+    members.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func reach(_ way: Int, at now: Int64) {
+    guard open[way] == 0, !ways[way].isEmpty else { return }
+    open[way] = ways[way].count
+    left[way] = way % 4 < 2 ? 1 - taken(of: way / 4, at: now) : 1
+    reached.append(way)
+  }
+
+  /// Gives the messages of the fullest way equal parts of it, then those of the next one of what is left.
+  private mutating func fill() {
+    var count = members.count
+    while count > 0 {
+      var least = 1.0
+      for way in reached where open[way] > 0 { least = min(least, left[way] / Double(open[way])) }
+      for way in reached where open[way] > 0 && left[way] / Double(open[way]) <= least {
+        for index in ways[way] where flows[index].share < 0 {
+          flows[index].share = max(0, least)
+          count -= 1
+          let (out, into) = Self.ways(flows[index])
+          for used in [out, into] {
+            left[used] -= least
+            open[used] -= 1
+          }
+        }
+      }
+    }
   }
 
   private mutating func setRate(_ index: Int, at now: Int64) {
     let flow = flows[index]
-    let (out, into) = Self.ways(flow)
-    var share = 1.0
-    for (way, rank) in [(out, flow.source), (into, flow.destination)] {
-      let left = flow.usesAdapter ? 1 - taken(of: rank, at: now) : 1
-      share = min(share, left / Double(ways[way].count))
-    }
-    let rate = flow.limit * share
-    guard rate != flow.rate else { return }
+    let rate = flow.limit * flow.share
+    // The same parts in another order differ by rounding.
+    guard rate == 0 ? flow.rate != 0 : abs(rate - flow.rate) > 1e-12 else { return }
     flows[index].work = max(0, flow.work - flow.rate * Double(now - flow.since))
     flows[index].since = now
     flows[index].rate = rate

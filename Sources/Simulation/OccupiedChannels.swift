@@ -11,6 +11,7 @@ import Programs
 struct OccupiedChannels {
   /// A collective that takes `count` multiprocessors for a while.
   struct Window: Hashable, Sendable {
+    var stream: Stream
     var start: Int64
     var end: Int64
     var count: Int
@@ -26,18 +27,35 @@ struct OccupiedChannels {
   /// - Parameter carried: what runs on from actions before this one.
   init(_ carried: CarriedStream = CarriedStream()) {
     windows = carried.channels
-    streamEnd[Int(Stream.data.rawValue)] = carried.end
+    let data = windows.lazy.filter { $0.stream == .data }.map(\.end)
+    streamEnd[Int(Stream.data.rawValue)] = max(carried.end, data.max() ?? .min)
   }
 
   /// Those that run on at `time`.
   func left(at time: Int64) -> [Window] { windows.filter { $0.end > time } }
 
   /// A transfer comes to its stream, where it starts when those before it are through.
-  mutating func occupy(_ stream: Stream, _ count: Int, from time: Int64, for duration: Int64) {
+  ///
+  /// Gives that time.
+  @discardableResult
+  mutating func occupy(
+    _ stream: Stream, _ count: Int, from time: Int64, for duration: Int64
+  ) -> Int64 {
     let start = max(time, streamEnd[Int(stream.rawValue)])
     streamEnd[Int(stream.rawValue)] = start + duration
-    guard count > 0, duration > 0 else { return }
-    windows.append(Window(start: start, end: start + duration, count: count))
+    guard count > 0, duration > 0 else { return start }
+    windows.append(Window(stream: stream, start: start, end: start + duration, count: count))
+    return start
+  }
+
+  /// What runs on a stream at `time` takes longer, and what is behind it starts later.
+  mutating func delay(_ stream: Stream, at time: Int64, by duration: Int64) {
+    streamEnd[Int(stream.rawValue)] += duration
+    for index in windows.indices where windows[index].stream == stream && windows[index].end > time
+    {
+      if windows[index].start > time { windows[index].start += duration }
+      windows[index].end += duration
+    }
   }
 
   /// Whether no collective takes any of the device from `time` on, unless another one comes.

@@ -33,11 +33,16 @@ public struct ExchangePrice: Hashable, Sendable {
   /// Share of the adapter's bandwidth that the payload takes: 1 where the network limits it, 0 inside a
   /// node.
   public var adapterShare: Double
+  /// Share of the bandwidth inside the node that it takes.
+  public var linkShare: Double
 
-  public init(preparation: Double, payload: Double, adapterShare: Double = 0) {
+  public init(
+    preparation: Double, payload: Double, adapterShare: Double = 0, linkShare: Double = 0
+  ) {
     self.preparation = preparation
     self.payload = payload
     self.adapterShare = adapterShare
+    self.linkShare = linkShare
   }
 }
 
@@ -83,6 +88,8 @@ public protocol Pricing: Sendable {
   /// The same collective for one rank of the world, whose links are slower than described.
   func seconds(ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: LinkSlowness)
     -> Double
+  /// What a collective within a group of ranks takes of a rank's links.
+  func load(ofCollective transfer: Transfer) -> LinkLoad
   /// Whether an exchange or a collective leaves the node, so that slow adapters slow it.
   func crossesNodes(_ transfer: Transfer) -> Bool
   /// A message between the pipeline ranks of one replica of the pipeline.
@@ -101,6 +108,9 @@ extension Pricing {
     seconds(ofCollective: transfer, stage: stage)
       * linkSlowness(crossesNodes: crossesNodes(transfer))
   }
+
+  /// Nothing that an exchange would miss.
+  public func load(ofCollective transfer: Transfer) -> LinkLoad { .none }
 
   /// Everything leaves the node.
   public func crossesNodes(_ transfer: Transfer) -> Bool { true }

@@ -15,7 +15,7 @@ extension RankBackend {
       for (number, gather) in numbers.enumerated() {
         let count = world.pricing.channels(of: world.input.stages[stage].gather.transfers[number])
         guard count > 0, let (moving, end) = world.collectives.end(of: gather) else { continue }
-        rank.carried.channels.append(.init(start: moving, end: end, count: count))
+        rank.carried.channels.append(.init(stream: .data, start: moving, end: end, count: count))
       }
     }
     return true

@@ -107,7 +107,7 @@ struct RankBackend: Backend {
   private func carried(
     _ rank: SimulatedRank, _ item: Item, _ place: ActionPlace, from start: Int64
   ) -> CarriedStream {
-    var carried = rank.carried
+    var carried = rank.carried.reduced(until: rank.clock)
     if !place.isGatheredAhead { carried.gathers = [] }
     if place.isOpening { carried.gathers = openingGathers(of: rank, item)?.map(\.gather) ?? [] }
     // Traces show when a gather began.
@@ -143,6 +143,7 @@ struct RankBackend: Backend {
     if place.isGatheredAhead || place.ahead != nil { rank.carried.gathers = left.gathers }
     rank.carried.end = max(rank.carried.end, left.end)
     rank.carried.channels = left.channels
+    rank.carried.reductions = left.reductions
     if place.isOpening { book(gathersOf: item) }
     if !record.windows.isEmpty {
       world.traffic.occupy(index, record.windows, from: start - record.offset, at: world.now)
@@ -152,13 +153,27 @@ struct RankBackend: Backend {
     rank.spans.append(
       ItemSpan(item: item, start: start, end: rank.clock, spans: record.spans))
     log(record, item)
+    reduce(record, item, from: start - record.offset)
+  }
+
+  /// Hands over the reductions that an action has started, and what its exchanges have made longer.
+  private mutating func reduce(_ record: ActionRecord, _ item: Item, from start: Int64) {
+    var underWay = Array(rank.underWay.suffix(record.delays.count))
+    for (pending, delay) in zip(underWay, record.delays) where delay > 0 {
+      world.collectives.delay(pending, of: index, by: delay)
+    }
     for reduction in record.reductions {
       let stage = backwardStage(of: item)
       let number = Int(reduction.transfer)
-      reductions[[stage, number]] = join(
+      let handle = join(
         world.input.stages[stage].reduce.transfers[number], number, stage,
-        at: start - record.offset + reduction.offset)
+        at: start + reduction.offset, delay: reduction.delay)
+      reductions[[stage, number]] = handle
+      if reduction.isShared, case .collective(let pending, _, _) = handles[handle.raw] {
+        underWay.append(pending)
+      }
     }
+    rank.underWay = underWay.suffix(record.carried.reductions.count)
   }
 
   /// What the ranks that meet in an action wait for the slowest of them, behind all that they do in it.
@@ -177,7 +192,7 @@ struct RankBackend: Backend {
     return wait
   }
 
-  private func backwardStage(of item: Item) -> Int {
+  func backwardStage(of item: Item) -> Int {
     switch item {
     case .run(let action): action.stage
     case .overlapped(_, let backward): backward.stage
@@ -190,43 +205,6 @@ struct RankBackend: Backend {
       preconditionFailure("A closing action starts all reductions of its stage.")
     }
     return handle
-  }
-
-  /// Writes down what an action did.
-  private func log(_ record: ActionRecord, _ item: Item) {
-    guard world.log != nil else { return }
-    for started in record.started {
-      if started.isReduction {
-        logReduction(started, stage: backwardStage(of: item))
-        continue
-      }
-      let action: Action
-      switch item {
-      case .run(let lone): action = lone
-      case .overlapped(let forward, let backward): action = started.isForward ? forward : backward
-      default: preconditionFailure("Only actions have transfers.")
-      }
-      let instance = Instance(
-        stage: action.stage, microbatch: action.microbatch, pass: action.pass)
-      let program = world.input.stages[action.stage].program(for: action.pass)
-      let number = Int(started.index)
-      if started.isTransfer {
-        world.log?.add(program.transfers[number], number, instance, on: index)
-      } else {
-        world.log?.add(operation: number, instance, on: index)
-      }
-    }
-  }
-
-  private func logReduction(_ started: StartedWork, stage: Int) {
-    let instance = Instance(stage: stage, microbatch: -1, pass: .backwardWeight)
-    let number = Int(started.index)
-    if started.isTransfer {
-      let transfer = world.input.stages[stage].reduce.transfers[number]
-      world.log?.add(transfer, number, instance, on: index)
-    } else {
-      world.log?.add(operation: number, instance, on: index)
-    }
   }
 
   mutating func end(_ item: Item, index: Int) {
@@ -283,14 +261,14 @@ struct RankBackend: Backend {
 
   /// Comes to a reduction or a gather of the step.
   private mutating func join(
-    _ work: Transfer, _ transfer: Int, _ stage: Int, at time: Int64
+    _ work: Transfer, _ transfer: Int, _ stage: Int, at time: Int64, delay: Int64 = 0
   ) -> TransferHandle {
     let duration = picoseconds(
       world.pricing.seconds(
         ofCollective: work, stage: stage, rank: worldRank, linkSlowness: rank.linkSlowness))
     let pending = world.collectives.arrive(
       index, replica: rank.replica, work, number: transfer, stage: stage, at: time,
-      duration: duration)
+      duration: duration + delay)
     if pending.completes { world.wakeParked() }
     handles.append(
       .collective(

@@ -11,9 +11,10 @@ import Schedules
 /// by itself.
 ///
 /// Ranks take turns in the order of time, and messages share the adapters of their ends with each other and
-/// with expert exchanges, which go first (`MessageTraffic`).
+/// with expert exchanges, which go first (`MessageTraffic`). Buckets of gradients share adapter and link with
+/// exchanges (`LinkSharing`).
 ///
-/// Not modelled: reductions and other collectives that share an adapter with messages or exchanges.
+/// Not modelled: reductions that share an adapter with messages, and other collectives that share one.
 public struct StepSimulation<P: Pricing> {
   public let input: StepInput
   public let pricing: P
@@ -248,6 +249,8 @@ struct SimulatedRank {
   var hasTakenUpGathers = false
   /// What actions have left on its data stream.
   var carried = CarriedStream()
+  /// The numbers of its reductions in the book of collectives.
+  var underWay: [Int] = []
   /// It goes on when another one wakes it.
   var isParked = false
   var spans: [ItemSpan] = []

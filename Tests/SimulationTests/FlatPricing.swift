@@ -15,6 +15,8 @@ struct FlatPricing: Pricing {
   var messagesShareLinks = true
   /// Kernels beside a communication kernel take this much longer.
   var overlapFactor = 1.0
+  /// What a collective takes of a rank's links.
+  var load = LinkLoad.none
 
   func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
     isOverlapped ? kernel * overlapFactor : kernel
@@ -25,6 +27,7 @@ struct FlatPricing: Pricing {
   { exchange }
 
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double { collective }
+  func load(ofCollective transfer: Transfer) -> LinkLoad { load }
 
   func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice {
     MessagePrice(

@@ -1,0 +1,223 @@
+import Engines
+import Programs
+
+/// The transfers of one rank inside an action: when they begin, when they are through, and what waits for them.
+extension ActionBackend {
+  /// A transfer that was started.
+  struct Started {
+    var stream: Stream
+    var sequence: Int
+    var started: Int64
+    var payload: Int64
+    var index: Int32
+    var isForward: Bool
+    /// Whether its end is known, which a gather that was started before the action may have behind it.
+    var isOver = false
+    var end: Int64 = 0
+    var moving: Int64 = 0
+    /// The next action reads what it brings.
+    var isAhead = false
+    /// The transfer before it on its stream, −1 for the first.
+    var previous = -1
+    /// The others know when this rank came to it.
+    var isAnnounced = false
+    var preparation: Int64 = 0
+    var load = LinkLoad.none
+    /// What the rank puts in; 0 unless spans are kept.
+    var bytes = 0
+  }
+
+  /// Hands a reduction to where the ranks of all actions meet.
+  private mutating func reduce(_ transfer: Int) -> TransferHandle {
+    hostClock += template.hostDurationOfTransfer
+    let start = max(clock, hostClock)
+    let (taken, load, seconds) = template.reduction(transfer)
+    let isShared = taken > 0 || load != .none
+    record.reductions.append(
+      StartedReduction(transfer: Int32(transfer), offset: start, isShared: isShared))
+    let alone = picoseconds(seconds * linkSlowness(template.reductions[transfer]))
+    let begin = channels.occupy(.data, taken, from: start, for: alone)
+    if isShared {
+      sharing.begin(CarriedStream.Reduction(start: begin, left: alone, load: load))
+    }
+    if keepsLog { log(transfer, isTransfer: true) }
+    return TransferHandle(-1)
+  }
+
+  mutating func log(_ index: Int, isTransfer: Bool) {
+    record.started.append(
+      StartedWork(
+        index: Int32(index), isTransfer: isTransfer, isForward: false, isReduction: true))
+  }
+
+  mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
+    -> TransferHandle
+  {
+    if instance.microbatch < 0 { return reduce(transfer) }
+    let work = program.transfers[transfer]
+    let price =
+      work.kind.expertExchange != nil
+      ? template.pricing.price(
+        ofExchange: work, rows: rows(instance), isOverlapped: template.isPair) : nil
+    return start(transfer, work, instance, price)
+  }
+
+  /// Starts a transfer of an action's script; prices of exchanges that bring equal rows are known.
+  mutating func start(_ index: Int, _ script: ActionScript) {
+    let (number, program, instance) = (
+      script.transfers[index].number, script.transfers[index].program,
+      script.transfers[index].instance
+    )
+    if instance.microbatch < 0 {
+      _ = reduce(number)
+      return
+    }
+    let work = program.transfers[number]
+    let price =
+      work.kind.expertExchange != nil
+      ? template.price(ofExchange: work, number: index, rows: rows(instance), instance) : nil
+    _ = start(number, work, instance, price)
+  }
+
+  private mutating func start(
+    _ transfer: Int, _ work: Transfer, _ instance: Instance, _ price: ExchangePrice?
+  ) -> TransferHandle {
+    let stream = work.stream
+    hostClock += template.hostDurationOfTransfer * Int64(work.kind.launchCount)
+    let slot = Int(stream.rawValue)
+    if keepsLog {
+      record.started.append(
+        StartedWork(
+          index: Int32(transfer), isTransfer: true, isForward: instance.pass == .forward))
+    }
+    var started = Started(
+      stream: stream, sequence: sequence[slot], started: max(clock, hostClock), payload: 0,
+      index: Int32(transfer), isForward: instance.pass == .forward)
+    started.isAhead = instance == template.ahead
+    switch work.kind {
+    case .counts:
+      // The exchange of counts is the notification that the payload's price holds; the host has the
+      // numbers without the compute stream standing still.
+      (started.isOver, started.end) = (true, clock)
+      transfers.append(started)
+      return TransferHandle(transfers.count - 1)
+    case .dispatch, .combine, .combineBackward, .dispatchBackward:
+      guard let price else { preconditionFailure("An exchange has a price.") }
+      started.preparation = picoseconds(price.preparation)
+      started.payload = picoseconds(price.payload * max(rank.slowness, linkSlowness(work)))
+      started.load = LinkLoad(adapter: price.adapterShare, link: price.linkShare)
+    case .allGather, .reduceScatter, .allReduce, .shift:
+      var known = work
+      if work.rows.exchange != nil { known.rows = .fixed(rows(instance)(work.rows)) }
+      started.payload = picoseconds(
+        template.pricing.seconds(ofCollective: known, stage: Int(instance.stage))
+          * linkSlowness(work))
+      channels.occupy(
+        stream, template.pricing.channels(of: work), from: started.started,
+        for: started.payload)
+    }
+    if keepsSpans {
+      let rows = rows(instance)
+      started.bytes = work.bytes(
+        sent: { rows.sent[$0] }, received: { rows.received[$0] }, rows: { rows($0) })
+    }
+    started.previous = last[slot]
+    sequence[slot] += 1
+    last[slot] = transfers.count
+    transfers.append(started)
+    return TransferHandle(transfers.count - 1)
+  }
+
+  private func linkSlowness(_ transfer: Transfer) -> Double {
+    if rank.linkSlowness == LinkSlowness() { return 1 }
+    return rank.linkSlowness(crossesNodes: template.pricing.crossesNodes(transfer))
+  }
+
+  /// Settles the end of a transfer, once all ranks have come to it; a stream carries one transfer behind
+  /// another, so a rank comes to this one when the one before is over.
+  mutating func finish(_ handle: Int) -> Bool {
+    if transfers[handle].isOver { return true }
+    let previous = transfers[handle].previous
+    if previous >= 0, !finish(previous) { return false }
+    let slot = Int(transfers[handle].stream.rawValue)
+    if !transfers[handle].isAnnounced {
+      transfers[handle].isAnnounced = true
+      transfers[handle].started = max(transfers[handle].started, streamEnd[slot])
+      let transfer = transfers[handle]
+      meetings.arrive(
+        transfer.stream, transfer.sequence, at: transfer.started,
+        preparation: transfer.preparation)
+    }
+    let transfer = transfers[handle]
+    let meeting = meetings.meetings[slot][transfer.sequence]
+    guard meeting.arrived == meetings.count else { return false }
+    let begin = meeting.ready + meeting.preparation
+    let end = begin + moved(transfer, from: begin)
+    transfers[handle].isOver = true
+    transfers[handle].end = end
+    transfers[handle].moving = meeting.ready
+    streamEnd[slot] = end
+    account(transfer, moving: meeting.ready, end)
+    if transfer.load.adapter > 0 {
+      // Beside a reduction it takes less of the adapter for longer.
+      let share = transfer.load.adapter * Double(transfer.payload) / Double(max(1, end - begin))
+      record.windows.append(AdapterWindow(start: begin, end: end, share: share))
+    }
+    return true
+  }
+
+  /// Picoseconds that a transfer's bytes move from `begin` on, beside reductions if it is an exchange.
+  private mutating func moved(_ transfer: Started, from begin: Int64) -> Int64 {
+    guard transfer.load != .none, !sharing.isEmpty else { return transfer.payload }
+    let (end, delay) = sharing.end(ofExchange: transfer.payload, transfer.load, from: begin)
+    if delay > 0 { channels.delay(.data, at: begin, by: delay) }
+    return end - begin
+  }
+
+  private mutating func account(_ transfer: Started, moving: Int64, _ end: Int64) {
+    let total = end - moving
+    switch transfer.stream {
+    case .expert: record.expert.total += total
+    case .tensor: record.tensor.total += total
+    case .data: record.data.total += total
+    default: record.context.total += total
+    }
+    // The next action shows its first gathers itself.
+    if keepsSpans, !transfer.isAhead {
+      record.spans.append(
+        Timeline.Span(
+          .transfer(transfer.index), isForward: transfer.isForward, stream: transfer.stream,
+          start: moving, end: end, bytes: transfer.bytes))
+    }
+  }
+
+  /// Since when the data stream has been busy without a break until a transfer moved: what a rank waits for
+  /// is exposed, whichever transfer of its own it is.
+  private func busySince(_ transfer: Started) -> Int64 {
+    guard transfer.previous >= 0 else {
+      return rank.carried.end >= transfer.moving ? rank.offset : transfer.moving
+    }
+    let before = transfers[transfer.previous]
+    return before.end >= transfer.moving ? min(before.moving, transfer.moving) : transfer.moving
+  }
+
+  mutating func wait(_ handle: TransferHandle) -> Bool {
+    guard finish(handle.raw) else { return false }
+    let transfer = transfers[handle.raw]
+    guard transfer.end > clock else { return true }
+    switch transfer.stream {
+    case .expert: record.expert.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
+    case .tensor: record.tensor.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
+    case .data: record.data.addWait(clock: clock, moving: busySince(transfer), end: transfer.end)
+    default: record.context.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
+    }
+    if keepsSpans {
+      record.spans.append(
+        Timeline.Span(
+          .wait(transfer.index), isForward: transfer.isForward, stream: .compute, start: clock,
+          end: transfer.end))
+    }
+    clock = transfer.end
+    return true
+  }
+}
