@@ -8,4 +8,12 @@ extension Plan {
     /// PyTorch's own modules and FSDP, as torchtitan trains with them.
     case torchtitan
   }
+
+  /// Whether a weight product adds to the sum over microbatches, as Megatron-LM's does from 2022 on
+  /// (`--no-gradient-accumulation-fusion` is off by default); autograd forms a gradient and adds it.
+  public var fusesGradientSums: Bool { gradientAccumulationFusion ?? (framework != .torchtitan) }
+
+  /// Whether the gradient of an embedding is a table of its own, which is added to the sum: what
+  /// `embedding_dense_backward` gives (PyTorch 2.8, `aten/src/ATen/native/cuda/Embedding.cu`).
+  public var formsEmbeddingGradients: Bool { framework != .plain }
 }

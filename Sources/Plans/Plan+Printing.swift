@@ -76,6 +76,9 @@ extension Plan {
       }
     var lines = ["recompute: \(recompute)"]
     if case .firstLayers(let count) = recomputation { lines.append("recompute-layers: \(count)") }
+    if let fuses = gradientAccumulationFusion {
+      lines.append("gradient-accumulation-fusion: \(fuses)")
+    }
     lines += [
       "framework: \(framework.rawValue)",
       "expandable-segments: \(expandsSegments)", "memory-reserve: \(memoryReserve.bytes) B",

@@ -177,6 +177,9 @@ public struct Plan: Hashable, Sendable {
   public var loss = Loss.fused
   /// The framework whose own buffers count.
   public var framework = Framework.plain
+  /// Whether weight products add to the sums of gradients themselves; nil for what the framework does
+  /// (`fusesGradientSums`).
+  public var gradientAccumulationFusion: Bool?
   /// Whether PyTorch's allocator grows segments (`expandable_segments`), which leaves fewer gaps.
   public var expandsSegments = false
   /// Memory of the device that PyTorch's allocator must leave: the CUDA context with its kernels, buffers of

@@ -148,6 +148,12 @@ struct PlanKeys: KeySet {
     "The framework whose own buffers a rank holds too. megatron-lm: dummy weight gradients, "
       + "workspaces of products. torchtitan: PyTorch's workspace, and with loss: native every "
       + "operator's own 32-bit copy of the logits.")
+  let gradientAccumulationFusion = Key(
+    "gradient-accumulation-fusion", .boolean,
+    otherwise: "false with framework torchtitan, else true",
+    "Whether weight products add to the sums of gradients themselves; false: each gradient is formed in "
+      + "the format of activations and added by a kernel of its own.",
+    otherNames: ["no-gradient-accumulation-fusion", "fuse-wgrad-accumulation"])
   let expandsSegments = Key(
     "expandable-segments", .boolean, default: false,
     "Whether PyTorch's allocator grows segments (PYTORCH_CUDA_ALLOC_CONF).")

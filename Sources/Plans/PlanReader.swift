@@ -81,6 +81,7 @@ struct PlanReader {
     plan.library = try readLibrary()
     plan.recomputation = try readRecomputation()
     plan.framework = try table.value(keys.framework)
+    plan.gradientAccumulationFusion = try table.optional(keys.gradientAccumulationFusion)
     plan.expandsSegments = try table.value(keys.expandsSegments)
     plan.memoryReserve = try table.value(keys.memoryReserve)
   }

@@ -60,11 +60,18 @@ extension Emission {
     let tokens = need(node.inputs[0])
     let gradient = gradient(node.outputs[0])
     waitFor([gradient])
-    emitWeight(
-      .embedding(
-        tokens: lowering.setting.tokens, hidden: table.columns, vocabulary: table.rows,
-        .backwardWeight), outputs: node.parameters.map(gradientBuffer),
-      inputs: [tokens, gradient])
+    let kernel = Kernel.embedding(
+      tokens: lowering.setting.tokens, hidden: table.columns, vocabulary: table.rows,
+      .backwardWeight)
+    guard lowering.setting.formsEmbeddingGradients else {
+      emitWeight(
+        kernel, outputs: node.parameters.map(gradientBuffer), inputs: [tokens, gradient])
+      return
+    }
+    let formed = node.parameters.map(formedGradient)
+    for table in formed { clearFormed(table) }
+    emitWeight(kernel, outputs: formed, inputs: [tokens, gradient])
+    for (table, parameter) in zip(formed, node.parameters) { addFormed(table, to: parameter) }
   }
 
   private func backwardElementwise(_ node: Node, _ index: Int) {
@@ -167,8 +174,7 @@ extension Emission {
     matmul.hasBias = false
     let left = quantized ? columnGradient(out, outShape) : out
     let right = quantized ? columnOperand(node.inputs[0]) : weightOperand(node.inputs[0])
-    emitWeight(
-      .matmul(matmul), outputs: [gradientBuffer(node.parameters[0])], inputs: [left, right])
+    emitWeightProduct(.matmul(matmul), of: node.parameters[0], inputs: [left, right])
   }
 
   private func backwardGroupedLinear(_ node: Node) {
@@ -200,8 +206,8 @@ extension Emission {
       recipe.quantizes
       ? columnOperand(node.inputs[0])
       : inActivationFormat(need(node.inputs[0]), input, .backwardInput)
-    emitWeight(
-      .groupedMatmul(matmul, experts: experts), outputs: [gradientBuffer(node.parameters[0])],
+    emitWeightProduct(
+      .groupedMatmul(matmul, experts: experts), of: node.parameters[0],
       inputs: [left, right, routing])
   }
 }

@@ -140,11 +140,12 @@ struct KernelPricing: Sendable {
     return cost.cost(shape, multiprocessors: multiprocessors).seconds
   }
 
-  /// A weight gradient, whose sum is read and written in the gradient's format.
+  /// A weight gradient, whose sum is read and written in the gradient's format, or which is written as an
+  /// activation is.
   private func weightShape(_ matmul: Matmul, rows: Int) -> MatmulShape {
     MatmulShape(
       m: matmul.n, n: matmul.k, k: rows, pass: .backwardWeight, accumulates: false,
-      resultBytes: 2 * sizes.gradient)
+      resultBytes: sizes.weightProduct)
   }
 
   private static func spread(_ rows: Int, over groups: Int) -> [Int] {

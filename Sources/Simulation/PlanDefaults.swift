@@ -33,6 +33,10 @@ extension Plan {
       assumptions.append(
         "gradients reduced in buckets of \(elements) parameters (Megatron-Core's rule)")
     }
+    if gradientAccumulationFusion == nil, framework != .plain {
+      assumptions.append(
+        "gradient-accumulation-fusion \(fusesGradientSums) (framework \(framework.rawValue))")
+    }
     if redundantExperts > 0 {
       assumptions.append(
         "\(redundantExperts) copies of experts whose gradients are not added to their originals'")

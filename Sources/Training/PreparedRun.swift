@@ -127,6 +127,11 @@ extension RunFile {
     guard plan.loss != .native else {
       throw failure("plan.loss", "is native, and the CPU runtime has the fused kernel only")
     }
+    guard plan.gradientAccumulationFusion != false else {
+      throw failure(
+        "plan.gradient-accumulation-fusion",
+        "is false, and the CPU runtime's products add to the sums of gradients")
+    }
     guard !plan.dropout else {
       throw failure("plan.dropout", "is true, and the CPU runtime has no dropout")
     }

@@ -95,6 +95,7 @@ public final class RankTrainer {
       (!plan.fusedAttention, "unfused attention"), (plan.loss == .native, "an unfused loss"),
       (plan.fusedHead == false, "an unfused head"),
       (plan.dropout, "dropout"),
+      (plan.gradientAccumulationFusion == false, "gradients formed before they are added"),
       (plan.collectiveAlgorithm == .inSwitch, "sums in a switch (collective-algorithm in-switch)"),
     ]
     for (isAsked, what) in refused where isAsked { throw TrainingError.unsupported(what) }

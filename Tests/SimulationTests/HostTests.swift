@@ -9,7 +9,7 @@ import Testing
 @Suite struct HostTests {
   private static func planned(
     hidden: Int, layers: Int, sequence: Int = 256, recomputation: Recomputation = .none,
-    host: String
+    fusesSums: Bool = false, host: String
   ) throws -> PlannedStep {
     var plan = Plan()
     plan.globalBatch = 4
@@ -17,6 +17,7 @@ import Testing
     plan.fusedAttention = false
     plan.dropout = true
     plan.recomputation = recomputation
+    plan.gradientAccumulationFusion = fusesSums
     return try PlannedStep(
       architecture: .gpt(
         name: "gpt", hidden: hidden, layers: layers, heads: hidden / 64, vocabulary: 1_024,
@@ -25,8 +26,11 @@ import Testing
   }
 
   /// Kernels that the host issues for a program at a microsecond each.
-  private static func launches(_ layers: Int, _ program: (StageProgram) -> Program) throws -> Int {
-    let planned = try planned(hidden: 256, layers: layers, recomputation: .full, host: "1 us")
+  private static func launches(
+    _ layers: Int, fusesSums: Bool = false, _ program: (StageProgram) -> Program
+  ) throws -> Int {
+    let planned = try planned(
+      hidden: 256, layers: layers, recomputation: .full, fusesSums: fusesSums, host: "1 us")
     let seconds = program(planned.input.stages[0]).operations.reduce(0) {
       $0 + planned.pricing.hostSeconds(of: $1)
     }
@@ -47,6 +51,13 @@ import Testing
     let two = try Self.launches(2) { $0.backward }
     let one = try Self.launches(1) { $0.backward }
     #expect(two - one == 4 * 5 + 2 * 5 + 6 + 1 + 1 + 2 + 2 + 16)
+  }
+
+  /// Products that add to the sums themselves spare a kernel each: four of a layer and the head's.
+  @Test(arguments: 1...2) func fusedSumsAreNoKernels(layers: Int) throws {
+    let apart = try Self.launches(layers) { $0.backward }
+    let fused = try Self.launches(layers, fusesSums: true) { $0.backward }
+    #expect(apart - fused == 4 * layers + 1)
   }
 
   /// A small model waits for its host, whatever its width; a large one does not.

@@ -193,6 +193,7 @@ struct OwnFiles {
     expandable-segments: false
     memory-reserve: 2 GiB
     framework: plain
+    gradient-accumulation-fusion: true
     """
 
   private static let context = """
