@@ -75,6 +75,7 @@ extension Plan {
     try checkExperts(for: architecture)
     try checkRecomputation(for: architecture)
     try precision.check(fusesHead: fusesHead)
+    try checkOptimizer()
     try checkMultiprocessors(of: multiprocessors)
   }
 

@@ -76,6 +76,7 @@ extension Plan {
       }
     var lines = ["recompute: \(recompute)"]
     if case .firstLayers(let count) = recomputation { lines.append("recompute-layers: \(count)") }
+    if optimizer != .adamW { lines.append("optimizer: \(optimizer.rawValue)") }
     if let fuses = gradientAccumulationFusion {
       lines.append("gradient-accumulation-fusion: \(fuses)")
     }

@@ -128,6 +128,10 @@ struct PlanKeys: KeySet {
     "library", .choice(MatmulLibrary.self), otherwise: "the cluster's newest",
     "The library that multiplies the operands of linear maps; one for their format.",
     otherNames: ["training-fp8", "gemm", "matmul"])
+  let optimizer = Key(
+    "optimizer", .choice(Plan.Optimizer.self), default: .adamW,
+    "What updates the parameters. muon: matrices of layers by one moment that five Newton-Schulz steps "
+      + "orthogonalise, everything else by AdamW.")
   let recomputation = Key(
     "recompute",
     Expected<Recomputation.Extent>.choice().map(\.recomputation)

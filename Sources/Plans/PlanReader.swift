@@ -79,6 +79,7 @@ struct PlanReader {
     plan.zeroStage = Plan.ZeROStage(rawValue: stage) ?? .nothing
     plan.precision = try readPrecision()
     plan.library = try readLibrary()
+    plan.optimizer = try table.value(keys.optimizer)
     plan.recomputation = try readRecomputation()
     plan.framework = try table.value(keys.framework)
     plan.gradientAccumulationFusion = try table.optional(keys.gradientAccumulationFusion)

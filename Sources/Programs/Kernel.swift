@@ -198,6 +198,8 @@ public enum Kernel: Hashable, Sendable {
   case squareSum(elements: Int, Format)
   /// AdamW on a shard: parameter, moments ← gradient; `bytes` are all that it reads and writes.
   case adamW(elements: Int, bytes: Int)
+  /// Muon on matrices of one shape: parameters, moments, workspace ← gradients.
+  case orthogonalize(Orthogonalization)
   /// Adds the lanes of a gradient: out += in.
   case fold(elements: Int)
   /// Fills with zeros.

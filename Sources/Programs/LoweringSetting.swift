@@ -66,6 +66,8 @@ public struct LoweringSetting: Hashable, Sendable {
   /// Operators of the loss write results of their own, as `torch.nn.functional.cross_entropy` does; else
   /// into one copy of the logits in 32 bits, as Megatron's loss does.
   public var copiesLogits = false
+  /// What updates the parameters.
+  public var optimizer = Plan.Optimizer.adamW
   /// Weight products add to the sums of gradients; else each forms a gradient that is added behind it.
   public var fusesGradientSums = true
   /// An embedding's gradient is a table of its own, added to its sum.
@@ -183,6 +185,7 @@ extension LoweringSetting {
     chunksHead = plan.loss == .chunked && target == .device
     copiesLogits = plan.framework == .torchtitan && plan.loss == .native && target == .device
     redundantExperts = plan.redundantExperts
+    optimizer = plan.optimizer
     fusesGradientSums = plan.fusesGradientSums || target == .cpuRank
     formsEmbeddingGradients = plan.formsEmbeddingGradients && target == .device
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }

@@ -6,6 +6,8 @@ public struct Recipe: Hashable, Sendable {
   public var activation: Format
   /// What the linear products of layers compute in.
   public var product: Format
+  /// What products of the optimizer compute in: the operands of attention, which never have scales.
+  public var optimizerProduct: Format
   /// What the products of head and router compute in.
   public var headProduct: Format
   /// What crosses the network in a dispatch and in the backward of a combine.
@@ -51,6 +53,7 @@ public struct Recipe: Hashable, Sendable {
     func format(_ format: NumberFormat) -> Format { Format(format, block: recipe.scaleBlock) }
     activation = format(recipe.activations)
     product = format(recipe.linearOperands)
+    optimizerProduct = format(recipe.attentionOperands)
     headProduct = format(recipe.headOperands)
     dispatch = format(recipe.dispatch)
     combine = format(recipe.combine)

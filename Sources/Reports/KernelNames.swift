@@ -40,6 +40,8 @@ extension Kernel {
     case .scores(_, let kind, _, _): "scores \(kind)"
     case .squareSum: "sum of squares"
     case .adamW: "AdamW"
+    case .orthogonalize(let update):
+      "Muon \(update.matrices) x \(update.short) x \(update.long)"
     case .fold: "fold lanes"
     case .clear: "clear"
     }

@@ -105,6 +105,7 @@ struct KernelPricing: Sendable {
     case .route(let shape, .forward):
       return Double(kernel.launchCount(.fused)) * gap
         + streaming.routing(tokens: shape.tokens).seconds
+    case .orthogonalize(let update): return orthogonalization(update, multiprocessors)
     case .launches(let count, let kind, let size):
       return launches(count, kind, rows(size))
     default:
@@ -183,6 +184,20 @@ struct KernelPricing: Sendable {
     let logits = Double(tokens) * Double(vocabulary) * sizes.activation
     let passes = streaming.cost(.crossEntropy, bytes: 3 * logits).seconds
     return products.reduce(0, +) + passes + 5 * device.launchGap
+  }
+
+  /// Every matrix by itself, step by step, and one pass over what is updated.
+  private func orthogonalization(_ update: Orthogonalization, _ multiprocessors: Int) -> Double {
+    let gap = device.launchGap
+    let products = update.products.reduce(0) {
+      $0 + gap + product($1, groups: 1, rows: { Self.count($0, 0) }, multiprocessors)
+    }
+    let passes = update.passes.reduce(0) {
+      $0 + gap + streaming.cost(.elementwise, bytes: $1).seconds
+    }
+    let matrix = Double(Orthogonalization.steps) * products + passes
+    return Double(update.matrices) * matrix + gap
+      + streaming.cost(.optimizer, bytes: Double(update.bytes)).seconds
   }
 
   private func launches(_ count: Int, _ kind: Streaming, _ rows: Int) -> Double {

@@ -238,6 +238,9 @@ struct RankBackend: Backend {
     rank.clock += duration
     rank.busy += duration
     rank.kernels.add(duration, at: KernelTimes.slot(of: work))
+    let flops = work.kernel.flops { ExchangeRows()($0) }
+    rank.flops += flops
+    rank.causalFLOPs += flops
     rank.operations += 1
     world.log?.add(operation: operation, instance, on: index)
   }

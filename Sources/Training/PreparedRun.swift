@@ -132,6 +132,10 @@ extension RunFile {
         "plan.gradient-accumulation-fusion",
         "is false, and the CPU runtime's products add to the sums of gradients")
     }
+    guard plan.optimizer == .adamW else {
+      throw failure(
+        "plan.optimizer", "is \(plan.optimizer.rawValue), and the CPU runtime has AdamW only")
+    }
     guard !plan.dropout else {
       throw failure("plan.dropout", "is true, and the CPU runtime has no dropout")
     }

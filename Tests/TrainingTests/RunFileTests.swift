@@ -259,6 +259,7 @@ import Training
     ("plan.sequence-length=3", 4, "[0]"), ("plan.microbatch-size=3", 4, "plan"),
     ("plan.fused-head=false", 4, "plan.fused-head"),
     ("plan.fused-attention=false", 4, "plan.fused-attention"),
+    ("plan.optimizer=muon", 4, "plan.optimizer"),
     ("plan.gradient-accumulation-fusion=false", 4, "plan.gradient-accumulation-fusion"),
   ])
   func impossibleRunsAreRefused(override: String, ranks: Int, key: String?) throws {

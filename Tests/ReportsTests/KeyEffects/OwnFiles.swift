@@ -206,6 +206,7 @@ struct OwnFiles {
     sequence-length: 2048
     recompute: full
     recompute-layers: 2
+    optimizer: muon
     loss: fused
     """
 
