@@ -76,6 +76,9 @@ extension Plan {
     try checkRecomputation(for: architecture)
     try precision.check(fusesHead: fusesHead)
     try checkOptimizer()
+    try checkOffload()
+    try checkFrozen(for: architecture)
+    try checkLoRA(for: architecture)
     try checkMultiprocessors(of: multiprocessors)
   }
 

@@ -143,6 +143,10 @@ public struct Plan: Hashable, Sendable {
   public var library: MatmulLibrary?
   /// Of which kernels norms, gated activations and rotary embeddings are made.
   public var execution = Execution.fused
+  /// Whether kernels of fixed sizes are issued as graphs.
+  public var cudaGraphs = false
+  /// Who reads how many rows an exchange brings; nil for whom the framework has do it (`countsAreAwaited`).
+  public var tokenCounts: TokenCounts?
   /// Whose kernels attention is; nil for the cluster's, or for unfused ones where `fusedAttention` is false.
   public var attentionLibrary: AttentionLibrary?
   /// What the backward pass computes again.
@@ -175,6 +179,12 @@ public struct Plan: Hashable, Sendable {
   public var fusedHead: Bool?
   /// How the loss goes over the logits.
   public var loss = Loss.fused
+  /// Parts of the model that are not trained, in the order of `Part.allCases`.
+  public var frozen: [Part] = []
+  /// Adapters that are trained in place of the model; nil where it is trained itself.
+  public var lora: LoRA?
+  /// What lies in the host's memory.
+  public var offload = Offload()
   /// What updates the parameters.
   public var optimizer = Optimizer.adamW
   /// The framework whose own buffers count.

@@ -12,6 +12,11 @@ extension Emission {
     addFormed(formed, to: id)
   }
 
+  /// Of these parameters, those that are trained.
+  func trained(_ ids: some Sequence<ParameterID>) -> [ParameterID] {
+    ids.filter { lowering.parameters[$0.index].isTrained }
+  }
+
   /// A parameter's gradient of one microbatch, in the format of activations, as autograd forms it.
   func formedGradient(_ id: ParameterID) -> BufferID {
     let parameter = lowering.parameters[id.index]

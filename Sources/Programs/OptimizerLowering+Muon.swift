@@ -24,6 +24,7 @@ extension StageProgram {
     of parameter: StageParameter, _ setting: LoweringSetting, _ architecture: Architecture
   ) -> [(rows: Int, columns: Int, count: Int)] {
     let (rows, columns) = (parameter.rows, parameter.columns)
+    if parameter.isAdapter { return [(rows, columns, 1)] }
     switch (parameter.roles.first, architecture.attention) {
     case (.query, .multiHead(let shape)) where parameter.roles.count == 3:
       let keys = max(1, shape.keyValueHeads / setting.tensor) * shape.headSize

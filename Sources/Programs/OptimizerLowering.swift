@@ -100,6 +100,8 @@ extension StageProgram {
         Buffer(
           "weight, quantised", .parameter, .stage, rows: .fixed(parameter.rows),
           columns: parameter.columns, format: recipe.float8))
+      // What does not change is quantised once for all.
+      if parameter.isFrozen { continue }
       settle.steps.append(.compute(Int32(settle.operations.count)))
       settle.operations.append(
         conversion(
@@ -253,7 +255,9 @@ extension StageProgram {
     let recipe = setting.recipe
     let matrices = setting.optimizer == .muon ? tensors.filter { isMatrix(parameters[$0]) } : []
     let withTwoMoments = owned - matrices.reduce(0) { $0 + parameters[$1].elements }
-    let state = addState(&segment, owned, withTwoMoments: withTwoMoments, recipe)
+    let away = Int((setting.offload.optimizer * Double(owned)).rounded())
+    let state = addState(
+      &segment, owned - away, withTwoMoments: withTwoMoments - away, recipe)
     let isGathered = isSharded && setting.zeroStage < 3
     var unpacked: [Unpacking] = []
     let written = tensors.map { index in
@@ -271,8 +275,13 @@ extension StageProgram {
       let bytes = bytesOfUpdate(
         segment, others.map { tensors[$0] }, source, others.map { written[$0] },
         elements: withTwoMoments, recipe)
+      let hostBytes =
+        2 * recipe.moment.bytes(columns: away) + (recipe.master?.bytes(columns: away) ?? 0)
       appendUpdate(
-        .adamW(elements: withTwoMoments, bytes: bytes), outputs: written + state, inputs: source)
+        away == 0
+          ? .adamW(elements: withTwoMoments, bytes: bytes)
+          : .streamedAdamW(elements: withTwoMoments, bytes: bytes, hostBytes: hostBytes),
+        outputs: written + state, inputs: source)
     }
     addOrthogonalization(of: matrices, segment, source, setting, architecture)
     guard isGathered else { return unpacked }
@@ -287,7 +296,7 @@ extension StageProgram {
     return unpacked
   }
 
-  /// The optimizer's own buffers: moments, of what has two of them both, and master weights.
+  /// The optimizer's own buffers on the device: moments, of what has two of them both, and master weights.
   private mutating func addState(
     _ segment: inout GradientSegment, _ owned: Int, withTwoMoments: Int, _ recipe: Recipe
   ) -> [BufferID] {

@@ -6,7 +6,8 @@ public struct Recipe: Hashable, Sendable {
   public var activation: Format
   /// What the linear products of layers compute in.
   public var product: Format
-  /// What products of the optimizer compute in: the operands of attention, which never have scales.
+  /// What products of the optimizer and of adapters compute in: the operands of attention, which never have
+  /// scales.
   public var optimizerProduct: Format
   /// What the products of head and router compute in.
   public var headProduct: Format

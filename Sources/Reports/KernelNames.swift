@@ -40,6 +40,7 @@ extension Kernel {
     case .scores(_, let kind, _, _): "scores \(kind)"
     case .squareSum: "sum of squares"
     case .adamW: "AdamW"
+    case .streamedAdamW: "AdamW, state from the host"
     case .orthogonalize(let update):
       "Muon \(update.matrices) x \(update.short) x \(update.long)"
     case .fold: "fold lanes"
@@ -76,6 +77,8 @@ extension TransferKind {
     case .reduceScatter: "reduce-scatter"
     case .allReduce: "all-reduce"
     case .shift: "shift"
+    case .toHost: "copy to the host"
+    case .fromHost: "copy from the host"
     }
   }
 }

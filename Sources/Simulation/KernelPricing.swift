@@ -19,6 +19,8 @@ struct KernelPricing: Sendable {
   /// Multiprocessors of compute kernels in overlapped pairs and outside of them.
   private let pairMultiprocessors: Int
   private let loneMultiprocessors: Int
+  /// Bytes a second between the device and its host, each way.
+  private let hostRate: Double?
   private let known = PriceMemory()
 
   /// - Parameters:
@@ -26,6 +28,7 @@ struct KernelPricing: Sendable {
   ///   - communicationSMs: multiprocessors that computation leaves free in overlapped pairs.
   init(_ device: Device, _ model: DeviceModel, plan: Plan, communicationSMs: Int) {
     self.device = model
+    hostRate = device.hostLink?.reached.value.value
     streaming = StreamingCost(model)
     let formats = FormatRates(device)
     let precision = plan.precision
@@ -105,6 +108,10 @@ struct KernelPricing: Sendable {
     case .route(let shape, .forward):
       return Double(kernel.launchCount(.fused)) * gap
         + streaming.routing(tokens: shape.tokens).seconds
+    case .streamedAdamW(let elements, let bytes, let hostBytes):
+      // Pieces come, are updated and go at the same time.
+      let update = price(.adamW(elements: elements, bytes: bytes), rows: rows, multiprocessors)
+      return max(update, gap + hostSeconds(bytes: Double(hostBytes)))
     case .orthogonalize(let update): return orthogonalization(update, multiprocessors)
     case .launches(let count, let kind, let size):
       return launches(count, kind, rows(size))
@@ -184,6 +191,14 @@ struct KernelPricing: Sendable {
     let logits = Double(tokens) * Double(vocabulary) * sizes.activation
     let passes = streaming.cost(.crossEntropy, bytes: 3 * logits).seconds
     return products.reduce(0, +) + passes + 5 * device.launchGap
+  }
+
+  /// A copy between the device and its host.
+  func hostSeconds(bytes: Double) -> Double {
+    guard let hostRate else {
+      preconditionFailure("Nothing is offloaded where the host's link is not described.")
+    }
+    return bytes / hostRate
   }
 
   /// Every matrix by itself, step by step, and one pass over what is updated.

@@ -228,7 +228,8 @@ extension Kernel {
     switch self {
     case .squareSum(let elements, let format):
       [MemoryPass(.elementwise, Double(format.bytes(columns: 1)) * Double(elements))]
-    case .adamW(_, let bytes): [MemoryPass(.optimizer, Double(bytes))]
+    case .adamW(_, let bytes), .streamedAdamW(_, let bytes, _):
+      [MemoryPass(.optimizer, Double(bytes))]
     case .fold(let elements): [MemoryPass(.elementwise, 3 * size * Double(elements))]
     case .clear(let elements): [MemoryPass(.elementwise, size * Double(elements))]
     default: []

@@ -37,6 +37,9 @@ extension Plan {
       assumptions.append(
         "gradient-accumulation-fusion \(fusesGradientSums) (framework \(framework.rawValue))")
     }
+    if tokenCounts == nil, framework != .plain, expertParallel > 1 {
+      assumptions.append("the host waits for token counts (framework \(framework.rawValue))")
+    }
     if redundantExperts > 0 {
       assumptions.append(
         "\(redundantExperts) copies of experts whose gradients are not added to their originals'")

@@ -131,6 +131,7 @@ struct RankBackend: Backend {
     rank.tensor += record.tensor
     rank.context += record.context
     rank.data += record.data
+    rank.host += record.host
     rank.memory.apply(record.memory)
     let left = record.carried.counted(from: record.offset - start)
     if place.isGatheredAhead || place.ahead != nil { rank.carried.gathers = left.gathers }

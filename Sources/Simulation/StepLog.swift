@@ -84,6 +84,7 @@ public struct StepLog: Sendable {
     case .allGather:
       add(.allGather, .gather, segment(transfer, instance), transfer, instance, from: rank)
     case .shift: preconditionFailure("CPU ranks neither share a sequence nor cut exchanges.")
+    case .toHost, .fromHost: preconditionFailure("CPU ranks lie in their host's memory.")
     }
   }
 

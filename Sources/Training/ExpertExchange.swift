@@ -99,6 +99,7 @@ extension RankBackend {
     case .allGather:
       return try GatherInFlight(self, stage: stage, segment: transfer.segment)
     case .shift: preconditionFailure("CPU ranks neither share a sequence nor cut exchanges.")
+    case .toHost, .fromHost: preconditionFailure("CPU ranks lie in their host's memory.")
     }
   }
 

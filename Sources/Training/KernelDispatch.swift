@@ -75,6 +75,7 @@ extension RankBackend {
       preconditionFailure("CPU ranks compute attention and loss as one kernel each.")
     case .arrange, .collect:
       preconditionFailure("CPU ranks send each token once to each rank.")
+    case .streamedAdamW: preconditionFailure("CPU ranks keep their state.")
     case .orthogonalize: preconditionFailure("CPU ranks update by AdamW.")
     }
   }

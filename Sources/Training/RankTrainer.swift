@@ -95,6 +95,8 @@ public final class RankTrainer {
       (!plan.fusedAttention, "unfused attention"), (plan.loss == .native, "an unfused loss"),
       (plan.fusedHead == false, "an unfused head"),
       (plan.dropout, "dropout"), (plan.optimizer != .adamW, "an optimizer other than AdamW"),
+      (!plan.offload.isNothing, "memory on a host"), (!plan.frozen.isEmpty, "frozen parts"),
+      (plan.lora != nil, "adapters"),
       (plan.gradientAccumulationFusion == false, "gradients formed before they are added"),
       (plan.collectiveAlgorithm == .inSwitch, "sums in a switch (collective-algorithm in-switch)"),
     ]

@@ -101,6 +101,7 @@ struct OwnFiles {
     layers-per-stage: [1, 1, 1, 1]
     send-mode: eager
     dispatcher: deepep
+    token-counts: host
     nodes-per-token: 2
     redundant-experts: 32
     communication-sms: 16
@@ -172,6 +173,7 @@ struct OwnFiles {
     overlap: {prefetch: 1}
     global-batch: 16
     sequence-length: 1024
+    lora: {rank: 16, targets: [output, down]}
     """
 
   private static let dense = """
@@ -194,6 +196,7 @@ struct OwnFiles {
     memory-reserve: 2 GiB
     framework: plain
     gradient-accumulation-fusion: true
+    offload: {activations: 0.5, optimizer: 0.5}
     """
 
   private static let context = """
@@ -202,11 +205,13 @@ struct OwnFiles {
     context-exchange: ring
     attention-library: flash-3
     execution: eager
+    cuda-graphs: false
     global-batch: 8
     sequence-length: 2048
     recompute: full
     recompute-layers: 2
     optimizer: muon
+    frozen: [embedding]
     loss: fused
     """
 
