@@ -59,6 +59,10 @@ extension Cluster {
     add("device.memory.bandwidth", device.memory.bandwidth)
     add("device.memory.reached", device.memory.reached)
     add("device.shared-memory", device.sharedMemory)
+    if let link = device.hostLink {
+      add("device.host-link.bandwidth", link.bandwidth)
+      add("device.host-link.reached", link.reached)
+    }
     add("device.launch.gap", device.launch.gap)
     add("device.launch.host", device.launch.host)
     add("node.devices", node.devices)

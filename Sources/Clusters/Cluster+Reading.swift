@@ -80,6 +80,9 @@ extension Device {
       size: try memory.required(keys.memory.size), bandwidth: rates.bandwidth,
       reached: rates.reached)
     sharedMemory = try table.optional(keys.sharedMemory)
+    hostLink = try table.optionalTable(keys.hostLink).map { link throws(ConfigurationError) in
+      try keys.hostLink.rates.read(link)
+    }
     let launch = try table.table(keys.launch)
     self.launch = Launch(
       gap: try launch.required(keys.launch.gap), host: try launch.required(keys.launch.host))

@@ -57,6 +57,9 @@ struct DeviceKeys: KeySet {
   let sharedMemory = Key(
     "shared-memory", .sourced(.memorySize), otherwise: "it bounds nothing",
     "What the thread blocks of one multiprocessor share: it bounds the tiles of products.")
+  let hostLink = TableKey(
+    "host-link", HostLinkKeys(), otherwise: "nothing can be offloaded",
+    "What joins the device to its host's memory.")
   let launch = TableKey("launch", LaunchKeys(), "What starting a kernel costs.")
   let kernels: TableKey<ConstantKeys>
 
@@ -137,6 +140,13 @@ struct MemoryKeys: KeySet {
   let rates = RateKeys(
     "What the data sheet says; no streaming kernel gets beyond it.",
     reached: "What streaming kernels reach; their rates scale with it.")
+}
+
+/// The keys of `device.host-link`.
+struct HostLinkKeys: KeySet {
+  let rates = RateKeys(
+    "One way, as the data sheet says; both ways carry as much at once.",
+    reached: "One way, as copies from and to pinned memory reach.")
 }
 
 /// The keys of `device.launch`.

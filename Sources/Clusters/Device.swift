@@ -25,6 +25,8 @@ public struct Device: Hashable, Sendable {
   public var memory: Memory
   /// Memory that the thread blocks of one multiprocessor share: it bounds the tiles of products.
   public var sharedMemory: Sourced<ByteCount>?
+  /// What joins it to its host's memory, each way; nil where nobody says.
+  public var hostLink: LinkRate?
   public var launch: Launch
   /// Constants of the kernels' cost formulas, by names that the room Costs defines.
   public var kernels: KernelParameters

@@ -54,6 +54,8 @@ struct UnitLowering {
     (setting.gradientCopies, setting.expertCopies, setting.zeroStage) = (1, 1, 0)
     setting.lanes = 1
     setting.updatesScales = false
+    // A unit's own layer is among those whose activations lie on the host, or not.
+    if setting.offload.activations > 0 { setting.offload.activations = 1 }
     setting.dispatcher = plan.dispatcher ?? .deepEP
     self.setting = setting
     savesMultiprocessors = plan.computationSMs != nil
@@ -246,7 +248,7 @@ struct UnitLowering {
       case .expert: sums[0] += seconds
       case .tensor: sums[1] += seconds
       case .context: sums[2] += seconds
-      case .compute, .pipeline, .data: break
+      case .compute, .pipeline, .data, .toHost, .fromHost: break
       }
     }
     return sums
@@ -256,7 +258,7 @@ struct UnitLowering {
     of transfer: Transfer, _ rows: ExchangeRows, isOverlapped: Bool = false
   ) -> Double {
     switch transfer.kind {
-    case .counts: return 0
+    case .counts, .toHost, .fromHost: return 0
     case .dispatch, .combine, .combineBackward, .dispatchBackward:
       let price = pricing.price(
         ofExchange: transfer, rows: rows, isOverlapped: isOverlapped)

@@ -77,6 +77,10 @@ extension Plan {
     try precision.check(fusesHead: fusesHead)
     try precision.checkFloat8Weights(zeroStage: zeroStage)
     try precision.checkWideLayers(of: architecture.layerCount)
+    try checkOptimizer()
+    try checkOffload()
+    try checkFrozen(for: architecture)
+    try checkLoRA(for: architecture)
     try checkMultiprocessors(of: multiprocessors)
   }
 

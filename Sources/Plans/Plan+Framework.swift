@@ -8,4 +8,29 @@ extension Plan {
     /// PyTorch's own modules and FSDP, as torchtitan trains with them.
     case torchtitan
   }
+
+  /// Who reads how many rows an exchange brings.
+  public enum TokenCounts: String, Hashable, Sendable, CaseIterable {
+    /// The host: sizes of tensors and products are its to say.
+    case host
+    /// Kernels alone, over as much room as there may be need of.
+    case device
+  }
+
+  /// Whether the host waits for the counts of each dispatch.
+  ///
+  /// Megatron-Core copies them to the host (d98e8a6, `core/transformer/moe/token_dispatcher.py`,
+  /// `cuda_sync_point`), DeepEP's dispatch has it wait (`csrc/deep_ep.cpp`, without `num_worst_tokens`),
+  /// torchtitan makes lists of them (`distributed/expert_parallel.py`, `input_splits.tolist()`).
+  public var countsAreAwaited: Bool {
+    (tokenCounts ?? (framework == .plain ? .device : .host)) == .host
+  }
+
+  /// Whether a weight product adds to the sum over microbatches, as Megatron-LM's does from 2022 on
+  /// (`--no-gradient-accumulation-fusion` is off by default); autograd forms a gradient and adds it.
+  public var fusesGradientSums: Bool { gradientAccumulationFusion ?? (framework != .torchtitan) }
+
+  /// Whether the gradient of an embedding is a table of its own, which is added to the sum: what
+  /// `embedding_dense_backward` gives (PyTorch 2.8, `aten/src/ATen/native/cuda/Embedding.cu`).
+  public var formsEmbeddingGradients: Bool { framework != .plain }
 }

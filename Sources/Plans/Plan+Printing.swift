@@ -37,6 +37,7 @@ extension Plan {
     if let shardingGroup { add("sharding-group", shardingGroup) }
     if let reshardAfterForward { add("reshard-after-forward", reshardAfterForward) }
     if let gradientBucket { add("gradient-bucket", gradientBucket) }
+    if cudaGraphs { add("cuda-graphs", cudaGraphs) }
     if execution != .fused { add("execution", execution.rawValue) }
     if let attentionLibrary {
       add("attention-library", attentionLibrary.rawValue)
@@ -77,6 +78,21 @@ extension Plan {
       }
     var lines = ["recompute: \(recompute)"]
     if case .firstLayers(let count) = recomputation { lines.append("recompute-layers: \(count)") }
+    if !frozen.isEmpty {
+      lines.append("frozen: [\(frozen.map(\.rawValue).joined(separator: ", "))]")
+    }
+    if let lora {
+      let targets = lora.targets.map(\.rawValue).joined(separator: ", ")
+      lines.append("lora: {rank: \(lora.rank), targets: [\(targets)]}")
+    }
+    if !offload.isNothing {
+      lines.append(
+        "offload: {activations: \(offload.activations), optimizer: \(offload.optimizer)}")
+    }
+    if optimizer != .adamW { lines.append("optimizer: \(optimizer.rawValue)") }
+    if let fuses = gradientAccumulationFusion {
+      lines.append("gradient-accumulation-fusion: \(fuses)")
+    }
     lines += [
       "framework: \(framework.rawValue)",
       "expandable-segments: \(expandsSegments)", "memory-reserve: \(memoryReserve.bytes) B",
@@ -112,6 +128,7 @@ extension Plan {
       case .counts(let file): "{counts: \(quoted(file))}"
       }
     return (dispatcher.map { ["dispatcher: \($0.rawValue)"] } ?? [])
+      + (tokenCounts.map { ["token-counts: \($0.rawValue)"] } ?? [])
       + (nodesPerToken.map { ["nodes-per-token: \($0)"] } ?? [])
       + (redundantExperts > 0 ? ["redundant-experts: \(redundantExperts)"] : [])
       + ["expert-load: \(load)"]

@@ -156,6 +156,10 @@ public struct Plan: Hashable, Sendable {
   public var library: MatmulLibrary?
   /// Of which kernels norms, gated activations and rotary embeddings are made.
   public var execution = Execution.fused
+  /// Whether kernels of fixed sizes are issued as graphs.
+  public var cudaGraphs = false
+  /// Who reads how many rows an exchange brings; nil for whom the framework has do it (`countsAreAwaited`).
+  public var tokenCounts: TokenCounts?
   /// Whose kernels attention is; nil for the cluster's, or for unfused ones where `fusedAttention` is false.
   public var attentionLibrary: AttentionLibrary?
   /// What the backward pass computes again.
@@ -190,8 +194,19 @@ public struct Plan: Hashable, Sendable {
   public var fusedHead: Bool?
   /// How the loss goes over the logits.
   public var loss = Loss.fused
+  /// Parts of the model that are not trained, in the order of `Part.allCases`.
+  public var frozen: [Part] = []
+  /// Adapters that are trained in place of the model; nil where it is trained itself.
+  public var lora: LoRA?
+  /// What lies in the host's memory.
+  public var offload = Offload()
+  /// What updates the parameters.
+  public var optimizer = Optimizer.adamW
   /// The framework whose own buffers count.
   public var framework = Framework.plain
+  /// Whether weight products add to the sums of gradients themselves; nil for what the framework does
+  /// (`fusesGradientSums`).
+  public var gradientAccumulationFusion: Bool?
   /// Whether PyTorch's allocator grows segments (`expandable_segments`), which leaves fewer gaps.
   public var expandsSegments = false
   /// Memory of the device that PyTorch's allocator must leave: the CUDA context with its kernels, buffers of
@@ -202,8 +217,10 @@ public struct Plan: Hashable, Sendable {
   /// Parameters in a bucket of gradients that is reduced by itself, where reductions run beside the last
   /// backward; nil for Megatron-Core's rule (`bucketElements`).
   public var gradientBucket: Int?
-  /// Consecutive data and context ranks that divide the training state as `zeroStage` says; gradients are
-  /// added up over the groups. Nil for all of them.
+  /// Consecutive data and context ranks that divide the training state as `zeroStage` says; nil for all of
+  /// them.
+  ///
+  /// Gradients are added up over the groups.
   public var shardingGroup: Int?
   /// With ZeRO stage 3: whether gathered parameters are given back behind a forward, and gathered again by
   /// its backward; nil for true.

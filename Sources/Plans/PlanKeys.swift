@@ -131,6 +131,10 @@ struct PlanKeys: KeySet {
     "library", .choice(MatmulLibrary.self), otherwise: "the cluster's newest",
     "The library that multiplies the operands of linear maps; one for their format.",
     otherNames: ["training-fp8", "gemm", "matmul"])
+  let optimizer = Key(
+    "optimizer", .choice(Plan.Optimizer.self), default: .adamW,
+    "What updates the parameters. muon: matrices of layers by one moment that five Newton-Schulz steps "
+      + "orthogonalise, everything else by AdamW.")
   let recomputation = Key(
     "recompute",
     Expected<Recomputation.Extent>.choice().map(\.recomputation)
@@ -146,11 +150,29 @@ struct PlanKeys: KeySet {
     "The first layers of each stage that are computed again as a whole; the others keep everything.",
     otherNames: ["recompute-num-layers"])
 
+  let frozen = Key(
+    "frozen", .list(of: .choice(Plan.Part.self), count: 1...Plan.Part.allCases.count),
+    otherwise: "nothing",
+    "Parts of the model that are not trained: they have neither gradients nor optimizer state, and their "
+      + "weight products are left out.",
+    otherNames: ["freeze", "frozen-parameters"])
+  let lora = TableKey(
+    "lora", LoRAKeys(), otherwise: "the model itself is trained",
+    "Low-rank adapters that are trained beside linear maps; the model is frozen.")
+  let offload = TableKey(
+    "offload", OffloadKeys(), otherwise: "nothing", "What lies in the host's memory.")
+
   let framework = Key(
     "framework", .choice(Plan.Framework.self), default: .plain,
     "The framework whose own buffers a rank holds too. megatron-lm: dummy weight gradients, "
       + "workspaces of products. torchtitan: PyTorch's workspace, and with loss: native every "
       + "operator's own 32-bit copy of the logits.")
+  let gradientAccumulationFusion = Key(
+    "gradient-accumulation-fusion", .boolean,
+    otherwise: "false with framework torchtitan, else true",
+    "Whether weight products add to the sums of gradients themselves; false: each gradient is formed in "
+      + "the format of activations and added by a kernel of its own.",
+    otherNames: ["no-gradient-accumulation-fusion", "fuse-wgrad-accumulation"])
   let expandsSegments = Key(
     "expandable-segments", .boolean, default: false,
     "Whether PyTorch's allocator grows segments (PYTORCH_CUDA_ALLOC_CONF).")
@@ -180,6 +202,11 @@ struct PlanKeys: KeySet {
     "execution", .choice(Plan.Execution.self), default: .fused,
     "Norms, gated activations and rotary embeddings: a kernel each, PyTorch's operators, or compiled ones.",
     otherNames: ["torch-compile", "compile", "eager"])
+  let cudaGraphs = Key(
+    "cuda-graphs", .boolean, default: false,
+    "Whether kernels of fixed sizes are issued as graphs, a launch for each run of them; those over "
+      + "routed rows never are.",
+    otherNames: ["enable-cuda-graph", "external-cuda-graph", "cuda-graph-scope"])
   let fusedHead = Key(
     "fused-head", .boolean, otherwise: "true on CPU ranks, else false",
     "Whether the head's products and its loss are one operation in tiles.")
@@ -225,6 +252,11 @@ struct PlanKeys: KeySet {
     "How rows get to their experts: deepep: once to each node and rank; all-to-all: once to each "
       + "expert, by NCCL; all-gather: all tokens to all ranks, by NCCL.",
     otherNames: ["moe-token-dispatcher-type", "token-dispatcher", "moe-dispatcher"])
+  let tokenCounts = Key(
+    "token-counts", .choice(Plan.TokenCounts.self),
+    otherwise: "device; host with framework megatron-lm and torchtitan",
+    "Who reads how many rows an exchange brings. host: it waits for each dispatch's counts, and issues "
+      + "what follows from then on; device: nobody waits.")
   let nodesPerToken = Key(
     "nodes-per-token", .integer(in: degrees), otherwise: "the model's own limit",
     "The most nodes that the experts of one token may lie on.",
@@ -288,6 +320,31 @@ struct PropertyKey<Root, Value, Property>: Described {
   }
 
   var entries: [KeyEntry] { key.entries }
+}
+
+/// The keys of `lora`.
+struct LoRAKeys: KeySet {
+  let rank = Key(
+    "rank", .integer(in: 1...(1 << 16)), "Numbers between an adapter's two products.",
+    otherNames: ["r", "dim", "lora-rank"])
+  let targets = Key(
+    "targets",
+    .list(
+      of: .choice(Plan.LoRA.Target.self), count: 1...Plan.LoRA.Target.allCases.count),
+    otherwise: "all", "Maps that have an adapter; those whose weights are one product share one.",
+    otherNames: ["target-modules"])
+}
+
+/// The keys of `offload`.
+struct OffloadKeys: KeySet {
+  let activations = Key(
+    "activations", .fraction, default: 0,
+    "Share of each stage's layers, the first ones, whose kept activations go to the host behind their "
+      + "forward and come back ahead of their backward.")
+  let optimizer = Key(
+    "optimizer", .fraction, default: 0,
+    "Share of moments and master weights that comes to the device in pieces, is updated and goes back."
+  )
 }
 
 /// The keys of `overlap`.

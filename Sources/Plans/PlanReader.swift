@@ -83,8 +83,17 @@ struct PlanReader {
     plan.zeroStage = Plan.ZeROStage(rawValue: stage) ?? .nothing
     plan.precision = try readPrecision()
     plan.library = try readLibrary()
+    plan.optimizer = try table.value(keys.optimizer)
+    plan.frozen = try readFrozen()
+    plan.lora = try readLoRA()
+    if let offload = try table.optionalTable(keys.offload) {
+      plan.offload = Plan.Offload(
+        activations: try offload.value(keys.offload.activations),
+        optimizer: try offload.value(keys.offload.optimizer))
+    }
     plan.recomputation = try readRecomputation()
     plan.framework = try table.value(keys.framework)
+    plan.gradientAccumulationFusion = try table.optional(keys.gradientAccumulationFusion)
     plan.expandsSegments = try table.value(keys.expandsSegments)
     plan.memoryReserve = try table.value(keys.memoryReserve)
   }
@@ -109,6 +118,24 @@ struct PlanReader {
       }
     }
     return .modules(Recomputation.Module.allCases.filter(chosen.contains))
+  }
+
+  private func readFrozen() throws(ConfigurationError) -> [Plan.Part] {
+    let given = try table.optional(keys.frozen) ?? []
+    guard Set(given).count == given.count else {
+      throw table.error("names a part twice", at: keys.frozen)
+    }
+    return Plan.Part.allCases.filter(given.contains)
+  }
+
+  private func readLoRA() throws(ConfigurationError) -> Plan.LoRA? {
+    guard let lora = try table.optionalTable(keys.lora) else { return nil }
+    let rank = try lora.required(keys.lora.rank)
+    guard let given = try lora.optional(keys.lora.targets) else { return Plan.LoRA(rank: rank) }
+    guard Set(given).count == given.count else {
+      throw lora.error("names a map twice", at: keys.lora.targets)
+    }
+    return Plan.LoRA(rank: rank, targets: Plan.LoRA.Target.allCases.filter(given.contains))
   }
 
   private func readLoss() throws(ConfigurationError) -> Plan.Loss {
@@ -147,6 +174,7 @@ struct PlanReader {
     plan.communicationSMs = try table.optional(keys.communicationSMs)
     plan.computationSMs = try table.optional(keys.computationSMs)
     plan.execution = try table.value(keys.execution)
+    plan.cudaGraphs = try table.value(keys.cudaGraphs)
     plan.attentionLibrary = try table.optional(keys.attentionLibrary)
     if plan.attentionLibrary != nil, try table.optional(keys.fusedAttention) != nil {
       throw table.error(
@@ -175,6 +203,7 @@ struct PlanReader {
 
   private mutating func readExperts() throws(ConfigurationError) {
     plan.dispatcher = try table.optional(keys.dispatcher)
+    plan.tokenCounts = try table.optional(keys.tokenCounts)
     plan.nodesPerToken = try table.optional(keys.nodesPerToken)
     plan.redundantExperts = try table.value(keys.redundantExperts)
     let keys = keys.expertLoad

@@ -10,7 +10,9 @@ struct PrecisionKeys: KeySet {
       "other-parameters", \.otherParameters,
       "Embedding, head, router, norms and biases, as kernels read them."),
     format("gradients", \.gradients, "Gradients as they are accumulated."),
-    format("moments", \.moments, "Each of Adam's two moments."),
+    format(
+      "moments", \.moments,
+      "Each of the optimizer's moments; e4m3: 8 bits with a 32-bit scale for scale-block numbers."),
     format("linear-operands", \.linearOperands, "Operands of layers' matrix products."),
     format("attention-operands", \.attentionOperands, "Operands of the attention core."),
     format("head-operands", \.headOperands, "Operands of the head's and the router's products."),
@@ -40,7 +42,7 @@ struct PrecisionKeys: KeySet {
     "The optimizer's own copy of the parameters.")
   let scaleBlock = Key(
     "scale-block", .integer(in: 1...(1 << 20)), otherwise: "the base's (128)",
-    "Numbers that share a scale along a row of e4m3 or e5m6.")
+    "Numbers that share a scale along a row of e4m3 or e5m6, or of moments of 8 bits.")
   let scaling = Key(
     "fp8-scaling", .choice(Float8Scaling.self), otherwise: "the base's; delayed of fp8-tensor",
     "Scales of e4m3. blocks: one for scale-block numbers. delayed: one a tensor, from passes before. "

@@ -26,7 +26,9 @@ extension PrecisionRecipe {
       throw .precision(key: "pipeline-sends", format: pipelineSends, rule: Self.productsOnly)
     }
     let narrow = scaledFormats
-    let hasBlocks = narrow.contains { $0 == .e5m6 || scaling == .blocks }
+    // Moments have scales of blocks, whatever operands have.
+    let hasBlocks =
+      moments.isScaled || narrow.contains { $0 == .e5m6 || scaling == .blocks }
     guard hasBlocks || scaleBlock == Self.measuredScaleBlock else {
       throw .scaleBlock(scaleBlock)
     }
@@ -130,11 +132,18 @@ extension PrecisionRecipe {
 
   private static let productsOnly = "is for operands of products; it is stored as float32"
 
-  /// What optimizers and collectives read and write has no scales.
+  /// What optimizers and collectives read and write has no scales, but for moments of 8 bits.
   private func checkPlainFormats() throws(PlanError) {
+    guard moments.isPlain || moments == .e4m3 else {
+      throw .precision(
+        key: "moments", format: moments,
+        rule: moments == .tensorFloat32
+          ? Self.productsOnly
+          : "is read by no optimizer: float32, float16, bf16 or e4m3 (8 bits, a scale a block)")
+    }
     for (key, format) in [
       ("activations", activations), ("other-parameters", otherParameters),
-      ("gradients", gradients), ("moments", moments), ("gradient-reduction", gradientReduction),
+      ("gradients", gradients), ("gradient-reduction", gradientReduction),
       ("parameter-gather", parameterGather),
     ] where !format.isPlain {
       throw .precision(

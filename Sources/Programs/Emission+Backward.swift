@@ -60,11 +60,20 @@ extension Emission {
     let tokens = need(node.inputs[0])
     let gradient = gradient(node.outputs[0])
     waitFor([gradient])
-    emitWeight(
-      .embedding(
-        tokens: lowering.setting.tokens, hidden: table.columns, vocabulary: table.rows,
-        .backwardWeight), outputs: node.parameters.map(gradientBuffer),
-      inputs: [tokens, gradient])
+    let trained = trained(node.parameters)
+    guard !trained.isEmpty else { return }
+    let kernel = Kernel.embedding(
+      tokens: lowering.setting.tokens, hidden: table.columns, vocabulary: table.rows,
+      .backwardWeight)
+    guard lowering.setting.formsEmbeddingGradients else {
+      emitWeight(
+        kernel, outputs: trained.map(gradientBuffer), inputs: [tokens, gradient])
+      return
+    }
+    let formed = trained.map(formedGradient)
+    for table in formed { clearFormed(table) }
+    emitWeight(kernel, outputs: formed, inputs: [tokens, gradient])
+    for (table, parameter) in zip(formed, trained) { addFormed(table, to: parameter) }
   }
 
   private func backwardElementwise(_ node: Node, _ index: Int) {
@@ -78,7 +87,7 @@ extension Emission {
       emit(
         .norm(
           rows: shape.rows, columns: shape.columns, epsilon: epsilon, centred: centred,
-          .backwardInput), outputs: [fresh] + node.parameters.map(gradientBuffer),
+          .backwardInput), outputs: [fresh] + trained(node.parameters).map(gradientBuffer),
         inputs: [out, saved] + statistics + [parameterBuffer(node.parameters[0])],
         .backwardInput)
       contribute(fresh, to: node.inputs[0])
@@ -144,9 +153,10 @@ extension Emission {
     waitFor([out])
     gatherAhead(node)
     let quantized = format.isFloat8
+    let bias = trained(node.parameters.dropFirst()).map(gradientBuffer)
     var matmul = Matmul(
       m: input.rows, n: outShape.columns, k: input.columns, pass: .backwardInput, format: format,
-      hasBias: hasBias, transposed: transposed)
+      hasBias: hasBias && !bias.isEmpty, transposed: transposed)
     let operand: ProductOperand
     if arrivals != nil, quantized {
       operand = operandInChunks(out, outShape) { quantizedTarget(ofGradient: outShape) }
@@ -158,17 +168,16 @@ extension Emission {
       quantized
       ? transposedWeight(node.parameters[0], .backwardInput)
       : operandWeight(node.parameters[0], format, .backwardInput)
-    let bias = node.parameters.dropFirst().map(gradientBuffer)
     emitProduct(
       matmul, of: operand, outShape, arrivals: arrivals, outputs: [fresh] + bias, inputs: [weight],
       sends: scattersGradientInChunks(node) ? input : nil, .backwardInput)
     contribute(fresh, to: node.inputs[0])
+    guard !trained(node.parameters.prefix(1)).isEmpty else { return }
     matmul.pass = .backwardWeight
     matmul.hasBias = false
     let left = quantized ? columnGradient(out, outShape) : out
     let right = quantized ? columnOperand(node.inputs[0]) : weightOperand(node.inputs[0])
-    emitWeight(
-      .matmul(matmul), outputs: [gradientBuffer(node.parameters[0])], inputs: [left, right])
+    emitWeightProduct(.matmul(matmul), of: node.parameters[0], inputs: [left, right])
   }
 
   private func backwardGroupedLinear(_ node: Node) {
@@ -197,14 +206,15 @@ extension Emission {
       .groupedMatmul(matmul, experts: experts), outputs: [fresh],
       inputs: [operand, weight, routing], .backwardInput)
     contribute(fresh, to: node.inputs[0])
+    guard !trained(node.parameters).isEmpty else { return }
     matmul.pass = .backwardWeight
     let left = recipe.quantizes ? columnGradient(out, outShape) : operand
     let right =
       recipe.quantizes
       ? columnOperand(node.inputs[0])
       : inActivationFormat(need(node.inputs[0]), input, .backwardInput)
-    emitWeight(
-      .groupedMatmul(matmul, experts: experts), outputs: [gradientBuffer(node.parameters[0])],
+    emitWeightProduct(
+      .groupedMatmul(matmul, experts: experts), of: node.parameters[0],
       inputs: [left, right, routing])
   }
 }

@@ -186,7 +186,7 @@ extension StageLowering {
   }
 
   func shardsParameter(_ parameter: StageParameter) -> Bool {
-    setting.zeroStage >= 3 && parameter.isTrained
+    setting.zeroStage >= 3 && (parameter.isTrained || parameter.isFrozen)
       && setting.shards(isExpert: parameter.isExpert) > 1
   }
 

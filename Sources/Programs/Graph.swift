@@ -127,6 +127,10 @@ public struct StageParameter: Hashable, Sendable {
   public var isTied = false
   /// A buffer that is saved beside the parameters and takes no gradient.
   public var isTrained: Bool
+  /// A parameter of the model that the plan does not train: copies divide it where they divide parameters.
+  public var isFrozen = false
+  /// A factor of a low-rank adapter beside the weight that its roles name.
+  public var isAdapter = false
   public var buffer: BufferID
   public var gradient: BufferID
 
@@ -134,15 +138,16 @@ public struct StageParameter: Hashable, Sendable {
 
   /// The weight of a linear map in a layer; head, router, embeddings, norms and biases are none.
   var isLinearWeight: Bool {
-    roles.allSatisfy { role in
-      switch role {
-      case .query, .key, .value, .fusedQueryKeyValue, .queryDown, .queryUp, .keyValueDown,
-        .keyValueUp, .output, .gate, .up, .down, .expertGate, .expertUp, .expertDown, .sharedGate,
-        .sharedUp, .sharedDown, .predictionProjection:
-        true
-      default: false
+    !isAdapter
+      && roles.allSatisfy { role in
+        switch role {
+        case .query, .key, .value, .fusedQueryKeyValue, .queryDown, .queryUp, .keyValueDown,
+          .keyValueUp, .output, .gate, .up, .down, .expertGate, .expertUp, .expertDown, .sharedGate,
+          .sharedUp, .sharedDown, .predictionProjection:
+          true
+        default: false
+        }
       }
-    }
   }
 
   /// The group over which the uses and copies of the tensor are reduced.

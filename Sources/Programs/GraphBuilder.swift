@@ -1,4 +1,5 @@
 import Models
+import Plans
 
 /// Describes a stage as a graph of nodes, unit by unit.
 struct GraphBuilder {
@@ -203,11 +204,15 @@ struct GraphBuilder {
     _ roles: [ParameterTensor.Role], _ rows: Int, _ columns: Int, isExpert: Bool = false,
     isShared: Bool = false, isTrained: Bool = true
   ) -> ParameterID {
+    let isFrozen = roles.contains { role in
+      Plan.Part(role).map { setting.lora != nil || setting.frozen.contains($0) } ?? false
+    }
     graph.parameters.append(
       StageParameter(
         unit: unit, roles: roles, rows: rows, columns: columns, isExpert: isExpert,
-        isShared: isShared, isTied: isShared && architecture.tiedEmbeddings, isTrained: isTrained,
-        buffer: BufferID(-1), gradient: BufferID(-1)))
+        isShared: isShared, isTied: isShared && architecture.tiedEmbeddings,
+        isTrained: isTrained && !isFrozen, isFrozen: isFrozen, buffer: BufferID(-1),
+        gradient: BufferID(-1)))
     return ParameterID(index: graph.parameters.count - 1)
   }
 
@@ -273,10 +278,42 @@ struct GraphBuilder {
     ]
     if !bias.isEmpty { parameters.append(parameter(bias, 1, width)) }
     if format == nil { keepLinearInput(input) }
-    return node(
+    let lora = setting.lora.flatMap { $0.adapts(roles[0]) ? $0 : nil }
+    let out = node(
       .linear(format: format ?? recipe.product, hasBias: !bias.isEmpty, transposed: transposed),
-      [input], (name, value.rows, width), format: output, kept: kept, parameters: parameters,
+      [input], (name, value.rows, width), format: output, kept: lora == nil ? kept : nil,
+      parameters: parameters, isRecomputed: isRecomputed)
+    guard let lora else { return out }
+    let adapted = adapter(
+      input, roles, lora.rank, width, "\(name), adapter", isRecomputed: isRecomputed)
+    return node(
+      .add, [out, adapted], ("\(name), adapted", value.rows, width), format: output, kept: kept,
       isRecomputed: isRecomputed)
+  }
+
+  /// What a low-rank adapter adds to a map's result: two products, in the format of activations.
+  ///
+  /// Column-parallel maps have the second factor's rows divided, row-parallel ones the first's columns: sums
+  /// over the tensor group go through both.
+  private mutating func adapter(
+    _ input: ValueID, _ roles: [ParameterTensor.Role], _ rank: Int, _ width: Int, _ name: String,
+    isRecomputed: Bool
+  ) -> ValueID {
+    let (rows, columns) = (graph.values[input.index].rows, graph.values[input.index].columns)
+    func factor(_ rows: Int, _ columns: Int) -> ParameterID {
+      let id = parameter(roles, rows, columns)
+      graph.parameters[id.index].isAdapter = true
+      graph.parameters[id.index].isFrozen = false
+      graph.parameters[id.index].isTrained = true
+      return id
+    }
+    func product(_ input: ValueID, _ weight: ParameterID, _ width: Int) -> ValueID {
+      node(
+        .linear(format: recipe.optimizerProduct, hasBias: false, transposed: false), [input],
+        (name, rows, width), parameters: [weight], isRecomputed: isRecomputed)
+    }
+    let narrow = product(input, factor(rank, columns), rank)
+    return product(narrow, factor(width, rank), width)
   }
 
   /// Keeps rows for the forwards that follow, where the programs generate.

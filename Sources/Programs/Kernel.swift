@@ -204,6 +204,10 @@ public enum Kernel: Hashable, Sendable {
   case squareSum(elements: Int, Format)
   /// AdamW on a shard: parameter, moments ← gradient; `bytes` are all that it reads and writes.
   case adamW(elements: Int, bytes: Int)
+  /// AdamW on a shard of whose state `hostBytes` come from the host's memory, in pieces, and go back.
+  case streamedAdamW(elements: Int, bytes: Int, hostBytes: Int)
+  /// Muon on matrices of one shape: parameters, moments, workspace ← gradients.
+  case orthogonalize(Orthogonalization)
   /// Adds the lanes of a gradient: out += in.
   case fold(elements: Int)
   /// Fills with zeros.

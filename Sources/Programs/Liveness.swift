@@ -8,11 +8,14 @@
 struct Liveness {
   private var buffers: [Buffer]
   private let external: [BufferID?]
+  /// What lies in the host's memory between forward and backward.
+  private let offloaded: Set<BufferID>
 
   /// `external` are input, output, input gradient and output gradient, in this order.
-  init(_ buffers: [Buffer], external: [BufferID?]) {
+  init(_ buffers: [Buffer], external: [BufferID?], offloaded: Set<BufferID> = []) {
     self.buffers = buffers
     self.external = external
+    self.offloaded = offloaded
   }
 
   /// Where in one pass a buffer is used first and last, and whether its first use writes it.
@@ -87,7 +90,7 @@ struct Liveness {
   }
 
   private func crosses(_ id: BufferID, _ uses: [Range?]) -> Bool {
-    let inForward = uses[0] != nil
+    let inForward = uses[0] != nil && !offloaded.contains(id)
     let inBackward = uses[1] != nil || uses[2] != nil || uses[3] != nil
     return inForward && inBackward || uses[2] != nil && uses[3] != nil
   }
@@ -101,7 +104,10 @@ struct Liveness {
     }
     var start: [(Int, Int)] = []
     var end: [(Int, Int)] = []
-    if let first = uses[0] {
+    if let first = uses[0], offloaded.contains(id) {
+      start.append((0, first.first))
+      end.append((0, first.last))
+    } else if let first = uses[0] {
       start.append((0, first.first))
       if uses[1] == nil, uses[2] == nil, uses[3] == nil {
         end.append((0, first.last))

@@ -66,6 +66,18 @@ public struct LoweringSetting: Hashable, Sendable {
   /// Operators of the loss write results of their own, as `torch.nn.functional.cross_entropy` does; else
   /// into one copy of the logits in 32 bits, as Megatron's loss does.
   public var copiesLogits = false
+  /// Parts of the model that are not trained.
+  public var frozen: [Plan.Part] = []
+  /// Adapters that are trained in place of the model.
+  public var lora: Plan.LoRA?
+  /// What lies in the host's memory.
+  public var offload = Plan.Offload()
+  /// What updates the parameters.
+  public var optimizer = Plan.Optimizer.adamW
+  /// Weight products add to the sums of gradients; else each forms a gradient that is added behind it.
+  public var fusesGradientSums = true
+  /// An embedding's gradient is a table of its own, added to its sum.
+  public var formsEmbeddingGradients = false
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
   /// In a backward, whole exchanges within a tensor-parallel group run beside the product that does not
@@ -191,6 +203,12 @@ extension LoweringSetting {
     copiesLogits = plan.framework == .torchtitan && plan.loss == .native && target == .device
     redundantExperts = plan.redundantExperts
     fusesCasts = plan.execution == .fused
+    optimizer = plan.optimizer
+    if target == .device {
+      (offload, frozen, lora) = (plan.offload, plan.frozen, plan.lora)
+    }
+    fusesGradientSums = plan.fusesGradientSums || target == .cpuRank
+    formsEmbeddingGradients = plan.formsEmbeddingGradients && target == .device
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }
   }
 

@@ -19,6 +19,7 @@ extension Kernel {
       2 * Double(sequences) * Double(hidden) * Double(vocabulary)
     case .absorbLatent(let shape):
       2 * Double(shape.tokens * shape.heads) * Double(shape.nope) * Double(shape.latent)
+    case .orthogonalize(let update): update.flops
     case .expandLatent(let shape):
       2 * Double(shape.tokens * shape.heads) * Double(shape.value) * Double(shape.latent)
     default: 0

@@ -9,23 +9,29 @@ extension StageProgram {
   /// With one scale a tensor: rows and columns in one pass, with the first microbatch of a step, which is
   /// behind the update here (TransformerEngine, `is_first_microbatch`, which Megatron-Core sets). A weight
   /// that exists in FP8 alone has its rows already.
+  ///
+  /// What does not change is quantised once for all.
   mutating func addQuantization(_ setting: LoweringSetting) {
     for parameter in parameters {
       let recipe = setting.recipe(of: parameter)
       guard recipe.keepsQuantizedWeights, isReadInFloat8(parameter) else { continue }
       if recipe.keepsFloat8Weights {
         let columns = addCopy("weight, transposed", parameter, recipe.float8)
+        if parameter.isFrozen { continue }
         addConversion(of: parameter, .transpose, from: recipe.float8, to: recipe, [columns])
         continue
       }
       var copies = [addCopy("weight, quantised", parameter, recipe.float8)]
+      if recipe.castsBothWays {
+        copies.append(addCopy("weight, transposed", parameter, recipe.float8))
+      }
+      if parameter.isFrozen { continue }
       guard recipe.castsBothWays else {
         addConversion(
           of: parameter, recipe.linearWeight.conversion(to: recipe.float8),
           from: recipe.linearWeight, to: recipe, copies)
         continue
       }
-      copies.append(addCopy("weight, transposed", parameter, recipe.float8))
       if recipe.scaling == .current {
         settle.addScales(
           of: parameter.rows, columns: parameter.columns, recipe.linearWeight,

@@ -15,7 +15,8 @@ extension StageProgram {
       let (copies, uses) = Self.copies(of: group, setting, architecture)
       let first = reduce.steps.count
       addKeyValueReduction(of: members, setting, architecture)
-      unpacked += addSegment(group, members, copies: copies, uses: uses, setting)
+      unpacked += addSegment(
+        group, members, copies: copies, uses: uses, setting, architecture)
       reductionParts.append(first..<reduce.steps.count)
     }
     if reduce.steps.isEmpty { reductionParts = [] }
@@ -124,7 +125,7 @@ extension StageProgram {
   /// Gives the parameters that are gathered in another format than they are kept in.
   private mutating func addSegment(
     _ group: TransferKind.Group, _ members: [Int], copies: Int, uses: Int,
-    _ setting: LoweringSetting
+    _ setting: LoweringSetting, _ architecture: Architecture
   ) -> [Unpacking] {
     var segment = GradientSegment(
       group: group, parameters: members, elements: 0, copies: copies, shards: [], folds: [],
@@ -151,7 +152,8 @@ extension StageProgram {
     let source = segment.shardGradient.map { [$0] } ?? tensors.map { parameters[$0].gradient }
     let format = buffers[Int(source[0].index)].format
     appendNorm(.squareSum(elements: segment.shardElements, format), outputs: [], inputs: source)
-    let unpacked = addUpdate(&segment, tensors, source, isSharded: isSharded, setting)
+    let unpacked = addUpdate(
+      &segment, tensors, source, isSharded: isSharded, setting, architecture)
     segments.append(segment)
     return unpacked
   }
@@ -228,16 +230,15 @@ extension StageProgram {
 
   private mutating func addUpdate(
     _ segment: inout GradientSegment, _ tensors: [Int], _ source: [BufferID],
-    isSharded: Bool, _ setting: LoweringSetting
+    isSharded: Bool, _ setting: LoweringSetting, _ architecture: Architecture
   ) -> [Unpacking] {
     let owned = segment.shardElements
     let recipe = setting.recipe
-    segment.firstMoment = add("\(segment.group) first moment", .optimizer, owned, recipe.moment)
-    segment.secondMoment = add("\(segment.group) second moment", .optimizer, owned, recipe.moment)
-    var state = [segment.firstMoment, segment.secondMoment]
-    if let master = recipe.master {
-      state.append(add("\(segment.group) master weights", .optimizer, owned, master))
-    }
+    let matrices = setting.optimizer == .muon ? tensors.filter { isMatrix(parameters[$0]) } : []
+    let withTwoMoments = owned - matrices.reduce(0) { $0 + parameters[$1].elements }
+    let away = Int((setting.offload.optimizer * Double(owned)).rounded())
+    let state = addState(
+      &segment, owned - away, withTwoMoments: withTwoMoments - away, recipe)
     let isGathered = isSharded && setting.zeroStage < 3
     // The same of all that are reduced together.
     let gather =
@@ -253,15 +254,24 @@ extension StageProgram {
       unpacked.append(Unpacking(parameter: index, arrived: made))
       return made
     }
-    update.steps.append(.compute(Int32(update.operations.count)))
-    update.operations.append(
-      Operation(
-        .adamW(elements: owned, bytes: bytesOfUpdate(segment, tensors, source, written, recipe)),
-        outputs: written + state, inputs: source, phase: .optimizer, pass: .backwardWeight,
-        layer: -1))
-    if gather.isFloat8, recipe.scaling == .current, let master = recipe.master {
-      // Scales follow from the updated master weights, before these are cast.
-      update.addScales(of: owned, columns: 1, master, inputs: [state[2]])
+    if matrices.isEmpty || withTwoMoments > 0 {
+      let others = tensors.indices.filter { !matrices.contains(tensors[$0]) }
+      let bytes = bytesOfUpdate(
+        segment, others.map { tensors[$0] }, source, others.map { written[$0] },
+        elements: withTwoMoments, recipe)
+      let hostBytes =
+        2 * recipe.moment.bytes(columns: away) + (recipe.master?.bytes(columns: away) ?? 0)
+      appendUpdate(
+        away == 0
+          ? .adamW(elements: withTwoMoments, bytes: bytes)
+          : .streamedAdamW(elements: withTwoMoments, bytes: bytes, hostBytes: hostBytes),
+        outputs: written + state, inputs: source)
+    }
+    addOrthogonalization(of: matrices, segment, source, setting, architecture)
+    if gather.isFloat8, recipe.scaling == .current, let format = recipe.master {
+      // Scales follow from the updated master weights, before these are cast; of what comes from the host as
+      // it goes by.
+      update.addScales(of: owned - away, columns: 1, format, inputs: state.suffix(1))
     }
     guard isGathered else { return unpacked }
     let index = Int32(update.transfers.count)
@@ -275,32 +285,60 @@ extension StageProgram {
     return unpacked
   }
 
+  /// The optimizer's own buffers on the device: moments, of what has two of them both, and master weights.
+  private mutating func addState(
+    _ segment: inout GradientSegment, _ owned: Int, withTwoMoments: Int, _ recipe: Recipe
+  ) -> [BufferID] {
+    segment.firstMoment = add("\(segment.group) first moment", .optimizer, owned, recipe.moment)
+    var state = [segment.firstMoment]
+    if withTwoMoments > 0 || owned == 0 {
+      segment.secondMoment = add(
+        "\(segment.group) second moment", .optimizer, withTwoMoments, recipe.moment)
+      state.append(segment.secondMoment)
+    }
+    if let master = recipe.master {
+      state.append(add("\(segment.group) master weights", .optimizer, owned, master))
+    }
+    return state
+  }
+
+  mutating func appendUpdate(_ kernel: Kernel, outputs: [BufferID], inputs: [BufferID]) {
+    update.steps.append(.compute(Int32(update.operations.count)))
+    update.operations.append(
+      Operation(
+        kernel, outputs: outputs, inputs: inputs, phase: .optimizer, pass: .backwardWeight,
+        layer: -1))
+  }
+
   /// What an update reads and writes: gradients in, master weights and two moments in and out, and this
   /// rank's part of the parameters out, in and out where no master weights stand for them.
   private func bytesOfUpdate(
     _ segment: GradientSegment, _ tensors: [Int], _ source: [BufferID], _ written: [BufferID],
-    _ recipe: Recipe
+    elements: Int, _ recipe: Recipe
   ) -> Int {
     func size(_ format: Format) -> Int { format.bytes(columns: 1) }
-    let state = 2 * (recipe.master.map(size) ?? 0) + 4 * size(recipe.moment)
-    let ofShard = segment.shardElements * (size(buffers[Int(source[0].index)].format) + state)
+    let fixed = size(buffers[Int(source[0].index)].format) + 2 * (recipe.master.map(size) ?? 0)
+    let ofShard = elements * fixed + 4 * recipe.moment.bytes(columns: elements)
     let parameters = zip(tensors, written).reduce(0) { sum, pair in
       let parameter = self.parameters[pair.0]
       let out = size(buffers[Int(pair.1.index)].format)
       let into = recipe.master == nil ? size(recipe.workingCopy(of: parameter)) : 0
       return sum + parameter.elements * (out + into)
     }
+    let whole = tensors.reduce(0) { $0 + self.parameters[$1].elements }
     return ofShard
-      + Int(
-        (Double(parameters) * Double(segment.shardElements) / Double(max(1, segment.elements)))
-          .rounded())
+      + Int((Double(parameters) * Double(elements) / Double(max(1, whole))).rounded())
   }
 
   private mutating func add(
     _ name: String, _ use: Buffer.Use, _ elements: Int, _ format: Format
   ) -> BufferID {
+    // Scales belong to blocks of numbers that lie one after the other.
+    let isRow = format.isScaled
     buffers.append(
-      Buffer(name, use, .stage, rows: .fixed(elements), columns: 1, format: format))
+      Buffer(
+        name, use, .stage, rows: .fixed(isRow ? 1 : elements), columns: isRow ? elements : 1,
+        format: format))
     return BufferID(buffers.count - 1)
   }
 }

@@ -1,6 +1,11 @@
 /// A queue of work whose entries follow one another.
 public enum Stream: UInt8, Hashable, Sendable, CaseIterable {
   case compute, expert, pipeline, data, tensor, context
+  /// Copies to the host's memory and from it, which pass each other.
+  case toHost, fromHost
+
+  /// Whether nobody but the device and its host takes part.
+  public var isOfHost: Bool { self == .toHost || self == .fromHost }
 }
 
 /// The part of a layer that an operation belongs to, in the words of the published trace.
@@ -62,6 +67,8 @@ public enum TransferKind: Hashable, Sendable {
   /// Rows to another rank of the group while as many come from a third: a chunk of a gather or scatter, or
   /// a block of keys and values on its way around the group.
   case shift(Group)
+  /// What a layer keeps, into the host's memory: ← kept; and back: kept ←.
+  case toHost, fromHost
 
   /// The ranks that take part in a collective.
   public enum Group: UInt8, Hashable, Sendable {
@@ -162,7 +169,8 @@ extension Transfer {
     case .dispatch(let exchange), .combineBackward(let exchange): sent(exchange) * bytesPerRow
     case .combine(let exchange), .dispatchBackward(let exchange):
       received(exchange) * bytesPerRow
-    case .counts, .allGather, .reduceScatter, .allReduce, .shift: rows(self.rows) * bytesPerRow
+    case .counts, .allGather, .reduceScatter, .allReduce, .shift, .toHost, .fromHost:
+      rows(self.rows) * bytesPerRow
     }
   }
 }

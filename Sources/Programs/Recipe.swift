@@ -6,6 +6,9 @@ public struct Recipe: Hashable, Sendable {
   public var activation: Format
   /// What the linear products of layers compute in.
   public var product: Format
+  /// What products of the optimizer and of adapters compute in: the operands of attention, which never have
+  /// scales.
+  public var optimizerProduct: Format
   /// What the products of head and router compute in.
   public var headProduct: Format
   /// What crosses the network in a dispatch and in the backward of a combine.
@@ -56,6 +59,7 @@ public struct Recipe: Hashable, Sendable {
     func format(_ format: NumberFormat) -> Format { Format(format, of: recipe) }
     activation = format(recipe.activations)
     product = format(recipe.linearOperands)
+    optimizerProduct = format(recipe.attentionOperands)
     headProduct = format(recipe.headOperands)
     dispatch = format(recipe.dispatch)
     combine = format(recipe.combine)
@@ -70,7 +74,8 @@ public struct Recipe: Hashable, Sendable {
     gradient = format(recipe.gradients)
     reduction = format(recipe.gradientReduction)
     master = recipe.masterWeights.map(format)
-    moment = format(recipe.moments)
+    // Their scales are of blocks, whatever operands have.
+    moment = Format(recipe.moments, .blocks, block: recipe.scaleBlock)
     linearInput = format(recipe.keptLinearInputs)
     attentionOutput = format(recipe.keptAttentionOutputs)
     gatedUnitInput = format(recipe.keptActivationInputs)

@@ -232,11 +232,15 @@ extension StageLowering {
     let weightHalf = inputHalf.splitOffWeights()
     let forward = Emission(lowering, .forward)
     forward.emitForward()
+    let external = [
+      lowering.input, lowering.output, lowering.inputGradient, lowering.outputGradient,
+    ]
+    let offloading = Offloading(
+      setting.offload.activations, lowering.buffers, external: external, forward: forward,
+      backwards: [whole, inputHalf, weightHalf])
+    offloading.insert(whole: whole, inputHalf: inputHalf, weightHalf: weightHalf)
     let liveness = Liveness(
-      lowering.buffers,
-      external: [
-        lowering.input, lowering.output, lowering.inputGradient, lowering.outputGradient,
-      ].map { $0 })
+      lowering.buffers, external: external, offloaded: Set(offloading.offloaded.map(\.id)))
     return liveness.program(
       lowering: lowering, forward: forward, backward: whole, backwardInput: inputHalf,
       backwardWeight: weightHalf)

@@ -41,6 +41,9 @@ extension Kernel {
     case .scores(_, let kind, _, _): "scores \(kind)"
     case .squareSum: "sum of squares"
     case .adamW: "AdamW"
+    case .streamedAdamW: "AdamW, state from the host"
+    case .orthogonalize(let update):
+      "Muon \(update.matrices) x \(update.short) x \(update.long)"
     case .fold: "fold lanes"
     case .clear: "clear"
     }
@@ -75,6 +78,8 @@ extension TransferKind {
     case .reduceScatter: "reduce-scatter"
     case .allReduce: "all-reduce"
     case .shift: "shift"
+    case .toHost: "copy to the host"
+    case .fromHost: "copy from the host"
     }
   }
 }

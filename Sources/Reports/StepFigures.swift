@@ -81,12 +81,14 @@ public struct StepFigures: Encodable, Sendable {
     public var data: Communication
     public var tensor: Communication
     public var context: Communication
+    /// Copies of activations to the host's memory and back; nil where nothing is offloaded.
+    public var host: Communication?
 
     var kinds: [(name: String, time: Communication)] {
       [
         ("expert", expert), ("pipeline", pipeline), ("data", data), ("tensor", tensor),
         ("context", context),
-      ]
+      ] + (host.map { [("host", $0)] } ?? [])
     }
   }
 
@@ -300,7 +302,8 @@ public struct StepFigures: Encodable, Sendable {
     communicationSeconds = Communications(
       expert: Communication(report.expert), pipeline: Communication(report.pipeline),
       data: Communication(report.data), tensor: Communication(report.tensor),
-      context: Communication(report.context))
+      context: Communication(report.context),
+      host: report.host.total > 0 ? Communication(report.host) : nil)
     exchangeRange = ExchangeRange(step, stepSeconds: report.stepSeconds)
     memoryBytes = Memory(report.memory)
     workspace = report.memory.workspace.map { Workspace(name: $0.name, bytes: $0.bytes) }

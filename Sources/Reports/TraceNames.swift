@@ -115,6 +115,7 @@ struct TraceNames {
   private func ranks(of kind: TransferKind, _ stage: Int) -> Int {
     switch kind {
     case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward: plan.expertParallel
+    case .toHost, .fromHost: 1
     case .allGather(let group), .reduceScatter(let group), .allReduce(let group),
       .shift(let group):
       switch group {

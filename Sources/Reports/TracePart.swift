@@ -30,7 +30,7 @@ struct TracePart {
     self.process = process
     metadata("process_name", "\"name\":\(traceString(title))")
     metadata("process_sort_index", "\"sort_index\":\(process)")
-    for stream in Stream.allCases where stream != .pipeline {
+    for stream in Stream.allCases where stream != .pipeline && !stream.isOfHost {
       metadata("thread_name", "\"name\":\"\(stream.traceName)\"", track: Int(stream.rawValue))
       if stream != .compute {
         lanes.append(Lane(name: stream.traceName, number: Int(stream.rawValue), end: .min))
@@ -191,6 +191,8 @@ extension Stream {
     case .data: "data parallel"
     case .tensor: "tensor parallel"
     case .context: "context parallel"
+    case .toHost: "to the host"
+    case .fromHost: "from the host"
     }
   }
 }

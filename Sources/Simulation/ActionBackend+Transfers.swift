@@ -83,7 +83,7 @@ extension ActionBackend {
     _ transfer: Int, _ work: Transfer, _ instance: Instance, _ price: ExchangePrice?
   ) -> TransferHandle {
     let stream = work.stream
-    hostClock += template.hostDurationOfTransfer * Int64(work.kind.launchCount)
+    hostClock += template.hostDuration(of: work)
     let slot = Int(stream.rawValue)
     if keepsLog {
       record.started.append(
@@ -96,9 +96,10 @@ extension ActionBackend {
     started.isAhead = instance == template.ahead
     switch work.kind {
     case .counts:
-      // The exchange of counts is the notification that the payload's price holds; the host has the
-      // numbers without the compute stream standing still.
+      // The exchange of counts is the notification that the payload's price holds; the compute stream does
+      // not stand still for it. A host that waits issues what follows from now on.
       (started.isOver, started.end) = (true, clock)
+      if template.pricing.waitsForCounts { hostClock = max(hostClock, clock) }
       transfers.append(started)
       return TransferHandle(transfers.count - 1)
     case .dispatch, .combine, .combineBackward, .dispatchBackward:
@@ -106,12 +107,12 @@ extension ActionBackend {
       started.preparation = picoseconds(price.preparation)
       started.payload = picoseconds(price.payload * max(rank.slowness, linkSlowness(work)))
       started.load = LinkLoad(adapter: price.adapterShare, link: price.linkShare)
-    case .allGather, .reduceScatter, .allReduce, .shift:
+    case .allGather, .reduceScatter, .allReduce, .shift, .toHost, .fromHost:
       var known = work
       if work.rows.exchange != nil { known.rows = .fixed(rows(instance)(work.rows)) }
       started.payload = picoseconds(
         template.pricing.seconds(ofCollective: known, stage: Int(instance.stage))
-          * linkSlowness(work))
+          * (stream.isOfHost ? 1 : linkSlowness(work)))
       channels.occupy(
         stream, template.pricing.channels(of: work), from: started.started,
         for: started.payload)
@@ -140,6 +141,10 @@ extension ActionBackend {
     let previous = transfers[handle].previous
     if previous >= 0, !finish(previous) { return false }
     let slot = Int(transfers[handle].stream.rawValue)
+    if transfers[handle].stream.isOfHost {
+      settleCopy(handle)
+      return true
+    }
     if !transfers[handle].isAnnounced {
       transfers[handle].isAnnounced = true
       transfers[handle].started = max(transfers[handle].started, streamEnd[slot])
@@ -174,12 +179,34 @@ extension ActionBackend {
     return end - begin
   }
 
+  /// A copy to the host or from it waits for nobody but the one before.
+  private mutating func settleCopy(_ handle: Int) {
+    let slot = Int(transfers[handle].stream.rawValue)
+    let moving = max(transfers[handle].started, streamEnd[slot])
+    let end = moving + transfers[handle].payload
+    transfers[handle].isOver = true
+    transfers[handle].moving = moving
+    transfers[handle].end = end
+    streamEnd[slot] = end
+    account(transfers[handle], moving: moving, end)
+  }
+
+  /// Since when copies have followed each other up to this one, as far as the compute stream has come.
+  private func copiesSince(_ transfer: Started) -> Int64 {
+    var (since, before) = (transfer.moving, transfer.previous)
+    while before >= 0, since > clock, transfers[before].end >= since {
+      (since, before) = (transfers[before].moving, transfers[before].previous)
+    }
+    return since
+  }
+
   private mutating func account(_ transfer: Started, moving: Int64, _ end: Int64) {
     let total = end - moving
     switch transfer.stream {
     case .expert: record.expert.total += total
     case .tensor: record.tensor.total += total
     case .data: record.data.total += total
+    case .toHost, .fromHost: record.host.total += total
     default: record.context.total += total
     }
     // The next action shows its first gathers itself.
@@ -209,6 +236,8 @@ extension ActionBackend {
     case .expert: record.expert.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
     case .tensor: record.tensor.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
     case .data: record.data.addWait(clock: clock, moving: busySince(transfer), end: transfer.end)
+    case .toHost, .fromHost:
+      record.host.addWait(clock: clock, moving: copiesSince(transfer), end: transfer.end)
     default: record.context.addWait(clock: clock, moving: transfer.moving, end: transfer.end)
     }
     if keepsSpans {

@@ -14,6 +14,7 @@ struct ActionRecord: Sendable {
   var tensor = Exposure()
   var context = Exposure()
   var data = Exposure()
+  var host = Exposure()
   var memory = MemoryChange()
   var flops = 0.0
   var causalFLOPs = 0.0

@@ -67,9 +67,7 @@ final class ActionTemplate {
       ProgramPrices(program, pricing: pricing, isOverlapped: isOverlapped, tables: tables)
     }
     hostDurationOfTransfer = picoseconds(pricing.hostSecondsOfTransfer)
-    func host(_ program: Program) -> [Int64] {
-      program.operations.map { picoseconds(pricing.hostSeconds(of: $0)) }
-    }
+    func host(_ program: Program) -> [Int64] { Self.hostDurations(program, pricing) }
     func slots(_ program: Program) -> [KernelTimes.Slot] {
       program.operations.map { KernelTimes.slot(of: $0) }
     }
@@ -118,6 +116,31 @@ final class ActionTemplate {
     return place.isOpening
       ? (stage.openingForward, stage.forward.transfers.count)
       : (stage.program(for: action.pass), 0)
+  }
+
+  /// Picoseconds of the host to issue each operation.
+  ///
+  /// Kernels of fixed sizes that follow each other are one graph where they are captured: the first has its
+  /// launch.
+  private static func hostDurations(_ program: Program, _ pricing: any Pricing) -> [Int64] {
+    var isCapturing = false
+    return program.operations.map { operation in
+      let isFixed = operation.kernel.rows?.exchange == nil
+      guard pricing.capturesGraphs, isFixed else {
+        isCapturing = false
+        return picoseconds(pricing.hostSeconds(of: operation))
+      }
+      defer { isCapturing = true }
+      return isCapturing ? 0 : picoseconds(pricing.hostSecondsOfTransfer)
+    }
+  }
+
+  /// Picoseconds of the host to issue a transfer: within a tensor or context group it is a part of a graph
+  /// where there are graphs.
+  func hostDuration(of transfer: Transfer) -> Int64 {
+    let isCaptured =
+      pricing.capturesGraphs && (transfer.stream == .tensor || transfer.stream == .context)
+    return isCaptured ? 0 : hostDurationOfTransfer * Int64(transfer.kind.launchCount)
   }
 
   /// What it does to the memory of a rank with rows of its own.

@@ -84,6 +84,15 @@ public struct ClusterPricing: Pricing {
         + (known + [.unfused]).map(\.rawValue).joined(separator: ", "))
   }
 
+  /// Refuses to offload where the cluster's file does not say what joins device and host.
+  func checkOffload() throws(PlanError) {
+    guard !plan.offload.isNothing, cluster.device.hostLink == nil else { return }
+    throw .cannotSimulate(
+      key: "offload",
+      value: "{activations: \(plan.offload.activations), optimizer: \(plan.offload.optimizer)}",
+      rule: "needs device.host-link, which \(cluster.name) does not describe")
+  }
+
   /// Refuses a library that the cluster's file does not describe.
   func checkLibrary() throws(PlanError) {
     guard let chosen = plan.library else { return }
@@ -154,6 +163,9 @@ public struct ClusterPricing: Pricing {
 
   public var hostSecondsOfTransfer: Double { cluster.device.launch.host.value.value }
 
+  public var capturesGraphs: Bool { plan.cudaGraphs }
+  public var waitsForCounts: Bool { plan.countsAreAwaited }
+
   public func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice
   {
@@ -171,6 +183,7 @@ public struct ClusterPricing: Pricing {
     case .reduceScatter(let of): return seconds(of: .reduceScatter, bytes: bytes, of)
     case .allReduce(let of): return seconds(of: .allReduce, bytes: bytes, of)
     case .shift(let of): return secondsOfShift(bytes: bytes, group(of))
+    case .toHost, .fromHost: return kernels.hostSeconds(bytes: bytes)
     default: return 0
     }
   }
@@ -233,6 +246,7 @@ public struct ClusterPricing: Pricing {
       return group.ranks > group.ranksPerNode
     case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward:
       return plan.expertParallel > plan.expertRanksPerNode(on: cluster)
+    case .toHost, .fromHost: return false
     }
   }
 

@@ -16,7 +16,9 @@ extension FrameworkBuffer {
     case .torchtitan: [FrameworkBuffer(name: "workspace of products", bytes: ofPyTorch(device))]
     case .megatronLM:
       [
-        FrameworkBuffer(name: "dummy weight gradients", bytes: dummyGradients(input, stages)),
+        FrameworkBuffer(
+          name: "dummy weight gradients",
+          bytes: input.plan.fusesGradientSums ? dummyGradients(input, stages) : 0),
         FrameworkBuffer(name: "workspaces of products", bytes: workspaces(input, stages, device)),
       ].filter { $0.bytes > 0 }
     }

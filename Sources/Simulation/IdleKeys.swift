@@ -99,6 +99,7 @@ struct IdleKeys {
       list.append(("expert-tensor-parallel", noExchange))
     }
     if plan.dispatcher != nil { list.append(("dispatcher", noExchange)) }
+    if plan.tokenCounts != nil { list.append(("token-counts", noExchange)) }
     if plan.expertLoad != .balanced { list.append(("expert-load", noExchange)) }
     if plan.nodesPerToken != nil { list.append(("nodes-per-token", noExchange)) }
     // Overlapped pairs leave them free, exchange or not.
@@ -129,7 +130,17 @@ struct IdleKeys {
 
   // MARK: Layers
 
-  private var ofLayers: [Idle] {
+  private var ofLayers: [Idle] { ofRecomputation + ofOffload }
+
+  private var ofOffload: [Idle] {
+    let isMoved = input.stages.contains { stage in
+      stage.forward.transfers.contains { $0.kind == .toHost }
+    }
+    guard plan.offload.activations > 0, !isMoved else { return [] }
+    return [("offload.activations", "of no stage it is a layer that keeps something")]
+  }
+
+  private var ofRecomputation: [Idle] {
     let most = layout.layerCounts.max() ?? 0
     guard case .firstLayers(let count) = plan.recomputation, count >= most else { return [] }
     return [("recompute-layers", "no stage has more than \(most) layers")]

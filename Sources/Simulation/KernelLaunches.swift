@@ -36,15 +36,11 @@ extension Kernel {
     }
   }
 
-  /// A weight's gradient is formed and added to the sum over microbatches, and so is a bias's, which
-  /// is formed beside the input's; FP8 products add in their epilogue.
+  /// A bias's gradient is formed beside the input's and added to its sum over microbatches; a weight's is
+  /// added by its product, or by a kernel that the program names.
   private static func launches(of matmul: Matmul) -> Int {
     guard !matmul.format.isFloat8 else { return 1 }
-    switch matmul.pass {
-    case .forward: return 1
-    case .backwardInput: return matmul.hasBias ? 3 : 1
-    case .backwardWeight: return 2
-    }
+    return matmul.pass == .backwardInput && matmul.hasBias ? 3 : 1
   }
 }
 

@@ -19,6 +19,9 @@ extension KernelPricing {
       let operands =
         Double(headProduct.bytes(columns: 1)) * Double(hidden) * Double(tokens + vocabulary)
       return products(flops, headProduct, bytes: 6 * logits + 3 * operands, power)
+    case .orthogonalize(let update):
+      let bytes = update.passes.reduce(0, +) * Double(update.matrices) + Double(update.bytes)
+      return products(flops, update.format, bytes: bytes, power)
     case .attention:
       return power.work(flops: flops / 2, .bf16, rate: attentionRate, bytes: 0)
     case .launches, .route(_, .forward): return PowerModel.Work()

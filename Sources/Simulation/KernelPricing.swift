@@ -19,6 +19,8 @@ struct KernelPricing: Sendable {
   /// Multiprocessors of compute kernels in overlapped pairs and outside of them.
   private let pairMultiprocessors: Int
   private let loneMultiprocessors: Int
+  /// Bytes a second between the device and its host, each way.
+  private let hostRate: Double?
   private let known = PriceMemory()
 
   /// - Parameters:
@@ -26,6 +28,7 @@ struct KernelPricing: Sendable {
   ///   - communicationSMs: multiprocessors that computation leaves free in overlapped pairs.
   init(_ device: Device, _ model: DeviceModel, plan: Plan, communicationSMs: Int) {
     self.device = model
+    hostRate = device.hostLink?.reached.value.value
     streaming = StreamingCost(model)
     let formats = FormatRates(device)
     let precision = plan.precision
@@ -134,6 +137,14 @@ struct KernelPricing: Sendable {
           .routing, launches: kernel.launchCount(.fused),
           seconds: streaming.routing(tokens: shape.tokens).seconds)
       ]
+    case .streamedAdamW(let elements, let bytes, let hostBytes):
+      // Pieces come, are updated and go at the same time.
+      let update = kernels(.adamW(elements: elements, bytes: bytes), rows: rows, multiprocessors)
+      let copy = hostSeconds(bytes: Double(hostBytes))
+      return update.map {
+        PricedKernel($0.kind, launches: $0.launches, seconds: max($0.seconds, copy))
+      }
+    case .orthogonalize(let update): return orthogonalization(update, multiprocessors)
     case .launches(let count, let kind, let size):
       return [launches(count, kind, rows(size))]
     default:
@@ -170,11 +181,12 @@ struct KernelPricing: Sendable {
       .product(shape, matmul.format), launches: launches, seconds: Double(launches) * seconds)
   }
 
-  /// A weight gradient, whose sum is read and written in the gradient's format.
+  /// A weight gradient, whose sum is read and written in the gradient's format, or which is written as an
+  /// activation is.
   private func weightShape(_ matmul: Matmul, rows: Int) -> MatmulShape {
     MatmulShape(
       m: matmul.n, n: matmul.k, k: rows, pass: .backwardWeight, accumulates: false,
-      resultBytes: 2 * sizes.gradient)
+      resultBytes: sizes.weightProduct)
   }
 
   private static func spread(_ rows: Int, over groups: Int) -> [Int] {
@@ -222,6 +234,31 @@ struct KernelPricing: Sendable {
         .indexing, launches: count, seconds: streaming.indexing(tokens: rows).seconds)
       : PricedKernel(
         .tiny, launches: count, seconds: Double(count) * streaming.tiny().seconds)
+  }
+
+  /// A copy between the device and its host.
+  func hostSeconds(bytes: Double) -> Double {
+    guard let hostRate else {
+      preconditionFailure("Nothing is offloaded where the host's link is not described.")
+    }
+    return bytes / hostRate
+  }
+
+  /// Every matrix by itself, step by step, and one pass over what is updated.
+  private func orthogonalization(
+    _ update: Orthogonalization, _ multiprocessors: Int
+  ) -> [PricedKernel] {
+    let products = update.products.map {
+      product($0, groups: 1, rows: { Self.count($0, 0) }, multiprocessors)
+        .repeated(Orthogonalization.steps * update.matrices)
+    }
+    let passes = update.passes.map {
+      PricedKernel(
+        .streaming(.elementwise), seconds: streaming.cost(.elementwise, bytes: $0).seconds
+      ).repeated(update.matrices)
+    }
+    let last = streaming.cost(.optimizer, bytes: Double(update.bytes)).seconds
+    return products + passes + [PricedKernel(.streaming(.optimizer), seconds: last)]
   }
 }
 

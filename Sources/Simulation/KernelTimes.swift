@@ -121,7 +121,7 @@ extension KernelTimes.Class {
     case .join: self = .convert
     case .headLoss, .headEvaluation, .headScores, .crossEntropy: self = .loss
     case .convert(let kind, _, _, _, _), .launches(_, let kind, _): self.init(kind)
-    case .squareSum, .adamW, .fold, .clear: self = .optimizer
+    case .squareSum, .adamW, .streamedAdamW, .orthogonalize, .fold, .clear: self = .optimizer
     }
   }
 

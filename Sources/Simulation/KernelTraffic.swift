@@ -19,6 +19,8 @@ struct ElementSizes {
   /// Embeddings and other parameters that are no operands of products in layers.
   var parameter: Double
   var gradient: Double
+  /// What a weight product reads and writes of its result.
+  var weightProduct: Double
   var execution: Plan.Execution
   /// What a gated unit's kernel writes, scales not counted.
   var gatedUnit: Double
@@ -31,6 +33,7 @@ struct ElementSizes {
     activation = Double(recipe.activation.bytes(columns: 1))
     parameter = Double(recipe.otherParameter.bytes(columns: 1))
     gradient = Double(recipe.gradient.bytes(columns: 1))
+    weightProduct = plan.fusesGradientSums ? 2 * gradient : activation
     let runsAgain = [.swiGLU, .mlp, .moe].contains(where: plan.recomputation.includes)
     let written = recipe.gatedUnitOutput(isRunAgain: runsAgain)
     gatedUnit = written.isFloat8 ? 1 : activation
@@ -166,6 +169,8 @@ extension Kernel {
     case .attentionConvert: return MemoryPass(.attentionConversion, read + written)
     case .permute: return MemoryPass(.permute, read + written)
     case .cast: return MemoryPass(.elementwise, read + written)
+    // To a sum, which is read too.
+    case .add: return MemoryPass(.elementwise, read + 2 * written)
     default: return MemoryPass(.copy, read + written)
     }
   }
@@ -235,7 +240,8 @@ extension Kernel {
     switch self {
     case .squareSum(let elements, let format):
       [MemoryPass(.elementwise, Double(format.bytes(columns: 1)) * Double(elements))]
-    case .adamW(_, let bytes): [MemoryPass(.optimizer, Double(bytes))]
+    case .adamW(_, let bytes), .streamedAdamW(_, let bytes, _):
+      [MemoryPass(.optimizer, Double(bytes))]
     case .fold(let elements): [MemoryPass(.elementwise, 3 * size * Double(elements))]
     case .clear(let elements): [MemoryPass(.elementwise, size * Double(elements))]
     default: []

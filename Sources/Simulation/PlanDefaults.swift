@@ -33,6 +33,13 @@ extension Plan {
       assumptions.append(
         "gradients reduced in buckets of \(elements) parameters (Megatron-Core's rule)")
     }
+    if gradientAccumulationFusion == nil, framework != .plain {
+      assumptions.append(
+        "gradient-accumulation-fusion \(fusesGradientSums) (framework \(framework.rawValue))")
+    }
+    if tokenCounts == nil, framework != .plain, expertParallel > 1 {
+      assumptions.append("the host waits for token counts (framework \(framework.rawValue))")
+    }
     if redundantExperts > 0 {
       assumptions.append(
         "\(redundantExperts) copies of experts whose gradients are not added to their originals'")

@@ -29,6 +29,11 @@ package struct PricedKernel: Hashable, Sendable {
     self.launches = launches
     self.seconds = seconds
   }
+
+  /// The same launched so many times.
+  func repeated(_ count: Int) -> PricedKernel {
+    PricedKernel(kind, launches: count * launches, seconds: Double(count) * seconds)
+  }
 }
 
 extension ClusterPricing {

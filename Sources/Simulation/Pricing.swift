@@ -80,6 +80,10 @@ public protocol Pricing: Sendable {
   func hostSeconds(of operation: Operation) -> Double
   /// What the host needs to issue a transfer.
   var hostSecondsOfTransfer: Double { get }
+  /// Whether kernels of fixed sizes are issued as graphs, each with one launch.
+  var capturesGraphs: Bool { get }
+  /// Whether the host waits for the counts of each dispatch.
+  var waitsForCounts: Bool { get }
   /// Dispatch, combine and their gradients.
   func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice
@@ -133,6 +137,8 @@ extension Pricing {
   /// A host that costs nothing.
   public func hostSeconds(of operation: Operation) -> Double { 0 }
   public var hostSecondsOfTransfer: Double { 0 }
+  public var capturesGraphs: Bool { false }
+  public var waitsForCounts: Bool { false }
 }
 
 /// Seconds as picoseconds, rounded once where they enter the clock.

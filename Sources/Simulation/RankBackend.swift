@@ -138,6 +138,7 @@ struct RankBackend: Backend {
     rank.tensor += record.tensor
     rank.context += record.context
     rank.data += record.data
+    rank.host += record.host
     rank.memory.apply(record.memory)
     let left = record.carried.counted(from: record.offset - start)
     if place.isGatheredAhead || place.ahead != nil { rank.carried.gathers = left.gathers }
@@ -240,6 +241,9 @@ struct RankBackend: Backend {
     rank.clock += duration
     rank.busy += duration
     rank.kernels.add(duration, at: KernelTimes.slot(of: work))
+    let flops = work.kernel.flops { ExchangeRows()($0) }
+    rank.flops += flops
+    rank.causalFLOPs += flops
     rank.operations += 1
     world.log?.add(operation: operation, instance, on: index)
   }

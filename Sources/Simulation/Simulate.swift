@@ -49,6 +49,7 @@ public struct PlannedStep: Sendable {
     try pricing.checkLibrary()
     try pricing.checkAlgorithm()
     try pricing.checkAttention()
+    try pricing.checkOffload()
     let rows = pricing.balancedRows(architecture)
     var input = try StepInput(placed, rows: rows, target: .device, lowered: &lowered)
     if case .counts(let file) = plan.expertLoad {

@@ -80,6 +80,7 @@ public struct StepLog: Sendable {
     case .allReduce: add(.allReduce, .reduction, transfer, instance, from: rank)
     case .allGather: add(.allGather, .gather, transfer, instance, from: rank)
     case .shift: preconditionFailure("CPU ranks neither share a sequence nor cut exchanges.")
+    case .toHost, .fromHost: preconditionFailure("CPU ranks lie in their host's memory.")
     }
   }
 

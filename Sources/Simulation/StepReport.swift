@@ -91,6 +91,8 @@ public struct StepReport: Hashable, Sendable {
   public var data: Communication
   public var tensor: Communication
   public var context: Communication
+  /// Activations on their way to the host's memory and back.
+  public var host: Communication
   public var memory: Memory
   public var stages: [Stage]
   /// FLOPs of the model for one token: attention counted on and below the diagonal, and in full.
@@ -198,6 +200,7 @@ extension StepReport {
     data = Communication(reference.data)
     tensor = Communication(reference.tensor)
     context = Communication(reference.context)
+    host = Communication(reference.host)
     let limit = Int(cluster.device.memory.size.value.bytes)
     let reserve = Int(plan.memoryReserve.bytes)
     let memories = slowest.indices.map { position in

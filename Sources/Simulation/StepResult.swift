@@ -50,6 +50,8 @@ public struct RankResult: Hashable, Sendable {
   public var data: Exposure
   public var tensor: Exposure
   public var context: Exposure
+  /// Copies to the host's memory and from it.
+  public var host: Exposure
   public var memory: MemoryLedger
   /// The sum of its kernels' times, and each kind's part of it.
   public var busy: Int64
@@ -88,7 +90,8 @@ extension SimulatedWorld {
       return RankResult(
         position: rank.position, replica: rank.replica, split: split, expert: rank.expert,
         pipeline: rank.pipeline, data: rank.data, tensor: rank.tensor, context: rank.context,
-        memory: rank.memory, busy: rank.busy, kernels: rank.kernels, flops: rank.flops,
+        host: rank.host, memory: rank.memory, busy: rank.busy, kernels: rank.kernels,
+        flops: rank.flops,
         causalFLOPs: rank.causalFLOPs,
         items: rank.spans, transfers: rank.transfers)
     }

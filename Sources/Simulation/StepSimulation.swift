@@ -234,6 +234,7 @@ struct SimulatedRank {
   var context = Exposure()
   var pipeline = Exposure()
   var data = Exposure()
+  var host = Exposure()
   var busy: Int64 = 0
   var kernels = KernelTimes()
   var flops = 0.0

@@ -71,6 +71,7 @@ extension RankBackend {
     case .allReduce: return try startReduction(transfer, stage: stage, isSharded: false)
     case .allGather: return try startGather(transfer, stage: stage)
     case .shift: preconditionFailure("CPU ranks neither share a sequence nor cut exchanges.")
+    case .toHost, .fromHost: preconditionFailure("CPU ranks lie in their host's memory.")
     }
   }
 

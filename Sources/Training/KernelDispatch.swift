@@ -76,6 +76,8 @@ extension RankBackend {
     case .quantizedNorm: preconditionFailure("CPU ranks compute in 32 bits.")
     case .arrange, .collect:
       preconditionFailure("CPU ranks send each token once to each rank.")
+    case .streamedAdamW: preconditionFailure("CPU ranks keep their state.")
+    case .orthogonalize: preconditionFailure("CPU ranks update by AdamW.")
     }
   }
 

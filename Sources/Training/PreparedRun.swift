@@ -130,8 +130,36 @@ extension RunFile {
     guard plan.loss != .native else {
       throw failure("plan.loss", "is native, and the CPU runtime has the fused kernel only")
     }
+    try checkDeviceMeans()
     guard !plan.dropout else {
       throw failure("plan.dropout", "is true, and the CPU runtime has no dropout")
+    }
+  }
+
+  /// Refuses what only devices do with parameters, gradients and memory.
+  private func checkDeviceMeans() throws(ConfigurationError) {
+    func failure(_ keyPath: String, _ rule: String) -> ConfigurationError {
+      ConfigurationError(file: file, keyPath: keyPath, rule: rule)
+    }
+    if let lora = plan.lora {
+      throw failure(
+        "plan.lora", "has rank \(lora.rank), and the CPU runtime trains the model itself")
+    }
+    guard plan.frozen.isEmpty else {
+      throw failure(
+        "plan.frozen", "names \(plan.frozen[0].rawValue), and the CPU runtime trains everything")
+    }
+    guard plan.gradientAccumulationFusion != false else {
+      throw failure(
+        "plan.gradient-accumulation-fusion",
+        "is false, and the CPU runtime's products add to the sums of gradients")
+    }
+    guard plan.optimizer == .adamW else {
+      throw failure(
+        "plan.optimizer", "is \(plan.optimizer.rawValue), and the CPU runtime has AdamW only")
+    }
+    guard plan.offload.isNothing else {
+      throw failure("plan.offload", "moves memory to a host, and CPU ranks lie there already")
     }
   }
 

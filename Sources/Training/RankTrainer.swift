@@ -102,7 +102,10 @@ public final class RankTrainer {
       (Recipe(plan.precision) != .float32, "a precision other than float32"),
       (!plan.fusedAttention, "unfused attention"), (plan.loss == .native, "an unfused loss"),
       (plan.fusedHead == false, "an unfused head"),
-      (plan.dropout, "dropout"),
+      (plan.dropout, "dropout"), (plan.optimizer != .adamW, "an optimizer other than AdamW"),
+      (!plan.offload.isNothing, "memory on a host"), (!plan.frozen.isEmpty, "frozen parts"),
+      (plan.lora != nil, "adapters"),
+      (plan.gradientAccumulationFusion == false, "gradients formed before they are added"),
       (plan.collectiveAlgorithm == .inSwitch, "sums in a switch (collective-algorithm in-switch)"),
     ]
     for (isAsked, what) in refused where isAsked { throw TrainingError.unsupported(what) }

@@ -11,6 +11,7 @@ extension RunFile {
       ("library", plan.library != nil),
       ("attention-library", plan.attentionLibrary != nil && plan.fusedAttention),
       ("execution", plan.execution != .fused),
+      ("cuda-graphs", plan.cudaGraphs), ("token-counts", plan.tokenCounts != nil),
       ("dispatcher", plan.dispatcher != nil),
       ("communication-sms", plan.communicationSMs != nil),
       ("computation-sms", plan.computationSMs != nil),

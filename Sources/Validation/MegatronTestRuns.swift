@@ -110,6 +110,7 @@ extension DescribedRun {
       "fused-attention=\(usesTransformerEngine && arguments.values["attention-backend"] != "unfused")",
       "fused-loss=\(arguments.has("cross-entropy-loss-fusion"))",
       "recompute=\(arguments.values["recompute-granularity"] ?? "none")",
+      "gradient-accumulation-fusion=\(!arguments.has("no-gradient-accumulation-fusion"))",
       "sequence-parallel=\(tensor > 1 && arguments.has("sequence-parallel"))",
       "overlap.tensor-exchange=null",
       "framework=\(usesTransformerEngine ? "megatron-lm" : "plain")",

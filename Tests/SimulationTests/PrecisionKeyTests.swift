@@ -68,6 +68,10 @@ import Testing
     var shrinks: [Figure] = []
     var stays: [Figure]
     var testDescription: String { "\(base), \(change)" }
+    /// The recipe that the base is, or that it starts from.
+    var recipe: String {
+      base.hasPrefix("{base: ") ? String(base.dropFirst(7).prefix { $0 != "," }) : base
+    }
   }
 
   static let cases: [Case] = [
@@ -124,6 +128,9 @@ import Testing
       base: "bf16", change: "moments: bf16", shrinks: [.optimizer, .update],
       stays: [.parameters, .gradients, .activations, .forward, .backward, .reductions]),
     Case(
+      base: "{base: bf16, moments: bf16}", change: "moments: e4m3", shrinks: [.optimizer, .update],
+      stays: [.parameters, .gradients, .activations, .forward, .backward, .reductions]),
+    Case(
       base: "bf16", change: "master-weights: none", shrinks: [.optimizer, .update],
       stays: [.parameters, .gradients, .activations, .forward, .backward, .reductions]),
     Case(
@@ -140,7 +147,7 @@ import Testing
 
   @Test(arguments: cases) func everyKeyActs(example: Case) throws {
     let base = try Self.report(example.base)
-    let changed = try Self.report("{base: \(example.base), \(example.change)}")
+    let changed = try Self.report("{base: \(example.recipe), \(example.change)}")
     for figure in example.grows {
       #expect(figure.read(changed) > figure.read(base), "\(figure)")
     }

@@ -260,6 +260,10 @@ import Training
     ("plan.sequence-length=3", 4, "[0]"), ("plan.microbatch-size=3", 4, "plan"),
     ("plan.fused-head=false", 4, "plan.fused-head"),
     ("plan.fused-attention=false", 4, "plan.fused-attention"),
+    ("plan.offload={activations: 1}", 4, "plan.offload"),
+    ("plan.lora={rank: 4}", 4, "plan.lora"), ("plan.frozen=[embedding]", 4, "plan.frozen"),
+    ("plan.optimizer=muon", 4, "plan.optimizer"),
+    ("plan.gradient-accumulation-fusion=false", 4, "plan.gradient-accumulation-fusion"),
   ])
   func impossibleRunsAreRefused(override: String, ranks: Int, key: String?) throws {
     let error = #expect(throws: ConfigurationError.self) {

@@ -112,6 +112,7 @@ struct OwnFiles {
     layers-per-stage: [1, 1, 1, 1]
     send-mode: eager
     dispatcher: deepep
+    token-counts: host
     nodes-per-token: 2
     redundant-experts: 32
     communication-sms: 16
@@ -191,6 +192,7 @@ struct OwnFiles {
     overlap: {prefetch: 1}
     global-batch: 16
     sequence-length: 1024
+    lora: {rank: 16, targets: [output, down]}
     """
 
   private static let dense = """
@@ -212,6 +214,8 @@ struct OwnFiles {
     expandable-segments: false
     memory-reserve: 2 GiB
     framework: plain
+    gradient-accumulation-fusion: true
+    offload: {activations: 0.5, optimizer: 0.5}
     """
 
   private static let context = """
@@ -220,10 +224,13 @@ struct OwnFiles {
     context-exchange: ring
     attention-library: flash-3
     execution: eager
+    cuda-graphs: false
     global-batch: 8
     sequence-length: 2048
     recompute: full
     recompute-layers: 2
+    optimizer: muon
+    frozen: [embedding]
     loss: fused
     documents:
       lengths: {mean: 600, deviation: 1.5, seed: 1}

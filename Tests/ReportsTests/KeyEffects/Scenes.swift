@@ -72,6 +72,12 @@ enum Scenes {
       scenes.append(try mixture(document, "fp8-deepseek"))
       scenes.append(try mixture(document, "fp8-deepseek", older: true))
     }
+    if cluster.device.hostLink != nil {
+      scenes.append(
+        Scene(
+          model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
+          plan: try plan(fused), planChanges: ["offload={activations: 1, optimizer: 1}"]))
+    }
     var precisions = ["float32", "tf32", "float16"]
     if try DeviceModel(cluster.device).matmuls[.fp8PerTensor] != nil {
       precisions.append("{base: fp8-tensor, fp8-scaling: current}")
