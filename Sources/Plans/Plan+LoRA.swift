@@ -1,3 +1,4 @@
+import Documents
 import Models
 
 extension Plan {
@@ -73,4 +74,17 @@ extension Plan {
       throw refused("lora.targets", target.rawValue, "is no map of the model")
     }
   }
+}
+
+/// The keys of `lora`.
+struct LoRAKeys: KeySet {
+  let rank = Key(
+    "rank", .integer(in: 1...(1 << 16)), "Numbers between an adapter's two products.",
+    otherNames: ["r", "dim", "lora-rank"])
+  let targets = Key(
+    "targets",
+    .list(
+      of: .choice(Plan.LoRA.Target.self), count: 1...Plan.LoRA.Target.allCases.count),
+    otherwise: "all", "Maps that have an adapter; those whose weights are one product share one.",
+    otherNames: ["target-modules"])
 }

@@ -1,3 +1,5 @@
+import Documents
+
 extension Plan {
   /// What lies in the host's memory instead of the device's, as shares.
   public struct Offload: Hashable, Sendable {
@@ -22,4 +24,16 @@ extension Plan {
       key: "offload.optimizer", value: "\(offload.optimizer)",
       rule: "takes state in pieces, and optimizer muon needs whole matrices: leave one of them out")
   }
+}
+
+/// The keys of `offload`.
+struct OffloadKeys: KeySet {
+  let activations = Key(
+    "activations", .fraction, default: 0,
+    "Share of each stage's layers, the first ones, whose kept activations go to the host behind their "
+      + "forward and come back ahead of their backward.")
+  let optimizer = Key(
+    "optimizer", .fraction, default: 0,
+    "Share of moments and master weights that comes to the device in pieces, is updated and goes back."
+  )
 }

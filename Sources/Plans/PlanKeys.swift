@@ -322,31 +322,6 @@ struct PropertyKey<Root, Value, Property>: Described {
   var entries: [KeyEntry] { key.entries }
 }
 
-/// The keys of `lora`.
-struct LoRAKeys: KeySet {
-  let rank = Key(
-    "rank", .integer(in: 1...(1 << 16)), "Numbers between an adapter's two products.",
-    otherNames: ["r", "dim", "lora-rank"])
-  let targets = Key(
-    "targets",
-    .list(
-      of: .choice(Plan.LoRA.Target.self), count: 1...Plan.LoRA.Target.allCases.count),
-    otherwise: "all", "Maps that have an adapter; those whose weights are one product share one.",
-    otherNames: ["target-modules"])
-}
-
-/// The keys of `offload`.
-struct OffloadKeys: KeySet {
-  let activations = Key(
-    "activations", .fraction, default: 0,
-    "Share of each stage's layers, the first ones, whose kept activations go to the host behind their "
-      + "forward and come back ahead of their backward.")
-  let optimizer = Key(
-    "optimizer", .fraction, default: 0,
-    "Share of moments and master weights that comes to the device in pieces, is updated and goes back."
-  )
-}
-
 /// The keys of `overlap`.
 struct OverlapKeys: KeySet {
   let kinds: [PropertyKey<Plan.Overlap, Bool, Bool?>] = Plan.Overlap.Kind.allCases
