@@ -1,4 +1,7 @@
+import Clusters
 import Costs
+import Documents
+import Models
 import Plans
 import Programs
 import Simulation
@@ -140,6 +143,30 @@ private struct RowPricing: Pricing {
         #expect(replayed.walkedOperations < walked.walkedOperations)
       }
     }
+  }
+
+  /// The same beside buckets that outlive their actions, copies to the host and graphs, and with a host that
+  /// waits for counts.
+  @Test(arguments: ["1f1b", "gpipe"])
+  func piecesEqualTheWalkBesideOtherStreams(schedule: String) throws {
+    let lines = [
+      "schedule: \(schedule)", "pipeline-parallel: 2", "data-parallel: 16", "expert-parallel: 8",
+      "global-batch: 64", "sequence-length: 1024", "gradient-bucket: 400000000",
+      "expert-load: {deviation: 0.3, seed: 5}", "offload: {activations: 0.5}",
+      "cuda-graphs: true", "token-counts: host",
+    ]
+    let planned = try PlannedStep(
+      architecture: .named("qwen3-235b-a22b", overrides: ["num_hidden_layers=4"]),
+      cluster: .named("h800-2048", overrides: ["device.launch.host=5 us"]),
+      plan: .read(Document(text: lines.joined(separator: "\n"), name: "plan"), name: "plan"))
+    var simulation = planned.simulation
+    let replayed = simulation.run()
+    simulation.replays = false
+    let walked = simulation.run()
+    #expect(replayed.step == walked.step)
+    #expect(replayed.ranks == walked.ranks)
+    #expect(replayed.walkedOperations < walked.walkedOperations)
+    #expect(replayed.ranks.allSatisfy { $0.host.total > 0 && $0.data.total > 0 })
   }
 
   /// One rank for all or every rank by itself: the same step, and the same split.
