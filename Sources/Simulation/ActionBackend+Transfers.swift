@@ -32,7 +32,7 @@ extension ActionBackend {
     hostClock += template.hostDurationOfTransfer
     let start = max(clock, hostClock)
     let (taken, load, seconds) = template.reduction(transfer)
-    let isShared = taken > 0 || load != .none
+    let isShared = load != .none
     record.reductions.append(
       StartedReduction(transfer: Int32(transfer), offset: start, isShared: isShared))
     let alone = picoseconds(seconds * linkSlowness(template.reductions[transfer]))

@@ -39,7 +39,7 @@ struct StartedReduction: Sendable {
   var transfer: Int32
   /// When the rank came to it, counted from the first of its group.
   var offset: Int64
-  /// Whether it takes anything that others use; then the picoseconds by which exchanges of the action have
+  /// Whether it takes anything of the rank's links; then the picoseconds by which exchanges of the action have
   /// made it longer.
   var isShared = false
   var delay: Int64 = 0
