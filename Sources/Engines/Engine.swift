@@ -23,6 +23,8 @@ public struct Engine {
   @usableFromInline let interleavingOfItem: [Int]
   /// Whether an item starts the reductions of its stage; empty if none does.
   @usableFromInline let isClosing: [Bool]
+  /// Whether an item waits for the parameters that the step gathers; empty if none does.
+  @usableFromInline let isOpening: [Bool]
   /// The action whose first gathers an item starts, and whether those of the item itself are under way;
   /// empty where nothing is gathered ahead.
   @usableFromInline let gathersAhead: [Action?]
@@ -47,11 +49,11 @@ public struct Engine {
   /// One of a stage's templates.
   @usableFromInline enum Part: Int, CaseIterable {
     case forward, backward, backwardInput, backwardWeight, reduce, norm, update, settle
-    case closingBackward, closingBackwardWeight
+    case closingBackward, closingBackwardWeight, gather, openingForward
 
-    @inlinable init(_ pass: Action.Pass, isClosing: Bool) {
+    @inlinable init(_ pass: Action.Pass, isClosing: Bool, isOpening: Bool = false) {
       switch pass {
-      case .forward: self = .forward
+      case .forward: self = isOpening ? .openingForward : .forward
       case .backward: self = isClosing ? .closingBackward : .backward
       case .backwardInput: self = .backwardInput
       case .backwardWeight: self = isClosing ? .closingBackwardWeight : .backwardWeight
@@ -69,7 +71,8 @@ public struct Engine {
       stage.map {
         [
           $0.forward, $0.backward, $0.backwardInput, $0.backwardWeight, $0.reduce, $0.norm,
-          $0.update, $0.settle, $0.closingBackward, $0.closingBackwardWeight,
+          $0.update, $0.settle, $0.closingBackward, $0.closingBackwardWeight, $0.gather,
+          $0.openingForward,
         ]
       } ?? Part.allCases.map { _ in Program() }
     }
@@ -81,6 +84,10 @@ public struct Engine {
       repeating: false, count: program.closingItems.isEmpty ? 0 : program.items.count)
     for index in program.closingItems { isClosing[index] = true }
     self.isClosing = isClosing
+    var isOpening = [Bool](
+      repeating: false, count: program.openingItems.isEmpty ? 0 : program.items.count)
+    for index in program.openingItems { isOpening[index] = true }
+    self.isOpening = isOpening
     (interleavings, interleavingOfItem) =
       walksPairs ? Self.interleavings(of: program, stages) : ([], [])
     (lanePrograms, laneOfItem) = Self.lanePrograms(of: program, stages)
@@ -89,7 +96,8 @@ public struct Engine {
     backwardHandles = handles
     // An engine that begins behind an action's first gathers knows them by their numbers.
     aheadHandles = handles.indices.map { TransferHandle($0) }
-    optimizerHandles = most.map { Array(repeating: TransferHandle(-1), count: $0) }
+    // Likewise one that begins behind the gathers of the step.
+    optimizerHandles = most.map { (0..<$0).map { TransferHandle($0) } }
     messageHandles = Array(repeating: TransferHandle(-1), count: program.transfers.count)
   }
 
@@ -177,9 +185,12 @@ public struct Engine {
   {
     switch current {
     case .run(let action):
-      let program = template(action.stage, Part(action.pass, isClosing: isClosing(item)))
+      let program = template(
+        action.stage,
+        Part(action.pass, isClosing: isClosing(item), isOpening: isOpening(item)))
       let instance = Instance(
         stage: action.stage, microbatch: action.microbatch, pass: action.pass)
+      if step == 0, isOpening(item) { takeGathers(action.stage) }
       if step < program.prologue, !isGatheredAhead.isEmpty, isGatheredAhead[item] {
         step = program.prologue
         swap(&handles, &aheadHandles)
@@ -198,6 +209,7 @@ public struct Engine {
       let program = lanePrograms[laneOfItem[item]]
       let instance = Instance(stage: change.stage, microbatch: -1, pass: .backwardWeight)
       return walk(program, program.steps.count, instance, isForward: true, &backend)
+    case .gather(let stage): return walkOptimizer(stage, .gather, &backend)
     case .reduce(let stage): return walkOptimizer(stage, .reduce, &backend)
     case .norm(let stage): return walkOptimizer(stage, .norm, &backend)
     case .agree: return backend.agree()
@@ -207,6 +219,16 @@ public struct Engine {
   }
 
   @inlinable func isClosing(_ item: Int) -> Bool { !isClosing.isEmpty && isClosing[item] }
+
+  @inlinable func isOpening(_ item: Int) -> Bool { !isOpening.isEmpty && isOpening[item] }
+
+  /// The gathers that an opening forward waits for, which are numbered behind its own transfers.
+  @inlinable mutating func takeGathers(_ stage: Int) {
+    let first = template(stage, .forward).transfers.count
+    for index in template(stage, .gather).transfers.indices {
+      handles[first + index] = optimizerHandles[stage][index]
+    }
+  }
 
   /// Remembers the reductions that an item has started which the backend carried out as a whole.
   @inlinable mutating func takeUpReductions<B: Backend & ~Copyable>(
@@ -348,7 +370,7 @@ extension StageProgram {
 
   /// The largest number of transfers in one of its programs.
   var mostTransfers: Int {
-    [forward, backward, backwardInput, backwardWeight, reduce, update].map(\.transfers.count).max()
-      ?? 0
+    [forward, backward, backwardInput, backwardWeight, reduce, update, gather, openingForward]
+      .map(\.transfers.count).max() ?? 0
   }
 }

@@ -120,6 +120,7 @@ final class CollectiveBook: Sendable {
       }
     }
     if plan.overlaps(.gradientReduction) { reduce = 0 }
+    if plan.gathersAheadOfForward { gather = 0 }
     return reduce + max(gather, update)
   }
 }

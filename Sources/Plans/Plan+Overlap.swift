@@ -14,7 +14,9 @@ extension Plan {
     /// it, from ZeRO stage 2 on a layer at a time in every backward; else they start behind the rank's last
     /// backward, or are waited for at once.
     public var gradientReduction: Bool?
-    /// Gathers of parameters, a unit ahead of the one that is computed.
+    /// Gathers of parameters: with ZeRO stage 3 a unit ahead of the one that is computed, with stages 1 and
+    /// 2 those of a step's update a bucket at a time beside the first forward of the next; else behind the
+    /// update.
     public var parameterGather: Bool?
     /// Exchanges within a tensor-parallel group, beside its products.
     public var tensorExchange: TensorExchange?
@@ -97,23 +99,35 @@ extension Plan {
 
   private var reducesBesideBackwards: Bool { replicas > 1 }
 
-  /// Parameters in a bucket of gradients; nil where a stage's are reduced at once, or a layer at a time.
+  /// Parameters in a bucket that is reduced, and gathered, by itself; nil where a stage's gradients are
+  /// reduced at once, or a layer at a time and nothing is gathered beside a forward.
   ///
   /// Megatron-Core's rule where the plan does not say: 40 million, or a million for each data rank if that
   /// is more, so that rings stay bound by bandwidth (core/distributed/distributed_data_parallel.py).
   /// Megatron-Core has buckets on the first pipeline position alone, as the others end earlier; here every
   /// position has them. PyTorch's DDP takes 25 MB.
   public var bucketElements: Int? {
-    guard replicas > 1, zeroStage.rawValue <= 1, overlaps(.gradientReduction) else { return nil }
+    guard replicas > 1, overlaps(.gradientReduction) else { return nil }
+    guard zeroStage.rawValue <= 1 || gathersAheadOfForward else { return nil }
     return gradientBucket ?? max(40_000_000, 1_000_000 * dataParallel)
   }
 
   private var gathersBesideComputation: Bool { replicas > 1 && zeroStage == .parameters }
 
+  /// With ZeRO stages 1 and 2: updated parameters are gathered beside the next step's first forward.
+  ///
+  /// False where the plan does not say, as in Megatron-Core (`--overlap-param-gather`).
+  public var gathersAheadOfForward: Bool {
+    guard replicas > 1, zeroStage == .optimizer || zeroStage == .gradients else { return false }
+    return overlap.parameterGather == true
+  }
+
   /// Units ahead of the one that is computed whose parameters are gathered with ZeRO stage 3; 0 for none.
   ///
   /// One where the plan does not say, as PyTorch's FSDP2 and Megatron's FSDP have it.
-  public var prefetchedUnits: Int { overlaps(.parameterGather) ? overlap.prefetch ?? 1 : 0 }
+  public var prefetchedUnits: Int {
+    gathersBesideComputation && overlaps(.parameterGather) ? overlap.prefetch ?? 1 : 0
+  }
 
   /// Whether gathered parameters are given back behind a forward.
   public var reshardsAfterForward: Bool { reshardAfterForward ?? true }
@@ -163,9 +177,9 @@ extension Plan {
     case .gradientReduction:
       return said && replicas == 1 ? "there are no copies to reduce over" : nil
     case .parameterGather:
-      if !said || gathersBesideComputation { return nil }
-      return "only zero-stage 3 gathers beside computation, over data-parallel or context-parallel "
-        + "above 1; others gather behind the update"
+      if !said || gathersBesideComputation || gathersAheadOfForward { return nil }
+      return replicas == 1
+        ? "there are no copies to gather from" : "zero-stage 0 gathers nothing"
     case .tensorExchange:
       if said && tensorParallel == 1 { return "tensor-parallel is 1: nothing is exchanged" }
       return overlap.tensorExchange == .chunked && !sequenceParallel

@@ -199,7 +199,8 @@ struct PlanKeys: KeySet {
   let gradientBucket = Key(
     "gradient-bucket", .integer(in: 1...(1 << 40)),
     otherwise: "1000000 times data-parallel, 40000000 at least",
-    "Parameters of a stage whose gradients are reduced together, beside its last backward.",
+    "Parameters of a stage whose gradients are reduced together, beside its last backward, and which "
+      + "are gathered together.",
     otherNames: ["ddp-bucket-size", "bucket-size", "bucket-cap-mb"])
   let shardingGroup = Key(
     "sharding-group", .integer(in: degrees), otherwise: "data-parallel times context-parallel",
@@ -300,7 +301,9 @@ extension Plan.Overlap.Kind {
       "Dispatch and combine, in merged pairs of a forward and the backward of an earlier microbatch "
         + "(1f1b, interleaved-1f1b, dualpipe, dualpipev); false: one after the other."
     case .gradientReduction: "Gradient reductions, beside the backward pass."
-    case .parameterGather: "Gathers of parameters, ahead of the unit that is computed."
+    case .parameterGather:
+      "Gathers of parameters: with zero-stage 3 ahead of the unit that is computed, with 1 and 2 beside "
+        + "the first forward of the next step; false: waited for at once, or behind the update."
     case .tensorExchange:
       "Exchanges within a tensor-parallel group: a backward's in bulk beside other products, or gathers "
         + "and scatters in chunks beside their own; true is chunked with sequence-parallel, else bulk."

@@ -58,7 +58,7 @@ extension PlanReader {
   /// Why gradients are not reduced in buckets; nil where they are.
   private var ruleAgainstBuckets: String? {
     if plan.replicas == 1 { return "there are no copies to reduce over" }
-    if plan.zeroStage.rawValue >= 2 {
+    if plan.zeroStage.rawValue >= 2, !plan.gathersAheadOfForward {
       return "zero-stage \(plan.zeroStage.rawValue) reduces a layer at a time"
     }
     return plan.bucketElements == nil

@@ -68,10 +68,12 @@ extension StageProgram {
   }
 
   /// The template of a pass: of one that closes the stage's gradients, with the start of their
-  /// reductions.
-  public func program(for pass: Action.Pass, isClosing: Bool) -> Program {
+  /// reductions; of one that opens the step, with the waits for its parameters.
+  public func program(
+    for pass: Action.Pass, isClosing: Bool, isOpening: Bool = false
+  ) -> Program {
     switch pass {
-    case .forward: forward
+    case .forward: isOpening ? openingForward : forward
     case .backward: isClosing ? closingBackward : backward
     case .backwardInput: backwardInput
     case .backwardWeight: isClosing ? closingBackwardWeight : backwardWeight
@@ -86,6 +88,7 @@ extension Plan {
   /// reduces its own gradients.
   public var reductionStart: ReductionStart {
     guard overlaps(.gradientReduction) else { return .behindAll }
-    return bucketElements != nil && GradientLanes(self).count == 1 ? .insideBackward : .behindStage
+    return bucketElements != nil && zeroStage.rawValue <= 1 && GradientLanes(self).count == 1
+      ? .insideBackward : .behindStage
   }
 }

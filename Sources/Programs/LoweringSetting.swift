@@ -81,6 +81,9 @@ public struct LoweringSetting: Hashable, Sendable {
   /// With ZeRO stage 3: how many units ahead of the one that is computed parameters are gathered; 0 for
   /// none.
   public var prefetchedUnits = 1
+  /// With ZeRO stages 1 and 2: parameters are gathered ahead of the next step's forward, not behind the
+  /// update.
+  public var gathersAheadOfForward = false
   /// With ZeRO stage 3: gathered parameters are given back behind a forward, and gathered again by its
   /// backward.
   public var reshards = true
@@ -173,6 +176,7 @@ extension LoweringSetting {
     gradientShards = plan.shardingRanks
     expertShards = plan.expertShardingRanks
     prefetchedUnits = plan.prefetchedUnits
+    gathersAheadOfForward = plan.gathersAheadOfForward
     reshards = plan.reshardsAfterForward
     lanes = GradientLanes(plan).count
     contextExchange = plan.contextExchange ?? .gather

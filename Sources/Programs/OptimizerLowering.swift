@@ -36,7 +36,7 @@ extension StageProgram {
         parameters[$0].isTrained && parameters[$0].gradientGroup == group && hasOwnGradient($0)
       }
       let isShared = group == .sharedEmbedding || group == .sharedHead
-      let size = isShared || setting.zeroStage > 1 ? nil : setting.bucketElements
+      let size = isShared ? nil : setting.bucketElements
       return buckets(of: members, size: size).map { (group, $0) }
     }
     guard setting.bucketElements != nil else { return all }

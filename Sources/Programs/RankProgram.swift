@@ -31,6 +31,8 @@ public enum Item: Hashable, Sendable {
   case handOver(Boundary, stage: Int, microbatch: Int)
   /// Begins or adds up sums of gradients.
   case lane(LaneStep)
+  /// Starts to gather the parameters of a stage that the step before has updated.
+  case gather(stage: Int)
   /// Begins to reduce a stage's gradients over their copies: no later action of this step adds to them.
   case reduce(stage: Int)
   /// Waits for a stage's reduction and sums the squares of the shard that this rank owns.
@@ -53,6 +55,9 @@ public struct RankProgram: Hashable, Sendable {
   /// The items whose backward, or weight half, is the last to add to its stage's gradients and starts
   /// their reductions as it goes; ascending.
   public var closingItems: [Int]
+  /// The first forwards of their stages, which wait for the parameters that the step gathers; ascending,
+  /// empty where they are gathered behind the update.
+  public var openingItems: [Int] = []
   /// By item: the action behind it whose first gathers it starts; empty where nothing is gathered ahead.
   public var gathersAhead: [Action?] = []
   /// By item: whether its first gathers were started by one before it; empty likewise.

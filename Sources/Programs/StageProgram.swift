@@ -20,8 +20,13 @@ public struct StageProgram: Hashable, Sendable {
   public var norm = Program()
   /// Updates what this rank owns and starts to gather the parameters.
   public var update = Program()
-  /// Waits for the parameters; transfers are those of `update`.
+  /// Waits for the parameters and makes of them what products read; transfers are those of `update`, or of
+  /// `gather`.
   public var settle = Program()
+  /// Starts to gather what the step before has updated, where that happens ahead of the forward.
+  public var gather = Program()
+  /// The first forward of a step, which waits for those gathers; else empty.
+  public var openingForward = Program()
   /// By parameter: its gradient's sums beside the first, where microbatches are added up in lanes.
   var lanePlaces: [[BufferID]] = []
   /// What is reduced and owned together.
@@ -40,6 +45,7 @@ public struct StageProgram: Hashable, Sendable {
     self = StageLowering.program(for: graph, setting)
     guard setting.purpose == .training else { return }
     addOptimizer(setting, architecture)
+    if setting.gathersAheadOfForward { gatherAheadOfForward() }
     addClosingPasses()
     if setting.lanes > 1 { addLanes(setting.lanes, setting.recipe.gradient) }
   }

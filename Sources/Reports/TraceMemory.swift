@@ -59,7 +59,8 @@ private struct MemoryWalk {
     let stages = input.stages
     switch item {
     case .run(let action):
-      let program = stages[action.stage].program(for: action.pass, isClosing: isClosing)
+      let program = stages[action.stage].program(
+        for: action.pass, isClosing: isClosing, isOpening: place.isOpening)
       let first = place.isGatheredAhead ? program.prologue : 0
       walk(program.steps[first...], of: action.stage, start, end)
     case .overlapped(let forward, let backward):
@@ -72,6 +73,7 @@ private struct MemoryWalk {
       }
     case .start(let index): message(index, isStart: true)
     case .wait(let index): message(index, isStart: false)
+    case .gather(let stage): walk(stages[stage].gather.steps[...], of: stage, start, end)
     case .reduce(let stage): walk(stages[stage].reduce.steps[...], of: stage, start, end)
     case .norm(let stage): walk(stages[stage].norm.steps[...], of: stage, start, end)
     case .update(let stage): walk(stages[stage].update.steps[...], of: stage, start, end)

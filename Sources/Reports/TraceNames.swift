@@ -16,7 +16,7 @@ struct TraceNames {
   /// One of a stage's programs.
   private enum Part: Hashable {
     case pass(Action.Pass)
-    case reduce, norm, update, settle
+    case gather, reduce, norm, update, settle
     case lane(LaneStep)
   }
 
@@ -56,6 +56,7 @@ struct TraceNames {
         ? Key(stage: forward.stage, part: .pass(.forward))
         : Key(stage: backward.stage, part: .pass(.backward))
     case .lane(let step): Key(stage: step.stage, part: .lane(step))
+    case .gather(let stage): Key(stage: stage, part: .gather)
     case .reduce(let stage): Key(stage: stage, part: .reduce)
     case .norm(let stage): Key(stage: stage, part: .norm)
     case .update(let stage): Key(stage: stage, part: .update)
@@ -70,20 +71,30 @@ struct TraceNames {
     let stage = stages[key.stage]
     let (program, transfers, category): (Program, [Transfer], String) =
       switch key.part {
+      case .pass(.forward):
+        // One that opens the step waits for gathers, too.
+        (
+          stage.forward, stage.forward.transfers + stage.gather.transfers,
+          Action.Pass.forward.traceName
+        )
       case .pass(let pass):
         (stage.program(for: pass), stage.program(for: pass).transfers, pass.traceName)
+      case .gather: (stage.gather, stage.gather.transfers, "optimizer")
       case .reduce: (stage.reduce, stage.reduce.transfers, "optimizer")
       // These wait for what the program before them started.
       case .norm: (stage.norm, stage.reduce.transfers, "optimizer")
       case .update: (stage.update, stage.update.transfers, "optimizer")
-      case .settle: (stage.settle, stage.update.transfers, "optimizer")
+      case .settle: (stage.settle, stage.settle.transfers, "optimizer")
       case .lane(let step): (stage.program(for: step), [], "optimizer")
       }
-    // A pass that closes a stage's gradients converts them for their reduction.
+    // A pass that closes a stage's gradients converts them for their reduction, one that opens the step
+    // parameters as they arrive.
     let conversions: [String] =
       switch key.part {
       case .pass(.backward), .pass(.backwardWeight):
         stage.reduce.operations.map { Self.field($0.traceName, "optimizer") }
+      case .pass(.forward) where !stage.gather.transfers.isEmpty:
+        stage.settle.operations.map { Self.field($0.traceName, "optimizer") }
       default: []
       }
     let made = Names(
@@ -155,6 +166,8 @@ struct TraceNames {
         Self.field("clear gradient sum \(lane) of stage \(step.stage)", "optimizer")
       case .fold: Self.field("add gradient sums of stage \(step.stage)", "optimizer")
       }
+    case .gather(let stage):
+      Self.field("start to gather parameters of stage \(stage)", "optimizer")
     case .reduce(let stage): Self.field("start to reduce gradients of stage \(stage)", "optimizer")
     case .norm(let stage): Self.field("gradient norm of stage \(stage)", "optimizer")
     case .agree: Self.field("all-reduce gradient norm", "optimizer")

@@ -40,6 +40,8 @@ struct ActionCatalog {
     var second: Int
     /// The backward starts the reductions of its stage.
     var isClosing: Bool
+    /// The forward waits for the parameters that the step gathers.
+    var isOpening: Bool
     /// Shape and pass of the action whose first gathers it starts.
     var ahead: Int?
     var aheadPass: Action.Pass?
@@ -111,6 +113,7 @@ struct ActionCatalog {
     func kind(_ first: Int, _ pass: Action.Pass, _ second: Int) -> Kind {
       Kind(
         first: first, firstPass: pass, second: second, isClosing: place.isClosing,
+        isOpening: place.isOpening,
         ahead: place.ahead.map { input.shapes[$0.stage] }, aheadPass: place.ahead?.pass,
         isGatheredAhead: place.isGatheredAhead)
     }

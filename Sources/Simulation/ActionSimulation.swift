@@ -130,9 +130,13 @@ private struct ActionBackend: Backend {
     for (index, gather) in rank.carried.gathers.enumerated() {
       transfers.append(
         Started(
-          stream: .data, sequence: -1, started: gather.moving, payload: 0, index: Int32(index),
-          isForward: false, isOver: true, end: gather.end, moving: gather.moving))
-      if keepsSpans { record.spans.append(template.span(of: gather, number: index)) }
+          stream: .data, sequence: -1, started: gather.moving, payload: 0,
+          index: Int32(template.firstGather + index), isForward: false, isOver: true,
+          end: gather.end, moving: gather.moving))
+      // The step shows those with which it begins.
+      if keepsSpans, !template.isOpening {
+        record.spans.append(template.span(of: gather, number: index))
+      }
     }
   }
 
@@ -366,16 +370,5 @@ private struct ActionBackend: Backend {
     }
     clock = transfer.end
     return true
-  }
-}
-
-extension RankProgram {
-  /// A program of one item, to look at an action by itself.
-  init(single item: Item, _ place: ActionPlace = ActionPlace()) {
-    self.init(
-      pipelineRank: 0, stages: [], items: [item], transfers: [],
-      closingItems: place.isClosing ? [0] : [])
-    gathersAhead = [place.ahead]
-    isGatheredAhead = [place.isGatheredAhead]
   }
 }

@@ -28,6 +28,12 @@ final class ActionTemplate {
 
   /// The action whose first gathers it starts.
   let ahead: Instance?
+  /// The program of a lone action.
+  private let lone: Program
+  /// The forward waits for the parameters that the step gathers.
+  let isOpening: Bool
+  /// The number of the first transfer that the action waits for and has not started.
+  let firstGather: Int
 
   init(
     _ item: Item, _ place: ActionPlace, _ input: StepInput, _ pricing: any Pricing,
@@ -40,6 +46,8 @@ final class ActionTemplate {
     self.input = input
     self.pricing = pricing
     self.tables = tables
+    isOpening = place.isOpening
+    (lone, firstGather) = Self.lone(item, place, input)
     let stages = input.stages.map { Optional($0) }
     engine = Engine(RankProgram(single: item, place), stages: stages)
     memory = MemoryBooking.change(of: engine, MemoryBooking(input, rank: nil))
@@ -64,13 +72,24 @@ final class ActionTemplate {
       backward = prices(input.stages[second.stage].backward, true)
     case .run(let action):
       isPair = false
-      kernelSlots = slots(input.stages[action.stage].program(for: action.pass))
-      hostDurations = host(input.stages[action.stage].program(for: action.pass))
-      let own = prices(input.stages[action.stage].program(for: action.pass), false)
+      kernelSlots = slots(lone)
+      hostDurations = host(lone)
+      let own = prices(lone, false)
       (forward, backward) = action.pass == .forward ? (own, nil) : (nil, own)
     default: preconditionFailure("Only actions have a template.")
     }
     forwardCount = forward?.secondsOf.count ?? 0
+  }
+
+  /// The program of a lone action, and where the gathers begin that an opening one waits for.
+  private static func lone(
+    _ item: Item, _ place: ActionPlace, _ input: StepInput
+  ) -> (Program, Int) {
+    guard case .run(let action) = item else { return (Program(), 0) }
+    let stage = input.stages[action.stage]
+    return place.isOpening
+      ? (stage.openingForward, stage.forward.transfers.count)
+      : (stage.program(for: action.pass), 0)
   }
 
   /// What it does to the memory of a rank with rows of its own.
@@ -123,7 +142,7 @@ final class ActionTemplate {
         prices(input.stages[first.stage].forward), prices(input.stages[second.stage].backward)
       )
     case .run(let action):
-      let own = prices(input.stages[action.stage].program(for: action.pass))
+      let own = prices(lone)
       made = action.pass == .forward ? (own, nil) : (nil, own)
     default: preconditionFailure("Only actions have a template.")
     }

@@ -1,4 +1,5 @@
 import Engines
+import Programs
 import Schedules
 
 /// What a rank's data stream still carries when an action begins: transfers that actions before it have
@@ -61,6 +62,8 @@ extension ActionTemplate {
 public struct ActionPlace: Hashable, Sendable {
   /// It starts the reductions of its stage.
   public var isClosing = false
+  /// It waits for the parameters that the step gathers.
+  public var isOpening = false
   /// The action whose first gathers it starts.
   public var ahead: Action?
   /// Its own first gathers are under way when it begins.
@@ -73,7 +76,20 @@ extension StepInput {
     let program = ranks[position]
     return ActionPlace(
       isClosing: program.closingItems.contains(item),
+      isOpening: program.openingItems.contains(item),
       ahead: program.gathersAhead.isEmpty ? nil : program.gathersAhead[item],
       isGatheredAhead: !program.isGatheredAhead.isEmpty && program.isGatheredAhead[item])
+  }
+}
+
+extension RankProgram {
+  /// A program of one item, to look at an action by itself.
+  init(single item: Item, _ place: ActionPlace = ActionPlace()) {
+    self.init(
+      pipelineRank: 0, stages: [], items: [item], transfers: [],
+      closingItems: place.isClosing ? [0] : [])
+    openingItems = place.isOpening ? [0] : []
+    gathersAhead = [place.ahead]
+    isGatheredAhead = [place.isGatheredAhead]
   }
 }

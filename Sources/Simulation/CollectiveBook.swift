@@ -48,12 +48,14 @@ struct CollectiveBook {
     self.isFolded = isFolded
     streamEnd = Array(repeating: 0, count: input.ranks.count * replicas)
     last = Array(repeating: -1, count: streamEnd.count)
-    // Every rank comes once to each transfer of the reduce and of the update program of its stages.
+    // Every rank comes once to each transfer of the reduce program of its stages, and of the update
+    // program or that which gathers ahead of the forward.
     missing = [0, 0]
     for rank in input.ranks {
       for stage in rank.stages {
         missing[0] += input.stages[stage].reduce.transfers.count * replicas
-        missing[1] += input.stages[stage].update.transfers.count * replicas
+        let gathers = input.stages[stage].update.transfers + input.stages[stage].gather.transfers
+        missing[1] += gathers.count * replicas
       }
     }
   }

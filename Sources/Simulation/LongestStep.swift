@@ -38,6 +38,8 @@ struct LongestStep {
           seconds += part(forward.stage, .forward, isOverlapped: true)
           seconds += part(backward.stage, .backward, isOverlapped: true)
         case .start(let index): seconds += message(program.transfers[index], from: position)
+        // With what opening forwards make of the parameters.
+        case .gather(let stage): seconds += optimizer(input.stages[stage].settle, stage)
         case .reduce(let stage): seconds += optimizer(input.stages[stage].reduce, stage)
         case .norm(let stage): seconds += optimizer(input.stages[stage].norm, stage)
         case .update(let stage): seconds += optimizer(input.stages[stage].update, stage)

@@ -26,7 +26,7 @@ struct RankBackend: Backend {
     self.index = index
   }
 
-  private var rank: SimulatedRank {
+  var rank: SimulatedRank {
     get { world.ranks[index] }
     nonmutating _modify { yield &world.ranks[index] }
   }
@@ -44,6 +44,10 @@ struct RankBackend: Backend {
     switch item {
     case .run, .overlapped:
       let place = world.input.place(ofItem: itemIndex, on: rank.position)
+      if place.isOpening, !takesUpGathers(of: item) {
+        world.park(index)
+        return .later
+      }
       return world.catalog.meets(item) ? beginTogether(item, place) : beginAlone(item, place)
     case .norm:
       itemStart = rank.clock
@@ -58,7 +62,7 @@ struct RankBackend: Backend {
   /// An action in which no other rank takes part.
   private mutating func beginAlone(_ item: Item, _ place: ActionPlace) -> Beginning {
     let records = world.catalog.records(
-      of: item, place, carried: [carried(rank, place, from: rank.clock)],
+      of: item, place, carried: [carried(rank, item, place, from: rank.clock)],
       slowness: [rank.slowness], linkSlowness: [rank.linkSlowness], offsets: [0],
       members: worldRank..<worldRank + 1)
     take(records[0], item, place)
@@ -83,7 +87,7 @@ struct RankBackend: Backend {
       let members = world.ranks[first..<first + size]
       let start = members.map(\.clock).min() ?? 0
       world.groups[group].records = world.catalog.records(
-        of: item, place, carried: members.map { carried($0, place, from: start) },
+        of: item, place, carried: members.map { carried($0, item, place, from: start) },
         slowness: members.map(\.slowness),
         linkSlowness: members.map(\.linkSlowness), offsets: members.map { $0.clock - start },
         members: worldRank - index + first..<worldRank - index + first + size)
@@ -101,10 +105,11 @@ struct RankBackend: Backend {
 
   /// What a rank's data stream carries into an action, counted from `start`.
   private func carried(
-    _ rank: SimulatedRank, _ place: ActionPlace, from start: Int64
+    _ rank: SimulatedRank, _ item: Item, _ place: ActionPlace, from start: Int64
   ) -> CarriedStream {
     var carried = rank.carried
     if !place.isGatheredAhead { carried.gathers = [] }
+    if place.isOpening { carried.gathers = openingGathers(of: rank, item)?.map(\.gather) ?? [] }
     // Traces show when a gather began.
     let isWhole = world.catalog.keepsSpans && place.isGatheredAhead
     return (isWhole ? carried : carried.seen(at: rank.clock)).counted(from: start)
@@ -136,6 +141,7 @@ struct RankBackend: Backend {
     if place.isGatheredAhead || place.ahead != nil { rank.carried.gathers = left.gathers }
     rank.carried.end = max(rank.carried.end, left.end)
     rank.carried.channels = left.channels
+    if place.isOpening { book(gathersOf: item) }
     if !record.windows.isEmpty {
       world.traffic.occupy(index, record.windows, from: start - record.offset, at: world.now)
     }
@@ -247,7 +253,14 @@ struct RankBackend: Backend {
   {
     let work = program.transfers[transfer]
     world.log?.add(work, transfer, instance, on: index)
-    return join(work, transfer, Int(instance.stage), at: max(rank.clock, rank.carried.end))
+    let handle = join(
+      work, transfer, Int(instance.stage), at: max(rank.clock, rank.carried.end))
+    if world.input.plan.gathersAheadOfForward, case .allGather = work.kind,
+      case .collective(let number, _, _) = handles[handle.raw]
+    {
+      rank.gathers[Int(instance.stage), default: []].append(number)
+    }
+    return handle
   }
 
   /// Comes to a reduction or a gather of the step.
@@ -264,7 +277,7 @@ struct RankBackend: Backend {
     handles.append(
       .collective(
         pending.index, .collective(stage: stage, number: transfer, work.kind),
-        bytes: ExchangeRows()(work.rows) * work.bytesPerRow))
+        bytes: bytes(of: work)))
     return TransferHandle(handles.count - 1)
   }
 
@@ -333,7 +346,7 @@ struct RankBackend: Backend {
     }
   }
 
-  private func record(_ kind: TransferSpan.Kind, _ bytes: Int, _ start: Int64, _ end: Int64) {
+  func record(_ kind: TransferSpan.Kind, _ bytes: Int, _ start: Int64, _ end: Int64) {
     guard world.catalog.keepsSpans else { return }
     rank.transfers.append(TransferSpan(kind: kind, bytes: bytes, start: start, end: end))
   }

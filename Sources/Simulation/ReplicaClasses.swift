@@ -64,7 +64,7 @@ struct ReplicaClasses {
   private static func joinsAllOrNone(_ input: StepInput, replicas: Int, size: Int) -> Bool {
     var kinds: Set<TransferKind.Group> = []
     for stage in input.stages {
-      for transfer in stage.reduce.transfers + stage.update.transfers {
+      for transfer in stage.reduce.transfers + stage.update.transfers + stage.gather.transfers {
         switch transfer.kind {
         case .allGather(let of), .reduceScatter(let of), .allReduce(let of): kinds.insert(of)
         default: break

@@ -68,7 +68,8 @@ public struct StepInput: Sendable {
         schedule: schedule, rank: rank, reductions: plan.reductionStart,
         overlapsSends: plan.overlapsSends(of: placed.schedule))
       program.insert(GradientLanes(plan), of: stages)
-      if plan.zeroStage == .parameters, plan.prefetchedUnits > 0 { program.gatherAhead() }
+      if plan.prefetchedUnits > 0 { program.gatherAhead() }
+      if plan.gathersAheadOfForward { program.gatherAheadOfForwards() }
       return program
     }
     var holders = [[Int]](repeating: [], count: stages.count)

@@ -46,7 +46,7 @@ struct StepPower {
           count(backward.stage, .action(backward.pass), isOverlapped: true)
         case .norm(let stage): count(stage, .norm)
         case .update(let stage): count(stage, .update)
-        case .start, .reduce, .settle, .lane, .wait, .handOver, .agree: break
+        case .start, .reduce, .gather, .settle, .lane, .wait, .handOver, .agree: break
         }
       }
     }

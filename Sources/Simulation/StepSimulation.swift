@@ -230,6 +230,9 @@ struct SimulatedRank {
   /// When its last action ended.
   var lastActionEnd: Int64 = 0
   var hasAgreed = false
+  /// The gathers with which its step began, by stage: their numbers in the world's book.
+  var gathers: [Int: [Int]] = [:]
+  var hasTakenUpGathers = false
   /// What actions have left on its data stream.
   var carried = CarriedStream()
   /// It goes on when another one wakes it.

@@ -120,7 +120,7 @@ extension Item {
   var isPipelineWork: Bool {
     switch self {
     case .run, .overlapped, .start, .wait, .handOver: true
-    case .lane, .reduce, .norm, .agree, .update, .settle: false
+    case .lane, .gather, .reduce, .norm, .agree, .update, .settle: false
     }
   }
 }

@@ -69,6 +69,7 @@ final class RankAssignment {
       reductions: purpose == .training ? plan.reductionStart : .behindAll,
       overlapsSends: purpose == .training ? plan.overlaps(.pipelineSends) : nil)
     if purpose == .training { items.insert(lanes, of: programs) }
+    if purpose == .training, plan.gathersAheadOfForward { items.gatherAheadOfForwards() }
     self.items = items
     localStages = items.stages
     blocks = BlockTable(

@@ -9,6 +9,8 @@ struct ItemRecord {
   /// What was live when most was, and when that was.
   var highest = MemoryUse()
   var highestTime: Int64 = 0
+  /// The number in the item's program of the first gather of the step that it waits for.
+  var firstGather = 0
 }
 
 /// A transfer under way, with what reports call it.
@@ -57,7 +59,8 @@ extension RankBackend {
         bytes: kept.bytes)
     case .step(let kind):
       if case .collective(_, let number, _) = kind {
-        span(.wait(Int32(number)), isForward: true, .compute, start, end)
+        span(
+          .wait(Int32(itemRecord.firstGather + number)), isForward: true, .compute, start, end)
       }
       ledger.timeline.transfers.append(
         TransferSpan(

@@ -197,6 +197,9 @@ final class RankBackend: Backend {
     guard failure == nil else { return .done }
     if recording.timeline {
       itemRecord = ItemRecord(start: stepTime(nanoseconds()), highest: arena.live)
+      if case .run(let action) = item, action.pass == .forward {
+        itemRecord.firstGather = assignment.programs[action.stage].forward.transfers.count
+      }
     }
     if case .lane(let step) = item, case .fold(let into, let from) = step.change {
       rebind(step, from: from, to: into)

@@ -36,6 +36,8 @@ public final class RankTrainer {
   private let store: ParameterStore
   private var engine: Engine
   private var evaluation: Engine
+  /// Gathers the parameters by themselves, where steps do so ahead of their forwards.
+  private var gathering: Engine
   public let plan: Plan
   public let architecture: Architecture
   /// Updates done so far; set it when going on from a checkpoint.
@@ -79,6 +81,11 @@ public final class RankTrainer {
       reductions: .behindAll)
     forward.items = forward.items.filter(\.isPipelineWork)
     evaluation = Engine(forward, stages: assignment.ownPrograms)
+    var gathers = assignment.items
+    gathers.items =
+      gathers.stages.map { .gather(stage: $0) } + gathers.stages.map { .settle(stage: $0) }
+    (gathers.openingItems, gathers.closingItems) = ([], [])
+    gathering = Engine(gathers, stages: assignment.ownPrograms)
   }
 
   static func check(_ plan: Plan, _ communicator: any Communicator) throws {
@@ -139,6 +146,14 @@ public final class RankTrainer {
     return result(nanoseconds() - start)
   }
 
+  /// Gathers what the last step has updated, where the next one would; a collective.
+  ///
+  /// Behind it every rank holds all of its parameters as they are; evaluations begin with it.
+  public func gatherParameters() throws {
+    guard plan.gathersAheadOfForward else { return }
+    try run(&gathering)
+  }
+
   /// The mean cross-entropy of the sequences of a step, without gradients.
   public func evaluate() throws -> StepResult { try evaluate(.evaluate) }
 
@@ -151,6 +166,7 @@ public final class RankTrainer {
   }
 
   private func evaluate(_ mode: HeadMode) throws -> StepResult {
+    try gatherParameters()
     backend.mode = mode
     backend.update = stepsDone
     let start = nanoseconds()
@@ -189,7 +205,8 @@ public final class RankTrainer {
   /// The tensors of this rank, in the order of stages; copies that other ranks hold too among them.
   public var slices: [ParameterSlice] { store.slices }
 
-  /// The values of a tensor on this rank, to read and to write between steps.
+  /// The values of a tensor on this rank, to read and to write between steps; where these gather ahead of
+  /// their forwards, behind `gatherParameters`.
   public func values(_ slice: ParameterSlice) -> UnsafeMutableBufferPointer<Float> {
     store.values(slice)
   }

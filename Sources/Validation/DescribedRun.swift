@@ -141,10 +141,11 @@ extension PublishedRun {
     + "layers: [{radix: 64, oversubscription: 1}, {radix: 64, oversubscription: 1}, {radix: 64}], "
     + "latency: {same-leaf: 2.8 us, cross-leaf: 3.7 us, cross-pod: 4.6 us}}"
 
-  /// Overlap of gradient reductions and parameter gathers as Megatron-Core's flags have it.
-  ///
-  /// ZeRO-1 does both as its plan's schedule does today; the keys refuse to say more.
-  static let overlappedData: [String] = []
+  /// Overlap of gradient reductions and parameter gathers as Megatron-Core's flags have it
+  /// (`--overlap-grad-reduce --overlap-param-gather`): the first is what a plan does where it says nothing.
+  static func overlappedData(_ degrees: RunDegrees) -> [String] {
+    degrees.data * degrees.context > 1 ? ["overlap.parameter-gather=true"] : []
+  }
 
   /// Transformer Engine's default: keys and values go round (`cp_comm_type` p2p).
   static func ringOfKeysAndValues(_ degrees: RunDegrees) -> [String] {

@@ -28,7 +28,7 @@ extension DescribedRun {
       [
         "precision=\(precision)", "fused-loss=true", "dropout=false",
         "overlap.tensor-exchange=\(degrees.tensor > 1 ? "true" : "null")",
-      ] + PublishedRun.ringOfKeysAndValues(degrees) + PublishedRun.overlappedData)
+      ] + PublishedRun.ringOfKeysAndValues(degrees) + PublishedRun.overlappedData(degrees))
   }
 }
 

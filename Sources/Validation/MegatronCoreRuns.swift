@@ -50,7 +50,7 @@ extension DescribedRun {
     let overlap = "overlap.tensor-exchange=\(tensor > 1 ? "true" : "null")"
     return PublishedRun(
       onH100s: degrees, model: "megatron-core-\(size.lowercased())", plan: "nemo-gpt-3-175b",
-      ["precision=bf16", overlap] + PublishedRun.overlappedData)
+      ["precision=bf16", overlap] + PublishedRun.overlappedData(degrees))
   }
 
   /// Llama 3.1 405B, and a run that is no step.

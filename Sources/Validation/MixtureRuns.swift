@@ -21,7 +21,7 @@ extension DescribedRun {
         mixture + [
           "units-per-stage=even", "recompute=[rms-norm, swiglu]", "dispatcher=deepep",
           "overlap.tensor-exchange=null",
-        ] + overlap + PublishedRun.overlappedData)
+        ] + overlap + PublishedRun.overlappedData(degrees))
     }
   }
 
@@ -41,7 +41,7 @@ extension DescribedRun {
             + "kept-activation-inputs: bf16}",
           "units-per-stage=\(units)", "recompute=[mla-up-projection, mlp]", "dispatcher=deepep",
           "overlap.tensor-exchange=null",
-        ] + overlappedExperts + PublishedRun.overlappedData)
+        ] + overlappedExperts + PublishedRun.overlappedData(degrees))
     }
     if derived { return measured }
     // Its first row is the one above.
@@ -100,7 +100,7 @@ extension DescribedRun {
         "dispatcher=\(degrees.expert > 1 ? "all-to-all" : "null")",
         "zero-stage=\(method.hasPrefix("FSDP") ? 3 : 1)",
         "overlap.tensor-exchange=\(degrees.tensor > 1 ? "true" : "null")",
-      ] + PublishedRun.ringOfKeysAndValues(degrees) + PublishedRun.overlappedData)
+      ] + PublishedRun.ringOfKeysAndValues(degrees) + PublishedRun.overlappedData(degrees))
   }
 }
 

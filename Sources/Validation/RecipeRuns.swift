@@ -29,7 +29,7 @@ extension DescribedRun {
     // Gradients are the plan's own: BF16.
     return PublishedRun(
       onH100s: degrees(row), model: "megatron-175b", modelOverrides: ["vocab_size=50688"],
-      plan: "nemo-gpt-3-175b", PublishedRun.overlappedData)
+      plan: "nemo-gpt-3-175b", PublishedRun.overlappedData(degrees(row)))
   }
 
   private static func llamaRecipe(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
@@ -39,7 +39,8 @@ extension DescribedRun {
       [
         "precision=\(precision)", "fused-loss=true", "dropout=false",
         "overlap.tensor-exchange=null",
-      ] + PublishedRun.ringOfKeysAndValues(degrees(row)) + PublishedRun.overlappedData)
+      ] + PublishedRun.ringOfKeysAndValues(degrees(row)) + PublishedRun.overlappedData(degrees(row))
+    )
   }
 }
 

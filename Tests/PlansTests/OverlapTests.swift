@@ -78,7 +78,11 @@ import Testing
       "data-parallel: 1\nexpert-parallel: 1\noverlap: {gradient-reduction: true}",
       "no copies to reduce over"
     ),
-    ("zero-stage: 1\noverlap: {parameter-gather: true}", "only zero-stage 3"),
+    ("zero-stage: 0\noverlap: {parameter-gather: true}", "zero-stage 0 gathers nothing"),
+    (
+      "data-parallel: 1\nexpert-parallel: 1\nzero-stage: 1\noverlap: {parameter-gather: true}",
+      "no copies to gather from"
+    ),
     ("overlap: {tensor-exchange: true}", "tensor-parallel is 1"),
   ]
 
@@ -122,6 +126,20 @@ import Testing
     plan.overlap.gradientReduction = nil
     plan.zeroStage = .gradients
     #expect(plan.bucketElements == nil)
+    plan.overlap.parameterGather = true
+    #expect(plan.bucketElements == 128_000_000 && plan.gathersAheadOfForward)
+  }
+
+  /// ZeRO stages 1 and 2 gather ahead of the next forward where the plan says so; stage 3 ahead of each unit
+  /// where it does not say otherwise.
+  @Test(arguments: 0...3, [nil, true, false]) func gathersGoAheadOfForwards(zero: Int, said: Bool?)
+    throws
+  {
+    if zero == 0, said == true { return }
+    let lines = said.map { ["overlap: {parameter-gather: \($0)}"] } ?? []
+    let plan = try validated((["zero-stage: \(zero)"] + lines).joined(separator: "\n")).plan
+    #expect(plan.gathersAheadOfForward == (said == true && zero < 3))
+    #expect(plan.prefetchedUnits == (zero == 3 && said != false ? 1 : 0))
   }
 
   @Test(arguments: [

@@ -33,7 +33,16 @@
       Split(data: 2, bucket: 2000), Split(data: 4, zero: .nothing, bucket: 1),
       Split(data: 2, pipeline: 2, schedule: "zb-h1", bucket: 2000),
       Split(pipeline: 2, schedule: "dualpipe", bucket: 500),
+      Split(data: 2, overlap: gathersAhead, bucket: 2000),
+      Split(data: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2, overlap: gathersAhead),
+      Split(pipeline: 2, schedule: "dualpipe", overlap: gathersAhead, bucket: 500),
     ]
+
+    private static var gathersAhead: Plan.Overlap {
+      var overlap = Plan.Overlap()
+      overlap.parameterGather = true
+      return overlap
+    }
 
     static let experts: [Split] = [
       Split(data: 2, expert: 2), Split(data: 2, expert: 2, zero: .nothing),

@@ -95,6 +95,33 @@ import Training
     }
   }
 
+  /// Parameters that are gathered ahead of the next step's forward are the same, and so is all that comes of
+  /// them.
+  @Test(arguments: ParallelTests.models, [4000, 1 << 20])
+  func gathersAheadDoWhatProgramsSay(name: String, bucket: Int) throws {
+    let model = try ReferenceModel(name)
+    let splits = [
+      Case(data: 2), Case(data: 4, expert: 2), Case(data: 2, pipeline: 2, schedule: "zb-h1"),
+      Case(data: 2, pipeline: 2, schedule: "interleaved-1f1b", stagesPerRank: 2),
+      Case(data: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2),
+      Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe"),
+      Case(data: 2, expert: 2, pipeline: 2, sends: .eager, merges: true),
+    ]
+    for split in splits where name.hasPrefix("deepseek") || split.expert == 1 {
+      var plan = split.plan(model)
+      plan.gradientBucket = bucket
+      let behind = try model.train(plan, steps: 3)
+      plan.overlap.parameterGather = true
+      try expectEquality(model, plan, "\(name) gathers ahead, \(split.testDescription)")
+      let ahead = try model.train(plan, steps: 3)
+      #expect(ahead.map(\.losses) == behind.map(\.losses), "\(name) \(split.testDescription)")
+      #expect(ahead.map(\.norms) == behind.map(\.norms))
+      for (first, second) in zip(ahead, behind) {
+        #expect(first.parameters.map(\.1) == second.parameters.map(\.1))
+      }
+    }
+  }
+
   /// With several lanes on a rank too: their sums are taken and given back by the program.
   @Test(arguments: [2, 4, 8])
   func lanesDoWhatProgramsSay(lanes: Int) throws {
@@ -129,6 +156,7 @@ import Training
         schedule: schedule, rank: plan.mesh.coordinates(of: rank).pipeline,
         reductions: plan.reductionStart, overlapsSends: plan.overlaps(.pipelineSends))
       own.insert(GradientLanes(plan), of: programs)
+      if plan.gathersAheadOfForward { own.gatherAheadOfForwards() }
       var books = Books(
         programs, local: own.stages, ledger.exchanges,
         place: plan.mesh.expertCoordinate(of: rank))
