@@ -296,12 +296,19 @@ struct UnitLowering {
     for buffer in stage.buffers where buffer.scope == .stage && buffer.use == .optimizer {
       if case .fixed(let rows) = buffer.rows { state += Double(rows * buffer.bytesPerRow) }
     }
+    // What all stages that use a tensor hold of its state may be divided among them.
+    func uses(of parameter: StageParameter) -> Double {
+      guard parameter.isShared else { return 1 }
+      let units =
+        parameter.gradientGroup == .sharedHead ? architecture.headUses : architecture.embeddingUses
+      return Double(max(1, units.count))
+    }
     for parameter in own {
       let elements = parameter.isTrained ? Double(parameter.elements) : 0
       let part = ParameterCost(
         elements: elements, parameterBytes: bytes(parameter.buffer),
         gradientBytes: parameter.isTrained ? bytes(parameter.gradient) : 0,
-        optimizerBytes: trained > 0 ? state * elements / trained : 0)
+        optimizerBytes: trained > 0 ? state * elements / trained / uses(of: parameter) : 0)
       if parameter.isExpert {
         cost.experts = cost.experts + part
       } else {
@@ -315,7 +322,9 @@ struct UnitLowering {
       cost.dense.parameterBytes += bytes(BufferID(index))
     }
     guard trained > 0 else { return 1 }
-    return own.reduce(0.0) { $0 + ($1.isTrained ? Double($1.elements) : 0) } / trained
+    return own.reduce(0.0) {
+      $0 + ($1.isTrained ? Double($1.elements) / uses(of: $1) : 0)
+    } / trained
   }
 }
 

@@ -36,7 +36,7 @@ import Testing
 
   /// What other packages give, and to which rooms.
   static let packages: [String: Set<String>] = [
-    "Yams": ["Documents"], "RealModule": ["Calibration", "Costs", "Kernels"],
+    "Yams": ["Documents"], "RealModule": ["Calibration", "Costs", "Kernels", "Planning"],
     "HeapModule": ["Planning", "Simulation"],
     "ArgumentParser": ["sluice"],
   ]

@@ -186,7 +186,7 @@ import Testing
     let degraded = try Self.step(["degraded=[\(named)]"]).simulation.run().step
     let drawn = try Self.step(Self.slow(0.3, 2)).simulation.run().step
     #expect(abs(Double(drawn) / Double(degraded) - 1) < 1e-3)
-    #expect(drawn > even + even / 4)
+    #expect(drawn > even)
   }
 
   /// One replica for all of its class, or every rank by itself.

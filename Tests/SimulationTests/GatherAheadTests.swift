@@ -99,6 +99,7 @@ import Testing
     var plan = Inputs.plan(
       schedule.0, pipeline: 4, stagesPerRank: schedule.1, microbatches: 8, data: 4, expert: 2)
     plan.gradientBucket = bucket
+    plan.zeroStage = .optimizer
     plan.overlap.parameterGather = true
     let input = try Inputs.input(Inputs.deepSeek(layers: 8), plan)
     var simulation = StepSimulation(input, pricing: FlatPricing(overlapFactor: 1.5))
