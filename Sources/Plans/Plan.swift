@@ -187,8 +187,9 @@ public struct Plan: Hashable, Sendable {
   /// Parameters in a bucket of gradients that is reduced by itself, where reductions run beside the last
   /// backward; nil for Megatron-Core's rule (`bucketElements`).
   public var gradientBucket: Int?
-  /// Consecutive data and context ranks that divide the training state as `zeroStage` says; gradients are
-  /// added up over the groups. Nil for all of them.
+  /// Consecutive data and context ranks that divide the training state as `zeroStage` says; nil for all.
+  ///
+  /// Gradients are added up over the groups.
   public var shardingGroup: Int?
   /// With ZeRO stage 3: whether gathered parameters are given back behind a forward, and gathered again by
   /// its backward; nil for true.
