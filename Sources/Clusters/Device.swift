@@ -3,7 +3,7 @@ import Quantities
 
 /// The number formats in which devices multiply matrices.
 public enum Precision: String, Hashable, Sendable, CaseIterable {
-  case fp8, bf16, fp16, tf32, fp32
+  case fp8, bf16, fp16, tf32, fp32, mxfp8
 }
 
 /// One accelerator, or one CPU rank: how fast it computes and what it can hold.

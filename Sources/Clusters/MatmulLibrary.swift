@@ -3,7 +3,7 @@
 public enum MatmulLibrary: String, Hashable, Sendable, CaseIterable {
   /// The vendor's library (cuBLASLt) with one scale a tensor of FP8.
   ///
-  /// First, since products with a scale a block, which recipes have, are other kernels.
+  /// First, since products with a scale a block are other kernels.
   case fp8PerTensor = "cublaslt-fp8"
   /// DeepGEMM as published on 2025-02-25, the state in which the V3 trace ran.
   case fp8February2025 = "fp8-2025-02"

@@ -23,6 +23,12 @@ struct KernelKeys: KeySet {
   let streaming = TableKey(
     "streaming", StreamingKeys(),
     "What each class of kernels that stream memory reaches, and times beside.")
+  let casts = TableKey(
+    "casts", CastKeys(),
+    otherwise: StreamingClass.allCases.compactMap { kernel in
+      kernel.substitute.map { "\(kernel.rawValue) as streaming.\($0.rawValue)" }
+    }.joined(separator: ", "),
+    "What kernels reach that cast to FP8 with one scale a tensor.")
 }
 
 /// The keys of `device.kernels.matmul`: a table for each library.
@@ -166,12 +172,21 @@ struct StreamingKeys: KeySet {
   let measuredAt = constant(
     "measured-at", .rate,
     "What memory reached where the rates were measured; they follow device.memory.reached.")
-  let rates = StreamingClass.allCases.map { constant($0.rawValue, .rate, $0.meaning) }
+  let rates = StreamingClass.allCases.filter { $0.substitute == nil }
+    .map { constant($0.rawValue, .rate, $0.meaning) }
   let times = [
     constant("ramp", .time, "From a kernel's start to its first bytes, with its drain."),
     constant("routing-per-token", .time, "A token in the kernels that choose its experts."),
     constant("index-per-token", .time, "A received token in the kernels that index by expert."),
   ]
+}
+
+/// The keys of `device.kernels.casts`.
+struct CastKeys: KeySet {
+  let measuredAt = constant(
+    "measured-at", .rate, "What memory reached where the rates were measured, as of streaming.")
+  let rates = StreamingClass.allCases.filter { $0.substitute != nil }
+    .map { constant($0.rawValue, .rate, $0.meaning) }
 }
 
 /// The keys of `node.exchange`.

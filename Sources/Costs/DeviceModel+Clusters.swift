@@ -23,6 +23,9 @@ extension DeviceModel {
       section.table(keys.attention), keys.attention.keys, on: device)
     entries += try StreamingConstants.entries(
       section.table(keys.streaming), keys.streaming.keys, device.memory)
+    if let casts = try section.optionalTable(keys.casts) {
+      entries += try StreamingConstants.entries(casts, keys.casts.keys, device.memory)
+    }
     try section.finish()
     do throws(NumberTableError) {
       try self.init(name: device.name, table: NumberTable(entries))
@@ -175,6 +178,17 @@ extension StreamingConstants {
     var section = ConstantSection(table, prefix: "streaming.")
     for key in keys.rates { try section.read(key) { min($0 * scale, nominal) } }
     try section.read(keys.times)
+    return section.entries
+  }
+
+  /// Those of casts, likewise.
+  fileprivate static func entries(
+    _ table: Table, _ keys: CastKeys, _ memory: Device.Memory
+  ) throws(ConfigurationError) -> [NumberTable.Entry] {
+    let scale = memory.reached.value.value / (try table.required(keys.measuredAt).value)
+    let nominal = memory.bandwidth.value.value
+    var section = ConstantSection(table, prefix: "streaming.")
+    for key in keys.rates { try section.read(key) { min($0 * scale, nominal) } }
     return section.entries
   }
 }

@@ -60,12 +60,12 @@ public struct DeviceModel: Hashable, Sendable {
   }
 
   /// The library that multiplies matrices of a precision: the one that was chosen, if it is for this
-  /// precision, else the newest whose scales belong to blocks; nil where the table has none.
+  /// precision, else the newest whose scales belong to blocks, or to tensors; nil where the table has none.
   public func library(
-    for precision: MatmulPrecision, chosen: MatmulLibrary? = nil
+    for precision: MatmulPrecision, scalesTensors: Bool = false, chosen: MatmulLibrary? = nil
   ) -> MatmulLibrary? {
     guard let chosen, chosen.precision == precision else {
-      return libraries(for: precision).last { !$0.scalesTensors }
+      return libraries(for: precision).last { $0.scalesTensors == (scalesTensors && $0.isFP8) }
     }
     return matmuls[chosen] == nil ? nil : chosen
   }

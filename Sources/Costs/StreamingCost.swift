@@ -4,6 +4,10 @@ public enum StreamingClass: String, Hashable, Sendable, CaseIterable {
   case quantise
   /// The same with scales along columns and a transposed result.
   case quantiseTranspose = "quantise-transpose"
+  /// Rounds a tensor to FP8 with one scale that is known before.
+  case castFloat8 = "cast-fp8"
+  /// Reads a tensor for its greatest magnitude and makes a scale of it.
+  case greatestMagnitude = "greatest-magnitude"
   /// Rounds to the 12-bit format kept for the product after attention, beside the FP8 copy.
   case quantiseWide = "quantise-wide"
   case dequantise
@@ -34,11 +38,22 @@ public enum StreamingClass: String, Hashable, Sendable, CaseIterable {
 }
 
 extension StreamingClass {
+  /// The class whose rate holds where a file does not have this one's; nil for what every file has.
+  var substitute: StreamingClass? {
+    switch self {
+    case .castFloat8: .quantise
+    case .greatestMagnitude: .elementwise
+    default: nil
+    }
+  }
+
   /// What the kernels do, for the reference of keys.
   var meaning: String {
     switch self {
     case .quantise: "Scales and rounds rows to FP8."
     case .quantiseTranspose: "The same with scales along columns and a transposed result."
+    case .castFloat8: "Rounds a tensor to FP8 with one scale that is known before."
+    case .greatestMagnitude: "Reads a tensor for its greatest magnitude and makes a scale of it."
     case .quantiseWide: "Rounds to the 12-bit format kept behind attention, beside FP8."
     case .dequantise: "Turns FP8 back into 16 bits."
     case .rmsnormForward: "Norms with gain only."
@@ -81,7 +96,11 @@ public struct StreamingConstants: Hashable, Sendable {
     ramp = try reader.number("streaming.ramp", zero: true)
     rates = []
     for kernel in StreamingClass.allCases {
-      rates.append(try reader.number("streaming.\(kernel.rawValue)"))
+      var source = kernel
+      if let other = kernel.substitute, !reader.has("streaming.\(kernel.rawValue)") {
+        source = other
+      }
+      rates.append(try reader.number("streaming.\(source.rawValue)"))
     }
     routingPerToken = try reader.number("streaming.routing-per-token", zero: true)
     indexPerToken = try reader.number("streaming.index-per-token", zero: true)

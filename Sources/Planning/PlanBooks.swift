@@ -116,7 +116,7 @@ final class CollectiveBook: Sendable {
       } else {
         reduce += seconds(.reduceScatter(group), elements, bits)
         gather += seconds(
-          .allGather(group), elements / copies, plan.precision.parameterGather.bits)
+          .allGather(group), elements / copies, plan.precision.leastGatherBits)
       }
     }
     if plan.overlaps(.gradientReduction) { reduce = 0 }

@@ -53,6 +53,7 @@ struct UnitLowering {
     var setting = LoweringSetting(plan, target: .device)
     (setting.gradientCopies, setting.expertCopies, setting.zeroStage) = (1, 1, 0)
     setting.lanes = 1
+    setting.updatesScales = false
     setting.dispatcher = plan.dispatcher ?? .deepEP
     self.setting = setting
     savesMultiprocessors = plan.computationSMs != nil
@@ -267,7 +268,7 @@ struct UnitLowering {
       case .gradient, .expertGradient, .sharedEmbedding, .sharedHead, .gradientShards,
         .gradientReplicas, .expertShards, .expertReplicas, .world:
         return 0
-      case .tensor, .context, .expertTensor, .keyValue:
+      case .tensor, .context, .expertTensor, .keyValue, .position:
         var fixed = transfer
         fixed.rows = .fixed(rows(transfer.rows))
         return pricing.seconds(ofCollective: fixed, stage: 0)

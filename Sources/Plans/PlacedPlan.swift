@@ -75,6 +75,8 @@ extension Plan {
     try checkExperts(for: architecture)
     try checkRecomputation(for: architecture)
     try precision.check(fusesHead: fusesHead)
+    try precision.checkFloat8Weights(zeroStage: zeroStage)
+    try precision.checkWideLayers(of: architecture.layerCount)
     try checkMultiprocessors(of: multiprocessors)
   }
 

@@ -95,6 +95,10 @@ extension Plan {
       + formats + [
         "  master-weights: \(precision.masterWeights?.rawValue ?? "none")",
         "  scale-block: \(precision.scaleBlock)",
+        "  fp8-scaling: \(precision.scaling.rawValue)",
+        "  fp8-param-gather: \(precision.keepsFloat8Weights)",
+        "  bf16-first-layers: \(precision.wideFirstLayers)",
+        "  bf16-last-layers: \(precision.wideLastLayers)",
       ]
   }
 

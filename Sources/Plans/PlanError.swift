@@ -86,7 +86,7 @@ extension PlanError: CustomStringConvertible {
     case .precision(let key, let format, let rule):
       "precision.\(key) \(format.rawValue) \(rule)"
     case .scaleBlock(let count):
-      "precision.scale-block \(count) has nothing to act on: no format of the recipe has scales"
+      "precision.scale-block \(count) has nothing to act on: no format of the recipe has scales of blocks"
     case .overlap(let kind, let value, let rule): "overlap.\(kind.rawValue) \(value): \(rule)"
     case .cannotSimulate(let key, let value, let rule): "\(key) \(value) \(rule)"
     }

@@ -31,6 +31,12 @@ extension PlanReader {
       recipe.masterWeights = format.format
     }
     recipe.scaleBlock = try formats.value(keys.scaleBlock, default: recipe.scaleBlock)
+    recipe.scaling = try formats.value(keys.scaling, default: recipe.scaling)
+    recipe.keepsFloat8Weights = try formats.value(
+      keys.keepsFloat8Weights, default: recipe.keepsFloat8Weights)
+    recipe.wideFirstLayers = try formats.value(
+      keys.wideFirstLayers, default: recipe.wideFirstLayers)
+    recipe.wideLastLayers = try formats.value(keys.wideLastLayers, default: recipe.wideLastLayers)
     return recipe
   }
 

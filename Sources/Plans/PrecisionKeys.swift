@@ -31,6 +31,9 @@ struct PrecisionKeys: KeySet {
     format("gradient-reduction", \.gradientReduction, "Gradients as they are reduced over ranks."),
     format(
       "parameter-gather", \.parameterGather, "Parameters as they are gathered from their shards."),
+    format(
+      "tensor-gather", \.tensorGather,
+      "Operands that ranks of a tensor group gather in front of layers' products."),
   ]
   let masterWeights = Key(
     "master-weights", .choice(MasterFormat.self), otherwise: "the base's",
@@ -38,6 +41,22 @@ struct PrecisionKeys: KeySet {
   let scaleBlock = Key(
     "scale-block", .integer(in: 1...(1 << 20)), otherwise: "the base's (128)",
     "Numbers that share a scale along a row of e4m3 or e5m6.")
+  let scaling = Key(
+    "fp8-scaling", .choice(Float8Scaling.self), otherwise: "the base's; delayed of fp8-tensor",
+    "Scales of e4m3. blocks: one for scale-block numbers. delayed: one a tensor, from passes before. "
+      + "current: one a tensor, from itself. microscaling: a byte for 32 numbers.",
+    otherNames: ["fp8-recipe", "scaling"])
+  let keepsFloat8Weights = Key(
+    "fp8-param-gather", .boolean, otherwise: "false",
+    "Whether weights of linear maps exist in e4m3 alone beside master-weights, and are gathered so.",
+    otherNames: ["fp8-primary-weights", "fp8-params", "fp8-param"])
+  let wideFirstLayers = Key(
+    "bf16-first-layers", .integer(in: 0...(1 << 16)), otherwise: "0",
+    "The model's first layers whose products stay in the format of activations.",
+    otherNames: ["num-layers-at-start-in-bf16", "first-last-layers-bf16"])
+  let wideLastLayers = Key(
+    "bf16-last-layers", .integer(in: 0...(1 << 16)), otherwise: "0",
+    "The model's last layers whose products do.", otherNames: ["num-layers-at-end-in-bf16"])
 
   private static func format(
     _ key: String, _ path: WritableKeyPath<PrecisionRecipe, NumberFormat>, _ meaning: String
@@ -62,7 +81,9 @@ extension Expected where Value == PrecisionRecipe {
 /// The names of the recipes that plan files can ask for.
 private enum RecipeName: String, CaseIterable {
   case float32, tf32, float16, bf16
+  case tensorFP8 = "fp8-tensor"
   case deepSeekFP8 = "fp8-deepseek"
+  case microFP8 = "mxfp8"
 
   var recipe: PrecisionRecipe {
     switch self {
@@ -70,7 +91,9 @@ private enum RecipeName: String, CaseIterable {
     case .tf32: .tensorFloat32
     case .float16: .float16
     case .bf16: .bfloat16
+    case .tensorFP8: .tensorFP8
     case .deepSeekFP8: .deepSeekFP8
+    case .microFP8: .microFP8
     }
   }
 }

@@ -5,7 +5,8 @@ public enum NumberFormat: String, Hashable, Sendable, CaseIterable {
   case tensorFloat32 = "tf32"
   case float16
   case bfloat16 = "bf16"
-  /// 8 bits with 4 of exponent, one scale for each block of numbers.
+  /// 8 bits with 4 of exponent, and scales as the recipe's `scaling` says. Of gradients that
+  /// Transformer Engine's `hybrid` has in E5M2 the bytes and the products are the same.
   case e4m3
   /// 12 bits with 5 of exponent, one scale for each block of numbers.
   case e5m6
@@ -26,7 +27,7 @@ public enum NumberFormat: String, Hashable, Sendable, CaseIterable {
   /// Whether a row carries scales beside its numbers.
   public var isScaled: Bool { self == .e4m3 || self == .e5m6 }
 
-  /// The bytes of a row with its scales, one 4-byte scale for each started block.
+  /// The bytes of a row with the scales of blocks, 4 bytes for each started one.
   ///
   /// 7,168 numbers as `e4m3` in blocks of 128 take 7,392 bytes.
   public func rowBytes(columns: Int, scaleBlock: Int) -> Int {
@@ -35,12 +36,30 @@ public enum NumberFormat: String, Hashable, Sendable, CaseIterable {
   }
 }
 
+/// Which numbers in 8 bits share a scale, and from when the scale is.
+public enum Float8Scaling: String, Hashable, Sendable, CaseIterable {
+  /// A block of `scaleBlock` numbers, of 32 bits, from the numbers themselves (arXiv 2412.19437).
+  case blocks
+  /// A tensor, from the greatest magnitudes of passes before (Transformer Engine's `DelayedScaling`).
+  case delayed
+  /// A tensor, from its own greatest magnitude, for which it is read first (`Float8CurrentScaling`).
+  case current
+  /// 32 numbers, a power of two in a byte (OCP Microscaling v1.0; `MXFP8BlockScaling`).
+  case microscaling
+
+  /// Numbers that share a scale of `microscaling`.
+  public static let microBlock = 32
+
+  /// Whether a tensor has one scale.
+  public var isOfTensors: Bool { self == .delayed || self == .current }
+}
+
 /// What is stored, multiplied and sent in which format.
 public struct PrecisionRecipe: Hashable, Sendable {
   /// The name in plan files.
   public var name: String
   /// The name of the recipe that it is made of.
-  public let base: String
+  public private(set) var base: String
   /// Weights of the linear maps in layers, as matrix products read them.
   public var linearWeights: NumberFormat
   /// Embedding, head, router, norms and biases as kernels read them.
@@ -76,8 +95,20 @@ public struct PrecisionRecipe: Hashable, Sendable {
   public var gradientReduction: NumberFormat
   /// Parameters as they are gathered from their shards.
   public var parameterGather: NumberFormat
+  /// What is gathered over a tensor group, in front of products, of the operands of these: rows of the
+  /// sequence and their gradients.
+  public var tensorGather: NumberFormat
   /// Numbers that share a scale along a row of a scaled format.
   public var scaleBlock: Int
+  /// Which numbers of 8 bits share a scale.
+  public var scaling: Float8Scaling
+  /// Weights of linear maps exist in 8 bits alone beside the optimizer's copy, and are gathered so
+  /// (Megatron-LM's `--fp8-param-gather`).
+  public var keepsFloat8Weights: Bool
+  /// The first and the last layers of the model whose products stay in the format of activations
+  /// (Megatron-LM's `--num-layers-at-start-in-bf16`, `--num-layers-at-end-in-bf16`).
+  public var wideFirstLayers: Int
+  public var wideLastLayers: Int
 
   /// Everything in 32 bits; the recipe of the CPU runtime.
   public static let float32 = PrecisionRecipe(name: "float32", everything: .float32)
@@ -131,12 +162,43 @@ public struct PrecisionRecipe: Hashable, Sendable {
     return recipe
   }()
 
+  /// FP8 with one scale a tensor, as Transformer Engine has it by default (`DelayedScaling`, `hybrid`).
+  ///
+  /// Operands of linear maps in layers in 8 bits, forward and backward (E4M3, of gradients E5M2), all
+  /// else in BF16; weights are cast once in a step; inputs of linear maps are kept in 8 bits alone, but for
+  /// what attention and activations keep for themselves. Ranks of a tensor group gather operands
+  /// in 8 bits (TransformerEngine 1.x, `pytorch/module/layernorm_linear.py`, `linear.py`).
+  public static let tensorFP8: PrecisionRecipe = {
+    var recipe = mixed("fp8-tensor", .bfloat16)
+    recipe.linearWeights = .e4m3
+    recipe.linearOperands = .e4m3
+    recipe.keptLinearInputs = .e4m3
+    recipe.tensorGather = .e4m3
+    recipe.scaling = .delayed
+    return recipe
+  }()
+
+  /// The same with a scale for each 32 numbers, as Transformer Engine's `MXFP8BlockScaling` has it; what a
+  /// tensor group gathers stays in BF16, since scales along rows and columns belong to different copies.
+  public static let microFP8: PrecisionRecipe = {
+    var recipe = tensorFP8
+    (recipe.name, recipe.base) = ("mxfp8", "mxfp8")
+    recipe.scaling = .microscaling
+    recipe.tensorGather = .bfloat16
+    return recipe
+  }()
+
+  /// Bits of a parameter that is gathered in the fewest.
+  public var leastGatherBits: Int {
+    keepsFloat8Weights ? min(linearWeights.bits, parameterGather.bits) : parameterGather.bits
+  }
+
   /// The block for which FP8 kernels are described: DeepSeek-V3 report, section 3.3.2.
   public static let measuredScaleBlock = 128
 
   /// The recipes that plan files can name.
   public static let all: [PrecisionRecipe] = [
-    .float32, .tensorFloat32, .float16, .bfloat16, .deepSeekFP8,
+    .float32, .tensorFloat32, .float16, .bfloat16, .tensorFP8, .deepSeekFP8, .microFP8,
   ]
 
   /// One format for everything and no separate master weights.
@@ -160,6 +222,11 @@ public struct PrecisionRecipe: Hashable, Sendable {
     pipelineSends = format
     gradientReduction = format
     parameterGather = format
+    tensorGather = format
     scaleBlock = Self.measuredScaleBlock
+    scaling = .blocks
+    keepsFloat8Weights = false
+    wideFirstLayers = 0
+    wideLastLayers = 0
   }
 }

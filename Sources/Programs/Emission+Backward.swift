@@ -189,7 +189,10 @@ extension Emission {
       operand = inActivationFormat(out, outShape, .backwardInput)
     }
     let fresh = gradientBuffer(node.inputs[0])
-    let weight = operandWeight(node.parameters[0], recipe.product, .backwardInput)
+    let weight =
+      recipe.quantizes && recipe.castsBothWays
+      ? transposedWeight(node.parameters[0], .backwardInput)
+      : operandWeight(node.parameters[0], recipe.product, .backwardInput)
     emit(
       .groupedMatmul(matmul, experts: experts), outputs: [fresh],
       inputs: [operand, weight, routing], .backwardInput)

@@ -215,6 +215,7 @@ extension Emission {
   // MARK: Tensor and context parallelism
 
   func backwardCollective(_ node: Node) {
+    if gathersGradientInFloat8(node) { return gatherGradientInFloat8(node) }
     let out = gradient(node.outputs[0])
     let shape = value(node.outputs[0])
     let bytes = recipe.activation.bytes(columns: shape.columns)
@@ -254,7 +255,7 @@ extension Emission {
   }
 
   /// Starts a gradient's exchange and puts the weight products that it may hide behind it.
-  private func exchangeGradient(
+  func exchangeGradient(
     _ kind: TransferKind, outputs: [BufferID], inputs: [BufferID], stream: Stream,
     bytesPerRow: Int, rows: Rows
   ) {

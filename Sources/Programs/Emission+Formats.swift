@@ -25,7 +25,7 @@ extension Emission {
 
   /// Whether a copy holds all rows of a value: where ranks route parts of what all of them hold, a buffer
   /// stands for the whole and for the part.
-  private func hasRows(of shape: Value, _ copy: BufferID) -> Bool {
+  func hasRows(of shape: Value, _ copy: BufferID) -> Bool {
     lowering.buffers[Int(copy.index)].rows == shape.rows
   }
 
@@ -76,6 +76,9 @@ extension Emission {
     let held = isGathered ? recipe.gather : recipe.workingCopy(of: parameter)
     if held == product.stored { return buffer }
     if let made = convertedWeights[buffer] { return made }
+    if product.isFloat8 {
+      findScale(of: buffer, rows: .fixed(parameter.rows), columns: parameter.columns, half)
+    }
     let out = lowering.temporary(
       "weight, converted", .fixed(parameter.rows), parameter.columns, product.stored, .workspace)
     emit(
@@ -87,8 +90,10 @@ extension Emission {
     return out
   }
 
-  /// The weight of a quantised product in the layout that it reads, made anew each time.
+  /// The weight of a quantised product in the layout that it reads, made anew each time, but for a copy in
+  /// columns that is made with the one in rows.
   func transposedWeight(_ id: ParameterID, _ half: Programs.Pass) -> BufferID {
+    if recipe.castsBothWays { return columnWeight(id, half) }
     let weight = operandWeight(id, recipe.float8, half)
     let parameter = lowering.parameters[id.index]
     let out = lowering.temporary(
@@ -107,7 +112,11 @@ extension Emission {
     let buffer = need(id)
     if let made = quantizedRows[buffer], hasRows(of: value(id), made) { return made }
     let out = quantizedTarget(of: id)
-    quantize(buffer, into: out, value(id), half)
+    if let columns = columnTarget(of: id) {
+      castBothWays(buffer, into: out, columns, value(id), half)
+    } else {
+      quantize(buffer, into: out, value(id), half)
+    }
     return out
   }
 
@@ -120,8 +129,13 @@ extension Emission {
   /// Quantises a gradient in rows.
   func quantizedGradient(_ buffer: BufferID, _ shape: Value) -> BufferID {
     if let made = quantizedRows[buffer], hasRows(of: shape, made) { return made }
+    if isGatheredInFloat8(buffer) { return buffer }
     let out = quantizedTarget(ofGradient: shape)
-    quantize(buffer, into: out, shape, .backwardInput)
+    if recipe.castsBothWays {
+      castBothWays(buffer, into: out, columnTarget(ofGradient: shape), shape, .backwardInput)
+    } else {
+      quantize(buffer, into: out, shape, .backwardInput)
+    }
     return out
   }
 
@@ -139,20 +153,24 @@ extension Emission {
     if let made = quantizedRows[source], hasRows(of: shape, made) {
       return ProductOperand(buffer: made)
     }
+    if isGatheredInFloat8(source) { return ProductOperand(buffer: source) }
     let made = make()
     quantizedRows[source] = made
     return ProductOperand(buffer: made, quantizedFrom: source)
   }
 
   func quantize(
-    _ buffer: BufferID, into out: BufferID, _ shape: Value, _ half: Programs.Pass
+    _ buffer: BufferID, into out: BufferID, _ shape: Value, _ half: Programs.Pass,
+    isGathered: Bool = false
   ) {
+    let scale = isGathered ? agreedScale(of: buffer, shape, half) : []
+    if scale.isEmpty { findScale(of: buffer, shape, half) }
     emit(
       .convert(
         .quantize, rows: shape.rows, columns: shape.columns,
         from: lowering.buffers[Int(buffer.index)].format, to: recipe.float8),
-      outputs: [out], inputs: [buffer], half)
-    transposeScales(of: out, shape, half)
+      outputs: [out], inputs: [buffer] + scale, half)
+    if !recipe.castsBothWays { transposeScales(of: out, shape, half) }
     quantizedRows[buffer] = out
   }
 
@@ -170,15 +188,13 @@ extension Emission {
   /// What is about to be overwritten is quantised at once; what arrived with scales stays as it is until
   /// the weight half.
   func columnGradient(_ buffer: BufferID, _ shape: Value) -> BufferID {
-    quantizedColumn(of: buffer, shape) {
-      lowering.temporary(
-        "\(shape.name) gradient, transposed", shape.rows, shape.columns, recipe.float8)
-    }
+    quantizedColumn(of: buffer, shape) { columnTarget(ofGradient: shape) }
   }
 
   /// A product's input quantised along its columns: from what is at hand in this pass, else from the
   /// FP8 rows that the forward's product read, where the recipe keeps those.
   func columnOperand(_ id: ValueID) -> BufferID {
+    if recipe.castsBothWays { return castColumns(of: id) }
     let shape = value(id)
     let isKept =
       live[id.index] == nil && !graph.nodes[shape.producer].isRecomputed
@@ -190,18 +206,21 @@ extension Emission {
     }
   }
 
-  private func quantizedColumn(
+  func quantizedColumn(
     of source: BufferID, _ shape: Value, into make: () -> BufferID
   ) -> BufferID {
     if let made = quantizedColumns[source] { return made }
     let out = make()
     let from = lowering.buffers[Int(source.index)].format
+    // One scale holds for rows and columns.
+    let isMoved = from.isFloat8 && recipe.castsBothWays
     let kernel = Kernel.convert(
-      .quantizeTranspose, rows: shape.rows, columns: shape.columns, from: from,
-      to: recipe.float8)
+      isMoved ? .transpose : .quantizeTranspose, rows: shape.rows, columns: shape.columns,
+      from: from, to: recipe.float8)
     if from.isScaled {
       emitWeight(kernel, outputs: [out], inputs: [source])
     } else {
+      findScale(of: source, shape, .backwardInput)
       emit(kernel, outputs: [out], inputs: [source], .backwardInput)
     }
     quantizedColumns[source] = out

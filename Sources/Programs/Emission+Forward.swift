@@ -63,11 +63,7 @@ extension Emission {
     let out = outputBuffer(node.outputs[0])
     switch node.kind {
     case .norm(let epsilon, let centred):
-      emit(
-        .norm(
-          rows: shape.rows, columns: shape.columns, epsilon: epsilon, centred: centred, .forward),
-        outputs: [out] + outputAuxiliaries(index),
-        inputs: inputs + node.parameters.map(parameterBuffer), .forward)
+      forwardNorm(node, index, epsilon, centred: centred, inputs, out)
     case .dropout:
       emit(
         .convert(
@@ -79,7 +75,7 @@ extension Emission {
         inputs: inputs, .forward)
     case .gatedUnit(let weighted):
       let format = recipe.gatedUnitOutput(isRunAgain: node.isRecomputed || node.isRerun)
-      let written = isForward && format.isFloat8 ? quantizedGatedUnit(node.outputs[0]) : out
+      let written = isForward && format.isFloat8 ? writtenInFloat8(node.outputs[0]) : out
       emit(
         .gatedUnit(rows: shape.rows, columns: shape.columns, weighted: weighted, .forward),
         outputs: [written], inputs: inputs, .forward)
@@ -96,15 +92,6 @@ extension Emission {
   }
 
   // MARK: Products
-
-  /// A gated unit's kernel writes FP8 at once where quantised products alone read it, in this pass and in
-  /// the backward.
-  private func quantizedGatedUnit(_ id: ValueID) -> BufferID {
-    let quantized = lowering.quantizedBuffer(id)
-    live[id.index] = quantized
-    quantizedRows[quantized] = quantized
-    return quantized
-  }
 
   private func forwardLinear(_ node: Node) {
     guard case .linear(let format, let hasBias, let transposed) = node.kind else { return }
@@ -142,7 +129,7 @@ extension Emission {
     }
     let out = outputBuffer(node.outputs[0])
     let weight =
-      recipe.quantizes
+      recipe.quantizes && !recipe.castsBothWays
       ? transposedWeight(node.parameters[0], .forward)
       : operandWeight(node.parameters[0], recipe.product, .forward)
     emit(
@@ -347,6 +334,7 @@ extension Emission {
   // MARK: Tensor and context parallelism
 
   private func forwardCollective(_ node: Node) {
+    if gathersFloat8(node) { return gatherFloat8(node) }
     let input = need(node.inputs[0])
     let shape = value(node.inputs[0])
     let bytes = shape.format.bytes(columns: shape.columns)

@@ -29,6 +29,7 @@ extension Emission {
         inputs: [need(output)], .forward)
     }
     gatherAhead()
+    updateScales(.forward)
     waitForAll()
   }
 
@@ -60,6 +61,7 @@ extension Emission {
     deferReductions()
     gatherAhead()
     flushWeights()
+    updateScales(.backwardInput)
     waitForAll()
     if recipe.pipelineSend == recipe.activation { renameInputGradient() }
   }

@@ -85,7 +85,7 @@ extension Emission {
   /// A rank's shard of a parameter as it travels.
   private func shardToGather(_ index: Int) -> BufferID {
     let parameter = lowering.parameters[index]
-    let held = recipe.workingCopy(of: parameter)
+    let held = lowering.setting.recipe(of: parameter).workingCopy(of: parameter)
     guard held != recipe.gather else { return parameter.buffer }
     let shard = lowering.buffers[Int(parameter.buffer.index)]
     let out = lowering.temporary(

@@ -67,7 +67,8 @@ final class Emission {
   }
 
   var graph: Graph { lowering.graph }
-  var recipe: Recipe { lowering.setting.recipe }
+  /// The recipe of the layer that is emitted.
+  var recipe: Recipe { lowering.setting.recipe(ofLayer: current.layer) }
   var isForward: Bool { pass == .forward }
 
   func value(_ id: ValueID) -> Value { graph.values[id.index] }
@@ -159,7 +160,7 @@ final class Emission {
       live[id.index] = restored
       return restored
     }
-    let buffer = lowering.forwardBuffer(id)
+    let buffer = keptInFloat8(id) ?? lowering.forwardBuffer(id)
     live[id.index] = buffer
     return buffer
   }

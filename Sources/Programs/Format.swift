@@ -1,3 +1,5 @@
+import Plans
+
 /// How the elements of a buffer are stored, or the operands of a product rounded.
 public enum Format: Hashable, Sendable {
   case float32
@@ -7,6 +9,10 @@ public enum Format: Hashable, Sendable {
   case bfloat16
   /// FP8 with one float32 scale per block of elements of a row (DeepSeek-V3 report, section 3.3).
   case float8(block: Int)
+  /// FP8 with one scale for the whole tensor, which lies elsewhere (Transformer Engine's `Float8Tensor`).
+  case tensorFloat8
+  /// FP8 with a scale of one byte for 32 elements of a row (OCP Microscaling v1.0).
+  case microFloat8
   /// The 12-bit E5M6 format of the inputs of the projection behind attention, scales as in `float8`.
   case float12(block: Int)
   case int32
@@ -18,21 +24,26 @@ public enum Format: Hashable, Sendable {
     switch self {
     case .float32, .tensorFloat32, .int32: 4 * columns
     case .float16, .bfloat16: 2 * columns
-    case .byte: columns
+    case .byte, .tensorFloat8: columns
+    case .microFloat8:
+      columns + (columns + Float8Scaling.microBlock - 1) / Float8Scaling.microBlock
     case .float8(let block): columns + 4 * ((columns + block - 1) / block)
     case .float12(let block): (3 * columns + 1) / 2 + 4 * ((columns + block - 1) / block)
     }
   }
 
-  /// Whether rows carry scales.
+  /// Whether its numbers have scales.
   public var isScaled: Bool {
+    if case .float12 = self { true } else { isFloat8 }
+  }
+
+  /// Whether its numbers have 8 bits with an exponent, whatever their scales belong to.
+  public var isFloat8: Bool {
     switch self {
-    case .float8, .float12: true
+    case .float8, .tensorFloat8, .microFloat8: true
     default: false
     }
   }
-
-  public var isFloat8: Bool { if case .float8 = self { true } else { false } }
 
   /// What a product's operands of this format are stored as.
   var stored: Format { self == .tensorFloat32 ? .float32 : self }
@@ -45,7 +56,7 @@ public enum Format: Hashable, Sendable {
     case .float32, .tensorFloat32, .int32: 32
     case .float16, .bfloat16: 16
     case .float12: 12
-    case .float8, .byte: 8
+    case .float8, .tensorFloat8, .microFloat8, .byte: 8
     }
   }
 

@@ -18,7 +18,7 @@ struct GraphBuilder {
   }
 
   var hidden: Int { architecture.hiddenSize }
-  var recipe: Recipe { setting.recipe }
+  var recipe: Recipe { setting.recipe(ofLayer: layer) }
   var rows: Rows { .fixed(setting.residualRows) }
   var tokenRows: Rows { .fixed(setting.tokens) }
 
@@ -248,6 +248,9 @@ struct GraphBuilder {
     let producer = graph.nodes[graph.values[input.index].producer]
     var kept = input
     switch producer.kind {
+    // Rows that are gathered in FP8, and those that every rank has, are kept as such.
+    case .gatherSequence where recipe.tensorGather.isFloat8: return
+    case .copyToTensor where recipe.castsBothWays && recipe.linearInput == recipe.float8: return
     case .gatherSequence, .copyToTensor: kept = producer.inputs[0]
     case .input, .attention, .embedding: return
     default: if recipe.quantizes, recipe.linearInput == recipe.float8 { return }

@@ -88,6 +88,10 @@ public enum Streaming: UInt8, Hashable, Sendable, CaseIterable {
   case softmax
   case embeddingForward, embeddingBackward
   case quantize, quantizeTranspose, dequantize
+  /// Casts a matrix to FP8 and writes it in rows and in columns (Transformer Engine's cast and transpose).
+  case castTranspose
+  /// Reads a tensor for its greatest magnitude, of which its scale follows.
+  case greatestMagnitude
   case permute, unpermute
   case routing
   case index
@@ -113,6 +117,8 @@ public enum Kernel: Hashable, Sendable {
   /// forward: out, statistics ← in, gain(, bias);
   /// backwardInput: in gradient, gain gradient(, bias gradient) ← out gradient, in, statistics, gain.
   case norm(rows: Rows, columns: Int, epsilon: Float, centred: Bool, Pass)
+  /// A norm whose kernel writes FP8 at once: out, statistics ← in, gain(, bias).
+  case quantizedNorm(rows: Rows, columns: Int, epsilon: Float, centred: Bool)
   /// `out (m, n) = in (m, k) · weight (n, k)ᵀ (+ bias)`.
   /// forward: out ← in, weight(, bias);
   /// backwardInput: in gradient(, and bias gradient += the rows of) ← out gradient, weight;

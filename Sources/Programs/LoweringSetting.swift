@@ -97,6 +97,13 @@ public struct LoweringSetting: Hashable, Sendable {
   public var embeddingStages = 1
   public var headStages = 1
   public var purpose = Purpose.training
+  /// Norms in front of FP8 products write FP8 where scales are known before; else casts are kernels of
+  /// their own, as behind PyTorch's operators.
+  public var fusesCasts = true
+  /// Passes end with the agreement on scales that are known before; a part of a stage by itself has none.
+  public var updatesScales = true
+  /// Layers of the model whose products stay in the format of activations.
+  var wideLayers: [Range<Int>] = []
   /// Lanes in which a copy adds up gradients.
   public var lanes = 1
   /// How rows get to the ranks of their experts; CPU ranks send each token once to each rank.
@@ -179,6 +186,7 @@ extension LoweringSetting {
     chunksHead = plan.loss == .chunked && target == .device
     copiesLogits = plan.framework == .torchtitan && plan.loss == .native && target == .device
     redundantExperts = plan.redundantExperts
+    fusesCasts = plan.execution == .fused
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }
   }
 
@@ -193,12 +201,27 @@ extension LoweringSetting {
     }
     embeddingStages = stages(architecture.embeddingUses)
     headStages = stages(architecture.headUses)
+    let (layers, precision) = (architecture.layerCount, plan.precision)
+    wideLayers = [
+      0..<min(layers, precision.wideFirstLayers),
+      max(0, layers - precision.wideLastLayers)..<layers,
+    ].filter { !$0.isEmpty }
     if target == .device { dispatcher = plan.dispatcher(for: architecture) }
   }
 
   /// The positions that caches hold; nil where there are none.
   var cachedPositions: Int? {
     if case .generation(let positions) = purpose { positions } else { nil }
+  }
+
+  /// The recipe of a layer of the model; −1 outside layers.
+  func recipe(ofLayer layer: Int) -> Recipe {
+    wideLayers.contains { $0.contains(layer) } ? recipe.wide : recipe
+  }
+
+  /// The recipe of a parameter's layer.
+  func recipe(of parameter: StageParameter) -> Recipe {
+    if case .layer(let layer) = parameter.unit { recipe(ofLayer: layer) } else { recipe }
   }
 
   /// Norms are computed again in the backward.

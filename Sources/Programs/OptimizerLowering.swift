@@ -21,7 +21,7 @@ extension StageProgram {
     if reduce.steps.isEmpty { reductionParts = [] }
     settle.transfers = update.transfers
     settle.steps = update.transfers.indices.map { .wait(Int32($0)) }
-    for unpacking in unpacked { addUnpacking(unpacking, setting.recipe) }
+    for unpacking in unpacked { addUnpacking(unpacking, setting) }
     if setting.recipe.keepsQuantizedWeights { addQuantization(setting) }
   }
 
@@ -37,7 +37,8 @@ extension StageProgram {
       }
       let isShared = group == .sharedEmbedding || group == .sharedHead
       let size = isShared || setting.zeroStage > 1 ? nil : setting.bucketElements
-      return buckets(of: members, size: size).map { (group, $0) }
+      return byGatherFormat(members, setting).flatMap { buckets(of: $0, size: size) }
+        .map { (group, $0) }
     }
     guard setting.bucketElements != nil else { return all }
     let writes = lastWrites(in: backward)
@@ -48,6 +49,20 @@ extension StageProgram {
     }.map(\.element)
   }
 
+  /// Weights that are gathered in FP8 and all others apart, as Megatron-Core has a buffer for each format of
+  /// parameters (`distributed/param_and_grad_buffer.py`).
+  private func byGatherFormat(_ members: [Int], _ setting: LoweringSetting) -> [[Int]] {
+    guard setting.recipe.keepsFloat8Weights else { return [members] }
+    let narrow = members.filter { gatherFormat(of: parameters[$0], setting).isFloat8 }
+    return [narrow, members.filter { !narrow.contains($0) }]
+  }
+
+  private func gatherFormat(
+    of parameter: StageParameter, _ setting: LoweringSetting
+  ) -> Format {
+    setting.recipe(of: parameter).gather(of: parameter)
+  }
+
   /// A parameter that arrives in another format than it is kept in.
   private struct Unpacking {
     var parameter: Int
@@ -55,14 +70,16 @@ extension StageProgram {
   }
 
   /// Turns what was gathered into the working copy.
-  private mutating func addUnpacking(_ unpacking: Unpacking, _ recipe: Recipe) {
+  private mutating func addUnpacking(_ unpacking: Unpacking, _ setting: LoweringSetting) {
     let parameter = parameters[unpacking.parameter]
+    let recipe = setting.recipe(of: parameter)
     settle.steps.append(.compute(Int32(settle.operations.count)))
     settle.steps.append(.release(unpacking.arrived))
     settle.operations.append(
       conversion(
-        parameter, from: recipe.gather, to: recipe.workingCopy(of: parameter),
-        outputs: [parameter.buffer], inputs: [unpacking.arrived]))
+        parameter, from: gatherFormat(of: parameter, setting),
+        to: recipe.workingCopy(of: parameter), outputs: [parameter.buffer],
+        inputs: [unpacking.arrived]))
   }
 
   private func conversion(
@@ -84,40 +101,6 @@ extension StageProgram {
         "\(parameter.roles[0].rawValue) \(name)", .communication, .action,
         rows: .fixed(parameter.rows), columns: parameter.columns, format: format))
     return BufferID(buffers.count - 1)
-  }
-
-  /// The FP8 copies that products read, made of the updated weights once in a step.
-  ///
-  /// Weights are scaled in blocks of 128 × 128 by their largest entry as it is then (arXiv 2412.19437,
-  /// section 3.3.2); no microbatch does it again, since the published trace has no kernel that quantises
-  /// a weight, only such as transpose weights in FP8 (profile-data, training trace).
-  private mutating func addQuantization(_ setting: LoweringSetting) {
-    let recipe = setting.recipe
-    for parameter in parameters where isReadInFloat8(parameter) {
-      let copy = buffers.count
-      buffers.append(
-        Buffer(
-          "weight, quantised", .parameter, .stage, rows: .fixed(parameter.rows),
-          columns: parameter.columns, format: recipe.float8))
-      settle.steps.append(.compute(Int32(settle.operations.count)))
-      settle.operations.append(
-        conversion(
-          parameter, from: recipe.linearWeight, to: recipe.float8, outputs: [BufferID(copy)],
-          inputs: [parameter.buffer]))
-    }
-  }
-
-  /// Whether a product of the forward reads the weight in FP8, or its transpose.
-  private func isReadInFloat8(_ parameter: StageParameter) -> Bool {
-    forward.operations.contains { operation in
-      switch operation.kernel {
-      case .matmul(let product), .groupedMatmul(let product, _):
-        product.format.isFloat8 && operation.inputs.dropFirst().first == parameter.buffer
-      case .convert(.transpose, _, _, from: .float8, to: _):
-        operation.inputs.first == parameter.buffer
-      default: false
-      }
-    }
   }
 
   /// The copies of a group's tensors, and the gradients that are added up for them.
@@ -256,13 +239,16 @@ extension StageProgram {
       state.append(add("\(segment.group) master weights", .optimizer, owned, master))
     }
     let isGathered = isSharded && setting.zeroStage < 3
+    // The same of all that are reduced together.
+    let gather =
+      tensors.first.map { gatherFormat(of: parameters[$0], setting) } ?? recipe.gather
     var unpacked: [Unpacking] = []
     let written = tensors.map { index in
       let parameter = parameters[index]
-      guard isGathered, recipe.gather != recipe.workingCopy(of: parameter) else {
+      guard isGathered, gather != setting.recipe(of: parameter).workingCopy(of: parameter) else {
         return parameter.buffer
       }
-      let made = packed("gathered", parameter, recipe.gather)
+      let made = packed("gathered", parameter, gather)
       update.steps.append(.acquire(made))
       unpacked.append(Unpacking(parameter: index, arrived: made))
       return made
@@ -273,13 +259,17 @@ extension StageProgram {
         .adamW(elements: owned, bytes: bytesOfUpdate(segment, tensors, source, written, recipe)),
         outputs: written + state, inputs: source, phase: .optimizer, pass: .backwardWeight,
         layer: -1))
+    if gather.isFloat8, recipe.scaling == .current, let master = recipe.master {
+      // Scales follow from the updated master weights, before these are cast.
+      update.addScales(of: owned, columns: 1, master, inputs: [state[2]])
+    }
     guard isGathered else { return unpacked }
     let index = Int32(update.transfers.count)
     update.transfers.append(
       Transfer(
         .allGather(setting.dividing(segment)?.dividing ?? segment.group), outputs: written,
         inputs: written, stream: .data,
-        bytesPerRow: recipe.gather.bytes(columns: 1), rows: .fixed(owned), phase: .optimizer,
+        bytesPerRow: gather.bytes(columns: 1), rows: .fixed(owned), phase: .optimizer,
         pass: .backwardWeight, layer: -1, segment: segments.count))
     update.steps.append(.start(index))
     return unpacked

@@ -74,6 +74,8 @@ public enum TransferKind: Hashable, Sendable {
     case expertGradient
     /// All uses of the token embedding, and of the head where it is another tensor.
     case sharedEmbedding, sharedHead
+    /// All ranks of a pipeline position, which agree on scales of FP8 tensors.
+    case position
     /// The whole world, for agreement on a number.
     case world
     /// The tensor ranks that hold the same key and value head.

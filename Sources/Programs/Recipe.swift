@@ -16,12 +16,15 @@ public struct Recipe: Hashable, Sendable {
   public var pipelineSend: Format
   /// The working copy of the weights of linear maps in layers.
   public var linearWeight: Format
-  /// FP8 copies of them are made of the working copy once in a step, for the products to read.
+  /// FP8 copies of them are made of the working copy once in a step, for the products to read; with one
+  /// scale a tensor, or for 32 numbers, one in rows and one in columns.
   public var keepsQuantizedWeights: Bool
   /// The working copy of all other parameters.
   public var otherParameter: Format
-  /// What parameters are gathered in.
+  /// What parameters are gathered in, but for weights of linear maps that exist in FP8 alone.
   public var gather: Format
+  /// What is gathered over a tensor group of the operands of layers' products.
+  public var tensorGather: Format
   public var gradient: Format
   /// What gradients are reduced in.
   public var reduction: Format
@@ -34,8 +37,10 @@ public struct Recipe: Hashable, Sendable {
   public var attentionOutput: Format
   /// What the input of a gated unit is kept in.
   public var gatedUnitInput: Format
-  /// Elements of a row that share a scale.
+  /// Elements of a row that share a scale of a block.
   public var scaleBlock: Int
+  /// Which numbers in 8 bits share a scale.
+  public var scaling: Float8Scaling
 
   /// Everything in float32: what CPU ranks compute.
   public static let float32 = Recipe(.float32)
@@ -48,7 +53,7 @@ public struct Recipe: Hashable, Sendable {
 
   /// What lowering needs of a plan's recipe.
   public init(_ recipe: PrecisionRecipe) {
-    func format(_ format: NumberFormat) -> Format { Format(format, block: recipe.scaleBlock) }
+    func format(_ format: NumberFormat) -> Format { Format(format, of: recipe) }
     activation = format(recipe.activations)
     product = format(recipe.linearOperands)
     headProduct = format(recipe.headOperands)
@@ -57,9 +62,11 @@ public struct Recipe: Hashable, Sendable {
     pipelineSend = format(recipe.pipelineSends)
     keepsQuantizedWeights = recipe.linearWeights.isScaled
     linearWeight = format(
-      recipe.linearWeights.isScaled ? recipe.parameterGather : recipe.linearWeights)
+      recipe.linearWeights.isScaled && !recipe.keepsFloat8Weights
+        ? recipe.parameterGather : recipe.linearWeights)
     otherParameter = format(recipe.otherParameters)
     gather = format(recipe.parameterGather)
+    tensorGather = format(recipe.tensorGather)
     gradient = format(recipe.gradients)
     reduction = format(recipe.gradientReduction)
     master = recipe.masterWeights.map(format)
@@ -68,13 +75,40 @@ public struct Recipe: Hashable, Sendable {
     attentionOutput = format(recipe.keptAttentionOutputs)
     gatedUnitInput = format(recipe.keptActivationInputs)
     scaleBlock = recipe.scaleBlock
+    scaling = recipe.scaling
   }
 
   /// Products of layers need their operands quantised first.
   var quantizes: Bool { product.isFloat8 }
 
-  /// FP8 in blocks of the recipe.
-  var float8: Format { .float8(block: scaleBlock) }
+  /// FP8 with the scales of the recipe.
+  var float8: Format { Format(.e4m3, scaling, block: scaleBlock) }
+
+  /// Rows and columns of a matrix are cast in one pass, into a copy for each product that reads it.
+  ///
+  /// Transformer Engine's fused cast and transpose: FP8 products of Hopper read both operands along the
+  /// dimension that they sum over, which is another one in each of a linear map's three products.
+  /// DeepSeek's kernels quantise rows for the forward and again columns for weight gradients.
+  var castsBothWays: Bool { scaling != .blocks }
+
+  /// A linear map's weight exists in FP8 alone, beside the optimizer's own copy.
+  public var keepsFloat8Weights: Bool { linearWeight.isFloat8 }
+
+  /// What a parameter is gathered in.
+  func gather(of parameter: StageParameter) -> Format {
+    keepsFloat8Weights && parameter.isLinearWeight ? linearWeight : gather
+  }
+
+  /// The recipe of a layer whose products stay in the format of activations.
+  var wide: Recipe {
+    var wide = self
+    wide.product = activation
+    wide.keepsQuantizedWeights = false
+    wide.linearWeight = keepsFloat8Weights || keepsQuantizedWeights ? gather : linearWeight
+    wide.tensorGather = activation
+    wide.linearInput = activation
+    return wide
+  }
 
   /// What rows are in as they are put in the order of experts.
   ///
@@ -91,19 +125,28 @@ public struct Recipe: Hashable, Sendable {
   /// What a gated unit's kernel writes: FP8 at once where quantised products alone read it, which is where
   /// the rows are kept in FP8 for the backward or computed again by it.
   package func gatedUnitOutput(isRunAgain: Bool) -> Format {
-    quantizes && (linearInput == float8 || isRunAgain) ? float8 : activation
+    quantizes && !castsBothWays && (linearInput == float8 || isRunAgain) ? float8 : activation
   }
 }
 
 extension Format {
-  /// A plan's format; scaled ones have a scale for each block.
-  public init(_ format: NumberFormat, block: Int) {
+  /// A plan's format as its recipe scales it.
+  public init(_ format: NumberFormat, of recipe: PrecisionRecipe) {
+    self.init(format, recipe.scaling, block: recipe.scaleBlock)
+  }
+
+  init(_ format: NumberFormat, _ scaling: Float8Scaling, block: Int) {
     switch format {
     case .float32: self = .float32
     case .tensorFloat32: self = .tensorFloat32
     case .float16: self = .float16
     case .bfloat16: self = .bfloat16
-    case .e4m3: self = .float8(block: block)
+    case .e4m3:
+      switch scaling {
+      case .blocks: self = .float8(block: block)
+      case .delayed, .current: self = .tensorFloat8
+      case .microscaling: self = .microFloat8
+      }
     case .e5m6: self = .float12(block: block)
     }
   }

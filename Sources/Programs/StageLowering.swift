@@ -17,6 +17,8 @@ final class StageLowering {
   private var auxiliaryBuffers: [[BufferID]]
   /// The row-quantised form of a value that the forward's product read.
   private var quantizedBuffers: [BufferID?]
+  /// The same in columns, for the weight gradient.
+  private var columnBuffers: [BufferID?]
   /// Gathered parameters that a forward keeps for its backward.
   var keptParameters: [Int: BufferID] = [:]
   let input: BufferID?
@@ -30,6 +32,7 @@ final class StageLowering {
     forwardBuffers = Array(repeating: nil, count: graph.values.count)
     keptBuffers = forwardBuffers
     quantizedBuffers = forwardBuffers
+    columnBuffers = forwardBuffers
     auxiliaryBuffers = Array(repeating: [], count: graph.nodes.count)
     var made: [Buffer] = []
     func boundary(_ value: ValueID?, _ name: String) -> BufferID? {
@@ -64,7 +67,7 @@ final class StageLowering {
       } else {
         parameter.buffer = stageBuffer(
           name, .parameter, parameter, isSharded: shardsParameter(parameter),
-          setting.recipe.workingCopy(of: parameter))
+          setting.recipe(of: parameter).workingCopy(of: parameter))
       }
       if parameter.isTrained, setting.purpose == .training {
         if let known, addsGradients(of: parameter, to: known) {
@@ -164,6 +167,18 @@ final class StageLowering {
     quantizedBuffers[value.index] = made
     return made
   }
+
+  /// The form in columns that the forward writes beside the rows for its product; asking for it makes it
+  /// do so.
+  func columnBuffer(_ value: ValueID) -> BufferID {
+    if let known = columnBuffers[value.index] { return known }
+    let made = like(value, ", transposed", format: setting.recipe.float8)
+    columnBuffers[value.index] = made
+    return made
+  }
+
+  /// The form in columns, if a backward asked for it.
+  func columnBufferIfNeeded(_ value: ValueID) -> BufferID? { columnBuffers[value.index] }
 
   /// What the forward of a node writes beside its values.
   func auxiliaries(of node: Int) -> [BufferID] {

@@ -8,6 +8,7 @@ extension Kernel {
     case .loadLabels: "load labels"
     case .embedding: "embedding"
     case .norm(_, let columns, _, _, _): "norm \(columns)"
+    case .quantizedNorm(_, let columns, _, _): "norm \(columns) to FP8"
     case .matmul(let product): "matmul \(product.sizes)"
     case .groupedMatmul(let product, let experts):
       "grouped matmul \(product.sizes), \(experts) experts"

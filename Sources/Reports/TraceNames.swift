@@ -111,6 +111,7 @@ struct TraceNames {
       case .context: plan.contextParallel
       case .expertTensor: plan.expertTensorParallel
       case .keyValue: keyValueReplicas
+      case .position: plan.worldSize / plan.pipelineParallel
       case .world: plan.worldSize
       case .gradientShards: plan.shardingRanks ?? 1
       case .expertShards: plan.expertShardingRanks ?? 1
@@ -191,6 +192,7 @@ extension TransferKind {
       case .expertGradient, .expertShards: isGather ? "expert parameters" : "expert gradients"
       case .sharedEmbedding: "shared embedding"
       case .sharedHead: "shared head"
+      case .position: "scales of FP8 tensors"
       case .world: "world"
       case .keyValue: "gradients of replicated heads"
       }

@@ -155,6 +155,9 @@ extension Kernel {
     case .norm(let rows, let columns, let epsilon, let centred, let pass):
       return .norm(
         rows: rows.onFirstExchange, columns: columns, epsilon: epsilon, centred: centred, pass)
+    case .quantizedNorm(let rows, let columns, let epsilon, let centred):
+      return .quantizedNorm(
+        rows: rows.onFirstExchange, columns: columns, epsilon: epsilon, centred: centred)
     case .add(let rows, let columns, let terms):
       return .add(rows: rows.onFirstExchange, columns: columns, terms: terms)
     case .gatedUnit(let rows, let columns, let weighted, let pass):

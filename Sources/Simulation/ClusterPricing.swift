@@ -59,8 +59,9 @@ public struct ClusterPricing: Pricing {
 
   /// The library that multiplies the operands of the plan's linear maps.
   public var library: MatmulLibrary? {
-    device.library(
-      for: plan.precision.linearOperands == .e4m3 ? .fp8 : .bf16, chosen: plan.library)
+    plan.precision.linearOperands == .e4m3
+      ? device.libraryOfFP8(plan.precision.scaling, chosen: plan.library)
+      : device.library(for: .bf16, chosen: plan.library)
   }
 
   /// Refuses attention of a library that the cluster's file does not describe.
@@ -79,15 +80,16 @@ public struct ClusterPricing: Pricing {
   /// Refuses a library that the cluster's file does not describe.
   func checkLibrary() throws(PlanError) {
     guard let chosen = plan.library else { return }
-    if chosen.scalesTensors {
+    let scaling = plan.precision.scaling
+    if chosen.isFP8, scaling != .microscaling, chosen.scalesTensors != scaling.isOfTensors {
       throw .cannotSimulate(
         key: "library", value: chosen.rawValue,
-        rule: "multiplies FP8 with one scale a tensor, and the recipes of plans have one for "
-          + "\(plan.precision.scaleBlock) numbers")
+        rule: "multiplies FP8 with one scale a \(chosen.scalesTensors ? "tensor" : "block"), and "
+          + "precision.fp8-scaling is \(scaling.rawValue)")
     }
     guard device.matmuls[chosen] == nil else { return }
-    let known = device.libraries(for: chosen.precision).filter { !$0.scalesTensors }
-      .map(\.rawValue)
+    let known = device.libraries(for: chosen.precision)
+      .filter { $0.scalesTensors == (scaling.isOfTensors && $0.isFP8) }.map(\.rawValue)
     throw .cannotSimulate(
       key: "library", value: chosen.rawValue,
       rule: "is not among the matrix products that \(cluster.name) describes for "
@@ -258,6 +260,9 @@ public struct ClusterPricing: Pricing {
       // Those of the other direction lie on another pipeline position.
       return CollectiveGroup(
         ranks: copies * directions, ranksPerNode: max(1, min(copies, perNode / apart)))
+    case .position:
+      let ranks = replicas * plan.tensorParallel
+      return CollectiveGroup(ranks: ranks, ranksPerNode: min(ranks, perNode))
     case .world:
       return CollectiveGroup(ranks: plan.worldSize, ranksPerNode: min(plan.worldSize, perNode))
     }
@@ -316,7 +321,7 @@ extension TransferKind.Group {
     case .gradient, .expertGradient, .sharedEmbedding, .sharedHead, .gradientShards,
       .gradientReplicas, .expertShards, .expertReplicas:
       true
-    case .tensor, .expertTensor, .keyValue, .context, .world: false
+    case .tensor, .expertTensor, .keyValue, .context, .position, .world: false
     }
   }
 }

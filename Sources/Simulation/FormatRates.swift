@@ -26,11 +26,22 @@ struct FormatRates {
     return min(peak.value / sustained, max(1, peak.value / wide.value))
   }
 
+  /// The rate of products with a scale for 32 numbers, in units of those whose kernels they borrow.
+  var rateOfMicroscaling: Double {
+    guard let micro = device.peak(.mxfp8), let blocks = device.peak(.fp8) else { return 1 }
+    return micro.value / blocks.value
+  }
+
   /// The peak of the fastest format in which a recipe multiplies, FLOPs per second; nil where the device
   /// states none.
   func fastestPeak(of precision: PrecisionRecipe) -> Double? {
-    precision.operands.compactMap { Self.precision(of: $0.format) }
+    precision.operands.compactMap { Self.precision(of: $0.format, precision) }
       .compactMap { device.peak($0)?.value }.max()
+  }
+
+  /// The key of the peak of a recipe's format.
+  static func precision(of format: NumberFormat, _ recipe: PrecisionRecipe) -> Precision? {
+    format == .e4m3 && recipe.scaling == .microscaling ? .mxfp8 : precision(of: format)
   }
 
   /// The key of a format's peak in cluster files.
@@ -54,6 +65,21 @@ struct FormatRates {
   }
 }
 
+extension DeviceModel {
+  /// The library of FP8 products of a recipe: the chosen one, else the newest whose scales are the recipe's.
+  ///
+  /// Nobody measured products with a scale for 32 numbers: they are those of larger blocks, or where a device
+  /// has none of these, of tensors. On B200s products with blocks of 128 and scales that are powers of two take
+  /// 0.98 to 1.06 times what those with one scale a tensor take up to 3 ms, 1.2 times beyond (medians over
+  /// 2,528 shapes of aiconfigurator 095f58a, casts taken off).
+  func libraryOfFP8(_ scaling: Float8Scaling, chosen: MatmulLibrary?) -> MatmulLibrary? {
+    let own = library(for: .fp8, scalesTensors: scaling.isOfTensors, chosen: chosen)
+    return own
+      ?? (scaling == .microscaling
+        ? library(for: .fp8, scalesTensors: true, chosen: chosen) : nil)
+  }
+}
+
 extension PrecisionRecipe {
   /// The formats in which something is multiplied, by their keys.
   var operands: [(key: String, format: NumberFormat)] {
@@ -71,13 +97,20 @@ extension PrecisionRecipe {
       func failure(_ rule: String) -> PlanError {
         .cannotSimulate(key: "precision", value: "\(name), \(key) \(format.rawValue),", rule: rule)
       }
-      guard let precision = FormatRates.precision(of: format), device.peak(precision) != nil else {
+      let precision = FormatRates.precision(of: format, self)
+      guard let precision, device.peak(precision) != nil else {
+        let isMicro = precision == .mxfp8
         throw failure(
-          "needs \(format.rawValue) products, which \(device.name) does not have "
-            + "(peak.\(FormatRates.precision(of: format)?.rawValue ?? format.rawValue))")
+          "needs \(isMicro ? "MXFP8" : format.rawValue) products, which \(device.name) does not have "
+            + "(peak.\(precision?.rawValue ?? format.rawValue))")
       }
-      if format == .e4m3, model.library(for: .fp8, chosen: library) == nil {
-        throw failure("has no constants of FP8 kernels on \(device.name) (kernels.matmul)")
+      let ofTensors = scaling.isOfTensors
+      if format == .e4m3,
+        model.libraryOfFP8(scaling, chosen: library) == nil
+      {
+        throw failure(
+          "has no constants of FP8 kernels with one scale a \(ofTensors ? "tensor" : "block") on "
+            + "\(device.name) (kernels.matmul)")
       }
       if format != .e4m3, model.library(for: .bf16, chosen: library) == nil {
         throw failure("has no constants of 16-bit kernels on \(device.name) (kernels.matmul)")
@@ -93,8 +126,19 @@ extension PrecisionRecipe {
       let peak = FormatRates.precision(of: format)?.rawValue ?? format.rawValue
       list.append("\(format.rawValue) products as efficient as BF16's, at peak.\(peak)")
     }
-    let isMeasured = scaleBlock == PrecisionRecipe.measuredScaleBlock
-    if !isMeasured, operands.contains(where: { $0.format == .e4m3 }) {
+    let multipliesFP8 = operands.contains { $0.format == .e4m3 }
+    if scaling == .microscaling, multipliesFP8 {
+      list.append(
+        "MXFP8 products as fast as FP8 with larger blocks, or one scale a tensor; casts as on Hopper"
+      )
+    }
+    if scaling.isOfTensors, multipliesFP8 {
+      list.append(
+        "FP8 gradients as fast as forward products, casts in both directions as DeepSeek's in one")
+    }
+    let isMeasured =
+      scaling != .blocks || scaleBlock == PrecisionRecipe.measuredScaleBlock
+    if !isMeasured, multipliesFP8 {
       list.append(
         "FP8 products with scales per \(scaleBlock) numbers as fast as per "
           + "\(PrecisionRecipe.measuredScaleBlock)")

@@ -37,6 +37,7 @@ struct GroupDistances: Sendable {
       .expertGradient: expertGradient,
       .gradientShards: dense.dividing[0], .gradientReplicas: dense.equal[0],
       .expertShards: experts.dividing[0], .expertReplicas: experts.equal[0],
+      .position: plan.precision.scaling == .delayed ? Array(0..<ranks) : [0],
       .world: Array(0..<plan.worldSize),
     ]
     hops = groups.compactMapValues { cluster.latencyOfHops(among: $0) }

@@ -138,6 +138,7 @@ struct IdleKeys {
     case "gradient-reduction" where !hasCopies, "parameter-gather" where !hasCopies:
       return Self.noCopies
     case "parameter-gather": return "zero-stage 0 gathers nothing"
+    case "tensor-gather": return "no tensor group gathers rows of a sequence"
     case _ where plan.recomputation == .full:
       return "every layer is computed again (recompute: full)"
     case "kept-activation-inputs": return "the model has no SwiGLU"

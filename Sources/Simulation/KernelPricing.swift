@@ -39,15 +39,20 @@ struct KernelPricing: Sendable {
     var products: [Format: MatmulCost] = [:]
     for (_, format) in precision.operands {
       if format == .e4m3 {
-        guard let library = model.library(for: .fp8, chosen: plan.library) else { continue }
-        products[Format(format, block: precision.scaleBlock)] = MatmulCost(
-          model, library: library)
+        guard
+          let library = model.libraryOfFP8(precision.scaling, chosen: plan.library)
+        else { continue }
+        products[Format(format, of: precision)] =
+          precision.scaling == .microscaling
+          ? MatmulCost(
+            model, as: library, rate: formats.rateOfMicroscaling, operandBytes: bytes(format))
+          : MatmulCost(model, library: library)
       } else if let library = model.library(for: .bf16, chosen: plan.library),
         let flopsPerClock = model.matmuls[library]?.flopsPerClock,
         let rate = formats.rate(of: format, flopsPerClock: flopsPerClock)
       {
-        rates[Format(format, block: precision.scaleBlock)] = rate
-        products[Format(format, block: precision.scaleBlock)] = MatmulCost(
+        rates[Format(format, of: precision)] = rate
+        products[Format(format, of: precision)] = MatmulCost(
           model, as: library, rate: rate, operandBytes: bytes(format))
       }
     }

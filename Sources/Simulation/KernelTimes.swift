@@ -101,7 +101,7 @@ extension KernelTimes.Class {
   public init(_ kernel: Kernel) {
     switch kernel {
     case .loadTokens, .loadLabels, .embedding: self = .embedding
-    case .norm: self = .norm
+    case .norm, .quantizedNorm: self = .norm
     case .matmul: self = .matmul
     case .groupedMatmul: self = .groupedMatmul
     case .attention, .scores, .absorbLatent, .expandLatent, .cache: self = .attention
@@ -129,7 +129,8 @@ extension KernelTimes.Class {
     case .dropout: self = .dropout
     case .softmax, .attentionPrepare, .attentionConvert: self = .attention
     case .embeddingForward, .embeddingBackward: self = .embedding
-    case .quantize, .quantizeTranspose, .dequantize: self = .quantize
+    case .quantize, .quantizeTranspose, .dequantize, .castTranspose, .greatestMagnitude:
+      self = .quantize
     case .permute, .unpermute: self = .permute
     case .routing, .index: self = .route
     case .crossEntropy: self = .loss

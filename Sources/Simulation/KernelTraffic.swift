@@ -47,6 +47,7 @@ extension Kernel {
       .gelu(let rows, _, _), .join(let rows, _, _), .convert(_, let rows, _, _, _),
       .launches(_, _, let rows):
       rows
+    case .quantizedNorm(let rows, _, _, _): rows
     case .matmul(let matmul), .groupedMatmul(let matmul, _): matmul.m
     case .permute(let exchange, _, _), .unpermute(let exchange, _, _):
       .routed(exchange: exchange)
@@ -71,6 +72,13 @@ extension Kernel {
       ]
     case .norm(let count, let columns, _, let centred, let pass):
       [normPass(size * Double(rows(count)) * Double(columns), centred: centred, pass)]
+    case .quantizedNorm(let count, let columns, _, let centred):
+      // It writes one byte where it reads a number.
+      [
+        MemoryPass(
+          centred ? .layernormForward : .rmsnormForward,
+          (size + 1) * Double(rows(count)) * Double(columns))
+      ]
     case .add(let count, let columns, let terms):
       [MemoryPass(.elementwise, size * Double(terms + 1) * Double(rows(count)) * Double(columns))]
     case .gatedUnit(let count, let columns, _, let pass):
@@ -139,7 +147,11 @@ extension Kernel {
     case .quantize where !to.isFloat8:
       // It is written beside an FP8 copy, which counts for the traffic that was measured.
       return MemoryPass(.quantiseWide, Double(from.bytes(columns: 1) + 1) * elements)
+    case .quantize where to == .tensorFloat8: return MemoryPass(.castFloat8, read + written)
     case .quantize: return MemoryPass(.quantise, read + written)
+    // Rows and columns are written. Nobody measured such kernels on Hopper: as those that write columns.
+    case .castTranspose: return MemoryPass(.quantiseTranspose, read + 2 * written)
+    case .greatestMagnitude: return MemoryPass(.greatestMagnitude, read)
     // From FP8 it is widened on the way and no faster than from 16 bits.
     case .quantizeTranspose:
       let wide = from.isScaled ? 2 : from.bytes(columns: 1)

@@ -73,6 +73,7 @@ extension RankBackend {
     case .clear(let elements): fill(bound[0], with: 0, count: elements)
     case .scores, .crossEntropy:
       preconditionFailure("CPU ranks compute attention and loss as one kernel each.")
+    case .quantizedNorm: preconditionFailure("CPU ranks compute in 32 bits.")
     case .arrange, .collect:
       preconditionFailure("CPU ranks send each token once to each rank.")
     }

@@ -83,9 +83,14 @@ enum PublishedPrecision {
     switch published.lowercased().prefix(while: { $0 != " " && $0 != "," }) {
     case "bf16", "amp_bf16": return "bf16"
     case "fp16": return "float16"
-    case "fp8", "amp_fp8", "float8":
-      throw NotDescribed("FP8 with a scale a tensor")
-    case "mxfp8", "mxfp8_cublas", "mxfp8_cublas_rceil": throw NotDescribed("MXFP8")
+    // Transformer Engine's.
+    case "fp8", "amp_fp8": return "fp8-tensor"
+    // torchao's: scales of the tensors' own, inputs kept in 16 bits and cast again.
+    case "float8" where published.contains("rowwise"): throw NotDescribed("FP8 with a scale a row")
+    case "float8":
+      return
+        "{base: fp8-tensor, fp8-scaling: current, kept-linear-inputs: bf16, tensor-gather: bf16}"
+    case "mxfp8", "mxfp8_cublas", "mxfp8_cublas_rceil": return "mxfp8"
     case "nvfp4": throw NotDescribed("NVFP4")
     default: throw NotDescribed("precision '\(published)'")
     }

@@ -17,7 +17,8 @@ private struct TestArguments {
     let flags = [
       ("num-experts", "experts in GPT blocks"),
       ("multi-latent-attention", "latent attention in GPT"),
-      ("fp8-format", "FP8 with a scale a tensor"), ("swiglu", "SwiGLU in a GPT block"),
+      ("fp8-format", "FP8 beside what the family does not have"),
+      ("swiglu", "SwiGLU in a GPT block"),
       ("squared-relu", "a squared ReLU"), ("disable-bias-linear", "a GPT without biases"),
       ("export-kd-cfg", "distillation"),
       ("num-distributed-optimizer-instances", "a sharding group"),

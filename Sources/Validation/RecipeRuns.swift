@@ -25,15 +25,26 @@ extension DescribedRun {
   }
 
   private static func gpt3Recipe(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
-    _ = try PublishedPrecision.recipe(row["precision"])
     // Gradients are the plan's own: BF16.
+    var precision: [String] = []
+    if let recipe = try inFloat8(row) {
+      precision = ["precision={\(recipe), gradients: bf16, gradient-reduction: bf16}"]
+    }
     return PublishedRun(
       onH100s: degrees(row), model: "megatron-175b", modelOverrides: ["vocab_size=50688"],
-      plan: "nemo-gpt-3-175b", PublishedRun.overlappedData)
+      plan: "nemo-gpt-3-175b", precision + PublishedRun.overlappedData)
+  }
+
+  /// FP8 of these recipes has weights in FP8 alone (`fp8_params`), scales of steps before and `hybrid` formats;
+  /// nil for BF16.
+  private static func inFloat8(_ row: PublishedRow) throws(NotDescribed) -> String? {
+    let recipe = try PublishedPrecision.recipe(row["precision"])
+    return recipe == "fp8-tensor" ? "base: fp8-tensor, fp8-param-gather: true" : nil
   }
 
   private static func llamaRecipe(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
-    let precision = try PublishedPrecision.recipe(row["precision"])
+    let published = try PublishedPrecision.recipe(row["precision"])
+    let precision = try inFloat8(row).map { "{\($0)}" } ?? published
     return PublishedRun(
       onH100s: degrees(row), model: "llama-3.1-8b", plan: "nemo-gpt-3-175b",
       [

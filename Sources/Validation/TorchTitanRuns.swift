@@ -48,10 +48,16 @@ extension DescribedRun {
 
   /// What has no key yet.
   private static func torchTitanLeftOut(_ row: PublishedRow) -> [String] {
+    var parts: [String] = []
     switch row["recompute"] {
-    case "selective (op)", "selective op": ["half of the products recomputed"]
-    default: []
+    case "selective (op)", "selective op": parts.append("half of the products recomputed")
+    default: break
     }
+    if row["fsdp_zero"].contains("float8 all-gather") { parts.append("gathers in FP8") }
+    if row["precision"].hasPrefix("float8"), row.degree("pp") > 1 {
+      parts.append("casts of weights in every pass")
+    }
+    return parts
   }
 
   /// `selective layer` computes every second layer again; as many are the first of each stage.

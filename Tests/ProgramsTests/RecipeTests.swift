@@ -58,6 +58,21 @@ import Testing
     },
     Change("float32 gather", of: .deepSeekFP8) { $0.parameterGather = .float32 },
     Change("blocks of 32", of: .deepSeekFP8) { $0.scaleBlock = 32 },
+    Change("a scale a tensor", of: .tensorFP8) { _ in },
+    Change("a tensor's own scale", of: .tensorFP8) { $0.scaling = .current },
+    Change("16-bit gathers under a scale a tensor", of: .tensorFP8) {
+      $0.tensorGather = .bfloat16
+    },
+    Change("BF16 inputs under a scale a tensor", of: .tensorFP8) {
+      $0.keptLinearInputs = .bfloat16
+      $0.tensorGather = .bfloat16
+    },
+    Change("E5M6 kept under a scale a tensor", of: .tensorFP8) {
+      $0.keptAttentionOutputs = .e5m6
+    },
+    Change("FP8 head under a scale a tensor", of: .tensorFP8) { $0.headOperands = .e4m3 },
+    Change("weights in FP8 alone", of: .tensorFP8) { $0.keepsFloat8Weights = true },
+    Change("mxfp8", of: .microFP8) { _ in },
   ]
 
   static func settings(_ recipe: PrecisionRecipe) -> [LoweringSetting] {

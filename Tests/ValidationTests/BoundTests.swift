@@ -64,6 +64,9 @@ import Validation
     Bound(
       "h100-steps-bf16", "nvidia-recipes", rows: 10, mean: -0.105...0, meanAbsolute: 0.105,
       worst: 0.125),
+    Bound(
+      "h100-steps-fp8", "nvidia-recipes", rows: 10, mean: -0.20...0.05, meanAbsolute: 0.20,
+      worst: 0.30),
     // 32B has no pipeline, behind whose last backward everything is reduced.
     Bound(
       "megatron-core-scaling", "megatron-core", rows: 5, mean: -0.03...0.03, meanAbsolute: 0.21,

@@ -67,6 +67,7 @@ struct OwnFiles {
   /// Plans on a small cluster, each with its own name.
   func plans() throws -> [(name: String, scene: Scene)] {
     let cluster = try Scenes.shippedCluster("h800-2048")
+    let hopper = try Scenes.shippedCluster("h100-2048")
     let first = try ScheduleName.oneForwardOneBackward.schedule(ranks: 2, microbatches: 8).csv
     let given = try scratch.write(first, "given.csv")
     return try [
@@ -77,10 +78,14 @@ struct OwnFiles {
       ("dense", "megatron-22b", ["n_layer=8"], Self.dense),
       ("context", "llama-3.1-8b", ["num_hidden_layers=4"], Self.context),
       ("order", "llama-3.1-8b", ["num_hidden_layers=4"], Self.order(given)),
+      ("float8", "llama-3.1-8b", ["num_hidden_layers=4"], Self.float8),
     ].map { name, model, changes, text in
       let plan = try Document(text: text, name: "\(name).yaml")
       return (
-        name, Scene(model: model, modelChanges: changes, cluster: cluster, plan: plan)
+        name,
+        Scene(
+          model: model, modelChanges: changes, cluster: name == "float8" ? hopper : cluster,
+          plan: plan)
       )
     }
   }
@@ -145,7 +150,12 @@ struct OwnFiles {
       gradient-reduction: float32
       parameter-gather: bf16
       master-weights: float32
+      tensor-gather: bf16
       scale-block: 128
+      fp8-scaling: blocks
+      fp8-param-gather: false
+      bf16-first-layers: 0
+      bf16-last-layers: 1
     """
 
   private static func counts(_ file: String) -> String {
@@ -208,6 +218,22 @@ struct OwnFiles {
     loss: fused
     """
 
+  private static let float8 = """
+    data-parallel: 4
+    tensor-parallel: 2
+    sequence-parallel: true
+    zero-stage: 1
+    global-batch: 8
+    sequence-length: 1024
+    precision:
+      base: fp8-tensor
+      tensor-gather: e4m3
+      fp8-scaling: current
+      fp8-param-gather: false
+      bf16-first-layers: 0
+      bf16-last-layers: 0
+    """
+
   private static func order(_ file: String) -> String {
     """
     pipeline-parallel: 2
@@ -227,7 +253,17 @@ struct OwnFiles {
     summary: keys that no shipped cluster has
     nodes: \(nodes)
     price: 2
-    device: h800-2048
+    device:
+      name: own
+      multiprocessors: 132
+      peak:
+        {fp8: 1979 TFLOPS, mxfp8: 1979 TFLOPS, bf16: 989 TFLOPS, fp16: 989 TFLOPS,
+        tf32: 494.5 TFLOPS, fp32: 66.9 TFLOPS}
+      clock: {boost: 1830 MHz, loaded: 1600 MHz}
+      memory: {size: 80 GB, bandwidth: 3.35 TB/s, reached: 3 TB/s}
+      shared-memory: 233472 B
+      launch: {gap: 2 us, host: 5 us}
+      kernels: h800-2048
     node:
       devices: 8
       link:

@@ -35,6 +35,9 @@ enum Reasons {
       why: .nothing("all that a base decides is written beside it"), paths: ["precision.base"],
       files: ["precision.yaml"]),
     Entry(
+      why: .bounds("a base without FP8 products leaves the keys beside it nothing to act on"),
+      paths: ["precision.base"], files: ["float8.yaml"]),
+    Entry(
       why: .nothing("each plane has one adapter of a node, so either way they are apart"),
       paths: ["network.attachment"], files: ["h800-2048.yaml"]),
     Entry(

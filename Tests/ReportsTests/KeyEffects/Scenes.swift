@@ -1,4 +1,5 @@
 import Clusters
+import Costs
 import Documents
 import Models
 import Plans
@@ -70,6 +71,11 @@ enum Scenes {
       scenes.append(try mixture(document, "fp8-deepseek"))
       scenes.append(try mixture(document, "fp8-deepseek", older: true))
     }
+    var precisions = ["float32", "tf32", "float16"]
+    if try DeviceModel(cluster.device).matmuls[.fp8PerTensor] != nil {
+      precisions.append("{base: fp8-tensor, fp8-scaling: current}")
+    }
+    if cluster.device.peak(.mxfp8) != nil { precisions.append("mxfp8") }
     let whole = cluster.rankCount / 16
     scenes.append(
       Scene(
@@ -78,7 +84,7 @@ enum Scenes {
     for dispatcher in ["all-to-all", "all-gather"] {
       scenes.append(try mixture(document, "bf16", more: ["dispatcher=\(dispatcher)"]))
     }
-    for precision in ["float32", "tf32", "float16"] {
+    for precision in precisions {
       scenes.append(
         Scene(
           model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
