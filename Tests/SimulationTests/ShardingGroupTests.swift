@@ -72,8 +72,9 @@ import Testing
     #expect(peaks[1] > peaks[0])
   }
 
-  /// Groups inside of a node gather over its own links: they gain where adapters are slow. Where eight
-  /// adapters carry as much as a GPU's links do they only add the reduction of shards.
+  /// Groups inside of a node gather over its own links: they gain where adapters are slow.
+  ///
+  /// Where eight adapters carry as much as a GPU's links do they only add the reduction of shards.
   @Test func gathersStayInsideOfANode() throws {
     func total(_ group: Int?, _ adapter: [String]) throws -> Int64 {
       try step(
