@@ -89,8 +89,14 @@ final class ActionTemplate {
     return durations
   }
 
-  /// The reductions that a closing action starts, and the stage that they belong to.
-  var reductions: [Transfer] { input.stages[backwardStage].reduce.transfers }
+  /// The reductions that a closing action starts.
+  private(set) lazy var reductions: [Transfer] = input.stages[backwardStage].reduce.transfers
+
+  /// Multiprocessors that each of them takes, and its seconds once all ranks have come; every bucket of
+  /// every rank asks.
+  private lazy var reductionPrices: [(channels: Int, seconds: Double)] = reductions.map {
+    (pricing.channels(of: $0), pricing.seconds(ofCollective: $0, stage: backwardStage))
+  }
 
   private var backwardStage: Int {
     switch item {
@@ -101,13 +107,7 @@ final class ActionTemplate {
   }
 
   /// Multiprocessors that a reduction takes, and its seconds once all ranks have come.
-  func reduction(_ number: Int) -> (channels: Int, seconds: Double) {
-    let transfer = reductions[number]
-    return (
-      pricing.channels(of: transfer),
-      pricing.seconds(ofCollective: transfer, stage: backwardStage)
-    )
-  }
+  func reduction(_ number: Int) -> (channels: Int, seconds: Double) { reductionPrices[number] }
 
   private func prices(channels: Int) -> (forward: ProgramPrices?, backward: ProgramPrices?) {
     guard channels > 0 else { return (forward, backward) }
