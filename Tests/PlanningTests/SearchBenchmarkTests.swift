@@ -10,11 +10,11 @@ import Testing
 /// The benchmark of the search searches what it says.
 @Suite struct SearchBenchmarkTests {
   @Test func theChecksumsAreTheSteps() throws {
-    let outcome = try Launch.run([
+    let benchmark = try Launch.run([
       Launch.program("bench-search", beside: Bundle.module), "--smoke",
     ])
-    let output = outcome.output
-    #expect(outcome.status == 0, "\(output)")
+    let output = benchmark.output
+    #expect(benchmark.status == 0, "\(output)")
     let sums = output.split(separator: "\n").compactMap {
       $0.split(separator: " ").last.flatMap { Int64($0) }
     }
