@@ -18,6 +18,9 @@ struct OccupiedChannels {
 
   /// Those that have not ended, in the order of their coming.
   private var windows: [Window] = []
+  /// The first of their starts and of their ends: most kernels lie apart from all of them.
+  private var firstStart = Int64.max
+  private var firstEnd = Int64.max
   /// When the last transfer of each stream is through.
   private var streamEnd = [Int64](repeating: .min, count: Stream.allCases.count)
   /// Picoseconds of all operations, by multiprocessors taken.
@@ -27,6 +30,7 @@ struct OccupiedChannels {
   init(_ carried: CarriedStream = CarriedStream()) {
     windows = carried.channels
     streamEnd[Int(Stream.data.rawValue)] = carried.end
+    findFirst()
   }
 
   /// Those that run on at `time`.
@@ -38,6 +42,13 @@ struct OccupiedChannels {
     streamEnd[Int(stream.rawValue)] = start + duration
     guard count > 0, duration > 0 else { return }
     windows.append(Window(start: start, end: start + duration, count: count))
+    firstStart = min(firstStart, start)
+    firstEnd = min(firstEnd, start + duration)
+  }
+
+  private mutating func findFirst() {
+    firstStart = windows.map(\.start).min() ?? .max
+    firstEnd = windows.map(\.end).min() ?? .max
   }
 
   /// Picoseconds of an operation that starts at `time` and takes `alone` with nothing beside it.
@@ -46,8 +57,11 @@ struct OccupiedChannels {
   mutating func duration(
     of operation: Int, from time: Int64, alone: Int64, _ durations: (Int) -> [Int64]
   ) -> Int64 {
-    windows.removeAll { $0.end <= time }
-    guard windows.contains(where: { $0.start < time + alone }) else { return alone }
+    if firstEnd <= time {
+      windows.removeAll { $0.end <= time }
+      findFirst()
+    }
+    guard firstStart < time + alone else { return alone }
     var now = time
     /// The part of the kernel that is still to be done.
     var left = 1.0
