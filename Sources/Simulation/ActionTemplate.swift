@@ -248,8 +248,20 @@ final class ActionTemplate {
     return made
   }
 
-  /// The reductions that a closing action starts, and the stage that they belong to.
-  var reductions: [Transfer] { input.stages[backwardStage].reduce.transfers }
+  /// The reductions that a closing action starts.
+  private(set) lazy var reductions: [Transfer] = input.stages[backwardStage].reduce.transfers
+
+  /// What each of them takes of the device and of its links, and its seconds once all ranks have come; every bucket of
+  /// every rank asks.
+  /// What each of them takes of the device and of its links, and its seconds once all ranks have come; every
+  /// bucket of every rank asks.
+  private lazy var reductionPrices: [(channels: Int, load: LinkLoad, seconds: Double)] =
+    reductions.map {
+      (
+        pricing.channels(of: $0), pricing.load(ofCollective: $0),
+        pricing.seconds(ofCollective: $0, stage: backwardStage)
+      )
+    }
 
   private var backwardStage: Int {
     switch item {
@@ -261,11 +273,7 @@ final class ActionTemplate {
 
   /// What a reduction takes of the device and of its links, and its seconds once all ranks have come.
   func reduction(_ number: Int) -> (channels: Int, load: LinkLoad, seconds: Double) {
-    let transfer = reductions[number]
-    return (
-      pricing.channels(of: transfer), pricing.load(ofCollective: transfer),
-      pricing.seconds(ofCollective: transfer, stage: backwardStage)
-    )
+    reductionPrices[number]
   }
 
   private func prices(channels: Int) -> (forward: ProgramPrices?, backward: ProgramPrices?) {

@@ -45,8 +45,7 @@ struct AllocationReplay: Backend {
   }
 
   /// The most that is reserved; nil where the allocator finds no room.
-  private static func peak(_ replay: AllocationReplay) -> Int? {
-    var replay = replay
+  private static func peak(_ replay: consuming AllocationReplay) -> Int? {
     var engine = Engine(replay.program, stages: replay.input.stages.map { Optional($0) })
     while !replay.isFull, engine.advance(&replay) == .waiting {}
     return replay.isFull ? nil : replay.allocator.peakReserved

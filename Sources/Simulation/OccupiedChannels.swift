@@ -19,6 +19,9 @@ struct OccupiedChannels {
 
   /// Those that have not ended, in the order of their coming.
   private var windows: [Window] = []
+  /// The first of their starts and of their ends: most kernels lie apart from all of them.
+  private var firstStart = Int64.max
+  private var firstEnd = Int64.max
   /// When the last transfer of each stream is through.
   private var streamEnd = [Int64](repeating: .min, count: Stream.allCases.count)
   /// Picoseconds of all operations, by multiprocessors taken.
@@ -29,6 +32,7 @@ struct OccupiedChannels {
     windows = carried.channels
     let data = windows.lazy.filter { $0.stream == .data }.map(\.end)
     streamEnd[Int(Stream.data.rawValue)] = max(carried.end, data.max() ?? .min)
+    findFirst()
   }
 
   /// Those that run on at `time`.
@@ -45,6 +49,8 @@ struct OccupiedChannels {
     streamEnd[Int(stream.rawValue)] = start + duration
     guard count > 0, duration > 0 else { return start }
     windows.append(Window(stream: stream, start: start, end: start + duration, count: count))
+    firstStart = min(firstStart, start)
+    firstEnd = min(firstEnd, start + duration)
     return start
   }
 
@@ -56,12 +62,24 @@ struct OccupiedChannels {
       if windows[index].start > time { windows[index].start += duration }
       windows[index].end += duration
     }
+    findFirst()
   }
 
   /// Whether no collective takes any of the device from `time` on, unless another one comes.
   mutating func isIdle(at time: Int64) -> Bool {
-    windows.removeAll { $0.end <= time }
+    dropEnded(at: time)
     return windows.isEmpty
+  }
+
+  private mutating func dropEnded(at time: Int64) {
+    guard firstEnd <= time else { return }
+    windows.removeAll { $0.end <= time }
+    findFirst()
+  }
+
+  private mutating func findFirst() {
+    firstStart = windows.map(\.start).min() ?? .max
+    firstEnd = windows.map(\.end).min() ?? .max
   }
 
   /// Picoseconds of an operation that starts at `time` and takes `alone` with nothing beside it.
@@ -70,8 +88,8 @@ struct OccupiedChannels {
   mutating func duration(
     of operation: Int, from time: Int64, alone: Int64, _ durations: (Int) -> [Int64]
   ) -> Int64 {
-    windows.removeAll { $0.end <= time }
-    guard windows.contains(where: { $0.start < time + alone }) else { return alone }
+    dropEnded(at: time)
+    guard firstStart < time + alone else { return alone }
     var now = time
     /// The part of the kernel that is still to be done.
     var left = 1.0

@@ -4,22 +4,17 @@ import Models
 import Plans
 import Planning
 import Simulation
+import TestSupport
 import Testing
 
 /// The benchmark of the search searches what it says.
 @Suite struct SearchBenchmarkTests {
   @Test func theChecksumsAreTheSteps() throws {
-    let process = Process()
-    process.executableURL = Bundle.module.bundleURL.deletingLastPathComponent()
-      .appending(path: "bench-search")
-    process.arguments = ["--smoke"]
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    try process.run()
-    let output = String(
-      decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
+    let benchmark = try Launch.run([
+      Launch.program("bench-search", beside: Bundle.module), "--smoke",
+    ])
+    let output = benchmark.output
+    #expect(benchmark.status == 0, "\(output)")
     let sums = output.split(separator: "\n").compactMap {
       $0.split(separator: " ").last.flatMap { Int64($0) }
     }

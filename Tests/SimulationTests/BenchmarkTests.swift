@@ -4,23 +4,18 @@ import Foundation
 import Models
 import Plans
 import Simulation
+import TestSupport
 import Testing
 
 /// The benchmark of the simulator simulates what it says.
 @Suite struct BenchmarkTests {
   /// The checksums of a smoke run by the names of its lines.
   private func smoke() throws -> [String: Int64] {
-    let process = Process()
-    process.executableURL = Bundle.module.bundleURL.deletingLastPathComponent()
-      .appending(path: "bench-simulation")
-    process.arguments = ["--smoke"]
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    try process.run()
-    let output = String(
-      decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
+    let outcome = try Launch.run([
+      Launch.program("bench-simulation", beside: Bundle.module), "--smoke",
+    ])
+    let output = outcome.output
+    #expect(outcome.status == 0, "\(output)")
     var sums: [String: Int64] = [:]
     for line in output.split(separator: "\n") {
       let parts = line.split(separator: ": ", maxSplits: 1)

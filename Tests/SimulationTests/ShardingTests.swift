@@ -158,6 +158,24 @@ import Testing
     #expect(all.exposed == all.total)
   }
 
+  /// A trace shows every transfer of the data stream once: its spans add up to what the step says, though
+  /// gathers start in one action and end in another.
+  @Test(arguments: [0, 1, 3], [2e-6, 1e-4]) func tracesShowEveryGather(
+    prefetch: Int, collective: Double
+  ) throws {
+    let input = try Self.input(3) { $0.overlap.prefetch = prefetch }
+    var simulation = StepSimulation(
+      input, pricing: FlatPricing(kernel: 5e-6, collective: collective))
+    simulation.keepsSpans = true
+    for rank in simulation.run().ranks {
+      let spans = rank.items.flatMap(\.spans).filter { span in
+        if case .transfer = span.kind { span.stream == .data } else { false }
+      }
+      #expect(!spans.isEmpty)
+      #expect(spans.reduce(0) { $0 + $1.end - $1.start } == rank.data.total)
+    }
+  }
+
   private static func input(_ zero: Int, _ change: (inout Plan) -> Void) throws -> StepInput {
     let plain = try step(zero: zero, data: 4, microbatches: 8)
     var plan = plain.input.plan
