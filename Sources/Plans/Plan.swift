@@ -217,12 +217,7 @@ public struct Plan: Hashable, Sendable {
   /// Parameters in a bucket of gradients that is reduced by itself, where reductions run beside the last
   /// backward; nil for Megatron-Core's rule (`bucketElements`).
   public var gradientBucket: Int?
-<<<<<<< ours
-  /// Consecutive data and context ranks that divide the training state as `zeroStage` says; nil for all of
-  /// them.
-=======
   /// Consecutive data and context ranks that divide the training state as `zeroStage` says; nil for all.
->>>>>>> theirs
   ///
   /// Gradients are added up over the groups.
   public var shardingGroup: Int?

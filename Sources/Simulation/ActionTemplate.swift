@@ -253,8 +253,9 @@ final class ActionTemplate {
 
   /// What each of them takes of the device and of its links, and its seconds once all ranks have come; every bucket of
   /// every rank asks.
-  /// What each of them takes of the device and of its links, and its seconds once all ranks have come; every
-  /// bucket of every rank asks.
+  /// What each of them takes of the device and of its links, and its seconds once all ranks have come.
+  ///
+  /// Every bucket of every rank asks.
   private lazy var reductionPrices: [(channels: Int, load: LinkLoad, seconds: Double)] =
     reductions.map {
       (
