@@ -251,8 +251,6 @@ final class ActionTemplate {
   /// The reductions that a closing action starts.
   private(set) lazy var reductions: [Transfer] = input.stages[backwardStage].reduce.transfers
 
-  /// What each of them takes of the device and of its links, and its seconds once all ranks have come; every bucket of
-  /// every rank asks.
   /// What each of them takes of the device and of its links, and its seconds once all ranks have come.
   ///
   /// Every bucket of every rank asks.
