@@ -61,7 +61,7 @@ let package = Package(
       "Simulation",
       [
         "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs",
-        "Engines", "Collectives", "Costs", heap,
+        "Engines", "Collectives", "Costs", heap, real,
       ]),
     room(
       "Planning",

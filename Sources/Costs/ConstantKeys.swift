@@ -201,7 +201,7 @@ struct ExchangeKeys: KeySet {
       "Bytes of rows a second that one multiprocessor moves, with all ranks in a node."))
   let across = MultiprocessorRateKeys(
     constant(
-      "multiprocessor-rate-across", .rate, otherwise: "multiprocessor-rate and its ends",
+      "multiprocessor-rate-across", .rate, otherwise: "those of a node",
       "The same where rows come from other nodes."))
   let rowHandling = constant(
     "row-handling", .time, "A row, for two multiprocessors, beside busy computation.")
@@ -222,10 +222,10 @@ struct MultiprocessorRateKeys: Described {
   init(_ stated: Key<Sourced<Double>>) {
     self.stated = stated
     low = constant(
-      stated.name + "-low", .rate, otherwise: stated.name,
+      stated.name + "-low", .rate, otherwise: "the stated rate",
       "The least that is plausible; figures at both ends stand beside those that depend on it.")
     high = constant(
-      stated.name + "-high", .rate, otherwise: stated.name, "The most that is plausible.")
+      stated.name + "-high", .rate, otherwise: "the stated rate", "The most that is plausible.")
   }
 
   var entries: [KeyEntry] { stated.entries + low.entries + high.entries }

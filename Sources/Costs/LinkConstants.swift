@@ -38,11 +38,12 @@ extension ExchangeConstants {
     nvlinkLatency = cluster.node.link.latency.value.value
     networkShare = try read(keys.networkShare)
     nvlinkShare = try read(keys.linkShare)
-    insideRate = try Self.rate(keys.inside, try read(keys.inside.stated), table)
+    let inside = try Self.rate(keys.inside, try read(keys.inside.stated), table)
+    insideRate = inside
     if let across = try table.optional(keys.across.stated)?.value {
       acrossRate = try Self.rate(keys.across, across, table)
     } else {
-      acrossRate = insideRate
+      acrossRate = try Self.sameAcross(keys.across, inside, table)
     }
     rowHandling = try read(keys.rowHandling)
     layoutPerToken = try read(keys.layoutPerToken)
@@ -63,6 +64,16 @@ extension ExchangeConstants {
       throw table.error("must be at least \(keys.stated.name)", at: keys.high)
     }
     return MultiprocessorRate(stated, low: low, high: high)
+  }
+
+  /// Without a rate of its own, what crosses nodes has that of a node with its ends.
+  private static func sameAcross(
+    _ keys: MultiprocessorRateKeys, _ inside: MultiprocessorRate, _ table: Table
+  ) throws(ConfigurationError) -> MultiprocessorRate {
+    for key in [keys.low, keys.high] where try table.optional(key) != nil {
+      throw table.error("is an end of \(keys.stated.name), which is not given", at: key)
+    }
+    return inside
   }
 
   /// What DeepEP V1 takes unless told otherwise (deep_ep/buffer.py: num_sms = 20).

@@ -10,12 +10,12 @@ extension KeyReference {
 
   /// The reference for a terminal of 100 columns.
   public var text: String {
-    var lines = wrap(introduction, width: 100)
-    if hasSources { lines += wrap(Self.mark, width: 100) }
+    var lines = wrapped(introduction, width: 100)
+    if hasSources { lines += wrapped(Self.mark, width: 100) }
     for section in sections where !section.keys.isEmpty || !section.path.isEmpty {
       lines.append("")
       if !section.path.isEmpty {
-        lines += [section.path] + wrap(section.summary, width: 98).map { "  " + $0 }
+        lines += [section.path] + wrapped(section.summary, width: 98).map { "  " + $0 }
       }
       lines += section.rows
     }
@@ -78,7 +78,7 @@ extension KeyReference.Section {
     widths[0] = cells.map { $0[0].count }.max() ?? 0
     let rest = max(20, 100 - 2 - widths.reduce(0) { $0 + $1 + 2 })
     return cells.flatMap { row in
-      let columns = zip(row, widths + [rest]).map { wrap($0, width: $1) }
+      let columns = zip(row, widths + [rest]).map { wrapped($0, width: $1) }
       return (0..<(columns.map(\.count).max() ?? 0)).map { line in
         let parts = columns.enumerated().map { index, lines in
           let cell = line < lines.count ? lines[line] : ""
@@ -90,18 +90,4 @@ extension KeyReference.Section {
       }
     }
   }
-}
-
-/// `text` broken between words into lines of at most `width` characters; longer words stay whole.
-private func wrap(_ text: String, width: Int) -> [String] {
-  var lines: [String] = []
-  var line = ""
-  for word in text.split(separator: " ") {
-    if !line.isEmpty, line.count + 1 + word.count > width {
-      lines.append(line)
-      line = ""
-    }
-    line += (line.isEmpty ? "" : " ") + word
-  }
-  return line.isEmpty ? lines : lines + [line]
 }

@@ -175,7 +175,7 @@ struct PlanKeys: KeySet {
     otherNames: ["no-gradient-accumulation-fusion", "fuse-wgrad-accumulation"])
   let expandsSegments = Key(
     "expandable-segments", .boolean, default: false,
-    "Whether PyTorch's allocator grows segments (PYTORCH_CUDA_ALLOC_CONF).")
+    "Whether PyTorch's allocator grows segments (expandable_segments).")
   let memoryReserve = Key(
     "memory-reserve", .quantity(in: ByteCount.zero...ByteCount(1 << 40)),
     default: Plan.usualMemoryReserve,

@@ -1,4 +1,5 @@
 import Costs
+import Documents
 import Quantities
 
 /// How long one operation takes on a cluster, and what decides it.

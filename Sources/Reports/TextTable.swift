@@ -1,3 +1,5 @@
+import Documents
+
 /// Rows of cells in aligned columns, for a terminal.
 public struct TextTable: Hashable, Sendable {
   /// Where the text of a column stands.
@@ -47,20 +49,6 @@ public struct TextTable: Hashable, Sendable {
       return trimmed(margin + line.joined(separator: space)) + "\n" + rest.joined()
     }.joined()
   }
-}
-
-/// `text` broken between words into lines of at most `width` characters; longer words stay whole.
-func wrapped(_ text: String, width: Int) -> [String] {
-  var lines: [String] = []
-  var line = ""
-  for word in text.split(separator: " ") {
-    if !line.isEmpty, line.count + 1 + word.count > width {
-      lines.append(line)
-      line = ""
-    }
-    line += (line.isEmpty ? "" : " ") + word
-  }
-  return line.isEmpty ? lines : lines + [line]
 }
 
 /// `line` without spaces at its end.

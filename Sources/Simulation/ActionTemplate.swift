@@ -252,8 +252,6 @@ final class ActionTemplate {
   private(set) lazy var reductions: [Transfer] = input.stages[backwardStage].reduce.transfers
 
   /// What each of them takes of the device and of its links, and its seconds once all ranks have come.
-  ///
-  /// Every bucket of every rank asks.
   private lazy var reductionPrices: [(channels: Int, load: LinkLoad, seconds: Double)] =
     reductions.map {
       (

@@ -51,7 +51,7 @@ public struct ComponentResiduals: Hashable, Sendable {
   /// Takes some tenths of a second, most of it in steps of five plans of the 22B model.
   ///
   /// - Throws: what reading a shipped file throws, or `ConfigurationError` where one lacks a constant.
-  static func all(_ files: PublishedFiles) throws -> [ComponentResiduals] {
+  package static func all(_ files: PublishedFiles) throws -> [ComponentResiduals] {
     let cluster = { (name: String) throws -> Cluster in try files.cluster(name).value }
     let h800 = try DeviceModel(cluster("h800-2048").device)
     let pcie = try DeviceModel(cluster("a100-pcie").device)

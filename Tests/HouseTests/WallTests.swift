@@ -36,7 +36,8 @@ import Testing
 
   /// What other packages give, and to which rooms.
   static let packages: [String: Set<String>] = [
-    "Yams": ["Documents"], "RealModule": ["Calibration", "Costs", "Kernels", "Planning"],
+    "Yams": ["Documents"],
+    "RealModule": ["Calibration", "Costs", "Kernels", "Planning", "Simulation"],
     "HeapModule": ["Planning", "Simulation"],
     "ArgumentParser": ["sluice"],
   ]

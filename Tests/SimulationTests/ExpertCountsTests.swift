@@ -106,7 +106,7 @@ import Testing
     simulation.replays = false
     let walked = simulation.run()
     #expect(replayed.ranks == walked.ranks)
-    #expect(replayed.walkedOperations * 4 < walked.walkedOperations)
+    #expect(replayed.walkedOperations * 3 < walked.walkedOperations)
   }
 
   /// Rows of an exchange: what is routed is what the tokens chose, what is sent is received, and a token

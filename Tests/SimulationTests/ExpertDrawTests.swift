@@ -197,9 +197,9 @@ private struct RowPricing: Pricing {
     let even = StepSimulation(input, pricing: RowPricing()).run()
     let (forward, backward) = (even.ranks[0].split.forward, even.ranks[0].split.backward)
     #expect(even.step == forward + backward && forward > 0 && backward > 0)
-    input.load = Self.load(0.3)
+    input.load = Self.load(0.3, seed: 11)
     let loaded = StepSimulation(input, pricing: RowPricing()).run()
-    let draws = ExpertDraws(0.3, seed: 7, .init(), ranks: 4)
+    let draws = ExpertDraws(0.3, seed: 11, .init(), ranks: 4)
     for (pass, isForward, time) in [
       (loaded.ranks[0].split.forward, true, forward),
       (loaded.ranks[0].split.backward, false, backward),

@@ -126,7 +126,11 @@ import Testing
         ($0.0 + $1.0, $0.1 + $1.1)
       }
     }
-    #expect(totals[1].0 > totals[0].0 && totals[1].1 > totals[0].1)
+    #expect(totals[1].0 >= totals[0].0 && totals[1].1 >= totals[0].1)
+    // Where weight gradients come last, nothing is exchanged any more when they are reduced.
+    if !schedule.0.hasPrefix("zb") {
+      #expect(totals[1].0 > totals[0].0 && totals[1].1 > totals[0].1)
+    }
   }
 
   /// Three messages enter rank 2, one of them beside another that leaves rank 0 for rank 1: that one has what

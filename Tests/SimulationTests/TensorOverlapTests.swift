@@ -98,7 +98,7 @@ import Testing
   {
     let step = try Self.step(
       "chunked", sequence: sequence,
-      cluster: ["device.launch.host=0 us", "device.power-cap=null"])
+      cluster: ["device.launch.host=0 us", "device.power-cap=null", "device.jitter=null"])
     let device = try DeviceModel(step.cluster.device)
     let cost = try #require(
       TensorProductCost(step.cluster, device, CollectiveConstants(step.cluster)))

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Validation
+import Validation
 
 @Suite struct ComponentResidualsTests {
   static let tables = Result { try ComponentResiduals.all(PublishedFiles()) }

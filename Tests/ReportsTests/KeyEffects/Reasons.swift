@@ -41,9 +41,6 @@ enum Reasons {
       why: .nothing("each plane has one adapter of a node, so either way they are apart"),
       paths: ["network.attachment"], files: ["h800-2048.yaml"]),
     Entry(
-      why: .nothing("no plan's recipe multiplies FP8 with one scale a tensor, all that B200s have"),
-      paths: ["device.energy.fp8"], files: ["b200-256.yaml"]),
-    Entry(
       why: .bounds("the top layer bounds how many nodes are joined"),
       paths: ["network.layers[0].radix"],
       files: ["a100-pcie.yaml", "a100-roce.yaml", "aws-p5.yaml"]),
