@@ -56,7 +56,7 @@ let package = Package(
     room("Costs", ["Quantities", "Documents", "Clusters", real]),
     room(
       "Calibration", ["Documents", "Clusters", "Costs", real],
-      shipping: [.embedInCode("Components")]),
+      shipping: [.embedInCode("Components"), .embedInCode("Probe")]),
     room(
       "Simulation",
       [

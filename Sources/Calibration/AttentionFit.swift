@@ -14,7 +14,7 @@ public struct AttentionFit: Sendable {
   public var cluster: String
   /// Those that have measurements.
   public var parts: [Part]
-  /// For how long a kernel runs at boost, seconds: as long as the products of the same device.
+  /// For how long a kernel runs at boost, seconds: as long as the products of NVIDIA's tables on the same device.
   let burst: Double
   let device: AttentionCells.Device
 
@@ -22,14 +22,14 @@ public struct AttentionFit: Sendable {
   public static let all: [AttentionFit] = [
     AttentionFit(
       measurements: "h100-attention", cluster: "h100-2048", parts: hopper,
-      burst: ProductFit.all[0].clock.burst, device: .hopper),
+      burst: 2.34e-3, device: .hopper),
     AttentionFit(
       measurements: "b200-attention", cluster: "b200-256",
       parts: [
         Part(library: .cuDNN, width: 128, hasBackward: true),
         Part(library: .cuDNN, width: 192, hasBackward: true, hasRamp: false),
       ],
-      burst: ProductFit.all[2].clock.burst, device: .b200),
+      burst: 5.83e-3, device: .b200),
   ]
 
   /// One library's kernels for one width.
@@ -134,7 +134,7 @@ public struct AttentionFit: Sendable {
   ) -> Double {
     let cost = AttentionCost(device, library: library)
     func seconds(_ boost: Double, _ flops: Double) -> Double {
-      let work = power.work(flops: flops, .bf16, bytes: 0)
+      let work = power.attentionWork(flops: flops)
       let clock = power.clock(work) { boost * power.boost / $0 }
       return BenchmarkClock(burst: burst, sustained: clock / power.boost)
         .seconds(atBoost: boost)

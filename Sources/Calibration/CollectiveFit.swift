@@ -12,7 +12,7 @@ public struct CollectiveFit: Sendable {
     let set: @Sendable (inout CollectiveConstants, Double) -> Void
 
     public enum Unit: String, Sendable {
-      case seconds, bytes, share, cycles, exponent
+      case seconds, bytes, share, cycles, exponent, multiple
       case rate = "bytes_per_second"
     }
 

@@ -1,7 +1,7 @@
 import Costs
 import RealModule
 
-/// A matrix product that was measured: the product alone, in the layout of a linear layer's forward.
+/// A matrix product that was measured: the product alone.
 public struct ProductCell: Hashable, Sendable {
   public var shape: MatmulShape
   public var measuredSeconds: Double
@@ -16,6 +16,11 @@ public struct ProductCell: Hashable, Sendable {
 /// 1,024: 2,010 of 2,550, and 1,344 of A100s. BF16 was measured a second time (SGLang's collector): where both
 /// agree within a tenth, which 75 (B200) to 90 % (A100) do, the mean counts. FP8 is what is left of the time without
 /// the separately timed quantisation.
+///
+/// Those that `probe.py` measured are of all three products of a linear layer, of two H100s and an H200 in virtual machines
+/// (driver 580.159.04, CUDA 13.0, PyTorch 2.11, 700 W, 40 to 77 C, 2026-11-27; benchmarks/probe): random normal
+/// operands of both sides and results rotated past the cache, 2 ms of launches replayed from a graph and the median of
+/// five of these; of the H100s the mean of two runs, but 32-bit sums of the second alone: the first had copied them.
 public struct ProductCells: Sendable {
   /// Whose products were measured.
   public enum Device: String, Hashable, Sendable, CaseIterable {
@@ -47,6 +52,30 @@ public struct ProductCells: Sendable {
     }
   }
 
+  /// What the probe measured on a device of the operands' format, every second shape fitted with all its products.
+  public init(probed device: Device, _ precision: MatmulPrecision) {
+    fitted = []
+    predicted = []
+    var places: [[Int]: Int] = [:]
+    for row in ComponentTable(PackageResources.probe_products_csv).rows
+    where row.text("device") == device.rawValue && row.text("format").hasPrefix(precision.rawValue)
+    {
+      let (m, n, k) = (row.integer("m"), row.integer("n"), row.integer("k"))
+      let adds = row.text("format").hasSuffix("-32")
+      let shape =
+        switch row.text("pass") {
+        case "input-gradient": MatmulShape(m: m, n: k, k: n, pass: .backwardInput)
+        case "weight-gradient":
+          MatmulShape(m: n, n: k, k: m, pass: .backwardWeight, accumulates: adds)
+        default: MatmulShape(m: m, n: n, k: k)
+        }
+      let cell = ProductCell(shape: shape, measuredSeconds: row.number("us") * 1e-6)
+      let place = places[[m, n, k]] ?? places.count
+      places[[m, n, k]] = place
+      if place.isMultiple(of: 2) { fitted.append(cell) } else { predicted.append(cell) }
+    }
+  }
+
   private static func microseconds(_ row: [String: String], _ precision: MatmulPrecision) -> Double
   {
     guard precision == .bf16 else { return row.number("fp8_us") }
@@ -67,6 +96,9 @@ public struct BenchmarkClock: Hashable, Sendable {
     self.burst = burst
     self.sustained = sustained
   }
+
+  /// Kernels that are short and far enough apart to run at boost.
+  public static let boost = BenchmarkClock(burst: .infinity, sustained: 1)
 
   /// Seconds of a kernel that takes some at boost: the mean of both speeds over its run.
   public func seconds(atBoost seconds: Double) -> Double {

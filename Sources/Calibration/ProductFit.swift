@@ -42,6 +42,8 @@ public struct ProductFit: Sendable {
   public var library: MatmulLibrary
   /// The benchmark's clock as it was fitted: no key of a cluster.
   public var clock: BenchmarkClock
+  /// Whether `probe.py` measured them, gradients included.
+  public var isProbed = false
   /// What is fitted, the benchmark's clock last.
   public var parameters = Self.everyParameter
 
@@ -49,10 +51,10 @@ public struct ProductFit: Sendable {
   public static let all: [ProductFit] = [
     ProductFit(
       measurements: "h100-products", device: .h100, cluster: "h100-2048", library: .bf16,
-      clock: BenchmarkClock(burst: 2.34e-3, sustained: 0.84)),
+      clock: .boost, isProbed: true, parameters: probed16),
     ProductFit(
       measurements: "h100-fp8-products", device: .h100, cluster: "h100-2048",
-      library: .fp8PerTensor, clock: BenchmarkClock(burst: 2.53e-3, sustained: 0.84)),
+      library: .fp8PerTensor, clock: .boost, isProbed: true, parameters: probed8),
     ProductFit(
       measurements: "b200-products", device: .b200, cluster: "b200-256", library: .bf16,
       clock: BenchmarkClock(burst: 5.83e-3, sustained: 0.805), parameters: withoutTiles),
@@ -71,16 +73,35 @@ public struct ProductFit: Sendable {
     !["tile-overhead", "output-rate", "split-start"].contains($0.name)
   }
 
-  private static let everyParameter: [Parameter] = [
+  private static let shapes: [Parameter] = [
     Parameter("step-overhead", .cycles, \.constants.stepOverhead),
     Parameter("tile-overhead", .seconds, \.constants.tileOverhead),
     Parameter("output-rate", .rate, \.constants.outputRate),
     Parameter("start", .seconds, \.constants.start),
     Parameter("knee", .exponent, \.constants.knee),
     Parameter("split-start", .seconds, \.constants.splitStart),
-    Parameter("burst (of the benchmark)", .seconds, \.clock.burst),
-    Parameter("sustained (of the benchmark)", .share, \.clock.sustained),
   ]
+
+  private static let gradients: [Parameter] = [
+    Parameter("promotion-input", .multiple, \.constants.promotionInput),
+    Parameter("promotion-weight", .multiple, \.constants.promotionWeight),
+  ]
+
+  /// In 16 bits a tile is written while the next is computed, unless it is added to sums.
+  private static let probed16: [Parameter] =
+    shapes.filter { $0.name != "output-rate" } + gradients + [
+      Parameter("accumulation-rate", .rate, \.constants.accumulationRate),
+      Parameter("tensor-clock", .share, \.constants.tensorClock),
+      Parameter("tensor-burst", .seconds, \.constants.tensorBurst),
+    ]
+
+  private static let probed8: [Parameter] = shapes + gradients
+
+  private static let everyParameter: [Parameter] =
+    shapes + [
+      Parameter("burst (of the benchmark)", .seconds, \.clock.burst),
+      Parameter("sustained (of the benchmark)", .share, \.clock.sustained),
+    ]
 
   /// The constants as they ship, those fitted anew from them, and the measured shapes.
   public struct Outcome: Sendable {
@@ -102,7 +123,10 @@ public struct ProductFit: Sendable {
     guard let constants = model.matmuls[library] else {
       preconditionFailure("\(cluster) describes \(library.rawValue).")
     }
-    let cells = ProductCells(shipped: device, library.precision)
+    let cells =
+      isProbed
+      ? ProductCells(probed: device, library.precision)
+      : ProductCells(shipped: device, library.precision)
     let shipped = State(constants: constants, clock: clock)
     let fitted = LeastSquares().fit(from: parameters.map { $0.get(shipped) }) { values in
       let state = state(values, from: shipped)
@@ -113,14 +137,6 @@ public struct ProductFit: Sendable {
     return Outcome(
       shipped: shipped, fitted: state(fitted, from: shipped), cells: cells, device: model,
       library: library)
-  }
-
-  /// Seconds of products at the benchmark's clock, by a device's own constants.
-  public func seconds(of shapes: [MatmulShape], on device: DeviceModel) -> [Double] {
-    guard let cost = MatmulCost(device, library: library) else {
-      preconditionFailure("\(device.name) has \(library.rawValue).")
-    }
-    return shapes.map { clock.seconds(atBoost: cost.cost($0, clock: .boost).seconds) }
   }
 
   private func state(_ values: [Double], from start: State) -> State {

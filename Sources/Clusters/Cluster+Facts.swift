@@ -47,6 +47,7 @@ extension Cluster {
     add("device.energy.idle", device.energy?.idle)
     add("device.energy.fp8", device.energy?.fp8)
     add("device.energy.bf16", device.energy?.bf16)
+    add("device.energy.attention", device.energy?.attention)
     add("device.energy.byte", device.energy?.byte)
     add("device.energy.exponent", device.energy?.exponent)
     add("device.jitter.lasting", device.jitter?.lasting)

@@ -97,7 +97,8 @@ extension Device {
       let keys = keys.energy.keys
       return Energy(
         idle: try energy.required(keys.idle), fp8: try energy.optional(keys.fp8),
-        bf16: try energy.required(keys.bf16), byte: try energy.required(keys.byte),
+        bf16: try energy.required(keys.bf16), attention: try energy.optional(keys.attention),
+        byte: try energy.required(keys.byte),
         exponent: try energy.required(keys.exponent))
     }
     guard let cap = try table.optional(keys.powerCap) else { return (nil, energy) }

@@ -113,6 +113,9 @@ struct EnergyKeys: KeySet {
   let bf16 = Key(
     "bf16", .sourced(.energy),
     "The same of 16-bit products; other formats take it over their speed in units of these.")
+  let attention = Key(
+    "attention", .sourced(.energy), otherwise: "as bf16",
+    "An operation of fused attention in 16 bits, exponentials included.")
   let byte = Key("byte", .sourced(.energy), "A byte to or from the device's memory.")
   let exponent = Key(
     "exponent", .sourced(.number(in: 0...3)),

@@ -50,6 +50,8 @@ public struct Device: Hashable, Sendable {
     /// An operation of FP8 and of 16-bit products at the boost clock; a multiply-add is two.
     public var fp8: Sourced<Joules>?
     public var bf16: Sourced<Joules>
+    /// An operation of fused attention, exponentials included; nil for that of products.
+    public var attention: Sourced<Joules>?
     /// A byte to or from the device's memory, whatever the clock.
     public var byte: Sourced<Joules>
     /// An operation's energy grows with this power of the clock, as the voltage does that it needs.

@@ -81,6 +81,17 @@ struct MatmulKeys: KeySet {
     // Files that were written before these keys existed mean what the formulas did then.
     optionalConstants = [
       constant(
+        "promotion-input", .multiple, otherwise: "promotion", "Of promotion, in input gradients."),
+      constant(
+        "accumulation-rate", .rate, otherwise: "output-rate",
+        "Bytes a second at which all tiles are added to 32-bit sums."),
+      constant(
+        "tensor-clock", .share, otherwise: "1",
+        "What tensor cores at work leave of the clock at once, whatever the mean power."),
+      constant(
+        "tensor-burst", .time, otherwise: "0 us",
+        "For how long a kernel has the whole clock before."),
+      constant(
         "split-start", .time, otherwise: "0 us",
         "To add up the parts of a product that the library splits along K."),
       constant(

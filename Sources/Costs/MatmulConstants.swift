@@ -27,10 +27,19 @@ public struct MatmulConstants: Hashable, Sendable {
   public var promotion: Double
   /// The same in weight gradients, where both operands carry a scale per row and 128 of K.
   public var promotionWeight: Double
+  /// The same in input gradients.
+  public var promotionInput: Double
   /// Seconds to fill and drain the pipeline for a tile of 128 × 128.
   public var tileOverhead: Double
-  /// Bytes per second at which all multiprocessors together write, or read and add, their tiles.
+  /// Bytes per second at which all multiprocessors together write their tiles.
   public var outputRate: Double
+  /// The same where tiles are read, added to and written.
+  public var accumulationRate: Double
+  /// What tensor cores at work leave of the clock at once: a limit that acts within tens of microseconds,
+  /// whatever the mean power.
+  public var tensorClock: Double
+  /// Seconds of a kernel that have the whole clock before.
+  public var tensorBurst: Double
   /// Seconds from the kernel's start to its first step, and from its last to its end.
   public var start: Double
   /// Exponent with which compute and memory time join: high is a perfect roofline.
@@ -53,11 +62,16 @@ public struct MatmulConstants: Hashable, Sendable {
     promotionWeight = try reader.number(prefix + "promotion-weight", zero: true)
     tileOverhead = try reader.number(prefix + "tile-overhead", zero: true)
     outputRate = try reader.number(prefix + "output-rate")
+    func optional(_ name: String) throws(NumberTableError) -> Double? {
+      reader.has(prefix + name) ? try reader.number(prefix + name, zero: true) : nil
+    }
+    promotionInput = try optional("promotion-input") ?? promotion
+    accumulationRate = try optional("accumulation-rate") ?? outputRate
+    tensorClock = try optional("tensor-clock") ?? 1
+    tensorBurst = try optional("tensor-burst") ?? 0
     start = try reader.number(prefix + "start", zero: true)
     knee = try reader.number(prefix + "knee")
-    splitStart =
-      reader.has(prefix + "split-start")
-      ? try reader.number(prefix + "split-start", zero: true) : 0
+    splitStart = try optional("split-start") ?? 0
     tileStep = reader.has(prefix + "tile-step") ? try reader.count(prefix + "tile-step") : nil
     maximumTileRows = try reader.count(prefix + "maximum-tile-rows")
     maximumTileColumns = try reader.count(prefix + "maximum-tile-columns")

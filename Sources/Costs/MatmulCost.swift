@@ -98,11 +98,16 @@ public struct MatmulCost: Sendable {
     let count = multiprocessors ?? device.multiprocessors
     precondition(count > 0, "A kernel needs a multiprocessor.")
     guard shape.rows.contains(where: { $0 > 0 }) else { return .none }
-    let tiling = bestTiling(shape, multiprocessors: count, clock: device.clock(clock))
+    let whole = device.clock(clock)
     let memory = memoryBytes(shape) / device.memoryBandwidth
-    let (longer, shorter) = (max(tiling.seconds, memory), min(tiling.seconds, memory))
-    let knee = constants.knee
-    let joined = longer * Double.pow(1 + Double.pow(shorter / longer, knee), 1 / knee)
+    var tiling = bestTiling(shape, multiprocessors: count, clock: whole)
+    var joined = joined(tiling.seconds, memory)
+    if constants.tensorClock < 1 {
+      let burst = min(1, constants.tensorBurst / (constants.start + joined))
+      let share = constants.tensorClock + (1 - constants.tensorClock) * burst
+      tiling = bestTiling(shape, multiprocessors: count, clock: whole * share)
+      joined = self.joined(tiling.seconds, memory)
+    }
     let limit: Limit
     if constants.start > joined {
       limit = .launch
@@ -113,6 +118,13 @@ public struct MatmulCost: Sendable {
       limit = filled < 0.75 ? .waveQuantisation : .compute
     }
     return Cost(seconds: constants.start + joined, limitedBy: limit)
+  }
+
+  /// The time of computation and of memory together: a rounded roofline.
+  private func joined(_ computing: Double, _ memory: Double) -> Double {
+    let (longer, shorter) = (max(computing, memory), min(computing, memory))
+    let knee = constants.knee
+    return longer * Double.pow(1 + Double.pow(shorter / longer, knee), 1 / knee)
   }
 
   /// The tile that the library takes, as (rows, columns, parts of K), with its waves.
@@ -201,15 +213,21 @@ extension MatmulCost {
     let area = Double(rows * columns)
     let depth = Double(constants.stepDepth)
     let promotion =
-      shape.pass == .backwardWeight ? constants.promotionWeight : constants.promotion
+      switch shape.pass {
+      case .forward: constants.promotion
+      case .backwardInput: constants.promotionInput
+      case .backwardWeight: constants.promotionWeight
+      }
     let cycles =
       2 * area * depth / constants.flopsPerClock + promotion * area * depth / (128 * 128)
       + constants.stepOverhead
     let step = max(cycles, constants.stepFloor) / clock
+    let writing =
+      resultBytes(shape) / (shape.accumulates ? constants.accumulationRate : constants.outputRate)
     // A split along K writes and reads 32-bit partial sums.
-    let bytes = area * (resultBytes(shape) + (parts > 1 ? 8 : 0))
+    let parting = parts > 1 ? 8 / constants.outputRate : 0
     // The tiles of a wave share the way to memory.
-    let output = bytes * Double(ceilingDivision(tiles, waves)) / constants.outputRate
+    let output = area * (writing + parting) * Double(ceilingDivision(tiles, waves))
     let tile = constants.tileOverhead * area / 16_384 + Double(steps) * step + output
     return Tiling(
       rows: rows, columns: columns, parts: parts, tiles: tiles, waves: waves,

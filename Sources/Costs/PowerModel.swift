@@ -35,6 +35,7 @@ public struct PowerModel: Hashable, Sendable {
   /// Joules of an operation at the boost clock.
   public var fp8: Double
   public var bf16: Double
+  public var attention: Double
   /// Joules of a byte.
   public var byte: Double
   public var exponent: Double
@@ -49,6 +50,7 @@ public struct PowerModel: Hashable, Sendable {
     idle = energy.idle.value.value
     bf16 = energy.bf16.value.value
     fp8 = energy.fp8?.value.value ?? bf16 / 2
+    attention = energy.attention?.value.value ?? bf16
     byte = energy.byte.value.value
     exponent = energy.exponent.value
     boost = clock.boost.value.value
@@ -63,6 +65,11 @@ public struct PowerModel: Hashable, Sendable {
   ) -> Work {
     Work(
       computing: flops * (precision == .fp8 ? fp8 : bf16) / rate, memory: bytes * byte)
+  }
+
+  /// Joules of some operations of fused attention, in 16 bits.
+  public func attentionWork(flops: Double, rate: Double = 1) -> Work {
+    Work(computing: flops * attention / rate)
   }
 
   /// Watts while some work runs for some seconds at a clock.

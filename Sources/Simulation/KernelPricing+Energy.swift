@@ -23,7 +23,7 @@ extension KernelPricing {
       let bytes = update.passes.reduce(0, +) * Double(update.matrices) + Double(update.bytes)
       return products(flops, update.format, bytes: bytes, power)
     case .attention:
-      return power.work(flops: flops / 2, .bf16, rate: attentionRate, bytes: 0)
+      return power.attentionWork(flops: flops / 2, rate: attentionRate)
     case .launches, .route(_, .forward): return PowerModel.Work()
     default:
       let passes = operation.kernel.passes(rows: { rows($0) }, sizes)

@@ -3,24 +3,48 @@ import Clusters
 import Costs
 
 extension ComponentResiduals {
-  /// Products of devices whose constants come from elsewhere: H200s by those of H100s, every second of the
-  /// measured shapes, and B200s in another benchmark, gradients included.
+  /// Products of devices whose constants come from elsewhere: of H100s in NVIDIA's tables and of H200s by those of the
+  /// H100s that were probed, every second of the shapes, and of B200s in another benchmark, gradients included.
   static func otherProducts(on cluster: (String) throws -> Cluster) throws -> [ComponentResiduals] {
+    let h100 = try DeviceModel(cluster("h100-2048").device)
     let h200 = try DeviceModel(cluster("h200-256").device)
     let b200 = try DeviceModel(cluster("b200-256").device)
-    let onH200 = ProductFit.all.filter { $0.device == .h100 }.map { fit in
-      let cells = ProductCells(shipped: .h200, fit.library.precision).predicted
-      let seconds = fit.seconds(of: cells.map(\.shape), on: h200)
-      return ComponentResiduals(
-        name: "Products on H200, \(fit.library.precision.rawValue.uppercased())",
-        source: "NVIDIA aiconfigurator 095f58a, TensorRT-LLM 1.3.0rc20", isFitted: false,
-        rows: zip(cells, seconds).map { cell, seconds in
-          ComponentResidual(
-            row: name(cell.shape), measuredSeconds: cell.measuredSeconds,
-            predictedSeconds: seconds)
-        })
+    var tables: [ComponentResiduals] = []
+    for (library, burst) in [(MatmulLibrary.bf16, 2.34e-3), (.fp8PerTensor, 2.53e-3)] {
+      let precision = library.precision
+      let word = precision.rawValue.uppercased()
+      // Kernels of these tables run at boost until power is felt.
+      let clock = BenchmarkClock(burst: burst, sustained: 0.84)
+      let source = "NVIDIA aiconfigurator 095f58a, TensorRT-LLM 1.3.0rc20"
+      tables.append(
+        products(
+          "Products on H100 in NVIDIA's table, \(word)", source,
+          ProductCells(shipped: .h100, precision).predicted, clock, library, on: h100))
+      tables.append(
+        products(
+          "Products on H200 in NVIDIA's table, \(word)", source,
+          ProductCells(shipped: .h200, precision).predicted, clock, library, on: h200))
+      tables.append(
+        products(
+          "Products on an H200 by the probe, \(word)", "benchmarks/probe/h200-1.csv",
+          ProductCells(probed: .h200, precision).predicted, .boost, library, on: h200))
     }
-    return onH200 + productsByLayout(on: b200)
+    return tables + productsByLayout(on: b200)
+  }
+
+  private static func products(
+    _ name: String, _ source: String, _ cells: [ProductCell], _ clock: BenchmarkClock,
+    _ library: MatmulLibrary, on device: DeviceModel
+  ) -> ComponentResiduals {
+    guard let cost = MatmulCost(device, library: library) else {
+      preconditionFailure("\(device.name) has \(library.rawValue).")
+    }
+    let rows = cells.map { cell in
+      ComponentResidual(
+        row: Self.name(cell.shape), measuredSeconds: cell.measuredSeconds,
+        predictedSeconds: clock.seconds(atBoost: cost.cost(cell.shape, clock: .boost).seconds))
+    }
+    return ComponentResiduals(name: name, source: source, isFitted: false, rows: rows)
   }
 
   private static func name(_ shape: MatmulShape) -> String {
