@@ -52,14 +52,14 @@ public struct AttentionFit: Sendable {
   private static let hopper: [Part] = [
     Part(library: .flash2, width: 64, hasBackward: true),
     Part(library: .flash2, width: 128, hasBackward: true),
-    Part(library: .flash2, width: 256, hasBackward: false),
+    Part(library: .flash2, width: 256, hasBackward: true),
     Part(library: .flash3, width: 64, hasBackward: true),
     Part(library: .flash3, width: 128, hasBackward: true),
     Part(library: .flash3, width: 256, hasBackward: false),
     Part(library: .cuDNN, width: 64, hasBackward: true),
     Part(library: .cuDNN, width: 128, hasBackward: true),
     Part(library: .cuDNN, width: 192, hasBackward: true),
-    Part(library: .cuDNN, width: 256, hasBackward: false),
+    Part(library: .cuDNN, width: 256, hasBackward: true),
   ]
 
   /// A constant that is fitted: its key and its place.

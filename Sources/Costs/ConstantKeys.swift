@@ -23,12 +23,12 @@ struct KernelKeys: KeySet {
   let streaming = TableKey(
     "streaming", StreamingKeys(),
     "What each class of kernels that stream memory reaches, and times beside.")
-  let casts = TableKey(
-    "casts", CastKeys(),
+  let operators = TableKey(
+    "operators", OperatorKeys(),
     otherwise: StreamingClass.allCases.compactMap { kernel in
       kernel.substitute.map { "\(kernel.rawValue) as streaming.\($0.rawValue)" }
     }.joined(separator: ", "),
-    "What kernels reach that cast to FP8 with one scale a tensor.")
+    "What operators reach that run by themselves, and casts to FP8 with one scale a tensor.")
 }
 
 /// The keys of `device.kernels.matmul`: a table for each library.
@@ -192,8 +192,8 @@ struct StreamingKeys: KeySet {
   ]
 }
 
-/// The keys of `device.kernels.casts`.
-struct CastKeys: KeySet {
+/// The keys of `device.kernels.operators`.
+struct OperatorKeys: KeySet {
   let measuredAt = constant(
     "measured-at", .rate, "What memory reached where the rates were measured, as of streaming.")
   let rates = StreamingClass.allCases.filter { $0.substitute != nil }

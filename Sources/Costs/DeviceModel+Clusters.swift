@@ -23,8 +23,8 @@ extension DeviceModel {
       section.table(keys.attention), keys.attention.keys, on: device)
     entries += try StreamingConstants.entries(
       section.table(keys.streaming), keys.streaming.keys, device.memory)
-    if let casts = try section.optionalTable(keys.casts) {
-      entries += try StreamingConstants.entries(casts, keys.casts.keys, device.memory)
+    if let operators = try section.optionalTable(keys.operators) {
+      entries += try StreamingConstants.entries(operators, keys.operators.keys, device.memory)
     }
     try section.finish()
     do throws(NumberTableError) {
@@ -181,9 +181,9 @@ extension StreamingConstants {
     return section.entries
   }
 
-  /// Those of casts, likewise.
+  /// Those of operators and casts, likewise.
   fileprivate static func entries(
-    _ table: Table, _ keys: CastKeys, _ memory: Device.Memory
+    _ table: Table, _ keys: OperatorKeys, _ memory: Device.Memory
   ) throws(ConfigurationError) -> [NumberTable.Entry] {
     let scale = memory.reached.value.value / (try table.required(keys.measuredAt).value)
     let nominal = memory.bandwidth.value.value

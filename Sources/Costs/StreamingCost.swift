@@ -25,6 +25,10 @@ public enum StreamingClass: String, Hashable, Sendable, CaseIterable {
   case unpermute
   /// Adds, casts and other passes over whole tensors.
   case elementwise
+  /// The same, as single operators of a norm that is executed one by one, or of a gated activation: casts,
+  /// strided halves and reductions among them.
+  case operatorOfNorm = "operator-of-norm"
+  case operatorOfGate = "operator-of-gate"
   case copy
   /// Transposes a matrix of FP8.
   case transpose
@@ -42,7 +46,7 @@ extension StreamingClass {
   var substitute: StreamingClass? {
     switch self {
     case .castFloat8: .quantise
-    case .greatestMagnitude: .elementwise
+    case .greatestMagnitude, .operatorOfNorm, .operatorOfGate: .elementwise
     default: nil
     }
   }
@@ -69,6 +73,8 @@ extension StreamingClass {
     case .permute: "Rows to the order of their experts."
     case .unpermute: "Rows back, and their weighted sum."
     case .elementwise: "Adds, casts and other passes over whole tensors."
+    case .operatorOfNorm: "A norm's operators with execution: eager."
+    case .operatorOfGate: "A gated activation's."
     case .copy: "Copies."
     case .transpose: "Transposes a matrix of FP8."
     case .transposeScales: "Transposes a matrix of scales: short strided rows."

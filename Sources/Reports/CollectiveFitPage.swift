@@ -81,7 +81,7 @@ public struct CollectiveFitPage {
     case .seconds: String(format: "%.3g us", value * 1e6)
     case .bytes: String(format: "%.0f KiB", value / 1024)
     case .rate: String(format: "%.3g GB/s", value / 1e9)
-    case .share, .cycles, .exponent: String(format: "%.3g", value)
+    case .share, .cycles, .exponent, .multiple: String(format: "%.3g", value)
     }
   }
 }

@@ -7,7 +7,7 @@ import Programs
 ///
 /// Bytes and kernels are counted in PyTorch 2.5 (aten/src/ATen/native/layer_norm.cpp, `rms_norm`;
 /// tools/autograd/derivatives.yaml) and, for rotary embeddings by complex numbers, in torchtitan's Llama.
-/// Each pass runs as fast as other passes over whole tensors. Layer norms with bias and GELU are single
+/// Passes run as fast as the operators of their kind, or else as other passes over whole tensors. Layer norms with bias and GELU are single
 /// kernels of PyTorch's in any case.
 extension Kernel {
   /// The passes of what is made of operators; nil for a kernel that is the same however it is executed.
@@ -15,8 +15,11 @@ extension Kernel {
     guard sizes.execution != .fused else { return nil }
     let isEager = sizes.execution == .eager
     let size = sizes.activation
-    func passes(_ elements: Double, _ bytes: [Double]) -> [MemoryPass] {
-      bytes.filter { $0 > 0 }.map { MemoryPass(.elementwise, $0 * elements) }
+    func passes(
+      _ elements: Double, _ bytes: [Double], _ operators: StreamingClass = .elementwise
+    ) -> [MemoryPass] {
+      let kind = isEager ? operators : .elementwise
+      return bytes.filter { $0 > 0 }.map { MemoryPass(kind, $0 * elements) }
     }
     switch self {
     case .norm(let count, let columns, _, centred: false, let pass):
@@ -25,13 +28,15 @@ extension Kernel {
       let compiled = isForward ? [2 * size] : [3 * size, 2 * size]
       return passes(
         elements,
-        isEager ? (isForward ? Self.normBytes(size) : Self.normBackwardBytes(size)) : compiled)
+        isEager ? (isForward ? Self.normBytes(size) : Self.normBackwardBytes(size)) : compiled,
+        .operatorOfNorm)
     case .gatedUnit(let count, let columns, _, let pass) where sizes.gatedUnit == size:
       let isForward = pass == .forward
       // silu and its product; backward both factors' gradients and silu's.
       let eager = isForward ? [2 * size, 3 * size] : [3 * size, 3 * size, 3 * size]
       return passes(
-        Double(rows(count)) * Double(columns), isEager ? eager : [(isForward ? 3 : 5) * size])
+        Double(rows(count)) * Double(columns), isEager ? eager : [(isForward ? 3 : 5) * size],
+        .operatorOfGate)
     case .splitHeads(let split, _) where split.rotates:
       // Queries and keys; to cut them apart is free.
       let columns = (split.heads + split.keyValueHeads) * split.headSize

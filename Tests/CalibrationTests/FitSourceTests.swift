@@ -8,7 +8,9 @@ import Testing
   /// command finds it there.
   @Test(arguments: Cluster.shippedNames) func sourcesNameTheFit(cluster: String) throws {
     for fact in try Cluster.shipped(cluster).facts
-    where fact.path.hasPrefix("device.kernels.") || fact.path.hasPrefix("node.collectives.") {
+    where ["device.kernels.", "device.energy.", "node.collectives."].contains(
+      where: fact.path.hasPrefix)
+    {
       let parts = fact.origin.description.split(separator: "--shipped ", maxSplits: 1)
       guard parts.count == 2 else { continue }
       let name = String(parts[1].prefix { $0.isLetter || $0.isNumber || $0 == "-" })
@@ -29,6 +31,9 @@ import Testing
           ".\(part.library.rawValue).width-\(part.width).\($0.name)"
         }
       }
+    }
+    if PowerFit.all.contains(where: { $0.measurements == name }) {
+      return [".idle", ".fp8", ".bf16", ".attention", ".byte"]
     }
     guard let fit = ShippedFit.all.first(where: { $0.machine == name }) else { return nil }
     return fit.constantNames.map { ".\($0)" }

@@ -29,23 +29,38 @@ import Testing
   }
 
   /// Shapes that no constant saw are within 6 % on average (7.5 % in FP8 on B200s), and errors do not grow with
-  /// duration: below 4 % in every third of a decade of BF16.
+  /// duration: below 4 % in every third of a decade of BF16 in NVIDIA's tables, which have many shapes in each.
   @Test(arguments: [
-    ("h100-products", 0.045, 0.04), ("h100-fp8-products", 0.06, 0.065),
-    ("b200-products", 0.06, 0.035), ("b200-fp8-products", 0.075, 0.055),
-    ("a100-products", 0.05, 0.03),
+    ("h100-products", 168, 0.06, 0.06), ("h100-fp8-products", 126, 0.06, 0.08),
+    ("b200-products", 1005, 0.06, 0.035), ("b200-fp8-products", 1005, 0.075, 0.055),
+    ("a100-products", 672, 0.05, 0.03),
   ])
-  func shapesThatWereNotFitted(name: String, mean: Double, bias: Double) throws {
+  func shapesThatWereNotFitted(name: String, count: Int, mean: Double, bias: Double) throws {
     let errors = errors(try outcome(name))
-    #expect(errors.count == (name.hasPrefix("a100") ? 672 : 1005))
+    #expect(errors.count == count)
     let absolute = errors.reduce(0) { $0 + abs($1.error) } / Double(errors.count)
     #expect(absolute < mean, "\(absolute)")
     let bounds = [0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1]
     for (low, high) in zip(bounds, bounds.dropFirst()) {
       let some = errors.filter { $0.seconds >= low && $0.seconds < high }
-      let signed = some.reduce(0) { $0 + $1.error } / Double(max(1, some.count))
-      #expect(!some.isEmpty || low == 0, "from \(low) s")
+      // A few shapes by themselves say nothing of a trend.
+      if some.count < 8 { continue }
+      let signed = some.reduce(0) { $0 + $1.error } / Double(some.count)
       #expect(abs(signed) < bias, "from \(low) s: \(signed)")
+    }
+  }
+
+  /// What the probe measured has all three products of a shape on the same side of the halves.
+  @Test func shapesAreHalvedWhole() {
+    for device in [ProductCells.Device.h100, .h200] {
+      let cells = ProductCells(probed: device, .bf16)
+      func shapes(_ cells: [ProductCell]) -> Set<[Int]> {
+        Set(cells.map { [$0.shape.rows[0], $0.shape.columns, $0.shape.depth].sorted() })
+      }
+      #expect(cells.fitted.count == 172 && cells.predicted.count == 168)
+      #expect(cells.fitted.count { $0.shape.accumulates } == 43)
+      // Two shapes that are each other's gradients may lie on both sides.
+      #expect(shapes(cells.fitted).intersection(shapes(cells.predicted)).count < 20)
     }
   }
 

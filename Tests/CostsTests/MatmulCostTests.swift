@@ -36,6 +36,42 @@ import Testing
     }
   }
 
+  /// Kernels up to the burst have the whole clock; of a long one everything that follows the clock takes as much
+  /// longer as tensor cores leave of it.
+  @Test func tensorCoresTakeFromTheClock() throws {
+    let library = "device.kernels.matmul.bf16"
+    func seconds(_ shape: MatmulShape, _ overrides: String...) throws -> Double {
+      let cluster = try Cluster.shipped("h100-2048", overrides: overrides)
+      let cost = try #require(MatmulCost(try DeviceModel(cluster.device), library: .bf16))
+      return cost.cost(shape, clock: .boost).seconds
+    }
+    let (short, long) = (
+      MatmulShape(m: 256, n: 256, k: 256), MatmulShape(m: 16_384, n: 16_384, k: 16_384)
+    )
+    let whole = "\(library).tensor-clock=1"
+    #expect(try seconds(short) == seconds(short, whole))
+    let ratio = try seconds(long) / seconds(long, whole)
+    #expect(ratio > 1.15 && ratio < 1 / 0.83)
+    #expect(try seconds(long, "\(library).tensor-burst=1 s") == seconds(long, whole))
+  }
+
+  /// Sums in 32 bits are read and written; what that takes follows their rate.
+  @Test func sumsAreAddedAtTheirRate() throws {
+    func extra(_ overrides: String...) throws -> Double {
+      let cluster = try Cluster.shipped("h100-2048", overrides: overrides)
+      let cost = try #require(MatmulCost(try DeviceModel(cluster.device), library: .bf16))
+      let seconds = [true, false].map {
+        cost.cost(
+          MatmulShape(m: 4_096, n: 4_096, k: 4_096, pass: .backwardWeight, accumulates: $0),
+          clock: .boost
+        ).seconds
+      }
+      return seconds[0] - seconds[1]
+    }
+    let slow = try extra("device.kernels.matmul.bf16.accumulation-rate=2 TB/s")
+    #expect(try slow > extra() && extra() > 0)
+  }
+
   @Test func weightGradientsInFP8AreSlower() throws {
     let cost = try cost(.fp8February2025)
     let forward = cost.cost(MatmulShape(m: 4_096, n: 7_168, k: 4_096), multiprocessors: 112)

@@ -34,17 +34,17 @@ import Testing
     #expect(power.clock(work * 0.1, seconds: seconds) == power.boost)
   }
 
-  /// The energies give the sustained clock to which they were taken from, 0.84 of boost, in both formats.
+  /// The energies give what sustained products leave of the burst, 0.885 to 0.896 in BF16 and 0.884 to 0.891 in FP8.
   @Test func largeProductsRunAtTheSustainedClock() throws {
     let device = try DeviceModel(cluster().device)
-    #expect(abs(device.loadedClock / device.boostClock - 0.84) < 0.005)
+    #expect(abs(device.loadedClock / device.boostClock - 0.89) < 0.02)
     let power = try #require(PowerModel(cluster().device))
     let cost = try #require(MatmulCost(device, library: .fp8PerTensor))
     let shape = MatmulShape(m: 16_384, n: 16_384, k: 16_384)
     let boost = cost.cost(shape, clock: .boost).seconds
     let work = power.work(flops: shape.flops, .fp8, bytes: 4 * 16_384 * 16_384)
     let clock = power.clock(work) { boost * power.boost / $0 }
-    #expect(abs(clock / power.boost - 0.84) < 0.005)
+    #expect(abs(clock / power.boost - 0.888) < 0.02)
   }
 
   /// Meta's H100s of 500 W, which no constant saw.

@@ -97,6 +97,10 @@ enum Scenes {
           model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
           plan: try plan(fused), planChanges: ["precision=\(precision)"]))
     }
+    scenes.append(
+      Scene(
+        model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
+        plan: try plan(fused), planChanges: ["execution=eager"]))
     return scenes
   }
 
