@@ -15,9 +15,10 @@ public struct AttentionCell: Hashable, Sendable {
 /// One library's attention with heads of one width, halved: every second length of a series is fitted, the
 /// others are predicted.
 ///
-/// FlashAttention 2 and 3 and cuDNN 9 on H100s are labels of the figures of arXiv 2407.08608 (16,384 tokens,
-/// 2,048 columns of heads); cuDNN 9.19.1 on H200s is NVIDIA/cudnn-frontend at 3929da2 (MIT), heads of 128 and of
-/// 192 and 128. FLOPs were turned into time as each counts them. Of B200s they are Transformer Engine's fused kernels
+/// FlashAttention 2 and 3 on H100s are labels of the figures of arXiv 2407.08608 (16,384 tokens, 2,048 columns of
+/// heads); cuDNN 9.19.1 on H200s is NVIDIA/cudnn-frontend at 3929da2 (MIT), heads of 128 and of 192 and 128. What
+/// `probe.py` measured on two H100s joins them up to 32,768 tokens, beyond which power decides: cuDNN 9.19.0 and the
+/// FlashAttention 2 of PyTorch 2.11. Left out: cuDNN's backward of 192 without a mask, another, slower kernel. FLOPs were turned into time as each counts them. Of B200s they are Transformer Engine's fused kernels
 /// (MooreThreads/SimuMax at 4dcaae5, configs/system/b200_bf16_ceperm.json), whose FLOPs count the whole square; two
 /// layouts in memory stand as their mean, and kernels below 150 us, whose time the host decides, are left out.
 public struct AttentionCells: Sendable {
