@@ -133,8 +133,7 @@ extension PrecisionRecipe {
       )
     }
     if scaling.isOfTensors, multipliesFP8 {
-      list.append(
-        "FP8 gradients as fast as forward products, casts in both directions as DeepSeek's in one")
+      list.append("casts in both directions as fast as DeepSeek's in one")
     }
     let isMeasured =
       scaling != .blocks || scaleBlock == PrecisionRecipe.measuredScaleBlock
