@@ -29,7 +29,7 @@ import Validation
       "model-counts", "deepseek-v3", rows: 7, mean: 0...0.003, meanAbsolute: 0.003, worst: 0.011),
     Bound(
       "v3-traced-pair", "deepseek-v3", rows: 1, mean: -0.05...0.05, meanAbsolute: 0.05, worst: 0.05),
-    Bound("v3-step", "deepseek-v3", rows: 2, mean: -0.06...0.06, meanAbsolute: 0.06, worst: 0.06),
+    Bound("v3-step", "deepseek-v3", rows: 2, mean: -0.03...0.03, meanAbsolute: 0.03, worst: 0.03),
     Bound("v3-split", "deepseek-v3", rows: 6, mean: -0.12...0.04, meanAbsolute: 0.16, worst: 0.45),
     Bound("dualpipe-table", "schedules", rows: 16, mean: 0...0, meanAbsolute: 0, worst: 1e-9),
     // In points of percent; the automatic schedules may be better than the published ones.
@@ -62,39 +62,41 @@ import Validation
   /// The runs that were fixed as plans before the first look, as they stand now: some rows are not described yet.
   static let predicted = [
     Bound(
-      "h100-steps-bf16", "nvidia-recipes", rows: 10, mean: -0.105...0, meanAbsolute: 0.105,
-      worst: 0.125),
+      "h100-steps-bf16", "nvidia-recipes", rows: 10, mean: -0.05...0, meanAbsolute: 0.05,
+      worst: 0.07),
     Bound(
-      "h100-steps-fp8", "nvidia-recipes", rows: 10, mean: -0.175...0, meanAbsolute: 0.175,
-      worst: 0.255),
+      "h100-steps-fp8", "nvidia-recipes", rows: 10, mean: -0.13...0, meanAbsolute: 0.13,
+      worst: 0.22),
     // 32B has no pipeline, behind whose last backward everything is reduced.
     Bound(
-      "megatron-core-scaling", "megatron-core", rows: 5, mean: -0.03...0.03, meanAbsolute: 0.21,
-      worst: 0.46),
+      "megatron-core-scaling", "megatron-core", rows: 5, mean: -0.03...0.03, meanAbsolute: 0.185,
+      worst: 0.45),
     // Gradients are reduced behind every microbatch, over rings that share adapters.
     Bound(
-      "llama-3.1-405b", "megatron-core", rows: 2, mean: -0.27...0, meanAbsolute: 0.27, worst: 0.27),
+      "llama-3.1-405b", "megatron-core", rows: 2, mean: -0.28...0, meanAbsolute: 0.28, worst: 0.28),
     Bound(
       "megascale-baseline", "megatron-core", rows: 2, mean: -0.03...0.03, meanAbsolute: 0.04,
       worst: 0.05),
     Bound(
       "moe-layouts", "mixtures", rows: 12, mean: -0.06...0.06, meanAbsolute: 0.18, worst: 0.38),
-    Bound("qwen3-235b", "mixtures", rows: 2, mean: -0.175...0, meanAbsolute: 0.175, worst: 0.195),
+    Bound("qwen3-235b", "mixtures", rows: 2, mean: -0.11...0, meanAbsolute: 0.11, worst: 0.125),
     Bound(
-      "deepseek-v3-h100", "mixtures", rows: 4, mean: -0.02...0.02, meanAbsolute: 0.02, worst: 0.02),
+      "deepseek-v3-h100", "mixtures", rows: 4, mean: -0.055...0, meanAbsolute: 0.055, worst: 0.055),
     // The half of the products that is recomputed is left out.
     Bound(
-      "torchtitan", "torchtitan", rows: 55, mean: 0...0.28, meanAbsolute: 0.30, worst: 0.87),
+      "torchtitan", "torchtitan", rows: 55, mean: 0...0.17, meanAbsolute: 0.20, worst: 0.63),
     Bound(
       "torchtitan-memory", "torchtitan", rows: 30, mean: 0...0.14, meanAbsolute: 0.19, worst: 0.75),
     Bound(
       "torchtitan-failures", "torchtitan", rows: 2, mean: 0...0, meanAbsolute: 0, worst: 0),
-    Bound("fsdp", "fsdp", rows: 35, mean: 0...0.41, meanAbsolute: 0.41, worst: 0.85),
+    Bound(
+      "long-sequences", "long-sequences", rows: 34, mean: 0...0.53, meanAbsolute: 0.53, worst: 0.79),
+    Bound("fsdp", "fsdp", rows: 35, mean: 0...0.29, meanAbsolute: 0.29, worst: 0.75),
     Bound(
       "memory-b200", "memory", rows: 21, mean: -0.005...0.005, meanAbsolute: 0.01, worst: 0.014),
     Bound(
-      "memory-megatron-tests", "memory", rows: 93, mean: -0.03...0.03, meanAbsolute: 0.03,
-      worst: 0.33),
+      "memory-megatron-tests", "memory", rows: 93, mean: -0.04...0.03, meanAbsolute: 0.04,
+      worst: 0.35),
   ]
 
   @Test(arguments: bounds) func errorsStayWithin(_ bound: Bound) throws {
@@ -122,7 +124,8 @@ import Validation
   @Test(
     arguments: [
       "deepseek-v3", "schedules", "zero-bubble", "megatron", "vtrain", "activations",
-      "nvidia-recipes", "megatron-core", "mixtures", "torchtitan", "fsdp", "memory",
+      "nvidia-recipes", "megatron-core", "mixtures", "torchtitan", "fsdp", "long-sequences",
+      "memory",
     ])
   func everyTableIsHeldToABound(part: String) throws {
     for table in try Computed.report(part).tables {
