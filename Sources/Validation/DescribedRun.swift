@@ -127,13 +127,13 @@ struct RunDegrees {
 }
 
 extension PublishedRun {
-  /// A run on 700 W H100s, on as many nodes of eight as its ranks take.
+  /// A run on 700 W H100s or on another cluster, on as many nodes of eight as its ranks take.
   init(
-    onH100s degrees: RunDegrees, model: String, modelOverrides: [String] = [], plan: String,
-    _ others: [String]
+    on degrees: RunDegrees, model: String, modelOverrides: [String] = [],
+    cluster: String = "h100-2048", plan: String, _ others: [String]
   ) {
     self.init(
-      name: model, model: model, modelOverrides: modelOverrides, cluster: "h100-2048",
+      name: model, model: model, modelOverrides: modelOverrides, cluster: cluster,
       clusterOverrides: (degrees.ranks > 2_048 ? [Self.threeLayers] : [])
         + ["nodes=\(max(1, degrees.ranks / 8))"],
       plan: plan, planOverrides: degrees.overrides + others)

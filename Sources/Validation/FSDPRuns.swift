@@ -22,7 +22,7 @@ extension DescribedRun {
       data: row.integer("dp"), microbatch: row.integer("microbatch"),
       globalBatch: row.integer("global_batch"), length: row.integer("seq"))
     return PublishedRun(
-      onH100s: degrees, model: row["model"].lowercased(),
+      on: degrees, model: row["model"].lowercased(),
       modelOverrides: ["n_positions=\(row["seq"])"], plan: "llm-foundry-mpt-7b",
       [
         "precision=\(precision)",

@@ -16,15 +16,15 @@ extension DescribedRun {
 
   private static func longSequence(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
     guard !row["tp"].isEmpty else { throw NotDescribed("its layout is not published") }
-    guard row["gpu"].contains("H100") else { throw NotDescribed("a cluster of B200s") }
     let precision = try PublishedPrecision.recipe(row["precision"])
     let degrees = RunDegrees(
       data: row.integer("dp"), tensor: row.integer("tp"), pipeline: row.integer("pp"),
       context: row.integer("cp"), globalBatch: row.integer("global_batch"),
       length: row.integer("seq"))
     return PublishedRun(
-      onH100s: degrees, model: "llama-2-7b",
-      modelOverrides: ["max_position_embeddings=\(row["seq"])"], plan: "nemo-gpt-3-175b",
+      on: degrees, model: row["model"].hasPrefix("Llama-2") ? "llama-2-7b" : "llama-3.1-8b",
+      modelOverrides: ["max_position_embeddings=\(row["seq"])"],
+      cluster: row["gpu"].contains("B200") ? "b200-256" : "h100-2048", plan: "nemo-gpt-3-175b",
       [
         "precision=\(precision)", "fused-loss=true", "dropout=false",
         "overlap.tensor-exchange=\(degrees.tensor > 1 ? "true" : "null")",

@@ -49,7 +49,7 @@ extension DescribedRun {
       globalBatch: row.integer("global_batch"), length: row.integer("seq"))
     let overlap = "overlap.tensor-exchange=\(tensor > 1 ? "true" : "null")"
     return PublishedRun(
-      onH100s: degrees, model: "megatron-core-\(size.lowercased())", plan: "nemo-gpt-3-175b",
+      on: degrees, model: "megatron-core-\(size.lowercased())", plan: "nemo-gpt-3-175b",
       ["precision=bf16", overlap] + PublishedRun.overlappedData(degrees))
   }
 
@@ -63,7 +63,7 @@ extension DescribedRun {
         data: row.integer("dp"), tensor: row.integer("tp"), pipeline: row.integer("pp"),
         stagesPerRank: 8, globalBatch: row.integer("global_batch"), length: row.integer("seq"))
       return PublishedRun(
-        onH100s: degrees, model: "llama-3.1-405b", plan: "nemo-gpt-3-175b",
+        on: degrees, model: "llama-3.1-405b", plan: "nemo-gpt-3-175b",
         [
           "precision=bf16", "zero-stage=2", "units-per-stage=even", "fused-loss=true",
           "dropout=false", "overlap.tensor-exchange=null",

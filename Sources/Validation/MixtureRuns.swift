@@ -17,7 +17,7 @@ extension DescribedRun {
       var degrees = mixtureDegrees(row)
       degrees.data = row.integer("dp")
       return PublishedRun(
-        onH100s: degrees, model: "qwen3-235b-a22b", plan: "nemo-gpt-3-175b",
+        on: degrees, model: "qwen3-235b-a22b", plan: "nemo-gpt-3-175b",
         mixture + [
           "units-per-stage=even", "recompute=[rms-norm, swiglu]", "dispatcher=deepep",
           "overlap.tensor-exchange=null",
@@ -35,7 +35,7 @@ extension DescribedRun {
       degrees.data = row.integer("gpus") / (degrees.tensor * degrees.pipeline)
       let units = [Int](repeating: 2, count: 32)
       return PublishedRun(
-        onH100s: degrees, model: "deepseek-v3", plan: "nemo-gpt-3-175b",
+        on: degrees, model: "deepseek-v3", plan: "nemo-gpt-3-175b",
         mixture + [
           "precision={base: fp8-deepseek, dispatch: bf16, kept-attention-outputs: e4m3, "
             + "kept-activation-inputs: bf16}",
@@ -94,7 +94,7 @@ extension DescribedRun {
     degrees.data =
       row.integer("gpus") / (degrees.tensor * degrees.pipeline * degrees.context)
     return PublishedRun(
-      onH100s: degrees, model: "mixtral-8x22b", plan: "nemo-gpt-3-175b",
+      on: degrees, model: "mixtral-8x22b", plan: "nemo-gpt-3-175b",
       [
         "precision=bf16", "dropout=false",
         "dispatcher=\(degrees.expert > 1 ? "all-to-all" : "null")",

@@ -31,7 +31,7 @@ extension DescribedRun {
       precision = ["precision={\(recipe), gradients: bf16, gradient-reduction: bf16}"]
     }
     return PublishedRun(
-      onH100s: degrees(row), model: "megatron-175b", modelOverrides: ["vocab_size=50688"],
+      on: degrees(row), model: "megatron-175b", modelOverrides: ["vocab_size=50688"],
       plan: "nemo-gpt-3-175b", precision + PublishedRun.overlappedData(degrees(row)))
   }
 
@@ -46,7 +46,7 @@ extension DescribedRun {
     let published = try PublishedPrecision.recipe(row["precision"])
     let precision = try inFloat8(row).map { "{\($0)}" } ?? published
     return PublishedRun(
-      onH100s: degrees(row), model: "llama-3.1-8b", plan: "nemo-gpt-3-175b",
+      on: degrees(row), model: "llama-3.1-8b", plan: "nemo-gpt-3-175b",
       [
         "precision=\(precision)", "fused-loss=true", "dropout=false",
         "overlap.tensor-exchange=null",

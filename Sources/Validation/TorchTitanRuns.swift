@@ -41,7 +41,9 @@ extension DescribedRun {
         "overlap.tensor-exchange=\(isAsynchronous ? "true" : "null")",
         "framework=torchtitan",
         "execution=\(row["compile"] == "torch.compile" ? "compiled" : "eager")",
-      ] + (device.name == "h100-2048" ? ["attention-library=flash-2"] : [])
+      ]
+        + (device.name != "a100-selene" && !row["gpu"].hasPrefix("B200")
+          ? ["attention-library=flash-2"] : [])
         + torchTitanRecomputedLayers(row, model.layers),
       leftOut: torchTitanLeftOut(row), replaysAllocator: true)
   }
@@ -85,8 +87,10 @@ extension DescribedRun {
   ) throws(NotDescribed) -> (name: String, overrides: [String]) {
     let gpu = row["gpu"]
     if gpu.hasPrefix("A100") { return ("a100-selene", []) }
-    if gpu.hasPrefix("H200") {
-      return ("h100-2048", memory(gigabytes: 141, bandwidth: 4.8) + powerCap(row))
+    if gpu.hasPrefix("H200") { return ("h200-256", powerCap(row)) }
+    // 32 numbers a scale have a data sheet's rate there; the limit of their power is not stated.
+    if gpu.hasPrefix("B200") {
+      return ("b200-256", ["device.peak.mxfp8=4500 TFLOPS"] + powerCap(row))
     }
     if gpu.hasPrefix("H100") {
       return ("h100-2048", memory(gigabytes: 96, bandwidth: 2.4) + powerCap(row))
