@@ -15,7 +15,7 @@ public struct ProductCell: Hashable, Sendable {
 /// rotated past the cache. Taken were shapes whose m is a power of two from 256 and whose n and k have at least
 /// 1,024: 2,010 of 2,550, and 1,344 of A100s. BF16 was measured a second time (SGLang's collector): where both
 /// agree within a tenth, which 75 (B200) to 90 % (A100) do, the mean counts. FP8 is what is left of the time without
-/// the separately timed quantisation.
+/// the separately timed quantisation. Nothing is fitted to those of H100s and H200s, of which every second ships.
 ///
 /// Those that `probe.py` measured are of all three products of a linear layer, of two H100s and an H200 in virtual machines
 /// (driver 580.159.04, CUDA 13.0, PyTorch 2.11, 700 W, 40 to 77 C, 2026-11-27; benchmarks/probe): random normal
@@ -25,6 +25,9 @@ public struct ProductCells: Sendable {
   /// Whose products were measured.
   public enum Device: String, Hashable, Sendable, CaseIterable {
     case a100, h100, h200, b200
+
+    /// Whether NVIDIA's table of it ships whole.
+    fileprivate var isWhole: Bool { self == .a100 || self == .b200 }
 
     fileprivate var table: ComponentTable {
       switch self {
@@ -48,7 +51,8 @@ public struct ProductCells: Sendable {
         shape: MatmulShape(
           m: row.integer("m"), n: row.integer("n"), k: row.integer("k")),
         measuredSeconds: Self.microseconds(row, precision) * 1e-6)
-      if index.isMultiple(of: 2) { fitted.append(cell) } else { predicted.append(cell) }
+      let isFitted = device.isWhole && index.isMultiple(of: 2)
+      if isFitted { fitted.append(cell) } else { predicted.append(cell) }
     }
   }
 

@@ -71,7 +71,7 @@ struct MatmulKeys: KeySet {
     constant("maximum-tile-rows", .tile, "Rows of the largest tile."),
     constant("maximum-tile-columns", .tile, "Columns of the largest tile."),
   ]
-  let optionalConstants: [Key<Sourced<Double>>]
+  private(set) var optionalConstants: [Key<Sourced<Double>>]
 
   init(_ library: MatmulLibrary) {
     guard library.isVendors else {
@@ -81,7 +81,21 @@ struct MatmulKeys: KeySet {
     // Files that were written before these keys existed mean what the formulas did then.
     optionalConstants = [
       constant(
-        "promotion-input", .multiple, otherwise: "promotion", "Of promotion, in input gradients."),
+        "promotion-input", .multiple, otherwise: "promotion", "Of promotion, in input gradients.")
+    ]
+    if !library.isFP8 { optionalConstants += Self.ofSixteenBits }
+    optionalConstants += [
+      constant(
+        "split-start", .time, otherwise: "0 us",
+        "To add up the parts of a product that the library splits along K."),
+      constant(
+        "tile-step", .step, otherwise: "the sides are powers of two",
+        "Tiles have 128 by every multiple of it from 64 to 256."),
+    ]
+  }
+
+  private static var ofSixteenBits: [Key<Sourced<Double>>] {
+    [
       constant(
         "accumulation-rate", .rate, otherwise: "output-rate",
         "Bytes a second at which all tiles are added to 32-bit sums."),
@@ -91,12 +105,6 @@ struct MatmulKeys: KeySet {
       constant(
         "tensor-burst", .time, otherwise: "0 us",
         "For how long a kernel has the whole clock before."),
-      constant(
-        "split-start", .time, otherwise: "0 us",
-        "To add up the parts of a product that the library splits along K."),
-      constant(
-        "tile-step", .step, otherwise: "the sides are powers of two",
-        "Tiles have 128 by every multiple of it from 64 to 256."),
     ]
   }
 }

@@ -139,7 +139,8 @@ extension SearchSpace {
     guard let plain = cost(.none) else { return [] }
     let gains = Recomputation.Module.allCases.compactMap {
       module -> (module: Recomputation.Module, price: Double)? in
-      guard module != .norm, isAllowed([module]), let cost = cost(.modules([module])) else {
+      guard module != .norm, module != .alternateProducts || base.framework == .torchtitan,
+        isAllowed([module]), let cost = cost(.modules([module])) else {
         return nil
       }
       let saved = plain.kept - cost.kept

@@ -172,6 +172,9 @@ extension Plan {
     for module in recomputation.modules where !architecture.has(module) {
       throw .recomputation(module: module, rule: "the model has no such part")
     }
+    if recomputation.modules.contains(.alternateProducts), recomputation.modules.contains(.mlp) {
+      throw .recomputation(module: .alternateProducts, rule: "has its products in mlp")
+    }
     let blocks = feedForwardParts(of: architecture)
     if recomputation.modules.contains(.swiGLU), blocks.allSatisfy(recomputation.modules.contains) {
       throw .recomputation(
@@ -261,6 +264,12 @@ extension Architecture {
     case .gelu: feedForwards.contains { !$0.isGated }
     case .mlp: feedForwards.contains { $0.mixture == nil }
     case .moe: feedForwards.contains { $0.mixture != nil }
+    case .alternateProducts:
+      if case .latent = attention {
+        false
+      } else {
+        feedForwards.contains { $0.mixture == nil && $0.isGated }
+      }
     }
   }
 }

@@ -118,8 +118,10 @@ extension Emission {
 
   private func backwardGatedUnit(_ node: Node, _ shape: Value, _ out: BufferID, _ weighted: Bool) {
     let inputs = node.inputs.map(need)
-    let fresh = gradientBuffer(node.inputs[0])
-    var outputs = [fresh]
+    // One product of gate and up, or two of them.
+    let products = weighted ? node.inputs.prefix(1) : node.inputs[...]
+    let fresh = products.map { gradientBuffer($0) }
+    var outputs = fresh
     if weighted, let exchange = exchange(of: shape.rows) {
       let weights = lowering.temporary("routed weight gradients", shape.rows, 1, .float32)
       weightGradients[exchange] = weights
@@ -130,7 +132,7 @@ extension Emission {
     emit(
       .gatedUnit(rows: shape.rows, columns: shape.columns, weighted: weighted, .backwardInput),
       outputs: outputs, inputs: [out] + inputs, .backwardInput)
-    contribute(fresh, to: node.inputs[0])
+    for (part, product) in zip(fresh, products) { contribute(part, to: product) }
   }
 
   private func exchange(of rows: Rows) -> Int? {

@@ -166,7 +166,8 @@ extension GraphBuilder {
     _ attended: ValueID, bias: [ParameterTensor.Role], transposed: Bool
   ) -> ValueID {
     let out = linear(
-      attended, [.output], hidden, "attention out", bias: bias, transposed: transposed)
+      attended, [.output], hidden, "attention out", bias: bias, transposed: transposed,
+      isRecomputed: setting.alternatesProducts)
     return scatteredOverTensor(out, "attention out")
   }
 }

@@ -34,11 +34,22 @@ extension GraphBuilder {
     name: String, biases: (up: [ParameterTensor.Role], down: [ParameterTensor.Role]) = ([], [])
   ) -> ValueID {
     let rows = graph.values[input.index].rows
-    let up = linear(
-      input, gateUp, 2 * width, "\(name)gate and up", kept: recipe.gatedUnitInput,
-      bias: biases.up)
+    let parts: [ValueID]
+    if setting.alternatesProducts {
+      parts = gateUp.indices.map { index in
+        linear(
+          input, [gateUp[index]], width, name + ["gate", "up"][index], kept: recipe.gatedUnitInput,
+          bias: biases.up.isEmpty ? [] : [biases.up[index]], isRecomputed: index == 1)
+      }
+    } else {
+      parts = [
+        linear(
+          input, gateUp, 2 * width, "\(name)gate and up", kept: recipe.gatedUnitInput,
+          bias: biases.up)
+      ]
+    }
     let active = node(
-      .gatedUnit(weighted: false), [up], ("\(name)gated", rows, width),
+      .gatedUnit(weighted: false), parts, ("\(name)gated", rows, width),
       isRecomputed: setting.recomputation.includes(.swiGLU))
     return linear(active, [down], hidden, "\(name)down", bias: biases.down)
   }

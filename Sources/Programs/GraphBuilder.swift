@@ -146,7 +146,9 @@ struct GraphBuilder {
     let normed = norm(stream, .attentionNorm, name: "attention norm")
     var attended = attention(normed)
     if setting.dropout { attended = dropout(attended) }
-    let middle = node(.add, [stream, attended], ("attention residual", rows, hidden))
+    let middle = node(
+      .add, [stream, attended], ("attention residual", rows, hidden),
+      isRecomputed: setting.alternatesProducts)
     let out: ValueID
     switch block {
     case .dense(let width, let gated, let bias):

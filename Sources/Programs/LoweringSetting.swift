@@ -250,4 +250,7 @@ extension LoweringSetting {
   var recomputesNorms: Bool {
     recomputation.includes(.rmsNorm) || recomputation.includes(.layerNorm)
   }
+
+  /// Every second product is computed again, gate and up apart.
+  var alternatesProducts: Bool { recomputation.modules.contains(.alternateProducts) }
 }

@@ -105,6 +105,10 @@ public final class RankTrainer {
       (plan.dropout, "dropout"), (plan.optimizer != .adamW, "an optimizer other than AdamW"),
       (!plan.offload.isNothing, "memory on a host"), (!plan.frozen.isEmpty, "frozen parts"),
       (plan.lora != nil, "adapters"),
+      (
+        plan.recomputation.modules.contains(.alternateProducts),
+        "products of gate and up apart (recompute alternate-products)"
+      ),
       (plan.gradientAccumulationFusion == false, "gradients formed before they are added"),
       (plan.collectiveAlgorithm == .inSwitch, "sums in a switch (collective-algorithm in-switch)"),
     ]

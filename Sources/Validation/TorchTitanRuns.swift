@@ -42,8 +42,7 @@ extension DescribedRun {
         "framework=torchtitan",
         "execution=\(row["compile"] == "torch.compile" ? "compiled" : "eager")",
       ]
-        + (device.name != "a100-selene" && !row["gpu"].hasPrefix("B200")
-          ? ["attention-library=flash-2"] : [])
+        + (device.name != "a100-selene" ? ["attention-library=flash-2"] : [])
         + torchTitanRecomputedLayers(row, model.layers),
       leftOut: torchTitanLeftOut(row), replaysAllocator: true)
   }
@@ -88,9 +87,8 @@ extension DescribedRun {
     let gpu = row["gpu"]
     if gpu.hasPrefix("A100") { return ("a100-selene", []) }
     if gpu.hasPrefix("H200") { return ("h200-256", powerCap(row)) }
-    // 32 numbers a scale have a data sheet's rate there; the limit of their power is not stated.
     if gpu.hasPrefix("B200") {
-      return ("b200-256", ["device.peak.mxfp8=4500 TFLOPS"] + powerCap(row))
+      throw NotDescribed("B200s under a power limit that is not published")
     }
     if gpu.hasPrefix("H100") {
       return ("h100-2048", memory(gigabytes: 96, bandwidth: 2.4) + powerCap(row))
@@ -126,7 +124,7 @@ extension DescribedRun {
     switch published {
     case "none", "": "none"
     case "full", "selective layer": "full"
-    case "selective (op)", "selective op": "[rms-norm, swiglu]"
+    case "selective (op)", "selective op": "[rms-norm, swiglu, alternate-products]"
     default: throw NotDescribed("recomputation '\(published)'")
     }
   }

@@ -333,6 +333,8 @@ struct PlanReadingTests {
     }
     let parts = try plan("recompute: [moe, norm, mlp]")
     #expect(parts.recomputation == .modules([.norm, .mlp, .moe]))
+    let alternate = try plan("recompute: [alternate-products, swiglu]")
+    #expect(alternate.recomputation == .modules([.swiGLU, .alternateProducts]))
   }
 
   @Test func missingKeysAndNamesAreNamed() throws {

@@ -76,6 +76,33 @@ import Testing
     }
   }
 
+  /// Attention's output and the second of a gated block's two products are run again; the residual between them and
+  /// that product's result are not kept. Nothing else changes: the same products forward, the same gradients.
+  @Test func everySecondProductIsRunAgain() throws {
+    let architecture = TinyModels.llama(layers: 1)
+    let unit = [architecture.units[1]]
+    let none = Self.stage(unit, of: architecture, .none)
+    let some = Self.stage(unit, of: architecture, .modules([.alternateProducts]))
+    func flops(_ program: Program) -> Double {
+      program.operations.reduce(0) {
+        $0 + ($1.isRecomputed ? 0 : $1.kernel.flops(rows: Self.rows))
+      }
+    }
+    #expect(flops(some.forward) == flops(none.forward))
+    #expect(flops(some.backward) == flops(none.backward))
+    #expect(
+      some.parameters.reduce(0) { $0 + $1.rows * $1.columns }
+        == none.parameters.reduce(0) { $0 + $1.rows * $1.columns })
+    guard case .dense(let width, true, _) = architecture.feedForwards[0] else {
+      Issue.record("the block has a gate")
+      return
+    }
+    let hidden = architecture.hiddenSize
+    // Eight tokens; queries of all heads are as wide as the model.
+    #expect(Self.again(some) == Double(2 * 8 * hidden * (hidden + width)))
+    #expect(Self.kept(none) - Self.kept(some) == 2 * 8 * (hidden + width))
+  }
+
   /// The router's product, whose phase is that of attention in the published trace.
   private func isOfMixture(_ kernel: Kernel) -> Bool {
     if case .matmul(let product) = kernel { product.n == 8 } else { false }

@@ -19,6 +19,7 @@ import Testing
         zero-stage: 1
         global-batch: 8
         sequence-length: 4096
+        overlap: {gradient-reduction: false}  # products beside reductions have fewer multiprocessors
         \(words)
         """, name: "plan.yaml")
     let plan = try Plan.read(document, name: "plan", world: .devices(cluster.rankCount))
@@ -48,7 +49,7 @@ import Testing
   @Test func aNormIsItsPasses() throws {
     let device = try DeviceModel(Cluster.shipped("h100-2048").device)
     let elements = 4096.0 * 4096
-    let rate = device.memoryBandwidth * 3.2 / 3
+    let rate = device.memoryBandwidth * 2.37 / 3
     let norm = elements * 36 / rate + 6 * (device.streaming.ramp + device.launchGap)
     let found = Double(try kernels("execution: eager")[.norm, .forward]) / 1e12
     #expect(abs(found / (5 * norm) - 1) < 0.01, "\(found), not \(5 * norm)")

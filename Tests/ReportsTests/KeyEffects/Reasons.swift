@@ -44,6 +44,9 @@ enum Reasons {
       why: .bounds("what copies reach is measured"), paths: ["device.host-link.bandwidth"],
       files: ["h100-2048.yaml", "h200-256.yaml", "h800-2048.yaml"]),
     Entry(
+      why: .bounds("what copies reach is measured"), paths: ["device.memory.bandwidth"],
+      files: ["h200-256.yaml"]),
+    Entry(
       why: .bounds("the top layer bounds how many nodes are joined"),
       paths: ["network.layers[0].radix"],
       files: ["a100-pcie.yaml", "a100-roce.yaml", "aws-p5.yaml"]),
