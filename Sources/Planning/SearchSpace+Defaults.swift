@@ -140,7 +140,8 @@ extension SearchSpace {
     let gains = Recomputation.Module.allCases.compactMap {
       module -> (module: Recomputation.Module, price: Double)? in
       guard module != .norm, module != .alternateProducts || base.framework == .torchtitan,
-        isAllowed([module]), let cost = cost(.modules([module])) else {
+        isAllowed([module]), let cost = cost(.modules([module]))
+      else {
         return nil
       }
       let saved = plain.kept - cost.kept

@@ -2,8 +2,8 @@ import Simulation
 
 // pytorch/torchtitan: FSDP2 over data and context ranks together, which is ZeRO-3 with shards in 32 bits, gathers in
 // BF16 and reductions in 32 bits; under a pipeline parameters stay gathered and gradients are reduced once, which is
-// ZeRO-1's traffic. Loss operator by operator over 32-bit logits. "selective (op)" recomputes norms, SwiGLU and half
-// of the products, which are left out. Asynchronous tensor parallelism overlaps tensor exchanges. The H100s have 96 GB
+// ZeRO-1's traffic. Loss operator by operator over 32-bit logits. "selective (op)" recomputes norms, SwiGLU and every
+// second product. Asynchronous tensor parallelism overlaps tensor exchanges. The H100s have 96 GB
 // of HBM2e at 2.4 TB/s and 500 W; attention is PyTorch's own, FlashAttention 2.
 
 extension DescribedRun {
@@ -51,7 +51,7 @@ extension DescribedRun {
   private static func torchTitanLeftOut(_ row: PublishedRow) -> [String] {
     var parts: [String] = []
     switch row["recompute"] {
-    case "selective (op)", "selective op": parts.append("half of the products recomputed")
+    case "selective (op)", "selective op": parts.append("the product of keys run again")
     default: break
     }
     if row["fsdp_zero"].contains("float8 all-gather") { parts.append("gathers in FP8") }

@@ -76,8 +76,10 @@ import Testing
     }
   }
 
-  /// Attention's output and the second of a gated block's two products are run again; the residual between them and
-  /// that product's result are not kept. Nothing else changes: the same products forward, the same gradients.
+  /// Attention's output and the second of a gated block's two products are run again.
+  ///
+  /// The residual between them and that product's result are not kept. Nothing else changes: the same products forward,
+  /// the same gradients.
   @Test func everySecondProductIsRunAgain() throws {
     let architecture = TinyModels.llama(layers: 1)
     let unit = [architecture.units[1]]
