@@ -82,7 +82,6 @@ import Validation
     Bound("qwen3-235b", "mixtures", rows: 2, mean: -0.11...0, meanAbsolute: 0.11, worst: 0.125),
     Bound(
       "deepseek-v3-h100", "mixtures", rows: 4, mean: -0.055...0, meanAbsolute: 0.055, worst: 0.055),
-    // The half of the products that is recomputed is left out.
     Bound(
       "torchtitan", "torchtitan", rows: 55, mean: 0...0.17, meanAbsolute: 0.20, worst: 0.63),
     Bound(
