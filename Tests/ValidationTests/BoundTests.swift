@@ -83,13 +83,13 @@ import Validation
     Bound(
       "deepseek-v3-h100", "mixtures", rows: 4, mean: -0.055...0, meanAbsolute: 0.055, worst: 0.055),
     Bound(
-      "torchtitan", "torchtitan", rows: 55, mean: 0...0.17, meanAbsolute: 0.20, worst: 0.63),
+      "torchtitan", "torchtitan", rows: 55, mean: 0...0.135, meanAbsolute: 0.17, worst: 0.63),
     Bound(
-      "torchtitan-memory", "torchtitan", rows: 30, mean: 0...0.14, meanAbsolute: 0.19, worst: 0.75),
+      "torchtitan-memory", "torchtitan", rows: 30, mean: -0.02...0.02, meanAbsolute: 0.08, worst: 0.33),
     Bound(
       "torchtitan-failures", "torchtitan", rows: 2, mean: 0...0, meanAbsolute: 0, worst: 0),
     Bound(
-      "long-sequences", "long-sequences", rows: 34, mean: 0...0.53, meanAbsolute: 0.53, worst: 0.79),
+      "long-sequences", "long-sequences", rows: 34, mean: 0...0.36, meanAbsolute: 0.36, worst: 0.79),
     Bound("fsdp", "fsdp", rows: 35, mean: 0...0.29, meanAbsolute: 0.29, worst: 0.75),
     Bound(
       "memory-b200", "memory", rows: 21, mean: -0.005...0.005, meanAbsolute: 0.01, worst: 0.014),
