@@ -85,7 +85,8 @@ import Validation
     Bound(
       "torchtitan", "torchtitan", rows: 55, mean: 0...0.135, meanAbsolute: 0.17, worst: 0.63),
     Bound(
-      "torchtitan-memory", "torchtitan", rows: 30, mean: -0.02...0.02, meanAbsolute: 0.08, worst: 0.33),
+      "torchtitan-memory", "torchtitan", rows: 30, mean: -0.02...0.02, meanAbsolute: 0.08,
+      worst: 0.33),
     Bound(
       "torchtitan-failures", "torchtitan", rows: 2, mean: 0...0, meanAbsolute: 0, worst: 0),
     Bound(
