@@ -81,6 +81,10 @@ public struct ProductFitFigures: Encodable, Sendable {
     public var m: Int
     public var n: Int
     public var k: Int
+    /// Which product of a linear layer it is (m, n and k are those of the product itself): `forward`, `input-gradient` or `weight-gradient`.
+    public var pass: String
+    /// Whether it adds to sums in 32 bits.
+    public var accumulates: Bool
     public var measuredSeconds: Double
     public var predictedSeconds: Double
     /// Whether constants were fitted to it.
@@ -107,6 +111,7 @@ public struct ProductFitFigures: Encodable, Sendable {
       all.map {
         Cell(
           m: $0.shape.rows[0], n: $0.shape.columns, k: $0.shape.depth,
+          pass: Self.word($0.shape.pass), accumulates: $0.shape.accumulates,
           measuredSeconds: $0.measuredSeconds, predictedSeconds: outcome.predictedSeconds($0),
           isFitted: isFitted)
       }
@@ -114,5 +119,13 @@ public struct ProductFitFigures: Encodable, Sendable {
     self.cells =
       cells(outcome.cells.fitted, isFitted: true)
       + cells(outcome.cells.predicted, isFitted: false)
+  }
+
+  private static func word(_ pass: MatmulPass) -> String {
+    switch pass {
+    case .forward: "forward"
+    case .backwardInput: "input-gradient"
+    case .backwardWeight: "weight-gradient"
+    }
   }
 }
