@@ -1,5 +1,6 @@
 import Clusters
 import Documents
+import RealModule
 
 /// What a device's work costs in energy, from loads that went on for seconds under its power cap.
 ///
@@ -56,7 +57,7 @@ public struct PowerFit: Sendable {
         loads.filter(isOne).map { load in
           let clock = load.burst / load.seconds
           let joules = (cap - idle) * load.seconds - byte * load.bytes
-          return joules / (load.flops * clock * clock)
+          return joules / (load.flops * Double.pow(clock, energy.exponent.value))
         })
     }
     func isProduct(_ load: Load) -> Bool { ["product", "weight-gradient"].contains(load.name) }

@@ -30,21 +30,25 @@ import Testing
     }
   }
 
-  /// Kernels that no constant saw are within 5.5 % by library and width (two sources differ among themselves by as
-  /// much), and at no length further off than 2.5 % in the mean with signs: rates ramp, and do not drift.
+  /// Kernels that no constant saw are within 4 % by library and width.
+  ///
+  /// At no length are they further off than 2.2 % in the mean with signs: rates ramp, and do not drift. Of cuDNN's, those of 128 come from two devices, and those of 256
+  /// slow down backward from 4,096 tokens on, which no ramp says.
   @Test func kernelsThatWereNotFitted() throws {
     let outcomes = try outcomes("h100-attention")
     for outcome in outcomes {
       let errors = errors(outcome)
       let mean = errors.reduce(0) { $0 + abs($1.error) } / Double(errors.count)
-      #expect(!errors.isEmpty && mean < 0.055, "\(outcome.part): \(mean)")
+      let isUneven = outcome.part.library == .cuDNN && [128, 256].contains(outcome.part.width)
+      let limit = isUneven ? 0.053 : 0.04
+      #expect(!errors.isEmpty && mean < limit, "\(outcome.part): \(mean)")
     }
     let all = outcomes.flatMap(errors)
     #expect(all.count == 174)
     for length in [1024, 2048, 4096, 8192, 16384, 32768] {
       let some = all.filter { $0.length == length }
       let signed = some.reduce(0) { $0 + $1.error } / Double(some.count)
-      #expect(some.count >= 20 && abs(signed) < 0.025, "\(length): \(signed)")
+      #expect(some.count >= 20 && abs(signed) < 0.022, "\(length): \(signed)")
     }
   }
 

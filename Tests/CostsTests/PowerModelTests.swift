@@ -34,23 +34,26 @@ import Testing
     #expect(power.clock(work * 0.1, seconds: seconds) == power.boost)
   }
 
-  /// The energies give what sustained products leave of the burst, 0.885 to 0.896 in BF16 and 0.884 to 0.891 in FP8.
-  @Test func largeProductsRunAtTheSustainedClock() throws {
+  /// The energies give what sustained products of 8,192 leave of the burst: 0.885 and 0.896 in BF16, 0.884 and 0.891
+  /// in FP8 on two H100s.
+  @Test(arguments: [(MatmulLibrary.bf16, 6.0, 0.889), (.fp8PerTensor, 4.0, 0.888)])
+  func largeProductsRunAtTheSustainedClock(
+    library: MatmulLibrary, bytes: Double, measured: Double
+  ) throws {
     let device = try DeviceModel(cluster().device)
-    #expect(abs(device.loadedClock / device.boostClock - 0.89) < 0.03)
     let power = try #require(PowerModel(cluster().device))
-    let cost = try #require(MatmulCost(device, library: .fp8PerTensor))
-    let shape = MatmulShape(m: 16_384, n: 16_384, k: 16_384)
+    let cost = try #require(MatmulCost(device, library: library))
+    let shape = MatmulShape(m: 8_192, n: 8_192, k: 8_192)
     let boost = cost.cost(shape, clock: .boost).seconds
-    let work = power.work(flops: shape.flops, .fp8, bytes: 4 * 16_384 * 16_384)
+    let work = power.work(flops: shape.flops, library.precision, bytes: bytes * 8_192 * 8_192)
     let clock = power.clock(work) { boost * power.boost / $0 }
-    #expect(abs(clock / power.boost - 0.888) < 0.02)
+    #expect(abs(clock / power.boost - measured) < 0.02, "\(clock / power.boost)")
   }
 
   /// Meta's H100s of 500 W, which no constant saw.
   ///
-  /// From pytorch/FBGEMM #2546, cuBLAS. They come out 5.6 %
-  /// too fast in the mean; these chips have other memory (HBM2e).
+  /// From pytorch/FBGEMM #2546, cuBLAS. They come out 0.7 % too
+  /// slow in the mean, 2.7 % without signs; these chips have other memory (HBM2e).
   @Test(arguments: [
     (8_192, 8_192, 8_192, 585e12), (65_536, 8_192, 7_168, 575e12), (65_536, 3_584, 8_192, 546e12),
   ])
@@ -66,7 +69,7 @@ import Testing
       boost * power.boost / $0
     }
     let rate = shape.flops / (boost * power.boost / clock)
-    #expect(rate / measured > 0.95 && rate / measured < 1.11, "\(rate)")
+    #expect(abs(rate / measured - 1) < 0.045, "\(rate)")
   }
 
   /// Path, value and what the message says.

@@ -329,9 +329,7 @@ def grouped_operands(probe, groups, rows, n, k, direction):
 
 # Attention.
 
-def attention_cells(small):
-    if small:
-        return [(16, 16, 32, True, 1, 64)]
+def attention_cells():
     cells = []
     for length in (4096, 16384, 1024, 65536, 2048, 8192, 32768, 131072):
         for causal in (True, False):
@@ -351,7 +349,7 @@ def attention(probe):
         libraries = {"unfused": SDPBackend.MATH}
         shapes = [(64, (16, 16), True, 1)]
     else:
-        shapes = attention_cells(False)
+        shapes = attention_cells()
     for length, widths, causal, sharing in shapes:
         for library, backend in libraries.items():
             if library == "flash-2" and widths == (192, 128):
