@@ -1,0 +1,47 @@
+import Foundation
+
+/// `embed-files OUTPUT FILE…`: writes a Swift source whose `PackageResources` holds the files' bytes.
+///
+/// A file's member is its name with an underscore for whatever is no letter or digit. Files are text in
+/// UTF-8: others end with a message and status 1.
+@main struct EmbedFiles {
+  static func main() throws {
+    let arguments = CommandLine.arguments.dropFirst()
+    guard let output = arguments.first else { return fail("embed-files OUTPUT FILE…") }
+    var source = "enum PackageResources {\n"
+    for path in arguments.dropFirst() {
+      guard let text = String(data: try Data(contentsOf: URL(filePath: path)), encoding: .utf8)
+      else {
+        return fail("\(path): error: an embedded file is text in UTF-8")
+      }
+      source += "  static var \(member(of: path)): [UInt8] { Array(\(literal(of: text)).utf8) }\n"
+    }
+    try Data((source + "}\n").utf8).write(to: URL(filePath: output), options: .atomic)
+  }
+
+  static func fail(_ message: String) -> Void {
+    FileHandle.standardError.write(Data((message + "\n").utf8))
+    exit(1)
+  }
+
+  static func member(of path: String) -> String {
+    let name = String(
+      URL(filePath: path).lastPathComponent.map { $0.isLetter || $0.isNumber ? $0 : "_" })
+    return name.first?.isNumber == true ? "_" + name : name
+  }
+
+  /// A string literal of one line.
+  static func literal(of text: String) -> String {
+    var literal = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\\", "\"": literal += "\\\(scalar)"
+      case "\n": literal += "\\n"
+      case _ where scalar.value < 32 || scalar.value == 127:
+        literal += "\\u{\(String(scalar.value, radix: 16))}"
+      default: literal.unicodeScalars.append(scalar)
+      }
+    }
+    return literal + "\""
+  }
+}
