@@ -4,7 +4,7 @@ import Programs
 /// The transfers of one rank inside an action: when they begin, when they are through, and what waits for them.
 extension ActionBackend {
   /// A transfer that was started.
-  struct Started {
+  struct Started: Equatable {
     var stream: Stream
     var sequence: Int
     var started: Int64
@@ -28,7 +28,7 @@ extension ActionBackend {
   }
 
   /// Hands a reduction to where the ranks of all actions meet.
-  private mutating func reduce(_ transfer: Int) -> TransferHandle {
+  private func reduce(_ transfer: Int) -> TransferHandle {
     hostClock += template.hostDurationOfTransfer
     let start = max(clock, hostClock)
     let (taken, load, seconds) = template.reduction(transfer)
@@ -44,13 +44,13 @@ extension ActionBackend {
     return TransferHandle(-1)
   }
 
-  mutating func log(_ index: Int, isTransfer: Bool) {
+  func log(_ index: Int, isTransfer: Bool) {
     record.started.append(
       StartedWork(
         index: Int32(index), isTransfer: isTransfer, isForward: false, isReduction: true))
   }
 
-  mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
+  func start(_ transfer: Int, of program: Program, _ instance: Instance)
     -> TransferHandle
   {
     if instance.microbatch < 0 { return reduce(transfer) }
@@ -62,24 +62,22 @@ extension ActionBackend {
     return start(transfer, work, instance, price)
   }
 
-  /// Starts a transfer of an action's script; prices of exchanges that bring equal rows are known.
-  mutating func start(_ index: Int, _ script: ActionScript) {
-    let (number, program, instance) = (
-      script.transfers[index].number, script.transfers[index].program,
-      script.transfers[index].instance
-    )
-    if instance.microbatch < 0 {
-      _ = reduce(number)
+  /// Starts a transfer of an action's script, by its place there; prices of exchanges that bring equal rows
+  /// are known.
+  func start(_ sending: ActionScript.Sending, at place: Int) {
+    if sending.instance.microbatch < 0 {
+      _ = reduce(sending.number)
       return
     }
-    let work = program.transfers[number]
     let price =
-      work.kind.expertExchange != nil
-      ? template.price(ofExchange: work, number: index, rows: rows(instance), instance) : nil
-    _ = start(number, work, instance, price)
+      sending.work.kind.expertExchange != nil
+      ? template.price(
+        ofExchange: sending.work, number: place, rows: rows(sending.instance), sending.instance)
+      : nil
+    _ = start(sending.number, sending.work, sending.instance, price)
   }
 
-  private mutating func start(
+  private func start(
     _ transfer: Int, _ work: Transfer, _ instance: Instance, _ price: ExchangePrice?
   ) -> TransferHandle {
     let stream = work.stream
@@ -136,7 +134,7 @@ extension ActionBackend {
 
   /// Settles the end of a transfer, once all ranks have come to it; a stream carries one transfer behind
   /// another, so a rank comes to this one when the one before is over.
-  mutating func finish(_ handle: Int) -> Bool {
+  func finish(_ handle: Int) -> Bool {
     if transfers[handle].isOver { return true }
     let previous = transfers[handle].previous
     if previous >= 0, !finish(previous) { return false }
@@ -151,10 +149,10 @@ extension ActionBackend {
       let transfer = transfers[handle]
       meetings.arrive(
         transfer.stream, transfer.sequence, at: transfer.started,
-        preparation: transfer.preparation)
+        preparation: transfer.preparation, for: weight)
     }
     let transfer = transfers[handle]
-    let meeting = meetings.meetings[slot][transfer.sequence]
+    let meeting = meetings[transfer.stream, transfer.sequence]
     guard meeting.arrived == meetings.count else { return false }
     let begin = meeting.ready + meeting.preparation
     let end = begin + moved(transfer, from: begin)
@@ -172,7 +170,7 @@ extension ActionBackend {
   }
 
   /// Picoseconds that a transfer's bytes move from `begin` on, beside reductions if it is an exchange.
-  private mutating func moved(_ transfer: Started, from begin: Int64) -> Int64 {
+  private func moved(_ transfer: Started, from begin: Int64) -> Int64 {
     guard transfer.load != .none, !sharing.isEmpty else { return transfer.payload }
     let (end, delay) = sharing.end(ofExchange: transfer.payload, transfer.load, from: begin)
     if delay > 0 { channels.delay(.data, at: begin, by: delay) }
@@ -180,7 +178,7 @@ extension ActionBackend {
   }
 
   /// A copy to the host or from it waits for nobody but the one before.
-  private mutating func settleCopy(_ handle: Int) {
+  private func settleCopy(_ handle: Int) {
     let slot = Int(transfers[handle].stream.rawValue)
     let moving = max(transfers[handle].started, streamEnd[slot])
     let end = moving + transfers[handle].payload
@@ -200,7 +198,7 @@ extension ActionBackend {
     return since
   }
 
-  private mutating func account(_ transfer: Started, moving: Int64, _ end: Int64) {
+  private func account(_ transfer: Started, moving: Int64, _ end: Int64) {
     let total = end - moving
     switch transfer.stream {
     case .expert: record.expert.total += total
@@ -228,7 +226,7 @@ extension ActionBackend {
     return before.end >= transfer.moving ? min(before.moving, transfer.moving) : transfer.moving
   }
 
-  mutating func wait(_ handle: TransferHandle) -> Bool {
+  func wait(_ handle: TransferHandle) -> Bool {
     guard finish(handle.raw) else { return false }
     let transfer = transfers[handle.raw]
     guard transfer.end > clock else { return true }

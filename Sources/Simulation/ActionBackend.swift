@@ -3,7 +3,10 @@ import Programs
 import Schedules
 
 /// The virtual clock of one rank inside an action.
-struct ActionBackend: Backend {
+///
+/// A class, since ranks are looked at one beside another, and copies of so many parts cost more than what is
+/// done with them.
+final class ActionBackend: Backend {
   let template: ActionTemplate
   let rank: ActionRank
   let meetings: Meetings
@@ -24,13 +27,16 @@ struct ActionBackend: Backend {
   /// Kernels, and pieces of several, that were looked at one by one.
   private(set) var walked = 0
   var transfers: [Started] = []
-  var streamEnd = [Int64](repeating: 0, count: Stream.allCases.count)
-  var sequence = [Int](repeating: 0, count: Stream.allCases.count)
-  var last = [Int](repeating: -1, count: Stream.allCases.count)
+  // By stream, of which there are eight.
+  var streamEnd = SIMD8<Int64>()
+  var sequence = SIMD8<Int>()
+  var last = SIMD8<Int>(repeating: -1)
   /// What the transfers that were started take of the device.
   var channels: OccupiedChannels
   /// Reductions beside exchanges.
   var sharing = LinkSharing()
+  /// How many ranks it comes to meetings for.
+  var weight = 1
 
   init(
     _ template: ActionTemplate, _ rank: ActionRank, _ meetings: Meetings, keepsSpans: Bool,
@@ -63,6 +69,39 @@ struct ActionBackend: Backend {
     for reduction in rank.carried.reductions { sharing.begin(reduction) }
   }
 
+  /// What kernels take is worked out anew, for the rank's own rows.
+  private init(_ other: ActionBackend, on rank: ActionRank) {
+    self.rank = rank
+    (template, meetings, pieces) = (other.template, other.meetings, other.pieces)
+    (keepsSpans, keepsLog, keepsFigures) = (other.keepsSpans, other.keepsLog, false)
+    (durations, forwardCount) = ([], other.forwardCount)
+    (clock, hostClock, record, kernels) = (
+      other.clock, other.hostClock, other.record, other.kernels
+    )
+    (transfers, streamEnd, sequence, last) = (
+      other.transfers, other.streamEnd, other.sequence, other.last
+    )
+    (channels, sharing) = (other.channels, other.sharing)
+    channels.forgetDurations()
+  }
+
+  /// The same state on a rank that has been carried along by this one.
+  func on(_ rank: ActionRank) -> ActionBackend { ActionBackend(self, on: rank) }
+
+  /// Whether nothing tells it apart from another rank of the action that has come as far, but the rows of
+  /// exchanges: clocks, streams, what is under way.
+  func doesAs(_ other: ActionBackend) -> Bool {
+    guard clock == other.clock, hostClock == other.hostClock, streamEnd == other.streamEnd,
+      channels.areLike(other.channels), sharing == other.sharing,
+      record.reductions == other.record.reductions
+    else { return false }
+    return zip(transfers, other.transfers).allSatisfy { own, other in
+      // Nothing asks any more for what is over, but for the next action's gathers.
+      own.isOver && other.isOver && !own.isAhead && own.end <= clock && other.end <= clock
+        || own == other
+    }
+  }
+
   /// What is left on the data stream.
   var carried: CarriedStream {
     CarriedStream(
@@ -72,8 +111,24 @@ struct ActionBackend: Backend {
       }, channels: channels.left(at: clock), reductions: sharing.left(at: clock))
   }
 
+  /// What it has done, once all is through.
+  func finishedRecord() -> ActionRecord { finishedRecord(keepsFigures: keepsFigures) }
+
+  /// - Parameter keepsFigures: with what its kernels come to.
+  func finishedRecord(keepsFigures: Bool) -> ActionRecord {
+    var record = sharedRecord
+    record.duration = clock
+    record.carried = carried
+    record.place(rank, template)
+    if keepsFigures {
+      record.kernels = kernels.parts
+      (record.flops, record.causalFLOPs) = template.flops(rank)
+    }
+    return record
+  }
+
   /// The record with what exchanges have made reductions longer, those of actions before first.
-  var sharedRecord: ActionRecord {
+  private var sharedRecord: ActionRecord {
     var (record, delays) = (record, sharing.delays[...])
     record.delays = Array(delays.prefix(rank.carried.reductions.count))
     delays = delays.dropFirst(record.delays.count)
@@ -84,26 +139,26 @@ struct ActionBackend: Backend {
   }
 
   /// Whether all that was started has its end; ranks that meet in a transfer are asked in turn.
-  mutating func settle() -> Bool {
+  func settle() -> Bool {
     let last = last[Int(Stream.data.rawValue)]
     return last < 0 || finish(last)
   }
 
-  mutating func begin(_ item: Item, index: Int) -> Beginning { .walk }
-  mutating func end(_ item: Item, index: Int) {}
-  mutating func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {}
-  mutating func agree() -> Bool { true }
-  mutating func start(_ transfer: PipelineTransfer) -> TransferHandle { TransferHandle(-1) }
+  func begin(_ item: Item, index: Int) -> Beginning { .walk }
+  func end(_ item: Item, index: Int) {}
+  func handOver(_ boundary: Boundary, stage: Int, microbatch: Int) {}
+  func agree() -> Bool { true }
+  func start(_ transfer: PipelineTransfer) -> TransferHandle { TransferHandle(-1) }
 
   func rows(_ instance: Instance) -> ExchangeRows {
     instance.pass == .forward ? rank.forwardRows : rank.backwardRows
   }
 
   // Memory does not depend on time: the template has booked it.
-  mutating func acquire(_ id: BufferID, _ instance: Instance) {}
-  mutating func release(_ id: BufferID, _ instance: Instance) {}
+  func acquire(_ id: BufferID, _ instance: Instance) {}
+  func release(_ id: BufferID, _ instance: Instance) {}
 
-  mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
+  func issue(_ operation: Int, of program: Program, _ instance: Instance) {
     if instance.microbatch < 0 || instance == template.ahead {
       return convert(operation, of: program)
     }
@@ -123,7 +178,7 @@ struct ActionBackend: Backend {
   }
 
   /// Computes a kernel, and gives what it takes.
-  @discardableResult private mutating func compute(_ index: Int) -> Int64 {
+  @discardableResult private func compute(_ index: Int) -> Int64 {
     hostClock += template.hostDurations[index]
     clock = max(clock, hostClock)
     if durations.isEmpty { durations = template.durations(rank) }
@@ -135,7 +190,7 @@ struct ActionBackend: Backend {
     return duration
   }
 
-  private mutating func count(_ index: Int, _ duration: Int64) {
+  private func count(_ index: Int, _ duration: Int64) {
     walked += 1
     record.operations += 1
     guard keepsFigures else { return }
@@ -144,7 +199,7 @@ struct ActionBackend: Backend {
   }
 
   /// Computes kernels one behind the other, by pieces where no collective takes a part of the device.
-  mutating func compute(_ range: Range<Int>, _ script: ActionScript) {
+  func compute(_ range: Range<Int>, _ script: ActionScript) {
     guard let pieces, channels.isIdle(at: clock) else {
       for kernel in script.kernels[range] { compute(kernel) }
       return
@@ -164,7 +219,7 @@ struct ActionBackend: Backend {
     }
   }
 
-  private mutating func compute(_ piece: KernelPiece) {
+  private func compute(_ piece: KernelPiece) {
     clock = max(clock + piece.alone, hostClock + piece.issued)
     hostClock += piece.host
     walked += 1
@@ -188,7 +243,7 @@ struct ActionBackend: Backend {
 
   /// Turns a gradient into the format in which it is reduced, or a shard of the next action's into that in
   /// which it is gathered.
-  private mutating func convert(_ operation: Int, of program: Program) {
+  private func convert(_ operation: Int, of program: Program) {
     let work = program.operations[operation]
     let duration = picoseconds(
       template.pricing.seconds(

@@ -32,9 +32,17 @@ struct ActionRecord: Sendable {
   var started: [StartedWork] = []
 }
 
+extension ActionRecord {
+  /// Says whose it is: when the rank came, and what the action does to its memory.
+  mutating func place(_ rank: ActionRank, _ template: ActionTemplate) {
+    offset = rank.offset
+    memory = rank.booksOwnRows ? template.memory(of: rank) : template.memory
+  }
+}
+
 /// A reduction that an action has started and that other ranks come to when they do: nothing in the action
 /// waits for it.
-struct StartedReduction: Sendable {
+struct StartedReduction: Equatable, Sendable {
   /// Its number in the stage's program of reductions.
   var transfer: Int32
   /// When the rank came to it, counted from the first of its group.

@@ -24,11 +24,20 @@ struct ActionScript: Sendable {
     var instance: Instance
   }
 
+  /// A transfer that a step starts.
+  struct Sending: Sendable {
+    var number: Int
+    var work: Transfer
+    var instance: Instance
+    /// The exchange whose rows decide what it takes; nil where none does.
+    var exchange: Int?
+  }
+
   private(set) var steps: [Step] = []
   /// Numbers of kernels: an action's own, those of a backward behind those of a forward.
   private(set) var kernels: [Int] = []
   private(set) var conversions: [Start] = []
-  private(set) var transfers: [Start] = []
+  private(set) var transfers: [Sending] = []
   private let forwardCount: Int
   private let ahead: Instance?
   /// Handles that were given away: those of the action's gathers under way first.
@@ -76,7 +85,11 @@ extension ActionScript: Backend {
     -> TransferHandle
   {
     steps.append(.start(transfers.count))
-    transfers.append(Start(number: transfer, program: program, instance: instance))
+    let work = program.transfers[transfer]
+    transfers.append(
+      Sending(
+        number: transfer, work: work, instance: instance,
+        exchange: work.kind.expertExchange ?? work.rows.exchange))
     // Nothing in the action waits for a reduction.
     if instance.microbatch < 0 { return TransferHandle(-1) }
     handles += 1

@@ -19,15 +19,22 @@ struct ActionSimulation {
   /// Simulates and gives the record of every rank, and how many operations, and pieces of several, it looked
   /// at.
   func run() -> (records: [ActionRecord], walked: Int) {
+    guard usesScript else { return walk() }
+    let script = template.script(gathers: ranks.first?.carried.gathers.count ?? 0)
+    var lanes = ScriptLanes(template, script, ranks, keepsAllFigures: keepsAllFigures)
+    let records = lanes.run()
+    return (records, lanes.walked)
+  }
+
+  /// An engine walks every operation of every rank.
+  private func walk() -> (records: [ActionRecord], walked: Int) {
     let meetings = Meetings(count: ranks.count)
-    let script =
-      usesScript ? template.script(gathers: ranks.first?.carried.gathers.count ?? 0) : nil
-    var lanes = ranks.indices.map { index in
+    var lanes = ranks.map { rank in
       ActionLane(
-        engine: script == nil ? template.engine : nil, script: script,
+        engine: template.engine,
         backend: ActionBackend(
-          template, ranks[index], meetings, keepsSpans: keepsSpans, keepsLog: keepsLog,
-          script: script, keepsFigures: script == nil || keepsAllFigures || index == 0))
+          template, rank, meetings, keepsSpans: keepsSpans, keepsLog: keepsLog, script: nil,
+          keepsFigures: true))
     }
     var isRunning = true
     while isRunning {
@@ -40,28 +47,15 @@ struct ActionSimulation {
         }
       }
     }
-    // What nobody in the action waits for has its end too.
     settle(&lanes)
-    let walked = lanes.reduce(0) { $0 + $1.backend.walked }
-    let records = lanes.map { lane in
-      var record = lane.backend.sharedRecord
-      record.duration = lane.backend.clock
-      record.carried = lane.backend.carried
-      record.offset = lane.backend.rank.offset
-      let rank = lane.backend.rank
-      record.memory = rank.booksOwnRows ? template.memory(of: rank) : template.memory
-      if lane.backend.keepsFigures {
-        record.kernels = lane.backend.kernels.parts
-        (record.flops, record.causalFLOPs) = template.flops(lane.backend.rank)
-      }
-      return record
-    }
-    return (records, walked)
+    return (
+      lanes.indices.map { lanes[$0].backend.finishedRecord() },
+      lanes.reduce(0) { $0 + $1.backend.walked }
+    )
   }
-}
 
-extension ActionSimulation {
-  /// Every rank is asked until all have come to the last transfer that they meet in.
+  /// What nobody in the action waits for has its end too: every rank is asked until all have come to the
+  /// last transfer that they meet in.
   private func settle(_ lanes: inout [ActionLane]) {
     var isOpen = true
     while isOpen {
@@ -73,33 +67,9 @@ extension ActionSimulation {
 
 /// One rank on its way through an action.
 private struct ActionLane {
-  /// Nil where a script is at hand.
-  var engine: Engine?
-  /// What the engine would do.
-  let script: ActionScript?
+  var engine: Engine
   var backend: ActionBackend
   var isFinished = false
-  /// The step of the script that is next.
-  private var step = 0
 
-  init(engine: Engine?, script: ActionScript?, backend: ActionBackend) {
-    (self.engine, self.script, self.backend) = (engine, script, backend)
-  }
-
-  mutating func advance() -> Progress {
-    guard let script else { return engine?.advance(&backend) ?? .finished }
-    while step < script.steps.count {
-      switch script.steps[step] {
-      case .compute(let range): backend.compute(range, script)
-      case .convert(let index):
-        let start = script.conversions[index]
-        backend.issue(start.number, of: start.program, start.instance)
-      case .start(let index): backend.start(index, script)
-      case .wait(let handle):
-        guard backend.wait(TransferHandle(handle)) else { return .waiting }
-      }
-      step += 1
-    }
-    return .finished
-  }
+  mutating func advance() -> Progress { engine.advance(&backend) }
 }

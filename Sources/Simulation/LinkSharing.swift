@@ -42,10 +42,10 @@ public struct LinkLoad: Hashable, Sendable {
 /// A reduction counts from this rank's own coming, behind those before it, as its channels do
 /// (`OccupiedChannels`): what it waits for others that come later is left out, so that an exchange does not
 /// depend on the order in which ranks are looked at.
-package struct LinkSharing {
+package struct LinkSharing: Equatable {
   package init() {}
 
-  private struct Work {
+  private struct Work: Equatable {
     var reduction: CarriedStream.Reduction
     /// Picoseconds alone that are left of it, and those that exchanges have made it longer.
     var left: Double

@@ -11,16 +11,25 @@ final class Meetings {
   }
 
   let count: Int
-  var meetings: [[Meeting]] = Array(repeating: [], count: Stream.allCases.count)
+  /// One behind the other by number, the streams of each in their order.
+  private var meetings: [Meeting] = []
 
   init(count: Int) { self.count = count }
 
-  func arrive(_ stream: Stream, _ sequence: Int, at time: Int64, preparation: Int64) {
-    let index = Int(stream.rawValue)
-    if meetings[index].count == sequence { meetings[index].append(Meeting()) }
-    meetings[index][sequence].arrived += 1
-    meetings[index][sequence].ready = max(meetings[index][sequence].ready, time)
-    meetings[index][sequence].preparation = max(
-      meetings[index][sequence].preparation, preparation)
+  subscript(stream: Stream, sequence: Int) -> Meeting { meetings[place(stream, sequence)] }
+
+  /// - Parameter ranks: how many come at once.
+  func arrive(
+    _ stream: Stream, _ sequence: Int, at time: Int64, preparation: Int64, for ranks: Int
+  ) {
+    let place = place(stream, sequence)
+    while meetings.count <= place { meetings.append(Meeting()) }
+    meetings[place].arrived += ranks
+    meetings[place].ready = max(meetings[place].ready, time)
+    meetings[place].preparation = max(meetings[place].preparation, preparation)
+  }
+
+  private func place(_ stream: Stream, _ sequence: Int) -> Int {
+    sequence * Stream.allCases.count + Int(stream.rawValue)
   }
 }

@@ -23,7 +23,7 @@ struct OccupiedChannels {
   private var firstStart = Int64.max
   private var firstEnd = Int64.max
   /// When the last transfer of each stream is through.
-  private var streamEnd = [Int64](repeating: .min, count: Stream.allCases.count)
+  private var streamEnd = SIMD8<Int64>(repeating: .min)
   /// Picoseconds of all operations, by multiprocessors taken.
   private var known: [Int: [Int64]] = [:]
 
@@ -33,6 +33,14 @@ struct OccupiedChannels {
     let data = windows.lazy.filter { $0.stream == .data }.map(\.end)
     streamEnd[Int(Stream.data.rawValue)] = max(carried.end, data.max() ?? .min)
     findFirst()
+  }
+
+  /// Forgets what operations take beside collectives, which hangs on a rank's rows.
+  mutating func forgetDurations() { known = [:] }
+
+  /// Whether the same collectives are under way.
+  func areLike(_ other: OccupiedChannels) -> Bool {
+    streamEnd == other.streamEnd && windows == other.windows
   }
 
   /// Those that run on at `time`.

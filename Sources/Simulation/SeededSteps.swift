@@ -1,4 +1,5 @@
 import Clusters
+import Foundation
 import Plans
 
 extension PlannedStep {
@@ -14,19 +15,25 @@ extension PlannedStep {
 
   /// Simulates the step from as many seeds, the plan's own and those that follow it.
   ///
-  /// Programs, templates of actions and prices are worked out once for all of them.
+  /// Programs, templates of actions and prices are worked out once a thread. What comes back does not depend
+  /// on how many there are.
   ///
   /// - Parameter adjust: what the simulation of each seed is to be like.
   public func run(
-    seeds: Int, adjust: (inout StepSimulation<ClusterPricing>) -> Void = { _ in }
+    seeds: Int, threads: Int = ProcessInfo.processInfo.activeProcessorCount,
+    adjust: @Sendable (inout StepSimulation<ClusterPricing>) -> Void = { _ in }
   ) -> [StepResult] {
-    precondition(seeds > 0, "A step has a seed.")
-    var catalog: ActionCatalog?
-    return (0..<seeds).map { number in
-      var simulation = simulation(seedOffset: UInt64(number))
-      adjust(&simulation)
-      return simulation.run(sharing: &catalog)
+    precondition(seeds > 0 && threads > 0, "A step has a seed, and somebody simulates it.")
+    let threads = min(threads, seeds)
+    let parts = parallelMap(Array(0..<threads), threads: threads) { thread in
+      var catalog: ActionCatalog?
+      return stride(from: thread, to: seeds, by: threads).map { number in
+        var simulation = simulation(seedOffset: UInt64(number))
+        adjust(&simulation)
+        return simulation.run(sharing: &catalog)
+      }
     }
+    return (0..<seeds).map { parts[$0 % threads][$0 / threads] }
   }
 
   /// The figures of steps from several seeds: means, and how far the steps lie apart.

@@ -91,8 +91,8 @@ struct SimulateCommand: ParsableCommand {
         "--seeds \(seeds) has no effect: nothing of this step is drawn, neither by expert-load, documents "
           + "nor slow-hosts")
     }
-    let results = step.run(seeds: seeds) { simulation in
-      simulation.keepsSpans = tracePath != nil && simulation.seedOffset == 0
+    let results = step.run(seeds: seeds) { [isTraced = tracePath != nil, allRanks] simulation in
+      simulation.keepsSpans = isTraced && simulation.seedOffset == 0
       if allRanks { simulation.isExplicit = true }
     }
     let report = step.report(results, replaysAllocator: true)

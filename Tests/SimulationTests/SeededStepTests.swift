@@ -27,7 +27,7 @@ import Testing
   ])
   func seedsAreStepsOfTheirOwn(correlation: String) throws {
     let step = try Self.step("{deviation: 0.1, seed: 5\(correlation)}")
-    let results = step.run(seeds: 3)
+    let results = step.run(seeds: 3, threads: 2)
     let alone = try (5...7).map {
       try Self.step("{deviation: 0.1, seed: \($0)\(correlation)}").simulation.run()
     }

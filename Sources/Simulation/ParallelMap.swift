@@ -4,7 +4,7 @@ import Synchronization
 /// Results of a function over a list, in its order, worked out by so many threads.
 ///
 /// Which thread does what is left to chance; what comes back does not depend on it.
-func parallelMap<Element: Sendable, Value: Sendable>(
+package func parallelMap<Element: Sendable, Value: Sendable>(
   _ elements: [Element], threads: Int, _ body: @Sendable (Element) -> Value
 ) -> [Value] {
   guard threads > 1, elements.count > 1 else { return elements.map(body) }
