@@ -2,28 +2,56 @@
 # `make NO_MPI=1 …` leaves out Open MPI and OpenBLAS: everything but training still works.
 
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev pkg-config
+# What looks at reports: a browser without a window, and Python's way to talk to it.
+REPORT_PACKAGES := chromium python3-websocket fonts-liberation
+COMMA := ,
 TRAITS := $(if $(NO_MPI),--disable-default-traits,)
 SWIFT_BUILD := swift build -c release $(TRAITS)
 SLUICE := .build/release/sluice
 
-.PHONY: demo test build setup lint clean
+# Installs those of some Debian packages that are missing; behind it stands what to say where that cannot be.
+define install
+	@missing=""; for package in $(1); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  command="apt-get install -y --no-install-recommends$$missing"; \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && $$command; \
+	  elif sudo -n true 2>/dev/null; then sudo apt-get update -qq && sudo $$command; \
+	  else echo "These packages are missing; install them and try again$(2):"; echo "  sudo $$command"; exit 1; fi; \
+	fi
+endef
+
+.PHONY: demo demo-rl test test-report build setup lint clean
 
 # What one step of DeepSeek-V3 costs, a trace and a picture of it, and a real run of a small model.
 demo: build
 	@mkdir -p demo
 	@echo; echo "1. sluice simulate: one training step of DeepSeek-V3 on 2,048 H800s, published plan"; echo
-	@$(SLUICE) simulate --trace demo/deepseek-v3-step.json
+	@$(SLUICE) simulate --trace demo/deepseek-v3-step.json --report demo/deepseek-v3.html
 	@$(SLUICE) schedule dualpipe --ranks 8 --microbatches 20 --format svg -o demo/dualpipe.svg
 	@echo; echo "   open demo/deepseek-v3-step.json in https://ui.perfetto.dev, demo/dualpipe.svg in a browser"
 ifndef NO_MPI
 	@echo; echo "2. sluice train: the same engine trains a small model of V3's shape on 4 ranks"; echo
-	@$(SLUICE) train examples/tiny-deepseek-v3.yaml --ranks 4 --overwrite
+	@$(SLUICE) train examples/tiny-deepseek-v3.yaml --ranks 4 --overwrite --report demo/tiny-deepseek-v3.html
 endif
+	@echo; echo "Reports to look at: open demo/deepseek-v3.html in a browser"
+
+# Cold start and reinforcement learning by rules: a small model learns to write its sums down before it answers.
+demo-rl: build
+	@rm -rf demo/digit-sum demo/digit-sum-run && mkdir -p demo
+	@$(SLUICE) data --task digit-sum --seed 1 -o demo/digit-sum
+	@$(SLUICE) train examples/digit-sum.yaml --ranks 2 --overwrite
 
 # Every line of code is as the formatter writes it; the walls of the house are tests.
 test: setup lint
 	$(SWIFT_BUILD) --build-tests
 	swift test -c release --skip-build $(TRAITS)
+
+# Reports as a reader uses them: opened, zoomed, sorted and printed in a headless Chromium.
+test-report: build
+	$(call install,$(REPORT_PACKAGES))
+	/usr/bin/python3 Tests/report-checks/checks.py $(SLUICE)
 
 build: setup
 	$(SWIFT_BUILD) --product sluice
@@ -31,15 +59,7 @@ build: setup
 setup:
 	@command -v swift >/dev/null || { echo "sluice needs Swift 6.2 or later: https://www.swift.org/install"; exit 1; }
 ifndef NO_MPI
-	@missing=""; for package in $(PACKAGES); do \
-	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$package"; \
-	done; \
-	if [ -n "$$missing" ]; then \
-	  command="apt-get install -y --no-install-recommends$$missing"; \
-	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && $$command; \
-	  elif sudo -n true 2>/dev/null; then sudo apt-get update -qq && sudo $$command; \
-	  else echo "These packages are missing; install them and try again, or use 'make NO_MPI=1':"; echo "  sudo $$command"; exit 1; fi; \
-	fi
+	$(call install,$(PACKAGES),$(COMMA) or use 'make NO_MPI=1')
 endif
 
 lint: setup

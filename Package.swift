@@ -45,6 +45,7 @@ let package = Package(
   targets: [
     room("Quantities"),
     room("Documents", ["Quantities", yaml]),
+    room("Tasks", ["Quantities", "Documents"]),
     room("Clusters", ["Quantities", "Documents"], shipping: ["Topologies"]),
     room("Models", ["Quantities", "Documents"], shipping: ["Shipped"]),
     room("Schedules"),
@@ -56,7 +57,7 @@ let package = Package(
     room("Collectives"),
     room("Costs", ["Quantities", "Documents", "Clusters", real]),
     room(
-      "Calibration", ["Documents", "Clusters", "Costs", real],
+      "Calibration", ["Quantities", "Documents", "Clusters", "Costs", real],
       shipping: ["Components", "Probe"]),
     room(
       "Simulation",
@@ -101,22 +102,22 @@ let package = Package(
     room(
       "Training",
       [
-        "Documents", "Models", "Schedules", "Plans", "Programs", "Engines", "Collectives",
-        "MessagePassing", "Kernels",
+        "Documents", "Tasks", "Models", "Schedules", "Plans", "Programs", "Engines",
+        "Collectives", "MessagePassing", "Kernels",
       ]),
+    room("Launchers", ["Quantities", "Documents", "Models", "Plans"]),
     room(
       "Reports",
       [
         "Calibration", "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans",
-        "Programs",
-        "Engines", "Costs", "Simulation", "Planning",
-      ]),
+        "Launchers", "Programs", "Engines", "Costs", "Simulation", "Planning", "Validation",
+      ], shipping: ["Assets"]),
     .executableTarget(
       name: "sluice",
       dependencies: [
         "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs",
-        "Calibration", "Engines", "Costs", "Simulation", "Planning", "Validation", "Reports",
-        arguments,
+        "Calibration", "Engines", "Costs", "Simulation", "Planning", "Validation", "Launchers",
+        "Reports", "Tasks", arguments,
         .target(name: "MessagePassing", condition: withMPI),
         .target(name: "Kernels", condition: withMPI),
         .target(name: "Training", condition: withMPI),
@@ -135,6 +136,7 @@ let package = Package(
       swiftSettings: strict),
     tests(of: "Quantities", ["TestSupport"]),
     tests(of: "Documents", ["TestSupport"]),
+    tests(of: "Tasks", ["TestSupport"]),
     tests(of: "Clusters", ["TestSupport"]),
     tests(of: "Models", ["TestSupport"]),
     tests(of: "Schedules"),
@@ -143,13 +145,14 @@ let package = Package(
     tests(of: "Engines"),
     tests(of: "Collectives", ["TestSupport"]),
     tests(of: "Costs", ["Clusters", "Documents"]),
-    tests(of: "Calibration", ["Clusters", "Costs"]),
+    tests(of: "Calibration", ["Clusters", "Costs", "Documents", "TestSupport"]),
     tests(of: "Simulation", ["Collectives", "TestSupport"]),
     tests(of: "Planning", ["TestSupport"]),
     tests(of: "Validation"),
     tests(of: "MessagePassing", ["OpenMPI", "TestSupport"]),
     tests(of: "Kernels", ["TestSupport"]),
     tests(of: "Training", ["TestSupport"]),
+    tests(of: "Launchers", ["Validation", "TestSupport"]),
     tests(of: "Reports", ["TestSupport"]),
     // What the command line alone sees: both worlds.
     .testTarget(

@@ -67,7 +67,7 @@ public struct AttentionFit: Sendable {
     name: String, path: WritableKeyPath<AttentionWidth, Double> & Sendable
   )
 
-  private static let parameters: [Parameter] =
+  static let parameters: [Parameter] =
     [
       ("forward-share", \.forwardShare), ("forward-ramp", \.forwardRamp),
       ("backward-share", \.backwardShare), ("backward-ramp", \.backwardRamp),
@@ -132,8 +132,19 @@ public struct AttentionFit: Sendable {
   fileprivate func prediction(
     _ cell: AttentionCell, _ library: AttentionLibrary, on device: DeviceModel, _ power: PowerModel
   ) -> Double {
+    Self.seconds(cell, library, on: device, power, burst: burst)
+  }
+
+  /// Seconds of a kernel that runs at boost for as long as a burst, and then at the clock that its power leaves.
+  ///
+  /// - Parameter power: nil where nobody knows what the device draws: it then stays at boost.
+  static func seconds(
+    _ cell: AttentionCell, _ library: AttentionLibrary, on device: DeviceModel,
+    _ power: PowerModel?, burst: Double
+  ) -> Double {
     let cost = AttentionCost(device, library: library)
     func seconds(_ boost: Double, _ flops: Double) -> Double {
+      guard let power, power.cap != nil else { return boost }
       let work = power.attentionWork(flops: flops)
       let clock = power.clock(work) { boost * power.boost / $0 }
       return BenchmarkClock(burst: burst, sustained: clock / power.boost)

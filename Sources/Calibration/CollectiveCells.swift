@@ -19,6 +19,16 @@ public struct CollectiveCell: Hashable, Sendable {
   /// The mean over what several published.
   public var measuredSeconds: Double
 
+  package init(
+    kind: Kind, nodes: Int, ranks: Int, bytes: Double, measuredSeconds: Double
+  ) {
+    self.kind = kind
+    self.nodes = nodes
+    self.ranks = ranks
+    self.bytes = bytes
+    self.measuredSeconds = measuredSeconds
+  }
+
   /// Seconds by the formulas; nothing where the cluster cannot carry it out.
   public func predictedSeconds(_ constants: CollectiveConstants) -> Double {
     let cost = CollectiveCost(constants)

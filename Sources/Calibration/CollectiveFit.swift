@@ -112,6 +112,17 @@ extension CollectiveFit.Parameter {
   public static let ringShareBetweenNodes = Self(
     "ring.across.network-share", .share, \.rings.networkShare)
 
+  /// Rings that leave their node, hops by every protocol.
+  static let ringsBetweenNodes: [Self] = [
+    .init("ring.across.ll-hop", .seconds, \.rings.lowLatencyHop),
+    .init("ring.across.ll128-hop", .seconds, \.rings.lowLatency128Hop),
+    .init("ring.across.hop", .seconds, \.rings.hop), ringShareBetweenNodes,
+  ]
+
+  /// All-to-alls between nodes.
+  static let exchangeShareBetweenNodes = Self(
+    "all-to-all.network-share", .share, \.exchange.networkShare)
+
   /// Collectives between nodes of a network that others use too, and rings of whole chunks inside a node.
   ///
   /// Rings of words with flags are left out: trees of them are faster wherever they were measured. So is the
@@ -127,11 +138,13 @@ extension CollectiveFit.Parameter {
     ]
 
   /// Direct messages.
-  public static let direct: [Self] =
-    directInsideNodes + [
-      .init("direct.network-start", .seconds, \.direct.networkStart),
-      .init("direct.network-share", .share, \.direct.networkShare),
-    ]
+  public static let direct: [Self] = directInsideNodes + directBetweenNodes
+
+  /// Direct messages between nodes.
+  static let directBetweenNodes: [Self] = [
+    .init("direct.network-start", .seconds, \.direct.networkStart),
+    .init("direct.network-share", .share, \.direct.networkShare),
+  ]
 
   /// All-to-alls inside a node.
   public static let exchange: [Self] = [

@@ -15,6 +15,13 @@ package struct ComponentTable {
     }
   }
 
+  /// One line as a row; nil where it has another number of cells than there are columns.
+  package static func row(_ line: String, columns: [String]) -> [String: String]? {
+    let cells = cells(of: Array(line.utf8)[...])
+    guard cells.count == columns.count else { return nil }
+    return Dictionary(zip(columns, cells), uniquingKeysWith: { first, _ in first })
+  }
+
   private static func cells(of line: ArraySlice<UInt8>) -> [String] {
     var cells: [String] = []
     var cell: [UInt8] = []

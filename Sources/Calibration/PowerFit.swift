@@ -27,13 +27,6 @@ public struct PowerFit: Sendable {
     PowerFit(measurements: "h200-power", cluster: "h200-256", device: "h200"),
   ]
 
-  /// A load that was measured.
-  private struct Load {
-    var name: String
-    var format: String
-    var flops, bytes, burst, seconds, watts: Double
-  }
-
   /// Fits again, in a few milliseconds.
   public func run() throws(ConfigurationError) -> [Constant] {
     let described = try Cluster.shipped(cluster).device
@@ -45,38 +38,56 @@ public struct PowerFit: Sendable {
     }
     let idle = Self.mean(rows.filter { $0.text("load") == "idle" }.map { $0.number("watts") })
     let loads = rows.filter { $0.text("load") != "idle" }.map { row in
-      Load(
+      PowerLoad(
         name: row.text("load"), format: row.text("format"), flops: row.number("flops"),
         bytes: row.number("bytes"), burst: row.number("burst_us") * 1e-6,
         seconds: row.number("us") * 1e-6, watts: row.number("watts"))
     }
-    let byte = Self.mean(
-      loads.filter { $0.name == "copy" }.map { ($0.watts - idle) * $0.seconds / $0.bytes })
-    func operation(_ isOne: (Load) -> Bool) -> Double {
-      Self.mean(
-        loads.filter(isOne).map { load in
-          let clock = load.burst / load.seconds
-          let joules = (cap - idle) * load.seconds - byte * load.bytes
-          return joules / (load.flops * Double.pow(clock, energy.exponent.value))
-        })
-    }
-    func isProduct(_ load: Load) -> Bool { ["product", "weight-gradient"].contains(load.name) }
+    let fitted = Self.energies(loads, idle: idle, cap: cap, exponent: energy.exponent.value)
     return [
       Constant(key: "idle", shipped: energy.idle.value.value, fitted: idle),
       Constant(
-        key: "fp8", shipped: energy.fp8?.value.value ?? 0,
-        fitted: operation { isProduct($0) && $0.format == "fp8" }),
+        key: "fp8", shipped: energy.fp8?.value.value ?? 0, fitted: fitted.fp8),
       Constant(
-        key: "bf16", shipped: energy.bf16.value.value,
-        fitted: operation { isProduct($0) && $0.format.hasPrefix("bf16") }),
+        key: "bf16", shipped: energy.bf16.value.value, fitted: fitted.bf16),
       Constant(
-        key: "attention", shipped: energy.attention?.value.value ?? 0,
-        fitted: operation { $0.name.hasPrefix("attention") }),
-      Constant(key: "byte", shipped: energy.byte.value.value, fitted: byte),
+        key: "attention", shipped: energy.attention?.value.value ?? 0, fitted: fitted.attention),
+      Constant(key: "byte", shipped: energy.byte.value.value, fitted: fitted.byte),
     ]
+  }
+
+  /// Joules of an operation of each kind and of a byte, by loads of seconds; not a number for what has no load.
+  static func energies(
+    _ loads: [PowerLoad], idle: Double, cap: Double, exponent: Double
+  ) -> (fp8: Double, bf16: Double, attention: Double, byte: Double) {
+    let byte = mean(
+      loads.filter { $0.name == "copy" }.map { ($0.watts - idle) * $0.seconds / $0.bytes })
+    func operation(_ isOne: (PowerLoad) -> Bool) -> Double {
+      mean(
+        loads.filter(isOne).map { load in
+          let clock = load.burst / load.seconds
+          let joules = (cap - idle) * load.seconds - byte * load.bytes
+          return joules / (load.flops * Double.pow(clock, exponent))
+        })
+    }
+    func isProduct(_ load: PowerLoad) -> Bool {
+      ["product", "weight-gradient"].contains(load.name)
+    }
+    return (
+      operation { isProduct($0) && $0.format == "fp8" },
+      operation { isProduct($0) && $0.format.hasPrefix("bf16") },
+      operation { $0.name.hasPrefix("attention") }, byte
+    )
   }
 
   private static func mean(_ values: [Double]) -> Double {
     values.reduce(0, +) / Double(values.count)
   }
+}
+
+/// A load that was measured for seconds: what its calls take in the burst and later, and the watts.
+struct PowerLoad {
+  var name: String
+  var format: String
+  var flops, bytes, burst, seconds, watts: Double
 }

@@ -103,6 +103,19 @@ public struct ProductFit: Sendable {
       Parameter("sustained (of the benchmark)", .share, \.clock.sustained),
     ]
 
+  /// What may be fitted to anybody's products of a library; files say which of it they decide.
+  static func parameters(of library: MatmulLibrary) -> [Parameter] {
+    guard library.isVendors else {
+      // Tiles and sums of DeepGEMM: no parts of K, steps that promotion bounds.
+      return [
+        Parameter("step-floor", .cycles, \.constants.stepFloor),
+        Parameter("promotion", .multiple, \.constants.promotion),
+      ] + shapes.filter { $0.name != "split-start" }
+    }
+    let own = library == .bf16 ? probed16 : probed8
+    return own + everyParameter.filter { known in !own.contains { $0.name == known.name } }
+  }
+
   /// The constants as they ship, those fitted anew from them, and the measured shapes.
   public struct Outcome: Sendable {
     public var shipped: State
@@ -147,7 +160,7 @@ public struct ProductFit: Sendable {
     return state
   }
 
-  private static func predictions(
+  static func predictions(
     _ cells: [ProductCell], _ state: State, _ library: MatmulLibrary, on device: DeviceModel
   ) -> [Double] {
     var device = device

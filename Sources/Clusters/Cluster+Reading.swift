@@ -87,6 +87,10 @@ extension Device {
     self.launch = Launch(
       gap: try launch.required(keys.launch.gap), host: try launch.required(keys.launch.host))
     kernels = try KernelParameters(table, keys.kernels)
+    kernelsAreScaled = try table.value(keys.scaling)
+    if kernelsAreScaled, kernels.field == nil {
+      throw table.error("there are no device.kernels to scale", at: keys.scaling)
+    }
   }
 
   /// The cap and the energies; a cap needs both energies and nothing else that decides the clock.
@@ -193,12 +197,16 @@ extension Network {
     let perNode = adapters.count.value / planes.value
     guard layers.count > 1 || attachment == .node || perNode == 1 else {
       throw table.error(
-        "must equal the \(adapters.count.value) adapters of a node: nothing joins single-layer rails",
+        "must equal the \(adapters.count.value) adapters of a node: nothing joins single-layer "
+          + "rails",
         at: keys.planes)
     }
     let most = Self.largestNodeCount(layers, attachment: attachment, adaptersPerNode: perNode)
     guard nodes <= most else {
-      throw root.error("must not exceed \(most), the most that the network joins", at: all.nodes)
+      throw root.error(
+        "must not exceed \(most), the most that the network joins; sluice cluster --new adds a "
+          + "layer",
+        at: all.nodes)
     }
   }
 
@@ -239,9 +247,10 @@ extension Network {
   }
 
   /// How many nodes one plane can join: every switch of the top layer reaches every branch below.
-  private static func largestNodeCount(
+  package static func largestNodeCount(
     _ layers: [Layer], attachment: Attachment, adaptersPerNode: Int
   ) -> Int {
+    guard !layers.isEmpty else { return 0 }
     let leafDown = layers[0].ports(isTop: layers.count == 1).down
     var leaves = 1
     for (index, layer) in layers.enumerated().dropFirst() {

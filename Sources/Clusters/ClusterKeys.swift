@@ -62,6 +62,10 @@ struct DeviceKeys: KeySet {
     "What joins the device to its host's memory.")
   let launch = TableKey("launch", LaunchKeys(), "What starting a kernel costs.")
   let kernels: TableKey<ConstantKeys>
+  let scaling = Key(
+    "kernels-scaled", .boolean, default: false,
+    "Whether the constants of kernels are another device's: products and attention are then as "
+      + "efficient at every shape as there, at this device's own peaks.")
 
   init(kernels: [KeyEntry]) {
     self.kernels = TableKey(
@@ -303,7 +307,9 @@ extension Cluster {
       "a cluster",
       "A cluster says what ranks run on: a YAML or JSON file, or a shipped name. In place of the "
         + "tables \(sections.joined(separator: ", ")) may stand the name or the path of another "
-        + "description, whose table is taken. On the command line: --set cluster.KEY=VALUE.",
+        + "description, whose table is taken; a table among these may say like: NAME, and then "
+        + "only "
+        + "what differs from that one's. On the command line: --set cluster.KEY=VALUE.",
       ClusterKeys(kernels: kernels, exchange: exchange, collectives: collectives).entries)
   }
 }

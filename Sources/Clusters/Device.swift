@@ -30,6 +30,8 @@ public struct Device: Hashable, Sendable {
   public var launch: Launch
   /// Constants of the kernels' cost formulas, by names that the room Costs defines.
   public var kernels: KernelParameters
+  /// Whether these constants are another device's, to be taken at this one's own peaks.
+  public var kernelsAreScaled: Bool
 
   /// The dense peak of one precision.
   public struct Peak: Hashable, Sendable {

@@ -21,6 +21,11 @@ public struct Network: Hashable, Sendable {
     /// Bandwidth towards the devices over bandwidth towards the next layer; one at the top.
     public var oversubscription: Sourced<Double>
 
+    package init(radix: Sourced<Int>, oversubscription: Sourced<Double>) {
+      self.radix = radix
+      self.oversubscription = oversubscription
+    }
+
     /// Ports towards the next layer, rounded down, and the rest, which face the devices.
     func ports(isTop: Bool) -> Ports {
       if isTop { return Ports(down: radix.value, up: 0) }

@@ -2,8 +2,15 @@ import Documents
 import Quantities
 
 extension Cluster {
-  /// The names of the descriptions that the program carries, in alphabetical order.
-  public static let shippedNames: [String] = files.map(\.name)
+  /// The names of the descriptions that the program carries and can simulate, in alphabetical order.
+  public static let shippedNames: [String] =
+    files.map(\.name).filter { !dataSheetNames.contains($0) }
+
+  /// The names of those whose devices are data sheets: nobody measured their kernels.
+  public static let dataSheetNames = ["l40s-64", "mi300x-64", "rtx4090-64"]
+
+  /// All names, in alphabetical order.
+  public static let knownNames: [String] = files.map(\.name)
 
   /// The description of that name as it was written; nil where none ships.
   public static func shippedText(_ name: String) -> String? {
@@ -45,7 +52,9 @@ extension Cluster {
     var composed = document
     for key in sections {
       if let wanted, !(wanted + ".").hasPrefix(key + "."), !key.hasPrefix(wanted + ".") { continue }
-      try composed.compose(key) { field, text throws(ConfigurationError) in
+      func described(
+        _ field: Field, _ text: String
+      ) throws(ConfigurationError) -> Document {
         guard depth < 8 else {
           throw field.error("leads through more than 8 files, or in a circle")
         }
@@ -53,7 +62,7 @@ extension Cluster {
           guard files.contains(where: { $0.name == text }) else {
             throw field.error(
               "expected a table, the name of a shipped cluster or a path",
-              suggestion: nearestName(to: text, among: shippedNames))
+              suggestion: nearestName(to: text, among: knownNames))
           }
           return try compose(try shippedDocument(text), only: key, depth: depth + 1)
         }
@@ -61,6 +70,8 @@ extension Cluster {
         let path = text.hasPrefix("/") ? text : folder + text
         return try compose(try other(path, named: field), only: key, depth: depth + 1)
       }
+      try composed.compose(key, resolve: described)
+      try composed.extend(key, resolve: described)
     }
     return composed
   }
@@ -84,14 +95,15 @@ extension Cluster {
     guard let file = files.first(where: { $0.name == name }) else {
       throw ConfigurationError(
         file: "cluster", value: name,
-        rule: "no such cluster ships; there are \(shippedNames.joined(separator: ", ")); "
+        rule: "no such cluster ships; there are \(knownNames.joined(separator: ", ")); "
           + "the path of a file has a slash or ends in .yaml, .yml or .json",
-        suggestion: nearestName(to: name, among: shippedNames))
+        suggestion: nearestName(to: name, among: knownNames))
     }
     return try Document(bytes: file.bytes, name: "\(name).yaml")
   }
 
   private static let files: [(name: String, bytes: [UInt8])] = [
+    ("a100-40gb-160", PackageResources.a100_40gb_160_yaml),
     ("a100-dgx-160", PackageResources.a100_dgx_160_yaml),
     ("a100-pcie", PackageResources.a100_pcie_yaml),
     ("a100-roce", PackageResources.a100_roce_yaml),
@@ -99,9 +111,13 @@ extension Cluster {
     ("a100-vtrain-512", PackageResources.a100_vtrain_512_yaml),
     ("aws-p5", PackageResources.aws_p5_yaml),
     ("b200-256", PackageResources.b200_256_yaml),
+    ("gb200-nvl72", PackageResources.gb200_nvl72_yaml),
     ("h100-2048", PackageResources.h100_2048_yaml),
     ("h200-256", PackageResources.h200_256_yaml),
     ("h800-2048", PackageResources.h800_2048_yaml),
     ("h800-2048-mrft", PackageResources.h800_2048_mrft_yaml),
+    ("l40s-64", PackageResources.l40s_64_yaml),
+    ("mi300x-64", PackageResources.mi300x_64_yaml),
+    ("rtx4090-64", PackageResources.rtx4090_64_yaml),
   ]
 }

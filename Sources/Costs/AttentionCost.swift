@@ -1,5 +1,22 @@
 import Clusters
 
+/// What of a causal sequence a windowed kernel computes.
+public struct AttentionReach: Hashable, Sendable {
+  /// Pairs of query and key that count, of one head.
+  public var pairs: Double
+  /// The most keys that a query meets.
+  public var width: Int
+  /// Blocks at the edges of what a row of blocks meets that are computed whole and count half: one on the
+  /// diagonal, another at a window's far end.
+  public var edges: Double
+
+  public init(pairs: Double, width: Int, edges: Double) {
+    self.pairs = pairs
+    self.width = width
+    self.edges = edges
+  }
+}
+
 /// The attention core of one layer: heads over sequences.
 public struct AttentionShape: Hashable, Sendable {
   /// Sequences times query heads.
@@ -12,10 +29,12 @@ public struct AttentionShape: Hashable, Sendable {
   public var queryDimension: Int
   public var valueDimension: Int
   public var causal: Bool
+  /// What limits the keys that a query meets beside the mask; nil for nothing.
+  public var reach: AttentionReach?
 
   public init(
     heads: Int, queriesPerKey: Int = 1, queries: Int, keys: Int? = nil, queryDimension: Int,
-    valueDimension: Int? = nil, causal: Bool = true
+    valueDimension: Int? = nil, causal: Bool = true, reach: AttentionReach? = nil
   ) {
     precondition(heads > 0 && queries > 0 && queryDimension > 0, "Attention needs a shape.")
     precondition(queriesPerKey > 0, "A key head serves at least one query head.")
@@ -26,10 +45,15 @@ public struct AttentionShape: Hashable, Sendable {
     self.queryDimension = queryDimension
     self.valueDimension = valueDimension ?? queryDimension
     self.causal = causal
+    self.reach = reach
   }
 
-  /// FLOPs of the two products of the forward pass; half of the square where it is causal.
+  /// FLOPs of the two products of the forward pass; half of the square where it is causal, and what is
+  /// within reach where there is a limit.
   public var flops: Double {
+    if let reach {
+      return 2 * Double(heads) * reach.pairs * Double(queryDimension + valueDimension)
+    }
     let square = 2 * Double(heads) * Double(queries) * Double(keys)
     return square * Double(queryDimension + valueDimension) * (causal ? 0.5 : 1)
   }
@@ -92,16 +116,47 @@ public struct AttentionCost: Sendable {
     let constants = device.attention
     let count = Double(multiprocessors ?? device.multiprocessors)
     let blocks = Double(ceilingDivision(shape.queries, constants.blockRows))
+    let block = Double(constants.blockRows)
+    let rate = self.rate * constants.flopsPerClock * device.clock(clock) * share
+    if let reach = shape.reach {
+      return limited(
+        shape, reach, work: work, ramp: ramp, tail: tail, rate: rate, count: count)
+    }
     // Diagonal blocks are computed whole: (blocks + 1) / blocks of the triangle.
     let full = shape.causal ? shape.flops * (blocks + 1) / blocks : shape.flops
     // A block starts and ends once, however many keys it meets in between.
-    let block = Double(constants.blockRows)
     let met = shape.causal ? (Double(shape.keys) + block) / 2 : Double(shape.keys)
     let flops = work * full * (1 + ramp / met)
-    let rate = self.rate * constants.flopsPerClock * device.clock(clock) * share
     let meanBlock = flops / (Double(shape.heads) * blocks)
     let longest = (shape.causal ? meanBlock * 2 * blocks / (blocks + 1) : meanBlock) / rate
-    let spread = flops / (rate * count)
+    return finished(
+      shape, work: work, spread: flops / (rate * count), longest: longest, tail: tail)
+  }
+
+  /// The same kernel where a row of blocks meets what is within reach alone; blocks at its edges are
+  /// computed whole.
+  private func limited(
+    _ shape: AttentionShape, _ reach: AttentionReach, work: Double, ramp: Double, tail: Double,
+    rate: Double, count: Double
+  ) -> Cost {
+    let block = Double(device.attention.blockRows)
+    let met = reach.pairs / Double(shape.queries) + reach.edges * block / 2
+    let computed = 1 + reach.edges * block / 2 * Double(shape.queries) / reach.pairs
+    let flops = work * shape.flops * computed * (1 + ramp / met)
+    // The last row of blocks meets the whole width, and what lies at its edges.
+    let width = min(Double(shape.keys), Double(reach.width) + max(0, reach.edges - 1) * block)
+    let longest =
+      2 * width * min(block, Double(shape.queries)) * work * (1 + ramp / met)
+      * Double(shape.queryDimension + shape.valueDimension) / rate
+    return finished(
+      shape, work: work, spread: flops / (rate * count), longest: longest, tail: tail)
+  }
+
+  /// The time of blocks spread over multiprocessors, of which the longest ends last.
+  private func finished(
+    _ shape: AttentionShape, work: Double, spread: Double, longest: Double, tail: Double
+  ) -> Cost {
+    let constants = device.attention
     let computing = max(longest, spread + tail * longest)
     let bytes = traffic(shape, work: work)
     let memory = bytes / device.memoryBandwidth

@@ -85,6 +85,11 @@ extension KernelParameters {
     if let table = try read() { return table }
     throw place.error(
       "needs the section \(name): a shipped cluster's can be taken by its name (\(name): h800-2048)"
+        + (name == "kernels"
+          ? "; nobody measured this device's: sluice calibrate FILE… does, and --borrow-kernels "
+            + "NAME "
+            + "takes another's"
+          : "")
     )
   }
 }

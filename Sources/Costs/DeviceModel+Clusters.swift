@@ -17,7 +17,10 @@ extension DeviceModel {
     let products = try section.table(keys.matmul)
     for key in keys.matmul.libraries {
       guard let table = try products.optionalTable(key.table) else { continue }
-      entries += try MatmulConstants.entries(key, table, on: device)
+      let library = try MatmulConstants.entries(key, table, on: device)
+      // Another device's products in a format that this one does not have stay there.
+      if device.kernelsAreScaled, device.peak(of: key.library.precision) == nil { continue }
+      entries += library
     }
     entries += try AttentionConstants.entries(
       section.table(keys.attention), keys.attention.keys, on: device)
@@ -75,12 +78,14 @@ extension Device {
 
   /// FLOP per clock and multiprocessor of kernels whose file says so: at most those of the peak.
   ///
-  /// More than 2 % above it is no rounding but constants of another chip, which are refused.
+  /// More than 2 % above it is no rounding but constants of another chip, which are refused; of constants that
+  /// are said to be another's, the peak is taken.
   fileprivate func flopsPerClock(
     _ stated: Double, _ precision: MatmulPrecision, _ table: Table, _ key: Key<Sourced<Double>>
   ) throws(ConfigurationError) -> Double {
     guard let peak = peak(of: precision), let clock else { return stated }
     let cycles = Double(multiprocessors.value) * clock.boost.value.value
+    if kernelsAreScaled { return peak.value / cycles }
     guard stated * cycles <= 1.02 * peak.value else {
       throw table.error(
         "gives \(FLOPsPerSecond(stated * cycles)) on \(multiprocessors.value) multiprocessors at "
@@ -97,12 +102,21 @@ extension MatmulConstants {
   ) throws(ConfigurationError) -> [NumberTable.Entry] {
     let keys = key.table.keys
     var section = ConstantSection(table, prefix: "matmul.\(key.library.rawValue).")
+    var rate = 1.0
     try section.read(keys.flopsPerClock) { stated throws(ConfigurationError) in
-      try device.flopsPerClock(stated, key.library.precision, table, keys.flopsPerClock)
+      let own = try device.flopsPerClock(stated, key.library.precision, table, keys.flopsPerClock)
+      if device.kernelsAreScaled { rate = own / stated }
+      return own
     }
     try section.read(keys.constants)
     try section.readIfPresent(keys.optionalConstants)
-    return section.entries
+    return section.entries.map { entry in
+      guard [".step-overhead", ".step-floor"].contains(where: entry.name.hasSuffix) else {
+        return entry
+      }
+      // A step is as long a part of its products as on the other device.
+      return .init(entry.name, entry.value / rate, source: entry.source)
+    }
   }
 }
 

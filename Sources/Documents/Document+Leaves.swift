@@ -8,13 +8,18 @@ extension Document {
   }
 
   /// Every value, in the order written; a list is one.
-  public var leaves: [Leaf] { root.leaves(below: "") }
+  public var leaves: [Leaf] { locatedLeaves.map(\.leaf) }
+
+  /// The same, each with the line where its value begins; nil where the command line gave it.
+  public var locatedLeaves: [(leaf: Leaf, line: Int?)] { root.leaves(below: "") }
 }
 
 extension Element {
-  fileprivate func leaves(below path: String) -> [Document.Leaf] {
+  fileprivate func leaves(below path: String) -> [(leaf: Document.Leaf, line: Int?)] {
     guard case .table(let entries) = content else {
-      return [Document.Leaf(keyPath: path, text: flowText)]
+      var line: Int?
+      if case .line(let number, _) = origin { line = number }
+      return [(Document.Leaf(keyPath: path, text: flowText), line)]
     }
     return entries.flatMap { entry in
       entry.element.leaves(below: path.isEmpty ? entry.key : "\(path).\(entry.key)")

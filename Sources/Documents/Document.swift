@@ -14,10 +14,14 @@ public struct Document: Hashable, Sendable {
   var root: Element
 
   /// Reads the file at `path`.
-  public init(file path: String) throws(ConfigurationError) {
+  ///
+  /// - Parameter limit: the largest file that is read, where other programs write it.
+  public init(file path: String, atMost limit: Int? = nil) throws(ConfigurationError) {
+    let limit = limit ?? DocumentParser.largestFile
     // One byte more than allowed is enough for the parser to refuse the file for its size.
-    try self.init(
-      bytes: fileContents(path, atMost: DocumentParser.largestFile + 1), name: path)
+    let bytes = try fileContents(path, atMost: limit + 1)
+    name = path
+    root = try DocumentParser(name: path, largest: limit).parse(bytes)
   }
 
   /// Reads text that messages call `name`.
@@ -71,4 +75,37 @@ public struct Document: Hashable, Sendable {
     }
     root.replaceEntry(at: keys[...], by: section)
   }
+
+  /// Puts another document's section below a table that names it: `device: {like: h800-2048, …}`.
+  ///
+  /// Where the table at `keyPath` has the key `like`, `resolve` finds the document that it names; that
+  /// document's section at the same path is taken, and what the table says itself replaces its values.
+  /// Values keep their lines and files. A value with its source is replaced whole.
+  public mutating func extend(
+    _ keyPath: String, resolve: (Field, String) throws(ConfigurationError) -> Document
+  ) throws(ConfigurationError) {
+    let keys = keyPath.split(separator: ".").map(String.init)
+    guard let entry = root.entry(at: keys[...]), case .table(var own) = entry.element.content,
+      let place = own.firstIndex(where: { $0.key == Self.likeKey })
+    else { return }
+    let like = own.remove(at: place)
+    let field = Field(
+      document: name, keyPath: "\(keyPath).\(Self.likeKey)", origin: like.origin,
+      element: like.element)
+    let text = try field.read(.string)
+    guard like.origin != .override else {
+      throw field.error("belongs into a file; here the section takes a name: \(keyPath)=\(text)")
+    }
+    let other = try resolve(field, text)
+    guard let section = other.root.entry(at: keys[...]), case .table = section.element.content
+    else { throw field.error("\(other.name) has no table \(keyPath)") }
+    let changed = Element(content: .table(own), origin: entry.element.origin)
+    root.replaceEntry(
+      at: keys[...],
+      by: .init(
+        key: entry.key, origin: entry.origin, element: section.element.replacing(by: changed)))
+  }
+
+  /// The key under which a table names the description whose values it takes.
+  static let likeKey = "like"
 }

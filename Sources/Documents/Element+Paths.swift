@@ -21,4 +21,28 @@ extension Element {
     }
     content = .table(entries)
   }
+
+  /// This table with the values of another one in place of its own, tables entered.
+  ///
+  /// A value with its source counts as one, a list too; so does a table that names another description.
+  func replacing(by other: Element) -> Element {
+    guard case .table(var entries) = content, case .table(let changes) = other.content,
+      !entries.isValue, !changes.isValue,
+      !changes.contains(where: { $0.key == Document.likeKey })
+    else { return other }
+    for change in changes {
+      guard let place = entries.firstIndex(where: { $0.key == change.key }) else {
+        entries.append(change)
+        continue
+      }
+      entries[place].origin = change.origin
+      entries[place].element = entries[place].element.replacing(by: change.element)
+    }
+    return Element(content: .table(entries), origin: other.origin)
+  }
+}
+
+extension [Element.Entry] {
+  /// Whether they are a value with its source.
+  fileprivate var isValue: Bool { contains { $0.key == "value" } }
 }

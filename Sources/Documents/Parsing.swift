@@ -8,8 +8,10 @@ struct DocumentParser {
   let name: String
   /// The number of the first line.
   var firstLine = 1
+  /// The largest text that is read.
+  var largest = Self.largestFile
 
-  /// The largest file that is read: descriptions are written by people and stay far below.
+  /// The largest file that is read unless another limit is given: descriptions are written by people and stay far below.
   static let largestFile = 1 << 19
   /// The deepest nesting of tables and lists.
   static let deepestNesting = 64
@@ -17,8 +19,8 @@ struct DocumentParser {
   static let longestKey = 256
 
   func parse(_ bytes: [UInt8]) throws(ConfigurationError) -> Element {
-    guard bytes.count <= Self.largestFile else {
-      throw failure("is larger than \(Self.largestFile / 1024) KiB, too large for a description")
+    guard bytes.count <= largest else {
+      throw failure("is larger than \(largest / 1024) KiB, too large for a description")
     }
     try checkCharacters(bytes)
     guard let text = String(validating: bytes, as: UTF8.self) else {

@@ -99,6 +99,11 @@ public final class Table {
     }
   }
 
+  /// The keys that nobody read so far, with their values, in the order written; they stay unread.
+  public var unreadFields: [(key: String, field: Field)] {
+    entries.indices.filter { !wasRead[$0] }.map { (entries[$0].key, field(at: $0)) }
+  }
+
   /// Keeps a key's other names for the message about a key that nobody asked for.
   func note<Value>(_ key: Key<Value>) {
     otherNames += key.otherNames.map { ($0, key.name) }

@@ -117,8 +117,8 @@ public struct Engine {
         known[key] = made.count
         made.append(
           Interleaving(
-            forward: first.forward,
-            backward: second.program(for: .backward, isClosing: isClosing)))
+            forward: first.forward, backward: second, isClosing: isClosing,
+            order: program.pairOrder))
       }
       ofItem[index] = known[key] ?? -1
     }
@@ -267,8 +267,7 @@ public struct Engine {
   ) -> Bool {
     precondition(!interleavings.isEmpty, "This engine does not walk pairs.")
     let forwardProgram = template(forward.stage, .forward)
-    let backwardProgram = template(
-      backward.stage, Part(.backward, isClosing: isClosing(item)))
+    let backwardProgram = interleavings[interleavingOfItem[item]].backward
     let pieces = interleavings[interleavingOfItem[item]].pieces
     let forwardInstance = Instance(
       stage: forward.stage, microbatch: forward.microbatch, pass: .forward)

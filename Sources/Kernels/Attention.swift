@@ -8,7 +8,8 @@
 // dot products by SIMD8 (half of OpenBLAS's rate).
 //
 // What is computed: queries i0 ..< i1 of a tile meet the keys 0 ..< i1 + (keys - queries), so a part
-// of the last tile lies above the diagonal; it is computed, counted, and set to zero.
+// of the last tile lies above the diagonal; it is computed, counted, and set to zero. So are the keys
+// of earlier documents of the same sequence.
 
 /// The sizes of a causal attention.
 public struct AttentionShape: Equatable, Sendable {
@@ -92,12 +93,19 @@ public struct AttentionInputs {
   public var sharedKey: Heads?
   /// (sequences * keys, keyHeads, valueWidth).
   public var value: Heads
+  /// (sequences * queries), the first key of its sequence that a query may see, at most its own; nil
+  /// where it sees all that are not behind it.
+  public var firstKeys: UnsafePointer<Int32>?
 
-  public init(query: Heads, key: Heads, sharedKey: Heads? = nil, value: Heads) {
+  public init(
+    query: Heads, key: Heads, sharedKey: Heads? = nil, value: Heads,
+    firstKeys: UnsafePointer<Int32>? = nil
+  ) {
     self.query = query
     self.key = key
     self.sharedKey = sharedKey
     self.value = value
+    self.firstKeys = firstKeys
   }
 }
 
@@ -147,6 +155,15 @@ extension AttentionShape {
   func visible(_ tile: AttentionTile, row: Int) -> Int {
     let last = tile.firstQuery &+ row &+ keys &- queries
     return max(0, min(tile.keys, last &+ 1 &- tile.firstKey))
+  }
+
+  /// How many keys of a tile, from its first one on, query `row` of it may not see although they are not
+  /// behind it: those of earlier documents.
+  @inline(__always)
+  func hidden(_ tile: AttentionTile, row: Int, _ firstKeys: UnsafePointer<Int32>?) -> Int {
+    guard let firstKeys else { return 0 }
+    let first = Int(firstKeys[tile.queryRow &+ row]) &- tile.firstKey
+    return max(0, min(first, visible(tile, row: row)))
   }
 
   /// Scores of a tile, scaled: scoreTile (queries, keys of the tile).

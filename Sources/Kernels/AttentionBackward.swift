@@ -39,7 +39,7 @@ public func attentionBackward(
       bench.gradientTile, stride: tile.keys, Factor(dy, stride: outGradient.tokenStride),
       Factor(value, stride: inputs.value.tokenStride, isTransposed: true),
       ProductSize(m: tile.queries, n: tile.keys, k: shape.valueWidth), as: .attention, on: bench)
-    scoreGradients(tile, logSum, shape, bench)
+    scoreGradients(tile, logSum, shape, inputs.firstKeys, bench)
     matmul(
       gradients.value.at(token: tile.keyRow, head: tile.keyHead),
       stride: gradients.value.tokenStride,
@@ -72,23 +72,29 @@ private func projections(
 
 /// Turns scores into probabilities and the gradients of probabilities into those of scores.
 private func scoreGradients(
-  _ tile: AttentionTile, _ logSum: Input, _ shape: AttentionShape, _ bench: Workbench
+  _ tile: AttentionTile, _ logSum: Input, _ shape: AttentionShape,
+  _ firstKeys: UnsafePointer<Int32>?, _ bench: Workbench
 ) {
   let sequence = tile.queryRow / shape.queries
   let kept = logSum + (sequence * shape.heads + tile.head) * shape.queries + tile.firstQuery
   let factor = shape.scale
   for row in 0..<tile.queries {
-    let scores = bench.scoreTile + row * tile.keys
-    let gradient = bench.gradientTile + row * tile.keys
-    let visible = shape.visible(tile, row: row)
+    let hidden = shape.hidden(tile, row: row, firstKeys)
+    let scores = bench.scoreTile + row * tile.keys + hidden
+    let gradient = bench.gradientTile + row * tile.keys + hidden
+    let visible = shape.visible(tile, row: row) - hidden
     let (shift, projection) = (kept[row], bench.rowScratch[row])
     sweepLong(visible) { i, n in
       let p = exponential(scores.lanes(i, n) - shift)
       scores.store(p, i, n)
       gradient.store(p * (gradient.lanes(i, n) - projection) * factor, i, n)
     }
-    (scores + visible).update(repeating: 0, count: tile.keys - visible)
-    (gradient + visible).update(repeating: 0, count: tile.keys - visible)
+    let behind = tile.keys - hidden - visible
+    (scores + visible).update(repeating: 0, count: behind)
+    (gradient + visible).update(repeating: 0, count: behind)
+    guard hidden > 0 else { continue }
+    (scores - hidden).update(repeating: 0, count: hidden)
+    (gradient - hidden).update(repeating: 0, count: hidden)
   }
 }
 

@@ -19,8 +19,17 @@ public func attentionForward(
       let target = out.at(token: tile.queryRow + row, head: tile.head)
       let old = isFirst ? -Float.infinity : maxima[row]
       let visible = shape.visible(tile, row: row)
-      let new = max(old, laneMaximum(scores, visible))
-      let sum = exponentials(scores, visible: visible, count: tile.keys, minus: new)
+      let hidden = shape.hidden(tile, row: row, inputs.firstKeys)
+      guard hidden < visible else {
+        // The query sees nothing of this tile.
+        fill(scores, with: 0, count: tile.keys)
+        if isFirst { (maxima[row], sums[row]) = (-.infinity, 0) }
+        continue
+      }
+      let new = max(old, laneMaximum(scores + hidden, visible - hidden))
+      let sum = exponentials(
+        scores + hidden, visible: visible - hidden, count: tile.keys - hidden, minus: new)
+      if hidden > 0 { fill(scores, with: 0, count: hidden) }
       if isFirst {
         sums[row] = sum
       } else {

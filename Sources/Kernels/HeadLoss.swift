@@ -82,6 +82,100 @@ public func headLoss(
   return total
 }
 
+/// What a head says of one labelled row: its label's log-probability, and the entropy of the row.
+public struct TokenLikelihood: Equatable, Sendable {
+  /// The logarithm of the label's probability, in nats.
+  public var logProbability: Double
+  /// The entropy of the row's distribution, in nats.
+  public var entropy: Double
+
+  public init(logProbability: Double, entropy: Double) {
+    self.logProbability = logProbability
+    self.entropy = entropy
+  }
+}
+
+/// A loss of labels' log-probabilities, and at once the gradients of hidden and weight.
+///
+/// As `headLossBackward` in everything but what is summed: logits are divided by `temperature`, and
+/// `loss` says what a row adds to the sum and the slope of that in the label's log-probability.
+/// - Parameter loss: called once for each labelled row, in order.
+public func headPolicyBackward(
+  _ hiddenGradient: UnsafeMutablePointer<Float>, _ weightGradient: UnsafeMutablePointer<Float>,
+  workspace: UnsafeMutablePointer<Float>, _ hidden: UnsafePointer<Float>,
+  _ weight: UnsafePointer<Float>, labels: UnsafePointer<Int32>, _ shape: HeadShape,
+  temperature: Float, on bench: Workbench,
+  loss: (_ row: Int, TokenLikelihood) -> (value: Double, slope: Double)
+) -> LossSum {
+  var total = LossSum()
+  forEachTile(workspace, hidden, weight, shape, bench) { first, linear in
+    for row in 0..<linear.rows {
+      let logits = workspace + row * shape.vocabulary
+      guard labels[first + row] >= 0 else {
+        fill(logits, with: 0, count: shape.vocabulary)
+        continue
+      }
+      let label = Int(labels[first + row])
+      let (token, sum) = likelihood(logits, label: label, shape.vocabulary, temperature)
+      let (value, slope) = loss(first + row, token)
+      let step = Float(slope) / temperature
+      scale(logits, logits, by: -step / sum, count: shape.vocabulary)
+      logits[label] += step
+      total.sum += value
+      total.labelled += 1
+    }
+    linearBackwardInput(
+      hiddenGradient + first * shape.columns, workspace, weight, linear, on: bench)
+    linearBackwardWeight(
+      weightGradient, workspace, hidden + first * shape.columns, linear, on: bench)
+  }
+  return total
+}
+
+/// What the head says of every labelled row, and their cross-entropy; no gradients.
+///
+/// - Parameter each: called once for each labelled row, in order.
+public func headLikelihoods(
+  workspace: UnsafeMutablePointer<Float>, _ hidden: UnsafePointer<Float>,
+  _ weight: UnsafePointer<Float>, labels: UnsafePointer<Int32>, _ shape: HeadShape,
+  temperature: Float, on bench: Workbench, each: (_ row: Int, TokenLikelihood) -> Void
+) -> LossSum {
+  var total = LossSum()
+  forEachTile(workspace, hidden, weight, shape, bench) { first, linear in
+    for row in 0..<linear.rows where labels[first + row] >= 0 {
+      let (token, _) = likelihood(
+        workspace + row * shape.vocabulary, label: Int(labels[first + row]), shape.vocabulary,
+        temperature)
+      each(first + row, token)
+      total.sum -= token.logProbability
+      total.labelled += 1
+    }
+  }
+  return total
+}
+
+/// Replaces a row's logits by exp(logit / temperature - maximum), and gives their sum beside what they
+/// say of the label.
+private func likelihood(
+  _ logits: Output, label: Int, _ vocabulary: Int, _ temperature: Float
+) -> (TokenLikelihood, sum: Float) {
+  precondition(label < vocabulary, "a label lies in the vocabulary or is -1")
+  if temperature != 1 { scale(logits, logits, by: 1 / temperature, count: vocabulary) }
+  let maximum = laneMaximum(logits, vocabulary)
+  let chosen = Double(logits[label] - maximum)
+  let weighted = laneSumLong(vocabulary) { i, n in
+    let shifted = logits.lanes(i, n) - maximum
+    return exponential(shifted) * shifted
+  }
+  let sum = exponentials(logits, visible: vocabulary, count: vocabulary, minus: maximum)
+  let logarithm = Double.log(Double(sum))
+  return (
+    TokenLikelihood(
+      logProbability: chosen - logarithm, entropy: logarithm - Double(weighted) / Double(sum)),
+    sum
+  )
+}
+
 /// logits (rows, vocabulary) of the head, for generation.
 public func headLogits(
   _ logits: UnsafeMutablePointer<Float>, _ hidden: UnsafePointer<Float>,

@@ -14,6 +14,11 @@ public struct Heads {
     self.headStride = headStride
   }
 
+  /// The same heads from a later token on.
+  public func from(token: Int) -> Heads {
+    Heads(start + token * tokenStride, tokenStride: tokenStride, headStride: headStride)
+  }
+
   @inline(__always)
   func at(token: Int, head: Int) -> UnsafePointer<Float> {
     start + (token &* tokenStride &+ head &* headStride)
@@ -35,6 +40,11 @@ public struct MutableHeads {
 
   /// The same places, for reading.
   public var reading: Heads { Heads(start, tokenStride: tokenStride, headStride: headStride) }
+
+  /// The same heads from a later token on.
+  public func from(token: Int) -> MutableHeads {
+    MutableHeads(start + token * tokenStride, tokenStride: tokenStride, headStride: headStride)
+  }
 
   @inline(__always)
   func at(token: Int, head: Int) -> UnsafeMutablePointer<Float> {

@@ -53,6 +53,7 @@ public struct ProductCall: Hashable, Sendable {
 /// A product of more than `Workbench.panelFLOPs` is cut along its longest side, again and again, into
 /// panels of at most about so many, and messages are driven between them. The panels follow from the size alone, so the same
 /// input of the same size gives the same bits on each call (on one machine, at one thread count).
+/// Where the bench keeps rows apart, it is `rowProduct`.
 /// Counts 2 m n k. `out` must not overlap the factors.
 public func matmul(
   _ out: UnsafeMutablePointer<Float>, stride: Int, _ a: Factor, _ b: Factor, _ size: ProductSize,
@@ -71,6 +72,11 @@ public func matmul(
   bench.onProduct?(
     ProductCall(
       size: size, turnsA: a.isTransposed, turnsB: b.isTransposed, accumulates: accumulate))
+  guard !bench.keepsRowsApart else {
+    rowProduct(
+      out, stride: stride, a, b, size, scale: scale, accumulate: accumulate, as: purpose, on: bench)
+    return
+  }
   let panels = (size.flops + Workbench.panelFLOPs - 1) / Workbench.panelFLOPs
   cut(out, stride, a, b, size, into: panels, scale, accumulate, purpose, bench)
 }

@@ -24,6 +24,10 @@ public final class Workbench {
   /// Panels are the same whether it is set or not, so it does not change any bit.
   public var progress: (() -> Void)?
 
+  /// Whether a row of a product is to have the same bits wherever it stands and whatever stands beside
+  /// it; slower than OpenBLAS.
+  public var keepsRowsApart = false
+
   /// Told of every product with the sizes that it was called with; for benchmarks.
   public var onProduct: ((ProductCall) -> Void)?
 

@@ -14,14 +14,16 @@ extension Architecture {
   /// The model that ships under a name, or that a `config.json` or a folder with one describes.
   ///
   /// - Parameters:
-  ///   - nameOrPath: a name from `shippedNames`, or a path; what holds a `/`, ends in `.json` or
-  ///     exists as a file is a path.
+  ///   - nameOrPath: a name from `shippedNames`, Hugging Face's name of such a model
+  ///     (`meta-llama/Llama-3.1-70B-Instruct`), a near spelling (`llama3-70b`), or a path; what else
+  ///     holds a `/`, ends in `.json` or exists as a file is a path.
   ///   - overrides: values that replace the file's, each `key=value`.
   /// - Throws: `ConfigurationError` with file, line, key and rule, or the nearest name.
   public static func named(
     _ nameOrPath: String, overrides: [String] = []
   ) throws(ConfigurationError) -> Architecture {
-    if let model = shipped.first(where: { $0.name == nameOrPath }) {
+    let known = shippedName(near: nameOrPath)
+    if let model = shipped.first(where: { $0.name == known }) {
       return try read(
         Document(bytes: model.bytes, name: "\(model.name).json"), name: model.name,
         overrides: overrides)
@@ -34,8 +36,15 @@ extension Architecture {
         rule: "is neither a file nor a model that ships (\(shippedNames.joined(separator: ", ")))",
         suggestion: nearestName(to: nameOrPath, among: shippedNames))
     }
+    if !exists, isRepository(nameOrPath) {
+      throw ConfigurationError(
+        file: nameOrPath,
+        rule: "is no file, and sluice fetches none: download its config.json, or see sluice model "
+          + "--list", suggestion: nearestShippedName(to: nameOrPath))
+    }
     let file = isFolder.boolValue ? "\(nameOrPath)/config.json" : nameOrPath
-    return try read(Document(file: file), name: name(ofFile: file), overrides: overrides)
+    return try read(
+      Document(file: file, atMost: largestFile), name: name(ofFile: file), overrides: overrides)
   }
 
   /// The model that a parsed `config.json` describes.
@@ -45,12 +54,14 @@ extension Architecture {
     var document = document
     try document.set(overrides)
     let table = try document.table(toleratesUnknownKeys: true)
-    var reader = ConfigReader(table: table, name: name)
-    let architecture = try reader.read()
-    // A config.json may say more than sluice reads; what the command line sets must act.
-    try table.finish()
-    return architecture
+    return try ConfigReader.read(table, name: name) { () throws(ConfigurationError) in
+      // A config.json may say more than sluice reads; what the command line sets must act.
+      try table.finish()
+    }
   }
+
+  /// Quantised checkpoints list every tensor in their description.
+  private static let largestFile = 8 << 20
 
   /// A checkpoint is called by its folder, any other file by its own name.
   private static func name(ofFile path: String) -> String {
@@ -96,6 +107,39 @@ extension Architecture {
       ("mixtral-8x7b", PackageResources.mixtral_8x7b_json),
       ("mixtral-8x22b", PackageResources.mixtral_8x22b_json),
       ("qwen3-235b-a22b", PackageResources.qwen3_235b_a22b_json),
+      ("llama-3-8b", PackageResources.llama_3_8b_json),
+      ("llama-3-70b", PackageResources.llama_3_70b_json),
+      ("llama-3.2-1b", PackageResources.llama_3_2_1b_json),
+      ("llama-3.2-3b", PackageResources.llama_3_2_3b_json),
+      ("qwen2.5-0.5b", PackageResources.qwen2_5_0_5b_json),
+      ("qwen2.5-1.5b", PackageResources.qwen2_5_1_5b_json),
+      ("qwen2.5-7b", PackageResources.qwen2_5_7b_json),
+      ("qwen2.5-14b", PackageResources.qwen2_5_14b_json),
+      ("qwen2.5-32b", PackageResources.qwen2_5_32b_json),
+      ("qwen2.5-72b", PackageResources.qwen2_5_72b_json),
+      ("qwen3-0.6b", PackageResources.qwen3_0_6b_json),
+      ("qwen3-4b", PackageResources.qwen3_4b_json),
+      ("qwen3-8b", PackageResources.qwen3_8b_json),
+      ("qwen3-14b", PackageResources.qwen3_14b_json),
+      ("qwen3-32b", PackageResources.qwen3_32b_json),
+      ("qwen3-30b-a3b", PackageResources.qwen3_30b_a3b_json),
+      ("mistral-7b-v0.1", PackageResources.mistral_7b_v0_1_json),
+      ("gpt-oss-120b", PackageResources.gpt_oss_120b_json),
+      ("glm-4.5", PackageResources.glm_4_5_json),
+      ("gemma-2-9b", PackageResources.gemma_2_9b_json),
+      ("gemma-3-27b", PackageResources.gemma_3_27b_json),
+      ("phi-3-mini", PackageResources.phi_3_mini_json),
+      ("olmo-2-7b", PackageResources.olmo_2_7b_json),
+      ("qwen3-next-80b-a3b", PackageResources.qwen3_next_80b_a3b_json),
+      ("gpt2", PackageResources.gpt2_json),
+      ("llama-4-scout", PackageResources.llama_4_scout_json),
+      ("nemotron-h-8b", PackageResources.nemotron_h_8b_json),
+      ("mistral-7b", PackageResources.mistral_7b_json),
+      ("mistral-nemo-12b", PackageResources.mistral_nemo_12b_json),
+      ("gpt-oss-20b", PackageResources.gpt_oss_20b_json),
+      ("kimi-k2", PackageResources.kimi_k2_json),
+      ("glm-4.5-air", PackageResources.glm_4_5_air_json),
+      ("gpt-neox-20b", PackageResources.gpt_neox_20b_json),
     ]
   }
 }

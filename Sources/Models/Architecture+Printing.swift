@@ -1,12 +1,13 @@
 extension Architecture {
   /// The `config.json` that describes the model to Hugging Face transformers and to `named`.
   ///
-  /// What it leaves out (dropout, token numbers) has the values of sluice: no dropout.
+  /// What it leaves out (dropout, token numbers) has the values of sluice: no dropout. Families whose
+  /// `isWritten` is false have parts that are not written.
   ///
   /// - Parameter weights: the format of the weights beside it, as PyTorch names it.
   public func configJSON(weights: String = "float32") -> String {
     var config = ConfigText()
-    config.add("architectures", .list([.text(className)]))
+    config.add("architectures", .list([.text(family.className)]))
     config.add("model_type", .text(family.rawValue))
     config.add("torch_dtype", .text(weights))
     config.add("vocab_size", .integer(vocabularySize))
@@ -20,24 +21,13 @@ extension Architecture {
     return config.text
   }
 
-  private var className: String {
-    switch family {
-    case .gpt2: "GPT2LMHeadModel"
-    case .llama: "LlamaForCausalLM"
-    case .deepseekV2: "DeepseekV2ForCausalLM"
-    case .deepseekV3: "DeepseekV3ForCausalLM"
-    case .mixtral: "MixtralForCausalLM"
-    case .qwen3MoE: "Qwen3MoeForCausalLM"
-    }
-  }
-
   private func addGPT2(to config: inout ConfigText) {
     config.add("n_embd", .integer(hiddenSize))
     config.add("n_layer", .integer(layerCount))
     config.add("n_head", .integer(attention.heads))
     config.add("n_positions", .integer(maximumPositions))
-    if case .dense(let width, _, _) = feedForwards[0] { config.add("n_inner", .integer(width)) }
-    if case .layerNorm(let epsilon) = normalization {
+    if let block = feedForwards[0].dense { config.add("n_inner", .integer(block.width)) }
+    if case .layerNorm(let epsilon, _) = normalization {
       config.add("layer_norm_epsilon", .number(epsilon))
     }
     config.add("activation_function", .text("gelu_new"))
@@ -55,6 +45,7 @@ extension Architecture {
     switch attention {
     case .multiHead(let shape): add(shape, to: &config)
     case .latent(let shape): add(shape, to: &config)
+    case .recurrent, .absent: break
     }
     if case .rotary(let rotary) = position {
       config.add("rope_theta", .number(rotary.theta))
@@ -90,9 +81,9 @@ extension Architecture {
   private func addFeedForward(to config: inout ConfigText) {
     let mixture = feedForwards.lazy.compactMap(\.mixture).first
     var width: Int?
-    for case .dense(let dense, _, let bias) in feedForwards where width == nil {
-      width = dense
-      if family == .llama || family == .deepseekV2 { config.add("mlp_bias", .flag(bias)) }
+    if let dense = feedForwards.lazy.compactMap(\.dense).first {
+      width = dense.width
+      if family == .llama || family == .deepseekV2 { config.add("mlp_bias", .flag(dense.bias)) }
     }
     if family == .mixtral { width = mixture?.expertWidth }
     // A model of experts only still has to name a width; nothing is computed with it.
@@ -146,6 +137,7 @@ extension Rotary.Scaling {
   fileprivate var settings: ConfigText.Value {
     switch self {
     case .none: return .nothing
+    case .other(let kind): return .table([("rope_type", .text(kind))])
     case .linear(let factor):
       return .table([("rope_type", .text("linear")), ("factor", .number(factor))])
     case .yarn(let yarn):

@@ -16,6 +16,9 @@ extension Attention {
   public func projectionSizes(hidden: Int) -> [Projection] {
     switch self {
     case .multiHead(let shape):
+      let gate =
+        shape.outputGate
+        ? [Projection(role: .attentionGate, input: hidden, output: shape.queryWidth)] : []
       let output = Projection(role: .output, input: shape.queryWidth, output: hidden)
       if shape.fused {
         let width = shape.queryWidth + 2 * shape.keyValueWidth
@@ -24,8 +27,8 @@ extension Attention {
       return [
         Projection(role: .query, input: hidden, output: shape.queryWidth),
         Projection(role: .key, input: hidden, output: shape.keyValueWidth),
-        Projection(role: .value, input: hidden, output: shape.keyValueWidth), output,
-      ]
+        Projection(role: .value, input: hidden, output: shape.keyValueWidth),
+      ] + gate + [output]
     case .latent(let shape):
       let query =
         if let rank = shape.queryRank {
@@ -40,7 +43,24 @@ extension Attention {
         Projection(role: .keyValueDown, input: hidden, output: shape.keyValueDownWidth),
         Projection(role: .keyValueUp, input: shape.keyValueRank, output: shape.keyValueUpWidth),
         Projection(role: .output, input: shape.valueWidth, output: hidden),
+      ] + (shape.indexer?.projections(hidden: hidden, queries: shape.queryRank) ?? [])
+    case .recurrent(let shape):
+      return [
+        Projection(
+          role: .recurrentInput, input: hidden, output: shape.inputWidth - shape.stepWidth),
+        Projection(role: .recurrentSteps, input: hidden, output: shape.stepWidth),
+        Projection(role: .recurrentOutput, input: shape.valueWidth, output: hidden),
       ]
+    case .absent: return []
+    }
+  }
+
+  /// Trained numbers beside weights, biases and norms: sinks, convolutions, decays.
+  var vectorCount: Int {
+    switch self {
+    case .multiHead(let shape): shape.sinks ? shape.heads : 0
+    case .recurrent(let shape): shape.vectorCount + shape.convolutionCount
+    case .latent, .absent: 0
     }
   }
 
@@ -52,22 +72,63 @@ extension Attention {
         + (shape.outputBias ? hidden : 0)
     case .latent(let shape):
       return shape.bias ? (shape.queryRank ?? 0) + shape.keyValueDownWidth + hidden : 0
+    case .recurrent(let shape): return shape.biasCount(hidden: hidden)
+    case .absent: return 0
     }
   }
 
-  /// Gains of the norms inside the block.
+  /// Gains and biases of the norms inside the block.
   var normCount: Int {
     switch self {
-    case .multiHead(let shape): shape.queryKeyNorm ? 2 * shape.headSize : 0
-    case .latent(let shape): (shape.queryRank ?? 0) + shape.keyValueRank
+    case .multiHead(let shape):
+      switch shape.queryKeyNorm {
+      case .absent, .withoutGain: 0
+      case .eachHead: 2 * shape.headSize
+      case .eachHeadItsOwn, .whole: shape.queryWidth + shape.keyValueWidth
+      }
+    case .latent(let shape):
+      (shape.queryRank ?? 0) + shape.keyValueRank + 2 * (shape.indexer?.headSize ?? 0)
+    case .recurrent(let shape): shape.normCount
+    case .absent: 0
     }
   }
 
-  /// Numbers that one token leaves in the cache of keys and values of one layer.
+  /// Numbers that one token leaves in the cache of keys and values of one layer; a state grows with
+  /// none.
   public var cachedWidth: Int {
     switch self {
     case .multiHead(let shape): 2 * shape.keyValueWidth
-    case .latent(let shape): shape.keyValueDownWidth
+    case .latent(let shape): shape.keyValueDownWidth + (shape.indexer?.headSize ?? 0)
+    case .recurrent, .absent: 0
     }
+  }
+
+  /// FLOPs that one token's scores, weighted sums and states take forward in a sequence, twice the
+  /// pairs on and below the diagonal counted.
+  func coreFLOPs(sequence: Int) -> Double {
+    let pairs = 2 * reach.causalPairs(sequence) / Double(sequence)
+    switch self {
+    case .multiHead, .latent:
+      return 2 * pairs * Double(heads * (queryKeyHeadSize + valueHeadSize))
+        + indexerFLOPs(sequence: sequence)
+    case .recurrent, .absent: return 0
+    }
+  }
+
+  /// The indexer scores all keys in order to choose.
+  private func indexerFLOPs(sequence: Int) -> Double {
+    guard case .latent(let shape) = self, let indexer = shape.indexer else { return 0 }
+    return 2 * Double(sequence) * Double(indexer.heads * indexer.headSize)
+  }
+}
+
+extension Latent.Indexer {
+  /// Its linear maps: queries from the query latent, or from the hidden state where there is none.
+  fileprivate func projections(hidden: Int, queries: Int?) -> [Attention.Projection] {
+    [
+      .init(role: .indexQuery, input: queries ?? hidden, output: heads * headSize),
+      .init(role: .indexKey, input: hidden, output: headSize),
+      .init(role: .indexWeights, input: hidden, output: heads),
+    ]
   }
 }

@@ -1,13 +1,20 @@
 import Documents
 
-/// Reads the `config.json` of a Hugging Face checkpoint, one function per family.
+/// Reads the `config.json` of a Hugging Face checkpoint: one function, in a file of its own, maps the
+/// keys of a family onto parts.
 ///
-/// Keys that say nothing about shapes are passed over. What sluice cannot compute is refused; what
-/// it leaves out is kept as a notice.
+/// Keys that say nothing about shapes are passed over. What changes counts and is not understood is
+/// refused; what sluice leaves out is kept as a notice.
 struct ConfigReader {
   let table: Table
   let name: String
   var notices: [String] = []
+  /// What the forward pass does beside its parts.
+  var peculiarities: [String] = []
+  /// Keys that name parts and say nothing about shapes.
+  private(set) var passedOver: Set<String> = []
+  /// Whether the output head is the embedding, where a table around this one says so.
+  var outerTie: Bool?
 
   /// Bounds that keep every product of sizes within 64 bits.
   static let sizes = 1...(1 << 20)
@@ -22,19 +29,42 @@ struct ConfigReader {
     self.name = name
   }
 
-  /// The architecture that the table describes.
-  mutating func read() throws(ConfigurationError) -> Architecture {
-    let family = try table.required(
-      "model_type", .choice(Architecture.Family.self))
-    var architecture =
-      switch family {
-      case .gpt2: try readGPT2()
-      case .llama: try readLlama()
-      case .mixtral: try readMixtral()
-      case .qwen3MoE: try readQwen3MoE()
-      case .deepseekV2, .deepseekV3: try readDeepSeek(family)
-      }
+  /// Lets a family's keys stand that name parts and say nothing about shapes.
+  mutating func passOver(_ keys: [String]) { passedOver.formUnion(keys) }
+
+  /// The architecture that the table describes; of a model with several modalities, its language
+  /// model, which lies in `text_config`.
+  ///
+  /// - Parameter finish: looks for keys that nothing read and that the command line set.
+  static func read(
+    _ table: Table, name: String, finish: () throws(ConfigurationError) -> Void
+  ) throws(ConfigurationError) -> Architecture {
+    let key = table.contains("text_config") ? "text_config" : "llm_config"
+    let inner = try table.optionalTable(key, toleratesUnknownKeys: true)
+    var reader = ConfigReader(table: inner ?? table, name: name)
+    if inner != nil {
+      let outer = try table.optional("model_type", .string)
+      reader.notices.append(
+        "of \(outer ?? "the model") the language model alone is counted, not what is beside it")
+      reader.outerTie = try table.optional("tie_word_embeddings", .boolean)
+    }
+    let architecture = try reader.read()
+    try finish()
+    try reader.checkParts(of: architecture.family)
+    return architecture
+  }
+
+  private mutating func read() throws(ConfigurationError) -> Architecture {
+    let written = try table.required("model_type", .string)
+    guard let family = Architecture.Family(modelType: written) else {
+      // Says what there is, and the nearest.
+      _ = try table.required("model_type", .choice(Architecture.Family.self))
+      throw table.error("is not read", at: "model_type")
+    }
+    try checkCode(of: family)
+    var architecture = try read(family)
     architecture.notices = notices
+    architecture.peculiarities = peculiarities
     let size = architecture.estimatedSize
     guard size < Self.largestModel else {
       throw table.error("describes a model of more than 10^15 parameters")
@@ -42,92 +72,47 @@ struct ConfigReader {
     return architecture
   }
 
-  // MARK: - Pieces that families share
-
-  func size(_ key: String) throws(ConfigurationError) -> Int {
-    try table.required(key, .integer(in: Self.sizes))
-  }
-
-  func heads(_ key: String) throws(ConfigurationError) -> Int {
-    try table.required(key, .integer(in: Self.headCounts))
-  }
-
-  func layers(_ key: String = "num_hidden_layers") throws(ConfigurationError) -> Int {
-    try table.required(key, .integer(in: Self.layerCounts))
-  }
-
-  func flag(_ key: String, default fallback: Bool = false) throws(ConfigurationError) -> Bool {
-    try table.value(key, .boolean, default: fallback)
-  }
-
-  func initializerRange() throws(ConfigurationError) -> Double {
-    try table.value("initializer_range", .number(in: 0...10), default: 0.02)
-  }
-
-  func rmsNorm() throws(ConfigurationError) -> Architecture.Normalization {
-    .rmsNorm(epsilon: try table.value("rms_norm_eps", .number(in: 0...1), default: 1e-6))
-  }
-
-  /// Refuses any activation but those named.
-  func requireActivation(
-    _ key: String, among names: [String], default fallback: String
-  ) throws(ConfigurationError) {
-    let found = try table.value(key, .string, default: fallback)
-    guard names.contains(found) else {
-      throw table.error("only \(names.joined(separator: " and ")) can be computed", at: key)
-    }
-  }
-
-  /// Refuses a setting that would change the computation.
-  func refuse(
-    _ key: String, if unwanted: Bool, default fallback: Bool
-  ) throws(ConfigurationError) {
-    guard try flag(key, default: fallback) != unwanted else {
-      throw table.error("\(unwanted) is not supported", at: key)
-    }
-  }
-
-  /// Keeps a notice for each dropout above 0.
-  mutating func noticeDropout(_ keys: [String]) throws(ConfigurationError) {
-    for key in keys {
-      let rate = try table.value(key, .number(in: 0...1), default: 0)
-      if rate > 0 { notices.append("\(key) \(rate) is ignored: sluice has no dropout") }
-    }
-  }
-
-  /// Query, key and value projections apart, as Llama and its relatives have them.
-  func multiHead(
-    hidden: Int, headSizeKey: String = "head_dim", bias: Bool, outputBias: Bool,
-    queryKeyNorm: Bool = false
-  ) throws(ConfigurationError) -> MultiHead {
-    let count = try heads("num_attention_heads")
-    let keyValueHeads =
-      try table.optional("num_key_value_heads", .integer(in: Self.headCounts)) ?? count
-    guard count % keyValueHeads == 0 else {
-      throw table.error("must divide num_attention_heads, \(count)", at: "num_key_value_heads")
-    }
-    let given = try table.optional(headSizeKey, .integer(in: Self.headCounts))
-    guard let headSize = given ?? (hidden % count == 0 ? hidden / count : nil) else {
-      throw table.error("must divide hidden_size, \(hidden)", at: "num_attention_heads")
-    }
-    guard headSize % 2 == 0 else {
-      throw table.error(
-        "a head of \(headSize) columns cannot be rotated in pairs",
-        at: given == nil ? "num_attention_heads" : headSizeKey)
-    }
-    return MultiHead(
-      heads: count, keyValueHeads: keyValueHeads, headSize: headSize, bias: bias,
-      outputBias: outputBias, queryKeyNorm: queryKeyNorm)
-  }
-
-  /// Refuses a window that is narrower than the sequences that the model is made for.
-  func refuseSlidingWindow(positions: Int) throws(ConfigurationError) {
-    guard try flag("use_sliding_window", default: true) else { return }
-    let window = try table.optional("sliding_window", .integer(in: Self.positions))
-    guard window ?? positions >= positions else {
-      throw table.error(
-        "attention within a window is not supported below max_position_embeddings, "
-          + "\(positions)", at: "sliding_window")
+  private mutating func read(
+    _ family: Architecture.Family
+  ) throws(ConfigurationError) -> Architecture {
+    switch family {
+    case .gpt2: try readGPT2()
+    case .llama: try readLlama()
+    case .mistral: try readMistral()
+    case .mixtral: try readMixtral()
+    case .qwen2: try readQwen2()
+    case .qwen2MoE: try readQwen2MoE()
+    case .qwen3: try readQwen3()
+    case .qwen3MoE: try readQwen3MoE()
+    case .qwen3Next: try readQwen3Next()
+    case .gemma: try readGemma()
+    case .gemma2: try readGemma2()
+    case .gemma3: try readGemma3()
+    case .phi3: try readPhi3()
+    case .gptNeoX: try readGPTNeoX()
+    case .gptNeo: try readGPTNeo()
+    case .gptBigCode: try readGPTBigCode()
+    case .starcoder2: try readStarcoder2()
+    case .opt: try readOPT()
+    case .bloom: try readBloom()
+    case .falcon: try readFalcon()
+    case .olmo2, .olmo3: try readOLMo(family)
+    case .cohere, .cohere2: try readCohere(family)
+    case .granite: try readGranite()
+    case .glm, .glm4: try readGLM(family)
+    case .glm4MoE: try readGLM4MoE()
+    case .gptOSS: try readGPTOSS()
+    case .llama4: try readLlama4()
+    case .smolLM3: try readSmolLM3()
+    case .nemotron: try readNemotron()
+    case .nemotronH: try readNemotronH()
+    case .deepseek: try readDeepSeekMoE()
+    case .deepseekV2, .deepseekV3, .deepseekV32, .kimiK2: try readDeepSeek(family)
+    case .minimaxM2: try readMiniMaxM2()
+    case .ernie: try readErnie()
+    case .ernieMoE: try readErnieMoE()
+    case .hunyuan, .hunyuanDense, .hunyuanMoE: try readHunyuan(family)
+    case .megatron: try readMegatron()
     }
   }
 }
@@ -136,15 +121,23 @@ extension Architecture {
   /// Parameters, roughly and without overflow.
   fileprivate var estimatedSize: Double {
     let hidden = Double(hiddenSize)
-    let projections = attention.projectionSizes(hidden: hiddenSize)
-      .reduce(0.0) { $0 + Double($1.input) * Double($1.output) }
-    let blocks = units.compactMap { feedForward(of: $0) }.reduce(0.0) { sum, block in
-      switch block {
-      case .dense(let width, _, _): return sum + 3 * hidden * Double(width) + projections
+    var known: [Layer: Double] = [:]
+    func size(_ layer: Layer) -> Double {
+      let projections = layer.attention.projectionSizes(hidden: hiddenSize)
+        .reduce(0.0) { $0 + Double($1.input) * Double($1.output) }
+      switch layer.feedForward {
+      case .absent: return projections
+      case .dense(let block): return 3 * hidden * Double(block.width) + projections
       case .mixture(let mixture):
         let experts = Double(mixture.routedExperts) * Double(mixture.expertWidth)
-        return sum + 3 * hidden * (experts + Double(mixture.sharedWidth)) + projections
+        return 3 * hidden * (experts + Double(mixture.sharedWidth)) + projections
       }
+    }
+    let blocks = units.compactMap { layer(of: $0) }.reduce(0.0) { sum, layer in
+      if let same = known[layer] { return sum + same }
+      let own = size(layer)
+      known[layer] = own
+      return sum + own
     }
     return blocks + hidden * Double(vocabularySize + maximumPositions)
   }

@@ -1,14 +1,49 @@
 /// The feed-forward block of a layer.
 public enum FeedForward: Hashable, Sendable {
-  /// One block for all tokens: SwiGLU if `gated`, else GELU in its tanh form.
-  case dense(width: Int, gated: Bool, bias: Bool)
-  /// A mixture of experts, each a gated block.
+  /// One block for all tokens.
+  case dense(Dense)
+  /// A mixture of experts.
   case mixture(Mixture)
+  /// Nothing: the layer mixes tokens alone (Nemotron-H).
+  case absent
+
+  /// One block for all tokens: SwiGLU if `gated`, else GELU in its tanh form, unless said otherwise.
+  public static func dense(
+    width: Int, gated: Bool, bias: Bool, activation: Activation? = nil
+  ) -> FeedForward {
+    .dense(Dense(width: width, gated: gated, bias: bias, activation: activation))
+  }
 
   /// The mixture, if the block is one.
   public var mixture: Mixture? {
     if case .mixture(let mixture) = self { mixture } else { nil }
   }
+
+  /// The block of all tokens, if it is one.
+  public var dense: Dense? {
+    if case .dense(let block) = self { block } else { nil }
+  }
+}
+
+/// A feed-forward block that all tokens go through.
+public struct Dense: Hashable, Sendable {
+  public var width: Int
+  /// Whether a product of its own multiplies the activated one.
+  public var gated: Bool
+  /// Whether its products have biases.
+  public var bias: Bool
+  public var activation: Activation
+
+  /// Describes the block; by default SiLU where it is gated, else GELU in its tanh form.
+  public init(width: Int, gated: Bool, bias: Bool, activation: Activation? = nil) {
+    self.width = width
+    self.gated = gated
+    self.bias = bias
+    self.activation = activation ?? (gated ? .silu : .geluTanh)
+  }
+
+  /// Products with matrices of the hidden size times the width.
+  public var products: Int { gated ? 3 : 2 }
 }
 
 /// A mixture of experts: a router picks a few experts for each token; shared ones see all tokens.
@@ -51,6 +86,15 @@ public struct Mixture: Hashable, Sendable {
   public var routedScaling: Double
   /// Whether a bias per expert, moved by its load and not by a gradient, enters the choice.
   public var correctionBias: Bool
+  /// Whether experts, shared ones among them, have a gate; else they are plain blocks.
+  public var gated = true
+  public var activation = Activation.silu
+  /// Whether the router's product has a bias.
+  public var routerBias = false
+  /// Whether the products of routed experts have biases.
+  public var expertBias = false
+  /// Whether a product of its own weighs the shared experts, token by token (Qwen2-MoE).
+  public var sharedGate = false
 
   /// Describes the block; `groups` must divide `routedExperts`.
   public init(
@@ -76,4 +120,7 @@ public struct Mixture: Hashable, Sendable {
     self.routedScaling = routedScaling
     self.correctionBias = correctionBias
   }
+
+  /// Matrices of the hidden size times the width in an expert.
+  public var products: Int { gated ? 3 : 2 }
 }

@@ -2,8 +2,10 @@
 public struct ParameterCounts: Hashable, Sendable {
   /// Token and position embedding.
   public var embedding = 0
-  /// Projections of all attention blocks, with their biases.
+  /// Projections of all attention blocks, with their biases and sinks.
   public var attention = 0
+  /// Blocks with a recurrent state in place of attention: projections, convolutions, decays.
+  public var recurrent = 0
   /// Dense feed-forward blocks.
   public var denseFeedForward = 0
   /// Routed experts, all of them.
@@ -18,13 +20,16 @@ public struct ParameterCounts: Hashable, Sendable {
   public var head = 0
   /// Projections that join a prediction module's two inputs.
   public var joiningProjections = 0
+  /// Buffers of routers that loads move and no gradient does; not in `total`.
+  public var correctionBiases = 0
 
   /// Counts nothing yet.
   public init() {}
 
-  /// The sum of all parts.
+  /// The sum of all parts but the correction biases.
   public var total: Int {
-    embedding + attention + denseFeedForward + routedExperts + sharedExperts + routers + norms
+    embedding + attention + recurrent + denseFeedForward + routedExperts + sharedExperts + routers
+      + norms
       + head + joiningProjections
   }
 
@@ -33,6 +38,7 @@ public struct ParameterCounts: Hashable, Sendable {
     var sum = a
     sum.embedding += b.embedding
     sum.attention += b.attention
+    sum.recurrent += b.recurrent
     sum.denseFeedForward += b.denseFeedForward
     sum.routedExperts += b.routedExperts
     sum.sharedExperts += b.sharedExperts
@@ -40,6 +46,7 @@ public struct ParameterCounts: Hashable, Sendable {
     sum.norms += b.norms
     sum.head += b.head
     sum.joiningProjections += b.joiningProjections
+    sum.correctionBiases += b.correctionBiases
     return sum
   }
 }
@@ -74,15 +81,18 @@ extension Architecture {
     var counts = ParameterCounts()
     switch unit {
     case .embedding:
-      counts.embedding = vocabularySize * hiddenSize
-      if position == .learned { counts.embedding += maximumPositions * hiddenSize }
+      counts.embedding = vocabularySize * embeddingColumns
+      if position == .learned { counts.embedding += positionRows * hiddenSize }
+      if let embeddingWidth { counts.embedding += embeddingWidth * hiddenSize }
+      if normsEmbedding { counts.norms = normCount }
     case .layer(let index):
-      counts = layerCounts(feedForwards[index])
+      counts = layerCounts(layers[index])
     case .head:
-      counts.norms = normCount
-      counts.head = tiedEmbeddings ? 0 : vocabularySize * hiddenSize
+      counts.norms = normsFinal ? normCount : 0
+      counts.head = tiedEmbeddings ? 0 : vocabularySize * embeddingColumns
+      if let embeddingWidth { counts.head += embeddingWidth * hiddenSize }
     case .multiTokenPrediction:
-      if let block = feedForward(of: unit) { counts = layerCounts(block) }
+      if let layer = layer(of: unit) { counts = layerCounts(layer) }
       counts.norms += 3 * hiddenSize
       counts.joiningProjections = 2 * hiddenSize * hiddenSize
     }
@@ -90,29 +100,36 @@ extension Architecture {
   }
 
   private var normCount: Int {
-    if case .layerNorm = normalization { 2 * hiddenSize } else { hiddenSize }
+    if case .layerNorm(_, true) = normalization { 2 * hiddenSize } else { hiddenSize }
   }
 
-  private func layerCounts(_ block: FeedForward) -> ParameterCounts {
+  private func layerCounts(_ layer: Layer) -> ParameterCounts {
     var counts = ParameterCounts()
-    counts.attention =
-      attention.projectionSizes(hidden: hiddenSize).reduce(0) { $0 + $1.count }
-      + attention.biasCount(hidden: hiddenSize)
-    counts.norms = 2 * normCount + attention.normCount
-    switch block {
-    case .dense(let width, let gated, let bias):
-      counts.denseFeedForward = (gated ? 3 : 2) * hiddenSize * width
-      if bias { counts.denseFeedForward += (gated ? 2 : 1) * width + hiddenSize }
+    let mixer = layer.attention
+    let ofMixer =
+      mixer.projectionSizes(hidden: hiddenSize).reduce(0) { $0 + $1.count }
+      + mixer.biasCount(hidden: hiddenSize) + mixer.vectorCount
+    if case .recurrent = mixer { counts.recurrent = ofMixer } else { counts.attention = ofMixer }
+    counts.norms = layer.normCount * normCount + mixer.normCount
+    switch layer.feedForward {
+    case .dense(let block):
+      counts.denseFeedForward = block.products * hiddenSize * block.width
+      if block.bias { counts.denseFeedForward += (block.products - 1) * block.width + hiddenSize }
     case .mixture(let mixture):
-      counts.routers = mixture.routedExperts * hiddenSize
+      counts.routers =
+        mixture.routedExperts * (hiddenSize + (mixture.routerBias ? 1 : 0))
+        + (mixture.sharedGate ? hiddenSize : 0)
       counts.routedExperts = mixture.routedExperts * expertParameterCount(mixture)
-      counts.sharedExperts = 3 * hiddenSize * mixture.sharedWidth
+      counts.sharedExperts = mixture.products * hiddenSize * mixture.sharedWidth
+      counts.correctionBiases = mixture.correctionBias ? mixture.routedExperts : 0
+    case .absent: break
     }
     return counts
   }
 
   private func expertParameterCount(_ mixture: Mixture) -> Int {
-    3 * hiddenSize * mixture.expertWidth
+    let biases = (mixture.products - 1) * mixture.expertWidth + hiddenSize
+    return mixture.products * hiddenSize * mixture.expertWidth + (mixture.expertBias ? biases : 0)
   }
 }
 

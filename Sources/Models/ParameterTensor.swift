@@ -3,7 +3,13 @@ public struct ParameterTensor: Hashable, Sendable {
   /// What a tensor does in its unit.
   public enum Role: String, Hashable, Sendable, CaseIterable {
     case tokenEmbedding, positionEmbedding
+    /// Projections between an embedding of another width and the residual stream.
+    case embeddingInput, embeddingOutput
+    case embeddingNorm, embeddingNormBias
     case attentionNorm, attentionNormBias
+    /// The norms between a block and its residual sum.
+    case attentionResultNorm, attentionResultNormBias
+    case feedForwardResultNorm, feedForwardResultNormBias
     case queryDown, queryDownBias, queryNorm, queryUp
     case keyValueDown, keyValueDownBias, keyValueNorm, keyValueUp
     case query, queryBias, key, keyBias, value, valueBias
@@ -11,11 +17,25 @@ public struct ParameterTensor: Hashable, Sendable {
     /// The norms of each head's queries and keys.
     case queryHeadNorm, keyHeadNorm
     case output, outputBias
+    /// A trained score of each head that takes part in its softmax alone.
+    case sinks
+    /// The projection whose sigmoid multiplies the attended values.
+    case attentionGate
+    /// What chooses keys: its queries, keys with their norm, and weights of its heads.
+    case indexQuery, indexKey, indexKeyNorm, indexKeyNormBias, indexWeights
+    /// A recurrent block: values, gate, queries and keys; steps; the way back.
+    case recurrentInput, recurrentInputBias, recurrentSteps, recurrentOutput, recurrentOutputBias
+    case convolution, convolutionBias
+    /// Of a recurrent block's heads: decay, bias of the steps, skip.
+    case decay, stepBias, skip
+    case recurrentNorm
     case feedForwardNorm, feedForwardNormBias
     case gate, gateBias, up, upBias, down, downBias
-    case router, correctionBias
-    case expertGate, expertUp, expertDown
+    case router, routerBias, correctionBias
+    case expertGate, expertGateBias, expertUp, expertUpBias, expertDown, expertDownBias
     case sharedGate, sharedUp, sharedDown
+    /// What weighs the shared experts, token by token.
+    case sharedWeight
     case finalNorm, finalNormBias, head
     /// A prediction module's norm of the next tokens' embeddings.
     case predictionEmbeddingNorm

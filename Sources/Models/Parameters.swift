@@ -7,63 +7,54 @@ extension Architecture {
 
   /// The tensors of one unit, in the order of the forward pass.
   public func parameters(of unit: Unit) -> [ParameterTensor] {
-    var list = TensorList(unit: unit, hidden: hiddenSize, normalization: normalization)
+    let names = TensorNames(family)
+    var list = TensorList(
+      unit: unit, names: names, hidden: hiddenSize, normalization: normalization)
     switch unit {
-    case .embedding: addEmbedding(to: &list)
-    case .layer(let index): addLayer(names.layer(index), unit, to: &list)
-    case .head: addHead(to: &list)
+    case .embedding: addEmbedding(names, to: &list)
+    case .layer(let index): list.addLayer(layers[index], names.layer(index))
+    case .head: addHead(names, to: &list)
     case .multiTokenPrediction(let index):
-      addPrediction(names.layer(layerCount + index), unit, to: &list)
+      addPrediction(names, names.layer(layerCount + index), unit, to: &list)
     }
     return list.tensors
   }
 
-  private var names: TensorNames { family == .gpt2 ? .gpt2 : .llama }
-
-  private func addEmbedding(to list: inout TensorList) {
-    list.add(.tokenEmbedding, names.tokenEmbedding, [vocabularySize, hiddenSize])
+  private func addEmbedding(_ names: TensorNames, to list: inout TensorList) {
+    list.add(.tokenEmbedding, names.tokenEmbedding, [vocabularySize, embeddingColumns])
+    if let embeddingWidth {
+      list.add(.embeddingInput, names.embeddingInput, [hiddenSize, embeddingWidth])
+    }
     if position == .learned {
-      list.add(.positionEmbedding, "transformer.wpe.weight", [maximumPositions, hiddenSize])
+      list.add(.positionEmbedding, names.positionEmbedding, [positionRows, hiddenSize])
+    }
+    if normsEmbedding {
+      list.addNorm(.embeddingNorm, bias: .embeddingNormBias, names.embeddingNorm)
     }
   }
 
-  private func addHead(to list: inout TensorList) {
-    list.addNorm(.finalNorm, bias: .finalNormBias, names.finalNorm)
+  private func addHead(_ names: TensorNames, to list: inout TensorList) {
+    if normsFinal { list.addNorm(.finalNorm, bias: .finalNormBias, names.finalNorm) }
+    if let embeddingWidth {
+      list.add(.embeddingOutput, names.embeddingOutput, [embeddingWidth, hiddenSize])
+    }
     list.add(
-      .head, names.head, [vocabularySize, hiddenSize],
+      .head, names.head, [vocabularySize, embeddingColumns],
       sharedWith: tiedEmbeddings ? names.tokenEmbedding : nil)
-  }
-
-  private func addLayer(_ layer: String, _ unit: Unit, to list: inout TensorList) {
-    list.addNorm(.attentionNorm, bias: .attentionNormBias, layer + names.attentionNorm)
-    switch attention {
-    case .multiHead(let shape) where shape.fused: list.addFused(shape, layer)
-    case .multiHead(let shape): list.addMultiHead(shape, layer)
-    case .latent(let shape): list.addLatent(shape, layer)
-    }
-    list.addNorm(.feedForwardNorm, bias: .feedForwardNormBias, layer + names.feedForwardNorm)
-    switch feedForward(of: unit) {
-    case .dense(let width, let gated, let bias):
-      if family == .gpt2 {
-        list.addConvolutionalDense(width: width, bias: bias, layer)
-      } else {
-        list.addDense(width: width, gated: gated, bias: bias, layer)
-      }
-    case .mixture(let mixture): list.addMixture(mixture, layer, family)
-    case nil: break
-    }
   }
 
   /// A prediction module under the names of DeepSeek's own checkpoint: one more layer, with the
   /// joining projection in front and a norm and the shared head behind.
-  private func addPrediction(_ layer: String, _ unit: Unit, to list: inout TensorList) {
+  private func addPrediction(
+    _ names: TensorNames, _ layer: String, _ unit: Unit, to list: inout TensorList
+  ) {
     list.add(
       .predictionTokenEmbedding, layer + "embed_tokens.weight", [vocabularySize, hiddenSize],
       sharedWith: names.tokenEmbedding)
     list.add(.predictionEmbeddingNorm, layer + "enorm.weight", [hiddenSize])
     list.add(.predictionHiddenNorm, layer + "hnorm.weight", [hiddenSize])
     list.add(.predictionProjection, layer + "eh_proj.weight", [hiddenSize, 2 * hiddenSize])
-    addLayer(layer, unit, to: &list)
+    if let last = self.layer(of: unit) { list.addLayer(last, layer) }
     list.add(.predictionFinalNorm, layer + "shared_head.norm.weight", [hiddenSize])
     list.add(
       .predictionHead, layer + "shared_head.head.weight", [vocabularySize, hiddenSize],
@@ -71,30 +62,19 @@ extension Architecture {
   }
 }
 
-/// The names that differ between GPT-2's checkpoints and all others.
-private struct TensorNames {
-  var tokenEmbedding, finalNorm, head, layers, attentionNorm, feedForwardNorm: String
-
-  func layer(_ index: Int) -> String { "\(layers)\(index)." }
-
-  static let gpt2 = TensorNames(
-    tokenEmbedding: "transformer.wte.weight", finalNorm: "transformer.ln_f", head: "lm_head.weight",
-    layers: "transformer.h.", attentionNorm: "ln_1", feedForwardNorm: "ln_2")
-  static let llama = TensorNames(
-    tokenEmbedding: "model.embed_tokens.weight", finalNorm: "model.norm", head: "lm_head.weight",
-    layers: "model.layers.", attentionNorm: "input_layernorm",
-    feedForwardNorm: "post_attention_layernorm")
-}
-
 /// The tensors of one unit as they are gathered.
-private struct TensorList {
+struct TensorList {
   let unit: Unit
+  let names: TensorNames
   let hidden: Int
   let normalization: Architecture.Normalization
   var tensors: [ParameterTensor] = []
 
-  init(unit: Unit, hidden: Int, normalization: Architecture.Normalization) {
+  init(
+    unit: Unit, names: TensorNames, hidden: Int, normalization: Architecture.Normalization
+  ) {
     self.unit = unit
+    self.names = names
     self.hidden = hidden
     self.normalization = normalization
   }
@@ -109,11 +89,12 @@ private struct TensorList {
         isInputMajor: isInputMajor, sharedWith: sharedWith))
   }
 
+  /// The model's norm, with its bias where it has one.
   mutating func addNorm(
     _ gain: ParameterTensor.Role, bias: ParameterTensor.Role, _ name: String
   ) {
     add(gain, name + ".weight", [hidden])
-    if case .layerNorm = normalization { add(bias, name + ".bias", [hidden]) }
+    if case .layerNorm(_, true) = normalization { add(bias, name + ".bias", [hidden]) }
   }
 
   /// A projection with its bias, if `bias` names a role for it.
@@ -126,100 +107,42 @@ private struct TensorList {
     if let bias { add(bias, name + ".bias", [out]) }
   }
 
-  mutating func addFused(_ shape: MultiHead, _ layer: String) {
-    addLinear(
-      .fusedQueryKeyValue, bias: shape.bias ? .fusedQueryKeyValueBias : nil, layer + "attn.c_attn",
-      out: shape.queryWidth + 2 * shape.keyValueWidth, in: hidden, isInputMajor: true)
-    addLinear(
-      .output, bias: shape.outputBias ? .outputBias : nil, layer + "attn.c_proj", out: hidden,
-      in: shape.queryWidth, isInputMajor: true)
-  }
-
-  mutating func addMultiHead(_ shape: MultiHead, _ layer: String) {
-    let block = layer + "self_attn."
-    addLinear(
-      .query, bias: shape.bias ? .queryBias : nil, block + "q_proj", out: shape.queryWidth,
-      in: hidden)
-    addLinear(
-      .key, bias: shape.bias ? .keyBias : nil, block + "k_proj", out: shape.keyValueWidth,
-      in: hidden)
-    addLinear(
-      .value, bias: shape.bias ? .valueBias : nil, block + "v_proj", out: shape.keyValueWidth,
-      in: hidden)
-    if shape.queryKeyNorm {
-      add(.queryHeadNorm, block + "q_norm.weight", [shape.headSize])
-      add(.keyHeadNorm, block + "k_norm.weight", [shape.headSize])
+  /// A layer's tensors, whose names begin with `layer`.
+  mutating func addLayer(_ part: Layer, _ layer: String) {
+    let hasMixer = part.attention != .absent
+    if hasMixer, part.normsInputs {
+      addNorm(.attentionNorm, bias: .attentionNormBias, layer + names.attentionNorm)
     }
-    addLinear(
-      .output, bias: shape.outputBias ? .outputBias : nil, block + "o_proj", out: hidden,
-      in: shape.queryWidth)
-  }
-
-  mutating func addLatent(_ shape: Latent, _ layer: String) {
-    let block = layer + "self_attn."
-    if let rank = shape.queryRank {
-      addLinear(
-        .queryDown, bias: shape.bias ? .queryDownBias : nil, block + "q_a_proj", out: rank,
-        in: hidden)
-      add(.queryNorm, block + "q_a_layernorm.weight", [rank])
-      addLinear(.queryUp, bias: nil, block + "q_b_proj", out: shape.queryWidth, in: rank)
-    } else {
-      addLinear(.query, bias: nil, block + "q_proj", out: shape.queryWidth, in: hidden)
+    switch part.attention {
+    case .multiHead(let shape) where shape.fused: addFused(shape, layer)
+    case .multiHead(let shape): addMultiHead(shape, layer)
+    case .latent(let shape): addLatent(shape, layer)
+    case .recurrent(let shape): addRecurrent(shape, layer)
+    case .absent: break
     }
-    addLinear(
-      .keyValueDown, bias: shape.bias ? .keyValueDownBias : nil, block + "kv_a_proj_with_mqa",
-      out: shape.keyValueDownWidth, in: hidden)
-    add(.keyValueNorm, block + "kv_a_layernorm.weight", [shape.keyValueRank])
-    addLinear(
-      .keyValueUp, bias: nil, block + "kv_b_proj", out: shape.keyValueUpWidth,
-      in: shape.keyValueRank)
-    addLinear(
-      .output, bias: shape.bias ? .outputBias : nil, block + "o_proj", out: hidden,
-      in: shape.valueWidth)
-  }
-
-  /// GPT-2's block, saved in (in, out) layout.
-  mutating func addConvolutionalDense(width: Int, bias: Bool, _ layer: String) {
-    addLinear(
-      .up, bias: bias ? .upBias : nil, layer + "mlp.c_fc", out: width, in: hidden,
-      isInputMajor: true)
-    addLinear(
-      .down, bias: bias ? .downBias : nil, layer + "mlp.c_proj", out: hidden, in: width,
-      isInputMajor: true)
-  }
-
-  mutating func addDense(width: Int, gated: Bool, bias: Bool, _ layer: String) {
-    let block = layer + "mlp."
-    if gated {
-      addLinear(.gate, bias: bias ? .gateBias : nil, block + "gate_proj", out: width, in: hidden)
+    if hasMixer, part.normsResults {
+      addNorm(
+        .attentionResultNorm, bias: .attentionResultNormBias, layer + names.attentionResultNorm)
     }
-    addLinear(.up, bias: bias ? .upBias : nil, block + "up_proj", out: width, in: hidden)
-    addLinear(.down, bias: bias ? .downBias : nil, block + "down_proj", out: hidden, in: width)
-  }
-
-  mutating func addMixture(
-    _ mixture: Mixture, _ layer: String, _ family: Architecture.Family
-  ) {
-    let isMixtral = family == .mixtral
-    let block = layer + (isMixtral ? "block_sparse_moe." : "mlp.")
-    let (gate, up, down) =
-      isMixtral ? ("w1", "w3", "w2") : ("gate_proj", "up_proj", "down_proj")
-    let width = mixture.expertWidth
-    add(.router, block + "gate.weight", [mixture.routedExperts, hidden])
-    if mixture.correctionBias {
-      add(.correctionBias, block + "gate.e_score_correction_bias", [mixture.routedExperts])
+    if hasMixer, part.norms == .behindResidual {
+      addNorm(.attentionNorm, bias: .attentionNormBias, layer + names.attentionNorm)
     }
-    for expert in 0..<mixture.routedExperts {
-      let name = "\(block)experts.\(expert)."
-      add(.expertGate, "\(name)\(gate).weight", [width, hidden], expert: expert)
-      add(.expertUp, "\(name)\(up).weight", [width, hidden], expert: expert)
-      add(.expertDown, "\(name)\(down).weight", [hidden, width], expert: expert)
+    let ownNorm = part.feedForward != .absent && part.arrangement != .parallelOneNorm
+    if ownNorm, part.normsInputs {
+      addNorm(.feedForwardNorm, bias: .feedForwardNormBias, layer + names.feedForwardNorm)
     }
-    if mixture.sharedExperts > 0 {
-      let name = block + "shared_experts."
-      add(.sharedGate, name + "gate_proj.weight", [mixture.sharedWidth, hidden])
-      add(.sharedUp, name + "up_proj.weight", [mixture.sharedWidth, hidden])
-      add(.sharedDown, name + "down_proj.weight", [hidden, mixture.sharedWidth])
+    switch part.feedForward {
+    case .dense(let block): addDense(block, layer, part.attention)
+    case .mixture(let mixture): addMixture(mixture, layer)
+    case .absent: break
+    }
+    if ownNorm, part.normsResults {
+      addNorm(
+        .feedForwardResultNorm, bias: .feedForwardResultNormBias,
+        layer + names.feedForwardResultNorm)
+    }
+    if ownNorm, part.norms == .behindResidual {
+      addNorm(.feedForwardNorm, bias: .feedForwardNormBias, layer + names.feedForwardNorm)
     }
   }
 }

@@ -4,12 +4,12 @@ extension Rotary {
   /// The angle per position of each pair of columns, in radians; `columns / 2` of them.
   ///
   /// Stretching as in the papers: YaRN arXiv 2309.00071 section 3.2, Llama 3.1 by wavelength
-  /// (2π over the frequency, in tokens).
+  /// (2π over the frequency, in tokens). Of other stretchings the plain ones: the runtime refuses them.
   public func frequencies(columns: Int) -> [Double] {
     precondition(columns > 0 && columns % 2 == 0)
     let plain = (0..<columns / 2).map { pow(theta, -2 * Double($0) / Double(columns)) }
     switch scaling {
-    case .none: return plain
+    case .none, .other: return plain
     case .linear(let factor): return plain.map { $0 / factor }
     case .yarn(let yarn):
       return plain.enumerated().map { pair, frequency in

@@ -15,6 +15,9 @@ public struct Rotary: Hashable, Sendable {
     case linear(factor: Double)
     case yarn(Yarn)
     case llama3(Llama3)
+    /// A stretching that counts and costs nothing and whose frequencies sluice does not form, by the
+    /// name of its kind: `dynamic`, `longrope`.
+    case other(String)
   }
 
   /// YaRN (arXiv 2309.00071): low frequencies interpolated, high ones kept, a ramp between.
@@ -82,11 +85,14 @@ public struct Rotary: Hashable, Sendable {
   public var layout: Layout
   /// How frequencies are stretched.
   public var scaling: Scaling
+  /// Columns of a head that are turned, from its first; nil for all.
+  public var columns: Int?
 
   /// Describes the embedding.
-  public init(theta: Double, layout: Layout, scaling: Scaling = .none) {
+  public init(theta: Double, layout: Layout, scaling: Scaling = .none, columns: Int? = nil) {
     self.theta = theta
     self.layout = layout
     self.scaling = scaling
+    self.columns = columns
   }
 }

@@ -1,21 +1,27 @@
 /// Floating-point operations of training on one token, by part.
 ///
 /// The algorithmic count that MFU is made of: three times the forward pass, a multiply-add counted
-/// as two, recomputation not counted. Matrix products and attention only; routers are left out, as
-/// in the count that reproduces DeepSeek-V3's published 250 GFLOP per token (arXiv 2505.09343,
-/// tables 2 and 4).
+/// as two, recomputation not counted. Matrix products, attention and recurrent states; routers stand
+/// apart and are not in the total, as in the count that reproduces DeepSeek-V3's published 250 GFLOP
+/// per token (arXiv 2505.09343, tables 2 and 4).
 public struct TrainingFlops: Hashable, Sendable {
   /// Products with the weights of layers, of the head and of joining projections.
   public var linear = 0
-  /// Scores and weighted sums of the attention cores.
+  /// Scores and weighted sums of the attention cores, within windows and chunks where there are such.
   public var attention = 0
+  /// States of recurrent blocks, written and read token by token.
+  public var recurrent = 0
+  /// Products of routers and of the gates of shared experts; not in the total.
+  public var routers = 0
 
-  /// Both parts together.
-  public var total: Int { linear + attention }
+  /// All parts but the routers.
+  public var total: Int { linear + attention + recurrent }
 
   /// Adds part by part.
   public static func + (a: TrainingFlops, b: TrainingFlops) -> TrainingFlops {
-    TrainingFlops(linear: a.linear + b.linear, attention: a.attention + b.attention)
+    TrainingFlops(
+      linear: a.linear + b.linear, attention: a.attention + b.attention,
+      recurrent: a.recurrent + b.recurrent, routers: a.routers + b.routers)
   }
 }
 
@@ -43,37 +49,43 @@ extension Architecture {
     var weights = 0
     var flops = TrainingFlops()
     switch unit {
-    case .embedding: break
-    case .layer: weights = layerWeights(unit)
-    case .head: weights = vocabularySize * hiddenSize
+    case .embedding: weights = (embeddingWidth ?? 0) * hiddenSize
+    case .layer: break
+    case .head: weights = vocabularySize * embeddingColumns + (embeddingWidth ?? 0) * hiddenSize
     case .multiTokenPrediction:
-      weights = layerWeights(unit) + 2 * hiddenSize * hiddenSize + vocabularySize * hiddenSize
+      weights = 2 * hiddenSize * hiddenSize + vocabularySize * hiddenSize
+    }
+    if let layer = layer(of: unit) {
+      weights += layerWeights(layer)
+      let full = 3 * layer.attention.coreFLOPs(sequence: sequence)
+      flops.attention = Int((causal ? full / 2 : full).rounded())
+      if case .recurrent(let shape) = layer.attention { flops.recurrent = 3 * shape.stateFLOPs }
+      if let mixture = layer.feedForward.mixture {
+        flops.routers = 6 * hiddenSize * (mixture.routedExperts + (mixture.sharedGate ? 1 : 0))
+      }
     }
     flops.linear = 6 * weights
-    if feedForward(of: unit) != nil {
-      let full =
-        6 * sequence * attention.heads * (attention.queryKeyHeadSize + attention.valueHeadSize)
-      flops.attention = causal ? full / 2 : full
-    }
     return flops
   }
 
   /// What one token leaves in the cache of keys and values, in bytes.
+  ///
+  /// A window bounds how many tokens a layer's cache holds, and not what each of them takes.
   public func cachedBytesPerToken(bytesPerNumber: Int = 2) -> Int {
-    layerCount * attention.cachedWidth * bytesPerNumber
+    layers.reduce(0) { $0 + $1.attention.cachedWidth } * bytesPerNumber
   }
 
   /// Weights of a layer that one token is multiplied with, the router's left out.
-  private func layerWeights(_ unit: Unit) -> Int {
-    let projections = attention.projectionSizes(hidden: hiddenSize).reduce(0) { $0 + $1.count }
-    switch feedForward(of: unit) {
-    case .dense(let width, let gated, _):
-      return projections + (gated ? 3 : 2) * hiddenSize * width
+  private func layerWeights(_ layer: Layer) -> Int {
+    let projections = layer.attention.projectionSizes(hidden: hiddenSize)
+      .reduce(0) { $0 + $1.count }
+    switch layer.feedForward {
+    case .dense(let block):
+      return projections + block.products * hiddenSize * block.width
     case .mixture(let mixture):
       let width = mixture.expertsPerToken * mixture.expertWidth + mixture.sharedWidth
-      return projections + 3 * hiddenSize * width
-    case nil:
-      return projections
+      return projections + mixture.products * hiddenSize * width
+    case .absent: return projections
     }
   }
 }

@@ -30,10 +30,10 @@ extension Plan {
     let rows = pricing.balancedRows(architecture)
     var setting = LoweringSetting(self, target: .device)
     setting.dispatcher = dispatcher(for: architecture, on: cluster)
-    var known: [FeedForward: Double] = [:]
+    var known: [Layer: Double] = [:]
     return architecture.units.map { unit in
-      if case .layer = unit, let block = architecture.feedForward(of: unit),
-        let cost = known[block]
+      if case .layer(let index) = unit,
+        let cost = known[architecture.layers[index]]
       {
         return cost
       }
@@ -45,9 +45,7 @@ extension Plan {
       let cost = (stage.forward.operations + stage.backward.operations).reduce(0) {
         $0 + pricing.seconds(of: $1, rows: exchanges, isOverlapped: false)
       }
-      if case .layer = unit, let block = architecture.feedForward(of: unit) {
-        known[block] = cost
-      }
+      if case .layer(let index) = unit { known[architecture.layers[index]] = cost }
       return cost
     }
   }

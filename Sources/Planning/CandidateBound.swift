@@ -14,7 +14,7 @@ package struct PlanBound: Hashable, Sendable {
 
 /// Bounds of plans, of those that are alike in degrees and kernels, and of all of one shape.
 ///
-/// No bound lies above what the simulation of a plan gives: it leaves out hosts, messages, waiting and
+/// No bound lies above what the simulation of a plan gives: it leaves out hosts, what messages wait for, draws and
 /// workspace, and takes the shorter way wherever two are open.
 package struct PlanBounds: Sendable {
   package let space: SearchSpace
@@ -24,16 +24,32 @@ package struct PlanBounds: Sendable {
   private let schedules = ScheduleBook()
   private let collectives = CollectiveBook()
   private let layouts = LayoutBook()
+  private let delays: DelayBook
 
   package init(_ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster) {
     self.space = space
     self.architecture = architecture
     self.cluster = cluster
+    delays = DelayBook(cluster)
     costs = CostBook(
       space.bases, architecture, cluster, multiprocessors: space.communicationSMs)
   }
 
   // MARK: Shapes and groups
+
+  /// The delays that all plans of a shape have at least: where parameters are shared more ranks meet.
+  private func delays(_ kernels: KernelSetting, data: Int, pipeline: Int) throws -> PassDelays {
+    var plan = space.bases[kernels.base]
+    kernels.apply(to: &plan)
+    plan.dataParallel = data
+    plan.pipelineParallel = pipeline
+    plan.zeroStage = .nothing
+    return PassDelays(try delays.waits(plan))
+  }
+
+  private func delays(of candidate: Candidate) throws -> PassDelays {
+    PassDelays(try delays.waits(candidate.plan(in: space)))
+  }
 
   private func microbatches(_ shape: SearchShape) -> Int {
     space.bases[shape.kernels.base].globalBatch / (shape.data * shape.kernels.microbatch)
@@ -45,10 +61,10 @@ package struct PlanBounds: Sendable {
   private func share(
     _ costs: KernelCosts, microbatches: Int, sharing: Double, directions: Int = 1, hasPairs: Bool
   ) -> Double {
-    guard let clock = costs.clock else { return 1 }
-    let highest = clock.clock(
-      microbatches: Double(microbatches), updates: Double(directions) / sharing,
-      hasPairs: hasPairs)
+    guard let clock = costs.clock,
+      let highest = costs.highestClock(
+        microbatches: microbatches, updates: Double(directions) / sharing, hasPairs: hasPairs)
+    else { return 1 }
     return clock.priced / highest
   }
 
@@ -77,7 +93,11 @@ package struct PlanBounds: Sendable {
   /// of all groups that differ from one that recomputes nothing in that alone.
   package func sketchedSeconds(of group: SearchGroup) throws -> Double {
     let sketch = try costs.sketch(group.kernels)
-    let work = group.hasPairs ? max(sketch.kernels, sketch.streams.max()) : sketch.waits
+    let delays = try delays(
+      group.kernels, data: group.shape.data, pipeline: group.shape.pipeline)
+    let work =
+      group.hasPairs
+      ? max(sketch.kernels.seconds(delays), sketch.streams.max()) : sketch.waits.seconds(delays)
     return Double(microbatches(group.shape)) * work / Double(group.shape.pipeline)
   }
 
@@ -87,16 +107,21 @@ package struct PlanBounds: Sendable {
   package func bound(of group: SearchGroup) throws -> PlanBound {
     let costs = try costs.costs(group.kernels)
     let positions = Double(group.shape.pipeline)
+    let delays = try delays(
+      group.kernels, data: group.shape.data, pipeline: group.shape.pipeline)
     var (work, largest) = (0.0, 0.0)
     var streams = SIMD4<Double>()
     var (dense, experts) = (ParameterCost(), ParameterCost())
     for unit in costs.units {
       streams += unit.forwardStreams + unit.backwardStreams
-      let whole = min(unit.backward, unit.backwardInput + unit.backwardWeight)
+      let forward = unit.forward.seconds(delays)
+      let whole = min(
+        unit.backward.seconds(delays),
+        unit.backwardInput.seconds(delays) + unit.backwardWeight.seconds(delays))
       let seconds =
         group.hasPairs
-        ? min(unit.forwardKernels, unit.forward)
-          + min(unit.backwardKernels, whole) : unit.forward + whole
+        ? min(unit.forwardKernels.seconds(delays), forward)
+          + min(unit.backwardKernels.seconds(delays), whole) : forward + whole
       work += seconds
       largest = max(largest, seconds)
       dense = dense + unit.dense
@@ -177,6 +202,7 @@ package struct PlanBounds: Sendable {
     let plain = try costs.costs(candidate.kernels).units
     let counts = try unitCounts(candidate, candidate.member.layout)
     let again = try recomputed(candidate)?.units ?? plain
+    let delays = try delays(of: candidate)
     let units = architecture.units
     var first = 0
     return counts.map { count in
@@ -189,7 +215,7 @@ package struct PlanBounds: Sendable {
           }
           layers += 1
           return again[index]
-        })
+        }, delays)
     }
   }
 
@@ -255,15 +281,16 @@ package struct PlanBounds: Sendable {
   package func bound(of candidate: Candidate) throws -> PlanBound {
     let plan = candidate.plan(in: space)
     try plan.checkSharding()
-    let schedule = try schedules.schedule(of: plan)
+    let order = try schedules.order(of: plan)
     let (copies, expertCopies) = shards(candidate)
+    let kernels = try costs.costs(candidate.kernels)
     var loads = try loads(candidate)
     var streams = [Double](repeating: 0, count: loads.count)
     if plan.zeroStage.rawValue >= 2 {
       let traffic = try collectives.traffic(
         of: plan, base: candidate.kernels.base, architecture, cluster,
         copies: (copies, expertCopies))
-      let units = try costs.costs(candidate.kernels).units
+      let units = kernels.units
       let counts = try unitCounts(candidate, candidate.member.layout)
       var first = 0
       for (index, count) in counts.enumerated() {
@@ -274,15 +301,20 @@ package struct PlanBounds: Sendable {
         streams[index] = seconds.forward + seconds.backward
       }
     }
-    let walk = ScheduleBound(schedule, loads)
+    let messages = try collectives.seconds(
+      of: order.messages, bytes: kernels.boundary, plan, base: candidate.kernels.base,
+      architecture, cluster)
+    let walk = ScheduleBound(order, loads, messages: messages)
     var bound = PlanBound(seconds: 0, bytes: 0)
-    for rank in schedule.ranks.indices {
+    for rank in 0..<order.rankCount {
       var (dense, experts, update, stream) = (ParameterCost(), ParameterCost(), 0.0, 0.0)
-      for stage in schedule.placement.stages(ofRank: rank) {
+      var room = HidingRoom()
+      for stage in order.placement.stages(ofRank: rank) {
         dense = dense + loads[stage].dense
         experts = experts + loads[stage].experts
         update += loads[stage].update
         stream += streams[stage]
+        room = room + loads[stage].room
       }
       if plan.zeroStage != .nothing { update /= max(copies, expertCopies) }
       let tail = try collectives.tail(
@@ -291,8 +323,12 @@ package struct PlanBounds: Sendable {
         architecture, cluster, copies: (copies, expertCopies))
       // What goes over copies in the passes goes one after the other; DualPipe's halves share it.
       let directions = plan.isBidirectional ? 2.0 : 1
-      let sent = stream * Double(plan.microbatchCount) / directions
-      bound.seconds = max(bound.seconds, max(walk.ends[rank], sent) + tail)
+      let times = Double(plan.microbatchCount) / directions
+      // What does not fit beside waits runs beside kernels, and slows them.
+      let row = walk.rows[rank]
+      let beside = stream * times - (row.seconds - row.onPath)
+      let slowed = row.seconds + (beside > 0 ? (times * room).loss(hiding: beside) : 0)
+      bound.seconds = max(bound.seconds, max(walk.ends[rank], slowed) + tail)
       let bytes =
         dense.bytes(plan.zeroStage, copies: copies)
         + experts.bytes(plan.zeroStage, copies: expertCopies) + walk.kept[rank]

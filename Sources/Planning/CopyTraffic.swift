@@ -36,7 +36,7 @@ struct CopyTraffic {
   /// Seconds of what a stage with these units gathers and reduces.
   ///
   /// - Parameter beginsModel: the first unit is the embedding, which no backward reads.
-  func seconds(of units: ArraySlice<UnitCost>, beginsModel: Bool) -> Seconds {
+  func seconds(of units: Slice<UnitCosts>, beginsModel: Bool) -> Seconds {
     var known: [Key: (gather: Double, reduce: Double)] = [:]
     let all = units.map { unit -> (gather: Double, reduce: Double) in
       let key = Key(dense: unit.dense.elements, experts: unit.experts.elements)
@@ -60,10 +60,16 @@ struct CopyTraffic {
   private func seconds(of unit: Key) -> (gather: Double, reduce: Double) {
     var (gather, reduce) = (0.0, 0.0)
     let groups = plan.dividingGroups
-    for (group, elements, copies) in [
-      (groups.dense, unit.dense, copies.dense), (groups.experts, unit.experts, copies.experts),
+    for (group, elements, copies, equal) in [
+      (groups.dense, unit.dense, copies.dense, TransferKind.Group.gradientReplicas),
+      (groups.experts, unit.experts, copies.experts, .expertReplicas),
     ] where copies > 1 && elements >= 1 {
-      reduce += seconds(.reduceScatter(group), elements, plan.precision.gradientReduction.bits)
+      let bits = plan.precision.gradientReduction.bits
+      reduce += seconds(.reduceScatter(group), elements, bits)
+      // Groups that divide the state add their shards up behind that.
+      if group == .gradientShards || group == .expertShards {
+        reduce += seconds(.allReduce(equal), elements / copies, bits)
+      }
       if plan.zeroStage == .parameters {
         gather += seconds(
           .allGather(group), elements / copies, plan.precision.parameterGather.bits)

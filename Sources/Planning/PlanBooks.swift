@@ -31,7 +31,7 @@ final class LayoutBook: Sendable {
   }
 }
 
-/// Keeps a schedule that many plans share.
+/// The orders of schedules that many plans share; the last ones are kept.
 final class ScheduleBook: Sendable {
   private struct Key: Hashable {
     var source: Plan.ScheduleSource
@@ -42,15 +42,34 @@ final class ScheduleBook: Sendable {
     var pairs: PairStyle?
   }
 
-  private let known = Mutex<[Key: Result<Schedule, PlanError>]>([:])
+  private struct Pages {
+    var orders: [Key: Result<ScheduleOrder, PlanError>] = [:]
+    /// Kept ones, the oldest first, and the cells of all of them.
+    var kept: [(key: Key, cells: Int)] = []
+    var cells = 0
+  }
 
-  func schedule(of plan: Plan) throws(PlanError) -> Schedule {
+  /// Cells that are kept: about 100 MB.
+  private static let most = 2_000_000
+  private let pages = Mutex(Pages())
+
+  func order(of plan: Plan) throws(PlanError) -> ScheduleOrder {
     let key = Key(
       source: plan.schedule, ranks: plan.pipelineParallel, stages: plan.stagesPerRank,
       microbatches: plan.microbatchCount, times: plan.passTimes, pairs: plan.pairs)
-    if let made = known.withLock({ $0[key] }) { return try made.get() }
-    let made = Result { () throws(PlanError) in try plan.pipelineSchedule() }
-    known.withLock { $0[key] = made }
+    if let made = pages.withLock({ $0.orders[key] }) { return try made.get() }
+    let made = Result { () throws(PlanError) in ScheduleOrder(try plan.pipelineSchedule()) }
+    let cells = (try? made.get().cells.count) ?? 0
+    pages.withLock { pages in
+      guard pages.orders.updateValue(made, forKey: key) == nil else { return }
+      pages.kept.append((key, cells))
+      pages.cells += cells
+      while pages.cells > Self.most, pages.kept.count > 1 {
+        let oldest = pages.kept.removeFirst()
+        pages.orders[oldest.key] = nil
+        pages.cells -= oldest.cells
+      }
+    }
     return try made.get()
   }
 }
@@ -79,6 +98,21 @@ final class CollectiveBook: Sendable {
     let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
     known.withLock { $0[key] = pricing }
     return pricing
+  }
+
+  /// Seconds of the messages between pipeline ranks, by kind.
+  func seconds(
+    of messages: [ScheduleOrder.Message], bytes: BoundaryBytes, _ plan: Plan, base: Int,
+    _ architecture: Architecture, _ cluster: Cluster
+  ) throws -> [Double] {
+    guard !messages.isEmpty else { return [] }
+    let pricing = try pricing(plan, base, architecture, cluster)
+    return messages.map { message in
+      let price = pricing.price(
+        ofMessage: message.boundary == .activation ? bytes.activation : bytes.gradient,
+        from: message.from, to: message.to, replica: 0)
+      return price.latency + price.moving
+    }
   }
 
   /// What units send over copies in the passes.

@@ -14,7 +14,7 @@ import Simulation
 ///
 /// Work is dealt out in rounds of a fixed size, and what comes back is taken in its order: the outcome does
 /// not depend on the number of threads.
-public struct PlanSearch: Sendable {
+public final class PlanSearch: Sendable {
   /// What is asked of a search.
   public struct Request: Sendable {
     /// How many plans are wanted.
@@ -65,7 +65,7 @@ public struct PlanSearch: Sendable {
 
   /// Something whose bounds are known.
   struct Entry: Comparable, Sendable {
-    enum Node: Sendable {
+    indirect enum Node: Sendable {
       case shape(SearchShape)
       /// Groups that differ in what is recomputed alone, by a sketch of the one that recomputes nothing, and
       /// by all of it.
@@ -130,7 +130,7 @@ public struct PlanSearch: Sendable {
       }
       request.progress?(state.progress)
     }
-    return state.finished { simulated in verified(simulated) }
+    return state.finished { [self] simulated in verified(simulated) }
   }
 
   /// Plans of a shape.

@@ -1,71 +1,7 @@
-import Schedules
-
-/// What a stage costs at least: sums of its units.
-struct StageLoad: Sendable {
-  /// Seconds of the passes by themselves.
-  var forward = 0.0
-  var backward = 0.0
-  var backwardInput = 0.0
-  var backwardWeight = 0.0
-  /// Seconds of their kernels in an overlapped pair.
-  var forwardKernels = 0.0
-  var backwardKernels = 0.0
-  /// Seconds of each stream's transfers.
-  var forwardStreams = SIMD4<Double>()
-  var backwardStreams = SIMD4<Double>()
-  /// Bytes that a microbatch keeps behind its forward, and more or less behind its backward for the input.
-  var kept = 0.0
-  var keptByInput = 0.0
-  /// Bytes of a backward beside them: those of the unit with which it begins.
-  var backwardPeak = 0.0
-  var inputPeak = 0.0
-  var dense = ParameterCost()
-  var experts = ParameterCost()
-  var update = 0.0
-
-  init(_ units: some Sequence<UnitCost>) {
-    for unit in units {
-      forward += unit.forward
-      backward += unit.backward
-      backwardInput += unit.backwardInput
-      backwardWeight += unit.backwardWeight
-      forwardKernels += unit.forwardKernels
-      backwardKernels += unit.backwardKernels
-      forwardStreams += unit.forwardStreams
-      backwardStreams += unit.backwardStreams
-      kept += unit.kept
-      keptByInput += unit.keptByInput
-      backwardPeak = unit.backwardPeak
-      inputPeak = unit.inputPeak
-      dense = dense + unit.dense
-      experts = experts + unit.experts
-      update += unit.update
-    }
-  }
-
-  /// Adds what goes over copies of parameters in the passes, less what may go beside the actions around.
-  mutating func addCopies(_ copies: CopyTraffic.Seconds) {
-    forward = max(forward, copies.forward - copies.aheadOfForward)
-    let gathers = copies.backward - copies.reduced - copies.aheadOfBackward
-    let reductions = copies.reduced - copies.behindBackward
-    backward = max(backward, gathers + reductions)
-    backwardInput = max(backwardInput, gathers)
-    backwardWeight = max(backwardWeight, reductions)
-  }
-
-  /// Seconds of an action by itself.
-  func seconds(_ pass: Action.Pass) -> Double {
-    switch pass {
-    case .forward: forward
-    case .backward: backward
-    case .backwardInput: backwardInput
-    case .backwardWeight: backwardWeight
-    }
-  }
-}
-
-/// A schedule carried out with messages that cost nothing: when every rank ends at the earliest, and what it
-/// keeps at most.
+/// A schedule carried out with the least that its passes and messages take: when every rank ends at the
+/// earliest, and what it keeps at most.
+///
+/// A message begins when the pass behind which it is sent is over; what it may wait for beside is left out.
 ///
 /// Complexity: the cells of the schedule.
 struct ScheduleBound {
@@ -73,86 +9,79 @@ struct ScheduleBound {
   private(set) var ends: [Double]
   /// Bytes that each rank keeps from forwards to backwards at its peak, with what a backward needs beside.
   private(set) var kept: [Double]
-  private let stages: [StageLoad]
-  private let count: Int
-  /// By stage and microbatch: when its output, and the gradient of its input, is there.
-  private var forwards: [Double]
-  private var backwards: [Double]
+  /// Seconds from the start of the step through all that a rank does without waiting for others between its
+  /// actions, and of these those of kernels that nothing hides.
+  private(set) var rows: [(seconds: Double, onPath: Double)]
   /// What each rank keeps at the moment.
   private var live: [Double]
 
-  private static let never = Double.infinity
-
-  init(_ schedule: Schedule, _ stages: [StageLoad]) {
-    self.stages = stages
-    count = schedule.microbatchCount
-    ends = schedule.ranks.map { _ in 0 }
+  /// - Parameter messages: seconds of a message, by its number in the order.
+  init(_ order: ScheduleOrder, _ stages: [StageLoad], messages: [Double]) {
+    ends = Array(repeating: 0, count: order.rankCount)
     kept = ends
     live = ends
-    forwards = [Double](repeating: Self.never, count: schedule.stageCount * count)
-    backwards = forwards
-    var places = schedule.ranks.map { _ in 0 }
-    var hasMoved = true
-    while hasMoved {
-      hasMoved = false
-      for rank in schedule.ranks.indices {
-        let cells = schedule.ranks[rank]
-        while places[rank] < cells.count, perform(cells[places[rank]].actions, on: rank) {
-          places[rank] += 1
-          hasMoved = true
+    rows = ends.map { _ in (-1, 0) }
+    var ready = [Double](repeating: 0, count: order.placeCount)
+    for cell in order.cells {
+      let rank = Int(cell.rank)
+      var start = ends[rank]
+      if cell.first.input >= 0 {
+        start = max(start, arrival(of: cell.first, ready, messages))
+      }
+      let first = stages[Int(cell.first.stage)]
+      if rows[rank].seconds < 0 { rows[rank].seconds = start }
+      var end: Double
+      if cell.isPair {
+        if cell.second.input >= 0 {
+          start = max(start, arrival(of: cell.second, ready, messages))
         }
+        let second = stages[Int(cell.second.stage)]
+        let (seconds, path) = Self.pair(first, second)
+        end = start + seconds
+        rows[rank].onPath += path
+        hold(cell.first.pass, first, on: rank, inPair: true)
+        hold(cell.second.pass, second, on: rank, inPair: true)
+        ready[Int(cell.second.output)] = end
+      } else {
+        end = start + first.seconds(cell.first.pass)
+        rows[rank].onPath += first.path[cell.first.pass]
+        hold(cell.first.pass, first, on: rank, inPair: false)
       }
+      rows[rank].seconds += end - start
+      if cell.first.output >= 0 { ready[Int(cell.first.output)] = end }
+      ends[rank] = end
+      kept[rank] = max(kept[rank], live[rank])
     }
   }
 
-  /// When what an action needs of another stage is there.
-  private func input(of action: Action) -> Double {
-    let place = action.stage * count + action.microbatch
-    switch action.pass {
-    case .forward: return action.stage > 0 ? forwards[place - count] : 0
-    case .backward, .backwardInput:
-      return action.stage < stages.count - 1 ? backwards[place + count] : forwards[place]
-    case .backwardWeight: return 0
-    }
+  private func arrival(
+    of action: ScheduleOrder.Action, _ ready: [Double], _ messages: [Double]
+  ) -> Double {
+    let made = ready[Int(action.input)]
+    return action.message >= 0 ? made + messages[Int(action.message)] : made
   }
 
-  /// Carries out the actions of a cell, if what they need is there.
-  private mutating func perform(_ actions: CellActions, on rank: Int) -> Bool {
-    var start = ends[rank]
-    for action in actions {
-      let ready = input(of: action)
-      if ready == Self.never { return false }
-      start = max(start, ready)
-    }
-    var end = start
-    for action in actions {
-      let load = stages[action.stage]
-      var seconds = load.seconds(action.pass)
-      if actions.count == 2 {
-        seconds = action.pass == .forward ? load.forwardKernels : load.backwardKernels
-      }
-      end += seconds
-      hold(action, load, on: rank, inPair: actions.count == 2)
-      let place = action.stage * count + action.microbatch
-      switch action.pass {
-      case .forward: forwards[place] = start + seconds
-      case .backward, .backwardInput: backwards[place] = start + seconds
-      case .backwardWeight: break
-      }
-    }
-    if actions.count == 2, let forward = actions.first, let backward = actions.last {
-      let streams =
-        stages[forward.stage].forwardStreams + stages[backward.stage].backwardStreams
-      end = max(end, start + streams.max())
-    }
-    ends[rank] = end
-    kept[rank] = max(kept[rank], live[rank])
-    return true
+  /// Seconds of a pair, and of its kernels as far as nothing hides them.
+  private static func pair(
+    _ forward: StageLoad, _ backward: StageLoad
+  ) -> (seconds: Double, onPath: Double) {
+    let kernels = forward.forwardKernels + backward.backwardKernels
+    let streams = (forward.forwardStreams + backward.backwardStreams).max()
+    let delay = forward.forwardDelay + backward.backwardDelay
+    // Of layers that both have, waits fall upon each other.
+    let layers =
+      Double(min(forward.exchanging, backward.exchanging))
+      * min(forward.secondsOfPair, backward.secondsOfPair)
+    let seconds = max(kernels, streams) + delay
+    if layers > seconds { return (layers, 0) }
+    return (seconds, (kernels >= streams ? kernels : 0) + delay)
   }
 
   /// Books what an action keeps and frees; in a pair a backward frees while the forward still takes.
-  private mutating func hold(_ action: Action, _ load: StageLoad, on rank: Int, inPair: Bool) {
-    switch action.pass {
+  private mutating func hold(
+    _ pass: ScheduleOrder.Pass, _ load: StageLoad, on rank: Int, inPair: Bool
+  ) {
+    switch pass {
     case .forward: live[rank] += load.kept
     case .backward:
       if !inPair { kept[rank] = max(kept[rank], live[rank] + load.backwardPeak) }

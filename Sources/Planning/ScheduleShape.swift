@@ -51,7 +51,8 @@ extension StageLoad {
   func least(inPairs: Bool) -> Double {
     let whole = min(backward, backwardInput + backwardWeight)
     guard inPairs else { return forward + whole }
-    let kernels = min(forwardKernels, forward) + min(backwardKernels, whole)
+    let kernels =
+      min(forwardKernels + forwardDelay, forward) + min(backwardKernels + backwardDelay, whole)
     return max(kernels, (forwardStreams + backwardStreams).max())
   }
 }

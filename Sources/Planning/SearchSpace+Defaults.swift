@@ -146,7 +146,7 @@ extension SearchSpace {
       }
       let saved = plain.kept - cost.kept
       guard saved > 0 else { return nil }
-      return (module, max(0, cost.backward - plain.backward) / saved)
+      return (module, max(0, cost.backward.seconds - plain.backward.seconds) / saved)
     }
     let order = gains.enumerated()
       .sorted { ($0.element.price, $0.offset) < ($1.element.price, $1.offset) }

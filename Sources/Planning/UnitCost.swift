@@ -9,16 +9,20 @@ import Synchronization
 /// What one unit of a model costs by itself at least, on one rank and for one microbatch: the pieces of which
 /// bounds of plans are made.
 struct UnitCost: Hashable, Sendable {
-  /// Seconds of the passes with their waits for exchanges, and of their kernels alone.
-  var forward = 0.0
-  var backward = 0.0
-  var backwardInput = 0.0
-  var backwardWeight = 0.0
-  var forwardKernels = 0.0
-  var backwardKernels = 0.0
+  /// The passes with their waits for exchanges, and their kernels alone in overlapped pairs.
+  var forward = PassCost()
+  var backward = PassCost()
+  var backwardInput = PassCost()
+  var backwardWeight = PassCost()
+  var forwardKernels = PassCost()
+  var backwardKernels = PassCost()
+  /// A forward and a backward of a unit with exchanges as one, in a stage with others like it.
+  var pair = PassCost()
   /// Seconds of each stream's transfers, one after the other: those of experts, tensor and context groups.
   var forwardStreams = SIMD4<Double>()
   var backwardStreams = SIMD4<Double>()
+  /// Kernels of both passes beside collectives over copies.
+  var room = HidingRoom()
   /// Seconds of all kernels of both passes, as layouts are balanced by.
   var weight = 0.0
   /// Bytes that are kept from a forward to its backward, and what a backward for the input adds to them or
@@ -60,11 +64,61 @@ struct ParameterCost: Hashable, Sendable {
 
 /// The units of a model under one setting.
 final class KernelCosts: Sendable {
-  let units: [UnitCost]
+  let units: UnitCosts
+  let boundary: BoundaryBytes
   /// Nil where the cluster gives the clock.
   let clock: ClockBound?
+  private let clocks = Mutex<[Mix: Double]>([:])
 
-  init(units: [UnitCost], clock: ClockBound?) { (self.units, self.clock) = (units, clock) }
+  /// What of a plan decides the mix of its kernels.
+  private struct Mix: Hashable {
+    var microbatches: Int
+    var updates: Double
+    var hasPairs: Bool
+  }
+
+  init(units: [UnitCost], boundary: BoundaryBytes, clock: ClockBound?) {
+    (self.units, self.boundary, self.clock) = (UnitCosts(units), boundary, clock)
+  }
+
+  /// The highest clock of a step, hertz; nil where the cluster gives the clock.
+  func highestClock(microbatches: Int, updates: Double, hasPairs: Bool) -> Double? {
+    guard let clock else { return nil }
+    let mix = Mix(microbatches: microbatches, updates: updates, hasPairs: hasPairs)
+    if let known = clocks.withLock({ $0[mix] }) { return known }
+    let made = clock.clock(
+      microbatches: Double(microbatches), updates: updates, hasPairs: hasPairs)
+    clocks.withLock { $0[mix] = made }
+    return made
+  }
+}
+
+/// Bytes of a microbatch that go from one stage to the next one, and back.
+struct BoundaryBytes: Hashable, Sendable {
+  var activation = 0
+  var gradient = 0
+}
+
+/// Costs of all units of a model; equal ones are kept once.
+struct UnitCosts: RandomAccessCollection, Sendable {
+  private var kinds: [UnitCost] = []
+  private var numbers: [UInt16] = []
+
+  init(_ units: [UnitCost]) {
+    var known: [UnitCost: UInt16] = [:]
+    for unit in units {
+      let number = known[unit] ?? UInt16(kinds.count)
+      if Int(number) == kinds.count {
+        kinds.append(unit)
+        known[unit] = number
+      }
+      numbers.append(number)
+    }
+  }
+
+  var startIndex: Int { 0 }
+  var endIndex: Int { numbers.count }
+  subscript(index: Int) -> UnitCost { kinds[Int(numbers[index])] }
 }
 
 /// Seconds of products and attention of all units, and of the unit with most of them.
@@ -76,9 +130,9 @@ struct KernelFloor: Hashable, Sendable {
 /// What the layers of the most common kind take at least, with the products of all other units: a first look
 /// at a setting.
 struct KernelSketch: Hashable, Sendable {
-  /// Seconds of both passes with waits for exchanges, of their kernels alone, and of each stream's transfers.
-  var waits = 0.0
-  var kernels = 0.0
+  /// Both passes with waits for exchanges, their kernels alone, and seconds of each stream's transfers.
+  var waits = PassCost()
+  var kernels = PassCost()
   var streams = SIMD4<Double>()
 }
 
@@ -181,8 +235,8 @@ final class CostBook: Sendable {
     try lowering(power.boost).addCommonLayers(to: &clock, isFast: true, &programs)
     try lowering(power.boost / 2).addCommonLayers(to: &clock, isFast: false, &programs)
     var sketch = try lowering(clock.clockOfPasses).sketch(&programs)
-    sketch.waits /= 1.01
-    sketch.kernels /= 1.01
+    sketch.waits = (1 / 1.01) * sketch.waits
+    sketch.kernels = (1 / 1.01) * sketch.kernels
     return sketch
   }
 
@@ -216,18 +270,22 @@ final class CostBook: Sendable {
 
   private func made(_ setting: KernelSetting, _ programs: inout UnitPrograms) throws -> KernelCosts
   {
-    func lowering(_ clock: Double?) throws -> UnitLowering {
+    func priced(_ clock: Double?) throws -> UnitLowering {
       UnitLowering(
         setting, bases[setting.base], architecture, cluster, try pricing(of: setting, at: clock))
     }
     guard let power = PowerModel(cluster.device), power.cap != nil else {
-      return KernelCosts(units: try lowering(nil).costs(&programs), clock: nil)
+      let lowering = try priced(nil)
+      return KernelCosts(
+        units: lowering.costs(&programs), boundary: lowering.boundary(&programs), clock: nil)
     }
     var clock = ClockBound(power)
-    try lowering(power.boost).add(to: &clock, isFast: true, &programs)
-    try lowering(power.boost / 2).add(to: &clock, isFast: false, &programs)
+    try priced(power.boost).add(to: &clock, isFast: true, &programs)
+    try priced(power.boost / 2).add(to: &clock, isFast: false, &programs)
     clock.priced = clock.clockOfPasses
-    return KernelCosts(units: try lowering(clock.priced).costs(&programs), clock: clock)
+    let lowering = try priced(clock.priced)
+    return KernelCosts(
+      units: lowering.costs(&programs), boundary: lowering.boundary(&programs), clock: clock)
   }
 
   /// Prices depend neither on what is recomputed nor on what of a tensor group runs beside.

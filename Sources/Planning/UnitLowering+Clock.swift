@@ -76,13 +76,13 @@ extension UnitLowering {
 
   /// The layers of the kind that the model has most of.
   private var commonLayers: [Unit] {
-    var layers: [FeedForward: [Unit]] = [:]
+    var layers: [Layer: [Unit]] = [:]
     for unit in architecture.units {
       guard case .layer(let index) = unit else { continue }
-      layers[architecture.feedForwards[index], default: []].append(unit)
+      layers[architecture.layers[index], default: []].append(unit)
     }
     // Of equally many the earlier ones: the order of a dictionary decides nothing.
-    return architecture.feedForwards.compactMap { layers[$0] }.max { $0.count < $1.count } ?? []
+    return architecture.layers.compactMap { layers[$0] }.max { $0.count < $1.count } ?? []
   }
 
   /// Adds what the common layers take of power and time.
@@ -111,9 +111,7 @@ extension UnitLowering {
     let count = Double(layers.count)
     let own = taken(by: [unit], &programs)
     let both = layers.count > 1 ? taken(by: Array(layers.prefix(2)), &programs) : own
-    func more(_ path: KeyPath<Taken, Double>) -> Double {
-      max(0, min(own[keyPath: path], both[keyPath: path] - own[keyPath: path]))
-    }
+    let each = layers.count > 1 ? own.least(both, less: own) : Taken()
     let stage = programs.stage([unit], setting)
     let rows = exchangeRows(stage, load: leastLoad)
     var rest = 0.0
@@ -121,10 +119,11 @@ extension UnitLowering {
     for other in architecture.units where programs.shape(of: other) != shape {
       rest += products(of: other, &programs)
     }
-    let whole = min(more(\.backward), more(\.backwardInput) + more(\.backwardWeight))
+    let others = PassCost(seconds: rest, onPath: rest, busy: rest)
+    let whole = each.backward.least(each.backwardInput + each.backwardWeight, less: PassCost())
     var sketch = KernelSketch()
-    sketch.waits = count * (more(\.forward) + whole) + rest
-    sketch.kernels = count * (more(\.forwardKernels) + more(\.backwardKernels)) + rest
+    sketch.waits = count * (each.forward + whole) + others
+    sketch.kernels = count * (each.forwardKernels + each.backwardKernels) + others
     sketch.streams =
       count * (streams(of: stage.forward, rows) + streams(of: stage.backward, rows))
     return sketch

@@ -84,21 +84,66 @@ struct UnitLowering {
     }
   }
 
+  /// What stages send each other, as one has it that ends with the model's first unit, and one that begins
+  /// with its last.
+  func boundary(_ programs: inout UnitPrograms) -> BoundaryBytes {
+    guard let first = architecture.units.first, let last = architecture.units.last else {
+      return BoundaryBytes()
+    }
+    func bytes(_ id: BufferID?, of stage: StageProgram) -> Int {
+      guard let id else { return 0 }
+      let buffer = stage.buffers[Int(id.index)]
+      return exchangeRows(stage, load: 1)(buffer.rows) * buffer.bytesPerRow
+    }
+    let (beginning, end) = (programs.stage([first], setting), programs.stage([last], setting))
+    return BoundaryBytes(
+      activation: bytes(beginning.output, of: beginning),
+      gradient: bytes(end.inputGradient, of: end))
+  }
+
   func alone(_ operation: Operation, _ rows: ExchangeRows) -> Double {
     pricing.seconds(of: operation, rows: rows, isOverlapped: false)
   }
 
+  /// Seconds of an operation while collectives take so many multiprocessors.
+  func beside(
+    _ operation: Operation, _ rows: ExchangeRows, _ channels: Int, isPair: Bool = false
+  ) -> Double {
+    pricing.seconds(of: operation, rows: rows, isOverlapped: isPair, channels: channels)
+  }
+
+  /// Multiprocessors that a collective over copies takes.
+  private var copyChannels: Int {
+    pricing.channels(
+      of: Transfer(
+        .allReduce(.world), outputs: [], inputs: [], stream: .data, bytesPerRow: 1,
+        rows: .fixed(1), phase: .optimizer, pass: .backwardWeight, layer: -1))
+  }
+
   /// What a stage takes.
   struct Taken {
-    var forward = 0.0
-    var backward = 0.0
-    var backwardInput = 0.0
-    var backwardWeight = 0.0
+    var forward = PassCost()
+    var backward = PassCost()
+    var backwardInput = PassCost()
+    var backwardWeight = PassCost()
     /// Of their kernels in overlapped pairs.
-    var forwardKernels = 0.0
-    var backwardKernels = 0.0
+    var forwardKernels = PassCost()
+    var backwardKernels = PassCost()
     var kept = 0.0
     var keptByInput = 0.0
+
+    /// The smaller of this one and of what a stage has more than another one, part by part.
+    func least(_ both: Self, less other: Self) -> Self {
+      Self(
+        forward: forward.least(both.forward, less: other.forward),
+        backward: backward.least(both.backward, less: other.backward),
+        backwardInput: backwardInput.least(both.backwardInput, less: other.backwardInput),
+        backwardWeight: backwardWeight.least(both.backwardWeight, less: other.backwardWeight),
+        forwardKernels: forwardKernels.least(both.forwardKernels, less: other.forwardKernels),
+        backwardKernels: backwardKernels.least(both.backwardKernels, less: other.backwardKernels),
+        kept: min(kept, both.kept - other.kept),
+        keptByInput: min(keptByInput, both.keptByInput - other.keptByInput))
+    }
   }
 
   /// The smaller of what a unit takes by itself and of what a stage takes more that holds its neighbour, too.
@@ -122,12 +167,10 @@ struct UnitLowering {
       let pair = isBehind ? [neighbour, unit] : [unit, neighbour]
       let both = self.taken(by: pair, &programs)
       let other = alone(neighbour)
-      for path: WritableKeyPath<Taken, Double> in [
-        \.forward, \.backward, \.backwardInput, \.backwardWeight, \.forwardKernels,
-        \.backwardKernels, \.kept, \.keptByInput,
-      ] { own[keyPath: path] = min(own[keyPath: path], both[keyPath: path] - other[keyPath: path]) }
+      own = own.least(both, less: other)
     }
     var cost = UnitCost()
+    if stage.exchangeCount > 0 { cost.pair = pairOfMany(unit, &programs) }
     cost.forward = own.forward
     cost.backward = own.backward
     cost.backwardInput = own.backwardInput
@@ -145,6 +188,7 @@ struct UnitLowering {
     for (operation, seconds) in zip(
       stage.forward.operations + stage.backward.operations, prices.forward + prices.backward)
     {
+      cost.room.add(alone: seconds, beside: beside(operation, least, copyChannels))
       let isFixed = leastLoad == 1 || !operation.kernel.hasRoutedRows
       cost.weight += isFixed ? seconds : self.alone(operation, balanced)
     }
@@ -154,6 +198,12 @@ struct UnitLowering {
     }
     cost.update *= ownShare
     return cost
+  }
+
+  /// What a pair of stages takes for each unit like this one that both hold.
+  private func pairOfMany(_ unit: Unit, _ programs: inout UnitPrograms) -> PassCost {
+    let own = pair([unit], &programs)
+    return own.least(pair([unit, unit], &programs), less: own)
   }
 
   func taken(by units: [Unit], _ programs: inout UnitPrograms) -> Taken {
@@ -174,11 +224,15 @@ struct UnitLowering {
 
   /// Seconds of a program's kernels in an overlapped pair at least: those alone, unless the plan leaves
   /// multiprocessors free outside of pairs, which they may have inside.
-  private func inPairs(_ program: Program, _ prices: [Double], _ rows: ExchangeRows) -> Double {
-    guard savesMultiprocessors else { return prices.reduce(0, +) }
-    return zip(program.operations, prices).reduce(0) { sum, pair in
-      sum + min(pair.1, pricing.seconds(of: pair.0, rows: rows, isOverlapped: true))
-    }
+  private func inPairs(_ program: Program, _ prices: [Double], _ rows: ExchangeRows) -> PassCost {
+    let seconds =
+      savesMultiprocessors
+      ? zip(program.operations, prices).reduce(0) { sum, pair in
+        sum + min(pair.1, pricing.seconds(of: pair.0, rows: rows, isOverlapped: true))
+      } : prices.reduce(0, +)
+    return PassCost(
+      seconds: seconds, onPath: seconds, busy: seconds,
+      meeting: program.transfers.isEmpty ? 0 : seconds)
   }
 
   /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak.
@@ -215,27 +269,37 @@ struct UnitLowering {
       sent: all(rows.sent, 1))
   }
 
-  /// Seconds of a program from its first kernel to its last one on a host that costs nothing.
+  /// A program from its first kernel to its last one on a host that costs nothing.
   ///
   /// What goes over copies of parameters is left out: there are none here.
-  private func walk(_ program: Program, _ prices: [Double], _ rows: ExchangeRows) -> Double {
-    var clock = 0.0
-    var ends = [Double](repeating: 0, count: program.transfers.count)
-    var streams = [Double](repeating: 0, count: Stream.allCases.count)
-    for step in program.steps {
-      switch step {
-      case .acquire, .release, .reduce, .gatherAhead: break
-      case .compute(let index): clock += prices[Int(index)]
-      case .start(let index):
-        let transfer = program.transfers[Int(index)]
-        let stream = Int(transfer.stream.rawValue)
-        let end = max(clock, streams[stream]) + seconds(of: transfer, rows)
-        ends[Int(index)] = end
-        streams[stream] = end
-      case .wait(let index): clock = max(clock, ends[Int(index)])
+  private func walk(
+    _ program: Program, _ prices: [Double], _ rows: ExchangeRows
+  ) -> PassCost {
+    var walk = PassWalk(isPair: false)
+    var ends = walk.ends(of: program)
+    walk.perform(0..<program.steps.count, of: program, &ends, self, rows) { prices[$0] }
+    return walk.cost(meets: !program.transfers.isEmpty)
+  }
+
+  /// A forward and a backward of the same units as one.
+  func pair(_ units: [Unit], _ programs: inout UnitPrograms) -> PassCost {
+    let stage = programs.stage(units, setting)
+    let rows = exchangeRows(stage, load: leastLoad)
+    let (forward, backward) = (stage.forward, stage.backward)
+    func prices(_ program: Program) -> [Double] {
+      program.operations.map { pricing.seconds(of: $0, rows: rows, isOverlapped: true) }
+    }
+    let (forwards, backwards) = (prices(forward), prices(backward))
+    var walk = PassWalk(isPair: true)
+    var (forwardEnds, backwardEnds) = (walk.ends(of: forward), walk.ends(of: backward))
+    for piece in Interleaving(forward: forward, backward: backward).pieces {
+      if piece.isForward {
+        walk.perform(piece.steps, of: forward, &forwardEnds, self, rows) { forwards[$0] }
+      } else {
+        walk.perform(piece.steps, of: backward, &backwardEnds, self, rows) { backwards[$0] }
       }
     }
-    return clock
+    return walk.cost(meets: !forward.transfers.isEmpty || !backward.transfers.isEmpty)
   }
 
   /// Seconds of the transfers of each stream, the shorter of those beside computation and alone.
@@ -254,7 +318,7 @@ struct UnitLowering {
     return sums
   }
 
-  private func seconds(
+  func seconds(
     of transfer: Transfer, _ rows: ExchangeRows, isOverlapped: Bool = false
   ) -> Double {
     switch transfer.kind {
@@ -275,57 +339,6 @@ struct UnitLowering {
       }
     }
   }
-
-  /// Adds what the unit's parameters take; gives the share of those to be updated that are its own.
-  ///
-  /// A tensor with several uses counts with one of them: a stage that has several holds it once.
-  private func addParameters(
-    of stage: StageProgram, _ unit: Unit, to cost: inout UnitCost
-  ) -> Double {
-    func bytes(_ id: BufferID) -> Double {
-      let buffer = stage.buffers[Int(id.index)]
-      guard buffer.scope == .stage, case .fixed(let rows) = buffer.rows else { return 0 }
-      return Double(rows * buffer.bytesPerRow)
-    }
-    let own = stage.parameters.filter { parameter in
-      guard parameter.isShared else { return true }
-      return parameter.gradientGroup == .sharedHead ? unit == .head : unit == .embedding
-    }
-    let trained = stage.parameters.reduce(0.0) { $0 + ($1.isTrained ? Double($1.elements) : 0) }
-    var state = 0.0
-    for buffer in stage.buffers where buffer.scope == .stage && buffer.use == .optimizer {
-      if case .fixed(let rows) = buffer.rows { state += Double(rows * buffer.bytesPerRow) }
-    }
-    // What all stages that use a tensor hold of its state may be divided among them.
-    func uses(of parameter: StageParameter) -> Double {
-      guard parameter.isShared else { return 1 }
-      let units =
-        parameter.gradientGroup == .sharedHead ? architecture.headUses : architecture.embeddingUses
-      return Double(max(1, units.count))
-    }
-    for parameter in own {
-      let elements = parameter.isTrained ? Double(parameter.elements) : 0
-      let part = ParameterCost(
-        elements: elements, parameterBytes: bytes(parameter.buffer),
-        gradientBytes: parameter.isTrained ? bytes(parameter.gradient) : 0,
-        optimizerBytes: trained > 0 ? state * elements / trained / uses(of: parameter) : 0)
-      if parameter.isExpert {
-        cost.experts = cost.experts + part
-      } else {
-        cost.dense = cost.dense + part
-      }
-    }
-    // Copies in other formats that products read.
-    let places = Set(stage.parameters.map(\.buffer))
-    for (index, buffer) in stage.buffers.enumerated()
-    where buffer.scope == .stage && buffer.use == .parameter && !places.contains(BufferID(index)) {
-      cost.dense.parameterBytes += bytes(BufferID(index))
-    }
-    guard trained > 0 else { return 1 }
-    return own.reduce(0.0) {
-      $0 + ($1.isTrained ? Double($1.elements) / uses(of: $1) : 0)
-    } / trained
-  }
 }
 
 extension Kernel {
@@ -340,7 +353,7 @@ extension Kernel {
   /// Whether it is a matrix product or attention's core.
   var isProduct: Bool {
     switch self {
-    case .matmul, .groupedMatmul, .attention: true
+    case .matmul, .groupedMatmul, .attention, .scan: true
     default: false
     }
   }

@@ -6,7 +6,7 @@ import Programs
 struct UnitPrograms {
   /// What of a unit decides its programs.
   enum Shape: Hashable {
-    case layer(FeedForward)
+    case layer(Layer)
     case other(Unit)
   }
 
@@ -27,7 +27,7 @@ struct UnitPrograms {
 
   func shape(of unit: Unit) -> Shape {
     guard case .layer(let index) = unit else { return .other(unit) }
-    return .layer(architecture.feedForwards[index])
+    return .layer(architecture.layers[index])
   }
 
   mutating func stage(_ units: [Unit], _ setting: LoweringSetting) -> StageProgram {

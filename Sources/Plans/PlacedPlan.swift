@@ -58,6 +58,7 @@ extension Plan {
     let layout = try stageLayout(of: architecture)
     let schedule = try pipelineSchedule()
     try checkOverlap(schedule)
+    try checkPairOrder(hasPairs: schedule.hasPairs)
     try checkLanes()
     return PlacedPlan(
       plan: self, architecture: architecture, layout: layout, schedule: schedule, mesh: mesh)

@@ -5,7 +5,7 @@ extension Plan {
   public enum Part: String, Hashable, Sendable, CaseIterable {
     /// Embeddings of tokens and positions.
     case embedding
-    /// Projections of attention, with their biases.
+    /// Projections of attention and of recurrent blocks, with their biases.
     case attention
     /// Feed-forward blocks, shared experts among them, with their biases.
     case mlp
@@ -21,22 +21,29 @@ extension Plan {
     /// The part that a tensor belongs to; nil for what is never trained.
     public init?(_ role: ParameterTensor.Role) {
       switch role {
-      case .tokenEmbedding, .positionEmbedding, .predictionTokenEmbedding: self = .embedding
+      case .tokenEmbedding, .positionEmbedding, .predictionTokenEmbedding, .embeddingInput:
+        self = .embedding
       case .queryDown, .queryDownBias, .queryUp, .keyValueDown, .keyValueDownBias, .keyValueUp,
         .query, .queryBias, .key, .keyBias, .value, .valueBias, .fusedQueryKeyValue,
-        .fusedQueryKeyValueBias, .output, .outputBias:
+        .fusedQueryKeyValueBias, .output, .outputBias, .sinks, .attentionGate, .indexQuery,
+        .indexKey,
+        .indexWeights, .recurrentInput, .recurrentInputBias, .recurrentSteps, .recurrentOutput,
+        .recurrentOutputBias, .convolution, .convolutionBias, .decay, .stepBias, .skip:
         self = .attention
       case .gate, .gateBias, .up, .upBias, .down, .downBias, .sharedGate, .sharedUp, .sharedDown,
         .predictionProjection:
         self = .mlp
-      case .expertGate, .expertUp, .expertDown: self = .experts
-      case .router: self = .router
+      case .expertGate, .expertGateBias, .expertUp, .expertUpBias, .expertDown, .expertDownBias:
+        self = .experts
+      case .router, .routerBias, .sharedWeight: self = .router
       case .correctionBias: return nil
       case .attentionNorm, .attentionNormBias, .queryNorm, .keyValueNorm, .queryHeadNorm,
         .keyHeadNorm, .feedForwardNorm, .feedForwardNormBias, .finalNorm, .finalNormBias,
-        .predictionEmbeddingNorm, .predictionHiddenNorm, .predictionFinalNorm:
+        .predictionEmbeddingNorm, .predictionHiddenNorm, .predictionFinalNorm, .embeddingNorm,
+        .embeddingNormBias, .attentionResultNorm, .attentionResultNormBias, .feedForwardResultNorm,
+        .feedForwardResultNormBias, .indexKeyNorm, .indexKeyNormBias, .recurrentNorm:
         self = .norms
-      case .head, .predictionHead: self = .head
+      case .head, .predictionHead, .embeddingOutput: self = .head
       }
     }
   }

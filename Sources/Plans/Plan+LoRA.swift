@@ -21,9 +21,9 @@ extension Plan {
       init?(_ role: ParameterTensor.Role) {
         switch role {
         case .query, .key, .value, .fusedQueryKeyValue, .queryDown, .queryUp, .keyValueDown,
-          .keyValueUp:
+          .keyValueUp, .attentionGate, .recurrentInput:
           self = .queryKeyValue
-        case .output: self = .output
+        case .output, .recurrentOutput: self = .output
         case .gate, .up, .sharedGate, .sharedUp: self = .gateUp
         case .down, .sharedDown: self = .down
         default: return nil

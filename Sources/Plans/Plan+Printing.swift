@@ -50,6 +50,7 @@ extension Plan {
     lines += layoutLines + memoryLines + expertLines
     if let communicationSMs { add("communication-sms", communicationSMs) }
     if let computationSMs { add("computation-sms", computationSMs) }
+    if pairOrder != .published { add("pair-order", pairOrder) }
     let said =
       Plan.Overlap.Kind.allCases.compactMap { kind in
         overlap.written(kind).map { "  \(kind.rawValue): \($0)" }

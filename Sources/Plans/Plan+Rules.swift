@@ -68,17 +68,15 @@ extension Plan {
   /// The vocabulary need not: its last share is padded, as all frameworks do.
   func checkTensorParallelism(for architecture: Architecture) throws(PlanError) {
     let key = "tensor-parallel"
-    try check(key, tensorParallel, divides: "the number of heads", architecture.attention.heads)
-    if case .multiHead(let shape) = architecture.attention,
-      shape.keyValueHeads % tensorParallel != 0, tensorParallel % shape.keyValueHeads != 0
-    {
-      throw .keyValueHeads(tensorParallel: tensorParallel, heads: shape.keyValueHeads)
+    for mixer in Set(architecture.layers.map(\.attention)).sorted(by: { $0.heads < $1.heads }) {
+      try checkHeads(of: mixer)
     }
     try checkExpertMesh()
     for block in architecture.feedForwards {
       switch block {
-      case .dense(let width, _, _):
-        try check(key, tensorParallel, divides: "the feed-forward width", width)
+      case .absent: break
+      case .dense(let block):
+        try check(key, tensorParallel, divides: "the feed-forward width", block.width)
       case .mixture(let mixture):
         // Each rank of a tensor group sends its part of the sequence to the experts, whether it holds only
         // that part or all of it.
@@ -92,6 +90,31 @@ extension Plan {
           key, tensorParallel, divides: "the width of the shared experts", mixture.sharedWidth)
       }
     }
+  }
+
+  /// Heads of attention and of states divide among tensor ranks, and theirs of keys divide or are copied.
+  private func checkHeads(of mixer: Attention) throws(PlanError) {
+    let key = "tensor-parallel"
+    switch mixer {
+    case .absent: return
+    case .latent: break
+    case .multiHead(let shape):
+      guard
+        shape.keyValueHeads % tensorParallel == 0 || tensorParallel % shape.keyValueHeads == 0
+          || shape.heads % tensorParallel != 0
+      else { throw .keyValueHeads(tensorParallel: tensorParallel, heads: shape.keyValueHeads) }
+    case .recurrent(let shape):
+      try check(key, tensorParallel, divides: "the key heads of a state", shape.keyHeads)
+      guard contextParallel == 1 else {
+        throw .cannotSimulate(
+          key: "context-parallel", value: "\(contextParallel)",
+          rule: "beside recurrent layers, whose states pass from token to token: 1")
+      }
+    }
+    try check(key, tensorParallel, divides: "the number of heads", mixer.heads)
+    guard contextParallel > 1, contextExchange == .ring, mixer.reach != .all else { return }
+    throw .contextRing(
+      rule: "blocks of windows and chunks are not passed around: context-exchange gather")
   }
 
   /// Experts divide among the ranks that they are spread over.
@@ -259,24 +282,29 @@ extension Architecture {
     case .rmsNorm: if case .rmsNorm = normalization { true } else { false }
     case .layerNorm: if case .layerNorm = normalization { true } else { false }
     case .latentUpProjection: if case .latent = attention { true } else { false }
-    case .attentionCore, .norm: true
+    case .attentionCore: layers.contains { $0.attention.hasScores }
+    case .norm: true
     case .swiGLU: feedForwards.contains { $0.isGated }
-    case .gelu: feedForwards.contains { !$0.isGated }
-    case .mlp: feedForwards.contains { $0.mixture == nil }
+    case .gelu: feedForwards.contains { $0 != .absent && !$0.isGated }
+    case .mlp: feedForwards.contains { $0.dense != nil }
     case .moe: feedForwards.contains { $0.mixture != nil }
     case .alternateProducts:
       if case .latent = attention {
         false
       } else {
-        feedForwards.contains { $0.mixture == nil && $0.isGated }
+        feedForwards.contains { $0.dense?.gated ?? false }
       }
     }
   }
 }
 
 extension FeedForward {
-  /// Whether the block has a gate; all experts do.
+  /// Whether the block has a gate.
   fileprivate var isGated: Bool {
-    if case .dense(_, let gated, _) = self { gated } else { true }
+    switch self {
+    case .dense(let block): block.gated
+    case .mixture(let mixture): mixture.gated
+    case .absent: false
+    }
   }
 }

@@ -178,6 +178,8 @@ public struct Plan: Hashable, Sendable {
   public var computationSMs: Int?
   /// Which kinds of communication run beside computation.
   public var overlap = Overlap()
+  /// In which order the segments of a forward and a backward that run as one are carried out.
+  public var pairOrder = PairOrder.published
   /// How routed tokens spread over experts.
   public var expertLoad = ExpertLoad.balanced
   /// What sequences are made of, where attention asks; nil for one document in each.

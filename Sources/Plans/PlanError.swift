@@ -34,6 +34,8 @@ public enum PlanError: Error, Hashable, Sendable {
   case scaleBlock(Int)
   /// What the plan says of overlap and does not do.
   case overlap(kind: Plan.Overlap.Kind, value: String, rule: String)
+  /// An order of merged pairs that has nothing to act on, or would break a dependency.
+  case pairOrder(rule: String)
   /// What a plan may say and the simulator or the cluster's device cannot do.
   case cannotSimulate(key: String, value: String, rule: String)
 }
@@ -88,6 +90,7 @@ extension PlanError: CustomStringConvertible {
     case .scaleBlock(let count):
       "precision.scale-block \(count) has nothing to act on: no format of the recipe has scales of blocks"
     case .overlap(let kind, let value, let rule): "overlap.\(kind.rawValue) \(value): \(rule)"
+    case .pairOrder(let rule): "pair-order: \(rule)"
     case .cannotSimulate(let key, let value, let rule): "\(key) \(value) \(rule)"
     }
   }

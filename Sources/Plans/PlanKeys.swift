@@ -240,6 +240,13 @@ struct PlanKeys: KeySet {
     "reshard-after-forward", .boolean, otherwise: "true with zero-stage 3",
     "Whether gathered parameters are given back behind a forward and gathered again for its backward.",
     otherNames: ["fsdp-reshard-after-forward"])
+  let pairOrder = Key(
+    "pair-order",
+    Expected<PairOrder.Name>.choice().map { _ in PairOrder.published }.or(
+      list: Expected.list(of: .choice(PairSegment.self), count: 2...4096).map { .segments($0) }),
+    default: .published,
+    "The order of the segments of a forward and a backward that run as one (overlap.expert-exchange). A "
+      + "list is carried out again and again until both are over (docs/overlap.md).")
   let overlap = TableKey(
     "overlap", OverlapKeys(), otherwise: "as below",
     "Which communication runs beside computation.")

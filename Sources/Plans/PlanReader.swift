@@ -190,6 +190,10 @@ struct PlanReader {
     plan.shardingGroup = try table.optional(keys.shardingGroup)
     plan.reshardAfterForward = try table.optional(keys.reshardAfterForward)
     plan.gradientBucket = try table.optional(keys.gradientBucket)
+    plan.pairOrder = try table.value(keys.pairOrder)
+    if case .segments(let list) = plan.pairOrder, let rule = PairOrder.rule(against: list) {
+      throw table.error(rule, at: keys.pairOrder)
+    }
     guard let kinds = try table.optionalTable(keys.overlap) else { return }
     for kind in keys.overlap.kinds {
       plan.overlap[keyPath: kind.path] = try kinds.optional(kind.key)

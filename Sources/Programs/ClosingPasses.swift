@@ -49,7 +49,7 @@ extension StageProgram {
   /// A pass that starts each reduction behind the last step that writes what it reads.
   ///
   /// The order is the same in both passes: copies may close with either, and have to meet.
-  private func closing(_ program: Program) -> Program {
+  func closing(_ program: Program) -> Program {
     guard !reductionParts.isEmpty else { return program }
     let writes = lastWrites(in: program)
     var starts: [Int: [Step]] = [:]
@@ -65,6 +65,22 @@ extension StageProgram {
       closing.steps += starts[place] ?? []
     }
     return closing
+  }
+
+  /// The closing pass of a program whose blocks follow one another, and where they lie in it: a reduction
+  /// starts in the block of the step that it stands behind.
+  func closing(
+    _ program: Program, _ blocks: [Range<Int>]
+  ) -> (program: Program, blocks: [Range<Int>]) {
+    let closing = closing(program)
+    var places: [Int] = []
+    for (place, step) in closing.steps.enumerated() {
+      if case .reduce = step { continue }
+      places.append(place)
+    }
+    places.append(closing.steps.count)
+    func place(_ step: Int) -> Int { step == 0 ? 0 : places[step] }
+    return (closing, blocks.map { place($0.lowerBound)..<place($0.upperBound) })
   }
 
   /// The template of a pass: of one that closes the stage's gradients, with the start of their

@@ -4,7 +4,7 @@ extension Emission {
     let node = graph.nodes[index]
     switch node.kind {
     case .input: backwardInput(node)
-    case .tokens: break
+    case .tokens, .targets: break
     case .embedding: backwardEmbedding(node)
     case .headLoss: contribute(auxiliaries(index)[0], to: node.inputs[0])
     case .crossEntropy(let module):
@@ -23,7 +23,8 @@ extension Emission {
     case .add:
       let gradient = gradient(node.outputs[0])
       for input in node.inputs { contributeShared(gradient, to: input) }
-    case .norm, .dropout, .gelu, .gatedUnit, .join: backwardElementwise(node, index)
+    case .norm, .dropout, .gelu, .gatedUnit, .plainUnit, .join: backwardElementwise(node, index)
+    case .convolve, .scan, .index: backwardRecurrent(node, index)
     case .linear: backwardLinear(node)
     case .groupedLinear: backwardGroupedLinear(node)
     case .splitHeads, .rotate, .splitLatent, .assembleLatent: backwardSplits(node)
@@ -88,7 +89,7 @@ extension Emission {
         .norm(
           rows: shape.rows, columns: shape.columns, epsilon: epsilon, centred: centred,
           .backwardInput), outputs: [fresh] + trained(node.parameters).map(gradientBuffer),
-        inputs: [out, saved] + statistics + [parameterBuffer(node.parameters[0])],
+        inputs: [out, saved] + statistics + node.parameters.prefix(1).map(parameterBuffer),
         .backwardInput)
       contribute(fresh, to: node.inputs[0])
     case .dropout:
@@ -107,6 +108,7 @@ extension Emission {
         inputs: [out, saved], .backwardInput)
       contribute(fresh, to: node.inputs[0])
     case .gatedUnit(let weighted): backwardGatedUnit(node, shape, out, weighted)
+    case .plainUnit: backwardGatedUnit(node, shape, out, true)
     default:
       let parts = node.inputs.map { gradientBuffer($0) }
       emit(
@@ -129,9 +131,14 @@ extension Emission {
       if lowering.setting.sendsRowsOfExperts { gradients[node.inputs[1].index] = weights }
       outputs.append(weights)
     }
-    emit(
-      .gatedUnit(rows: shape.rows, columns: shape.columns, weighted: weighted, .backwardInput),
-      outputs: outputs, inputs: [out] + inputs, .backwardInput)
+    let kernel: Kernel
+    if case .plainUnit = node.kind {
+      kernel = .plainUnit(rows: shape.rows, columns: shape.columns, .backwardInput)
+    } else {
+      kernel = .gatedUnit(
+        rows: shape.rows, columns: shape.columns, weighted: weighted, .backwardInput)
+    }
+    emit(kernel, outputs: outputs, inputs: [out] + inputs, .backwardInput)
     for (part, product) in zip(fresh, products) { contribute(part, to: product) }
   }
 
@@ -189,9 +196,10 @@ extension Emission {
     let out = gradient(node.outputs[0])
     let routing = need(node.inputs[1])
     waitFor([out])
+    let bias = trained(node.parameters.dropFirst()).map(gradientBuffer)
     var matmul = Matmul(
       m: input.rows, n: outShape.columns, k: input.columns, pass: .backwardInput,
-      format: recipe.product)
+      format: recipe.product, hasBias: !bias.isEmpty)
     let operand: BufferID
     if recipe.quantizes {
       let isQuantizedAlready = lowering.buffers[Int(out.index)].format.isFloat8
@@ -205,11 +213,12 @@ extension Emission {
       ? transposedWeight(node.parameters[0], .backwardInput)
       : operandWeight(node.parameters[0], recipe.product, .backwardInput)
     emit(
-      .groupedMatmul(matmul, experts: experts), outputs: [fresh],
+      .groupedMatmul(matmul, experts: experts), outputs: [fresh] + bias,
       inputs: [operand, weight, routing], .backwardInput)
     contribute(fresh, to: node.inputs[0])
-    guard !trained(node.parameters).isEmpty else { return }
+    guard !trained(node.parameters.prefix(1)).isEmpty else { return }
     matmul.pass = .backwardWeight
+    matmul.hasBias = false
     let left = recipe.quantizes ? columnGradient(out, outShape) : operand
     let right =
       recipe.quantizes

@@ -4,12 +4,14 @@ extension Emission {
     let node = graph.nodes[index]
     switch node.kind {
     case .input: forwardInput(node)
-    case .tokens, .embedding: forwardEmbedding(node)
-    case .norm, .dropout, .gelu, .gatedUnit, .add, .join: forwardElementwise(node, index)
+    case .tokens, .targets, .embedding: forwardEmbedding(node)
+    case .norm, .dropout, .gelu, .gatedUnit, .plainUnit, .add, .join:
+      forwardElementwise(node, index)
     case .linear: forwardLinear(node)
     case .groupedLinear: forwardGroupedLinear(node)
     case .splitHeads, .rotate, .splitLatent, .assembleLatent, .attention:
       forwardAttention(node, index)
+    case .convolve, .scan, .index: forwardRecurrent(node, index)
     case .cache, .absorbLatent, .expandLatent: forwardCached(node)
     case .route, .dispatch, .combine, .permute, .unpermute: forwardExperts(node)
     case .arrange, .collect, .sortRows: forwardRows(node)
@@ -48,6 +50,8 @@ extension Emission {
       let kernel: Kernel =
         shift == 0 ? .loadTokens(tokens: tokens) : .loadLabels(tokens: tokens, shift: shift)
       emit(kernel, outputs: [out], inputs: [], .forward)
+    case .targets(let columns):
+      emit(.loadTargets(tokens: tokens, columns: columns), outputs: [out], inputs: [], .forward)
     default:
       let table = lowering.parameters[node.parameters[0].index]
       emit(
@@ -80,6 +84,10 @@ extension Emission {
         .gatedUnit(rows: shape.rows, columns: shape.columns, weighted: weighted, .forward),
         outputs: [written], inputs: inputs, .forward)
       if written != out { transposeScales(of: written, shape, .forward) }
+    case .plainUnit:
+      emit(
+        .plainUnit(rows: shape.rows, columns: shape.columns, .forward), outputs: [out],
+        inputs: inputs, .forward)
     case .add:
       emit(
         .add(rows: shape.rows, columns: shape.columns, terms: inputs.count), outputs: [out],
@@ -136,8 +144,10 @@ extension Emission {
       .groupedMatmul(
         Matmul(
           m: input.rows, n: value(node.outputs[0]).columns, k: input.columns, pass: .forward,
-          format: recipe.product), experts: experts), outputs: [out],
-      inputs: [operand, weight, need(node.inputs[1])], .forward)
+          format: recipe.product, hasBias: node.parameters.count > 1), experts: experts),
+      outputs: [out],
+      inputs: [operand, weight, need(node.inputs[1])]
+        + node.parameters.dropFirst().map(parameterBuffer), .forward)
   }
 
   // MARK: Attention
@@ -308,7 +318,8 @@ extension Emission {
       emit(
         .headLoss(
           tokens: min(part, tokens - first), hidden: shape.columns, vocabulary: vocabulary,
-          module: module), outputs: outputs, inputs: [inputs[0], weight, inputs[1]], .forward)
+          module: module), outputs: outputs, inputs: [inputs[0], weight] + inputs.dropFirst(),
+        .forward)
     }
   }
 

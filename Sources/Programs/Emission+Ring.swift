@@ -7,7 +7,9 @@ extension Emission {
     _ node: Node, _ shape: AttentionShape, outputs: [BufferID], inputs: [BufferID]
   ) {
     guard shape.ringRanks > 1 else {
-      emit(.attention(shape, fused: true, .forward), outputs: outputs, inputs: inputs, .forward)
+      emit(
+        .attention(shape, fused: true, .forward), outputs: outputs,
+        inputs: inputs + node.parameters.map(parameterBuffer), .forward)
       return
     }
     let attended = value(node.outputs[0])
@@ -45,7 +47,8 @@ extension Emission {
   ) {
     guard shape.ringRanks > 1 else {
       emit(
-        .attention(shape, fused: true, .backwardInput), outputs: gradients,
+        .attention(shape, fused: true, .backwardInput),
+        outputs: gradients + trained(node.parameters).map(gradientBuffer),
         inputs: [out] + inputs + kept, .backwardInput)
       return
     }

@@ -30,6 +30,8 @@ struct Node {
     /// The activation that arrives from the stage before.
     case input
     case tokens(shift: Int)
+    /// What the objective needs beside labels.
+    case targets(columns: Int)
     case embedding
     case norm(epsilon: Float, centred: Bool)
     case linear(format: Format, hasBias: Bool, transposed: Bool)
@@ -46,6 +48,11 @@ struct Node {
     case attention(AttentionShape, fused: Bool, dropout: Bool)
     case gelu
     case gatedUnit(weighted: Bool)
+    /// The activation of experts without a gate, times the router's weight.
+    case plainUnit
+    case convolve(ConvolutionShape)
+    case scan(ScanShape)
+    case index(IndexShape)
     case add
     case dropout
     case join
@@ -143,7 +150,9 @@ public struct StageParameter: Hashable, Sendable {
         switch role {
         case .query, .key, .value, .fusedQueryKeyValue, .queryDown, .queryUp, .keyValueDown,
           .keyValueUp, .output, .gate, .up, .down, .expertGate, .expertUp, .expertDown, .sharedGate,
-          .sharedUp, .sharedDown, .predictionProjection:
+          .sharedUp, .sharedDown, .predictionProjection, .attentionGate, .recurrentInput,
+          .recurrentSteps, .recurrentOutput, .indexQuery, .indexKey, .indexWeights, .embeddingInput,
+          .embeddingOutput:
           true
         default: false
         }

@@ -2,11 +2,16 @@ import Models
 
 extension GraphBuilder {
   /// The attention block behind its norm: (tokens, hidden) to (tokens, hidden).
-  mutating func attention(_ normed: ValueID) -> ValueID {
-    let input = gatheredOverTensor(normed, "attention norm")
-    switch architecture.attention {
-    case .multiHead(let shape): return multiHead(input, shape)
+  ///
+  /// - Parameter input: behind a gather of a tensor group's rows; the result is a rank's part of the sum
+  ///   over the group.
+  mutating func attention(_ input: ValueID, _ layer: Layer) -> ValueID {
+    switch layer.attention {
+    case .multiHead(let shape):
+      return multiHead(input, shape, rotates: layer.rotates && architecture.rotatesHeads)
     case .latent(let shape): return latent(input, shape)
+    case .recurrent(let shape): return recurrent(input, shape)
+    case .absent: return input
     }
   }
 
@@ -23,12 +28,14 @@ extension GraphBuilder {
     return shape
   }
 
-  private mutating func multiHead(_ input: ValueID, _ shape: MultiHead) -> ValueID {
+  private mutating func multiHead(
+    _ input: ValueID, _ shape: MultiHead, rotates: Bool
+  ) -> ValueID {
     let heads = shape.heads / setting.tensor
     let keyValueHeads = max(1, shape.keyValueHeads / setting.tensor)
     let split = SplitHeads(
       tokens: setting.tokens, heads: heads, keyValueHeads: keyValueHeads,
-      headSize: shape.headSize, rotates: architecture.position != .learned && !shape.queryKeyNorm)
+      headSize: shape.headSize, rotates: rotates && shape.queryKeyNorm == .absent)
     let roles: [ParameterTensor.Role] =
       shape.fused ? [.fusedQueryKeyValue] : [.query, .key, .value]
     let biases: [ParameterTensor.Role] =
@@ -43,25 +50,43 @@ extension GraphBuilder {
         ("key", tokenRows, keyValueHeads * shape.headSize),
         ("value", tokenRows, keyValueHeads * shape.headSize),
       ])
-    if shape.queryKeyNorm {
-      parts[0] = normedHeads(parts[0], .queryHeadNorm, heads, shape.headSize, "query")
-      parts[1] = normedHeads(parts[1], .keyHeadNorm, keyValueHeads, shape.headSize, "key")
+    if shape.queryKeyNorm != .absent {
+      parts[0] = normedHeads(parts[0], .queryHeadNorm, heads, shape, "query")
+      parts[1] = normedHeads(parts[1], .keyHeadNorm, keyValueHeads, shape, "key")
     }
     for index in 1...2 { parts[index] = cached(parts[index]) }
-    let core = coreShape(
+    var core = coreShape(
       heads: heads, keyValueHeads: keyValueHeads, queryKey: shape.headSize,
       value: shape.headSize)
-    let attended = attentionCore(parts, core)
+    if setting.fusedAttention { core.reach = shape.reach }
+    let sinks = shape.sinks ? [parameter([.sinks], 1, heads)] : []
+    var attended = attentionCore(parts, core, parameters: sinks)
+    if shape.outputGate {
+      let gate = linear(input, [.attentionGate], heads * shape.headSize, "attention gate")
+      attended = node(
+        .gatedUnit(weighted: false), [gate, attended],
+        ("attended, gated", tokenRows, heads * shape.headSize))
+    }
     return projected(
       attended, bias: shape.outputBias ? [.outputBias] : [], transposed: shape.fused)
   }
 
-  /// Norms each head and rotates it behind the norm.
+  /// Norms each head, or all of a rank's together, and rotates them behind the norm.
   private mutating func normedHeads(
-    _ input: ValueID, _ role: ParameterTensor.Role, _ heads: Int, _ size: Int, _ name: String
+    _ input: ValueID, _ role: ParameterTensor.Role, _ heads: Int, _ shape: MultiHead, _ name: String
   ) -> ValueID {
+    let size = shape.headSize
+    let isWhole = shape.queryKeyNorm == .whole
+    let gains =
+      switch shape.queryKeyNorm {
+      case .withoutGain, .absent: 0
+      case .eachHead: size
+      case .eachHeadItsOwn, .whole: heads * size
+      }
     let normed = norm(
-      input, role, name: "\(name) norm", rows: .fixed(setting.tokens * heads), columns: size)
+      input, role, name: "\(name) norm",
+      rows: isWhole ? tokenRows : .fixed(setting.tokens * heads),
+      columns: isWhole ? heads * size : size, gains: gains)
     return node(
       .rotate(heads: heads, headSize: size), [normed],
       ("\(name), rotated", tokenRows, heads * size))
@@ -73,6 +98,7 @@ extension GraphBuilder {
       tokens: setting.tokens, heads: heads, latent: shape.keyValueRank, nope: shape.nopeHeadSize,
       rope: shape.ropeHeadSize, value: shape.valueHeadSize)
     let recomputes = setting.recomputation.includes(.latentUpProjection)
+    var indexed = input
     let queryWidth = heads * shape.queryKeyHeadSize
     let query: ValueID
     if let rank = shape.queryRank {
@@ -80,6 +106,7 @@ extension GraphBuilder {
         input, [.queryDown], rank, "query down", bias: shape.bias ? [.queryDownBias] : [])
       let normed = norm(down, .queryNorm, name: "query norm", epsilon: Latent.normEpsilon)
       query = linear(normed, [.queryUp], queryWidth, "query up", isRecomputed: recomputes)
+      indexed = normed
     } else {
       query = linear(input, [.query], queryWidth, "query", isRecomputed: recomputes)
     }
@@ -90,9 +117,10 @@ extension GraphBuilder {
       .splitLatent(sizes), [down], ("key-value latent", tokenRows, shape.keyValueRank),
       isRecomputed: true)
     let normed = norm(part, .keyValueNorm, name: "key-value norm", epsilon: Latent.normEpsilon)
+    let choice = shape.indexer.map { index(indexed, input, $0) }
     let attended =
       setting.cachedPositions == nil
-      ? assembledCore(query, normed, down, shape, sizes, recomputes: recomputes)
+      ? assembledCore(query, normed, down, shape, sizes, choice, recomputes: recomputes)
       : absorbedCore(query, normed, down, sizes)
     return projected(attended, bias: shape.bias ? [.outputBias] : [], transposed: false)
   }
@@ -100,7 +128,7 @@ extension GraphBuilder {
   /// Keys and values of every head, built up from the latents.
   private mutating func assembledCore(
     _ query: ValueID, _ normed: ValueID, _ down: ValueID, _ shape: Latent, _ sizes: LatentShape,
-    recomputes: Bool
+    _ choice: ValueID?, recomputes: Bool
   ) -> ValueID {
     let (heads, queryWidth) = (sizes.heads, sizes.heads * shape.queryKeyHeadSize)
     let up = linear(
@@ -112,10 +140,29 @@ extension GraphBuilder {
         ("query, assembled", tokenRows, queryWidth), ("key, assembled", tokenRows, queryWidth),
         ("value, assembled", tokenRows, heads * shape.valueHeadSize),
       ], isRecomputed: recomputes)
-    let core = coreShape(
+    var core = coreShape(
       heads: heads, keyValueHeads: heads, queryKey: shape.queryKeyHeadSize,
       value: shape.valueHeadSize)
-    return attentionCore(parts, core)
+    if setting.fusedAttention, let indexer = shape.indexer { core.reach = .chosen(indexer.chosen) }
+    return attentionCore(parts + (choice.map { [$0] } ?? []), core)
+  }
+
+  /// Scores of all keys by few narrow heads, the same on every rank of a tensor group.
+  private mutating func index(
+    _ queries: ValueID, _ input: ValueID, _ shape: Latent.Indexer
+  ) -> ValueID {
+    let query = linear(queries, [.indexQuery], shape.heads * shape.headSize, "index query")
+    let key = linear(input, [.indexKey], shape.headSize, "index key")
+    let normed = norm(
+      key, .indexKeyNorm, name: "index key norm", epsilon: Latent.normEpsilon,
+      bias: .indexKeyNormBias)
+    let weights = linear(input, [.indexWeights], shape.heads, "index weights")
+    let sizes = IndexShape(
+      sequences: setting.sequences, queries: setting.sequenceLength / setting.context,
+      keys: setting.sequenceLength, heads: shape.heads, headSize: shape.headSize,
+      chosen: min(shape.chosen, setting.sequenceLength))
+    return node(
+      .index(sizes), [query, normed, weights], ("chosen keys", tokenRows, sizes.chosen))
   }
 
   /// Attention among the cached latents, which serve all heads as keys and as values.
@@ -145,7 +192,9 @@ extension GraphBuilder {
       parameters: [weight])
   }
 
-  private mutating func attentionCore(_ parts: [ValueID], _ shape: AttentionShape) -> ValueID {
+  private mutating func attentionCore(
+    _ parts: [ValueID], _ shape: AttentionShape, parameters: [ParameterID] = []
+  ) -> ValueID {
     var parts = parts
     if setting.context > 1, !setting.ringsContext {
       for index in 1...2 {
@@ -159,15 +208,15 @@ extension GraphBuilder {
     }
     return node(
       .attention(shape, fused: setting.fusedAttention, dropout: setting.dropout), parts,
-      ("attended", tokenRows, shape.heads * shape.valueSize), kept: recipe.attentionOutput)
+      ("attended", tokenRows, shape.heads * shape.valueSize), kept: recipe.attentionOutput,
+      parameters: parameters)
   }
 
   private mutating func projected(
     _ attended: ValueID, bias: [ParameterTensor.Role], transposed: Bool
   ) -> ValueID {
-    let out = linear(
+    linear(
       attended, [.output], hidden, "attention out", bias: bias, transposed: transposed,
       isRecomputed: setting.alternatesProducts)
-    return scatteredOverTensor(out, "attention out")
   }
 }

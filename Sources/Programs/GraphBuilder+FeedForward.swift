@@ -2,31 +2,51 @@ import Models
 
 extension GraphBuilder {
   /// A dense block with its norm and residual.
-  mutating func dense(_ stream: ValueID, width: Int, gated: Bool, bias: Bool) -> ValueID {
+  mutating func dense(_ stream: ValueID, _ block: Dense, _ layer: Layer) -> ValueID {
     phase = .feedForward
     let first = graph.nodes.count
-    let normed = norm(stream, .feedForwardNorm, name: "feed-forward norm")
+    let normed =
+      layer.normsInputs ? norm(stream, .feedForwardNorm, name: "feed-forward norm") : stream
     let input = gatheredOverTensor(normed, "feed-forward norm")
-    let local = width / setting.tensor
-    var out: ValueID
-    if gated {
-      out = gatedBlock(
-        input, [.gate, .up], .down, width: local, name: "",
-        biases: bias ? ([.gateBias, .upBias], [.downBias]) : ([], []))
-    } else {
-      let isInputMajor = architecture.family == .gpt2
-      let up = linear(
-        input, [.up], local, "up", bias: bias ? [.upBias] : [], transposed: isInputMajor)
-      let active = node(
-        .gelu, [up], ("gelu", tokenRows, local),
-        isRecomputed: setting.recomputation.includes(.gelu))
-      out = linear(
-        active, [.down], hidden, "down", bias: bias ? [.downBias] : [], transposed: isInputMajor)
-    }
-    out = scatteredOverTensor(out, "down")
+    var out = scatteredOverTensor(denseProducts(input, block), "down")
     if setting.recomputation.includes(.mlp) { runAgain(from: first) }
+    if layer.normsResults {
+      out = norm(out, .feedForwardResultNorm, name: "feed-forward's result norm")
+    }
     if setting.dropout { out = dropout(out) }
     return node(.add, [stream, out], ("feed-forward residual", rows, hidden))
+  }
+
+  /// The products of a dense block with what is between them: a rank's part of the sum over its tensor
+  /// group.
+  mutating func denseProducts(_ input: ValueID, _ block: Dense) -> ValueID {
+    let local = block.width / setting.tensor
+    let bias = block.bias
+    if block.gated {
+      return gatedBlock(
+        input, [.gate, .up], .down, width: local, name: "",
+        biases: bias ? ([.gateBias, .upBias], [.downBias]) : ([], []))
+    }
+    let isInputMajor = architecture.family == .gpt2
+    return plainBlock(
+      input, .up, .down, width: local, name: "", biases: bias ? ([.upBias], [.downBias]) : ([], []),
+      transposed: isInputMajor)
+  }
+
+  /// Two products with an activation between them.
+  mutating func plainBlock(
+    _ input: ValueID, _ up: ParameterTensor.Role, _ down: ParameterTensor.Role, width: Int,
+    name: String, biases: (up: [ParameterTensor.Role], down: [ParameterTensor.Role]) = ([], []),
+    transposed: Bool = false
+  ) -> ValueID {
+    let rows = graph.values[input.index].rows
+    let wide = linear(
+      input, [up], width, "\(name)up", bias: biases.up, transposed: transposed)
+    let active = node(
+      .gelu, [wide], ("\(name)gelu", rows, width),
+      isRecomputed: setting.recomputation.includes(.gelu))
+    return linear(
+      active, [down], hidden, "\(name)down", bias: biases.down, transposed: transposed)
   }
 
   mutating func gatedBlock(

@@ -2,11 +2,12 @@ import Models
 
 extension GraphBuilder {
   /// A mixture of experts with its norm and residual.
-  mutating func mixture(_ stream: ValueID, _ mixture: Mixture) -> ValueID {
+  mutating func mixture(_ stream: ValueID, _ mixture: Mixture, _ layer: Layer) -> ValueID {
     let exchange = graph.exchangeCount
     graph.weightColumns.append(mixture.expertsPerToken)
     phase = .attention
-    let normed = norm(stream, .feedForwardNorm, name: "feed-forward norm")
+    let normed =
+      layer.normsInputs ? norm(stream, .feedForwardNorm, name: "feed-forward norm") : stream
     let first = graph.nodes.count
     let own = ownRows(normed)
     let router = RouterShape(
@@ -14,7 +15,7 @@ extension GraphBuilder {
       chosen: mixture.expertsPerToken, exchange: exchange)
     let logits = linear(
       own, [.router], mixture.routedExperts, "router logits", format: recipe.headProduct,
-      output: .float32)
+      output: .float32, bias: mixture.routerBias ? [.routerBias] : [])
     let bias =
       mixture.correctionBias
       ? [parameter([.correctionBias], 1, mixture.routedExperts, isTrained: false)] : []
@@ -27,10 +28,7 @@ extension GraphBuilder {
     let (permuted, arrived) = permutedRows(own, routing, exchange, mixture)
     var terms = [stream]
     if mixture.sharedExperts > 0 {
-      terms.append(
-        gatedBlock(
-          normed, [.sharedGate, .sharedUp], .sharedDown, width: mixture.sharedWidth,
-          name: "shared "))
+      terms.append(sharedExperts(normed, mixture))
     }
     var experts = expertBlock(permuted, arrived, exchange, mixture)
     phase = .combine
@@ -41,7 +39,27 @@ extension GraphBuilder {
     if setting.expert > 1 { experts = combined(experts, routing, exchange, mixture) }
     terms.append(joinedRows(experts))
     if setting.recomputation.includes(.moe) { runAgain(from: first) }
+    if layer.normsResults {
+      let sum =
+        terms.count > 2
+        ? node(.add, Array(terms[1...]), ("mixture", rows, hidden)) : terms[1]
+      terms = [stream, norm(sum, .feedForwardResultNorm, name: "feed-forward's result norm")]
+    }
     return node(.add, terms, ("mixture residual", rows, hidden))
+  }
+
+  /// The experts that see every token, weighed where the model says so.
+  private mutating func sharedExperts(_ input: ValueID, _ mixture: Mixture) -> ValueID {
+    let width = mixture.sharedWidth
+    let out =
+      mixture.gated
+      ? gatedBlock(
+        input, [.sharedGate, .sharedUp], .sharedDown, width: width, name: "shared ")
+      : plainBlock(input, .sharedUp, .sharedDown, width: width, name: "shared ")
+    guard mixture.sharedGate else { return out }
+    let rows = graph.values[input.index].rows
+    let weight = linear(input, [.sharedWeight], 1, "shared weight", format: recipe.headProduct)
+    return node(.gatedUnit(weighted: false), [weight, out], ("shared, weighed", rows, hidden))
   }
 
   /// The tokens that this rank sends to the experts.
@@ -74,21 +92,29 @@ extension GraphBuilder {
     let local = localExperts(of: mixture)
     let width = mixture.expertWidth / setting.expertTensor
     keepLinearInput(permuted)
-    let gateUp = parameter(
-      [.expertGate, .expertUp], local * 2 * width, hidden, isExpert: true)
+    let roles: [ParameterTensor.Role] = mixture.gated ? [.expertGate, .expertUp] : [.expertUp]
+    var gateUp = [parameter(roles, local * roles.count * width, hidden, isExpert: true)]
+    if mixture.expertBias {
+      let biases: [ParameterTensor.Role] =
+        mixture.gated ? [.expertGateBias, .expertUpBias] : [.expertUpBias]
+      gateUp.append(parameter(biases, local, roles.count * width, isExpert: true))
+    }
     let up = node(
       .groupedLinear(exchange: exchange, experts: local), [permuted, routing],
-      ("experts' gate and up", routed, 2 * width), kept: recipe.gatedUnitInput,
-      parameters: [gateUp])
+      (mixture.gated ? "experts' gate and up" : "experts' up", routed, roles.count * width),
+      kept: recipe.gatedUnitInput, parameters: gateUp)
     let active = node(
-      .gatedUnit(weighted: true), [up, routing],
+      mixture.gated ? .gatedUnit(weighted: true) : .plainUnit, [up, routing],
       ("experts' gated", routed, width),
-      isRecomputed: setting.recomputation.includes(.swiGLU))
+      isRecomputed: setting.recomputation.includes(mixture.gated ? .swiGLU : .gelu))
     keepLinearInput(active)
-    let down = parameter([.expertDown], local * hidden, width, isExpert: true)
+    var down = [parameter([.expertDown], local * hidden, width, isExpert: true)]
+    if mixture.expertBias {
+      down.append(parameter([.expertDownBias], local, hidden, isExpert: true))
+    }
     let out = node(
       .groupedLinear(exchange: exchange, experts: local), [active, routing],
-      ("experts' down", routed, hidden), parameters: [down])
+      ("experts' down", routed, hidden), parameters: down)
     let rows = graph.values[routing.index].rows
     guard setting.sendsRowsOfExperts else {
       return node(.unpermute(exchange: exchange), [out, routing], ("experts' sum", rows, hidden))

@@ -49,7 +49,7 @@ struct GraphBuilder {
       return embedding(shift: 0, isShared: isEmbeddingShared)
     case (.layer(let index), let stream?):
       layer = index
-      return transformerLayer(stream, architecture.feedForwards[index])
+      return transformerLayer(stream, architecture.layers[index])
     case (.head, let stream?):
       phase = .head
       head(stream, norm: .finalNorm, module: 0)
@@ -73,14 +73,20 @@ struct GraphBuilder {
     let role = shift == 0 ? ParameterTensor.Role.tokenEmbedding : .predictionTokenEmbedding
     var parameters = [
       parameter(
-        [role], architecture.vocabularySize / setting.tensor, hidden, isShared: isShared)
+        [role], architecture.vocabularySize / setting.tensor, architecture.embeddingColumns,
+        isShared: isShared)
     ]
     if architecture.position == .learned {
-      parameters.append(parameter([.positionEmbedding], architecture.maximumPositions, hidden))
+      parameters.append(parameter([.positionEmbedding], architecture.positionRows, hidden))
     }
     var out = node(
-      .embedding, [tokens], ("embedded", tokenRows, hidden), parameters: parameters)
+      .embedding, [tokens], ("embedded", tokenRows, architecture.embeddingColumns),
+      parameters: parameters)
+    if architecture.embeddingWidth != nil {
+      out = linear(out, [.embeddingInput], hidden, "embedding, widened")
+    }
     out = scatteredOverTensor(out, "embedded")
+    if architecture.normsEmbedding { out = norm(out, .embeddingNorm, name: "embedding norm") }
     return setting.dropout && shift == 0 ? dropout(out) : out
   }
 
@@ -88,13 +94,17 @@ struct GraphBuilder {
     _ stream: ValueID, norm role: ParameterTensor.Role, module: Int
   ) {
     phase = .head
-    var state = norm(stream, role, name: "final norm")
+    var state = architecture.normsFinal ? norm(stream, role, name: "final norm") : stream
     state = gatheredOverTensor(state, "final norm")
+    if let width = architecture.embeddingWidth {
+      state = linear(state, [.embeddingOutput], width, "state, narrowed")
+    }
     let vocabulary = architecture.vocabularySize / setting.tensor
     let isShared = architecture.tiedEmbeddings || architecture.multiTokenPrediction > 0
     func weight() -> ParameterID {
       parameter(
-        [module == 0 ? .head : .predictionHead], vocabulary, hidden, isShared: isShared)
+        [module == 0 ? .head : .predictionHead], vocabulary, architecture.embeddingColumns,
+        isShared: isShared)
     }
     if setting.cachedPositions != nil {
       _ = node(
@@ -110,8 +120,16 @@ struct GraphBuilder {
       separateHead(state, labels, module: module)
       return
     }
+    var inputs = [state, labels]
+    let columns = setting.objective.targetColumns
+    if module == 0, columns > 0, setting.purpose == .training {
+      let targets = node(
+        .targets(columns: columns), [], ("targets", tokenRows, columns), format: .float32)
+      graph.values[targets.index].carriesGradient = false
+      inputs.append(targets)
+    }
     _ = node(
-      .headLoss(module: module, vocabulary: vocabulary), [state, labels],
+      .headLoss(module: module, vocabulary: vocabulary), inputs,
       ("loss", .fixed(1), 1), format: .float32, parameters: [weight()])
   }
 
@@ -135,27 +153,16 @@ struct GraphBuilder {
     let right = norm(stream, .predictionHiddenNorm, name: "hidden norm")
     let joined = node(.join, [left, right], ("joined", rows, 2 * hidden))
     let projected = linear(joined, [.predictionProjection], hidden, "projected")
-    let out = transformerLayer(projected, architecture.feedForwards[architecture.layerCount - 1])
+    let out = transformerLayer(projected, architecture.layers[architecture.layerCount - 1])
     head(out, norm: .predictionFinalNorm, module: depth + 1)
     return out
   }
 
-  private mutating func transformerLayer(_ stream: ValueID, _ block: FeedForward) -> ValueID {
+  private mutating func transformerLayer(_ stream: ValueID, _ layer: Layer) -> ValueID {
     let first = graph.nodes.count
-    phase = .attention
-    let normed = norm(stream, .attentionNorm, name: "attention norm")
-    var attended = attention(normed)
-    if setting.dropout { attended = dropout(attended) }
-    let middle = node(
-      .add, [stream, attended], ("attention residual", rows, hidden),
-      isRecomputed: setting.alternatesProducts)
-    let out: ValueID
-    switch block {
-    case .dense(let width, let gated, let bias):
-      out = dense(middle, width: width, gated: gated, bias: bias)
-    case .mixture(let mixture):
-      out = self.mixture(middle, mixture)
-    }
+    let out =
+      layer.arrangement == .sequential
+      ? feedForward(mixed(stream, layer), layer) : parallelBlocks(stream, layer)
     if setting.recomputation.includes(layerOfStage: layersOfStage) { runAgain(from: first) }
     layersOfStage += 1
     return out
@@ -220,19 +227,24 @@ struct GraphBuilder {
 
   mutating func norm(
     _ input: ValueID, _ role: ParameterTensor.Role, name: String, rows: Rows? = nil,
-    columns: Int? = nil, epsilon given: Double? = nil
+    columns: Int? = nil, epsilon given: Double? = nil, gains: Int? = nil,
+    bias added: ParameterTensor.Role? = nil
   ) -> ValueID {
     let rows = rows ?? graph.values[input.index].rows
     let columns = columns ?? graph.values[input.index].columns
-    var parameters = [parameter([role], 1, columns)]
+    let width = gains ?? columns
+    var parameters = width > 0 ? [parameter([role], 1, width)] : []
     var centred = false
     var epsilon = 0.0
     switch architecture.normalization {
-    case .layerNorm(let value):
+    case .layerNorm(let value, let hasBias):
       (centred, epsilon) = (true, value)
-      if let bias = Self.bias(of: role) { parameters.append(parameter([bias], 1, columns)) }
+      if hasBias, let bias = Self.bias(of: role) {
+        parameters.append(parameter([bias], 1, columns))
+      }
     case .rmsNorm(let value): epsilon = value
     }
+    if let added { parameters.append(parameter([added], 1, columns)) }
     return node(
       .norm(epsilon: Float(given ?? epsilon), centred: centred), [input], (name, rows, columns),
       parameters: parameters, isRecomputed: setting.recomputesNorms)
@@ -243,6 +255,9 @@ struct GraphBuilder {
     case .attentionNorm: .attentionNormBias
     case .feedForwardNorm: .feedForwardNormBias
     case .finalNorm: .finalNormBias
+    case .embeddingNorm: .embeddingNormBias
+    case .attentionResultNorm: .attentionResultNormBias
+    case .feedForwardResultNorm: .feedForwardResultNormBias
     default: nil
     }
   }
@@ -321,9 +336,9 @@ struct GraphBuilder {
   /// Keeps rows for the forwards that follow, where the programs generate.
   mutating func cached(_ input: ValueID) -> ValueID {
     guard let positions = setting.cachedPositions else { return input }
-    precondition(setting.sequences == 1, "a cache holds one sequence")
     let value = graph.values[input.index]
-    return node(.cache, [input], ("\(value.name), cached", .fixed(positions), value.columns))
+    let places = positions * setting.sequences * setting.cachedMicrobatches
+    return node(.cache, [input], ("\(value.name), cached", .fixed(places), value.columns))
   }
 
   mutating func dropout(_ input: ValueID) -> ValueID {

@@ -1,10 +1,11 @@
-/// The order in which the steps of a forward and a backward are carried out as one.
+import Plans
+
+/// The order in which the steps of a forward and a backward are carried out as one: what a plan's order of
+/// pairs comes to for two programs.
 ///
-/// Both programs run as threads of one rank: a thread that comes to wait for an expert exchange gives way
-/// to the other. The backward goes first. On mixture layers this is the published order: combine of the
-/// backward under the forward's attention, dispatch of the forward under the backward's experts,
-/// dispatch of the backward under weight products and the forward's experts, combine of the forward
-/// under the backward's attention (DeepSeek profile-data, training trace of 2025-02-27).
+/// By the published order (`PairOrder.published`) both programs run as threads of one rank: a thread that
+/// comes to wait for an expert exchange gives way to the other, and the backward goes first. A list of
+/// segments is walked by `PairWalk`.
 public struct Interleaving: Hashable, Sendable {
   /// A run of steps of one of the two programs.
   public struct Piece: Hashable, Sendable {
@@ -13,8 +14,59 @@ public struct Interleaving: Hashable, Sendable {
   }
 
   public var pieces: [Piece]
+  /// The backward, whose weight halves may stand elsewhere than in one by itself.
+  public var backward: Program
 
+  /// The interleaving of a stage's forward with the backward of another.
+  ///
+  /// - Parameter isClosing: whether the backward starts the reductions of its stage.
+  public init(
+    forward: Program, backward stage: StageProgram, isClosing: Bool = false,
+    order: PairOrder = .published
+  ) {
+    guard case .segments(let list) = order else {
+      self.init(forward: forward, backward: stage.program(for: .backward, isClosing: isClosing))
+      return
+    }
+    var walk = PairWalk(forward: forward, backward: stage.backward, list)
+    walk.leaveOutEmptyBlocks()
+    let ahead = PairBlocks(forward: forward).blocks.map(\.steps)
+    let behind = PairBlocks(backward: stage.backward).blocks.map(\.steps)
+    let order = walk.places.filter { !$0.isForward }.map(\.block)
+    var moved = (program: stage.backward, blocks: order.map { behind[$0] })
+    if zip(order, order.dropFirst()).contains(where: { $0 > $1 }) {
+      moved = stage.backward.reordered(moved.blocks)
+    }
+    if isClosing { moved = stage.closing(moved.program, moved.blocks) }
+    self.init(pieces: [], backward: moved.program)
+    var next = 0
+    for place in walk.places {
+      if place.isForward {
+        append(ahead[place.block], isForward: true)
+      } else {
+        append(moved.blocks[next], isForward: false)
+        next += 1
+      }
+    }
+  }
+
+  private init(pieces: [Piece], backward: Program) {
+    (self.pieces, self.backward) = (pieces, backward)
+  }
+
+  /// Adds steps behind the last piece, as a part of it where they follow on.
+  private mutating func append(_ steps: Range<Int>, isForward: Bool) {
+    guard !steps.isEmpty else { return }
+    if let last = pieces.last, last.isForward == isForward {
+      pieces[pieces.count - 1].steps = last.steps.lowerBound..<steps.upperBound
+    } else {
+      pieces.append(Piece(isForward: isForward, steps: steps))
+    }
+  }
+
+  /// The published interleaving of two programs.
   public init(forward: Program, backward: Program) {
+    self.backward = backward
     pieces = []
     var next = [false: 0, true: 0]
     var isForward = false

@@ -1,3 +1,5 @@
+import Models
+
 /// Which half of a differentiable operation a kernel computes.
 public enum Pass: UInt8, Hashable, Sendable, CaseIterable {
   case forward, backwardInput, backwardWeight
@@ -21,6 +23,8 @@ public struct AttentionShape: Hashable, Sendable {
   public var sharedKeySize = 0
   /// A query attends to the keys up to its own position; else to all of them.
   public var isCausal = true
+  /// Which of the keys up to its own position a query of the fused kernel meets.
+  public var reach = Reach.all
   /// Ranks around which keys and values of the sequence are passed, a block on each; 1 where all lie here.
   public var ringRanks = 1
   /// Keys and values lie in caches of `keys` positions, as many of them filled as the backend knows.
@@ -59,8 +63,15 @@ public struct AttentionShape: Hashable, Sendable {
     return [own] + Array(repeating: other, count: ringRanks - 1)
   }
 
-  /// Pairs of query and key of one head of one sequence that the kernel computes.
+  /// Whether a window, a chunk or a choice leaves out keys of the sequence.
+  public var isLimited: Bool { reach.width.map { $0 < keys } ?? false }
+
+  /// Pairs of query and key of one head of one sequence that the kernel computes; where something limits
+  /// what a query meets, twice those below the diagonal, as the square is twice its half.
   public var computedPairs: Int {
+    if isLimited {
+      return Int((2 * reach.causalPairs(keys) * Double(queries) / Double(keys)).rounded())
+    }
     guard let queryTile else { return queries * keys }
     return stride(from: 0, to: queries, by: queryTile).reduce(0) { pairs, first in
       let end = min(first + queryTile, queries)
@@ -111,6 +122,8 @@ public enum Kernel: Hashable, Sendable {
   case loadTokens(tokens: Int)
   /// Reads the labels, `shift` positions ahead, −1 where there is none: out (tokens) int32.
   case loadLabels(tokens: Int, shift: Int)
+  /// Reads what the objective needs beside labels: out (tokens, columns).
+  case loadTargets(tokens: Int, columns: Int)
   /// forward: out (tokens, hidden) ← tokens, table(, position table);
   /// backwardWeight: table gradient(, position gradient) += tokens, out gradient.
   case embedding(tokens: Int, hidden: Int, vocabulary: Int, Pass)
@@ -160,7 +173,18 @@ public enum Kernel: Hashable, Sendable {
   /// the rows of experts (`weighted`: routing is the last input), else 1.
   /// backwardInput: in gradient(, weight gradients) ← out gradient, in(, routing).
   case gatedUnit(rows: Rows, columns: Int, weighted: Bool, Pass)
-  /// GELU by tanh; backwardInput: in gradient ← out gradient, in.
+  /// `out = weight · f(in)` for the rows of experts without a gate; operands as of a weighted gated unit.
+  case plainUnit(rows: Rows, columns: Int, Pass)
+  /// A short convolution with its activation: out ← in, taps(, bias); backwardInput: in gradient, gradients
+  /// of the taps(, of the bias) ← out gradient, in, taps.
+  case convolve(ConvolutionShape, Pass)
+  /// The core of a recurrent block: out, states ← convolved, steps, decay, step bias(, skip);
+  /// backwardInput: gradients of all of them ← out gradient, convolved, steps, states.
+  case scan(ScanShape, Pass)
+  /// Scores all keys and names those that attention meets: out ← queries, keys, weights of heads;
+  /// backwardInput: their gradients ← out gradient, queries, keys, weights.
+  case index(IndexShape, Pass)
+  /// GELU by tanh, or another activation without a gate, which costs the same; backwardInput: in gradient ← out gradient, in.
   case gelu(rows: Rows, columns: Int, Pass)
   /// forward: routing (chosen experts and weights), scores ← logits(, correction bias);
   /// backwardInput: logits gradient ← weight gradients, routing, scores.
@@ -183,8 +207,8 @@ public enum Kernel: Hashable, Sendable {
   case collect(ChosenRows, Pass)
   /// Joins two (rows, columns) into (rows, 2·columns); backwardInput splits.
   case join(rows: Rows, columns: Int, Pass)
-  /// forward: hidden gradient, head gradient, loss(, tile of logits) ← hidden, head weight, labels: the
-  /// logits are formed tile by tile and never held.
+  /// forward: hidden gradient, head gradient, loss(, tile of logits) ← hidden, head weight, labels(,
+  /// targets): the logits are formed tile by tile and never held.
   case headLoss(tokens: Int, hidden: Int, vocabulary: Int, module: Int)
   /// The loss without gradients: loss, tile of logits ← hidden, head weight, labels.
   case headEvaluation(tokens: Int, hidden: Int, vocabulary: Int, module: Int)

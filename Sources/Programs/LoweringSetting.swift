@@ -21,8 +21,9 @@ public enum Purpose: Hashable, Sendable {
   /// The loss alone: a forward that keeps nothing, no gradients, no optimizer state.
   case evaluation
   /// The scores behind each sequence's last token: a forward over the tokens that are new, with keys and
-  /// values (of latent attention the latent and the rotated key) kept in a cache of so many positions.
-  case generation(positions: Int)
+  /// values (of latent attention the latent and the rotated key) kept in a cache of so many positions for
+  /// each sequence of so many microbatches.
+  case generation(positions: Int, microbatches: Int = 1)
 }
 
 /// What a stage's programs run on; a precision never chooses it.
@@ -112,6 +113,8 @@ public struct LoweringSetting: Hashable, Sendable {
   public var embeddingStages = 1
   public var headStages = 1
   public var purpose = Purpose.training
+  /// What the head's loss is made of, where it is fused.
+  public var objective = Objective.crossEntropy
   /// Norms in front of FP8 products write FP8 where scales are known before; else casts are kernels of
   /// their own, as behind PyTorch's operators.
   public var fusesCasts = true
@@ -233,7 +236,12 @@ extension LoweringSetting {
 
   /// The positions that caches hold; nil where there are none.
   var cachedPositions: Int? {
-    if case .generation(let positions) = purpose { positions } else { nil }
+    if case .generation(let positions, _) = purpose { positions } else { nil }
+  }
+
+  /// Microbatches whose sequences the caches hold.
+  var cachedMicrobatches: Int {
+    if case .generation(_, let microbatches) = purpose { microbatches } else { 0 }
   }
 
   /// The recipe of a layer of the model; −1 outside layers.

@@ -4,7 +4,7 @@ extension Kernel {
   /// multiplication with addition; 0 for kernels that only move bytes.
   ///
   /// A causal attention core counts the full square here; `causalFLOPs` counts what lies on and below
-  /// the diagonal; one on a cache counts all of its positions. The backward core has five products where the forward has two.
+  /// the diagonal, and within windows twice that; one on a cache counts all of its positions. The backward core has five products where the forward has two.
   public func flops(rows: (Rows) -> Int) -> Double {
     switch self {
     case .matmul(let matmul): matmul.flops(rows: rows)
@@ -17,6 +17,8 @@ extension Kernel {
       2 * Double(tokens) * Double(hidden) * Double(vocabulary)
     case .headScores(let sequences, _, let hidden, let vocabulary):
       2 * Double(sequences) * Double(hidden) * Double(vocabulary)
+    case .scan(let shape, let pass): (pass == .forward ? 1 : 2) * shape.forwardFLOPs
+    case .index(let shape, let pass): (pass == .forward ? 1 : 2) * shape.forwardFLOPs
     case .absorbLatent(let shape):
       2 * Double(shape.tokens * shape.heads) * Double(shape.nope) * Double(shape.latent)
     case .orthogonalize(let update): update.flops

@@ -11,7 +11,8 @@ extension StageProgram {
       && parameter.roles.allSatisfy { role in
         switch role {
         case .tokenEmbedding, .positionEmbedding, .predictionTokenEmbedding, .head,
-          .predictionHead:
+          .predictionHead, .expertGateBias, .expertUpBias, .expertDownBias, .queryHeadNorm,
+          .keyHeadNorm:
           false
         default: true
         }

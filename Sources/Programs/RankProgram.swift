@@ -1,3 +1,4 @@
+import Plans
 import Schedules
 
 /// A message between neighbouring stages.
@@ -62,6 +63,8 @@ public struct RankProgram: Hashable, Sendable {
   public var gathersAhead: [Action?] = []
   /// By item: whether its first gathers were started by one before it; empty likewise.
   public var isGatheredAhead: [Bool] = []
+  /// In which order its overlapped pairs carry out their segments.
+  public var pairOrder = PairOrder.published
 
   public init(
     pipelineRank: Int, stages: [Int], items: [Item], transfers: [PipelineTransfer],

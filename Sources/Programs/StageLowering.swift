@@ -204,6 +204,9 @@ final class StageLowering {
         probabilities, temporary("probabilities, dropped", scoreRows, shape.keys, format),
         temporary("probability mask", scoreRows, shape.keys, .byte),
       ]
+    case .scan(let shape):
+      // What is kept between chunks, from which each is computed again (32 bits in both libraries).
+      return [temporary("states", .fixed(shape.stateElements), 1, .float32)]
     case .dropout:
       let value = graph.values[node.outputs[0].index]
       return [temporary("mask", value.rows, value.columns, .byte)]

@@ -17,7 +17,8 @@ enum Assumptions {
         let draws =
           correlation == Plan.LoadCorrelation()
           ? "anew for every layer and microbatch"
-          : "correlation \(correlation.layers) of layers, \(correlation.microbatches) of microbatches"
+          : "correlation \(correlation.layers) of layers, \(correlation.microbatches) of "
+            + "microbatches"
         list.append(
           "expert load scatters by \(percent(deviation)) over ranks (seed \(seed)), \(draws)")
       case .counts(let file): list.append("expert load from \(file)")
@@ -50,7 +51,8 @@ enum Assumptions {
     }
     if !unpublished.isEmpty {
       list.append(
-        "\(counted(unpublished.count, "value")) of the cluster (sluice cluster \(step.cluster.name))"
+        "\(counted(unpublished.count, "value")) of the cluster (sluice cluster "
+          + "\(step.cluster.name))"
       )
     }
     return list
@@ -79,6 +81,12 @@ extension Assumptions {
         return "\(source) (\(sections.joined(separator: ", ")))"
       }
       list.append("constants borrowed from \(parts.joined(separator: " and "))")
+    }
+    if isAsked("device"), cluster.device.kernelsAreScaled {
+      list.append(
+        "kernels as efficient as those of another device, at the peaks and the memory of "
+          + "\(device.name)"
+      )
     }
     if isAsked("device") { list += slowProducts(cluster.device, device) }
     return list

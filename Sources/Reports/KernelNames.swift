@@ -6,6 +6,7 @@ extension Kernel {
     switch self {
     case .loadTokens: "load tokens"
     case .loadLabels: "load labels"
+    case .loadTargets: "load targets"
     case .embedding: "embedding"
     case .norm(_, let columns, _, _, _): "norm \(columns)"
     case .quantizedNorm(_, let columns, _, _): "norm \(columns) to FP8"
@@ -14,7 +15,13 @@ extension Kernel {
       "grouped matmul \(product.sizes), \(experts) experts"
     case .attention(let shape, let fused, _):
       "attention \(shape.heads) heads of \(shape.queryKeySize)/\(shape.valueSize)"
+        + (shape.isLimited ? " within \(shape.reach.width ?? shape.keys)" : "")
         + (fused ? "" : ", unfused")
+    case .plainUnit(_, let columns, _): "weighted activation \(columns)"
+    case .convolve(let shape, _): "convolution \(shape.columns)"
+    case .scan(let shape, _):
+      "state of \(shape.block.heads) heads of \(shape.block.stateSize) x \(shape.block.headSize)"
+    case .index(let shape, _): "choose \(shape.chosen) of \(shape.keys) keys"
     case .splitHeads: "split and rotate heads"
     case .rotate: "rotate"
     case .assembleLatent: "assemble latent heads"

@@ -8,6 +8,7 @@ public struct ModelReport: Encodable, Sendable {
   public struct Parameters: Encodable, Sendable {
     public var embedding: Int
     public var attention: Int
+    public var recurrent: Int
     public var denseFeedForward: Int
     public var routedExperts: Int
     public var sharedExperts: Int
@@ -15,11 +16,14 @@ public struct ModelReport: Encodable, Sendable {
     public var norms: Int
     public var head: Int
     public var joiningProjections: Int
+    /// Buffers of routers, which no gradient moves; not in the total.
+    public var correctionBiases: Int
     public var total: Int
 
     init(_ counts: ParameterCounts) {
       embedding = counts.embedding
       attention = counts.attention
+      recurrent = counts.recurrent
       denseFeedForward = counts.denseFeedForward
       routedExperts = counts.routedExperts
       sharedExperts = counts.sharedExperts
@@ -27,12 +31,13 @@ public struct ModelReport: Encodable, Sendable {
       norms = counts.norms
       head = counts.head
       joiningProjections = counts.joiningProjections
+      correctionBiases = counts.correctionBiases
       total = counts.total
     }
 
     var parts: [(name: String, count: Int)] {
       [
-        ("embedding", embedding), ("attention", attention),
+        ("embedding", embedding), ("attention", attention), ("recurrent blocks", recurrent),
         ("dense feed-forward", denseFeedForward), ("routed experts", routedExperts),
         ("shared experts", sharedExperts), ("routers", routers), ("norms", norms), ("head", head),
         ("joining projections", joiningProjections), ("total", total),
@@ -44,11 +49,17 @@ public struct ModelReport: Encodable, Sendable {
   public struct Flops: Encodable, Sendable {
     public var linear: Int
     public var attention: Int
+    /// States of recurrent blocks.
+    public var recurrent: Int
+    /// Products of routers; not in the total.
+    public var routers: Int
     public var total: Int
 
     init(_ flops: TrainingFlops) {
       linear = flops.linear
       attention = flops.attention
+      recurrent = flops.recurrent
+      routers = flops.routers
       total = flops.total
     }
   }
@@ -80,6 +91,8 @@ public struct ModelReport: Encodable, Sendable {
   public var inputs: Inputs
   let attention: String
   let feedForward: String
+  /// Behind the name of the row of attention where windows or chunks limit it.
+  let attentionLimit: String
 
   private enum CodingKeys: String, CodingKey {
     case name, modelType, layers, hiddenSize, vocabularySize, maximumPositions
@@ -115,36 +128,13 @@ public struct ModelReport: Encodable, Sendable {
           + grouped(model.maximumPositions))
     }
     self.inputs = inputs
-    attention = Self.describe(model.attention)
-    feedForward = Self.describe(model.feedForwards)
-  }
-
-  private static func describe(_ attention: Attention) -> String {
-    switch attention {
-    case .multiHead(let shape):
-      let groups =
-        shape.keyValueHeads == shape.heads ? "" : ", \(shape.keyValueHeads) of keys and values"
-      return "\(shape.heads) heads of \(shape.headSize)\(groups)"
-    case .latent(let shape):
-      let query = shape.queryRank.map { ", query latent \(grouped($0))" } ?? ""
-      return "latent, \(shape.heads) heads of \(shape.nopeHeadSize) + "
-        + "\(shape.ropeHeadSize) rotary, values \(shape.valueHeadSize), latent \(grouped(shape.keyValueRank))\(query)"
+    let isLimited = model.layers.contains { ($0.attention.reach.width ?? sequence) < sequence }
+    attentionLimit = isLimited ? ", within their windows" : ""
+    attention = model.attentionInWords
+    feedForward = model.feedForwardsInWords
+    if !model.peculiarities.isEmpty {
+      notices.append("not counted: \(model.peculiarities.joined(separator: "; "))")
     }
-  }
-
-  private static func describe(_ blocks: [FeedForward]) -> String {
-    let dense = blocks.filter { $0.mixture == nil }
-    var parts: [String] = []
-    if case .dense(let width, _, _) = dense.first {
-      parts.append("\(counted(dense.count, "dense layer")) of \(grouped(width))")
-    }
-    if let mixture = blocks.lazy.compactMap(\.mixture).first {
-      let shared = mixture.sharedExperts > 0 ? ", \(mixture.sharedExperts) shared" : ""
-      parts.append(
-        "\(counted(blocks.count - dense.count, "layer")) of \(mixture.routedExperts) experts of "
-          + "\(grouped(mixture.expertWidth)), \(mixture.expertsPerToken) per token\(shared)")
-    }
-    return parts.joined(separator: "; ")
   }
 }
 
@@ -193,13 +183,32 @@ extension ModelReport {
         name, fixed(Double(causal) / 1e9, decimals: 2), fixed(Double(full) / 1e9, decimals: 2))
     }
     row("products with weights", flops.causal.linear, flops.nonCausal.linear)
-    row("attention cores", flops.causal.attention, flops.nonCausal.attention)
+    row("attention cores" + attentionLimit, flops.causal.attention, flops.nonCausal.attention)
+    if flops.causal.recurrent > 0 {
+      row("recurrent states", flops.causal.recurrent, flops.nonCausal.recurrent)
+    }
     row("total", flops.causal.total, flops.nonCausal.total)
+    if flops.causal.routers > 0 {
+      row("routers, not in the total", flops.causal.routers, flops.nonCausal.routers)
+    }
     if multiTokenPredictionModules > 0 {
       row(
         "prediction module, not in the total", flops.multiTokenPredictionCausal.total,
         flops.multiTokenPredictionNonCausal.total)
     }
     return table.text()
+  }
+
+  /// The names of models with their parameters and what a token activates of them, as a table.
+  public static func list(_ models: [Architecture]) -> String {
+    var table = TextTable([.left, .right, .right, .left])
+    table.add("model", "parameters", "per token", "model_type")
+    for model in models {
+      let (total, active) = (model.parameterCounts.total, model.activatedParameterCounts.total)
+      table.add(
+        model.name, parameterText(total), active == total ? "" : parameterText(active),
+        model.family.rawValue)
+    }
+    return table.text(width: 100)
   }
 }

@@ -50,7 +50,7 @@ public struct PlanComparison: Sendable {
   }
 
   /// A row of a table: its name and a cell per plan.
-  private typealias Row = (name: String, cells: [String])
+  typealias Row = (name: String, cells: [String])
 
   /// Rows as a table, or as several below each other where the plans need more than a page's width.
   private func columns(_ rows: [Row]) -> String {
@@ -73,7 +73,7 @@ public struct PlanComparison: Sendable {
     }.joined(separator: "\n")
   }
 
-  private var figureRows: [Row] {
+  var figureRows: [Row] {
     var rows: [Row] = [("plan", labels)]
     func add(_ name: String, _ text: (StepFigures) -> String) {
       rows.append((name, figures.map(text)))
@@ -121,19 +121,23 @@ public struct PlanComparison: Sendable {
 
   /// The settings in which the plans differ; nothing where they do not.
   private var settingText: String {
+    let rows = settingRows
+    guard !rows.isEmpty else { return "The plans have the same settings.\n\n" }
+    return "Settings that differ\n" + columns(rows) + "\n"
+  }
+
+  var settingRows: [Row] {
     let plans = figures.map { $0.inputs.plan?.settings.leaves ?? [] }
     var keys: [String] = []
     for plan in plans {
       for leaf in plan where !keys.contains(leaf.keyPath) { keys.append(leaf.keyPath) }
     }
-    let rows = keys.filter { $0 != "name" && $0 != "source" }.compactMap { key -> Row? in
+    return keys.filter { $0 != "name" && $0 != "source" }.compactMap { key -> Row? in
       let cells = plans.map { plan in
         plan.first { $0.keyPath == key }.map { Self.shortened($0.text) } ?? "–"
       }
       return Set(cells).count > 1 ? (key, cells) : nil
     }
-    guard !rows.isEmpty else { return "The plans have the same settings.\n\n" }
-    return "Settings that differ\n" + columns(rows) + "\n"
   }
 
   /// A list of counts with equal neighbours taken together: `15 x 4, 1`.
@@ -145,7 +149,7 @@ public struct PlanComparison: Sendable {
   }
 
   /// `b: step +1.20 s (bubble +0.90, optimizer +0.30); …`, the largest part first.
-  private func difference(of index: Int) -> String {
+  func difference(of index: Int) -> String {
     let (first, other) = (figures[0], figures[index])
     let total = other.stepSeconds - first.stepSeconds
     let parts = zip(other.splitSeconds.parts, first.splitSeconds.parts)

@@ -69,18 +69,6 @@ extension SchedulePicture {
     }
     return result
   }
-
-  /// The smallest of 1, 2, 5 times a power of ten of which at most `most` fit into `range`.
-  func roundStep(_ range: Double, most: Int) -> Double {
-    guard range > 0 else { return 0 }
-    var power = 1e-9
-    while true {
-      for factor in [1.0, 2, 5] where range / (power * factor) <= Double(most) {
-        return power * factor
-      }
-      power *= 10
-    }
-  }
 }
 
 /// A number without superfluous decimals, at most three.

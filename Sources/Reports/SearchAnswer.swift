@@ -20,7 +20,7 @@ public struct SearchAnswer: Sendable {
   private let objective: SearchObjective
   private let count: Int
   /// The first number of GPUs that will do is wanted.
-  private let seeksFewest: Bool
+  let seeksFewest: Bool
 
   /// An answer from at least one search.
   public init(

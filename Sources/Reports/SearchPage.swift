@@ -52,7 +52,7 @@ extension SearchFigures {
   }
 
   /// Why the second plan lost, and what keeps the first from being faster.
-  private var difference: String {
+  var difference: String {
     guard let best = plans.first else { return "" }
     let exposed = best.communicationSeconds.kinds
       .filter { $0.time.exposed > 0.005 * best.stepSeconds }
@@ -82,7 +82,7 @@ extension SearchFigures {
   }
 
   /// What decides the memory of the first plan, and of others that are as good as full.
-  private var memoryText: String {
+  var memoryText: String {
     let close = plans.enumerated().filter { index, item in
       index == 0 || Double(item.marginBytes) < 0.03 * Double(item.memoryBytes.limit)
     }.prefix(3)
@@ -104,7 +104,7 @@ extension SearchFigures {
   }
 
   /// What is not told apart, and which constant decides.
-  private var doubt: String {
+  var doubt: String {
     var sentences = [
       "The model's steps of this kind are off by \(percent(statedError.share)) in the mean "
         + "(\(statedError.source)): \(indifferentIsComplete ? "" : "at least ")"
@@ -169,7 +169,7 @@ extension SearchFigures {
     return wrapped(text, width: Self.columns).joined(separator: "\n") + "\n"
   }
 
-  private var spaceText: String {
+  var spaceText: String {
     let spent =
       "Space: \(counted(space.size, "plan")): \(grouped(space.refused)) refused, "
       + "\(grouped(space.outOfMemory)) without room, \(grouped(space.bounded)) bounded, "
@@ -189,7 +189,7 @@ extension SearchFigures {
   }
 
   /// What is known of plans that were not simulated.
-  private var proof: String {
+  var proof: String {
     guard let best = plans.first else { return "" }
     let end = isInterrupted ? "Interrupted" : "Ended early by --simulations"
     guard let openBoundSeconds else {

@@ -12,18 +12,6 @@ public struct SweepChart: Sendable {
     "#1b6ca8", "#c4511b", "#2e8b57", "#7a4fa3", "#a8851b", "#555555",
   ]
 
-  /// Places on the axis: the numbers of the values where all have one and the same unit, else their
-  /// positions.
-  private var places: [Double] {
-    let texts = figures.axes[0].values
-    let numbers = texts.compactMap { $0.split(separator: " ").first.flatMap { Double($0) } }
-    let units = Set(texts.map { $0.split(separator: " ").dropFirst().joined() })
-    guard numbers.count == texts.count, units.count == 1, Set(numbers).count == numbers.count else {
-      return texts.indices.map(Double.init)
-    }
-    return numbers
-  }
-
   /// The picture.
   public var svg: String {
     let steps = figures.points.compactMap(\.stepSeconds)
@@ -34,7 +22,7 @@ public struct SweepChart: Sendable {
       "<rect width=\"\(width)\" height=\"\(height)\" fill=\"white\"/>",
     ]
     let top = (steps.max() ?? 1) * 1.05
-    let places = places
+    let places = figures.axes[0].places
     let (least, most) = (places.min() ?? 0, places.max() ?? 1)
     let inner = (
       width: width - margin.left - margin.right, height: height - margin.top - margin.bottom

@@ -118,7 +118,7 @@ extension SweepFigures {
     if points.contains(where: { $0.fits == false }) {
       text += "\n! does not fit the devices' memory\n"
     }
-    for sentence in notes + changes + worth {
+    for sentence in notes + findings {
       text += wrapped(sentence, width: Self.columns).joined(separator: "\n") + "\n"
     }
     return text
@@ -131,6 +131,9 @@ extension SweepFigures {
       stride(from: place, to: points.count, by: inner).map { points[$0] }
     }
   }
+
+  /// What changes from place to place, a sentence each.
+  var findings: [String] { changes + worth }
 
   /// What of the best plan changes between two neighbouring values.
   private var changes: [String] {

@@ -64,12 +64,12 @@ private struct MemoryWalk {
       let first = place.isGatheredAhead ? program.prologue : 0
       walk(program.steps[first...], of: action.stage, start, end)
     case .overlapped(let forward, let backward):
-      let pieces = interleaving(forward.stage, backward.stage, isClosing).pieces
+      let order = interleaving(forward.stage, backward.stage, isClosing)
+      let (pieces, backwardSteps) = (order.pieces, order.backward.steps)
       for piece in pieces {
         let stage = piece.isForward ? forward.stage : backward.stage
-        let program = stages[stage].program(
-          for: piece.isForward ? .forward : .backward, isClosing: isClosing)
-        walk(program.steps[piece.steps], of: stage, start, end)
+        let steps = piece.isForward ? stages[stage].forward.steps : backwardSteps
+        walk(steps[piece.steps], of: stage, start, end)
       }
     case .start(let index): message(index, isStart: true)
     case .wait(let index): message(index, isStart: false)
@@ -93,7 +93,7 @@ private struct MemoryWalk {
     if let known = interleavings[key] { return known }
     let made = Interleaving(
       forward: input.stages[forward].forward,
-      backward: input.stages[backward].program(for: .backward, isClosing: isClosing))
+      backward: input.stages[backward], isClosing: isClosing, order: input.plan.pairOrder)
     interleavings[key] = made
     return made
   }

@@ -7,6 +7,9 @@ import Simulation
 /// The names of events, made once for every operation of a program: those of both worlds.
 struct TraceNames {
   private struct Names {
+    /// The bare names of operations and transfers.
+    var operationTitles: [String]
+    var transferTitles: [String]
     var operations: [String]
     /// What stands in front of a transfer's bytes, and behind them.
     var transfers: [(head: String, tail: String)]
@@ -45,6 +48,16 @@ struct TraceNames {
       let name = names.transfers[Int(index)]
       return name.head + "\(span.bytes)" + name.tail
     case .wait(let index): return names.waits[Int(index)]
+    }
+  }
+
+  /// The bare name of a span: `L12 dispatch`, `wait for L12 dispatch`.
+  mutating func title(of span: Timeline.Span, in item: Item) -> String {
+    let names = names(key(item, isForward: span.isForward))
+    return switch span.kind {
+    case .operation(let index): names.operationTitles[Int(index)]
+    case .transfer(let index): names.transferTitles[Int(index)]
+    case .wait(let index): "wait for " + names.transferTitles[Int(index)]
     }
   }
 
@@ -89,16 +102,17 @@ struct TraceNames {
       }
     // A pass that closes a stage's gradients converts them for their reduction, one that opens the step
     // parameters as they arrive.
-    let conversions: [String] =
+    let conversions: [Operation] =
       switch key.part {
-      case .pass(.backward), .pass(.backwardWeight):
-        stage.reduce.operations.map { Self.field($0.traceName, "optimizer") }
-      case .pass(.forward) where !stage.gather.transfers.isEmpty:
-        stage.settle.operations.map { Self.field($0.traceName, "optimizer") }
+      case .pass(.backward), .pass(.backwardWeight): stage.reduce.operations
+      case .pass(.forward) where !stage.gather.transfers.isEmpty: stage.settle.operations
       default: []
       }
     let made = Names(
-      operations: program.operations.map { Self.field($0.traceName, category) } + conversions,
+      operationTitles: (program.operations + conversions).map(\.traceName),
+      transferTitles: transfers.map(\.traceName),
+      operations: program.operations.map { Self.field($0.traceName, category) }
+        + conversions.map { Self.field($0.traceName, "optimizer") },
       transfers: transfers.map { transfer in
         let ranks = ranks(of: transfer.kind, key.stage)
         return (
@@ -142,39 +156,55 @@ struct TraceNames {
   func transfer(_ span: TransferSpan) -> String {
     switch span.kind {
     case .message(let message):
-      return Self.field(message.traceName, "message")
+      return Self.field(Self.title(of: span), "message")
         + ",\"args\":{\"bytes\":\(span.bytes),\"peer\":\(message.peer)}"
     case .collective(let stage, _, let kind):
-      return Self.field("\(kind.traceName) \(kind.traceGroup) of stage \(stage)", "optimizer")
+      return Self.field(Self.title(of: span), "optimizer")
         + ",\"args\":{\"bytes\":\(span.bytes),\"ranks\":\(ranks(of: kind, stage))}"
+    }
+  }
+
+  /// The bare name of a message or a collective outside of actions.
+  static func title(of span: TransferSpan) -> String {
+    switch span.kind {
+    case .message(let message): message.traceName
+    case .collective(let stage, _, let kind):
+      "\(kind.traceName) \(kind.traceGroup) of stage \(stage)"
     }
   }
 
   /// An item; `transfers` are those of its rank's program.
   func item(_ item: Item, _ transfers: [PipelineTransfer]) -> String {
+    let category =
+      switch item {
+      case .run, .overlapped: "action"
+      case .start, .handOver: "message"
+      case .wait: "wait"
+      case .lane, .gather, .reduce, .norm, .agree, .update, .settle: "optimizer"
+      }
+    return Self.field(Self.title(of: item, transfers), category)
+  }
+
+  /// The bare name of an item; `transfers` are those of its rank's program.
+  static func title(of item: Item, _ transfers: [PipelineTransfer]) -> String {
     switch item {
-    case .run(let action): Self.field("\(action)", "action")
-    case .overlapped(let forward, let backward):
-      Self.field("\(forward) + \(backward)", "action")
-    case .start(let index): Self.field("start to \(transfers[index].traceName)", "message")
-    case .wait(let index): Self.field("wait to \(transfers[index].traceName)", "wait")
+    case .run(let action): "\(action)"
+    case .overlapped(let forward, let backward): "\(forward) + \(backward)"
+    case .start(let index): "start to \(transfers[index].traceName)"
+    case .wait(let index): "wait to \(transfers[index].traceName)"
     case .handOver(let boundary, let stage, let microbatch):
-      Self.field(
-        "keep \(boundary) of stage \(stage), microbatch \(microbatch), for this rank's next stage",
-        "message")
+      "keep \(boundary) of stage \(stage), microbatch \(microbatch), for this rank's next stage"
     case .lane(let step):
       switch step.change {
-      case .open(let lane, _):
-        Self.field("clear gradient sum \(lane) of stage \(step.stage)", "optimizer")
-      case .fold: Self.field("add gradient sums of stage \(step.stage)", "optimizer")
+      case .open(let lane, _): "clear gradient sum \(lane) of stage \(step.stage)"
+      case .fold: "add gradient sums of stage \(step.stage)"
       }
-    case .gather(let stage):
-      Self.field("start to gather parameters of stage \(stage)", "optimizer")
-    case .reduce(let stage): Self.field("start to reduce gradients of stage \(stage)", "optimizer")
-    case .norm(let stage): Self.field("gradient norm of stage \(stage)", "optimizer")
-    case .agree: Self.field("all-reduce gradient norm", "optimizer")
-    case .update(let stage): Self.field("update parameters of stage \(stage)", "optimizer")
-    case .settle(let stage): Self.field("gather parameters of stage \(stage)", "optimizer")
+    case .gather(let stage): "start to gather parameters of stage \(stage)"
+    case .reduce(let stage): "start to reduce gradients of stage \(stage)"
+    case .norm(let stage): "gradient norm of stage \(stage)"
+    case .agree: "all-reduce gradient norm"
+    case .update(let stage): "update parameters of stage \(stage)"
+    case .settle(let stage): "gather parameters of stage \(stage)"
     }
   }
 

@@ -173,7 +173,7 @@ enum TraceFrame {
 
 extension TransferSpan {
   /// The name of its track.
-  fileprivate var traceTrack: String {
+  var traceTrack: String {
     switch kind {
     case .message(let transfer): transfer.isSend ? "send" : "receive"
     case .collective: "reduce and gather"
@@ -183,7 +183,7 @@ extension TransferSpan {
 
 extension Stream {
   /// The name of its track.
-  fileprivate var traceName: String {
+  var traceName: String {
     switch self {
     case .compute: "compute"
     case .expert: "expert parallel"

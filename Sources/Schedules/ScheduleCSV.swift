@@ -82,7 +82,10 @@ extension Schedule {
   /// Reads a schedule in the reference notation.
   ///
   /// Stages, microbatches and their ranks follow from the cells; whether the order can be carried out is
-  /// for `validate()` to say. A line without an action, such as a blank one, is no rank.
+  /// for `validate()` to say. A line without an action, such as a blank one, is no rank. Cells may be in
+  /// quotes, and what follows a `#` is a comment. PyTorch's cells for sharded parameters (`0UNSHARD`,
+  /// `1RESHARD`, `0REDUCE_GRAD`) are passed over: a plan's sharding says when parameters are gathered and
+  /// gradients reduced (see `shardingCells`).
   ///
   /// - Throws: the line (from 1), the cell (from 1) and what is wrong with it.
   public init(csv text: String) throws(ScheduleError) {
@@ -91,12 +94,13 @@ extension Schedule {
     let all = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     for (index, line) in all.enumerated() {
       var cells: [Cell] = []
-      for text in line.split(separator: ",", omittingEmptySubsequences: false) {
+      for (column, text) in try Schedule.cells(of: line, number: index + 1).enumerated()
+      where !Schedule.isOfSharding(text) {
         do {
           cells.append(try Cell(text: text))
         } catch {
           throw ScheduleError(
-            "line \(index + 1), cell \(cells.count + 1): '\(text.printable)': \(error.message)")
+            "line \(index + 1), cell \(column + 1): '\(text.printable)': \(error.message)")
         }
       }
       if cells.allSatisfy({ $0 == .idle }) { continue }
@@ -105,6 +109,48 @@ extension Schedule {
     }
     if ranks.isEmpty { throw ScheduleError("the schedule has no actions") }
     try self.init(ranksInferringPlacement: ranks, lines: lines)
+  }
+
+  /// How many cells of a text are PyTorch's for sharded parameters, which `init(csv:)` passes over.
+  public static func shardingCells(inCSV text: String) -> Int {
+    text.split(whereSeparator: \.isNewline).enumerated().reduce(0) { count, line in
+      count + ((try? cells(of: line.element, number: line.offset)) ?? []).count(where: isOfSharding)
+    }
+  }
+
+  /// The texts of a line's cells, without quotes and comments.
+  private static func cells(
+    of line: Substring, number: Int
+  ) throws(ScheduleError) -> [Substring] {
+    // Most files have neither.
+    guard line.utf8.contains(where: { $0 == 0x22 || $0 == 0x23 }) else {
+      return line.split(separator: ",", omittingEmptySubsequences: false)
+    }
+    var cells = [""]
+    var isQuoted = false
+    for character in line {
+      switch character {
+      case "\"": isQuoted.toggle()
+      case "#" where !isQuoted:
+        return cells.count == 1 && cells[0].allSatisfy { $0 == " " || $0 == "\t" }
+          ? [] : cells.map { $0[...] }
+      case "," where !isQuoted: cells.append("")
+      default: cells[cells.count - 1].append(character)
+      }
+    }
+    guard !isQuoted else {
+      throw ScheduleError("line \(number), cell \(cells.count): a quote is not closed")
+    }
+    return cells.map { $0[...] }
+  }
+
+  /// Whether a cell gathers parameters, gives them back or reduces gradients.
+  private static func isOfSharding(_ text: Substring) -> Bool {
+    let word = text.drop { $0 == " " || $0.isASCII && $0.isNumber }
+    guard let first = word.first, "UR".contains(first) else { return false }
+    return ["UNSHARD", "RESHARD", "REDUCE_GRAD"].contains {
+      word.hasPrefix($0) && word.dropFirst($0.count).allSatisfy { $0 == " " }
+    }
   }
 
   /// Counts stages and microbatches and finds out which rank holds which stage.

@@ -1,4 +1,5 @@
 import Engines
+import Plans
 import Programs
 import Schedules
 
@@ -38,7 +39,8 @@ final class ActionTemplate {
   private var knownScript: ActionScript?
   /// By how slow a device is.
   private var knownPieces: [Double: ScriptPieces] = [:]
-  private var knownExchanges: [ExchangeSet]?
+  /// By step of the script; taken down when first asked for.
+  var knownExchanges: [ExchangeSet]?
   /// Of the script's exchanges with equal rows, by their places in it.
   private var evenPrices: [ExchangePrice?] = []
   /// The program of a lone action.
@@ -48,9 +50,10 @@ final class ActionTemplate {
   /// The number of the first transfer that the action waits for and has not started.
   let firstGather: Int
 
+  /// - Parameter order: of the segments of a pair, if not the plan's.
   init(
     _ item: Item, _ place: ActionPlace, _ input: StepInput, _ pricing: any Pricing,
-    _ tables: RoutedPrices
+    _ tables: RoutedPrices, order: PairOrder? = nil
   ) {
     ahead = place.ahead.map {
       Instance(stage: $0.stage, microbatch: $0.microbatch, pass: $0.pass)
@@ -62,7 +65,9 @@ final class ActionTemplate {
     isOpening = place.isOpening
     (lone, firstGather) = Self.lone(item, place, input)
     let stages = input.stages.map { Optional($0) }
-    engine = Engine(RankProgram(single: item, place), stages: stages)
+    var single = RankProgram(single: item, place)
+    single.pairOrder = order ?? input.plan.pairOrder
+    engine = Engine(single, stages: stages)
     memory = MemoryBooking.change(of: engine, MemoryBooking(input, rank: nil))
     func prices(_ program: Program, _ isOverlapped: Bool) -> ProgramPrices {
       ProgramPrices(program, pricing: pricing, isOverlapped: isOverlapped, tables: tables)
@@ -212,35 +217,6 @@ final class ActionTemplate {
         isForward: number < forwardCount)
     }
     knownPieces[slowness] = made
-    return made
-  }
-
-  /// By step of the script: the exchanges whose rows decide what it takes.
-  func exchanges(of script: ActionScript) -> [ExchangeSet] {
-    if let knownExchanges { return knownExchanges }
-    let pieces = pieces(of: script, slowness: 1)
-    let made = script.steps.map { step in
-      var exchanges = ExchangeSet()
-      switch step {
-      case .compute(let range):
-        let run = pieces.runs[range.lowerBound]
-        for exchange in run.forwardExchanges { exchanges.insert(exchange, isForward: true) }
-        for exchange in run.backwardExchanges { exchanges.insert(exchange, isForward: false) }
-      case .convert(let place):
-        let start = script.conversions[place]
-        if let exchange = start.program.operations[start.number].kernel.rows?.exchange {
-          exchanges.insert(exchange, isForward: false)
-        }
-      case .start(let place):
-        let sending = script.transfers[place]
-        if let exchange = sending.exchange {
-          exchanges.insert(exchange, isForward: sending.instance.pass == .forward)
-        }
-      case .wait: break
-      }
-      return exchanges
-    }
-    knownExchanges = made
     return made
   }
 

@@ -20,7 +20,7 @@ extension Kernel {
     case .embedding(_, _, _, let pass): pass == .forward ? 3 : 4
     // Half of reading a batch: its size sent to the device and back, the tokens, two slices of them,
     // positions, the weights of the loss, a mask of three kernels.
-    case .loadTokens, .loadLabels: 5
+    case .loadTokens, .loadLabels, .loadTargets: 5
     // A cast to 32 bits, maximum, difference, six on the labels' mask, three to pick the label's logit
     // and one to mask it, exponential, sum, logarithm, loss, quotient, four for the mean; backward
     // three for the mean and the scale of the loss, six at the label, product and cast.

@@ -24,6 +24,11 @@ extension KernelPricing {
       return products(flops, update.format, bytes: bytes, power)
     case .attention:
       return power.attentionWork(flops: flops / 2, rate: attentionRate)
+    case .scan(let shape, _):
+      let format: Format = products[.bfloat16] != nil ? .bfloat16 : headProduct
+      return products(flops, format, bytes: 8 * Double(shape.stateElements), power)
+    case .index:
+      return power.attentionWork(flops: flops / 2, rate: attentionRate)
     case .launches, .route(_, .forward): return PowerModel.Work()
     default:
       let passes = operation.kernel.passes(rows: { rows($0) }, sizes)

@@ -7,9 +7,9 @@ import Synchronization
 /// Prices of kernels on one device; equal questions are answered once.
 struct KernelPricing: Sendable {
   private let device: DeviceModel
-  private let streaming: StreamingCost
+  let streaming: StreamingCost
   private let attention: AttentionCost
-  private let products: [Format: MatmulCost]
+  let products: [Format: MatmulCost]
   let sizes: ElementSizes
   /// What the head's products compute in.
   let headProduct: Format
@@ -145,6 +145,8 @@ struct KernelPricing: Sendable {
         PricedKernel($0.kind, launches: $0.launches, seconds: max($0.seconds, copy))
       }
     case .orthogonalize(let update): return orthogonalization(update, multiprocessors)
+    case .scan(let shape, let pass): return scan(shape, pass, multiprocessors)
+    case .index(let shape, let pass): return index(shape, pass, multiprocessors)
     case .launches(let count, let kind, let size):
       return [launches(count, kind, rows(size))]
     default:
@@ -155,7 +157,7 @@ struct KernelPricing: Sendable {
     }
   }
 
-  private func product(
+  func product(
     _ matmul: Matmul, groups: Int, rows: (Rows) -> Int, _ multiprocessors: Int
   ) -> PricedKernel {
     guard let cost = products[matmul.format] else {
@@ -199,7 +201,7 @@ struct KernelPricing: Sendable {
     let costs = Costs.AttentionShape(
       heads: shape.sequences * shape.heads, queriesPerKey: shape.heads / shape.keyValueHeads,
       queries: shape.queries, keys: shape.keys, queryDimension: shape.queryKeySize,
-      valueDimension: shape.valueSize, causal: shape.isCausal)
+      valueDimension: shape.valueSize, causal: shape.isCausal, reach: Self.reach(of: shape))
     // The passes over the square of an unfused core are operations of their own.
     let cost: Cost
     switch (fused, pass) {

@@ -28,6 +28,8 @@ public struct KernelTimes: Hashable, Sendable {
     case loss
     /// The update, and what prepares gradients for it: sums of squares and of lanes, zeros.
     case optimizer
+    /// States along the sequence in place of attention, with their short convolutions.
+    case recurrence
   }
 
   /// What a kernel is a part of.
@@ -108,14 +110,15 @@ extension KernelTimes.Class {
   /// The class of a kernel.
   public init(_ kernel: Kernel) {
     switch kernel {
-    case .loadTokens, .loadLabels, .embedding: self = .embedding
+    case .loadTokens, .loadLabels, .loadTargets, .embedding: self = .embedding
     case .norm, .quantizedNorm: self = .norm
     case .matmul: self = .matmul
     case .groupedMatmul: self = .groupedMatmul
-    case .attention, .scores, .absorbLatent, .expandLatent, .cache: self = .attention
+    case .attention, .scores, .absorbLatent, .expandLatent, .cache, .index: self = .attention
+    case .scan, .convolve: self = .recurrence
     case .splitHeads, .rotate, .assembleLatent, .splitLatent: self = .heads
     case .add: self = .add
-    case .gatedUnit, .gelu: self = .activation
+    case .gatedUnit, .gelu, .plainUnit: self = .activation
     case .route: self = .route
     case .permute, .unpermute, .arrange, .collect: self = .permute
     case .join: self = .convert

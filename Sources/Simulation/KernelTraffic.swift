@@ -50,7 +50,7 @@ extension Kernel {
       .gelu(let rows, _, _), .join(let rows, _, _), .convert(_, let rows, _, _, _),
       .launches(_, _, let rows):
       rows
-    case .quantizedNorm(let rows, _, _, _): rows
+    case .quantizedNorm(let rows, _, _, _), .plainUnit(let rows, _, _): rows
     case .matmul(let matmul), .groupedMatmul(let matmul, _): matmul.m
     case .permute(let exchange, _, _), .unpermute(let exchange, _, _):
       .routed(exchange: exchange)
@@ -65,6 +65,7 @@ extension Kernel {
     return switch self {
     case .loadTokens(let tokens), .loadLabels(let tokens, _):
       [MemoryPass(.copy, 4 * Double(tokens))]
+    case .loadTargets(let tokens, let columns): [MemoryPass(.copy, 4 * Double(tokens * columns))]
     case .embedding(let tokens, let hidden, _, let pass):
       // Forward reads a row and writes it; backward reads it and adds to a gradient.
       [
@@ -91,7 +92,13 @@ extension Kernel {
           MemoryPass(
             .swigluForward, (2 * size + sizes.gatedUnit) * Double(rows(count)) * Double(columns))
         ] : [MemoryPass(.swigluBackward, 5 * size * Double(rows(count)) * Double(columns))]
-    case .gelu(let count, let columns, let pass):
+    case .convolve(let shape, let pass):
+      // Forward reads its columns and writes them; backward reads them and a gradient, and writes one.
+      [
+        MemoryPass(
+          .elementwise, size * Double(shape.tokens * shape.columns) * (pass == .forward ? 2 : 3))
+      ]
+    case .gelu(let count, let columns, let pass), .plainUnit(let count, let columns, let pass):
       [MemoryPass(.gelu, size * Double(rows(count) * columns) * (pass == .forward ? 2 : 3))]
     case .convert(let kind, let count, let columns, let from, let to):
       [convertPass(kind, rows(count), columns, from, to)]

@@ -41,18 +41,20 @@ public struct StepInput: Sendable {
   /// - Parameters:
   ///   - rows: the rows of one exchange where every rank receives the same.
   ///   - target: what the step runs on: CPU ranks where a real step is held against it.
+  ///   - objective: what a fused head's loss is made of.
   /// - Throws: `ScheduleError` if the schedule cannot be lowered with the plan's way of sending.
   public init(
-    _ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int), target: Target
+    _ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int), target: Target,
+    objective: Objective = .crossEntropy
   ) throws(ScheduleError) {
     var lowered = LoweredStages()
-    try self.init(placed, rows: rows, target: target, lowered: &lowered)
+    try self.init(placed, rows: rows, target: target, objective: objective, lowered: &lowered)
   }
 
   /// The same, with stages that were lowered before where they are the same.
   public init(
     _ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int), target: Target,
-    lowered: inout LoweredStages
+    objective: Objective = .crossEntropy, lowered: inout LoweredStages
   ) throws(ScheduleError) {
     let (architecture, plan, layout) = (placed.architecture, placed.plan, placed.layout)
     self.architecture = architecture
@@ -63,7 +65,7 @@ public struct StepInput: Sendable {
       ? placed.schedule
       : try placed.schedule.lowered(plan.transferStyle)
     let (stages, shapes) = Self.programs(
-      of: plan, layout, architecture, target: target, lowered: &lowered)
+      of: plan, layout, architecture, target: target, objective, lowered: &lowered)
     placement = schedule.placement
     self.stages = stages
     self.shapes = shapes
@@ -72,6 +74,7 @@ public struct StepInput: Sendable {
         schedule: schedule, rank: rank, reductions: plan.reductionStart,
         overlapsSends: plan.overlapsSends(of: placed.schedule))
       program.insert(GradientLanes(plan), of: stages)
+      program.pairOrder = plan.pairOrder
       if plan.prefetchedUnits > 0 { program.gatherAhead() }
       if plan.gathersAheadOfForward { program.gatherAheadOfForwards() }
       return program
@@ -100,9 +103,10 @@ public struct StepInput: Sendable {
   /// The programs of all stages; stages of one shape share theirs.
   static func programs(
     of plan: Plan, _ layout: StageLayout, _ architecture: Architecture, target: Target,
-    lowered: inout LoweredStages
+    _ objective: Objective = .crossEntropy, lowered: inout LoweredStages
   ) -> (stages: [StageProgram], shapes: [Int]) {
-    let setting = LoweringSetting(plan, layout, of: architecture, target: target)
+    var setting = LoweringSetting(plan, layout, of: architecture, target: target)
+    setting.objective = objective
     var made: [[UnitShape]: Int] = [:]
     var stages: [StageProgram] = []
     var shapes: [Int] = []
@@ -124,14 +128,14 @@ public struct StepInput: Sendable {
 /// What of a unit decides its program: layers with equal blocks are lowered once.
 enum UnitShape: Hashable {
   case embedding
-  case layer(FeedForward)
+  case layer(Layer)
   case head
   case prediction(Int)
 
   init(_ unit: Unit, _ architecture: Architecture) {
     switch unit {
     case .embedding: self = .embedding
-    case .layer(let index): self = .layer(architecture.feedForwards[index])
+    case .layer(let index): self = .layer(architecture.layers[index])
     case .head: self = .head
     case .multiTokenPrediction(let depth): self = .prediction(depth)
     }

@@ -244,16 +244,25 @@ extension StepReport {
     var parts: [String] = []
     var dense = 0
     var mixtures = 0
+    var attentions = 0
+    var states = 0
     for unit in units {
       switch unit {
       case .embedding: parts.append("embedding")
       case .layer(let index):
-        if architecture.feedForwards[index].mixture == nil { dense += 1 } else { mixtures += 1 }
+        let layer = architecture.layers[index]
+        switch layer.feedForward {
+        case .dense: dense += 1
+        case .mixture: mixtures += 1
+        case .absent: if layer.attention.hasScores { attentions += 1 } else { states += 1 }
+        }
       case .head, .multiTokenPrediction: break
       }
     }
     if dense > 0 { parts.append("\(dense) dense") }
     if mixtures > 0 { parts.append("\(mixtures) mixture") }
+    if attentions > 0 { parts.append("\(attentions) attention") }
+    if states > 0 { parts.append("\(states) recurrent") }
     if units.contains(.head) { parts.append("head") }
     let predictions = units.count { $0.isPrediction }
     if predictions > 0 { parts.append("\(predictions) MTP") }

@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Tasks
 
 /// Byte-pair encoding as a Hugging Face `tokenizer.json` describes it.
 ///

@@ -131,7 +131,7 @@ extension CheckpointModel {
       }
       try communicator.broadcast(&next, from: generator.root)
       let token = Int(next[0])
-      if token == tokenizer.endOfText { return }
+      if token == tokenizer.completionEnd { return }
       try each(token)
     }
   }

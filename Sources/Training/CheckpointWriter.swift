@@ -32,9 +32,9 @@ public struct CheckpointWriter: Sendable {
   /// The `config.json`, written as it is.
   public let configuration: [UInt8]
   /// Further files for each checkpoint.
-  public let attachments: [Attachment]
+  public var attachments: [Attachment]
   /// Steps of checkpoints that are never removed, since the run reads them.
-  public let spared: Set<Int>
+  public var spared: Set<Int>
 
   public init(
     folder: CheckpointFolder, keep: Int, architecture: Architecture, configuration: [UInt8],

@@ -1,4 +1,5 @@
 import Engines
+import Kernels
 import MessagePassing
 import Models
 import Plans
@@ -18,30 +19,38 @@ public final class ForwardRank {
 
   /// Takes up a rank's part of a plan; parameters are zero until they are loaded.
   ///
+  /// - Parameters:
+  ///   - schedule: an order of actions whose forwards are taken; nil for that of the plan's named one.
+  ///   - layout: which units lie on which stage; nil for an even one.
   /// - Throws: `TrainingError`, `PlanError` or `ScheduleError` where plan, model and ranks do not fit one
   ///   another.
   public convenience init(
     _ architecture: Architecture, _ plan: Plan, _ communicator: any Communicator,
-    _ source: any SequenceSource, _ purpose: Purpose
+    _ source: any SequenceSource, _ purpose: Purpose,
+    _ setting: TrainingSetting = TrainingSetting(), schedule: Schedule? = nil,
+    layout: StageLayout? = nil
   ) throws {
     try RankTrainer.check(plan, communicator)
-    try self.init(architecture, plan, try RankLinks(communicator), source, purpose, beside: nil)
+    try self.init(
+      architecture, plan, try RankLinks(communicator), source, purpose, setting, schedule, layout,
+      beside: nil)
   }
 
   private init(
     _ architecture: Architecture, _ plan: Plan, _ links: RankLinks, _ source: any SequenceSource,
-    _ purpose: Purpose, beside other: ForwardRank?
+    _ purpose: Purpose, _ setting: TrainingSetting, _ given: Schedule?, _ layout: StageLayout?,
+    beside other: ForwardRank?
   ) throws {
     precondition(purpose != .training, "training needs a RankTrainer")
     var alone = plan
     alone.overlap.expertExchange = nil
-    let schedule = try RankTrainer.schedule(of: alone).forwardOnly
-    let layout = try StageLayout(evenly: schedule.stageCount, of: architecture)
+    let schedule = try (given ?? RankTrainer.schedule(of: alone)).forwardOnly
+    let layout = try layout ?? StageLayout(evenly: schedule.stageCount, of: architecture)
     let assignment = RankAssignment(
       architecture, plan, layout, try schedule.lowered(.eager), rank: links.rank,
       purpose: purpose)
     backend = RankBackend(
-      assignment, links, source, TrainingSetting(), beside: other?.backend)
+      assignment, links, source, setting, beside: other?.backend)
     store = ParameterStore(backend)
     engine = Engine(assignment.pipelineItems, stages: assignment.ownPrograms)
     self.plan = plan
@@ -53,7 +62,8 @@ public final class ForwardRank {
     var plan = plan
     plan.sequenceLength = length
     return try ForwardRank(
-      architecture, plan, backend.links, backend.source, backend.assignment.purpose, beside: self)
+      architecture, plan, backend.links, backend.source, backend.assignment.purpose,
+      backend.setting, nil, backend.assignment.layout, beside: self)
   }
 
   /// The tensors of this rank, in the order of stages.
@@ -62,6 +72,12 @@ public final class ForwardRank {
   /// The values of a tensor on this rank, to read and to write between forwards.
   public func values(_ slice: ParameterSlice) -> UnsafeMutableBufferPointer<Float> {
     store.values(slice)
+  }
+
+  /// Fills the tensors as `RankTrainer.initialize` does.
+  func initialize(seed: UInt64, residualScale: Double) {
+    store.initialize(
+      seed: seed, standardDeviation: architecture.initializerRange, residualScale: residualScale)
   }
 
   /// Takes the weights of a checkpoint, whichever plan wrote it.
@@ -76,6 +92,25 @@ public final class ForwardRank {
     if let failure = backend.failure { throw failure }
     let agreed = backend.agreed
     return (agreed.losses[0] / max(1, agreed.labels[0]), ledger)
+  }
+
+  /// What the head says of every label of a step's sequences; a collective, as
+  /// `RankTrainer.likelihoods`.
+  func likelihoods() throws -> [TokenLikelihood] {
+    try backend.observing { _ = try run(.likelihoods) }
+  }
+
+  /// Takes the weights of a trainer of the same ranks, schedule and layout.
+  func takeWeights(of trainer: RankTrainer) throws {
+    try trainer.gatherParameters()
+    var sources: [String: ParameterSlice] = [:]
+    for slice in trainer.slices { sources["\(slice.stage) \(slice.tensor.name)"] = slice }
+    for slice in slices {
+      guard let source = sources["\(slice.stage) \(slice.tensor.name)"] else {
+        preconditionFailure("\(slice.tensor.name) lies on another rank.")
+      }
+      _ = values(slice).update(fromContentsOf: trainer.values(source))
+    }
   }
 
   /// One forward of every microbatch, and what this rank did.

@@ -17,6 +17,7 @@ final class RotaryTables {
     switch architecture.attention {
     case .multiHead(let shape): width = shape.headSize
     case .latent(let shape): width = shape.ropeHeadSize
+    case .recurrent, .absent: return nil
     }
     layout = rotary.layout == .interleaved ? .interleaved : .halved
     let count = positions * width / 2
@@ -55,51 +56,75 @@ extension RankBackend {
     precondition(
       shape.queryTile == Kernels.AttentionShape.queryTile,
       "the program counts tiles as the kernel takes them")
+    let sequences = shape.isCached ? shape.sequences : 1
+    for sequence in 0..<sequences { attention(bound, shape, pass, cachedSequence: sequence) }
+  }
+
+  /// All sequences of a microbatch, or one of those that are cached.
+  private func attention(
+    _ bound: BoundOperation, _ shape: Programs.AttentionShape, _ pass: Programs.Pass,
+    cachedSequence sequence: Int
+  ) {
     let (query, key) = (shape.queryKeySize, shape.queryKeySize - shape.sharedKeySize)
+    let slot = shape.isCached ? Int(bound.instance.microbatch) * shape.sequences + sequence : 0
     let sizes = Kernels.AttentionShape(
-      sequences: shape.sequences, queries: shape.queries,
-      keys: shape.isCached ? cached + shape.queries : shape.keys, heads: shape.heads,
+      sequences: shape.isCached ? 1 : shape.sequences, queries: shape.queries,
+      keys: shape.isCached ? cached[slot] + shape.queries : shape.keys, heads: shape.heads,
       keyHeads: shape.keyValueHeads, keyWidth: key, sharedWidth: shape.sharedKeySize,
       valueWidth: shape.valueSize, scale: scoreScale)
     let first = pass == .forward ? 0 : 1
-    func heads(_ start: UnsafeMutablePointer<Float>, _ count: Int, _ size: Int) -> MutableHeads {
-      MutableHeads(start, tokenStride: count * size, headStride: size)
+    let (row, cacheRow) = (sequence * shape.queries, slot * cachedPositions)
+    func heads(
+      _ start: UnsafeMutablePointer<Float>, _ count: Int, _ size: Int, from row: Int = 0
+    ) -> MutableHeads {
+      MutableHeads(start + row * count * size, tokenStride: count * size, headStride: size)
     }
-    let inputs = AttentionInputs(
-      query: heads(bound.input(first), shape.heads, query).reading,
-      key: heads(bound.input(first + 1), shape.keyValueHeads, key).reading,
+    var inputs = AttentionInputs(
+      query: heads(bound.input(first), shape.heads, query, from: row).reading,
+      key: heads(bound.input(first + 1), shape.keyValueHeads, key, from: cacheRow).reading,
       sharedKey: shape.sharedKeySize == 0
-        ? nil : heads(bound.input(first + 3), 1, shape.sharedKeySize).reading,
-      value: heads(bound.input(first + 2), shape.keyValueHeads, shape.valueSize).reading)
-    if pass == .forward {
-      attentionForward(
-        heads(bound[0], shape.heads, shape.valueSize), logSum: bound[1], inputs, sizes, on: bench)
-    } else {
-      attentionBackward(
-        AttentionGradients(
-          query: heads(bound[0], shape.heads, query),
-          key: heads(bound[1], shape.keyValueHeads, key),
-          value: heads(bound[2], shape.keyValueHeads, shape.valueSize)),
-        heads(bound.input(0), shape.heads, shape.valueSize).reading, inputs,
-        out: heads(bound.input(4), shape.heads, shape.valueSize).reading,
-        logSum: bound.input(5), sizes, on: bench)
+        ? nil : heads(bound.input(first + 3), 1, shape.sharedKeySize, from: cacheRow).reading,
+      value: heads(
+        bound.input(first + 2), shape.keyValueHeads, shape.valueSize, from: cacheRow
+      ).reading)
+    let starts = shape.isCached ? nil : documentStarts(of: bound.instance)
+    (starts ?? []).withUnsafeBufferPointer { starts in
+      inputs.firstKeys = starts.isEmpty ? nil : starts.baseAddress
+      if pass == .forward {
+        attentionForward(
+          heads(bound[0], shape.heads, shape.valueSize, from: row),
+          logSum: bound[1] + row * shape.heads, inputs, sizes, on: bench)
+      } else {
+        attentionBackward(
+          AttentionGradients(
+            query: heads(bound[0], shape.heads, query),
+            key: heads(bound[1], shape.keyValueHeads, key),
+            value: heads(bound[2], shape.keyValueHeads, shape.valueSize)),
+          heads(bound.input(0), shape.heads, shape.valueSize).reading, inputs,
+          out: heads(bound.input(4), shape.heads, shape.valueSize).reading,
+          logSum: bound.input(5), sizes, on: bench)
+      }
     }
   }
 
-  /// Rotates heads, forwards or back.
+  /// Rotates heads of an operation's microbatch, forwards or back.
   private func turn(
-    _ out: MutableHeads, _ input: Heads, tokens: Int, heads: Int, width: Int, isForward: Bool
+    _ out: MutableHeads, _ input: Heads, _ bound: BoundOperation, tokens: Int, heads: Int,
+    width: Int, isForward: Bool
   ) {
     guard let rotary else { preconditionFailure("Positions are learned.") }
-    let shape = RotaryShape(
-      tokens: tokens, sequence: assignment.plan.sequenceLength, heads: heads, width: width,
-      layout: rotary.layout)
-    if isForward {
-      let first = cached * width / 2
-      rotaryForward(
-        out, input, cosine: rotary.cosine + first, sine: rotary.sine + first, shape)
-    } else {
-      rotaryBackward(out, input, cosine: rotary.cosine, sine: rotary.sine, shape)
+    for run in runs(of: bound.instance, tokens: tokens) {
+      let shape = RotaryShape(
+        tokens: run.count, sequence: run.sequence, heads: heads, width: width,
+        layout: rotary.layout)
+      let first = run.position * width / 2
+      let (cosine, sine) = (rotary.cosine + first, rotary.sine + first)
+      let (out, input) = (out.from(token: run.row), input.from(token: run.row))
+      if isForward {
+        rotaryForward(out, input, cosine: cosine, sine: sine, shape)
+      } else {
+        rotaryBackward(out, input, cosine: cosine, sine: sine, shape)
+      }
     }
   }
 
@@ -116,7 +141,7 @@ extension RankBackend {
         let inPart = MutableHeads(own, tokenStride: width, headStride: size)
         turn(
           isForward ? inPart : inFused, isForward ? inFused.reading : inPart.reading,
-          tokens: shape.tokens, heads: count, width: size, isForward: isForward)
+          bound, tokens: shape.tokens, heads: count, width: size, isForward: isForward)
       } else if isForward {
         copyRows(
           own, outStride: width, fused, stride: shape.columns, rows: shape.tokens, columns: width)
@@ -133,7 +158,7 @@ extension RankBackend {
   ) {
     turn(
       MutableHeads(bound[0], tokenStride: heads * size, headStride: size),
-      Heads(bound.input(0), tokenStride: heads * size, headStride: size), tokens: tokens,
+      Heads(bound.input(0), tokenStride: heads * size, headStride: size), bound, tokens: tokens,
       heads: heads, width: size, isForward: pass == .forward)
   }
 
@@ -184,16 +209,16 @@ extension RankBackend {
     move(values, value, keyValueUp + nope, nope + value, value)
     turn(
       isForward ? rotated(query) : rotated(queryUp),
-      isForward ? rotated(queryUp).reading : rotated(query).reading, tokens: shape.tokens,
-      heads: shape.heads, width: rope, isForward: isForward)
+      isForward ? rotated(queryUp).reading : rotated(query).reading, bound,
+      tokens: shape.tokens, heads: shape.heads, width: rope, isForward: isForward)
     if isForward {
       let down = shape.latent + rope
       let shared = Heads(bound.input(2) + shape.latent, tokenStride: down, headStride: 0)
       turn(
-        rotated(key), shared, tokens: shape.tokens, heads: shape.heads, width: rope,
+        rotated(key), shared, bound, tokens: shape.tokens, heads: shape.heads, width: rope,
         isForward: true)
     } else {
-      sumRotaryKey(bound[2], key, shape)
+      sumRotaryKey(bound[2], key, shape, bound)
     }
   }
 
@@ -215,12 +240,12 @@ extension RankBackend {
         bound[0] + latent, tokenStride: out.tokenStride, headStride: out.headStride),
       Heads(
         bound.input(0) + shape.nope, tokenStride: query.tokenStride,
-        headStride: query.headStride), tokens: shape.tokens, heads: heads, width: rope,
+        headStride: query.headStride), bound, tokens: shape.tokens, heads: heads, width: rope,
       isForward: true)
     turn(
       MutableHeads(bound[1], tokenStride: rope, headStride: rope),
       Heads(bound.input(1) + latent, tokenStride: latent + rope, headStride: 0),
-      tokens: shape.tokens, heads: 1, width: rope, isForward: true)
+      bound, tokens: shape.tokens, heads: 1, width: rope, isForward: true)
   }
 
   func expandLatent(_ bound: BoundOperation, _ shape: LatentShape) {
@@ -233,7 +258,8 @@ extension RankBackend {
 
   /// The gradient of the key part that all heads share: their sum, in order, turned back.
   private func sumRotaryKey(
-    _ out: UnsafeMutablePointer<Float>, _ key: UnsafeMutablePointer<Float>, _ shape: LatentShape
+    _ out: UnsafeMutablePointer<Float>, _ key: UnsafeMutablePointer<Float>, _ shape: LatentShape,
+    _ bound: BoundOperation
   ) {
     let (nope, rope) = (shape.nope, shape.rope)
     let width = nope + rope
@@ -248,6 +274,6 @@ extension RankBackend {
       }
     }
     let heads = MutableHeads(out, tokenStride: rope, headStride: rope)
-    turn(heads, heads.reading, tokens: shape.tokens, heads: 1, width: rope, isForward: false)
+    turn(heads, heads.reading, bound, tokens: shape.tokens, heads: 1, width: rope, isForward: false)
   }
 }

@@ -31,7 +31,9 @@ extension RankBackend {
       operation: operation, instance: instance,
       pointers: operation.operands.map { floats($0, instance) })
     switch operation.kernel {
-    case .loadTokens, .loadLabels: try load(bound)
+    case .loadTokens: try loadTokens(bound)
+    case .loadLabels(_, let shift): try loadLabels(bound, shift: shift)
+    case .loadTargets(_, let columns): try loadTargets(bound, columns: columns)
     case .embedding: embedding(bound)
     case .norm: norm(bound)
     case .matmul(let matmul): linear(bound, matmul)
@@ -61,8 +63,7 @@ extension RankBackend {
     case .headScores(let sequences, let tokens, let hidden, let vocabulary):
       headScores(
         bound, sequences: sequences, tokens: tokens, hidden: hidden, vocabulary: vocabulary)
-    case .cache(let tokens, let columns):
-      copy(bound[0] + cached * columns, bound.input(0), count: tokens * columns)
+    case .cache(let tokens, let columns): cache(bound, tokens: tokens, columns: columns)
     case .absorbLatent(let shape): absorbLatent(bound, shape)
     case .expandLatent(let shape): expandLatent(bound, shape)
     case .squareSum:
@@ -77,123 +78,47 @@ extension RankBackend {
     case .arrange, .collect:
       preconditionFailure("CPU ranks send each token once to each rank.")
     case .streamedAdamW: preconditionFailure("CPU ranks keep their state.")
+    case .plainUnit, .convolve, .scan, .index:
+      preconditionFailure("A model with such parts is refused before it is run.")
     case .orthogonalize: preconditionFailure("CPU ranks update by AdamW.")
     }
   }
 
   // MARK: The ends of the model
 
-  private func load(_ bound: BoundOperation) throws {
-    let plan = assignment.plan
-    let length = plan.sequenceLength
-    let out = bound.integers(bound[0])
-    let microbatch = assignment.globalMicrobatch(Int(bound.instance.microbatch))
-    var shift = 0
-    if case .loadLabels(_, let given) = bound.operation.kernel { shift = given }
-    for row in 0..<plan.microbatchSize {
-      try source.withSequence(microbatch * plan.microbatchSize + row) { window in
-        precondition(window.count == length + 1, "a window has one token more than a sequence")
-        for position in 0..<length {
-          let place = position + shift
-          out[row * length + position] = place <= length ? window[place] : -1
-        }
-      }
-    }
-  }
-
   private func embedding(_ bound: BoundOperation) {
     guard case .embedding(let tokens, let hidden, let vocabulary, let pass) = bound.operation.kernel
     else { return }
-    let length = assignment.plan.sequenceLength
     let isForward = pass == .forward
-    let numbers = bound.integers(isForward ? bound.input(0) : bound.input(0))
+    let numbers = bound.integers(bound.input(0))
     // Behind the end of a window there is no token; what is computed there reaches no loss.
     let known = [Int32](unsafeUninitializedCapacity: tokens) { list, count in
       for index in 0..<tokens { list[index] = max(0, numbers[index]) }
       count = tokens
     }
     let hasPositions = isForward ? bound.inputCount == 3 : bound.operation.outputCount == 2
-    if isForward {
-      embeddingForward(
-        bound[0], bound.input(1), positions: hasPositions ? UnsafePointer(bound.input(2)) : nil,
-        tokens: known, rows: tokens, columns: hidden, vocabulary: vocabulary, sequence: length,
-        firstPosition: cached)
-    } else {
+    guard isForward else {
       embeddingBackward(
         bound[0], bound.input(1), tokens: known, rows: tokens, columns: hidden,
         vocabulary: vocabulary, padding: assignment.architecture.paddingToken)
-      if hasPositions {
+      guard hasPositions else { return }
+      for run in runs(of: bound.instance, tokens: tokens) {
         positionBackward(
-          bound[1], bound.input(1), rows: tokens, columns: hidden, sequence: length)
+          bound[1], bound.input(1) + run.row * hidden, rows: run.count, columns: hidden,
+          sequence: run.sequence)
+      }
+      return
+    }
+    known.withUnsafeBufferPointer { known in
+      guard let first = known.baseAddress else { return }
+      for run in runs(of: bound.instance, tokens: tokens) {
+        embeddingForward(
+          bound[0] + run.row * hidden, bound.input(1),
+          positions: hasPositions ? UnsafePointer(bound.input(2)) : nil, tokens: first + run.row,
+          rows: run.count, columns: hidden, vocabulary: vocabulary, sequence: run.sequence,
+          firstPosition: run.position)
       }
     }
-  }
-
-  private func scale(ofModule module: Int) -> Float {
-    let known = source.labelCount(module: module)
-    return Float(setting.gradientScale(module: module, assignment, known: known))
-  }
-
-  private func head(
-    _ bound: BoundOperation, tokens: Int, hidden: Int, vocabulary: Int, module: Int
-  ) {
-    let shape = HeadShape(
-      rows: tokens, columns: hidden, vocabulary: vocabulary, tile: Kernel.headTileRows)
-    let microbatch = Int(bound.instance.microbatch)
-    let labels = bound.integers(bound.input(2))
-    let loss: LossSum
-    if case .train = mode {
-      loss = headLossBackward(
-        bound[0], bound[1], workspace: bound[3], bound.input(0), bound.input(1), labels: labels,
-        shape, scale: scale(ofModule: module), on: bench)
-    } else {
-      loss = headLoss(
-        workspace: bound[3], bound.input(0), bound.input(1), labels: labels, shape, on: bench)
-    }
-    if case .logits(let read) = mode {
-      let logits = UnsafeMutableBufferPointer<Float>.allocate(capacity: tokens * vocabulary)
-      defer { logits.deallocate() }
-      if let start = logits.baseAddress {
-        linearForward(
-          start, bound.input(0), bound.input(1),
-          LinearShape(rows: tokens, inputs: hidden, outputs: vocabulary), on: bench)
-      }
-      read(module, microbatch, UnsafeBufferPointer(logits))
-    }
-    bound[2].pointee = Float(loss.sum)
-    sums.add(
-      loss: loss.sum, labels: loss.labelled, module: module,
-      microbatch: assignment.globalMicrobatch(microbatch))
-  }
-
-  private func headEvaluation(
-    _ bound: BoundOperation, tokens: Int, hidden: Int, vocabulary: Int, module: Int
-  ) {
-    let shape = HeadShape(
-      rows: tokens, columns: hidden, vocabulary: vocabulary, tile: Kernel.headTileRows)
-    let loss = headLoss(
-      workspace: bound[1], bound.input(0), bound.input(1), labels: bound.integers(bound.input(2)),
-      shape, on: bench)
-    bound[0].pointee = Float(loss.sum)
-    sums.add(
-      loss: loss.sum, labels: loss.labelled, module: module,
-      microbatch: assignment.globalMicrobatch(Int(bound.instance.microbatch)))
-  }
-
-  private func headScores(
-    _ bound: BoundOperation, sequences: Int, tokens: Int, hidden: Int, vocabulary: Int
-  ) {
-    let length = tokens / sequences
-    for sequence in 0..<sequences {
-      linearForward(
-        bound[0] + sequence * vocabulary,
-        bound.input(0) + (sequence * length + length - 1) * hidden, bound.input(1),
-        LinearShape(rows: 1, inputs: hidden, outputs: vocabulary), on: bench)
-    }
-    guard case .logits(let read) = mode else { return }
-    read(
-      0, Int(bound.instance.microbatch),
-      UnsafeBufferPointer(start: bound[0], count: sequences * vocabulary))
   }
 
   // MARK: Rows

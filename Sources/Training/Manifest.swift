@@ -1,3 +1,5 @@
+import Tasks
+
 /// The list of a checkpoint's files with their checksums, which is itself protected by one.
 struct Manifest: Hashable, Sendable {
   static let name = "manifest.json"

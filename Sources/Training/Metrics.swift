@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Tasks
 
 /// What is known of one step, as it is logged.
 public struct StepMetrics: Hashable, Sendable {
@@ -67,6 +68,12 @@ public struct StepMetrics: Hashable, Sendable {
   public var expertLoads: [ExpertLoad] = []
   /// The mean cross-entropy on the evaluation data, if it was evaluated after this step.
   public var evaluationLoss: Double?
+  /// What a policy's update was like; nil for other objectives.
+  public var policy: PolicyMetrics?
+  /// What the policy does with held-out prompts, if it was evaluated after this step.
+  public var heldOut: PolicyMetrics.HeldOut?
+  /// What people should know of the step; in no log.
+  public var notices: [String] = []
 
   /// Metrics of a step of which nothing is known yet.
   public init(step: Int) { self.step = step }
@@ -80,14 +87,15 @@ extension StepMetrics {
     var fields = ["\"step\": \(step)", "\"tokens\": \(tokens)", "\"global_batch\": \(globalBatch)"]
     func number(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
     func add(_ key: String, _ value: Double?) {
-      if let value { fields.append("\"\(key)\": \(number(value))") }
+      if let value { fields.append("\(JSONValue.quoted(key)): \(number(value))") }
     }
     add("loss", loss)
     add("mtp_loss", predictionLoss)
     add("balance_loss", balanceLoss)
     add("total_loss", totalLoss)
-    add("gradient_norm", gradientNorm)
+    add("grad_norm", gradientNorm)
     add("learning_rate", learningRate)
+    for field in policy?.fields ?? [] { add(field.name, field.value) }
     add("bias_speed", biasSpeed)
     // Whole milliseconds, since a Double's shortest form would have digits that say nothing.
     add("wall_time", wallTime.map { ($0 * 1000).rounded() / 1000 })
@@ -109,6 +117,9 @@ extension StepMetrics {
       fields.append("\"expert_load\": [\(items.joined(separator: ", "))]")
     }
     add("evaluation_loss", evaluationLoss)
+    add("evaluation_accuracy", heldOut?.accuracy)
+    add("evaluation_reward", heldOut?.reward)
+    add("evaluation_mean_length", heldOut?.meanLength)
     return "{\(fields.joined(separator: ", "))}"
   }
 }

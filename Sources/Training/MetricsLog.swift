@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Tasks
 
 /// What a log begins with, and says again where a run went on: what the lines behind it were computed
 /// from.
@@ -137,6 +138,11 @@ public final class MetricsLog {
 
   /// Adds a line.
   public func write(_ metrics: StepMetrics) throws(CheckpointError) {
-    try file.write(Array((metrics.line + "\n").utf8))
+    try write(line: metrics.line)
+  }
+
+  /// Adds a JSON object of a step, which begins with the step's number.
+  func write(line: String) throws(CheckpointError) {
+    try file.write(Array((line + "\n").utf8))
   }
 }

@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Tasks
 
 /// A tokenizer under the name that people know it by, with the text that describes it.
 ///

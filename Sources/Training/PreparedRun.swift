@@ -10,9 +10,12 @@ public struct PreparedRun: Sendable {
   public let placed: PlacedPlan
   /// What the data are encoded by; nil where nothing says it, as beside token files of other programs.
   public let tokenizer: NamedTokenizer?
-  public let training: TokenSource
-  /// nil where nothing is evaluated.
+  /// What the run learns from.
+  public let material: Material
+  /// Texts and rows that language modelling is evaluated on; nil where it is not.
   public let evaluation: EvaluationSequences?
+  /// Demonstrations that others are evaluated on; nil where they are not.
+  let heldOut: Demonstrations?
   /// What the model's description asks for and the runtime leaves out.
   public let notices: [String]
 
@@ -26,7 +29,39 @@ public struct PreparedRun: Sendable {
     placed = try run.placed(ranks: ranks)
     let choice = try run.tokenizerChoice()
     tokenizer = try run.tokenizer(by: choice)
-    let vocabulary = architecture.vocabularySize
+    var (evaluation, heldOut): (EvaluationSequences?, Demonstrations?)
+    switch (run.objective, run.policy) {
+    case (.grpo, let settings?):
+      material = .policy(try PolicyMaterial(run, settings, tokenizer?.tokenizer ?? .bytes))
+      guard run.evaluation == nil || settings.heldOut != nil else {
+        throw ConfigurationError(
+          file: run.file, keyPath: "evaluation", rule: "needs grpo.held-out to evaluate on")
+      }
+    case (.demonstrations, _):
+      material = .demonstrations(
+        try run.demonstrations(run.data.training, tokenizer, seed: run.seed))
+      guard run.evaluation == nil || run.data.evaluation != nil else {
+        throw ConfigurationError(
+          file: run.file, keyPath: "evaluation", rule: "needs data.evaluation to evaluate on")
+      }
+      if let path = run.data.evaluation {
+        heldOut = try run.demonstrations([path], tokenizer, seed: nil)
+      }
+    default:
+      let tokens: TokenSource
+      (tokens, evaluation) = try Self.tokens(of: run, choice, tokenizer)
+      material = .tokens(tokens)
+    }
+    (self.evaluation, self.heldOut) = (evaluation, heldOut)
+    notices =
+      architecture.notices + [run.idleKeysNotice].compactMap { $0 } + run.notices(on: tokenizer)
+  }
+
+  /// Texts, token files and rows, and what of them is kept for evaluation.
+  private static func tokens(
+    of run: RunFile, _ choice: TokenizerChoice, _ tokenizer: NamedTokenizer?
+  ) throws(ConfigurationError) -> (TokenSource, EvaluationSequences?) {
+    let vocabulary = run.model.architecture.vocabularySize
     var data = try TokenData.open(
       run.data.training, form: run.data.form, tokenizer: tokenizer?.tokenizer ?? .bytes,
       width: run.data.width)
@@ -47,23 +82,56 @@ public struct PreparedRun: Sendable {
       (data, held) = (.stream(rest), .stream(last))
     }
     let length = run.plan.sequenceLength
-    training = try TokenSource(data, sequenceLength: length, seed: run.seed)
+    let training = try TokenSource(data, sequenceLength: length, seed: run.seed)
     guard run.evaluation == nil || held != nil else {
       throw ConfigurationError(
         file: run.file, keyPath: "evaluation",
         rule: "needs data.evaluation or data.hold-out to evaluate on")
     }
-    evaluation =
-      if run.evaluation != nil, let held {
-        try EvaluationSequences(held, sequenceLength: length)
-      } else { nil }
-    if let evaluation, evaluation.wholeCount == 0 {
+    guard run.evaluation != nil, let held else { return (training, nil) }
+    let evaluation = try EvaluationSequences(held, sequenceLength: length)
+    guard evaluation.wholeCount > 0 else {
       throw ConfigurationError(
-        file: held?.file ?? run.file,
-        rule: "has no whole sequence of \(length + 1) tokens to evaluate on")
+        file: held.file, rule: "has no whole sequence of \(length + 1) tokens to evaluate on")
     }
-    notices =
-      architecture.notices + [run.idleKeysNotice].compactMap { $0 } + run.notices(on: tokenizer)
+    return (training, evaluation)
+  }
+}
+
+/// What a run learns from, by its objective.
+public enum Material: Sendable {
+  case tokens(TokenSource)
+  case demonstrations(Demonstrations)
+  case policy(PolicyMaterial)
+
+  /// What tells it from other material, for resuming.
+  var identity: String {
+    get throws(ConfigurationError) {
+      switch self {
+      case .tokens(let source): try source.identity
+      case .demonstrations(let demonstrations): demonstrations.identity
+      case .policy(let policy): policy.identity
+      }
+    }
+  }
+}
+
+extension PreparedRun {
+  /// The sequences of language modelling; nil for another objective.
+  public var training: TokenSource? {
+    if case .tokens(let source) = material { source } else { nil }
+  }
+}
+
+extension RunFile {
+  /// Demonstrations of some files.
+  fileprivate func demonstrations(
+    _ paths: [String], _ tokenizer: NamedTokenizer?, seed: UInt64?
+  ) throws(ConfigurationError) -> Demonstrations {
+    try Demonstrations(
+      paths, weights: paths.count == data.weights.count ? data.weights : [],
+      length: plan.sequenceLength, tokenizer: tokenizer?.tokenizer ?? .bytes,
+      vocabulary: model.architecture.vocabularySize, seed: seed)
   }
 }
 
@@ -79,6 +147,9 @@ extension RunFile {
         "model",
         "\(model.architecture.family.rawValue) cannot be trained; "
           + "\(families.map(\.rawValue).joined(separator: ", ")) can")
+    }
+    if let part = model.architecture.partBeyondRuntime {
+      throw failure("model", "has \(part), and the CPU runtime does not compute it")
     }
     for (key, degree) in [
       ("tensor-parallel", plan.tensorParallel), ("context-parallel", plan.contextParallel),

@@ -50,7 +50,7 @@ final class RankAssignment {
   /// Lays a model out under a plan for one rank; `schedule` has its sends and receives.
   init(
     _ architecture: Architecture, _ plan: Plan, _ layout: StageLayout, _ schedule: Schedule,
-    rank: Int, purpose: Purpose = .training
+    rank: Int, purpose: Purpose = .training, objective: Objective = .crossEntropy
   ) {
     self.architecture = architecture
     self.plan = plan
@@ -61,13 +61,14 @@ final class RankAssignment {
     place = mesh.coordinates(of: rank)
     self.purpose = purpose
     var setting = LoweringSetting(plan, layout, of: architecture, target: .cpuRank)
-    setting.purpose = purpose
+    (setting.purpose, setting.objective) = (purpose, objective)
     programs = layout.stages.map { StageProgram(units: $0, of: architecture, setting) }
     lanes = GradientLanes(plan)
     var items = RankProgram(
       schedule: schedule, rank: place.pipeline,
       reductions: purpose == .training ? plan.reductionStart : .behindAll,
       overlapsSends: purpose == .training ? plan.overlaps(.pipelineSends) : nil)
+    items.pairOrder = plan.pairOrder
     if purpose == .training { items.insert(lanes, of: programs) }
     if purpose == .training, plan.gathersAheadOfForward { items.gatherAheadOfForwards() }
     self.items = items

@@ -12,8 +12,15 @@ enum HeadMode {
   case train
   /// Loss alone.
   case evaluate
+  /// The loss, and the log-probability of every label given to `observe`.
+  case likelihoods
   /// Loss, and the logits given to a reader: stage, microbatch, (tokens, vocabulary).
   case logits((_ module: Int, _ microbatch: Int, UnsafeBufferPointer<Float>) -> Void)
+}
+
+extension HeadMode {
+  /// Gradients are wanted.
+  var isTraining: Bool { if case .train = self { true } else { false } }
 }
 
 /// The engine's backend on a CPU rank: an operation calls a kernel, a message goes through a communicator,
@@ -33,8 +40,15 @@ final class RankBackend: Backend {
   /// The global number of this update, from 1.
   var update = 0
   var learningRate = 0.0
-  /// Positions that the caches of a generation hold: where the tokens of the next forward stand.
-  var cached = 0
+  /// Positions that the caches of a generation hold for each sequence of each microbatch: where the
+  /// tokens of the next forward stand; empty where nothing is cached.
+  var cached: [Int] = []
+  /// Positions that a cache has room for.
+  let cachedPositions: Int
+  /// By microbatch, where the documents of its sequences begin, as far as the step has asked for it.
+  var documents: [Int: [Int32]] = [:]
+  /// Given what the head says of every label, by the number of its token in the global batch.
+  var observe: ((_ token: Int, TokenLikelihood) -> Void)?
   /// What the step has summed up so far, to be agreed on.
   var sums: StepSums
   /// What all ranks agreed on.
@@ -79,7 +93,12 @@ final class RankBackend: Backend {
     microbatches = assignment.plan.microbatchCount
     sums = StepSums(assignment)
     var positions = assignment.plan.sequenceLength
-    if case .generation(let cached) = assignment.purpose { positions = cached }
+    if case .generation(let cached, _) = assignment.purpose {
+      positions = cached
+      self.cached = Array(
+        repeating: 0, count: assignment.plan.microbatchSize * assignment.plan.microbatchCount)
+    }
+    cachedPositions = positions
     rotary = other?.rotary ?? RotaryTables(assignment.architecture, positions: positions)
     memory = assignment.programs.map { _ in nil }
     for stage in assignment.localStages {
@@ -89,6 +108,23 @@ final class RankBackend: Backend {
       let start = nanoseconds()
       attempt { try progress() }
       ledger.progressTime += nanoseconds() - start
+    }
+  }
+
+  /// Runs a piece and gives what heads of all ranks said of every label meanwhile; a collective.
+  func observing(_ body: () throws -> Void) throws -> [TokenLikelihood] {
+    let plan = assignment.plan
+    // Each label is one rank's, so that sums are what it said, whatever the plan.
+    var values = [Double](repeating: 0, count: 2 * plan.globalBatch * plan.sequenceLength)
+    observe = { token, likelihood in
+      values[2 * token] = likelihood.logProbability
+      values[2 * token + 1] = likelihood.entropy
+    }
+    defer { observe = nil }
+    try body()
+    try links.world.allReduce(&values, .sum)
+    return stride(from: 0, to: values.count, by: 2).map {
+      TokenLikelihood(logProbability: values[$0], entropy: values[$0 + 1])
     }
   }
 
@@ -104,6 +140,7 @@ final class RankBackend: Backend {
     arena.resetPeak()
     bench.resetCounts()
     sums = StepSums(assignment)
+    documents = [:]
     bench.onProduct =
       recording.products ? { [unowned self] in ledger.products.append($0) } : nil
     ledger.began = nanoseconds()

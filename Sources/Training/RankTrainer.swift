@@ -1,4 +1,5 @@
 import Engines
+import Kernels
 import MessagePassing
 import Models
 import Plans
@@ -9,8 +10,10 @@ import Schedules
 public struct StepResult: Sendable {
   /// The number of the step, from 1.
   public var step: Int
-  /// Mean cross-entropy over all predicted tokens of the global batch.
+  /// Mean cross-entropy over all predicted tokens of the global batch; of a policy its loss.
   public var loss: Double
+  /// Tokens that were predicted.
+  public var labels: Int
   /// Mean cross-entropy of each prediction module.
   public var predictionLosses: [Double]
   /// The balance loss, summed over layers and meant over sequences.
@@ -69,7 +72,7 @@ public final class RankTrainer {
     }
     let assignment = RankAssignment(
       architecture, plan, layout, try schedule.lowered(plan.transferStyle),
-      rank: communicator.rank)
+      rank: communicator.rank, objective: setting.objective)
     let backend = RankBackend(assignment, try RankLinks(communicator), source, setting)
     self.backend = backend
     self.plan = plan
@@ -173,6 +176,24 @@ public final class RankTrainer {
     try evaluate(.logits(read))
   }
 
+  /// What the head says of every label of a step's sequences, by token of the global batch; a collective,
+  /// the same on all ranks.
+  ///
+  /// Zeros where there is no label.
+  func likelihoods() throws -> [TokenLikelihood] {
+    try backend.observing { _ = try evaluate(.likelihoods) }
+  }
+
+  /// One step, with what the head said of every label of it.
+  func observedStep(
+    learningRate: Double
+  ) throws -> (result: StepResult, likelihoods: [TokenLikelihood]) {
+    var result: StepResult?
+    let likelihoods = try backend.observing { result = try step(learningRate: learningRate) }
+    guard let result else { preconditionFailure("A step has a result.") }
+    return (result, likelihoods)
+  }
+
   private func evaluate(_ mode: HeadMode) throws -> StepResult {
     try gatherParameters()
     backend.mode = mode
@@ -195,12 +216,15 @@ public final class RankTrainer {
   private func result(_ duration: UInt64) -> StepResult {
     let agreed = backend.agreed
     let means = agreed.losses.enumerated().map { module, sum in
-      sum / max(1, agreed.labels[module])
+      // A clipped policy gradient is summed with each token's weight.
+      backend.setting.objective == .clippedPolicy && backend.mode.isTraining
+        ? sum : sum / max(1, agreed.labels[module])
     }
     let experts = backend.assignment.expertCount
     let layers = experts == 0 ? 0 : agreed.loads.count / experts
     return StepResult(
-      step: stepsDone, loss: means[0], predictionLosses: Array(means.dropFirst()),
+      step: stepsDone, loss: means[0], labels: Int(agreed.labels[0]),
+      predictionLosses: Array(means.dropFirst()),
       balanceLoss: agreed.balance / Double(plan.globalBatch), gradientNorm: agreed.norm,
       tokens: plan.globalBatch * plan.sequenceLength,
       expertLoads: (0..<layers).map { layer in

@@ -8,7 +8,7 @@ extension RunFile {
   public var inputs: [String] {
     var files = [file] + data.training
     files += [data.evaluation, model.file, planFile].compactMap { $0 }
-    files += tokenFiles.map(TokenFileDescription.path)
+    if objective == .language { files += tokenFiles.map(TokenFileDescription.path) }
     files += tokenizerFiles
     if case .file(let path) = plan.schedule { files.append(path) }
     if case .counts(let path) = plan.expertLoad { files.append(path) }
@@ -44,8 +44,13 @@ extension RunFile {
     if let path = log.file {
       try checkPlace(try OutputPath(path, besides: reserved, makingFolders: true))
     }
+    if let path = log.samples {
+      let others = reserved + [log.file].compactMap { $0 }
+      try checkPlace(try OutputPath(path, besides: others, makingFolders: true))
+    }
     guard let trace else { return nil }
-    let place = try OutputPath(trace, besides: reserved + [log.file].compactMap { $0 })
+    let place = try OutputPath(
+      trace, besides: reserved + [log.file, log.samples].compactMap { $0 })
     try checkPlace(place)
     return place
   }

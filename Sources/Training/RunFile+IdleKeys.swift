@@ -30,6 +30,9 @@ extension RunReader {
   /// Refuses keys of data that nothing would read.
   func checkActs(_ data: RunFile.DataSettings, _ table: Table) throws(ConfigurationError) {
     let keys = keys.data
+    guard data.weights.isEmpty else {
+      throw table.error("has no effect without objective demonstrations", at: keys.weights)
+    }
     let isTokens =
       data.form.resolved(for: data.training[0]) == .tokens
       || data.evaluation.map { TokenData.Form.automatic.resolved(for: $0) == .tokens } ?? false

@@ -12,7 +12,10 @@ public struct RunFile: Hashable, Sendable {
   /// From where all chance comes: initial weights and the order of data.
   public var seed: UInt64
   public var model: ModelSettings
+  public var objective: Objective
   public var data: DataSettings
+  /// nil but for the objective `grpo`.
+  public var policy: PolicySettings?
   public var plan: Plan
   /// The plan's own file; nil where it stands in the run file or ships.
   public var planFile: String?
@@ -55,6 +58,8 @@ public struct RunFile: Hashable, Sendable {
   public struct DataSettings: Hashable, Sendable {
     /// One file, or several texts one behind the other.
     public var training: [String]
+    /// Of demonstrations, how often those of each file are taken; empty where all count alike.
+    public var weights: [Double] = []
     public var form: TokenData.Form
     /// The width of numbers in a token file; nil for what is written beside it.
     public var width: TokenFile.Width?
@@ -107,6 +112,8 @@ public struct RunFile: Hashable, Sendable {
     public var file: String?
     /// Steps between two lines.
     public var every: Int
+    /// A file with completions of rollouts; nil for none.
+    public var samples: String?
   }
 }
 

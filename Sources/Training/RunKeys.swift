@@ -10,9 +10,18 @@ struct RunKeys: KeySet {
       "model", .text("name or path of a model"),
       "What is trained: a shipped name, a config.json, or a folder with one."),
     ModelKeys())
+  let objective = Key(
+    "objective", .choice(RunFile.Objective.self), default: .language,
+    "What steps lower: the loss of a text (language), of completions given their prompts "
+      + "(demonstrations), or rewards of completions that the model makes itself (grpo).")
   let data = EitherKey(
-    Key("data", .text("path"), "What it is trained on: a text, a token file, rows of tokens."),
+    Key(
+      "data", .text("path"), otherwise: "an error, but with objective grpo",
+      "What it is trained on: a text, a token file, rows of tokens, a file of demonstrations."),
     DataKeys())
+  let policy = TableKey(
+    "grpo", PolicyKeys(), otherwise: "an error with objective grpo",
+    "Reinforcement learning: prompts, rewards, and the numbers of the loss.")
   let plan = EitherKey(
     Key(
       "plan", .text("name or path of a plan"),
@@ -39,9 +48,24 @@ struct RunKeys: KeySet {
     "checkpoints", CheckpointKeys(), otherwise: "none is written",
     "When and where checkpoints are written; the last step is always followed by one.")
   let log = TableKey("log", LogKeys(), otherwise: "every default below", "Where numbers go.")
+  let phases = TableKey(
+    phasesName, RunPhaseKeys(), list: true, otherwise: "one phase, as the other keys describe it",
+    "Phases one behind the other, each with a name and with values of the keys above in place of those "
+      + "that stand beside the list; a later one starts from the last checkpoint of the one before."
+  )
+
+  static let phasesName = "phases"
 
   /// A length in words, for the reference.
   static let length = "length such as 2000 or 10B tokens (K, M, B, T)"
+}
+
+/// The keys of a phase that are not those of a run.
+struct RunPhaseKeys: KeySet {
+  let name = Key(
+    "name", .string,
+    "What the phase is called: within checkpoints.folder a folder of this name is its own, and its logs "
+      + "have the name before their last point.")
 }
 
 /// The keys of a table that another reference describes.
@@ -85,6 +109,9 @@ struct DataKeys: KeySet {
     "training",
     Expected.text("path").map { [$0] }.or(list: .list(of: .text("path"), count: 1...100_000)),
     "The data; several texts stand one behind the other.")
+  let weights = Key(
+    "weights", .list(of: .number(in: 1e-6...1e6), count: 1...100_000), otherwise: "all alike",
+    "How often the demonstrations of each file are taken, beside those of the others.")
   let form = Key(
     "form", .choice(TokenData.Form.self), default: .automatic,
     "auto: by the name, .bin being tokens, .json rows of tokens, anything else text.")
@@ -184,6 +211,10 @@ struct LogKeys: KeySet {
   let file = Key("file", .text("path of a file"), otherwise: "none", "One JSON object a line.")
   let every = Key(
     "every", .integer(in: RunKeys.counts), default: 1, "Steps between two lines of the file.")
+  let samples = Key(
+    "samples", .text("path of a file"), otherwise: "none",
+    "With objective grpo, the completions of the first prompt of every rollout with their rewards, one "
+      + "JSON object a line.")
 }
 
 extension RunFile {

@@ -3,7 +3,9 @@ import Models
 
 extension RunReader {
   /// What is trained: a name or path, or a table with the weights of further losses.
-  func readModel(_ clock: RunClock) throws(ConfigurationError) -> RunFile.ModelSettings {
+  func readModel(
+    _ clock: RunClock, _ objective: RunFile.Objective
+  ) throws(ConfigurationError) -> RunFile.ModelSettings {
     let keys = keys.model
     let settings: Table
     let name: String?
@@ -20,11 +22,24 @@ extension RunReader {
     let mixtures = architecture.feedForwards.compactMap(\.mixture)
     let hasBias = mixtures.contains(where: \.correctionBias)
     // DeepSeek-V3's own values where the model has the part (arXiv 2412.19437 section 4.2).
+    let isLanguage = objective == .language
+    let isPolicy = objective == .grpo
     let prediction = try piecewise(
       settings, keys.multiTokenPrediction, clock,
-      default: architecture.multiTokenPrediction > 0 ? 0.3 : 0)
-    let speed = try piecewise(settings, keys.biasSpeed, clock, default: hasBias ? 1e-3 : 0)
-    let balance = try settings.value(keys.balanceLoss, default: hasBias ? 1e-4 : 0)
+      default: architecture.multiTokenPrediction > 0 && isLanguage ? 0.3 : 0)
+    let speed = try piecewise(
+      settings, keys.biasSpeed, clock, default: hasBias && !isPolicy ? 1e-3 : 0)
+    let balance = try settings.value(
+      keys.balanceLoss, default: hasBias && !isPolicy ? 1e-4 : 0)
+    try refuse(
+      settings, keys.multiTokenPrediction.plain, if: !prediction.isZero && !isLanguage,
+      "is for the objective language: prediction modules are not trained here")
+    try refuse(
+      settings, keys.balanceLoss, if: balance > 0 && isPolicy,
+      "is not for the objective grpo, whose gradients come of rewards alone")
+    try refuse(
+      settings, keys.biasSpeed.plain, if: !speed.isZero && isPolicy,
+      "is not for the objective grpo, whose routers keep their biases")
     try refuse(
       settings, keys.multiTokenPrediction.plain,
       if: !prediction.isZero && architecture.multiTokenPrediction == 0,
@@ -93,14 +108,16 @@ extension RunReader {
   }
 
   /// What is trained on: a path, or a table.
-  func readData() throws(ConfigurationError) -> RunFile.DataSettings {
+  func readData(
+    _ objective: RunFile.Objective
+  ) throws(ConfigurationError) -> RunFile.DataSettings {
     let keys = keys.data
     let data: Table
     var paths: [String] = []
     switch try table.either(keys) {
     case .plain(let path): (data, paths) = (table.withDefaults(keys), [path])
     case .table(let table): (data, paths) = (table, try table.required(keys.training))
-    default: preconditionFailure("data must be there")
+    default: (data, paths) = (table.withDefaults(keys), [try table.required(keys.plain)])
     }
     let tokenizer = try data.optional(keys.tokenizer)
     let holdOut = try data.value(keys.holdOut)
@@ -109,11 +126,16 @@ extension RunReader {
       throw data.error("hold-out and evaluation exclude each other", at: keys.evaluation)
     }
     let settings = RunFile.DataSettings(
-      training: paths.map(resolved), form: try data.value(keys.form),
+      training: paths.map(resolved), weights: try data.optional(keys.weights) ?? [],
+      form: try data.value(keys.form),
       width: try data.optional(keys.width),
       tokenizer: tokenizer.map { $0 == "bytes" ? $0 : resolved($0) }, holdOut: holdOut,
       evaluation: evaluation.map(resolved))
-    try checkActs(settings, data)
+    if objective == .demonstrations {
+      try checkDemonstrations(settings, data)
+    } else {
+      try checkActs(settings, data)
+    }
     return settings
   }
 }

@@ -16,7 +16,24 @@ extension RunFile {
   public static func read(
     path: String, overrides: [String] = []
   ) throws(ConfigurationError) -> RunFile {
-    let url = URL(fileURLWithPath: path)
+    let phases = try readPhases(path: path, overrides: overrides)
+    guard phases.count == 1 else {
+      throw ConfigurationError(
+        file: path, keyPath: "phases",
+        rule: "has \(phases.count) phases, and one alone is wanted here")
+    }
+    return phases[0]
+  }
+
+  /// Reads a run file with all of its phases, in order: one, where it has no list of them.
+  ///
+  /// A phase has what stands beside the list, with its own values in place of those of the same name. A
+  /// later one starts from the last checkpoint of the one before, unless it names its model's.
+  ///
+  /// - Throws: `ConfigurationError` with file, line, key and rule.
+  public static func readPhases(
+    path: String, overrides: [String] = []
+  ) throws(ConfigurationError) -> [RunFile] {
     let bytes: [UInt8]
     do throws(CheckpointError) {
       bytes = try InputFile(path: path).allBytes(limit: 1 << 20)
@@ -27,8 +44,29 @@ extension RunFile {
     sum.add(bytes)
     for override in overrides { sum.add(Array(override.utf8) + [0]) }
     var document = try Document(bytes: bytes, name: path)
+    let key = RunKeys.phasesName
+    try document.set(overrides.filter { $0.hasPrefix("\(key)[") })
+    let others = overrides.filter { !$0.hasPrefix("\(key)[") }
+    guard let variants = try document.variants(ofList: key) else {
+      return [try read(document, path, others, sum)]
+    }
+    var phases: [RunFile] = []
+    for variant in variants {
+      let run = try read(variant.document, path, others, sum)
+      phases.append(try run.asPhase(behind: phases, ownKeys: variant.own))
+    }
+    return phases
+  }
+
+  /// Reads the description of one phase.
+  private static func read(
+    _ document: Document, _ path: String, _ overrides: [String], _ sum: Checksum
+  ) throws(ConfigurationError) -> RunFile {
+    let url = URL(fileURLWithPath: path)
+    var document = document
     let ofPlan = try document.setKeepingPlan(overrides)
     let table = try document.table()
+    _ = table.field(RunKeys().phases)
     let reader = RunReader(
       table: table, path: path, folder: url.deletingLastPathComponent().path,
       planOverrides: ofPlan)
@@ -79,12 +117,18 @@ struct RunReader {
       throw table.error(
         "expected the length of the run, such as 1000 or 10B tokens", at: keys.steps)
     }
+    let objective = try table.value(keys.objective)
+    let policy = try readPolicy(objective, plan, steps: steps)
+    let data: RunFile.DataSettings
+    if let policy { data = dataSettings(of: policy) } else { data = try readData(objective) }
     return RunFile(
-      name: name, seed: UInt64(seed), model: try readModel(clock), data: try readData(), plan: plan,
+      name: name, seed: UInt64(seed), model: try readModel(clock, objective),
+      objective: objective, data: data, policy: policy, plan: plan,
       planFile: planFile, planOverrides: planOverrides, optimizer: try readOptimizer(),
       learningRate: try readRate(clock, steps: steps), batch: batch, steps: steps,
       evaluation: try readEvaluation(),
-      checkpoints: try readCheckpoints(), log: try readLog(), file: path, checksum: checksum)
+      checkpoints: try readCheckpoints(), log: try readLog(hasRollouts: policy?.prompts != nil),
+      file: path, checksum: checksum)
   }
 
   /// A path of something to read: beside the run file, or in the working directory.
@@ -199,14 +243,18 @@ struct RunReader {
       keep: try checkpoints.value(keys.keep))
   }
 
-  private func readLog() throws(ConfigurationError) -> RunFile.LogSettings {
+  private func readLog(hasRollouts: Bool) throws(ConfigurationError) -> RunFile.LogSettings {
     let keys = keys.log
     let log = try table.tableOrDefaults(keys)
     let file = try log.optional(keys.file)
     if file == nil, try log.optional(keys.every) != nil {
       throw log.error("has no effect without log.file", at: keys.every)
     }
-    return RunFile.LogSettings(file: file, every: try log.value(keys.every))
+    let samples = try log.optional(keys.samples)
+    if samples != nil, !hasRollouts {
+      throw log.error("has no effect without grpo.prompts", at: keys.samples)
+    }
+    return RunFile.LogSettings(file: file, every: try log.value(keys.every), samples: samples)
   }
 }
 

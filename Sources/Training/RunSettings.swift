@@ -55,6 +55,18 @@ extension RunFile {
     add("model.multi-token-prediction", model.predictionWeight.text)
     add("model.balance-loss", model.balanceWeight)
     add("model.bias-speed", model.biasSpeed.text)
+    guard let policy else { return result }
+    add("grpo.group", policy.group)
+    add("grpo.temperature", policy.loss.temperature)
+    add("grpo.top-p", policy.topShare)
+    add("grpo.max-tokens", policy.maximumTokens)
+    add("grpo.clip", "[\(policy.loss.clipLow), \(policy.loss.clipHigh)]")
+    add("grpo.beta", policy.loss.beta)
+    add("grpo.advantage", policy.advantage.rawValue)
+    add("grpo.normalise", policy.normalisation.rawValue)
+    add("grpo.updates-per-rollout", policy.updatesPerRollout)
+    add("grpo.minibatches", policy.minibatches)
+    add("grpo.reference.refresh-every", policy.referenceRefresh ?? 0)
     return result
   }
 }

@@ -1,3 +1,5 @@
+import Tasks
+
 /// What the numbers of a stored tensor are, by the names of the safetensors format.
 public enum ElementType: String, Hashable, Sendable, CaseIterable {
   case float64 = "F64"

@@ -1,3 +1,5 @@
+import Tasks
+
 /// The header of a safetensors file that is to be written, with the place of every tensor.
 ///
 /// Ranks that agree on the list of tensors agree on every byte's place, so that each can write its

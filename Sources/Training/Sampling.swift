@@ -63,6 +63,43 @@ extension Sampling {
     return Array(candidates[...(last ?? candidates.count - 1)])
   }
 
+  /// Chooses a token by a number in 0 ..< 1, and says how likely it was among all tokens.
+  ///
+  /// - Returns: nil where scores are not numbers.
+  func draw(
+    from logits: UnsafeBufferPointer<Float>, _ unit: Double
+  ) -> (token: Int, logProbability: Double)? {
+    precondition(temperature > 0)
+    let highest = Double(logits.max() ?? 0)
+    let weights = logits.map { exp((Double($0) - highest) / temperature) }
+    let whole = weights.reduce(0, +)
+    guard whole.isFinite, whole > 0 else { return nil }
+    var token = logits.count - 1
+    if topShare < 1 {
+      let candidates = candidates(of: logits)
+      let target = unit * candidates.reduce(0) { $0 + $1.probability }
+      var sum = 0.0
+      token = candidates[candidates.count - 1].token
+      for candidate in candidates {
+        sum += candidate.probability
+        guard target >= sum else {
+          token = candidate.token
+          break
+        }
+      }
+    } else {
+      var sum = 0.0
+      for (index, weight) in weights.enumerated() {
+        sum += weight
+        guard unit * whole >= sum else {
+          token = index
+          break
+        }
+      }
+    }
+    return (token, (Double(logits[token]) - highest) / temperature - log(whole))
+  }
+
   private static func best(of logits: some Collection<Float>) -> Int {
     var best = (token: 0, score: -Float.infinity)
     for (token, score) in logits.enumerated() where score > best.score { best = (token, score) }

@@ -23,6 +23,16 @@ public struct SeededGenerator: RandomNumberGenerator, Hashable, Sendable {
   /// A number in 0 ..< 1 with 53 random bits.
   public mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 
+  /// A number in 0 ..< 1 with 53 random bits that follows from a seed and some counters alone, in whatever
+  /// order such numbers are asked for.
+  static func unit(seed: UInt64, _ counters: [Int]) -> Double {
+    var value = mixed(seed &+ 0x9E37_79B9_7F4A_7C15)
+    for counter in counters {
+      value = mixed((value &+ 0x9E37_79B9_7F4A_7C15) ^ UInt64(bitPattern: Int64(counter)))
+    }
+    return Double(mixed(value &+ 0x9E37_79B9_7F4A_7C15) >> 11) * 0x1p-53
+  }
+
   /// The generator's output function: every bit of the result depends on every bit of `value`.
   static func mixed(_ value: UInt64) -> UInt64 {
     var z = value

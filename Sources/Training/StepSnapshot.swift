@@ -52,7 +52,12 @@ public struct StepSnapshot: Sendable {
 
     init(_ prepared: PreparedRun, _ communicator: any Communicator) throws {
       let run = prepared.run
-      let sequences = TokenSequences(prepared.training)
+      guard let training = prepared.training else {
+        throw ConfigurationError(
+          file: run.file, keyPath: "objective",
+          rule: "is \(run.objective.rawValue), and single steps are of language alone")
+      }
+      let sequences = TokenSequences(training)
       let trainer = try RankTrainer(
         run.model.architecture, prepared.placed.plan, communicator, sequences,
         run.setting(atStep: 0), schedule: prepared.placed.schedule,

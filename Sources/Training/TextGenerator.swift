@@ -69,7 +69,7 @@ public final class TextGenerator {
     precondition(fed + text.count <= positions, "the caches are full")
     tokens.text = text
     let rank = fed == 0 ? prompt : single
-    rank.backend.cached = fed
+    rank.backend.cached = rank.backend.cached.map { _ in fed }
     var scores: [Float]?
     ledger = try rank.run(.logits { _, _, values in scores = Array(values) })
     fed += text.count

@@ -133,7 +133,7 @@ extension TokenSource {
     let beginning = "was trained on other data than \(file) holds"
     guard old.count == 3, new.count == 3 else { return beginning }
     func what(_ parts: [Substring]) -> String {
-      "\(parts[1]) \(parts[0] == "rows" ? "rows" : "tokens")"
+      "\(parts[1]) \(parts[0] == "stream" ? "tokens" : parts[0])"
     }
     if old[0] == new[0], old[1] == new[1] {
       return "\(beginning): \(what(old)) then and now, with other contents"

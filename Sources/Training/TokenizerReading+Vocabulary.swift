@@ -1,4 +1,5 @@
 import Documents
+import Tasks
 
 extension TokenizerReading {
   /// What tokens are made of, as far as model and decoder say it.

@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Tasks
 
 /// Reads the parts of a `tokenizer.json`, and refuses by name what is not supported.
 struct TokenizerReading {

@@ -80,15 +80,16 @@ extension TrainingRun {
     return Start(architecture: architecture, checkpoint: reader, notices: notices)
   }
 
-  /// The log of rank 0, if the run keeps one.
+  /// The log of rank 0 at a path, if the run keeps one.
   ///
   /// - Parameter earlier: where the checkpoint stood that the run goes on from.
   static func log(
-    _ run: RunFile, _ beginning: RunBeginning, _ state: TrainingState, of earlier: TrainingState?,
+    _ path: String?, _ run: RunFile, _ beginning: RunBeginning, _ state: TrainingState,
+    of earlier: TrainingState?,
     _ inputs: String?, _ communicator: any Communicator
   ) throws(CheckpointError) -> MetricsLog? {
     // A run that is finished writes nothing.
-    guard communicator.rank == 0, state.step < run.steps, let path = run.log.file else {
+    guard communicator.rank == 0, state.step < run.steps, let path else {
       return nil
     }
     let lines: MetricsLog.EarlierLines =
@@ -138,6 +139,7 @@ extension RunFile {
     setting.balanceWeight = model.balanceWeight
     setting.biasSpeed = model.biasSpeed.value(atStep: step)
     setting.predictionWeight = model.predictionWeight.value(atStep: step)
+    if let policy { (setting.objective, setting.policy) = (.clippedPolicy, policy.loss) }
     return setting
   }
 

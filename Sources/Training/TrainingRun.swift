@@ -25,12 +25,15 @@ public final class TrainingRun {
   public private(set) var logFailure: CheckpointError?
   /// The plan on the model, with the batch of the last step.
   public var plan: Plan { trainer.plan }
-  private let prepared: PreparedRun
-  private let communicator: any Communicator
-  private let sequences: TokenSequences
+  /// What is known before the first step, where something is: evaluated at the run's beginning.
+  public private(set) var opening: StepMetrics?
+  let prepared: PreparedRun
+  let communicator: any Communicator
+  let lessons: Lessons
   private let writer: CheckpointWriter?
   private let log: MetricsLog?
-  private var trainer: RankTrainer
+  private let samples: MetricsLog?
+  private(set) var trainer: RankTrainer
   private var setting: TrainingSetting
   private var lastSaved: Int?
 
@@ -58,7 +61,7 @@ public final class TrainingRun {
     var run = prepared.run
     run.model.architecture = start.architecture
     self.run = run
-    let identity = try prepared.training.identity
+    let identity = try prepared.material.identity
     state = TrainingState(
       seed: run.seed, data: identity, run: run.identity(data: identity), settings: run.settings)
     var notices = prepared.notices + place.notices + start.notices
@@ -66,23 +69,22 @@ public final class TrainingRun {
       state = try Self.state(of: checkpoint, for: state, data: run.data.training)
       notices += run.settings.changes(since: checkpoint.state?.settings)
     }
-    sequences = TokenSequences(prepared.training, position: state.sequences)
+    lessons = Lessons(prepared, communicator, position: state.sequences)
     setting = run.setting(atStep: state.step)
-    trainer = try Self.trainer(run, after: state.sequences, communicator, sequences, setting)
+    trainer = try Self.trainer(
+      run, after: state.sequences, communicator, lessons.sequences, setting)
     if let checkpoint = start.checkpoint {
       try trainer.load(checkpoint, resuming: resuming)
     } else {
-      // Each layer adds twice to the residual stream (GPT-2 report, section 2.3).
-      let layers = Double(run.model.architecture.layerCount)
-      let isGPT2 = run.model.architecture.family == .gpt2
-      trainer.initialize(
-        seed: run.seed, residualScale: isGPT2 ? 1 / (2 * layers).squareRoot() : 1)
+      trainer.initialize(seed: run.seed, residualScale: run.residualScale)
     }
     writer = run.checkpointWriter(prepared.tokenizer)
     lastSaved = resuming ? state.step : nil
-    log = try Self.log(
-      run, beginning, state, of: resuming ? start.checkpoint?.state : nil, inputs, communicator)
-    self.notices = notices + [log?.notice].compactMap { $0 }
+    let earlier = resuming ? start.checkpoint?.state : nil
+    log = try Self.log(run.log.file, run, beginning, state, of: earlier, inputs, communicator)
+    samples = try Self.log(run.log.samples, run, beginning, state, of: earlier, nil, communicator)
+    self.notices = notices + [log?.notice, samples?.notice].compactMap { $0 }
+    try resumePolicy(from: resuming ? start.checkpoint : nil)
   }
 
   /// Whether the last step is done.
@@ -92,25 +94,33 @@ public final class TrainingRun {
   public func step() throws -> StepMetrics {
     precondition(!isFinished, "the run is finished")
     try adapt()
+    try open()
     let rate = run.learningRate.rate(atStep: state.step)
     let batch = trainer.plan.globalBatch
+    if lessons.policy?.refreshesReference(before: state.step) == true { try save() }
+    try lessons.begin(update: state.step, batch: batch, trainer)
     trainer.recording = recording
-    let result = try trainer.step(learningRate: rate)
+    let (result, policy) = try lessons.step(trainer, learningRate: rate, update: state.step)
     lastResult = result
     state.step += 1
     state.sequences += batch
     state.tokens += result.tokens
-    sequences.position = state.sequences
+    lessons.position = state.sequences
     var metrics = try metrics(of: result, learningRate: rate)
+    metrics.policy = policy
     if let settings = run.evaluation,
       state.step.isMultiple(of: settings.every) || isFinished
     {
-      metrics.evaluationLoss = try evaluate()
+      try evaluate(into: &metrics)
     }
+    metrics.notices = lessons.policy?.takeNotices() ?? []
     if let settings = run.checkpoints, state.step.isMultiple(of: settings.every) || isFinished {
       try save()
     }
     if state.step.isMultiple(of: run.log.every) || isFinished { write(metrics) }
+    if let samples, let policy = lessons.policy {
+      write(policy.samples(update: state.step - 1), to: samples)
+    }
     return metrics
   }
 
@@ -135,29 +145,22 @@ public final class TrainingRun {
     return isFinished
   }
 
-  /// The mean cross-entropy over the evaluation data, in whole global batches.
-  ///
-  /// Where there are fewer sequences than a batch has, some count twice.
-  public func evaluate() throws -> Double {
-    guard let data = prepared.evaluation else {
-      preconditionFailure("the run has no evaluation data")
+  /// What is evaluated before the first step, for objectives whose gain counts from there.
+  private func open() throws {
+    guard state.step == 0, opening == nil, lessons.policy != nil, run.evaluation != nil else {
+      return
     }
-    let batch = trainer.plan.globalBatch
-    let wanted = min(run.evaluation?.sequences ?? .max, data.wholeCount)
-    sequences.evaluation = data
-    defer { sequences.evaluation = nil }
-    var sum = 0.0
-    let batches = max(1, wanted / batch)
-    for index in 0..<batches {
-      sequences.evaluationPosition = index * batch
-      sum += try trainer.evaluate().loss
-    }
-    return sum / Double(batches)
+    var metrics = StepMetrics(step: 0)
+    metrics.globalBatch = trainer.plan.globalBatch
+    try evaluate(into: &metrics)
+    opening = metrics
+    write(metrics)
   }
 
   /// Writes a checkpoint of where training stands; nothing where the run keeps none, or has it.
   public func save() throws {
-    guard let writer, lastSaved != state.step else { return }
+    guard var writer, lastSaved != state.step else { return }
+    if let policy = lessons.policy { policy.add(to: &writer, update: state.step) }
     try writer.write(
       trainer.checkpointPieces(), state: state, rank: communicator.rank,
       ranks: communicator.size
@@ -172,6 +175,13 @@ extension TrainingRun {
     do throws(CheckpointError) { try log?.write(metrics) } catch { logFailure = error }
   }
 
+  /// Adds lines to the log of samples.
+  private func write(_ lines: [String], to samples: MetricsLog) {
+    do throws(CheckpointError) {
+      for line in lines { try samples.write(line: line) }
+    } catch { logFailure = error }
+  }
+
   /// Makes the trainer anew where the batch or a weight changes with this step.
   ///
   /// The new one holds the same numbers at the same places, since these depend on neither.
@@ -180,14 +190,15 @@ extension TrainingRun {
     let plan = run.plan(after: state.sequences)
     guard wanted != setting || plan.globalBatch != trainer.plan.globalBatch else { return }
     setting = wanted
-    let next = try Self.trainer(run, after: state.sequences, communicator, sequences, setting)
+    let next = try Self.trainer(
+      run, after: state.sequences, communicator, lessons.sequences, setting)
     next.takeOver(from: trainer)
     trainer = next
   }
 
   private static func trainer(
     _ run: RunFile, after seen: Int, _ communicator: any Communicator,
-    _ sequences: TokenSequences, _ setting: TrainingSetting
+    _ sequences: any SequenceSource, _ setting: TrainingSetting
   ) throws -> RankTrainer {
     var current = run
     current.plan = run.plan(after: seen)

@@ -1,5 +1,6 @@
 import Models
 import Plans
+import Programs
 
 /// What a step needs to know beside model and plan.
 public struct TrainingSetting: Hashable, Sendable {
@@ -18,6 +19,10 @@ public struct TrainingSetting: Hashable, Sendable {
   public var biasSpeed = 0.0
   /// The weight of the prediction modules' mean loss (λ of DeepSeek-V3).
   public var predictionWeight = 0.3
+  /// What the head's loss is made of.
+  public var objective = Objective.crossEntropy
+  /// The numbers of a clipped policy gradient.
+  public var policy = PolicyLoss()
 
   /// AdamW with DeepSeek-V3's betas and decay (report, section 4.2), without clipping.
   public init() {}
@@ -41,6 +46,8 @@ public struct TrainingSetting: Hashable, Sendable {
 public enum TrainingError: Error, Hashable, Sendable {
   /// Loss or gradient norm is not a number.
   case notFinite(step: Int, loss: Double, norm: Double)
+  /// A model that samples gives scores that are not numbers.
+  case notFiniteScores
   /// The world has another number of ranks than the plan.
   case worldSize(ranks: Int, plan: Int)
   /// The plan asks for something that CPU ranks do not do.
@@ -54,6 +61,7 @@ extension TrainingError: CustomStringConvertible {
     switch self {
     case .notFinite(let step, let loss, let norm):
       "step \(step): the loss is \(loss) and the gradient norm \(norm); training cannot go on"
+    case .notFiniteScores: "the model's scores are not numbers; nothing can be sampled from them"
     case .worldSize(let ranks, let plan):
       "the plan needs \(plan) ranks, but \(ranks) were started"
     case .unsupported(let what): "CPU ranks do not do this: \(what)"
@@ -73,9 +81,50 @@ public protocol SequenceSource: AnyObject {
   /// Labels of all sequences of the step for a module, which looks so many tokens further than the next
   /// one; nil where every sequence fills the plan's length.
   func labelCount(module: Int) -> Int?
+
+  /// What is known of a sequence of the step beside its tokens; nil where every token is predicted from
+  /// all before it.
+  func marks(_ index: Int) throws -> SequenceMarks?
+
+  /// Whether sequences may consist of several documents.
+  var hasDocuments: Bool { get }
 }
 
 extension SequenceSource {
   /// Nil: every sequence fills the plan's length.
   public func labelCount(module: Int) -> Int? { nil }
+  /// Nil: every token is predicted.
+  public func marks(_ index: Int) throws -> SequenceMarks? { nil }
+  /// False: a sequence is one document.
+  public var hasDocuments: Bool { false }
+}
+
+/// What is known of a sequence beside its tokens.
+public struct SequenceMarks: Hashable, Sendable {
+  /// By position, whether the token behind it is to be predicted.
+  public var isPredicted: [Bool]
+  /// By position, where its document begins; empty where the sequence is one document.
+  public var documentStarts: [Int32]
+  /// What the objective needs, (position, target); empty where it needs nothing.
+  public var targets: [Float]
+
+  /// Marks of a sequence of as many positions as `isPredicted` has.
+  public init(isPredicted: [Bool], documentStarts: [Int32] = [], targets: [Float] = []) {
+    precondition(documentStarts.isEmpty || documentStarts.count == isPredicted.count)
+    self.isPredicted = isPredicted
+    self.documentStarts = documentStarts
+    self.targets = targets
+  }
+
+  /// Whether the token so far behind a position is a label of it: to be predicted, and of its document.
+  func isLabel(_ position: Int, shift: Int) -> Bool {
+    let last = position + shift - 1
+    guard last < isPredicted.count, isPredicted[last] else { return false }
+    return documentStarts.isEmpty || documentStarts[last] == documentStarts[position]
+  }
+
+  /// The positions that have a label so far behind them.
+  func labelCount(shift: Int) -> Int {
+    isPredicted.indices.count { isLabel($0, shift: shift) }
+  }
 }

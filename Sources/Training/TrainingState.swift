@@ -1,3 +1,5 @@
+import Tasks
+
 /// Where a run stands between two steps: what is needed beside weights and moments to go on.
 public struct TrainingState: Hashable, Sendable {
   /// Optimizer updates that were made.

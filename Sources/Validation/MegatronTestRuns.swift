@@ -150,3 +150,10 @@ extension ValidationTable {
     return table
   }
 }
+
+extension PublishedTable {
+  /// The arguments of Megatron-LM's tests as they are published: JSON, a table a test.
+  package static var testArguments: [UInt8] {
+    PackageResources.memory_megatron_tests_arguments_json
+  }
+}

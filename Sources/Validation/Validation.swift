@@ -12,6 +12,7 @@ public enum Validation {
   struct Figures {
     var tables: [ValidationTable]
     var correlations: [CorrelationTable] = []
+    var choices: [ChoiceTable] = []
   }
 
   /// The parts in the order in which they are printed.
@@ -27,11 +28,18 @@ public enum Validation {
     Part(name: "activations") { _ in Figures(tables: [.activationFormulas()]) },
     Part(name: "vtrain") {
       let tables = [try ValidationTable.vTrainMultiNode($0), try .vTrainSingleNode($0)]
-      return Figures(tables: tables, correlations: tables.map(CorrelationTable.init(vTrain:)))
+      return Figures(
+        tables: tables, correlations: tables.map(CorrelationTable.init(vTrain:)),
+        choices: zip(tables, [PublishedTable.vTrainNodes, .vTrainNode]).map {
+          ChoiceTable(vTrain: $0, of: $1)
+        })
     },
     Part(name: "nvidia-recipes") { Figures(tables: try ValidationTable.recipeSteps($0)) },
     Part(name: "megatron-core") { Figures(tables: try ValidationTable.megatronCore($0)) },
-    Part(name: "mixtures") { Figures(tables: try ValidationTable.mixtures($0)) },
+    Part(name: "mixtures") {
+      let tables = try ValidationTable.mixtures($0)
+      return Figures(tables: tables, choices: tables.prefix(1).map(ChoiceTable.init(mixtures:)))
+    },
     Part(name: "torchtitan") { Figures(tables: try ValidationTable.torchTitan($0)) },
     Part(name: "fsdp") { Figures(tables: [try ValidationTable.fsdp($0)]) },
     Part(name: "long-sequences") { Figures(tables: [try ValidationTable.longSequences($0)]) },

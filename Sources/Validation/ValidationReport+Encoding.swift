@@ -1,7 +1,7 @@
 import Documents
 
 extension ValidationReport: Encodable {
-  private enum Keys: String, CodingKey { case inputs, tables, correlations }
+  private enum Keys: String, CodingKey { case inputs, tables, correlations, choices }
   private enum InputKeys: String, CodingKey { case version, parts, overrides }
   private enum OverrideKeys: String, CodingKey {
     case override
@@ -21,6 +21,7 @@ extension ValidationReport: Encodable {
     }
     try values.encode(tables, forKey: .tables)
     try values.encode(correlations, forKey: .correlations)
+    try values.encode(choices, forKey: .choices)
   }
 }
 
@@ -158,6 +159,17 @@ extension CorrelationTable.Row: Encodable {
     try values.encode(runs, forKey: .runs)
     try values.encode(coefficient, forKey: .coefficient)
     try values.encode(others, forKey: .columns)
+  }
+}
+
+extension ChoiceTable: Encodable {
+  private enum Keys: String, CodingKey { case rows }
+
+  public func encode(to encoder: any Encoder) throws {
+    try TableHeading(name: name, title: title, source: source, kind: basis.rawValue)
+      .encode(to: encoder)
+    var values = encoder.container(keyedBy: Keys.self)
+    try values.encode(rows, forKey: .rows)
   }
 }
 

@@ -15,6 +15,15 @@ extension ValidationReport {
       ]
       lines += correlations.flatMap(\.markdown)
     }
+    if !choices.isEmpty {
+      lines += [
+        "",
+        "| layouts chosen | sweeps | layouts | kind | Spearman | place of the best | best named | regret "
+          + "| worst |",
+        "|---|---|---|---|---|---|---|---|---|",
+      ]
+      lines += choices.flatMap(\.markdown)
+    }
     return lines.joined(separator: "\n") + "\n"
   }
 }
@@ -40,6 +49,17 @@ extension ValidationTable {
     return [
       signed(errors.mean, measure), unsigned(errors.meanAbsolute, measure), signed(worst, measure),
     ].joined(separator: " | ")
+  }
+}
+
+extension ChoiceTable {
+  fileprivate var markdown: [String] {
+    rows.map { row in
+      "| \(title): \(row.name) | \(row.sweeps) | \(row.layouts) | \(basis.rawValue) | "
+        + "\(fixed(row.coefficient, decimals: 2)) | \(fixed(row.place, decimals: 1)) | "
+        + "\(row.named) | \(fixed(row.regret * 100, decimals: 1)) % | "
+        + "\(fixed(row.worstRegret * 100, decimals: 1)) % |"
+    }
   }
 }
 

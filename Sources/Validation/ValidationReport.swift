@@ -7,6 +7,8 @@ public struct ValidationReport: Sendable {
   public var tables: [ValidationTable] = []
   /// How well orders agree; these are no errors.
   public var correlations: [CorrelationTable] = []
+  /// Which layouts would have been chosen; no errors either.
+  public var choices: [ChoiceTable] = []
 
   /// Computes some parts, all if none is named, with overrides of plans and clusters.
   ///
@@ -22,6 +24,7 @@ public struct ValidationReport: Sendable {
       let figures = try part.compute(files)
       tables += figures.tables
       correlations += figures.correlations
+      choices += figures.choices
     }
     try files.checkUses()
     parts = chosen.map(\.name)

@@ -110,6 +110,27 @@ extension CorrelationTable {
   }
 }
 
+extension ChoiceTable {
+  /// The table for people.
+  public var text: String {
+    var lines = [
+      "\(title)  [\(name)]", "  source: \(source)",
+      "  \(basis.rawValue); of sweeps that differ in the layout alone: Spearman's coefficient, the place of the "
+        + "measured best among the predicted, what the predicted best costs more than it",
+    ]
+    let names = rows.map(\.name.count).max() ?? 0
+    for row in rows {
+      let name = row.name + String(repeating: " ", count: names - row.name.count)
+      lines.append(
+        "    \(name)  \(fixed(row.coefficient, decimals: 2)), place "
+          + "\(fixed(row.place, decimals: 1)), best named \(row.named) of \(row.sweeps), regret "
+          + "\(fixed(row.regret * 100, decimals: 1)) % in the mean, "
+          + "\(fixed(row.worstRegret * 100, decimals: 1)) % at worst, \(row.layouts) layouts")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
+
 extension ValidationReport {
   /// Everything for people.
   ///
@@ -119,6 +140,7 @@ extension ValidationReport {
     let lines = set.joined() + (set.isEmpty ? "" : "\n")
     return lines + tables.map { $0.text(rowLimit: rowLimit) }.joined(separator: "\n")
       + correlations.map { "\n\($0.text)" }.joined()
+      + choices.map { "\n\($0.text)" }.joined()
   }
 }
 

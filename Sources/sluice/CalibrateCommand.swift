@@ -7,8 +7,13 @@ import Reports
 struct CalibrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calibrate",
-    abstract: "Constants of cost formulas, fitted to component measurements.",
+    abstract: "A cluster from what people measured: constants of cost formulas, with residuals.",
     discussion: """
+      With files: reads the outputs of nccl-tests, rccl-tests, perftest, OSU's micro-benchmarks, DeepEP's tests, \
+      mamf-finder, tables of products (CSV), traces of PyTorch's profiler (also .gz) and of the probe, each found by \
+      what it holds. Every second row is fitted, the others are predicted. What a file does not say is asked \
+      for. -o writes the cluster: what differs from --base, each value with its file and residual.
+
       With --shipped: fits again what ships, from the measurements that ship, and shows every constant \
       beside the shipped one. Every second size of a series is fitted, the others are predicted.
 
@@ -16,9 +21,15 @@ struct CalibrateCommand: ParsableCommand {
       minutes, and needs PyTorch alone. Its CSV states the conditions; benchmarks/probe has some.
 
       Example:
-        sluice calibrate --shipped h100
+        sluice calibrate nccl.txt probe.csv --base h100-2048 -o mine.yaml
         sluice calibrate --probe > probe.py && python3 probe.py -o probe.csv
+        sluice calibrate --shipped h100
       """)
+
+  @Argument(help: "Outputs of benchmarks.", completion: .file())
+  var files: [String] = []
+
+  @OptionGroup var measuring: MeasuringOptions
 
   @Option(
     help: """
@@ -29,37 +40,50 @@ struct CalibrateCommand: ParsableCommand {
   @Flag(help: "Print the script that measures a device's kernels.")
   var probe = false
 
-  @Flag(help: "Every constant and every measured collective as JSON.")
+  @Flag(help: "Every constant and every measurement as JSON.")
   var json = false
 
+  @OptionGroup var reporting: ReportOptions
+
   func validate() throws {
-    guard (shipped != nil) != probe else {
-      throw ValidationError("expected either --shipped or --probe")
+    guard [shipped != nil, probe, !files.isEmpty].count(where: { $0 }) == 1 else {
+      throw ValidationError("expected either files, or --shipped, or --probe")
     }
     guard !(probe && json) else {
       throw ValidationError("--json has nothing to act on: --probe prints a script")
     }
+    guard !(reporting.isGiven && shipped == nil) else {
+      throw ValidationError("--report shows fits of --shipped tables; files have --chart")
+    }
+    if files.isEmpty, let option = measuring.given.first {
+      throw ValidationError("\(option) has nothing to act on without files")
+    }
   }
 
   func run() throws {
+    guard files.isEmpty else { return try measuring.run(files, json: json) }
     guard let shipped else {
       try show(Probe.script)
       return
     }
+    let reportPath = try reporting.path(besides: [])
     if let fit = PowerFit.all.first(where: { $0.measurements == shipped }) {
       let figures = PowerFitFigures(fit, try fit.run())
       try show(json ? try jsonText(figures) : figures.page)
+      try reporting.write(ReportPage(fit: figures), to: reportPath)
       return
     }
     if let fit = AttentionFit.all.first(where: { $0.measurements == shipped }) {
       let figures = AttentionFitFigures(fit, try fit.run())
       try show(json ? try jsonText(figures) : figures.page)
+      try reporting.write(ReportPage(fit: figures), to: reportPath)
       return
     }
     if let fit = ProductFit.all.first(where: { $0.measurements == shipped }) {
       let outcome = try fit.run()
       try show(
         json ? try jsonText(ProductFitFigures(fit, outcome)) : ProductFitPage(fit, outcome).text)
+      try reporting.write(ReportPage(fit: ProductFitFigures(fit, outcome)), to: reportPath)
       return
     }
     guard let fit = ShippedFit.all.first(where: { $0.machine == shipped }) else {
@@ -70,6 +94,7 @@ struct CalibrateCommand: ParsableCommand {
     try show(
       json
         ? try jsonText(CollectiveFitFigures(fit, outcome)) : CollectiveFitPage(fit, outcome).text)
+    try reporting.write(ReportPage(fit: CollectiveFitFigures(fit, outcome)), to: reportPath)
   }
 }
 

@@ -13,6 +13,7 @@ struct ClusterCommand: ParsableCommand {
       Example:
         sluice cluster h800-2048
         sluice cluster h800-2048 --path 0 2047
+        sluice cluster --new --device h200 --nodes 64 > mine.yaml
       """)
 
   @Argument(
@@ -41,13 +42,24 @@ struct ClusterCommand: ParsableCommand {
   @Flag(help: "Print the description as JSON.")
   var json = false
 
+  @OptionGroup(title: "A new cluster") var making: NewClusterOptions
+
   func run() throws {
+    if making.new {
+      try refuse(
+        [
+          ("a cluster", cluster != nil), ("--keys", keys), ("--list", list), ("--print", print),
+          ("--path", !path.isEmpty), ("--set", !overrides.isEmpty), ("--json", json),
+        ], beside: "--new")
+      return try making.run()
+    }
+    try refuse(making.given, beside: "a cluster that is not --new")
     let listing = try Listing.chosen(
       keys: keys, list: list, print: print, name: cluster,
       others: [("--path", !path.isEmpty), ("--set", !overrides.isEmpty), ("--json", json)])
     if listing == .keys { return try show(Cluster.keyReference.text) }
     if listing == .list {
-      return try show(Cluster.shippedNames.joined(separator: "\n") + "\n")
+      return try show(Cluster.knownNames.joined(separator: "\n") + "\n")
     }
     guard let cluster else { throw CommandError("name a cluster, or use --list") }
     if listing == .print {

@@ -36,6 +36,8 @@ struct CompareCommand: ParsableCommand {
   @Flag(help: "Print a line of comma-separated figures per plan.")
   var csv = false
 
+  @OptionGroup var reporting: ReportOptions
+
   func run() throws {
     guard PlanComparison.planCounts.contains(plans.count) else {
       throw CommandError("compare takes two to twelve plans, not \(plans.count)")
@@ -45,23 +47,26 @@ struct CompareCommand: ParsableCommand {
       throw CommandError("standard input can be one plan only")
     }
     let (price, tokens) = try money.values()
-    var figures: [StepFigures] = []
+    let reportPath = try reporting.path(besides: place.inputFiles + InputFiles.reached(from: plans))
+    var steps: [ComparedStep] = []
     for name in plans {
       let scene = try place.scene(plan: name)
       do {
         let step = try scene.step()
-        let report = step.report(replaysAllocator: true)
+        let result = step.simulation.run()
+        let report = step.report(result, replaysAllocator: true)
         try report.checkPossible()
-        figures.append(
-          StepFigures(
-            report, of: step, try scene.inputs(for: step.placed.plan), price: price,
-            tokens: tokens))
+        let figures = StepFigures(
+          report, of: step, try scene.inputs(for: step.placed.plan), price: price, tokens: tokens)
+        steps.append(ComparedStep(figures, result, of: step))
       } catch let error as PlanError {
         throw CommandError("\(name): \(error)")
       }
     }
+    let figures = steps.map(\.figures)
     let comparison = PlanComparison(figures)
     try show(json ? try jsonText(figures) : csv ? comparison.csv : comparison.text)
+    try reporting.write(ReportPage(comparing: steps), to: reportPath)
     try fit.check(figures, comparison.labels)
   }
 }

@@ -11,11 +11,15 @@ struct ModelCommand: ParsableCommand {
     discussion: """
       Example:
         sluice model deepseek-v3
+        sluice model meta-llama/Llama-3.1-70B
         sluice model ~/checkpoints/my-model/config.json --sequence 8192 --json
       """)
 
   @Argument(
-    help: "A model that ships (see --list), a config.json or a folder with one.",
+    help: """
+      A model that ships (see --list), by Hugging Face's name or a near spelling too; a config.json or a \
+      folder with one.
+      """,
     completion: .file(extensions: ["json"]))
   var model: String?
 
@@ -31,7 +35,7 @@ struct ModelCommand: ParsableCommand {
     help: "Replace a value of the file, as key=value; may be repeated.")
   var overrides: [String] = []
 
-  @Flag(help: "List the models that ship.")
+  @Flag(help: "List the models that ship, with their parameters.")
   var list = false
 
   @Flag(help: "Print the file of a model that ships, to copy and change.")
@@ -47,7 +51,8 @@ struct ModelCommand: ParsableCommand {
         ("--sequence", sequence != nil), ("--set", !overrides.isEmpty), ("--json", json),
       ])
     if listing == .list {
-      return try show(Architecture.shippedNames.joined(separator: "\n") + "\n")
+      let models = try Architecture.shippedNames.map { try Architecture.named($0) }
+      return try show(ModelReport.list(models))
     }
     guard let model else { throw CommandError("name a model, or use --list") }
     if listing == .print {

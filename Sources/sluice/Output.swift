@@ -61,6 +61,19 @@ func show(_ text: String, in path: OutputPath?) throws {
   try OutputFile.write(text, to: path)
 }
 
+extension OutputPath {
+  /// A path whose file is not there yet, or may be replaced.
+  static func free(
+    _ path: String, besides others: [String], overwrites: Bool
+  ) throws(ConfigurationError) -> OutputPath {
+    if !overwrites, FileManager.default.fileExists(atPath: path) {
+      throw ConfigurationError(
+        file: path, rule: "is there already: --overwrite replaces it, or give another name")
+    }
+    return try OutputPath(path, besides: others)
+  }
+}
+
 /// Overrides with or without the noun of the file that they are for: `model.hidden_size=4096`.
 func withoutPrefix(_ noun: String, _ overrides: [String]) -> [String] {
   overrides.map { $0.hasPrefix("\(noun).") ? String($0.dropFirst(noun.count + 1)) : $0 }

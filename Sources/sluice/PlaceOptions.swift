@@ -25,6 +25,8 @@ struct PlaceOptions: ParsableArguments {
     completion: .file(extensions: ["yaml", "yml"]))
   var givenCluster: String?
 
+  @OptionGroup var borrowing: BorrowingOptions
+
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp(
@@ -40,7 +42,7 @@ struct PlaceOptions: ParsableArguments {
   var given: [(String, Bool)] {
     [
       ("--model", givenModel != nil), ("--cluster", givenCluster != nil),
-      ("--set", !overrides.isEmpty),
+      ("--borrow-kernels", borrowing.kernels != nil), ("--set", !overrides.isEmpty),
     ]
   }
 
@@ -48,7 +50,9 @@ struct PlaceOptions: ParsableArguments {
   static let usualPlan = "deepseek-v3"
 
   /// The files that are read, which no output of the command may replace.
-  var inputFiles: [String] { InputFiles.reached(from: [model, cluster] + overrides) }
+  var inputFiles: [String] {
+    InputFiles.reached(from: [model, cluster] + borrowing.overrides + overrides)
+  }
 
   /// Reads the three files.
   ///
@@ -82,7 +86,8 @@ struct PlaceOptions: ParsableArguments {
 
   /// The overrides of one of the three files, without its name.
   func own(_ noun: String) -> [String] {
-    withoutPrefix(noun, overrides.filter { $0.hasPrefix("\(noun).") })
+    (noun == "cluster" ? borrowing.overrides : [])
+      + withoutPrefix(noun, overrides.filter { $0.hasPrefix("\(noun).") })
   }
 
   /// The usual plan, if the model has the layers and experts that it is laid out for.

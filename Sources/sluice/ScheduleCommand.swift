@@ -72,11 +72,15 @@ struct ScheduleCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: "Write to a file.", completion: .file())
   var output: String?
 
+  @OptionGroup var reporting: ReportOptions
+
   func run() throws {
+    let inputFiles = InputFiles.reached(from: [check].compactMap { $0 })
     let place = try output.map { path throws(ConfigurationError) in
-      try OutputPath(path, besides: InputFiles.reached(from: [check].compactMap { $0 }))
+      try OutputPath(path, besides: inputFiles)
     }
-    if let check { return try runCheck(of: check, output: place) }
+    let reportPath = try reporting.path(besides: inputFiles + [output].compactMap { $0 })
+    if let check { return try runCheck(of: check, output: place, report: reportPath) }
     guard let name else { throw ValidationError("Name a schedule, or give --check a file.") }
     let known = try ScheduleName(named: name)
     guard let ranks, let microbatches else {
@@ -104,6 +108,19 @@ struct ScheduleCommand: ParsableCommand {
       sends: style?.rawValue, times: given)
     let ends: TransferEnds? = style == .waited ? .rendezvous : nil
     try show(try rendered(schedule, name: name, given, inputs, ends: ends), in: place)
+    try write(schedule, name: name, given, inputs, ends: ends, to: reportPath)
+  }
+
+  /// Writes the report, if one was asked for.
+  private func write(
+    _ schedule: Schedule, name: String, _ given: PassTimes?, _ inputs: ScheduleInputs,
+    ends: TransferEnds?, to path: OutputPath?
+  ) throws {
+    try reporting.write(
+      ReportPage(
+        schedule: ScheduleReport(
+          schedule, name: name, times: given ?? TimeOptions.even, ends: ends, inputs: inputs),
+        schedule), to: path)
   }
 
   /// How sends are inserted; nil where they are not.
@@ -133,7 +150,7 @@ struct ScheduleCommand: ParsableCommand {
     }
   }
 
-  private func runCheck(of path: String, output: OutputPath?) throws {
+  private func runCheck(of path: String, output: OutputPath?, report place: OutputPath?) throws {
     guard name == nil, ranks == nil, microbatches == nil, stagesPerRank == nil, !lowered else {
       throw ValidationError("--check reads everything from its file; name no schedule beside it.")
     }
@@ -144,6 +161,12 @@ struct ScheduleCommand: ParsableCommand {
     let given = try times.given()
     do {
       let schedule = try Schedule(csv: text)
+      let passedOver = Schedule.shardingCells(inCSV: text)
+      if passedOver > 0 {
+        note(
+          "sluice: \(path): \(passedOver) cells UNSHARD, RESHARD or REDUCE_GRAD are passed over: a plan's "
+            + "zero-stage says when parameters are gathered\n")
+      }
       if ends != nil, !schedule.isLowered {
         throw CommandError(
           "--ends says how sends are taken, and \(path) has none; `sluice schedule NAME --lowered` "
@@ -160,6 +183,7 @@ struct ScheduleCommand: ParsableCommand {
       case .csv, .json, .svg:
         try show(try rendered(schedule, name: path, given, inputs, ends: ends), in: output)
       }
+      try write(schedule, name: path, given, inputs, ends: ends, to: place)
     } catch let error as ScheduleError {
       throw ScheduleFileError(path: path, error: error)
     }

@@ -70,20 +70,25 @@ struct SearchCommand: ParsableCommand {
   @Flag(help: "Print a line of comma-separated figures per plan.")
   var csv = false
 
+  @OptionGroup var reporting: ReportOptions
+
   func run() throws {
     guard !json || !csv else { throw CommandError("--json and --csv exclude each other") }
     try checked("count", count, in: 1...1000)
     try checked("simulations", simulations, in: 0...(1 << 30))
     if let threads { try checked("threads", threads, in: 1...1024) }
+    let inputFiles = place.inputFiles + InputFiles.reached(from: [against ?? ""])
     let path = try write.map { path throws(ConfigurationError) in
-      try OutputPath(path, besides: place.inputFiles + InputFiles.reached(from: [against ?? ""]))
+      try OutputPath(path, besides: inputFiles)
     }
+    let reportPath = try reporting.path(besides: inputFiles + [write].compactMap { $0 })
     let run = try searchRun()
     Interruption.watch()
     let answer = SearchAnswer(
       try figures(run), by: objective, count: count, seeksFewest: grid.seeksFewest)
     try show(json ? try jsonText(answer) : csv ? answer.csv : answer.page)
     if let path, let best = answer.bestPlan { try OutputFile.write(best, to: path) }
+    try reporting.write(ReportPage(search: answer), to: reportPath)
     if Interruption.isWished {
       throw Interrupted(description: "interrupted: what was found until then is printed")
     }

@@ -20,6 +20,7 @@ struct SimulateCommand: ParsableCommand {
           --set 'cluster.degraded=[{what: device, rank: 3, share: 0.8}]'
         sluice simulate --model llama-3.1-70b --plan mine.yaml --trace step.json
         sluice simulate --plan - --require-fit < mine.yaml
+        sluice simulate --report step.html
         sluice simulate --anchor base.yaml --measured 9.67s --plan new.yaml
       """)
 
@@ -69,6 +70,8 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "The largest size of the trace; 512 MiB by default.")
   var traceLimit: String?
 
+  @OptionGroup var reporting: ReportOptions
+
   func run() throws {
     let (price, tokens) = try money.values()
     if trace == nil {
@@ -76,12 +79,13 @@ struct SimulateCommand: ParsableCommand {
         ("--trace-positions", !tracePositions.isEmpty), ("--trace-limit", traceLimit != nil),
       ] where isGiven { throw CommandError("\(option) has no effect without --trace") }
     }
+    let inputFiles =
+      place.inputFiles
+      + InputFiles.reached(from: [plan ?? PlaceOptions.usualPlan] + anchoring.inputFiles)
     let tracePath = try trace.map { path throws(ConfigurationError) in
-      try OutputPath(
-        path,
-        besides: place.inputFiles
-          + InputFiles.reached(from: [plan ?? PlaceOptions.usualPlan] + anchoring.inputFiles))
+      try OutputPath(path, besides: inputFiles)
     }
+    let reportPath = try reporting.path(besides: inputFiles + [trace].compactMap { $0 })
     let scene = try place.scene(plan: plan)
     let step = try scene.step()
     let inputs = try scene.inputs(for: step.placed.plan)
@@ -91,7 +95,8 @@ struct SimulateCommand: ParsableCommand {
         "--seeds \(seeds) has no effect: nothing of this step is drawn, neither by expert-load, documents "
           + "nor slow-hosts")
     }
-    let results = step.run(seeds: seeds) { [isTraced = tracePath != nil, allRanks] simulation in
+    let isTraced = tracePath != nil || reportPath != nil
+    let results = step.run(seeds: seeds) { [isTraced, allRanks] simulation in
       simulation.keepsSpans = isTraced && simulation.seedOffset == 0
       if allRanks { simulation.isExplicit = true }
     }
@@ -106,6 +111,8 @@ struct SimulateCommand: ParsableCommand {
       json
         ? try jsonText(figures)
         : figures.page + (figures.anchored.map { "\n" + $0.page } ?? ""))
+    try reporting.write(
+      ReportPage(step: figures, results[0], of: step), to: reportPath)
     try fit.check([figures], [figures.plan])
   }
 

@@ -21,10 +21,11 @@ struct Sluice: ParsableCommand {
       """,
     version: "sluice \(Version.current)",
     subcommands: [
-      ModelCommand.self, ClusterCommand.self, PlanCommand.self, ScheduleCommand.self,
+      ModelCommand.self, MemoryCommand.self, ClusterCommand.self, PlanCommand.self,
+      ScheduleCommand.self,
       CostCommand.self, SimulateCommand.self, CompareCommand.self, SearchCommand.self,
-      SweepCommand.self,
-      ValidateCommand.self, CalibrateCommand.self,
+      SweepCommand.self, OverlapCommand.self, ValidateCommand.self, CalibrateCommand.self,
+      ImportCommand.self, ExportCommand.self,
     ] + trainingCommands)
 
   /// The commands that need Open MPI and OpenBLAS.

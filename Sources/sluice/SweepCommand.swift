@@ -57,13 +57,17 @@ struct SweepCommand: ParsableCommand {
     completion: .file(extensions: ["svg"]))
   var chart: String?
 
+  @OptionGroup var reporting: ReportOptions
+
   private static let mostPlaces = 400
 
   func run() throws {
     try checkOptions()
+    let inputFiles = place.inputFiles + InputFiles.reached(from: [plan ?? ""])
     let path = try chart.map { path throws(ConfigurationError) in
-      try OutputPath(path, besides: place.inputFiles + InputFiles.reached(from: [plan ?? ""]))
+      try OutputPath(path, besides: inputFiles)
     }
+    let reportPath = try reporting.path(besides: inputFiles + [chart].compactMap { $0 })
     let (axes, fixed) = try axes()
     var places: [[String]] = [[]]
     for axis in axes { places = places.flatMap { place in axis.values.map { place + [$0] } } }
@@ -88,6 +92,7 @@ struct SweepCommand: ParsableCommand {
     let figures = try figures(axes, fixed, points, following.notes)
     try show(json ? try jsonText(figures) : csv ? figures.csv : figures.page)
     if let path { try OutputFile.write(SweepChart(figures).svg, to: path) }
+    try reporting.write(ReportPage(sweep: figures), to: reportPath)
   }
 
   private func checkOptions() throws(CommandError) {

@@ -43,6 +43,8 @@ struct ValidateCommand: ParsableCommand {
   @Option(help: "Rows printed of each table, 24 by default; of longer ones the worst.")
   var rows: Int?
 
+  @OptionGroup var reporting: ReportOptions
+
   func validate() throws {
     let names = Validation.parts.map(\.name)
     for part in parts where !names.contains(part) {
@@ -56,6 +58,7 @@ struct ValidateCommand: ParsableCommand {
     let others = [("--summary", summary), ("--rows", rows != nil)]
     if json { try refuse(others, beside: "--json") }
     if summary { try refuse([others[1]], beside: "--summary") }
+    let reportPath = try reporting.path(besides: [])
     let isTerminal = isatty(STDERR_FILENO) == 1
     let report = try ValidationReport(parts: parts, overrides: overrides) { part in
       if isTerminal { note("\r\u{1B}[K\(part) ...") }
@@ -66,5 +69,6 @@ struct ValidateCommand: ParsableCommand {
     } else {
       try show(summary ? report.markdown : report.text(rowLimit: rows ?? 24))
     }
+    try reporting.write(ReportPage(validation: report), to: reportPath)
   }
 }

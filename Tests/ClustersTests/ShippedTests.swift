@@ -7,12 +7,16 @@ import Testing
   @Test func names() {
     #expect(
       Cluster.shippedNames == [
-        "a100-dgx-160", "a100-pcie", "a100-roce", "a100-selene", "a100-vtrain-512", "aws-p5",
-        "b200-256", "h100-2048", "h200-256", "h800-2048", "h800-2048-mrft",
+        "a100-40gb-160", "a100-dgx-160", "a100-pcie", "a100-roce", "a100-selene",
+        "a100-vtrain-512", "aws-p5", "b200-256", "gb200-nvl72", "h100-2048", "h200-256",
+        "h800-2048", "h800-2048-mrft",
       ])
+    #expect(Cluster.dataSheetNames == ["l40s-64", "mi300x-64", "rtx4090-64"])
+    #expect(
+      Set(Cluster.knownNames) == Set(Cluster.shippedNames).union(Cluster.dataSheetNames))
   }
 
-  @Test(arguments: Cluster.shippedNames)
+  @Test(arguments: Cluster.knownNames)
   func reads(_ name: String) throws {
     let cluster = try Cluster.named(name)
     #expect(cluster.name == name)
@@ -22,7 +26,7 @@ import Testing
   }
 
   /// Every number that ships says where it comes from, or that it is assumed and why.
-  @Test(arguments: Cluster.shippedNames)
+  @Test(arguments: Cluster.knownNames)
   func everyNumberHasAnOrigin(_ name: String) throws {
     let text = try #require(Cluster.shippedText(name))
     let table = try Document(text: text, name: name).table(toleratesUnknownKeys: true)
@@ -43,10 +47,38 @@ import Testing
         for (_, inner) in table.allFields() { try check(inner, &numbers) }
       }
     } else {
+      guard !field.isNull else { return }
       let text = try field.read(.string)
-      let looksLikeNumber = text.first?.isNumber == true && !field.keyPath.contains("summary")
+      let isWords = field.keyPath.hasSuffix("summary") || field.keyPath.hasSuffix("name")
+      let looksLikeNumber = text.first?.isNumber == true && !isWords
       #expect(!looksLikeNumber, "\(field.keyPath) has no source")
     }
+  }
+
+  /// A price goes out of date: its source has a year.
+  @Test(arguments: Cluster.knownNames) func pricesHaveADate(name: String) throws {
+    guard let price = try Cluster.named(name).price else { return }
+    let source = price.origin.description
+    #expect(source.contains("20") || source.contains("arXiv 2412"), "\(source)")
+  }
+
+  /// What data sheets say, and that they say nothing of kernels.
+  @Test func dataSheets() throws {
+    for name in Cluster.dataSheetNames {
+      let device = try Cluster.named(name).device
+      #expect(device.kernels.field == nil && device.clock != nil && !device.peaks.isEmpty)
+      // A clock and a whole number of operations a clock and multiprocessor give the peak.
+      let cycles = Double(device.multiprocessors.value) * (device.clock?.boost.value.value ?? 1)
+      let perClock = (device.peak(.bf16)?.value ?? 0) / cycles
+      let nearest = [512.0, 1024, 2048].min { abs($0 - perClock) < abs($1 - perClock) } ?? 0
+      #expect(abs(perClock / nearest - 1) < 0.03, "\(name): \(perClock)")
+    }
+    let rack = try Cluster.named("gb200-nvl72")
+    #expect(rack.node.devices.value == 72 && rack.reach(from: 0, to: 71).reach == .sameNode)
+    let half = try Cluster.named("a100-40gb-160").device
+    #expect(half.memory.size.value == ByteCount(40 << 30) && half.name == "A100 SXM4 40GB")
+    // The rest of the chip is that of the larger one.
+    #expect(half.peaks == (try Cluster.named("a100-dgx-160").device.peaks))
   }
 
   @Test func publishedFigures() throws {

@@ -7,11 +7,14 @@ import Testing
     let plans: Set = ["Quantities", "Documents", "Clusters", "Models", "Schedules"]
     let engines = plans.union(["Plans", "Programs"])
     let simulation = engines.union(["Engines", "Collectives", "Costs"])
-    let training = engines.union(["Engines", "Collectives", "Kernels", "MessagePassing"])
-    let reports = simulation.union(["Calibration", "Simulation", "Planning", "Validation"])
+    let training = engines.union(["Tasks", "Engines", "Collectives", "Kernels", "MessagePassing"])
+    let reports = simulation.union([
+      "Calibration", "Simulation", "Planning", "Validation", "Launchers",
+    ])
     return [
       "Quantities": [],
       "Documents": ["Quantities"],
+      "Tasks": ["Quantities", "Documents"],
       "Clusters": ["Quantities", "Documents"],
       "Models": ["Quantities", "Documents"],
       "Schedules": [],
@@ -20,11 +23,12 @@ import Testing
       "Engines": ["Programs", "Schedules"],
       "Collectives": ["Quantities"],
       "Costs": ["Quantities", "Documents", "Clusters", "Programs", "Collectives"],
-      "Calibration": ["Documents", "Clusters", "Costs"],
+      "Calibration": ["Quantities", "Documents", "Clusters", "Costs"],
       "Simulation": simulation,
       "Planning": simulation.union(["Simulation"]),
       "Validation": simulation.union(["Simulation", "Calibration"]),
-      "CMPI": [], "COpenBLAS": [],
+      "Launchers": ["Quantities", "Documents", "Models", "Plans"],
+      "CMPI": [], "COpenBLAS": [], "embed-files": [],
       "MessagePassing": [],
       "OpenMPI": ["MessagePassing", "CMPI"],
       "Kernels": ["COpenBLAS"],
@@ -111,7 +115,7 @@ import Testing
     }
     let measured: Set = ["Training", "Kernels", "MessagePassing", "OpenMPI", "COpenBLAS", "CMPI"]
     #expect(reached(from: "Training").isDisjoint(with: ["Costs", "Simulation", "Planning"]))
-    for room in ["Costs", "Simulation", "Planning", "Validation", "Reports"] {
+    for room in ["Costs", "Simulation", "Planning", "Validation", "Launchers", "Reports"] {
       #expect(!reached(from: room).isEmpty)
       #expect(reached(from: room).isDisjoint(with: measured), "\(room)")
     }

@@ -5,6 +5,8 @@ import Testing
 struct AttentionCase {
   var shape: AttentionShape
   var query: [Float], key: [Float], shared: [Float], value: [Float], outGradient: [Float]
+  /// By query the first key that it sees; empty where it sees all that are not behind it.
+  var firstKeys: [Int32] = []
   let bench = Workbench()
 
   init(_ shape: AttentionShape, seed: UInt64) {
@@ -31,13 +33,16 @@ struct AttentionCase {
       key.withUnsafeBufferPointer { k in
         shared.withUnsafeBufferPointer { s in
           value.withUnsafeBufferPointer { v in
-            body(
-              AttentionInputs(
-                query: heads(q.baseAddress!, shape.heads, shape.queryWidth),
-                key: heads(k.baseAddress!, shape.keyHeads, shape.keyWidth),
-                sharedKey: shape.sharedWidth == 0
-                  ? nil : heads(s.baseAddress!, 1, shape.sharedWidth),
-                value: heads(v.baseAddress!, shape.keyHeads, shape.valueWidth)))
+            firstKeys.withUnsafeBufferPointer { f in
+              body(
+                AttentionInputs(
+                  query: heads(q.baseAddress!, shape.heads, shape.queryWidth),
+                  key: heads(k.baseAddress!, shape.keyHeads, shape.keyWidth),
+                  sharedKey: shape.sharedWidth == 0
+                    ? nil : heads(s.baseAddress!, 1, shape.sharedWidth),
+                  value: heads(v.baseAddress!, shape.keyHeads, shape.valueWidth),
+                  firstKeys: firstKeys.isEmpty ? nil : f.baseAddress))
+            }
           }
         }
       }

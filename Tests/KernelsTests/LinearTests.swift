@@ -32,6 +32,30 @@ import Testing
     #expect(bench.attentionFLOPs == 0)
   }
 
+  /// Where rows are kept apart, a row's bits depend on neither its place nor how many there are.
+  @Test(arguments: sides, [WeightLayout.outputsFirst, .inputsFirst])
+  func rowsAreKeptApart(_ sides: (Int, Int, Int), _ layout: WeightLayout) {
+    var numbers = Numbers(seed: 5)
+    let shape = LinearShape(rows: sides.0, inputs: sides.1, outputs: sides.2, layout: layout)
+    let x = numbers.floats(shape.rows * shape.inputs)
+    let w = numbers.floats(shape.inputs * shape.outputs)
+    let bias = numbers.floats(shape.outputs)
+    let bench = Workbench()
+    bench.keepsRowsApart = true
+    let y = filled(shape.rows * shape.outputs) {
+      linearForward($0, x, w, bias: bias, shape, on: bench)
+    }
+    expectClose(y, Reference.linear(doubles(x), doubles(w), bias: doubles(bias), shape))
+    #expect(bench.matmulFLOPs == 2 * shape.rows * shape.inputs * shape.outputs)
+    var alone = shape
+    alone.rows = 1
+    for row in 0..<shape.rows {
+      let own = Array(x[row * shape.inputs..<(row + 1) * shape.inputs])
+      let result = filled(shape.outputs) { linearForward($0, own, w, bias: bias, alone, on: bench) }
+      #expect(result == Array(y[row * shape.outputs..<(row + 1) * shape.outputs]))
+    }
+  }
+
   @Test func biasGradientIsTheSumOverRows() {
     var numbers = Numbers(seed: 2)
     for rows in [0, 1, 3, 4, 9] {

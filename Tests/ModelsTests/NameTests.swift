@@ -49,11 +49,15 @@ struct NameTests {
   @Test func projectionsListTheWeightsOfAttention() throws {
     for name in Architecture.shippedNames {
       let model = try Architecture.named(name)
-      let tensors = model.parameters(of: .layer(0))
-      let projections = model.attention.projectionSizes(hidden: model.hiddenSize)
+      // The first layer with attention: before it may be recurrent ones.
+      let first = try #require(
+        model.layers.firstIndex { $0.attention.hasScores }, "\(name)")
+      let tensors = model.parameters(of: .layer(first))
+      let projections = model.layers[first].attention.projectionSizes(hidden: model.hiddenSize)
       #expect(projections.count >= 2, "\(name)")
       for projection in projections {
-        let tensor = try #require(tensors.first { $0.role == projection.role })
+        let tensor = try #require(
+          tensors.first { $0.role == projection.role }, "\(name): \(projection.role)")
         let expected = [projection.output, projection.input]
         #expect(tensor.shape == (tensor.isInputMajor ? expected.reversed() : expected))
       }

@@ -1,4 +1,5 @@
 import Documents
+import Foundation
 import Models
 import Testing
 
@@ -35,16 +36,14 @@ struct ReadingTests {
     ("llama-3.1-8b", "hidden_size=-4096", "hidden_size"),
     ("llama-3.1-8b", "hidden_size=4096.5", "hidden_size"),
     ("llama-3.1-8b", "num_hidden_layers=99999999999999999999", "num_hidden_layers"),
-    ("llama-3.1-8b", "hidden_act=relu", "hidden_act"),
+    ("llama-3.1-8b", "hidden_act=relux", "hidden_act"),
     ("llama-3.1-8b", "head_dim=127", "head_dim"),
-    ("llama-3.1-8b", "rope_scaling.rope_type=dynamic", "rope_scaling.rope_type"),
-    ("llama-3.1-8b", "rope_scaling.rope_type=longrope", "rope_scaling.rope_type"),
     ("llama-3.1-8b", "rope_scaling.high_freq_factor=0.5", "rope_scaling.high_freq_factor"),
     ("llama-3.1-8b", "rope_scaling.mscale_all_dim=1", "rope_scaling.mscale_all_dim"),
     ("llama-3.1-8b", "pad_token_id=128256", "pad_token_id"),
     ("llama-3.1-8b", "rope_scaling.factor=many", "rope_scaling.factor"),
     ("llama-3.1-8b", "rope_theta=0", "rope_theta"),
-    ("llama-3.1-8b", "partial_rotary_factor=0.5", "partial_rotary_factor"),
+    ("llama-3.1-8b", "partial_rotary_factor=1.5", "partial_rotary_factor"),
     ("deepseek-v3", "n_group=7", "n_group"),
     ("deepseek-v3", "topk_group=9", "topk_group"),
     ("deepseek-v3", "num_experts_per_tok=129", "num_experts_per_tok"),
@@ -54,9 +53,19 @@ struct ReadingTests {
     ("deepseek-v3", "first_k_dense_replace=62", "first_k_dense_replace"),
     ("deepseek-v3", "num_nextn_predict_layers=-1", "num_nextn_predict_layers"),
     ("gpt-3-175b", "n_head=95", "n_head"),
-    ("gpt-3-175b", "activation_function=gelu", "activation_function"),
-    ("gpt-3-175b", "scale_attn_weights=false", "scale_attn_weights"),
-    ("mixtral-8x7b", "sliding_window=4096", "sliding_window"),
+    ("gpt-3-175b", "activation_function=gelux", "activation_function"),
+    ("gpt-3-175b", "add_cross_attention=true", "add_cross_attention"),
+    ("gpt-3-175b", "attention_head_type=few", "attention_head_type"),
+    ("mixtral-8x7b", "sliding_window=-1", "sliding_window"),
+    ("gpt-oss-20b", "layer_types=[full_attention]", "layer_types"),
+    ("gpt-oss-20b", "layer_types=[odd_attention]", "layer_types"),
+    ("nemotron-h-8b", "hybrid_override_pattern=MXM", "hybrid_override_pattern"),
+    ("nemotron-h-8b", "n_groups=7", "n_groups"),
+    (
+      "qwen3-next-80b-a3b",
+      "linear_num_key_heads=5", "linear_num_key_heads"
+    ),
+    ("qwen2.5-7b", "layer_types=[sliding_attention]", "layer_types"),
     ("mixtral-8x7b", "num_experts_per_tok=9", "num_experts_per_tok"),
     ("qwen3-235b-a22b", "mlp_only_layers=[94]", "mlp_only_layers[0]"),
     ("qwen3-235b-a22b", "tie_word_embeddings=1", "tie_word_embeddings"),
@@ -98,6 +107,52 @@ struct ReadingTests {
     let error = failure { try read(lines.joined(separator: "\n")) }
     #expect(error?.keyPath == key)
     #expect(error?.rule.contains("missing") == true)
+  }
+
+  /// What names a part and is not read for the family, or a class of its own, may change the counts.
+  @Test(arguments: [
+    ("\"num_experts\": 8", "num_experts"), ("\"qk_layernorm\": true", "qk_layernorm"),
+    ("\"lora_rank\": 4", "lora_rank"), ("\"use_moe\": true", "use_moe"),
+    ("\"architectures\": [\"LlamaForSequenceClassification\"]", "architectures"),
+    ("\"architectures\": [\"LlamaModel\"]", "architectures"),
+    (
+      "\"auto_map\": {\"AutoModelForCausalLM\": \"modeling_own.OwnForCausalLM\"}",
+      "auto_map.AutoModelForCausalLM"
+    ),
+  ])
+  func partsThatNobodyReadsAreRefused(entry: String, key: String) throws {
+    let text = try #require(Architecture.shippedText(named: "llama-2-7b"))
+      .replacing(/"architectures": \[[^\]]*\],/, with: "")
+    let error = failure { try read(text.replacing("{", with: "{\n\(entry),", maxReplacements: 1)) }
+    #expect(error?.keyPath == key, "\(error.map(String.init(describing:)) ?? "accepted")")
+    #expect(error?.description.contains("\n") == false)
+  }
+
+  /// Settings of training, and parts that are said not to be there, stand in many files.
+  @Test func whatChangesNoCountIsPassedOver() throws {
+    let text = try #require(Architecture.shippedText(named: "llama-2-7b"))
+    let entries =
+      "\"router_aux_loss_coef\": 0.01, \"num_experts\": 0, \"use_moe\": false, \"moe_drop_tokens\": 1"
+    let read = try read(text.replacing("{", with: "{\n\(entries),", maxReplacements: 1))
+    #expect(try read.parameterCounts == Architecture.named("llama-2-7b").parameterCounts)
+  }
+
+  /// A file with 2 MB of what a quantised checkpoint writes beside.
+  @Test func largeFilesAreRead() throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("models-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let text = try #require(Architecture.shippedText(named: "llama-2-7b"))
+    let words = Array(repeating: "\"model.layers.0.self_attn.q_proj\"", count: 30_000)
+    let large = text.replacing(
+      "{", with: "{\n\"ignored\": [\(words.joined(separator: ", "))],", maxReplacements: 1)
+    let file = folder.appendingPathComponent("large.json")
+    try Data(large.utf8).write(to: file)
+    #expect(large.utf8.count > 1 << 20)
+    #expect(
+      try Architecture.named(file.path).parameterCounts
+        == Architecture.named("llama-2-7b").parameterCounts)
   }
 
   @Test func giganticModelsAreRefused() {

@@ -139,6 +139,9 @@ import Planning
         bound.bytes <= Double(plan.report.memory.peak), "\(plan.plan.name) \(plan.plan.layout.text)"
       )
     }
+    // Bounds that leave out slow devices, messages or channels lie further below.
+    let tightest = all.map { $0.bound.seconds / $0.plan.report.stepSeconds }.max() ?? 0
+    #expect(tightest > 0.93, "\(tightest)")
     // A limit that half of them keep.
     let needed = all.map { $0.plan.heldBytes + $0.plan.report.memory.reserve }.sorted()
     let limit = needed[all.count / 2]

@@ -95,10 +95,9 @@ import Testing
     #expect(
       some.parameters.reduce(0) { $0 + $1.rows * $1.columns }
         == none.parameters.reduce(0) { $0 + $1.rows * $1.columns })
-    guard case .dense(let width, true, _) = architecture.feedForwards[0] else {
-      Issue.record("the block has a gate")
-      return
-    }
+    let block = try #require(architecture.feedForwards[0].dense)
+    #expect(block.gated)
+    let width = block.width
     let hidden = architecture.hiddenSize
     // Eight tokens; queries of all heads are as wide as the model.
     #expect(Self.again(some) == Double(2 * 8 * hidden * (hidden + width)))

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `sluice calibrate`: every fit that it names prints, and so does the probe.
@@ -40,12 +41,72 @@ import Testing
   }
 
   @Test(arguments: [
-    ("calibrate", "expected either --shipped or --probe"),
-    ("calibrate --probe --shipped h100", "expected either --shipped or --probe"),
+    ("calibrate", "expected either files, or --shipped, or --probe"),
+    ("calibrate --probe --shipped h100", "expected either files, or --shipped, or --probe"),
     ("calibrate --probe --json", "--json has nothing to act on"),
+    ("calibrate --shipped h100 --ranks 8", "--ranks has nothing to act on without files"),
+    ("calibrate nothing.txt --overwrite", "--overwrite has nothing to act on without --output"),
+    ("calibrate nothing.txt", "nothing.txt: cannot be opened"),
+    ("calibrate nothing.txt --base h101-2048", "did you mean h100-2048?"),
   ])
   func faultsAreSaid(line: String, rule: String) throws {
     let command = try Command.run(line)
     #expect(command.status == 1 && command.output.isEmpty && command.errors.contains(rule))
+  }
+
+  /// A log of all-reduces, made up: 8 ranks of a node.
+  private static let log: String = {
+    let rows = (10...28).map { exponent -> String in
+      let bytes = 1 << exponent
+      let time = String(format: "%.2f", 30 + Double(bytes) / 250e3)
+      let rate = String(format: "%.2f", Double(bytes) / (Double(time) ?? 1) / 1e3)
+      let bus = String(format: "%.2f", Double(bytes) / (Double(time) ?? 1) / 1e3 * 1.75)
+      return
+        "\(bytes) \(bytes / 4) float sum -1 \(time) \(rate) \(bus) 0 \(time) \(rate) \(bus) 0\n"
+    }
+    return "# Collective test starting: all_reduce_perf\n"
+      + (0..<8).map { "#  Rank  \($0) Group  0 Pid 1 on a device  \($0) [0x0f] H100\n" }.joined()
+      + rows.joined()
+  }()
+
+  /// The written cluster is read by other commands, nothing is replaced unasked, and the picture has every point.
+  @Test func filesBecomeACluster() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write(Self.log, to: "nccl.txt")
+    let out = folder.file("mine.yaml")
+    let picture = folder.file("fit.svg")
+    let command = try Command.run(
+      ["calibrate", path, "-o", out, "--base", "h200-256", "--picture", picture])
+    #expect(command.status == 0, "\(command.errors)")
+    #expect(command.output.contains("predicted") && command.output.contains("extrapolated"))
+    for line in command.output.split(separator: "\n") where !line.contains(folder.path) {
+      #expect(line.count <= 110, "\(line)")
+    }
+    let cluster = try Command.run(["cluster", out])
+    #expect(cluster.status == 0, "\(cluster.errors)")
+    let text = String(decoding: try contents(of: out), as: UTF8.self)
+    #expect(text.contains("fitted to 10 of 19 rows of"))
+    let cost = try Command.run([
+      "cost", "all-reduce", "--cluster", out, "--bytes", "256MiB", "--ranks", "8",
+    ])
+    #expect(cost.status == 0, "\(cost.errors)")
+    let again = try Command.run(["calibrate", path, "-o", out])
+    #expect(again.status == 1 && again.errors.contains("--overwrite replaces it"))
+    let svg = String(decoding: try contents(of: picture), as: UTF8.self)
+    #expect(svg.ranges(of: "<circle").count == 20 && svg.contains("<polyline"))
+    let over = try Command.run(["calibrate", path, "-o", path, "--overwrite"])
+    #expect(over.status == 1)
+  }
+
+  /// Times of a data sheet's device are refused until kernels are borrowed, which every page then says.
+  @Test func dataSheets() throws {
+    let refused = try Command.run("cost matmul --cluster l40s-64 --m 4096 --n 4096 --k 4096")
+    #expect(refused.status == 1 && refused.errors.contains("--borrow-kernels"))
+    let borrowed = try Command.run(
+      "cost matmul --cluster l40s-64 --borrow-kernels a100-pcie --m 4096 --n 4096 --k 4096")
+    #expect(borrowed.status == 0, "\(borrowed.errors)")
+    let words = borrowed.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(words.contains("constants borrowed from a100-pcie"))
+    #expect(words.contains("at the peaks and the memory of L40S"))
   }
 }

@@ -9,6 +9,13 @@ import Testing
     ("cluster h800-2048 --list", "h800-2048 has no effect beside --list"),
     ("cluster --list --print", "--list and --print exclude each other"),
     ("cluster --keys --json", "--json has no effect beside --keys"),
+    ("cluster --new --device h200 --nodes 2 --json", "--json has no effect beside --new"),
+    ("cluster h800-2048 --nodes 2", "--nodes has no effect beside a cluster that is not --new"),
+    ("cluster --new --nodes 2", "--new needs --device, such as --device h200"),
+    (
+      "cluster --new --device h200 --nodes 2 --adapters 8",
+      "--adapters 8: expected a number and a rate, such as 8x400Gb/s"
+    ),
     ("model --list --json", "--json has no effect beside --list"),
     ("model deepseek-v3 --print --sequence 8", "--sequence has no effect beside --print"),
     ("model deepseek-v3 --print --set vocab_size=9", "--set has no effect beside --print"),

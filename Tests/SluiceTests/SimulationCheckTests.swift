@@ -62,6 +62,19 @@
       Split(
         data: 2, expert: 2, pipeline: 2, schedule: "dualpipe", sends: .eager,
         overlap: overlap(experts: false, sends: false)),
+      Split(
+        data: 2, expert: 2, pipeline: 2, schedule: "dualpipe", bucket: 2000,
+        order: .segments(weightsLast)),
+      Split(
+        data: 2, expert: 2, pipeline: 2, sends: .eager, overlap: overlap(experts: true),
+        order: .segments(weightsLast)),
+    ]
+
+    /// The forward first, weight halves as late as they go.
+    private static let weightsLast: [PairSegment] = [
+      .forwardAttention, .forwardDispatch, .backwardAttention, .backwardCombine, .forwardShared,
+      .forwardExperts, .forwardCombine, .backwardExperts, .weightAttention, .backwardDispatch,
+      .weightExperts,
     ]
 
     private static func overlap(experts: Bool, sends: Bool? = nil) -> Plan.Overlap {
@@ -85,6 +98,19 @@
       for kind in ["counts", "dispatch", "combine", "combine backward", "dispatch backward"] {
         #expect(check.text.contains("  \(kind) "), "\(check.text)")
       }
+    }
+
+    /// A policy's steps read targets beside labels, and are as simulated with them.
+    @Test(
+      arguments: ["gpt2", "deepseek-v3"],
+      [
+        Split(), Split(data: 2, pipeline: 2), Split(pipeline: 2, schedule: "dualpipe"),
+        Split(pipeline: 2, schedule: "zbv", stagesPerRank: 2), Split(data: 2, recomputation: .full),
+      ])
+    func policyStepsAreAsSimulated(model: String, split: Split) throws {
+      let check = try Step.check(model, split, objective: .clippedPolicy)
+      #expect(check.isEqual, "\(check.text)")
+      #expect(check.text.contains("every message is equal"))
     }
 
     static let dualPipe = Split(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe")

@@ -22,6 +22,7 @@
     var overlap = Plan.Overlap()
     var recomputation = Recomputation.none
     var bucket: Int?
+    var order = PairOrder.published
 
     var description: String {
       "dp\(data) ep\(expert) pp\(pipeline) \(schedule) x\(stagesPerRank) \(zero) \(sends)"
@@ -43,12 +44,21 @@
       plan.overlap = overlap
       plan.recomputation = recomputation
       plan.gradientBucket = bucket
+      plan.pairOrder = order
       return plan
     }
   }
 
-  /// Rows of tokens that follow from their number.
+  /// Rows of tokens that follow from their number, with targets of a policy's objective.
   private final class Rows: SequenceSource {
+    func marks(_ index: Int) -> SequenceMarks? {
+      SequenceMarks(
+        isPredicted: (0..<6).map { $0 > 1 },
+        targets: (0..<6).flatMap { [0.1, Float(index % 3) - 1, -4, -4 - Float($0)] })
+    }
+
+    func labelCount(module: Int) -> Int? { 8 * 4 }
+
     func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) {
       let row = (0..<7).map { Int32((index * 31 + $0 * $0 * 7) % 97) }
       row.withUnsafeBufferPointer(body)
@@ -107,20 +117,22 @@
 
     /// What rank 0 says; `change` alters what a rank claims to have done.
     static func check(
-      _ model: String, _ split: Split,
+      _ model: String, _ split: Split, objective: Objective = .crossEntropy,
       change: @escaping @Sendable (Int, inout Ledger) -> Void = { _, _ in }
     ) throws -> SimulationCheck {
       oneThread
       let architecture = try architecture(model)
       let plan = split.plan
       return try withRanksAsThreads(plan.worldSize, timeout: Launch.hangLimit) { communicator in
-        let trainer = try RankTrainer(
-          architecture, plan, communicator, Rows(), TrainingSetting())
+        var setting = TrainingSetting()
+        (setting.objective, setting.policy.beta) = (objective, 0.1)
+        let trainer = try RankTrainer(architecture, plan, communicator, Rows(), setting)
         trainer.initialize(seed: 3)
         trainer.recording = Recording(order: true)
         var ledger = try trainer.step(learningRate: 0.01).ledger
         change(communicator.rank, &ledger)
-        return try SimulationCheck(ledger, architecture, plan, communicator)
+        return try SimulationCheck(
+          ledger, architecture, plan, objective: objective, communicator)
       }[0]
     }
   }

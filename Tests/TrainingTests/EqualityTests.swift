@@ -122,6 +122,39 @@ import Training
     }
   }
 
+  /// Orders of pairs are carried out as the program says: other streams, the same bits.
+  @Test func pairOrdersDoWhatProgramsSay() throws {
+    let model = try ReferenceModel("deepseek-v3-8-layers")
+    let splits = [
+      Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipe"),
+      Case(data: 2, expert: 2, pipeline: 2, schedule: "dualpipev", stagesPerRank: 2),
+      Case(data: 2, expert: 2, pipeline: 2, zero: .nothing, sends: .eager, merges: true),
+    ]
+    let orders: [[PairSegment]] = [
+      PairOrder.publishedSegments,
+      [
+        .forwardAttention, .forwardDispatch, .backwardAttention, .backwardCombine, .forwardShared,
+        .forwardExperts, .forwardCombine, .backwardExperts, .weightAttention, .backwardDispatch,
+        .weightExperts,
+      ],
+      [.forwardAttention, .backwardAttention, .backwardExperts, .weightAttention, .weightExperts],
+    ]
+    for split in splits {
+      var plan = split.plan(model)
+      plan.gradientBucket = 2000
+      let published = try model.train(plan, steps: 2, recording: Recording(order: true))
+      for (number, list) in orders.enumerated() {
+        plan.pairOrder = .segments(list)
+        let what = "order \(number), \(split.testDescription)"
+        try expectEquality(model, plan, what)
+        let ordered = try model.train(plan, steps: 2, recording: Recording(order: true))
+        #expect(BitsTests.Bits(ordered) == BitsTests.Bits(published), "\(what)")
+        let isSame = ordered.map { $0.ledgers[1].order } == published.map { $0.ledgers[1].order }
+        #expect(isSame == (number == 0), "\(what)")
+      }
+    }
+  }
+
   /// With several lanes on a rank too: their sums are taken and given back by the program.
   @Test(arguments: [2, 4, 8])
   func lanesDoWhatProgramsSay(lanes: Int) throws {
@@ -155,6 +188,7 @@ import Training
       var own = RankProgram(
         schedule: schedule, rank: plan.mesh.coordinates(of: rank).pipeline,
         reductions: plan.reductionStart, overlapsSends: plan.overlaps(.pipelineSends))
+      own.pairOrder = plan.pairOrder
       own.insert(GradientLanes(plan), of: programs)
       if plan.gathersAheadOfForward { own.gatherAheadOfForwards() }
       var books = Books(

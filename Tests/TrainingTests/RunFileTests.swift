@@ -74,7 +74,7 @@ import Training
     #expect(run.checkpoints?.folder == "out" && run.checkpoints?.keep == 3)
     #expect(run.log.file == "out.jsonl" && run.log.every == 2)
     let prepared = try PreparedRun(run, ranks: 4)
-    #expect(prepared.training.sequencesPerEpoch == 8)
+    #expect(prepared.training?.sequencesPerEpoch == 8)
     #expect(prepared.evaluation?.count == 8)
     #expect(run.plan(after: 0).globalBatch == 4 && run.plan(after: 8).globalBatch == 8)
   }
@@ -349,7 +349,7 @@ import Training
     metrics.expertLoads = [.init(layer: 1, counts: [3, 1, 0, 0])]
     #expect(
       metrics.line == """
-        {"step": 3, "tokens": 1024, "global_batch": 0, "loss": 2.5, "gradient_norm": null, \
+        {"step": 3, "tokens": 1024, "global_batch": 0, "loss": 2.5, "grad_norm": null, \
         "wall_time": 1760000000.123, "times": {"wait_dispatch": {"seconds": 0.5, "exposed": 0.125}}, \
         "expert_load": [{"layer": 1, "imbalance": 3.0, "counts": [3, 1, 0, 0]}]}
         """)

@@ -13,6 +13,7 @@ with the reason. Settings of the device are read and never changed.
 
 import argparse
 import csv
+import glob
 import math
 import os
 import platform
@@ -20,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import torch
@@ -71,6 +73,8 @@ class Device:
             pass
         fields = ["driver_version", "power.limit", "clocks.max.sm", "clocks.max.mem", "temperature.gpu", "pstate"]
         said.update(zip(fields, query_smi(fields)))
+        if self.is_rocm:
+            said.update(amd_conditions())
         return said
 
 
@@ -85,6 +89,72 @@ def query_smi(fields):
     except (OSError, subprocess.TimeoutExpired):
         return []
     return [cell.strip() for cell in answer.stdout.strip().split(",")] if answer.returncode == 0 else []
+
+
+# AMD's driver shows clock and power as files; power in microwatts, clocks in hertz.
+AMD_FOLDERS = os.environ.get("PROBE_AMD_HWMON", "/sys/class/drm/card*/device/hwmon/hwmon*")
+
+
+def amd_reading(*names):
+    """The first of some files of the first card that has one, as a number; None where there is none."""
+    for folder in sorted(glob.glob(AMD_FOLDERS)):
+        for name in names:
+            try:
+                with open(os.path.join(folder, name)) as file:
+                    return float(file.read())
+            except (OSError, ValueError):
+                continue
+    return None
+
+
+def amd_conditions():
+    said = {}
+    cap = amd_reading("power1_cap")
+    if cap is not None:
+        said["power.limit"] = f"{cap / 1e6:.2f}"
+    heat = amd_reading("temp1_input")
+    if heat is not None:
+        said["temperature.gpu"] = f"{heat / 1e3:.0f}"
+    try:
+        with open("/sys/module/amdgpu/version") as file:
+            said["driver_version"] = file.read().strip()
+    except OSError:
+        pass
+    return said
+
+
+class AMDSampler:
+    """Clock and power while something runs, from the driver's files, ten times a second."""
+
+    def __enter__(self):
+        self.samples, self.over = [], threading.Event()
+        self.thread = threading.Thread(target=self.sample, daemon=True)
+        self.thread.start()
+        return self
+
+    def sample(self):
+        while not self.over.wait(0.1 if self.samples else 0):
+            clock = amd_reading("freq1_input")
+            watts = amd_reading("power1_input", "power1_average")
+            heat = amd_reading("temp1_input")
+            self.samples.append(tuple(value / unit if value is not None else None for value, unit in (
+                (clock, 1e6), (watts, 1e6), (heat, 1e3))))
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def late_half(self):
+        rows = self.samples[len(self.samples) // 2 :]
+        def middle(place):
+            values = sorted(row[place] for row in rows if row[place] is not None)
+            return values[len(values) // 2] if values else ""
+        heat = middle(2)
+        return middle(0), middle(1), f"{heat:.0f} C" if heat != "" else ""
+
+
+def sampler(probe):
+    return AMDSampler() if probe.device.is_rocm else Sampler()
 
 
 class Sampler:
@@ -688,9 +758,9 @@ def sustained(probe, seconds):
 def idle(probe, seconds):
     if not probe.device.is_gpu:
         return
-    with Sampler() as sampler:
+    with sampler(probe) as samples:
         time.sleep(min(seconds, 2))
-    clock, watts, reasons = sampler.late_half()
+    clock, watts, reasons = samples.late_half()
     probe.row(name="idle", clock_mhz=clock, watts=watts, note=reasons)
 
 
@@ -702,10 +772,10 @@ def sustain(probe, name, format, call, flops, moved, seconds):
     call()
     probe.device.synchronize()
     many = max(1, int(0.05 / max(time.perf_counter() - begin, 1e-5)))
-    if probe.device.is_gpu:
+    if probe.device.is_gpu and not probe.small:
         time.sleep(0.5)
     periods = []
-    with Sampler() as sampler:
+    with sampler(probe) as samples:
         start = time.perf_counter()
         while time.perf_counter() - start < seconds:
             begin = time.perf_counter()
@@ -713,7 +783,7 @@ def sustain(probe, name, format, call, flops, moved, seconds):
                 call()
             probe.device.synchronize()
             periods.append((time.perf_counter() - begin) / many * 1e6)
-    clock, watts, reasons = sampler.late_half()
+    clock, watts, reasons = samples.late_half()
     late = sorted(periods[len(periods) // 2 :])
     probe.row(
         name=name, library="vendor", direction="forward", format=format, microseconds=f"{late[len(late) // 2]:.3f}",
@@ -745,7 +815,8 @@ def collective_rank(rank, count, meeting, answer, is_gpu, small):
     distributed.init_process_group(
         "nccl" if is_gpu else "gloo", init_method=f"file://{meeting}", rank=rank, world_size=count)
     rows = []
-    for exponent in [12] if small else range(12, 31, 2):
+    library = "gloo" if not is_gpu else "rccl" if torch.version.hip is not None else "nccl"
+    for exponent in [12, 14, 16] if small else range(12, 31, 2):
         values = (1 << exponent) // 2
         kind = torch.bfloat16 if is_gpu else torch.float32
         whole = torch.ones(values, dtype=kind, device="cuda" if is_gpu else "cpu")
@@ -760,7 +831,7 @@ def collective_rank(rank, count, meeting, answer, is_gpu, small):
         for name, work in works.items():
             try:
                 micros = timed_collective(work, is_gpu, distributed, small)
-                rows.append({"name": name, "library": "nccl" if is_gpu else "gloo", "microseconds": f"{micros:.3f}",
+                rows.append({"name": name, "library": library, "microseconds": f"{micros:.3f}",
                              "shape": said(ranks=count, bytes=values * whole.element_size())})
             except Exception as error:
                 rows.append({"name": name, "note": str(error).splitlines()[0][:160]})

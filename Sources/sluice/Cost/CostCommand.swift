@@ -28,6 +28,8 @@ struct CostOptions: ParsableArguments {
     completion: .file(extensions: ["yaml", "yml"]))
   var cluster = "h800-2048"
 
+  @OptionGroup var borrowing: BorrowingOptions
+
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp(
@@ -40,7 +42,7 @@ struct CostOptions: ParsableArguments {
   /// The cost formulas of the cluster.
   func models() throws -> CostModels { try CostModels(try place()) }
 
-  private var own: [String] { withoutPrefix("cluster", overrides) }
+  private var own: [String] { borrowing.overrides + withoutPrefix("cluster", overrides) }
 
   private func place() throws(ConfigurationError) -> Cluster {
     try Cluster.named(cluster, overrides: own)

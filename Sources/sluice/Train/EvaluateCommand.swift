@@ -5,26 +5,35 @@
   import Reports
   import Training
 
-  /// `sluice evaluate`: the loss of a checkpoint on data.
+  /// `sluice evaluate`: the loss of a checkpoint on data, or the answers of several to a suite.
   struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "evaluate",
-      abstract: "Say the loss and the perplexity of a checkpoint on data.",
+      abstract: "Say the loss of a checkpoint on data, or compare models by tasks.",
       discussion: """
         The mean over all predicted tokens. A JSON file is a list of rows of token numbers, each a \
         sequence of its own; a .bin file holds tokens, anything else is text, both cut into windows. \
         Text is encoded by the checkpoint's own tokenizer, and tokens must have been.
 
+        With --suite rules, models answer questions that a seed makes and a program grades: reasoning, \
+        tables, structured data, copying, language. Said are the share of right answers (pass@1), of \
+        questions whose most frequent answer is right (maj@k), of answers in the form asked for, their \
+        length, and tokens for each right one; shares with intervals of 95 % over questions. \
+        --prompts writes the questions for models that live elsewhere, and --answers grades what came back.
+
         Example:
           sluice evaluate --checkpoint runs/mine/step-00000080 --tokens rows.json
           mpirun -np 2 sluice evaluate --checkpoint DIR --tokens val.bin --json
+          sluice evaluate --suite rules --checkpoint runs/a --checkpoint runs/b
         """)
 
-    @Option(help: "The checkpoint's folder.", completion: .directory)
-    var checkpoint: String
+    @Option(
+      name: .customLong("checkpoint"),
+      help: "The checkpoint's folder; of a suite, may be repeated.", completion: .directory)
+    var checkpoints: [String] = []
 
     @Option(help: "The data.", completion: .file())
-    var tokens: String
+    var tokens: String?
 
     @Option(
       help: "bytes, or a tokenizer.json, where neither the checkpoint nor the data say it.",
@@ -37,7 +46,35 @@
     @Flag(help: "Print the figures as JSON.")
     var json = false
 
+    @OptionGroup(title: "A suite")
+    var suite: SuiteOptions
+
+    @OptionGroup var reporting: ReportOptions
+
     func run() throws {
+      guard suite.name == nil else {
+        try refuse(
+          [
+            ("--tokens", tokens != nil), ("--sequence", sequence != nil),
+            ("--report", reporting.isGiven),
+          ], beside: "--suite")
+        return try suite.run(checkpoints: checkpoints, tokenizer: tokenizer, json: json)
+      }
+      if let (name, _) = suite.others.first(where: { $0.1 }) {
+        throw CommandError("\(name) has no effect without --suite")
+      }
+      guard let checkpoint = checkpoints.first, let tokens else {
+        throw CommandError("give --checkpoint and --tokens, or --suite rules")
+      }
+      guard checkpoints.count == 1 else {
+        throw CommandError("--checkpoint \(checkpoints[1]): several are compared by --suite alone")
+      }
+      try evaluate(checkpoint, on: tokens)
+    }
+
+    private func evaluate(_ checkpoint: String, on tokens: String) throws {
+      let place = try reporting.path(
+        besides: InputFiles.reached(from: [checkpoint, tokens] + [tokenizer].compactMap { $0 }))
       if let sequence, !(1...1 << 24).contains(sequence) {
         throw CommandError("--sequence \(sequence): must be from 1 to 16,777,216")
       }
@@ -61,20 +98,19 @@
           EvaluationInputs(
             model: model.architecture.name, checkpoint: checkpoint, tokens: tokens,
             tokenizer: data.tokenizer?.name, sequenceTokens: length, ranks: communicator.size),
-          seconds: (ContinuousClock.now - start) / .seconds(1))
+          seconds: (ContinuousClock.now - start) / .seconds(1), report: place)
       }
     }
 
     private func display(
-      _ result: Evaluation, _ inputs: EvaluationInputs, seconds: Double
+      _ result: Evaluation, _ inputs: EvaluationInputs, seconds: Double, report: OutputPath?
     ) throws {
       let perplexity = exp(result.loss)
-      if json {
-        let figures = Figures(
-          loss: result.loss, perplexity: perplexity, tokens: result.tokens,
-          sequences: result.sequences, seconds: seconds, inputs: inputs)
-        return try show(try jsonText(figures))
-      }
+      let figures = Figures(
+        loss: result.loss, perplexity: perplexity, tokens: result.tokens,
+        sequences: result.sequences, seconds: seconds, inputs: inputs)
+      try reporting.write(page(of: figures), to: report)
+      if json { return try show(try jsonText(figures)) }
       var table = TextTable([.left])
       table.add("loss", String(format: "%.6f", result.loss))
       table.add("perplexity", String(format: "%.4f", perplexity))
@@ -82,6 +118,36 @@
       table.add("sequences", grouped(result.sequences))
       table.add("tokenizer", inputs.tokenizer ?? "not known")
       try show(table.text())
+    }
+
+    private func page(of figures: Figures) throws -> ReportPage {
+      let inputs = figures.inputs
+      var page = try ReportPage(
+        "evaluate",
+        verdict: String(
+          format: "%@ has a loss of %.4f on %@, a perplexity of %.2f.", inputs.checkpoint,
+          figures.loss, inputs.tokens, figures.perplexity), figures: figures)
+      page.facts = [
+        .init(
+          "Loss", .init(String(format: "%.6f", figures.loss), figures.loss, key: "loss"),
+          note: "nats a token"),
+        .init(
+          "Perplexity",
+          .init(String(format: "%.4f", figures.perplexity), figures.perplexity, key: "perplexity")),
+        .init(
+          "Tokens", .init(grouped(figures.tokens), Double(figures.tokens), key: "tokens"),
+          note: "predicted"),
+        .init(
+          "Sequences",
+          .init(grouped(figures.sequences), Double(figures.sequences), key: "sequences")),
+      ]
+      page.inputs = [
+        .init("Model", inputs.model), .init("Checkpoint", inputs.checkpoint),
+        .init("Data", inputs.tokens), .init("Tokenizer", inputs.tokenizer ?? "not known"),
+        .init("Window", "\(inputs.sequenceTokens) tokens"), .init("Ranks", "\(inputs.ranks)"),
+        .init("Version", inputs.version),
+      ]
+      return page
     }
 
     private struct Figures: Encodable {

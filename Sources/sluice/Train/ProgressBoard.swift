@@ -18,6 +18,7 @@
     private var first: StepMetrics?
     private var last: StepMetrics?
     private var evaluations: [(step: Int, loss: Double)] = []
+    private var heldOut: [PolicyMetrics.HeldOut] = []
     private var seconds = 0.0
     private var trained = 0
     private var peak = 0
@@ -51,7 +52,15 @@
     }
 
     /// Takes in a step and shows it.
-    mutating func show(_ metrics: StepMetrics) {
+    ///
+    /// - Parameter opening: what was evaluated before the first step.
+    mutating func show(_ metrics: StepMetrics, after opening: StepMetrics? = nil) {
+      if first == nil, let before = opening?.heldOut {
+        heldOut.append(before)
+        say("before the first step  \(words(before))\n")
+      }
+      for notice in metrics.notices { say("note: \(printable(notice, atMost: .max))\n") }
+      if let after = metrics.heldOut { heldOut.append(after) }
       if first == nil { first = metrics }
       last = metrics
       seconds += metrics.seconds ?? 0
@@ -62,7 +71,8 @@
       let isDue =
         metrics.step.isMultiple(of: spacing) || metrics.step == firstStep + 1
         || metrics.step == run.steps
-      guard isLive || isDue || metrics.evaluationLoss != nil else { return }
+      let isEvaluated = metrics.evaluationLoss != nil || metrics.heldOut != nil
+      guard isLive || isDue || isEvaluated else { return }
       say(isLive ? "\r\u{1b}[K\(line(metrics))" : line(metrics) + "\n")
     }
 
@@ -71,10 +81,20 @@
       let elapsed = start.duration(to: clock.now) / .seconds(1)
       let left = elapsed / Double(max(1, done)) * Double(run.steps - metrics.step)
       var parts = ["step \(metrics.step)/\(run.steps)", "loss \(decimals(metrics.loss))"]
+      if let policy = metrics.policy {
+        parts.append(String(format: "reward %.3f", policy.reward))
+        parts.append(String(format: "length %.1f", policy.meanLength))
+      }
+      if let heldOut = metrics.heldOut { parts.append(words(heldOut)) }
       if let loss = metrics.evaluationLoss { parts.append("evaluation \(decimals(loss))") }
       parts.append("\(grouped(Int(metrics.tokensPerSecond ?? 0))) tokens/s")
       parts.append("\(time(left)) left")
       return parts.joined(separator: "  ")
+    }
+
+    private func words(_ heldOut: PolicyMetrics.HeldOut) -> String {
+      String(
+        format: "held-out accuracy %.3f, length %.1f", heldOut.accuracy, heldOut.meanLength)
     }
 
     /// Says what has come of it.
@@ -95,6 +115,10 @@
       if let best = evaluations.last {
         table.add(
           "evaluation", "\(decimals(best.loss)), perplexity \(decimals(exp(best.loss)))")
+      }
+      if let first = heldOut.first, let last = heldOut.last {
+        table.add(
+          "held-out", String(format: "accuracy %.3f → %.3f", first.accuracy, last.accuracy))
       }
       let elapsed = start.duration(to: clock.now) / .seconds(1)
       table.add("time", "\(time(elapsed)), \(time(seconds)) of it in steps")

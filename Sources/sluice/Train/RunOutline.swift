@@ -20,7 +20,7 @@
       let chosen = placed.architecture.feedForwards.compactMap { $0.mixture?.expertsPerToken }.max()
       let input = try StepInput(
         placed, rows: (received: tokens, routed: tokens * (chosen ?? 1), sent: tokens),
-        target: .cpuRank)
+        target: .cpuRank, objective: prepared.run.setting(atStep: 0).objective)
       let result = StepSimulation(input, pricing: NoTime()).run()
       var table = TextTable([.left])
       table.add(["memory of a rank", "MiB"] + Buffer.Use.allCases.map { "\($0)" })

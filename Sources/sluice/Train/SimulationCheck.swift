@@ -3,6 +3,7 @@
   import MessagePassing
   import Models
   import Plans
+  import Programs
   import Reports
   import Simulation
   import Training
@@ -22,13 +23,13 @@
     /// - Throws: `PlanError`, `ScheduleError`, `MPIError`.
     public init(
       _ ledger: Ledger, _ architecture: Architecture, _ plan: Plan,
-      _ communicator: any Communicator
+      objective: Objective = .crossEntropy, _ communicator: any Communicator
     ) throws {
       let recorded = try RecordedStep(ledger, communicator)
       guard communicator.rank == 0 else { return }
       let placed = try plan.validated(for: architecture, on: .ranks(plan.worldSize))
       var input = try StepInput(
-        placed, rows: (received: 0, routed: 0, sent: 0), target: .cpuRank)
+        placed, rows: (received: 0, routed: 0, sent: 0), target: .cpuRank, objective: objective)
       input.rankRows = recorded.rows(input)
       input.routes = recorded.routes
       var simulation = StepSimulation(input, pricing: NoTime())

@@ -80,6 +80,8 @@
     @Flag(help: "Print every key of a run file: what may be written, its default, its meaning.")
     var keys = false
 
+    @OptionGroup var reporting: ReportOptions
+
     func run() throws {
       try refuseIdleOptions()
       if keys { return try show(RunFile.keyReference.text) }
@@ -97,13 +99,12 @@
       let signals = StopSignals()
       if Launch.isRank { return try runAsRank(signals) }
       if let refusal = SlurmStep()?.refusal { throw CommandError(refusal) }
-      let described = try RunFile.read(path: file, overrides: overrides)
-      let count = try checkedRanks(of: described)
+      let phases = try RunFile.readPhases(path: file, overrides: overrides)
+      let count = try checkedRanks(of: phases[0])
       // What can be found wrong here is said here, once, and before any rank starts.
-      try checkPlaces(of: described)
-      let prepared = try PreparedRun(described, ranks: count)
-      if dryRun { return try show(try RunOutline(prepared).text) }
-      if count > 1 { try launch(described, count, signals) }
+      let prepared = try prepare(phases, ranks: count, checksPlaces: true)
+      if dryRun { return try show(try prepared.map { try RunOutline($0).text }.joined()) }
+      if count > 1 { try launch(phases, count, signals) }
       let isLive = isatty(STDOUT_FILENO) != 0
       let wish = try withRanksAsThreads(1, timeout: limit) { communicator in
         try train(prepared, communicator, signals, isLive: isLive)
@@ -115,7 +116,7 @@
     private func refuseIdleOptions() throws(CommandError) {
       let ofSteps = [
         ("--trace", trace != nil), ("--check-simulation", checkSimulation),
-        ("--stop-after", stopAfter != nil),
+        ("--stop-after", stopAfter != nil), ("--report", reporting.isGiven),
       ]
       let ofRanks = [("--timeout", timeout != nil)]
       if dryRun { try refuse(ofSteps + ofRanks, beside: "--dry-run") }
@@ -134,11 +135,35 @@
       overwrite ? .overwriting : resume ? .resuming : resumeIfAny ? .resumingIfAny : .anew
     }
 
+    /// Looks at every phase before the first one begins: those that start from an earlier one as if
+    /// their weights were new.
+    private func prepare(
+      _ phases: [RunFile], ranks: Int, checksPlaces: Bool
+    ) throws -> [PreparedRun] {
+      if phases.count > 1 {
+        try refuse(
+          [("--trace", trace != nil), ("--report", reporting.isGiven)], beside: "several phases")
+      }
+      return try phases.enumerated().map { index, run in
+        if checksPlaces { try checkPlaces(of: run, index) }
+        return try PreparedRun(index == 0 ? run : run.withoutCheckpoint, ranks: ranks)
+      }
+    }
+
     /// All that the run will write can be written, and nothing is spoilt by it.
-    private func checkPlaces(of run: RunFile) throws {
+    private func checkPlaces(of run: RunFile, _ index: Int) throws {
       _ = try run.checkOutputs(trace: trace)
-      try run.check(beginning)
-      try run.place.check(beginning)
+      if let report = reporting.report {
+        _ = try run.checkOutputs(trace: report)
+        _ = try OutputPath(report, besides: [trace].compactMap { $0 })
+      }
+      try run.check(beginning(of: index))
+      try run.place.check(beginning(of: index))
+    }
+
+    /// How a phase begins: a later one may not have begun where a run goes on.
+    private func beginning(of index: Int) -> RunBeginning {
+      index > 0 && beginning == .resuming ? .resumingIfAny : beginning
     }
 
     private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout ?? 600) }
@@ -166,7 +191,9 @@
     }
 
     /// Starts the ranks, waits for them and ends as they did.
-    private func launch(_ run: RunFile, _ count: Int, _ signals: StopSignals) throws -> Never {
+    private func launch(
+      _ phases: [RunFile], _ count: Int, _ signals: StopSignals
+    ) throws -> Never {
       var arguments = Array(CommandLine.arguments.dropFirst())
       if let place = arguments.firstIndex(of: "--ranks") {
         arguments.removeSubrange(place...min(place + 1, arguments.count - 1))
@@ -177,7 +204,7 @@
         environment: [TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0"])
       let outcome = try launch.run(signals)
       if let message = outcome.message {
-        let whole = "\(message); \(newestCheckpoint(of: run))"
+        let whole = "\(message); \(newestCheckpoint(of: phases))"
         note("sluice: \(printable(whole, atMost: .max))\n")
       }
       note(outcome.launcherWords)
@@ -188,9 +215,10 @@
     }
 
     /// What is left of a run whose ranks could not say it.
-    private func newestCheckpoint(of run: RunFile) -> String {
-      guard let settings = run.checkpoints else { return "the run keeps no checkpoints" }
-      let latest = CheckpointFolder(path: settings.folder).latest
+    private func newestCheckpoint(of phases: [RunFile]) -> String {
+      let folders = phases.compactMap(\.checkpoints?.folder)
+      guard !folders.isEmpty else { return "the run keeps no checkpoints" }
+      let latest = folders.reversed().compactMap { CheckpointFolder(path: $0).latest }.first
       return latest.map { "the newest checkpoint is \($0)" } ?? "there is no checkpoint yet"
     }
 
@@ -228,16 +256,17 @@
       let prepared = try agreed(world) {
         if world.size == 1, let refusal = SlurmStep()?.refusal { throw CommandError(refusal) }
         try refuseIdleOptions(ranks: world.size)
-        let described = try RunFile.read(path: file, overrides: overrides)
+        let phases = try RunFile.readPhases(path: file, overrides: overrides)
         // Other hosts may not have the folders that rank 0 writes to.
-        if world.rank == 0 { try checkPlaces(of: described) }
-        return try PreparedRun(described, ranks: world.size)
+        return try prepare(phases, ranks: world.size, checksPlaces: world.rank == 0)
       }
       guard dryRun else {
         let isLive = getenv(TrainCommand.live).map { String(cString: $0) } == "1"
         return try train(prepared, world, signals, isLive: isLive)
       }
-      if world.rank == 0 { try show(try RunOutline(prepared).text) }
+      if world.rank == 0 {
+        try show(try prepared.map { try RunOutline($0).text }.joined())
+      }
       return .goOn
     }
 
@@ -247,14 +276,39 @@
       return CommandError("--ranks \(ranks): mpirun has started \(size)")
     }
 
+    /// All phases, each from where the one before ended.
     private func train(
-      _ prepared: PreparedRun, _ communicator: any Communicator, _ signals: StopSignals,
+      _ phases: [PreparedRun], _ communicator: any Communicator, _ signals: StopSignals,
       isLive: Bool
     ) throws -> StopWish {
+      var wish = StopWish.goOn
+      let described = try RunFile.readPhases(path: file, overrides: overrides)
+      for (index, run) in described.enumerated() where wish == .goOn {
+        let isLast = index == phases.count - 1
+        if !isLast, beginning != .anew, beginning != .overwriting {
+          let done = run.place.folder?.steps().last == run.steps
+          if try communicator.allReduce(done ? 1 : 0, .minimum) == 1 { continue }
+        }
+        let prepared =
+          index == 0
+          ? phases[0]
+          : try agreed(communicator) { try PreparedRun(run, ranks: communicator.size) }
+        wish = try train(
+          prepared, index, communicator, signals, isLive: isLive, isLast: isLast)
+      }
+      if communicator.rank == 0 { RankReports.say(.init(endedBy: wish)) }
+      return wish
+    }
+
+    private func train(
+      _ prepared: PreparedRun, _ index: Int, _ communicator: any Communicator,
+      _ signals: StopSignals, isLive: Bool, isLast: Bool
+    ) throws -> StopWish {
       let training = try TrainingRun(
-        prepared, communicator, beginning, inputs: try jsonLine(inputs(of: prepared.run)))
+        prepared, communicator, beginning(of: index),
+        inputs: try jsonLine(inputs(of: prepared.run)))
       let first = training.state.step
-      if training.isFinished {
+      if training.isFinished, isLast {
         try refuse(
           [("--trace", trace != nil), ("--check-simulation", checkSimulation)],
           beside: "a run that is finished: all \(first) steps are done")
@@ -267,21 +321,37 @@
       board.begin(training.notices, step: first)
       var wish = try agree(.goOn, signals, communicator)
       var lostTrace: ConfigurationError?
+      var record = RunRecord(training.run, ranks: communicator.size)
       while !training.isFinished, wish == .goOn {
         let number = training.state.step - first + 1
-        let isTraced = trace != nil && number == traced
+        let isTraced = (trace != nil || reporting.isGiven) && number == traced
         let isChecked = checkSimulation && number == 1
         training.recording = Recording(order: isChecked, timeline: isTraced)
-        board.show(try training.step())
+        let metrics = try training.step()
+        board.show(metrics, after: training.opening)
+        if reporting.isGiven { record.add(metrics) }
         if isChecked { try check(training, communicator, &board) }
         if isTraced { lostTrace = try writeTrace(training, communicator) }
+        if isTraced, reporting.isGiven {
+          try record.add(
+            training, delay: { try delay($0, communicator) }, communicator)
+        }
         // What an output cannot take is no reason to lose the steps since the last checkpoint.
         let isLost = training.logFailure != nil || lostTrace != nil
         let isEnough = isLost || number >= stopAfter ?? .max
         wish = try agree(isEnough ? .stop : .goOn, signals, communicator)
       }
       if wish > .goOn { try training.save() }
-      let lost: (any Error)? = training.logFailure ?? lostTrace
+      var lost: (any Error)? = training.logFailure ?? lostTrace
+      if communicator.rank == 0, let report = reporting.report {
+        do {
+          let place = try training.run.checkOutputs(trace: report)
+          try reporting.write(
+            record.page(inputs(of: training.run), isFinished: training.isFinished), to: place)
+        } catch let error as ConfigurationError {
+          lost = lost ?? error
+        }
+      }
       if let trace, lost == nil, training.state.step - first < traced {
         board.say(
           "note: \(printable(trace)) is not written: the run ended before the step it shows\n")
@@ -291,7 +361,6 @@
       // Whoever closed the pipe has what they wanted; a disk that is full has not.
       if let failure = board.outputFailure, !(failure is ReaderIsGone) { throw failure }
       if training.isFinished { wish = .goOn }
-      if communicator.rank == 0 { RankReports.say(.init(endedBy: wish)) }
       return wish
     }
 
@@ -301,68 +370,6 @@
     ) throws -> StopWish {
       let wish = max(own, signals.poll()).rawValue
       return StopWish(rawValue: try communicator.allReduce(wish, .maximum)) ?? .goOn
-    }
-
-    private func check(
-      _ training: TrainingRun, _ communicator: any Communicator, _ board: inout ProgressBoard
-    ) throws {
-      guard let ledger = training.lastResult?.ledger else { return }
-      let check = try SimulationCheck(
-        ledger, training.run.model.architecture, training.plan, communicator)
-      guard communicator.rank == 0 else { return }
-      board.say(check.text)
-      guard check.isEqual else {
-        throw UnequalError(description: "the step is not what the simulation says")
-      }
-    }
-
-    /// Every rank writes down its step, and rank 0 puts the parts into one file.
-    ///
-    /// - Returns: on rank 0, why there is no file.
-    private func writeTrace(
-      _ training: TrainingRun, _ communicator: any Communicator
-    ) throws -> ConfigurationError? {
-      guard trace != nil, let ledger = training.lastResult?.ledger else { return nil }
-      let (run, plan) = (training.run, training.plan)
-      let placed = try plan.validated(for: run.model.architecture, on: .ranks(plan.worldSize))
-      let input = try StepInput(
-        placed, rows: (received: 0, routed: 0, sent: 0), target: .cpuRank)
-      let own = RunTrace.part(
-        ledger.timeline, delay: try delay(ledger, communicator), rank: communicator.rank, input)
-      let parts = try communicator.allGather(Array(own.utf8))
-      guard communicator.rank == 0 else { return nil }
-      do {
-        guard let place = try run.checkOutputs(trace: trace) else { return nil }
-        try RunTrace.write(
-          String(decoding: parts, as: UTF8.self),
-          title: "\(run.name), step \(training.state.step)", inputs(of: run, plan), to: place)
-      } catch let error as ConfigurationError {
-        return error
-      }
-      return nil
-    }
-
-    /// What a run computes from; with the plan of one step, what that does.
-    private func inputs(of run: RunFile, _ plan: Plan? = nil) throws -> Inputs {
-      Inputs(
-        run: .init(name: run.name, given: run.file, overrides: overrides),
-        model: .init(
-          name: run.model.architecture.name,
-          given: run.model.file ?? run.model.architecture.name, overrides: []),
-        plan: try .init(
-          plan ?? run.plan, given: run.planFile ?? run.file, overrides: run.planOverrides),
-        data: run.data.training, seed: run.seed)
-    }
-
-    /// How much later a rank's step began than the first one's on its host, in picoseconds; a collective.
-    ///
-    /// Ranks of one host share its clock; the first ones of different hosts count as if they began together.
-    private func delay(_ ledger: Ledger, _ communicator: any Communicator) throws -> Int64 {
-      let hosts = try RecordedStep.hosts(communicator)
-      let began = try communicator.allGather([Int(ledger.began)])
-      let beside = began.indices.filter { hosts[$0] == hosts[communicator.rank] }
-      let first = beside.map { began[$0] }.min() ?? began[communicator.rank]
-      return Int64(began[communicator.rank] - first) * 1000
     }
 
     private func end(_ wish: StopWish) -> Never {

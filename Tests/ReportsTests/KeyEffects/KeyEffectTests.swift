@@ -28,7 +28,7 @@ import Testing
     try expectEffects(document, .cluster, Scenes.all(on: document), OwnFiles())
   }
 
-  @Test(arguments: 0..<8) func ownPlans(index: Int) throws {
+  @Test(arguments: 0..<9) func ownPlans(index: Int) throws {
     let files = try OwnFiles()
     let plan = try files.plans()[index]
     try expectEffects(plan.scene.plan, .plan, [plan.scene], files)

@@ -76,6 +76,7 @@ struct OwnFiles {
     return try [
       ("experts", "deepseek-v3", Self.mixture, Self.experts),
       ("precision", "deepseek-v3", Self.mixture, Self.precision),
+      ("pairs", "deepseek-v3", Self.mixture, Self.pairs),
       ("counts", "deepseek-v3", Self.mixture, Self.counts(scratch.file("even.csv"))),
       ("tensor", "deepseek-v3", Self.mixture, Self.tensor),
       ("dense", "megatron-22b", ["n_layer=8"], Self.dense),
@@ -129,6 +130,16 @@ struct OwnFiles {
       deviation: 0.1
       seed: 3
       correlation: {layers: 0.25, microbatches: 0.5}
+    """
+
+  private static let pairs = """
+    data-parallel: 32
+    pipeline-parallel: 2
+    expert-parallel: 32
+    global-batch: 128
+    sequence-length: 1024
+    schedule: dualpipe
+    pair-order: [b:attention, b:experts, f:attention, f:experts]
     """
 
   private static let precision = """
@@ -285,6 +296,7 @@ struct OwnFiles {
       shared-memory: 233472 B
       launch: {gap: 2 us, host: 5 us}
       kernels: h800-2048
+      kernels-scaled: true
     node:
       devices: 8
       link:

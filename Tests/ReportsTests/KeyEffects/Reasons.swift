@@ -47,13 +47,18 @@ enum Reasons {
       why: .bounds("what copies reach is measured"), paths: ["device.memory.bandwidth"],
       files: ["h200-256.yaml"]),
     Entry(
+      why: .bounds("the 72 adapters of a node take more than a leaf, so that no two share one"),
+      paths: ["network.latency.same-leaf"], files: ["gb200-nvl72.yaml"]),
+    Entry(
       why: .bounds("the top layer bounds how many nodes are joined"),
       paths: ["network.layers[0].radix"],
       files: ["a100-pcie.yaml", "a100-roce.yaml", "aws-p5.yaml"]),
     Entry(
       why: .bounds("the top layer bounds how many leaves are joined"),
       paths: ["network.layers[1].radix"],
-      files: ["a100-vtrain-512.yaml", "h800-2048.yaml", "h800-2048-mrft.yaml"]),
+      files: [
+        "a100-vtrain-512.yaml", "gb200-nvl72.yaml", "h800-2048.yaml", "h800-2048-mrft.yaml",
+      ]),
     Entry(
       why: .bounds("the top layer bounds how many pods are joined"),
       paths: ["network.layers[2].radix"], files: ["a100-selene.yaml", "layered.yaml"]),

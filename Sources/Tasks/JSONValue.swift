@@ -1,9 +1,8 @@
-/// A JSON text as a tree, for the large files that other programs write: headers of safetensors,
-/// checkpoint indices, tokenizers, rows of tokens.
+/// A JSON text as a tree, for what programs write: headers of safetensors, checkpoint indices,
+/// tokenizers, rows of tokens, prompts and the answers to them.
 ///
-/// What people write goes through the room Documents, whose parser knows lines and is made for
-/// small files.
-enum JSONValue: Hashable, Sendable {
+/// What people write goes through `Document`, whose parser knows lines and is made for small files.
+public enum JSONValue: Hashable, Sendable {
   case null
   case boolean(Bool)
   case integer(Int)
@@ -14,19 +13,23 @@ enum JSONValue: Hashable, Sendable {
   case table([Entry])
 
   /// A key with its value.
-  struct Entry: Hashable, Sendable {
-    var key: String
-    var value: JSONValue
+  public struct Entry: Hashable, Sendable {
+    public var key: String
+    public var value: JSONValue
+
+    public init(key: String, value: JSONValue) { (self.key, self.value) = (key, value) }
   }
 
   /// Why a text is not JSON, and the byte at which it is not.
-  struct Failure: Error, Hashable {
-    var rule: String
-    var offset: Int
+  public struct Failure: Error, Hashable {
+    public var rule: String
+    public var offset: Int
+
+    public init(rule: String, offset: Int) { (self.rule, self.offset) = (rule, offset) }
   }
 
   /// Reads a text that consists of one value.
-  init(_ bytes: [UInt8]) throws(Failure) {
+  public init(_ bytes: [UInt8]) throws(Failure) {
     var parser = JSONParser(bytes: bytes)
     self = try parser.parseDocument()
   }
@@ -34,16 +37,16 @@ enum JSONValue: Hashable, Sendable {
   /// The value of a key; nil if this is no table or has no such key.
   ///
   /// Time grows with the keys.
-  subscript(key: String) -> JSONValue? {
+  public subscript(key: String) -> JSONValue? {
     guard case .table(let entries) = self else { return nil }
     return entries.first { $0.key == key }?.value
   }
 
-  var text: String? { if case .string(let text) = self { text } else { nil } }
-  var number: Int? { if case .integer(let number) = self { number } else { nil } }
-  var flag: Bool? { if case .boolean(let flag) = self { flag } else { nil } }
-  var items: [JSONValue]? { if case .list(let items) = self { items } else { nil } }
-  var entries: [Entry]? { if case .table(let entries) = self { entries } else { nil } }
+  public var text: String? { if case .string(let text) = self { text } else { nil } }
+  public var number: Int? { if case .integer(let number) = self { number } else { nil } }
+  public var flag: Bool? { if case .boolean(let flag) = self { flag } else { nil } }
+  public var items: [JSONValue]? { if case .list(let items) = self { items } else { nil } }
+  public var entries: [Entry]? { if case .table(let entries) = self { entries } else { nil } }
 }
 
 /// Reads JSON (RFC 8259) in one pass, with a bound on nesting.
@@ -137,16 +140,32 @@ private struct JSONParser {
     }
   }
 
+  /// A number as RFC 8259 writes it: `01`, `+1`, `1.` and `.5` are none.
   private mutating func parseNumber() throws(JSONValue.Failure) -> JSONValue {
     let start = position
-    while let byte = next, "+-.eE0123456789".utf8.contains(byte) { position += 1 }
+    _ = take(UInt8(ascii: "-"))
+    let whole = digits()
+    var isNumber = whole > 0 && (whole == 1 || bytes[position - whole] != UInt8(ascii: "0"))
+    if take(UInt8(ascii: ".")) { isNumber = digits() > 0 && isNumber }
+    if next == UInt8(ascii: "e") || next == UInt8(ascii: "E") {
+      position += 1
+      if next == UInt8(ascii: "+") || next == UInt8(ascii: "-") { position += 1 }
+      isNumber = digits() > 0 && isNumber
+    }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
-    if let number = Int(text) { return .integer(number) }
-    guard let number = Double(text), number.isFinite else {
+    if isNumber, let number = Int(text) { return .integer(number) }
+    guard isNumber, let number = Double(text), number.isFinite else {
       position = start
       throw failure("is not JSON")
     }
     return .decimal(number)
+  }
+
+  /// Skips digits and says how many there were.
+  private mutating func digits() -> Int {
+    let start = position
+    while let byte = next, "0123456789".utf8.contains(byte) { position += 1 }
+    return position - start
   }
 }
 
@@ -233,7 +252,7 @@ extension JSONParser {
 
 extension JSONValue {
   /// The value for a message: a short one as it is written, of others how much there is.
-  var shown: String {
+  public var shown: String {
     switch self {
     case .null: "null"
     case .boolean(let flag): "\(flag)"
@@ -249,7 +268,7 @@ extension JSONValue {
   }
 
   /// A text as a JSON string, quotes included.
-  static func quoted(_ text: String) -> String {
+  public static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -265,5 +284,32 @@ extension JSONValue {
       }
     }
     return result + "\""
+  }
+}
+
+extension JSONValue {
+  /// The value as JSON on one line without spaces, keys in their order.
+  ///
+  /// Reading it back gives the same value.
+  public var compact: String {
+    switch self {
+    case .null: "null"
+    case .boolean(let flag): "\(flag)"
+    case .integer(let number): "\(number)"
+    case .decimal(let number): "\(number)"
+    case .string(let text): Self.quoted(text)
+    case .list(let items): "[\(items.map(\.compact).joined(separator: ","))]"
+    case .table(let entries):
+      "{\(entries.map { "\(Self.quoted($0.key)):\($0.value.compact)" }.joined(separator: ","))}"
+    }
+  }
+
+  /// A number of either kind.
+  public var double: Double? {
+    switch self {
+    case .integer(let number): Double(number)
+    case .decimal(let number): number
+    default: nil
+    }
   }
 }

@@ -1,0 +1,128 @@
+import Documents
+
+/// The text of a benchmark, in lines without what launchers put in front of them.
+struct BenchmarkText: Sendable {
+  struct Line: Sendable {
+    /// Counted from one.
+    var number: Int
+    /// Without prefixes, colours and white space around.
+    var text: String
+    /// Whether its end was written: a log may be cut within a line.
+    var isWhole: Bool
+
+    /// What white space separates.
+    var words: [Substring] {
+      text.split(whereSeparator: { $0 == " " || $0 == "\t" })
+    }
+  }
+
+  let file: String
+  let lines: [Line]
+
+  /// Lines end at line feeds and at the carriage returns with which progress overwrites itself.
+  init(_ bytes: some Sequence<UInt8>, file: String) throws(ConfigurationError) {
+    self.file = file
+    var lines: [Line] = []
+    var number = 1
+    var current: [UInt8] = []
+    func take(_ isWhole: Bool) {
+      let text = Self.plain(current)
+      if !text.isEmpty { lines.append(Line(number: number, text: text, isWhole: isWhole)) }
+      current.removeAll(keepingCapacity: true)
+    }
+    for byte in bytes {
+      switch byte {
+      case 0:
+        throw ConfigurationError(file: file, rule: "is not text: it has a byte of zero")
+      case UInt8(ascii: "\n"):
+        take(true)
+        number += 1
+      case UInt8(ascii: "\r"): take(true)
+      default: current.append(byte)
+      }
+    }
+    take(false)
+    self.lines = lines
+  }
+
+  func error(_ line: Line?, _ rule: String, value: String? = nil) -> ConfigurationError {
+    ConfigurationError(file: file, line: line?.number, value: value, rule: rule)
+  }
+
+  func place(_ line: Line) -> MeasuredPlace { MeasuredPlace(file: file, line: line.number) }
+
+  /// A line without colours, the tags of mpirun (`[1,0]<stdout>:`), times of day and labels of srun (`0: `).
+  private static func plain(_ bytes: [UInt8]) -> String {
+    var kept: [UInt8] = []
+    var index = 0
+    while index < bytes.count {
+      if bytes[index] == 0x1B, index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "[") {
+        index += 2
+        while index < bytes.count, !(0x40...0x7E).contains(bytes[index]) { index += 1 }
+        index += 1
+        continue
+      }
+      kept.append(bytes[index])
+      index += 1
+    }
+    var text = Substring(String(decoding: kept, as: UTF8.self))
+    var isShorter = true
+    while isShorter {
+      text = trimmed(text)
+      let rest = withoutTag(text)
+      isShorter = rest.utf8.count < text.utf8.count
+      text = rest
+    }
+    return String(text)
+  }
+
+  private static func trimmed(_ text: Substring) -> Substring {
+    var text = text.drop { $0 == " " || $0 == "\t" }
+    while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+    return text
+  }
+
+  private static func withoutTag(_ text: Substring) -> Substring {
+    if text.first == "[", let end = text.range(of: ">:"),
+      text[..<end.lowerBound].contains("]<std"), text[..<end.lowerBound].utf8.count < 60
+    {
+      return text[end.upperBound...]
+    }
+    let word = text.prefix { $0 != " " }
+    // 2025-01-01T12:00:00.000Z in front of a container's log.
+    if word.utf8.count >= 20, word.dropFirst(4).first == "-", word.dropFirst(10).first == "T",
+      word.prefix(4).allSatisfy(\.isNumber)
+    {
+      return text[word.endIndex...]
+    }
+    if word.last == ":", word.utf8.count > 1, word.dropLast().allSatisfy(\.isNumber) {
+      return text[word.endIndex...]
+    }
+    return text
+  }
+}
+
+extension Substring {
+  /// Where some text begins and ends within.
+  func range(of wanted: String) -> Range<Index>? { firstRange(of: wanted) }
+}
+
+/// The numbers in some text, in order, signs and exponents included: `2741 us, 38.20 GB/s` has two.
+func numbers(in text: some StringProtocol) -> [Double] {
+  text.split { !($0.isNumber || $0 == "." || $0 == "e" || $0 == "-" || $0 == "+") }
+    .compactMap { word in
+      Double(String(word)).flatMap { $0.isFinite ? $0 : nil }
+    }
+}
+
+/// A positive number, or nil.
+func positive(_ text: some StringProtocol) -> Double? {
+  guard let value = Double(String(text)), value.isFinite, value > 0 else { return nil }
+  return value
+}
+
+/// A whole number of at least one, below 2^53, or nil.
+func counting(_ text: some StringProtocol) -> Int? {
+  guard let value = Int(String(text)), value > 0, value < 1 << 53 else { return nil }
+  return value
+}

@@ -1,0 +1,279 @@
+import Documents
+
+/// Reads the output of nccl-tests and rccl-tests: `all_reduce_perf` and its sisters.
+///
+/// Columns are found by the line that names them; without it thirteen fields are expected. The time out of
+/// place counts, and rates are computed from it: the printed ones have two decimals. Sizes are those of the largest
+/// buffer, of gathers and scatters all ranks' together. Names of tests, ranks and hosts may lack where
+/// people cut their logs: what the rates imply is used, the rest is asked for.
+struct NCCLTests {
+  private let text: BenchmarkText
+  private let facts: MeasurementFacts
+  private var result = Measurements()
+  private var test = Test()
+
+  /// One table with what its head said.
+  private struct Test {
+    var name: String?
+    var ranks = 0
+    var hosts: Set<String> = []
+    var columns: Columns?
+    var rows: [Row] = []
+  }
+
+  private struct Columns {
+    var size = 0
+    var reduction: Int? = 3
+    var root: Int? = 4
+    var time = 5
+    var algorithm = 6
+    var bus = 7
+    var wrong = 8
+    var count = 13
+  }
+
+  private struct Row {
+    var bytes: Int
+    var seconds, algorithmRate, busRate: Double
+    var reduction: String
+    var root: Int
+    var line: BenchmarkText.Line
+  }
+
+  static func recognises(_ text: BenchmarkText) -> Bool {
+    var rows = 0
+    for line in text.lines {
+      if line.text.contains("Collective test starting:")
+        || line.text.hasPrefix("# nccl-tests version")
+        || line.text.hasPrefix("rccl-tests: Version") || line.text.hasPrefix("# nThread")
+      {
+        return true
+      }
+      let words = line.words
+      if words.first == "#", columns(words) != nil { return true }
+      if words.count == 13, Int(words[0]) != nil, Int(words[1]) != nil, Double(words[2]) == nil {
+        rows += 1
+      }
+    }
+    return rows > 1
+  }
+
+  static func read(
+    _ text: BenchmarkText, _ facts: MeasurementFacts
+  ) throws(ConfigurationError) -> Measurements {
+    var reader = NCCLTests(text: text, facts: facts)
+    for line in text.lines { try reader.read(line) }
+    try reader.finish()
+    guard !reader.result.collectives.isEmpty || !reader.result.remarks.isEmpty else {
+      throw text.error(nil, "has no row of a collective: the head alone of an nccl-tests log")
+    }
+    return reader.result
+  }
+
+  private init(text: BenchmarkText, facts: MeasurementFacts) {
+    self.text = text
+    self.facts = facts
+  }
+
+  private mutating func read(_ line: BenchmarkText.Line) throws(ConfigurationError) {
+    let words = line.words
+    if let start = line.text.range(of: "Collective test starting:") {
+      try finish()
+      test.name = String(line.text[start.upperBound...].split(separator: " ").first ?? "")
+    } else if line.text.hasPrefix("# nThread") {
+      if !test.rows.isEmpty { try finish() }
+    } else if words.count > 4, words[0] == "#", words[1] == "Rank", Int(words[2]) != nil {
+      test.ranks += 1
+      if let on = words.firstIndex(of: "on"), on + 1 < words.count {
+        test.hosts.insert(String(words[on + 1]))
+      }
+    } else if words.first == "#" {
+      if let columns = Self.columns(words) { test.columns = columns }
+    } else if let row = try row(line, words) {
+      test.rows.append(row)
+    } else if let name = words.lazy.map({ $0.split(separator: "/").last ?? $0 })
+      .first(where: { $0.hasSuffix("_perf") })
+    {
+      // The command, where a shell or a launcher shows it.
+      if !test.rows.isEmpty { try finish() }
+      test.name = String(name)
+    }
+  }
+
+  private static func columns(_ words: [Substring]) -> Columns? {
+    let names = Array(words.dropFirst())
+    guard let size = names.firstIndex(of: "size"), let time = names.firstIndex(of: "time"),
+      let algorithm = names.firstIndex(of: "algbw"), let bus = names.firstIndex(of: "busbw"),
+      size < time, time < algorithm, algorithm < bus
+    else { return nil }
+    // Later columns differ between versions: times of iterations, a clock.
+    let wrong = names.indices.first { $0 > bus && ["#wrong", "error"].contains(names[$0]) }
+    return Columns(
+      size: size, reduction: names.firstIndex(of: "redop"), root: names.firstIndex(of: "root"),
+      time: time, algorithm: algorithm, bus: bus, wrong: wrong ?? bus + 1, count: names.count)
+  }
+
+  private mutating func row(
+    _ line: BenchmarkText.Line, _ words: [Substring]
+  ) throws(ConfigurationError) -> Row? {
+    guard let first = words.first, let bytes = Int(first), words.count > 5 else { return nil }
+    let columns = test.columns ?? Columns()
+    guard words.count >= columns.count || line.isWhole && words.count > columns.wrong else {
+      return nil
+    }
+    guard words.count > columns.bus, Int(words[1]) != nil, Double(words[2]) == nil,
+      let time = Double(words[columns.time]), let algorithm = Double(words[columns.algorithm]),
+      let bus = Double(words[columns.bus])
+    else { return nil }
+    guard bytes > 0, time > 0, time.isFinite, time < 1e12 else { return nil }
+    if columns.wrong < words.count, let wrong = Double(words[columns.wrong]), wrong > 0 {
+      result.remarks.append(
+        "\(text.file):\(line.number): left out, its result was wrong (#wrong "
+          + "\(words[columns.wrong]))"
+      )
+      return nil
+    }
+    let seconds = time * 1e-6
+    let rate = Double(bytes) / seconds / 1e9
+    // Times have three or more figures, rates two decimals.
+    guard abs(rate - algorithm) <= 0.012 * rate + 0.0051 else {
+      throw text.error(
+        line,
+        "the units contradict each other: \(bytes) B in \(words[columns.time]) us are "
+          + "\(figures(rate)) GB/s, not \(words[columns.algorithm])")
+    }
+    return Row(
+      bytes: bytes, seconds: seconds, algorithmRate: rate, busRate: bus,
+      reduction: columns.reduction.map { String(words[$0]) } ?? "",
+      root: columns.root.flatMap { Int(words[$0]) } ?? -1, line: line)
+  }
+
+  // MARK: What a table is of
+
+  private mutating func finish() throws(ConfigurationError) {
+    defer { test = Test(name: nil, columns: test.columns) }
+    guard let last = test.rows.last else { return }
+    guard let kind = try kind(last) else {
+      result.remarks.append(
+        "\(text.file): \(test.rows.count) rows of \(test.name ?? "a test") left out: the "
+          + "formulas have no "
+          + "such collective")
+      return
+    }
+    let ranks = try ranks(kind)
+    let nodes = try nodes(ranks)
+    for row in test.rows {
+      result.collectives.append(
+        MeasuredCollective(
+          kind: kind, ranks: ranks, nodes: nodes, bytes: Double(row.bytes), seconds: row.seconds,
+          place: text.place(row.line)))
+    }
+  }
+
+  /// The kind of collective; nil where the formulas have none such.
+  private func kind(_ last: Row) throws(ConfigurationError) -> CollectiveCell.Kind? {
+    if let name = test.name {
+      guard let kind = Self.kinds.first(where: { name.hasPrefix($0.0) }) else { return nil }
+      if let given = facts.collective, let known = kind.1, given != known {
+        throw text.error(
+          last.line, "is of \(name), and --collective says \(given.rawValue)")
+      }
+      return kind.1
+    }
+    if let given = facts.collective { return given }
+    // More than the size crosses a rank's link in all-reduces alone.
+    if let factor = busFactor, factor.value - factor.error > 1 { return .allReduce }
+    if last.root >= 0 { return nil }
+    throw text.error(
+      test.rows[0].line,
+      "the log does not say which collective it is of: --collective all-reduce, all-gather, "
+        + "reduce-scatter, all-to-all or send")
+  }
+
+  private static let kinds: [(String, CollectiveCell.Kind?)] = [
+    ("all_reduce", .allReduce), ("all_gather", .allGather), ("reduce_scatter", .reduceScatter),
+    ("alltoallv", nil), ("alltoall", .allToAll), ("sendrecv", .send), ("broadcast", nil),
+    ("reduce", nil), ("gather", nil), ("scatter", nil), ("hypercube", nil),
+  ]
+
+  /// Rates on the bus over rates of the algorithm, from the row that rounding hurts least.
+  private var busFactor: (value: Double, error: Double)? {
+    guard let best = test.rows.max(by: { $0.busRate < $1.busRate }), best.busRate > 0.5 else {
+      return nil
+    }
+    let value = best.busRate / best.algorithmRate
+    // Times are cut to a microsecond from 10 ms.
+    return (value, value * (0.0055 / best.busRate + 0.6e-6 / best.seconds) + 1e-4)
+  }
+
+  private func ranks(_ kind: CollectiveCell.Kind) throws(ConfigurationError) -> Int {
+    let said = test.ranks > 0 ? test.ranks : nil
+    if let given = facts.ranks, let said, given != said {
+      throw text.error(
+        test.rows[0].line, "the log has \(said) ranks, and --ranks says \(given)")
+    }
+    if let known = said ?? facts.ranks {
+      try check(known, kind)
+      return known
+    }
+    if let implied = impliedRanks(kind) { return implied }
+    throw text.error(test.rows[0].line, "the log does not say how many ranks took part: --ranks N")
+  }
+
+  /// Refuses a number of ranks that the printed rates rule out.
+  private func check(_ ranks: Int, _ kind: CollectiveCell.Kind) throws(ConfigurationError) {
+    guard ranks > 1 else {
+      throw text.error(test.rows[0].line, "one rank alone measures no link: --ranks N, at least 2")
+    }
+    guard let factor = busFactor else { return }
+    let expected = Self.busFactor(kind, ranks)
+    guard abs(expected - factor.value) <= factor.error + 0.004 * expected else {
+      throw text.error(
+        test.rows[0].line,
+        "bus rates are \(figures(factor.value)) of the algorithm's, which \(kind.rawValue) over "
+          + "\(ranks) ranks does not give (\(figures(expected)))")
+    }
+  }
+
+  private static func busFactor(_ kind: CollectiveCell.Kind, _ ranks: Int) -> Double {
+    let share = Double(ranks - 1) / Double(ranks)
+    return switch kind {
+    case .allReduce: 2 * share
+    case .allGather, .reduceScatter, .allToAll: share
+    case .send: 1
+    }
+  }
+
+  /// The number of ranks, where the rates leave one only.
+  private func impliedRanks(_ kind: CollectiveCell.Kind) -> Int? {
+    guard kind != .send, let factor = busFactor else { return nil }
+    let fitting = (2...1024).filter {
+      abs(Self.busFactor(kind, $0) - factor.value) <= factor.error
+    }
+    return fitting.count == 1 ? fitting[0] : nil
+  }
+
+  private func nodes(_ ranks: Int) throws(ConfigurationError) -> Int? {
+    let said = test.hosts.isEmpty ? nil : test.hosts.count
+    if let said, let given = facts.nodes, given != said {
+      throw text.error(
+        test.rows[0].line, "the ranks lie on \(said) hosts, and --nodes says \(given)")
+    }
+    guard let nodes = said ?? facts.nodes else { return nil }
+    guard ranks % nodes == 0 else {
+      throw text.error(
+        test.rows[0].line, "\(ranks) ranks do not spread evenly over \(nodes) nodes")
+    }
+    return nodes
+  }
+}
+
+/// A number with four figures, for messages.
+func figures(_ value: Double) -> String {
+  guard value != 0, value.isFinite else { return "\(value)" }
+  var scale = 1.0
+  while abs(value) * scale < 1000 { scale *= 10 }
+  while abs(value) * scale >= 10_000 { scale /= 10 }
+  let rounded = (value * scale).rounded() / scale
+  return rounded == rounded.rounded() && abs(rounded) < 1e15 ? "\(Int(rounded))" : "\(rounded)"
+}

@@ -1,0 +1,276 @@
+import Clusters
+import Costs
+import Documents
+
+/// Reads the table that `probe.py` writes: products, attention, streaming kernels, the host, copies, power.
+///
+/// A row without a time says why, and is counted. Left out are grouped products and packed attention, which have no
+/// constants of their own, and formats that only the probe compares with.
+struct ProbeTable {
+  private let text: BenchmarkText
+  private let columns: [String]
+  private var result = Measurements()
+  private var conditions: [String: String] = [:]
+  private var untimed = 0
+  private var unused: [String: Int] = [:]
+  private var loads: [PowerLoad] = []
+  private var idleWatts: Double?
+
+  private static let heading = "part,name,library,direction,format,shape,microseconds"
+
+  static func recognises(_ text: BenchmarkText) -> Bool {
+    text.lines.contains { $0.text.hasPrefix(heading) }
+  }
+
+  static func read(_ text: BenchmarkText) throws(ConfigurationError) -> Measurements {
+    guard let head = text.lines.first(where: { $0.text.hasPrefix(heading) }) else {
+      throw text.error(nil, "has no head of the probe's columns")
+    }
+    var reader = ProbeTable(
+      text: text, columns: head.text.split(separator: ",").map(String.init))
+    for line in text.lines { try reader.read(line, isBehindHead: line.number > head.number) }
+    try reader.finish()
+    return reader.result
+  }
+
+  private init(text: BenchmarkText, columns: [String]) {
+    self.text = text
+    self.columns = columns
+  }
+
+  private mutating func read(
+    _ line: BenchmarkText.Line, isBehindHead: Bool
+  ) throws(ConfigurationError) {
+    if line.text.hasPrefix("#") {
+      if let colon = line.text.firstIndex(of: ":") {
+        let key = line.text[..<colon].dropFirst().filter { $0 != " " }
+        conditions[key] = String(line.text[line.text.index(after: colon)...].drop { $0 == " " })
+      }
+      return
+    }
+    guard isBehindHead, let row = ComponentTable.row(line.text, columns: columns) else { return }
+    guard let micros = positive(row.text("microseconds")) else {
+      if row.text("name") == "idle" {
+        idleWatts = positive(row.text("watts"))
+      } else {
+        untimed += 1
+      }
+      return
+    }
+    try take(line, row, micros * 1e-6)
+  }
+
+  private mutating func take(
+    _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
+  ) throws(ConfigurationError) {
+    let shape = Self.shape(row.text("shape"))
+    switch row.text("part") {
+    case "products": takeProduct(line, row, shape, seconds)
+    case "attention": takeAttention(line, row, shape, seconds)
+    case "streaming", "compiled": takeStream(line, row, seconds)
+    case "host": takeHost(row, seconds)
+    case "copies": takeCopy(row, seconds)
+    case "sustained": takeLoad(row, seconds)
+    case "collectives": takeCollective(line, row, shape, seconds)
+    default: unused[row.text("part"), default: 0] += 1
+    }
+  }
+
+  /// `m=8192 n=6144 k=4096`.
+  private static func shape(_ text: String) -> [String: String] {
+    var parts: [String: String] = [:]
+    for part in text.split(separator: " ") {
+      let pair = part.split(separator: "=")
+      if pair.count == 2 { parts[String(pair[0])] = String(pair[1]) }
+    }
+    return parts
+  }
+
+  private func side(_ shape: [String: String], _ key: String) -> Int? {
+    shape[key].flatMap { counting($0) }.flatMap { $0 <= 1 << 24 ? $0 : nil }
+  }
+
+  // MARK: Kernels
+
+  private mutating func takeProduct(
+    _ line: BenchmarkText.Line, _ row: [String: String], _ shape: [String: String],
+    _ seconds: Double
+  ) {
+    guard let m = side(shape, "m"), let n = side(shape, "n"), let k = side(shape, "k") else {
+      return
+    }
+    let format = row.text("format")
+    let library: MatmulLibrary
+    switch format {
+    case "bf16", "bf16+float32": library = .bf16
+    case "fp8": library = .fp8PerTensor
+    default:
+      unused["products in \(format)", default: 0] += 1
+      return
+    }
+    let product =
+      switch row.text("direction") {
+      case "input-gradient": MatmulShape(m: m, n: k, k: n, pass: .backwardInput)
+      case "weight-gradient":
+        MatmulShape(
+          m: n, n: k, k: m, pass: .backwardWeight, accumulates: format == "bf16+float32")
+      default: MatmulShape(m: m, n: n, k: k)
+      }
+    result.products.append(
+      MeasuredProduct(
+        library: library, shape: product, seconds: seconds, place: text.place(line)))
+  }
+
+  private mutating func takeAttention(
+    _ line: BenchmarkText.Line, _ row: [String: String], _ shape: [String: String],
+    _ seconds: Double
+  ) {
+    guard let library = AttentionLibrary(rawValue: row.text("library")), library != .unfused,
+      shape["document"] == nil, let heads = side(shape, "heads"),
+      let shared = side(shape, "kv_heads"), let length = side(shape, "length"),
+      let query = side(shape, "query"), let value = side(shape, "value"),
+      let batch = side(shape, "batch"),
+      let pass = AttentionCell.Pass(rawValue: row.text("direction"))
+    else {
+      unused["attention that is packed or unfused", default: 0] += 1
+      return
+    }
+    let cell = AttentionCell(
+      pass: pass,
+      shape: AttentionShape(
+        heads: heads * batch, queriesPerKey: max(1, heads / shared), queries: length,
+        queryDimension: query, valueDimension: value, causal: shape["causal"] == "yes"),
+      measuredSeconds: seconds)
+    result.attention.append(
+      MeasuredAttention(library: library, cell: cell, place: text.place(line)))
+  }
+
+  /// Kernels that run as one, so that their rate is that of a class; composed ones are several.
+  private static let classes: [String: StreamingClass] = [
+    "copy eager forward": .copy, "residual eager forward": .elementwise,
+    "rms-norm eager forward": .rmsnormForward, "layer-norm eager forward": .layernormForward,
+    "gelu eager forward": .gelu, "dropout eager forward": .dropout,
+    "softmax eager forward": .softmax, "gather-rows eager forward": .permute,
+    "transpose-8 eager forward": .transpose, "adamw fused update": .optimizer,
+    "swiglu compiled forward": .swigluForward, "swiglu compiled backward": .swigluBackward,
+    "rotation compiled forward": .rope,
+  ]
+
+  private mutating func takeStream(
+    _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
+  ) {
+    let name = ["name", "library", "direction"].map { row.text($0) }.joined(separator: " ")
+    guard let kernel = Self.classes[name], let bytes = positive(row.text("bytes")) else {
+      unused["streaming kernels that are several, or of no class", default: 0] += 1
+      return
+    }
+    result.streams.append(
+      MeasuredStream(kernel: kernel, bytes: bytes, seconds: seconds, place: text.place(line)))
+  }
+
+  private mutating func takeCollective(
+    _ line: BenchmarkText.Line, _ row: [String: String], _ shape: [String: String],
+    _ seconds: Double
+  ) {
+    guard let kind = CollectiveCell.Kind(rawValue: row.text("name")),
+      let ranks = side(shape, "ranks"), ranks > 1, let bytes = positive(shape["bytes"] ?? "")
+    else { return }
+    result.collectives.append(
+      MeasuredCollective(
+        kind: kind, ranks: ranks, nodes: 1, bytes: bytes, seconds: seconds,
+        place: text.place(line)))
+  }
+
+  // MARK: Values that are measured themselves
+
+  private mutating func takeHost(_ row: [String: String], _ seconds: Double) {
+    switch row.text("name") {
+    case "gap-in-graph":
+      add("device.launch.gap", "\(figures(seconds * 1e6)) us", "kernels of a replayed graph")
+    case "launch":
+      add("device.launch.host", "\(figures(seconds * 1e6)) us", "launches of eager PyTorch")
+    default: unused["times of the host", default: 0] += 1
+    }
+  }
+
+  private mutating func takeCopy(_ row: [String: String], _ seconds: Double) {
+    guard let bytes = positive(row.text("bytes")) else { return }
+    switch row.text("name") {
+    case "host-to-device":
+      add(
+        "device.host-link.reached", "\(figures(bytes / seconds / 1e9)) GB/s",
+        "copies from pinned memory")
+    case "device-to-device":
+      add(
+        "device.memory.reached", "\(figures(bytes / seconds / 1e12)) TB/s",
+        "copies within the device's memory")
+    default: unused["copies of both ways", default: 0] += 1
+    }
+  }
+
+  private mutating func add(_ path: String, _ value: String, _ what: String) {
+    result.values.append(
+      MeasuredValue(path: path, text: value, source: "\(what) on \(device): \(text.file)"))
+  }
+
+  private var device: String {
+    (conditions["device"] ?? "a device")
+      + (conditions["driver_version"].map { ", driver \($0)" } ?? "")
+      + (conditions["torch"].map { ", PyTorch \($0)" } ?? "")
+  }
+
+  private mutating func takeLoad(_ row: [String: String], _ seconds: Double) {
+    // The first 50 ms run at the clock of a burst.
+    let first = numbers(in: row.text("note")).first
+    guard let watts = positive(row.text("watts")), let burst = first, burst > 0,
+      let flops = Double(row.text("flops")), let bytes = Double(row.text("bytes"))
+    else { return }
+    loads.append(
+      PowerLoad(
+        name: row.text("name"), format: row.text("format"), flops: flops, bytes: bytes,
+        burst: burst * 1e-6, seconds: seconds, watts: watts))
+  }
+
+  // MARK: The end
+
+  private mutating func finish() throws(ConfigurationError) {
+    guard conditions["multiprocessors"] != nil else {
+      throw text.error(
+        nil,
+        "was measured on \(conditions["device"] ?? "a processor"), without a GPU: it checks the "
+          + "probe and "
+          + "describes no device")
+    }
+    addPower()
+    let count =
+      result.products.count + result.attention.count + result.streams.count
+      + result.collectives.count + result.values.count
+    result.remarks.append("\(text.file): \(count) measurements on \(device)")
+    if untimed > 0 {
+      result.remarks.append(
+        "\(text.file): \(untimed) rows without a time, with the reason in their note")
+    }
+    for (what, number) in unused.sorted(by: { $0.key < $1.key }) {
+      result.remarks.append("\(text.file): \(number) x \(what) left out")
+    }
+  }
+
+  /// Energies, where the driver told watts and the cap.
+  private mutating func addPower() {
+    guard let idleWatts, let cap = conditions["power.limit"].flatMap({ positive($0) }),
+      cap > idleWatts
+    else { return }
+    let energies = PowerFit.energies(loads, idle: idleWatts, cap: cap, exponent: 2)
+    guard energies.bf16 > 0, energies.byte > 0 else { return }
+    let loads = "loads of seconds under a cap of \(figures(cap)) W"
+    add("device.energy.idle", "\(figures(idleWatts)) W", "an idle device")
+    if energies.fp8 > 0 {
+      add("device.energy.fp8", "\(figures(energies.fp8 * 1e12)) pJ", loads)
+    }
+    add("device.energy.bf16", "\(figures(energies.bf16 * 1e12)) pJ", loads)
+    if energies.attention > 0 {
+      add("device.energy.attention", "\(figures(energies.attention * 1e12)) pJ", loads)
+    }
+    add("device.energy.byte", "\(figures(energies.byte * 1e12)) pJ", "copies of seconds")
+  }
+}

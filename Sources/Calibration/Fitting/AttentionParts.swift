@@ -1,0 +1,163 @@
+import Clusters
+import Costs
+import Documents
+import RealModule
+
+/// Fits fused attention, library by library and width by width.
+struct AttentionParts {
+  let base: Cluster
+  let measured: [MeasuredAttention]
+
+  /// The parts, and what could not be fitted.
+  func parts() throws(ConfigurationError) -> ([FittedPart], [Unfittable]) {
+    var parts: [FittedPart] = []
+    var refused: [Unfittable] = []
+    let device = try DeviceModel(base.device)
+    let power = PowerModel(base.device)
+    for library in AttentionLibrary.preferred {
+      for width in Set(measured.compactMap(Self.width)).sorted() {
+        let own = measured.filter { $0.library == library && Self.width($0) == width }
+        guard let first = own.first else { continue }
+        let title = "attention by \(library.rawValue), heads of \(width)"
+        guard own.count >= 3 else {
+          refused.append(
+            Unfittable(
+              what: "\(title) (\(first.place.file))",
+              reason: "\(counted(own.count, "kernel")); at least 3 lengths are needed"))
+          continue
+        }
+        parts.append(part(title, library, width, own, device, power))
+      }
+    }
+    return (parts, refused)
+  }
+
+  /// The table that a kernel belongs to: the narrowest that is wide enough.
+  private static func width(_ one: MeasuredAttention) -> Int? {
+    let widest = max(one.cell.shape.queryDimension, one.cell.shape.valueDimension)
+    return [64, 128, 192, 256].first { $0 >= widest }
+  }
+
+  /// For how long a kernel runs at boost: as long as the products of NVIDIA's tables do.
+  private static let burst = 2.34e-3
+
+  private func part(
+    _ title: String, _ library: AttentionLibrary, _ width: Int, _ own: [MeasuredAttention],
+    _ device: DeviceModel, _ power: PowerModel?
+  ) -> FittedPart {
+    var start = device.attention.table(library, width)
+    start.width = width
+    let all = Self.series(own).flatMap { halved($0) }
+    let usable = AttentionFit.parameters.filter { parameter in
+      let isBackward = parameter.name.hasPrefix("backward")
+      return own.contains { ($0.cell.pass == .forward) != isBackward }
+    }
+    func with(_ values: [Double]) -> DeviceModel {
+      var kernels = start
+      for (parameter, value) in zip(usable, values) {
+        kernels[keyPath: parameter.path] = value
+      }
+      return device.setting(kernels, of: library)
+    }
+    let fitted = all.filter(\.isFitted).map(\.element.cell)
+    // A ramp of nothing has no logarithm: a few keys are a start.
+    let from = usable.map { parameter in
+      let value = start[keyPath: parameter.path]
+      return value > 0 ? value : 50
+    }
+    let fit = SelectedFit(from: from, measurements: fitted.count) { values in
+      let device = with(values)
+      return fitted.map {
+        Double.log(
+          AttentionFit.seconds($0, library, on: device, power, burst: Self.burst)
+            / $0.measuredSeconds)
+      }
+    }
+    let found = with(fit.values)
+    let cells = all.map(\.element.cell)
+    let points = all.map { one, isFitted in
+      FittedPoint(
+        series: "\(title), \(one.cell.pass.rawValue)", place: one.place,
+        size: one.cell.shape.flops, unit: .operations, measured: one.cell.measuredSeconds,
+        predicted: AttentionFit.seconds(one.cell, library, on: found, power, burst: Self.burst),
+        isFitted: isFitted)
+    }
+    return FittedPart(
+      title: title,
+      constants: written(
+        library, found.attention.table(library, width), usable.map(\.name), fit, points),
+      points: points,
+      undetermined: usable.indices.filter { !fit.determined.contains($0) }.map { usable[$0].name },
+      extrapolated: Self.extrapolated(cells)
+    ) { cluster throws(ConfigurationError) in
+      let device = try DeviceModel(cluster.device)
+      let power = PowerModel(cluster.device)
+      return cells.map {
+        AttentionFit.seconds($0, library, on: device, power, burst: Self.burst)
+      }
+    }
+  }
+
+  /// Kernels of one pass, mask and sharing by length.
+  private static func series(_ own: [MeasuredAttention]) -> [[MeasuredAttention]] {
+    var series: [String: [MeasuredAttention]] = [:]
+    for one in own {
+      series[
+        "\(one.cell.pass) \(one.cell.shape.causal) \(one.cell.shape.queriesPerKey)", default: []
+      ]
+      .append(one)
+    }
+    return series.sorted { $0.key < $1.key }.map {
+      $0.value.sorted { $0.cell.shape.queries < $1.cell.shape.queries }
+    }
+  }
+
+  /// All four constants of the table: what was not measured is the base's.
+  private func written(
+    _ library: AttentionLibrary, _ kernels: AttentionWidth, _ usable: [String], _ fit: SelectedFit,
+    _ points: [FittedPoint]
+  ) -> [FittedConstant] {
+    let table = "device.kernels.attention.\(library.rawValue).width-\(kernels.width)"
+    let source = FittedPart.source(points)
+    let determined = Set(fit.determined.map { usable[$0] })
+    return AttentionFit.parameters.map { parameter in
+      let value = kernels[keyPath: parameter.path]
+      let isShare = parameter.name.hasSuffix("share")
+      let isKnown = determined.contains(parameter.name)
+      return FittedConstant(
+        path: "\(table).\(parameter.name)", text: figures(isShare ? min(1, value) : value),
+        source: isKnown ? source : "not decided by these measurements: as in \(base.name)",
+        isAssumed: !isKnown)
+    }
+  }
+
+  private static func extrapolated(_ cells: [AttentionCell]) -> String {
+    let lengths = cells.map(\.shape.queries)
+    let hasBackward = cells.contains { $0.pass != .forward }
+    return "lengths below \(lengths.min() ?? 0) and above \(lengths.max() ?? 0)"
+      + (hasBackward ? "" : "; backwards")
+  }
+}
+
+extension AttentionConstants {
+  /// The table of a library for one width, or what stands for it.
+  func table(_ library: AttentionLibrary, _ width: Int) -> AttentionWidth {
+    let own = libraries[library] ?? []
+    let others = own.isEmpty ? usual.flatMap { libraries[$0] } ?? shares : own
+    guard let table = others.first(where: { $0.width >= width }) ?? others.last else {
+      preconditionFailure("A device has kernels of attention.")
+    }
+    return table
+  }
+}
+
+extension DeviceModel {
+  /// The same device with a table of attention in place of its own.
+  fileprivate func setting(_ kernels: AttentionWidth, of library: AttentionLibrary) -> DeviceModel {
+    var device = self
+    var tables = (device.attention.libraries[library] ?? []).filter { $0.width != kernels.width }
+    tables.append(kernels)
+    device.attention.libraries[library] = tables.sorted { $0.width < $1.width }
+    return device
+  }
+}

@@ -1,0 +1,107 @@
+import Clusters
+import Costs
+import Documents
+import RealModule
+
+/// Fits the expert exchange: what it reaches of each link, and what one multiprocessor moves.
+struct ExchangeParts {
+  let base: Cluster
+  let measured: [MeasuredExchange]
+
+  private typealias Parameter = (
+    name: String, unit: CollectiveFit.Parameter.Unit,
+    path: WritableKeyPath<ExchangeConstants, Double> & Sendable
+  )
+
+  private static let parameters: [Parameter] = [
+    ("network-share", .share, \.networkShare), ("link-share", .share, \.nvlinkShare),
+    ("multiprocessor-rate", .rate, \.insideRate.stated),
+    ("multiprocessor-rate-across", .rate, \.acrossRate.stated),
+  ]
+
+  /// The part, or what is missing; inside a node and between nodes are fitted together.
+  func parts() throws(ConfigurationError) -> ([FittedPart], [Unfittable]) {
+    guard let first = measured.first else { return ([], []) }
+    guard measured.count >= 2 else {
+      return (
+        [],
+        [
+          Unfittable(
+            what: "expert exchanges (\(first.place.file))",
+            reason: "1 best line; at least 2 are needed, of dispatch and combine")
+        ]
+      )
+    }
+    var start = try ExchangeConstants(base)
+    // What a link reached is the ceiling of what is found.
+    (start.networkReached, start.nvlinkReached) = (start.networkBandwidth, start.nvlinkBandwidth)
+    return ([part(start)], [])
+  }
+
+  private static func seconds(
+    _ one: MeasuredExchange, _ constants: ExchangeConstants
+  ) -> Double {
+    ExchangeCost(constants).parts(one.shape, multiprocessors: one.multiprocessors).payload.seconds
+  }
+
+  private func part(_ start: ExchangeConstants) -> FittedPart {
+    let parameters = Self.parameters
+    func with(_ values: [Double]) -> ExchangeConstants {
+      var constants = start
+      for (parameter, value) in zip(parameters, values) {
+        constants[keyPath: parameter.path] = parameter.unit == .share ? min(1, value) : value
+      }
+      return constants
+    }
+    let groups = Dictionary(grouping: measured) { $0.shape.crossesNodes }
+    let all = [false, true].flatMap { halved(groups[$0] ?? []) }
+    let fitted = all.filter(\.isFitted).map(\.element)
+    let fit = SelectedFit(
+      from: parameters.map { start[keyPath: $0.path] }, measurements: 2 * fitted.count
+    ) { values in
+      let constants = with(values)
+      return fitted.map { Double.log(Self.seconds($0, constants) / $0.seconds) }
+    }
+    let found = with(fit.values)
+    let points = all.map { one, isFitted in
+      FittedPoint(
+        series: "\(one.name) over \(one.shape.ranks) ranks", place: one.place,
+        size: one.shape.nvlinkRows * one.shape.rowBytes, unit: .bytes, measured: one.seconds,
+        predicted: Self.seconds(one, found), isFitted: isFitted)
+    }
+    let exchanges = all.map(\.element)
+    return FittedPart(
+      title: "expert exchanges", constants: written(fit, found, points), points: points,
+      undetermined: parameters.indices.filter { !fit.determined.contains($0) }
+        .map { parameters[$0].name },
+      extrapolated: "groups other than "
+        + Set(exchanges.map { "\($0.shape.ranks) ranks on \($0.multiprocessors) SMs" }).sorted()
+        .joined(separator: ", ")
+        + "; what these files cannot tell apart is put down to what limits by the base"
+    ) { cluster throws(ConfigurationError) in
+      let constants = try ExchangeConstants(cluster)
+      return exchanges.map { Self.seconds($0, constants) }
+    }
+  }
+
+  private func written(
+    _ fit: SelectedFit, _ found: ExchangeConstants, _ points: [FittedPoint]
+  ) -> [FittedConstant] {
+    let source = FittedPart.source(points)
+    return fit.determined.sorted().flatMap { place in
+      let parameter = Self.parameters[place]
+      let path = "node.exchange.\(parameter.name)"
+      let value = found[keyPath: parameter.path]
+      var constants = [
+        FittedConstant(path: path, text: parameter.unit.text(value), source: source)
+      ]
+      // Ends of what is plausible are those of kernels that nobody measured.
+      if parameter.unit == .rate {
+        constants += ["-low", "-high"].map {
+          FittedConstant(path: path + $0, text: nil, source: "measured")
+        }
+      }
+      return constants
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import Clusters
+import Costs
+import Documents
+import Quantities
+import RealModule
+
+/// Fits streaming kernels: a ramp that all share, and what each class reaches.
+struct StreamParts {
+  let base: Cluster
+  let measured: [MeasuredStream]
+
+  /// - Parameter reached: what memory reaches on the calibrated device, bytes a second.
+  func parts(reached: Double) throws(ConfigurationError) -> ([FittedPart], [Unfittable]) {
+    guard let first = measured.first else { return ([], []) }
+    let device = try DeviceModel(base.device)
+    let classes = StreamingClass.allCases.filter { kernel in
+      measured.contains { $0.kernel == kernel }
+    }
+    guard measured.count >= 2 * classes.count + 1 || measured.count >= 4 else {
+      return (
+        [],
+        [
+          Unfittable(
+            what: "streaming kernels (\(first.place.file))",
+            reason: "\(counted(measured.count, "kernel")); at least 4 of several sizes are needed")
+        ]
+      )
+    }
+    let all = classes.flatMap { kernel in
+      halved(measured.filter { $0.kernel == kernel }.sorted { $0.bytes < $1.bytes })
+    }
+    func seconds(_ one: MeasuredStream, _ values: [Double]) -> Double {
+      let place = classes.firstIndex(of: one.kernel) ?? 0
+      return values[0] + one.bytes / values[place + 1]
+    }
+    let fitted = all.filter(\.isFitted).map(\.element)
+    let start =
+      [device.streaming.ramp]
+      + classes.map { kernel in
+        device.streaming.rates[StreamingClass.allCases.firstIndex(of: kernel) ?? 0]
+      }
+    let values = LeastSquares().fit(from: start) { values in
+      fitted.map { Double.log(seconds($0, values) / $0.seconds) }
+    }
+    let points = all.map { one, isFitted in
+      FittedPoint(
+        series: one.kernel.rawValue, place: one.place, size: one.bytes, unit: .bytes,
+        measured: one.seconds, predicted: seconds(one, values), isFitted: isFitted)
+    }
+    let kernels = all.map(\.element)
+    let part = FittedPart(
+      title: "streaming kernels",
+      constants: try written(classes, values, points, reached: reached), points: points,
+      undetermined: [], extrapolated: Self.extrapolated(kernels)
+    ) { cluster throws(ConfigurationError) in
+      let cost = StreamingCost(try DeviceModel(cluster.device))
+      return kernels.map { cost.cost($0.kernel, bytes: $0.bytes).seconds }
+    }
+    return ([part], [])
+  }
+
+  /// Rates as the file has them: for memory that reaches what the base's were measured at.
+  private func written(
+    _ classes: [StreamingClass], _ values: [Double], _ points: [FittedPoint], reached: Double
+  ) throws(ConfigurationError) -> [FittedConstant] {
+    let nominal = base.device.memory.bandwidth.value.value
+    var constants = [
+      FittedConstant(
+        path: "device.kernels.streaming.ramp", text: "\(figures(values[0] * 1e6)) us",
+        source: FittedPart.source(points))
+    ]
+    for (kernel, rate) in zip(classes, values.dropFirst()) {
+      let own = points.filter { $0.series == kernel.rawValue }
+      let measuredAt = try base.streamingMeasuredAt
+      constants.append(
+        FittedConstant(
+          path: "device.kernels.streaming.\(kernel.rawValue)",
+          text: "\(figures(min(rate, nominal) * measuredAt / reached / 1e12)) TB/s",
+          source: FittedPart.source(own)
+            + "; as it would be where memory reaches \(figures(measuredAt / 1e12)) TB/s"))
+    }
+    return constants
+  }
+
+  private static func extrapolated(_ kernels: [MeasuredStream]) -> String {
+    let sizes = kernels.map(\.bytes)
+    return
+      "below \(sizeText(sizes.min() ?? 0)), above \(sizeText(sizes.max() ?? 0)), and other classes"
+  }
+}
+
+extension Cluster {
+  /// What memory reached where the rates of streaming kernels were measured, bytes a second.
+  fileprivate var streamingMeasuredAt: Double {
+    get throws(ConfigurationError) {
+      guard let section = try device.kernels.read(),
+        let table = try section.field("streaming")?.table(toleratesUnknownKeys: true),
+        let field = table.field("measured-at")
+      else { return device.memory.reached.value.value }
+      return try field.read(.sourced(.quantity(in: .init(1)...BytesPerSecond(1e18)))).value.value
+    }
+  }
+}

@@ -1,0 +1,32 @@
+extension Document {
+  /// A document for each table of the list under `key`: all that stands beside the list, with the entries
+  /// of the table in place of those of the same name.
+  ///
+  /// Every value keeps the line on which it was written.
+  ///
+  /// - Returns: nil where the key is missing or `null`; with each document the names that its table has.
+  /// - Throws: `ConfigurationError` where something else than a list of tables stands under the key.
+  public func variants(ofList key: String) throws(ConfigurationError)
+    -> [(document: Document, own: [String])]?
+  {
+    guard case .table(let entries) = root.content,
+      let found = entries.first(where: { $0.key == key }), !found.element.isNull
+    else { return nil }
+    func failure(_ element: Element, _ rule: String) -> ConfigurationError {
+      Field(document: name, keyPath: key, origin: found.origin, element: element).error(rule)
+    }
+    guard case .list(let items) = found.element.content, !items.isEmpty else {
+      throw failure(found.element, "expected a list of tables")
+    }
+    var documents: [(document: Document, own: [String])] = []
+    for item in items {
+      guard case .table(let own) = item.content else { throw failure(item, "expected a table") }
+      let names = Set(own.map(\.key))
+      var document = self
+      document.root.content = .table(
+        entries.filter { $0.key != key && !names.contains($0.key) } + own)
+      documents.append((document, own.map(\.key)))
+    }
+    return documents
+  }
+}

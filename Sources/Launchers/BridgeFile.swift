@@ -1,0 +1,181 @@
+import Documents
+import Models
+
+/// Configurations of Megatron-Bridge and NeMo: a YAML with the fields of their dataclasses, or the text of a
+/// recipe, which is read and never carried out.
+enum BridgeFile {
+  /// The fields of a section that mean something else than Megatron's options of the same name.
+  private static let names: [String: String] = [
+    "trainer.devices": "nproc-per-node", "trainer.num_nodes": "nnodes",
+    "model.activations_checkpoint_granularity": "recompute-granularity",
+    "model.activations_checkpoint_method": "recompute-method",
+    "model.activations_checkpoint_num_layers": "recompute-num-layers",
+    "model.rotary_percentage": "rotary-percent", "model.ub_tp_comm_overlap": "tp-comm-overlap",
+    "model.bias": "add-bias-linear", "model.num_moe_experts": "num-experts",
+    "model.encoder_seq_length": "seq-length", "dataset.sequence_length": "seq-length",
+    "dataset.seq_length": "seq-length", "dataset.seq_len": "seq-length",
+    "model.should_pad_vocab": "pad-vocab-size", "model.qkv_bias": "add-qkv-bias",
+    "model.hidden_dropout": "hidden-dropout", "model.attention_dropout": "attention-dropout",
+  ]
+
+  /// Sections whose fields are not Megatron's options, by what they are about.
+  private static let sections: [String: String] = [
+    "scheduler": "the learning rate", "logger": "logging", "checkpoint": "checkpoints",
+    "profiling": "profiling", "rng": "chance", "rerun_state_machine": "checks",
+    "straggler": "diagnosis", "nvrx_straggler": "diagnosis", "ft": "restarts",
+    "inprocess_restart": "restarts", "validation": "evaluation", "exp_manager": "logging",
+    "env_vars": "the launch", "tensor_inspect": "diagnosis", "dataset": "data", "peft": "adapters",
+  ]
+
+  /// The options in a table of YAML.
+  static func options(_ document: Document, file: String) -> [GivenOption] {
+    var options: [GivenOption] = []
+    for (leaf, line) in document.locatedLeaves {
+      let parts = leaf.keyPath.split(separator: ".").map(String.init)
+      // A function or a type: `activation_func: {_target_: torch.nn.functional.silu}`.
+      if parts.last == "_call_" || parts.last == "_args_" || parts.last == "_partial_" { continue }
+      if parts.last == "_target_" {
+        guard parts.count > 2 else { continue }
+        add(Array(parts.dropLast()), leaf.text, file, line, to: &options)
+      } else {
+        add(parts, leaf.text, file, line, to: &options)
+      }
+    }
+    return ordered(options)
+  }
+
+  private static func add(
+    _ parts: [String], _ text: String, _ file: String, _ line: Int?, to options: inout [GivenOption]
+  ) {
+    let path = parts.joined(separator: ".")
+    let field = parts.last ?? path
+    let spelling = names[path] ?? field
+    var (name, values) = MegatronOptions.canonical(spelling, [text])
+    switch path {
+    case "trainer.precision": (name, values) = ("mixed-precision", [text])
+    case "model.normalization": values = [normalization(text)]
+    case "model.activation": (name, values) = activation(text)
+    case "model.fp8":
+      (name, values) =
+        text.lowercased() == "true"
+        ? ("fp8-format", ["e4m3"]) : MegatronOptions.canonical("fp8", [text])
+    case "model.optim.name": (name, values) = optimizer(text)
+    default:
+      if sections[parts[0]] != nil || parts.starts(with: ["model", "optim"])
+        || parts.starts(with: ["model", "data"]), names[path] == nil
+      {
+        name = path
+      } else if parts.count == 1, MegatronOptions.reason(of: name) == nil,
+        !MegatronOptions.read.contains(name)
+      {
+        name = path
+      }
+    }
+    options.append(
+      GivenOption(
+        name: name, spelling: path, values: values, file: file, line: line, written: text))
+  }
+
+  private static func normalization(_ text: String) -> String {
+    switch text.lowercased() {
+    case "rmsnorm": "RMSNorm"
+    case "layernorm", "layernorm1p": "LayerNorm"
+    default: text
+    }
+  }
+
+  private static func activation(_ text: String) -> (String, [String]) {
+    switch text {
+    case "swiglu", "fast-swiglu": ("swiglu", ["true"])
+    case "squared-relu": ("squared-relu", ["true"])
+    case "geglu", "fast-geglu": ("quick-geglu", ["true"])
+    default: ("activation-func", [text])
+    }
+  }
+
+  private static func optimizer(_ text: String) -> (String, [String]) {
+    text.contains("distributed") ? ("use-distributed-optimizer", ["true"]) : ("optimizer", [text])
+  }
+
+  /// Sections that go before others come last, as the last of a name counts; nothing goes before something.
+  private static func ordered(_ options: [GivenOption]) -> [GivenOption] {
+    func rank(_ option: GivenOption) -> Int {
+      if option.values.allSatisfy(GivenOptions.isNothing) { return 0 }
+      let section = option.spelling.prefix { $0 != "." }
+      return section == "mixed_precision" ? 2 : section == "comm_overlap" ? 3 : 1
+    }
+    return options.enumerated().sorted {
+      (rank($0.element), $0.offset) < (rank($1.element), $1.offset)
+    }.map(\.element)
+  }
+
+  /// Whether the outermost keys of a table are those of such a file.
+  static func isLikely(_ keys: [String]) -> Bool {
+    keys.contains("model")
+      && !Set(keys).isDisjoint(with: ["train", "ddp", "trainer", "optimizer", "dist"])
+      || keys == ["model"]
+  }
+
+  /// Adds what these launchers do where nothing is said, and turns the name of a precision into its parts.
+  static func complete(_ given: GivenOptions, isRecipe: Bool) throws(ConfigurationError) {
+    if let name = try given.text("mixed-precision") {
+      try addPrecision(name, to: given)
+      given.explain("mixed-precision", "precision: \(name)")
+    }
+    for option in given.unexplained {
+      let section = String(option.name.prefix { $0 != "." })
+      guard option.name.contains(".") || sections[option.name] != nil,
+        let what = sections[section] ?? (section == "model" ? "data" : nil)
+      else { continue }
+      if section == "peft", !GivenOptions.isNothing(option.text) {
+        throw given.error(option.name, "adapters are not read: write the plan's lora")
+      }
+      given.explain(option.name, as: .costless, what)
+    }
+    if isRecipe {
+      if try given.flag("overlap-grad-reduce") == false {
+        given.addDefault("overlap-param-gather", "false")
+      }
+      for (name, value) in [
+        ("use-distributed-optimizer", "true"), ("overlap-grad-reduce", "true"),
+        ("overlap-param-gather", "true"), ("bf16", "true"), ("hidden-dropout", "0.0"),
+        ("attention-dropout", "0.0"), ("cross-entropy-loss-fusion", "true"),
+        ("moe-token-dispatcher-type", "alltoall"),
+      ] { given.addDefault(name, value) }
+    }
+  }
+
+  /// The parts of `bf16_with_fp8_current_scaling_mixed` and of its short names
+  /// (Megatron-Bridge 067f987, training/mixed_precision.py and performance recipes).
+  private static func addPrecision(
+    _ text: String, to given: GivenOptions
+  ) throws(ConfigurationError) {
+    let name = text.lowercased().replacing("-", with: "_")
+    func add(_ option: String, _ value: String) {
+      guard !given.contains(option) else { return }
+      given.addDefault(option, value)
+    }
+    let isHalf = name.hasPrefix("fp16") || name.hasPrefix("16")
+    guard isHalf || name.contains("bf16") || name.contains("fp8") || name == "32" || name == "fp32"
+    else {
+      throw given.error("mixed-precision", "expected a name such as bf16_mixed")
+    }
+    if name == "32" || name == "fp32" { return }
+    guard !name.contains("nvfp4") && !name.contains("fp4") else {
+      throw given.error("mixed-precision", "products in 4 bits have no kernels in sluice")
+    }
+    add(isHalf ? "fp16" : "bf16", "true")
+    let recipes: [(parts: [String], recipe: String, gathers: Bool)] = [
+      (["current_scaling", "fp8_cs"], "tensorwise", true), (["mxfp8", "fp8_mx"], "mxfp8", true),
+      (["subchannel", "fp8_sc"], "blockwise", false),
+      (["delayed", "fp8_ds", "fp8"], "delayed", true),
+    ]
+    guard let found = recipes.first(where: { $0.parts.contains(where: name.contains) }) else {
+      return
+    }
+    add("fp8-format", found.recipe == "mxfp8" ? "e4m3" : "hybrid")
+    add("fp8-recipe", found.recipe)
+    add("fp8-param-gather", "\(found.gathers)")
+    if found.recipe == "tensorwise" { add("first-last-layers-bf16", "true") }
+  }
+}

@@ -1,0 +1,212 @@
+import Documents
+
+extension MegatronModel {
+  func readExperts(_ model: inout ModelDescription) throws(ConfigurationError) {
+    guard let experts = try given.integer("num-experts", in: 0...4096), experts > 0 else {
+      for name in [
+        "num-experts", "moe-router-topk", "moe-ffn-hidden-size", "moe-layer-freq",
+        "moe-shared-expert-intermediate-size", "moe-shared-expert-gate",
+        "moe-router-score-function", "moe-router-num-groups", "moe-router-group-topk",
+        "moe-router-topk-scaling-factor", "moe-router-enable-expert-bias",
+      ] { given.explain(name, as: .costless, "the model has no experts") }
+      return
+    }
+    let width = try given.integer("moe-ffn-hidden-size", in: 1...(1 << 20))
+    if width == nil {
+      given.imply("--moe-ffn-hidden-size", "\(model.width)", "experts as wide as dense blocks")
+    }
+    let perToken = try given.integer("moe-router-topk", in: 1...4096)
+    if perToken == nil { given.imply("--moe-router-topk", "2", "2 experts a token") }
+    guard perToken ?? 2 <= experts else {
+      throw given.error("moe-router-topk", "exceeds num-experts, \(experts)")
+    }
+    var mixture = ModelDescription.Mixture(
+      experts: experts, perToken: perToken ?? 2, width: width ?? model.width,
+      layers: try mixtureLayers(model.layers))
+    given.explain("num-experts", "\(experts) experts a layer")
+    given.explain("moe-router-topk", "\(mixture.perToken) experts a token")
+    given.explain("moe-ffn-hidden-size", "the width of an expert")
+    given.explain(
+      "moe-layer-freq",
+      "\(mixture.layers.count(where: { $0 })) of \(model.layers) layers have experts")
+    try readShared(&mixture)
+    try readRouter(&mixture)
+    model.mixture = mixture
+  }
+
+  /// Which layers have experts: every nth from the first, or as a list says.
+  private func mixtureLayers(_ layers: Int) throws(ConfigurationError) -> [Bool] {
+    guard let option = given.option("moe-layer-freq") else {
+      return .init(repeating: true, count: layers)
+    }
+    let text = option.text
+    if let step = GivenOptions.integer(text) {
+      guard step >= 1 else { throw given.error("moe-layer-freq", "must be at least 1") }
+      // Megatron-Core's get_moe_layer_freq: layer i has experts where i % freq is 0.
+      return (0..<layers).map { $0 % step == 0 }
+    }
+    guard let list = ListExpression.list(text) else {
+      throw given.error("moe-layer-freq", "expected a number, or a list such as ([0]*3+[1]*58)")
+    }
+    guard list.count == layers else {
+      throw given.error(
+        "moe-layer-freq", "has \(list.count) entries, and num-layers is \(layers)")
+    }
+    return list.map { $0 != 0 }
+  }
+
+  private func readShared(
+    _ mixture: inout ModelDescription.Mixture
+  ) throws(ConfigurationError) {
+    if let width = try given.integer("moe-shared-expert-intermediate-size", in: 0...(1 << 20)) {
+      mixture.sharedWidth = width
+      given.explain("moe-shared-expert-intermediate-size", "shared experts of \(width) in all")
+    }
+    mixture.sharedGate = try given.flag("moe-shared-expert-gate") ?? false
+    given.explain("moe-shared-expert-gate", "a gate on the shared expert")
+  }
+
+  private func readRouter(
+    _ mixture: inout ModelDescription.Mixture
+  ) throws(ConfigurationError) {
+    let score = try given.choice(
+      "moe-router-score-function", ["softmax", "sigmoid", "sqrtsoftplus"])
+    guard score != "sqrtsoftplus" else {
+      throw given.error("moe-router-score-function", "no model of sluice scores experts so")
+    }
+    mixture.isSigmoid = score == "sigmoid"
+    given.explain("moe-router-score-function", "how the router scores experts")
+    mixture.correctionBias = try given.flag("moe-router-enable-expert-bias") ?? false
+    given.explain("moe-router-enable-expert-bias", "a bias an expert, which its load moves")
+    mixture.scale = try given.number("moe-router-topk-scaling-factor", in: 0...1e6) ?? 1
+    given.explain("moe-router-topk-scaling-factor", as: .costless, "in the model")
+    if let groups = try given.integer("moe-router-num-groups", in: 1...4096), groups > 1 {
+      guard mixture.experts % groups == 0 else {
+        throw given.error("moe-router-num-groups", "must divide num-experts, \(mixture.experts)")
+      }
+      let chosen = try given.integer("moe-router-group-topk", in: 1...groups)
+      guard let chosen else {
+        throw given.error("moe-router-num-groups", "needs --moe-router-group-topk beside it")
+      }
+      guard mixture.perToken <= chosen * (mixture.experts / groups) else {
+        throw given.error("moe-router-group-topk", "leaves fewer experts than moe-router-topk")
+      }
+      (mixture.groups, mixture.groupsPerToken) = (groups, chosen)
+    }
+    given.explain("moe-router-num-groups", "groups of experts")
+    given.explain("moe-router-group-topk", "groups that a token's experts come from")
+  }
+
+  func readLatent(_ model: inout ModelDescription) throws(ConfigurationError) {
+    guard try given.flag("multi-latent-attention") ?? false else {
+      for name in [
+        "multi-latent-attention", "q-lora-rank", "kv-lora-rank", "qk-head-dim",
+        "qk-pos-emb-head-dim", "v-head-dim",
+      ] { given.explain(name, as: .costless, "attention has no latents") }
+      return
+    }
+    given.explain("multi-latent-attention", "keys and values rebuilt from a latent")
+    func size(_ name: String, _ fallback: Int) throws(ConfigurationError) -> Int {
+      if let size = try given.integer(name, in: 1...(1 << 16)) {
+        given.explain(name, "a size of latent attention")
+        return size
+      }
+      given.imply("--\(name)", "\(fallback)", "a size of latent attention")
+      return fallback
+    }
+    let queryRank = try given.integer("q-lora-rank", in: 0...(1 << 16))
+    given.explain("q-lora-rank", "the width of the query latent")
+    model.latent = ModelDescription.Latent(
+      queryRank: queryRank == 0 ? nil : queryRank, keyValueRank: try size("kv-lora-rank", 32),
+      nopeHeadSize: try size("qk-head-dim", 128),
+      ropeHeadSize: try size("qk-pos-emb-head-dim", 64),
+      valueHeadSize: try size("v-head-dim", 128), hasNorms: model.queryKeyNorm)
+    model.queryKeyNorm = false
+    // The rotated part has its own stretching, by YaRN unless said otherwise; only its frequencies differ.
+    if case .rotary(var rotary) = model.position, case .none = rotary.scaling,
+      let factor = try given.number("rotary-scaling-factor", in: 1...1e6), factor > 1
+    {
+      rotary.scaling = .yarn(
+        factor: factor, original: 4096, fast: 32, slow: 1, magnitude: try given.number("mscale"),
+        all: try given.number("mscale-all-dim"))
+      model.position = .rotary(rotary)
+    }
+  }
+
+  // MARK: - Vocabulary
+
+  /// Vocabularies that tokenizers are known by, as parts of their names.
+  private static let known: [(part: String, size: Int)] = [
+    ("nemotron_2_256k", 256_000), ("nemotron-256k", 256_000), ("nemotron-4", 256_000),
+    ("deepseek-v3", 129_280), ("deepseek-r1", 129_280), ("deepseek-v2", 102_400),
+    ("llama-2", 32_000), ("llama2", 32_000), ("llama-3", 128_256), ("llama3", 128_256),
+    ("mixtral", 32_000), ("mistral-7b", 32_000), ("qwen3", 151_936), ("qwen2", 151_936),
+    ("gpt2", 50_257), ("kimi-k2", 163_840), ("gpt-oss", 201_088), ("multimixgpttiktoken", 131_072),
+  ]
+
+  /// Rows of the embedding, padded as Megatron pads them.
+  func vocabulary() throws(ConfigurationError) -> Int {
+    if let padded = try given.integer("padded-vocab-size", in: 1...(1 << 24)) {
+      given.explain("padded-vocab-size", "\(padded) tokens")
+      given.explain("vocab-size", as: .costless, "the padded size is said")
+      given.explain("make-vocab-size-divisible-by", as: .costless, "the padded size is said")
+      explainTokenizer("the padded size is said")
+      return padded
+    }
+    let size = try tokens()
+    if try given.flag("pad-vocab-size") == false {
+      given.explain("pad-vocab-size", "the vocabulary is not padded")
+      return size
+    }
+    given.explain("pad-vocab-size", "the vocabulary is padded")
+    let divisor = try given.integer("make-vocab-size-divisible-by", in: 1...(1 << 20))
+    let multiple = (divisor ?? 128) * tensor
+    let padded = (size + multiple - 1) / multiple * multiple
+    given.explain("make-vocab-size-divisible-by", "\(padded) rows of \(size) tokens")
+    if divisor == nil {
+      given.imply(
+        "--make-vocab-size-divisible-by", "128",
+        "\(size) tokens padded to \(padded), a multiple of 128 times the tensor group")
+    }
+    return padded
+  }
+
+  private func explainTokenizer(_ meaning: String) {
+    given.explain("tokenizer-type", "tokenizer-model", as: .costless, meaning)
+  }
+
+  private func tokens() throws(ConfigurationError) -> Int {
+    let said = try given.integer("vocab-size", in: 1...(1 << 24))
+    let kind = given.option("tokenizer-type")?.text ?? ""
+    if let size = settings.vocabulary {
+      given.explain("vocab-size", as: .costless, "--vocab-size of the import is \(size)")
+      explainTokenizer("--vocab-size of the import is \(size)")
+      return size
+    }
+    if let said {
+      // The tokenizer without a vocabulary of its own adds one token that ends documents.
+      let size = kind == "NullTokenizer" ? said + 1 : said
+      given.explain("vocab-size", "\(size) tokens")
+      explainTokenizer("the vocabulary's size is said")
+      return size
+    }
+    let model = given.option("tokenizer-model")?.text ?? ""
+    let names = "\(kind) \(model)".lowercased()
+    if let found = Self.known.first(where: { names.contains($0.part) }) {
+      given.explain(
+        "tokenizer-type", "tokenizer-model",
+        "\(found.size) tokens, as \(found.part) has; --vocab-size says otherwise")
+      return found.size
+    }
+    guard kind.isEmpty || kind.hasPrefix("GPT2BPE") else {
+      throw given.error(
+        given.contains("tokenizer-model") ? "tokenizer-model" : "tokenizer-type",
+        "how many tokens it has is not in these files: give --vocab-size N")
+    }
+    given.explain("tokenizer-type", "tokenizer-model", "GPT-2's 50,257 tokens")
+    if kind.isEmpty {
+      given.imply("--vocab-size", "50257", "GPT-2's tokens; --vocab-size says otherwise")
+    }
+    return 50_257
+  }
+}

@@ -1,0 +1,141 @@
+import Clusters
+import Plans
+import Simulation
+
+/// What a pass of one rank takes at least, on a device as the cluster describes it.
+struct PassCost: Hashable, Sendable {
+  /// Seconds from its first kernel to its last one, with waits for exchanges.
+  var seconds = 0.0
+  /// Seconds of kernels that nothing hides: how much the pass grows where devices are slower.
+  ///
+  /// A pass takes the longest of its ways, so that it grows no less than what is its longest way here.
+  var onPath = 0.0
+  /// Seconds of all of its kernels.
+  var busy = 0.0
+  /// Of these, kernels of passes in which ranks exchange something.
+  var meeting = 0.0
+
+  /// Seconds where devices of one kind do not take equal times.
+  func seconds(_ delays: PassDelays) -> Double {
+    seconds + onPath * (delays.slowness - 1) + delay(delays)
+  }
+
+  /// Of these, what the pass takes longer behind all that it does, since ranks wait for each other.
+  func delay(_ delays: PassDelays) -> Double {
+    delays.slowness * (meeting * delays.meeting + (busy - meeting) * delays.alone)
+  }
+
+  /// Of these, kernels that nothing hides.
+  func path(_ delays: PassDelays) -> Double { onPath * delays.slowness + delay(delays) }
+
+  static func + (left: Self, right: Self) -> Self {
+    Self(
+      seconds: left.seconds + right.seconds, onPath: left.onPath + right.onPath,
+      busy: left.busy + right.busy, meeting: left.meeting + right.meeting)
+  }
+
+  static func * (factor: Double, cost: Self) -> Self {
+    Self(
+      seconds: factor * cost.seconds, onPath: factor * cost.onPath, busy: factor * cost.busy,
+      meeting: factor * cost.meeting)
+  }
+
+  /// The smaller of this one and of what one cost has more than another one, part by part.
+  func least(_ both: Self, less other: Self) -> Self {
+    Self(
+      seconds: min(seconds, both.seconds - other.seconds),
+      onPath: min(onPath, both.onPath - other.onPath), busy: min(busy, both.busy - other.busy),
+      meeting: min(meeting, both.meeting - other.meeting))
+  }
+}
+
+/// What devices of one kind that do not take equal times make of passes.
+struct PassDelays: Hashable, Sendable {
+  /// How many times the described device's time the kernels of a position's slowest rank take.
+  var slowness = 1.0
+  /// What a pass takes longer for a second of its kernels, where ranks meet in it and where none do.
+  var meeting = 0.0
+  var alone = 0.0
+}
+
+/// The delays of plans, by what decides them.
+final class DelayBook: Sendable {
+  private struct Key: Hashable {
+    var positions: Int
+    var replicas: Int
+    var perAction: Int
+    /// Ranks that share parameters, and so meet in passes.
+    var sharing: Int
+  }
+
+  private let jitter: Jitter?
+  private let known = Memo<Key, ExpectedWaits>()
+
+  init(_ cluster: Cluster) { jitter = cluster.device.jitter }
+
+  /// What the ranks of a plan wait for; nil where devices take equal times.
+  func waits(_ plan: Plan) throws -> ExpectedWaits? {
+    guard let jitter else { return nil }
+    let sharing =
+      plan.zeroStage == .parameters
+      ? plan.shardingRanks ?? plan.dataParallel * plan.contextParallel : 0
+    let key = Key(
+      positions: plan.pipelineParallel, replicas: plan.worldSize / plan.pipelineParallel,
+      perAction: plan.mesh.ranksPerAction, sharing: sharing * plan.tensorParallel)
+    return try known(key) {
+      ExpectedWaits(jitter, plan, positions: plan.pipelineParallel)
+    }
+  }
+}
+
+extension PassDelays {
+  /// Those that ranks have who wait for each other like this.
+  init(_ waits: ExpectedWaits?) {
+    guard let waits else { return }
+    let second: Int64 = 1_000_000_000_000
+    slowness = waits.slowness
+    // Picoseconds are rounded: what is less than one of them is left out.
+    meeting = max(0, Double(waits.wait(busy: second, meets: true) - 1) / Double(second))
+    alone = max(0, Double(waits.wait(busy: second, meets: false) - 1) / Double(second))
+  }
+}
+
+/// How long collectives over copies may run beside kernels, by what of that time the kernels lose, since
+/// channels of collectives take multiprocessors from them.
+struct HidingRoom: Hashable, Sendable {
+  /// Lower ends of the losses that share an entry.
+  private static let losses = SIMD8<Double>(0, 0.02, 0.05, 0.08, 0.11, 0.14, 0.18, 0.25)
+  private var seconds = SIMD8<Double>()
+
+  /// Adds a kernel that takes so long by itself, and beside a collective.
+  mutating func add(alone: Double, beside: Double) {
+    guard beside > 0 else { return }
+    let loss = 1 - alone / beside
+    let place = (0..<8).last { Self.losses[$0] <= loss } ?? 0
+    seconds[place] += max(alone, beside)
+  }
+
+  /// By how much kernels take longer at least that have so much beside them; what finds no kernel is waited
+  /// for.
+  func loss(hiding length: Double) -> Double {
+    var (left, lost) = (length, 0.0)
+    for place in 0..<8 where left > 0 {
+      let part = min(left, seconds[place])
+      lost += part * Self.losses[place]
+      left -= part
+    }
+    return lost + max(0, left)
+  }
+
+  static func + (left: Self, right: Self) -> Self {
+    var sum = left
+    sum.seconds += right.seconds
+    return sum
+  }
+
+  static func * (factor: Double, room: Self) -> Self {
+    var scaled = room
+    scaled.seconds *= factor
+    return scaled
+  }
+}

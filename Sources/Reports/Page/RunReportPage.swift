@@ -1,0 +1,279 @@
+import Foundation
+import Quantities
+import Schedules
+
+/// What a real run did, as its page needs it.
+public struct RunFigures: Sendable {
+  /// One step, as the run's log has it.
+  public struct Step: Sendable {
+    public var step: Int
+    /// The line of the log: one JSON object.
+    public var line: String
+    public var loss: Double?
+    public var predictionLoss: Double?
+    public var evaluationLoss: Double?
+    public var gradientNorm: Double?
+    public var learningRate: Double?
+    public var seconds: Double?
+    public var tokensPerSecond: Double?
+    public var peakBytes: Int?
+    /// Time of each kind of work on the slowest rank, and what of it was exposed.
+    public var times: [(kind: String, seconds: Double, exposed: Double?)] = []
+    /// The largest load of an expert over the mean, by layer.
+    public var imbalance: [(layer: Int, value: Double)] = []
+
+    public init(step: Int, line: String) { (self.step, self.line) = (step, line) }
+  }
+
+  public var name: String
+  public var ranks: Int
+  public var parameters: Int
+  public var steps: [Step]
+  public var inputs: Inputs
+  public var isFinished: Bool
+  /// The parts of `RunLanes` of the ranks in one step, its number and the schedule.
+  public var recorded: (parts: [String], step: Int, schedule: Schedule)?
+
+  public init(
+    name: String, ranks: Int, parameters: Int, steps: [Step], inputs: Inputs, isFinished: Bool
+  ) {
+    (self.name, self.ranks, self.parameters) = (name, ranks, parameters)
+    (self.steps, self.inputs, self.isFinished) = (steps, inputs, isFinished)
+  }
+}
+
+extension ReportPage {
+  /// A real run; its figures are the lines of the log.
+  public init(run: RunFigures) throws {
+    let lines = run.steps.map(\.line).joined(separator: ",")
+    self.init(
+      "train", verdict: run.verdict,
+      json: "{\"inputs\":\(try jsonLine(run.inputs)),\"steps\":[\(lines)]}")
+    if !run.isFinished { remarks = ["The run ended before its last step."] }
+    inputs = run.inputs.lines(assuming: [])
+    facts = run.facts
+    let losses = [
+      ("loss", \RunFigures.Step.loss), ("multi-token prediction", \.predictionLoss),
+      ("evaluation", \.evaluationLoss),
+    ]
+    sections = [
+      Section(
+        "Loss", lead: "Mean cross-entropy of the next token, in nats, by step.",
+        [.picture(run.plot("Loss", losses, fromZero: false)), .table(run.table)]),
+      Section(
+        "Rates",
+        [
+          .picture(run.plot("Learning rate", [("learning rate", \.learningRate)])),
+          .picture(run.plot("Norm of the gradients", [("norm", \.gradientNorm)])),
+          .picture(run.plot("Tokens a second", [("tokens a second", \.tokensPerSecond)])),
+        ]),
+    ]
+    if let recorded = run.recorded {
+      sections.append(
+        Section(
+          "One step, rank by rank",
+          lead:
+            "Above what the ranks really did; below the same schedule, where every action takes the "
+            + "mean of its kind and messages take nothing. What the rows above take longer is waiting, "
+            + "messages and the optimizer.",
+          [
+            .picture(
+              try RunLanes.picture(recorded.parts, recorded.schedule, step: recorded.step))
+          ]))
+    }
+    if let picture = run.timePicture {
+      sections.append(
+        Section(
+          "Where the time goes", lead: "The mean of all steps, on the slowest rank.",
+          [.picture(picture), .table(run.timeTable)]))
+    }
+    if run.steps.contains(where: { !$0.imbalance.isEmpty }) {
+      sections.append(
+        Section(
+          "Load of experts", lead: "The most loaded expert over the mean, by layer: 1 is even.",
+          [.picture(run.imbalancePlot)]))
+    }
+  }
+}
+
+extension RunFigures {
+  fileprivate var verdict: String {
+    guard let first = steps.first, let last = steps.last else { return "\(name) made no step." }
+    let losses = [first.loss, last.loss].compactMap { $0 }.map { fixed($0, decimals: 3) }
+    let text =
+      losses.count == 2
+      ? "its loss went from \(losses[0]) to \(losses[1])" : "it made its steps"
+    return
+      "\(name) trained for \(counted(steps.count, "step")) on \(counted(ranks, "rank")): \(text)."
+  }
+
+  fileprivate var facts: [ReportPage.Fact] {
+    guard let last = steps.last else { return [] }
+    let key = "steps.\(steps.count - 1)"
+    func mean(_ value: (Step) -> Double?) -> Double? {
+      let values = steps.compactMap(value)
+      return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+    }
+    var facts: [ReportPage.Fact] = []
+    if let loss = last.loss {
+      facts.append(
+        .init(
+          "Loss", ReportFigure(fixed(loss, decimals: 4), loss, key: "\(key).loss"),
+          note: "last step"))
+    }
+    if let step = steps.last(where: { $0.evaluationLoss != nil }), let loss = step.evaluationLoss {
+      facts.append(
+        .init("Evaluation", ReportFigure(fixed(loss, decimals: 4), loss), note: "step \(step.step)")
+      )
+    }
+    if let seconds = mean(\.seconds) {
+      facts.append(
+        .init("Step", ReportFigure("\(fixed(seconds, decimals: 3)) s", seconds), note: "mean"))
+    }
+    if let rate = mean(\.tokensPerSecond) {
+      facts.append(.init("Throughput", ReportFigure(large(rate), rate), note: "tokens a second"))
+    }
+    if let peak = steps.compactMap(\.peakBytes).max() {
+      facts.append(
+        .init(
+          "Memory", ReportFigure("\(fixed(Double(peak) / 0x1p20, decimals: 1)) MiB", Double(peak)),
+          note: "the fullest rank"))
+    }
+    facts.append(.init("Parameters", .count(parameters)))
+    return facts
+  }
+
+  fileprivate func plot(
+    _ title: String, _ lines: [(String, KeyPath<Step, Double?>)], fromZero: Bool = true
+  ) -> PlotPicture {
+    let kept = StepLanes.spread(steps.count, most: 400).map { steps[$0] }
+    let series = lines.enumerated().compactMap { index, line -> PlotPicture.Series? in
+      let (name, path) = line
+      // What is known of few steps is shown of all of them.
+      let all = steps.filter { $0[keyPath: path] != nil }
+      let own = all.count > kept.count ? kept : all
+      let points = own.compactMap { step -> PlotPicture.Point? in
+        step[keyPath: path].map {
+          .init(Double(step.step), $0, "step \(step.step): \(name) \(Self.number($0))")
+        }
+      }
+      return points.isEmpty ? nil : .init(name, .line, .series(index), points)
+    }
+    let values = series.flatMap(\.points).map(\.y)
+    let (low, high) = (values.min() ?? 0, values.max() ?? 1)
+    let margin = max((high - low) * 0.06, abs(high) * 1e-6)
+    let places = steps.map { Double($0.step) }
+    return PlotPicture(
+      title, description: "\(title) over \(steps.count) steps",
+      x: .init(
+        "step", (places.min() ?? 0)...(places.max() ?? 1), text: { grouped(Int($0.rounded())) }),
+      y: .init(
+        "", (fromZero ? min(0, low) : low - margin)...(high + margin), text: { Self.number($0) }),
+      series: series)
+  }
+
+  /// Few digits, small numbers with a power of ten.
+  private static func number(_ value: Double) -> String {
+    value != 0 && abs(value) < 1e-3 ? String(format: "%.3g", value) : decimal(value)
+  }
+
+  fileprivate var table: ReportTable {
+    let columns: [(String, String, KeyPath<Step, Double?>)] = [
+      ("loss", "loss", \.loss), ("multi-token prediction", "mtp_loss", \.predictionLoss),
+      ("evaluation", "evaluation_loss", \.evaluationLoss),
+      ("gradient norm", "grad_norm", \.gradientNorm),
+      ("learning rate", "learning_rate", \.learningRate), ("seconds", "seconds", \.seconds),
+      ("tokens/s", "tokens_per_second", \.tokensPerSecond),
+    ]
+    let used = columns.filter { column in steps.contains { $0[keyPath: column.2] != nil } }
+    var table = ReportTable("Steps", [.init("step")] + used.map { .init($0.0) })
+    for (index, step) in steps.enumerated() {
+      table.add(
+        [ReportFigure("\(step.step)", Double(step.step), key: "steps.\(index).step")]
+          + used.map { _, key, path in
+            step[keyPath: path].map { value in
+              ReportFigure(
+                abs(value) < 1e-3
+                  ? String(format: "%.3g", value)
+                  : fixed(value, decimals: abs(value) >= 1000 ? 0 : 4), value,
+                key: "steps.\(index).\(key)")
+            } ?? ReportFigure("–")
+          })
+    }
+    table.shown = 12
+    return table
+  }
+
+  /// The mean of each kind of work over steps.
+  private var meanTimes: [(kind: String, seconds: Double, exposed: Double?)] {
+    var kinds: [String] = []
+    for time in steps.flatMap(\.times) where !kinds.contains(time.kind) { kinds.append(time.kind) }
+    let count = Double(max(1, steps.count))
+    return kinds.map { kind in
+      let own = steps.flatMap(\.times).filter { $0.kind == kind }
+      let exposed = own.compactMap(\.exposed)
+      return (
+        kind.split(separator: "_").joined(separator: " "),
+        own.reduce(0) { $0 + $1.seconds } / count,
+        exposed.isEmpty ? nil : exposed.reduce(0, +) / count
+      )
+    }.sorted { $0.seconds > $1.seconds }
+  }
+
+  fileprivate var timePicture: BarPicture? {
+    let times = meanTimes
+    guard !times.isEmpty else { return nil }
+    return BarPicture(
+      "Time of a step by kind of work", description: "Mean seconds of a step by kind of work",
+      bars: times.map { kind, seconds, exposed in
+        guard let exposed else { return (kind, [.init("at work", seconds, .accent)]) }
+        return (
+          kind,
+          [
+            .init("hidden", max(0, seconds - exposed), .hidden),
+            .init("exposed", min(exposed, seconds), .waiting),
+          ]
+        )
+      }, text: { LanePicture.time($0) })
+  }
+
+  fileprivate var timeTable: ReportTable {
+    var table = ReportTable(
+      "Mean milliseconds of a step",
+      [.init("kind", isText: true), .init("all"), .init("exposed")])
+    for time in meanTimes {
+      table.add([
+        ReportFigure(time.kind), ReportFigure(fixed(time.seconds * 1e3, decimals: 3), time.seconds),
+        time.exposed.map { ReportFigure(fixed($0 * 1e3, decimals: 3), $0) } ?? ReportFigure("–"),
+      ])
+    }
+    return table
+  }
+
+  fileprivate var imbalancePlot: PlotPicture {
+    var layers: [Int] = []
+    for load in steps.flatMap(\.imbalance) where !layers.contains(load.layer) {
+      layers.append(load.layer)
+    }
+    let kept = StepLanes.spread(steps.count, most: 200).map { steps[$0] }
+    let shown = StepLanes.spread(layers.count, most: PageTone.seriesCount).map { layers[$0] }
+    let series = shown.enumerated().map { index, layer in
+      PlotPicture.Series(
+        "layer \(layer)", .line, .series(index),
+        kept.compactMap { step in
+          step.imbalance.first { $0.layer == layer }.map {
+            .init(
+              Double(step.step), $0.value, "step \(step.step), layer \(layer): \(decimal($0.value))"
+            )
+          }
+        })
+    }
+    let places = kept.map { Double($0.step) }
+    let most = series.flatMap(\.points).map(\.y).max() ?? 1
+    return PlotPicture(
+      "Imbalance", description: "Load of the most loaded expert over the mean",
+      x: .init(
+        "step", (places.min() ?? 0)...(places.max() ?? 1), text: { grouped(Int($0.rounded())) }),
+      y: .init("", 1...max(1.01, most * 1.03), text: { decimal($0) }), series: series)
+  }
+}

@@ -1,0 +1,83 @@
+import Documents
+import Quantities
+
+/// The rewards of a program that people wrote.
+///
+/// It gets all completions of a call at once, a JSON table a line, and gives back a line for each, in
+/// their order: a number, or `{"reward": NUMBER}`. What it has not given when its time is over counts as
+/// a failure; so does every line of a program that gives more lines than it was asked for.
+public struct CommandRule: RewardRule {
+  /// The program, looked for on the PATH where it has no slash, and its arguments.
+  private let command: [String]
+  /// Seconds for one call.
+  private let timeLimit: Double
+  private let memoryLimit: ByteCount
+
+  /// - Precondition: `command` names a program.
+  public init(
+    command: [String], timeLimit: Double = 10, memoryLimit: ByteCount = ByteCount(2 << 30)
+  ) {
+    precondition(!command.isEmpty && timeLimit > 0)
+    (self.command, self.timeLimit, self.memoryLimit) = (command, timeLimit, memoryLimit)
+  }
+
+  public func reward(of completion: String, to prompt: TaskPrompt) throws -> Double {
+    try rewards(of: [TaskAnswer(prompt: prompt, completion: completion)])[0].get()
+  }
+
+  public func rewards(of answers: [TaskAnswer]) -> [Result<Double, RewardFailure>] {
+    guard !answers.isEmpty else { return [] }
+    let outcome: LimitedProcess.Outcome
+    do {
+      outcome = try LimitedProcess(
+        command: command, timeLimit: timeLimit, memoryLimit: memoryLimit,
+        outputLimit: answers.count * Self.longestLine
+      ).run(input: Array(answers.map { Self.line($0) + "\n" }.joined().utf8))
+    } catch {
+      return answers.map { _ in .failure(RewardFailure("\(error)")) }
+    }
+    let ending = outcome.ending.map { "\(printable(command[0])): \($0)" }
+    var lines = outcome.output.split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    // What stands behind the last newline is empty, or a line cut short.
+    let rest = lines.popLast() ?? []
+    if ending == nil, !rest.isEmpty { lines.append(rest) }
+    guard lines.count <= answers.count else {
+      let failure = RewardFailure(
+        ending
+          ?? "\(printable(command[0])) wrote more lines than the \(answers.count) it was asked for")
+      return answers.map { _ in .failure(failure) }
+    }
+    return answers.indices.map { index in
+      guard index < lines.count else {
+        return .failure(
+          RewardFailure(
+            ending ?? "\(printable(command[0])) wrote \(lines.count) lines of \(answers.count)"))
+      }
+      return reward(in: Array(lines[index]))
+    }
+  }
+
+  /// Bytes of output for each completion.
+  private static let longestLine = 4096
+
+  /// The prompt with its fields, and the completion.
+  private static func line(_ answer: TaskAnswer) -> String {
+    let fields = (answer.prompt.fields.entries ?? []).filter { $0.key != "completion" }
+    return JSONValue.table(
+      [
+        .init(key: "prompt", value: .string(answer.prompt.text)),
+        .init(key: "completion", value: .string(answer.completion)),
+      ] + fields
+    ).compact
+  }
+
+  private func reward(in line: [UInt8]) -> Result<Double, RewardFailure> {
+    let value = try? JSONValue(line)
+    guard let reward = value?.double ?? value?["reward"]?.double else {
+      let text = printable(String(decoding: line, as: UTF8.self), atMost: 60)
+      return .failure(RewardFailure("\(printable(command[0])) wrote no reward but: \(text)"))
+    }
+    return .success(reward)
+  }
+}

@@ -1,0 +1,32 @@
+/// A program's judgement of an answer, in place of a person's or another model's.
+public protocol RewardRule: Sendable {
+  /// How good a completion is: of most rules 1 for a good one and 0 for any other.
+  ///
+  /// - Throws: where the rule cannot judge, such as for a prompt without the field that it asks for. Who
+  ///   calls counts 0 and says so.
+  func reward(of completion: String, to prompt: TaskPrompt) throws -> Double
+
+  /// The same for many answers, each with a reward or the reason why it has none.
+  func rewards(of answers: [TaskAnswer]) -> [Result<Double, RewardFailure>]
+}
+
+extension RewardRule {
+  public func rewards(of answers: [TaskAnswer]) -> [Result<Double, RewardFailure>] {
+    answers.map { answer in
+      do {
+        return .success(try reward(of: answer.completion, to: answer.prompt))
+      } catch let failure as RewardFailure {
+        return .failure(failure)
+      } catch {
+        return .failure(RewardFailure("\(error)"))
+      }
+    }
+  }
+}
+
+/// Why a rule has no reward for an answer.
+public struct RewardFailure: Error, Hashable, Sendable, CustomStringConvertible {
+  public var description: String
+
+  public init(_ description: String) { self.description = description }
+}

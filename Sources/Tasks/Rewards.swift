@@ -1,0 +1,86 @@
+import Documents
+
+/// The rules of a run with their weights: what a completion is worth.
+public struct Rewards: Sendable {
+  /// A rule under the name that logs have for it.
+  public struct Part: Sendable {
+    public let name: String
+    public let weight: Double
+    public let rule: any RewardRule
+
+    public init(name: String, weight: Double = 1, rule: any RewardRule) {
+      (self.name, self.weight, self.rule) = (name, weight, rule)
+    }
+  }
+
+  /// The rules in the order of the file.
+  public let parts: [Part]
+
+  /// - Precondition: there is a rule, and no name is twice.
+  public init(_ parts: [Part]) {
+    precondition(!parts.isEmpty && Set(parts.map(\.name)).count == parts.count)
+    self.parts = parts
+  }
+
+  /// Reads the list of rules under a key; who calls finishes the table around it.
+  ///
+  /// - Throws: `ConfigurationError` for a list without rules, a rule that is none, or two that would be
+  ///   logged alike.
+  public init(
+    reading list: TableKey<RewardKeys>, of table: Table
+  ) throws(ConfigurationError) {
+    let tables = try table.tables(list)
+    guard !tables.isEmpty else { throw table.error("names no rule", at: list) }
+    let keys = RewardKeys()
+    var parts: [Part] = []
+    for table in tables {
+      let rule = try RewardRules.rule(from: table)
+      let ruleName = try table.optional(keys.rule)?.rawValue
+      let program = try table.optional(keys.command)?[0]
+      let fallback = ruleName ?? program ?? ""
+      let name = try table.value(keys.name, default: fallback)
+      guard !parts.contains(where: { $0.name == name }) else {
+        throw table.error(
+          "another rule is logged as \(printable(name)): give one a name", at: keys.name)
+      }
+      parts.append(Part(name: name, weight: try table.value(keys.weight), rule: rule))
+    }
+    self.parts = parts
+  }
+
+  /// Judges answers; one that a rule cannot judge has 0 of it.
+  public func grade(_ answers: [TaskAnswer]) -> RewardGrades {
+    var grades = RewardGrades(
+      totals: [Double](repeating: 0, count: answers.count), parts: [], notices: [])
+    for part in parts {
+      var failures: [RewardFailure] = []
+      let values = part.rule.rewards(of: answers).map { result -> Double in
+        switch result {
+        case .success(let value) where value.isFinite: return value
+        case .success: failures.append(RewardFailure("the reward is not a number"))
+        case .failure(let failure): failures.append(failure)
+        }
+        return 0
+      }
+      precondition(values.count == answers.count)
+      for (index, value) in values.enumerated() { grades.totals[index] += part.weight * value }
+      grades.parts.append(values)
+      if let first = failures.first {
+        grades.notices.append(
+          "rewards: \(printable(part.name)) counts 0 for \(failures.count) of \(answers.count) "
+            + "completions: \(printable(first.description, atMost: 400))")
+      }
+    }
+    return grades
+  }
+}
+
+/// What rules gave to some answers.
+public struct RewardGrades: Hashable, Sendable {
+  /// One weighted sum for each answer.
+  public var totals: [Double]
+  /// For each rule, in its order, one reward without weight for each answer.
+  public var parts: [[Double]]
+  /// One line for each rule that could not judge some answers: how many, and why the first.
+  public var notices: [String]
+}

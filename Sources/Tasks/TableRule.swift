@@ -1,0 +1,55 @@
+/// 1 for an answer that is the right table: the same cells in the same rows and columns.
+///
+/// Cells stand between commas, tabs or bars, whichever the text has: a Markdown table equals its CSV.
+/// White space around a cell does not count, and numbers are equal by value.
+public struct TableRule: RewardRule {
+  private let field: String
+  private let place: AnswerPlace
+
+  public init(field: String = "answer", place: AnswerPlace = .whole) {
+    (self.field, self.place) = (field, place)
+  }
+
+  public func reward(of completion: String, to prompt: TaskPrompt) throws -> Double {
+    let right = Self.cells(of: try prompt.text(of: field))
+    guard let answer = place.answer(in: completion) else { return 0 }
+    return Self.cells(of: answer) == right ? 1 : 0
+  }
+
+  /// A cell, a number where its text is one.
+  enum Cell: Hashable {
+    case number(Double)
+    case text([UInt8])
+
+    init(_ text: String) {
+      let text = trimmed(text)
+      if let value = try? JSONValue(Array(text.utf8)), let number = value.double {
+        self = .number(number)
+      } else {
+        self = .text(Array(text.utf8))
+      }
+    }
+  }
+
+  /// The cells of a table, row by row.
+  static func cells(of text: String) -> [[Cell]] {
+    let lines = text.split(whereSeparator: \.isNewline).map { trimmed(String($0)) }
+      .filter { !$0.isEmpty }
+    let separator: Character =
+      lines.contains { $0.contains("|") } ? "|" : lines.contains { $0.contains("\t") } ? "\t" : ","
+    return lines.compactMap { line in
+      var parts = line.split(separator: separator, omittingEmptySubsequences: false).map(
+        String.init)
+      if separator == "|" {
+        if line.hasPrefix("|") { parts.removeFirst() }
+        if line.hasSuffix("|"), !parts.isEmpty { parts.removeLast() }
+        // The line below a Markdown table's head.
+        let isRule = parts.allSatisfy {
+          $0.contains("-") && $0.allSatisfy { "-: ".contains($0) }
+        }
+        if isRule { return nil }
+      }
+      return parts.map(Cell.init)
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import Documents
+import Tasks
+
+/// What a policy learns from: prompts that are answered, or completions that are there already.
+public struct PolicyMaterial: Sendable {
+  /// A prompt with its tokens.
+  struct Prompt: Sendable {
+    var task: TaskPrompt
+    var tokens: [Int32]
+  }
+
+  /// Prompts of rollouts; empty where completions are given.
+  let prompts: [Prompt]
+  /// Prompts by which the policy is evaluated.
+  let heldOut: [Prompt]
+  /// Completions that are given, with their rewards.
+  let given: [Completion]
+  let tokenizer: Tokenizer
+  /// The token that ends a completion.
+  let end: Int32
+  /// What tells it from other material.
+  let identity: String
+
+  /// Reads the files of a run.
+  ///
+  /// - Throws: `ConfigurationError` with file, line and key.
+  init(
+    _ run: RunFile, _ settings: RunFile.PolicySettings, _ tokenizer: Tokenizer
+  ) throws(ConfigurationError) {
+    self.tokenizer = tokenizer
+    let end = try tokenizer.completionEnd(in: settings.file)
+    self.end = end
+    func read(_ path: String?) throws(ConfigurationError) -> [Prompt] {
+      guard let path else { return [] }
+      return try Self.prompts(path, run, settings, tokenizer)
+    }
+    prompts = try read(settings.prompts)
+    heldOut = try read(settings.heldOut)
+    if let path = settings.rollouts {
+      given = try Self.completions(path, run, settings, tokenizer, end: end)
+    } else {
+      given = []
+    }
+    var sum = Checksum()
+    for prompt in prompts { prompt.tokens.withUnsafeBytes { sum.add($0) } }
+    for completion in given {
+      (completion.prompt + completion.tokens).withUnsafeBytes { sum.add($0) }
+      withUnsafeBytes(of: completion.reward) { sum.add($0) }
+    }
+    identity =
+      given.isEmpty
+      ? "prompts \(prompts.count) \(sum.text)" : "completions \(given.count) \(sum.text)"
+  }
+
+  private static func prompts(
+    _ path: String, _ run: RunFile, _ settings: RunFile.PolicySettings, _ tokenizer: Tokenizer
+  ) throws(ConfigurationError) -> [Prompt] {
+    var prompts: [Prompt] = []
+    for line in try JSONLines.read(path) {
+      let task = try TaskPrompt(line)
+      let tokens = try tokenizer.encode(Array(task.text.utf8), file: path).map { Int32($0) }
+      try check(tokens, run, line)
+      let whole = tokens.count + settings.maximumTokens
+      guard whole <= run.plan.sequenceLength + 1 else {
+        throw line.error(
+          "has \(tokens.count) tokens; with grpo.max-tokens \(settings.maximumTokens) they exceed "
+            + "plan.sequence-length \(run.plan.sequenceLength) by "
+            + "\(whole - run.plan.sequenceLength - 1)", at: "prompt")
+      }
+      prompts.append(Prompt(task: task, tokens: tokens))
+    }
+    guard !prompts.isEmpty else { throw ConfigurationError(file: path, rule: "has no prompts") }
+    return prompts
+  }
+
+  private static func completions(
+    _ path: String, _ run: RunFile, _ settings: RunFile.PolicySettings, _ tokenizer: Tokenizer,
+    end: Int32
+  ) throws(ConfigurationError) -> [Completion] {
+    var completions: [Completion] = []
+    for line in try JSONLines.read(path) {
+      let number = completions.count
+      let prompt = try line.tokens("prompt", tokenizer)
+      let tokens = try line.tokens("completion", tokenizer)
+      guard let reward = line.value["reward"]?.double, reward.isFinite else {
+        throw line.error("expected a number", at: "reward")
+      }
+      try check(prompt, run, line)
+      try check(tokens, run, line, at: "completion", mayBeEmpty: true)
+      guard prompt.count + tokens.count <= run.plan.sequenceLength + 1 else {
+        throw line.error(
+          "has \(prompt.count + tokens.count) tokens, and plan.sequence-length "
+            + "\(run.plan.sequenceLength) has room for \(run.plan.sequenceLength + 1)")
+      }
+      guard tokens.count <= settings.maximumTokens else {
+        throw line.error(
+          "has \(tokens.count) tokens, and grpo.max-tokens is \(settings.maximumTokens)",
+          at: "completion")
+      }
+      if number % settings.group > 0, prompt != completions[number - 1].prompt {
+        throw line.error(
+          "differs from that of the line before, and grpo.group \(settings.group) lines share one",
+          at: "prompt")
+      }
+      completions.append(
+        Completion(
+          promptNumber: number / settings.group, prompt: prompt, tokens: tokens,
+          isEnded: tokens.last == end, reward: reward))
+    }
+    guard completions.count == run.plan.globalBatch else {
+      throw ConfigurationError(
+        file: path,
+        rule: "has \(completions.count) completions, and plan.global-batch is "
+          + "\(run.plan.globalBatch): an update takes all of them")
+    }
+    return completions
+  }
+
+  /// Refuses tokens that the model does not have.
+  private static func check(
+    _ tokens: [Int32], _ run: RunFile, _ line: JSONLines.Line, at key: String = "prompt",
+    mayBeEmpty: Bool = false
+  ) throws(ConfigurationError) {
+    guard mayBeEmpty || !tokens.isEmpty else { throw line.error("must not be empty", at: key) }
+    let vocabulary = run.model.architecture.vocabularySize
+    if let token = tokens.first(where: { $0 >= vocabulary }) {
+      throw line.error("its token \(token) is not one of the model's \(vocabulary)", at: key)
+    }
+  }
+}

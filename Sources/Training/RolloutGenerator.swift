@@ -1,0 +1,199 @@
+import MessagePassing
+import Models
+import Plans
+import Programs
+import Schedules
+
+/// Completions of many prompts at once: rows of fixed blocks, each with a cache of its own, through the
+/// same stages as training.
+///
+/// Every forward feeds one token of each row, of its prompt or the one that was sampled last, so a row is
+/// at work whatever its neighbours do, and takes the next prompt when its completion ends. Products keep
+/// rows apart: what a row computes depends on its text alone, not on its place, its neighbours, or how
+/// many ranks share the work, bit by bit.
+package final class RolloutGenerator {
+  /// A completion that is wanted.
+  package struct Request: Sendable {
+    var prompt: [Int32]
+    /// What chance follows from, beside the seed and the position.
+    var counters: [Int]
+
+    package init(prompt: [Int32], counters: [Int]) {
+      (self.prompt, self.counters) = (prompt, counters)
+    }
+  }
+
+  /// Rows of a block: of a microbatch.
+  package static let rowsOfABlock = 32
+  /// Blocks of a data rank at most; more completions wait for a row.
+  package static let mostBlocks = 8
+
+  package let rank: ForwardRank
+  private let tokens = RowTokens()
+  private let plan: Plan
+  private let communicator: any Communicator
+  private let end: Int32
+  /// Rows of all data ranks.
+  package let rows: Int
+
+  /// Takes up a rank's part; parameters are zero until they are taken.
+  ///
+  /// - Parameters:
+  ///   - plan: that of training, whose ranks, schedule and stages it shares.
+  ///   - positions: tokens of a prompt with its completion at most.
+  ///   - wanted: completions that are made at once, for which there are rows as far as there are blocks.
+  ///   - end: the token that ends a completion.
+  package init(
+    _ architecture: Architecture, _ plan: Plan, _ communicator: any Communicator,
+    layout: StageLayout?, positions: Int, wanted: Int, end: Int32,
+    mostBlocks: Int = RolloutGenerator.mostBlocks
+  ) throws {
+    var plan = plan
+    plan.microbatchSize = Self.rowsOfABlock
+    plan.sequenceLength = 1
+    plan.gradientLanes = nil
+    plan.recomputation = .none
+    let rowsOfABlock = plan.dataParallel * Self.rowsOfABlock
+    let blocks = min(mostBlocks, max(1, (wanted + rowsOfABlock - 1) / rowsOfABlock))
+    // A schedule may ask for a number of microbatches, such as two for each rank.
+    var schedule: Schedule?
+    for count in blocks...(blocks + 8 * plan.pipelineParallel) where schedule == nil {
+      plan.globalBatch = count * rowsOfABlock
+      schedule = try? RankTrainer.schedule(of: plan)
+    }
+    self.plan = plan
+    self.communicator = communicator
+    self.end = end
+    rows = plan.globalBatch
+    rank = try ForwardRank(
+      architecture, plan, communicator, tokens,
+      .generation(positions: positions, microbatches: plan.microbatchCount), schedule: schedule,
+      layout: layout)
+    rank.backend.bench.keepsRowsApart = true
+    tokens.next = Array(repeating: 0, count: rows)
+  }
+
+  /// Makes completions; a collective, all ranks get the same.
+  ///
+  /// - Parameters:
+  ///   - maximum: tokens of a completion at most.
+  ///   - seed: from where chance comes.
+  ///   - finished: given each completion as soon as it ends, with the number of its request.
+  /// - Throws: `TrainingError` where the model gives scores that are not numbers.
+  package func complete(
+    _ requests: [Request], maximum: Int, _ sampling: Sampling, seed: UInt64,
+    finished: (_ request: Int, Made) -> Void = { _, _ in }
+  ) throws -> [Made] {
+    var made = Array(repeating: Made(), count: requests.count)
+    var queue = RowQueue(rows: rows, requests: requests.count)
+    while queue.isBusy {
+      for row in 0..<rows { tokens.next[row] = token(of: row, queue, requests, made) }
+      setCaches(queue)
+      var chosen = [Double](repeating: 0, count: 2 * rows)
+      _ = try rank.run(
+        .logits { _, microbatch, scores in
+          self.choose(
+            microbatch, scores, queue, requests, made, sampling, seed: seed, into: &chosen)
+        })
+      try communicator.allReduce(&chosen, .sum)
+      for row in 0..<rows {
+        guard let request = queue.requests[row] else { continue }
+        queue.fed[row] += 1
+        guard queue.fed[row] >= requests[request].prompt.count else { continue }
+        guard chosen[2 * row].isFinite, chosen[2 * row + 1].isFinite else {
+          throw TrainingError.notFiniteScores
+        }
+        let token = Int32(chosen[2 * row]) - 1
+        made[request].tokens.append(token)
+        made[request].logProbabilities.append(Float(chosen[2 * row + 1]))
+        made[request].isEnded = token == end
+        guard token == end || made[request].tokens.count == maximum else { continue }
+        finished(request, made[request])
+        queue.takeNext(row)
+      }
+    }
+    return made
+  }
+
+  /// What was sampled for a request.
+  package struct Made: Hashable, Sendable {
+    package var tokens: [Int32] = []
+    /// Of each token as it was sampled.
+    package var logProbabilities: [Float] = []
+    /// Whether the last token is the one that ends a completion.
+    package var isEnded = false
+  }
+
+  private func token(
+    of row: Int, _ queue: RowQueue, _ requests: [Request], _ made: [Made]
+  ) -> Int32 {
+    guard let request = queue.requests[row] else { return 0 }
+    let (prompt, fed) = (requests[request].prompt, queue.fed[row])
+    return fed < prompt.count ? prompt[fed] : made[request].tokens[fed - prompt.count]
+  }
+
+  /// Rows of this data rank, whose caches are this rank's.
+  private func setCaches(_ queue: RowQueue) {
+    let count = rank.backend.cached.count
+    let first = rank.backend.assignment.place.data * count
+    for index in 0..<count { rank.backend.cached[index] = queue.fed[first + index] }
+  }
+
+  /// Samples behind the last known token of each row of a block.
+  private func choose(
+    _ microbatch: Int, _ scores: UnsafeBufferPointer<Float>, _ queue: RowQueue,
+    _ requests: [Request], _ made: [Made], _ sampling: Sampling, seed: UInt64,
+    into chosen: inout [Double]
+  ) {
+    let vocabulary = scores.count / plan.microbatchSize
+    let first = rank.backend.assignment.globalMicrobatch(microbatch) * plan.microbatchSize
+    for index in 0..<plan.microbatchSize {
+      let row = first + index
+      guard let request = queue.requests[row],
+        queue.fed[row] + 1 >= requests[request].prompt.count
+      else { continue }
+      let unit = SeededGenerator.unit(
+        seed: seed, requests[request].counters + [made[request].tokens.count])
+      let own = UnsafeBufferPointer(rebasing: scores[index * vocabulary..<(index + 1) * vocabulary])
+      let drawn = sampling.draw(from: own, unit)
+      chosen[2 * row] = drawn.map { Double($0.token + 1) } ?? .nan
+      chosen[2 * row + 1] = drawn?.logProbability ?? .nan
+    }
+  }
+}
+
+/// Which row makes the completion of which request: a row takes the next one as soon as it is free.
+struct RowQueue {
+  /// By row.
+  private(set) var requests: [Int?]
+  /// By row, the tokens that were fed of its text.
+  var fed: [Int]
+  private var next: Int
+  private let count: Int
+
+  /// The first requests in the first rows.
+  init(rows: Int, requests count: Int) {
+    requests = (0..<rows).map { $0 < count ? $0 : nil }
+    fed = Array(repeating: 0, count: rows)
+    next = min(rows, count)
+    self.count = count
+  }
+
+  var isBusy: Bool { requests.contains { $0 != nil } }
+
+  /// Gives a row that is free the next request, if there is one.
+  mutating func takeNext(_ row: Int) {
+    fed[row] = 0
+    requests[row] = next < count ? next : nil
+    next += 1
+  }
+}
+
+/// The token that each row is fed next.
+private final class RowTokens: SequenceSource {
+  var next: [Int32] = []
+
+  func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) {
+    [next[index], -1].withUnsafeBufferPointer(body)
+  }
+}

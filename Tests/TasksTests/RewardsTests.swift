@@ -1,0 +1,109 @@
+import Documents
+import Tasks
+import TestSupport
+import Testing
+
+@Suite struct RewardsTests {
+  private func rewards(_ list: String) throws -> Rewards {
+    let document = try Document(text: "rewards:\n\(list)", name: "run.yaml")
+    let table = try document.table()
+    let rewards = try Rewards(
+      reading: TableKey("rewards", RewardKeys(), list: true, "What judges."), of: table)
+    try table.finish()
+    return rewards
+  }
+
+  private func answers(_ completions: [String], to answer: String) -> [TaskAnswer] {
+    completions.map { TaskAnswer(prompt: prompt(answer), completion: $0) }
+  }
+
+  @Test func weightsAreAppliedAndPartsKept() throws {
+    let rewards = try rewards(
+      """
+        - {rule: json-parses, weight: 0.25}
+        - {rule: json-values, weight: 2}
+        - {rule: length, maximum: 9, weight: -1, name: short}
+      """)
+    #expect(rewards.parts.map(\.name) == ["json-parses", "json-values", "short"])
+    let grades = rewards.grade(answers([#"{"a":1}"#, "[1]", "{", "0123456789"], to: #"{"a":1}"#))
+    #expect(grades.totals == [1.25, -0.75, -1, 0])
+    #expect(grades.parts == [[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]])
+    #expect(grades.notices.isEmpty)
+  }
+
+  @Test func whatCannotBeJudgedCountsNothingWithANotice() throws {
+    let rewards = try rewards("  - {rule: number}\n  - {rule: exact, weight: 3}\n")
+    let grades = rewards.grade(answers(["one", "1"], to: "one"))
+    #expect(grades.totals == [3, 0])
+    #expect(grades.notices.count == 1)
+    #expect(grades.notices[0].hasPrefix("rewards: number counts 0 for 2 of 2 completions: "))
+  }
+
+  @Test(arguments: [
+    ("  - {rule: exakt}", "did you mean exact?"),
+    ("  - {weight: 1}", "names neither a rule nor a command"),
+    ("  - {rule: exact, command: ./p}", "stands beside a rule"),
+    ("  - {rule: exact, tolerance: 1}", "tolerance: unknown key"),
+    ("  - {rule: pattern}", "the rule pattern needs it"),
+    ("  - {rule: pattern, pattern: '(a'}", "is not a regular expression"),
+    ("  - {rule: length, maximum: 1, minimum: 2}", "is more than maximum"),
+    ("  - {rule: json-fits}", "the rule json-fits needs it"),
+    ("  - {rule: json-fits, schema: {type: objekt}}", "did you mean object?"),
+    ("  - {rule: json-fits, schema: {typ: object}}", "did you mean type?"),
+    ("  - {rule: tags, tags: []}", "must have"),
+    ("  - {rule: exact}\n  - {rule: exact}", "another rule is logged as exact"),
+    ("  - {command: ./p, time-limit: 0}", "time-limit"),
+    ("  - {command: ./p, field: x}", "field: unknown key"),
+    ("  []", "names no rule"),
+  ])
+  func mistakesAreNamed(list: String, message: String) throws {
+    let error = try #require(throws: ConfigurationError.self) { try rewards(list) }
+    #expect("\(error)".contains(message), "\(error)")
+    #expect("\(error)".hasPrefix("run.yaml:"), "\(error)")
+  }
+
+  @Test func schemasAdmitWhatTheySay() throws {
+    let rewards = try rewards(
+      """
+        - rule: json-fits
+          schema:
+            type: object
+            required: [name, tags]
+            additionalProperties: false
+            properties:
+              name: {type: string, enum: [a, b]}
+              age: {type: integer}
+              tags: {type: array, maxItems: 2, items: {type: number}}
+      """)
+    let good = [
+      #"{"name":"a","tags":[]}"#, #"{"tags":[1,2.5],"name":"b","age":1.0}"#,
+    ]
+    let bad = [
+      #"{"name":"c","tags":[]}"#, #"{"name":"a"}"#, #"{"name":"a","tags":[1,2,3]}"#,
+      #"{"name":"a","tags":["x"]}"#, #"{"name":"a","tags":[],"more":1}"#,
+      #"{"name":"a","tags":[],"age":1.5}"#, "[]", "{",
+    ]
+    #expect(
+      rewards.grade(answers(good + bad, to: "")).totals == good.map { _ in 1 } + bad.map { _ in 0 })
+  }
+
+  @Test func promptsAreReadByLine() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write(
+      "{\"prompt\":\"2+2=\",\"answer\":4}\n\n{\"answer\":\"x\",\"prompt\":\"y\"}\n", to: "p.jsonl")
+    let prompts = try TaskPrompt.read(path)
+    #expect(prompts.map(\.text) == ["2+2=", "y"])
+    #expect(prompts[0].fields["answer"] == .integer(4))
+    #expect(try ExactRule().reward(of: "4", to: prompts[0]) == 1)
+    for (text, message) in [
+      ("{\"prompt\":\"a\"}\n{\"answer\":1}\n", ":2: prompt: required key is missing"),
+      ("{\"prompt\":1}\n", ":1: prompt: expected a text"), ("[1]\n", ":1: expected a table"),
+      ("{\"prompt\":\"a\"\n", ":1: lacks a comma or a closing brace, at byte 14"),
+      ("\n", "no prompts"),
+    ] {
+      let broken = try folder.write(text, to: "broken.jsonl")
+      let error = #expect(throws: ConfigurationError.self) { try TaskPrompt.read(broken) }
+      #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import Documents
+import Tasks
+import TestSupport
+import Testing
+
+@Suite struct SuiteTests {
+  private let suite = RuleSuite(kinds: [.digitSum, .jsonList], tiers: [1, 2], count: 5, seed: 2)
+
+  private func completions(_ texts: [String], tokens: Int? = 10) -> [SuiteCompletion] {
+    texts.map { SuiteCompletion(text: $0, tokens: tokens) }
+  }
+
+  @Test func theSuiteFollowsFromItsSeed() {
+    #expect(suite.questions.count == 20)
+    let same = RuleSuite(kinds: [.jsonList], tiers: [2], count: 5, seed: 2)
+    #expect(same.questions == Array(suite.questions[15...]))
+    let other = RuleSuite(kinds: [.jsonList], tiers: [2], count: 5, seed: 3)
+    #expect(Set(other.questions).isDisjoint(with: same.questions))
+    #expect(suite.questions.allSatisfy { TaskSplit.of($0) == .heldOut })
+  }
+
+  /// Wilson's interval solves |p - x| = z sqrt(x (1 - x) / n) for its ends x.
+  @Test(arguments: [1, 10, 97], [0.0, 0.1, 0.5, 0.93, 1.0])
+  func intervalsAreWilsons(trials: Int, share: Double) {
+    let estimate = ShareEstimate(share, of: trials)
+    for end in [estimate.low, estimate.high] where end > 0 && end < 1 {
+      let distance = abs(share - end)
+      let deviation = (end * (1 - end) / Double(trials)).squareRoot()
+      #expect(abs(distance - 1.959963984540054 * deviation) < 1e-12)
+    }
+    #expect(estimate.low <= share && share <= estimate.high && estimate.low < estimate.high)
+  }
+
+  /// A published example: 8 of 10 gives 0.490 to 0.943 (Wilson score without continuity correction).
+  @Test func anIntervalByHand() {
+    let estimate = ShareEstimate(0.8, of: 10)
+    #expect(abs(estimate.low - 0.490162) < 1e-5 && abs(estimate.high - 0.943318) < 1e-5)
+  }
+
+  @Test func scoresCountQuestions() throws {
+    let questions = Array(suite.questions[..<3])
+    let right = questions.map(\.answer)
+    func wrong(_ answer: String) -> String { answer == "0" ? "1" : "0" }
+    let score = SuiteScore(
+      questions,
+      [
+        // Three of four right, one of no form.
+        completions(["[]\(right[0])", "[0]\(right[0])", "[]\(right[0])", "x"]),
+        // One of two right: the first of two votes wins, and it is wrong.
+        completions(["[]\(wrong(right[1]))", "[]\(right[1])"]),
+        [],
+      ])
+    #expect(score.questions == 3 && score.samples == 6)
+    #expect(abs(score.right.share - (0.75 + 0.5) / 3) < 1e-12)
+    #expect(abs(score.voted.share - 1.0 / 3) < 1e-12)
+    #expect(abs(score.wellFormed.share - (0.75 + 1) / 3) < 1e-12)
+    #expect(score.meanTokens == 10 && score.tokensPerRight == 15)
+    let unknown = SuiteScore([questions[0]], [completions(["x"], tokens: nil)])
+    #expect(unknown.meanTokens == nil && unknown.tokensPerRight == nil)
+    #expect(SuiteScore([questions[0]], [completions(["x"])]).tokensPerRight == nil)
+  }
+
+  /// What is thought in front of an answer and a fence around it do not count; JSON counts by value.
+  @Test func wrappingIsTakenOff() throws {
+    let question = try #require(suite.questions.first { $0.kind == .jsonList })
+    let grader = TaskGrader(.jsonList)
+    let spaced = question.answer.replacing(",", with: ",  ").replacing(":", with: ": ")
+    for text in [
+      spaced, "```json\n\(spaced)\n```", "<think>{</think>\n\(question.answer)",
+      "<think>\nx\n</think>\n```\n\(question.answer)\n```\n",
+    ] {
+      let grade = grader.grade(text, of: question)
+      #expect(grade.isRight && grade.isWellFormed, "\(text)")
+      #expect(grade.answer == question.answer)
+    }
+    #expect(!grader.grade("It is \(question.answer)", of: question).isRight)
+  }
+
+  @Test func questionsGoOutAndAnswersComeBack() throws {
+    let folder = try ScratchFolder()
+    let lines = suite.lines(instructing: true)
+    #expect(lines.count == 20)
+    #expect(lines[7]["id"] == .string("digit-sum-2-003"))
+    #expect(lines[7]["prompt"]?.text?.hasSuffix("\n\n\(suite.questions[7].text)") == true)
+    #expect(lines.allSatisfy { $0["answer"] == nil })
+    let path = try folder.write(
+      """
+      {"id":"digit-sum-2-003","completion":"[]1","tokens":4}
+      {"id":"json-list-1-001","completion":"{}"}
+      {"id":"digit-sum-2-003","completion":"[]2"}
+
+      """, to: "answers.jsonl")
+    let answers = try suite.answers(in: path)
+    #expect(answers[7].map(\.text) == ["[]1", "[]2"] && answers[7].map(\.tokens) == [4, nil])
+    #expect(answers[10].map(\.text) == ["{}"])
+    #expect(answers.count { $0.isEmpty } == 18)
+    for (text, message) in [
+      ("{\"id\":\"copy-1-001\",\"completion\":\"\"}", ":1: id: is none of the 20 questions"),
+      ("{\"id\":\"digit-sum-2-003\"}", ":1: completion: required key is missing"),
+      ("{\"id\":\"digit-sum-2-003\",\"completion\":\"\",\"tokens\":-1}", ":1: tokens: expected"),
+      ("\n", "has no answers"),
+    ] {
+      let broken = try folder.write(text, to: "broken.jsonl")
+      let error = #expect(throws: ConfigurationError.self) { try suite.answers(in: broken) }
+      #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import Documents
+import MessagePassing
+import Plans
+import TestSupport
+import Testing
+import Training
+
+/// Demonstrations: what of them is learnt, and that packing them changes nothing.
+@Suite struct DemonstrationTests {
+  let folder: ScratchFolder
+
+  init() throws { folder = try ScratchFolder() }
+
+  private func demonstrations(_ texts: [(String, String)], length: Int) throws -> Demonstrations {
+    let lines = texts.map { "{\"prompt\": \"\($0)\", \"completion\": \"\($1)\"}\n" }
+    let path = try folder.write(lines.joined(), to: "demonstrations.jsonl")
+    return try Demonstrations([path], length: length, tokenizer: .bytes, seed: nil)
+  }
+
+  private static let texts = [
+    ("1+2=", "3"), ("20+30=", "50"), ("7=", "[7]7"), ("123456789+1=", "123456790"), ("4-4=", "0"),
+  ]
+
+  /// Rows of one demonstration each.
+  private final class Alone: SequenceSource {
+    let rows: [(tokens: [Int32], marks: SequenceMarks)]
+
+    init(_ texts: [(String, String)], length: Int) {
+      rows = texts.map { prompt, completion in
+        let tokens = (Array(prompt.utf8) + Array(completion.utf8) + [0]).map { Int32($0) }
+        let filling = [Int32](repeating: -1, count: length + 1 - tokens.count)
+        let first = prompt.utf8.count - 1
+        return (
+          tokens + filling,
+          SequenceMarks(
+            isPredicted: (0..<length).map { $0 >= first && $0 < tokens.count - 1 })
+        )
+      }
+    }
+
+    func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) {
+      rows[index].tokens.withUnsafeBufferPointer(body)
+    }
+    func marks(_ index: Int) -> SequenceMarks? { rows[index].marks }
+    func labelCount(module: Int) -> Int? {
+      rows.reduce(0) { $0 + $1.marks.isPredicted.count { $0 } }
+    }
+  }
+
+  /// Loss and gradients of a step, with all sequences on one rank.
+  private func step(
+    _ model: ReferenceModel, _ source: @escaping @Sendable () throws -> any SequenceSource,
+    sequences: Int, length: Int
+  ) throws -> (loss: Double, gradients: [[Float]]) {
+    try withRanksAsThreads(1) { communicator in
+      var plan = Plan()
+      plan.globalBatch = sequences
+      plan.sequenceLength = length
+      plan.precision = .float32
+      let trainer = try RankTrainer(model.architecture, plan, communicator, try source())
+      try model.load(trainer)
+      let loss = try trainer.step(learningRate: 0).loss
+      return (loss, trainer.slices.compactMap { trainer.gradient($0).map { Array($0) } })
+    }[0]
+  }
+
+  @Test(arguments: ["gpt2-tiny", "llama-tiny", "deepseek-v3-tiny"])
+  func packedEqualsUnpacked(name: String) throws {
+    let model = try ReferenceModel(name)
+    let made = try demonstrations(Self.texts, length: 30)
+    let packed = try step(
+      model,
+      {
+        let sequences = PackedSequences(made, length: 30)
+        sequences.batch = 2
+        return sequences
+      }, sequences: 2, length: 30)
+    let alone = try step(
+      model, { Alone(Self.texts, length: 30) }, sequences: 5, length: 30)
+    // 6 + 9 + 7 tokens, then 22 + 6, of 31 each.
+    #expect(PackedSequences(made, length: 30).countOfOnePass() == 2)
+    #expect(abs(packed.loss - alone.loss) <= 1e-6)
+    for (a, b) in zip(packed.gradients, alone.gradients) {
+      let largest = b.map(abs).max() ?? 0
+      let difference = zip(a, b).map { abs($0 - $1) }.max() ?? .infinity
+      #expect(difference <= 1e-5 * max(largest, 1e-3))
+    }
+  }
+
+  @Test func completionsAloneAreLearnt() throws {
+    let made = try demonstrations(Self.texts, length: 30)
+    let sequences = PackedSequences(made, length: 30)
+    var learnt: [[UInt8]] = []
+    for row in 0..<2 {
+      let marks = try #require(sequences.marks(row))
+      try sequences.withSequence(row) { window in
+        for position in 0..<30 where marks.isPredicted[position] {
+          let isNew = position == 0 || !marks.isPredicted[position - 1]
+          if isNew { learnt.append([]) }
+          learnt[learnt.count - 1].append(UInt8(window[position + 1]))
+        }
+      }
+    }
+    #expect(learnt == Self.texts.map { Array($0.1.utf8) + [0] })
+  }
+
+  /// Files are taken by their weights, each demonstration as often as the others of its file.
+  @Test func filesAreMixedByWeight() throws {
+    let line = { (text: String) in "{\"prompt\": \"\(text)=\", \"completion\": \"\(text)\"}\n" }
+    let paths = try [["a", "b"], ["c", "d"]].enumerated().map { index, texts in
+      try folder.write(texts.map(line).joined(), to: "\(index).jsonl")
+    }
+    let made = try Demonstrations(
+      paths, weights: [1, 3], length: 4, tokenizer: .bytes, seed: 5)
+    let sequences = PackedSequences(made, length: 4)
+    var counts: [UInt8: Int] = [:]
+    for number in 0..<80 {
+      sequences.position = number
+      try sequences.withSequence(0) { counts[UInt8($0[0]), default: 0] += 1 }
+    }
+    let a = UInt8(ascii: "a")
+    #expect(counts == [a: 10, a + 1: 10, a + 2: 30, a + 3: 30])
+  }
+
+  @Test func badLinesAreNamed() throws {
+    func refusal(_ line: String, length: Int = 30) -> String {
+      do {
+        let path = try folder.write(line, to: "bad.jsonl")
+        _ = try Demonstrations([path], length: length, tokenizer: .bytes, seed: nil)
+        return "nothing"
+      } catch {
+        return "\(error)"
+      }
+    }
+    #expect(refusal("{\"prompt\": \"a\"}").contains("completion"))
+    #expect(refusal("{\"prompt\": \"\", \"completion\": \"b\"}").contains("must not be empty"))
+    #expect(
+      refusal("{\"prompt\": \"aaa\", \"completion\": \"b\"}", length: 3).contains("has room for 4"))
+    #expect(
+      refusal("{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}")
+        .contains("no message of the assistant"))
+    #expect(refusal("[]").contains("1"))
+  }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import MessagePassing
+import TestSupport
+import Testing
+import Training
+
+/// Runs of several phases.
+@Suite struct PhaseTests {
+  let folder: ScratchFolder
+
+  init() throws {
+    folder = try ScratchFolder()
+    _ = try folder.write("[[1,2,3,4,5],[5,4,3,2,1],[7,7,7,8,8],[9,1,9,1,9]]", to: "rows.json")
+  }
+
+  private func phases(_ list: String, _ change: [String] = []) throws -> [RunFile] {
+    let text = """
+      model: \(fixture("checkpoints/gpt2-tiny/config.json"))
+      data: rows.json
+      plan: {global-batch: 2, sequence-length: 4}
+      optimizer: {weight-decay: 0}
+      learning-rate: 0.01
+      steps: 2
+      checkpoints: {folder: \(folder.path)/out, every: 1, keep: 9}
+      log: {file: \(folder.path)/log.jsonl}
+      phases: \(list)
+      """
+    return try RunFile.readPhases(path: folder.write(text, to: "run.yaml"), overrides: change)
+  }
+
+  @discardableResult private func train(_ run: RunFile) throws -> [Double?] {
+    let prepared = try PreparedRun(run, ranks: 1)
+    return try withRanksAsThreads(1, timeout: Launch.hangLimit) { communicator in
+      var losses: [Double?] = []
+      try TrainingRun(prepared, communicator).finish(report: { losses.append($0.loss) })
+      return losses
+    }[0]
+  }
+
+  /// A later phase starts where the one before ended, and its own values hold.
+  @Test func aPhaseStartsFromTheOneBefore() throws {
+    let runs = try phases("[{name: first}, {name: second, learning-rate: 0, steps: 1}]")
+    #expect(runs.map(\.name) == ["first", "second"])
+    #expect(runs.map(\.steps) == [2, 1])
+    #expect(runs[1].log.file == "\(folder.path)/log.second.jsonl")
+    #expect(runs[1].model.checkpoint == "\(folder.path)/out/first/step-00000002")
+    for run in runs { try train(run) }
+    let readers = try ["first/step-00000002", "second/step-00000001"].map {
+      try CheckpointReader(path: "\(folder.path)/out/\($0)")
+    }
+    for tensor in readers[0].architecture.written {
+      #expect(try readers[0].weights(of: tensor) == readers[1].weights(of: tensor))
+    }
+  }
+
+  /// One phase trains as the run without it does.
+  @Test func onePhaseIsTheRunItself() throws {
+    let one = try train(phases("[{name: only}]")[0])
+    let none = try phases("null")
+    #expect(none.count == 1)
+    #expect(none[0].checkpoints?.folder == "\(folder.path)/out")
+    try FileManager.default.removeItem(atPath: folder.file("out"))
+    #expect(try train(none[0]) == one)
+  }
+
+  @Test func valuesOfAPhaseCanBeReplaced() throws {
+    let runs = try phases("[{name: a}, {name: b}]", ["phases[1].steps=7", "seed=9"])
+    #expect(runs.map(\.steps) == [2, 7])
+    #expect(runs.map(\.seed) == [9, 9])
+  }
+
+  @Test func whatCannotBeIsRefused() throws {
+    func refusal(_ list: String) -> String {
+      do { _ = try phases(list) } catch { return "\(error)" }
+      return "nothing"
+    }
+    #expect(refusal("[]").contains("expected a list of tables"))
+    #expect(refusal("3").contains("expected a list of tables"))
+    #expect(refusal("[a]").contains("expected a table"))
+    #expect(refusal("[{steps: 3}]").contains("required key is missing"))
+    #expect(refusal("[{name: a}, {name: a}]").contains("a name of its own"))
+    #expect(refusal("[{name: a/b}]").contains("a name of its own"))
+    #expect(refusal("[{name: a, step: 3}]").contains("step"))
+    #expect(refusal("[{name: a, checkpoints: null}, {name: b}]").contains("writes no checkpoint"))
+    #expect(
+      refusal(
+        "[{name: a}, {name: b, plan: {global-batch: 2, sequence-length: 4, "
+          + "data-parallel: 2}}]"
+      ).contains("2 ranks"))
+    _ = try phases("[{name: a}, {name: b}]")
+    do {
+      _ = try RunFile.read(path: folder.file("run.yaml"))
+      Issue.record("several phases are no single run")
+    } catch { #expect("\(error)".contains("2 phases")) }
+  }
+}

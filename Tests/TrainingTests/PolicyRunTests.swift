@@ -1,0 +1,174 @@
+import Documents
+import Foundation
+import MessagePassing
+import Tasks
+import TestSupport
+import Testing
+import Training
+
+/// Runs of the objective `grpo`, with completions that are given and with their own.
+@Suite struct PolicyRunTests {
+  let folder: ScratchFolder
+
+  init() throws { folder = try ScratchFolder() }
+
+  /// The metrics of a run's steps, with ranks as threads.
+  private func metrics(_ text: String, _ beginning: RunBeginning = .anew) throws -> [StepMetrics] {
+    let path = try folder.write(
+      text.replacingOccurrences(of: "OUT", with: folder.path), to: "r.yaml")
+    let run = try RunFile.read(path: path)
+    let prepared = try PreparedRun(run, ranks: run.plan.worldSize)
+    return try withRanksAsThreads(run.plan.worldSize, timeout: Launch.hangLimit) { communicator in
+      var all: [StepMetrics] = []
+      try TrainingRun(prepared, communicator, beginning).finish(report: { all.append($0) })
+      return all
+    }[0]
+  }
+
+  // MARK: Completions that are given
+
+  static let plans = [
+    "{}", "{data-parallel: 2}", "{pipeline-parallel: 2, schedule: 1f1b}",
+    "{data-parallel: 2, expert-parallel: 2}",
+  ]
+
+  /// Losses, divergence, clipping and gradient norms of three updates are PyTorch's in float64.
+  @Test(arguments: ["gpt2-tiny", "llama-tiny", "deepseek-v3-tiny"])
+  func updatesAreTheReferences(name: String) throws {
+    let all = try JSONValue(contents(of: fixture("grpo/updates.json"))).items ?? []
+    let item = try #require(all.first { $0["model"]?.text == name })
+    let rows = try #require(item["rows"]?.items)
+    _ = try folder.write(rows.map { $0.compact + "\n" }.joined(), to: "rollouts.jsonl")
+    let settings = try #require(item["settings"])
+    let clip = try #require(settings["clip"]).compact
+    for plan in Self.plans where name.hasPrefix("deepseek") || !plan.contains("expert") {
+      let degrees = plan == "{}" ? "" : ", " + plan.dropFirst().dropLast()
+      let found = try metrics(
+        """
+        model: {checkpoint: \(fixture("checkpoints/\(name)"))}
+        objective: grpo
+        grpo:
+          rollouts: {file: rollouts.jsonl}
+          group: 4
+          clip: \(clip)
+          beta: \(try #require(settings["beta"]?.double))
+          advantage: \(try #require(settings["advantage"]?.text))
+          normalise: \(try #require(settings["normalise"]?.text))
+          temperature: \(try #require(settings["temperature"]?.double))
+          max-tokens: \(try #require(item["max_tokens"]?.number))
+          updates-per-rollout: 3
+        plan: {global-batch: 8, sequence-length: 16\(degrees)}
+        optimizer: {betas: [0.9, 0.95], weight-decay: 0, clip: 1}
+        learning-rate: \(try #require(item["learning_rate"]?.double))
+        steps: 3
+        """)
+      for (step, expected) in zip(found, try #require(item["steps"]?.items)) {
+        func expect(_ found: Double?, _ key: String, within tolerance: Double) throws {
+          let value = try #require(expected[key]?.double)
+          let difference = abs((found ?? .nan) - value)
+          #expect(difference <= tolerance * max(1, abs(value)), "\(name) \(plan) \(key)")
+        }
+        try expect(step.loss, "loss", within: 2e-5)
+        try expect(step.gradientNorm, "grad_norm", within: 2e-4)
+        try expect(step.policy?.divergence, "kl", within: 2e-5)
+        try expect(step.policy?.clipLow, "clip_low", within: 1e-9)
+        try expect(step.policy?.clipHigh, "clip_high", within: 1e-9)
+      }
+    }
+  }
+
+  // MARK: The policy's own completions
+
+  private func online(
+    degrees: String = "", steps: Int = 3, more: String = "", group: Int = 4, extra: String = ""
+  ) throws -> String {
+    let prompts = (0..<9).map {
+      "{\"prompt\": \"1\(String(repeating: "7", count: $0 % 3))\($0)=\"}\n"
+    }
+    _ = try folder.write(prompts.joined(), to: "prompts.jsonl")
+    return """
+      model: {checkpoint: \(fixture("checkpoints/deepseek-v3-tiny"))}
+      objective: grpo
+      grpo:
+        prompts: prompts.jsonl
+        held-out: prompts.jsonl
+        group: \(group)
+        max-tokens: 6
+        rewards: [{rule: length, maximum: 5}, {rule: pattern, pattern: "[0-9]", match: anywhere, weight: 0.5}]
+        \(more)
+      plan: {global-batch: 8, sequence-length: 12, gradient-lanes: 4\(degrees)}
+      optimizer: {weight-decay: 0}
+      learning-rate: 0.003
+      steps: \(steps)
+      evaluation: {every: 2}
+      \(extra)
+      """
+  }
+
+  private func figures(_ metrics: [StepMetrics]) -> [String] {
+    metrics.map { step in
+      var step = step
+      step.policy?.rolloutSeconds = nil
+      return "\(step.step) \(step.loss ?? .nan) \(step.gradientNorm ?? .nan) "
+        + "\(step.policy?.fields.map { "\($0.name) \($0.value)" } ?? []) "
+        + "\(String(describing: step.heldOut))"
+    }
+  }
+
+  /// The same completions, rewards and updates, bit by bit, on any ranks.
+  @Test func rolloutsAreTheSameBitsOnAnyRanks() throws {
+    let more = "updates-per-rollout: 2\n  minibatches: 1"
+    let expected = figures(try metrics(online(more: more)))
+    #expect(expected.count == 3 && expected[0] != expected[1])
+    for degrees in [
+      ", data-parallel: 2", ", pipeline-parallel: 2, schedule: 1f1b",
+      ", data-parallel: 2, pipeline-parallel: 2, schedule: zb-h1",
+      ", pipeline-parallel: 2, schedule: dualpipe",
+    ] {
+      #expect(figures(try metrics(online(degrees: degrees, more: more))) == expected, "\(degrees)")
+    }
+  }
+
+  /// What was sampled has the log-probability that training gives it.
+  @Test func samplingAgreesWithTraining() throws {
+    for degrees in ["", ", data-parallel: 2, expert-parallel: 2"] {
+      let found = try metrics(online(degrees: degrees, more: "temperature: 0.8"))
+      let differences = found.compactMap { $0.policy?.samplingDifference }
+      #expect(differences.count == 3 && differences.allSatisfy { $0 > 0 && $0 <= 1e-5 })
+    }
+  }
+
+  /// A run that is stopped between the updates of a rollout goes on with the same bits, its reference too.
+  @Test(arguments: [1, 3, 4, 5]) func aRunGoesOnWithinARollout(stop: Int) throws {
+    let more = "minibatches: 2\n  reference: {refresh-every: 3}\n  beta: 0.1"
+    func text(_ steps: Int, _ out: String) throws -> String {
+      try online(
+        steps: steps, more: more, extra: "checkpoints: {folder: OUT/\(out), every: 1, keep: 1}")
+    }
+    let whole = figures(try metrics(text(6, "whole")))
+    _ = try metrics(text(stop, "parts"))
+    // The run's end is another: that is said, and all goes on.
+    let rest = figures(try metrics(text(6, "parts"), .resuming))
+    // Held-out prompts are sampled behind the last step of the shorter run, too.
+    #expect(rest == Array(whole.dropFirst(stop)))
+  }
+
+  @Test func whatCannotBeIsRefused() throws {
+    func refusal(_ text: String) -> String {
+      do { _ = try metrics(text) } catch { return "\(error)" }
+      return "nothing"
+    }
+    let text = try online()
+    func changed(_ old: String, _ new: String) -> String {
+      refusal(text.replacingOccurrences(of: old, with: new))
+    }
+    #expect(changed("group: 4", "group: 3").contains("whole groups"))
+    #expect(changed("max-tokens: 6", "max-tokens: 10").contains("exceed plan.sequence-length 12"))
+    #expect(changed("objective: grpo", "objective: language").contains("without objective grpo"))
+    #expect(changed("steps: 3", "steps: 3\ndata: prompts.jsonl").contains("grpo.prompts"))
+    #expect(
+      changed("rewards: [", "beta: 0\n  reference: {refresh-every: 3}\n  rewards: [")
+        .contains("needs no reference"))
+    #expect(changed("prompts: prompts.jsonl\n", "prompts: none.jsonl\n").contains("none.jsonl"))
+  }
+}

@@ -1,0 +1,220 @@
+"""The reports that are looked at, each with what only it has to show."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import typing
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+
+
+class Missing(AssertionError):
+    """Something that this report alone has is not there."""
+
+
+def expect(condition, message):
+    if not condition:
+        raise Missing(message)
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    words: typing.Callable
+    checks: list = dataclasses.field(default_factory=list)
+    prepare: typing.Callable = lambda folder, sluice: None
+    opens_quickly: bool = False
+    status: int = 0
+    # What makes the command print JSON; None where a log holds the figures.
+    json_option: list | None = dataclasses.field(default_factory=lambda: ["--json"])
+
+
+# MARK: A step
+
+def check_choice(report, page):
+    """A box that is chosen shows the kernels of its kind."""
+    page.evaluate("document.querySelector('figure.lanes').focus()")
+    page.press("Home")
+    page.press("ArrowDown")
+    page.press("Enter")
+    kind = page.evaluate("""(() => {
+      const said = document.querySelector('figure.lanes .said').textContent;
+      const choice = document.querySelector('[data-choice=actions]');
+      const seen = [...choice.querySelectorAll('.option')].filter((option) => !option.hidden);
+      return [said, seen.length, choice.querySelector('select').selectedIndex,
+        seen[0].querySelector('figcaption span').textContent];
+    })()""")
+    expect(kind[1] == 1, f"{kind[1]} actions are shown at once")
+    expect("position" in kind[3], f"no action is shown: {kind}")
+
+
+def check_ranks(report, page):
+    """Folded classes open to show every rank once."""
+    ranks = page.evaluate("""(() => {
+      const found = [];
+      for (const button of document.querySelectorAll('tr[data-ranks] button.open')) {
+        button.click();
+        const row = button.closest('tr').nextElementSibling;
+        for (const item of row.querySelectorAll('.ranks span')) found.push(+item.textContent.match(/rank (\\d+)/)[1]);
+        button.click();
+        if (button.closest('tr').nextElementSibling?.classList.contains('sub')) return 'a row stays open';
+      }
+      return found.sort((a, b) => a - b);
+    })()""")
+    expect(ranks == list(range(report.json["ranks"])), f"{str(ranks)[:80]} are not the ranks of the world")
+
+
+def check_memory(report, page):
+    """The highest moment of the memory of the fullest position is its peak."""
+    heights = page.evaluate("""[...document.querySelectorAll('figure.areas')].map((figure) =>
+      Math.max(...[...figure.querySelectorAll('path.area')].flatMap((path) =>
+        [...path.getAttribute('d').matchAll(/V(\\d+)/g)].map((part) => +part[1]))))""")
+    peak = report.json["memory_bytes"]["peak"] / 2**20
+    expect(any(0 <= height - peak <= 8 for height in heights), f"{peak} MiB is none of {heights}")
+
+
+def check_timeline(report, page):
+    """What the overview draws lasts as long as the split says, position by position."""
+    rows = page.evaluate("""[...document.querySelectorAll('figure.lanes')[0].querySelectorAll('g[data-row]')].map((row) => {
+      let sum = 0;
+      for (const path of row.querySelectorAll('path[data-i]:not(.opt)')) {
+        for (const part of path.getAttribute('d').matchAll(/h(\\d+)v/g)) sum += +part[1];
+      }
+      return sum * 1e-6;
+    })""")
+    for seconds, stage in zip(rows, report.json["stages"]):
+        split = stage["split_seconds"]
+        parts = ["forward", "backward", "backward_input", "backward_weight", "overlapped"]
+        wanted = sum(split[part] for part in parts)
+        expect(
+            abs(seconds - wanted) < 0.002 * wanted + 0.001,
+            f"position {stage['position']} has {seconds} s of actions and {wanted} s in the JSON")
+
+
+STEP = [check_choice, check_ranks, check_memory, check_timeline]
+
+# MARK: Names that would be more than names
+
+EVIL = "</script><img src=x onerror=\"document.title='hostile'\"><b id=hostile>'&\u202e"
+
+
+def hostile_plan(folder, sluice):
+    text = subprocess.run(
+        [sluice, "plan", "deepseek-v3", "--print"], capture_output=True, text=True, check=True).stdout
+    lines = [line for line in text.splitlines() if not line.startswith("name:")]
+    (folder / "hostile.yaml").write_text(f"name: {json.dumps(EVIL)}\n" + "\n".join(lines) + "\n")
+
+
+def check_hostile(report, page):
+    """What a file calls itself is text: in the title, in cells, in attributes, in the JSON."""
+    expect(page.evaluate("document.getElementById('hostile')") is None, "a name became an element")
+    expect(page.evaluate("document.images.length") == 0, "a name became an image")
+    expect("hostile" not in page.evaluate("document.title").split(), "a name became a program")
+    expect(
+        page.evaluate("document.body.innerText").count("<b id=hostile>") > 0, "the name is not shown")
+
+
+# MARK: Several plans
+
+def check_filters(report, page):
+    """Handles below a scale leave fewer lines, and the same plans in the table; all come back."""
+    counts = page.evaluate("""(() => {
+      const figure = document.querySelector('figure.par');
+      if (!figure) return null;
+      const section = figure.closest('section');
+      const seen = () => [figure.querySelectorAll('.way:not(.out)').length,
+        section.querySelectorAll('tr[data-name]:not(.out)').length];
+      const inputs = figure.querySelectorAll('input[data-end=high]');
+      const all = seen();
+      const last = inputs[inputs.length - 1];
+      last.value = 1;
+      last.dispatchEvent(new Event('input', { bubbles: true }));
+      const few = seen();
+      figure.querySelector('[data-do=all]').click();
+      return [all, few, seen()];
+    })()""")
+    expect(counts is not None, "there are no scales")
+    every, few, after = counts
+    expect(every[0] == every[1] and every[0] > 1, f"{every} lines and rows")
+    expect(0 < few[0] < every[0] and few[0] == few[1], f"{every} become {few}")
+    expect(after == every, f"{after} come back of {every}")
+
+
+def check_points(report, page):
+    """A point of a plot says what it is."""
+    place = page.evaluate("""(() => {
+      const dot = document.querySelector('.plot [data-tip]');
+      dot.scrollIntoView({ block: 'center', behavior: 'instant' });
+      const box = dot.getBoundingClientRect();
+      return [box.left + box.width / 2, box.top + box.height / 2];
+    })()""")
+    page.move(*place)
+    text = page.evaluate("document.getElementById('tip').textContent")
+    expect(len(text) > 3, f"a point says {text!r}")
+
+
+def check_log(report, page):
+    """A run's figures are the lines of its log."""
+    log = [json.loads(line) for line in report.log.read_text().splitlines()]
+    steps = [line for line in log if "step" in line]
+    figures = json.loads(page.evaluate("document.getElementById('figures').textContent"))
+    expect(steps and figures["steps"] == steps, "the steps differ from the log")
+
+
+def check_bubbles(report, page):
+    """What a rank leaves empty is its bubble."""
+    shares = page.evaluate("""(() => {
+      const picture = document.querySelector('figure.lanes svg');
+      const whole = picture.viewBox.baseVal.width;
+      return [...picture.querySelectorAll('g[data-row]')].map((row) => {
+        let sum = 0;
+        for (const path of row.querySelectorAll('path[data-i]')) {
+          for (const part of path.getAttribute('d').matchAll(/h(\\d+)v/g)) sum += +part[1];
+        }
+        return 1 - sum / whole;
+      });
+    })()""")
+    for share, rank in zip(shares, report.json["ranks"]):
+        expect(
+            abs(share - rank["bubble_rate"]) < 1e-3,
+            f"rank {rank['rank']} draws a bubble of {share}, the JSON has {rank['bubble_rate']}")
+
+
+REPORTS = [
+    Case("simulate", lambda folder: ["simulate"], STEP, opens_quickly=True),
+    Case(
+        "hostile", lambda folder: ["simulate", "--plan", "hostile.yaml"], [check_hostile],
+        prepare=hostile_plan),
+    Case(
+        "compare",
+        lambda folder: [
+            "compare", "megatron-22b-full", "megatron-22b-selective", "--model", "megatron-22b",
+            "--cluster", "a100-selene",
+        ]),
+    Case(
+        "sweep",
+        lambda folder: ["sweep", "--set", "cluster.node.link.bandwidth=200,300,450 GB/s"],
+        [check_points]),
+    Case(
+        "search",
+        lambda folder: [
+            "search", "--model", "llama-3.1-8b", "--cluster", "h100-2048", "--gpus", "16",
+            "--global-batch", "64", "--sequence", "8192", "--simulations", "40", "--no-doubt",
+        ], [check_filters, check_points]),
+    Case(
+        "overlap",
+        lambda folder: ["overlap", "--multiprocessors", "8,14,20", "--no-step"], [check_points]),
+    Case(
+        "schedule",
+        lambda folder: ["schedule", "dualpipe", "--ranks", "8", "--microbatches", "20"],
+        [check_bubbles], json_option=["--format", "json"]),
+    Case("validate", lambda folder: ["validate", "megatron"], [check_points]),
+    Case("calibrate", lambda folder: ["calibrate", "--shipped", "h100"], [check_points]),
+    Case(
+        "train",
+        lambda folder: [
+            "train", str(EXAMPLES / "tiny-deepseek-v3.yaml"), "--ranks", "4", "--overwrite", "--set",
+            "steps=12",
+        ], [check_log, check_points], json_option=None),
+]
