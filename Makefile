@@ -63,7 +63,7 @@ ifndef NO_MPI
 endif
 
 lint: setup
-	swift format lint --strict --recursive Sources Tests benchmarks Package.swift
+	swift format lint --strict --recursive Sources Plugins Tests benchmarks Package.swift
 
 clean:
 	rm -rf .build
