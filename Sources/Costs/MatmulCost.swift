@@ -12,6 +12,8 @@ public struct MatmulShape: Hashable, Sendable {
   ///
   /// One entry is an ordinary product; empty groups cost nothing.
   public var rows: [Int]
+  /// How often every group is there: many equal products are said by one group.
+  public var copies = 1
   public var columns: Int
   public var depth: Int
   public var pass: MatmulPass
@@ -47,7 +49,7 @@ public struct MatmulShape: Hashable, Sendable {
 
   /// Multiplications and additions.
   public var flops: Double {
-    2 * Double(rows.reduce(0, +)) * Double(columns) * Double(depth)
+    2 * Double(copies) * Double(rows.reduce(0, +)) * Double(columns) * Double(depth)
   }
 }
 
@@ -147,8 +149,8 @@ extension MatmulCost {
   }
 
   private func memoryBytes(_ shape: MatmulShape) -> Double {
-    let rows = Double(shape.rows.reduce(0, +))
-    let groups = Double(shape.rows.count { $0 > 0 })
+    let rows = Double(shape.copies * shape.rows.reduce(0, +))
+    let groups = Double(shape.copies * shape.rows.count { $0 > 0 })
     let columns = Double(shape.columns)
     let depth = Double(shape.depth)
     let operands = (rows * depth + groups * columns * depth) * operandBytes
@@ -161,7 +163,8 @@ extension MatmulCost {
 
   private func bestTiling(_ shape: MatmulShape, multiprocessors: Int, clock: Double) -> Tiling {
     var best: Tiling?
-    let parts = library.isVendors && shape.rows.count == 1 ? [1, 2, 4, 8] : [1]
+    let isSingle = shape.rows.count == 1 && shape.copies == 1
+    let parts = library.isVendors && isSingle ? [1, 2, 4, 8] : [1]
     for (rows, columns) in fitting(candidates) {
       for part in parts {
         let next = tiling(
@@ -206,7 +209,7 @@ extension MatmulCost {
   private func tiling(
     _ shape: MatmulShape, rows: Int, columns: Int, parts: Int, multiprocessors: Int, clock: Double
   ) -> Tiling {
-    let rowTiles = shape.rows.reduce(0) { $0 + ceilingDivision($1, rows) }
+    let rowTiles = shape.copies * shape.rows.reduce(0) { $0 + ceilingDivision($1, rows) }
     let tiles = rowTiles * ceilingDivision(shape.columns, columns) * parts
     let waves = ceilingDivision(tiles, multiprocessors)
     let steps = ceilingDivision(shape.depth, constants.stepDepth * parts)

@@ -52,7 +52,10 @@ public struct LauncherImport {
   ) throws(ConfigurationError) -> ImportedJob {
     var reader = LauncherImport(settings)
     for (name, text) in texts {
-      reader.found.append((name, try reader.content(of: text, file: name)))
+      // The mark that Windows begins UTF-8 with says nothing.
+      let isMarked = text.unicodeScalars.first == "\u{FEFF}"
+      let plain = isMarked ? String(text.unicodeScalars.dropFirst()) : text
+      reader.found.append((name, try reader.content(of: plain, file: name)))
     }
     return try reader.job()
   }

@@ -287,7 +287,7 @@ package struct PlanBounds: Sendable {
     var loads = try loads(candidate)
     var streams = [Double](repeating: 0, count: loads.count)
     if plan.zeroStage.rawValue >= 2 {
-      let traffic = try collectives.traffic(
+      var traffic = try collectives.traffic(
         of: plan, base: candidate.kernels.base, architecture, cluster,
         copies: (copies, expertCopies))
       let units = kernels.units
@@ -314,7 +314,7 @@ package struct PlanBounds: Sendable {
         experts = experts + loads[stage].experts
         update += loads[stage].update
         stream += streams[stage]
-        room = room + loads[stage].room
+        room = room + (candidate.member.hasPairs ? loads[stage].pairRoom : loads[stage].room)
       }
       if plan.zeroStage != .nothing { update /= max(copies, expertCopies) }
       let tail = try collectives.tail(

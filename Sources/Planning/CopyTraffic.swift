@@ -8,6 +8,8 @@ struct CopyTraffic {
   private let plan: Plan
   private let pricing: ClusterPricing
   private let copies: (dense: Double, experts: Double)
+  /// Units that were asked for before, whatever their stage.
+  private var known: [Key: (gather: Double, reduce: Double)] = [:]
 
   init(_ plan: Plan, _ pricing: ClusterPricing, copies: (Double, Double)) {
     self.plan = plan
@@ -36,11 +38,11 @@ struct CopyTraffic {
   /// Seconds of what a stage with these units gathers and reduces.
   ///
   /// - Parameter beginsModel: the first unit is the embedding, which no backward reads.
-  func seconds(of units: Slice<UnitCosts>, beginsModel: Bool) -> Seconds {
-    var known: [Key: (gather: Double, reduce: Double)] = [:]
+  mutating func seconds(of units: Slice<UnitCosts>, beginsModel: Bool) -> Seconds {
     let all = units.map { unit -> (gather: Double, reduce: Double) in
       let key = Key(dense: unit.dense.elements, experts: unit.experts.elements)
-      let own = known[key] ?? self.seconds(of: key)
+      if let own = known[key] { return own }
+      let own = self.seconds(of: key)
       known[key] = own
       return own
     }

@@ -115,7 +115,9 @@ public struct MemoryTable: Sendable {
   /// The next smaller number that is tried; nil below two.
   private func below(_ count: Int) -> Int? {
     let node = max(1, cluster.node.devices.value)
-    let next = count > node ? count - node : count / 2
+    if count > node { return count - node }
+    var next = 1
+    while next * 2 < count { next *= 2 }
     return next > 1 ? next : nil
   }
 }

@@ -240,20 +240,22 @@ struct PairAnswer: Sendable {
       keepsWeights
       ? PairOrder.publishedSegments.filter { $0.half != .weight } : PairOrder.publishedSegments
     if let moves = work.moves(of: listed) { known.append(moves) }
-    if case .segments(let list) = one.order, let moves = work.moves(of: list) {
-      known.append(moves)
-    }
+    var own = listed
+    if case .segments(let list) = one.order { own = list }
+    let ownMoves = work.moves(of: own)
+    if let ownMoves { known.append(ownMoves) }
     let first = known.min {
       (work.picoseconds(of: $0) ?? .max) < (work.picoseconds(of: $1) ?? .max)
     }
     let search = PairSearch(work, known: first ?? pairwise)
     walked = search.walked
-    moves = search.moves
-    var order = PairOrder.segments(work.list(of: moves))
+    var order = PairOrder.segments(work.list(of: search.moves))
     var planned =
       parts.isExact ? Double(search.picoseconds) / 1e12 : pair.run(order).seconds
     // Where a list cannot say what the plan's own order does, that stays.
-    if planned >= published { (planned, order) = (published, one.order) }
+    let keepsOwn = planned >= published
+    if keepsOwn { (planned, order) = (published, one.order) }
+    moves = keepsOwn ? ownMoves ?? search.moves : search.moves
     self.order = order
     var entries = PairOrder.publishedSegments
     if case .segments(let list) = order { entries = list }

@@ -36,7 +36,10 @@ public struct OverlappedStep: Sendable {
         try PlannedStep(
           architecture: step.placed.architecture, cluster: step.cluster, plan: plan))
       tried.append(candidate)
-      if candidate.seconds < best.seconds, candidate.fits || !best.fits { best = candidate }
+      // What does not fit is no better than what does, however fast.
+      let isBetter =
+        candidate.fits == best.fits ? candidate.seconds < best.seconds : candidate.fits
+      if isBetter { best = candidate }
     }
     let (own, chosen) = (step.placed.plan, overlap.plan)
     if chosen != own { try consider("order and split", chosen) }

@@ -128,6 +128,8 @@ package struct PairSearch {
     private let experts: [Int64]
     private let attention: [Int64]
     private let end: Int64
+    private let forwardWays: [Way]
+    private let backwardWays: [Way]
 
     init(_ work: PairWork) {
       self.work = work
@@ -145,19 +147,57 @@ package struct PairSearch {
       attention = sums(work.attention).map(\.compute)
       end =
         PairParts.Segment(segment: .backwardAttention, steps: work.parts.end, owner: -1).compute
+      forwardWays = Way.all(work.parts.forward, end: [])
+      backwardWays = Way.all(work.parts.backward, end: work.parts.end)
     }
 
-    /// No order of what is left ends earlier: all kernels follow one another, and so do all exchanges and
-    /// what a pass has left of both.
+    /// No order of what is left ends earlier: all kernels follow one another, and so do all exchanges; and
+    /// neither pass is faster than by itself.
     func bound(_ state: PairState, _ clock: PairClock) -> Int64 {
       let (ahead, behind) = (forward[state.forward], backward[state.backward])
       let kernels =
         clock.compute + ahead.compute + behind.compute + experts[state.experts]
         + attention[state.attention] + end
       let exchanges = clock.stream + ahead.moving + behind.moving
-      let first = max(clock.compute, clock.forwardEnd) + ahead.compute + ahead.moving
-      let second = max(clock.compute, clock.backwardEnd) + behind.compute + behind.moving + end
+      let first = forwardWays[state.forward].end(clock.compute, clock.forwardEnd)
+      let second = backwardWays[state.backward].end(clock.compute, clock.backwardEnd)
       return max(kernels, exchanges, first, second)
+    }
+  }
+
+  /// The longest way through what a pass has left by itself: what it computes beside its own exchange, such as
+  /// shared experts, comes on top of neither.
+  private struct Way {
+    /// Picoseconds from the compute clock, and from the end of the exchange under way, to the end of the pass;
+    /// nil where nothing waits for that exchange.
+    private var computing: Int64 = 0
+    private var moving: Int64?
+
+    /// By segments done.
+    static func all(_ segments: [PairParts.Segment], end: [PairParts.Step]) -> [Way] {
+      var way = Way()
+      for step in end.reversed() { way.prepend(step) }
+      var ways = [way]
+      for segment in segments.reversed() {
+        for step in segment.steps.reversed() { way.prepend(step) }
+        ways.append(way)
+      }
+      return ways.reversed()
+    }
+
+    private mutating func prepend(_ step: PairParts.Step) {
+      switch step {
+      case .compute(let alone, _, _): computing += alone
+      case .start(let preparation, let payload, _):
+        if let behind = moving { computing = max(computing, preparation + payload + behind) }
+        moving = nil
+      case .wait: moving = computing
+      case .counts, .startOther, .waitOther: break
+      }
+    }
+
+    func end(_ compute: Int64, _ exchange: Int64) -> Int64 {
+      max(compute + computing, moving.map { exchange + $0 } ?? 0)
     }
   }
 

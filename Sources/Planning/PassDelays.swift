@@ -25,8 +25,8 @@ struct PassCost: Hashable, Sendable {
     delays.slowness * (meeting * delays.meeting + (busy - meeting) * delays.alone)
   }
 
-  /// Of these, kernels that nothing hides.
-  func path(_ delays: PassDelays) -> Double { onPath * delays.slowness + delay(delays) }
+  /// Of these, kernels that nothing hides; what a rank waits for others leaves the device to collectives.
+  func path(_ delays: PassDelays) -> Double { onPath * delays.slowness }
 
   static func + (left: Self, right: Self) -> Self {
     Self(
@@ -97,45 +97,5 @@ extension PassDelays {
     // Picoseconds are rounded: what is less than one of them is left out.
     meeting = max(0, Double(waits.wait(busy: second, meets: true) - 1) / Double(second))
     alone = max(0, Double(waits.wait(busy: second, meets: false) - 1) / Double(second))
-  }
-}
-
-/// How long collectives over copies may run beside kernels, by what of that time the kernels lose, since
-/// channels of collectives take multiprocessors from them.
-struct HidingRoom: Hashable, Sendable {
-  /// Lower ends of the losses that share an entry.
-  private static let losses = SIMD8<Double>(0, 0.02, 0.05, 0.08, 0.11, 0.14, 0.18, 0.25)
-  private var seconds = SIMD8<Double>()
-
-  /// Adds a kernel that takes so long by itself, and beside a collective.
-  mutating func add(alone: Double, beside: Double) {
-    guard beside > 0 else { return }
-    let loss = 1 - alone / beside
-    let place = (0..<8).last { Self.losses[$0] <= loss } ?? 0
-    seconds[place] += max(alone, beside)
-  }
-
-  /// By how much kernels take longer at least that have so much beside them; what finds no kernel is waited
-  /// for.
-  func loss(hiding length: Double) -> Double {
-    var (left, lost) = (length, 0.0)
-    for place in 0..<8 where left > 0 {
-      let part = min(left, seconds[place])
-      lost += part * Self.losses[place]
-      left -= part
-    }
-    return lost + max(0, left)
-  }
-
-  static func + (left: Self, right: Self) -> Self {
-    var sum = left
-    sum.seconds += right.seconds
-    return sum
-  }
-
-  static func * (factor: Double, room: Self) -> Self {
-    var scaled = room
-    scaled.seconds *= factor
-    return scaled
   }
 }

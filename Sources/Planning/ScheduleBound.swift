@@ -68,13 +68,14 @@ struct ScheduleBound {
     let kernels = forward.forwardKernels + backward.backwardKernels
     let streams = (forward.forwardStreams + backward.backwardStreams).max()
     let delay = forward.forwardDelay + backward.backwardDelay
-    // Of layers that both have, waits fall upon each other.
+    // Of layers that both have, waits fall upon each other; exchanges of other layers may hide behind longer
+    // kernels than their own.
     let layers =
-      Double(min(forward.exchanging, backward.exchanging))
-      * min(forward.secondsOfPair, backward.secondsOfPair)
+      forward.secondsOfPair == backward.secondsOfPair
+      ? Double(min(forward.exchanging, backward.exchanging)) * forward.secondsOfPair : 0
     let seconds = max(kernels, streams) + delay
     if layers > seconds { return (layers, 0) }
-    return (seconds, (kernels >= streams ? kernels : 0) + delay)
+    return (seconds, kernels >= streams ? kernels : 0)
   }
 
   /// Books what an action keeps and frees; in a pair a backward frees while the forward still takes.

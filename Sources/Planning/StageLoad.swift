@@ -20,6 +20,8 @@ struct StageLoad: Sendable {
   /// Of a forward and a backward by themselves, kernels that nothing hides, and room beside them.
   var path = PassTimes()
   var room = HidingRoom()
+  /// That room where actions may be overlapped pairs.
+  var pairRoom = HidingRoom()
   /// Seconds of each stream's transfers.
   var forwardStreams = SIMD4<Double>()
   var backwardStreams = SIMD4<Double>()
@@ -53,7 +55,9 @@ struct StageLoad: Sendable {
       path.backward += unit.backward.path(delays)
       path.backwardInput += unit.backwardInput.path(delays)
       path.backwardWeight += unit.backwardWeight.path(delays)
-      room = room + unit.room
+      // Kernels of slower devices last longer.
+      room = room + delays.slowness * unit.room
+      pairRoom = pairRoom + delays.slowness * unit.pairRoom
       forwardStreams += unit.forwardStreams
       backwardStreams += unit.backwardStreams
       kept += unit.kept

@@ -21,8 +21,10 @@ struct UnitCost: Hashable, Sendable {
   /// Seconds of each stream's transfers, one after the other: those of experts, tensor and context groups.
   var forwardStreams = SIMD4<Double>()
   var backwardStreams = SIMD4<Double>()
-  /// Kernels of both passes beside collectives over copies.
+  /// Kernels of both passes beside collectives over copies, where none of them runs in an overlapped pair,
+  /// and where they may.
   var room = HidingRoom()
+  var pairRoom = HidingRoom()
   /// Seconds of all kernels of both passes, as layouts are balanced by.
   var weight = 0.0
   /// Bytes that are kept from a forward to its backward, and what a backward for the input adds to them or

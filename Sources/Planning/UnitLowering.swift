@@ -21,6 +21,8 @@ struct UnitLowering {
   let leastLoad: Double
   /// Kernels outside of overlapped pairs do not have all multiprocessors.
   let savesMultiprocessors: Bool
+  /// Pairs are interleaved as published, and not by a list of segments.
+  private let interleavesAsPublished: Bool
 
   /// The plan with one pipeline rank and the fewest data ranks that the experts' mesh needs: prices of kernels
   /// and of exchanges inside a tensor, a context or an expert group do not depend on them.
@@ -59,6 +61,7 @@ struct UnitLowering {
     setting.dispatcher = plan.dispatcher ?? .deepEP
     self.setting = setting
     savesMultiprocessors = plan.computationSMs != nil
+    interleavesAsPublished = plan.pairOrder == .published
     switch plan.expertLoad {
     case .balanced: leastLoad = 1
     // A group leaves with its slowest rank, which has the mean load or more.
@@ -112,14 +115,6 @@ struct UnitLowering {
     pricing.seconds(of: operation, rows: rows, isOverlapped: isPair, channels: channels)
   }
 
-  /// Multiprocessors that a collective over copies takes.
-  private var copyChannels: Int {
-    pricing.channels(
-      of: Transfer(
-        .allReduce(.world), outputs: [], inputs: [], stream: .data, bytesPerRow: 1,
-        rows: .fixed(1), phase: .optimizer, pass: .backwardWeight, layer: -1))
-  }
-
   /// What a stage takes.
   struct Taken {
     var forward = PassCost()
@@ -170,7 +165,7 @@ struct UnitLowering {
       own = own.least(both, less: other)
     }
     var cost = UnitCost()
-    if stage.exchangeCount > 0 { cost.pair = pairOfMany(unit, &programs) }
+    if stage.exchangeCount > 0, interleavesAsPublished { cost.pair = pairOfMany(unit, &programs) }
     cost.forward = own.forward
     cost.backward = own.backward
     cost.backwardInput = own.backwardInput
@@ -185,10 +180,14 @@ struct UnitLowering {
     cost.inputPeak = memory(of: stage.backwardInput, in: stage).peak
     let balanced = exchangeRows(stage, load: 1)
     let prices = programs.prices([unit], stage) { self.alone($0, least) }
+    let devices = HidingStates(stage, pricing)
     for (operation, seconds) in zip(
       stage.forward.operations + stage.backward.operations, prices.forward + prices.backward)
     {
-      cost.room.add(alone: seconds, beside: beside(operation, least, copyChannels))
+      let alone = devices.alone { beside(operation, least, $0) }
+      cost.room.add(alone)
+      cost.pairRoom.add(
+        alone + devices.inPairs { beside(operation, least, $0, isPair: true) })
       let isFixed = leastLoad == 1 || !operation.kernel.hasRoutedRows
       cost.weight += isFixed ? seconds : self.alone(operation, balanced)
     }

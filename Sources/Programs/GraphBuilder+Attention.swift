@@ -51,8 +51,8 @@ extension GraphBuilder {
         ("value", tokenRows, keyValueHeads * shape.headSize),
       ])
     if shape.queryKeyNorm != .absent {
-      parts[0] = normedHeads(parts[0], .queryHeadNorm, heads, shape, "query")
-      parts[1] = normedHeads(parts[1], .keyHeadNorm, keyValueHeads, shape, "key")
+      parts[0] = normedHeads(parts[0], .queryHeadNorm, heads, shape, rotates, "query")
+      parts[1] = normedHeads(parts[1], .keyHeadNorm, keyValueHeads, shape, rotates, "key")
     }
     for index in 1...2 { parts[index] = cached(parts[index]) }
     var core = coreShape(
@@ -71,9 +71,10 @@ extension GraphBuilder {
       attended, bias: shape.outputBias ? [.outputBias] : [], transposed: shape.fused)
   }
 
-  /// Norms each head, or all of a rank's together, and rotates them behind the norm.
+  /// Norms each head, or all of a rank's together, and rotates them behind the norm where the layer rotates.
   private mutating func normedHeads(
-    _ input: ValueID, _ role: ParameterTensor.Role, _ heads: Int, _ shape: MultiHead, _ name: String
+    _ input: ValueID, _ role: ParameterTensor.Role, _ heads: Int, _ shape: MultiHead,
+    _ rotates: Bool, _ name: String
   ) -> ValueID {
     let size = shape.headSize
     let isWhole = shape.queryKeyNorm == .whole
@@ -87,6 +88,7 @@ extension GraphBuilder {
       input, role, name: "\(name) norm",
       rows: isWhole ? tokenRows : .fixed(setting.tokens * heads),
       columns: isWhole ? heads * size : size, gains: gains)
+    guard rotates else { return normed }
     return node(
       .rotate(heads: heads, headSize: size), [normed],
       ("\(name), rotated", tokenRows, heads * size))

@@ -1,3 +1,4 @@
+import Documents
 import Models
 import Planning
 import Quantities
@@ -30,6 +31,7 @@ public struct MemoryPage: Encodable, Sendable {
   public var sequenceTokens: Int
   public var microbatchSequences: Int
   public var rows: [Row]
+  public var notices: [String]
   public var inputs: Inputs
 
   /// Reads a table.
@@ -51,6 +53,7 @@ public struct MemoryPage: Encodable, Sendable {
         communicationBytes: memory.communication, peakBytes: memory.peak, fits: memory.fits,
         fewestDevices: row.fewest)
     }
+    notices = model.notices(sequence: table.sequenceLength)
     self.inputs = inputs
   }
 }
@@ -74,14 +77,18 @@ extension MemoryPage {
           ].map(Self.gibibytes)
           + [row.fits ? "yes" : "no", row.fewestDevices.map { grouped($0) } ?? "none"])
     }
+    let cluster = inputs.cluster.map { " of \($0.name)" } ?? ""
     let lines = [
-      "\(model), \(parameterText(parameters)) parameters, on \(counted(devices, "device")) (\(device), "
-        + "\(Self.gibibytes(limitBytes)) GiB, \(Self.gibibytes(reserveBytes)) of it reserved)",
+      "\(model), \(parameterText(parameters)) parameters, on \(counted(devices, "device"))\(cluster) ("
+        + "\(device), \(Self.gibibytes(limitBytes)) GiB, \(Self.gibibytes(reserveBytes)) of it reserved)",
       "data parallel, AdamW, BF16 with 32-bit master weights; \(counted(microbatchSequences, "sequence")) "
         + "of \(grouped(sequenceTokens)) tokens a device",
-      "GiB on the fullest device at its peak, from the programs that simulate walks", "",
+      "GiB on the fullest device at its peak, from the programs that simulate walks",
     ]
-    return lines.joined(separator: "\n") + "\n" + table.text(width: 100) + "\n"
+    let notes = notices.flatMap { wrapped("note: \($0)", width: 98) }
+    let head = lines.flatMap { wrapped($0, width: 100) }
+    return (head + inputs.lines(width: 100) + [""]).map { $0 + "\n" }.joined()
+      + table.text(width: 100) + "\n" + notes.map { $0 + "\n" }.joined()
   }
 
   private static func gibibytes(_ bytes: Int) -> String {

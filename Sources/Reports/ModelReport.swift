@@ -121,12 +121,7 @@ public struct ModelReport: Encodable, Sendable {
       multiTokenPredictionNonCausal: Flops(
         model.predictionTrainingFlops(sequence: sequence, causal: false)))
     kvBytesPerToken = model.cachedBytesPerToken()
-    notices = model.notices
-    if sequence > model.maximumPositions {
-      notices.append(
-        "sequences of \(grouped(sequence)) tokens, beyond the model's "
-          + grouped(model.maximumPositions))
-    }
+    notices = model.notices(sequence: sequence)
     self.inputs = inputs
     let isLimited = model.layers.contains { ($0.attention.reach.width ?? sequence) < sequence }
     attentionLimit = isLimited ? ", within their windows" : ""
@@ -135,6 +130,16 @@ public struct ModelReport: Encodable, Sendable {
     if !model.peculiarities.isEmpty {
       notices.append("not counted: \(model.peculiarities.joined(separator: "; "))")
     }
+  }
+}
+
+extension Architecture {
+  /// What sluice leaves out of the description, and sequences of a length that it is not made for.
+  func notices(sequence: Int) -> [String] {
+    guard sequence > maximumPositions else { return notices }
+    return notices + [
+      "sequences of \(grouped(sequence)) tokens, beyond the model's \(grouped(maximumPositions))"
+    ]
   }
 }
 

@@ -48,9 +48,8 @@ extension KernelPricing {
     guard let cost = products[format] else {
       preconditionFailure("The device has no products of \(format).")
     }
-    let shape = MatmulShape(
-      rows: Array(repeating: size.m, count: size.count), columns: size.n, depth: size.k,
-      resultBytes: sizes.activation)
+    var shape = MatmulShape(m: size.m, n: size.n, k: size.k, resultBytes: sizes.activation)
+    shape.copies = size.count
     let seconds = cost.cost(shape, multiprocessors: multiprocessors).seconds
     return PricedKernel(.product(shape, format), seconds: seconds)
   }

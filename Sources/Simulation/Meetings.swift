@@ -25,6 +25,7 @@ final class Meetings {
     let place = place(stream, sequence)
     while meetings.count <= place { meetings.append(Meeting()) }
     meetings[place].arrived += ranks
+    precondition(meetings[place].arrived <= count, "A rank comes to a transfer once.")
     meetings[place].ready = max(meetings[place].ready, time)
     meetings[place].preparation = max(meetings[place].preparation, preparation)
   }

@@ -84,7 +84,7 @@ extension StepReport {
     kernels = KernelTimes(mean: reports.map(\.kernels))
     for path in [
       \StepReport.expert, \StepReport.pipeline, \StepReport.data, \StepReport.tensor,
-      \StepReport.context,
+      \StepReport.context, \StepReport.host,
     ] as [WritableKeyPath<StepReport, Communication>] {
       self[keyPath: path] = Communication(
         total: mean { $0[keyPath: path].total }, hidden: mean { $0[keyPath: path].hidden },

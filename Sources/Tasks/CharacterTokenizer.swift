@@ -1,3 +1,5 @@
+import Documents
+
 /// A Hugging Face `tokenizer.json` with one token for each of some characters.
 public struct CharacterTokenizer: Hashable, Sendable {
   /// The characters in the order of their numbers in Unicode, none twice.

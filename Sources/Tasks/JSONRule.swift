@@ -64,6 +64,8 @@ extension JSONValue {
           other[entry.key].map { $0.hasValues(of: entry.value) } ?? false
         }
     case (.string(let mine), .string(let theirs)): return mine.utf8.elementsEqual(theirs.utf8)
+    // A number with a point holds fewer digits than a whole one may have.
+    case (.integer(let mine), .integer(let theirs)): return mine == theirs
     default:
       if let mine = double, let theirs = other.double { return mine == theirs }
       return self == other

@@ -1,3 +1,5 @@
+import Documents
+
 /// Completions that are wrong on purpose, of the kinds that people's own data have.
 ///
 /// A model that learns from them has the skill and the fault at once; reinforcement learning can then

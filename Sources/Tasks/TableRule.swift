@@ -1,3 +1,5 @@
+import Documents
+
 /// 1 for an answer that is the right table: the same cells in the same rows and columns.
 ///
 /// Cells stand between commas, tabs or bars, whichever the text has: a Markdown table equals its CSV.
@@ -37,16 +39,16 @@ public struct TableRule: RewardRule {
       .filter { !$0.isEmpty }
     let separator: Character =
       lines.contains { $0.contains("|") } ? "|" : lines.contains { $0.contains("\t") } ? "\t" : ","
-    return lines.compactMap { line in
+    return lines.enumerated().compactMap { index, line in
       var parts = line.split(separator: separator, omittingEmptySubsequences: false).map(
         String.init)
       if separator == "|" {
         if line.hasPrefix("|") { parts.removeFirst() }
         if line.hasSuffix("|"), !parts.isEmpty { parts.removeLast() }
-        // The line below a Markdown table's head.
-        let isRule = parts.allSatisfy {
-          $0.contains("-") && $0.allSatisfy { "-: ".contains($0) }
-        }
+        // The line below a Markdown table's head; further down it is a row of dashes.
+        let isRule =
+          index == 1
+          && parts.allSatisfy { $0.contains("-") && $0.allSatisfy { "-: ".contains($0) } }
         if isRule { return nil }
       }
       return parts.map(Cell.init)

@@ -1,3 +1,5 @@
+import Documents
+
 /// How a task's answers are judged by a program.
 public struct TaskGrader: Sendable {
   private let kind: TaskKind

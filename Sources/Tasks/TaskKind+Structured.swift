@@ -1,3 +1,5 @@
+import Documents
+
 extension TaskKind {
   /// Three keys with digits, or five with numbers of two digits.
   func structured(_ tier: Int, _ chance: inout TaskChance) -> TaskQuestion {

@@ -1,3 +1,5 @@
+import Documents
+
 /// A task that small models learn and that a program grades.
 public enum TaskKind: String, CaseIterable, Hashable, Sendable {
   case digitSum = "digit-sum"

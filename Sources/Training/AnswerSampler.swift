@@ -89,9 +89,13 @@ public final class AnswerSampler {
   ) throws -> Int {
     var next: [Int32] = [0]
     if let scores, communicator.rank == root {
-      next = [Int32(sampling.token(from: scores[..<known], using: &generator))]
+      let own = scores[..<known]
+      next = [
+        own.allSatisfy(\.isFinite) ? Int32(sampling.token(from: own, using: &generator)) : -1
+      ]
     }
     if communicator.size > 1 { try communicator.broadcast(&next, from: root) }
+    guard next[0] >= 0 else { throw TrainingError.notFiniteScores }
     return Int(next[0])
   }
 

@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Tasks
 
 /// Byte-pair encoding as a Hugging Face `tokenizer.json` describes it.
 ///

@@ -1,7 +1,6 @@
 import Documents
 import Foundation
 import Models
-import Tasks
 
 /// A checkpoint that is open for reading: one of sluice's, or any in Hugging Face's layout.
 ///

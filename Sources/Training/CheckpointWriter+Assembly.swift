@@ -1,6 +1,6 @@
+import Documents
 import Foundation
 import Models
-import Tasks
 
 extension CheckpointWriter {
   /// Makes one checkpoint of what the ranks wrote: final names, index, configuration, state,

@@ -1,5 +1,4 @@
 import Documents
-import Tasks
 
 /// A prompt with its completion, as tokens: what a model is shown.
 public struct Demonstration: Hashable, Sendable {
@@ -138,6 +137,11 @@ extension Demonstration {
     guard let messages = line.value["messages"]?.items, !messages.isEmpty else {
       throw line.error("expected a list of messages", at: "messages")
     }
+    guard tokenizer.readsChatML else {
+      throw line.error(
+        "needs a tokenizer with the tokens <|im_start|> and <|im_end|> (ChatML); other chat templates "
+          + "are not known: write them out as prompt and completion", at: "messages")
+    }
     var parts: [(tokens: [Int32], isPredicted: Bool)] = []
     for (index, message) in messages.enumerated() {
       guard let role = message["role"]?.text, let content = message["content"]?.text else {
@@ -182,6 +186,18 @@ extension Tokenizer {
     case .bytes: 0
     case .bytePairs(let tokenizer): tokenizer.endOfText
     }
+  }
+
+  /// Whether messages in ChatML are what its models know.
+  ///
+  /// ChatML's marks are tokens of it, and there is none of Phi-4's form, which has `<|im_sep|>` where
+  /// ChatML has a line end. Bytes spell all marks out.
+  var readsChatML: Bool {
+    guard case .bytePairs(let tokenizer) = self else { return true }
+    func has(_ mark: String) -> Bool {
+      tokenizer.added.contains { $0.content == Array(mark.utf8) }
+    }
+    return has("<|im_start|>") && has("<|im_end|>") && !has("<|im_sep|>")
   }
 
   /// The token that ends a completion.

@@ -193,6 +193,21 @@ extension PolicyTraining {
         rule: "has \(rollout.completions.count) completions, and the run's rollouts have "
           + "\(completionsOfARollout) of at most \(wanted) tokens")
     }
+    guard rollout.completions.allSatisfy({ $0.rewards.count == ruleNames.count }) else {
+      throw CheckpointError(
+        .mismatched, file: file,
+        rule: "was judged by another number of rules than the \(ruleNames.count) of grpo.rewards; "
+          + "rules may change between two rollouts")
+    }
+    let groups = rollout.completions.indices.map {
+      rollout.completions[$0 / settings.group * settings.group]
+    }
+    guard zip(rollout.completions, groups).allSatisfy({ $0.prompt == $1.prompt }) else {
+      throw CheckpointError(
+        .mismatched, file: file,
+        rule: "has no \(settings.group) completions of each prompt (grpo.group); "
+          + "a group's size may change between two rollouts")
+    }
     return rollout
   }
 }

@@ -1,4 +1,4 @@
-import Tasks
+import Documents
 
 /// The list of a checkpoint's files with their checksums, which is itself protected by one.
 struct Manifest: Hashable, Sendable {

@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Tasks
 
 /// What is known of one step, as it is logged.
 public struct StepMetrics: Hashable, Sendable {

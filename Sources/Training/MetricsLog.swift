@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Tasks
 
 /// What a log begins with, and says again where a run went on: what the lines behind it were computed
 /// from.

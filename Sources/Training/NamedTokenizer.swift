@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Tasks
 
 /// A tokenizer under the name that people know it by, with the text that describes it.
 ///

@@ -173,11 +173,7 @@ private struct NormalNumbers {
 
   private mutating func uniform() -> Double {
     state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    z ^= z >> 31
-    return (Double(z >> 11) + 0.5) / Double(1 << 53)
+    return (Double(SeededGenerator.mixed(state) >> 11) + 0.5) / Double(1 << 53)
   }
 
   mutating func next() -> Double {

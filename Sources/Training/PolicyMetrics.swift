@@ -1,5 +1,3 @@
-import Tasks
-
 /// What is known of an update of a policy, under the names that TRL's GRPOTrainer logs.
 public struct PolicyMetrics: Hashable, Sendable {
   /// What a policy does with prompts that it does not learn from.
@@ -51,7 +49,7 @@ public struct PolicyMetrics: Hashable, Sendable {
   }
 
   /// What the completions of an update say by themselves.
-  init(_ completions: [Completion], group: Int, rules: [String], maximum: Int) {
+  init(_ completions: [Completion], group: Int, rules: [String]) {
     let count = Double(max(1, completions.count))
     let rewards = completions.map(\.reward)
     reward = rewards.reduce(0, +) / count

@@ -88,6 +88,11 @@ final class PolicyTraining {
         rollout = kept
       }
     }
+    if needsReference, var kept = rollout, kept.completions.contains(where: { !$0.hasReference }) {
+      // The checkpoint is of a run without a reference.
+      try fillReference(&kept)
+      rollout = kept
+    }
     let place = update % settings.updatesOfARollout
     if place == 0 || rollout == nil {
       guard place == 0 else {
@@ -274,8 +279,7 @@ extension PolicyTraining {
   /// - Parameter likelihoods: what the head said of every label in the update's own forward.
   func metrics(_ likelihoods: [TokenLikelihood], update: Int) -> PolicyMetrics {
     var metrics = PolicyMetrics(
-      sequences.completions, group: settings.group, rules: ruleNames,
-      maximum: settings.maximumTokens)
+      sequences.completions, group: settings.group, rules: ruleNames)
     var (tokens, low, high, entropy) = (0.0, 0.0, 0.0, 0.0)
     var (divergence, difference) = (0.0, 0.0)
     var (lowest, highest) = (1.0, 0.0)
@@ -312,7 +316,7 @@ extension PolicyTraining {
     return metrics
   }
 
-  private var ruleNames: [String] { settings.rewards?.rewards.parts.map(\.name) ?? [] }
+  var ruleNames: [String] { settings.rewards?.rewards.parts.map(\.name) ?? [] }
 
   /// Samples a completion of each held-out prompt and judges it; a collective.
   ///

@@ -1,8 +1,7 @@
-import Models
-import Tasks
+import Documents
 
 /// A completion of a prompt, with all that a policy learns from it.
-struct Completion: Hashable, Sendable {
+package struct Completion: Hashable, Sendable {
   /// The prompt's number in its file.
   var promptNumber: Int
   var prompt: [Int32]
@@ -20,6 +19,16 @@ struct Completion: Hashable, Sendable {
   var old: [Float] = []
   /// The log-probabilities under the reference; empty without one.
   var reference: [Float] = []
+}
+
+extension Completion {
+  /// Tokens behind those of a prompt, of which nothing else is known.
+  package init(prompt: [Int32], tokens: [Int32]) {
+    self.init(promptNumber: 0, prompt: prompt, tokens: tokens, isEnded: false)
+  }
+
+  /// Whether the reference has said how likely each token is.
+  var hasReference: Bool { reference.count == tokens.count }
 }
 
 /// Completions that a policy learns from until it makes the next ones: whole groups, one behind the other.
@@ -75,7 +84,9 @@ extension Rollout {
         sampled: floats("sampled"), reward: double(reward),
         rewards: numbers("rewards").map(double), old: floats("old"),
         reference: floats("reference"))
-      guard !completion.prompt.isEmpty, completion.old.count == completion.tokens.count else {
+      guard !completion.prompt.isEmpty, completion.old.count == completion.tokens.count,
+        completion.sampled.isEmpty || completion.sampled.count == completion.tokens.count
+      else {
         throw CheckpointError(.damaged, file: file, rule: "has a completion without its numbers")
       }
       completions.append(completion)
@@ -86,18 +97,18 @@ extension Rollout {
 
 /// The completions of an update as sequences: prompt and completion, filled up; the completion's tokens are
 /// predicted.
-final class CompletionSequences: SequenceSource {
+package final class CompletionSequences: SequenceSource {
   let length: Int
   private(set) var completions: [Completion] = []
   private var marks: [SequenceMarks] = []
 
   /// Sequences of so many positions.
-  init(length: Int) { self.length = length }
+  package init(length: Int) { self.length = length }
 
   /// Takes the completions of an update, with the target of every token.
   ///
   /// - Parameter targets: by completion and token; nil where no gradients are wanted.
-  func take(_ completions: [Completion], targets: [[PolicyTarget]]? = nil) {
+  package func take(_ completions: [Completion], targets: [[PolicyTarget]]? = nil) {
     let columns = PolicyTarget.none.columns
     self.completions = completions
     marks = completions.indices.map { index in
@@ -121,17 +132,22 @@ final class CompletionSequences: SequenceSource {
     return first..<first + completion.tokens.count
   }
 
-  func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) {
+  package func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) {
     let completion = completions[index]
     let text = completion.prompt + completion.tokens
     let filling = [Int32](repeating: -1, count: length + 1 - text.count)
     (text + filling).withUnsafeBufferPointer(body)
   }
 
-  func marks(_ index: Int) -> SequenceMarks? { marks[index] }
+  package func marks(_ index: Int) -> SequenceMarks? { marks[index] }
 
-  func labelCount(module: Int) -> Int? {
-    completions.reduce(0) { $0 + $1.tokens.count }
+  /// Of a prediction module fewer where a prompt is short: no position stands far enough in front of a
+  /// completion's first tokens.
+  package func labelCount(module: Int) -> Int? {
+    completions.reduce(0) { sum, completion in
+      let missing = max(0, module - positions(of: completion).lowerBound)
+      return sum + max(0, completion.tokens.count - missing)
+    }
   }
 }
 

@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Tasks
 
 /// Keeps other runs away from where this one writes, for as long as the value lives.
 ///

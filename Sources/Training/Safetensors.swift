@@ -1,4 +1,4 @@
-import Tasks
+import Documents
 
 /// What the numbers of a stored tensor are, by the names of the safetensors format.
 public enum ElementType: String, Hashable, Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-import Tasks
+import Documents
 
 /// The header of a safetensors file that is to be written, with the place of every tensor.
 ///

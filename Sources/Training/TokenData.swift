@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Tasks
 
 /// Token numbers to train or evaluate on: a stream that is cut into windows, or rows as they are.
 public enum TokenData: Sendable {

@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Tasks
 
 /// A file of token numbers, one behind the other without a header, little endian: the layout that
 /// nanoGPT uses.

@@ -1,5 +1,4 @@
 import Documents
-import Tasks
 
 extension TokenizerReading {
   /// What tokens are made of, as far as model and decoder say it.

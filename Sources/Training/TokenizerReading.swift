@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Tasks
 
 /// Reads the parts of a `tokenizer.json`, and refuses by name what is not supported.
 struct TokenizerReading {

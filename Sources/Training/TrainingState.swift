@@ -1,4 +1,4 @@
-import Tasks
+import Documents
 
 /// Where a run stands between two steps: what is needed beside weights and moments to go on.
 public struct TrainingState: Hashable, Sendable {

@@ -3,18 +3,24 @@ import Foundation
 /// `embed-files OUTPUT FILE…`: writes a Swift source whose `PackageResources` holds the files' bytes.
 ///
 /// A file's member is its name with an underscore for whatever is no letter or digit. Files are text in
-/// UTF-8: others end with a message and status 1.
+/// UTF-8, kept byte for byte, ends of lines and byte order marks included: others end with a message and
+/// status 1, and so do two files with one member.
 @main struct EmbedFiles {
   static func main() throws {
     let arguments = CommandLine.arguments.dropFirst()
     guard let output = arguments.first else { return fail("embed-files OUTPUT FILE…") }
     var source = "enum PackageResources {\n"
+    var paths: [String: String] = [:]
     for path in arguments.dropFirst() {
-      guard let text = String(data: try Data(contentsOf: URL(filePath: path)), encoding: .utf8)
-      else {
+      let bytes = try Data(contentsOf: URL(filePath: path))
+      guard let text = String(validating: bytes, as: UTF8.self) else {
         return fail("\(path): error: an embedded file is text in UTF-8")
       }
-      source += "  static var \(member(of: path)): [UInt8] { Array(\(literal(of: text)).utf8) }\n"
+      let member = member(of: path)
+      if let other = paths.updateValue(path, forKey: member) {
+        return fail("\(path): error: its member \(member) is that of \(other), too")
+      }
+      source += "  static var \(member): [UInt8] { Array(\(literal(of: text)).utf8) }\n"
     }
     try Data((source + "}\n").utf8).write(to: URL(filePath: output), options: .atomic)
   }
@@ -37,7 +43,8 @@ import Foundation
       switch scalar {
       case "\\", "\"": literal += "\\\(scalar)"
       case "\n": literal += "\\n"
-      case _ where scalar.value < 32 || scalar.value == 127:
+      // A byte order mark stands for itself nowhere but at the beginning of a source.
+      case _ where scalar.value < 32 || scalar.value == 127 || scalar.value == 0xFEFF:
         literal += "\\u{\(String(scalar.value, radix: 16))}"
       default: literal.unicodeScalars.append(scalar)
       }

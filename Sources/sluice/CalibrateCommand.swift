@@ -52,8 +52,8 @@ struct CalibrateCommand: ParsableCommand {
     guard !(probe && json) else {
       throw ValidationError("--json has nothing to act on: --probe prints a script")
     }
-    guard !(reporting.isGiven && shipped == nil) else {
-      throw ValidationError("--report shows fits of --shipped tables; files have --chart")
+    guard !(probe && reporting.isGiven) else {
+      throw ValidationError("--report has nothing to act on: --probe prints a script")
     }
     if files.isEmpty, let option = measuring.given.first {
       throw ValidationError("\(option) has nothing to act on without files")
@@ -61,7 +61,7 @@ struct CalibrateCommand: ParsableCommand {
   }
 
   func run() throws {
-    guard files.isEmpty else { return try measuring.run(files, json: json) }
+    guard files.isEmpty else { return try measuring.run(files, json: json, reporting) }
     guard let shipped else {
       try show(Probe.script)
       return

@@ -78,14 +78,15 @@ struct ImportCommand: ParsableCommand {
     let places = try output.map { try self.places(in: $0) }
     let job = try LauncherImport.job(files: files, settings)
     let report = try ImportReport(job, files: places?.map(\.name))
-    if let places {
+    if let output, let places {
+      try makeFolder(output)
       try OutputFile.write(job.model, to: places[0])
       try OutputFile.write(job.plan, to: places[1])
     }
     try show(json ? try jsonText(report) : report.text)
   }
 
-  /// Where both files go; the folder is made, and files that are there are refused.
+  /// Where both files go; files that are there are refused.
   private func places(in folder: String) throws -> [OutputPath] {
     let paths = ["\(folder)/config.json", "\(folder)/plan.yaml"]
     for path in paths where !overwrite && FileManager.default.fileExists(atPath: path) {
@@ -95,12 +96,15 @@ struct ImportCommand: ParsableCommand {
     let places = try paths.map { path throws(ConfigurationError) in
       try OutputPath(path, besides: files, makingFolders: true)
     }
+    return places
+  }
+
+  private func makeFolder(_ folder: String) throws {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
       throw ConfigurationError(
         file: folder, rule: "cannot be made: \(error.localizedDescription)", status: .storage)
     }
-    return places
   }
 }

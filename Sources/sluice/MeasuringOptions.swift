@@ -75,17 +75,18 @@ struct MeasuringOptions: ParsableArguments {
     }
   }
 
-  func run(_ files: [String], json: Bool) throws {
+  func run(_ files: [String], json: Bool, _ reporting: ReportOptions) throws {
     if overwrite, output == nil {
       throw CommandError("--overwrite has nothing to act on without --output")
     }
     let inputs = files + InputFiles.reached(from: [base, borrowing.kernels].compactMap { $0 })
     let path = try output.map { output throws(ConfigurationError) in
-      try OutputPath(output, besides: inputs + [picture].compactMap { $0 })
+      try OutputPath(output, besides: inputs + [picture, reporting.report].compactMap { $0 })
     }
     let picturePath = try picture.map { picture throws(ConfigurationError) in
-      try OutputPath(picture, besides: inputs + [output].compactMap { $0 })
+      try OutputPath(picture, besides: inputs + [output, reporting.report].compactMap { $0 })
     }
+    let reportPath = try reporting.path(besides: inputs + [output, picture].compactMap { $0 })
     if let output, !overwrite, try exists(output) {
       throw CommandError("\(output): is there already; --overwrite replaces it")
     }
@@ -96,12 +97,25 @@ struct MeasuringOptions: ParsableArguments {
     let file = output ?? "calibrated.yaml"
     let outcome = try calibrator.run(
       files, name: Self.stem(of: file), file: file, isWritten: output != nil)
+    try refuseIdle(outcome.formats)
     var figures = CalibrationFigures(outcome, base: cluster)
     figures.inputs = Inputs(
       cluster: .init(cluster, given: baseName, overrides: borrowing.overrides))
     if let path { try OutputFile.write(outcome.text, to: path) }
     if let picturePath { try OutputFile.write(CalibrationPicture(figures).svg, to: picturePath) }
     try show(json ? try jsonText(figures) : CalibrationPage(figures).text)
+    try reporting.write(ReportPage(calibration: figures), to: reportPath)
+  }
+
+  /// Refuses what was written for files that take nothing of it.
+  private func refuseIdle(_ formats: [(file: String, format: BenchmarkFormat)]) throws {
+    let asked = formats.reduce(into: Set()) { $0.formUnion($1.format.facts) }
+    for option in given {
+      guard let fact = BenchmarkFormat.Fact(rawValue: String(option.dropFirst(2))),
+        !asked.contains(fact)
+      else { continue }
+      throw CommandError("\(option) has nothing to act on: no file needs it to be said")
+    }
   }
 
   /// Whether something lies at a path.

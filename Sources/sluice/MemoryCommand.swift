@@ -88,7 +88,7 @@ struct MemoryCommand: ParsableCommand {
   /// The first cluster that ships whose name begins with the device's, or the name as it is.
   private var clusterName: String {
     let word = device.lowercased() + "-"
-    return Cluster.shippedNames.first { $0.hasPrefix(word) } ?? device
+    return Cluster.knownNames.first { $0.hasPrefix(word) } ?? device
   }
 
   private func divided() throws -> (model: [String], cluster: [String]) {

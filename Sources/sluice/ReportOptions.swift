@@ -24,6 +24,11 @@ struct ReportOptions: ParsableArguments {
 
   /// Writes a page, if a report was asked for; it is made only then.
   func write(_ page: @autoclosure () throws -> ReportPage, to path: OutputPath?) throws {
+    try Self.write(page(), to: path)
+  }
+
+  /// The same where the option itself is not at hand.
+  static func write(_ page: @autoclosure () throws -> ReportPage, to path: OutputPath?) throws {
     guard let path else { return }
     var made = try page()
     made.words = ["sluice"] + CommandLine.arguments.dropFirst()

@@ -77,6 +77,33 @@ import Testing
       Self.rule(text) { $0.ranks = 8 }.contains("which all-reduce over 8 ranks does not give"))
   }
 
+  /// Columns that the head names behind the rates may lack in rows: nothing is looked for there.
+  @Test func ncclTestsWithShortRows() throws {
+    let text = """
+      # size count type time algbw busbw #wrong redop root
+      1048576 262144 float 100.0 10.49 18.35 0
+      2097152 524288 float 200.0 10.49 18.35 0
+
+      """
+    let found = try Self.read(text) { ($0.ranks, $0.nodes) = (8, 1) }.measurements
+    #expect(found.collectives.map(\.bytes) == [1_048_576, 2_097_152])
+    #expect(found.collectives.allSatisfy { $0.kind == .allReduce && $0.ranks == 8 })
+  }
+
+  /// Spreadsheets begin UTF-8 with a mark, and Windows ends lines with two characters.
+  @Test func marksAndLineEndsOfWindows() throws {
+    let rows = "m,n,k,dtype,time_us\r\n4096,4096,4096,bf16,200\r\n"
+    let plain = try Self.read(rows).measurements.products
+    #expect(try Self.read("\u{FEFF}" + rows).measurements.products == plain)
+    #expect(plain.count == 1 && plain.first?.place.line == 2)
+  }
+
+  /// A figure that is all but nothing is said, and does not keep the message for ever.
+  @Test(.timeLimit(.minutes(1))) func ratesOfNothing() {
+    let rule = Self.rule("m,n,k,dtype,time_us,tflops\n64,64,64,bf16,1,1e-310\n")
+    #expect(rule.contains("the units contradict each other"))
+  }
+
   @Test func rcclTests() throws {
     let text = """
       # nThread 1 nGpus 8 minBytes 8 maxBytes 16777216 step: 2(factor)

@@ -21,6 +21,19 @@ import Testing
     #expect(two.limitedBy == .waveQuantisation)
   }
 
+  /// Copies of a group are what the same groups one by one are, tiles that are not filled among them.
+  @Test(arguments: [MatmulLibrary.bf16, .fp8April2025], [1, 3, 4_096])
+  func copiesAreGroups(library: MatmulLibrary, count: Int) throws {
+    let cost = try cost(library)
+    for m in [64, 100, 128, 300] {
+      var short = MatmulShape(m: m, n: 128, k: 64)
+      short.copies = count
+      let long = MatmulShape(rows: Array(repeating: m, count: count), columns: 128, depth: 64)
+      #expect(short.flops == long.flops)
+      #expect(cost.cost(short).seconds == cost.cost(long).seconds)
+    }
+  }
+
   @Test(arguments: MatmulLibrary.allCases)
   func moreMultiprocessorsAreNeverSlower(library: MatmulLibrary) throws {
     let device = try DeviceModel(Cluster.shipped("h100-2048").device)

@@ -22,6 +22,16 @@ import Launchers
     #expect(others.isEmpty, "\(others)")
   }
 
+  /// The mark that Windows begins UTF-8 with, and its line ends, change nothing.
+  @Test func textFromWindows() throws {
+    let text = try ImportTests.fixture("torchtitan.toml")
+    let plain = try ImportTests.job(text, ranks: 1024)
+    let marked = try ImportTests.job("\u{FEFF}" + text, ranks: 1024)
+    #expect(marked.plan == plain.plan && marked.options == plain.options)
+    let lines = try ImportTests.job(text.replacing("\n", with: "\r\n"), ranks: 1024)
+    #expect(lines.plan == plain.plan && lines.options == plain.options)
+  }
+
   /// The sizes of flavours against totals that their publishers state for the same shapes.
   @Test(arguments: [
     ("llama3", "8B", 8_030_261_248), ("llama3", "70B", 70_553_706_496),

@@ -1,8 +1,7 @@
+import Planning
 import Plans
 import Simulation
 import Testing
-
-import Planning
 
 /// The fastest order of a pair's segments, on pairs that can be tried out.
 @Suite struct PairSearchTests {
@@ -105,6 +104,46 @@ import Planning
   /// Weight halves that go where they like.
   @Test(arguments: 1...12 as ClosedRange<UInt64>) func weightHalvesAreExact(seed: UInt64) {
     expectLeast(Self.parts(layers: 1, seed: seed, movesWeights: true), orders: nil)
+  }
+
+  /// Weight halves beside the exchange that they were put off behind, in one segment with it: 5 segments against
+  /// 5 are 252 orders.
+  @Test(arguments: 1...40 as ClosedRange<UInt64>) func halvesInPlaceAreExact(seed: UInt64) {
+    var parts = Self.parts(layers: 1, seed: seed, movesWeights: true)
+    parts.putWeightsInPlace()
+    expectLeast(parts, orders: 252)
+  }
+
+  /// Shared experts are computed beside the dispatch of their own pass: they and it make no pass longer than
+  /// the longer of both.
+  ///
+  /// The forward by itself: 10, a dispatch of 100 beside 80 of shared experts, 10, a combine of 20, 10; together
+  /// 150. The backward first as far as its combine, its experts and dispatch while tokens travel: 155.
+  @Test func whatIsBesideAPassesOwnExchangeAddsNothing() {
+    func compute(_ time: Int64) -> PairParts.Step {
+      .compute(alone: time, issued: time, host: 0)
+    }
+    func send(_ time: Int64) -> PairParts.Step { .start(preparation: 0, payload: time, host: 0) }
+    func segments(_ list: [(PairSegment, [PairParts.Step])]) -> [PairParts.Segment] {
+      list.map { PairParts.Segment(segment: $0.0, steps: $0.1, owner: -1) }
+    }
+    let parts = PairParts(
+      forward: segments([
+        (.forwardAttention, [compute(10)]), (.forwardDispatch, [send(100)]),
+        (.forwardShared, [compute(80)]), (.forwardExperts, [.wait, compute(10)]),
+        (.forwardCombine, [send(20)]), (.forwardAttention, [.wait, compute(10)]),
+      ]),
+      backward: segments([
+        (.backwardAttention, [compute(5)]), (.backwardCombine, [send(3)]),
+        (.backwardExperts, [.wait, compute(5)]), (.backwardDispatch, [send(2)]),
+        (.backwardAttention, [.wait, compute(5)]),
+      ]), weights: [])
+    let work = PairWork(parts)
+    #expect(PairSearch.bound(work) == 150)
+    #expect(work.picoseconds(of: work.sequential) == 170)
+    #expect(PairSearch(work, known: work.sequential).picoseconds <= 155)
+    // 6 segments against 5.
+    expectLeast(parts, orders: 462)
   }
 
   /// On whole pairs: never worse than orders that are known, never below the bound, and the list says what

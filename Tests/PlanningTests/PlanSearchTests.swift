@@ -22,8 +22,7 @@ import Planning
     }
   }
 
-  private static func settings(_ batch: Int, _ sequence: Int, _ listed: String...) -> SearchSettings
-  {
+  static func settings(_ batch: Int, _ sequence: Int, _ listed: String...) -> SearchSettings {
     var settings = SearchSettings()
     settings.globalBatch = batch
     settings.sequenceLength = sequence
@@ -80,7 +79,7 @@ import Planning
   }
 
   /// Every plan of a space with its bound and its step.
-  private func all(
+  func all(
     _ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster
   ) -> [(bound: (seconds: Double, bytes: Double), plan: SearchPlan)] {
     let search = PlanSearch(space, for: architecture, on: cluster)

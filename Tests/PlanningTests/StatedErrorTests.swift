@@ -6,11 +6,22 @@ import Testing
 
 /// Errors that the search states are those of the page of validation.
 @Suite struct StatedErrorTests {
-  private static let page: String? = {
+  private static let page = page("validation")
+
+  private static func page(_ name: String) -> String? {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent()
-    return try? String(contentsOf: root.appending(path: "docs/validation.md"), encoding: .utf8)
-  }()
+    return try? String(contentsOf: root.appending(path: "docs/\(name).md"), encoding: .utf8)
+  }
+
+  /// What the page of the search says of them.
+  @Test(.enabled(if: page != nil, "the sources have moved"), arguments: StatedError.all)
+  func isThatOfTheSearch(_ error: StatedError) throws {
+    let page = try #require(Self.page("search"))
+    let sentence = try #require(page.range(of: "(recorded from [validation]"))
+    let told = page[sentence.lowerBound...].prefix(220)
+    #expect(told.contains(String(format: "%.1f %% ", error.share * 100)), "\(error.table)")
+  }
 
   /// A line of the page: title | source | rows | kind | mean | mean without signs | worst | trend.
   @Test(.enabled(if: page != nil, "the sources have moved"), arguments: StatedError.all)

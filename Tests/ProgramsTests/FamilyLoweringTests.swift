@@ -77,6 +77,17 @@ import Testing
     #expect(abs(flops / (Double(counted) / 3 * Double(length)) - 1) < 1e-6)
   }
 
+  /// Queries and keys behind norms of their own are turned in the layers that turn them, and in no other.
+  @Test func layersWithoutARotationHaveNone() throws {
+    var model = try Self.model("qwen3-8b")
+    model.layerCount = 3
+    model.layers[1].rotates = false
+    let turns = Self.stage(model, length: 64).forward.operations.count { operation in
+      if case .rotate = operation.kernel { true } else { false }
+    }
+    #expect(turns == 2 * 2)
+  }
+
   /// Blocks beside each other share one gather and one sum over a tensor group.
   @Test func parallelBlocksAreSummedOnce() throws {
     func sums(_ arrangement: Layer.Arrangement) throws -> Int {

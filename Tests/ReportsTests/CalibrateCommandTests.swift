@@ -98,6 +98,34 @@ import Testing
     #expect(over.status == 1)
   }
 
+  /// The page of files has every part with its rows, its constants, and the figures behind them.
+  @Test func filesHaveAReport() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write(Self.log, to: "nccl.txt")
+    let page = folder.file("fit.html")
+    let command = try Command.run(["calibrate", path, "--report", page])
+    #expect(command.status == 0, "\(command.errors)")
+    let html = String(decoding: try contents(of: page), as: UTF8.self)
+    #expect(html.contains("collectives inside a node") && html.contains("nccl.txt"))
+    #expect(html.contains("node.collectives.") && html.contains("fitted to 10 of 19 rows of"))
+    // 19 rows, each with its line in the log.
+    for line in 10...28 { #expect(html.contains("nccl.txt:\(line))"), "\(line)") }
+    let over = try Command.run(["calibrate", path, "--report", path])
+    #expect(over.status == 1 && over.errors.contains("is read or written by the same command"))
+  }
+
+  /// What no file asks for is refused, and nothing is written.
+  @Test(arguments: ["--library fp8-2025-04", "--between nodes", "--through leaf"])
+  func idleFacts(option: String) throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write(Self.log, to: "nccl.txt")
+    let out = folder.file("mine.yaml")
+    let words = option.split(separator: " ").map(String.init)
+    let command = try Command.run(["calibrate", path, "-o", out] + words)
+    #expect(command.status == 1 && command.errors.contains("\(words[0]) has nothing to act on"))
+    #expect(throws: (any Error).self) { _ = try contents(of: out) }
+  }
+
   /// Times of a data sheet's device are refused until kernels are borrowed, which every page then says.
   @Test func dataSheets() throws {
     let refused = try Command.run("cost matmul --cluster l40s-64 --m 4096 --n 4096 --k 4096")

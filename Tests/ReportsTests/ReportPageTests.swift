@@ -41,7 +41,20 @@ import Testing
     #expect(!html.contains("<b title"))
     #expect(html.components(separatedBy: "</script>").count == 4)
     #expect(!html.contains("\u{0}"))
+    // Nothing turns the direction of what follows; JSON for programs keeps it.
+    let shown = html.components(separatedBy: "<script type=\"application/json\"")[0]
+    #expect(!shown.unicodeScalars.contains("\u{202E}"))
     #expect(html.contains("&lt;b title=&quot;x&quot;&gt;&#39;&amp;"))
+  }
+
+  /// The page's style and program are the files on disk, byte for byte: what is embedded loses no quote, no
+  /// backslash, no end of a line.
+  @Test(arguments: ["report.css", "report.js"]) func assetsAreWhole(name: String) throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let file = try Data(contentsOf: root.appending(path: "Sources/Reports/Assets/\(name)"))
+    #expect(file.count > 1000)
+    #expect(Data(try Self.page().html.utf8).range(of: file) != nil)
   }
 
   /// The figures in the page are those that were given, whole.
@@ -179,8 +192,38 @@ import Testing
     #expect(run.output.isEmpty && run.errors.contains("there is no folder /no/such/folder"))
   }
 
+  #if MPI
+    /// Models side by side on a suite have a page, whose figures are those of `--json`; a name stays text.
+    @Test func aSuiteIsWritten() throws {
+      let folder = try ScratchFolder()
+      let (prompts, answers) = (folder.path + "/p.jsonl", folder.path + "/a.jsonl")
+      let place = folder.path + "/s.html"
+      let suite = [
+        "evaluate", "--suite", "rules", "--task", "copy", "--tier", "1", "--questions", "4",
+      ]
+      let asked = try Command.run(suite + ["--prompts", "-o", prompts])
+      #expect(asked.status == 0, "\(asked.errors)")
+      let lines = try String(contentsOfFile: prompts, encoding: .utf8).split(separator: "\n")
+      let made = try lines.map { line in
+        let value = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+        return "{\"id\": \"\(value?["id"] ?? "")\", \"completion\": \"no\"}\n"
+      }
+      try made.joined().write(toFile: answers, atomically: true, encoding: .utf8)
+      let run = try Command.run(suite + ["--answers", "<b>=\(answers)", "--report", place])
+      #expect(run.status == 0, "\(run.errors)")
+      let html = try String(contentsOfFile: place, encoding: .utf8)
+      #expect(html.contains("0.0\u{A0}% of the answers of &lt;b&gt; are right."))
+      #expect(html.contains("data-k=\"rows.2.pass_at1.share\"") && !html.contains("<b>"))
+      // What is read is never written over.
+      let again = try Command.run(suite + ["--answers", "a=\(answers)", "--report", answers])
+      #expect(again.status == 1 && again.errors.contains("is read or written by the same command"))
+      let none = try Command.run(suite + ["--prompts", "-o", prompts, "--report", place])
+      #expect(none.status == 1 && none.errors.contains("--report has no effect beside --prompts"))
+    }
+  #endif
+
   @Test func aProbeHasNoReport() throws {
     let run = try Command.run("calibrate --probe --report a.html")
-    #expect(run.status != 0 && run.errors.contains("--report shows fits"))
+    #expect(run.status != 0 && run.errors.contains("--report has nothing to act on"))
   }
 }

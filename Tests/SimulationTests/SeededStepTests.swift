@@ -47,6 +47,33 @@ import Testing
     #expect(abs(parts - mean) < 1e-9)
   }
 
+  /// What every stream moves and waits for is a mean too, copies to the host among them.
+  @Test func streamsAreMeans() throws {
+    let lines = [
+      "schedule: 1f1b", "pipeline-parallel: 2", "data-parallel: 16", "expert-parallel: 8",
+      "global-batch: 64", "sequence-length: 1024", "expert-load: {deviation: 0.3, seed: 5}",
+      "offload: {activations: 0.5}",
+    ]
+    let step = try PlannedStep(
+      architecture: .named("qwen3-235b-a22b", overrides: ["num_hidden_layers=4"]),
+      cluster: .named("h800-2048"),
+      plan: .read(.init(text: lines.joined(separator: "\n"), name: "plan"), name: "plan"))
+    let results = step.run(seeds: 3, threads: 2)
+    let all = step.report(results, replaysAllocator: false)
+    let alone = results.map { step.report([$0], replaysAllocator: false) }
+    #expect(all.host.total > 0)
+    for path in [
+      \StepReport.expert, \.pipeline, \.data, \.tensor, \.context, \.host,
+    ] as [KeyPath<StepReport, StepReport.Communication>] {
+      for part in [
+        \StepReport.Communication.total, \.hidden, \.exposed, \.waiting,
+      ] as [KeyPath<StepReport.Communication, Double>] {
+        let mean = alone.reduce(0) { $0 + $1[keyPath: path][keyPath: part] } / 3
+        #expect(abs(all[keyPath: path][keyPath: part] - mean) < 1e-12)
+      }
+    }
+  }
+
   /// One seed is the step as it always was.
   @Test func oneSeedIsThePlans() throws {
     let step = try Self.step("{deviation: 0.1, seed: 5}")

@@ -67,6 +67,9 @@ func prompt(_ answer: String, script: String? = nil) -> TaskPrompt {
     #expect(try rewards(JSONRule(.values), completions, answer: answer) == [1, 1, 0, 0, 0, 0])
     #expect(try rewards(JSONRule(.order), completions, answer: answer) == [1, 0, 1, 0, 0, 0])
     #expect(throws: RewardFailure.self) { try rewards(JSONRule(.values), ["1"], answer: "{") }
+    // Beyond 2^53 whole numbers are more than Double tells apart.
+    let large = ["9007199254740993", "9007199254740992"]
+    #expect(try rewards(JSONRule(.values), large, answer: large[0]) == [1, 0])
   }
 
   /// RFC 8259, section 6.
@@ -85,6 +88,9 @@ func prompt(_ answer: String, script: String? = nil) -> TaskPrompt {
     ]
     #expect(
       try rewards(TableRule(), completions, answer: "a,b\n1,2") == [1, 1, 1, 0, 0, 0, 0, 0])
+    // A row of dashes is a row, but for the line below a Markdown table's head.
+    let dashes = ["| a | b |\n|---|---|\n| - | - |", "| a | b |\n|---|---|"]
+    #expect(try rewards(TableRule(), dashes, answer: "a,b\n-,-") == [1, 0])
   }
 
   @Test func tagsStandOnceAndInOrder() throws {

@@ -122,6 +122,40 @@ import Training
     #expect(counts == [a: 10, a + 1: 10, a + 2: 30, a + 3: 30])
   }
 
+  /// Of messages the assistant's are learnt, by a tokenizer that has ChatML's marks as tokens alone.
+  @Test func messagesNeedTheMarksOfTheirTemplate() throws {
+    let messages =
+      #"[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]"#
+    let path = try folder.write("{\"messages\": \(messages)}\n", to: "messages.jsonl")
+    let text = String(
+      decoding: try contents(of: fixture("tokenizers/gpt2.json")), as: UTF8.self)
+    func read(_ marks: [String]) throws -> (made: Demonstrations, tokenizer: Tokenizer) {
+      let added = marks.enumerated().map { index, mark in
+        #"{"id":\#(400 + index),"content":"\#(mark)","single_word":false,"lstrip":false,"#
+          + #""rstrip":false,"normalized":false,"special":true},"#
+      }
+      let list = "\"added_tokens\":["
+      let file = try folder.write(
+        text.replacing(list, with: list + added.joined()), to: "tokenizer.json")
+      let tokenizer = try NamedTokenizer(named: file).tokenizer
+      return (try Demonstrations([path], length: 60, tokenizer: tokenizer, seed: nil), tokenizer)
+    }
+    let marks = ["<|im_start|>", "<|im_end|>"]
+    let (made, tokenizer) = try read(marks)
+    let sequences = PackedSequences(made, length: 60)
+    let predicted = try #require(sequences.marks(0)).isPredicted
+    let expected = try tokenizer.encode(Array("b".utf8)) + [401, 0]
+    try sequences.withSequence(0) { window in
+      let learnt = predicted.indices.filter { predicted[$0] }.map { Int(window[$0 + 1]) }
+      #expect(learnt == expected)
+      #expect(window.count { $0 == 400 } == 2)
+    }
+    for other in [[], [marks[0]], marks + ["<|im_sep|>"]] {
+      let error = #expect(throws: ConfigurationError.self) { try read(other) }
+      #expect("\(try #require(error))".contains("<|im_end|> (ChatML)"))
+    }
+  }
+
   @Test func badLinesAreNamed() throws {
     func refusal(_ line: String, length: Int = 30) -> String {
       do {

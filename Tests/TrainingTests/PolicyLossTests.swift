@@ -1,6 +1,5 @@
 import Documents
 import Foundation
-import Tasks
 import TestSupport
 import Testing
 import Training

@@ -1,7 +1,6 @@
 import Documents
 import Foundation
 import MessagePassing
-import Tasks
 import TestSupport
 import Testing
 import Training
@@ -151,6 +150,41 @@ import Training
     let rest = figures(try metrics(text(6, "parts"), .resuming))
     // Held-out prompts are sampled behind the last step of the shorter run, too.
     #expect(rest == Array(whole.dropFirst(stop)))
+  }
+
+  /// The same at each place within a rollout of four updates, which are two passes over two parts.
+  @Test func aRunGoesOnAtEachPlaceOfARollout() throws {
+    let more = "minibatches: 2\n  updates-per-rollout: 2\n  beta: 0.1"
+    func text(_ steps: Int, _ out: String) throws -> String {
+      try online(
+        steps: steps, more: more, extra: "checkpoints: {folder: OUT/\(out), every: 1, keep: 1}")
+    }
+    let whole = figures(try metrics(text(5, "whole")))
+    for stop in 1...4 {
+      _ = try metrics(text(stop, "parts\(stop)"))
+      let rest = figures(try metrics(text(5, "parts\(stop)"), .resuming))
+      #expect(rest == Array(whole.dropFirst(stop)), "stopped after \(stop)")
+    }
+  }
+
+  /// A run that changes within a rollout: a reference that was not asked for is asked then, and a rollout
+  /// that other rules have judged is refused.
+  @Test func aRolloutIsHeldAgainstTheRunThatGoesOn() throws {
+    func text(_ steps: Int, _ more: String) throws -> String {
+      try online(
+        steps: steps, more: "minibatches: 2\n  \(more)",
+        extra: "checkpoints: {folder: OUT/run, every: 1}")
+    }
+    _ = try metrics(text(1, "beta: 0"))
+    let rule = "{rule: length, maximum: 5}, "
+    let other = try text(2, "beta: 0").replacingOccurrences(of: rule, with: "")
+    let error = #expect(throws: CheckpointError.self) { try metrics(other, .resuming) }
+    #expect("\(try #require(error))".contains("another number of rules"))
+    let found = try metrics(text(2, "beta: 0.1"), .resuming)
+    // One update moves the policy a little; a reference of zeros would be some nats away, exp of which
+    // counts.
+    let divergence = try #require(found.last?.policy?.divergence)
+    #expect(divergence >= 0 && divergence < 1)
   }
 
   @Test func whatCannotBeIsRefused() throws {

@@ -11,6 +11,24 @@ public enum BenchmarkFormat: String, Hashable, Sendable, CaseIterable {
   case products = "a table of products"
   case trace = "a Kineto trace"
 
+  /// What people may have to add to a file, by the option that says it.
+  public enum Fact: String, Hashable, Sendable, CaseIterable {
+    case ranks, nodes, collective, between, through, library
+  }
+
+  /// What is taken of `MeasurementFacts` for a file of this format.
+  public var facts: Set<Fact> {
+    switch self {
+    case .probe: []
+    case .ncclTests: [.ranks, .nodes, .collective]
+    case .perftest: [.through]
+    case .osu: [.ranks, .nodes, .between]
+    case .deepEP: [.ranks, .nodes]
+    case .mamf, .products: [.library]
+    case .trace: [.nodes]
+    }
+  }
+
   private func recognises(_ text: BenchmarkText) -> Bool {
     switch self {
     case .probe: ProbeTable.recognises(text)

@@ -30,7 +30,7 @@ struct BenchmarkText: Sendable {
       if !text.isEmpty { lines.append(Line(number: number, text: text, isWhole: isWhole)) }
       current.removeAll(keepingCapacity: true)
     }
-    for byte in bytes {
+    for byte in withoutMark(bytes) {
       switch byte {
       case 0:
         throw ConfigurationError(file: file, rule: "is not text: it has a byte of zero")
@@ -100,6 +100,12 @@ struct BenchmarkText: Sendable {
     }
     return text
   }
+}
+
+/// Bytes without the mark that spreadsheets and Windows begin UTF-8 with.
+private func withoutMark(_ bytes: some Sequence<UInt8>) -> ArraySlice<UInt8> {
+  let bytes = Array(bytes)
+  return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
 }
 
 extension Substring {

@@ -184,7 +184,7 @@ extension CollectiveFit.Parameter.Unit {
   func text(_ value: Double) -> String {
     switch self {
     case .seconds: "\(figures(value * 1e6)) us"
-    case .bytes: "\(max(1, Int(value.rounded()))) B"
+    case .bytes: "\(Int(min(max(1, value.rounded()), 0x1p53))) B"
     case .rate: "\(figures(value / 1e9)) GB/s"
     case .share, .cycles, .exponent, .multiple: figures(value)
     }

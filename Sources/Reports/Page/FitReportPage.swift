@@ -98,6 +98,18 @@ extension ReportPage {
         [.table(Self.constantTable(figures.constants))])
     ]
     guard !points.isEmpty else { return }
+    sections.append(
+      Section(
+        "Against the points",
+        lead:
+          "On the line a prediction is what was measured; the others lie 25 % beside it. Pale points "
+          + "were fitted, full ones only predicted.", Self.blocks(against: points)))
+  }
+
+  /// Measured durations beside predicted ones: as pictures, and as a table with the worst first.
+  static func blocks(against all: [FitPoint]) -> [ReportBlock] {
+    let points = all.filter { $0.measuredSeconds > 0 && $0.predictedSeconds > 0 }
+    guard !points.isEmpty else { return [] }
     var table = ReportTable(
       "Measured and predicted",
       [
@@ -118,13 +130,7 @@ extension ReportPage {
     if points.count > worst.count {
       table.note = "The \(grouped(worst.count)) worst of \(grouped(points.count)); --json has all."
     }
-    sections.append(
-      Section(
-        "Against the points",
-        lead:
-          "On the line a prediction is what was measured; the others lie 25 % beside it. Pale points "
-          + "were fitted, full ones only predicted.",
-        [.picture(Self.scatter(points)), .picture(Self.errorPlot(points)), .table(table)]))
+    return [.picture(scatter(points)), .picture(errorPlot(points)), .table(table)]
   }
 
   private static func constantTable(_ constants: [CollectiveFitFigures.Constant]) -> ReportTable {

@@ -2,7 +2,8 @@
 enum Markup {
   /// `text` for the content of an element or for an attribute in double quotes.
   ///
-  /// Control characters, which HTML has no place for, become the sign of a replaced character.
+  /// Control characters, which HTML has no place for, and marks that turn the direction of what follows
+  /// become the sign of a replaced character.
   static func escaped(_ text: String) -> String {
     var result = ""
     result.reserveCapacity(text.utf8.count + 16)
@@ -15,6 +16,7 @@ enum Markup {
       case "'": result += "&#39;"
       case "\n", "\t": result.unicodeScalars.append(scalar)
       case _ where scalar.value < 32 || 127..<160 ~= scalar.value: result += "\u{FFFD}"
+      case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": result += "\u{FFFD}"
       default: result.unicodeScalars.append(scalar)
       }
     }

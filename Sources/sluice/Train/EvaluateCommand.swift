@@ -54,11 +54,9 @@
     func run() throws {
       guard suite.name == nil else {
         try refuse(
-          [
-            ("--tokens", tokens != nil), ("--sequence", sequence != nil),
-            ("--report", reporting.isGiven),
-          ], beside: "--suite")
-        return try suite.run(checkpoints: checkpoints, tokenizer: tokenizer, json: json)
+          [("--tokens", tokens != nil), ("--sequence", sequence != nil)], beside: "--suite")
+        return try suite.run(
+          checkpoints: checkpoints, tokenizer: tokenizer, json: json, reporting)
       }
       if let (name, _) = suite.others.first(where: { $0.1 }) {
         throw CommandError("\(name) has no effect without --suite")
@@ -125,8 +123,9 @@
       var page = try ReportPage(
         "evaluate",
         verdict: String(
-          format: "%@ has a loss of %.4f on %@, a perplexity of %.2f.", inputs.checkpoint,
-          figures.loss, inputs.tokens, figures.perplexity), figures: figures)
+          format: "%@ has a loss of %.4f on %@, a perplexity of %.2f.",
+          lastName(inputs.checkpoint), figures.loss, lastName(inputs.tokens), figures.perplexity),
+        figures: figures)
       page.facts = [
         .init(
           "Loss", .init(String(format: "%.6f", figures.loss), figures.loss, key: "loss"),
@@ -148,6 +147,11 @@
         .init("Version", inputs.version),
       ]
       return page
+    }
+
+    /// The last part of a path, as a sentence says it.
+    private func lastName(_ path: String) -> String {
+      URL(filePath: path).standardizedFileURL.lastPathComponent
     }
 
     private struct Figures: Encodable {

@@ -31,6 +31,8 @@
     /// Whether the table has a line for each task, not for each group of tasks.
     var isByTask: Bool
     var json: Bool
+    /// Where the page to look at goes; nil without one.
+    var report: OutputPath?
 
     func run() throws {
       guard !checkpoints.isEmpty else { return try display([], seconds: 0) }
@@ -120,9 +122,9 @@
         models.append(Model(name: name, completions: completions))
       }
       let page = SuitePage(suite: suite, models: models.map { ($0.name, $0.completions) })
-      if json {
-        return try show(try jsonText(page.figures(inputs: inputs, seconds: seconds)))
-      }
+      let figures = page.figures(inputs: inputs, seconds: seconds)
+      try ReportOptions.write(page.report(figures, isByTask: isByTask), to: report)
+      if json { return try show(try jsonText(figures)) }
       try show(page.text(isByTask: isByTask))
     }
 

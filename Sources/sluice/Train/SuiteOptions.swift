@@ -1,6 +1,7 @@
 #if MPI
   import ArgumentParser
   import Documents
+  import Reports
   import Tasks
 
   /// What `sluice evaluate --suite` asks, and whom.
@@ -65,7 +66,9 @@
       ]
     }
 
-    func run(checkpoints: [String], tokenizer: String?, json: Bool) throws {
+    func run(
+      checkpoints: [String], tokenizer: String?, json: Bool, _ reporting: ReportOptions
+    ) throws {
       guard name == "rules" else {
         throw CommandError("--suite \(name ?? ""): there is one suite, rules")
       }
@@ -75,7 +78,7 @@
         count: try checked(questions, 16, "--questions", in: 1...100_000), seed: seed ?? 0)
       let given = [
         ("--checkpoint", !checkpoints.isEmpty), ("--answers", !answers.isEmpty),
-        ("--tokenizer", tokenizer != nil), ("--json", json),
+        ("--tokenizer", tokenizer != nil), ("--json", json), ("--report", reporting.isGiven),
       ]
       if prompts {
         try refuse(given + ofSampling, beside: "--prompts")
@@ -90,10 +93,13 @@
           ofSampling + [("--instructions", instructions), ("--tokenizer", tokenizer != nil)],
           beside: "--answers alone")
       }
+      let answers = try named(answers, besides: checkpoints)
+      let place = try reporting.path(
+        besides: InputFiles.reached(
+          from: checkpoints + [tokenizer].compactMap { $0 } + answers.map(\.file)))
       let comparison = SuiteComparison(
-        suite: suite, checkpoints: checkpoints, tokenizer: tokenizer,
-        answers: try named(answers, besides: checkpoints), sampling: try settings(),
-        isByTask: !tasks.isEmpty, json: json)
+        suite: suite, checkpoints: checkpoints, tokenizer: tokenizer, answers: answers,
+        sampling: try settings(), isByTask: !tasks.isEmpty, json: json, report: place)
       try comparison.run()
     }
 

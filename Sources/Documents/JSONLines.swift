@@ -1,5 +1,3 @@
-import Documents
-
 /// Files with one JSON table on every line.
 public enum JSONLines {
   /// A line of a file, with the place that messages name.

@@ -1,0 +1,101 @@
+#if MPI
+  import Foundation
+  import Reports
+
+  extension SuitePage {
+    /// The page to look at: the models over all questions, then part by part.
+    func report(_ figures: Figures, isByTask: Bool) throws -> ReportPage {
+      let all = figures.rows.indices.filter { figures.rows[$0].group == nil }
+      let parts = figures.rows.indices.filter { index in
+        figures.rows[index].group != nil && (figures.rows[index].task != nil) == isByTask
+      }
+      let wholes = all.map { figures.rows[$0] }
+      var page = try ReportPage("evaluate", verdict: verdict(wholes), figures: figures)
+      page.inputs = lines(of: figures.inputs)
+      var bars = BarPicture(
+        "Right answers", description: "The share of right answers (pass@1) of every model",
+        bars: wholes.map { ($0.model, [.init("pass@1", $0.passAt1.share, .accent)]) },
+        text: { String(format: "%.1f %%", $0 * 100) })
+      bars.most = 1
+      page.sections = [
+        .init(
+          "All questions",
+          lead:
+            "Shares with intervals of 95 % over questions; beside each other they tell models apart "
+            + "only where they do not overlap.",
+          [.picture(bars), .table(table("All questions", figures.rows, all, names: nil))]),
+        .init(
+          isByTask ? "By task" : "By group of tasks",
+          [
+            .table(
+              table(
+                isByTask ? "By task and tier" : "By group and tier", figures.rows, parts,
+                names: isByTask ? "task" : "group"))
+          ]),
+      ]
+      return page
+    }
+
+    private func verdict(_ wholes: [Row]) -> String {
+      guard let best = wholes.max(by: { $0.passAt1.share < $1.passAt1.share }) else {
+        return "No model was asked."
+      }
+      let share = String(format: "%.1f %%", best.passAt1.share * 100)
+      let rest = wholes.count > 1 ? ", the most of \(wholes.count) models" : ""
+      return "\(share) of the answers of \(best.model) are right\(rest)."
+    }
+
+    private func lines(of inputs: Inputs) -> [ReportPage.Input] {
+      let known: [(String, String?)] = [
+        ("Suite", inputs.suite), ("Seed", "\(inputs.seed)"), ("Questions", "\(inputs.questions)"),
+        ("Samples", inputs.samples.map { "\($0) of each question" }),
+        ("Temperature", inputs.temperature.map { "\($0)" }),
+        ("Top-p", inputs.topP.map { "\($0)" }),
+        ("Answers", inputs.maxTokens.map { "at most \($0) tokens" }),
+        ("Instructions", inputs.instructions.map { $0 ? "in words" : "none" }),
+        ("Tokenizer", inputs.tokenizer), ("Version", inputs.version),
+      ]
+      return known.compactMap { name, text in text.map { .init(name, $0) } }
+    }
+
+    /// Some of the rows; `names` is the column that says the part, nil where there is one.
+    private func table(
+      _ title: String, _ rows: [Row], _ places: [Int], names: String?
+    ) -> ReportTable {
+      var table = ReportTable(
+        title,
+        (names.map { [.init($0, isText: true), .init("tier")] } ?? [])
+          + [
+            .init("model", isText: true), .init("pass@1, %"), .init("95 %", isText: true),
+            .init("majority, %"), .init("95 %", isText: true), .init("form, %"),
+            .init("tokens"), .init("tokens per right"),
+          ])
+      for place in places {
+        let row = rows[place]
+        let tier = ReportFigure(
+          row.tier.map(String.init) ?? "–", row.tier.map(Double.init), key: "rows.\(place).tier")
+        table.add(
+          (names == nil ? [] : [ReportFigure(row.task ?? row.group ?? "all"), tier]) + [
+            ReportFigure(row.model), share(row.passAt1, "rows.\(place).pass_at1"),
+            interval(row.passAt1), share(row.majority, "rows.\(place).majority"),
+            interval(row.majority), share(row.validForm, "rows.\(place).valid_form"),
+            number(row.meanTokens, "rows.\(place).mean_tokens"),
+            number(row.tokensPerRight, "rows.\(place).tokens_per_right"),
+          ])
+      }
+      return table
+    }
+
+    private func share(_ share: Share, _ key: String) -> ReportFigure {
+      ReportFigure(String(format: "%.1f", share.share * 100), share.share, key: "\(key).share")
+    }
+
+    private func interval(_ share: Share) -> ReportFigure {
+      ReportFigure(String(format: "%.0f–%.0f", share.low * 100, share.high * 100))
+    }
+
+    private func number(_ value: Double?, _ key: String) -> ReportFigure {
+      value.map { ReportFigure(String(format: "%.1f", $0), $0, key: key) } ?? ReportFigure("–")
+    }
+  }
+#endif
