@@ -24,18 +24,22 @@ endef
 
 .PHONY: demo demo-rl test test-report build setup lint clean
 
-# What one step of DeepSeek-V3 costs, a trace and a picture of it, and a real run of a small model.
+# What one step of DeepSeek-V3 costs, a trace and a picture of it, the best of a million plans, and a real run
+# of a small model.
 demo: build
 	@mkdir -p demo
 	@echo; echo "1. sluice simulate: one training step of DeepSeek-V3 on 2,048 H800s, published plan"; echo
 	@$(SLUICE) simulate --trace demo/deepseek-v3-step.json --report demo/deepseek-v3.html
 	@$(SLUICE) schedule dualpipe --ranks 8 --microbatches 20 --format svg -o demo/dualpipe.svg
 	@echo; echo "   open demo/deepseek-v3-step.json in https://ui.perfetto.dev, demo/dualpipe.svg in a browser"
+	@echo; echo "2. sluice search: which plan is best for Llama 3.1 70B on 512 H100s"; echo
+	@$(SLUICE) search --model llama-3.1-70b --cluster h100-2048 --gpus 512 --global-batch 1024 --sequence 8192 \
+	  --report demo/search.html
 ifndef NO_MPI
-	@echo; echo "2. sluice train: the same engine trains a small model of V3's shape on 4 ranks"; echo
+	@echo; echo "3. sluice train: the same engine trains a small model of V3's shape on 4 ranks"; echo
 	@$(SLUICE) train examples/tiny-deepseek-v3.yaml --ranks 4 --overwrite --report demo/tiny-deepseek-v3.html
 endif
-	@echo; echo "Reports to look at: open demo/deepseek-v3.html in a browser"
+	@echo; echo "Reports to look at: open demo/deepseek-v3.html, demo/search.html$(if $(NO_MPI),, and demo/tiny-deepseek-v3.html) in a browser"
 
 # Cold start and reinforcement learning by rules: a small model learns to write its sums down before it answers.
 demo-rl: build

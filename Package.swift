@@ -52,6 +52,12 @@ let package = Package(
     room(
       "Plans", ["Quantities", "Documents", "Clusters", "Models", "Schedules"],
       shipping: ["Shipped"]),
+    // What a run is as a description, and what it reads and keeps: none of the three needs ranks.
+    room("Tokens", ["Quantities", "Documents"]),
+    room("Checkpoints", ["Documents", "Models"]),
+    room(
+      "Runs",
+      ["Quantities", "Documents", "Tasks", "Models", "Plans", "Tokens", "Checkpoints"]),
     room("Programs", ["Models", "Plans", "Schedules"]),
     room("Engines", ["Programs", "Schedules"]),
     room("Collectives"),
@@ -69,6 +75,12 @@ let package = Package(
       // a tenth of it. A debug build still asks.
       settings: [
         .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+      ]),
+    room(
+      "Forecasts",
+      [
+        "Quantities", "Documents", "Clusters", "Models", "Plans", "Costs", "Runs", "Simulation",
+        real,
       ]),
     room(
       "Planning",
@@ -102,22 +114,23 @@ let package = Package(
     room(
       "Training",
       [
-        "Documents", "Tasks", "Models", "Schedules", "Plans", "Programs", "Engines",
-        "Collectives", "MessagePassing", "Kernels",
+        "Quantities", "Documents", "Tasks", "Models", "Schedules", "Plans", "Tokens",
+        "Checkpoints", "Runs", "Programs", "Engines", "Collectives", "MessagePassing", "Kernels",
       ]),
     room("Launchers", ["Quantities", "Documents", "Models", "Plans"]),
     room(
       "Reports",
       [
         "Calibration", "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans",
-        "Launchers", "Programs", "Engines", "Costs", "Simulation", "Planning", "Validation",
+        "Launchers", "Programs", "Engines", "Costs", "Simulation", "Forecasts", "Planning",
+        "Validation",
       ], shipping: ["Assets"]),
     .executableTarget(
       name: "sluice",
       dependencies: [
         "Quantities", "Documents", "Clusters", "Models", "Schedules", "Plans", "Programs",
-        "Calibration", "Engines", "Costs", "Simulation", "Planning", "Validation", "Launchers",
-        "Reports", "Tasks", arguments,
+        "Calibration", "Engines", "Costs", "Simulation", "Forecasts", "Planning", "Validation",
+        "Launchers", "Reports", "Tasks", "Tokens", "Checkpoints", "Runs", arguments,
         .target(name: "MessagePassing", condition: withMPI),
         .target(name: "Kernels", condition: withMPI),
         .target(name: "Training", condition: withMPI),
@@ -128,7 +141,8 @@ let package = Package(
       name: "rank-checks", dependencies: ["OpenMPI", "MessagePassing"],
       path: "Tests/rank-checks", swiftSettings: strict),
     .executableTarget(
-      name: "training-checks", dependencies: ["OpenMPI", "MessagePassing", "Training"],
+      name: "training-checks",
+      dependencies: ["Tokens", "Checkpoints", "OpenMPI", "MessagePassing", "Training"],
       path: "Tests/training-checks", swiftSettings: strict),
     // What tests of several rooms need: folders, launched programs, processor time, chance.
     .target(
@@ -141,16 +155,20 @@ let package = Package(
     tests(of: "Models", ["TestSupport"]),
     tests(of: "Schedules"),
     tests(of: "Plans", ["TestSupport"]),
-    tests(of: "Programs"),
+    tests(of: "Programs", ["Collectives"]),
     tests(of: "Engines"),
     tests(of: "Collectives", ["TestSupport"]),
     tests(of: "Costs", ["Clusters", "Documents"]),
     tests(of: "Calibration", ["Clusters", "Costs", "Documents", "TestSupport"]),
     tests(of: "Simulation", ["Collectives", "TestSupport"]),
+    tests(of: "Forecasts", ["TestSupport"]),
     tests(of: "Planning", ["TestSupport"]),
     tests(of: "Validation"),
     tests(of: "MessagePassing", ["OpenMPI", "TestSupport"]),
     tests(of: "Kernels", ["TestSupport"]),
+    tests(of: "Tokens", ["TestSupport"]),
+    tests(of: "Checkpoints", ["TestSupport"]),
+    tests(of: "Runs", ["TestSupport"]),
     tests(of: "Training", ["TestSupport"]),
     tests(of: "Launchers", ["Validation", "TestSupport"]),
     tests(of: "Reports", ["TestSupport"]),
@@ -180,10 +198,13 @@ let package = Package(
     .executableTarget(
       name: "bench-training",
       dependencies: [
-        "Documents", "Models", "Plans", "MessagePassing", "OpenMPI", "COpenBLAS", "Kernels",
-        "Training",
+        "Documents", "Models", "Plans", "Tokens", "MessagePassing", "OpenMPI", "COpenBLAS",
+        "Kernels", "Training",
       ],
       path: "benchmarks/training", swiftSettings: strict),
+    .executableTarget(
+      name: "bench-faults", dependencies: ["Quantities", "Documents", "Runs", "Training"],
+      path: "benchmarks/faults", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -36,36 +36,41 @@ extension Cluster {
     }
     add("nodes", nodes)
     add("price", price)
-    add("device.multiprocessors", device.multiprocessors)
-    for peak in device.peaks { add("device.peak.\(peak.precision.rawValue)", peak.rate) }
-    add("device.clock.boost", device.clock?.boost)
-    if let cap = device.powerCap {
-      add("device.power-cap", cap)
+    if let processor = device.processor {
+      add("device.memory.size", device.memory.size)
+      facts += processor.facts
     } else {
-      add("device.clock.loaded", device.clock?.loaded)
+      add("device.multiprocessors", device.multiprocessors)
+      for peak in device.peaks { add("device.peak.\(peak.precision.rawValue)", peak.rate) }
+      add("device.clock.boost", device.clock?.boost)
+      if let cap = device.powerCap {
+        add("device.power-cap", cap)
+      } else {
+        add("device.clock.loaded", device.clock?.loaded)
+      }
+      add("device.energy.idle", device.energy?.idle)
+      add("device.energy.fp8", device.energy?.fp8)
+      add("device.energy.bf16", device.energy?.bf16)
+      add("device.energy.attention", device.energy?.attention)
+      add("device.energy.byte", device.energy?.byte)
+      add("device.energy.exponent", device.energy?.exponent)
+      add("device.jitter.lasting", device.jitter?.lasting)
+      add("device.jitter.operation", device.jitter?.operation)
+      add("device.jitter.pause-interval", device.jitter?.pause?.interval)
+      add("device.jitter.pause-length", device.jitter?.pause?.length)
+      add("slow-hosts.share", slowHosts?.share)
+      add("slow-hosts.speed", slowHosts?.speed)
+      add("device.memory.size", device.memory.size)
+      add("device.memory.bandwidth", device.memory.bandwidth)
+      add("device.memory.reached", device.memory.reached)
+      add("device.shared-memory", device.sharedMemory)
+      if let link = device.hostLink {
+        add("device.host-link.bandwidth", link.bandwidth)
+        add("device.host-link.reached", link.reached)
+      }
+      add("device.launch.gap", device.launch.gap)
+      add("device.launch.host", device.launch.host)
     }
-    add("device.energy.idle", device.energy?.idle)
-    add("device.energy.fp8", device.energy?.fp8)
-    add("device.energy.bf16", device.energy?.bf16)
-    add("device.energy.attention", device.energy?.attention)
-    add("device.energy.byte", device.energy?.byte)
-    add("device.energy.exponent", device.energy?.exponent)
-    add("device.jitter.lasting", device.jitter?.lasting)
-    add("device.jitter.operation", device.jitter?.operation)
-    add("device.jitter.pause-interval", device.jitter?.pause?.interval)
-    add("device.jitter.pause-length", device.jitter?.pause?.length)
-    add("slow-hosts.share", slowHosts?.share)
-    add("slow-hosts.speed", slowHosts?.speed)
-    add("device.memory.size", device.memory.size)
-    add("device.memory.bandwidth", device.memory.bandwidth)
-    add("device.memory.reached", device.memory.reached)
-    add("device.shared-memory", device.sharedMemory)
-    if let link = device.hostLink {
-      add("device.host-link.bandwidth", link.bandwidth)
-      add("device.host-link.reached", link.reached)
-    }
-    add("device.launch.gap", device.launch.gap)
-    add("device.launch.host", device.launch.host)
     add("node.devices", node.devices)
     add("node.link.bandwidth", node.link.rate.bandwidth)
     add("node.link.reached", node.link.rate.reached)
@@ -84,6 +89,7 @@ extension Cluster {
     add("network.latency.same-leaf", network?.latency.sameLeaf)
     add("network.latency.cross-leaf", network?.latency.crossLeaf)
     add("network.latency.cross-pod", network?.latency.crossPod)
+    facts += failureFacts
     for (section, parameters) in [
       ("device.kernels", device.kernels), ("node.exchange", node.exchange),
       ("node.collectives", node.collectives),

@@ -31,16 +31,27 @@ extension Cluster {
     let slowHosts = try root.optionalTable(keys.slowHosts).map { part throws(ConfigurationError) in
       try SlowHosts(part, keys.slowHosts.keys)
     }
+    let failures = try root.optionalTable(keys.failures).map { part throws(ConfigurationError) in
+      try Failures(part, keys.failures.keys)
+    }
+    let storage = try root.optionalTable(keys.storage).map { part throws(ConfigurationError) in
+      try Storage(part, keys.storage.keys)
+    }
     let places = try root.tables(keys.degradations)
     var degradations: [Degradation] = []
     for place in places {
       degradations.append(try Degradation(place, keys.degradations.keys))
     }
     try root.finish()
+    if device.processor != nil {
+      try Self.refuseIdle(
+        root, ["price", "slow-hosts", "degraded"], node)
+    }
     self.init(
       name: name ?? Self.stem(of: document.name), summary: summary, device: device, node: node,
       nodes: nodes, network: network, price: price, degradations: degradations,
-      borrowings: Borrowing.all(in: document), slowHosts: slowHosts)
+      borrowings: Borrowing.all(in: document), slowHosts: slowHosts, failures: failures,
+      storage: storage)
     for (degradation, place) in zip(degradations, places) {
       try check(degradation, place, keys.degradations.keys)
     }
@@ -57,6 +68,10 @@ extension Cluster {
 
 extension Device {
   init(_ table: Table, _ keys: DeviceKeys) throws(ConfigurationError) {
+    if let processor = try table.optionalTable(keys.processor) {
+      self = try Device(rankOf: Processor(processor, keys.processor.keys), table, keys)
+      return
+    }
     name = try table.required(keys.name)
     multiprocessors = try table.required(keys.multiprocessors)
     peaks = try Self.peaks(try table.table(keys.peak), keys.peak.keys)

@@ -3,8 +3,8 @@ import Quantities
 
 /// What a file under `topologies/` describes: equal nodes of equal devices, and a network.
 ///
-/// Not modelled: the path from a device to its own adapter (PCIe is wider than the adapter), the
-/// hosts' processors and memory, and storage.
+/// Not modelled: the path from a device to its own adapter (PCIe is wider than the adapter), and the
+/// hosts' processors and memory.
 public struct Cluster: Hashable, Sendable {
   /// The name that the file gives itself, or the file's own.
   public let name: String
@@ -24,6 +24,10 @@ public struct Cluster: Hashable, Sendable {
   public let borrowings: [Borrowing]
   /// Nodes that are slower, nobody knows which.
   public let slowHosts: SlowHosts?
+  /// What breaks and how often; nil where the file does not say.
+  public let failures: Failures?
+  /// What checkpoints are written to; nil where the file does not say.
+  public let storage: Storage?
 
   let plane: Plane?
   let effects: DegradationEffects
@@ -32,7 +36,8 @@ public struct Cluster: Hashable, Sendable {
   init(
     name: String, summary: String?, device: Device, node: Node, nodes: Sourced<Int>,
     network: Network?, price: Sourced<Double>?, degradations: [Degradation],
-    borrowings: [Borrowing] = [], slowHosts: SlowHosts? = nil
+    borrowings: [Borrowing] = [], slowHosts: SlowHosts? = nil, failures: Failures? = nil,
+    storage: Storage? = nil
   ) {
     self.name = name
     self.summary = summary
@@ -44,6 +49,7 @@ public struct Cluster: Hashable, Sendable {
     self.degradations = degradations
     self.borrowings = borrowings
     self.slowHosts = slowHosts
+    (self.failures, self.storage) = (failures, storage)
     plane = network.flatMap { network in
       node.adapters.map { adapters in
         Plane(
@@ -126,7 +132,8 @@ extension Cluster {
     if let adapters = node.adapters { network?.port = adapters.rate }
     return Cluster(
       name: name, summary: summary, device: device, node: node, nodes: nodes, network: network,
-      price: price, degradations: [], borrowings: borrowings)
+      price: price, degradations: [], borrowings: borrowings, failures: failures,
+      storage: storage)
   }
 
   /// Whether every switch has as much bandwidth upwards as towards the devices.

@@ -20,6 +20,12 @@ struct ClusterKeys: KeySet {
   let slowHosts = TableKey(
     "slow-hosts", SlowHostKeys(), otherwise: "none is", "Nodes that are slower, nobody knows which."
   )
+  let failures = TableKey(
+    "failures", FailureKeys(), otherwise: "a forecast counts no failure",
+    "What breaks and how often, for forecasts of whole runs.")
+  let storage = TableKey(
+    "storage", StorageKeys(), otherwise: "a forecast of checkpoints needs it",
+    "What checkpoints are written to.")
   let degradations = TableKey(
     "degraded", DegradationKeys(), list: true, otherwise: "nothing is",
     "What is slower than described, or has failed.")
@@ -66,6 +72,10 @@ struct DeviceKeys: KeySet {
     "kernels-scaled", .boolean, default: false,
     "Whether the constants of kernels are another device's: products and attention are then as "
       + "efficient at every shape as there, at this device's own peaks.")
+
+  let processor = TableKey(
+    "processor", ProcessorKeys(), otherwise: "the device is an accelerator",
+    "Of a CPU rank: what its kernels take, measured. Beside it stand name and memory.size alone.")
 
   init(kernels: [KeyEntry]) {
     self.kernels = TableKey(

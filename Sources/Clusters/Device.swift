@@ -32,6 +32,8 @@ public struct Device: Hashable, Sendable {
   public var kernels: KernelParameters
   /// Whether these constants are another device's, to be taken at this one's own peaks.
   public var kernelsAreScaled: Bool
+  /// Of a CPU rank: what was measured in place of an accelerator's parts, of which it has none.
+  public var processor: Processor?
 
   /// The dense peak of one precision.
   public struct Peak: Hashable, Sendable {

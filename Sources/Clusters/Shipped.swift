@@ -39,7 +39,7 @@ extension Cluster {
     ["device", "device.kernels", "device.kernels.matmul"]
     + MatmulLibrary.allCases.map { "device.kernels.matmul.\($0.rawValue)" } + [
       "device.kernels.attention", "device.kernels.streaming", "node", "node.exchange",
-      "node.collectives", "network",
+      "node.collectives", "network", "failures", "storage",
     ]
 
   /// Puts the sections of other files in place of their names: `device: h800-2048`.

@@ -105,6 +105,18 @@ public struct AttentionCost: Sendable {
       tail: device.attention.backwardTail, multiprocessors: multiprocessors, clock: clock)
   }
 
+  var bytesOfNumber: Double { operandBytes }
+  var memoryRate: Double { device.memoryBandwidth }
+  var startOfKernel: Double { device.attention.start }
+
+  /// FLOPs a second of the fused forward's products for heads of a shape's width.
+  func rateOfProducts(_ shape: CachedAttention, _ multiprocessors: Int?) -> Double {
+    let width = max(shape.queryDimension, shape.valueDimension)
+    return rate * device.attention.flopsPerClock * device.clock(.loaded)
+      * device.attention.kernels(library, width: width).forwardShare
+      * Double(multiprocessors ?? device.multiprocessors)
+  }
+
   private func kernels(_ shape: AttentionShape) -> AttentionWidth {
     device.attention.kernels(library, width: max(shape.queryDimension, shape.valueDimension))
   }

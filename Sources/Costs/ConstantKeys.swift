@@ -222,6 +222,7 @@ struct ExchangeKeys: KeySet {
     constant(
       "multiprocessor-rate-across", .rate, otherwise: "those of a node",
       "The same where rows come from other nodes."))
+  let lowLatency = LowLatencyKeys()
   let rowHandling = constant(
     "row-handling", .time, "A row, for two multiprocessors, beside busy computation.")
   let layoutPerToken = constant(

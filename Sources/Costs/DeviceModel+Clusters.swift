@@ -11,6 +11,10 @@ extension DeviceModel {
   ///
   /// Throws `ConfigurationError` where a constant is missing, unknown or impossible.
   public init(_ device: Device) throws(ConfigurationError) {
+    guard device.processor == nil else {
+      throw device.kernels.place.error(
+        "describes CPU ranks (device.processor), which simulate and train --predict alone take")
+    }
     let section = try device.kernels.constants("kernels")
     var entries = try Self.hardware(device)
     let keys = KernelKeys()

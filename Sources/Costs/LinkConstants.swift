@@ -48,6 +48,7 @@ extension ExchangeConstants {
     rowHandling = try read(keys.rowHandling)
     layoutPerToken = try read(keys.layoutPerToken)
     multiprocessors = try table.optional(keys.multiprocessors)?.value ?? Self.usualMultiprocessors
+    try keys.lowLatency.pass(in: table)
     try table.finish()
   }
 

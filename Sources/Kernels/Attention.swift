@@ -9,7 +9,8 @@
 //
 // What is computed: queries i0 ..< i1 of a tile meet the keys 0 ..< i1 + (keys - queries), so a part
 // of the last tile lies above the diagonal; it is computed, counted, and set to zero. So are the keys
-// of earlier documents of the same sequence.
+// of earlier documents of the same sequence. With a window the keys of a tile begin where its first
+// query's do; what later queries of it no longer see is set to zero too.
 
 /// The sizes of a causal attention.
 public struct AttentionShape: Equatable, Sendable {
@@ -31,6 +32,8 @@ public struct AttentionShape: Equatable, Sendable {
   public var valueWidth: Int
   /// What scores are multiplied by before the softmax.
   public var scale: Float
+  /// Keys that a query sees at most, its own the last of them; nil for all up to its own.
+  public var window: Int?
 
   /// Queries of a tile.
   public static let queryTile = 64
@@ -39,7 +42,8 @@ public struct AttentionShape: Equatable, Sendable {
 
   public init(
     sequences: Int, queries: Int, keys: Int? = nil, heads: Int, keyHeads: Int? = nil,
-    keyWidth: Int, sharedWidth: Int = 0, valueWidth: Int? = nil, scale: Float
+    keyWidth: Int, sharedWidth: Int = 0, valueWidth: Int? = nil, scale: Float,
+    window: Int? = nil
   ) {
     self.sequences = sequences
     self.queries = queries
@@ -50,6 +54,8 @@ public struct AttentionShape: Equatable, Sendable {
     self.sharedWidth = sharedWidth
     self.valueWidth = valueWidth ?? keyWidth
     self.scale = scale
+    self.window = window
+    precondition((window ?? 1) > 0, "a query sees itself")
     precondition(sequences >= 0 && queries > 0, "a sequence has queries")
     precondition(self.keys >= queries, "queries are the last of the keys")
     precondition(heads > 0 && self.keyHeads > 0, "there are heads")
@@ -66,10 +72,17 @@ public struct AttentionShape: Equatable, Sendable {
     var first = 0
     while first < queries {
       let end = min(first + AttentionShape.queryTile, queries)
-      pairs += (end - first) * (end + keys - queries)
+      pairs += (end - first) * (end + keys - queries - firstKey(of: first))
       first = end
     }
     return pairs
+  }
+
+  /// The first key that a query sees, as a number within its sequence.
+  @inline(__always)
+  func firstKey(of query: Int) -> Int {
+    guard let window else { return 0 }
+    return max(0, query &+ keys &- queries &+ 1 &- window)
   }
 
   /// FLOPs of the forward pass, as counted: scores, and values weighted by them.
@@ -134,14 +147,15 @@ extension AttentionShape {
         while first < queries {
           let count = min(AttentionShape.queryTile, queries - first)
           let end = first + count + keys - queries
-          var firstKey = 0
+          let start = firstKey(of: first)
+          var firstKey = start
           while firstKey < end {
             let tileKeys = min(AttentionShape.keyTile, end - firstKey)
             let tile = AttentionTile(
               head: head, keyHead: head / group, queryRow: sequence * queries + first,
               firstQuery: first, queries: count, keyRow: sequence * keys + firstKey,
               firstKey: firstKey, keys: tileKeys)
-            body(tile, firstKey == 0, firstKey + tileKeys == end)
+            body(tile, firstKey == start, firstKey + tileKeys == end)
             firstKey += tileKeys
           }
           first += count
@@ -158,11 +172,12 @@ extension AttentionShape {
   }
 
   /// How many keys of a tile, from its first one on, query `row` of it may not see although they are not
-  /// behind it: those of earlier documents.
+  /// behind it: those of earlier documents, and those in front of its window.
   @inline(__always)
   func hidden(_ tile: AttentionTile, row: Int, _ firstKeys: UnsafePointer<Int32>?) -> Int {
-    guard let firstKeys else { return 0 }
-    let first = Int(firstKeys[tile.queryRow &+ row]) &- tile.firstKey
+    guard firstKeys != nil || window != nil else { return 0 }
+    let document = firstKeys.map { Int($0[tile.queryRow &+ row]) } ?? 0
+    let first = max(document, firstKey(of: tile.firstQuery &+ row)) &- tile.firstKey
     return max(0, min(first, visible(tile, row: row)))
   }
 

@@ -10,6 +10,9 @@ public func matmulIdentity() -> String {
   return "\(configuration) on \(core)"
 }
 
+/// The name of the kernels that products are computed by, as `OPENBLAS_CORETYPE` takes it: `Haswell`.
+public func matmulCoreName() -> String { matmulCore }
+
 /// The kernels that OpenBLAS uses in this process, chosen once, before the first product.
 ///
 /// A processor that is younger than the library is taken for one without AVX (OpenBLAS 0.3.21 takes an

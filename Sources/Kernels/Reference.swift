@@ -133,7 +133,9 @@ public enum Reference {
         for t in 0..<shape.queries {
           let row = (sequence * shape.queries + t) * shape.heads + head
           var weights: [Double] = []
-          for j in 0...(t + shape.keys - shape.queries) {
+          let own = t + shape.keys - shape.queries
+          let first = max(0, own + 1 - (shape.window ?? shape.keys))
+          for j in first...own {
             let token = sequence * shape.keys + j
             var score = 0.0
             for c in 0..<shape.queryWidth {
@@ -148,10 +150,10 @@ public enum Reference {
           let largest = weights.reduce(-Double.infinity, max)
           weights = weights.map { Double.exp($0 - largest) }
           let sum = weights.reduce(0, +)
-          for (j, weight) in weights.enumerated() {
-            let first = ((sequence * shape.keys + j) * shape.keyHeads + keyHead) * shape.valueWidth
+          for (j, weight) in zip(first..., weights) {
+            let place = ((sequence * shape.keys + j) * shape.keyHeads + keyHead) * shape.valueWidth
             for c in 0..<shape.valueWidth {
-              out[row * shape.valueWidth + c] += weight / sum * value[first + c]
+              out[row * shape.valueWidth + c] += weight / sum * value[place + c]
             }
           }
         }

@@ -128,7 +128,7 @@ struct TorchTitanWriter {
       } else {
         unsaid.append("schedule \(name): PyTorch has no schedule of this name")
       }
-    case .file(let path): add(table, "pipeline_parallel_schedule_csv", text: path)
+    case .file(let path, _): add(table, "pipeline_parallel_schedule_csv", text: path)
     }
     let counts = placed.layout.layerCounts
     let stages = counts.count

@@ -55,6 +55,7 @@ extension Architecture {
       }
     }
     addFeedForward(to: &config)
+    addWindows(to: &config)
     if family == .deepseekV3 {
       config.add("num_nextn_predict_layers", .integer(multiTokenPrediction))
     }
@@ -64,7 +65,27 @@ extension Architecture {
     config.add("num_attention_heads", .integer(shape.heads))
     config.add("num_key_value_heads", .integer(shape.keyValueHeads))
     config.add("head_dim", .integer(shape.headSize))
-    if family != .mixtral { config.add("attention_bias", .flag(shape.bias)) }
+    // Mistral's families have no biases, Qwen 2 always has them.
+    if ![.mistral, .mixtral, .qwen2].contains(family) {
+      config.add("attention_bias", .flag(shape.bias))
+    }
+  }
+
+  /// The windows of the families that have them, by layer where layers differ.
+  private func addWindows(to config: inout ConfigText) {
+    let isQwen = [.qwen2, .qwen3, .qwen3MoE].contains(family)
+    guard isQwen || family == .mistral || family == .mixtral else { return }
+    let widths = layers.map(\.attention.reach.width)
+    let width = widths.lazy.compactMap { $0 }.first
+    config.add("sliding_window", width.map { .integer($0) } ?? .nothing)
+    if isQwen { config.add("use_sliding_window", .flag(width != nil)) }
+    guard width != nil, widths.contains(nil) else {
+      if isQwen { config.add("max_window_layers", .integer(width == nil ? layerCount : 0)) }
+      return
+    }
+    config.add(
+      "layer_types",
+      .list(widths.map { .text($0 == nil ? "full_attention" : "sliding_attention") }))
   }
 
   private func add(_ shape: Latent, to config: inout ConfigText) {
@@ -89,14 +110,15 @@ extension Architecture {
     // A model of experts only still has to name a width; nothing is computed with it.
     config.add("intermediate_size", .integer(width ?? mixture?.expertWidth ?? 0))
     guard let mixture else {
-      if family != .llama { config.add("n_routed_experts", .nothing) }
+      if family == .deepseekV2 || family == .deepseekV3 {
+        config.add("n_routed_experts", .nothing)
+      }
       return
     }
     config.add("num_experts_per_tok", .integer(mixture.expertsPerToken))
     switch family {
     case .mixtral:
       config.add("num_local_experts", .integer(mixture.routedExperts))
-      config.add("sliding_window", .nothing)
     case .qwen3MoE:
       config.add("num_experts", .integer(mixture.routedExperts))
       config.add("moe_intermediate_size", .integer(mixture.expertWidth))
@@ -104,7 +126,6 @@ extension Architecture {
       config.add("decoder_sparse_step", .integer(1))
       let dense = feedForwards.indices.filter { feedForwards[$0].mixture == nil }
       config.add("mlp_only_layers", .list(dense.map { .integer($0) }))
-      config.add("use_sliding_window", .flag(false))
     default: addDeepSeek(mixture, to: &config)
     }
   }

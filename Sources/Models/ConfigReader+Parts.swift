@@ -105,6 +105,15 @@ extension ConfigReader {
     }
   }
 
+  /// Keeps a notice where transformers would train routers for balance.
+  mutating func noticeBalance() throws(ConfigurationError) {
+    let weight = try table.value("router_aux_loss_coef", .number(in: 0...1e6), default: 0.001)
+    guard try flag("output_router_logits"), weight > 0 else { return }
+    notices.append(
+      "output_router_logits with router_aux_loss_coef \(weight) is ignored: a run says it itself "
+        + "(model.balance-loss)")
+  }
+
   /// Query, key and value projections apart, as Llama and its relatives have them.
   ///
   /// - Parameters:

@@ -115,7 +115,8 @@ extension Architecture {
     /// Whether `configJSON` writes the family as `named` reads it.
     public var isWritten: Bool {
       switch self {
-      case .gpt2, .llama, .deepseekV2, .deepseekV3, .mixtral, .qwen3MoE: true
+      case .gpt2, .llama, .deepseekV2, .deepseekV3, .mistral, .mixtral, .qwen2, .qwen3, .qwen3MoE:
+        true
       default: false
       }
     }

@@ -83,7 +83,7 @@ package struct PlanBounds: Sendable {
       plain.tensorExchange = way
       let floor = try costs.floor(plain)
       // DualPipe has every unit twice.
-      let most = floor.largest / (space.schedules.contains(.named("dualpipe")) ? 2 : 1)
+      let most = floor.largest / (space.schedules.contains(where: \.isBidirectional) ? 2 : 1)
       least = min(least, max(most, floor.all / Double(shape.pipeline)))
     }
     return Double(microbatches(shape)) * least
@@ -140,7 +140,7 @@ package struct PlanBounds: Sendable {
     // `ClockBound` allows for stays.
     let mean = costs.clock == nil ? 1 : max(highest, 1 / 1.01)
     // DualPipe has every unit twice.
-    let most = highest * largest / (space.schedules.contains(.named("dualpipe")) ? 2 : 1)
+    let most = highest * largest / (space.schedules.contains(where: \.isBidirectional) ? 2 : 1)
     // Whatever hides exchanges, those of a stream go one after the other.
     return PlanBound(
       seconds: Double(count) * max(most, mean * work / positions, streams.max() / positions),
@@ -157,7 +157,7 @@ package struct PlanBounds: Sendable {
 
   /// Ranks that divide what is divided: all copies, or those of a group.
   private func shards(_ candidate: Candidate) -> (dense: Double, experts: Double) {
-    let directions = candidate.member.schedule == .named("dualpipe") ? 2 : 1
+    let directions = candidate.member.schedule.isBidirectional ? 2 : 1
     let all = copies(candidate.kernels, candidate.data, directions: directions)
     guard let group = candidate.member.shardingGroup else { return all }
     let kernels = candidate.kernels
@@ -228,17 +228,25 @@ package struct PlanBounds: Sendable {
     return try costs.costs(setting)
   }
 
+  /// Ranks that share an update.
+  private func sharing(
+    _ candidate: Candidate, _ shards: (dense: Double, experts: Double)
+  ) -> Double {
+    candidate.member.zero == .nothing ? 1 : max(1, min(shards.dense, shards.experts))
+  }
+
   /// What the seconds of a candidate are to be multiplied with.
   ///
   /// Where layers of two settings are mixed, the clock lies between theirs.
-  private func share(_ candidate: Candidate) throws -> Double {
-    let shards = shards(candidate)
+  private func share(
+    _ candidate: Candidate, _ shards: (dense: Double, experts: Double)
+  ) throws -> Double {
     let all = [try costs.costs(candidate.kernels), try recomputed(candidate)].compactMap(\.self)
     let shares = all.map { costs in
       share(
         costs, microbatches: microbatches(of: candidate),
-        sharing: candidate.member.zero == .nothing ? 1 : max(1, min(shards.dense, shards.experts)),
-        directions: candidate.member.schedule == .named("dualpipe") ? 2 : 1,
+        sharing: sharing(candidate, shards),
+        directions: candidate.member.schedule.isBidirectional ? 2 : 1,
         hasPairs: candidate.member.hasPairs)
     }
     guard all.count > 1, let priced = all.compactMap({ $0.clock?.priced }).min() else {
@@ -265,8 +273,11 @@ package struct PlanBounds: Sendable {
         candidate, try loads(candidate), microbatches: microbatches(of: candidate))
     }
     let shards = shards(candidate)
+    let factor = try quick.share(sharing: sharing(candidate, shards)) {
+      try share(candidate, shards)
+    }
     return PlanBound(
-      seconds: quick.seconds * (try share(candidate)),
+      seconds: quick.seconds * factor,
       bytes: quick.bytes(candidate.member.zero, shards.dense, shards.experts))
   }
 
@@ -334,7 +345,7 @@ package struct PlanBounds: Sendable {
         + experts.bytes(plan.zeroStage, copies: expertCopies) + walk.kept[rank]
       bound.bytes = max(bound.bytes, bytes)
     }
-    bound.seconds *= try share(candidate)
+    bound.seconds *= try share(candidate, (copies, expertCopies))
     return bound
   }
 }

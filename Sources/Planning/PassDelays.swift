@@ -16,8 +16,11 @@ struct PassCost: Hashable, Sendable {
   var meeting = 0.0
 
   /// Seconds where devices of one kind do not take equal times.
-  func seconds(_ delays: PassDelays) -> Double {
-    seconds + onPath * (delays.slowness - 1) + delay(delays)
+  func seconds(_ delays: PassDelays) -> Double { withoutDelay(delays) + delay(delays) }
+
+  /// The same without what the pass takes longer behind all that it does.
+  func withoutDelay(_ delays: PassDelays) -> Double {
+    seconds + onPath * (delays.slowness - 1)
   }
 
   /// Of these, what the pass takes longer behind all that it does, since ranks wait for each other.

@@ -167,7 +167,7 @@ extension PlanSearch {
   }
 
   /// Refuses what plan files refuse: keys that cannot act beside the others.
-  private func checkText(of plan: Plan) throws {
+  func checkText(of plan: Plan) throws {
     _ = try Plan.read(
       Document(text: plan.yaml, name: plan.name), name: plan.name,
       world: .devices(cluster.rankCount))

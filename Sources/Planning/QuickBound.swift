@@ -7,6 +7,8 @@ struct QuickBound {
   /// Seconds of the slowest rank, at the clock at which units are priced.
   private(set) var seconds = 0.0
   private var ranks: [Rank] = []
+  /// What seconds are to be multiplied with, by the ranks that share an update.
+  private var shares: [Double: Double] = [:]
 
   private struct Rank {
     var dense = ParameterCost()
@@ -59,6 +61,14 @@ struct QuickBound {
 
   /// Whether a candidate has these seconds.
   func holds(for other: Candidate) -> Bool { candidate == Self.alike(other) }
+
+  /// What the seconds are to be multiplied with where so many ranks share an update.
+  mutating func share(sharing: Double, _ make: () throws -> Double) rethrows -> Double {
+    if let known = shares[sharing] { return known }
+    let made = try make()
+    shares[sharing] = made
+    return made
+  }
 
   /// Bytes of the fullest rank with so many ranks that divide the state.
   func bytes(_ zero: Plan.ZeROStage, _ dense: Double, _ experts: Double) -> Double {

@@ -28,24 +28,25 @@ struct ScheduleBound {
       if cell.first.input >= 0 {
         start = max(start, arrival(of: cell.first, ready, messages))
       }
-      let first = stages[Int(cell.first.stage)]
+      // Loads are large, and read where they lie.
+      let stage = Int(cell.first.stage)
       if rows[rank].seconds < 0 { rows[rank].seconds = start }
       var end: Double
       if cell.isPair {
         if cell.second.input >= 0 {
           start = max(start, arrival(of: cell.second, ready, messages))
         }
-        let second = stages[Int(cell.second.stage)]
-        let (seconds, path) = Self.pair(first, second)
+        let other = Int(cell.second.stage)
+        let (seconds, path) = Self.pair(stages[stage], stages[other])
         end = start + seconds
         rows[rank].onPath += path
-        hold(cell.first.pass, first, on: rank, inPair: true)
-        hold(cell.second.pass, second, on: rank, inPair: true)
+        hold(cell.first.pass, stages[stage], on: rank, inPair: true)
+        hold(cell.second.pass, stages[other], on: rank, inPair: true)
         ready[Int(cell.second.output)] = end
       } else {
-        end = start + first.seconds(cell.first.pass)
-        rows[rank].onPath += first.path[cell.first.pass]
-        hold(cell.first.pass, first, on: rank, inPair: false)
+        end = start + stages[stage].seconds(cell.first.pass)
+        rows[rank].onPath += stages[stage].path[cell.first.pass]
+        hold(cell.first.pass, stages[stage], on: rank, inPair: false)
       }
       rows[rank].seconds += end - start
       if cell.first.output >= 0 { ready[Int(cell.first.output)] = end }
@@ -75,7 +76,7 @@ struct ScheduleBound {
       ? Double(min(forward.exchanging, backward.exchanging)) * forward.secondsOfPair : 0
     let seconds = max(kernels, streams) + delay
     if layers > seconds { return (layers, 0) }
-    return (seconds, kernels >= streams ? kernels : 0)
+    return (seconds, kernels >= streams ? forward.forwardPath + backward.backwardPath : 0)
   }
 
   /// Books what an action keeps and frees; in a pair a backward frees while the forward still takes.

@@ -240,7 +240,7 @@ extension SearchSpace {
     var families: [Family] = []
     for schedule in schedules(onRanks: shape.pipeline) {
       for pairing in pairings(schedule, shape) where schedule.hasPairs(pairing) == hasPairs {
-        let sharding = sharding(of: shape, isTwice: schedule == .named("dualpipe"))
+        let sharding = sharding(of: shape, isTwice: schedule.isBidirectional)
         for stages in stagesPerRank ?? schedule.usualStages {
           families.append(
             Family(

@@ -262,7 +262,7 @@ extension Plan.ScheduleSource {
   public var text: String {
     switch self {
     case .named(let name): name
-    case .file(let path): path
+    case .file(let path, _): path
     }
   }
 }

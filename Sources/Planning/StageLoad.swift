@@ -7,10 +7,12 @@ struct StageLoad: Sendable {
   var backward = 0.0
   var backwardInput = 0.0
   var backwardWeight = 0.0
-  /// Seconds of their kernels in an overlapped pair, and what that takes longer behind them since ranks wait
-  /// for each other.
+  /// Seconds of their kernels in an overlapped pair with waits that nothing hides, of these those of kernels,
+  /// and what that takes longer behind them since ranks wait for each other.
   var forwardKernels = 0.0
   var backwardKernels = 0.0
+  var forwardPath = 0.0
+  var backwardPath = 0.0
   var forwardDelay = 0.0
   var backwardDelay = 0.0
   /// Units with exchanges if they are all alike, else 0, and what a pair of stages takes for each that both
@@ -47,8 +49,10 @@ struct StageLoad: Sendable {
       backward += unit.backward.seconds(delays)
       backwardInput += unit.backwardInput.seconds(delays)
       backwardWeight += unit.backwardWeight.seconds(delays)
-      forwardKernels += unit.forwardKernels.busy * delays.slowness
-      backwardKernels += unit.backwardKernels.busy * delays.slowness
+      forwardKernels += unit.forwardKernels.withoutDelay(delays)
+      backwardKernels += unit.backwardKernels.withoutDelay(delays)
+      forwardPath += unit.forwardKernels.path(delays)
+      backwardPath += unit.backwardKernels.path(delays)
       forwardDelay += unit.forwardKernels.delay(delays)
       backwardDelay += unit.backwardKernels.delay(delays)
       path.forward += unit.forward.path(delays)

@@ -9,7 +9,8 @@ import Synchronization
 /// What one unit of a model costs by itself at least, on one rank and for one microbatch: the pieces of which
 /// bounds of plans are made.
 struct UnitCost: Hashable, Sendable {
-  /// The passes with their waits for exchanges, and their kernels alone in overlapped pairs.
+  /// The passes with their waits for exchanges, and in overlapped pairs their kernels, with those waits in
+  /// which the other half never goes on.
   var forward = PassCost()
   var backward = PassCost()
   var backwardInput = PassCost()

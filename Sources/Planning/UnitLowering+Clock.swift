@@ -123,7 +123,10 @@ extension UnitLowering {
     let whole = each.backward.least(each.backwardInput + each.backwardWeight, less: PassCost())
     var sketch = KernelSketch()
     sketch.waits = count * (each.forward + whole) + others
-    sketch.kernels = count * (each.forwardKernels + each.backwardKernels) + others
+    // A schedule with pairs has passes outside of them, and backwards in halves.
+    let forward = each.forwardKernels.least(each.forward, less: PassCost())
+    sketch.kernels =
+      count * (forward + each.backwardKernels.least(whole, less: PassCost())) + others
     sketch.streams =
       count * (streams(of: stage.forward, rows) + streams(of: stage.backward, rows))
     return sketch

@@ -12,7 +12,9 @@ private struct UnitPair: Hashable {
 }
 
 /// Prices single units and reads their costs.
-struct UnitLowering {
+///
+/// A class, since walks hand it to every kernel: its prices are large to copy.
+final class UnitLowering {
   let architecture: Architecture
   let pricing: ClusterPricing
   let setting: LoweringSetting
@@ -23,6 +25,9 @@ struct UnitLowering {
   let savesMultiprocessors: Bool
   /// Pairs are interleaved as published, and not by a list of segments.
   private let interleavesAsPublished: Bool
+  /// No unit exchanges tokens: the published order knows no place where one half gives way to the other, so
+  /// that a pair is a backward with a forward behind it, and waits within a tensor group hide behind neither.
+  private let hasSerialPairs: Bool
 
   /// The plan with one pipeline rank and the fewest data ranks that the experts' mesh needs: prices of kernels
   /// and of exchanges inside a tensor, a context or an expert group do not depend on them.
@@ -62,6 +67,7 @@ struct UnitLowering {
     self.setting = setting
     savesMultiprocessors = plan.computationSMs != nil
     interleavesAsPublished = plan.pairOrder == .published
+    hasSerialPairs = interleavesAsPublished && plan.expertParallel == 1
     switch plan.expertLoad {
     case .balanced: leastLoad = 1
     // A group leaves with its slowest rank, which has the mean load or more.
@@ -121,7 +127,7 @@ struct UnitLowering {
     var backward = PassCost()
     var backwardInput = PassCost()
     var backwardWeight = PassCost()
-    /// Of their kernels in overlapped pairs.
+    /// Of their kernels in overlapped pairs, with waits where nothing is ever done meanwhile.
     var forwardKernels = PassCost()
     var backwardKernels = PassCost()
     var kept = 0.0
@@ -214,8 +220,13 @@ struct UnitLowering {
     taken.backward = walk(stage.backward, prices.backward, least)
     taken.backwardInput = walk(stage.backwardInput, prices.backwardInput, least)
     taken.backwardWeight = walk(stage.backwardWeight, prices.backwardWeight, least)
-    taken.forwardKernels = inPairs(stage.forward, prices.forward, least)
-    taken.backwardKernels = inPairs(stage.backward, prices.backward, least)
+    if hasSerialPairs {
+      taken.forwardKernels = half(stage.forward, least)
+      taken.backwardKernels = half(stage.backward, least)
+    } else {
+      taken.forwardKernels = inPairs(stage.forward, prices.forward, least)
+      taken.backwardKernels = inPairs(stage.backward, prices.backward, least)
+    }
     taken.kept = memory(of: stage.forward, in: stage).left
     taken.keptByInput = memory(of: stage.backwardInput, in: stage).left
     return taken
@@ -275,6 +286,17 @@ struct UnitLowering {
     _ program: Program, _ prices: [Double], _ rows: ExchangeRows
   ) -> PassCost {
     var walk = PassWalk(isPair: false)
+    var ends = walk.ends(of: program)
+    walk.perform(0..<program.steps.count, of: program, &ends, self, rows) { prices[$0] }
+    return walk.cost(meets: !program.transfers.isEmpty)
+  }
+
+  /// A program that goes through a pair without giving way.
+  private func half(_ program: Program, _ rows: ExchangeRows) -> PassCost {
+    let prices = program.operations.map {
+      pricing.seconds(of: $0, rows: rows, isOverlapped: true)
+    }
+    var walk = PassWalk(isPair: true)
     var ends = walk.ends(of: program)
     walk.perform(0..<program.steps.count, of: program, &ends, self, rows) { prices[$0] }
     return walk.cost(meets: !program.transfers.isEmpty)

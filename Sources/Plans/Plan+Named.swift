@@ -18,14 +18,15 @@ extension Plan {
   ///     exists as a file is a path.
   ///   - overrides: values that replace the file's, each `key=value`.
   ///   - world: the ranks from which omitted degrees are worked out.
+  ///   - serves: whether the plan is of a deployment, whose file needs no batch and length of training.
   /// - Throws: `ConfigurationError` with file, line, key and rule, or the nearest name.
   public static func named(
-    _ nameOrPath: String, overrides: [String] = [], world: World = .unknown
+    _ nameOrPath: String, overrides: [String] = [], world: World = .unknown, serves: Bool = false
   ) throws(ConfigurationError) -> Plan {
     if let plan = shipped.first(where: { $0.name == nameOrPath }) {
       return try read(
         Document(bytes: plan.bytes, name: "\(plan.name).yaml"), name: plan.name,
-        overrides: overrides, world: world)
+        overrides: overrides, world: world, serves: serves)
     }
     guard
       nameOrPath.contains("/") || nameOrPath.hasSuffix(".yaml")
@@ -39,20 +40,24 @@ extension Plan {
     let url = URL(fileURLWithPath: nameOrPath)
     return try read(
       Document(file: nameOrPath), name: url.deletingPathExtension().lastPathComponent,
-      folder: url.deletingLastPathComponent().path, overrides: overrides, world: world)
+      folder: url.deletingLastPathComponent().path, overrides: overrides, world: world,
+      serves: serves)
   }
 
   /// The plan that a parsed file describes.
   ///
-  /// - Parameter folder: where relative paths inside the plan start; nil for the working directory.
+  /// - Parameters:
+  ///   - folder: where relative paths inside the plan start; nil for the working directory.
+  ///   - serves: whether the plan is of a deployment, whose file needs no batch and length of training.
   public static func read(
     _ document: Document, name: String, folder: String? = nil, overrides: [String] = [],
-    world: World = .unknown
+    world: World = .unknown, serves: Bool = false
   ) throws(ConfigurationError) -> Plan {
     var document = document
     try document.set(overrides)
     let table = try document.table()
-    let plan = try read(table, name: name, folder: folder, world: world)
+    var reader = PlanReader(table: table, name: name, folder: folder, serves: serves)
+    let plan = try reader.read(world: world)
     try table.finish()
     return plan
   }
@@ -95,6 +100,8 @@ extension Plan {
       ("nemo-gpt-3-175b", PackageResources.nemo_gpt_3_175b_yaml),
       ("torchtitan-llama-3.1-8b", PackageResources.torchtitan_llama_3_1_8b_yaml),
       ("llm-foundry-mpt-7b", PackageResources.llm_foundry_mpt_7b_yaml),
+      ("deepseek-v3-decode", PackageResources.deepseek_v3_decode_yaml),
+      ("deepseek-v3-prefill", PackageResources.deepseek_v3_prefill_yaml),
     ]
   }
 }

@@ -134,7 +134,7 @@ extension Plan {
 
   /// Refuses what the plan says of overlap and does not do.
   func checkOverlap(_ schedule: Schedule) throws(PlanError) {
-    if case .file(let path) = self.schedule, schedule.isLowered,
+    if case .file(let path, _) = self.schedule, schedule.isLowered,
       sendMode != nil || overlap.pipelineSends != nil
     {
       let key = sendMode == nil ? "overlap.pipeline-sends" : "send-mode"

@@ -22,7 +22,7 @@ extension Plan {
     if let gradientLanes { add("gradient-lanes", gradientLanes) }
     switch schedule {
     case .named(let name): add("schedule", quoted(name))
-    case .file(let path): add("schedule-file", quoted(path))
+    case .file(let path, _): add("schedule-file", quoted(path))
     }
     add("stages-per-rank", stagesPerRank)
     if let times = passTimes {

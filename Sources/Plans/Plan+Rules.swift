@@ -241,11 +241,14 @@ extension Plan {
     }
   }
 
-  /// Lanes are a power of two between the data ranks' directions and the microbatches.
+  /// Lanes are a multiple of the data ranks' directions, and divide the microbatches.
+  ///
+  /// An expert's gradients come from fewer ranks than the others', so that their trees are alike only where
+  /// lanes are a power of two.
   func checkLanes() throws(PlanError) {
     guard let lanes = gradientLanes else { return }
-    guard lanes & (lanes - 1) == 0 else {
-      throw .lanes(lanes: lanes, rule: "must be a power of two")
+    guard expertParallel == 1 || lanes & (lanes - 1) == 0 else {
+      throw .lanes(lanes: lanes, rule: "must be a power of two where expert-parallel is above 1")
     }
     let microbatches = microbatchCount * dataParallel
     guard microbatches % lanes == 0 else {

@@ -70,8 +70,18 @@ extension Plan {
       } catch {
         throw .schedule(name: name, rule: error.message)
       }
-    case .file(let path): return try scheduleFile(path, microbatches: microbatches)
+    case .file(let path, _): return try scheduleFile(path, microbatches: microbatches)
     }
+  }
+
+  /// What a plan with this file for its schedule has; a file that cannot be read has one direction until its
+  /// schedule is asked for, which says what is wrong with it.
+  static func source(ofScheduleFile path: String) -> ScheduleSource {
+    guard let text = try? textFile(path), let schedule = try? Schedule(csv: text) else {
+      return .file(path, isBidirectional: false)
+    }
+    if case .bidirectional = schedule.placement { return .file(path, isBidirectional: true) }
+    return .file(path, isBidirectional: false)
   }
 
   private func scheduleFile(_ path: String, microbatches: Int) throws(PlanError) -> Schedule {

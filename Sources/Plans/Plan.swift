@@ -48,8 +48,16 @@ public struct Plan: Hashable, Sendable {
   public enum ScheduleSource: Hashable, Sendable {
     /// A generator's name, such as `1f1b` or `dualpipe`.
     case named(String)
-    /// A CSV file in the notation of the schedules room.
-    case file(String)
+    /// A CSV file in the notation of the schedules room, and whether its microbatches come from both ends.
+    case file(String, isBidirectional: Bool)
+
+    /// Whether two pipelines run in opposite directions over two copies of each stage.
+    public var isBidirectional: Bool {
+      switch self {
+      case .named(let name): name == ScheduleName.dualPipe.rawValue
+      case .file(_, let isBidirectional): isBidirectional
+      }
+    }
   }
 
   /// How units are spread over stages.
@@ -271,5 +279,5 @@ extension Plan {
   }
 
   /// Whether the schedule runs two pipelines in opposite directions over two copies of each stage.
-  public var isBidirectional: Bool { schedule == .named("dualpipe") }
+  public var isBidirectional: Bool { schedule.isBidirectional }
 }

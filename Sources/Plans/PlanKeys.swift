@@ -74,7 +74,8 @@ struct PlanKeys: KeySet {
     "The documents that sequences are packed with: a step waits for the heaviest rank.")
   let gradientLanes = Key(
     "gradient-lanes", .integer(in: degrees), otherwise: "one per data rank and direction",
-    "Lanes in which gradients are accumulated; a power of two. Equal lanes give equal bits.")
+    "Lanes in which gradients are accumulated; they divide the step's microbatches, and experts that are "
+      + "spread need a power of two. Equal lanes give equal bits.")
 
   // MARK: Schedule
 

@@ -8,12 +8,15 @@ struct PlanReader {
   let table: Table
   /// The folder that relative paths inside the plan start from; nil for the working directory.
   let folder: String?
+  /// Whether the plan serves: a step's batch and length are training's then, and may be left out.
+  let serves: Bool
   let keys = PlanKeys()
   var plan = Plan()
 
-  init(table: Table, name: String, folder: String?) {
+  init(table: Table, name: String, folder: String?, serves: Bool = false) {
     self.table = table
     self.folder = folder
+    self.serves = serves
     plan.name = name
   }
 
@@ -34,8 +37,18 @@ struct PlanReader {
 
   private mutating func readBatch() throws(ConfigurationError) {
     plan.microbatchSize = try table.value(keys.microbatchSize)
-    plan.globalBatch = try table.required(keys.globalBatch)
-    plan.sequenceLength = try table.required(keys.sequenceLength)
+    if serves {
+      // What the rules of a training step divide goes through them.
+      plan.globalBatch =
+        table.contains(keys.globalBatch)
+        ? try table.required(keys.globalBatch) : plan.dataParallel * plan.microbatchSize
+      plan.sequenceLength =
+        table.contains(keys.sequenceLength)
+        ? try table.required(keys.sequenceLength) : plan.tensorParallel * plan.contextParallel
+    } else {
+      plan.globalBatch = try table.required(keys.globalBatch)
+      plan.sequenceLength = try table.required(keys.sequenceLength)
+    }
     plan.gradientLanes = try table.optional(keys.gradientLanes)
     plan.documents = try table.optionalTable(keys.documents).map {
       part throws(ConfigurationError) in
@@ -49,7 +62,8 @@ struct PlanReader {
         throw table.error(
           "schedule and schedule-file exclude each other", at: keys.scheduleFile)
       }
-      plan.schedule = .file(absolute(path, of: table.field(keys.scheduleFile.name)))
+      plan.schedule = Plan.source(
+        ofScheduleFile: absolute(path, of: table.field(keys.scheduleFile.name)))
     } else {
       plan.schedule = .named(try table.value(keys.schedule).rawValue)
     }

@@ -104,7 +104,8 @@ extension Plan {
   /// reduces its own gradients.
   public var reductionStart: ReductionStart {
     guard overlaps(.gradientReduction) else { return .behindAll }
-    return bucketElements != nil && zeroStage.rawValue <= 1 && GradientLanes(self).count == 1
+    return bucketElements != nil && zeroStage.rawValue <= 1
+      && GradientLanes(self, target: .device).count == 1
       ? .insideBackward : .behindStage
   }
 }

@@ -20,7 +20,7 @@ extension Emission {
       let setting = lowering.setting
       emit(
         .headScores(
-          sequences: setting.sequences, tokens: setting.tokens,
+          sequences: setting.sequences * setting.scoredTokens, tokens: setting.tokens,
           hidden: value(node.inputs[0]).columns, vocabulary: vocabulary),
         outputs: [outputBuffer(node.outputs[0])],
         inputs: [
@@ -137,7 +137,7 @@ extension Emission {
     }
     let out = outputBuffer(node.outputs[0])
     let weight =
-      recipe.quantizes && !recipe.castsBothWays
+      recipe.quantizes && !recipe.castsBothWays && lowering.setting.purpose == .training
       ? transposedWeight(node.parameters[0], .forward)
       : operandWeight(node.parameters[0], recipe.product, .forward)
     emit(
@@ -278,7 +278,7 @@ extension Emission {
     let routing = need(node.inputs[1])
     let rows = value(node.inputs[0]).rows
     // Where all tokens are gathered, everybody counts for himself.
-    if !isRecomputing, lowering.setting.dispatcher != .allGather {
+    if !isRecomputing, lowering.setting.countsTokens {
       // For each rank of the group: tokens and rows of experts, sent and received.
       let counts = lowering.temporary(
         "expert counts", .fixed(lowering.setting.expert), 4, .int32, .communication)

@@ -6,17 +6,28 @@ import Schedules
 ///
 /// A lane's sum is added to its neighbour's as soon as both are complete, like a digit that is carried in a
 /// binary counter: where lanes come one after the other, log2(lanes) + 1 sums live at most.
+///
+/// The tree is that of `treeFold` over all lanes of the step, whoever adds them up. A copy whose lanes are
+/// not a power of two holds no node of it but several: it keeps as many sums as the odd factor of its
+/// lanes, each of a power of two of them, and all copies' sums are added up where they meet. So 12 lanes
+/// give the same bits on 1, 2, 3, 4, 6 and 12 copies.
 public struct GradientLanes: Hashable, Sendable {
-  /// Lanes of one copy; a power of two.
+  /// Lanes of one copy.
   public var count: Int
   /// Microbatches of one direction of the pipeline, which the lanes divide.
   public var microbatches: Int
+  /// Sums that a copy contributes to the reduction; they divide the lanes.
+  public var sums: Int
 
   /// The lanes that a plan asks for.
-  public init(_ plan: Plan) {
+  ///
+  /// On devices, where no bits are promised, a copy always contributes one sum.
+  public init(_ plan: Plan, target: Target) {
     let directions = plan.isBidirectional ? 2 : 1
-    count = plan.laneCount / (plan.dataParallel * directions)
+    let copies = plan.dataParallel * directions
+    count = plan.laneCount / copies
     microbatches = plan.microbatchCount / directions
+    sums = target == .cpuRank && copies > 1 ? max(1, count >> count.trailingZeroBitCount) : 1
   }
 
   /// The lane of a microbatch of either direction.
@@ -60,17 +71,20 @@ extension StageProgram {
     return isWritten(by: backwardInput) ? .backwardInput : .backwardWeight
   }
 
-  /// Adds a buffer for every place but the first that a gradient's sums may take; they are acquired when a
-  /// lane begins there.
-  mutating func addLanes(_ count: Int, _ format: Format) {
+  /// Adds a buffer for every place but the first that a gradient's sums may take.
+  ///
+  /// Those of sums that the reduction reads are the stage's, the others are acquired when a lane begins
+  /// there.
+  mutating func addLanes(_ count: Int, sums: Int, _ format: Format) {
+    contributedSums = sums
     lanePlaces = parameters.map { parameter in
       guard parameter.isTrained else { return [] }
       return (1..<max(1, count)).map { place in
         let name = "\(parameter.roles[0].rawValue) gradient, sum \(place)"
         buffers.append(
           Buffer(
-            name, .gradient, .lane, rows: .fixed(parameter.rows), columns: parameter.columns,
-            format: format))
+            name, .gradient, place < sums ? .stage : .lane, rows: .fixed(parameter.rows),
+            columns: parameter.columns, format: format))
         return BufferID(buffers.count - 1)
       }
     }
@@ -96,7 +110,7 @@ extension StageProgram {
       switch step.change {
       case .open(_, let place):
         let sum = gradient(of: parameter, place: place)
-        program.steps.append(.acquire(sum))
+        if place >= contributedSums { program.steps.append(.acquire(sum)) }
         compute(.clear(elements: elements), [sum], [])
       case .fold(let into, let from):
         let (left, right) = (
@@ -122,7 +136,7 @@ extension RankProgram {
     var behind = before
     for stage in stages {
       for pass in Pass.allCases where !programs[stage].parameters(writtenBy: pass).isEmpty {
-        var sums = LaneSums(lanes: lanes.count)
+        var sums = LaneSums(lanes)
         let uses = uses(of: stage, pass, lanes)
         for (index, lane) in uses.enumerated() {
           guard let lane else { continue }
@@ -175,18 +189,21 @@ extension Action.Pass {
 private struct LaneSums {
   private var isTaken: [Bool]
   private var placeOfLane: [Int: Int] = [:]
-  /// Complete subtrees by height and number, with their places.
+  /// Complete subtrees by sum, height and number, with their places.
   private var complete: [[Int]: Int] = [:]
-  private let height: Int
+  /// Sums that are contributed, and the lanes of each.
+  private let sums: Int
+  private let lanes: Int
 
-  init(lanes: Int) {
-    isTaken = Array(repeating: false, count: lanes)
-    height = lanes.trailingZeroBitCount
+  init(_ lanes: GradientLanes) {
+    isTaken = Array(repeating: false, count: lanes.count)
+    sums = lanes.sums
+    self.lanes = lanes.count / lanes.sums
   }
 
-  /// The lowest free place; the first one is the first lane's, where the whole sum will lie.
+  /// The lowest free place; the first ones are those of each sum's first lane, where it will lie.
   mutating func open(_ lane: Int) -> Int {
-    var place = lane == 0 ? 0 : 1
+    var place = lane % lanes == 0 ? lane / lanes : sums
     while isTaken[place] { place += 1 }
     isTaken[place] = true
     placeOfLane[lane] = place
@@ -196,14 +213,20 @@ private struct LaneSums {
   /// What is added up now that a lane is complete.
   mutating func complete(_ lane: Int) -> [LaneStep.Change] {
     var changes: [LaneStep.Change] = []
-    var (level, number, place) = (0, lane, placeOfLane[lane] ?? 0)
-    while level < height, let other = complete.removeValue(forKey: [level, number ^ 1]) {
-      let (into, from) = number % 2 == 0 ? (place, other) : (other, place)
-      changes.append(.fold(into: into, from: from))
-      isTaken[from] = false
-      (level, number, place) = (level + 1, number / 2, into)
+    let sum = lane / lanes
+    var (level, number, place) = (0, lane % lanes, placeOfLane[lane] ?? 0)
+    while 1 << level < lanes {
+      if (number ^ 1) << level < lanes {
+        guard let other = complete.removeValue(forKey: [sum, level, number ^ 1]) else { break }
+        let (into, from) = number % 2 == 0 ? (place, other) : (other, place)
+        changes.append(.fold(into: into, from: from))
+        isTaken[from] = false
+        place = into
+      }
+      // A node without a neighbour is its parent, as in `treeFold`.
+      (level, number) = (level + 1, number / 2)
     }
-    complete[[level, number]] = place
+    complete[[sum, level, number]] = place
     return changes
   }
 }

@@ -119,6 +119,8 @@ extension GraphBuilder {
       .splitLatent(sizes), [down], ("key-value latent", tokenRows, shape.keyValueRank),
       isRecomputed: true)
     let normed = norm(part, .keyValueNorm, name: "key-value norm", epsilon: Latent.normEpsilon)
+    // A prefill's rows of the cache are as wide as the projection: the latent and the rotary key.
+    if setting.purpose == .prefill { _ = cached(down) }
     let choice = shape.indexer.map { index(indexed, input, $0) }
     let attended =
       setting.cachedPositions == nil

@@ -40,6 +40,7 @@ extension GraphBuilder {
     }
     phase = .feedForward
     let routed = Rows.routed(exchange: exchange)
+    if setting.arrivesInOrder, setting.expert > 1 { return (source, arrived) }
     guard !setting.sendsRowsOfExperts else {
       // One expert's rows need no order.
       guard localExperts(of: mixture) > 1 else { return (source, arrived) }

@@ -116,6 +116,7 @@ extension GraphBuilder {
       .groupedLinear(exchange: exchange, experts: local), [active, routing],
       ("experts' down", routed, hidden), parameters: down)
     let rows = graph.values[routing.index].rows
+    if setting.arrivesInOrder, setting.expert > 1 { return out }
     guard setting.sendsRowsOfExperts else {
       return node(.unpermute(exchange: exchange), [out, routing], ("experts' sum", rows, hidden))
     }

@@ -106,11 +106,11 @@ struct GraphBuilder {
         [module == 0 ? .head : .predictionHead], vocabulary, architecture.embeddingColumns,
         isShared: isShared)
     }
-    if setting.cachedPositions != nil {
+    if setting.fillsCaches {
       _ = node(
         .headScores(vocabulary: vocabulary), [state],
-        ("scores", .fixed(setting.sequences), vocabulary), format: .float32,
-        parameters: [weight()])
+        ("scores", .fixed(setting.sequences * setting.scoredTokens), vocabulary),
+        format: .float32, parameters: [weight()])
       return
     }
     let labels = node(
@@ -333,10 +333,14 @@ struct GraphBuilder {
     return product(narrow, factor(width, rank), width)
   }
 
-  /// Keeps rows for the forwards that follow, where the programs generate.
+  /// Keeps rows for the forwards that follow, where the programs generate; a prefill goes on with the rows
+  /// themselves.
   mutating func cached(_ input: ValueID) -> ValueID {
-    guard let positions = setting.cachedPositions else { return input }
     let value = graph.values[input.index]
+    if setting.purpose == .prefill {
+      _ = node(.cache, [input], ("\(value.name), cached", value.rows, value.columns))
+    }
+    guard let positions = setting.cachedPositions else { return input }
     let places = positions * setting.sequences * setting.cachedMicrobatches
     return node(.cache, [input], ("\(value.name), cached", .fixed(places), value.columns))
   }

@@ -63,19 +63,27 @@ public struct AttentionShape: Hashable, Sendable {
     return [own] + Array(repeating: other, count: ringRanks - 1)
   }
 
+  /// The keys that a query meets at most, its own the last of them; nil where nothing slides.
+  public var window: Int? {
+    if case .window(let width) = reach { width } else { nil }
+  }
+
   /// Whether a window, a chunk or a choice leaves out keys of the sequence.
   public var isLimited: Bool { reach.width.map { $0 < keys } ?? false }
 
   /// Pairs of query and key of one head of one sequence that the kernel computes; where something limits
-  /// what a query meets, twice those below the diagonal, as the square is twice its half.
+  /// what a query of a device meets, twice those below the diagonal, as the square is twice its half.
+  ///
+  /// A CPU rank's tile begins at the first key of its first query's window.
   public var computedPairs: Int {
-    if isLimited {
+    if isLimited, queryTile == nil {
       return Int((2 * reach.causalPairs(keys) * Double(queries) / Double(keys)).rounded())
     }
     guard let queryTile else { return queries * keys }
     return stride(from: 0, to: queries, by: queryTile).reduce(0) { pairs, first in
       let end = min(first + queryTile, queries)
-      return pairs + (end - first) * (end + keys - queries)
+      let firstKey = window.map { max(0, first + keys - queries + 1 - $0) } ?? 0
+      return pairs + (end - first) * (end + keys - queries - firstKey)
     }
   }
 

@@ -24,6 +24,9 @@ public enum Purpose: Hashable, Sendable {
   /// values (of latent attention the latent and the rotated key) kept in a cache of so many positions for
   /// each sequence of so many microbatches.
   case generation(positions: Int, microbatches: Int = 1)
+  /// The scores behind each sequence's last token, and what caches keep of all its tokens: keys and values are
+  /// those of the tokens themselves, of latent attention built up for every head.
+  case prefill
 }
 
 /// What a stage's programs run on; a precision never chooses it.
@@ -124,8 +127,15 @@ public struct LoweringSetting: Hashable, Sendable {
   var wideLayers: [Range<Int>] = []
   /// Lanes in which a copy adds up gradients.
   public var lanes = 1
+  /// Sums of lanes that a copy contributes to a reduction (`GradientLanes.sums`).
+  public var laneSums = 1
   /// How rows get to the ranks of their experts; CPU ranks send each token once to each rank.
   public var dispatcher = Plan.Dispatcher.deepEP
+  /// Rows of a token arrive once for each of its experts, in the experts' order, and come back weighed and
+  /// added up: nothing is counted, permuted or unpermuted beside (DeepEP's low-latency kernels).
+  public var arrivesInOrder = false
+  /// Tokens at the end of each sequence whose scores are formed, where no loss is.
+  public var scoredTokens = 1
 
   public init(
     sequences: Int, sequenceLength: Int, tensor: Int = 1, context: Int = 1, expert: Int = 1,
@@ -165,6 +175,9 @@ public struct LoweringSetting: Hashable, Sendable {
   /// Rows cross the network once for each expert, put in the experts' order where they start.
   var sendsRowsOfExperts: Bool { expert > 1 && dispatcher == .allToAll }
 
+  /// Ranks tell each other how many rows they will get, before they get them.
+  var countsTokens: Bool { dispatcher != .allGather && !arrivesInOrder }
+
   /// Keys and values are passed around the ranks of a context group, beside the attention to them.
   var ringsContext: Bool { context > 1 && contextExchange == .ring }
 
@@ -200,7 +213,8 @@ extension LoweringSetting {
     prefetchedUnits = plan.prefetchedUnits
     gathersAheadOfForward = plan.gathersAheadOfForward
     reshards = plan.reshardsAfterForward
-    lanes = GradientLanes(plan).count
+    let lanes = GradientLanes(plan, target: target)
+    (self.lanes, laneSums) = (lanes.count, lanes.sums)
     contextExchange = plan.contextExchange ?? .gather
     chunksHead = plan.loss == .chunked && target == .device
     copiesLogits = plan.framework == .torchtitan && plan.loss == .native && target == .device
@@ -238,6 +252,9 @@ extension LoweringSetting {
   var cachedPositions: Int? {
     if case .generation(let positions, _) = purpose { positions } else { nil }
   }
+
+  /// Whether caches are written.
+  var fillsCaches: Bool { cachedPositions != nil || purpose == .prefill }
 
   /// Microbatches whose sequences the caches hold.
   var cachedMicrobatches: Int {

@@ -170,11 +170,12 @@ extension StageProgram {
       outputs = [shard]
     }
     if setting.target == .cpuRank {
-      // A CPU rank receives every contribution before it folds them in tree order.
+      // A CPU rank receives every sum of every contribution before it folds them in tree order.
       let own = segment.isShared ? segment.parameters.count : 1
       let largest = segment.folds.map(\.count).max() ?? 0
       let staging = add(
-        "\(group) contributions", .communication, (uses - own) * largest, recipe.gradient)
+        "\(group) contributions", .communication, (uses - own) * setting.laneSums * largest,
+        recipe.gradient)
       buffers[Int(staging.index)].scope = .action
       segment.contributions = staging
       outputs.append(staging)

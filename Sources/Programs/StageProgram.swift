@@ -29,6 +29,9 @@ public struct StageProgram: Hashable, Sendable {
   public var openingForward = Program()
   /// By parameter: its gradient's sums beside the first, where microbatches are added up in lanes.
   var lanePlaces: [[BufferID]] = []
+  /// Sums of each gradient that its reduction adds up; more than one where a copy's lanes are no power of
+  /// two.
+  public internal(set) var contributedSums = 1
   /// What is reduced and owned together.
   public var segments: [GradientSegment] = []
   /// The activation that arrives and the one that leaves, with their gradients; none at the ends.
@@ -47,7 +50,9 @@ public struct StageProgram: Hashable, Sendable {
     addOptimizer(setting, architecture)
     if setting.gathersAheadOfForward { gatherAheadOfForward() }
     addClosingPasses()
-    if setting.lanes > 1 { addLanes(setting.lanes, setting.recipe.gradient) }
+    if setting.lanes > 1 {
+      addLanes(setting.lanes, sums: setting.laneSums, setting.recipe.gradient)
+    }
   }
 
   init(

@@ -13,6 +13,10 @@ public struct AnchoredFigures: Encodable, Sendable {
     init(_ interval: AnchoredModel.Interval) {
       (low, middle, high) = (interval.low, interval.middle, interval.high)
     }
+
+    var text: String {
+      "\(fixed(middle, decimals: 3)) (\(fixed(low, decimals: 3)) to \(fixed(high, decimals: 3)))"
+    }
   }
 
   /// A run that was measured.
@@ -24,6 +28,11 @@ public struct AnchoredFigures: Encodable, Sendable {
     public init(plan: String, measuredSeconds: Double, simulatedSeconds: Double) {
       (self.plan, self.measuredSeconds) = (plan, measuredSeconds)
       self.simulatedSeconds = simulatedSeconds
+    }
+
+    var sentence: String {
+      "Anchor \(plan): measured \(fixed(measuredSeconds, decimals: 3)) s, simulated "
+        + "\(fixed(simulatedSeconds, decimals: 3)) s (\(signed(simulatedSeconds / measuredSeconds - 1)))."
     }
   }
 
@@ -72,20 +81,9 @@ public struct AnchoredFigures: Encodable, Sendable {
     measuredMfu = measured.map { mfu * step.step / $0 }
   }
 
-  private func text(_ interval: Interval) -> String {
-    "\(fixed(interval.middle, decimals: 3)) (\(fixed(interval.low, decimals: 3)) to "
-      + "\(fixed(interval.high, decimals: 3)))"
-  }
-
   /// The block below the page of the step.
   public var page: String {
-    var sentences: [String] = []
-    for anchor in anchors {
-      let error = anchor.simulatedSeconds / anchor.measuredSeconds - 1
-      sentences.append(
-        "Anchor \(anchor.plan): measured \(fixed(anchor.measuredSeconds, decimals: 3)) s, simulated "
-          + "\(fixed(anchor.simulatedSeconds, decimals: 3)) s (\(signed(error))).")
-    }
+    var sentences = anchors.map(\.sentence)
     if let measuredSeconds, let measuredMfu {
       let error = simulatedSeconds / measuredSeconds - 1
       sentences.append(
@@ -99,12 +97,12 @@ public struct AnchoredFigures: Encodable, Sendable {
       }
       sentences.append("For that by itself " + parts.joined(separator: ", or ") + ".")
     }
-    let known = factors.map { "\($0.name) \(text($0.value))" }.joined(separator: ", ")
+    let known = factors.map { "\($0.name) \($0.value.text)" }.joined(separator: ", ")
     sentences.append(
       (anchors.isEmpty && measuredSeconds == nil
         ? "Factors as component tables leave them, 90 %: " : "Factors after that, 90 %: ") + known
         + ".")
-    sentences.append("Step with them, seconds, 90 %: \(text(stepSeconds)).")
+    sentences.append("Step with them, seconds, 90 %: \(stepSeconds.text).")
     if let memoryOffsetBytes, let memoryBytes {
       sentences.append(
         "Memory: the anchor took \(gibibytes(Double(memoryOffsetBytes))) GiB more than predicted; with "
@@ -112,6 +110,6 @@ public struct AnchoredFigures: Encodable, Sendable {
     }
     return sentences.flatMap { wrapped($0, width: 100) }.joined(separator: "\n") + "\n"
   }
-
-  private func signed(_ share: Double) -> String { (share < 0 ? "" : "+") + percent(share) }
 }
+
+private func signed(_ share: Double) -> String { (share < 0 ? "" : "+") + percent(share) }

@@ -86,7 +86,7 @@ public struct PlanReport: Encodable, Sendable {
     zeroStage = plan.zeroStage.rawValue
     switch plan.schedule {
     case .named(let name): schedule = name
-    case .file(let path): schedule = path
+    case .file(let path, _): schedule = path
     }
     sendMode = plan.sends.rawValue
     overlapsSends = plan.overlapsSends(of: placed.schedule) ?? !placed.schedule.isGrouped

@@ -12,8 +12,9 @@ public enum RunTrace {
   /// - Parameters:
   ///   - delay: how much later than the others' the rank's step began, in picoseconds.
   ///   - rank: its number in the world.
+  ///   - simulated: what a simulated step is called that stands beside the real one.
   public static func part(
-    _ timeline: Timeline, delay: Int64, rank: Int, _ input: StepInput
+    _ timeline: Timeline, delay: Int64, rank: Int, _ input: StepInput, simulated: String? = nil
   ) -> String {
     var delayed = timeline
     for index in delayed.items.indices {
@@ -28,7 +29,9 @@ public enum RunTrace {
     // Pipeline positions are the slowest coordinate of a rank.
     let pipelines = input.plan.worldSize / input.ranks.count
     let (position, pipeline) = rank.quotientAndRemainder(dividingBy: pipelines)
-    var part = TracePart("rank \(rank), position \(position)", process: rank)
+    var part = TracePart(
+      (simulated.map { "\($0) " } ?? "") + "rank \(rank), position \(position)",
+      process: rank + (simulated == nil ? 0 : input.plan.worldSize))
     var names = TraceNames(input)
     var text = ""
     part.write(delayed, &names, input.ranks[position].transfers, pipeline: pipeline) { text += $0 }

@@ -29,6 +29,9 @@ public struct SearchFigures: Encodable, Sendable {
     public var usDollarsPerTrillionTokens: Double
     public var days: Double?
     public var usDollars: Double?
+    /// What the step and the fullest rank will take by measured runs; nil where none are given.
+    public internal(set) var anchoredStepSeconds: AnchoredFigures.Interval?
+    public internal(set) var anchoredMemoryBytes: Int?
 
     let yaml: String
     let recomputedShare: Double
@@ -38,7 +41,7 @@ public struct SearchFigures: Encodable, Sendable {
     private enum CodingKeys: String, CodingKey {
       case name, plan, gpus, stepSeconds, boundSeconds, memoryBytes, fits, marginBytes
       case tokensPerSecond, tokensPerSecondPerGpu, mfu, splitSeconds, communicationSeconds
-      case usDollarsPerTrillionTokens, days, usDollars
+      case usDollarsPerTrillionTokens, days, usDollars, anchoredStepSeconds, anchoredMemoryBytes
     }
 
     /// Without a budget of tokens its two keys are null.
@@ -60,6 +63,8 @@ public struct SearchFigures: Encodable, Sendable {
       try item.encode(usDollarsPerTrillionTokens, forKey: .usDollarsPerTrillionTokens)
       try item.encode(days, forKey: .days)
       try item.encode(usDollars, forKey: .usDollars)
+      try item.encodeIfPresent(anchoredStepSeconds, forKey: .anchoredStepSeconds)
+      try item.encodeIfPresent(anchoredMemoryBytes, forKey: .anchoredMemoryBytes)
     }
   }
 
@@ -130,6 +135,8 @@ public struct SearchFigures: Encodable, Sendable {
   public var objective: String
   public var isInterrupted: Bool
   public var against: Against?
+  /// What measured runs say; nil where none are given.
+  public internal(set) var anchored: Anchored?
   public var space: Space
   public var memoryLimitBytes: Int
   public var usDollarsPerGpuHour: Double
@@ -145,7 +152,8 @@ public struct SearchFigures: Encodable, Sendable {
   let reserve: Int
 
   private enum CodingKeys: String, CodingKey {
-    case model, cluster, gpus, plans, openBoundSeconds, pareto, against, space, memoryLimitBytes
+    case model, cluster, gpus, plans, openBoundSeconds, pareto, against, anchored, space
+    case memoryLimitBytes
     case indifferent, indifferentIsComplete, indifferentPlans, statedError, winnerChanges
     case objective, isInterrupted
     case usDollarsPerGpuHour, conditions, inputs, seconds, threads

@@ -9,7 +9,7 @@ extension SearchFigures {
   public var page: String {
     var blocks = ["\(model) on \(counted(gpus, "GPU")) of \(cluster)\n" + inputText]
     if !plans.isEmpty {
-      blocks += [planTable(plans), difference, memoryText, doubt]
+      blocks += [planTable(plans), difference, memoryText, anchoredText, doubt]
       if indifferent > 1, !indifferentPlans.isEmpty {
         blocks.append(
           "Of these, those that leave most memory\n"

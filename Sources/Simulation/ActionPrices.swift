@@ -120,7 +120,7 @@ final class RoutedPrices {
 
 extension Rows {
   /// The exchange that decides the number; nil where it is fixed.
-  var exchange: Int? {
+  package var exchange: Int? {
     switch self {
     case .fixed: nil
     case .received(let exchange), .routed(let exchange), .sent(let exchange),

@@ -30,9 +30,17 @@ public struct ClusterPricing: Pricing {
   /// - Throws: `ConfigurationError` if the cluster's file lacks a constant.
   public init(_ cluster: Cluster, plan: Plan, architecture: Architecture) throws(ConfigurationError)
   {
+    try self.init(cluster, plan: plan, architecture: architecture, sharing: nil)
+  }
+
+  /// The same, with what other steps have asked of the device.
+  init(
+    _ cluster: Cluster, plan: Plan, architecture: Architecture, sharing book: PriceBook?
+  ) throws(ConfigurationError) {
     self.cluster = cluster
     self.plan = plan
-    device = try DeviceModel(cluster.device)
+    device =
+      if let book { try book.model(of: cluster.device) } else { try DeviceModel(cluster.device) }
     keyValueReplicas = LoweringSetting(plan, target: .device).keyValueReplicas(of: architecture)
     distances = GroupDistances(plan, keyValueReplicas: keyValueReplicas, on: cluster)
     let usual = try plan.usualCommunicationSMs(on: cluster, for: architecture)?.count
@@ -49,11 +57,27 @@ public struct ClusterPricing: Pricing {
   }
 
   /// The same prices with kernels at another clock, hertz.
-  package func running(at clock: Double) -> ClusterPricing {
+  package func running(at clock: Double) -> ClusterPricing { running(at: clock, sharing: nil) }
+
+  /// The same with prices that other steps have asked for at this clock.
+  func running(at clock: Double, sharing book: PriceBook?) -> ClusterPricing {
     var pricing = self
     pricing.device.loadedClock = clock
-    pricing.kernels = KernelPricing(
-      cluster.device, pricing.device, plan: plan, communicationSMs: communicationSMs)
+    func made() -> KernelPricing {
+      KernelPricing(
+        cluster.device, pricing.device, plan: plan, communicationSMs: communicationSMs)
+    }
+    pricing.kernels =
+      book?.kernels(
+        KernelPricing.Basis(
+          cluster.device, clock: clock, plan, communicationSMs: communicationSMs), made) ?? made()
+    return pricing
+  }
+
+  /// The prices of programs of inference.
+  func serving() -> ClusterPricing {
+    var pricing = self
+    pricing.kernels.serves = true
     return pricing
   }
 

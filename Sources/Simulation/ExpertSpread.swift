@@ -13,13 +13,15 @@ struct ExpertSpread {
 
   /// Nil where every rank holds all experts.
   ///
-  /// A copy of an expert counts as one more to choose from, in the group of its original.
+  /// A copy of an expert counts as one more to choose from, in the group of its original; copies that do not
+  /// share out evenly over groups count as so many as would.
   init?(_ architecture: Architecture, _ plan: Plan, _ cluster: Cluster) {
     guard let mixture = architecture.feedForwards.compactMap(\.mixture).first,
       plan.expertParallel > 1
     else { return nil }
+    let copies = (plan.redundantExperts + mixture.groups - 1) / mixture.groups * mixture.groups
     routing = ExpertRouting(
-      experts: mixture.routedExperts + plan.redundantExperts,
+      experts: mixture.routedExperts + copies,
       expertsPerToken: mixture.expertsPerToken,
       groups: mixture.groups, groupsPerToken: mixture.groupsPerToken,
       scoredPerGroup: mixture.groupScore == .sumOfTopTwo ? 2 : 1)

@@ -8,7 +8,7 @@ import Synchronization
 struct KernelPricing: Sendable {
   private let device: DeviceModel
   let streaming: StreamingCost
-  private let attention: AttentionCost
+  let attention: AttentionCost
   let products: [Format: MatmulCost]
   let sizes: ElementSizes
   /// What the head's products compute in.
@@ -22,6 +22,33 @@ struct KernelPricing: Sendable {
   /// Bytes a second between the device and its host, each way.
   private let hostRate: Double?
   private let known = PriceMemory()
+  /// Programs are those of inference, whose routed rows are few: they are priced as they are, and a router is one
+  /// kernel.
+  var serves = false
+
+  /// All that decides prices: those of equal bases are equal.
+  struct Basis: Hashable {
+    private var device: Device
+    private var clock: Double
+    private var precision: PrecisionRecipe
+    private var library: MatmulLibrary?
+    private var attentionLibrary: AttentionLibrary?
+    private var sizes: ElementSizes
+    private var computationSMs: Int?
+    private var communicationSMs: Int
+
+    /// - Parameter clock: hertz.
+    init(_ device: Device, clock: Double, _ plan: Plan, communicationSMs: Int) {
+      self.device = device
+      self.clock = clock
+      precision = plan.precision
+      library = plan.library
+      attentionLibrary = plan.attentionLibrary
+      sizes = ElementSizes(Recipe(plan.precision), plan)
+      computationSMs = plan.computationSMs
+      self.communicationSMs = communicationSMs
+    }
+  }
 
   /// - Parameters:
   ///   - model: the constants of the device's kernels.
@@ -106,6 +133,7 @@ struct KernelPricing: Sendable {
   private func routedRows(_ kernel: Kernel, _ rows: ExchangeRows) -> Int {
     guard let routed = kernel.rows, case let count = rows(routed) else { return 0 }
     if case .fixed = routed { return 0 }
+    if serves { return count }
     return (count + Self.rowsPerBlock - 1) / Self.rowsPerBlock * Self.rowsPerBlock
   }
 
@@ -122,6 +150,7 @@ struct KernelPricing: Sendable {
   private func kernels(
     _ kernel: Kernel, rows: (Rows) -> Int, _ multiprocessors: Int
   ) -> [PricedKernel] {
+    if let serving = servingKernels(kernel, multiprocessors) { return serving }
     switch kernel {
     case .matmul(let matmul):
       return [product(matmul, groups: 1, rows: rows, multiprocessors)]

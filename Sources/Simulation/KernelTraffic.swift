@@ -14,7 +14,7 @@ struct MemoryPass {
 }
 
 /// Bytes of one number of what streaming kernels read and write, by a plan's recipe.
-struct ElementSizes {
+struct ElementSizes: Hashable {
   var activation: Double
   /// Embeddings and other parameters that are no operands of products in layers.
   var parameter: Double

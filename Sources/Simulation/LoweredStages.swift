@@ -10,7 +10,8 @@ public struct LoweredStages: Sendable {
   private var architecture: Architecture?
   private var setting: LoweringSetting?
   private var programs: [[Unit]: StageProgram] = [:]
-  private let book: LoweringBook?
+  /// What steps of a search share; nil where there are no others.
+  let book: LoweringBook?
 
   /// Nothing is lowered yet.
   public init() { book = nil }
@@ -54,6 +55,8 @@ public final class LoweringBook: Sendable {
   /// A program of 20 layers is about a megabyte.
   private static let most = 96
   private let pages = Mutex(Pages())
+  /// Prices that the same steps share.
+  let prices = PriceBook()
 
   /// Nothing is lowered yet.
   public init() {}

@@ -9,6 +9,7 @@ package struct PricedKernel: Hashable, Sendable {
     /// A product, of one matrix or of several experts at once.
     case product(MatmulShape, Format)
     case attention(Costs.AttentionShape, fused: Bool, Pass)
+    case cachedAttention(CachedAttention)
     /// A pass over memory.
     case streaming(StreamingClass)
     /// The kernels that choose experts, all of them together.

@@ -18,6 +18,8 @@ struct ReplicaClasses {
   /// The replicas of the first group of every class, in ascending order; all of them where reductions join
   /// some groups and not others.
   let representatives: [Int]
+  /// By replica, the one of `representatives` that stands for it.
+  let standIns: [Int]
 
   /// - Parameters:
   ///   - slowness: of each rank's device, by rank of the world.
@@ -29,6 +31,7 @@ struct ReplicaClasses {
     let size = input.plan.mesh.ranksPerAction
     guard Self.joinsAllOrNone(input, replicas: replicas, size: size) else {
       representatives = Array(0..<replicas)
+      standIns = representatives
       return
     }
     let receivers = input.ranks.map { rank in
@@ -36,8 +39,10 @@ struct ReplicaClasses {
     }
     // The same number for the same traits.
     var numbers: [Traits: Int] = [:]
-    var seen: Set<[Int]> = []
+    /// The first replica of each class's first group.
+    var seen: [[Int]: Int] = [:]
     var found: [Int] = []
+    var standIns: [Int] = []
     for first in stride(from: 0, to: replicas, by: size) {
       var group: [Int] = []
       group.reserveCapacity(input.ranks.count * size)
@@ -55,9 +60,15 @@ struct ReplicaClasses {
           group.append(number)
         }
       }
-      if seen.insert(group).inserted { found += first..<first + size }
+      if seen[group] == nil {
+        seen[group] = first
+        found += first..<first + size
+      }
+      let standIn = seen[group] ?? first
+      standIns += standIn..<standIn + size
     }
     representatives = found
+    self.standIns = standIns
   }
 
   /// Whether every collective outside of actions either joins ranks of all groups or stays in one.

@@ -36,6 +36,7 @@ public struct PlannedStep: Sendable {
   public init(
     architecture: Architecture, cluster: Cluster, plan: Plan, lowered: inout LoweredStages
   ) throws {
+    if cluster.device.processor != nil { _ = try DeviceModel(cluster.device) }
     stated = plan
     var plan = plan
     assumed = try plan.fillIn(from: cluster, for: architecture)
@@ -44,7 +45,9 @@ public struct PlannedStep: Sendable {
       multiprocessors: cluster.device.multiprocessors.value)
     try ExpertSpread(architecture, plan, cluster)?.check(plan)
     self.cluster = cluster
-    let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    let book = lowered.book?.prices
+    let pricing = try ClusterPricing(
+      cluster, plan: plan, architecture: architecture, sharing: book)
     try plan.precision.check(on: cluster.device, pricing.device, plan.library)
     try pricing.checkLibrary()
     try pricing.checkAlgorithm()
@@ -64,10 +67,10 @@ public struct PlannedStep: Sendable {
       try PackedDocuments.lengths(file: path)
     }
     documents = Self.loads(placed.plan, input, documentLengths, seedOffset: 0)
-    let powered = StepPower(input).clock(pricing)
+    let powered = StepPower(input).clock(pricing, sharing: book)
     clock = powered?.0
     self.pricing = powered?.1 ?? pricing
-    try checkDuration()
+    try checkDuration(book)
   }
 
   /// What attention takes of each microbatch, where its kernels skip what lies in other documents.
@@ -86,11 +89,13 @@ public struct PlannedStep: Sendable {
   }
 
   /// Refuses a step that may take longer than the simulated clock holds.
-  private func checkDuration() throws(ConfigurationError) {
+  private func checkDuration(_ book: PriceBook?) throws(ConfigurationError) {
+    if let book, book.isShort(placed.plan, on: cluster) { return }
     var bound = LongestStep(input, pricing: pricing)
     let seconds =
       bound.seconds() * input.largestLoad * (waits?.bound ?? 1)
       * Double(documents == nil ? 1 : placed.plan.contextParallel) / cluster.leastShare
+    if let book, seconds < LongestStep.limit / 1000 { book.noteShort(placed.plan, on: cluster) }
     guard !(seconds < LongestStep.limit) else { return }
     throw ConfigurationError(
       file: cluster.name,

@@ -42,38 +42,48 @@ public struct StepInput: Sendable {
   ///   - rows: the rows of one exchange where every rank receives the same.
   ///   - target: what the step runs on: CPU ranks where a real step is held against it.
   ///   - objective: what a fused head's loss is made of.
+  ///   - purpose: of any other than training the forwards alone are simulated, as CPU ranks send them.
   /// - Throws: `ScheduleError` if the schedule cannot be lowered with the plan's way of sending.
   public init(
     _ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int), target: Target,
-    objective: Objective = .crossEntropy
+    objective: Objective = .crossEntropy, purpose: Purpose = .training
   ) throws(ScheduleError) {
     var lowered = LoweredStages()
-    try self.init(placed, rows: rows, target: target, objective: objective, lowered: &lowered)
+    try self.init(
+      placed, rows: rows, target: target, objective: objective, purpose: purpose,
+      lowered: &lowered)
   }
 
   /// The same, with stages that were lowered before where they are the same.
   public init(
     _ placed: PlacedPlan, rows: (received: Int, routed: Int, sent: Int), target: Target,
-    objective: Objective = .crossEntropy, lowered: inout LoweredStages
+    objective: Objective = .crossEntropy, purpose: Purpose = .training,
+    lowered: inout LoweredStages
   ) throws(ScheduleError) {
     let (architecture, plan, layout) = (placed.architecture, placed.plan, placed.layout)
     self.architecture = architecture
     self.plan = plan
     load = plan.expertLoad
-    let schedule =
-      placed.schedule.isLowered
-      ? placed.schedule
-      : try placed.schedule.lowered(plan.transferStyle)
+    let schedule: Schedule
+    if purpose != .training {
+      schedule = try placed.schedule.forwardOnly.lowered(.eager)
+    } else {
+      schedule =
+        placed.schedule.isLowered
+        ? placed.schedule
+        : try placed.schedule.lowered(plan.transferStyle)
+    }
     let (stages, shapes) = Self.programs(
-      of: plan, layout, architecture, target: target, objective, lowered: &lowered)
+      of: plan, layout, architecture, target: target, objective, purpose, lowered: &lowered)
     placement = schedule.placement
     self.stages = stages
     self.shapes = shapes
     ranks = schedule.ranks.indices.map { rank in
+      guard purpose == .training else { return RankProgram(forwardOf: schedule, rank: rank) }
       var program = RankProgram(
         schedule: schedule, rank: rank, reductions: plan.reductionStart,
         overlapsSends: plan.overlapsSends(of: placed.schedule))
-      program.insert(GradientLanes(plan), of: stages)
+      program.insert(GradientLanes(plan, target: target), of: stages)
       program.pairOrder = plan.pairOrder
       if plan.prefetchedUnits > 0 { program.gatherAhead() }
       if plan.gathersAheadOfForward { program.gatherAheadOfForwards() }
@@ -103,10 +113,11 @@ public struct StepInput: Sendable {
   /// The programs of all stages; stages of one shape share theirs.
   static func programs(
     of plan: Plan, _ layout: StageLayout, _ architecture: Architecture, target: Target,
-    _ objective: Objective = .crossEntropy, lowered: inout LoweredStages
+    _ objective: Objective = .crossEntropy, _ purpose: Purpose = .training,
+    lowered: inout LoweredStages
   ) -> (stages: [StageProgram], shapes: [Int]) {
     var setting = LoweringSetting(plan, layout, of: architecture, target: target)
-    setting.objective = objective
+    (setting.objective, setting.purpose) = (objective, purpose)
     var made: [[UnitShape]: Int] = [:]
     var stages: [StageProgram] = []
     var shapes: [Int] = []

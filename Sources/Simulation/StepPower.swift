@@ -61,7 +61,11 @@ struct StepPower {
   }
 
   /// The clock of a step, and prices at it; nil where nothing is known of the device's power.
-  func clock(_ pricing: ClusterPricing) -> (StepClock, ClusterPricing)? {
+  ///
+  /// - Parameter book: prices at the two clocks that other steps have asked for.
+  func clock(
+    _ pricing: ClusterPricing, sharing book: PriceBook? = nil
+  ) -> (StepClock, ClusterPricing)? {
     guard let power = PowerModel(pricing.cluster.device) else { return nil }
     guard let cap = power.cap else {
       let (work, seconds) = sums(pricing, power)
@@ -72,8 +76,8 @@ struct StepPower {
           power: Watts(power.watts(work, seconds: seconds, clock: clock)), cap: nil), pricing
       )
     }
-    let (work, fast) = sums(pricing.running(at: power.boost), power)
-    let (_, slow) = sums(pricing.running(at: power.boost / 2), power)
+    let (work, fast) = sums(pricing.running(at: power.boost, sharing: book), power)
+    let (_, slow) = sums(pricing.running(at: power.boost / 2, sharing: book), power)
     // fixed + following / clock, from boost and half of it.
     let following = (slow - fast) * power.boost
     let fixed = fast - following / power.boost

@@ -22,43 +22,68 @@ public struct NumberRule: RewardRule {
     return abs(number - right) <= tolerance * max(1, abs(right)) ? 1 : 0
   }
 
-  /// The last number in decimal digits that stands in a text: -3, 2.5, 1e-3.
+  /// The last number in decimal digits that stands in a text: -3, 2.5, 1e-3, 1,000.
   ///
-  /// A minus between two numbers belongs to neither: 7-3 ends in 3. Time grows with the text.
+  /// A minus between two numbers belongs to neither: 7-3 ends in 3. Commas belong to a number where it
+  /// has one to three digits in front of the first and three behind each; 10,20 and 1,0000 end in numbers
+  /// of their own. Time grows with the text.
   static func lastNumber(in text: String) -> Double? {
-    let bytes = Array(text.utf8)
-    func isDigit(_ index: Int) -> Bool {
-      bytes.indices.contains(index) && UInt8(ascii: "0")...UInt8(ascii: "9") ~= bytes[index]
-    }
-    func skipDigits(_ index: Int) -> Int {
-      var index = index
-      while isDigit(index) { index += 1 }
-      return index
-    }
+    let digits = DigitText(bytes: Array(text.utf8))
     var last: Double?
     var index = 0
-    while index < bytes.count {
-      guard isDigit(index) else {
+    while index < digits.bytes.count {
+      guard digits.isDigit(index) else {
         index += 1
         continue
       }
-      let isNegative =
-        index > 0 && bytes[index - 1] == UInt8(ascii: "-") && !isDigit(index - 2)
+      let isNegative = digits.has("-", at: index - 1) && !digits.isDigit(index - 2)
       let start = isNegative ? index - 1 : index
-      index = skipDigits(index)
-      if index < bytes.count, bytes[index] == UInt8(ascii: "."), isDigit(index + 1) {
-        index = skipDigits(index + 1)
+      index = digits.endOfWhole(from: index)
+      if digits.has(".", at: index), digits.isDigit(index + 1) {
+        index = digits.skip(from: index + 1)
       }
-      if index < bytes.count, [UInt8(ascii: "e"), UInt8(ascii: "E")].contains(bytes[index]) {
-        let isSigned =
-          index + 1 < bytes.count
-          && [UInt8(ascii: "-"), UInt8(ascii: "+")].contains(bytes[index + 1])
+      if digits.has("e", at: index) || digits.has("E", at: index) {
+        let isSigned = digits.has("-", at: index + 1) || digits.has("+", at: index + 1)
         let exponent = index + (isSigned ? 2 : 1)
-        if isDigit(exponent) { index = skipDigits(exponent) }
+        if digits.isDigit(exponent) { index = digits.skip(from: exponent) }
       }
-      let number = Double(String(decoding: bytes[start..<index], as: UTF8.self))
+      let own = digits.bytes[start..<index].filter { $0 != UInt8(ascii: ",") }
+      let number = Double(String(decoding: own, as: UTF8.self))
       if let number, number.isFinite { last = number }
     }
     return last
+  }
+}
+
+/// A text in which numbers are looked for.
+private struct DigitText {
+  var bytes: [UInt8]
+
+  func isDigit(_ index: Int) -> Bool {
+    bytes.indices.contains(index) && UInt8(ascii: "0")...UInt8(ascii: "9") ~= bytes[index]
+  }
+
+  func has(_ sign: Unicode.Scalar, at index: Int) -> Bool {
+    bytes.indices.contains(index) && bytes[index] == UInt8(ascii: sign)
+  }
+
+  /// The first place behind digits.
+  func skip(from index: Int) -> Int {
+    var index = index
+    while isDigit(index) { index += 1 }
+    return index
+  }
+
+  /// The first place behind a whole number, commas between its thousands included.
+  func endOfWhole(from start: Int) -> Int {
+    let first = skip(from: start)
+    guard first - start <= 3 else { return first }
+    var end = first
+    while has(",", at: end), isDigit(end + 1) {
+      let next = skip(from: end + 1)
+      guard next - end == 4 else { return first }
+      end = next
+    }
+    return end
   }
 }

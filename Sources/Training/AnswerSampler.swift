@@ -1,130 +1,118 @@
 import MessagePassing
 import Models
 import Plans
+import Quantities
+import Tokens
 
 /// Completions of many prompts by one checkpoint's model.
 ///
-/// Weights are read once. A prompt is fed once for all its samples: each goes on from the caches that the
-/// prompt left, and writes over what the one before wrote behind them. All ranks ask alike; they share
-/// the layers out as a pipeline, and all get the same tokens.
+/// Weights are read once. All samples of all prompts go through the blocks of a `RolloutGenerator`, so
+/// that an answer follows from its prompt, the seed and its number alone: who else is asked, in which
+/// order and in how many rows, changes no bit. All ranks ask alike; they share the layers out as a
+/// pipeline, and all get the same tokens.
 public final class AnswerSampler {
-  private let single: ForwardRank
-  private var ofLength: [Int: ForwardRank] = [:]
-  private let fed = FedText()
-  private let communicator: any Communicator
-  private let tokenizer: Tokenizer
-  private let known: Int
-  /// The rank whose scores all others take the next token from.
-  private let root: Int
+  /// A question that is asked some times over.
+  public struct Prompt: Hashable, Sendable {
+    public var tokens: [Int]
+    /// What the chance of its samples follows from, beside the seed: its number among all questions.
+    public var number: Int
+
+    /// - Precondition: there are tokens.
+    public init(tokens: [Int], number: Int) {
+      precondition(!tokens.isEmpty)
+      (self.tokens, self.number) = (tokens, number)
+    }
+  }
+
+  /// What one sample gave.
+  public struct Answer: Hashable, Sendable {
+    /// The token that ends a text left out.
+    public var tokens: [Int]
+    /// Whether it ended by itself, not at the most tokens that it may have.
+    public var hasEnded: Bool
+  }
+
+  /// Bytes of caches that all blocks of a rank may take together; one block is taken in any case.
+  private static let mostCacheBytes = 1 << 30
+
+  private let generator: RolloutGenerator
   /// Tokens of a prompt and its completion together.
   public let positions: Int
+  /// Samples that are made at once.
+  public var rows: Int { generator.rows }
 
   /// Takes up a rank's part of the model; a collective.
   ///
   /// - Parameters:
   ///   - tokenizer: which tokens there are, and which of them ends a text.
   ///   - positions: tokens of a prompt and its completion together; memory for as many is taken.
+  ///   - wanted: samples of all prompts together; more than there are rows wait for one.
+  ///   - mostBlocks: blocks of 32 rows at most; fewer where their caches would take more than 1 GiB.
   /// - Throws: `ConfigurationError` where the model has fewer positions, `TrainingError` where there are
   ///   more ranks than parts of the model, `CheckpointError` where its weights cannot be read.
-  public init(
-    _ model: CheckpointModel, by tokenizer: Tokenizer, positions: Int,
-    _ communicator: any Communicator
+  package init(
+    _ model: CheckpointModel, by tokenizer: Tokenizer, positions: Int, wanted: Int,
+    mostBlocks: Int = RolloutGenerator.mostBlocks, _ communicator: any Communicator
   ) throws {
-    precondition(positions > 1)
+    precondition(positions > 1 && wanted > 0)
     try model.checkGeneration(after: positions, count: 0, ranks: communicator.size)
+    let architecture = model.architecture.withoutMultiTokenPrediction
     var plan = Plan()
     plan.pipelineParallel = communicator.size
-    plan.microbatchSize = 1
-    plan.globalBatch = 1
-    plan.sequenceLength = 1
     plan.precision = .float32
-    single = try ForwardRank(
-      model.architecture.withoutMultiTokenPrediction, plan, communicator, fed,
-      .generation(positions: positions))
-    try single.load(model.reader)
-    root = plan.mesh.rank(
-      at: Mesh.Coordinates(data: 0, pipeline: plan.pipelineParallel - 1))
-    known = min(model.architecture.vocabularySize, tokenizer.vocabularySize)
-    self.communicator = communicator
-    self.tokenizer = tokenizer
+    let block = RolloutGenerator.rowsOfABlock * positions * architecture.cachedBytesPerPosition
+    let fitting = Self.mostCacheBytes * communicator.size / max(1, block)
+    generator = try RolloutGenerator(
+      architecture, plan, communicator, layout: nil, positions: positions, wanted: wanted,
+      end: tokenizer.completionEnd.map { Int32($0) }, known: tokenizer.vocabularySize,
+      mostBlocks: max(1, min(mostBlocks, fitting)))
+    try generator.rank.load(model.reader)
     self.positions = positions
   }
 
-  /// Completions of a prompt, the token that ends a text left out; a collective.
+  /// Some completions of every prompt; a collective.
   ///
   /// - Parameters:
-  ///   - count: the most tokens of a completion, its end included.
-  ///   - chance: from where a sample's chance comes, by its index; the same for the same generator,
-  ///     whatever was asked before.
-  /// - Returns: for each sample its tokens, and whether it ended by itself.
+  ///   - count: the most tokens of a completion, its end included; fewer where positions end before.
+  ///   - answered: told of every answer that is there, with how many there are by then.
+  /// - Returns: for each prompt its answers.
   public func answers(
-    to prompt: [Int], samples: Int, count: Int, _ sampling: Sampling,
-    chance: (Int) -> SeededGenerator
-  ) throws -> [(tokens: [Int], hasEnded: Bool)] {
-    precondition(!prompt.isEmpty && prompt.count + count <= positions && count > 0)
-    let rank = try rank(forLength: prompt.count)
-    let first = try feed(prompt.map { Int32($0) }, behind: 0, to: rank)
-    var answers: [(tokens: [Int], hasEnded: Bool)] = []
-    for sample in 0..<samples {
-      var generator = chance(sample)
-      var scores = first
-      var tokens: [Int] = []
-      var hasEnded = false
-      while tokens.count < count {
-        let token = try choose(scores, sampling, &generator)
-        hasEnded = token == tokenizer.completionEnd
-        if hasEnded { break }
-        tokens.append(token)
-        guard tokens.count < count else { break }
-        scores = try feed([Int32(token)], behind: prompt.count + tokens.count - 1, to: single)
+    to prompts: [Prompt], samples: Int, count: Int, _ sampling: Sampling, seed: UInt64,
+    answered: (Int) -> Void = { _ in }
+  ) throws -> [[Answer]] {
+    precondition(samples > 0 && count > 0 && prompts.allSatisfy { $0.tokens.count < positions })
+    let requests = prompts.flatMap { prompt in
+      (0..<samples).map { sample in
+        var request = RolloutGenerator.Request(
+          prompt: prompt.tokens.map { Int32($0) }, counters: [prompt.number, sample])
+        request.maximum = positions - prompt.tokens.count
+        return request
       }
-      answers.append((tokens, hasEnded))
     }
-    return answers
-  }
-
-  /// The next token, chosen by the rank that has the scores.
-  private func choose(
-    _ scores: [Float]?, _ sampling: Sampling, _ generator: inout SeededGenerator
-  ) throws -> Int {
-    var next: [Int32] = [0]
-    if let scores, communicator.rank == root {
-      let own = scores[..<known]
-      next = [
-        own.allSatisfy(\.isFinite) ? Int32(sampling.token(from: own, using: &generator)) : -1
-      ]
+    var done = 0
+    let made = try generator.complete(requests, maximum: count, sampling, seed: seed) { _, _ in
+      done += 1
+      answered(done)
     }
-    if communicator.size > 1 { try communicator.broadcast(&next, from: root) }
-    guard next[0] >= 0 else { throw TrainingError.notFiniteScores }
-    return Int(next[0])
-  }
-
-  /// The same parameters and caches for prompts of a length.
-  private func rank(forLength length: Int) throws -> ForwardRank {
-    if length == 1 { return single }
-    if let known = ofLength[length] { return known }
-    let rank = try single.forLength(length)
-    ofLength[length] = rank
-    return rank
-  }
-
-  /// Scores of what follows some tokens, of which the caches hold those in front.
-  private func feed(
-    _ tokens: [Int32], behind cached: Int, to rank: ForwardRank
-  ) throws -> [Float]? {
-    fed.text = tokens
-    rank.backend.cached = rank.backend.cached.map { _ in cached }
-    var scores: [Float]?
-    _ = try rank.run(.logits { _, _, values in scores = Array(values) })
-    return scores
+    return stride(from: 0, to: made.count, by: samples).map { first in
+      made[first..<first + samples].map { made in
+        Answer(
+          tokens: made.tokens.dropLast(made.isEnded ? 1 : 0).map { Int($0) },
+          hasEnded: made.isEnded)
+      }
+    }
   }
 }
 
-/// The tokens that are fed next.
-private final class FedText: SequenceSource {
-  var text: [Int32] = []
-
-  func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) {
-    (text + [-1]).withUnsafeBufferPointer(body)
+extension Architecture {
+  /// Bytes that the caches of all layers take for one position of one sequence, in 32 bits.
+  package var cachedBytesPerPosition: Int {
+    let columns: Int
+    switch attention {
+    case .multiHead(let shape): columns = 2 * shape.keyValueHeads * shape.headSize
+    case .latent(let shape): columns = shape.keyValueRank + shape.ropeHeadSize
+    case .recurrent, .absent: columns = 0
+    }
+    return 4 * columns * layerCount
   }
 }

@@ -1,8 +1,11 @@
+import Checkpoints
 import Documents
 import Foundation
 import MessagePassing
 import Models
 import Plans
+import Quantities
+import Tokens
 
 /// A checkpoint's model to ask for losses and scores: the engine's forward alone.
 ///
@@ -15,16 +18,24 @@ public struct CheckpointModel: Sendable {
   /// Who says by which tokenizer the model reads and writes.
   public let tokenizers: TokenizerChoice
 
-  /// Opens a checkpoint; with checksums, every byte is read.
+  /// Opens a checkpoint, or the newest one of a run's folder; with checksums, every byte is read.
   ///
   /// - Parameter tokenizer: `bytes` or a path, for a checkpoint that carries none.
   /// - Throws: `CheckpointError`, `ConfigurationError`.
   public init(path: String, tokenizer: String? = nil) throws {
+    let path = Self.newest(in: path)
     reader = try CheckpointReader(path: path)
     try reader.verify()
     architecture = try reader.admitted(for: reader.architecture.withoutMultiTokenPrediction)
       .architecture
+    try architecture.checkRuntime(file: "\(path)/config.json", key: "model_type", use: "run")
     tokenizers = try TokenizerChoice(given: tokenizer, key: "--tokenizer", folder: path)
+  }
+
+  /// The newest checkpoint of a folder that holds a run's; any other path as it is.
+  private static func newest(in path: String) -> String {
+    let isCheckpoint = FileManager.default.fileExists(atPath: "\(path)/config.json")
+    return isCheckpoint ? path : CheckpointFolder(path: path).latest ?? path
   }
 
   /// Refuses sequences that the model has no positions for.

@@ -20,6 +20,8 @@ package final class CollectiveInFlight {
     var vector: UnsafeMutableRawPointer?
     /// Where each of its terms lies, by number, of a sum to which it contributes several.
     var terms: [(number: Int, vector: UnsafeMutableRawPointer)] = []
+    /// Vectors, numbered one behind the other, that are added up as one term.
+    var vectorsPerTerm = 1
     /// Where what is added up arrives: what others contribute to this position in one round.
     var staging = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     /// Where blocks are sent from and received, packed by destination and by source.
@@ -27,15 +29,19 @@ package final class CollectiveInFlight {
 
     /// Memory of a collective on a vector.
     ///
-    /// - Parameter terms: where each term lies that this position contributes, by ascending number; the
-    ///   vector alone if there are none.
+    /// - Parameters:
+    ///   - terms: where each term lies that this position contributes, by ascending number; the vector
+    ///     alone if there are none.
+    ///   - vectorsPerTerm: of how many such vectors each position's contribution to a term consists, in
+    ///     the order of the tree.
     package init(
       vector: UnsafeMutableRawPointer,
-      terms: [(number: Int, vector: UnsafeMutableRawPointer)] = [],
+      terms: [(number: Int, vector: UnsafeMutableRawPointer)] = [], vectorsPerTerm: Int = 1,
       staging: UnsafeMutableRawBufferPointer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     ) {
       self.vector = vector
       self.terms = terms.isEmpty ? [(0, vector)] : terms
+      self.vectorsPerTerm = vectorsPerTerm
       self.staging = staging
     }
 
@@ -225,9 +231,12 @@ extension CollectiveInFlight {
       precondition(arrival.message.bytes == bytes, "contributions to a range are of its length")
       all.append((arrival.message.term, arrival.message.source, floats(arrival.memory)))
     }
-    all.sort { ($0.term, $0.source) < ($1.term, $1.source) }
+    let parts = memory.vectorsPerTerm
+    all.sort {
+      ($0.term / parts, $0.source, $0.term) < ($1.term / parts, $1.source, $1.term)
+    }
     let count = bytes / MemoryLayout<Float>.size
-    for pair in treeFold(terms: all.map(\.term)) {
+    for pair in treeFold(terms: all.map { $0.term / parts }) {
       add(all[pair.into].values, all[pair.into].values, all[pair.from].values, count: count)
     }
     // A term of this position's own may lie where the sum will.

@@ -1,23 +1,26 @@
+import Documents
 import Foundation
+import Kernels
 
-/// What the ranks of a run must have in common before they begin.
+/// What the ranks of a run compare before they begin.
 ///
-/// Another program or another kind of processor gives other bits, another run file another run.
+/// Another program or other kernels of matrix products give other bits, another run file another run.
 public struct Fingerprint: Hashable, Sendable {
   /// The run file with its overrides.
   public var runFile: UInt64
   /// The program.
   public var program: UInt64
-  /// The kind of processor: its model and what it can do.
-  public var processor: UInt64
+  /// The kernels of matrix products that the processor was given (`matmulIdentity`); sluice's own need
+  /// the same features everywhere.
+  public var products: UInt64
 
   /// The parts as numbers that ranks can exchange; always three.
-  public var words: [UInt64] { [runFile, program, processor] }
+  public var words: [UInt64] { [runFile, program, products] }
 
   /// The fingerprint that `words` came from.
   public init(words: [UInt64]) {
     precondition(words.count == 3)
-    (runFile, program, processor) = (words[0], words[1], words[2])
+    (runFile, program, products) = (words[0], words[1], words[2])
   }
 
   /// The fingerprint of this process with a run.
@@ -37,33 +40,32 @@ public struct Fingerprint: Hashable, Sendable {
       position += count
     }
     self.program = sum.value
-    var kind = Checksum()
-    kind.add(Array(Self.processorKind.utf8))
-    processor = kind.value
+    var kernels = Checksum()
+    kernels.add(Array(matmulIdentity().utf8))
+    products = kernels.value
   }
 
-  /// The processor's name and features, as the operating system lists them.
-  static var processorKind: String {
-    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-    var lines: [String] = []
-    for line in text.split(separator: "\n") {
-      // One processor's block says it all.
-      if line.isEmpty || (line.hasPrefix("processor") && !lines.isEmpty) { break }
-      if ["model name", "flags", "Features", "CPU part"].contains(where: line.hasPrefix) {
-        lines.append(String(line))
-      }
-    }
-    return lines.joined(separator: "\n")
+  /// What to say where ranks multiply by different kernels; nil where all have the same.
+  ///
+  /// Such ranks can train together, but what a rank computes then depends on where it lies.
+  public static func warning(among ranks: [Fingerprint]) -> String? {
+    guard let first = ranks.first,
+      let other = ranks.firstIndex(where: { $0.products != first.products })
+    else { return nil }
+    return
+      "rank \(other) has other kernels of matrix products than rank 0, so bits depend on which rank "
+      + "computes what and are not promised; OPENBLAS_CORETYPE=\(commonCore) on all hosts pins them"
   }
 
-  /// The first difference between rank 0 and another rank, in words; nil if all agree.
+  /// Kernels that every processor has which sluice runs on.
+  private static let commonCore = "Haswell"
+
+  /// The first difference between rank 0 and another rank that ends a run, in words; nil if all agree.
   public static func disagreement(among ranks: [Fingerprint]) -> String? {
     guard let first = ranks.first else { return nil }
-    for (rank, other) in ranks.enumerated() where other != first {
-      let what =
-        other.runFile != first.runFile
-        ? "run file or overrides"
-        : other.program != first.program ? "program" : "kind of processor"
+    for (rank, other) in ranks.enumerated() {
+      guard other.runFile != first.runFile || other.program != first.program else { continue }
+      let what = other.runFile != first.runFile ? "run file or overrides" : "program"
       return "rank \(rank) has another \(what) than rank 0"
     }
     return nil

@@ -1,3 +1,5 @@
+import Checkpoints
+import Documents
 import Engines
 import Kernels
 import MessagePassing
@@ -5,6 +7,7 @@ import Models
 import Plans
 import Programs
 import Schedules
+import Tokens
 
 /// One rank's part of a model that runs forward alone: the engine on programs that have no gradients and
 /// no optimizer, so there is no memory for either.
@@ -16,6 +19,13 @@ public final class ForwardRank {
   private var engine: Engine
   public let plan: Plan
   public let architecture: Architecture
+  /// What ledgers record beside sums.
+  package var recording: Recording {
+    get { backend.recording }
+    set { backend.recording = newValue }
+  }
+  /// What this rank did in its last forward.
+  package private(set) var ledger = Ledger()
 
   /// Takes up a rank's part of a plan; parameters are zero until they are loaded.
   ///
@@ -75,7 +85,7 @@ public final class ForwardRank {
   }
 
   /// Fills the tensors as `RankTrainer.initialize` does.
-  func initialize(seed: UInt64, residualScale: Double) {
+  package func initialize(seed: UInt64, residualScale: Double = 1) {
     store.initialize(
       seed: seed, standardDeviation: architecture.initializerRange, residualScale: residualScale)
   }
@@ -121,18 +131,8 @@ public final class ForwardRank {
     var world = backend
     _ = engine.advance(&world)
     if let failure = backend.failure { throw failure }
-    return backend.endStep()
-  }
-}
-
-extension Schedule {
-  /// The forwards of a schedule alone, in its order.
-  var forwardOnly: Schedule {
-    var forward = self
-    forward.ranks = ranks.map { cells in
-      cells.flatMap(\.actions).filter { $0.pass == .forward }.map { .run($0) }
-    }
-    return forward
+    ledger = backend.endStep()
+    return ledger
   }
 }
 
@@ -147,15 +147,5 @@ extension RankAssignment {
   /// The programs of the stages on this rank, at their numbers.
   var ownPrograms: [StageProgram?] {
     programs.indices.map { localStages.contains($0) ? programs[$0] : nil }
-  }
-}
-
-extension Item {
-  /// Belongs to the pipeline, not to the optimizer.
-  var isPipelineWork: Bool {
-    switch self {
-    case .run, .overlapped, .start, .wait, .handOver: true
-    case .lane, .gather, .reduce, .norm, .agree, .update, .settle: false
-    }
   }
 }

@@ -18,8 +18,8 @@ extension SegmentGroup {
 extension RankBackend {
   /// Starts the reduction of one segment over its copies: the direct rounds of `Collectives`.
   ///
-  /// Every copy sends each other one the part of its gradients that the other folds. The owner adds
-  /// contributions of each use as a balanced binary tree over lanes, then the uses in their order, and puts
+  /// Every copy sends each other one the part of its gradients that the other folds, of each of its sums.
+  /// The owner adds those of each use as a binary tree over lanes, then the uses in their order, and puts
   /// the sum in the place of its own gradients. With ZeRO stage 0 it then sends the sum to all copies.
   func startReduction(
     _ transfer: Transfer, stage: Int, isSharded: Bool
@@ -29,13 +29,18 @@ extension RankBackend {
     guard segment.shardGradient == nil, let staging = segment.contributions else {
       preconditionFailure("A reduction needs memory for what arrives, and happens in place.")
     }
-    let (chunks, terms) = (chunks(of: segment), group.terms)
+    let sums = assignment.lanes.sums
+    let chunks = chunks(of: segment)
+    let terms = group.terms.map { uses in
+      uses.flatMap { use in (0..<sums).map { use * sums + $0 } }
+    }
     let members = members(transfer.segment, stage: stage, over: links.gradients)
     let memory = CollectiveInFlight.Memory(
       vector: gradients(of: segment, stage),
       terms: terms[members.own].map { term in
-        (term, UnsafeMutableRawPointer(gradients(of: group.uses[term], segment, stage)))
-      },
+        let use = group.uses[term / sums]
+        return (term, UnsafeMutableRawPointer(gradients(of: use, segment, stage, term % sums)))
+      }, vectorsPerTerm: sums,
       staging: UnsafeMutableRawBufferPointer(
         start: floats(staging, stage), count: bytes(of: staging, stage)))
     let reduction = try startCollective(
@@ -65,12 +70,12 @@ extension RankBackend {
     Chunks(lengths: segment.folds.map { $0.count * MemoryLayout<Float>.size })
   }
 
-  /// The gradients of one use of a segment that this copy holds, as one piece.
+  /// A sum of the gradients of one use of a segment that this copy holds, as one piece.
   private func gradients(
-    of use: SegmentGroup.Use, _ segment: GradientSegment, _ stage: Int
+    of use: SegmentGroup.Use, _ segment: GradientSegment, _ stage: Int, _ sum: Int
   ) -> UnsafeMutablePointer<Float> {
     let index = use.parameter < 0 ? segment.parameters[0] : use.parameter
-    return floats(assignment.programs[stage].parameters[index].gradient, stage)
+    return floats(assignment.programs[stage].gradient(of: index, place: sum), stage)
   }
 
   private func bytes(of buffer: BufferID, _ stage: Int) -> Int {

@@ -71,7 +71,7 @@ extension RankBackend {
       sequences: shape.isCached ? 1 : shape.sequences, queries: shape.queries,
       keys: shape.isCached ? cached[slot] + shape.queries : shape.keys, heads: shape.heads,
       keyHeads: shape.keyValueHeads, keyWidth: key, sharedWidth: shape.sharedKeySize,
-      valueWidth: shape.valueSize, scale: scoreScale)
+      valueWidth: shape.valueSize, scale: scoreScale, window: shape.window)
     let first = pass == .forward ? 0 : 1
     let (row, cacheRow) = (sequence * shape.queries, slot * cachedPositions)
     func heads(

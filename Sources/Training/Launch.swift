@@ -80,6 +80,7 @@ public struct Launch: Sendable {
             ranksAreLost: lost.areLost)
           outcome.outputFailure = relay.outputFailure
           outcome.launcherWords = relay.launcherWords
+          outcome.processes = reports.processes()
           return outcome
         }
       } catch {
@@ -130,7 +131,9 @@ public struct Launch: Sendable {
     own[RankReports.variable] = reports.path
     // One thread a rank: bits depend on it, and ranks share the cores.
     if getenv("OPENBLAS_NUM_THREADS") == nil { own["OPENBLAS_NUM_THREADS"] = "1" }
-    for name in own.keys.sorted() { arguments += ["-x", name] }
+    // Bits depend on it too, on other machines as on this one.
+    let pinned = getenv("OPENBLAS_CORETYPE") == nil ? [] : ["OPENBLAS_CORETYPE"]
+    for name in own.keys.sorted() + pinned { arguments += ["-x", name] }
     if geteuid() == 0 {
       own["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
       own["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"

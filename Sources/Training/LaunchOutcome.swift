@@ -11,6 +11,10 @@ public struct LaunchOutcome: Hashable, Sendable {
   public var outputFailure: SystemError?
   /// What mpirun said in its own words.
   public var launcherWords: [UInt8] = []
+  /// Whether the ranks stopped as they were asked to, with steps left to do.
+  public var hasStopped: Bool
+  /// The ranks of this machine, some of which may outlive an mpirun that was killed.
+  var processes: [pid_t] = []
 
   /// Puts together what is known.
   ///
@@ -23,6 +27,14 @@ public struct LaunchOutcome: Hashable, Sendable {
   public init(
     ofMpirun waitStatus: Int32, reports: [RankReports.Report], ranks: Int, wish: StopWish,
     ranksAreLost: Bool = false
+  ) {
+    self.init(waitStatus, reports, ranks, wish, ranksAreLost)
+    hasStopped = status == 0 && reports.contains(.stopped)
+  }
+
+  private init(
+    _ waitStatus: Int32, _ reports: [RankReports.Report], _ ranks: Int, _ wish: StopWish,
+    _ ranksAreLost: Bool
   ) {
     let signal = waitStatus & 0x7f
     let code = (waitStatus >> 8) & 0xff
@@ -72,6 +84,20 @@ public struct LaunchOutcome: Hashable, Sendable {
   private init(_ status: Int32, _ message: String? = nil) {
     self.status = status
     self.message = message
+    hasStopped = false
+  }
+
+  /// Ends what is left of the ranks on this machine, and waits until it is gone: the next ranks write where
+  /// these do.
+  public func endRanks() {
+    let clock = ContinuousClock()
+    let end = clock.now + .seconds(30)
+    while clock.now < end {
+      let alive = processes.filter { LostRanks.isAlive($0) && LostRanks.isOwn($0) }
+      if alive.isEmpty { return }
+      for process in alive { kill(process, SIGKILL) }
+      usleep(20_000)
+    }
   }
 
   private static func isStop(_ signal: Int32) -> Bool { StopSignals.numbers.contains(signal) }

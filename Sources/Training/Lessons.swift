@@ -1,4 +1,7 @@
+import Checkpoints
+import Documents
 import MessagePassing
+import Tokens
 
 /// What a run learns from, step by step, by its objective.
 ///

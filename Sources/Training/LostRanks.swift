@@ -36,6 +36,12 @@ package struct LostRanks {
     sent += 1
   }
 
+  /// Whether a process runs this very program, and not another one that has its number by now.
+  static func isOwn(_ process: pid_t) -> Bool {
+    let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/exe")
+    return link == Launch.ownPath
+  }
+
   /// Whether a process runs; one that has ended and that nobody has waited for does not.
   package static func isAlive(_ process: pid_t) -> Bool {
     guard let text = FileManager.default.contents(atPath: "/proc/\(process)/stat"),

@@ -37,6 +37,14 @@ public struct StepMetrics: Hashable, Sendable {
     }
   }
 
+  /// A rank that computes more slowly than others do with the same work.
+  public struct SlowRank: Hashable, Sendable {
+    public var rank: Int
+    public var host: String
+    /// How many times as long it takes.
+    public var factor: Double
+  }
+
   /// Optimizer updates so far, this one included.
   public var step: Int
   /// Tokens predicted so far, this step's included.
@@ -64,6 +72,11 @@ public struct StepMetrics: Hashable, Sendable {
   public var times: [Time] = []
   /// The most bytes that a rank held, of all ranks.
   public var peakMemory: Int?
+  /// The model's FLOPs over what the machine's cores reached in products when the run began; nil where that
+  /// was not measured.
+  public var utilization: Double?
+  /// Ranks that are slow (`SlowRanks`).
+  public var slowRanks: [SlowRank] = []
   public var expertLoads: [ExpertLoad] = []
   /// The mean cross-entropy on the evaluation data, if it was evaluated after this step.
   public var evaluationLoss: Double?
@@ -79,6 +92,24 @@ public struct StepMetrics: Hashable, Sendable {
 }
 
 extension StepMetrics {
+  /// The numbers of the step that are worth a curve, by tags as TensorBoard groups them.
+  var curves: [(tag: String, value: Double)] {
+    let all: [(String, Double?)] = [
+      ("loss/training", loss), ("loss/prediction", predictionLoss), ("loss/balance", balanceLoss),
+      ("loss/total", totalLoss), ("loss/evaluation", evaluationLoss),
+      ("optimizer/gradient_norm", gradientNorm), ("optimizer/learning_rate", learningRate),
+      ("optimizer/global_batch", globalBatch > 0 ? Double(globalBatch) : nil),
+      ("speed/seconds", seconds), ("speed/tokens_per_second", tokensPerSecond),
+      ("speed/mfu", utilization),
+      ("speed/slow_ranks", seconds == nil ? nil : Double(slowRanks.count)),
+      ("memory/peak_bytes", peakMemory.map(Double.init)),
+      ("policy/reward", policy?.reward), ("policy/length", policy?.meanLength),
+      ("policy/held_out_accuracy", heldOut?.accuracy),
+    ]
+    return all.compactMap { tag, value in value.map { (tag, $0) } }
+      + expertLoads.map { ("experts/imbalance_layer_\($0.layer)", $0.imbalance) }
+  }
+
   /// One JSON object on one line, its keys always in the same order.
   ///
   /// A number that is not finite is `null`; what is not known is left out.
@@ -100,6 +131,14 @@ extension StepMetrics {
     add("wall_time", wallTime.map { ($0 * 1000).rounded() / 1000 })
     add("seconds", seconds)
     add("tokens_per_second", tokensPerSecond)
+    add("mfu", utilization)
+    if !slowRanks.isEmpty {
+      let items = slowRanks.map { slow in
+        "{\"rank\": \(slow.rank), \"host\": \(JSONValue.quoted(slow.host)), "
+          + "\"factor\": \(number((slow.factor * 100).rounded() / 100))}"
+      }
+      fields.append("\"slow_ranks\": [\(items.joined(separator: ", "))]")
+    }
     if !times.isEmpty {
       let items = times.map { time in
         let exposed = time.exposed.map { ", \"exposed\": \(number($0))" } ?? ""

@@ -56,10 +56,10 @@ public final class MetricsLog {
     path: String, _ header: LogHeader, _ earlier: EarlierLines = .removed,
     besides inputs: [String] = []
   ) throws(CheckpointError) {
-    _ = try makeFolder(RunPlace.parent(of: path))
+    _ = try makeFolder(parentFolder(of: path))
     var lines: [UInt8] = []
     var notice: String?
-    if RunPlace.size(path) > 0 {
+    if fileSize(path) > 0 {
       var kept: [UInt8]?
       if case .continued(let run) = earlier {
         kept = try Self.lines(of: run, in: path, upTo: header.afterStep)
@@ -115,7 +115,7 @@ public final class MetricsLog {
       other = "\(name)-\(number)"
     }
     try move(path, to: other)
-    return RunPlace.name(of: other)
+    return lastName(of: other)
   }
 
   /// Whether a file is a log that this type wrote, or empty.

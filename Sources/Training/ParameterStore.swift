@@ -1,7 +1,10 @@
+import Checkpoints
+import Documents
 import Glibc
 import Models
 import Plans
 import Programs
+import Quantities
 
 /// Where one Hugging Face tensor lies on a rank.
 public struct ParameterSlice: Hashable, Sendable {

@@ -1,5 +1,7 @@
 import Documents
+import Runs
 import Tasks
+import Tokens
 
 /// What a policy learns from: prompts that are answered, or completions that are there already.
 public struct PolicyMaterial: Sendable {

@@ -3,6 +3,8 @@ import Kernels
 import MessagePassing
 import Models
 import Plans
+import Quantities
+import Runs
 import Tasks
 
 /// What GRPO does around the steps of a run: rollouts with their rewards, log-probabilities under old policy
@@ -28,6 +30,10 @@ final class PolicyTraining {
   /// Seconds of the last rollout, of its completions alone.
   private var rolloutSeconds: Double?
   private var targets: [[PolicyTarget]] = []
+  /// What ledgers of its forwards record beside sums.
+  var recording = Recording()
+  /// The last forward of the last rollout and of the reference, where their order was recorded.
+  private(set) var forwards: [RecordedForward] = []
 
   init(
     _ prepared: PreparedRun, _ settings: RunFile.PolicySettings, _ material: PolicyMaterial,
@@ -80,6 +86,7 @@ final class PolicyTraining {
 
   /// Makes what an update learns from, and hands its completions to the steps' sequences; a collective.
   func begin(update: Int, _ trainer: RankTrainer) throws {
+    forwards = []
     if refreshesReference(before: update) {
       try reference?.takeWeights(of: trainer)
       referenceUpdate = update
@@ -176,6 +183,7 @@ final class PolicyTraining {
     let generator = try generator ?? makeGenerator(trainer)
     self.generator = generator
     try generator.rank.takeWeights(of: trainer)
+    generator.rank.recording = recording
     var waiting: [(number: Int, answer: TaskAnswer)] = []
     let made = try generator.complete(
       requests, maximum: settings.maximumTokens,
@@ -195,6 +203,9 @@ final class PolicyTraining {
       waiting = []
     }
     judge.judge(waiting)
+    if recording.order {
+      forwards.append(generator.rank.recorded("one forward of a rollout (prefill and decode)"))
+    }
     var (rewards, own) = judge.finish(count: requests.count)
     try communicator.allReduce(&rewards, .sum)
     notices += try gathered(own)
@@ -245,6 +256,10 @@ final class PolicyTraining {
 
   private func fillReference(_ rollout: inout Rollout) throws {
     guard let reference else { return }
+    reference.recording = recording
+    defer {
+      if recording.order { forwards.append(reference.recorded("a forward of the reference")) }
+    }
     try forEachPart(&rollout) {
       try reference.likelihoods()
     } fill: {
@@ -337,8 +352,8 @@ extension PolicyTraining {
       meanLength: Double(made.reduce(0) { $0 + $1.tokens.count }) / count)
   }
 
-  /// The first group of a rollout that was just made, as lines of JSON that people read.
-  func samples(update: Int) -> [String] {
+  /// The first group of a rollout that was just made, an object of JSON for each completion.
+  func samples(update: Int) -> [JSONValue] {
     guard let rollout, rollout.update == update else { return [] }
     let own = rollout.completions.prefix(settings.group)
     let rewards = rollout.completions.map(\.reward)
@@ -355,7 +370,7 @@ extension PolicyTraining {
           ("ended", .boolean(completion.isEnded)), ("reward", .decimal(completion.reward)),
           ("advantage", .decimal(advantages[index])),
         ] + zip(ruleNames, completion.rewards).map { ("rewards/\($0)", .decimal($1)) }
-      return JSONValue.table(fields.map { .init(key: $0.0, value: $0.1) }).compact
+      return JSONValue.table(fields.map { .init(key: $0.0, value: $0.1) })
     }
   }
 }

@@ -1,7 +1,10 @@
+import Checkpoints
 import Documents
 import Foundation
 import Models
 import Plans
+import Runs
+import Tokens
 
 /// A run whose every part was looked at before its first step: plan, data, checkpoints' folder.
 public struct PreparedRun: Sendable {
@@ -123,6 +126,15 @@ extension PreparedRun {
   }
 }
 
+extension PreparedRun {
+  /// Refuses a checkpoint whose tokens mean other texts than the run's.
+  func checkTokenizer(of checkpoint: CheckpointReader?) throws(ConfigurationError) {
+    guard let checkpoint, let tokenizer else { return }
+    try NamedTokenizer(inFolder: checkpoint.path)?
+      .require(tokenizer, of: run.data.training[0], for: checkpoint.path)
+  }
+}
+
 extension RunFile {
   /// Demonstrations of some files.
   fileprivate func demonstrations(
@@ -141,16 +153,7 @@ extension RunFile {
     func failure(_ key: String, _ rule: String) -> ConfigurationError {
       ConfigurationError(file: file, keyPath: key, rule: rule)
     }
-    let families: [Architecture.Family] = [.gpt2, .llama, .deepseekV3]
-    guard families.contains(model.architecture.family) else {
-      throw failure(
-        "model",
-        "\(model.architecture.family.rawValue) cannot be trained; "
-          + "\(families.map(\.rawValue).joined(separator: ", ")) can")
-    }
-    if let part = model.architecture.partBeyondRuntime {
-      throw failure("model", "has \(part), and the CPU runtime does not compute it")
-    }
+    try model.architecture.checkRuntime(file: file, key: "model", use: "trained")
     for (key, degree) in [
       ("tensor-parallel", plan.tensorParallel), ("context-parallel", plan.contextParallel),
     ] where degree != 1 {
@@ -246,12 +249,5 @@ extension RunFile {
     } catch {
       throw ConfigurationError(file: file, keyPath: "plan", rule: "\(error)")
     }
-  }
-
-  /// The plan of the step that begins after `seen` sequences.
-  public func plan(after seen: Int) -> Plan {
-    var plan = plan
-    plan.globalBatch = batch.batch(after: seen)
-    return plan
   }
 }

@@ -63,7 +63,7 @@ final class RankAssignment {
     var setting = LoweringSetting(plan, layout, of: architecture, target: .cpuRank)
     (setting.purpose, setting.objective) = (purpose, objective)
     programs = layout.stages.map { StageProgram(units: $0, of: architecture, setting) }
-    lanes = GradientLanes(plan)
+    lanes = GradientLanes(plan, target: .cpuRank)
     var items = RankProgram(
       schedule: schedule, rank: place.pipeline,
       reductions: purpose == .training ? plan.reductionStart : .behindAll,

@@ -45,15 +45,12 @@ extension RankBackend {
       take(ids, areGradients: true)
     }
     for segment in program.segments {
-      let members = segment.parameters.map { program.parameters[$0] }
-      if segment.isShared {
-        for member in members {
-          takeOnce([member.buffer])
-          takeGradients([member.gradient])
+      let members = segment.parameters
+      for group in segment.isShared ? members.map({ [$0] }) : [members] {
+        takeOnce(group.map { program.parameters[$0].buffer })
+        for sum in 0..<program.contributedSums {
+          takeGradients(group.map { program.gradient(of: $0, place: sum) })
         }
-      } else {
-        takeOnce(members.map(\.buffer))
-        takeGradients(members.map(\.gradient))
       }
     }
     let own = program.buffers.indices.filter { program.buffers[$0].scope == .stage }

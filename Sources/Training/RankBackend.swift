@@ -5,6 +5,7 @@ import Models
 import Plans
 import Programs
 import Schedules
+import Tokens
 
 /// What a head does with a microbatch.
 enum HeadMode {

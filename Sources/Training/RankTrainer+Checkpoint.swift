@@ -1,3 +1,5 @@
+import Checkpoints
+import Documents
 import Models
 
 extension RankTrainer {

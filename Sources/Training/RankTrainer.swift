@@ -1,3 +1,5 @@
+import Checkpoints
+import Documents
 import Engines
 import Kernels
 import MessagePassing
@@ -5,6 +7,7 @@ import Models
 import Plans
 import Programs
 import Schedules
+import Tokens
 
 /// What a step did, the same numbers on all ranks but for the ledger.
 public struct StepResult: Sendable {
@@ -79,10 +82,8 @@ public final class RankTrainer {
     self.architecture = architecture
     store = ParameterStore(backend)
     engine = Engine(assignment.items, stages: assignment.ownPrograms)
-    var forward = RankProgram(
-      schedule: try schedule.forwardOnly.lowered(.eager), rank: assignment.place.pipeline,
-      reductions: .behindAll)
-    forward.items = forward.items.filter(\.isPipelineWork)
+    let forward = RankProgram(
+      forwardOf: try schedule.forwardOnly.lowered(.eager), rank: assignment.place.pipeline)
     evaluation = Engine(forward, stages: assignment.ownPrograms)
     var gathers = assignment.items
     gathers.items =
@@ -125,10 +126,12 @@ public final class RankTrainer {
     guard let lanes = plan.gradientLanes else { return }
     let copies = plan.dataParallel * (plan.isBidirectional ? 2 : 1)
     let microbatches = plan.dataParallel * plan.microbatchCount
-    guard lanes > 0, lanes & (lanes - 1) == 0, lanes % copies == 0, microbatches % lanes == 0 else {
+    let suitsExperts = plan.expertParallel == 1 || lanes & (lanes - 1) == 0
+    guard lanes > 0, suitsExperts, lanes % copies == 0, microbatches % lanes == 0 else {
       throw TrainingError.plan(
-        "gradient-lanes is \(lanes); it must be a power of two, a multiple of data ranks times "
-          + "directions (\(copies)) and a divisor of the \(microbatches) microbatches")
+        "gradient-lanes is \(lanes); it must be a multiple of data ranks times directions "
+          + "(\(copies)), a divisor of the \(microbatches) microbatches, and, where experts are "
+          + "spread, a power of two")
     }
   }
 

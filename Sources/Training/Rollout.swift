@@ -1,4 +1,5 @@
 import Documents
+import Tokens
 
 /// A completion of a prompt, with all that a policy learns from it.
 package struct Completion: Hashable, Sendable {

@@ -2,7 +2,9 @@ import MessagePassing
 import Models
 import Plans
 import Programs
+import Quantities
 import Schedules
+import Tokens
 
 /// Completions of many prompts at once: rows of fixed blocks, each with a cache of its own, through the
 /// same stages as training.
@@ -17,6 +19,8 @@ package final class RolloutGenerator {
     var prompt: [Int32]
     /// What chance follows from, beside the seed and the position.
     var counters: [Int]
+    /// Its own most tokens, where it has fewer than the others.
+    var maximum = Int.max
 
     package init(prompt: [Int32], counters: [Int]) {
       (self.prompt, self.counters) = (prompt, counters)
@@ -32,9 +36,13 @@ package final class RolloutGenerator {
   private let tokens = RowTokens()
   private let plan: Plan
   private let communicator: any Communicator
-  private let end: Int32
+  private let end: Int32?
+  /// Tokens that may be sampled: those from 0 on.
+  private let known: Int
   /// Rows of all data ranks.
   package let rows: Int
+  /// Forwards of all rows so far.
+  package private(set) var forwards = 0
 
   /// Takes up a rank's part; parameters are zero until they are taken.
   ///
@@ -42,10 +50,11 @@ package final class RolloutGenerator {
   ///   - plan: that of training, whose ranks, schedule and stages it shares.
   ///   - positions: tokens of a prompt with its completion at most.
   ///   - wanted: completions that are made at once, for which there are rows as far as there are blocks.
-  ///   - end: the token that ends a completion.
+  ///   - end: the token that ends a completion; nil where none does.
+  ///   - known: tokens that may be sampled, where a tokenizer has fewer than the model.
   package init(
     _ architecture: Architecture, _ plan: Plan, _ communicator: any Communicator,
-    layout: StageLayout?, positions: Int, wanted: Int, end: Int32,
+    layout: StageLayout?, positions: Int, wanted: Int, end: Int32?, known: Int? = nil,
     mostBlocks: Int = RolloutGenerator.mostBlocks
   ) throws {
     var plan = plan
@@ -64,6 +73,7 @@ package final class RolloutGenerator {
     self.plan = plan
     self.communicator = communicator
     self.end = end
+    self.known = min(architecture.vocabularySize, known ?? .max)
     rows = plan.globalBatch
     rank = try ForwardRank(
       architecture, plan, communicator, tokens,
@@ -95,6 +105,7 @@ package final class RolloutGenerator {
           self.choose(
             microbatch, scores, queue, requests, made, sampling, seed: seed, into: &chosen)
         })
+      forwards += 1
       try communicator.allReduce(&chosen, .sum)
       for row in 0..<rows {
         guard let request = queue.requests[row] else { continue }
@@ -107,7 +118,8 @@ package final class RolloutGenerator {
         made[request].tokens.append(token)
         made[request].logProbabilities.append(Float(chosen[2 * row + 1]))
         made[request].isEnded = token == end
-        guard token == end || made[request].tokens.count == maximum else { continue }
+        let most = min(maximum, requests[request].maximum)
+        guard token == end || made[request].tokens.count == most else { continue }
         finished(request, made[request])
         queue.takeNext(row)
       }
@@ -154,7 +166,8 @@ package final class RolloutGenerator {
       else { continue }
       let unit = SeededGenerator.unit(
         seed: seed, requests[request].counters + [made[request].tokens.count])
-      let own = UnsafeBufferPointer(rebasing: scores[index * vocabulary..<(index + 1) * vocabulary])
+      let place = index * vocabulary
+      let own = UnsafeBufferPointer(rebasing: scores[place..<place + known])
       let drawn = sampling.draw(from: own, unit)
       chosen[2 * row] = drawn.map { Double($0.token + 1) } ?? .nan
       chosen[2 * row + 1] = drawn?.logProbability ?? .nan

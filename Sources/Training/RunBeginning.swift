@@ -1,4 +1,5 @@
 import Documents
+import Runs
 
 /// How a run begins where it writes.
 public enum RunBeginning: Hashable, Sendable {

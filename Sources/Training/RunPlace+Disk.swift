@@ -1,3 +1,4 @@
+import Checkpoints
 import Documents
 import Foundation
 
@@ -16,24 +17,10 @@ extension RunPlace {
     unlink(path)
   }
 
-  /// The folder that a path lies in.
-  static func parent(of path: String) -> String {
-    URL(fileURLWithPath: path).deletingLastPathComponent().path
-  }
-
-  /// The last part of a path.
-  static func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
-
-  /// A file's length; 0 where there is none.
-  static func size(_ path: String) -> Int {
-    var status = stat()
-    return stat(path, &status) == 0 ? Int(status.st_size) : 0
-  }
-
   /// A log can be made, or the one that is there is a log of sluice's.
   func checkLog(_ path: String) throws(CheckpointError) {
     guard FileManager.default.fileExists(atPath: path) else {
-      return try Self.probe(Self.parent(of: path))
+      return try Self.probe(parentFolder(of: path))
     }
     guard try MetricsLog.isLog(path) else {
       throw CheckpointError(
@@ -47,8 +34,8 @@ extension RunPlace {
     var path = folder
     var status = statvfs()
     while statvfs(path, &status) != 0 {
-      guard errno == ENOENT, path != parent(of: path) else { return nil }
-      path = parent(of: path)
+      guard errno == ENOENT, path != parentFolder(of: path) else { return nil }
+      path = parentFolder(of: path)
     }
     // Some say 0 blocks altogether where they do not know.
     guard status.f_blocks > 0 else { return nil }

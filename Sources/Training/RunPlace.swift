@@ -1,6 +1,8 @@
+import Checkpoints
 import Documents
 import Foundation
 import Models
+import Runs
 
 /// Where a run writes: the folder of its checkpoints and its log.
 ///
@@ -26,13 +28,6 @@ extension RunFile {
       folder: checkpoints.map { CheckpointFolder(path: $0.folder) }, log: log.file,
       keep: checkpoints?.keep ?? 1, checkpointBytes: model.architecture.checkpointBytes,
       inputs: inputs)
-  }
-}
-
-extension Architecture {
-  /// The bytes of weights and moments in a checkpoint, as 32-bit numbers.
-  var checkpointBytes: Int {
-    (checkpointTensors + predictionTensors).reduce(0) { $0 + $1.count * ($1.isTrained ? 12 : 4) }
   }
 }
 
@@ -63,7 +58,7 @@ extension RunPlace {
   ) throws(CheckpointError) -> (locks: [RunLock], notices: [String]) {
     try checkUse()
     if let folder { _ = try makeFolder(folder.path) }
-    if let log { _ = try makeFolder(Self.parent(of: log)) }
+    if let log { _ = try makeFolder(parentFolder(of: log)) }
     var held: [RunLock] = []
     for (path, what) in locks { held.append(try RunLock(path: path, for: what)) }
     var notices = held.compactMap(\.notice)
@@ -93,10 +88,10 @@ extension RunPlace {
         throw CheckpointError(
           .system, file: folder.path,
           rule: "holds \(steps.count == 1 ? "a checkpoint" : "checkpoints") of an earlier run "
-            + "(the newest is \(Self.name(of: newest))): --resume goes on from it, --overwrite removes "
+            + "(the newest is \(lastName(of: newest))): --resume goes on from it, --overwrite removes "
             + "them, and --set checkpoints.folder=… leaves them alone")
       }
-      if let log, Self.size(log) > 0 {
+      if let log, fileSize(log) > 0 {
         throw CheckpointError(
           .system, file: log,
           rule: "is the log of an earlier run: --overwrite removes it, and --set log.file=… leaves "
@@ -125,7 +120,7 @@ extension RunPlace {
       if let read = stepsRead[step] {
         throw CheckpointError(
           .system, file: read,
-          rule: "is read by the run, and --overwrite would remove it with \(Self.name(of: path)): "
+          rule: "is read by the run, and --overwrite would remove it with \(lastName(of: path)): "
             + "give the run another checkpoints.folder")
       }
     }

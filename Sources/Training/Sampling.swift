@@ -1,4 +1,5 @@
 import Foundation
+import Quantities
 
 /// How the next token is chosen from a model's scores.
 public struct Sampling: Hashable, Sendable {
@@ -63,13 +64,16 @@ extension Sampling {
     return Array(candidates[...(last ?? candidates.count - 1)])
   }
 
-  /// Chooses a token by a number in 0 ..< 1, and says how likely it was among all tokens.
+  /// Chooses a token by a number in 0 ..< 1, and says how likely it was among all tokens; with a
+  /// temperature of 0 the best one, which is certain.
   ///
   /// - Returns: nil where scores are not numbers.
   func draw(
     from logits: UnsafeBufferPointer<Float>, _ unit: Double
   ) -> (token: Int, logProbability: Double)? {
-    precondition(temperature > 0)
+    guard temperature > 0 else {
+      return logits.allSatisfy(\.isFinite) ? (Self.best(of: logits), 0) : nil
+    }
     let highest = Double(logits.max() ?? 0)
     let weights = logits.map { exp((Double($0) - highest) / temperature) }
     let whole = weights.reduce(0, +)

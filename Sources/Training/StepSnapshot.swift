@@ -1,6 +1,9 @@
+import Checkpoints
 import Documents
 import MessagePassing
 import Models
+import Runs
+import Tokens
 
 /// What one step of a run came to, put together from all ranks: to compare two plans bit by bit.
 public struct StepSnapshot: Sendable {

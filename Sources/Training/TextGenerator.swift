@@ -1,6 +1,9 @@
+import Checkpoints
+import Documents
 import MessagePassing
 import Models
 import Plans
+import Tokens
 
 /// Scores of a text's next token, token by token: what was fed before is kept in caches.
 ///

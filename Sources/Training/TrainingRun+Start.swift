@@ -1,7 +1,10 @@
+import Checkpoints
 import Documents
 import Foundation
 import MessagePassing
 import Models
+import Runs
+import Tokens
 
 extension TrainingRun {
   /// What a run begins with.
@@ -12,7 +15,9 @@ extension TrainingRun {
   }
 
   /// The ranks compare what they are about to run.
-  static func agree(_ run: RunFile, _ communicator: any Communicator) throws {
+  ///
+  /// - Returns: what people should know of it.
+  static func agree(_ run: RunFile, _ communicator: any Communicator) throws -> [String] {
     let own = try Fingerprint(runFile: run.checksum).words
     var all = [UInt64](repeating: 0, count: own.count * communicator.size)
     try own.withUnsafeBytes { input in
@@ -28,6 +33,7 @@ extension TrainingRun {
     if let difference = Fingerprint.disagreement(among: ranks) {
       throw ConfigurationError(file: run.file, rule: "\(difference): all ranks must have the same")
     }
+    return [Fingerprint.warning(among: ranks)].compactMap { $0 }
   }
 
   /// Rank 0 makes the run's place this run's own, and finds the step that it goes on from.
@@ -148,8 +154,11 @@ extension RunFile {
   /// - Parameter tokenizer: what they take along, so that they can read and write text by themselves.
   func checkpointWriter(_ tokenizer: NamedTokenizer?) -> CheckpointWriter? {
     guard let checkpoints else { return nil }
-    let attachments = [tokenizer].compactMap { $0 }.map {
-      CheckpointWriter.Attachment(name: NamedTokenizer.fileName, bytes: $0.json)
+    let attachments = [tokenizer].compactMap { $0 }.flatMap { tokenizer in
+      [CheckpointWriter.Attachment(name: NamedTokenizer.fileName, bytes: tokenizer.json)]
+        + (tokenizer.chat?.files ?? []).map {
+          CheckpointWriter.Attachment(name: $0.name, bytes: Array($0.text.utf8))
+        }
     }
     return CheckpointWriter(
       folder: CheckpointFolder(path: checkpoints.folder), keep: checkpoints.keep,

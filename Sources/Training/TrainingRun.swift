@@ -1,8 +1,11 @@
+import Checkpoints
 import Documents
 import Foundation
 import MessagePassing
 import Models
 import Plans
+import Runs
+import Tokens
 
 /// One rank's part in a run, from its first step or a checkpoint to its last step.
 ///
@@ -33,9 +36,17 @@ public final class TrainingRun {
   private let writer: CheckpointWriter?
   private let log: MetricsLog?
   private let samples: MetricsLog?
+  private let events: EventFile?
+  /// What the ranks reach in products together, in FLOPs a second; nil until it is measured.
+  var peakRate: Double?
+  var slowRanks: SlowRanks
+  /// The hosts of all ranks.
+  let hosts: [String]
   private(set) var trainer: RankTrainer
-  private var setting: TrainingSetting
+  private(set) var setting: TrainingSetting
   private var lastSaved: Int?
+  /// The checkpoint that is being written while steps go on, if one is.
+  private var inFlight: CheckpointInFlight?
 
   /// What keeps other runs away, on rank 0.
   private let locks: [RunLock]
@@ -52,7 +63,7 @@ public final class TrainingRun {
   ) throws {
     self.prepared = prepared
     self.communicator = communicator
-    try Self.agree(prepared.run, communicator)
+    let differences = try Self.agree(prepared.run, communicator)
     let place = try Self.takePlace(prepared.run, beginning, communicator)
     let resuming = place.step != nil
     locks = place.locks
@@ -63,11 +74,11 @@ public final class TrainingRun {
     self.run = run
     let identity = try prepared.material.identity
     state = TrainingState(
-      seed: run.seed, data: identity, run: run.identity(data: identity), settings: run.settings)
-    var notices = prepared.notices + place.notices + start.notices
+      seed: run.seed, data: identity, run: run.identity(data: identity), settings: run.settingsHere)
+    var notices = prepared.notices + differences + place.notices + start.notices
     if resuming, let checkpoint = start.checkpoint {
       state = try Self.state(of: checkpoint, for: state, data: run.data.training)
-      notices += run.settings.changes(since: checkpoint.state?.settings)
+      notices += run.settingsHere.changes(since: checkpoint.state?.settings)
     }
     lessons = Lessons(prepared, communicator, position: state.sequences)
     setting = run.setting(atStep: state.step)
@@ -83,9 +94,16 @@ public final class TrainingRun {
     let earlier = resuming ? start.checkpoint?.state : nil
     log = try Self.log(run.log.file, run, beginning, state, of: earlier, inputs, communicator)
     samples = try Self.log(run.log.samples, run, beginning, state, of: earlier, nil, communicator)
+    events = try Self.events(run, state, communicator)
+    slowRanks = SlowRanks(
+      positions: (0..<communicator.size).map { run.plan.mesh.coordinates(of: $0).pipeline })
+    hosts = try communicator.allGather(hostName)
     self.notices = notices + [log?.notice, samples?.notice].compactMap { $0 }
     try resumePolicy(from: resuming ? start.checkpoint : nil)
   }
+
+  /// Forwards of the last step that nothing was learnt from, where its order was recorded.
+  public var recordedForwards: [RecordedForward] { lessons.policy?.forwards ?? [] }
 
   /// Whether the last step is done.
   public var isFinished: Bool { state.step >= run.steps }
@@ -93,12 +111,15 @@ public final class TrainingRun {
   /// One step, with evaluation, checkpoint and log line where they are due after it.
   public func step() throws -> StepMetrics {
     precondition(!isFinished, "the run is finished")
+    try inFlight?.check()
     try adapt()
     try open()
     let rate = run.learningRate.rate(atStep: state.step)
     let batch = trainer.plan.globalBatch
     if lessons.policy?.refreshesReference(before: state.step) == true { try save() }
+    lessons.policy?.recording = recording
     try lessons.begin(update: state.step, batch: batch, trainer)
+    lessons.policy?.recording = Recording()
     trainer.recording = recording
     let (result, policy) = try lessons.step(trainer, learningRate: rate, update: state.step)
     lastResult = result
@@ -115,11 +136,11 @@ public final class TrainingRun {
     }
     metrics.notices = lessons.policy?.takeNotices() ?? []
     if let settings = run.checkpoints, state.step.isMultiple(of: settings.every) || isFinished {
-      try save()
+      try save(waits: isFinished, metrics: &metrics)
     }
     if state.step.isMultiple(of: run.log.every) || isFinished { write(metrics) }
     if let samples, let policy = lessons.policy {
-      write(policy.samples(update: state.step - 1), to: samples)
+      write(policy.samples(update: state.step - 1).map(\.compact), to: samples)
     }
     return metrics
   }
@@ -145,11 +166,9 @@ public final class TrainingRun {
     return isFinished
   }
 
-  /// What is evaluated before the first step, for objectives whose gain counts from there.
+  /// What is evaluated before the first step, from which the gain counts.
   private func open() throws {
-    guard state.step == 0, opening == nil, lessons.policy != nil, run.evaluation != nil else {
-      return
-    }
+    guard state.step == 0, opening == nil, run.evaluation != nil else { return }
     var metrics = StepMetrics(step: 0)
     metrics.globalBatch = trainer.plan.globalBatch
     try evaluate(into: &metrics)
@@ -157,22 +176,67 @@ public final class TrainingRun {
     write(metrics)
   }
 
+  /// The first group of the rollout that was made before the last step, a JSON object for each completion
+  /// as the log of samples has them; empty where none was made.
+  public var rolloutSamples: [JSONValue] {
+    lessons.policy?.samples(update: state.step - 1) ?? []
+  }
+
   /// Writes a checkpoint of where training stands; nothing where the run keeps none, or has it.
+  ///
+  /// When this returns it is written, and so is one that was begun before.
   public func save() throws {
-    guard var writer, lastSaved != state.step else { return }
-    if let policy = lessons.policy { policy.add(to: &writer, update: state.step) }
-    try writer.write(
-      trainer.checkpointPieces(), state: state, rank: communicator.rank,
-      ranks: communicator.size
-    ) { try communicator.barrier() }
-    lastSaved = state.step
+    var unused = StepMetrics(step: state.step)
+    try save(waits: true, metrics: &unused)
+  }
+
+  /// - Parameter waits: whether it has to be written when this returns, though steps could go on.
+  private func save(waits: Bool, metrics: inout StepMetrics) throws {
+    guard var writer, let settings = run.checkpoints else { return }
+    if lastSaved != state.step {
+      if let policy = lessons.policy { policy.add(to: &writer, update: state.step) }
+      if settings.isAsynchronous {
+        try finishEarlier(metrics: &metrics)
+        inFlight = try CheckpointInFlight(
+          trainer.checkpointPieces(), writer, state: state, rank: communicator.rank,
+          ranks: communicator.size)
+      } else {
+        try writer.write(
+          trainer.checkpointPieces(), state: state, rank: communicator.rank,
+          ranks: communicator.size
+        ) { try communicator.barrier() }
+      }
+      lastSaved = state.step
+    }
+    guard waits, let last = inFlight else { return }
+    try last.finish()
+    inFlight = nil
+    // Rank 0's part is over when the checkpoint is there.
+    try communicator.barrier()
+  }
+
+  /// Waits for the checkpoint before, and says so where that took long.
+  private func finishEarlier(metrics: inout StepMetrics) throws {
+    guard let earlier = inFlight else { return }
+    let clock = ContinuousClock()
+    let wait = try clock.measure { try earlier.finish() } / .seconds(1)
+    if wait > 0.1, communicator.rank == 0 {
+      metrics.notices.append(
+        String(
+          format: "the checkpoint after step %d waited %.1f s for the one before to be written",
+          state.step, wait))
+    }
   }
 }
 
 extension TrainingRun {
   /// Adds a line to the log; a disk that does not take it is no reason to lose the step.
   private func write(_ metrics: StepMetrics) {
-    do throws(CheckpointError) { try log?.write(metrics) } catch { logFailure = error }
+    do throws(CheckpointError) {
+      try log?.write(metrics)
+      try events?.write(
+        step: metrics.step, time: metrics.wallTime ?? Date().timeIntervalSince1970, metrics.curves)
+    } catch { logFailure = error }
   }
 
   /// Adds lines to the log of samples.
@@ -207,58 +271,6 @@ extension TrainingRun {
     return try RankTrainer(
       run.model.architecture, placed.plan, communicator, sequences, setting,
       schedule: placed.schedule, layout: placed.layout)
-  }
-
-  /// Numbers of all ranks put together: the slowest rank's time, the largest peak.
-  private func metrics(of result: StepResult, learningRate: Double) throws -> StepMetrics {
-    var metrics = StepMetrics(step: state.step)
-    metrics.tokens = state.tokens
-    metrics.globalBatch = trainer.plan.globalBatch
-    metrics.loss = result.loss
-    metrics.learningRate = learningRate
-    metrics.gradientNorm = result.gradientNorm
-    var total = result.loss
-    if !result.predictionLosses.isEmpty {
-      let mean =
-        result.predictionLosses.reduce(0, +) / Double(result.predictionLosses.count)
-      metrics.predictionLoss = mean
-      total += setting.predictionWeight * mean
-    }
-    if !result.expertLoads.isEmpty {
-      metrics.balanceLoss = result.balanceLoss
-      metrics.biasSpeed = setting.biasSpeed
-      total += result.balanceLoss
-      metrics.expertLoads = result.expertLoads.enumerated()
-        .filter { $1.contains { $0 > 0 } }.map { .init(layer: $0, counts: $1) }
-    }
-    metrics.totalLoss = total
-    let ledger = result.ledger
-    var numbers = [Int64(result.duration), Int64(ledger.peak.total), Int64(ledger.computeTime)]
-    numbers += [Int64(ledger.progressTime)] + ledger.waitTime.map { Int64($0) }
-    numbers = try communicator.maxima(numbers)
-    let seconds = Double(numbers[0]) / 1e9
-    metrics.wallTime = Date().timeIntervalSince1970
-    metrics.seconds = seconds
-    metrics.tokensPerSecond = Double(result.tokens) / seconds
-    metrics.peakMemory = Int(numbers[1])
-    metrics.times = [
-      .init(kind: "compute", seconds: Double(numbers[2]) / 1e9),
-      .init(kind: "progress", seconds: Double(numbers[3]) / 1e9),
-    ]
-    for kind in Ledger.MessageKind.allCases {
-      let waited = Double(numbers[4 + Int(kind.rawValue)]) / 1e9
-      metrics.times.append(.init(kind: "wait_\(kind.word)", seconds: waited, exposed: waited))
-    }
-    return metrics
-  }
-}
-
-extension Ledger.MessageKind {
-  /// The name in JSON: `dispatch_backward`.
-  fileprivate var word: String {
-    "\(self)".reduce(into: "") { text, letter in
-      text += letter.isUppercase ? "_\(letter.lowercased())" : "\(letter)"
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 import Models
 import Plans
 import Programs
+import Runs
 
 /// What a step needs to know beside model and plan.
 public struct TrainingSetting: Hashable, Sendable {
@@ -67,64 +68,5 @@ extension TrainingError: CustomStringConvertible {
     case .unsupported(let what): "CPU ranks do not do this: \(what)"
     case .plan(let why): why
     }
-  }
-}
-
-/// Where the sequences of a step come from.
-public protocol SequenceSource: AnyObject {
-  /// Gives the tokens of a sequence of the step in progress, one more than the plan's sequence length.
-  ///
-  /// - Parameter index: the sequence's number in the global batch.
-  ///   Behind a sequence's own end lies −1, which is no label and reaches none.
-  func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) throws
-
-  /// Labels of all sequences of the step for a module, which looks so many tokens further than the next
-  /// one; nil where every sequence fills the plan's length.
-  func labelCount(module: Int) -> Int?
-
-  /// What is known of a sequence of the step beside its tokens; nil where every token is predicted from
-  /// all before it.
-  func marks(_ index: Int) throws -> SequenceMarks?
-
-  /// Whether sequences may consist of several documents.
-  var hasDocuments: Bool { get }
-}
-
-extension SequenceSource {
-  /// Nil: every sequence fills the plan's length.
-  public func labelCount(module: Int) -> Int? { nil }
-  /// Nil: every token is predicted.
-  public func marks(_ index: Int) throws -> SequenceMarks? { nil }
-  /// False: a sequence is one document.
-  public var hasDocuments: Bool { false }
-}
-
-/// What is known of a sequence beside its tokens.
-public struct SequenceMarks: Hashable, Sendable {
-  /// By position, whether the token behind it is to be predicted.
-  public var isPredicted: [Bool]
-  /// By position, where its document begins; empty where the sequence is one document.
-  public var documentStarts: [Int32]
-  /// What the objective needs, (position, target); empty where it needs nothing.
-  public var targets: [Float]
-
-  /// Marks of a sequence of as many positions as `isPredicted` has.
-  public init(isPredicted: [Bool], documentStarts: [Int32] = [], targets: [Float] = []) {
-    precondition(documentStarts.isEmpty || documentStarts.count == isPredicted.count)
-    self.isPredicted = isPredicted
-    self.documentStarts = documentStarts
-    self.targets = targets
-  }
-
-  /// Whether the token so far behind a position is a label of it: to be predicted, and of its document.
-  func isLabel(_ position: Int, shift: Int) -> Bool {
-    let last = position + shift - 1
-    guard last < isPredicted.count, isPredicted[last] else { return false }
-    return documentStarts.isEmpty || documentStarts[last] == documentStarts[position]
-  }
-
-  /// The positions that have a label so far behind them.
-  func labelCount(shift: Int) -> Int {
-    isPredicted.indices.count { isLabel($0, shift: shift) }
   }
 }

@@ -101,7 +101,7 @@ extension DeepSeekV3Pair {
 extension Plan {
   fileprivate var scheduleName: String {
     switch schedule {
-    case .named(let name), .file(let name): name
+    case .named(let name), .file(let name, _): name
     }
   }
 }

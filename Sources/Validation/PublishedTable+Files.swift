@@ -39,6 +39,9 @@ extension PublishedTable {
   /// The best published plans of several groups with their runners-up.
   package static let bestPlans = PublishedTable(PackageResources.best_plans_csv)
 
+  /// Steps of reinforcement learning on H100s and H800s, and DeepSeek's online service.
+  package static let reinforcement = PublishedTable(PackageResources.rl_throughput_csv)
+
   /// Peak memory on 8 B200s (MooreThreads/SimuMax).
   package static let memoryB200 = PublishedTable(PackageResources.memory_b200_csv)
 

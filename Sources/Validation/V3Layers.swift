@@ -155,6 +155,7 @@ extension PricedKernel {
       if shape.pass == .backwardWeight { return "fp8_wgrad_gemm" }
       return shape.rows.count > 1 ? "fp8_grouped_gemm" : "fp8_gemm"
     case .attention(_, _, let pass): return pass == .forward ? "flash_attn_fwd" : "flash_attn_bwd"
+    case .cachedAttention: return "flash_attn_fwd"
     case .streaming(let kernel): return kernel.traceKind
     case .indexing: return "moe_index"
     case .routing, .tiny: return "other"

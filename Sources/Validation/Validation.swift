@@ -44,6 +44,11 @@ public enum Validation {
     Part(name: "fsdp") { Figures(tables: [try ValidationTable.fsdp($0)]) },
     Part(name: "long-sequences") { Figures(tables: [try ValidationTable.longSequences($0)]) },
     Part(name: "memory") { Figures(tables: try ValidationTable.memory($0)) },
+    Part(name: "serving") {
+      Figures(tables: [
+        try ValidationTable.reinforcement($0), try .lowLatencyExchanges($0),
+      ])
+    },
     Part(name: "components") { Figures(tables: try ValidationTable.components($0)) },
   ]
 }

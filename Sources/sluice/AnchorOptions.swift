@@ -1,6 +1,7 @@
 import ArgumentParser
 import Clusters
 import Documents
+import Models
 import Plans
 import Planning
 import Quantities
@@ -13,7 +14,7 @@ struct AnchorOptions: ParsableArguments {
     help: ArgumentHelp(
       "A plan whose step was measured on this cluster; may be repeated, each with its --measured.",
       valueName: "plan"),
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .plan)
   var anchor: [String] = []
 
   @Option(
@@ -85,43 +86,79 @@ struct AnchorOptions: ParsableArguments {
     }
   }
 
+  /// What measured runs have taught.
+  struct Learned: Sendable {
+    var model = AnchoredModel()
+    var anchors: [AnchoredFigures.Anchor] = []
+    /// The plans that were measured.
+    fileprivate var plans: [Plan] = []
+    /// Bytes that the first anchor needed beyond its prediction.
+    fileprivate(set) var memoryOffset: Int?
+
+    /// The standard deviation of what the factors do not say of a plan.
+    func error(of plan: Plan) -> Double {
+      plans.contains { $0.hasLayout(of: plan) }
+        ? AnchoredModel.sameLayoutDeviation : AnchoredModel.layoutDeviation
+    }
+  }
+
+  /// What anchors teach of all plans of a search, which has none of its own that could have been measured.
+  ///
+  /// What a search lists of plan files' keys is not replaced in anchors.
+  func learnedForSearch(in place: PlaceOptions) throws -> Learned {
+    let (anchors, own) = try runs()
+    guard own == nil else {
+      throw CommandError("--measured is the step of an --anchor: a search has no plan of its own")
+    }
+    return try learned(from: anchors, in: place, [])
+  }
+
+  /// - Parameter overrides: what is replaced of anchors; nil for what `place` says of plans.
+  private func learned(
+    from runs: [(plan: String, seconds: Double)], in place: PlaceOptions, _ overrides: [String]?
+  ) throws -> Learned {
+    var learned = Learned()
+    guard !runs.isEmpty else { return learned }
+    let hosts = try Self.slowHosts(place)
+    for (name, seconds) in runs {
+      let scene = try place.scene(plan: name, overrides: overrides)
+      let anchor = try scene.step()
+      let known = try Self.sensitivity(
+        of: anchor, scene.resolved().plan, scene.architecture, hosts: hosts)
+      learned.model.learn(known, measured: seconds, error: AnchoredModel.layoutDeviation)
+      learned.plans.append(anchor.placed.plan)
+      learned.anchors.append(
+        .init(plan: name, measuredSeconds: seconds, simulatedSeconds: known.step))
+      if learned.memoryOffset == nil, let measuredMemory {
+        learned.memoryOffset =
+          try Self.bytes(measuredMemory) - Self.held(anchor.report(replaysAllocator: true))
+      }
+    }
+    return learned
+  }
+
   /// What the runs say of a step.
   func figures(
     of step: PlannedStep, _ report: StepReport, in scene: Scene, _ place: PlaceOptions
   ) throws -> AnchoredFigures {
     let (runs, own) = try runs()
-    let sensitivity = try sensitivity(of: step, in: scene, place)
-    var model = AnchoredModel()
-    var anchors: [AnchoredFigures.Anchor] = []
-    var isSameLayout = false
-    var offset: Int?
-    for (name, seconds) in runs {
-      let scene = try place.scene(plan: name)
-      let anchor = try scene.step()
-      let known = try self.sensitivity(of: anchor, in: scene, place)
-      model.learn(known, measured: seconds, error: AnchoredModel.layoutDeviation)
-      isSameLayout = isSameLayout || anchor.placed.plan.hasLayout(of: step.placed.plan)
-      anchors.append(
-        .init(plan: name, measuredSeconds: seconds, simulatedSeconds: known.step))
-      if offset == nil, let measuredMemory {
-        offset = try Self.bytes(measuredMemory) - held(anchor.report(replaysAllocator: true))
-      }
-    }
+    let sensitivity = try Self.sensitivity(
+      of: step, scene.resolved().plan, scene.architecture, hosts: Self.slowHosts(place))
+    var learned = try learned(from: runs, in: place, nil)
     if let own {
-      model.learn(sensitivity, measured: own, error: AnchoredModel.layoutDeviation)
-      isSameLayout = true
+      learned.model.learn(sensitivity, measured: own, error: AnchoredModel.layoutDeviation)
+      learned.plans.append(step.placed.plan)
     }
     var figures = AnchoredFigures(
-      sensitivity, model,
-      error: isSameLayout ? AnchoredModel.sameLayoutDeviation : AnchoredModel.layoutDeviation,
-      anchors: anchors, measured: own, mfu: report.mfuCausal)
-    figures.memoryOffsetBytes = offset
-    figures.memoryBytes = offset.map { held(report) + $0 }
+      sensitivity, learned.model, error: learned.error(of: step.placed.plan),
+      anchors: learned.anchors, measured: own, mfu: report.mfuCausal)
+    figures.memoryOffsetBytes = learned.memoryOffset
+    figures.memoryBytes = learned.memoryOffset.map { Self.held(report) + $0 }
     return figures
   }
 
   /// What the fullest rank takes of its device, reserve and all.
-  private func held(_ report: StepReport) -> Int {
+  static func held(_ report: StepReport) -> Int {
     (report.memory.reservation?.reserved ?? report.memory.peak) + report.memory.reserve
   }
 
@@ -132,19 +169,29 @@ struct AnchorOptions: ParsableArguments {
     }
   }
 
-  /// The step with factors moved: of the host's by a cluster whose hosts are slower.
-  private func sensitivity(
-    of step: PlannedStep, in scene: Scene, _ place: PlaceOptions
-  ) throws -> StepSensitivity {
-    let growth = 1.05
+  /// By how much factors are moved.
+  private static let growth = 1.05
+
+  /// A cluster whose hosts take longer to launch.
+  static func slowHosts(_ place: PlaceOptions) throws -> Cluster {
     let key = "device.launch.host"
-    guard let fact = step.cluster.facts.first(where: { $0.path == key }),
+    let cluster = try Cluster.named(place.cluster, overrides: place.own("cluster"))
+    guard let fact = cluster.facts.first(where: { $0.path == key }),
       let value = scaled(fact.exact, by: growth)
-    else { throw CommandError("\(step.cluster.name) has no \(key)") }
-    let cluster = try Cluster.named(
+    else { throw CommandError("\(cluster.name) has no \(key)") }
+    return try Cluster.named(
       place.cluster, overrides: place.own("cluster") + ["\(key)=\(value)"])
-    let hosts = try PlannedStep(
-      architecture: scene.architecture, cluster: cluster, plan: try scene.resolved().plan)
-    return step.sensitivity(hosts: hosts, growth: growth)
+  }
+
+  /// The step with factors moved.
+  ///
+  /// - Parameters:
+  ///   - plan: the plan of the step, its layout as counts.
+  ///   - hosts: the cluster with slower hosts.
+  static func sensitivity(
+    of step: PlannedStep, _ plan: Plan, _ architecture: Architecture, hosts: Cluster
+  ) throws -> StepSensitivity {
+    let slow = try PlannedStep(architecture: architecture, cluster: hosts, plan: plan)
+    return step.sensitivity(hosts: slow, growth: growth)
   }
 }

@@ -14,6 +14,9 @@ struct CalibrateCommand: ParsableCommand {
       what it holds. Every second row is fitted, the others are predicted. What a file does not say is asked \
       for. -o writes the cluster: what differs from --base, each value with its file and residual.
 
+      With --here: measures the CPU ranks of this machine and writes a cluster of them, which simulate and \
+      train --predict take.
+
       With --shipped: fits again what ships, from the measurements that ship, and shows every constant \
       beside the shipped one. Every second size of a series is fitted, the others are predicted.
 
@@ -23,6 +26,7 @@ struct CalibrateCommand: ParsableCommand {
       Example:
         sluice calibrate nccl.txt probe.csv --base h100-2048 -o mine.yaml
         sluice calibrate --probe > probe.py && python3 probe.py -o probe.csv
+        sluice calibrate --here -o here.yaml
         sluice calibrate --shipped h100
       """)
 
@@ -30,6 +34,8 @@ struct CalibrateCommand: ParsableCommand {
   var files: [String] = []
 
   @OptionGroup var measuring: MeasuringOptions
+
+  @OptionGroup var hereOptions: HereOptions
 
   @Option(
     help: """
@@ -46,9 +52,13 @@ struct CalibrateCommand: ParsableCommand {
   @OptionGroup var reporting: ReportOptions
 
   func validate() throws {
-    guard [shipped != nil, probe, !files.isEmpty].count(where: { $0 }) == 1 else {
-      throw ValidationError("expected either files, or --shipped, or --probe")
+    guard
+      [shipped != nil, probe, !files.isEmpty, hereOptions.here].count(where: { $0 }) == 1
+    else {
+      throw ValidationError("expected either files, or --here, or --shipped, or --probe")
     }
+    try hereOptions.validate(measuring, reporting)
+    if hereOptions.here { return }
     guard !(probe && json) else {
       throw ValidationError("--json has nothing to act on: --probe prints a script")
     }
@@ -61,6 +71,7 @@ struct CalibrateCommand: ParsableCommand {
   }
 
   func run() throws {
+    if hereOptions.here { return try hereOptions.run(measuring, json: json) }
     guard files.isEmpty else { return try measuring.run(files, json: json, reporting) }
     guard let shipped else {
       try show(Probe.script)

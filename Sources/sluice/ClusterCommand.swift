@@ -18,7 +18,7 @@ struct ClusterCommand: ParsableCommand {
 
   @Argument(
     help: "A cluster that ships (see --list), or a file.",
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .cluster)
   var cluster: String?
 
   @Option(

@@ -21,7 +21,7 @@ struct CompareCommand: ParsableCommand {
     help: ArgumentHelp(
       "Two to twelve plans: names (see sluice plan --list), files, or - for standard input.",
       valueName: "plan"),
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .plan)
   var plans: [String]
 
   @OptionGroup var place: PlaceOptions

@@ -20,7 +20,7 @@ struct ExportCommand: ParsableCommand {
 
   @Argument(
     help: "The plan: a name (see sluice plan --list) or a file.",
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .plan)
   var plan: String
 
   @Option(help: "The launcher: megatron or torchtitan.")

@@ -122,7 +122,7 @@ struct MeasuringOptions: ParsableArguments {
   private func exists(_ path: String) throws -> Bool { !InputFiles.reached(from: [path]).isEmpty }
 
   /// `cluster` of `some/where/cluster.yaml`.
-  private static func stem(of path: String) -> String {
+  static func stem(of path: String) -> String {
     let file = path.split(separator: "/").last.map(String.init) ?? path
     return file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file
   }

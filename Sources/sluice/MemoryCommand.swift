@@ -19,7 +19,7 @@ struct MemoryCommand: ParsableCommand {
 
   @Argument(
     help: "The model: a name (see sluice model --list), a config.json or a folder with one.",
-    completion: .file(extensions: ["json"]))
+    completion: .model)
   var model: String
 
   @Option(help: "Devices, each with sequences of its own; 8 by default.")

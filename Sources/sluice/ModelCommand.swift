@@ -20,7 +20,7 @@ struct ModelCommand: ParsableCommand {
       A model that ships (see --list), by Hugging Face's name or a near spelling too; a config.json or a \
       folder with one.
       """,
-    completion: .file(extensions: ["json"]))
+    completion: .model)
   var model: String?
 
   @Option(

@@ -28,7 +28,7 @@ struct OverlapCommand: ParsableCommand {
   @Option(
     help:
       "The plan: a name, a file, or - for standard input; deepseek-v3 by default, for its model.",
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .plan)
   var plan: String?
 
   @Option(
@@ -114,11 +114,6 @@ struct OverlapCommand: ParsableCommand {
     _ step: PlannedStep, _ path: OutputPath
   ) throws -> AutomaticSchedule {
     let plan = step.placed.plan
-    guard !plan.isBidirectional else {
-      throw CommandError(
-        "--schedule: plan.schedule-file has one direction and \(plan.name) two; give another "
-          + "plan.schedule, such as dualpipev with plan.stages-per-rank=2")
-    }
     guard
       let made = Schedule.automatic(
         on: step.placed.schedule.placement, ranks: plan.pipelineParallel,

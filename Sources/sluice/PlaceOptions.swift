@@ -16,13 +16,13 @@ struct PlaceOptions: ParsableArguments {
       The model: a name (see sluice model --list), a config.json or a folder with one; deepseek-v3 by \
       default.
       """,
-    completion: .file(extensions: ["json"]))
+    completion: .model)
   var givenModel: String?
 
   @Option(
     name: .customLong("cluster"),
     help: "The cluster: a name (see sluice cluster --list) or a file; h800-2048 by default.",
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .cluster)
   var givenCluster: String?
 
   @OptionGroup var borrowing: BorrowingOptions
@@ -56,17 +56,24 @@ struct PlaceOptions: ParsableArguments {
 
   /// Reads the three files.
   ///
-  /// - Parameter plan: nil for the usual plan.
+  /// - Parameters:
+  ///   - plan: nil for the usual plan.
+  ///   - overrides: what is replaced of the plan; nil for what was written.
+  ///   - serves: whether the plan is of a deployment.
   /// - Throws: `ConfigurationError`, also where the usual plan is not for the model.
-  func scene(plan: String?) throws(ConfigurationError) -> Scene {
+  func scene(
+    plan: String?, overrides: [String]? = nil, serves: Bool = false
+  ) throws(ConfigurationError) -> Scene {
     let (architecture, cluster) = try modelAndCluster()
+    let overrides = overrides ?? own("plan")
     let name = if let plan { plan } else { try usualPlan(for: architecture) }
     return Scene(
       architecture: architecture, cluster: cluster,
-      plan: try read(name, overrides: own("plan"), world: .devices(cluster.rankCount)),
+      plan: try read(
+        name, overrides: overrides, world: .devices(cluster.rankCount), serves: serves),
       model: .init(name: architecture.name, given: model, overrides: own("model")),
       place: .init(cluster, given: self.cluster, overrides: own("cluster")),
-      givenPlan: name, planOverrides: own("plan"))
+      givenPlan: name, planOverrides: overrides)
   }
 
   /// Reads the model and the cluster.
@@ -90,13 +97,18 @@ struct PlaceOptions: ParsableArguments {
       + withoutPrefix(noun, overrides.filter { $0.hasPrefix("\(noun).") })
   }
 
-  /// The usual plan, if the model has the layers and experts that it is laid out for.
-  private func usualPlan(for architecture: Architecture) throws(ConfigurationError) -> String {
-    let known = try Architecture.named(Self.usualPlan)
+  /// Whether the model has the layers and experts that the usual plan is laid out for.
+  static func isUsualPlan(for architecture: Architecture) throws(ConfigurationError) -> Bool {
+    let known = try Architecture.named(usualPlan)
     func blocks(_ model: Architecture) -> [Int?] {
       model.units.map { model.feedForward(of: $0)?.mixture?.routedExperts }
     }
-    guard blocks(architecture) == blocks(known) else {
+    return blocks(architecture) == blocks(known)
+  }
+
+  /// The usual plan, if it is for the model.
+  private func usualPlan(for architecture: Architecture) throws(ConfigurationError) -> String {
+    guard try Self.isUsualPlan(for: architecture) else {
       let own = Plan.shippedNames.filter { $0.hasPrefix(architecture.name) }
       let choices =
         own.isEmpty ? "sluice plan --list names what ships" : own.joined(separator: ", ")
@@ -110,13 +122,14 @@ struct PlaceOptions: ParsableArguments {
 
   /// A plan by its name, from a file or from standard input.
   func read(
-    _ plan: String, overrides: [String] = [], world: World
+    _ plan: String, overrides: [String] = [], world: World, serves: Bool = false
   ) throws(ConfigurationError) -> Plan {
     guard plan == StandardInput.name else {
-      return try Plan.named(plan, overrides: overrides, world: world)
+      return try Plan.named(plan, overrides: overrides, world: world, serves: serves)
     }
     return try Plan.read(
-      StandardInput.document(), name: "standard input", overrides: overrides, world: world)
+      StandardInput.document(), name: "standard input", overrides: overrides, world: world,
+      serves: serves)
   }
 }
 

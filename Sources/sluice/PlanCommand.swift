@@ -22,7 +22,7 @@ struct PlanCommand: ParsableCommand {
       A plan that ships (see --list), a file, or - for standard input; deepseek-v3 by default, for its \
       model alone.
       """,
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .plan)
   var plan: String?
 
   @OptionGroup var place: PlaceOptions

@@ -23,6 +23,8 @@ struct SearchCommand: ParsableCommand {
         sluice search --global-batch 15360 --sequence 4096 --against deepseek-v3
         sluice search --model llama-3.1-70b --cluster h100-2048 --gpus fewest \\
           --global-batch 1024 --sequence 8192 --tokens 15T --deadline 120d
+        sluice search --global-batch 15360 --sequence 4096 \\
+          --anchor base.yaml --measured 21s
       """)
 
   @OptionGroup var place: PlaceOptions
@@ -39,7 +41,7 @@ struct SearchCommand: ParsableCommand {
 
   @Option(
     help: "A plan whose place among all others is asked for: a name, a file, or - .",
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .plan)
   var against: String?
 
   @Option(
@@ -56,6 +58,8 @@ struct SearchCommand: ParsableCommand {
 
   @Option(help: "Threads; as many as the machine has cores by default. The result is the same.")
   var threads: Int?
+
+  @OptionGroup var anchoring: AnchorOptions
 
   @OptionGroup var money: MoneyOptions
 
@@ -77,7 +81,8 @@ struct SearchCommand: ParsableCommand {
     try checked("count", count, in: 1...1000)
     try checked("simulations", simulations, in: 0...(1 << 30))
     if let threads { try checked("threads", threads, in: 1...1024) }
-    let inputFiles = place.inputFiles + InputFiles.reached(from: [against ?? ""])
+    let inputFiles =
+      place.inputFiles + InputFiles.reached(from: [against ?? ""] + anchoring.inputFiles)
     let path = try write.map { path throws(ConfigurationError) in
       try OutputPath(path, besides: inputFiles)
     }
@@ -110,7 +115,8 @@ struct SearchCommand: ParsableCommand {
     return SearchRun(
       architecture: architecture, cluster: cluster, place: place, settings: settings,
       request: request, against: against, limits: limits, price: price, tokens: tokens,
-      doubts: doubt)
+      doubts: doubt,
+      learned: anchoring.isGiven ? try anchoring.learnedForSearch(in: place) : nil)
   }
 
   /// A search for each number of GPUs; of the fewest those up to the first that will do, and two beyond for

@@ -22,6 +22,8 @@ struct SearchRun {
   var tokens: Double?
   /// Whether constants are moved to see what changes the first plan.
   var doubts = true
+  /// What measured runs have taught; nil where none were asked for.
+  var learned: AnchorOptions.Learned?
 
   /// Searches the plans of so many GPUs.
   func figures(_ devices: Int) throws -> SearchFigures {
@@ -45,11 +47,36 @@ struct SearchRun {
     let outcome = try PlanSearch(space, for: architecture, on: cluster, request: request).run()
     if isatty(2) == 1 { note("\r\u{1B}[K") }
     let changes = doubts && !outcome.isInterrupted ? changes(outcome) : nil
+    let foreseen = try learned.map { try predictions(outcome.plans, $0) }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    return try SearchFigures(
+    var figures = try SearchFigures(
       outcome, of: space, for: architecture, on: cluster, inputs(), objective: request.objective,
       limit: request.memoryLimit ?? 0, price: price, tokens: tokens, changes: changes,
       seconds: seconds, threads: request.threads)
+    if let learned, let foreseen {
+      figures.anchor(learned.model, learned.anchors, foreseen)
+    }
+    return figures
+  }
+
+  /// What plans will take by what was measured of others.
+  private func predictions(
+    _ plans: [SearchPlan], _ learned: AnchorOptions.Learned
+  ) throws -> [SearchFigures.Prediction] {
+    let hosts = try AnchorOptions.slowHosts(place)
+    let (architecture, cluster) = (architecture, cluster)
+    @Sendable func prediction(_ found: SearchPlan) throws -> SearchFigures.Prediction {
+      let step = try PlannedStep(architecture: architecture, cluster: cluster, plan: found.plan)
+      let sensitivity = try AnchorOptions.sensitivity(
+        of: step, found.plan, architecture, hosts: hosts)
+      return SearchFigures.Prediction(
+        learned.model.predicted(sensitivity, error: learned.error(of: step.placed.plan)),
+        memoryBytes: learned.memoryOffset.map { AnchorOptions.held(found.report) + $0 })
+    }
+    let predictions = parallelMap(plans, threads: request.threads) { found in
+      Result { try prediction(found) }
+    }
+    return try predictions.map { try $0.get() }
   }
 
   private func inputs() -> Inputs {

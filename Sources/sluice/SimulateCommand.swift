@@ -10,7 +10,7 @@ import Simulation
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "simulate",
-    abstract: "Say what one training step of a model costs on a cluster under a plan.",
+    abstract: "Say what one step of training or serving a model costs on a cluster under a plan.",
     discussion: """
       Example:
         sluice simulate
@@ -21,7 +21,10 @@ struct SimulateCommand: ParsableCommand {
         sluice simulate --model llama-3.1-70b --plan mine.yaml --trace step.json
         sluice simulate --plan - --require-fit < mine.yaml
         sluice simulate --report step.html
+        sluice simulate --plan mine.yaml --export-chakra traces --chakra-all-ranks
         sluice simulate --anchor base.yaml --measured 9.67s --plan new.yaml
+        sluice simulate --decode --batch 128 --context 4989 --acceptance 0.85
+        sluice simulate --prefill --batch 4 --context 4096
       """)
 
   @OptionGroup var place: PlaceOptions
@@ -29,10 +32,14 @@ struct SimulateCommand: ParsableCommand {
   @Option(
     help: """
       The plan: a name (see sluice plan --list), a file, or - for standard input; deepseek-v3 by default, \
-      for its model alone.
+      for other models the best of a short search.
       """,
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .plan)
   var plan: String?
+
+  @OptionGroup var serving: ServingOptions
+
+  @OptionGroup var learning: RolloutOptions
 
   @OptionGroup var money: MoneyOptions
 
@@ -70,15 +77,23 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "The largest size of the trace; 512 MiB by default.")
   var traceLimit: String?
 
+  @OptionGroup var chakra: ChakraOptions
+
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
+    if serving.isGiven { return try serve() }
+    if learning.rollout { return try learn() }
+    try serving.checkAbsence()
+    try learning.checkAbsence()
     let (price, tokens) = try money.values()
     if trace == nil {
       for (option, isGiven) in [
-        ("--trace-positions", !tracePositions.isEmpty), ("--trace-limit", traceLimit != nil),
+        ("--trace-positions", !tracePositions.isEmpty),
+        ("--trace-limit", traceLimit != nil && !chakra.isGiven),
       ] where isGiven { throw CommandError("\(option) has no effect without --trace") }
     }
+    try chakra.check()
     let inputFiles =
       place.inputFiles
       + InputFiles.reached(from: [plan ?? PlaceOptions.usualPlan] + anchoring.inputFiles)
@@ -86,7 +101,11 @@ struct SimulateCommand: ParsableCommand {
       try OutputPath(path, besides: inputFiles)
     }
     let reportPath = try reporting.path(besides: inputFiles + [trace].compactMap { $0 })
-    let scene = try place.scene(plan: plan)
+    let short = try shortSearch()
+    let scene = try short?.scene ?? place.scene(plan: plan)
+    if scene.cluster.device.processor != nil {
+      return try runOnProcessor(scene, trace: tracePath)
+    }
     let step = try scene.step()
     let inputs = try scene.inputs(for: step.placed.plan)
     try checked("seeds", seeds, in: 1...10_000)
@@ -95,7 +114,7 @@ struct SimulateCommand: ParsableCommand {
         "--seeds \(seeds) has no effect: nothing of this step is drawn, neither by expert-load, documents "
           + "nor slow-hosts")
     }
-    let isTraced = tracePath != nil || reportPath != nil
+    let isTraced = tracePath != nil || reportPath != nil || chakra.isGiven
     let results = step.run(seeds: seeds) { [isTraced, allRanks] simulation in
       simulation.keepsSpans = isTraced && simulation.seedOffset == 0
       if allRanks { simulation.isExplicit = true }
@@ -103,7 +122,9 @@ struct SimulateCommand: ParsableCommand {
     let report = step.report(results, replaysAllocator: true)
     try report.checkPossible()
     if let tracePath { try write(results[0], of: step, inputs, to: tracePath) }
+    try chakra.write(results[0], of: step, besides: inputFiles, limit: try sizeLimit())
     var figures = StepFigures(report, of: step, inputs, price: price, tokens: tokens)
+    if let short { figures.assumptions.insert(short.phrase, at: 0) }
     if anchoring.isGiven {
       figures.anchored = try anchoring.figures(of: step, report, in: scene, place)
     }
@@ -116,6 +137,16 @@ struct SimulateCommand: ParsableCommand {
     try fit.check([figures], [figures.plan])
   }
 
+  /// The search for a plan where none is given and the usual one is for another model.
+  private func shortSearch() throws -> ShortSearch? {
+    guard plan == nil, case let (architecture, cluster) = try place.modelAndCluster(),
+      // CPU ranks are simulated for what they train, which a plan says.
+      cluster.device.processor == nil,
+      try !PlaceOptions.isUsualPlan(for: architecture)
+    else { return nil }
+    return try ShortSearch(place)
+  }
+
   private func write(
     _ result: StepResult, of step: PlannedStep, _ inputs: Inputs, to path: OutputPath
   ) throws {
@@ -126,17 +157,23 @@ struct SimulateCommand: ParsableCommand {
       }
       trace.positions = Set(tracePositions)
     }
-    if let traceLimit {
-      switch ByteCount.parse(traceLimit) {
-      case .value(let size): trace.limit = Int(size.bytes)
-      case .refused(let rule): throw CommandError("--trace-limit \(traceLimit): \(rule)")
-      }
-    }
+    if let limit = try sizeLimit() { trace.limit = limit }
     let isTerminal = isatty(2) == 1
     try trace.write(to: path) { done, all in
       if isTerminal { note("\rtrace: \(done * 100 / max(1, all)) %") }
     }
     if isTerminal { note("\r\(path.name): open it at https://ui.perfetto.dev\n") }
+  }
+}
+
+extension SimulateCommand {
+  /// The largest size of traces, if one is given.
+  private func sizeLimit() throws(CommandError) -> Int? {
+    guard let traceLimit else { return nil }
+    switch ByteCount.parse(traceLimit) {
+    case .value(let size): return Int(size.bytes)
+    case .refused(let rule): throw CommandError("--trace-limit \(traceLimit): \(rule)")
+    }
   }
 }
 

@@ -24,7 +24,8 @@ struct Sluice: ParsableCommand {
       ModelCommand.self, MemoryCommand.self, ClusterCommand.self, PlanCommand.self,
       ScheduleCommand.self,
       CostCommand.self, SimulateCommand.self, CompareCommand.self, SearchCommand.self,
-      SweepCommand.self, OverlapCommand.self, ValidateCommand.self, CalibrateCommand.self,
+      SweepCommand.self, ForecastCommand.self, OverlapCommand.self, ValidateCommand.self,
+      CalibrateCommand.self,
       ImportCommand.self, ExportCommand.self,
     ] + trainingCommands)
 

@@ -32,7 +32,7 @@ struct SweepCommand: ParsableCommand {
   @Option(
     help:
       "The plan: a name, a file, or - for standard input; deepseek-v3 by default, for its model.",
-    completion: .file(extensions: ["yaml", "yml"]))
+    completion: .plan)
   var plan: String?
 
   @Flag(help: "Search the best plan at every place.")

@@ -90,7 +90,7 @@ enum Worlds {
     let programs = schedule.ranks.indices.map { rank in
       var program = RankProgram(
         schedule: schedule, rank: rank, reductions: plan.reductionStart)
-      program.insert(GradientLanes(plan), of: stages)
+      program.insert(GradientLanes(plan, target: .cpuRank), of: stages)
       return program
     }
     return (programs, stages)

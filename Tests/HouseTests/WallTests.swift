@@ -7,9 +7,12 @@ import Testing
     let plans: Set = ["Quantities", "Documents", "Clusters", "Models", "Schedules"]
     let engines = plans.union(["Plans", "Programs"])
     let simulation = engines.union(["Engines", "Collectives", "Costs"])
-    let training = engines.union(["Tasks", "Engines", "Collectives", "Kernels", "MessagePassing"])
+    let runs = plans.subtracting(["Schedules"]).union(["Plans", "Tasks", "Tokens", "Checkpoints"])
+    let training = engines.union(runs).union([
+      "Runs", "Engines", "Collectives", "Kernels", "MessagePassing",
+    ])
     let reports = simulation.union([
-      "Calibration", "Simulation", "Planning", "Validation", "Launchers",
+      "Calibration", "Simulation", "Forecasts", "Planning", "Validation", "Launchers",
     ])
     return [
       "Quantities": [],
@@ -19,12 +22,16 @@ import Testing
       "Models": ["Quantities", "Documents"],
       "Schedules": [],
       "Plans": plans,
+      "Tokens": ["Quantities", "Documents"],
+      "Checkpoints": ["Quantities", "Documents", "Models", "Plans"],
+      "Runs": runs,
       "Programs": ["Quantities", "Models", "Plans", "Schedules"],
       "Engines": ["Programs", "Schedules"],
       "Collectives": ["Quantities"],
       "Costs": ["Quantities", "Documents", "Clusters", "Programs", "Collectives"],
       "Calibration": ["Quantities", "Documents", "Clusters", "Costs"],
-      "Simulation": simulation,
+      "Simulation": simulation.union(["Runs"]),
+      "Forecasts": simulation.union(["Runs", "Simulation"]),
       "Planning": simulation.union(["Simulation"]),
       "Validation": simulation.union(["Simulation", "Calibration"]),
       "Launchers": ["Quantities", "Documents", "Models", "Plans"],
@@ -41,7 +48,7 @@ import Testing
   /// What other packages give, and to which rooms.
   static let packages: [String: Set<String>] = [
     "Yams": ["Documents"],
-    "RealModule": ["Calibration", "Costs", "Kernels", "Planning", "Simulation"],
+    "RealModule": ["Calibration", "Costs", "Forecasts", "Kernels", "Planning", "Simulation"],
     "HeapModule": ["Planning", "Simulation"],
     "ArgumentParser": ["sluice"],
   ]
@@ -87,6 +94,7 @@ import Testing
     let folders = [
       "benchmarks/simulation": "bench-simulation", "benchmarks/kernels": "bench-kernels",
       "benchmarks/training": "bench-training", "benchmarks/search": "bench-search",
+      "benchmarks/faults": "bench-faults",
     ]
     var imported: [String: Set<String>] = [:]
     for file in try house.files(below: ["Sources", "benchmarks"]) {
@@ -115,7 +123,10 @@ import Testing
     }
     let measured: Set = ["Training", "Kernels", "MessagePassing", "OpenMPI", "COpenBLAS", "CMPI"]
     #expect(reached(from: "Training").isDisjoint(with: ["Costs", "Simulation", "Planning"]))
-    for room in ["Costs", "Simulation", "Planning", "Validation", "Launchers", "Reports"] {
+    for room in [
+      "Tokens", "Checkpoints", "Runs", "Costs", "Simulation", "Forecasts", "Planning", "Validation",
+      "Launchers", "Reports",
+    ] {
       #expect(!reached(from: room).isEmpty)
       #expect(reached(from: room).isDisjoint(with: measured), "\(room)")
     }

@@ -107,6 +107,13 @@ struct AttentionCase {
     AttentionShape(
       sequences: 2, queries: 6, heads: 3, keyWidth: 4, sharedWidth: 2, valueWidth: 5, scale: 0.4),
     AttentionShape(sequences: 1, queries: 70, heads: 1, keyWidth: 2, valueWidth: 1, scale: 0.7),
+    AttentionShape(sequences: 2, queries: 7, heads: 2, keyWidth: 3, scale: 0.5, window: 3),
+    AttentionShape(sequences: 1, queries: 5, heads: 1, keyWidth: 3, scale: 0.5, window: 2),
+    AttentionShape(
+      sequences: 2, queries: 4, keys: 9, heads: 2, keyHeads: 1, keyWidth: 3, sharedWidth: 1,
+      scale: 0.4, window: 5),
+    AttentionShape(
+      sequences: 1, queries: 70, heads: 1, keyWidth: 2, valueWidth: 1, scale: 0.7, window: 9),
   ]
 
   @Test(arguments: small)
@@ -133,7 +140,43 @@ struct AttentionCase {
     AttentionShape(
       sequences: 1, queries: 130, keys: 1100, heads: 2, keyHeads: 1, keyWidth: 5, sharedWidth: 3,
       valueWidth: 9, scale: 0.5),
+    AttentionShape(sequences: 1, queries: 700, heads: 1, keyWidth: 4, scale: 0.5, window: 530),
+    AttentionShape(
+      sequences: 1, queries: 130, keys: 1100, heads: 2, keyHeads: 1, keyWidth: 5, scale: 0.5,
+      window: 600),
   ]
+
+  /// A window as long as the keys leaves nothing out, and one of half of them what it says.
+  @Test func windowsSaveTheirPairs() {
+    var shape = AttentionShape(sequences: 1, queries: 256, heads: 1, keyWidth: 2, scale: 1)
+    let whole = shape.computedPairs
+    shape.window = 256
+    #expect(shape.computedPairs == whole)
+    // Tiles of 64 queries whose first one sees 64 keys: 64 of the first tile, 127 of each other.
+    shape.window = 64
+    #expect(shape.computedPairs == 64 * (64 + 3 * 127))
+  }
+
+  /// Documents within a window: a query sees what both leave it.
+  @Test func documentsWithinAWindow() {
+    let shape = AttentionShape(
+      sequences: 1, queries: 90, heads: 2, keyHeads: 1, keyWidth: 4, scale: 0.5, window: 7)
+    var cut = AttentionCase(shape, seed: 5)
+    cut.firstKeys = (0..<90).map { $0 < 70 ? 0 : 70 }
+    let (out, logSum) = cut.forward()
+    var rest = AttentionCase(shape, seed: 5)
+    rest.shape.queries = 20
+    rest.shape.keys = 20
+    rest.query.removeFirst(70 * 8)
+    rest.key.removeFirst(70 * 4)
+    rest.value.removeFirst(70 * 4)
+    rest.outGradient.removeFirst(70 * 8)
+    let (expected, restSum) = rest.forward()
+    expectClose(Array(out[(70 * 8)...]), doubles(expected))
+    let (whole, part) = (cut.backward(out, logSum), rest.backward(expected, restSum))
+    expectClose(Array(whole[1][(70 * 4)...]), doubles(part[1]), within: 3e-5)
+    expectClose(Array(whole[0][(70 * 8)...]), doubles(part[0]), within: 3e-5)
+  }
 
   @Test(arguments: large)
   func severalTilesAgreeAlongADirection(_ shape: AttentionShape) {

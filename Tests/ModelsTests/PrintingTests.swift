@@ -28,7 +28,10 @@ struct PrintingTests {
     ("llama-3.1-8b", "rope_scaling={type: linear, factor: 2}"), ("llama-3.1-8b", "head_dim=64"),
     ("gpt-3-175b", "n_inner=1000"), ("gpt-3-175b", "tie_word_embeddings=false"),
     ("qwen3-235b-a22b", "decoder_sparse_step=2"), ("qwen3-235b-a22b", "mlp_only_layers=[0, 5]"),
-    ("qwen3-235b-a22b", "norm_topk_prob=false"),
+    ("qwen3-235b-a22b", "norm_topk_prob=false"), ("mixtral-8x7b", "sliding_window=100"),
+    ("mistral-7b", "sliding_window=100"), ("mistral-7b", "head_dim=64"),
+    ("mistral-7b-v0.1", "sliding_window=null"), ("qwen2.5-7b", "tie_word_embeddings=true"),
+    ("qwen3-8b", "attention_bias=true"), ("qwen3-8b", "head_dim=64"),
   ])
   func changedModelsSurvive(name: String, change: String) throws {
     let changed = try Architecture.named(name, overrides: [change])

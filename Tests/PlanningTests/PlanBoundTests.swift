@@ -82,9 +82,10 @@ import Planning
       item.settings, devices: item.devices, for: item.architecture, on: cluster)
     let all = PlanSearchTests().all(space, item.architecture, cluster)
     #expect(all.count >= item.atLeast)
-    for (bound, plan) in all {
+    for found in all {
       #expect(
-        bound.seconds <= plan.report.stepSeconds, "\(plan.plan.name) \(plan.plan.layout.text)")
+        found.bound.seconds <= found.plan.report.stepSeconds,
+        "\(found.plan.plan.name) \(found.plan.plan.layout.text)")
     }
   }
 

@@ -81,47 +81,8 @@ import Planning
   /// Every plan of a space with its bound and its step.
   func all(
     _ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster
-  ) -> [(bound: (seconds: Double, bytes: Double), plan: SearchPlan)] {
-    let search = PlanSearch(space, for: architecture, on: cluster)
-    var found: [((seconds: Double, bytes: Double), SearchPlan)] = []
-    for shape in space.shapes where search.begin(shape).refusals.isEmpty {
-      for kernels in space.kernelSettings(of: shape) {
-        for hasPairs in [false, true] {
-          let group = SearchGroup(shape: shape, kernels: kernels, hasPairs: hasPairs)
-          for member in space.members(of: group) {
-            guard let candidate = try? search.bounds.resolved(group.candidate(member)),
-              let bound = try? search.bounds.bound(of: candidate),
-              let quick = try? search.bounds.quickBound(of: candidate),
-              let whole = try? search.bounds.bound(of: group),
-              let family = try? search.bounds.bound(
-                of: SearchGroup(
-                  shape: shape, kernels: kernels.recomputingNothing, hasPairs: hasPairs)),
-              let sketch = try? search.bounds.sketchedSeconds(
-                of: SearchGroup(
-                  shape: shape, kernels: kernels.recomputingNothing, hasPairs: hasPairs)),
-              let first = try? search.bounds.seconds(of: shape)
-            else { continue }
-            var plan = candidate.plan(in: space)
-            plan.name = plan.searchName
-            // What plan files refuse is no plan: a part that another one holds cannot act beside it.
-            guard
-              (try? Plan.read(
-                .init(text: plan.yaml, name: plan.name), name: plan.name,
-                world: .devices(cluster.rankCount))) != nil,
-              let step = try? PlannedStep(
-                architecture: architecture, cluster: cluster, plan: plan)
-            else { continue }
-            let report = step.report(replaysAllocator: true)
-            let seconds = max(
-              first, sketch, family.seconds, whole.seconds, quick.seconds, bound.seconds)
-            let bytes = max(whole.bytes, quick.bytes, bound.bytes)
-            found.append(
-              ((seconds, bytes), SearchPlan(plan: plan, report: report, bound: seconds)))
-          }
-        }
-      }
-    }
-    return found
+  ) -> [ExhaustiveSearch.Found] {
+    ExhaustiveSearch(space, for: architecture, on: cluster).plans
   }
 
   /// No bound of any step of the search lies above what a plan takes, and the search finds what the
@@ -129,21 +90,20 @@ import Planning
   @Test(arguments: cases) func findsTheBest(_ item: Case) throws {
     let cluster = try Cluster.named(item.cluster)
     let space = try item.space(on: cluster)
-    let all = all(space, item.architecture, cluster)
+    let exhaustive = ExhaustiveSearch(space, for: item.architecture, on: cluster)
+    let all = exhaustive.plans
     #expect(all.count > 90)
-    for (bound, plan) in all {
+    for found in all {
+      let (plan, report) = (found.plan.plan, found.plan.report)
+      #expect(found.bound.seconds <= report.stepSeconds, "\(plan.name) \(plan.layout.text)")
       #expect(
-        bound.seconds <= plan.report.stepSeconds, "\(plan.plan.name) \(plan.plan.layout.text)")
-      #expect(
-        bound.bytes <= Double(plan.report.memory.peak), "\(plan.plan.name) \(plan.plan.layout.text)"
-      )
+        found.bound.bytes <= Double(report.memory.peak), "\(plan.name) \(plan.layout.text)")
     }
     // Bounds that leave out slow devices, messages or channels lie further below.
     let tightest = all.map { $0.bound.seconds / $0.plan.report.stepSeconds }.max() ?? 0
     #expect(tightest > 0.93, "\(tightest)")
     // A limit that half of them keep.
-    let needed = all.map { $0.plan.heldBytes + $0.plan.report.memory.reserve }.sorted()
-    let limit = needed[all.count / 2]
+    let limit = exhaustive.middleBytes
     var request = PlanSearch.Request()
     request.count = 12
     request.memoryLimit = limit
@@ -151,13 +111,7 @@ import Planning
     let outcome = try PlanSearch(
       space, for: item.architecture, on: cluster, request: request
     ).run()
-    var expected: [SearchPlan] = []
-    for found in all.map(\.plan).sorted(by: { SearchPlan.precedes($0, $1) })
-    where expected.count < 12 {
-      let step = try PlannedStep(
-        architecture: item.architecture, cluster: cluster, plan: found.plan)
-      if step.fits(found.report, within: limit) { expected.append(found) }
-    }
+    let expected = try exhaustive.best(12, within: limit)
     #expect(outcome.plans.count == 12 && outcome.leastOpen == nil)
     #expect(outcome.plans.map(\.plan.yaml) == expected.map(\.plan.yaml))
     #expect(outcome.plans.map(\.report) == expected.map(\.report))
@@ -325,13 +279,5 @@ import Planning
     ).run()
     #expect(outcome.plans.isEmpty && outcome.simulations == 0)
     #expect(try #require(outcome.leastOverflow) > 0x1p20)
-  }
-}
-
-extension KernelSetting {
-  fileprivate var recomputingNothing: KernelSetting {
-    var setting = self
-    setting.recomputation = .none
-    return setting
   }
 }

@@ -9,6 +9,20 @@ import Testing
 
 /// The benchmark of the search searches what it says.
 @Suite struct SearchBenchmarkTests {
+  /// A space that is simulated whole: no bound lies above a simulation, and the search names the same plans.
+  @Test func aSmallSpaceIsExact() throws {
+    let benchmark = try Launch.run([
+      Launch.program("bench-search", beside: Bundle.module), "--spaces", "--smoke",
+    ])
+    let output = benchmark.output
+    #expect(benchmark.status == 0, "\(output)")
+    #expect(
+      output.contains(" 0 bounds above them") && output.contains("names the same ten"),
+      "\(output)")
+    let count = output.split(separator: " ").compactMap { Int($0) }.first
+    #expect(try #require(count) > 100, "\(output)")
+  }
+
   @Test func theChecksumsAreTheSteps() throws {
     let benchmark = try Launch.run([
       Launch.program("bench-search", beside: Bundle.module), "--smoke",

@@ -87,7 +87,7 @@ struct PlanReadingTests {
     plan.microbatchSize = 5
     plan.globalBatch = 90
     plan.sequenceLength = 77
-    plan.schedule = .file("/somewhere/else.csv")
+    plan.schedule = .file("/somewhere/else.csv", isBidirectional: false)
     plan.sendMode = .eager
     plan.precision = recipe
     plan.library = .fp8February2025
@@ -215,7 +215,31 @@ struct PlanReadingTests {
     try Data(text.utf8).write(to: file)
     let plan = try Plan.named(file.path)
     #expect(plan.name == "mine")
-    #expect(plan.schedule == .file(folder.appendingPathComponent("orders/a.csv").path))
+    let path = folder.appendingPathComponent("orders/a.csv").path
+    // A file that is not there has one direction until its schedule is asked for.
+    #expect(plan.schedule == .file(path, isBidirectional: false))
+    #expect(throws: PlanError.self) { try plan.pipelineSchedule() }
+  }
+
+  /// A file whose microbatches come from both ends counts copies of stages as DualPipe does: gradients are
+  /// reduced over both, and optimizer state is shared out over both.
+  @Test func aFileOfTwoDirectionsHasTwoCopies() throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("plan-directions-\(ProcessInfo.processInfo.processIdentifier)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for (name, copies) in [(ScheduleName.dualPipe, 2), (.oneForwardOneBackward, 1)] {
+      let order = try name.schedule(ranks: 4, stagesPerRank: nil, microbatches: 8)
+      let file = folder.appendingPathComponent("\(name.rawValue).csv")
+      try Data(order.csv.utf8).write(to: file)
+      let text = "pipeline-parallel: 4\ndata-parallel: 3\nglobal-batch: 24\nsequence-length: 8\n"
+      let own = folder.appendingPathComponent("\(name.rawValue).yaml")
+      try Data((text + "schedule-file: \(file.path)\n").utf8).write(to: own)
+      let plan = try Plan.named(own.path)
+      #expect(plan.schedule == .file(file.path, isBidirectional: copies == 2))
+      #expect(plan.replicas == 3 * copies)
+      #expect(try plan.pipelineSchedule().placement == order.placement)
+    }
   }
 
   // MARK: - Refusals

@@ -103,19 +103,28 @@ struct ValidationTests {
     },
     Case(testDescription: "unknown schedule", words: "zigzag") { $0.schedule = .named("zigzag") },
     Case(testDescription: "no file", words: "cannot be opened") {
-      $0.schedule = .file("/nowhere/a.csv")
+      $0.schedule = .file("/nowhere/a.csv", isBidirectional: false)
     },
-    Case(testDescription: "folder", words: "not a file") { $0.schedule = .file("/") },
+    Case(testDescription: "folder", words: "not a file") {
+      $0.schedule = .file("/", isBidirectional: false)
+    },
     Case(testDescription: "file of another pipeline", words: "has 4 microbatches and the plan 8") {
-      $0.schedule = .file(fixture("two-ranks.csv"))
+      $0.schedule = .file(fixture("two-ranks.csv"), isBidirectional: false)
     },
     Case(testDescription: "file that is none", words: "schedule") {
-      $0.schedule = .file(fixture("tiny-deepseek-v3.json"))
+      $0.schedule = .file(fixture("tiny-deepseek-v3.json"), isBidirectional: false)
     },
     Case(testDescription: "layer norm", words: "no such part") {
       $0.recomputation = .modules([.layerNorm])
     },
-    Case(testDescription: "lanes 3", words: "power of two") { $0.gradientLanes = 3 },
+    Case(testDescription: "lanes 3", words: "divide the step's 32 microbatches") {
+      $0.gradientLanes = 3
+      $0.expertParallel = 1
+    },
+    Case(testDescription: "lanes 12 of spread experts", words: "power of two") {
+      $0.gradientLanes = 12
+      $0.expertParallel = 2
+    },
     Case(testDescription: "lanes 64", words: "divide the step's 32 microbatches") {
       $0.gradientLanes = 64
     },
@@ -246,7 +255,7 @@ struct ValidationTests {
   @Test func aScheduleFileIsUsed() throws {
     var plan = Self.base
     plan.globalBatch = 16
-    plan.schedule = .file(fixture("two-ranks.csv"))
+    plan.schedule = .file(fixture("two-ranks.csv"), isBidirectional: false)
     let placed = try plan.validated(
       for: Architecture.named(fixture("tiny-deepseek-v3.json")), on: .ranks(8))
     #expect(placed.schedule.microbatchCount == 4 && placed.schedule.stageCount == 2)

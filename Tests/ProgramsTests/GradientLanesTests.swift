@@ -1,3 +1,4 @@
+import Collectives
 import Models
 import Plans
 import Programs
@@ -48,7 +49,7 @@ import Testing
   func sumsAreABalancedTree(name: String, lanes: Int) throws {
     let model = TinyModels.deepSeek(layers: 4)
     let plan = plan(name, ranks: 2, lanes: lanes)
-    let rule = GradientLanes(plan)
+    let rule = GradientLanes(plan, target: .cpuRank)
     #expect(rule.count == (name == "dualpipe" ? lanes / 2 : lanes))
     let schedule = try ScheduleName(named: name).schedule(ranks: 2, microbatches: 16)
       .lowered(.eager)
@@ -74,6 +75,54 @@ import Testing
       for sum in sums.values {
         #expect(sum.places == [0: tree(0..<rule.count)])
         #expect(sum.most == rule.count.trailingZeroBitCount + 1, "\(name) on rank \(rank)")
+      }
+    }
+  }
+
+  /// What the sums of all copies are added up to, as `treeFold` adds them.
+  private func folded(_ sums: [String]) -> String {
+    var sums = sums
+    for (into, from) in treeFold(sums.count) { sums[into] = "(\(sums[into])+\(sums[from]))" }
+    return sums[0]
+  }
+
+  /// The tree over 12 and 24 lanes is the same, however many copies share them: what is left of it on the
+  /// copies is added up where they meet.
+  @Test(arguments: schedules, [12, 24])
+  func treeDoesNotDependOnCopies(name: String, lanes: Int) throws {
+    let whole = folded((0..<lanes).map { "\($0)" })
+    let model = TinyModels.deepSeek(layers: 4)
+    for data in [1, 2, 3, 4, 6, 12] {
+      var plan = plan(name, ranks: 2, lanes: lanes)
+      plan.globalBatch = 48
+      plan.dataParallel = data
+      let directions = plan.isBidirectional ? 2 : 1
+      guard lanes % (data * directions) == 0 else { continue }
+      let rule = GradientLanes(plan, target: .cpuRank)
+      #expect(rule.count == lanes / (data * directions))
+      #expect(GradientLanes(plan, target: .device).sums == 1)
+      let schedule = try ScheduleName(named: name).schedule(ranks: 2, microbatches: 48 / data)
+        .lowered(.eager)
+      let layout = try StageLayout(evenly: schedule.stageCount, of: model)
+      let setting = LoweringSetting(plan, layout, of: model, target: .cpuRank)
+      let stages = layout.stages.map { StageProgram(units: $0, of: model, setting) }
+      var program = RankProgram(schedule: schedule, rank: 0, reductions: .behindStage)
+      program.insert(rule, of: stages)
+      var sums: [[Int]: Sums] = [:]
+      for item in program.items {
+        guard case .lane(let step) = item else { continue }
+        sums[[step.stage, Int(step.pass.rawValue)], default: Sums()].apply(step.change)
+      }
+      if rule.count == 1 { #expect(sums.isEmpty) }
+      for sum in rule.count == 1 ? [Sums()] : Array(sums.values) {
+        #expect(sum.places.keys.sorted() == Array(0..<rule.sums))
+        let own = (0..<rule.sums).map { sum.places[$0] ?? "?" }
+        let all = (0..<data * directions).flatMap { copy in
+          own.map { text in
+            text.replacing(/\d+/) { "\((Int($0.output) ?? 0) + copy * rule.count)" }
+          }
+        }
+        #expect(folded(all) == whole, "\(name), \(data) data ranks")
       }
     }
   }

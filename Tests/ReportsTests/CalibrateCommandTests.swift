@@ -41,8 +41,11 @@ import Testing
   }
 
   @Test(arguments: [
-    ("calibrate", "expected either files, or --shipped, or --probe"),
-    ("calibrate --probe --shipped h100", "expected either files, or --shipped, or --probe"),
+    ("calibrate", "expected either files, or --here, or --shipped, or --probe"),
+    (
+      "calibrate --probe --shipped h100",
+      "expected either files, or --here, or --shipped, or --probe"
+    ),
     ("calibrate --probe --json", "--json has nothing to act on"),
     ("calibrate --shipped h100 --ranks 8", "--ranks has nothing to act on without files"),
     ("calibrate nothing.txt --overwrite", "--overwrite has nothing to act on without --output"),

@@ -29,6 +29,9 @@ import Testing
     ("simulate --trace-positions 0", "--trace-positions has no effect without --trace"),
     ("simulate --trace-limit 1MiB", "--trace-limit has no effect without --trace"),
     (
+      "simulate --chakra-all-ranks", "--chakra-all-ranks has no effect without --export-chakra"
+    ),
+    (
       "simulate --seeds 2 --set plan.expert-load=balanced",
       "--seeds 2 has no effect: nothing of this step is drawn"
     ),

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `sluice schedule`: what it says of a schedule, and of one in a file.
@@ -109,5 +110,27 @@ import Testing
     let result = try Command.run(["schedule", "--check", path])
     #expect(result.status == 0)
     #expect(result.output.contains(": 2 ranks, 2 stages, 1 microbatch: complete"))
+  }
+}
+
+/// Orders that a plan takes from a file.
+@Suite struct ScheduleFileTests {
+  /// DualPipe's order from a file is DualPipe: the same step, the same memory, to the last digit.
+  @Test func aWrittenOrderIsTheNamedOne() throws {
+    let folder = try ScratchFolder()
+    let order = try Command.run(
+      "schedule dualpipe --ranks 16 --microbatches 120 --format csv -o \(folder.file("order.csv"))")
+    #expect(order.status == 0, "\(order.errors)")
+    let printed = try Command.run("plan deepseek-v3 --print").output
+    let own = printed.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      line.hasPrefix("schedule: ") ? "schedule-file: order.csv" : String(line)
+    }.joined(separator: "\n")
+    let plan = try folder.write(own, to: "own.yaml")
+    let named = try CommandTests.json("simulate --json")
+    let written = try CommandTests.json("simulate --json --plan \(plan)")
+    #expect(named["step_seconds"] as? Double == written["step_seconds"] as? Double)
+    #expect(
+      (named["memory_bytes"] as? [String: Any])?["peak"] as? Int
+        == (written["memory_bytes"] as? [String: Any])?["peak"] as? Int)
   }
 }

@@ -47,6 +47,55 @@ import Testing
     }
   }
 
+  /// A measured run moves the plans that are listed: that which was measured lies at what was measured, or
+  /// nearly, and with less doubt than without.
+  @Test func anchorsMoveWhatIsListed() throws {
+    let scratch = try Scratch()
+    let path = scratch.file("best.yaml")
+    let first = try object(
+      try Command.run("\(Self.narrow) --count 3 --json --write \(path)").output)
+    #expect(first["anchored"] == nil)
+    let steps = try #require(first["plans"] as? [[String: Any]]).compactMap {
+      $0["step_seconds"] as? Double
+    }
+    #expect(steps.count == 3)
+    func anchored(_ options: String) throws -> (answer: [String: Any], ends: [[String: Double]]) {
+      let found = try Command.run("\(Self.narrow) --count 3 --json \(options)")
+      #expect(found.status == 0, "\(found.errors)")
+      let answer = try object(found.output)
+      let plans = try #require(answer["plans"] as? [[String: Any]])
+      #expect(plans.compactMap { $0["step_seconds"] as? Double } == steps)
+      return (
+        try #require(answer["anchored"] as? [String: Any]),
+        plans.compactMap { $0["anchored_step_seconds"] as? [String: Double] }
+      )
+    }
+    let before = try anchored("--interval").ends
+    let after = try anchored(
+      "--anchor \(path) --measured \(1.1 * steps[0])s --measured-memory 70GiB")
+    #expect(before.count == 3 && after.ends.count == 3)
+    for (index, step) in steps.enumerated() {
+      let (free, held) = (before[index], after.ends[index])
+      let middle = try #require(free["middle"])
+      #expect(abs(middle / step - 1) < 1e-9)
+      let moved = try #require(held["middle"])
+      #expect(moved > 1.05 * step && moved < 1.1 * step)
+      let widths = try [free, held].map {
+        try #require($0["high"]) / #require($0["low"])
+      }
+      #expect(widths[1] < widths[0])
+    }
+    let anchors = try #require(after.answer["anchors"] as? [[String: Any]])
+    #expect(anchors.count == 1 && anchors[0]["simulated_seconds"] as? Double == steps[0])
+    #expect(after.answer["fastest"] as? Int == 1)
+  }
+
+  /// A search has no plan of its own that could have been measured.
+  @Test func measuredNeedsAnAnchor() throws {
+    let found = try Command.run("\(Self.narrow) --measured 1s")
+    #expect(found.status == 1 && found.errors.contains("--measured is the step of an --anchor"))
+  }
+
   /// With a budget of tokens plans have days and money, and a deadline that none keeps is status 9.
   @Test func deadlinesAndBudgets() throws {
     let found = try Command.run("\(Self.narrow) --tokens 1B --price 3 --json")

@@ -30,7 +30,16 @@
     }
 
     @Test func theShapesThemselvesAreTrained() throws {
-      for config in [Self.llama, Self.gpt2] {
+      let experts = "\"num_experts_per_tok\": 2"
+      let families =
+        ["mistral", "qwen2", "qwen3"].map { ($0, "\"sliding_window\": 8") } + [
+          ("mixtral", "\"num_local_experts\": 4, \(experts)"),
+          ("qwen3_moe", "\"num_experts\": 4, \"moe_intermediate_size\": 32, \(experts)"),
+        ]
+      let configs = families.map { family, keys in
+        Self.llama.replacingOccurrences(of: "llama", with: family) + ", \(keys)"
+      }
+      for config in [Self.llama, Self.gpt2] + configs {
         let command = try Self.dryRun(config)
         #expect(command.status == 0, "\(command.errors)")
       }
@@ -43,8 +52,8 @@
       ("\(gpt2), \"activation_function\": \"gelu\"", "activation gelu"),
       ("\(gpt2), \"attention_head_type\": \"multiquery\"", "one head of keys and values"),
       ("\(gpt2), \"scale_attn_by_inverse_layer_idx\": true", "scale_attn_by_inverse_layer_idx"),
-      (llama.replacingOccurrences(of: "llama", with: "mistral"), "mistral cannot be trained"),
-      (llama.replacingOccurrences(of: "llama", with: "qwen2"), "qwen2 cannot be trained"),
+      (llama.replacingOccurrences(of: "llama", with: "olmo2"), "olmo2 cannot be trained"),
+      (llama.replacingOccurrences(of: "llama", with: "granite"), "granite cannot be trained"),
     ])
     func isRefused(config: String, part: String) throws {
       let command = try Self.dryRun(config)

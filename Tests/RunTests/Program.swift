@@ -97,10 +97,10 @@ final class Scene {
 
   /// The newest checkpoint is whole: a run goes on from it.
   func expectGoodCheckpoint(
-    ranks: Int = 2, _ location: SourceLocation = #_sourceLocation
+    ranks: Int = 2, _ more: [String] = [], _ location: SourceLocation = #_sourceLocation
   ) throws {
-    let outcome = try Program.sluice(
-      "train", run, "--ranks", "\(ranks)", "--resume", "--stop-after", "1")
+    let outcome = try Launch.run(
+      [Program.path, "train", run, "--ranks", "\(ranks)", "--resume", "--stop-after", "1"] + more)
     #expect(outcome.status == 0, "\(outcome.output)", sourceLocation: location)
   }
 

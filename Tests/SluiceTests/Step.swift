@@ -7,6 +7,7 @@
   import Programs
   import Simulation
   import TestSupport
+  import Tokens
   import Training
   import sluice
 

@@ -33,7 +33,11 @@ func prompt(_ answer: String, script: String? = nil) -> TaskPrompt {
     let rule = NumberRule(tolerance: 0.01)
     let completions = ["it is 7-3", "3.02", "3.04", "-3", "three", "3 or 4", "0.3e1."]
     #expect(try rewards(rule, completions, answer: "3") == [1, 1, 0, 0, 0, 0, 1])
-    #expect(try rewards(rule, ["-1,010", "-1010", "-1011"], answer: "-1000") == [0, 1, 0])
+    #expect(try rewards(rule, ["-1,010", "-1010", "-1011"], answer: "-1000") == [1, 1, 0])
+    let thousands = ["1,000", "1,000.5", "it is 21,000,000", "10,20", "1,00", "1000,000", "1,0000"]
+    for (text, number) in zip(thousands, ["1000", "1000.5", "21000000", "20", "0", "0", "0"]) {
+      #expect(try rewards(NumberRule(), [text], answer: number) == [1], "\(text)")
+    }
     #expect(try rewards(NumberRule(), ["0.1", "0.10000001"], answer: "0.1") == [1, 0])
     #expect(throws: RewardFailure.self) { try rewards(NumberRule(), ["1"], answer: "one") }
   }

@@ -55,6 +55,25 @@ import Training
     }
   }
 
+  /// Twelve microbatches in twelve lanes: copies that hold no node of the tree but several are no matter.
+  @Test(arguments: ParallelTests.models)
+  func copiesNeedNotBeAPowerOfTwo(name: String) throws {
+    let model = try ReferenceModel(name)
+    func bits(_ split: Case) throws -> Bits {
+      var plan = split.plan(model)
+      (plan.gradientLanes, plan.globalBatch, plan.microbatchSize) = (12, 12, 1)
+      return Bits(try model.train(plan, steps: 2))
+    }
+    let expected = try bits(Case())
+    for split in [
+      Case(data: 2), Case(data: 3), Case(data: 4), Case(data: 4, zero: .nothing),
+      Case(data: 2, pipeline: 2), Case(data: 3, pipeline: 2, schedule: "zb-h1"),
+      Case(pipeline: 2, schedule: "dualpipe"),
+    ] {
+      #expect(try bits(split) == expected, "\(name) \(split.testDescription)")
+    }
+  }
+
   @Test func otherLanesGiveOtherBits() throws {
     let model = try ReferenceModel("gpt2-8-layers")
     #expect(try Self.bits(model, Case(), lanes: 1) != Self.bits(model, Case(), lanes: 2))

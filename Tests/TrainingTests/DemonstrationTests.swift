@@ -3,6 +3,7 @@ import MessagePassing
 import Plans
 import TestSupport
 import Testing
+import Tokens
 import Training
 
 /// Demonstrations: what of them is learnt, and that packing them changes nothing.

@@ -53,4 +53,21 @@ import Training
       #expect(try pair == checksum([], options), "\(schedule)")
     }
   }
+  /// So do those of rollouts, whose completions are the same bits on one rank and on two.
+  @Test(.enabled(if: Launch.hasMPI), arguments: ["digits", "gpt-10m", "tiny-deepseek-v3"])
+  func theRolloutBenchmarkRuns(model: String) throws {
+    let program = Launch.program("bench-training", beside: Bundle.module)
+    func lines(_ launcher: [String], _ options: [String] = []) throws -> [Substring] {
+      let outcome = try Launch.run(launcher + [program, "--smoke", "grpo", model] + options)
+      #expect(outcome.status == 0, "\(outcome.output)")
+      let lines = outcome.output.split(separator: "\n")
+      #expect(lines.contains { $0.contains("% of it") }, "\(outcome.output)")
+      return lines
+    }
+    let alone = try lines([])
+    let pair = try lines(["mpirun", "--oversubscribe", "-n", "2"], ["dp=2"])
+    let checksum = try #require(alone.first { $0.contains("checksum") })
+    #expect(pair.contains(checksum))
+    #expect(pair.contains { $0.contains("2 ranks are") })
+  }
 }

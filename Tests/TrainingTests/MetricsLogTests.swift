@@ -103,4 +103,14 @@ import Training
     #expect(try steps(of: "other.jsonl").count == 2)
     #expect(try steps(of: "log.jsonl").count == 3)
   }
+
+  /// The disk of a real kind that is always full.
+  @Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
+  func aDeviceIsNoLog() throws {
+    let error = #expect(throws: CheckpointError.self) {
+      try MetricsLog(path: "/dev/full", LogHeader(run: "a", afterStep: 0))
+    }
+    #expect(error?.kind == .system)
+    #expect(error?.description.hasPrefix("/dev/full: cannot be written: is a device") == true)
+  }
 }

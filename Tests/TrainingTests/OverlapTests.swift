@@ -4,6 +4,7 @@ import Models
 import Plans
 import TestSupport
 import Testing
+import Tokens
 import Training
 
 /// A peer's lateness costs nothing while a rank has work of its own.

@@ -22,6 +22,10 @@ import Training
     }
 
     func plan(_ model: ReferenceModel, repetitions: Int = 1) -> Plan {
+      plan(model.trained, repetitions: repetitions)
+    }
+
+    func plan(_ model: TrainedModel, repetitions: Int = 1) -> Plan {
       model.plan(repetitions: repetitions) {
         $0.dataParallel = data
         $0.expertParallel = expert

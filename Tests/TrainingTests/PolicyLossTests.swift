@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Runs
 import TestSupport
 import Testing
 import Training
@@ -75,6 +76,19 @@ import Training
       #expect(abs(divergence / tokens - (try number("kl_mean"))) <= 1e-12)
       #expect(abs(clipped / tokens - (try number("clip_frac"))) <= 1e-12)
     }
+  }
+
+  /// A token that became likelier by more than a Double holds: its loss is a number unless it is infinite.
+  @Test func infiniteRatiosGiveNumbers() {
+    func token(_ advantage: Double) -> PolicyLoss.Token {
+      PolicyLoss().loss(
+        ofLogProbability: 0,
+        PolicyTarget(
+          weight: 1, advantage: advantage, oldLogProbability: -800, referenceLogProbability: 0))
+    }
+    #expect(token(0).value == 0 && token(0).slope == 0)
+    #expect(token(1).value == -1.2 && token(1).slope == 0 && token(1).isClippedHigh)
+    #expect(token(-1).value == .infinity)
   }
 
   @Test func groupsOfOneRewardTeachNothing() {

@@ -1,6 +1,7 @@
 import Documents
 import Foundation
 import MessagePassing
+import Runs
 import TestSupport
 import Testing
 import Training
@@ -197,6 +198,7 @@ import Training
       refusal(text.replacingOccurrences(of: old, with: new))
     }
     #expect(changed("group: 4", "group: 3").contains("whole groups"))
+    #expect(changed("group: 4", "group: 1").contains("2"))
     #expect(changed("max-tokens: 6", "max-tokens: 10").contains("exceed plan.sequence-length 12"))
     #expect(changed("objective: grpo", "objective: language").contains("without objective grpo"))
     #expect(changed("steps: 3", "steps: 3\ndata: prompts.jsonl").contains("grpo.prompts"))

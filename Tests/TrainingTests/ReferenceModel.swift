@@ -1,11 +1,10 @@
+import Checkpoints
 import Foundation
-import Kernels
-import MessagePassing
 import Models
 import Plans
 import Schedules
-import TestSupport
 import Testing
+import Tokens
 import Training
 
 /// A model of the reference with what PyTorch computed for it.
@@ -18,11 +17,7 @@ struct ReferenceModel: Sendable {
   let gradients: SafetensorsFile
   let outputs: SafetensorsFile
 
-  /// Ranks are threads here; products take no others.
-  private static let oneThread: Void = setMatmulThreads(1)
-
   init(_ name: String) throws {
-    Self.oneThread
     self.name = name
     let folder = Bundle.module.bundleURL.appendingPathComponent("Fixtures/checkpoints/\(name)").path
     architecture = try Architecture.named("\(folder)/config.json").withoutMultiTokenPrediction
@@ -41,85 +36,30 @@ struct ReferenceModel: Sendable {
     }
   }
 
-  /// A plan for the rows, each as often as `repetitions` says, one sequence a microbatch.
-  func plan(repetitions: Int = 1, _ change: (inout Plan) -> Void = { _ in }) -> Plan {
-    var plan = Plan()
-    plan.globalBatch = rows.count * repetitions
-    plan.sequenceLength = rows[0].count - 1
-    plan.precision = .float32
-    plan.zeroStage = .optimizer
-    change(&plan)
-    return plan
-  }
-
-  /// Copies the checkpoint's tensors into a rank.
-  func load(_ trainer: RankTrainer) throws {
-    for slice in trainer.slices {
-      let values = try parameters.floats(slice.tensor.sharedWith ?? slice.tensor.name)
-      _ = trainer.values(slice).update(fromContentsOf: values)
+  /// What is trained of it.
+  var trained: TrainedModel {
+    TrainedModel(name: name, architecture: architecture, rows: rows) { [parameters] tensor in
+      try parameters.floats(tensor.sharedWith ?? tensor.name)
     }
   }
-}
 
-/// The rows of a reference, over and over.
-final class RepeatedRows: SequenceSource {
-  private let rows: [[Int32]]
-
-  init(_ rows: [[Int32]]) { self.rows = rows }
-
-  func withSequence(_ index: Int, _ body: (UnsafeBufferPointer<Int32>) -> Void) {
-    rows[index % rows.count].withUnsafeBufferPointer(body)
+  func plan(repetitions: Int = 1, _ change: (inout Plan) -> Void = { _ in }) -> Plan {
+    trained.plan(repetitions: repetitions, change)
   }
-}
 
-/// What one rank reports of a test run.
-struct RankReport: Sendable {
-  var losses: [Double] = []
-  var norms: [Double] = []
-  /// Pieces of gradients of the first step: tensor, first element, values.
-  var gradients: [(name: String, start: Int, values: [Float])] = []
-  /// The bits of all parameters behind the last step.
-  var parameters: [(name: String, values: [Float])] = []
-  var ledgers: [Ledger] = []
-}
+  func load(_ trainer: RankTrainer) throws { try trained.load(trainer) }
 
-extension ReferenceModel {
   /// Trains under a plan with ranks as threads; losses before each step and behind the last.
   func train(
     _ plan: Plan, steps: Int, schedule: Schedule? = nil, layout: StageLayout? = nil,
     recording: Recording = Recording()
   ) throws -> [RankReport] {
-    var setting = TrainingSetting()
-    setting.weightDecay = 0.1
-    return try withRanksAsThreads(plan.worldSize, timeout: Launch.hangLimit) {
-      [setting] communicator in
-      let trainer = try RankTrainer(
-        architecture, plan, communicator, RepeatedRows(rows), setting, schedule: schedule,
-        layout: layout)
-      try load(trainer)
-      trainer.recording = recording
-      var report = RankReport()
-      for step in 0..<steps {
-        let result = try trainer.step(learningRate: 0.01)
-        report.losses.append(result.loss)
-        report.norms.append(result.gradientNorm)
-        report.ledgers.append(result.ledger)
-        if step == 0 {
-          trainer.forEachOwnedPiece { piece in
-            report.gradients.append(
-              (
-                piece.tensor.sharedWith ?? piece.tensor.name, piece.range.lowerBound,
-                Array(piece.gradient)
-              ))
-          }
-        }
-      }
-      report.losses.append(try trainer.evaluate().loss)
-      report.parameters = trainer.slices.map { ($0.tensor.name, Array(trainer.values($0))) }
-      return report
-    }
+    try trained.train(
+      plan, steps: steps, schedule: schedule, layout: layout, recording: recording)
   }
+}
 
+extension ReferenceModel {
   /// Puts the ranks' pieces together, and holds every gradient against the reference.
   func expectGradients(
     of reports: [RankReport], _ location: SourceLocation = #_sourceLocation

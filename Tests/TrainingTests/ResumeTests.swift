@@ -1,3 +1,4 @@
+import Checkpoints
 import Documents
 import Foundation
 import MessagePassing
@@ -5,6 +6,7 @@ import Models
 import Plans
 import TestSupport
 import Testing
+import Tokens
 import Training
 
 /// Training that is stopped, saved and resumed, by the same and by other plans.
@@ -92,7 +94,8 @@ import Training
     let reader = try CheckpointReader(path: path)
     try reader.verify()
     var result: [String: [UInt32]] = [:]
-    for tensor in try Architecture.named(configuration(name)).written {
+    for tensor in try Architecture.named(configuration(name)).parameters
+    where tensor.sharedWith == nil {
       result[tensor.name] = try reader.weights(of: tensor).map(\.bitPattern)
       guard tensor.isTrained else { continue }
       for moment in CheckpointPieces.Moment.allCases {

@@ -1,8 +1,10 @@
 import Documents
 import Foundation
 import MessagePassing
+import Runs
 import TestSupport
 import Testing
+import Tokens
 import Training
 
 /// What a run writes never replaces or removes what it reads, nor a checkpoint.

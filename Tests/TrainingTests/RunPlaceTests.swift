@@ -1,5 +1,6 @@
 import Foundation
 import MessagePassing
+import Runs
 import TestSupport
 import Testing
 import Training

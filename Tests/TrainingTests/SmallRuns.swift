@@ -1,5 +1,8 @@
+import Checkpoints
+import Documents
 import Foundation
 import MessagePassing
+import Runs
 import TestSupport
 import Training
 

@@ -1,8 +1,10 @@
 import Documents
 import Foundation
 import MessagePassing
+import Runs
 import TestSupport
 import Testing
+import Tokens
 import Training
 
 /// What was encoded by one tokenizer is decoded by it, from text to token file to checkpoint and back.

@@ -1,8 +1,10 @@
+import Checkpoints
 import Documents
 import Foundation
 import MessagePassing
 import Models
 import Plans
+import Runs
 import TestSupport
 import Testing
 import Training

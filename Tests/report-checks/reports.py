@@ -162,6 +162,28 @@ def check_log(report, page):
     expect(steps and figures["steps"] == steps, "the steps differ from the log")
 
 
+def small_task(folder, sluice):
+    """A task with a cold start and some updates by rules, which is done in seconds."""
+    subprocess.run(
+        [sluice, "data", "--task", "digit-sum", "--seed", "1", "-o", str(folder / "demo/digit-sum"),
+         "--demonstrations", "256", "--prompts", "64", "--held-out", "32"],
+        check=True, capture_output=True)
+    text = (EXAMPLES / "digit-sum.yaml").read_text().replace("../demo", "demo")
+    text = text.replace("steps: 700", "steps: 8").replace("steps: 60", "steps: 4")
+    (folder / "digit-sum.yaml").write_text(text.replace("every: 10}", "every: 2}"))
+
+
+def check_phases(report, page):
+    """Both phases are told, with held-out accuracy from before the first update, and samples."""
+    figures = json.loads(page.evaluate("document.getElementById('figures').textContent"))
+    learnt = figures["phases"][1]["steps"]
+    expect([step["step"] for step in learnt] == [0, 1, 2, 3, 4], "updates are missing")
+    expect("evaluation_accuracy" in learnt[0], "nothing was asked before the first update")
+    titles = page.evaluate("[...document.querySelectorAll('h2')].map(n => n.textContent)")
+    for title in ("cold-start: Loss", "rl: Rewards", "rl: Samples"):
+        expect(title in titles, f"there is no section {title!r} in {titles}")
+
+
 def check_bubbles(report, page):
     """What a rank leaves empty is its bubble."""
     shares = page.evaluate("""(() => {
@@ -203,6 +225,11 @@ REPORTS = [
             "--global-batch", "64", "--sequence", "8192", "--simulations", "40", "--no-doubt",
         ], [check_filters, check_points]),
     Case(
+        "forecast",
+        lambda folder: [
+            "forecast", str(EXAMPLES / "deepseek-v3-run.yaml"), "--step-seconds", "20", "--runs", "200",
+        ], [check_points]),
+    Case(
         "overlap",
         lambda folder: ["overlap", "--multiprocessors", "8,14,20", "--no-step"], [check_points]),
     Case(
@@ -217,4 +244,8 @@ REPORTS = [
             "train", str(EXAMPLES / "tiny-deepseek-v3.yaml"), "--ranks", "4", "--overwrite", "--set",
             "steps=12",
         ], [check_log, check_points], json_option=None),
+    Case(
+        "train-phases",
+        lambda folder: ["train", "digit-sum.yaml", "--ranks", "2", "--overwrite"],
+        [check_phases, check_points], prepare=small_task, json_option=None),
 ]

@@ -1,8 +1,10 @@
+import Checkpoints
 import Kernels
 import MessagePassing
 import Models
 import OpenMPI
 import Plans
+import Tokens
 import Training
 
 /// The program that tests start under mpirun to train for real.

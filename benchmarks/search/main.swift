@@ -5,9 +5,10 @@ import Planning
 import Plans
 import Simulation
 
-/// Speed of the search on the project's own figures; `--smoke` searches a small grid once.
+/// Speed of the search on the project's own figures.
 ///
-/// Wall time, since threads are what a search has; the machine should be idle.
+/// `--smoke` searches a small grid once; `--spaces` simulates ten spaces whole instead and holds the search
+/// against them. Wall time, since threads are what a search has; the machine should be idle.
 let isSmoke = CommandLine.arguments.contains("--smoke")
 let only = CommandLine.arguments.dropFirst().first { !$0.hasPrefix("--") }
 
@@ -102,5 +103,17 @@ func simulate() throws {
       + "\(text(Double(count) / time)) a second on one thread, checksum \(Int64(sum * 1e12))")
 }
 
-for item in cases where only == nil || only == item.name { try search(item) }
+if CommandLine.arguments.contains("--spaces") {
+  let threads = ProcessInfo.processInfo.activeProcessorCount
+  var isWhole = true
+  for item in try spaces(isSmoke: isSmoke) where only == nil || only == item.name {
+    isWhole = try isExact(item, threads: threads) && isWhole
+    fflush(nil)
+  }
+  exit(isWhole ? 0 : 1)
+}
+for item in cases where only == nil || only == item.name {
+  try search(item)
+  fflush(nil)
+}
 if only == nil || only == "simulate" { try simulate() }

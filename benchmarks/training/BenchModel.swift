@@ -3,7 +3,7 @@ import Models
 
 /// A model whose steps are timed, with the batch that peers are timed on.
 struct BenchModel: Sendable {
-  static let names = ["gpt-10m", "gpt-124m", "gpt-8-layers", "tiny-deepseek-v3"]
+  static let names = ["gpt-10m", "gpt-124m", "gpt-8-layers", "tiny-deepseek-v3", "digits"]
 
   var name: String
   var architecture: Architecture
@@ -29,6 +29,11 @@ struct BenchModel: Sendable {
         name: name, hidden: 768, layers: isSmoke ? 1 : 12, heads: 12,
         vocabulary: isSmoke ? 500 : 50_257, positions: 1024)
       (batch, sequence) = (4, 64)
+    // That of `make demo-rl`: 102,720 parameters.
+    case "digits":
+      guard let made = try? Self.digits() else { return nil }
+      architecture = made
+      (batch, sequence) = (128, 20)
     // 2,048 tokens to 2 of 16 experts each: 256 rows per expert in the mean.
     case "tiny-deepseek-v3":
       guard let made = try? Self.deepSeek() else { return nil }
@@ -42,6 +47,16 @@ struct BenchModel: Sendable {
   private static func gpt(layers: Int, vocabulary: Int) -> Architecture {
     .gpt(
       name: "gpt", hidden: 384, layers: layers, heads: 6, vocabulary: vocabulary, positions: 256)
+  }
+
+  private static func digits() throws -> Architecture {
+    let config = """
+      {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 176,
+       "num_attention_heads": 4, "num_key_value_heads": 4, "hidden_act": "silu",
+       "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "max_position_embeddings": 512,
+       "initializer_range": 0.125, "tie_word_embeddings": true, "vocab_size": 32}
+      """
+    return try .read(Document(bytes: Array(config.utf8), name: "digits"), name: "digits")
   }
 
   /// DeepSeek-V3's shape, 8 layers of 256 columns, the first of them dense.

@@ -11,6 +11,7 @@ struct UsageError: Error, CustomStringConvertible {
 struct Options: Sendable {
   private static let known = [
     "dp", "pp", "vpp", "ep", "microbatch", "batch", "schedule", "sends", "steps", "lanes",
+    "prompt", "tokens", "python",
   ]
   private var values: [String: String] = [:]
 
@@ -21,7 +22,7 @@ struct Options: Sendable {
         throw UsageError("\(argument): the options are \(Self.known.joined(separator: ", "))")
       }
       switch parts[0] {
-      case "schedule": break
+      case "schedule", "python": break
       case "sends":
         guard Plan.SendMode(rawValue: parts[1]) != nil else {
           throw UsageError("\(argument): sends are batched or eager")
@@ -39,6 +40,12 @@ struct Options: Sendable {
 
   /// How many steps are timed, behind one that is not.
   var steps: Int { number("steps", usual: 7) }
+
+  /// Of rollouts: completions at once, tokens of a prompt and behind it, and a Python that has torch.
+  func batch(usual: Int) -> Int { number("batch", usual: usual) }
+  var prompt: Int { number("prompt", usual: 16) }
+  var tokens: Int { number("tokens", usual: 64) }
+  var python: String? { values["python"] }
 
   var schedule: String { values["schedule"] ?? "1f1b" }
 

@@ -3,6 +3,7 @@ import Kernels
 import MessagePassing
 import Models
 import Plans
+import Tokens
 import Training
 
 /// Times the steps of one model under one plan.

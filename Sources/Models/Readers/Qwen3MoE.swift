@@ -5,6 +5,7 @@ extension ConfigReader {
     let hidden = try size("hidden_size")
     let count = try layers()
     try noticeDropout(["attention_dropout"])
+    try noticeBalance()
     let blocks = try qwenBlocks(count, try qwenMixture(shared: false))
     let bias = try flag("attention_bias")
     let shape = try multiHead(

@@ -10,12 +10,13 @@ public enum RunLanes {
   ///
   /// - Parameter delay: how much later than the others' its step began, in picoseconds.
   public static func part(
-    _ timeline: Timeline, delay: Int64, rank: Int, _ input: StepInput, _ schedule: Schedule
+    _ timeline: Timeline, delay: Int64, rank: Int, _ input: StepInput, _ schedule: Schedule,
+    simulated: Bool = false
   ) throws -> String {
     let pipelines = input.plan.worldSize / input.ranks.count
     let lanes = StepLanes(input, schedule, duration: 1, [(rank / pipelines, timeline)])
     var row = lanes.overview("").rows[0]
-    row.label = "rank \(rank)"
+    row.label = simulated ? "simulated, rank \(rank)" : "rank \(rank)"
     row.identifier = nil
     for index in row.spans.indices {
       row.spans[index].start += delay
@@ -29,10 +30,18 @@ public enum RunLanes {
 
   /// The rows of all ranks, and below them what the same schedule takes where every action takes the mean
   /// of what its kind took and messages take nothing.
-  static func picture(_ parts: [String], _ schedule: Schedule, step: Int) throws -> LanePicture {
-    var rows = try parts.map { part in
-      try JSONDecoder().decode(LanePicture.Row.self, from: Data(part.utf8))
+  ///
+  /// - Parameter predicted: the parts of the ranks as the simulator says them, if it does.
+  static func picture(
+    _ parts: [String], predicted: [String] = [], _ schedule: Schedule, step: Int
+  ) throws -> LanePicture {
+    func read(_ parts: [String]) throws -> [LanePicture.Row] {
+      try parts.map { part in
+        try JSONDecoder().decode(LanePicture.Row.self, from: Data(part.utf8))
+      }
     }
+    var rows = try read(parts)
+    let others = try read(predicted)
     rows = StepLanes.spread(rows.count, most: mostRanks).map { rows[$0] }
     let first = rows.flatMap(\.spans).map(\.start).min() ?? 0
     for row in rows.indices {
@@ -41,7 +50,8 @@ public enum RunLanes {
         rows[row].spans[span].end -= first
       }
     }
-    rows += try simulated(rows, schedule)
+    let shown = StepLanes.spread(others.count, most: mostRanks).map { others[$0] }
+    rows += try shown + simulated(rows, schedule)
     var picture = LanePicture(
       "Step \(step): every rank, and its schedule timed with the means",
       description: "What every rank did in step \(step), beside its schedule", rows: rows,

@@ -2,75 +2,71 @@ import Foundation
 import Quantities
 import Schedules
 
-/// What a real run did, as its page needs it.
-public struct RunFigures: Sendable {
-  /// One step, as the run's log has it.
-  public struct Step: Sendable {
-    public var step: Int
-    /// The line of the log: one JSON object.
-    public var line: String
-    public var loss: Double?
-    public var predictionLoss: Double?
-    public var evaluationLoss: Double?
-    public var gradientNorm: Double?
-    public var learningRate: Double?
-    public var seconds: Double?
-    public var tokensPerSecond: Double?
-    public var peakBytes: Int?
-    /// Time of each kind of work on the slowest rank, and what of it was exposed.
-    public var times: [(kind: String, seconds: Double, exposed: Double?)] = []
-    /// The largest load of an expert over the mean, by layer.
-    public var imbalance: [(layer: Int, value: Double)] = []
-
-    public init(step: Int, line: String) { (self.step, self.line) = (step, line) }
+extension ReportPage {
+  /// A real run of one phase or several; its figures are the lines of the log.
+  ///
+  /// - Parameter phases: at least one, in their order.
+  public init(run phases: [RunFigures]) throws {
+    var page = ReportPage(
+      "train", verdict: phases.map(\.verdict).joined(separator: " "),
+      json: try Self.json(of: phases))
+    for (index, phase) in phases.enumerated() {
+      let isOne = phases.count == 1
+      if !phase.isFinished {
+        page.remarks.append(
+          "\(isOne ? "The run" : phase.name) ended before its last step.")
+      }
+      page.inputs += phase.inputs.lines(assuming: []).map {
+        .init(isOne ? $0.name : "\(phase.name): \($0.name)", $0.text, details: $0.details)
+      }
+      let place = isOne ? "" : "phases.\(index)."
+      // What everybody asks for first is how it ended.
+      if index == phases.count - 1 { page.facts = phase.facts(at: place) }
+      page.sections += try phase.sections(at: place).map {
+        Section(isOne ? $0.title : "\(phase.name): \($0.title)", lead: $0.lead, $0.blocks)
+      }
+    }
+    self = page
   }
 
-  public var name: String
-  public var ranks: Int
-  public var parameters: Int
-  public var steps: [Step]
-  public var inputs: Inputs
-  public var isFinished: Bool
-  /// The parts of `RunLanes` of the ranks in one step, its number and the schedule.
-  public var recorded: (parts: [String], step: Int, schedule: Schedule)?
-
-  public init(
-    name: String, ranks: Int, parameters: Int, steps: [Step], inputs: Inputs, isFinished: Bool
-  ) {
-    (self.name, self.ranks, self.parameters) = (name, ranks, parameters)
-    (self.steps, self.inputs, self.isFinished) = (steps, inputs, isFinished)
+  private static func json(of phases: [RunFigures]) throws -> String {
+    let parts = try phases.map { phase in
+      let lines = phase.steps.map(\.line).joined(separator: ",")
+      return "{\"inputs\":\(try jsonLine(phase.inputs)),\"steps\":[\(lines)]}"
+    }
+    return parts.count == 1 ? parts[0] : "{\"phases\":[\(parts.joined(separator: ","))]}"
   }
 }
 
-extension ReportPage {
-  /// A real run; its figures are the lines of the log.
-  public init(run: RunFigures) throws {
-    let lines = run.steps.map(\.line).joined(separator: ",")
-    self.init(
-      "train", verdict: run.verdict,
-      json: "{\"inputs\":\(try jsonLine(run.inputs)),\"steps\":[\(lines)]}")
-    if !run.isFinished { remarks = ["The run ended before its last step."] }
-    inputs = run.inputs.lines(assuming: [])
-    facts = run.facts
+extension RunFigures {
+  /// - Parameter place: where the figures have this phase.
+  fileprivate func sections(at place: String) throws -> [ReportPage.Section] {
+    var sections = policySections
     let losses = [
       ("loss", \RunFigures.Step.loss), ("multi-token prediction", \.predictionLoss),
       ("evaluation", \.evaluationLoss),
     ]
-    sections = [
-      Section(
-        "Loss", lead: "Mean cross-entropy of the next token, in nats, by step.",
-        [.picture(run.plot("Loss", losses, fromZero: false)), .table(run.table)]),
-      Section(
+    let learns = steps.contains { $0.policy != nil }
+    sections.append(
+      .init(
+        "Loss",
+        lead: learns
+          ? "The policy's loss by update; it says little of how the policy does."
+          : "Mean cross-entropy of the next token, in nats, by step.",
+        [
+          .picture(plot("Loss", losses, fromZero: false)), .table(table(at: place)),
+        ]))
+    sections.append(
+      .init(
         "Rates",
         [
-          .picture(run.plot("Learning rate", [("learning rate", \.learningRate)])),
-          .picture(run.plot("Norm of the gradients", [("norm", \.gradientNorm)])),
-          .picture(run.plot("Tokens a second", [("tokens a second", \.tokensPerSecond)])),
-        ]),
-    ]
-    if let recorded = run.recorded {
+          .picture(plot("Learning rate", [("learning rate", \.learningRate)])),
+          .picture(plot("Norm of the gradients", [("norm", \.gradientNorm)])),
+          .picture(plot("Tokens a second", [("tokens a second", \.tokensPerSecond)])),
+        ]))
+    if let recorded {
       sections.append(
-        Section(
+        .init(
           "One step, rank by rank",
           lead:
             "Above what the ranks really did; below the same schedule, where every action takes the "
@@ -78,27 +74,31 @@ extension ReportPage {
             + "messages and the optimizer.",
           [
             .picture(
-              try RunLanes.picture(recorded.parts, recorded.schedule, step: recorded.step))
+              try RunLanes.picture(
+                recorded.parts, predicted: prediction?.parts ?? [], recorded.schedule,
+                step: recorded.step))
           ]))
     }
-    if let picture = run.timePicture {
+    if let picture = timePicture {
       sections.append(
-        Section(
+        .init(
           "Where the time goes", lead: "The mean of all steps, on the slowest rank.",
-          [.picture(picture), .table(run.timeTable)]))
+          [.picture(picture), .table(timeTable)]))
     }
-    if run.steps.contains(where: { !$0.imbalance.isEmpty }) {
+    if steps.contains(where: { !$0.imbalance.isEmpty }) {
       sections.append(
-        Section(
+        .init(
           "Load of experts", lead: "The most loaded expert over the mean, by layer: 1 is even.",
-          [.picture(run.imbalancePlot)]))
+          [.picture(imbalancePlot)]))
     }
+    return sections
   }
 }
 
 extension RunFigures {
   fileprivate var verdict: String {
     guard let first = steps.first, let last = steps.last else { return "\(name) made no step." }
+    if let verdict = policyVerdict { return verdict }
     let losses = [first.loss, last.loss].compactMap { $0 }.map { fixed($0, decimals: 3) }
     let text =
       losses.count == 2
@@ -107,15 +107,16 @@ extension RunFigures {
       "\(name) trained for \(counted(steps.count, "step")) on \(counted(ranks, "rank")): \(text)."
   }
 
-  fileprivate var facts: [ReportPage.Fact] {
+  /// - Parameter place: where the figures have this phase.
+  fileprivate func facts(at place: String) -> [ReportPage.Fact] {
     guard let last = steps.last else { return [] }
-    let key = "steps.\(steps.count - 1)"
+    let key = "\(place)steps.\(steps.count - 1)"
     func mean(_ value: (Step) -> Double?) -> Double? {
       let values = steps.compactMap(value)
       return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
     }
-    var facts: [ReportPage.Fact] = []
-    if let loss = last.loss {
+    var facts = policyFacts(at: place)
+    if let loss = last.loss, last.policy == nil {
       facts.append(
         .init(
           "Loss", ReportFigure(fixed(loss, decimals: 4), loss, key: "\(key).loss"),
@@ -143,7 +144,7 @@ extension RunFigures {
     return facts
   }
 
-  fileprivate func plot(
+  func plot(
     _ title: String, _ lines: [(String, KeyPath<Step, Double?>)], fromZero: Bool = true
   ) -> PlotPicture {
     let kept = StepLanes.spread(steps.count, most: 400).map { steps[$0] }
@@ -173,14 +174,18 @@ extension RunFigures {
   }
 
   /// Few digits, small numbers with a power of ten.
-  private static func number(_ value: Double) -> String {
+  static func number(_ value: Double) -> String {
     value != 0 && abs(value) < 1e-3 ? String(format: "%.3g", value) : decimal(value)
   }
 
-  fileprivate var table: ReportTable {
+  /// - Parameter place: where the figures have this phase.
+  fileprivate func table(at place: String) -> ReportTable {
     let columns: [(String, String, KeyPath<Step, Double?>)] = [
       ("loss", "loss", \.loss), ("multi-token prediction", "mtp_loss", \.predictionLoss),
       ("evaluation", "evaluation_loss", \.evaluationLoss),
+      ("reward", "reward", \.reward), ("divergence", "kl", \.divergence),
+      ("entropy", "entropy", \.entropy), ("length", "completions/mean_length", \.meanLength),
+      ("held-out accuracy", "evaluation_accuracy", \.heldOutAccuracy),
       ("gradient norm", "grad_norm", \.gradientNorm),
       ("learning rate", "learning_rate", \.learningRate), ("seconds", "seconds", \.seconds),
       ("tokens/s", "tokens_per_second", \.tokensPerSecond),
@@ -189,14 +194,14 @@ extension RunFigures {
     var table = ReportTable("Steps", [.init("step")] + used.map { .init($0.0) })
     for (index, step) in steps.enumerated() {
       table.add(
-        [ReportFigure("\(step.step)", Double(step.step), key: "steps.\(index).step")]
+        [ReportFigure("\(step.step)", Double(step.step), key: "\(place)steps.\(index).step")]
           + used.map { _, key, path in
             step[keyPath: path].map { value in
               ReportFigure(
                 abs(value) < 1e-3
                   ? String(format: "%.3g", value)
                   : fixed(value, decimals: abs(value) >= 1000 ? 0 : 4), value,
-                key: "steps.\(index).\(key)")
+                key: "\(place)steps.\(index).\(key)")
             } ?? ReportFigure("–")
           })
     }

@@ -1,6 +1,7 @@
 #if MPI
   import ArgumentParser
   import Reports
+  import Tokens
   import Training
 
   /// `sluice data`: a token file from texts, or the files of a task.

@@ -3,6 +3,7 @@
   import Documents
   import Foundation
   import Reports
+  import Tokens
   import Training
 
   /// `sluice evaluate`: the loss of a checkpoint on data, or the answers of several to a suite.
@@ -29,7 +30,9 @@
 
     @Option(
       name: .customLong("checkpoint"),
-      help: "The checkpoint's folder; of a suite, may be repeated.", completion: .directory)
+      help: """
+        The checkpoint's folder, or a run's, of which the newest is taken; of a suite, may be repeated.
+        """, completion: .directory)
     var checkpoints: [String] = []
 
     @Option(help: "The data.", completion: .file())

@@ -20,7 +20,9 @@
           mpirun -np 2 sluice generate --checkpoint DIR --prompt "You may"
         """)
 
-    @Option(help: "The checkpoint's folder.", completion: .directory)
+    @Option(
+      help: "The checkpoint's folder, or a run's, of which the newest is taken.",
+      completion: .directory)
     var checkpoint: String
 
     @Option(help: "The text to continue.")

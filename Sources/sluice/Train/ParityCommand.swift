@@ -1,6 +1,7 @@
 #if MPI
   import ArgumentParser
   import Documents
+  import Runs
   import Training
 
   /// `sluice parity`: whether two plans compute the same bits.

@@ -1,8 +1,10 @@
 #if MPI
+  import Checkpoints
   import Documents
   import Foundation
   import Plans
   import Reports
+  import Runs
   import Training
 
   /// What a run shows while it goes on: one line that is overwritten where a terminal shows it, else a
@@ -22,10 +24,16 @@
     private var seconds = 0.0
     private var trained = 0
     private var peak = 0
+    /// Ranks that were slow at the last step.
+    private var slow: [Int] = []
+    private var utilizations: (sum: Double, seconds: Double) = (0, 0)
     /// Why standard output was lost, if it was; the run goes on without it.
     private(set) var outputFailure: (any Error)?
+    /// What the ranks reach in products together, FLOPs a second; nil where it was not measured.
+    private let peakRate: Double?
 
-    init(_ run: RunFile, ranks: Int, isLive: Bool, isSilent: Bool) {
+    init(_ run: RunFile, ranks: Int, peakRate: Double?, isLive: Bool, isSilent: Bool) {
+      self.peakRate = peakRate
       self.run = run
       self.ranks = ranks
       self.isLive = isLive
@@ -58,12 +66,26 @@
       if first == nil, let before = opening?.heldOut {
         heldOut.append(before)
         say("before the first step  \(words(before))\n")
+      } else if first == nil, let loss = opening?.evaluationLoss {
+        evaluations.append((0, loss))
+        say("before the first step  evaluation \(decimals(loss))\n")
+      }
+      if metrics.slowRanks.map(\.rank) != slow {
+        slow = metrics.slowRanks.map(\.rank)
+        let what = metrics.slowRanks.map(words).joined(separator: ", ")
+        say(
+          "note: \(slow.isEmpty ? "no rank is slow any more" : what), over the "
+            + "\(SlowRanks.window) steps up to \(metrics.step)\n")
       }
       for notice in metrics.notices { say("note: \(printable(notice, atMost: .max))\n") }
       if let after = metrics.heldOut { heldOut.append(after) }
       if first == nil { first = metrics }
       last = metrics
       seconds += metrics.seconds ?? 0
+      if let share = metrics.utilization, let time = metrics.seconds {
+        utilizations.sum += share * time
+        utilizations.seconds += time
+      }
       trained += metrics.globalBatch * run.plan.sequenceLength
       peak = max(peak, metrics.peakMemory ?? 0)
       if let loss = metrics.evaluationLoss { evaluations.append((metrics.step, loss)) }
@@ -88,8 +110,20 @@
       if let heldOut = metrics.heldOut { parts.append(words(heldOut)) }
       if let loss = metrics.evaluationLoss { parts.append("evaluation \(decimals(loss))") }
       parts.append("\(grouped(Int(metrics.tokensPerSecond ?? 0))) tokens/s")
+      if let share = metrics.utilization {
+        parts.append(String(format: "MFU %.1f %%", share * 100))
+      }
+      if !metrics.slowRanks.isEmpty {
+        parts.append("slow: \(metrics.slowRanks.map { "rank \($0.rank)" }.joined(separator: ", "))")
+      }
       parts.append("\(time(left)) left")
       return parts.joined(separator: "  ")
+    }
+
+    private func words(_ slow: StepMetrics.SlowRank) -> String {
+      String(
+        format: "rank %d on %@ computes %.1f times as long as ranks with the same work", slow.rank,
+        slow.host, slow.factor)
     }
 
     private func words(_ heldOut: PolicyMetrics.HeldOut) -> String {
@@ -123,6 +157,13 @@
       let elapsed = start.duration(to: clock.now) / .seconds(1)
       table.add("time", "\(time(elapsed)), \(time(seconds)) of it in steps")
       table.add("speed", "\(grouped(Int(Double(trained) / max(seconds, 1e-9)))) tokens/s")
+      if let peakRate, utilizations.seconds > 0 {
+        table.add(
+          "MFU",
+          String(
+            format: "%.1f %% of %.1f GFLOP/s that the ranks reach in products",
+            100 * utilizations.sum / utilizations.seconds, peakRate / 1e9))
+      }
       table.add("memory", "\(grouped(peak / 1024)) KiB on the fullest rank, at its peak")
       if let checkpoints = run.checkpoints {
         let folder = CheckpointFolder(path: checkpoints.folder)

@@ -1,4 +1,5 @@
 #if MPI
+  import Checkpoints
   import Engines
   import Foundation
   import MessagePassing

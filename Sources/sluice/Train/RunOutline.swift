@@ -16,6 +16,9 @@
       let placed = prepared.placed
       text = prepared.notices.map { "note: \(printable($0, atMost: .max))\n" }.joined()
       text += PlanReport(placed, cluster: "CPU ranks", devices: placed.plan.worldSize).text
+      if let policy = prepared.run.policy {
+        text += "\n" + Self.text(of: policy, prepared.run)
+      }
       let tokens = placed.plan.tokensPerMicrobatch
       let chosen = placed.architecture.feedForwards.compactMap { $0.mixture?.expertsPerToken }.max()
       let input = try StepInput(

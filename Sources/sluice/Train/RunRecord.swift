@@ -1,7 +1,9 @@
 #if MPI
+  import Documents
   import MessagePassing
   import Plans
   import Reports
+  import Runs
   import Simulation
   import Training
 
@@ -10,12 +12,25 @@
     private let run: RunFile
     private let ranks: Int
     private var steps: [RunFigures.Step] = []
+    /// One prompt's completions in the first rollout, and in the newest one.
+    private var samples: (first: [RunFigures.Sample], last: [RunFigures.Sample]) = ([], [])
+    /// What a cluster of CPU ranks says of the recorded step.
+    var prediction: (figures: PredictionFigures, parts: [String])?
     private var recorded: (parts: [String], step: Int, plan: Plan)?
 
     init(_ run: RunFile, ranks: Int) { (self.run, self.ranks) = (run, ranks) }
 
+    /// Keeps what a step was like, and before the first one what was evaluated in front of it.
+    mutating func add(_ metrics: StepMetrics, of training: TrainingRun) {
+      if steps.isEmpty, let opening = training.opening { add(opening) }
+      add(metrics)
+      let sampled = training.rolloutSamples.compactMap(RunFigures.Sample.init)
+      guard !sampled.isEmpty else { return }
+      if samples.first.isEmpty { samples.first = sampled } else { samples.last = sampled }
+    }
+
     /// Keeps a step's line and what pictures show of it.
-    mutating func add(_ metrics: StepMetrics) {
+    private mutating func add(_ metrics: StepMetrics) {
       var step = RunFigures.Step(step: metrics.step, line: metrics.line)
       step.loss = metrics.loss
       step.predictionLoss = metrics.predictionLoss
@@ -26,6 +41,7 @@
       step.tokensPerSecond = metrics.tokensPerSecond
       step.peakBytes = metrics.peakMemory
       step.times = metrics.times.map { ($0.kind, $0.seconds, $0.exposed) }
+      step.policy = RunFigures.Policy(metrics)
       step.imbalance = metrics.expertLoads.map { ($0.layer, $0.imbalance) }
       steps.append(step)
     }
@@ -49,8 +65,8 @@
       recorded = (parts, training.state.step, plan)
     }
 
-    /// The page of the run.
-    func page(_ inputs: Inputs, isFinished: Bool) throws -> ReportPage {
+    /// What the page of the run shows of it.
+    func figures(_ inputs: Inputs, isFinished: Bool) throws -> RunFigures {
       var figures = RunFigures(
         name: run.name, ranks: ranks,
         parameters: run.model.architecture.parameters.filter { $0.sharedWith == nil }
@@ -60,7 +76,34 @@
           for: run.model.architecture, on: .ranks(recorded.plan.worldSize))
         figures.recorded = (recorded.parts, recorded.step, placed.schedule)
       }
-      return try ReportPage(run: figures)
+      figures.samples = samples.first + samples.last
+      figures.prediction = prediction
+      return figures
+    }
+  }
+
+  extension RunFigures.Policy {
+    /// Nil where a step was none of a policy.
+    fileprivate init?(_ metrics: StepMetrics) {
+      guard metrics.policy != nil || metrics.heldOut != nil else { return nil }
+      self.init()
+      reward = metrics.policy?.reward
+      divergence = metrics.policy?.divergence
+      entropy = metrics.policy?.entropy
+      meanLength = metrics.policy?.meanLength
+      clippedShare = metrics.policy?.clippedShare
+      heldOutAccuracy = metrics.heldOut?.accuracy
+      heldOutLength = metrics.heldOut?.meanLength
+    }
+  }
+
+  extension RunFigures.Sample {
+    /// Nil for an object without these entries.
+    fileprivate init?(_ object: JSONValue) {
+      guard let step = object["step"]?.number, let prompt = object["prompt"]?.text,
+        let completion = object["completion"]?.text, let reward = object["reward"]?.double
+      else { return nil }
+      self.init(step: step, prompt: prompt, completion: completion, reward: reward)
     }
   }
 #endif

@@ -2,8 +2,10 @@
   import Documents
   import Foundation
   import MessagePassing
+  import Quantities
   import Reports
   import Tasks
+  import Tokens
   import Training
 
   /// Models side by side on a suite: asked, graded, shown.
@@ -69,33 +71,30 @@
           "sluice: \(checkpoint): \(missing) of \(fitting.count) questions count as wrong: too long "
             + "for its positions, or of characters that its tokenizer has no token for\n")
       }
-      let longest = fitting.compactMap { $0?.count }.max() ?? 1
+      let asked = fitting.enumerated().compactMap { number, tokens in
+        tokens.map { AnswerSampler.Prompt(tokens: $0, number: number) }
+      }
+      guard !asked.isEmpty else { return fitting.map { _ in [] } }
+      let longest = asked.map(\.tokens.count).max() ?? 1
+      let whole = asked.count * sampling.samples
       let sampler = try AnswerSampler(
         model, by: tokenizer, positions: min(most, longest + sampling.maximumTokens),
-        communicator)
+        wanted: whole, communicator)
       let progress = communicator.rank == 0 ? SlowProgress(checkpoint) : nil
       defer { progress?.end() }
-      return try fitting.enumerated().map { index, prompt in
-        progress?.show(Double(index) / Double(fitting.count))
-        return try prompt.map { try complete($0, index, sampler, tokenizer) } ?? []
-      }
-    }
-
-    private func complete(
-      _ prompt: [Int], _ index: Int, _ sampler: AnswerSampler, _ tokenizer: Tokenizer
-    ) throws -> [SuiteCompletion] {
       let answers = try sampler.answers(
-        to: prompt, samples: sampling.samples,
-        count: min(sampling.maximumTokens, sampler.positions - prompt.count),
-        Sampling(temperature: sampling.temperature, topShare: sampling.topShare)
-      ) { sample in
-        SeededGenerator(seed: suite.seed, stream: UInt64(index * sampling.samples + sample))
+        to: asked, samples: sampling.samples, count: sampling.maximumTokens,
+        Sampling(temperature: sampling.temperature, topShare: sampling.topShare), seed: suite.seed
+      ) { progress?.show(Double($0) / Double(whole)) }
+      var completions = [[SuiteCompletion]](repeating: [], count: fitting.count)
+      for (prompt, answers) in zip(asked, answers) {
+        completions[prompt.number] = answers.map { answer in
+          SuiteCompletion(
+            text: String(decoding: tokenizer.decode(answer.tokens), as: UTF8.self),
+            tokens: answer.tokens.count + (answer.hasEnded ? 1 : 0))
+        }
       }
-      return answers.map { answer in
-        SuiteCompletion(
-          text: String(decoding: tokenizer.decode(answer.tokens), as: UTF8.self),
-          tokens: answer.tokens.count + (answer.hasEnded ? 1 : 0))
-      }
+      return completions
     }
 
     /// The prompts as tokens of a model; nil for one that its tokenizer has no tokens for.

@@ -41,8 +41,13 @@
         return "No model was asked."
       }
       let share = String(format: "%.1f %%", best.passAt1.share * 100)
-      let rest = wholes.count > 1 ? ", the most of \(wholes.count) models" : ""
-      return "\(share) of the answers of \(best.model) are right\(rest)."
+      let others = wholes.filter { $0.model != best.model }
+      guard !others.isEmpty else { return "\(share) of the answers of \(best.model) are right." }
+      // Intervals that overlap do not tell models apart.
+      let isApart = others.allSatisfy { $0.passAt1.high < best.passAt1.low }
+      return
+        "\(share) of the answers of \(best.model) are right, the most of \(wholes.count) models"
+        + (isApart ? "." : ", and not apart from all others: intervals of 95 % overlap.")
     }
 
     private func lines(of inputs: Inputs) -> [ReportPage.Input] {

@@ -3,6 +3,7 @@
   import MessagePassing
   import Plans
   import Reports
+  import Runs
   import Simulation
   import Training
 
@@ -12,21 +13,24 @@
       _ training: TrainingRun, _ communicator: any Communicator, _ board: inout ProgressBoard
     ) throws {
       guard let ledger = training.lastResult?.ledger else { return }
-      let check = try SimulationCheck(
+      let step = try SimulationCheck(
         ledger, training.run.model.architecture, training.plan,
         objective: training.run.setting(atStep: 0).objective, communicator)
+      // In the order in which they came: what the step learnt from, then the step.
+      let checks = try training.recordedForwards.map { try SimulationCheck($0, communicator) }
       guard communicator.rank == 0 else { return }
-      board.say(check.text)
-      guard check.isEqual else {
+      for check in checks + [step] { board.say(check.text) }
+      guard (checks + [step]).allSatisfy(\.isEqual) else {
         throw UnequalError(description: "the step is not what the simulation says")
       }
     }
 
     /// Every rank writes down its step, and rank 0 puts the parts into one file.
     ///
+    /// - Parameter others: the parts of ranks that stand beside the real ones.
     /// - Returns: on rank 0, why there is no file.
     func writeTrace(
-      _ training: TrainingRun, _ communicator: any Communicator
+      _ training: TrainingRun, _ communicator: any Communicator, beside others: String = ""
     ) throws -> ConfigurationError? {
       guard trace != nil, let ledger = training.lastResult?.ledger else { return nil }
       let (run, plan) = (training.run, training.plan)
@@ -41,12 +45,31 @@
       do {
         guard let place = try run.checkOutputs(trace: trace) else { return nil }
         try RunTrace.write(
-          String(decoding: parts, as: UTF8.self),
+          String(decoding: parts, as: UTF8.self) + others,
           title: "\(run.name), step \(training.state.step)", inputs(of: run, plan), to: place)
       } catch let error as ConfigurationError {
         return error
       }
       return nil
+    }
+
+    /// Adds what a phase did to the report, if one is asked for: written behind every phase, since what comes
+    /// later may fail.
+    ///
+    /// - Returns: why it is not written.
+    func writePage(
+      _ record: RunRecord, of training: TrainingRun, _ pages: inout [RunFigures]
+    ) throws -> ConfigurationError? {
+      guard let report = reporting.report else { return nil }
+      do {
+        let place = try training.run.checkOutputs(trace: report)
+        pages.append(
+          try record.figures(inputs(of: training.run), isFinished: training.isFinished))
+        try reporting.write(try ReportPage(run: pages), to: place)
+        return nil
+      } catch let error as ConfigurationError {
+        return error
+      }
     }
 
     /// What a run computes from; with the plan of one step, what that does.

@@ -1,11 +1,13 @@
 #if MPI
   import ArgumentParser
+  import Checkpoints
   import Documents
   import Foundation
   import MessagePassing
   import OpenMPI
   import Plans
   import Reports
+  import Runs
   import Simulation
   import Training
 
@@ -22,6 +24,8 @@
         Example:
           sluice train examples/tiny-deepseek-v3.yaml --ranks 4
           sluice train examples/tiny-deepseek-v3.yaml --ranks 4 --resume
+          sluice train examples/tiny-deepseek-v3.yaml --ranks 4 --elastic \\
+            --minimum-ranks 2
           mpirun -np 4 sluice train examples/tiny-deepseek-v3.yaml --set steps=200
         """)
 
@@ -80,7 +84,11 @@
     @Flag(help: "Print every key of a run file: what may be written, its default, its meaning.")
     var keys = false
 
+    @OptionGroup var elastic: ElasticOptions
+
     @OptionGroup var reporting: ReportOptions
+
+    @OptionGroup var predicting: PredictionOptions
 
     func run() throws {
       try refuseIdleOptions()
@@ -101,9 +109,14 @@
       if let refusal = SlurmStep()?.refusal { throw CommandError(refusal) }
       let phases = try RunFile.readPhases(path: file, overrides: overrides)
       let count = try checkedRanks(of: phases[0])
+      let elasticRun = try elastic.run(self, phases, signals)
       // What can be found wrong here is said here, once, and before any rank starts.
       let prepared = try prepare(phases, ranks: count, checksPlaces: true)
-      if dryRun { return try show(try prepared.map { try RunOutline($0).text }.joined()) }
+      if dryRun {
+        try show(try prepared.map { try RunOutline($0).text }.joined())
+        return try show(elasticRun.map { "\n\($0.outline)" } ?? "")
+      }
+      if let elasticRun { try elasticRun.run() }
       if count > 1 { try launch(phases, count, signals) }
       let isLive = isatty(STDOUT_FILENO) != 0
       let wish = try withRanksAsThreads(1, timeout: limit) { communicator in
@@ -114,24 +127,26 @@
 
     /// Refuses what would be passed over: options that need steps in a run that makes none.
     private func refuseIdleOptions() throws(CommandError) {
-      let ofSteps = [
-        ("--trace", trace != nil), ("--check-simulation", checkSimulation),
-        ("--stop-after", stopAfter != nil), ("--report", reporting.isGiven),
-      ]
+      let ofSteps =
+        [
+          ("--trace", trace != nil), ("--check-simulation", checkSimulation),
+          ("--stop-after", stopAfter != nil), ("--report", reporting.isGiven),
+        ] + predicting.given
       let ofRanks = [("--timeout", timeout != nil)]
       if dryRun { try refuse(ofSteps + ofRanks, beside: "--dry-run") }
+      try elastic.refuseIdle(besides: ofSteps)
       guard keys else { return }
       try refuse(
         ofSteps + ofRanks + [
           (runFile ?? "", runFile != nil), ("--ranks", ranks != nil),
           ("--set", !overrides.isEmpty), ("--resume", resume), ("--resume-if-any", resumeIfAny),
-          ("--overwrite", overwrite), ("--dry-run", dryRun),
+          ("--overwrite", overwrite), ("--dry-run", dryRun), ("--elastic", elastic.elastic),
         ], beside: "--keys")
     }
 
-    private var file: String { runFile ?? "" }
+    var file: String { runFile ?? "" }
 
-    private var beginning: RunBeginning {
+    var beginning: RunBeginning {
       overwrite ? .overwriting : resume ? .resuming : resumeIfAny ? .resumingIfAny : .anew
     }
 
@@ -141,12 +156,13 @@
       _ phases: [RunFile], ranks: Int, checksPlaces: Bool
     ) throws -> [PreparedRun] {
       if phases.count > 1 {
-        try refuse(
-          [("--trace", trace != nil), ("--report", reporting.isGiven)], beside: "several phases")
+        try refuse([("--trace", trace != nil)] + predicting.given, beside: "several phases")
       }
       return try phases.enumerated().map { index, run in
         if checksPlaces { try checkPlaces(of: run, index) }
-        return try PreparedRun(index == 0 ? run : run.withoutCheckpoint, ranks: ranks)
+        let prepared = try PreparedRun(index == 0 ? run : run.withoutCheckpoint, ranks: ranks)
+        if checksPlaces { _ = try predicting.prediction(prepared) }
+        return prepared
       }
     }
 
@@ -190,40 +206,8 @@
       return count
     }
 
-    /// Starts the ranks, waits for them and ends as they did.
-    private func launch(
-      _ phases: [RunFile], _ count: Int, _ signals: StopSignals
-    ) throws -> Never {
-      var arguments = Array(CommandLine.arguments.dropFirst())
-      if let place = arguments.firstIndex(of: "--ranks") {
-        arguments.removeSubrange(place...min(place + 1, arguments.count - 1))
-      }
-      arguments.removeAll { $0.hasPrefix("--ranks=") }
-      let launch = Launch(
-        ranks: count, command: [Launch.ownPath] + arguments,
-        environment: [TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0"])
-      let outcome = try launch.run(signals)
-      if let message = outcome.message {
-        let whole = "\(message); \(newestCheckpoint(of: phases))"
-        note("sluice: \(printable(whole, atMost: .max))\n")
-      }
-      note(outcome.launcherWords)
-      if outcome.status == 0, let failure = outcome.outputFailure {
-        throw StandardOutput.failure(failure)
-      }
-      Foundation.exit(outcome.status)
-    }
-
-    /// What is left of a run whose ranks could not say it.
-    private func newestCheckpoint(of phases: [RunFile]) -> String {
-      let folders = phases.compactMap(\.checkpoints?.folder)
-      guard !folders.isEmpty else { return "the run keeps no checkpoints" }
-      let latest = folders.reversed().compactMap { CheckpointFolder(path: $0).latest }.first
-      return latest.map { "the newest checkpoint is \($0)" } ?? "there is no checkpoint yet"
-    }
-
     /// Whether the terminal shows what is overwritten; a rank's own isatty is always true.
-    private static let live = "SLUICE_LIVE"
+    static let live = "SLUICE_LIVE"
 
     private func runAsRank(_ signals: StopSignals) throws {
       var wish = StopWish.goOn
@@ -271,6 +255,9 @@
     }
 
     private var ranksFailure: CommandError? {
+      if elastic.elastic {
+        return CommandError("--elastic starts the ranks itself: sluice train --elastic --ranks N")
+      }
       let started = getenv("OMPI_COMM_WORLD_SIZE").flatMap { Int(String(cString: $0)) }
       guard let ranks, let size = started, ranks != size else { return nil }
       return CommandError("--ranks \(ranks): mpirun has started \(size)")
@@ -282,6 +269,7 @@
       isLive: Bool
     ) throws -> StopWish {
       var wish = StopWish.goOn
+      var pages: [RunFigures] = []
       let described = try RunFile.readPhases(path: file, overrides: overrides)
       for (index, run) in described.enumerated() where wish == .goOn {
         let isLast = index == phases.count - 1
@@ -294,7 +282,7 @@
           ? phases[0]
           : try agreed(communicator) { try PreparedRun(run, ranks: communicator.size) }
         wish = try train(
-          prepared, index, communicator, signals, isLive: isLive, isLast: isLast)
+          prepared, index, communicator, signals, isLive: isLive, isLast: isLast, &pages)
       }
       if communicator.rank == 0 { RankReports.say(.init(endedBy: wish)) }
       return wish
@@ -302,7 +290,7 @@
 
     private func train(
       _ prepared: PreparedRun, _ index: Int, _ communicator: any Communicator,
-      _ signals: StopSignals, isLive: Bool, isLast: Bool
+      _ signals: StopSignals, isLive: Bool, isLast: Bool, _ pages: inout [RunFigures]
     ) throws -> StopWish {
       let training = try TrainingRun(
         prepared, communicator, beginning(of: index),
@@ -316,22 +304,30 @@
       // The step behind the first one is like all that follow; the first warms caches up.
       let traced = min(2, stopAfter ?? 2, training.run.steps - first)
       var board = ProgressBoard(
-        training.run, ranks: communicator.size, isLive: isLive,
+        training.run, ranks: communicator.size,
+        peakRate: training.isFinished ? nil : try training.measurePeak(), isLive: isLive,
         isSilent: communicator.rank != 0)
       board.begin(training.notices, step: first)
       var wish = try agree(.goOn, signals, communicator)
       var lostTrace: ConfigurationError?
       var record = RunRecord(training.run, ranks: communicator.size)
+      var prediction = try predicting.prediction(prepared)
       while !training.isFinished, wish == .goOn {
         let number = training.state.step - first + 1
-        let isTraced = (trace != nil || reporting.isGiven) && number == traced
+        let isTraced =
+          (trace != nil || reporting.isGiven || prediction != nil) && number == traced
         let isChecked = checkSimulation && number == 1
         training.recording = Recording(order: isChecked, timeline: isTraced)
         let metrics = try training.step()
         board.show(metrics, after: training.opening)
-        if reporting.isGiven { record.add(metrics) }
+        if reporting.isGiven { record.add(metrics, of: training) }
+        prediction?.add(metrics.seconds ?? 0, step: number, isRecorded: isTraced)
         if isChecked { try check(training, communicator, &board) }
-        if isTraced { lostTrace = try writeTrace(training, communicator) }
+        if isTraced, let ledger = training.lastResult?.ledger {
+          let delay = try delay(ledger, communicator)
+          try prediction?.simulate(training, delay: delay, communicator)
+          lostTrace = try writeTrace(training, communicator, beside: prediction?.trace ?? "")
+        }
         if isTraced, reporting.isGiven {
           try record.add(
             training, delay: { try delay($0, communicator) }, communicator)
@@ -343,14 +339,12 @@
       }
       if wish > .goOn { try training.save() }
       var lost: (any Error)? = training.logFailure ?? lostTrace
-      if communicator.rank == 0, let report = reporting.report {
-        do {
-          let place = try training.run.checkOutputs(trace: report)
-          try reporting.write(
-            record.page(inputs(of: training.run), isFinished: training.isFinished), to: place)
-        } catch let error as ConfigurationError {
-          lost = lost ?? error
-        }
+      if communicator.rank == 0, let prediction {
+        try predicting.show(prediction, training.run, &board)
+        record.prediction = try prediction.figures.map { ($0, try prediction.lanes()) }
+      }
+      if communicator.rank == 0, let failure = try writePage(record, of: training, &pages) {
+        lost = lost ?? failure
       }
       if let trace, lost == nil, training.state.step - first < traced {
         board.say(
@@ -372,22 +366,8 @@
       return StopWish(rawValue: try communicator.allReduce(wish, .maximum)) ?? .goOn
     }
 
-    private func end(_ wish: StopWish) -> Never {
+    func end(_ wish: StopWish) -> Never {
       Foundation.exit((wish == .interrupt ? ExitStatus.interrupted : .success).rawValue)
     }
-  }
-
-  /// The value that `body` makes, if it makes one on every rank; else the first rank that could not
-  /// says why, and the others wait for their end.
-  func agreed<Value>(
-    _ communicator: any Communicator, _ body: () throws -> Value
-  ) throws -> Value {
-    let outcome = Result { try body() }
-    let own: Int
-    if case .failure = outcome { own = communicator.rank } else { own = .max }
-    let first = try communicator.allReduce(own, .minimum)
-    if first == .max || first == communicator.rank { return try outcome.get() }
-    try communicator.barrier()
-    return try outcome.get()
   }
 #endif

@@ -46,6 +46,14 @@ import Testing
       document, .cluster, Scenes.all(on: document), OwnFiles(), under: "degraded")
   }
 
+  @Test(arguments: OwnFiles.failures) func failures(text: String) throws {
+    let document = try Document(
+      text: OwnFiles.layered(nodes: 8) + "\n" + text, name: "failing.yaml")
+    for section in ["failures", "storage"] {
+      try expectEffects(document, .cluster, [], OwnFiles(), under: section)
+    }
+  }
+
   /// No key of the reference is left out by the files above.
   @Test func everyKeyIsTried() throws {
     let files = try OwnFiles()
@@ -55,10 +63,12 @@ import Testing
       try Cluster.shippedNames.map(Scenes.shippedCluster)
       + ([""] + OwnFiles.degradations).map {
         try Document(text: OwnFiles.layered(nodes: 8, degraded: $0), name: "own.yaml")
-      }
+      } + OwnFiles.failures.map { try Document(text: $0, name: "failing.yaml") }
     for (entries, documents) in [(Self.plans, plans), (Self.clusters, clusters)] {
       let tried = Set(try documents.flatMap(Leaf.all).map(\.described))
+      // ProcessorStepTests.valuesAct tries every key of this section, as the same reference has them.
       let missing = Set(entries.keys).subtracting(tried)
+        .filter { !$0.hasPrefix("device.processor.") }
       #expect(missing.isEmpty, "\(missing.sorted())")
     }
   }
@@ -70,7 +80,12 @@ import Testing
     var outcomes: [Trial<[String: Double]>.Scene] = scenes.map { scene in
       { try scene.outcome(file, $0) }
     }
-    if file == .cluster { outcomes.append { try Scene.cost(on: document, $0) } }
+    if file == .cluster {
+      outcomes.append { try Scene.cost(on: document, $0) }
+      if try Cluster(document).storage != nil {
+        outcomes.append { try files.forecast(on: document, $0) }
+      }
+    }
     let trial = try Trial(outcomes)
     let entries = file == .plan ? Self.plans : Self.clusters
     for leaf in try Leaf.all(in: document) where leaf.path.hasPrefix(path) {

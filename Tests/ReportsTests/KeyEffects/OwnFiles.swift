@@ -17,6 +17,7 @@ struct OwnFiles {
     _ = try scratch.write(Self.counts { $0 % 3 + 4 }, "uneven.csv")
     _ = try scratch.write("700\n200\n900\n", "documents.txt")
     _ = try scratch.write("300\n100\n", "short.txt")
+    _ = try scratch.write(Self.run, "run.yaml")
     for name in ["h800-2048", "a100-pcie"] {
       let text = try Scenes.shippedClusterText(name)
       let other =
@@ -27,6 +28,8 @@ struct OwnFiles {
         .replacing("rmsnorm-forward: {value: 1.", with: "rmsnorm-forward: {value: 0.")
         .replacing("step-overhead: {value: 1", with: "step-overhead: {value: 7")
         .replacing("promotion: {value: 1.", with: "promotion: {value: 2.")
+        .replacing("failures: h100-2048", with: "failures: {like: h100-2048, requeue: 9 s}")
+        .replacing("write: {value: 10 GiB/s", with: "write: {value: 20 GiB/s")
       _ = try scratch.write(other, "other-\(name).yaml")
     }
   }
@@ -41,6 +44,7 @@ struct OwnFiles {
     switch path {
     case "schedule-file": [scratch.file("order.csv")]
     case "expert-load": ["{deviation: 0.2, seed: 1}"]
+    case "failures.at": ["[777 s]"]
     case "expert-load.counts": [scratch.file("uneven.csv")]
     case "documents.lengths": [scratch.file("short.txt")]
     case "units-per-stage": Self.unevenUnits

@@ -29,7 +29,7 @@ enum Reasons {
       why: .nothing("a name"),
       paths: [
         "name", "summary", "source", "precision.name", "device.name", "node.link.name",
-        "node.adapters.name", "network.name",
+        "node.adapters.name", "network.name", "failures.causes[0].name",
       ]),
     Entry(
       why: .nothing("all that a base decides is written beside it"), paths: ["precision.base"],

@@ -92,6 +92,20 @@ struct Scene: Sendable {
           cost.at(end).parts(shape, multiprocessors: 2).payload.seconds
       }
     }
+    return figures.merging(try fewTokens(cluster)) { first, _ in first }
+  }
+
+  /// Exchanges of few tokens within a node and between two, of few bytes and of many.
+  private static func fewTokens(_ cluster: Cluster) throws(ConfigurationError) -> [String: Double] {
+    guard let constants = try LowLatencyConstants(cluster) else { return [:] }
+    let cost = LowLatencyExchangeCost(constants)
+    var figures: [String: Double] = [:]
+    for nodes in [1, 2] {
+      for rows in [8.0, 8_192] {
+        figures["few tokens over \(nodes), \(rows) rows"] =
+          cost.cost(rows: rows, rowBytes: 7_456, ranks: 8 * nodes, ranksPerNode: 8).seconds
+      }
+    }
     return figures
   }
 

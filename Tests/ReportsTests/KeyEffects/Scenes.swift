@@ -44,10 +44,14 @@ enum Scenes {
       case "nemo": ("megatron-175b", "h100-2048")
       case "torchtitan": ("llama-3.1-8b", "h100-2048")
       case "llm": ("mpt-7b", "h100-2048")
-      default: (name, "h800-2048")
+      default: ("deepseek-v3", "h800-2048")
       }
+    // A deployment has all layers on every rank; a few of each kind are enough.
+    let isDeployment = name.hasSuffix("-decode") || name.hasSuffix("-prefill")
     return Scene(
-      model: model, cluster: try shippedCluster(cluster), plan: document,
+      model: model,
+      modelChanges: isDeployment ? ["num_hidden_layers=4", "first_k_dense_replace=1"] : [],
+      cluster: try shippedCluster(cluster), plan: document,
       planChanges: ["global-batch=\(batch)"])
   }
 

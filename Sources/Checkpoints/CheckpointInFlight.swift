@@ -1,0 +1,142 @@
+import Documents
+import Glibc
+import Synchronization
+
+/// A checkpoint that is written while the steps behind it run.
+///
+/// The numbers are copied when it is made; a thread writes them, and on rank 0 waits for what the others
+/// write and puts it together. Ranks find each other by the files that they write, so that MPI stays with
+/// the thread that trains. A process that is killed meanwhile leaves what it leaves of any other
+/// checkpoint that was being written. A class, since it owns a thread.
+package final class CheckpointInFlight: Sendable {
+  private let thread: pthread_t
+  private let work: Work
+
+  /// What the thread does, and what came of it.
+  private final class Work: Sendable {
+    let outcome = Mutex<Result<Void, CheckpointError>?>(nil)
+    let isCancelled = Atomic<Bool>(false)
+    /// The numbers, which nobody else has.
+    private let body: Mutex<((Work) throws(CheckpointError) -> Void)?>
+
+    init(_ body: sending @escaping (Work) throws(CheckpointError) -> Void) {
+      self.body = Mutex(body)
+    }
+
+    func run() {
+      let body = body.withLock { body in
+        defer { body = nil }
+        return body
+      }
+      var result = Result<Void, CheckpointError>.success(())
+      do throws(CheckpointError) { try body?(self) } catch { result = .failure(error) }
+      outcome.withLock { $0 = result }
+    }
+  }
+
+  /// Copies a rank's pieces and begins to write them.
+  package init(
+    _ pieces: CheckpointPieces, _ writer: CheckpointWriter, state: TrainingState, rank: Int,
+    ranks: Int
+  ) throws(CheckpointError) {
+    let copy = pieces.copied()
+    let work = Work { work throws(CheckpointError) in
+      try writer.writeApart(copy, state: state, rank: rank, ranks: ranks) {
+        work.isCancelled.load(ordering: .relaxed)
+      }
+    }
+    var thread = pthread_t()
+    let box = Unmanaged.passRetained(work)
+    let code = pthread_create(
+      &thread, nil,
+      { box in
+        guard let box else { return nil }
+        Unmanaged<Work>.fromOpaque(box).takeRetainedValue().run()
+        return nil
+      }, box.toOpaque())
+    guard code == 0 else {
+      box.release()
+      throw CheckpointError(
+        .system, file: writer.folder.path, rule: "gets no thread to be written by")
+    }
+    (self.thread, self.work) = (thread, work)
+  }
+
+  deinit {
+    work.isCancelled.store(true, ordering: .relaxed)
+    pthread_detach(thread)
+  }
+
+  /// Whether this rank has written its part, and rank 0 the checkpoint.
+  package var isOver: Bool { work.outcome.withLock { $0 != nil } }
+
+  /// Waits for the end.
+  ///
+  /// - Throws: why it was not written.
+  package func finish() throws(CheckpointError) {
+    while !isOver { usleep(1000) }
+    try check()
+  }
+
+  /// Throws why it was not written, if that is known by now.
+  package func check() throws(CheckpointError) {
+    if case .failure(let error) = work.outcome.withLock({ $0 }) { throw error }
+  }
+}
+
+extension CheckpointPieces {
+  /// The same pieces with numbers of their own, which later steps do not change.
+  fileprivate func copied() -> sending CheckpointPieces {
+    var weights: [String: [Float]] = [:]
+    for tensor in self.weights { weights[tensor.name] = numbers(tensor) }
+    var moments: [Shard: [Moment: [Float]]] = [:]
+    for shard in shards {
+      for moment in Moment.allCases {
+        moments[shard, default: [:]][moment] = self.moments(shard, moment)
+      }
+    }
+    let (kept, state) = (weights, moments)
+    return CheckpointPieces(
+      weights: self.weights, shards: shards, numbers: { kept[$0.name] ?? [] },
+      moments: { state[$0]?[$1] ?? [] })
+  }
+}
+
+extension CheckpointWriter {
+  /// Writes one checkpoint as `write` does, where ranks meet in the folder alone.
+  ///
+  /// - Parameter isCancelled: asked while another rank is waited for.
+  fileprivate func writeApart(
+    _ pieces: CheckpointPieces, state: TrainingState, rank: Int, ranks: Int,
+    isCancelled: () -> Bool
+  ) throws(CheckpointError) {
+    let partial = folder.partial(atStep: state.step)
+    func wait(until isTrue: () -> Bool) throws(CheckpointError) {
+      while !isTrue() {
+        guard !isCancelled() else {
+          throw CheckpointError(.system, file: partial, rule: "was given up")
+        }
+        usleep(2000)
+      }
+    }
+    if rank == 0 {
+      try folder.begin(step: state.step)
+    } else {
+      // What an earlier process left of the same step was cleared away before the first step.
+      try wait { access(partial, F_OK) == 0 }
+    }
+    try contribute(pieces, step: state.step, rank: rank)
+    guard rank == 0 else { return }
+    for other in 0..<ranks {
+      let path = "\(partial)/\(Self.reportName(ofRank: other))"
+      // It is whole when its own checksum says so.
+      try wait {
+        guard let file = try? InputFile(path: path), let bytes = try? file.allBytes(limit: 1 << 30)
+        else { return false }
+        return (try? Manifest(bytes, file: path)) != nil
+      }
+    }
+    try assemble(state: state, ranks: ranks)
+    try folder.commit(step: state.step, keep: keep, sparing: spared)
+  }
+}

@@ -1,0 +1,86 @@
+import Simulation
+
+/// How a run goes, from so many tries with chance of their own.
+public struct Forecast: Hashable, Sendable {
+  public var runs: Int
+  public var seed: UInt64
+  /// Seconds of all steps, each done once: what is left of the wall's time where nothing fails.
+  public var productiveSeconds: Double
+  public var wall: Spread
+  /// Means of what was lost.
+  public var lost: LostTime
+  /// Failures of a run in the mean.
+  public var failures: Double
+  /// Seconds of the wall's time that each phase takes, in the mean.
+  public var phaseSeconds: [Double]
+  /// The wall's time of each run in order.
+  public var wallSeconds: [Double]
+  /// Runs that were given up because they never end.
+  public var unfinished: Int
+
+  /// A quantity over all runs.
+  public struct Spread: Hashable, Sendable {
+    public var mean: Double
+    public var p5: Double
+    public var p50: Double
+    public var p95: Double
+    /// The standard error of the mean.
+    public var error: Double
+
+    /// - Parameter values: at least one, ascending.
+    init(ascending values: [Double]) {
+      let count = Double(values.count)
+      mean = values.reduce(0, +) / count
+      let mean = mean
+      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(1, count - 1)
+      error = (variance / count).squareRoot()
+      func quantile(_ share: Double) -> Double {
+        let place = share * (count - 1)
+        let below = Int(place)
+        let above = min(values.count - 1, below + 1)
+        return values[below] + (values[above] - values[below]) * (place - Double(below))
+      }
+      (p5, p50, p95) = (quantile(0.05), quantile(0.5), quantile(0.95))
+    }
+  }
+
+  /// Steps done for the first time over the wall's time.
+  public var goodput: Double { wall.mean > 0 ? productiveSeconds / wall.mean : 1 }
+
+  /// Tries the run; the same seed gives the same bits on any number of threads.
+  ///
+  /// - Complexity: a run costs what its failures and stretches cost, whatever the number of steps.
+  public init(_ model: RunModel, runs: Int, seed: UInt64, threads: Int) {
+    precondition(runs > 0)
+    let road = Road(model)
+    let size = 64
+    let parts = Array(stride(from: 0, to: runs, by: size))
+    let outcomes = parallelMap(parts, threads: threads) { first -> [RunOutcome] in
+      (first..<min(runs, first + size)).map { number in
+        var trial = RunTrial(model, road: road, seed: Self.seed(seed, run: number))
+        return trial.run()
+      }
+    }
+    self.init(model, outcomes.flatMap(\.self), seed: seed)
+  }
+
+  private init(_ model: RunModel, _ outcomes: [RunOutcome], seed: UInt64) {
+    runs = outcomes.count
+    self.seed = seed
+    productiveSeconds = model.productiveSeconds
+    wallSeconds = outcomes.map(\.wallSeconds)
+    wall = Spread(ascending: wallSeconds.sorted())
+    let count = Double(runs)
+    lost = outcomes.reduce(LostTime()) { $0 + $1.lost } / count
+    failures = Double(outcomes.reduce(0) { $0 + $1.failures }) / count
+    phaseSeconds = (0..<model.phaseCount).map { phase in
+      outcomes.reduce(0) { $0 + $1.phaseSeconds[phase] } / count
+    }
+    unfinished = outcomes.count { !$0.isFinished }
+  }
+
+  /// A seed of each run that lies far from its neighbours'.
+  private static func seed(_ seed: UInt64, run: Int) -> UInt64 {
+    seed &* 0xD6E8_FEB8_6659_FD93 &+ UInt64(run) &* 0xA076_1D64_78BD_642F
+  }
+}

@@ -1,0 +1,158 @@
+import Clusters
+import Documents
+import Models
+import Plans
+import Quantities
+import Runs
+import Simulation
+
+/// A described run on a cluster: every step that occurs simulated once, and what fails there.
+public struct PlannedRun: Sendable {
+  /// Steps that are alike.
+  public struct Part: Hashable, Sendable {
+    /// The number of its phase.
+    public var phase: Int
+    public var globalBatch: Int
+    public var sequenceLength: Int
+    public var steps: Int
+    public var stepSeconds: Double
+    /// What the simulation says; nil where the step's time was given.
+    public var report: StepReport?
+  }
+
+  public let name: String
+  public let cluster: Cluster
+  /// The names of its phases.
+  public let phases: [String]
+  public let parts: [Part]
+  /// Devices of the job.
+  public let ranks: Int
+  /// Bytes of a checkpoint.
+  public let checkpointBytes: Double
+  public let model: RunModel
+  /// What was decided because no file says it, one short phrase each.
+  public let assumptions: [String]
+
+  /// Plans and simulates a run.
+  ///
+  /// - Parameters:
+  ///   - phases: the run as its file describes it, at least one phase, layouts by cost resolved.
+  ///   - stepSeconds: what each step takes, measured: nothing is simulated then.
+  /// - Throws: `ConfigurationError`, `PlanError` or `ScheduleError`.
+  public init(
+    _ phases: [RunFile], on cluster: Cluster, stepSeconds: Double? = nil, threads: Int = 1
+  ) throws {
+    self.cluster = cluster
+    self.phases = phases.map(\.name)
+    name = phases.count == 1 ? phases[0].name : Self.stem(phases[0].file)
+    ranks = phases[0].plan.worldSize
+    parts = try Self.parts(phases, cluster, stepSeconds, threads)
+    for phase in phases where phase.recovery != phases[0].recovery {
+      throw ConfigurationError(
+        file: phase.file, keyPath: "recovery",
+        rule: "is the whole run's: phase \(phase.name) has another one")
+    }
+    let setting = RecoverySetting(phases, cluster)
+    checkpointBytes = setting.stateBytes
+    (model, assumptions) = try setting.model(
+      parts.map { .init(phase: $0.phase, steps: $0.steps, stepSeconds: $0.stepSeconds) })
+  }
+
+  /// Seconds of work between two checkpoints where most of the work is; nil where phases alone have one.
+  public var cadenceSeconds: Double? {
+    let longest = model.stretches.max {
+      Double($0.steps) * $0.stepSeconds < Double($1.steps) * $1.stepSeconds
+    }
+    guard let longest, model.checkpoints.cadence != .phases else { return nil }
+    let every = min(model.stepsBetweenCheckpoints(longest), longest.steps)
+    return Double(every) * longest.stepSeconds
+  }
+
+  private static func stem(_ path: String) -> String {
+    let file = path.split(separator: "/").last.map(String.init) ?? path
+    return file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file
+  }
+
+  private static func parts(
+    _ phases: [RunFile], _ cluster: Cluster, _ given: Double?, _ threads: Int
+  ) throws -> [Part] {
+    var parts: [Part] = []
+    var steps: [PlannedStep] = []
+    // Phases that do the same have the same step.
+    var known: [Setting: Int] = [:]
+    var places: [Int?] = []
+    for (number, phase) in phases.enumerated() {
+      var lowered = LoweredStages()
+      for (batch, count) in phase.batch.batches(inSteps: phase.steps) {
+        parts.append(
+          Part(
+            phase: number, globalBatch: batch, sequenceLength: phase.plan.sequenceLength,
+            steps: count, stepSeconds: given ?? 0))
+        guard given == nil else { continue }
+        var plan = phase.plan
+        plan.globalBatch = batch
+        let setting = Setting(architecture: phase.model.architecture, plan: plan)
+        if known[setting] == nil {
+          known[setting] = steps.count
+          do {
+            steps.append(
+              try PlannedStep(
+                architecture: phase.model.architecture, cluster: cluster, plan: plan,
+                lowered: &lowered))
+          } catch {
+            throw Self.located(error, phase, batch, isRamp: phase.batch.batches.count > 1)
+          }
+        }
+        places.append(known[setting])
+      }
+    }
+    let reports = parallelMap(steps, threads: threads) { $0.report(replaysAllocator: true) }
+    for (index, place) in places.enumerated() {
+      guard let place else { continue }
+      try reports[place].checkPossible()
+      parts[index].stepSeconds = reports[place].stepSeconds
+      parts[index].report = reports[place]
+    }
+    return parts
+  }
+
+  private struct Setting: Hashable {
+    var architecture: Architecture
+    var plan: Plan
+  }
+
+  /// An error of a plan with the phase and the batch at which it shows.
+  private static func located(
+    _ error: any Error, _ phase: RunFile, _ batch: Int, isRamp: Bool
+  ) -> any Error {
+    guard !(error is ConfigurationError) else { return error }
+    return ConfigurationError(
+      file: phase.file, keyPath: isRamp ? "batch-ramp" : "plan",
+      rule: "phase \(phase.name) at a global batch of \(batch): \(error)")
+  }
+}
+
+extension BatchRamp {
+  /// How many of the first steps have which batch, in order.
+  func batches(inSteps count: Int) -> [(batch: Int, steps: Int)] {
+    var result: [(batch: Int, steps: Int)] = []
+    func add(_ batch: Int, _ steps: Int) {
+      guard steps > 0 else { return }
+      if result.last?.batch == batch {
+        result[result.count - 1].steps += steps
+      } else {
+        result.append((batch, steps))
+      }
+    }
+    var seen = 0
+    var done = 0
+    while done < count, seen < sequences {
+      let batch = batch(after: seen)
+      add(batch, 1)
+      seen += batch
+      done += 1
+    }
+    add(final, count - done)
+    return result
+  }
+}

@@ -1,0 +1,193 @@
+import Clusters
+import Documents
+import Models
+import Plans
+import Quantities
+import Runs
+
+/// What fails on a cluster and how a run goes on, in seconds.
+struct RecoverySetting {
+  private let phases: [RunFile]
+  private let cluster: Cluster
+  private let recovery: RunFile.RecoverySettings
+  private let plan: Plan
+
+  init(_ phases: [RunFile], _ cluster: Cluster) {
+    (self.phases, self.cluster) = (phases, cluster)
+    recovery = phases[0].recovery ?? .init()
+    plan = phases[0].plan
+  }
+
+  private var devices: Int { plan.worldSize }
+  private var devicesPerNode: Int { cluster.node.devices.value }
+  private var nodes: Int { (devices + devicesPerNode - 1) / devicesPerNode }
+
+  /// Bytes of weights in the optimizer's format and of its moments: all that a run goes on from.
+  var stateBytes: Double {
+    phases.map { phase in
+      let precision = phase.plan.precision
+      let weights = (precision.masterWeights ?? precision.otherParameters).bits
+      let moments = precision.moments.bits * (phase.plan.optimizer == .adamW ? 2 : 1)
+      return Double(phase.model.architecture.trainedParameters) * Double(weights + moments) / 8
+    }.max() ?? 0
+  }
+
+  /// The run as a forecast sees it, and what no file says.
+  func model(
+    _ stretches: [RunModel.Stretch]
+  ) throws(ConfigurationError) -> (RunModel, assumptions: [String]) {
+    var assumptions: [String] = []
+    if cluster.failures == nil {
+      assumptions.append("\(cluster.name) says nothing of failures: none is counted")
+    }
+    let checkpoints = try checkpoints(&assumptions)
+    var model = RunModel(
+      stretches: stretches, processes: processes,
+      givenTimes: cluster.failures?.times.map(\.value) ?? [],
+      givenDetection: cluster.failures?.detection.value.value ?? 0,
+      checkpoints: checkpoints, recovery: try recovering(hasCheckpoints: checkpoints.stall > 0))
+    guard recovery.cadence == .optimal else { return (model, assumptions) }
+    if let best = model.bestCadenceSeconds {
+      model.checkpoints.cadence = .seconds(best)
+    } else {
+      assumptions.append("nothing fails, so the optimal cadence is that of checkpoints.every")
+    }
+    return (model, assumptions)
+  }
+
+  // MARK: Failures
+
+  private var processes: [RunModel.Process] {
+    guard let failures = cluster.failures else { return [] }
+    return failures.causes.map { cause in
+      let detection = (cause.detection ?? failures.detection).value.value
+      let losesNode = cause.element == .device || cause.element == .node
+      let effect: RunModel.Process.Effect =
+        switch cause.effect {
+        case .stop: .stop
+        case .slow(let speed): .slow(speed.value)
+        case .corrupt: .corrupt
+        }
+      return RunModel.Process(
+        cause.name, rate: cause.rate.value * elements(cause.element) / 86_400_000, effect: effect,
+        detection: detection,
+        repair: losesNode && effect != .corrupt
+          ? (cause.repair ?? failures.repair)?.value.value : nil,
+        followUp: cause.followUp?.value ?? 0,
+        followUpWithin: cause.followUpWithin?.value.value ?? 0)
+    }
+  }
+
+  /// How many of these the job has; of switches, its nodes' part.
+  private func elements(_ element: Failures.Element) -> Double {
+    switch element {
+    case .device: Double(devices)
+    case .node: Double(nodes)
+    case .switch:
+      Double(cluster.bill?.switches ?? 0) * Double(nodes) / Double(cluster.nodes.value)
+    case .job: 1
+    }
+  }
+
+  // MARK: Checkpoints
+
+  /// Bytes of a device's part, copied to its host.
+  private func copySeconds() throws(ConfigurationError) -> Double {
+    guard let link = cluster.device.hostLink else {
+      throw missing(
+        "device.host-link",
+        "checkpoints \(recovery.way.rawValue) copy the state to the host over it")
+    }
+    return stateBytes / Double(devices) / link.reached.value.value
+  }
+
+  private func storage() throws(ConfigurationError) -> Storage {
+    guard let storage = cluster.storage else {
+      throw missing("storage", "checkpoints are written to it")
+    }
+    return storage
+  }
+
+  /// Until other nodes have a node's part of the state.
+  private func copiesSeconds(_ copies: Int) throws(ConfigurationError) -> Double {
+    guard let adapters = cluster.node.adapters, nodes > 1 else {
+      throw missing("node.adapters", "checkpoints memory lie on another node")
+    }
+    let rate = Double(adapters.count.value) * adapters.rate.reached.value.value
+    return Double(copies) * stateBytes / Double(nodes) / rate
+  }
+
+  private func missing(_ key: String, _ why: String) -> ConfigurationError {
+    ConfigurationError(file: cluster.name, keyPath: key, rule: "is missing, and \(why)")
+  }
+
+  private func checkpoints(
+    _ assumptions: inout [String]
+  ) throws(ConfigurationError) -> RunModel.Checkpoints {
+    let counts = phases.map { $0.checkpoints?.every }
+    guard counts.contains(where: { $0 != nil }) else {
+      return RunModel.Checkpoints(cadence: .phases, stall: 0)
+    }
+    var cadence = RunModel.Checkpoints.Cadence.steps(counts.map { $0 ?? .max / 4 })
+    if case .every(let time) = recovery.cadence { cadence = .seconds(time.value) }
+    let written = try stateBytes / storage().write(nodes: nodes).value
+    switch recovery.way {
+    case .blocking: return .init(cadence: cadence, stall: written)
+    case .asynchronous:
+      return .init(cadence: cadence, stall: try copySeconds(), writing: written)
+    case .memory:
+      return .init(
+        cadence: cadence, stall: try copySeconds(),
+        writing: try copiesSeconds(recovery.copies - 1), storedEvery: recovery.storedEvery,
+        storedWriting: written)
+    }
+  }
+
+  // MARK: Going on
+
+  private func recovering(
+    hasCheckpoints: Bool
+  ) throws(ConfigurationError) -> RunModel.Recovery {
+    var result = RunModel.Recovery()
+    if let failures = cluster.failures {
+      result.requeue = failures.requeue.value.value
+      result.start =
+        failures.start.value.value + failures.startPerRank.value.value * Double(devices)
+    }
+    if hasCheckpoints {
+      result.load = try stateBytes / storage().read(nodes: nodes).value
+      if recovery.way == .memory {
+        // The node that was lost gets its part of another one.
+        result.memoryLoad = try copiesSeconds(1) + copySeconds()
+        result.otherCopies = recovery.copies - 1
+        result.otherNodes = nodes - 1
+      }
+    }
+    result.spares = recovery.spares ?? max(0, cluster.nodes.value - nodes)
+    result.replicas = plan.dataParallel
+    // Ranks lie in the order tensor, context, data, pipeline: a node holds so many replicas' ranks.
+    let ofReplica = plan.tensorParallel * plan.contextParallel
+    result.replicasOfNode = max(1, min(plan.dataParallel, devicesPerNode / ofReplica))
+    guard recovery.fewestReplicas <= plan.dataParallel else {
+      throw ConfigurationError(
+        file: phases[0].file, keyPath: "recovery.minimum-replicas",
+        value: "\(recovery.fewestReplicas)",
+        rule: "exceeds the \(plan.dataParallel) replicas of the plan (data-parallel)")
+    }
+    result.fewestReplicas = recovery.fewestReplicas
+    result.elastic =
+      switch recovery.elastic {
+      case .none: .none
+      case .restart: .restart
+      case .resume: .resume(pause: recovery.pause?.value ?? 0)
+      }
+    return result
+  }
+}
+
+extension Architecture {
+  /// Parameters of all layers, prediction modules among them.
+  fileprivate var trainedParameters: Int {
+    parameterCounts.total + predictionParameterCounts.total
+  }
+}

@@ -1,0 +1,345 @@
+import Costs
+
+/// One run from its beginning to its end, from failure to failure.
+///
+/// Between two failures a run does the same over and over, so that no step is looked at by itself: how many
+/// checkpoints are passed in a time is a division. A failure during a restart begins the restart anew,
+/// whatever broke; times between failures are exponential and do not remember.
+struct RunTrial {
+  private let model: RunModel
+  private let road: Road
+  private var clock: FailureClock
+  /// Chance that is not a time of a failure.
+  private var chance: SplitMix64
+
+  private(set) var now = 0.0
+  private var place = 0.0
+  private var part = 0
+  /// The newest checkpoint and when it is written, and the one before.
+  private var newest = 0.0
+  private var newestIsWrittenAt = 0.0
+  private var before = 0.0
+  /// When nodes that are away come back, in no order.
+  private var broken: [Double] = []
+  /// Slow nodes: when they are found, how slow the job is, and how long they are away then.
+  private var slow: [(until: Double, speed: Double, repair: Double?)] = []
+  /// Wrong states: when they are found out, and where the last right place was.
+  private var corrupt: [(foundAt: Double, place: Double)] = []
+
+  private(set) var lost = LostTime()
+  private(set) var failures = 0
+  private(set) var phaseSeconds: [Double]
+
+  /// Nothing that takes longer than this many times its work comes to an end, nor where so much fails.
+  static let patience = 1000.0
+  static let mostFailures = 1_000_000
+  static let mostSlowNodes = 10_000
+  private let limit: Double
+
+  private var isHopeless: Bool {
+    now >= limit || clock.taken >= Self.mostFailures || slow.count > Self.mostSlowNodes
+  }
+
+  init(_ model: RunModel, road: Road, seed: UInt64) {
+    self.model = model
+    self.road = road
+    var seeds = SplitMix64(seed: seed)
+    clock = FailureClock(model, seed: seeds.next())
+    chance = SplitMix64(seed: seeds.next())
+    phaseSeconds = Array(repeating: 0, count: model.phaseCount)
+    limit = Self.patience * max(1, model.productiveSeconds)
+  }
+
+  mutating func run() -> RunOutcome {
+    var isFinished = true
+    while place < road.end {
+      guard !isHopeless else {
+        isFinished = false
+        break
+      }
+      let next = nextEvent
+      guard advance(until: next.time) else { break }
+      guard now >= next.time else { continue }
+      handle(next.event)
+    }
+    return RunOutcome(
+      wallSeconds: now, lost: lost, failures: failures, phaseSeconds: phaseSeconds,
+      isFinished: isFinished)
+  }
+
+  // MARK: Events
+
+  private enum Event { case failure, slowFound, corruptionFound(Int), nodeIsBack }
+
+  /// What happens next to a run that runs.
+  private var nextEvent: (time: Double, event: Event) {
+    var next = (time: clock.next, event: Event.failure)
+    for item in slow where item.until < next.time { next = (item.until, .slowFound) }
+    for (index, item) in corrupt.enumerated() where item.foundAt < next.time {
+      next = (item.foundAt, .corruptionFound(index))
+    }
+    if missing > 0, let back = broken.min(), back < next.time { next = (back, .nodeIsBack) }
+    return next
+  }
+
+  private mutating func handle(_ event: Event) {
+    switch event {
+    case .failure: fail(clock.take())
+    case .slowFound: stop(detection: 0, losing: nil, planned: true)
+    case .corruptionFound(let index):
+      let item = corrupt.remove(at: index)
+      failures += 1
+      goBack(to: road.newest(atOrBefore: item.place, isStored: true))
+      stop(detection: 0, losing: nil, planned: false)
+    case .nodeIsBack:
+      broken.removeAll { $0 <= now }
+      stop(detection: 0, losing: nil, planned: true)
+    }
+  }
+
+  private mutating func fail(_ index: Int?) {
+    guard let index else {
+      failures += 1
+      return endJob(detection: model.givenDetection, losing: nil)
+    }
+    let process = model.processes[index]
+    switch process.effect {
+    case .slow(let speed): slow.append((now + process.detection, speed, process.repair))
+    case .corrupt: corrupt.append((now + process.detection, place))
+    case .stop:
+      failures += 1
+      endJob(detection: process.detection, losing: process.repair)
+    }
+  }
+
+  /// The job is gone, and with it what was done since its newest good checkpoint.
+  private mutating func endJob(detection: Double, losing repair: Double?) {
+    if case .resume = model.recovery.elastic {
+      // The replicas that are left hold the state.
+    } else {
+      goBack(to: newestIsWrittenAt <= now ? newest : before)
+    }
+    stop(detection: detection, losing: repair, planned: false)
+  }
+
+  private mutating func goBack(to other: Double) {
+    guard other < place else { return }
+    lost.recomputation += road.seconds(at: place) - road.seconds(at: other)
+    move(to: other)
+    (newest, newestIsWrittenAt, before) = (other, now, other)
+    corrupt.removeAll { $0.place >= other }
+  }
+
+  private mutating func move(to other: Double) {
+    place = other
+    part = road.part(at: other)
+  }
+
+  private mutating func spend(_ seconds: Double, _ kind: WritableKeyPath<LostTime, Double>) {
+    guard seconds > 0 else { return }
+    now += seconds
+    lost[keyPath: kind] += seconds
+    phaseSeconds[road.parts[part].phase] += seconds
+  }
+
+  // MARK: Nodes
+
+  /// Nodes that the job goes without.
+  private var missing: Int { max(0, broken.count - model.recovery.spares) }
+
+  /// The share of the replicas that work.
+  private var width: Double {
+    let recovery = model.recovery
+    guard missing > 0 else { return 1 }
+    let left = recovery.replicas - missing * recovery.replicasOfNode
+    return Double(max(0, left)) / Double(recovery.replicas)
+  }
+
+  /// Whether the job can run with the nodes that it has.
+  private var hasNodes: Bool {
+    guard missing > 0 else { return true }
+    guard model.recovery.elastic != .none else { return false }
+    let left = model.recovery.replicas - missing * model.recovery.replicasOfNode
+    return left >= max(1, model.recovery.fewestReplicas)
+  }
+
+  // MARK: Standing still
+
+  /// From the end of the job to its next step; what ends it meanwhile begins that anew.
+  ///
+  /// - Parameter planned: the state is saved first, and the nodes stay.
+  private mutating func stop(detection: Double, losing repair: Double?, planned: Bool) {
+    broken.removeAll { $0 <= now }
+    if let repair { broken.append(now + detection + repair) }
+    var load = model.recovery.memoryLoad ?? model.recovery.load
+    var copies = model.recovery.otherCopies
+    var isPlanned = planned
+    var failure: Double? = detection
+    if planned { failure = save() }
+    repeat {
+      putAsideSlowNodes()
+      if let again = failure {
+        failure = spendUntilFailure(again, \.detection)
+      }
+      // Nobody can hold the job but nodes that come back.
+      while failure == nil, !hasNodes, let back = broken.min() {
+        failure = spendUntilFailure(back - now, \.idle)
+        broken.removeAll { $0 <= now }
+      }
+      if failure == nil {
+        failure = spendUntilFailure(restartSeconds(isPlanned, load), \.restart)
+        broken.removeAll { $0 <= now }
+      }
+      if failure != nil {
+        isPlanned = false
+        if load != model.recovery.load, losesCopy(&copies) {
+          // Only storage has the state.
+          let writing = model.checkpoints.storedWriting / road.parts[part].stepSeconds
+          goBack(to: road.newest(atOrBefore: place - writing, isStored: true))
+          load = model.recovery.load
+        }
+      }
+    } while (failure != nil || !hasNodes) && !isHopeless
+  }
+
+  /// Puts nodes aside that were found to be slow.
+  private mutating func putAsideSlowNodes() {
+    for item in slow where item.until <= now {
+      if let repair = item.repair { broken.append(now + repair) }
+    }
+    slow.removeAll { $0.until <= now }
+  }
+
+  /// Saves the state between two steps, before a stop that was wanted.
+  ///
+  /// - Returns: how long a failure takes to be known that ended it; nil where none did.
+  private mutating func save() -> Double? {
+    if case .resume = model.recovery.elastic { return nil }
+    let seconds = model.checkpoints.stall + model.checkpoints.writing
+    if let failure = spendUntilFailure(seconds, \.checkpoint) {
+      goBack(to: newestIsWrittenAt <= now ? newest : before)
+      return failure
+    }
+    (newest, newestIsWrittenAt, before) = (place, now, place)
+    return nil
+  }
+
+  private func restartSeconds(_ isPlanned: Bool, _ load: Double) -> Double {
+    let recovery = model.recovery
+    if case .resume(let pause) = recovery.elastic { return pause }
+    return (isPlanned ? 0 : recovery.requeue) + recovery.start + load
+  }
+
+  /// Spends a time, or as much of it as passes until something ends what is under way.
+  ///
+  /// - Returns: how long that takes to be known; nil where the time passed.
+  private mutating func spendUntilFailure(
+    _ seconds: Double, _ kind: WritableKeyPath<LostTime, Double>
+  ) -> Double? {
+    let end = now + max(0, seconds)
+    while clock.next < end, !isHopeless {
+      spend(clock.next - now, kind)
+      guard let index = clock.take() else {
+        failures += 1
+        return model.givenDetection
+      }
+      let process = model.processes[index]
+      switch process.effect {
+      case .slow(let speed): slow.append((now + process.detection, speed, process.repair))
+      // No state is computed on.
+      case .corrupt: break
+      case .stop:
+        failures += 1
+        if let repair = process.repair { broken.append(now + process.detection + repair) }
+        return process.detection
+      }
+    }
+    spend(end - now, kind)
+    return nil
+  }
+
+  /// Whether a further failure during a restart takes the last copy in memory of what the first one lost.
+  private mutating func losesCopy(_ copies: inout Int) -> Bool {
+    let share = Double(copies) / Double(max(1, model.recovery.otherNodes))
+    guard Double(chance.next() >> 11) * 0x1p-53 < share else { return false }
+    copies -= 1
+    return copies == 0
+  }
+
+  // MARK: Steps
+
+  /// Runs on until a time, or to the end of the run.
+  ///
+  /// - Returns: false at the end of the run.
+  private mutating func advance(until time: Double) -> Bool {
+    let slowness = slow.map(\.speed).min() ?? 1
+    let width = width
+    let speed = slowness * width
+    while now < time {
+      let current = road.parts[part]
+      let step = current.stepSeconds / speed
+      passWhole(current, until: time, step: step, slowness: slowness, width: width)
+      let next = road.next(after: place, in: part)
+      let work = (next.place - place) * step
+      guard now + work <= time else {
+        let reached = min(next.place, place + (time - now) / step)
+        go(to: reached, seconds: (reached - place) * step, slowness, width)
+        now = time
+        return true
+      }
+      go(to: next.place, seconds: work, slowness, width)
+      now += work
+      if next.isCheckpoint {
+        // The next one waits until the one before is written.
+        let stall = model.checkpoints.stall + max(0, newestIsWrittenAt - now)
+        guard now + stall <= time else {
+          // What is not whole is no checkpoint.
+          spend(time - now, \.checkpoint)
+          now = time
+          return true
+        }
+        spend(stall, \.checkpoint)
+        (before, newest, newestIsWrittenAt) = (newest, place, now + road.writing)
+      }
+      if place >= road.end { return false }
+      if place >= current.end { part += 1 }
+    }
+    return true
+  }
+
+  /// Passes checkpoints that are alike, each with the steps in front of it, in one go.
+  ///
+  /// The last one of a part, which may be the phase's, is left.
+  private mutating func passWhole(
+    _ current: Road.Part, until time: Double, step: Double, slowness: Double, width: Double
+  ) {
+    let isOnGrid =
+      ((place - current.phaseFirst) / current.every).rounded() * current.every
+      + current.phaseFirst == place
+    let work = current.every * step
+    let waiting = max(0, road.writing - work)
+    // One that waits for less than the others is passed by itself.
+    let isSteady = newestIsWrittenAt == now + road.writing || waiting == 0
+    guard isOnGrid, isSteady else { return }
+    let stall = model.checkpoints.stall + waiting
+    let whole = min(
+      ((time - now) / (work + stall)).rounded(.down),
+      ((current.end - place) / current.every).rounded(.up) - 1)
+    guard whole >= 1 else { return }
+    go(to: place + whole * current.every, seconds: whole * work, slowness, width)
+    now += whole * work
+    spend(whole * stall, \.checkpoint)
+    before = place - current.every
+    (newest, newestIsWrittenAt) = (place, now + road.writing)
+  }
+
+  /// Moves on, and says where the time went beside the steps themselves.
+  private mutating func go(
+    to other: Double, seconds: Double, _ slowness: Double, _ width: Double
+  ) {
+    place = other
+    phaseSeconds[road.parts[part].phase] += seconds
+    lost.straggler += seconds * (1 - slowness) * width
+    lost.idle += seconds * (1 - width)
+  }
+}

@@ -1,0 +1,90 @@
+import Clusters
+import Documents
+import Models
+import Plans
+import Simulation
+
+/// Every plan of a space simulated, with all that a search knows of it before: what searches are held against.
+///
+/// Complexity: a simulation of every plan.
+package struct ExhaustiveSearch: Sendable {
+  /// A plan with the highest of its bounds.
+  package struct Found: Sendable {
+    package var bound: PlanBound
+    package var plan: SearchPlan
+  }
+
+  /// Those that break no rule, in the order of the space.
+  package let plans: [Found]
+  private let architecture: Architecture
+  private let cluster: Cluster
+
+  package init(
+    _ space: SearchSpace, for architecture: Architecture, on cluster: Cluster, threads: Int = 1
+  ) {
+    self.architecture = architecture
+    self.cluster = cluster
+    let search = PlanSearch(space, for: architecture, on: cluster)
+    var groups: [SearchGroup] = []
+    for shape in space.shapes where search.begin(shape).refusals.isEmpty {
+      for kernels in space.kernelSettings(of: shape) {
+        groups += [false, true].map {
+          SearchGroup(shape: shape, kernels: kernels, hasPairs: $0)
+        }
+      }
+    }
+    plans = parallelMap(groups, threads: threads) { group in
+      space.members(of: group).compactMap { try? search.simulated(group, $0) }
+    }.flatMap { $0 }
+  }
+
+  /// The best plans that fit in so many bytes, as `simulate` decides, and take no longer than so many seconds.
+  package func best(
+    _ count: Int, within limit: Int, longestStep: Double = .infinity,
+    by objective: SearchObjective = .time
+  ) throws -> [SearchPlan] {
+    var best: [SearchPlan] = []
+    for found in plans.map(\.plan).sorted(by: { SearchPlan.precedes($0, $1, by: objective) })
+    where best.count < count && found.report.stepSeconds <= longestStep {
+      let step = try PlannedStep(architecture: architecture, cluster: cluster, plan: found.plan)
+      if step.fits(found.report, within: limit) { best.append(found) }
+    }
+    return best
+  }
+
+  /// Bytes that a half of the plans keep to.
+  package var middleBytes: Int {
+    plans.map { $0.plan.heldBytes + $0.plan.report.memory.reserve }.sorted()[plans.count / 2]
+  }
+}
+
+extension PlanSearch {
+  /// A plan with its bounds at every step of a search, and its simulation.
+  ///
+  /// - Throws: what it breaks; a part that is recomputed within another one cannot act beside it, and is
+  ///   refused in plan files alone.
+  fileprivate func simulated(
+    _ group: SearchGroup, _ member: SearchMember
+  ) throws -> ExhaustiveSearch.Found {
+    let candidate = try bounds.resolved(group.candidate(member))
+    var family = group
+    family.kernels.recomputation = .none
+    let all = [
+      PlanBound(seconds: try bounds.seconds(of: group.shape), bytes: 0),
+      PlanBound(seconds: try bounds.sketchedSeconds(of: family), bytes: 0),
+      // What recomputes nothing may hold more than others of the family.
+      PlanBound(seconds: try bounds.bound(of: family).seconds, bytes: 0),
+      try bounds.bound(of: group), try bounds.quickBound(of: candidate),
+      try bounds.bound(of: candidate),
+    ]
+    var plan = candidate.plan(in: space)
+    plan.name = plan.searchName
+    try checkText(of: plan)
+    let step = try step(of: plan)
+    let report = step.report(replaysAllocator: true)
+    let bound = PlanBound(
+      seconds: all.map(\.seconds).max() ?? 0, bytes: all.map(\.bytes).max() ?? 0)
+    return .init(
+      bound: bound, plan: SearchPlan(plan: plan, report: report, bound: bound.seconds))
+  }
+}

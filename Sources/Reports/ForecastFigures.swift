@@ -1,0 +1,176 @@
+import Documents
+import Forecasts
+import Quantities
+
+/// What `sluice forecast` shows: how long a run takes where things fail, what it costs, and what would help.
+public struct ForecastFigures: Encodable, Sendable {
+  /// Seconds over all runs that were tried.
+  public struct Spread: Encodable, Sendable {
+    public var mean: Double
+    public var p5: Double
+    public var p50: Double
+    public var p95: Double
+    public var standardError: Double
+  }
+
+  /// Means of what was lost, by what it was lost to.
+  public struct Lost: Encodable, Sendable {
+    public var detection: Double
+    public var restart: Double
+    public var recomputation: Double
+    public var checkpoint: Double
+    public var straggler: Double
+    public var idle: Double
+  }
+
+  /// Steps of a phase that are alike.
+  public struct Setting: Encodable, Sendable {
+    public var globalBatch: Int
+    public var sequenceTokens: Int
+    public var steps: Int
+    public var stepSeconds: Double
+    /// nil where the step's time was given.
+    public var mfu: Double?
+    public var fits: Bool?
+  }
+
+  public struct Phase: Encodable, Sendable {
+    public var name: String
+    public var steps: Int
+    public var tokens: Double
+    /// Steps alone, each done once.
+    public var productiveSeconds: Double
+    public var productiveGpuHours: Double
+    public var wallSeconds: Double
+    public var gpuHours: Double
+    public var settings: [Setting]
+  }
+
+  /// What one thing would save if it were better.
+  public struct Improvement: Encodable, Sendable {
+    public var change: String
+    public var savedHours: Double
+    public var standardError: Double
+  }
+
+  public var run: String
+  public var gpus: Int
+  public var runs: Int
+  public var wallSeconds: Spread
+  public var productiveSeconds: Double
+  public var goodput: Double
+  public var lostSeconds: Lost
+  public var gpuHours: Double
+  public var productiveGpuHours: Double
+  public var usDollars: Double
+  public var usDollarsPerGpuHour: Double
+  public var phases: [Phase]
+  /// Failures of a run that stop it or send it back, in the mean.
+  public var failures: Double
+  /// Runs that were given up since they never end.
+  public var unfinishedRuns: Int
+  /// nil where nothing fails.
+  public var secondsBetweenFailures: Double?
+  public var restartSeconds: Double
+  public var checkpointBytes: Double
+  public var checkpointStallSeconds: Double
+  public var checkpointWritingSeconds: Double
+  /// Work between checkpoints where most steps are; nil where there is one at the end of a phase alone.
+  public var cadenceSeconds: Double?
+  public var bestCadenceSeconds: Double?
+  public var youngsCadenceSeconds: Double?
+  public var dalysCadenceSeconds: Double?
+  /// Daly's exact expectation, with one kind of restart and no waiting for nodes.
+  public var expectedWallSeconds: Double?
+  /// The same ratio to first order.
+  public var firstOrderGoodput: Double?
+  public var sensitivities: [Improvement]
+  public var assumptions: [String]
+  public var inputs: Inputs
+  /// The wall's days of every run, ascending, for the picture.
+  let days: [Double]
+
+  private enum CodingKeys: String, CodingKey {
+    case run, gpus, runs, wallSeconds, productiveSeconds, goodput, lostSeconds, gpuHours
+    case productiveGpuHours, usDollars, usDollarsPerGpuHour, phases, failures, unfinishedRuns
+    case secondsBetweenFailures, restartSeconds, checkpointBytes, checkpointStallSeconds
+    case checkpointWritingSeconds, cadenceSeconds, bestCadenceSeconds, youngsCadenceSeconds
+    case dalysCadenceSeconds, expectedWallSeconds, firstOrderGoodput, sensitivities, assumptions
+    case inputs
+  }
+
+  /// Reads a forecast of a run.
+  public init(
+    _ forecast: Forecast, of planned: PlannedRun, _ sensitivities: [Sensitivity],
+    price: Double?, _ inputs: Inputs
+  ) {
+    let model = planned.model
+    let hours = Double(planned.ranks) / 3600
+    run = planned.name
+    gpus = planned.ranks
+    runs = forecast.runs
+    wallSeconds = Spread(
+      mean: forecast.wall.mean, p5: forecast.wall.p5, p50: forecast.wall.p50,
+      p95: forecast.wall.p95, standardError: forecast.wall.error)
+    productiveSeconds = forecast.productiveSeconds
+    goodput = forecast.goodput
+    let lost = forecast.lost
+    lostSeconds = Lost(
+      detection: lost.detection, restart: lost.restart, recomputation: lost.recomputation,
+      checkpoint: lost.checkpoint, straggler: lost.straggler, idle: lost.idle)
+    gpuHours = forecast.wall.mean * hours
+    productiveGpuHours = forecast.productiveSeconds * hours
+    usDollarsPerGpuHour = price ?? planned.cluster.price?.value ?? 2
+    usDollars = gpuHours * usDollarsPerGpuHour
+    phases = Self.phases(forecast, planned)
+    failures = forecast.failures
+    unfinishedRuns = forecast.unfinished
+    restartSeconds = model.restartSeconds
+    checkpointBytes = planned.checkpointBytes
+    checkpointStallSeconds = model.checkpoints.stall
+    checkpointWritingSeconds = model.checkpoints.writing
+    cadenceSeconds = planned.cadenceSeconds
+    let between = model.meanTimeBetweenFailures
+    if between.isFinite {
+      secondsBetweenFailures = between
+      bestCadenceSeconds = model.bestCadenceSeconds
+      let stall = model.checkpoints.stall
+      youngsCadenceSeconds = ClosedForms.youngsInterval(checkpoint: stall, between: between)
+      dalysCadenceSeconds = ClosedForms.dalysInterval(checkpoint: stall, between: between)
+      let expected = model.expectedWallSeconds
+      expectedWallSeconds = expected.isFinite ? expected : nil
+      firstOrderGoodput = planned.cadenceSeconds.map {
+        ClosedForms.effectiveTrainingRatio(
+          interval: $0, restart: model.restartSeconds, checkpoint: stall, between: between)
+      }
+    }
+    self.sensitivities = sensitivities.map {
+      Improvement(
+        change: $0.change, savedHours: $0.savedSeconds / 3600, standardError: $0.error / 3600)
+    }
+    assumptions = planned.assumptions
+    self.inputs = inputs
+    days = forecast.wallSeconds.map { $0 / 86_400 }.sorted()
+  }
+
+  private static func phases(_ forecast: Forecast, _ planned: PlannedRun) -> [Phase] {
+    let hours = Double(planned.ranks) / 3600
+    return planned.phases.enumerated().map { number, name in
+      let parts = planned.parts.filter { $0.phase == number }
+      let productive = parts.reduce(0) { $0 + Double($1.steps) * $1.stepSeconds }
+      let wall = forecast.phaseSeconds[number]
+      return Phase(
+        name: name, steps: parts.reduce(0) { $0 + $1.steps },
+        tokens: parts.reduce(0) {
+          $0 + Double($1.steps) * Double($1.globalBatch) * Double($1.sequenceLength)
+        },
+        productiveSeconds: productive, productiveGpuHours: productive * hours,
+        wallSeconds: wall, gpuHours: wall * hours,
+        settings: parts.map {
+          Setting(
+            globalBatch: $0.globalBatch, sequenceTokens: $0.sequenceLength, steps: $0.steps,
+            stepSeconds: $0.stepSeconds, mfu: $0.report?.mfuCausal, fits: $0.report?.fits)
+        })
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import Documents
+import Quantities
+
+extension RunFile {
+  /// How a run is kept going where something fails: what a forecast of it reads.
+  public struct RecoverySettings: Hashable, Sendable {
+    /// How a checkpoint is taken.
+    public enum Way: String, Hashable, Sendable, CaseIterable {
+      /// Steps stand still until it is written.
+      case blocking
+      /// Steps stand still until hosts have a copy, which is written behind the steps that follow.
+      case asynchronous
+      /// The copy goes to the memory of other nodes, and now and then to storage.
+      case memory
+    }
+
+    /// When a checkpoint is taken.
+    public enum Cadence: Hashable, Sendable {
+      /// As `checkpoints.every` says.
+      case steps
+      /// At the interval at which the exact expectation of the run's time is least.
+      case optimal
+      case every(Seconds)
+    }
+
+    /// What is done with fewer nodes.
+    public enum Elastic: String, Hashable, Sendable, CaseIterable {
+      /// The job waits.
+      case none
+      /// It starts again from its checkpoint on the replicas that are left.
+      case restart
+      /// The replicas that are left keep their state and go on.
+      case resume
+    }
+
+    public var way = Way.blocking
+    public var cadence = Cadence.steps
+    /// Nodes that hold each part of the state in memory, its own among them.
+    public var copies = 2
+    /// Of checkpoints in memory, after how many one goes to storage.
+    public var storedEvery = 10
+    /// Nodes beside those of the job; nil for all that the cluster has.
+    public var spares: Int?
+    public var elastic = Elastic.none
+    /// Until replicas go on that keep their state.
+    public var pause: Seconds?
+    /// How few replicas may go on.
+    public var fewestReplicas = 1
+
+    public init() {}
+  }
+}
+
+/// The keys of `recovery`.
+struct RecoveryKeys: KeySet {
+  let way = Key(
+    "checkpoints", .choice(RunFile.RecoverySettings.Way.self), default: .blocking,
+    "blocking: steps wait until a checkpoint is written; asynchronous: until hosts have a copy; memory: "
+      + "the copy goes to other nodes' memory, now and then to storage.")
+  let cadence = Key(
+    "cadence", .text("optimal, or a time such as 30 min"), otherwise: "checkpoints.every",
+    "Work between two checkpoints, in whole steps; optimal: what makes the expected time least.")
+  let copies = Key(
+    "copies", .integer(in: 2...64), default: 2,
+    "With memory, nodes that hold each part of the state, its own among them.")
+  let storedEvery = Key(
+    "stored-every", .integer(in: 1...1_000_000), default: 10,
+    "With memory, after how many checkpoints one goes to storage.")
+  let spares = Key(
+    "spares", .integer(in: 0...1_000_000), otherwise: "nodes of the cluster beyond the plan's",
+    "Nodes that stand by.")
+  let elastic = Key(
+    "elastic", .choice(RunFile.RecoverySettings.Elastic.self),
+    default: RunFile.RecoverySettings.Elastic.none,
+    "Without enough nodes, none: the job waits; restart: it starts again from its checkpoint on fewer "
+      + "replicas; resume: those that are left keep their state and go on.")
+  let pause = Key(
+    "pause", .quantity(in: Seconds.zero...Seconds(1e6)), otherwise: "required with elastic resume",
+    "Until those that are left go on.")
+  let fewestReplicas = Key(
+    "minimum-replicas", .integer(in: 1...(1 << 24)), default: 1,
+    "With elastic, how few replicas may go on.")
+}
+
+extension RunReader {
+  /// What a forecast reads; nil where the file says nothing of it.
+  func readRecovery(
+    hasCheckpoints: Bool
+  ) throws(ConfigurationError) -> RunFile.RecoverySettings? {
+    let keys = keys.recovery
+    guard let part = try table.optionalTable(keys) else { return nil }
+    var recovery = RunFile.RecoverySettings()
+    recovery.way = try part.value(keys.way)
+    if let text = try part.optional(keys.cadence) {
+      recovery.cadence = try cadence(text, part, keys.cadence)
+    }
+    guard hasCheckpoints || (recovery.cadence == .steps && !part.contains(keys.way)) else {
+      let key = recovery.cadence == .steps ? keys.way.name : keys.cadence.name
+      throw part.error("has no effect: the run writes no checkpoints (checkpoints)", at: key)
+    }
+    for key in [keys.copies, keys.storedEvery]
+    where recovery.way != .memory && part.contains(key) {
+      throw part.error("has no effect without checkpoints memory", at: key)
+    }
+    recovery.copies = try part.value(keys.copies)
+    recovery.storedEvery = try part.value(keys.storedEvery)
+    recovery.spares = try part.optional(keys.spares)
+    recovery.elastic = try part.value(keys.elastic)
+    recovery.pause = try part.optional(keys.pause)
+    if recovery.elastic == .resume, recovery.pause == nil {
+      throw part.error("required with elastic resume", at: keys.pause)
+    }
+    if recovery.elastic != .resume, recovery.pause != nil {
+      throw part.error("has no effect without elastic resume", at: keys.pause)
+    }
+    if recovery.elastic == .none, part.contains(keys.fewestReplicas) {
+      throw part.error("has no effect without elastic", at: keys.fewestReplicas)
+    }
+    recovery.fewestReplicas = try part.value(keys.fewestReplicas)
+    return recovery
+  }
+
+  private func cadence(
+    _ text: String, _ table: Table, _ key: Key<String>
+  ) throws(ConfigurationError) -> RunFile.RecoverySettings.Cadence {
+    if text == "optimal" { return .optimal }
+    switch Seconds.parse(text) {
+    case .value(let time) where time.value > 0 && time.value <= 1e9: return .every(time)
+    case .value: throw table.error("must be more than 0 s and at most 1e9 s", at: key)
+    case .refused: throw table.error("expected optimal, or a time such as 30 min", at: key)
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import Documents
+import Foundation
+
+/// How a chat model is shown a conversation: the template that lies beside its tokenizer, written in a
+/// part of Jinja.
+///
+/// Read as transformers' `apply_chat_template` reads it: `chat_template.jinja`, else `chat_template` of
+/// `tokenizer_config.json` (of several the one called `default`), with the special tokens that the latter
+/// names. The day's date is not given to it, so that a text is the same every day.
+public struct ChatTemplate: Sendable {
+  /// The file that it was read from, for messages.
+  public let file: String
+  /// As it is written.
+  public let text: String
+  /// By name, the special tokens that it may ask for: `bos_token`.
+  public let tokens: [String: String]
+  private let statements: [TemplateStatement]
+
+  /// The name of the file that holds nothing but a template.
+  package static let fileName = "chat_template.jinja"
+  /// The name of the file that names special tokens.
+  package static let configurationName = "tokenizer_config.json"
+
+  /// Reads a template.
+  ///
+  /// - Throws: `ConfigurationError` for what is not known, with the template's line.
+  public init(
+    _ text: String, file: String, tokens: [String: String] = [:]
+  ) throws(ConfigurationError) {
+    (self.text, self.file, self.tokens) = (text, file, tokens)
+    do throws(TemplateFailure) {
+      statements = try TemplateParser.statements(of: text)
+    } catch {
+      throw ConfigurationError(
+        file: file, line: error.line > 0 ? error.line : nil, rule: error.rule)
+    }
+  }
+
+  /// The text of a conversation.
+  ///
+  /// - Parameters:
+  ///   - messages: each with `role` and `content`, and whatever else the template asks for.
+  ///   - isPrompt: ends where the assistant's next message begins.
+  ///   - tools: what a model may call, if anything.
+  /// - Throws: `ConfigurationError` for what is not known, or what the template itself refuses.
+  public func text(
+    of messages: [JSONValue], isPrompt: Bool, tools: JSONValue = .null
+  ) throws(ConfigurationError) -> String {
+    var given = tokens.mapValues { TemplateValue.string($0) }
+    given["messages"] = .list(messages.map { TemplateValue($0.withoutNulls) })
+    given["add_generation_prompt"] = .boolean(isPrompt)
+    given["tools"] = TemplateValue(tools)
+    given["documents"] = TemplateValue.none
+    do throws(TemplateFailure) {
+      return try TemplateRun.text(of: statements, given)
+    } catch {
+      throw ConfigurationError(
+        file: file, line: error.line > 0 ? error.line : nil, rule: error.rule)
+    }
+  }
+
+  /// A conversation in parts: what is said to the assistant, and what the assistant says to that.
+  ///
+  /// - Throws: as `text`; also where the template writes an earlier part another way once a later message is
+  ///   there (some leave out thoughts), so that the whole is not what the assistant was shown.
+  func parts(
+    of messages: [JSONValue], tools: JSONValue = .null
+  ) throws(ConfigurationError) -> [(text: String, isPredicted: Bool)] {
+    var parts: [(text: String, isPredicted: Bool)] = []
+    var written = ""
+    func add(_ whole: String, _ isPredicted: Bool) throws(ConfigurationError) {
+      let (all, own) = (Array(whole.utf8), Array(written.utf8))
+      guard all.starts(with: own) else {
+        throw ConfigurationError(
+          file: file,
+          rule: "writes what stands in front of an answer another way once the answer is there, or "
+            + "more messages: write such lines out as prompt and completion")
+      }
+      let rest = String(decoding: all[own.count...], as: UTF8.self)
+      if !rest.isEmpty { parts.append((rest, isPredicted)) }
+      written = whole
+    }
+    for (index, message) in messages.enumerated() where message["role"]?.text == "assistant" {
+      let before = try text(of: Array(messages[..<index]), isPrompt: true, tools: tools)
+      try add(before, false)
+      try add(try text(of: Array(messages[...index]), isPrompt: false, tools: tools), true)
+    }
+    return parts
+  }
+}
+
+extension ChatTemplate {
+  /// The template in a tokenizer's folder; nil where there is none.
+  ///
+  /// - Throws: `ConfigurationError` for files that cannot be read.
+  init?(inFolder folder: String) throws(ConfigurationError) {
+    func text(_ name: String) throws(ConfigurationError) -> String? {
+      let path = "\(folder)/\(name)"
+      return FileManager.default.fileExists(atPath: path) ? try textFile(path) : nil
+    }
+    let path = "\(folder)/\(Self.configurationName)"
+    var configuration = JSONValue.table([])
+    if let text = try text(Self.configurationName) {
+      do throws(JSONValue.Failure) {
+        configuration = try JSONValue(Array(text.utf8))
+      } catch {
+        throw ConfigurationError(file: path, rule: error.rule)
+      }
+    }
+    let tokens = Self.tokens(of: configuration)
+    if let text = try text(Self.fileName) {
+      try self.init(text, file: "\(folder)/\(Self.fileName)", tokens: tokens)
+      return
+    }
+    guard let own = Self.template(of: configuration) else { return nil }
+    try self.init(own, file: path, tokens: tokens)
+  }
+
+  private static func template(of configuration: JSONValue) -> String? {
+    guard let own = configuration["chat_template"] else { return nil }
+    let named = own.items?.first { $0["name"]?.text == "default" }
+    return own.text ?? named?["template"]?.text
+  }
+
+  /// Special tokens, each a text or a table with its `content`.
+  private static func tokens(of configuration: JSONValue) -> [String: String] {
+    var tokens: [String: String] = [:]
+    for entry in configuration.entries ?? [] where entry.key.hasSuffix("_token") {
+      tokens[entry.key] = entry.value.text ?? entry.value["content"]?.text
+    }
+    return tokens
+  }
+
+  /// What a checkpoint takes along, so that its model is shown conversations the same way: the template, and
+  /// the tokens that it asks for.
+  package var files: [(name: String, text: String)] {
+    let entries = tokens.sorted { $0.key < $1.key }.map {
+      JSONValue.Entry(key: $0.key, value: .string($0.value))
+    }
+    return [
+      (Self.fileName, text), (Self.configurationName, JSONValue.table(entries).compact + "\n"),
+    ]
+  }
+}
+
+extension JSONValue {
+  /// A table without the keys that say nothing, as transformers hands messages over.
+  fileprivate var withoutNulls: JSONValue {
+    guard case .table(let entries) = self else { return self }
+    return .table(entries.filter { $0.value != .null })
+  }
+}

@@ -1,0 +1,208 @@
+#if MPI
+  import Calibration
+  import Clusters
+  import Costs
+  import Engines
+  import Foundation
+  import MessagePassing
+  import Plans
+  import Programs
+  import Simulation
+  import Training
+
+  /// Times kernels and messages of CPU ranks, state after state of the machine.
+  ///
+  /// Every kernel is timed where it runs in training, one operation at a time: a rank's own memory, the caches as
+  /// its neighbours left them, the engine's call and the look for messages within it. A step of the models is
+  /// never timed as a whole but for what it has beside its kernels.
+  struct HereMeasurement {
+    var isQuick: Bool
+    private var table = HereTable()
+
+    init(isQuick: Bool) { self.isQuick = isQuick }
+
+    /// Recorded steps of a model, behind one that warms up.
+    private var steps: Int { isQuick ? 2 : 6 }
+
+    /// What this process measures by itself, before MPI is there.
+    static func alone(isQuick: Bool) throws -> HereTable {
+      var measurement = HereMeasurement(isQuick: isQuick)
+      try measurement.kernels(ranks: 1, active: 1)
+      return measurement.table
+    }
+
+    /// What the ranks of a launch measure together, on rank 0; elsewhere an empty table.
+    ///
+    /// A collective.
+    static func together(isQuick: Bool, _ world: any Communicator) throws -> HereTable {
+      var measurement = HereMeasurement(isQuick: isQuick)
+      var active = 1
+      while active < world.size {
+        try measurement.round(active, world)
+        active *= 2
+      }
+      try measurement.round(world.size, world)
+      try measurement.messages(world)
+      return world.rank == 0 ? measurement.table : HereTable()
+    }
+
+    /// Some ranks compute while the others wait in a call.
+    private mutating func round(_ active: Int, _ world: any Communicator) throws {
+      for model in try HereModel.all(isQuick: isQuick) {
+        try world.barrier()
+        if world.rank < active {
+          let rows = try rows(of: model, ranks: world.size, active: active, world)
+          if world.rank == 0 { table.kernels += rows }
+        }
+        try world.barrier()
+      }
+    }
+
+    private mutating func kernels(ranks: Int, active: Int) throws {
+      for model in try HereModel.all(isQuick: isQuick) {
+        table.kernels += try rows(of: model, ranks: ranks, active: active, nil)
+      }
+    }
+
+    /// The operations of a model, each shape with its median over steps and layers.
+    private func rows(
+      of model: HereModel, ranks: Int, active: Int, _ world: (any Communicator)?
+    ) throws -> [HereTable.KernelRow] {
+      let count = steps
+      let times = try withRanksAsThreads(1) { own in
+        try OperationTimes(model, own, steps: count)
+      }
+      return times[0].medians.map { work, seconds in
+        HereTable.KernelRow(
+          work.kernel, ranks: ranks, active: active,
+          work: [work.operations, work.bytes, work.weights, work.rows], seconds: seconds)
+      }
+    }
+
+    // MARK: Messages
+
+    /// Sizes of messages, in bytes.
+    private var sizes: [Int] {
+      let all = [64, 1024, 4096, 16_384, 65_536, 262_144, 1 << 20, 4 << 20]
+      return isQuick ? Array(all.prefix(5)) : all
+    }
+
+    /// From rank 0 to the first rank beside it on its node, and to the first on another node.
+    private mutating func messages(_ world: any Communicator) throws {
+      let hosts = try RecordedStep.hosts(world)
+      let partners: [(HereTable.MessageRow.Way, Int?)] = [
+        (.node, hosts.indices.dropFirst().first { hosts[$0] == hosts[0] }),
+        (.network, hosts.indices.first { hosts[$0] != hosts[0] }),
+      ]
+      for (way, partner) in partners {
+        guard let partner else { continue }
+        for bytes in sizes {
+          try world.barrier()
+          let seconds = try roundTrips(bytes, with: partner, isFar: way == .network, world)
+          if world.rank == 0 {
+            table.messages.append(.init(way, bytes: Double(bytes), seconds: seconds))
+          }
+        }
+      }
+      try world.barrier()
+    }
+
+    /// The median of half a round trip, in seconds; each rank in its call, as while it waits in a step.
+    private func roundTrips(
+      _ bytes: Int, with partner: Int, isFar: Bool, _ world: any Communicator
+    ) throws -> Double {
+      guard world.rank == 0 || world.rank == partner else { return 0 }
+      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 64)
+      defer { memory.deallocate() }
+      memory.initializeMemory(as: UInt8.self, repeating: 1)
+      let peer = world.rank == 0 ? partner : 0
+      // A slow link has seconds to spend on the largest message: few of these are enough.
+      let count = isFar ? (bytes > 100_000 ? 5 : 21) : (isQuick ? 21 : bytes > 500_000 ? 41 : 201)
+      var times: [Double] = []
+      let clock = ContinuousClock()
+      for _ in 0..<count {
+        let start = clock.now
+        if world.rank == 0 {
+          try world.send(UnsafeRawBufferPointer(memory), to: peer, tag: 1)
+          try world.receive(into: memory, from: peer, tag: 2)
+        } else {
+          try world.receive(into: memory, from: peer, tag: 1)
+          try world.send(UnsafeRawBufferPointer(memory), to: peer, tag: 2)
+        }
+        times.append((clock.now - start) / .seconds(1) / 2)
+      }
+      return times.sorted()[count / 2]
+    }
+  }
+
+  /// The times of a model's operations on one rank.
+  struct OperationTimes: Sendable {
+    /// Of every amount of work that occurred, the median in seconds.
+    var medians: [(ProcessorWork, Double)] = []
+
+    /// Trains a few steps and reads their timelines.
+    init(_ model: HereModel, _ world: any Communicator, steps: Int) throws {
+      let placed = try model.plan.validated(for: model.architecture, on: .ranks(1))
+      let input = try StepInput(
+        placed, rows: (received: 0, routed: 0, sent: 0), target: .cpuRank)
+      let trainer = try RankTrainer(model.architecture, model.plan, world, HereTokens(model))
+      trainer.initialize(seed: 1)
+      trainer.recording = Recording(timeline: true)
+      var times: [ProcessorWork: [Double]] = [:]
+      var order: [ProcessorWork] = []
+      for step in 0...steps {
+        let result = try trainer.step(learningRate: 1e-4)
+        if step == 0 { continue }
+        for (work, seconds) in Self.read(result, input) {
+          if times[work] == nil { order.append(work) }
+          times[work, default: []].append(seconds)
+        }
+      }
+      medians = order.map { work in
+        let sorted = (times[work] ?? [0]).sorted()
+        return (work, max(1e-9, sorted[sorted.count / 2]))
+      }
+    }
+
+    /// Every operation of a step with its time, and what the step had beside them.
+    private static func read(
+      _ result: Training.StepResult, _ input: StepInput
+    ) -> [(ProcessorWork, Double)] {
+      var known: [[Int]: Int] = [:]
+      for counts in result.ledger.exchanges {
+        known[[counts.stage, counts.microbatch, counts.exchange]] = counts.routed.reduce(0, +)
+      }
+      var all: [(ProcessorWork, Double)] = []
+      for item in result.ledger.timeline.items {
+        let operations = input.operations(of: item.item, isForward: true)
+        for span in item.spans {
+          guard case .operation(let index) = span.kind else { continue }
+          let work = operations[Int(index)].processorWork { rows in
+            guard case .fixed(let count) = rows else {
+              guard let exchange = rows.exchange, case .run(let action) = item.item else {
+                return 0
+              }
+              return known[[action.stage, action.microbatch, exchange]] ?? 0
+            }
+            return count
+          }
+          if let work { all.append((work, Double(span.end - span.start) * 1e-12)) }
+        }
+      }
+      let kernels = all.reduce(0) { $0 + $1.1 }
+      let gradients = input.stages.reduce(0) { sum, stage in
+        sum + stage.buffers.reduce(0) { $1.use == .gradient ? $0 + bytes($1) : $0 }
+      }
+      let rest = Double(result.duration) * 1e-9 - kernels
+      all.append(
+        (
+          ProcessorWork(.step, bytes: Double(gradients), rows: Double(all.count)), max(1e-9, rest)
+        ))
+      return all
+    }
+
+    private static func bytes(_ buffer: Programs.Buffer) -> Int {
+      if case .fixed(let count) = buffer.rows { count * buffer.bytesPerRow } else { 0 }
+    }
+  }
+#endif

@@ -1,0 +1,56 @@
+import Documents
+import Quantities
+import Reports
+import Simulation
+
+/// Steps that are none of training alone.
+extension SimulateCommand {
+  /// A step of serving.
+  func serve() throws {
+    let mode = serving.decode ? "--decode" : "--prefill"
+    try refuse(ofTraining, beside: mode)
+    if learning.rollout { throw CommandError("\(mode) and --rollout exclude each other") }
+    try learning.checkAbsence()
+    let (price, _) = try money.values()
+    let request = try serving.request()
+    let scene = try place.scene(plan: plan, serving: serving.usualPlan)
+    let planned = try scene.inference()
+    let report = try planned.report(request)
+    let figures = InferenceFigures(
+      report, of: planned, try scene.inputs(for: planned.plan), price: price)
+    try show(json ? try jsonText(figures) : figures.page)
+    guard fit.requireFit, !report.memory.fits else { return }
+    throw FitError(
+      description: "\(planned.plan.name): does not fit: a device needs "
+        + "\(ByteCount(report.memory.needed)) of \(ByteCount(report.memory.limit))")
+  }
+
+  /// A step of reinforcement learning.
+  func learn() throws {
+    try refuse(
+      ofTraining + [
+        ("--batch", serving.batch != nil), ("--context", serving.context != nil),
+        ("--parts", serving.parts != nil), ("--price", money.price != nil),
+        ("--require-fit", fit.requireFit),
+      ], beside: "--rollout")
+    let description = try learning.description(acceptance: serving.acceptance)
+    guard let generator = learning.generator else {
+      throw CommandError("--rollout needs --generator, the plan of one generator")
+    }
+    let scene = try place.scene(plan: plan)
+    let planned = try scene.rollout(generator, place)
+    let figures = RolloutFigures(
+      try planned.report(description), of: planned, try scene.inputs(for: planned.training))
+    try show(json ? try jsonText(figures) : figures.page)
+  }
+
+  /// What is of steps of training alone.
+  private var ofTraining: [(String, Bool)] {
+    [
+      ("--trace", trace != nil), ("--trace-positions", !tracePositions.isEmpty),
+      ("--trace-limit", traceLimit != nil), ("--seeds", seeds != 1), ("--all-ranks", allRanks),
+      ("--tokens", money.tokens != nil), ("--report", reporting.isGiven),
+      ("an option of measured runs", anchoring.isGiven),
+    ]
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import Testing
+
+/// `sluice forecast` as people use it.
+@Suite struct ForecastCommandTests {
+  private static let top = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("../..").standardizedFileURL
+  private static let example =
+    top.appendingPathComponent("examples/deepseek-v3-run.yaml").path
+
+  private func run(_ words: [String]) throws -> Command {
+    try Command.run(
+      ["forecast", Self.example, "--step-seconds", "20", "--runs", "100"] + words)
+  }
+
+  private func json(_ words: [String] = []) throws -> [String: Any] {
+    let result = try run(["--json"] + words)
+    #expect(result.status == 0, "\(result.errors)")
+    let tree = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
+    return try #require(tree as? [String: Any])
+  }
+
+  private func number(_ table: [String: Any], _ path: String...) throws -> Double {
+    var value: Any = table
+    for key in path { value = try #require((value as? [String: Any])?[key], "\(key)") }
+    return try #require(value as? NSNumber).doubleValue
+  }
+
+  /// What was lost and what was done are the wall's time; money and hours follow from it.
+  @Test func figuresBelongTogether() throws {
+    let figures = try json()
+    let mean = try number(figures, "wall_seconds", "mean")
+    let lost = try #require(figures["lost_seconds"] as? [String: Double])
+    #expect(
+      Set(lost.keys) == [
+        "detection", "restart", "recomputation", "checkpoint", "straggler", "idle",
+      ])
+    let productive = try number(figures, "productive_seconds")
+    #expect(abs((productive + lost.values.reduce(0, +)) / mean - 1) < 1e-9)
+    #expect(abs(try number(figures, "goodput") - productive / mean) < 1e-12)
+    #expect(abs(try number(figures, "gpu_hours") / (mean * 2048 / 3600) - 1) < 1e-12)
+    #expect(abs(try number(figures, "us_dollars") / (mean * 4096 / 3600) - 1) < 1e-12)
+    let (p5, p95) = (
+      try number(figures, "wall_seconds", "p5"), try number(figures, "wall_seconds", "p95")
+    )
+    #expect(p5 < mean && mean < p95)
+    let phases = try #require(figures["phases"] as? [[String: Any]])
+    let ofPhases = try phases.reduce(0) { try $0 + number($1, "wall_seconds") }
+    #expect(phases.count == 5 && abs(ofPhases / mean - 1) < 1e-9)
+  }
+
+  /// Seeds decide, threads do not.
+  @Test func theSameBytes() throws {
+    let first = try run(["--json", "--threads", "1"]).output
+    #expect(try run(["--json", "--threads", "3"]).output == first)
+    #expect(try run(["--json", "--seed", "2"]).output != first)
+  }
+
+  /// Failures at given times are those of every run.
+  @Test func givenTimes() throws {
+    let scratch = try Scratch()
+    let file = try scratch.write("# two kills\n100000\n3 d  # the second\n", "kills.txt")
+    let figures = try json(["--failure-times", file])
+    #expect(try number(figures, "failures") == 2)
+    #expect(try number(figures, "wall_seconds", "p5") == number(figures, "wall_seconds", "p95"))
+    let bad = try scratch.write("100\nsoon\n", "bad.txt")
+    let refused = try run(["--failure-times", bad])
+    #expect(refused.status == 1 && refused.errors.contains("bad.txt:2: \"soon\": expected a time"))
+  }
+
+  @Test func theCheaperPriceCostsLess() throws {
+    let dear = try number(json(), "us_dollars")
+    #expect(abs(try number(json(["--price", "1"]), "us_dollars") / dear - 0.5) < 1e-12)
+  }
+
+  /// Every key that is printed is on the page of JSON.
+  @Test func everyKeyIsOnThePage() throws {
+    let page = try String(
+      contentsOf: Self.top.appendingPathComponent("docs/json-and-statuses.md"), encoding: .utf8)
+    func keys(_ value: Any) -> Set<String> {
+      if let table = value as? [String: Any] {
+        return table.reduce(into: Set(table.keys)) { all, entry in
+          if entry.key != "inputs" { all.formUnion(keys(entry.value)) }
+        }
+      }
+      return ((value as? [Any]) ?? []).reduce(into: []) { $0.formUnion(keys($1)) }
+    }
+    for key in keys(try json()).sorted() { #expect(page.contains("`\(key)`"), "\(key)") }
+  }
+
+  @Test func pagesFitATerminalAndReportsAreWritten() throws {
+    let scratch = try Scratch()
+    let report = scratch.file("run.html")
+    let result = try run(["--report", report])
+    #expect(result.status == 0, "\(result.errors)")
+    for line in result.output.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
+    for word in ["goodput", "what would help", "Best cadence", "Young's", "extension-128k"] {
+      #expect(result.output.contains(word), "\(word)")
+    }
+    let html = try String(contentsOfFile: report, encoding: .utf8)
+    #expect(html.contains("Where the time goes") && html.contains("What would help"))
+  }
+
+  static let refused: [(words: [String], rule: String)] = [
+    (["--runs", "0"], "--runs 0"), (["--price=-1"], "--price -1"),
+    (["--step-seconds", "0"], "--step-seconds 0"),
+    (["--set", "recovery.spare=1"], "did you mean spares?"),
+    (["--set", "cluster.failures.detect=1 s"], "failures.detect"),
+    (["--cluster", "h801-2048"], "did you mean h800-2048?"),
+    (["--failure-times", "/no/such/file"], "/no/such/file"),
+    (["--borrow-kernels", "h100-2048"], "has no effect with --step-seconds"),
+    (["--report", example], "deepseek-v3-run.yaml"),
+  ]
+
+  @Test(arguments: refused.indices) func oneLineSaysWhatIsWrong(index: Int) throws {
+    let (words, rule) = Self.refused[index]
+    let result = try run(words)
+    #expect(result.status != 0 && result.output.isEmpty)
+    #expect(result.errors.contains(rule), "\(result.errors)")
+    #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+  }
+}

@@ -1,0 +1,26 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The benchmark of goodput kills what it says, and writes what a forecast needs.
+@Suite(.serialized, .enabled(if: Program.canTrain)) struct FaultBenchTests {
+  @Test func killsAndMeasures() throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let outcome = try Launch.run([
+      Launch.program("bench-faults", beside: Bundle.module), "--smoke", "out=\(file.path)",
+    ])
+    #expect(outcome.status == 0, "\(outcome.output)")
+    #expect(outcome.output.contains("all equal to a run without kills"), "\(outcome.output)")
+    let value = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+    let report = try #require(value as? [String: Any])
+    let kills = try #require(report["kills"] as? [[String: Any]])
+    let times = kills.compactMap { $0["seconds"] as? Double }
+    #expect(times.count == 2 && times == times.sorted())
+    let wall = try #require(report["wall_seconds"] as? Double)
+    let useful = try #require(report["useful_seconds"] as? Double)
+    #expect(times.allSatisfy { $0 < wall } && 0 < useful && useful < wall)
+    let goodput = try #require(report["goodput"] as? Double)
+    #expect(abs(goodput * wall - useful) < 1e-9 * useful)
+  }
+}

@@ -1,0 +1,171 @@
+import Documents
+import Foundation
+import TestSupport
+import Testing
+import Tokens
+
+/// Conversations by chat templates, as transformers' `apply_chat_template` renders them.
+@Suite struct ChatTemplateTests {
+  private struct Case {
+    var name: String
+    var template: String
+    var messages: [JSONValue]
+    var isPrompt: Bool
+    var tools: JSONValue
+    /// nil where transformers gives an error.
+    var text: String?
+  }
+
+  private static func cases(_ path: String) throws -> (all: [Case], tokens: [String: String]) {
+    let value = try JSONValue(contents(of: path))
+    let entries = try #require(value["tokens"]?.entries)
+    let tokens = Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value.text ?? "") })
+    let all = try #require(value["cases"]?.items).map { item in
+      let template = try #require(item["template"]?.text)
+      let conversation = try #require(item["conversation"]?.text)
+      return Case(
+        name: "\(template), \(conversation)",
+        template: try #require(value["templates"]?[template]?.text),
+        messages: try #require(value["conversations"]?[conversation]?.items),
+        isPrompt: item["prompt"]?.flag == true, tools: item["tools"] ?? .null,
+        text: item["text"]?.text)
+    }
+    return (all, tokens)
+  }
+
+  /// Every text is transformers'; what is an error there is one here, and so are printed lists.
+  ///
+  /// `CHAT_TEMPLATES=cases.json`, written by `cases.py FOLDER`, holds templates of one's own against it.
+  @Test func textsAreThoseOfTransformers() throws {
+    let own = ProcessInfo.processInfo.environment["CHAT_TEMPLATES"]
+    let (all, tokens) = try Self.cases(own ?? fixture("chat-templates/cases.json"))
+    var (equal, refused) = (0, 0)
+    for item in all {
+      let found = Result {
+        try ChatTemplate(item.template, file: item.name, tokens: tokens)
+          .text(of: item.messages, isPrompt: item.isPrompt, tools: item.tools)
+      }
+      switch (found, item.text) {
+      case (.success(let text), let expected?):
+        #expect(text.utf8.elementsEqual(expected.utf8), "\(item.name): \(text) ≠ \(expected)")
+        equal += 1
+      case (.success(let text), nil): Issue.record("\(item.name) is no error: \(text)")
+      case (.failure(let error), let expected):
+        // Python's way of writing lists as texts is not known here.
+        let isKnown =
+          own != nil || expected == nil || "\(error)".contains("of a list, which is not known")
+        #expect(isKnown, "\(item.name): \(error)")
+        if own != nil, expected != nil { print("not known: \(error)") }
+        refused += 1
+      }
+    }
+    if own == nil { #expect(equal > 70 && refused < 20) }
+    print("\(equal) texts equal, \(refused) refused")
+  }
+
+  /// What is not known is refused in one line with its place.
+  @Test(arguments: [
+    ("a\n{% macro x() %}", 2, "tag macro"), ("{{ x | unheard }}", 1, "filter unheard"),
+    ("{% if a %}", 1, "if without an end"), ("{% endfor %}", 1, "endfor"), ("{{ a ", 1, "tag"),
+    ("{{ 'a }}", 1, "without an end"), ("\n\n{{ a.b.c }}", 3, "a, which is not defined"),
+    ("{{ messages }}", 1, "only tojson"), ("{{ 'a' + 1 }}", 1, "a text + a number"),
+    ("{{ raise_exception('no ' ~ 'way') }}", 1, "refuses the messages: no way"),
+    ("{% set x.y = 1 %}", 1, "no namespace"), ("{{ strftime_now('%d') }}", 1, "strftime_now"),
+    ("{% for a, b in [1] %}{% endfor %}", 1, "2 names"), ("{{ 1 // 0 }}", 1, "divides by 0"),
+    ("{{ 'a'.format(1) }}", 1, "format"), ("{{ 1, 2 }}", 1, "brackets"), ("{{ a $ b }}", 1, "$"),
+    (
+      "{{ \(String(repeating: "(", count: 100))1\(String(repeating: ")", count: 100)) }}", 1,
+      "nested too deeply"
+    ),
+    (
+      "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}x{% endfor %}", 1,
+      "to an end"
+    ),
+  ])
+  func whatIsNotKnownIsRefused(template: String, line: Int, words: String) throws {
+    let messages = [JSONValue.table([.init(key: "role", value: .string("user"))])]
+    do throws(ConfigurationError) {
+      let text = try ChatTemplate(template, file: "t.jinja").text(of: messages, isPrompt: true)
+      Issue.record("is known: \(text.count)")
+    } catch {
+      #expect(error.line == line, "\(error)")
+      #expect("\(error)".contains(words), "\(error)")
+    }
+  }
+}
+
+/// Demonstrations by the chat template beside a tokenizer.
+@Suite struct ChatDemonstrationTests {
+  let folder: ScratchFolder
+
+  init() throws { folder = try ScratchFolder() }
+
+  private static let template =
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }}[/INST]"
+    + "{% else %} {{ m.content }}{{ eos_token }}{% endif %}{% endfor %}"
+
+  /// A tokenizer of GPT-2's kind with a template's marks, in a folder with the template.
+  private func tokenizer(_ template: String, asConfiguration: Bool) throws -> NamedTokenizer {
+    let text = String(
+      decoding: try contents(of: fixture("tokenizers/gpt2.json")), as: UTF8.self)
+    let tokens = "\"bos_token\": {\"content\": \"<|endoftext|>\"}, \"eos_token\": \"<|endoftext|>\""
+    let path = try folder.write(text, to: "tokenizer.json")
+    let quoted = JSONValue.quoted(template)
+    _ = try folder.write(
+      asConfiguration ? "{\"chat_template\": \(quoted), \(tokens)}" : "{\(tokens)}",
+      to: "tokenizer_config.json")
+    if !asConfiguration { _ = try folder.write(template, to: "chat_template.jinja") }
+    return try NamedTokenizer(named: path)
+  }
+
+  private func demonstrations(_ line: String, _ tokenizer: NamedTokenizer) throws -> Demonstrations
+  {
+    let path = try folder.write(line + "\n", to: "messages.jsonl")
+    return try Demonstrations([path], length: 60, tokenizer: tokenizer.tokenizer, seed: nil)
+  }
+
+  private static let messages =
+    #"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, "#
+    + #"{"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]}"#
+
+  /// The assistant's words and the end behind them are learnt, as the template writes them; one end is
+  /// enough.
+  @Test(arguments: [true, false]) func theTemplateIsUsed(asConfiguration: Bool) throws {
+    let tokenizer = try tokenizer(Self.template, asConfiguration: asConfiguration)
+    let made = try demonstrations(Self.messages, tokenizer)
+    func tokens(_ text: String) throws -> [Int32] {
+      try tokenizer.tokenizer.encode(Array(text.utf8)).map { Int32($0) }
+    }
+    let parts = [
+      "<|endoftext|>[INST] a[/INST]", " b<|endoftext|>", "[INST] c[/INST]", " d<|endoftext|>",
+    ]
+    let all = try parts.map(tokens)
+    let sequences = PackedSequences(made, length: 60)
+    let marks = try #require(sequences.marks(0))
+    try sequences.withSequence(0) { window in
+      #expect(Array(window[..<all.joined().count]) == Array(all.joined()))
+      let learnt = marks.isPredicted.indices.filter { marks.isPredicted[$0] }.map { window[$0 + 1] }
+      #expect(learnt == all[1] + all[3])
+      #expect(window[all.joined().count] == -1, "no second end")
+    }
+  }
+
+  @Test func whatATemplateCannotDoIsSaid() throws {
+    func refusal(_ template: String) throws -> String {
+      let own = try tokenizer(template, asConfiguration: false)
+      let error = #expect(throws: ConfigurationError.self) {
+        try demonstrations(Self.messages, own)
+      }
+      return "\(try #require(error))"
+    }
+    let unknown = try refusal("a\n{% macro f() %}{% endmacro %}")
+    #expect(unknown.contains("messages.jsonl:1") && unknown.contains("chat_template.jinja:2"))
+    let hiding =
+      "{% for m in messages %}{% if m.role == 'user' or loop.last %}{{ m.content }}{% endif %}"
+    #expect(try refusal(hiding + "{% endfor %}").contains("another way once the answer is there"))
+    #expect(try refusal("{{ raise_exception('not today') }}").contains("not today"))
+    // Prompts and completions need no template.
+    let other = try tokenizer("{% macro f() %}", asConfiguration: false)
+    #expect(try demonstrations(#"{"prompt": "a", "completion": "b"}"#, other).count == 1)
+  }
+}

@@ -1,0 +1,103 @@
+import Documents
+import Foundation
+import Quantities
+import Runs
+import Training
+
+/// Kills ranks of an elastic run, and finds out what came of it.
+struct FaultBench {
+  let options: FaultOptions
+  let scene: FaultScene
+
+  init(_ options: FaultOptions, _ scene: FaultScene) {
+    (self.options, self.scene) = (options, scene)
+  }
+
+  func run() throws -> FaultReport {
+    let process = try scene.start([
+      "--ranks", "\(options.ranks)", "--elastic", "--take-back-after", "1",
+    ])
+    let start = Date().timeIntervalSince1970
+    var kills: [FaultReport.Kill] = []
+    do {
+      try wait(process) { scene.log().contains("\"step\": 1,") }
+      var generator = SeededGenerator(seed: UInt64(options.seed))
+      var due = Date().timeIntervalSince1970 - start
+      for _ in 0..<options.kills {
+        due += -log(1 - generator.unit()) * options.mean
+        var ranks: [Int32] = []
+        try wait(process) {
+          ranks = Date().timeIntervalSince1970 - start < due ? [] : scene.ranks()
+          return !ranks.isEmpty
+        }
+        let victim = ranks[Int(generator.next() % UInt64(ranks.count))]
+        let time = Date().timeIntervalSince1970 - start
+        kill(victim, SIGKILL)
+        kills.append(.init(seconds: time, ranks: ranks.count))
+        // The next one is drawn for ranks that are there, not for those that end with this one.
+        try wait(process) { scene.ranks().allSatisfy { !ranks.contains($0) } }
+      }
+      // A last interval without a kill.
+      let last = kills[kills.count - 1].seconds + options.mean + start
+      try wait(process) {
+        Date().timeIntervalSince1970 >= last && self.steps().last?.ended ?? 0 > last
+      }
+    } catch {
+      process.terminate()
+      process.waitUntilExit()
+      throw FaultError(description: "\(error); sluice said: \(scene.output.suffix(2000))")
+    }
+    process.terminate()
+    process.waitUntilExit()
+    let wall = Date().timeIntervalSince1970 - start
+    guard process.terminationStatus == ExitStatus.interrupted.rawValue else {
+      throw FaultError(description: "sluice ended early: \(scene.output.suffix(2000))")
+    }
+    let steps = self.steps()
+    return FaultReport(
+      options: options, wall: wall, start: start, kills: kills, steps: steps,
+      checksum: try checksum(of: steps))
+  }
+
+  private func wait(_ process: Process, until isTrue: () -> Bool) throws {
+    while !isTrue() {
+      guard process.isRunning else { throw FaultError(description: "the run ended by itself") }
+      usleep(5000)
+    }
+  }
+
+  private func steps(in text: String? = nil) -> [FaultReport.Step] {
+    (text ?? scene.log()).split(separator: "\n").compactMap { line in
+      guard let value = try? JSONValue(Array(line.utf8)), let number = value["step"]?.number,
+        let ended = value["wall_time"]?.double, let seconds = value["seconds"]?.double,
+        let loss = value["loss"]?.double
+      else { return nil }
+      return FaultReport.Step(number: number, ended: ended, seconds: seconds, loss: loss)
+    }
+  }
+
+  /// The checksum of the losses of all steps, found equal to those of a run without kills.
+  private func checksum(of steps: [FaultReport.Step]) throws -> String {
+    guard steps.map(\.number) == Array(1...max(1, steps.count)) else {
+      throw FaultError(description: "the log does not hold every step once")
+    }
+    let lanes = ElasticPlans(
+      try RunFile.readPhases(path: scene.run, overrides: []), minimum: 1
+    ).choice(for: options.ranks)?.gradientLanes
+    let process = try scene.start([
+      "--ranks", "\(options.ranks)", "--set", "plan.gradient-lanes=\(lanes ?? options.ranks)",
+      "--set", "steps=\(steps.count)", "--set", "checkpoints=null",
+      "--set", "log.file=\(scene.folder.path)/calm.jsonl",
+    ])
+    process.waitUntilExit()
+    let calm = self.steps(in: scene.log("calm.jsonl"))
+    guard process.terminationStatus == 0, calm.map(\.loss) == steps.map(\.loss) else {
+      throw FaultError(description: "the losses are not those of a run without kills")
+    }
+    // FNV-1a over the bits, as 16 hexadecimal digits.
+    let sum = steps.prefix(20).reduce(0xcbf2_9ce4_8422_2325 as UInt64) { sum, step in
+      (0..<8).reduce(sum) { ($0 ^ step.loss.bitPattern >> (8 * $1) & 0xff) &* 0x100_0000_01b3 }
+    }
+    return String(sum, radix: 16)
+  }
+}

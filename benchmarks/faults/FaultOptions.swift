@@ -1,0 +1,52 @@
+import Foundation
+
+/// What is wrong with a command line or with what came of it.
+struct FaultError: Error, CustomStringConvertible {
+  var description: String
+}
+
+/// What is asked for, `key=value`.
+struct FaultOptions {
+  var kills = 50
+  /// Seconds between two kills, on average.
+  var mean = 20.0
+  var seed = 1
+  var ranks = 4
+  /// Steps between two checkpoints.
+  var every = 10
+  var isAsynchronous = false
+  /// Where the times of the kills go.
+  var output: String?
+  /// A tiny model and few kills.
+  var isSmoke = false
+
+  init(_ arguments: some Sequence<String>) throws {
+    if arguments.contains("--smoke") { (isSmoke, kills, mean, every) = (true, 2, 1, 20) }
+    for word in arguments where word != "--smoke" {
+      let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else { throw FaultError(description: "\(word): expected key=value") }
+      func number(_ least: Int) throws -> Int {
+        guard let value = Int(parts[1]), value >= least else {
+          throw FaultError(description: "\(word): expected a whole number from \(least)")
+        }
+        return value
+      }
+      switch parts[0] {
+      case "kills": kills = try number(1)
+      case "seed": seed = try number(0)
+      case "ranks": ranks = try number(2)
+      case "every": every = try number(1)
+      case "asynchronous": isAsynchronous = try number(0) > 0
+      case "out": output = parts[1]
+      case "mean":
+        guard let value = Double(parts[1]), value > 0, value.isFinite else {
+          throw FaultError(description: "\(word): expected seconds")
+        }
+        mean = value
+      default:
+        throw FaultError(
+          description: "\(word): kills, mean, seed, ranks, every, asynchronous and out are known")
+      }
+    }
+  }
+}

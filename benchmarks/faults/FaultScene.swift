@@ -1,0 +1,78 @@
+import Foundation
+import Training
+
+/// The files of a run in a folder of their own, and its processes.
+struct FaultScene {
+  let folder: URL
+  let run: String
+  /// `sluice`, which the package builds beside this program.
+  let program: String
+
+  init(_ options: FaultOptions) throws {
+    program =
+      URL(filePath: Launch.ownPath).deletingLastPathComponent().appending(path: "sluice").path
+    guard access(program, X_OK) == 0 else {
+      throw FaultError(description: "\(program) is not there: swift build --product sluice")
+    }
+    folder = FileManager.default.temporaryDirectory.appending(path: "faults-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let (width, layers, length) = options.isSmoke ? (32, 2, 16) : (256, 4, 128)
+    try """
+    {"model_type": "gpt2", "n_embd": \(width), "n_layer": \(layers), "n_head": 4,
+     "vocab_size": 256, "n_positions": \(length), "activation_function": "gelu_new"}
+    """.write(to: folder.appending(path: "config.json"), atomically: true, encoding: .utf8)
+    let words = (0..<20_000).map { "the \($0 * $0 % 89)th word of \($0 % 7) " }.joined()
+    try words.write(to: folder.appending(path: "words.txt"), atomically: true, encoding: .utf8)
+    run = folder.appending(path: "run.yaml").path
+    // Two, three and four ranks divide twelve.
+    try """
+    model: config.json
+    data: words.txt
+    plan: {data-parallel: \(options.ranks), global-batch: \(options.ranks * 3), zero-stage: 1,
+           sequence-length: \(length)}
+    learning-rate: 0.0003
+    steps: 100000000
+    seed: \(options.seed)
+    checkpoints: {folder: \(folder.path)/out, every: \(options.every), keep: 2,
+                  asynchronous: \(options.isAsynchronous)}
+    log: {file: \(folder.path)/log.jsonl}
+    """.write(toFile: run, atomically: true, encoding: .utf8)
+  }
+
+  func remove() { try? FileManager.default.removeItem(at: folder) }
+
+  /// The log's text; empty before there is one.
+  func log(_ name: String = "log.jsonl") -> String {
+    (try? String(contentsOf: folder.appending(path: name), encoding: .utf8)) ?? ""
+  }
+
+  /// Starts `sluice train` with further arguments; its output is dropped.
+  func start(_ arguments: [String]) throws -> Process {
+    let process = Process()
+    process.executableURL = URL(filePath: program)
+    process.arguments = ["train", run] + arguments
+    process.environment = ProcessInfo.processInfo.environment.merging([
+      "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    ]) { $1 }
+    let output = folder.appending(path: "output.txt")
+    try Data().write(to: output)
+    process.standardOutput = try FileHandle(forWritingTo: output)
+    process.standardError = process.standardOutput
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  /// What `sluice` has said.
+  var output: String { log("output.txt") }
+
+  /// The ranks that run now: sluice's processes with the run among their words that start no others.
+  func ranks() -> [Int32] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { Int32($0) }.sorted().filter { number in
+      let line = (try? Data(contentsOf: URL(filePath: "/proc/\(number)/cmdline"))) ?? Data()
+      let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+      return words.first == program && words.contains(run) && !words.contains("--elastic")
+    }
+  }
+}
