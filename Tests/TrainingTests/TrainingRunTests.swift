@@ -67,6 +67,13 @@ import Training
     }[0]
   }
 
+  /// The log has what was evaluated before the first step, and every step once.
+  private func expectEveryStepOnce() throws {
+    let lines = try steps(of: "log.jsonl")
+    #expect(lines.count == 7)
+    for (step, line) in lines.enumerated() { #expect(line.hasPrefix("{\"step\": \(step),")) }
+  }
+
   private func losses(_ metrics: [StepMetrics]) -> [Double?] {
     metrics.flatMap { [$0.loss, $0.predictionLoss, $0.gradientNorm, $0.evaluationLoss] }
   }
@@ -78,14 +85,14 @@ import Training
     #expect(whole.count == 6)
     #expect(try #require(whole[5].loss) < #require(whole[0].loss))
     #expect(whole.map { $0.evaluationLoss != nil } == [false, true, false, true, false, true])
-    #expect(try steps(of: "log.jsonl").count == 6)
+    try expectEveryStepOnce()
     try FileManager.default.removeItem(atPath: folder.file("out"))
     let first = try train(path, stop: 4)
     #expect(CheckpointFolder(path: folder.file("out")).steps() == [3, 4])
     let second = try train(path, .resuming)
     #expect(losses(first + second) == losses(whole))
     #expect(CheckpointFolder(path: folder.file("out")).steps() == [4, 6])
-    #expect(try steps(of: "log.jsonl").count == 6)
+    try expectEveryStepOnce()
   }
 
   /// A batch that grows and weights that change make the trainer anew; bits stay across a stop.
