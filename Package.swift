@@ -79,8 +79,7 @@ let package = Package(
     room(
       "Forecasts",
       [
-        "Quantities", "Documents", "Clusters", "Models", "Plans", "Costs", "Runs", "Simulation",
-        real,
+        "Quantities", "Documents", "Clusters", "Models", "Plans", "Runs", "Simulation", real,
       ]),
     room(
       "Planning",
@@ -171,7 +170,7 @@ let package = Package(
     tests(of: "Runs", ["TestSupport"]),
     tests(of: "Training", ["TestSupport"]),
     tests(of: "Launchers", ["Validation", "TestSupport"]),
-    tests(of: "Reports", ["TestSupport"]),
+    tests(of: "Reports", ["Validation", "TestSupport"]),
     // What the command line alone sees: both worlds.
     .testTarget(
       name: "SluiceTests",

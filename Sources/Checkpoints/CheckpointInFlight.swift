@@ -51,6 +51,8 @@ package final class CheckpointInFlight: Sendable {
       &thread, nil,
       { box in
         guard let box else { return nil }
+        // It takes what the ranks leave of the cores. Linux means the calling thread alone with 0.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
         Unmanaged<Work>.fromOpaque(box).takeRetainedValue().run()
         return nil
       }, box.toOpaque())

@@ -103,13 +103,25 @@ extension Cluster {
   }
 }
 
+extension Cluster {
+  /// How many of what lies where, in a line.
+  ///
+  /// - Parameter count: the ranks as they are to be printed.
+  public func heading(of count: String) -> String {
+    let network = network.map { ", \($0.name), attached by \($0.attachment.rawValue)" } ?? ""
+    let ranks = node.devices.value
+    guard device.processor == nil else {
+      return "\(count) CPU ranks, \(ranks) on a machine, messages by \(node.link.name)\(network)"
+    }
+    return "\(count) x \(device.name), \(ranks) per node on \(node.link.name)\(network)"
+  }
+}
+
 extension Cluster: CustomStringConvertible {
   /// A page for people: what the cluster is made of, every value with its source, and the bill.
   public var description: String {
     var lines = [summary.map { "\(name): \($0)" } ?? name]
-    lines.append(
-      "\(rankCount) x \(device.name), \(node.devices.value) per node on \(node.link.name)"
-        + (network.map { ", \($0.name), attached by \($0.attachment.rawValue)" } ?? ""))
+    lines.append(heading(of: "\(rankCount)"))
     lines.append("")
     let facts = self.facts
     let pathWidth = facts.map(\.path.count).max() ?? 0

@@ -43,9 +43,14 @@ extension Cluster {
       degradations.append(try Degradation(place, keys.degradations.keys))
     }
     try root.finish()
-    if device.processor != nil {
+    if let processor = device.processor {
       try Self.refuseIdle(
         root, ["price", "slow-hosts", "degraded"], node)
+      guard nodes.value % processor.nodesOnMachine == 0 else {
+        throw root.error(
+          "does not fill machines of \(processor.nodesOnMachine) nodes "
+            + "(device.processor.nodes-on-machine)", at: keys.nodes)
+      }
     }
     self.init(
       name: name ?? Self.stem(of: document.name), summary: summary, device: device, node: node,

@@ -73,6 +73,8 @@ public struct Processor: Hashable, Sendable {
   }
 
   public var rates: [Rates]
+  /// Nodes of the cluster that lie on one machine and share its cores.
+  public var nodesOnMachine = 1
 }
 
 /// The keys of `device.processor`.
@@ -81,6 +83,9 @@ struct ProcessorKeys: KeySet {
     "kernels", ProcessorRateKeys(), list: true,
     "One for each class of kernels and state of the machine, as sluice calibrate --here writes them."
   )
+  let nodesOnMachine = Key(
+    "nodes-on-machine", .integer(in: 1...4096), default: 1,
+    "Nodes that lie on one machine and share its cores, as sluice lab lays them.")
 }
 
 /// The keys of one entry of `device.processor.kernels`.
@@ -121,6 +126,7 @@ extension Processor {
       }
       rates.append(own)
     }
+    nodesOnMachine = try table.value(keys.nodesOnMachine)
   }
 
   /// How many ranks were started where kernels were measured, ascending.
@@ -154,6 +160,14 @@ extension Device {
 }
 
 extension Cluster {
+  /// Refuses a cluster of CPU ranks where devices are asked for: ranks of a machine are none.
+  public func refuseProcessors() throws(ConfigurationError) {
+    guard device.processor != nil else { return }
+    throw ConfigurationError(
+      file: name, keyPath: "device.processor",
+      rule: "describes CPU ranks, which simulate and train --predict alone take")
+  }
+
   /// Refuses what the ranks of a processor do not look at.
   static func refuseIdle(
     _ root: Table, _ keys: [String], _ node: Node
@@ -195,25 +209,29 @@ extension Processor.Rates {
 extension Processor {
   /// Every rate with its place and source, for printing.
   var facts: [Fact] {
-    rates.enumerated().flatMap { index, rates in
-      let place = "device.processor.kernels[\(index)]"
-      let state = "\(rates.kernel.rawValue), \(rates.active) of \(rates.ranks) ranks"
-      var facts = [
-        Fact(path: place, text: state, exact: state, origin: rates.origin)
-      ]
-      func add<Value: Quantity>(_ key: String, _ value: Value?) {
-        guard let value else { return }
-        facts.append(
-          Fact(
-            path: "\(place).\(key)", text: value.description, exact: value.exactDescription,
-            origin: .unstated))
+    let shared = Fact(
+      path: "device.processor.nodes-on-machine", text: "\(nodesOnMachine)",
+      exact: "\(nodesOnMachine)", origin: .unstated)
+    return [shared]
+      + rates.enumerated().flatMap { index, rates in
+        let place = "device.processor.kernels[\(index)]"
+        let state = "\(rates.kernel.rawValue), \(rates.active) of \(rates.ranks) ranks"
+        var facts = [
+          Fact(path: place, text: state, exact: state, origin: rates.origin)
+        ]
+        func add<Value: Quantity>(_ key: String, _ value: Value?) {
+          guard let value else { return }
+          facts.append(
+            Fact(
+              path: "\(place).\(key)", text: value.description, exact: value.exactDescription,
+              origin: .unstated))
+        }
+        add("start", rates.start)
+        add("flops", rates.operations)
+        add("bytes", rates.bytes)
+        add("weights", rates.weights)
+        add("row", rates.row)
+        return facts
       }
-      add("start", rates.start)
-      add("flops", rates.operations)
-      add("bytes", rates.bytes)
-      add("weights", rates.weights)
-      add("row", rates.row)
-      return facts
-    }
   }
 }

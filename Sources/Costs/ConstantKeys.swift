@@ -198,14 +198,21 @@ struct StreamingKeys: KeySet {
     constant("routing-per-token", .time, "A token in the kernels that choose its experts."),
     constant("index-per-token", .time, "A received token in the kernels that index by expert."),
   ]
+  let shortest = constant(
+    "shortest", .time, otherwise: "0 s", "What no kernel takes less than, its ramp included.")
 }
 
 /// The keys of `device.kernels.operators`.
 struct OperatorKeys: KeySet {
   let measuredAt = constant(
     "measured-at", .rate, "What memory reached where the rates were measured, as of streaming.")
-  let rates = StreamingClass.allCases.filter { $0.substitute != nil }
+  let rates = StreamingClass.allCases
+    .filter { $0.substitute != nil && $0 != .operatorOfSoftmax }
     .map { constant($0.rawValue, .rate, $0.meaning) }
+  // Files that were written before the key existed go without it.
+  let softmax = constant(
+    StreamingClass.operatorOfSoftmax.rawValue, .rate, otherwise: "streaming.softmax",
+    StreamingClass.operatorOfSoftmax.meaning)
 }
 
 /// The keys of `node.exchange`.

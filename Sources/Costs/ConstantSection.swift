@@ -70,11 +70,15 @@ struct ConstantSection {
   }
 
   /// Those of the keys that the file has.
-  mutating func readIfPresent(_ keys: [Key<Sourced<Double>>]) throws(ConfigurationError) {
+  mutating func readIfPresent(
+    _ keys: [Key<Sourced<Double>>],
+    bound: (Double) throws(ConfigurationError) -> Double = { $0 }
+  ) throws(ConfigurationError) {
     for key in keys {
       guard let constant = try table.optional(key) else { continue }
       entries.append(
-        .init(prefix + key.name, constant.value, source: constant.origin.description))
+        .init(
+          prefix + key.name, try bound(constant.value), source: constant.origin.description))
     }
   }
 }

@@ -1,3 +1,5 @@
+import Quantities
+
 /// How a router spreads its choices when every expert is as likely as any other.
 public struct ExpertRouting: Hashable, Sendable {
   public var experts: Int
@@ -122,7 +124,7 @@ extension ExpertRouting {
 /// Draws scores and keeps the chosen experts of one token; its buffers are reused.
 private struct Sampler {
   private let routing: ExpertRouting
-  private var random = SplitMix64(seed: 0x5EED)
+  private var random = SeededGenerator(seed: 0x5EED)
   private var scores: [UInt64]
   private var groupScores: [UInt64]
   private var groupIsTaken: [Bool]

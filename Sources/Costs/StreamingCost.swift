@@ -29,6 +29,8 @@ public enum StreamingClass: String, Hashable, Sendable, CaseIterable {
   /// strided halves and reductions among them.
   case operatorOfNorm = "operator-of-norm"
   case operatorOfGate = "operator-of-gate"
+  /// A softmax with results of 32 bits, as PyTorch executes it.
+  case operatorOfSoftmax = "operator-of-softmax"
   case copy
   /// Transposes a matrix of FP8.
   case transpose
@@ -43,10 +45,11 @@ public enum StreamingClass: String, Hashable, Sendable, CaseIterable {
 
 extension StreamingClass {
   /// The class whose rate holds where a file does not have this one's; nil for what every file has.
-  var substitute: StreamingClass? {
+  public var substitute: StreamingClass? {
     switch self {
     case .castFloat8: .quantise
     case .greatestMagnitude, .operatorOfNorm, .operatorOfGate: .elementwise
+    case .operatorOfSoftmax: .softmax
     default: nil
     }
   }
@@ -75,6 +78,7 @@ extension StreamingClass {
     case .elementwise: "Adds, casts and other passes over whole tensors."
     case .operatorOfNorm: "A norm's operators with execution: eager."
     case .operatorOfGate: "A gated activation's."
+    case .operatorOfSoftmax: "A softmax's with execution: eager, in 32 bits."
     case .copy: "Copies."
     case .transpose: "Transposes a matrix of FP8."
     case .transposeScales: "Transposes a matrix of scales: short strided rows."
@@ -91,6 +95,8 @@ extension StreamingClass {
 public struct StreamingConstants: Hashable, Sendable {
   /// Seconds between a kernel's start and its first bytes, with its drain: the ramp.
   public var ramp: Double
+  /// Seconds that no kernel takes less than, its ramp included.
+  public var shortest: Double
   /// Bytes per second, in the order of `StreamingClass.allCases`.
   public var rates: [Double]
   /// Seconds per token of the kernels that choose experts, all of them together.
@@ -100,6 +106,8 @@ public struct StreamingConstants: Hashable, Sendable {
 
   init(from reader: inout NumberReader) throws(NumberTableError) {
     ramp = try reader.number("streaming.ramp", zero: true)
+    shortest =
+      reader.has("streaming.shortest") ? try reader.number("streaming.shortest", zero: true) : 0
     rates = []
     for kernel in StreamingClass.allCases {
       var source = kernel
@@ -113,7 +121,7 @@ public struct StreamingConstants: Hashable, Sendable {
   }
 }
 
-/// The time of streaming kernels: a ramp, and bytes over the bandwidth of their class.
+/// The time of streaming kernels: a ramp, and bytes over the bandwidth of their class; none is shorter than the shortest.
 ///
 /// The class's bandwidth is what its kernels reach, at most that of the memory: a kernel that
 /// keeps few loads in flight, or strides, reaches less. Bytes count every operand once.
@@ -124,35 +132,43 @@ public struct StreamingCost: Sendable {
     self.device = device
   }
 
+  /// Bytes per second that a class of kernels reaches.
+  public func rate(_ kernel: StreamingClass) -> Double {
+    guard let index = StreamingClass.allCases.firstIndex(of: kernel) else {
+      preconditionFailure("Every class is in its own list.")
+    }
+    return device.streaming.rates[index]
+  }
+
   /// Seconds to stream some bytes (read and written, added up) with a class of kernel.
   public func cost(_ kernel: StreamingClass, bytes: Double) -> Cost {
     precondition(bytes >= 0, "Bytes cannot be negative.")
     let constants = device.streaming
-    guard let index = StreamingClass.allCases.firstIndex(of: kernel) else {
-      preconditionFailure("Every class is in its own list.")
-    }
-    let streaming = bytes / constants.rates[index]
+    let streaming = bytes / rate(kernel)
     return Cost(
-      seconds: constants.ramp + streaming,
-      limitedBy: streaming > constants.ramp ? .memory : .launch)
+      seconds: max(constants.shortest, constants.ramp + streaming),
+      limitedBy: streaming > max(constants.shortest - constants.ramp, constants.ramp)
+        ? .memory : .launch)
   }
+
+  private var start: Double { max(device.streaming.shortest, device.streaming.ramp) }
 
   /// A kernel that does so little that only its start and end count.
   public func tiny() -> Cost {
-    Cost(seconds: device.streaming.ramp, limitedBy: .launch)
+    Cost(seconds: start, limitedBy: .launch)
   }
 
   /// Choosing experts: scores to expert indices and weights, all kernels of it.
   public func routing(tokens: Int) -> Cost {
     Cost(
-      seconds: device.streaming.ramp + Double(tokens) * device.streaming.routingPerToken,
+      seconds: start + Double(tokens) * device.streaming.routingPerToken,
       limitedBy: .latency)
   }
 
   /// Indexing received rows by expert before they are permuted.
   public func indexing(tokens: Int) -> Cost {
     Cost(
-      seconds: device.streaming.ramp + Double(tokens) * device.streaming.indexPerToken,
+      seconds: start + Double(tokens) * device.streaming.indexPerToken,
       limitedBy: .latency)
   }
 }

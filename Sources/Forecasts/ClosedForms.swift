@@ -72,14 +72,22 @@ public enum ClosedForms {
 }
 
 extension RunModel {
-  /// The seconds of work between checkpoints at which the exact expectation of the wall's time is least.
+  /// Whether what ends the job sends it back to its newest checkpoint, as the closed forms have it.
+  ///
+  /// Replicas that keep their state lose no work but to wrong states: no form is known of them.
+  public var hasClosedForms: Bool {
+    if case .resume = recovery.elastic { false } else { meanTimeBetweenFailures.isFinite }
+  }
+
+  /// The seconds of work between checkpoints at which the exact expectation of the wall's time is least;
+  /// nil where no form is known, or no checkpoint is taken.
   ///
   /// Exact where checkpoints hold the steps up. One that is written behind them costs a failure its writing
   /// more, whatever the interval, so that only the stall decides; the next one waits until it is written.
   public var bestCadenceSeconds: Double? {
-    let between = meanTimeBetweenFailures
-    guard between.isFinite else { return nil }
-    let best = ClosedForms.bestInterval(checkpoint: checkpoints.stall, between: between)
+    guard hasClosedForms, checkpoints.cadence != .phases else { return nil }
+    let best = ClosedForms.bestInterval(
+      checkpoint: checkpoints.stall, between: meanTimeBetweenFailures)
     return max(best, checkpoints.writing, shortestStep)
   }
 
@@ -87,15 +95,33 @@ extension RunModel {
 
   /// The expected wall's time where all that fails stops the job and it waits for no nodes; steps between
   /// checkpoints are taken as they are, exact for checkpoints that hold the steps up.
+  ///
+  /// - Complexity: linear in stretches.
   public var expectedWallSeconds: Double {
-    let between = meanTimeBetweenFailures
-    return stretches.reduce(0) { sum, stretch in
-      let every = min(stepsBetweenCheckpoints(stretch), stretch.steps)
-      return sum
-        + ClosedForms.expectedWall(
-          work: Double(stretch.steps) * stretch.stepSeconds,
-          interval: Double(every) * stretch.stepSeconds, checkpoint: checkpoints.stall,
-          restart: restartSeconds + checkpoints.writing, between: between)
+    let road = Road(self)
+    var sum = 0.0
+    func add(_ intervals: Double, work: Double) {
+      guard intervals > 0, work > 0 else { return }
+      sum += ClosedForms.expectedWall(
+        work: intervals * work, interval: work, checkpoint: checkpoints.stall,
+        restart: restartSeconds + checkpoints.writing, between: meanTimeBetweenFailures)
     }
+    // Work since the newest checkpoint, over steps of any length.
+    var work = 0.0
+    for (index, part) in road.parts.enumerated() {
+      var place = part.first
+      while place < part.end {
+        let next = road.next(after: place, in: index)
+        work += (next.place - place) * part.stepSeconds
+        place = next.place
+        guard next.isCheckpoint else { continue }
+        add(1, work: work)
+        work = 0
+        let whole = ((part.end - place) / part.every).rounded(.down)
+        add(whole, work: part.every * part.stepSeconds)
+        place += whole * part.every
+      }
+    }
+    return sum
   }
 }

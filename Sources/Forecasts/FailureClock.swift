@@ -1,4 +1,4 @@
-import Costs
+import Quantities
 import RealModule
 
 /// When something fails next, and what: processes laid over one another, with their follow-ups.
@@ -14,13 +14,13 @@ struct FailureClock {
   /// Failures that others bring on.
   private var pending: [(at: Double, process: Int)] = []
   private var given: ArraySlice<Double>
-  private var times: SplitMix64
-  private var kinds: SplitMix64
+  private var times: SeededGenerator
+  private var kinds: SeededGenerator
 
   init(_ model: RunModel, seed: UInt64) {
-    var seeds = SplitMix64(seed: seed)
-    times = SplitMix64(seed: seeds.next())
-    kinds = SplitMix64(seed: seeds.next())
+    var seeds = SeededGenerator(seed: seed)
+    times = SeededGenerator(seed: seeds.next())
+    kinds = SeededGenerator(seed: seeds.next())
     given = model.givenTimes[...]
     processes = given.isEmpty ? model.processes : []
     rate = processes.reduce(0) { $0 + $1.rate }

@@ -15,6 +15,9 @@ public struct Forecast: Hashable, Sendable {
   public var phaseSeconds: [Double]
   /// The wall's time of each run in order.
   public var wallSeconds: [Double]
+  /// Seconds of steps that a run never does, in the mean: the wall's time is that of all steps without
+  /// these, and what was lost.
+  public var undoneSeconds: Double
   /// Runs that were given up because they never end.
   public var unfinished: Int
 
@@ -45,7 +48,9 @@ public struct Forecast: Hashable, Sendable {
   }
 
   /// Steps done for the first time over the wall's time.
-  public var goodput: Double { wall.mean > 0 ? productiveSeconds / wall.mean : 1 }
+  public var goodput: Double {
+    wall.mean > 0 ? (productiveSeconds - undoneSeconds) / wall.mean : 1
+  }
 
   /// Tries the run; the same seed gives the same bits on any number of threads.
   ///
@@ -76,6 +81,7 @@ public struct Forecast: Hashable, Sendable {
     phaseSeconds = (0..<model.phaseCount).map { phase in
       outcomes.reduce(0) { $0 + $1.phaseSeconds[phase] } / count
     }
+    undoneSeconds = outcomes.reduce(0) { $0 + $1.undoneSeconds } / count
     unfinished = outcomes.count { !$0.isFinished }
   }
 

@@ -59,6 +59,8 @@ public struct RunOutcome: Hashable, Sendable {
   public var failures: Int
   /// What each phase took of the wall's time.
   public var phaseSeconds: [Double]
+  /// Seconds of steps that were never done; more than none where the run was given up.
+  public var undoneSeconds = 0.0
   /// Whether it came to its end; else it was given up for never ending.
   public var isFinished = true
 }

@@ -18,6 +18,15 @@ public struct PlannedRun: Sendable {
     public var stepSeconds: Double
     /// What the simulation says; nil where the step's time was given.
     public var report: StepReport?
+    /// With objective `grpo`, mean tokens of a completion with its prompt, and the rollout of which a step is
+    /// a part; nil where the step's time was given.
+    public var completionTokens: Double?
+    public var rollout: RolloutReport?
+
+    /// Tokens that a step trains on.
+    public var tokens: Double {
+      Double(globalBatch) * (completionTokens ?? Double(sequenceLength))
+    }
   }
 
   public let name: String
@@ -52,10 +61,19 @@ public struct PlannedRun: Sendable {
         file: phase.file, keyPath: "recovery",
         rule: "is the whole run's: phase \(phase.name) has another one")
     }
-    let setting = RecoverySetting(phases, cluster)
+    let setting = try RecoverySetting(phases, cluster)
     checkpointBytes = setting.stateBytes
-    (model, assumptions) = try setting.model(
+    let (model, assumptions) = try setting.model(
       parts.map { .init(phase: $0.phase, steps: $0.steps, stepSeconds: $0.stepSeconds) })
+    self.model = model
+    self.assumptions = assumptions + Self.assumptions(of: parts)
+  }
+
+  /// What rollouts assume, each once.
+  private static func assumptions(of parts: [Part]) -> [String] {
+    parts.flatMap { $0.rollout?.assumptions ?? [] }.reduce(into: []) {
+      if !$0.contains($1) { $0.append($1) }
+    }
   }
 
   /// Seconds of work between two checkpoints where most of the work is; nil where phases alone have one.
@@ -83,6 +101,12 @@ public struct PlannedRun: Sendable {
     var places: [Int?] = []
     for (number, phase) in phases.enumerated() {
       var lowered = LoweredStages()
+      if let policy = phase.policy, given == nil {
+        let rollouts = try Self.rollouts(phase, number, policy, cluster, threads)
+        parts += rollouts
+        places += [Int?](repeating: nil, count: rollouts.count)
+        continue
+      }
       for (batch, count) in phase.batch.batches(inSteps: phase.steps) {
         parts.append(
           Part(
@@ -114,6 +138,28 @@ public struct PlannedRun: Sendable {
       parts[index].report = reports[place]
     }
     return parts
+  }
+
+  /// Updates of a phase of reinforcement learning, whose completions change in length.
+  private static func rollouts(
+    _ phase: RunFile, _ number: Int, _ policy: RunFile.PolicySettings, _ cluster: Cluster,
+    _ threads: Int
+  ) throws -> [Part] {
+    let rollouts = try RolloutPieces(phase, policy)
+    let pieces = rollouts.pieces
+    let reports: [RolloutReport]
+    do {
+      reports = try rollouts.reports(on: cluster, threads: threads)
+    } catch {
+      throw Self.located(error, phase, phase.plan.globalBatch, isRamp: false)
+    }
+    return zip(pieces, reports).map { piece, report in
+      Part(
+        phase: number, globalBatch: phase.plan.globalBatch,
+        sequenceLength: phase.plan.sequenceLength, steps: piece.steps,
+        stepSeconds: rollouts.stepSeconds(report),
+        completionTokens: piece.mean + Double(rollouts.generation.prompt), rollout: report)
+    }
   }
 
   private struct Setting: Hashable {

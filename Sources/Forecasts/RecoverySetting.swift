@@ -10,12 +10,29 @@ struct RecoverySetting {
   private let phases: [RunFile]
   private let cluster: Cluster
   private let recovery: RunFile.RecoverySettings
+  private let way: RunFile.RecoverySettings.Way
   private let plan: Plan
 
-  init(_ phases: [RunFile], _ cluster: Cluster) {
+  init(_ phases: [RunFile], _ cluster: Cluster) throws(ConfigurationError) {
     (self.phases, self.cluster) = (phases, cluster)
     recovery = phases[0].recovery ?? .init()
     plan = phases[0].plan
+    if let way = recovery.way { self.way = way } else { way = try Self.wayOfTraining(phases) }
+  }
+
+  /// As training takes checkpoints: every phase the same way, since a forecast knows one.
+  private static func wayOfTraining(
+    _ phases: [RunFile]
+  ) throws(ConfigurationError) -> RunFile.RecoverySettings.Way {
+    let written = phases.filter { $0.checkpoints != nil }
+    let isAsynchronous = written.first?.checkpoints?.isAsynchronous ?? false
+    for phase in written where phase.checkpoints?.isAsynchronous != isAsynchronous {
+      throw ConfigurationError(
+        file: phase.file, keyPath: "checkpoints.asynchronous",
+        rule: "is another one in phase \(phase.name): say which one a forecast takes "
+          + "(recovery.checkpoints)")
+    }
+    return isAsynchronous ? .asynchronous : .blocking
   }
 
   private var devices: Int { plan.worldSize }
@@ -39,6 +56,13 @@ struct RecoverySetting {
     var assumptions: [String] = []
     if cluster.failures == nil {
       assumptions.append("\(cluster.name) says nothing of failures: none is counted")
+    }
+    if recovery.elastic != .none,
+      phases.contains(where: { $0.plan.dataParallel != plan.dataParallel })
+    {
+      assumptions.append(
+        "every phase goes on with as many of its replicas as the first one, of "
+          + "\(plan.dataParallel)")
     }
     let checkpoints = try checkpoints(&assumptions)
     var model = RunModel(
@@ -96,7 +120,7 @@ struct RecoverySetting {
     guard let link = cluster.device.hostLink else {
       throw missing(
         "device.host-link",
-        "checkpoints \(recovery.way.rawValue) copy the state to the host over it")
+        "checkpoints \(way.rawValue) copy the state to the host over it")
     }
     return stateBytes / Double(devices) / link.reached.value.value
   }
@@ -131,7 +155,7 @@ struct RecoverySetting {
     var cadence = RunModel.Checkpoints.Cadence.steps(counts.map { $0 ?? .max / 4 })
     if case .every(let time) = recovery.cadence { cadence = .seconds(time.value) }
     let written = try stateBytes / storage().write(nodes: nodes).value
-    switch recovery.way {
+    switch way {
     case .blocking: return .init(cadence: cadence, stall: written)
     case .asynchronous:
       return .init(cadence: cadence, stall: try copySeconds(), writing: written)
@@ -156,7 +180,12 @@ struct RecoverySetting {
     }
     if hasCheckpoints {
       result.load = try stateBytes / storage().read(nodes: nodes).value
-      if recovery.way == .memory {
+      if way == .memory {
+        guard recovery.copies <= nodes else {
+          throw ConfigurationError(
+            file: phases[0].file, keyPath: "recovery.copies", value: "\(recovery.copies)",
+            rule: "exceeds the \(nodes) nodes of the job, each of which holds one at most")
+        }
         // The node that was lost gets its part of another one.
         result.memoryLoad = try copiesSeconds(1) + copySeconds()
         result.otherCopies = recovery.copies - 1

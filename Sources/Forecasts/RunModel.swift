@@ -172,8 +172,16 @@ public struct RunModel: Hashable, Sendable {
       ? processes.reduce(0) { sum, process in
         process.effect == .stop ? sum + process.totalRate * process.detection : sum
       } / stoppingRate : givenDetection
-    if case .resume(let pause) = recovery.elastic { return detection + pause }
-    return detection + recovery.requeue + recovery.start + (recovery.memoryLoad ?? recovery.load)
+    // Wrong states alone are read from storage whatever memory has.
+    let wrong =
+      stoppingRate > 0
+      ? processes.reduce(0) { $1.effect == .corrupt ? $0 + $1.totalRate : $0 } / stoppingRate : 0
+    let anew = recovery.requeue + recovery.start
+    let whole = anew + recovery.load
+    if case .resume(let pause) = recovery.elastic {
+      return detection + (1 - wrong) * pause + wrong * whole
+    }
+    return detection + wrong * whole + (1 - wrong) * (anew + (recovery.memoryLoad ?? recovery.load))
   }
 
   /// Steps between two checkpoints of a stretch.

@@ -1,4 +1,4 @@
-import Costs
+import Quantities
 
 /// One run from its beginning to its end, from failure to failure.
 ///
@@ -10,7 +10,7 @@ struct RunTrial {
   private let road: Road
   private var clock: FailureClock
   /// Chance that is not a time of a failure.
-  private var chance: SplitMix64
+  private var chance: SeededGenerator
 
   private(set) var now = 0.0
   private var place = 0.0
@@ -25,34 +25,36 @@ struct RunTrial {
   private var slow: [(until: Double, speed: Double, repair: Double?)] = []
   /// Wrong states: when they are found out, and where the last right place was.
   private var corrupt: [(foundAt: Double, place: Double)] = []
+  /// How long a checkpoint at this place holds the steps up yet; nil where none is taken.
+  private var saving: Double?
+  /// The furthest place so far, and the failures until it was reached.
+  private var furthest = 0.0
+  private var takenAtFurthest = 0
 
   private(set) var lost = LostTime()
   private(set) var failures = 0
   private(set) var phaseSeconds: [Double]
 
-  /// Nothing that takes longer than this many times its work comes to an end, nor where so much fails.
-  static let patience = 1000.0
-  static let mostFailures = 1_000_000
-  static let mostSlowNodes = 10_000
   private let limit: Double
 
   private var isHopeless: Bool {
     now >= limit || clock.taken >= Self.mostFailures || slow.count > Self.mostSlowNodes
+      || clock.taken - takenAtFurthest >= Self.mostFailuresInVain
   }
 
   init(_ model: RunModel, road: Road, seed: UInt64) {
     self.model = model
     self.road = road
-    var seeds = SplitMix64(seed: seed)
+    var seeds = SeededGenerator(seed: seed)
     clock = FailureClock(model, seed: seeds.next())
-    chance = SplitMix64(seed: seeds.next())
+    chance = SeededGenerator(seed: seeds.next())
     phaseSeconds = Array(repeating: 0, count: model.phaseCount)
     limit = Self.patience * max(1, model.productiveSeconds)
   }
 
   mutating func run() -> RunOutcome {
     var isFinished = true
-    while place < road.end {
+    while place < road.end || saving != nil {
       guard !isHopeless else {
         isFinished = false
         break
@@ -64,6 +66,7 @@ struct RunTrial {
     }
     return RunOutcome(
       wallSeconds: now, lost: lost, failures: failures, phaseSeconds: phaseSeconds,
+      undoneSeconds: isFinished ? 0 : model.productiveSeconds - road.seconds(at: place),
       isFinished: isFinished)
   }
 
@@ -85,15 +88,16 @@ struct RunTrial {
   private mutating func handle(_ event: Event) {
     switch event {
     case .failure: fail(clock.take())
-    case .slowFound: stop(detection: 0, losing: nil, planned: true)
+    case .slowFound: stop(.planned)
     case .corruptionFound(let index):
       let item = corrupt.remove(at: index)
       failures += 1
-      goBack(to: road.newest(atOrBefore: item.place, isStored: true))
-      stop(detection: 0, losing: nil, planned: false)
+      goBack(to: newestStored(atOrBefore: item.place))
+      // Copies in memory are newer, and as wrong.
+      stop(.rollback)
     case .nodeIsBack:
       broken.removeAll { $0 <= now }
-      stop(detection: 0, losing: nil, planned: true)
+      stop(.planned)
     }
   }
 
@@ -114,20 +118,39 @@ struct RunTrial {
 
   /// The job is gone, and with it what was done since its newest good checkpoint.
   private mutating func endJob(detection: Double, losing repair: Double?) {
-    if case .resume = model.recovery.elastic {
-      // The replicas that are left hold the state.
-    } else {
-      goBack(to: newestIsWrittenAt <= now ? newest : before)
+    let keepsState = keepsState(losing: repair)
+    if !keepsState { goBack(to: newestIsWrittenAt <= now ? newest : before) }
+    stop(.failure(detection: detection, repair: repair, keepsState: keepsState))
+  }
+
+  /// Whether replicas go on that hold the state when one more failure takes a node's, or one at least.
+  private func keepsState(losing repair: Double?) -> Bool {
+    guard case .resume = model.recovery.elastic else { return false }
+    let recovery = model.recovery
+    let taken = repair == nil ? 1 : recovery.replicasOfNode
+    return recovery.replicas - missing * recovery.replicasOfNode - taken > 0
+  }
+
+  /// The newest place at another one or in front of it whose state storage has.
+  private func newestStored(atOrBefore other: Double) -> Double {
+    guard model.recovery.memoryLoad == nil else {
+      let writing = model.checkpoints.storedWriting / road.parts[part].stepSeconds
+      return road.newest(atOrBefore: min(other, place - writing), isStored: true)
     }
-    stop(detection: detection, losing: repair, planned: false)
+    // All are there, those of planned stops too; the newest one once it is written.
+    for saved in [newest, before] where saved <= other {
+      if saved < newest || newestIsWrittenAt <= now { return saved }
+    }
+    return min(before, road.newest(atOrBefore: other, isStored: true))
   }
 
   private mutating func goBack(to other: Double) {
+    saving = nil
+    corrupt.removeAll { $0.place >= other }
     guard other < place else { return }
     lost.recomputation += road.seconds(at: place) - road.seconds(at: other)
     move(to: other)
     (newest, newestIsWrittenAt, before) = (other, now, other)
-    corrupt.removeAll { $0.place >= other }
   }
 
   private mutating func move(to other: Double) {
@@ -166,16 +189,23 @@ struct RunTrial {
   // MARK: Standing still
 
   /// From the end of the job to its next step; what ends it meanwhile begins that anew.
-  ///
-  /// - Parameter planned: the state is saved first, and the nodes stay.
-  private mutating func stop(detection: Double, losing repair: Double?, planned: Bool) {
+  private mutating func stop(_ reason: Stop) {
     broken.removeAll { $0 <= now }
-    if let repair { broken.append(now + detection + repair) }
-    var load = model.recovery.memoryLoad ?? model.recovery.load
-    var copies = model.recovery.otherCopies
-    var isPlanned = planned
-    var failure: Double? = detection
-    if planned { failure = save() }
+    var need = Need(model.recovery)
+    var failure: Double?
+    switch reason {
+    case .failure(let detection, let repair, let keepsState):
+      if let repair { broken.append(now + detection + repair) }
+      need.reads = !keepsState
+      failure = detection
+      // Those that are left begin a checkpoint anew that was not whole.
+      if keepsState, saving != nil { saving = model.checkpoints.stall }
+    case .rollback: need.readStorage(model.recovery)
+    case .planned:
+      failure = save()
+      need.requeues = failure != nil
+      if case .resume = model.recovery.elastic { need.reads = false }
+    }
     repeat {
       putAsideSlowNodes()
       if let again = failure {
@@ -187,19 +217,29 @@ struct RunTrial {
         broken.removeAll { $0 <= now }
       }
       if failure == nil {
-        failure = spendUntilFailure(restartSeconds(isPlanned, load), \.restart)
+        failure = spendUntilFailure(need.seconds(model.recovery), \.restart)
         broken.removeAll { $0 <= now }
       }
-      if failure != nil {
-        isPlanned = false
-        if load != model.recovery.load, losesCopy(&copies) {
-          // Only storage has the state.
-          let writing = model.checkpoints.storedWriting / road.parts[part].stepSeconds
-          goBack(to: road.newest(atOrBefore: place - writing, isStored: true))
-          load = model.recovery.load
-        }
-      }
+      if failure != nil { failAgain(&need) }
     } while (failure != nil || !hasNodes) && !isHopeless
+  }
+
+  /// A failure before steps go on.
+  private mutating func failAgain(_ need: inout Need) {
+    // No replica is left that could hold the state.
+    if !need.reads, width <= 0 {
+      need.reads = true
+      goBack(to: newestIsWrittenAt <= now ? newest : before)
+    }
+    // The first one of a planned stop takes no more than a node.
+    let isFurther = need.requeues
+    need.requeues = true
+    guard isFurther, need.reads, var copies = need.copies else { return }
+    let isGone = losesCopy(&copies)
+    need.copies = copies
+    guard isGone else { return }
+    goBack(to: newestStored(atOrBefore: place))
+    need.readStorage(model.recovery)
   }
 
   /// Puts nodes aside that were found to be slow.
@@ -215,19 +255,17 @@ struct RunTrial {
   /// - Returns: how long a failure takes to be known that ended it; nil where none did.
   private mutating func save() -> Double? {
     if case .resume = model.recovery.elastic { return nil }
-    let seconds = model.checkpoints.stall + model.checkpoints.writing
+    // The one before is written first, and one at this very place is enough.
+    let waiting = max(0, newestIsWrittenAt - now)
+    let stall = saving ?? waiting + model.checkpoints.stall
+    let seconds = newest == place && saving == nil ? waiting : stall + model.checkpoints.writing
     if let failure = spendUntilFailure(seconds, \.checkpoint) {
       goBack(to: newestIsWrittenAt <= now ? newest : before)
       return failure
     }
+    saving = nil
     (newest, newestIsWrittenAt, before) = (place, now, place)
     return nil
-  }
-
-  private func restartSeconds(_ isPlanned: Bool, _ load: Double) -> Double {
-    let recovery = model.recovery
-    if case .resume(let pause) = recovery.elastic { return pause }
-    return (isPlanned ? 0 : recovery.requeue) + recovery.start + load
   }
 
   /// Spends a time, or as much of it as passes until something ends what is under way.
@@ -277,33 +315,46 @@ struct RunTrial {
     let speed = slowness * width
     while now < time {
       let current = road.parts[part]
-      let step = current.stepSeconds / speed
-      passWhole(current, until: time, step: step, slowness: slowness, width: width)
-      let next = road.next(after: place, in: part)
-      let work = (next.place - place) * step
-      guard now + work <= time else {
-        let reached = min(next.place, place + (time - now) / step)
-        go(to: reached, seconds: (reached - place) * step, slowness, width)
-        now = time
-        return true
-      }
-      go(to: next.place, seconds: work, slowness, width)
-      now += work
-      if next.isCheckpoint {
-        // The next one waits until the one before is written.
-        let stall = model.checkpoints.stall + max(0, newestIsWrittenAt - now)
-        guard now + stall <= time else {
-          // What is not whole is no checkpoint.
-          spend(time - now, \.checkpoint)
+      if saving == nil {
+        let step = current.stepSeconds / speed
+        passWhole(current, until: time, step: step, slowness: slowness, width: width)
+        let next = road.next(after: place, in: part)
+        let work = (next.place - place) * step
+        guard now + work <= time else {
+          let reached = min(next.place.nextDown, place + (time - now) / step)
+          go(to: reached, seconds: time - now, slowness, width)
           now = time
           return true
         }
-        spend(stall, \.checkpoint)
-        (before, newest, newestIsWrittenAt) = (newest, place, now + road.writing)
+        go(to: next.place, seconds: work, slowness, width)
+        now += work
+        // The next one waits until the one before is written.
+        if next.isCheckpoint {
+          saving = model.checkpoints.stall + max(0, newestIsWrittenAt - now)
+        }
       }
+      guard save(until: time) else { return true }
       if place >= road.end { return false }
       if place >= current.end { part += 1 }
     }
+    return true
+  }
+
+  /// Holds the steps up for a checkpoint, or for as much of it as passes until a time.
+  ///
+  /// - Returns: whether it is whole, or none is taken.
+  private mutating func save(until time: Double) -> Bool {
+    guard let stall = saving else { return true }
+    guard now + stall <= time else {
+      // What begins to be slow or wrong meanwhile does not end it: the rest follows.
+      saving = stall - (time - now)
+      spend(time - now, \.checkpoint)
+      now = time
+      return false
+    }
+    spend(stall, \.checkpoint)
+    saving = nil
+    (before, newest, newestIsWrittenAt) = (newest, place, now + road.writing)
     return true
   }
 
@@ -329,7 +380,8 @@ struct RunTrial {
     go(to: place + whole * current.every, seconds: whole * work, slowness, width)
     now += whole * work
     spend(whole * stall, \.checkpoint)
-    before = place - current.every
+    // Where it began there need not be one: a step that is another one lies on its grid by chance.
+    before = whole > 1 ? place - current.every : newest
     (newest, newestIsWrittenAt) = (place, now + road.writing)
   }
 
@@ -338,6 +390,7 @@ struct RunTrial {
     to other: Double, seconds: Double, _ slowness: Double, _ width: Double
   ) {
     place = other
+    if place > furthest { (furthest, takenAtFurthest) = (place, clock.taken) }
     phaseSeconds[road.parts[part].phase] += seconds
     lost.straggler += seconds * (1 - slowness) * width
     lost.idle += seconds * (1 - width)

@@ -63,7 +63,10 @@ extension RunModel {
       add("replicas resumed twice as fast") { $0.recovery.elastic = .resume(pause: pause / 2) }
     }
     add("checkpoints that hold up half as long") { $0.checkpoints.stall /= 2 }
-    add("checkpoints written twice as fast") { $0.checkpoints.writing /= 2 }
+    add("checkpoints written twice as fast") { model in
+      model.checkpoints.writing /= 2
+      model.checkpoints.storedWriting /= 2
+    }
     if let best = bestCadenceSeconds, best > 0 {
       add("the best cadence of checkpoints") { $0.checkpoints.cadence = .seconds(best) }
     }

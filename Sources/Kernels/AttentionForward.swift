@@ -10,6 +10,10 @@ public func attentionForward(
   _ shape: AttentionShape, on bench: Workbench
 ) {
   shape.check(inputs)
+  if bench.keepsRowsApart && shape.isOfOne(inputs) {
+    attentionOfOne(out, logSum: logSum, inputs, shape, on: bench)
+    return
+  }
   let maxima = bench.rowScratch
   let sums = bench.rowScratch + AttentionShape.queryTile
   shape.forEachTile { tile, isFirst, isLast in

@@ -41,21 +41,29 @@ public func balanceLossBackward(
   precondition(sequence > 0 && rows >= 0 && rows % sequence == 0, "rows are whole sequences")
   var first = 0
   while first < rows {
-    let load = loads(experts, first: first, sequence, rule)
-    for row in first..<first + sequence {
-      let score = scores + row * rule.experts
-      var (sum, weighted) = (0.0, 0.0)
-      for expert in 0..<rule.experts {
-        sum += Double(score[expert])
-        weighted += Double(score[expert]) * load[expert]
-      }
-      let factor = scale * alpha / (sum * Double(sequence))
-      for expert in 0..<rule.experts {
-        let gradient = factor * (load[expert] - weighted / sum)
-        scoreGradient[row * rule.experts + expert] = Float(gradient)
-      }
-    }
+    balanceGradient(
+      scoreGradient, scores: scores, rows: first..<first + sequence,
+      load: loads(experts, first: first, sequence, rule), factor: scale * alpha / Double(sequence))
     first += sequence
+  }
+}
+
+/// Gradients of `factor · Σ load_i s'_i`, row by row; `load` takes none.
+func balanceGradient(
+  _ scoreGradient: UnsafeMutablePointer<Float>, scores: UnsafePointer<Float>, rows: Range<Int>,
+  load: [Double], factor: Double
+) {
+  for row in rows {
+    let score = scores + row * load.count
+    var (sum, weighted) = (0.0, 0.0)
+    for expert in load.indices {
+      sum += Double(score[expert])
+      weighted += Double(score[expert]) * load[expert]
+    }
+    for expert in load.indices {
+      let gradient = factor / sum * (load[expert] - weighted / sum)
+      scoreGradient[row * load.count + expert] = Float(gradient)
+    }
   }
 }
 

@@ -35,6 +35,12 @@ extension UnsafeMutablePointer where Pointee == Float {
   }
 }
 
+extension Lanes {
+  /// Adds a · b, rounded once.
+  @inline(__always)
+  mutating func addProduct(_ a: Lanes, _ b: Lanes) { self = addingProduct(a, b) }
+}
+
 // A row's end stays out of line and goes through memory: inlined or returned in registers, where
 // Swift halves eight lanes, it would make the optimiser take the main loop's vectors apart as well.
 @inline(never)

@@ -37,7 +37,7 @@ public func absorbKeys(
     matmul(
       out.at(token: 0, head: head), stride: out.tokenStride,
       Factor(query.at(token: 0, head: head), stride: query.tokenStride),
-      Factor(own, stride: shape.latent),
+      Factor(own, stride: shape.latent, isWeight: true),
       ProductSize(m: shape.tokens, n: shape.latent, k: shape.key), on: bench)
   }
 }
@@ -57,7 +57,7 @@ public func expandValues(
     matmul(
       out.at(token: 0, head: head), stride: out.tokenStride,
       Factor(attended.at(token: 0, head: head), stride: attended.tokenStride),
-      Factor(own, stride: shape.latent, isTransposed: true),
+      Factor(own, stride: shape.latent, isTransposed: true, isWeight: true),
       ProductSize(m: shape.tokens, n: shape.value, k: shape.latent), on: bench)
   }
 }

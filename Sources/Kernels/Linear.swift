@@ -23,7 +23,8 @@ public struct LinearShape: Equatable, Sendable {
 
   fileprivate func weight(_ start: UnsafePointer<Float>) -> Factor {
     layout == .outputsFirst
-      ? Factor(start, stride: inputs, isTransposed: true) : Factor(start, stride: outputs)
+      ? Factor(start, stride: inputs, isTransposed: true, isWeight: true)
+      : Factor(start, stride: outputs, isWeight: true)
   }
 }
 

@@ -5,22 +5,29 @@ public struct Factor {
   public var start: UnsafePointer<Float>
   public var stride: Int
   public var isTransposed: Bool
+  /// Whether it is a weight: the same at its next product, unless `Workbench.forgetWeights` was called.
+  public var isWeight: Bool
 
   /// - Parameters:
   ///   - start: the first element of the matrix as it lies in memory.
   ///   - stride: elements from one row in memory to the next.
   ///   - isTransposed: whether the product uses the transpose of what lies in memory.
-  public init(_ start: UnsafePointer<Float>, stride: Int, isTransposed: Bool = false) {
+  ///   - isWeight: whether it stays as it is between products that keep rows apart.
+  public init(
+    _ start: UnsafePointer<Float>, stride: Int, isTransposed: Bool = false, isWeight: Bool = false
+  ) {
     self.start = start
     self.stride = stride
     self.isTransposed = isTransposed
+    self.isWeight = isWeight
   }
 
   /// The factor from row `row` and column `column` of the product's view on.
   @inline(__always)
   func from(row: Int, column: Int) -> Factor {
     let offset = isTransposed ? column * stride + row : row * stride + column
-    return Factor(start + offset, stride: stride, isTransposed: isTransposed)
+    return Factor(
+      start + offset, stride: stride, isTransposed: isTransposed, isWeight: isWeight)
   }
 }
 

@@ -13,6 +13,11 @@ func rowProduct(
 ) {
   precondition(!a.isTransposed, "rows that are apart are those of a forward pass")
   sluice_flush_subnormals()
+  guard !b.isWeight else {
+    panelProduct(
+      out, stride: stride, a, b, size, scale: scale, accumulate: accumulate, as: purpose, on: bench)
+    return
+  }
   let step = b.isTransposed ? 8 : 16
   var column = 0
   while column < size.n {

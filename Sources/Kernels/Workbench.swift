@@ -25,7 +25,9 @@ public final class Workbench {
   public var progress: (() -> Void)?
 
   /// Whether a row of a product is to have the same bits wherever it stands and whatever stands beside
-  /// it; slower than OpenBLAS.
+  /// it.
+  ///
+  /// Weights are then laid out once and kept so: whoever changes one calls `forgetWeights`.
   public var keepsRowsApart = false
 
   /// Told of every product with the sizes that it was called with; for benchmarks.
@@ -42,6 +44,7 @@ public final class Workbench {
   let gradientTile: UnsafeMutablePointer<Float>
   let rowScratch: UnsafeMutablePointer<Float>
   private var sinceProgress = 0
+  let weightPanels = WeightPanels()
 
   public init() {
     _ = matmulCore
@@ -66,6 +69,9 @@ public final class Workbench {
     matmulFLOPs = 0
     attentionFLOPs = 0
   }
+
+  /// Weights have changed, or will not be used for a while: what was laid out of them is freed.
+  public func forgetWeights() { weightPanels.forget() }
 
   /// Counts a product that is about to run, and drives messages when a panel's worth has passed.
   func count(_ flops: Int, as purpose: Purpose) {

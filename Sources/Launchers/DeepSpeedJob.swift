@@ -14,7 +14,7 @@ struct DeepSpeedJob {
   /// Keys by which a table is known for one.
   static let marks: Set<String> = [
     "zero_optimization", "train_micro_batch_size_per_gpu", "train_batch_size",
-    "gradient_accumulation_steps", "zero_allow_untested_optimizer",
+    "zero_allow_untested_optimizer",
   ]
 
   init(

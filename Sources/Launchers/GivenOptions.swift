@@ -103,6 +103,7 @@ extension GivenOptions {
   func text(_ name: String) throws(ConfigurationError) -> String? {
     guard let option = option(name) else { return nil }
     guard let value = option.values.first, option.values.count == 1 else {
+      try checkExpanded(name, option.text)
       throw error(name, option.values.isEmpty ? "needs a value" : "takes one value")
     }
     if Self.isNothing(value) { return nil }
@@ -122,6 +123,7 @@ extension GivenOptions {
   /// Whether a flag is set: alone, or with `True` behind it; nil where it is not written.
   func flag(_ name: String) throws(ConfigurationError) -> Bool? {
     guard let option = option(name) else { return nil }
+    try checkExpanded(name, option.text)
     guard option.values.count <= 1 else { throw error(name, "is a flag and takes no value") }
     switch option.values.first?.lowercased() {
     case nil, "true", "1", "yes", "on": return true

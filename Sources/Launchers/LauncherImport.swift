@@ -143,7 +143,8 @@ public struct LauncherImport {
           guard isOpen else { continue }
           options.append(
             GivenOption(
-              name: name, spelling: parts[0], values: Array(parts.dropFirst()), file: file,
+              name: TorchTitanJob.canonical(name), spelling: parts[0],
+              values: Array(parts.dropFirst()), file: file,
               line: word.line))
         } else if isOpen, var last = options.popLast() {
           last.values.append(word.text)
@@ -184,7 +185,9 @@ public struct LauncherImport {
       }
     }
     if table.keys.contains("MODEL_ARGS") { return options(under: "MODEL_ARGS.") }
-    if table.keys.count(where: { known($0[...]) }) >= 2 { return options(under: "") }
+    // Other trainers share a word or two (`micro_batch_size`); theirs are mostly not Megatron's.
+    let own = table.keys.count { known($0[...]) }
+    if own >= 2, 2 * own >= table.keys.count { return options(under: "") }
     let jobs = table.keys.filter { key in
       leaves.contains { leaf, _ in
         leaf.keyPath.hasPrefix("\(key).") && known(leaf.keyPath.dropFirst(key.count + 1))

@@ -29,7 +29,11 @@ enum MegatronFile {
     let script = try ShellScript(text, file: file, definitions: settings.definitions)
     var best: [ShellScript.Word] = []
     var loose: [ShellScript.Word] = []
-    for command in script.commands {
+    // What a script prints in front of the launch is the launch before it is evaluated.
+    func prints(_ command: [ShellScript.Word]) -> Bool {
+      ["echo", "printf"].contains(command.first?.text)
+    }
+    for command in script.commands.filter({ !prints($0) }) + script.commands.filter(prints) {
       let words = unpacked(command)
       if words.first?.text.hasPrefix("--") == true {
         loose += words
@@ -40,7 +44,8 @@ enum MegatronFile {
     var words = best + loose
     if count(words) == 0 {
       // No command here: arrays that another file puts together.
-      words = script.arrays.flatMap { unpacked($0.words) }
+      words = script.arrays.map { unpacked($0.words) }
+        .filter { $0.first?.text.hasPrefix("--") == true }.flatMap(\.self)
     }
     var options = batch(text, file: file) + parsed(words, file: file)
     if !options.contains(where: { $0.name == "nproc-per-node" || $0.name == "world-size" }),
@@ -64,7 +69,8 @@ enum MegatronFile {
       guard parts.count > 1, parts.contains(where: { MegatronOptions.isKnown(String($0)) }) else {
         return [word]
       }
-      return parts.map { part in
+      // Lines that are continued within quotes keep their backslashes.
+      return parts.filter { $0 != "\\" }.map { part in
         ShellScript.Word(text: part.filter { $0 != "'" && $0 != "\"" }, line: word.line)
       }
     }

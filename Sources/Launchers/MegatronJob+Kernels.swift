@@ -3,10 +3,17 @@ import Documents
 extension MegatronJob {
   /// What the backward computes again.
   mutating func readRecomputation(_ facts: ModelFacts) throws(ConfigurationError) {
-    let granularity = try given.choice("recompute-granularity", ["full", "selective", "none"])
+    var granularity = try given.choice("recompute-granularity", ["full", "selective", "none"])
     let method = try given.choice("recompute-method", ["uniform", "block"])
     let layers = try given.integer("recompute-num-layers", in: 0...1024)
     let modules = try given.words("recompute-modules")
+    let isRecipe = given.option("recompute-modules")?.spelling.hasPrefix("cfg.") ?? false
+    if granularity == nil, isRecipe, modules?.isEmpty == false {
+      // Functions of other files, which a recipe calls and nobody opens here, say how modules are used.
+      granularity = "selective"
+      given.imply(
+        "recompute_granularity", "selective", "the recipe names modules that are computed again")
+    }
     switch granularity {
     case nil, "none"?:
       if granularity == nil, modules == nil {

@@ -3,7 +3,7 @@ import Documents
 extension MegatronJob {
   /// The batch and the length of a sequence.
   mutating func readBatch() throws(ConfigurationError) {
-    let steps = try given.text("step-batch-size-schedule")
+    let steps = try given.words("step-batch-size-schedule")?.joined(separator: " ")
     let whole = try given.integer("global-batch-size", in: 1...(1 << 30))
     if let steps, whole != nil {
       throw given.error("step-batch-size-schedule", "excludes --global-batch-size, as \(steps)")

@@ -13,6 +13,8 @@ package struct ShellScript {
 
   private let file: String
   private var variables: [String: [Word]] = [:]
+  /// What only branches set that are not taken: empty, where nothing else sets it.
+  private var passedOver: Set<String> = []
   /// The commands with their words.
   package private(set) var commands: [[Word]] = []
   /// Texts larger than this are no launch.
@@ -55,8 +57,13 @@ package struct ShellScript {
             in: branches.flatMap(\.body) + otherwise, line, "an `if` that cannot be decided")
           return
         }
-        if holds { return try run(all: branch.body) }
+        if holds {
+          for other in branches { passOver(other.body) }
+          passOver(otherwise)
+          return try run(all: branch.body)
+        }
       }
+      for other in branches { passOver(other.body) }
       try run(all: otherwise)
     case .choice(let subject, let options, let line):
       let text = try expanded(subject).map(\.text).joined(separator: " ")
@@ -67,6 +74,7 @@ package struct ShellScript {
       let chosen = options.first { option in
         option.patterns.contains { $0 == text || $0 == "*" }
       }
+      for option in options { passOver(option.body) }
       if let chosen { try run(all: chosen.body) }
     case .loop(let nodes, let line): try refuseOptions(in: nodes, line, "a loop")
     }
@@ -81,7 +89,10 @@ package struct ShellScript {
           try refuseOptions(in: [joined], decided.line, "what a test decides that nobody can")
           continue
         }
-        guard holds == (joined.mark == "&&") else { continue }
+        guard holds == (joined.mark == "&&") else {
+          passOver([joined])
+          continue
+        }
       }
       test = nil
       if case .command(let words, let line) = joined.node,
@@ -115,7 +126,23 @@ package struct ShellScript {
     guard !rest.isEmpty else { return }
     var command: [Word] = []
     for word in rest { command += try expanded(word) }
+    // What is evaluated is read once more.
+    if command.first?.text == "eval" { command = command.map(Self.unescaped) }
     if !command.isEmpty { commands.append(command) }
+  }
+
+  /// The word without the backslashes that guard its characters.
+  private static func unescaped(_ word: Word) -> Word {
+    var (text, isGuarded) = ("", false)
+    for character in word.text {
+      if character == "\\", !isGuarded {
+        isGuarded = true
+      } else {
+        text.append(character)
+        isGuarded = false
+      }
+    }
+    return Word(text: text, line: word.line)
   }
 
   /// `NAME=…` or `NAME+=…` at the start of a word.
@@ -173,6 +200,21 @@ package struct ShellScript {
 // MARK: - Expansion
 
 extension ShellScript {
+  /// Keeps what parts would set that are not carried out.
+  private mutating func passOver(_ nodes: [ShellNode.Joined]) {
+    for joined in nodes {
+      switch joined.node {
+      case .command(let words, _):
+        passedOver.formUnion(words.compactMap { Self.assignment($0)?.name })
+      case .array(let name, _, _, _): passedOver.insert(name)
+      case .list(let inner), .loop(let inner, _): passOver(inner)
+      case .branches(let branches, let otherwise, _):
+        passOver(branches.flatMap(\.body) + otherwise)
+      case .choice(_, let options, _): passOver(options.flatMap(\.body))
+      }
+    }
+  }
+
   /// The words that a word becomes; one that was not in quotes is cut at its spaces.
   private mutating func expanded(
     _ word: ShellWord, splitting: Bool = true
@@ -231,7 +273,9 @@ extension ShellScript {
     let name = String(inner.prefix { $0.isLetter || $0.isNumber || $0 == "_" })
     let rest = inner.dropFirst(name.count)
     let own = variables[name].map { $0.map(\.text) }
-    if rest.isEmpty { return [own?.joined(separator: " ") ?? "${\(inner)}"] }
+    if rest.isEmpty {
+      return [own?.joined(separator: " ") ?? (passedOver.contains(name) ? "" : "${\(inner)}")]
+    }
     for mark in [":-", ":=", "-", "="] where rest.hasPrefix(mark) {
       let isSet = own.map { mark.hasPrefix(":") ? $0 != [""] && !$0.isEmpty : true } ?? false
       if let own, isSet { return own }

@@ -105,7 +105,11 @@ extension TorchTitanJob {
     where !known.contains(converter) && !converter.hasPrefix("quantize.grouped_mm") {
       throw given.error("model.converters", "what \(converter) changes is not known here")
     }
-    let isFloat = converters.contains { $0.hasSuffix("float8") && !$0.contains("grouped") }
+    // A switch of its own before converters had names.
+    let isOlder = try given.flag("float8.enable_float8_linear") ?? false
+    let isFloat =
+      isOlder || converters.contains { $0.hasSuffix("float8") && !$0.contains("grouped") }
+    if isOlder { given.explain("float8.enable_float8_linear", "precision: fp8-tensor") }
     let isMicro = converters.contains { $0.hasSuffix("mx") && !$0.contains("grouped") }
     let master = try given.choice("training.dtype", ["float32", "bfloat16"]) ?? "float32"
     let parameters =
@@ -228,7 +232,7 @@ extension TorchTitanJob {
   }
 
   /// What nobody read.
-  func explainTheRest() {
+  func explainTheRest() throws(ConfigurationError) {
     let costless: [(String, String)] = [
       ("job.", "the run's folders"), ("metrics.", "logging"), ("profiling.", "profiling"),
       ("profiler.", "profiling"), ("checkpoint.", "checkpoints"),
@@ -250,6 +254,9 @@ extension TorchTitanJob {
       ("parallelism.", "not set for this job"), ("gpus", "GPUs"),
     ]
     for option in given.unexplained {
+      if Self.namesDegree(option.name) {
+        throw given.error(option.name, "names a way to divide the job that is not known here")
+      }
       if option.name == "parallelism.disable_loss_parallel" {
         given.explain(
           option.name, as: .unmodelled, "the loss over logits that are whole on every rank")

@@ -18,7 +18,7 @@ struct TorchTitanJob {
       // Lists of lists stay one text.
       let isFlat = !leaf.items.isEmpty && !leaf.text.hasPrefix("[[")
       return GivenOption(
-        name: leaf.path, spelling: leaf.path, values: isFlat ? leaf.items : [leaf.text],
+        name: canonical(leaf.path), spelling: leaf.path, values: isFlat ? leaf.items : [leaf.text],
         file: file, line: leaf.line)
     }
   }
@@ -51,7 +51,7 @@ struct TorchTitanJob {
     try readPrecision()
     try readRecomputation(model)
     try readKernels(model)
-    explainTheRest()
+    try explainTheRest()
     plan.add("overlap", table: overlap)
     return ImportedJob(
       launcher: "torchtitan", name: job, model: model.config.json, plan: plan.yaml,

@@ -116,6 +116,10 @@ extension Architecture {
       return
     }
     config.add("num_experts_per_tok", .integer(mixture.expertsPerToken))
+    if joinedBalance > 0 {
+      config.add("output_router_logits", .flag(true))
+      config.add("router_aux_loss_coef", .number(joinedBalance))
+    }
     switch family {
     case .mixtral:
       config.add("num_local_experts", .integer(mixture.routedExperts))

@@ -55,6 +55,9 @@ public struct Architecture: Hashable, Sendable {
   public var paddingToken: Int?
   /// Multi-token prediction modules in a row (the depth); 0 if there are none.
   public var multiTokenPrediction: Int
+  /// The weight of the balance loss over the joined routers of all layers that the description asks for
+  /// (`router_aux_loss_coef` where `output_router_logits` is true); 0 for none.
+  public var joinedBalance = 0.0
   /// The standard deviation of the initial weights.
   public var initializerRange: Double
   /// What the forward pass does beside its parts and counts not: factors on scores, embeddings and

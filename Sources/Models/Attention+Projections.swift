@@ -110,15 +110,28 @@ extension Attention {
     switch self {
     case .multiHead, .latent:
       return 2 * pairs * Double(heads * (queryKeyHeadSize + valueHeadSize))
-        + indexerFLOPs(sequence: sequence)
     case .recurrent, .absent: return 0
     }
   }
 
-  /// The indexer scores all keys in order to choose.
-  private func indexerFLOPs(sequence: Int) -> Double {
+  /// FLOPs that an indexer's scores take in training on one token, twice the pairs on and below the
+  /// diagonal counted.
+  ///
+  /// Forward it scores all keys in order to choose. It learns from the chosen ones alone: its loss is the
+  /// divergence from what attention gives these (arXiv 2512.02556, equation 4), two products backward.
+  func indexerFLOPs(sequence: Int) -> Double {
     guard case .latent(let shape) = self, let indexer = shape.indexer else { return 0 }
-    return 2 * Double(sequence) * Double(indexer.heads * indexer.headSize)
+    let pairs =
+      Reach.all.causalPairs(sequence) + 2 * Reach.chosen(indexer.chosen).causalPairs(sequence)
+    return 2 * 2 * pairs / Double(sequence) * Double(indexer.heads * indexer.headSize)
+  }
+}
+
+extension ParameterTensor.Role {
+  /// Whether the map's input takes no gradient from it: an indexer learns from a loss of its own, detached
+  /// from the model's (arXiv 2512.02556, section 2.1.1).
+  public var readsDetached: Bool {
+    self == .indexQuery || self == .indexKey || self == .indexWeights
   }
 }
 

@@ -5,12 +5,14 @@ import Quantities
 extension ConfigReader {
   /// A size that must be written, unless the family's configuration has a value for it by itself.
   func size(_ key: String, default fallback: Int? = nil) throws(ConfigurationError) -> Int {
-    if let fallback { return try table.value(key, .integer(in: Self.sizes), default: fallback) }
+    if let fallback = fallback ?? implied[key] {
+      return try table.value(key, .integer(in: Self.sizes), default: fallback)
+    }
     return try table.required(key, .integer(in: Self.sizes))
   }
 
   func heads(_ key: String, default fallback: Int? = nil) throws(ConfigurationError) -> Int {
-    if let fallback {
+    if let fallback = fallback ?? implied[key] {
       return try table.value(key, .integer(in: Self.headCounts), default: fallback)
     }
     return try table.required(key, .integer(in: Self.headCounts))
@@ -19,7 +21,7 @@ extension ConfigReader {
   func layers(
     _ key: String = "num_hidden_layers", default fallback: Int? = nil
   ) throws(ConfigurationError) -> Int {
-    if let fallback {
+    if let fallback = fallback ?? implied[key] {
       return try table.value(key, .integer(in: Self.layerCounts), default: fallback)
     }
     return try table.required(key, .integer(in: Self.layerCounts))
@@ -105,13 +107,14 @@ extension ConfigReader {
     }
   }
 
-  /// Keeps a notice where transformers would train routers for balance.
-  mutating func noticeBalance() throws(ConfigurationError) {
+  /// Keeps the weight by which transformers trains routers for balance, and a notice of it.
+  mutating func readBalance() throws(ConfigurationError) {
     let weight = try table.value("router_aux_loss_coef", .number(in: 0...1e6), default: 0.001)
     guard try flag("output_router_logits"), weight > 0 else { return }
+    joinedBalance = weight
     notices.append(
-      "output_router_logits with router_aux_loss_coef \(weight) is ignored: a run says it itself "
-        + "(model.balance-loss)")
+      "output_router_logits with router_aux_loss_coef \(weight): trained with the balance loss over "
+        + "all layers, where a run does not say model.balance-loss")
   }
 
   /// Query, key and value projections apart, as Llama and its relatives have them.

@@ -88,8 +88,8 @@ extension ConfigReader {
   ) throws(ConfigurationError) -> Rotary.Llama3 {
     let low = try settings.required("low_freq_factor", .number(in: 1e-6...1e6))
     let high = try settings.required("high_freq_factor", .number(in: 1e-6...1e6))
-    guard high > low else {
-      throw settings.error("must exceed low_freq_factor, \(low)", at: "high_freq_factor")
+    guard high >= low else {
+      throw settings.error("must not be below low_freq_factor, \(low)", at: "high_freq_factor")
     }
     return Rotary.Llama3(
       factor: try settings.required("factor", Self.factors), lowFrequencyFactor: low,

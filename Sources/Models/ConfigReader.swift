@@ -9,12 +9,18 @@ struct ConfigReader {
   let table: Table
   let name: String
   var notices: [String] = []
+  /// As `Architecture.joinedBalance`.
+  var joinedBalance = 0.0
   /// What the forward pass does beside its parts.
   var peculiarities: [String] = []
   /// Keys that name parts and say nothing about shapes.
   private(set) var passedOver: Set<String> = []
   /// Whether the output head is the embedding, where a table around this one says so.
   var outerTie: Bool?
+  /// Whether the table lies in another one, whose file leaves out what is usual.
+  var isNested = false
+  /// Sizes that such a table leaves out.
+  var implied: [String: Int] = [:]
 
   /// Bounds that keep every product of sizes within 64 bits.
   static let sizes = 1...(1 << 20)
@@ -46,6 +52,7 @@ struct ConfigReader {
       let outer = try table.optional("model_type", .string)
       reader.notices.append(
         "of \(outer ?? "the model") the language model alone is counted, not what is beside it")
+      reader.isNested = true
       reader.outerTie = try table.optional("tie_word_embeddings", .boolean)
     }
     let architecture = try reader.read()
@@ -62,8 +69,10 @@ struct ConfigReader {
       throw table.error("is not read", at: "model_type")
     }
     try checkCode(of: family)
+    if isNested { takeImpliedSizes(of: family) }
     var architecture = try read(family)
     architecture.notices = notices
+    architecture.joinedBalance = joinedBalance
     architecture.peculiarities = peculiarities
     let size = architecture.estimatedSize
     guard size < Self.largestModel else {

@@ -67,7 +67,8 @@ extension Rotary.Llama3 {
   func stretched(_ frequency: Double) -> Double {
     let wavelength = 2 * Double.pi / frequency
     let context = Double(originalPositions)
-    if wavelength < context / highFrequencyFactor { return frequency }
+    // Also at the bound itself, which is both bounds where the factors are equal (Llama 4).
+    if wavelength <= context / highFrequencyFactor { return frequency }
     if wavelength > context / lowFrequencyFactor { return frequency / factor }
     let kept =
       (context / wavelength - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor)

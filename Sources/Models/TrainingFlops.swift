@@ -7,7 +7,8 @@
 public struct TrainingFlops: Hashable, Sendable {
   /// Products with the weights of layers, of the head and of joining projections.
   public var linear = 0
-  /// Scores and weighted sums of the attention cores, within windows and chunks where there are such.
+  /// Scores and weighted sums of the attention cores, within windows and chunks where there are such, and
+  /// the scores by which an indexer chooses.
   public var attention = 0
   /// States of recurrent blocks, written and read token by token.
   public var recurrent = 0
@@ -44,9 +45,12 @@ extension Architecture {
     }
   }
 
-  /// What one unit costs in training on one token; a third of it is its forward pass.
+  /// What one unit costs in training on one token; a third of it is its forward pass where no indexer
+  /// chooses keys.
   public func trainingFlops(of unit: Unit, sequence: Int, causal: Bool) -> TrainingFlops {
     var weights = 0
+    // Weights whose inputs take no gradient.
+    var detached = 0
     var flops = TrainingFlops()
     switch unit {
     case .embedding: weights = (embeddingWidth ?? 0) * hiddenSize
@@ -57,14 +61,18 @@ extension Architecture {
     }
     if let layer = layer(of: unit) {
       weights += layerWeights(layer)
-      let full = 3 * layer.attention.coreFLOPs(sequence: sequence)
+      detached = layer.attention.projectionSizes(hidden: hiddenSize)
+        .reduce(0) { $0 + ($1.role.readsDetached ? $1.count : 0) }
+      let full =
+        3 * layer.attention.coreFLOPs(sequence: sequence)
+        + layer.attention.indexerFLOPs(sequence: sequence)
       flops.attention = Int((causal ? full / 2 : full).rounded())
       if case .recurrent(let shape) = layer.attention { flops.recurrent = 3 * shape.stateFLOPs }
       if let mixture = layer.feedForward.mixture {
         flops.routers = 6 * hiddenSize * (mixture.routedExperts + (mixture.sharedGate ? 1 : 0))
       }
     }
-    flops.linear = 6 * weights
+    flops.linear = 6 * weights - 2 * detached
     return flops
   }
 

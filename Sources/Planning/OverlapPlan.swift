@@ -65,6 +65,15 @@ public struct OverlapPlan: Sendable {
   public let plan: Plan
   /// Labels that were looked at.
   public let walked: Int
+  /// The fastest order of every number of multiprocessors, as stated and at both ends.
+  public let found: [Found]
+
+  /// An order that was planned, and where.
+  public struct Found: Hashable, Sendable {
+    public var order: PairOrder
+    public var multiprocessors: Int
+    public var end: MultiprocessorRate.End
+  }
 
   /// The pairs of one shape.
   public struct Shape: Hashable, Sendable {
@@ -121,6 +130,11 @@ public struct OverlapPlan: Sendable {
     best = stated[place].point
     isExact = stated.allSatisfy(\.isExact)
     walked = found.reduce(0) { $0 + $1.walked }
+    self.found = MultiprocessorRate.End.allCases.flatMap { end in
+      found.filter { $0.end == end }.map {
+        Found(order: $0.order, multiprocessors: $0.point.multiprocessors, end: end)
+      }
+    }
     let ownOrder = plan.pairOrder
     let answers = stated[place]
     ends = [MultiprocessorRate.End.low, .high].map { end in

@@ -1,10 +1,15 @@
 import Clusters
+import Costs
 import Models
 import Plans
 import Simulation
 
 /// Whole steps, warm-up, tail and draws of load among them: with the plan's own order and split, with planned
 /// ones, and with what else of a plan hides communication.
+///
+/// The fastest order of a pair by itself need not be that of a step: passes outside of pairs compute on what
+/// the split leaves them, experts that are fuller than others exchange longer, and buckets of gradients move
+/// beside. So orders and splits are candidates here, and steps decide between them.
 public struct OverlappedStep: Sendable {
   /// A step that was simulated.
   public struct Candidate: Sendable {
@@ -12,81 +17,67 @@ public struct OverlappedStep: Sendable {
     public var change: String
     public var plan: Plan
     public var seconds: Double
+    /// Of expert exchanges on the reference rank.
+    public var exchanges: StepReport.Communication
     /// Bytes of the fullest rank.
     public var peak: Int
     public var fits: Bool
+    /// Seconds at the ends of what a multiprocessor of an exchange moves; empty where nobody asked.
+    public var ends: [End] = []
+  }
+
+  /// A step at one end of the exchange's law.
+  public struct End: Hashable, Sendable {
+    public var end: MultiprocessorRate.End
+    public var seconds: Double
   }
 
   public let published: Candidate
-  /// The fastest that fits; the plan as it is where none is faster.
+  /// The fastest that fits and is predicted faster wherever the exchange's law lies; the plan as it is where
+  /// none is.
   public let planned: Candidate
   /// All others that were simulated, in their order.
   public let tried: [Candidate]
 
-  /// Simulates the step as it is, with the chosen order and split and with the fastest order on the plan's own
-  /// split; then the fastest with other buckets of gradients and other exchanges of tensor groups, one behind
-  /// the other.
-  public init(_ step: PlannedStep, _ overlap: OverlapPlan) throws {
-    published = Self.candidate("as it is", step)
-    var best = published
-    var tried: [Candidate] = []
-    func consider(_ change: String, _ plan: Plan) throws {
-      let candidate = Self.candidate(
-        change,
-        try PlannedStep(
-          architecture: step.placed.architecture, cluster: step.cluster, plan: plan))
-      tried.append(candidate)
-      // What does not fit is no better than what does, however fast.
-      let isBetter =
-        candidate.fits == best.fits ? candidate.seconds < best.seconds : candidate.fits
-      if isBetter { best = candidate }
-    }
-    let (own, chosen) = (step.placed.plan, overlap.plan)
-    if chosen != own { try consider("order and split", chosen) }
-    if overlap.own.planned < overlap.own.published,
-      overlap.own.multiprocessors != overlap.best.multiprocessors
+  /// How many of the fastest are simulated at the ends, too, until one is faster there.
+  private static let mostDoubted = 8
+
+  /// Simulates the step as it is and every candidate.
+  ///
+  /// - Parameter threads: the result is the same with any number.
+  /// - Complexity: a step for every split in the plan's and in its own order, and some dozens more.
+  /// - Throws: what `PlannedStep` throws.
+  public init(_ step: PlannedStep, _ overlap: OverlapPlan, threads: Int = 1) throws {
+    var trials = StepTrials(step, overlap, threads: threads)
+    try trials.trySplits()
+    try trials.tryOtherOrders()
+    try trials.tryOtherKeys()
+    try trials.tryRunnersUp()
+    var all = trials.all
+    let first = all[0]
+    var own = first
+    own.ends = try trials.ends(of: first.plan)
+    if first.fits { own.fits = try trials.fits(first.plan) }
+    var chosen: Candidate?
+    for place in trials.order.prefix(while: { trials.isBetter(all[$0], than: own) })
+      .prefix(Self.mostDoubted)
     {
-      try consider(
-        "order",
-        OverlapPlan.plan(
-          own, multiprocessors: overlap.own.multiprocessors, .segments(overlap.own.order), of: step)
-      )
+      all[place].ends = try trials.ends(of: all[place].plan)
+      all[place].fits = try trials.fits(all[place].plan)
+      let survives = zip(all[place].ends, own.ends).allSatisfy { $0.seconds < $1.seconds }
+      // What does not fit is no better than what does, however fast.
+      guard all[place].fits, survives || !own.fits else { continue }
+      chosen = all[place]
+      break
     }
-    for (change, vary) in Self.variations(of: own) {
-      var plan = best.plan
-      vary(&plan)
-      guard plan != best.plan else { continue }
-      do {
-        try consider(best.change == "as it is" ? change : "\(best.change), \(change)", plan)
-      } catch is PlanError {
-        // The plan admits no such exchange.
-      }
-    }
-    (planned, self.tried) = (best, tried)
+    published = own
+    planned = chosen ?? own
+    tried = Array(all.dropFirst())
   }
 
-  /// What else hides communication, each by the key that says it.
-  private static func variations(of plan: Plan) -> [(String, @Sendable (inout Plan) -> Void)] {
-    var all: [(String, @Sendable (inout Plan) -> Void)] = []
-    if let elements = plan.bucketElements {
-      for size in [elements / 2, elements * 2, elements * 4] where size > 0 {
-        all.append(("gradient-bucket \(size)", { $0.gradientBucket = size }))
-      }
-    }
-    if plan.tensorParallel > 1 {
-      for exchange in Plan.Overlap.TensorExchange.allCases where exchange != .yes {
-        all.append(
-          ("overlap.tensor-exchange \(exchange.rawValue)", { $0.overlap.tensorExchange = exchange })
-        )
-      }
-    }
-    return all
-  }
-
-  private static func candidate(_ change: String, _ step: PlannedStep) -> Candidate {
-    let report = step.report(replaysAllocator: true)
-    return Candidate(
-      change: change, plan: step.placed.plan, seconds: report.stepSeconds,
-      peak: report.memory.peak, fits: report.memory.fits)
+  /// Whether the planned step is predicted faster over the whole range of the exchange's law.
+  public var survives: Bool {
+    planned.seconds < published.seconds
+      && zip(planned.ends, published.ends).allSatisfy { $0.seconds < $1.seconds }
   }
 }

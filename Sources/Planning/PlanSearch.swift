@@ -123,11 +123,9 @@ public final class PlanSearch: Sendable {
     }
     while let entries = state.next(Self.round) {
       let cutoff = state.lastOfBest
-      for finding in parallelMap(
+      let findings = parallelMap(
         entries, threads: request.threads, { open($0, cutoff: cutoff) })
-      {
-        state.take(finding)
-      }
+      for (entry, finding) in zip(entries, findings) { state.take(finding, of: entry) }
       request.progress?(state.progress)
     }
     return state.finished { [self] simulated in verified(simulated) }

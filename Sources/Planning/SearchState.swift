@@ -1,4 +1,3 @@
-import HeapModule
 import Simulation
 
 /// What a search knows: what is open, the lowest bound first, and what was found.
@@ -7,9 +6,8 @@ struct SearchState {
   var outcome = SearchOutcome(plans: [], front: [], counts: .init(), simulations: 0)
   var against: SearchPlan?
   private var found: [SearchPlan] = []
-  private var heap = Heap<PlanSearch.Entry>()
+  private var open = OpenEntries()
   private var sequence = 0
-  private var open = 0
   /// The least bound of what was left out for good, seconds.
   private var leastLeft = Double.infinity
   /// The shortest step that was simulated.
@@ -19,7 +17,9 @@ struct SearchState {
 
   init(_ request: PlanSearch.Request) { self.request = request }
 
-  mutating func take(_ finding: PlanSearch.Finding) {
+  /// Takes what became of an entry, or of a shape that was looked at first.
+  mutating func take(_ finding: PlanSearch.Finding, of entry: PlanSearch.Entry? = nil) {
+    learn(finding, of: entry)
     for (rule, count) in finding.refusals { outcome.counts.refusals[rule, default: 0] += count }
     outcome.counts.outOfMemory += finding.outOfMemory
     if let bytes = finding.leastOverflow {
@@ -29,17 +29,15 @@ struct SearchState {
     for var entry in finding.entries {
       sequence += 1
       entry.sequence = sequence
-      entry.key = request.objective == .memory ? entry.bytes : entry.seconds
-      open += entry.count
+      entry.key = key(of: entry)
       if case .simulated = entry.node {
         shortest = min(shortest ?? .infinity, entry.seconds)
       } else if entry.key > threshold {
         // The best plans only get better: this one is never looked at.
-        open -= entry.count
         leastLeft = min(leastLeft, entry.seconds)
         continue
       }
-      heap.insert(entry)
+      open.insert(entry)
     }
     guard let plan = finding.plan else { return }
     shortest = min(shortest ?? .infinity, plan.report.stepSeconds)
@@ -50,7 +48,21 @@ struct SearchState {
     if best.count > request.count { best.removeLast() }
   }
 
+  private func key(of entry: PlanSearch.Entry) -> Double {
+    request.objective == .memory ? entry.bytes : entry.seconds
+  }
+
+  private mutating func learn(_ finding: PlanSearch.Finding, of entry: PlanSearch.Entry?) {
+    let values =
+      finding.entries.map(key(of:))
+      + (finding.plan.map { [$0.value(request.objective)] } ?? [])
+    guard let entry, let least = values.min() else { return }
+    open.learn(from: entry, least: least)
+  }
+
   /// What is to be looked at next, nothing when the best are known.
+  ///
+  /// Half of it by bounds and half by what steps are likely to be.
   mutating func next(_ most: Int) -> [PlanSearch.Entry]? {
     if request.isInterrupted?() == true {
       outcome.isInterrupted = true
@@ -58,9 +70,11 @@ struct SearchState {
     }
     if let most = request.mostSimulations, outcome.simulations >= most { return nil }
     var entries: [PlanSearch.Entry] = []
-    while entries.count < most, let entry = heap.min, entry.key <= threshold {
-      let entry = heap.removeMin()
-      open -= entry.count
+    while entries.count < most,
+      let entry = entries.count % 2 == 0
+        ? open.removeLeast(upTo: threshold)
+        : open.removeLikeliest(upTo: threshold) ?? open.removeLeast(upTo: threshold)
+    {
       if isTooSlow(entry.seconds) {
         outcome.leastSlow = min(outcome.leastSlow ?? .infinity, entry.seconds)
         continue
@@ -85,9 +99,9 @@ struct SearchState {
 
   var progress: SearchProgress {
     SearchProgress(
-      size: outcome.counts.size, open: open, simulations: outcome.simulations,
+      size: outcome.counts.size, open: open.plans, simulations: outcome.simulations,
       best: shortest,
-      bound: request.objective == .memory ? nil : heap.min?.seconds)
+      bound: request.objective == .memory ? nil : open.least?.seconds)
   }
 
   /// The outcome, with the front and the plans that the first one is not told apart from.
@@ -121,14 +135,14 @@ struct SearchState {
 
   /// The lowest bound of what was not simulated.
   private var leastOpen: Double? {
-    heap.unordered.lazy.filter { entry in
+    open.unordered.lazy.filter { entry in
       if case .simulated = entry.node { false } else { true }
     }.map(\.key).min()
   }
 
   /// Plans that were simulated and did not come to their replay.
   private var waiting: [SearchPlan] {
-    heap.unordered.compactMap { entry in
+    open.unordered.compactMap { entry in
       guard case .simulated(let plan) = entry.node, !isTooSlow(entry.seconds) else { return nil }
       return plan
     }
@@ -198,7 +212,7 @@ struct SearchState {
     outcome.indifferent = known.count(where: isEqual) + near.count - lost
     outcome.isIndifferentComplete =
       leastLeft > limit
-      && heap.unordered.allSatisfy { entry in
+      && open.unordered.allSatisfy { entry in
         if case .simulated = entry.node { true } else { entry.seconds > limit }
       }
     outcome.equal = Array(

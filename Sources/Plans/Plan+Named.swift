@@ -63,10 +63,13 @@ extension Plan {
   }
 
   /// The plan in a table of another file; whoever opened the table finishes it.
+  ///
+  /// - Parameter serves: whether the plan is of a deployment, which needs no batch and length of training.
   public static func read(
-    _ table: Table, name: String, folder: String? = nil, world: World = .unknown
+    _ table: Table, name: String, folder: String? = nil, world: World = .unknown,
+    serves: Bool = false
   ) throws(ConfigurationError) -> Plan {
-    var reader = PlanReader(table: table, name: name, folder: folder)
+    var reader = PlanReader(table: table, name: name, folder: folder, serves: serves)
     return try reader.read(world: world)
   }
 

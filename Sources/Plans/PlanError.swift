@@ -38,6 +38,8 @@ public enum PlanError: Error, Hashable, Sendable {
   case pairOrder(rule: String)
   /// What a plan may say and the simulator or the cluster's device cannot do.
   case cannotSimulate(key: String, value: String, rule: String)
+  /// What CPU ranks do not do.
+  case onProcessors(Plan.ProcessorRefusal)
 }
 
 extension PlanError: CustomStringConvertible {
@@ -92,6 +94,7 @@ extension PlanError: CustomStringConvertible {
     case .overlap(let kind, let value, let rule): "overlap.\(kind.rawValue) \(value): \(rule)"
     case .pairOrder(let rule): "pair-order: \(rule)"
     case .cannotSimulate(let key, let value, let rule): "\(key) \(value) \(rule)"
+    case .onProcessors(let refusal): "\(refusal.key) \(refusal.rule)"
     }
   }
 }

@@ -36,7 +36,8 @@ struct PlanKeys: KeySet {
   let contextExchange = Key(
     "context-exchange", .choice(Plan.ContextExchange.self), otherwise: "gather",
     "How ranks of a context group get the keys and values of the others. gather: all in front of "
-      + "attention. ring: a block at a time, beside the attention to the one before.",
+      + "attention; with framework torchtitan those of all query heads. ring: a block at a time, "
+      + "beside the attention to the one before.",
     otherNames: ["cp-comm-type", "ring-attention"])
   let pipelineParallel = Key(
     "pipeline-parallel", .integer(in: degrees), otherwise: "1",

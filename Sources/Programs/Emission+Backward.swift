@@ -162,6 +162,16 @@ extension Emission {
     waitFor([out])
     gatherAhead(node)
     let quantized = format.isFloat8
+    let weightID = node.parameters[0]
+    let map = lowering.parameters[weightID.index]
+    if !map.isAdapter, map.roles.allSatisfy(\.readsDetached) {
+      guard map.isTrained else { return }
+      let matmul = Matmul(
+        m: input.rows, n: outShape.columns, k: input.columns, pass: .backwardWeight,
+        format: format, transposed: transposed)
+      emitWeightProduct(.matmul(matmul), of: weightID, inputs: weightOperands(node, quantized))
+      return
+    }
     let bias = trained(node.parameters.dropFirst()).map(gradientBuffer)
     var matmul = Matmul(
       m: input.rows, n: outShape.columns, k: input.columns, pass: .backwardInput, format: format,
@@ -184,9 +194,15 @@ extension Emission {
     guard !trained(node.parameters.prefix(1)).isEmpty else { return }
     matmul.pass = .backwardWeight
     matmul.hasBias = false
-    let left = quantized ? columnGradient(out, outShape) : out
-    let right = quantized ? columnOperand(node.inputs[0]) : weightOperand(node.inputs[0])
-    emitWeightProduct(.matmul(matmul), of: node.parameters[0], inputs: [left, right])
+    emitWeightProduct(.matmul(matmul), of: weightID, inputs: weightOperands(node, quantized))
+  }
+
+  /// The gradient of a map's result and its input, as the product of its weight's gradient reads them.
+  private func weightOperands(_ node: Node, _ quantized: Bool) -> [BufferID] {
+    let out = gradient(node.outputs[0])
+    return quantized
+      ? [columnGradient(out, value(node.outputs[0])), columnOperand(node.inputs[0])]
+      : [out, weightOperand(node.inputs[0])]
   }
 
   private func backwardGroupedLinear(_ node: Node) {

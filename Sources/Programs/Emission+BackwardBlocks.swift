@@ -51,7 +51,8 @@ extension Emission {
         emit(
           .convert(
             .attentionPrepare, rows: .fixed(elements),
-            columns: shape.valueSize + shape.queryKeySize, from: recipe.activation, to: .float32),
+            columns: shape.computedValueSize + shape.computedQuerySize, from: recipe.activation,
+            to: .float32),
           outputs: [sum], inputs: [out, attended],
           .backwardInput)
         emitFusedCoreBackward(
@@ -60,7 +61,7 @@ extension Emission {
         if recipe.activation != .float32 {
           emit(
             .convert(
-              .attentionConvert, rows: .fixed(elements), columns: shape.queryKeySize,
+              .attentionConvert, rows: .fixed(elements), columns: shape.computedQuerySize,
               from: .float32, to: recipe.activation), outputs: [fresh[0]], inputs: [fresh[0]],
             .backwardInput)
         }
@@ -242,7 +243,9 @@ extension Emission {
     case .copyToTensor:
       gradientCollective(.allReduce(.tensor), node, out, bytes, shape.rows, .tensor)
     default:
-      gradientCollective(.reduceScatter(.context), node, out, bytes, shape.rows, .context)
+      let sum =
+        lowering.setting.repeatsKeyHeads ? Format.float32.bytes(columns: shape.columns) : bytes
+      gradientCollective(.reduceScatter(.context), node, out, sum, shape.rows, .context)
     }
   }
 

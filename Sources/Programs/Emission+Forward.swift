@@ -364,6 +364,7 @@ extension Emission {
     case .reduceFromTensor:
       collective(.allReduce(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
     default:
+      let bytes = shape.format.bytes(columns: value(node.outputs[0]).columns)
       collective(.allGather(.context), node.outputs[0], input, bytes, shape.rows, .context)
     }
   }

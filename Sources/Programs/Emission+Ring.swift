@@ -10,6 +10,7 @@ extension Emission {
       emit(
         .attention(shape, fused: true, .forward), outputs: outputs,
         inputs: inputs + node.parameters.map(parameterBuffer), .forward)
+      mergeBlocks(shape, into: outputs[0])
       return
     }
     let attended = value(node.outputs[0])
@@ -50,6 +51,7 @@ extension Emission {
         .attention(shape, fused: true, .backwardInput),
         outputs: gradients + trained(node.parameters).map(gradientBuffer),
         inputs: [out] + inputs + kept, .backwardInput)
+      addBlockGradients(shape, on: gradients)
       return
     }
     var block = Array(inputs[1...])

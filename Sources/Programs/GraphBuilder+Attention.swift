@@ -147,7 +147,12 @@ extension GraphBuilder {
     var core = coreShape(
       heads: heads, keyValueHeads: heads, queryKey: shape.queryKeyHeadSize,
       value: shape.valueHeadSize)
-    if setting.fusedAttention, let indexer = shape.indexer { core.reach = .chosen(indexer.chosen) }
+    if setting.fusedAttention, let indexer = shape.indexer {
+      core.reach = .chosen(indexer.chosen)
+      if core.isLimited {
+        core.gathered = GatheredLatents(latent: sizes.latent, rope: sizes.rope)
+      }
+    }
     return attentionCore(parts + (choice.map { [$0] } ?? []), core)
   }
 
@@ -201,12 +206,14 @@ extension GraphBuilder {
   ) -> ValueID {
     var parts = parts
     if setting.context > 1, !setting.ringsContext {
+      let copies = setting.repeatsKeyHeads ? shape.heads / shape.keyValueHeads : 1
       for index in 1...2 {
         let value = graph.values[parts[index].index]
         parts[index] = node(
           .gatherContext, [parts[index]],
           (
-            "\(value.name), gathered", .fixed(setting.tokens * setting.context), value.columns
+            "\(value.name), gathered", .fixed(setting.tokens * setting.context),
+            copies * value.columns
           ), isRecomputed: true)
       }
     }

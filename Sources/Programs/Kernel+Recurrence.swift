@@ -93,9 +93,34 @@ public struct IndexShape: Hashable, Sendable {
     self.chosen = chosen
   }
 
+  /// Pairs of query and key on and below the diagonal that are scored, and of these the chosen ones, of one
+  /// head over all sequences.
+  public var scoredPairs: Double { pairs(.all) }
+  public var chosenPairs: Double { pairs(.chosen(chosen)) }
+
   /// FLOPs of the scores, the full square counted.
-  public var forwardFLOPs: Double {
-    2 * Double(sequences * heads) * Double(queries) * Double(keys) * Double(headSize)
+  public var forwardFLOPs: Double { 2 * 2 * scoredPairs * Double(heads * headSize) }
+
+  /// FLOPs of the gradients of queries and keys: two products over the chosen pairs, from which alone an
+  /// indexer learns (arXiv 2512.02556, equation 4), twice those on and below the diagonal counted.
+  public var backwardFLOPs: Double { 2 * 2 * 2 * chosenPairs * Double(heads * headSize) }
+
+  private func pairs(_ reach: Reach) -> Double {
+    reach.causalPairs(keys) * Double(sequences) * Double(queries) / Double(keys)
+  }
+}
+
+/// The latents that all heads share as keys and values: the form in which sparse attention gathers what a
+/// query chose, so that a row serves every head (arXiv 2512.02556, section 2.1.1: the MQA mode of MLA).
+public struct GatheredLatents: Hashable, Sendable {
+  /// Columns of the latent, which are keys and values at once.
+  public var latent: Int
+  /// Columns of the rotated part of a key.
+  public var rope: Int
+
+  public init(latent: Int, rope: Int) {
+    self.latent = latent
+    self.rope = rope
   }
 }
 

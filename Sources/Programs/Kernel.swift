@@ -21,6 +21,9 @@ public struct AttentionShape: Hashable, Sendable {
   /// Columns at the end of queries and keys whose key part all heads share and find in an operand of its
   /// own, behind the values; 0 for none.
   public var sharedKeySize = 0
+  /// What a device's kernel gathers for each query that has keys of its own; nil where it reads keys and
+  /// values of heads.
+  public var gathered: GatheredLatents?
   /// A query attends to the keys up to its own position; else to all of them.
   public var isCausal = true
   /// Which of the keys up to its own position a query of the fused kernel meets.
@@ -67,6 +70,12 @@ public struct AttentionShape: Hashable, Sendable {
   public var window: Int? {
     if case .window(let width) = reach { width } else { nil }
   }
+
+  /// Columns of queries and of results as the fused kernel of a device computes them.
+  public var computedQuerySize: Int { gathered.map { $0.latent + $0.rope } ?? queryKeySize }
+  public var computedValueSize: Int { gathered?.latent ?? valueSize }
+  /// Heads that share a key as that kernel reads it.
+  public var queriesPerComputedKey: Int { gathered == nil ? heads / keyValueHeads : heads }
 
   /// Whether a window, a chunk or a choice leaves out keys of the sequence.
   public var isLimited: Bool { reach.width.map { $0 < keys } ?? false }

@@ -48,6 +48,9 @@ public struct LoweringSetting: Hashable, Sendable {
   public var context: Int
   /// How keys and values get to the ranks of a context group.
   public var contextExchange = Plan.ContextExchange.gather
+  /// Whether a context group gathers as torchtitan and PyTorch do: keys and values of every query head, and results and
+  /// gradients of its blocks added in 32 bits.
+  public var repeatsKeyHeads = false
   public var expert: Int
   /// Places for copies of experts, beyond one for each.
   public var redundantExperts = 0
@@ -216,6 +219,7 @@ extension LoweringSetting {
     let lanes = GradientLanes(plan, target: target)
     (self.lanes, laneSums) = (lanes.count, lanes.sums)
     contextExchange = plan.contextExchange ?? .gather
+    repeatsKeyHeads = plan.framework == .torchtitan && !ringsContext && target == .device
     chunksHead = plan.loss == .chunked && target == .device
     copiesLogits = plan.framework == .torchtitan && plan.loss == .native && target == .device
     redundantExperts = plan.redundantExperts

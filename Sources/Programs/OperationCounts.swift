@@ -18,7 +18,7 @@ extension Kernel {
     case .headScores(let sequences, _, let hidden, let vocabulary):
       2 * Double(sequences) * Double(hidden) * Double(vocabulary)
     case .scan(let shape, let pass): (pass == .forward ? 1 : 2) * shape.forwardFLOPs
-    case .index(let shape, let pass): (pass == .forward ? 1 : 2) * shape.forwardFLOPs
+    case .index(let shape, let pass): pass == .forward ? shape.forwardFLOPs : shape.backwardFLOPs
     case .absorbLatent(let shape):
       2 * Double(shape.tokens * shape.heads) * Double(shape.nope) * Double(shape.latent)
     case .orthogonalize(let update): update.flops

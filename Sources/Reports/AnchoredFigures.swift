@@ -81,8 +81,8 @@ public struct AnchoredFigures: Encodable, Sendable {
     measuredMfu = measured.map { mfu * step.step / $0 }
   }
 
-  /// The block below the page of the step.
-  public var page: String {
+  /// What was measured, and what follows for this step.
+  var sentences: [String] {
     var sentences = anchors.map(\.sentence)
     if let measuredSeconds, let measuredMfu {
       let error = simulatedSeconds / measuredSeconds - 1
@@ -108,7 +108,7 @@ public struct AnchoredFigures: Encodable, Sendable {
         "Memory: the anchor took \(gibibytes(Double(memoryOffsetBytes))) GiB more than predicted; with "
           + "that \(gibibytes(Double(memoryBytes))) GiB.")
     }
-    return sentences.flatMap { wrapped($0, width: 100) }.joined(separator: "\n") + "\n"
+    return sentences
   }
 }
 

@@ -46,11 +46,7 @@ public struct ClusterReport: Encodable, Sendable {
     summary = cluster.summary
     nodes = cluster.nodes.value
     devices = cluster.rankCount
-    let network =
-      cluster.network.map { ", \($0.name), attached by \($0.attachment.rawValue)" } ?? ""
-    heading =
-      "\(grouped(cluster.rankCount)) x \(cluster.device.name), \(cluster.node.devices.value) per node "
-      + "on \(cluster.node.link.name)\(network)"
+    heading = cluster.heading(of: grouped(cluster.rankCount))
     entries = cluster.facts.map { fact in
       var entry = Entry(key: fact.path, value: fact.text, exactValue: fact.exact)
       switch fact.origin {

@@ -1,6 +1,7 @@
 import Documents
 import Forecasts
 import Quantities
+import Simulation
 
 /// What `sluice forecast` shows: how long a run takes where things fail, what it costs, and what would help.
 public struct ForecastFigures: Encodable, Sendable {
@@ -26,12 +27,28 @@ public struct ForecastFigures: Encodable, Sendable {
   /// Steps of a phase that are alike.
   public struct Setting: Encodable, Sendable {
     public var globalBatch: Int
+    /// With objective `grpo`, mean tokens of a completion with its prompt.
     public var sequenceTokens: Int
     public var steps: Int
     public var stepSeconds: Double
     /// nil where the step's time was given.
     public var mfu: Double?
     public var fits: Bool?
+    /// Shares of a step of reinforcement learning, which are 1 together; nil for other steps.
+    public var rollout: Rollout?
+  }
+
+  /// Where a step of reinforcement learning spends its time.
+  public struct Rollout: Encodable, Sendable {
+    public var generation: Double
+    /// While fewer than half of a generator's completions are left; a part of `generation`.
+    public var draining: Double
+    public var scores: Double
+    public var training: Double
+    /// Judging, weights to the generators, state to the hosts and back.
+    public var other: Double
+    /// Completions that end at `max-tokens`.
+    public var cutShare: Double
   }
 
   public struct Phase: Encodable, Sendable {
@@ -67,9 +84,12 @@ public struct ForecastFigures: Encodable, Sendable {
   public var phases: [Phase]
   /// Failures of a run that stop it or send it back, in the mean.
   public var failures: Double
+  /// Seconds of steps that runs never do, in the mean.
+  public var undoneSeconds: Double
   /// Runs that were given up since they never end.
   public var unfinishedRuns: Int
-  /// nil where nothing fails.
+  /// nil where nothing fails; of all that follow, closed forms are nil with elastic resume too, and cadences
+  /// without checkpoints.
   public var secondsBetweenFailures: Double?
   public var restartSeconds: Double
   public var checkpointBytes: Double
@@ -92,7 +112,8 @@ public struct ForecastFigures: Encodable, Sendable {
 
   private enum CodingKeys: String, CodingKey {
     case run, gpus, runs, wallSeconds, productiveSeconds, goodput, lostSeconds, gpuHours
-    case productiveGpuHours, usDollars, usDollarsPerGpuHour, phases, failures, unfinishedRuns
+    case productiveGpuHours, usDollars, usDollarsPerGpuHour, phases, failures, undoneSeconds,
+      unfinishedRuns
     case secondsBetweenFailures, restartSeconds, checkpointBytes, checkpointStallSeconds
     case checkpointWritingSeconds, cadenceSeconds, bestCadenceSeconds, youngsCadenceSeconds
     case dalysCadenceSeconds, expectedWallSeconds, firstOrderGoodput, sensitivities, assumptions
@@ -124,6 +145,7 @@ public struct ForecastFigures: Encodable, Sendable {
     usDollars = gpuHours * usDollarsPerGpuHour
     phases = Self.phases(forecast, planned)
     failures = forecast.failures
+    undoneSeconds = forecast.undoneSeconds
     unfinishedRuns = forecast.unfinished
     restartSeconds = model.restartSeconds
     checkpointBytes = planned.checkpointBytes
@@ -133,10 +155,15 @@ public struct ForecastFigures: Encodable, Sendable {
     let between = model.meanTimeBetweenFailures
     if between.isFinite {
       secondsBetweenFailures = between
-      bestCadenceSeconds = model.bestCadenceSeconds
+    }
+    // Of replicas that keep their state no closed form is known.
+    if model.hasClosedForms {
       let stall = model.checkpoints.stall
-      youngsCadenceSeconds = ClosedForms.youngsInterval(checkpoint: stall, between: between)
-      dalysCadenceSeconds = ClosedForms.dalysInterval(checkpoint: stall, between: between)
+      if let best = model.bestCadenceSeconds {
+        bestCadenceSeconds = best
+        youngsCadenceSeconds = ClosedForms.youngsInterval(checkpoint: stall, between: between)
+        dalysCadenceSeconds = ClosedForms.dalysInterval(checkpoint: stall, between: between)
+      }
       let expected = model.expectedWallSeconds
       expectedWallSeconds = expected.isFinite ? expected : nil
       firstOrderGoodput = planned.cadenceSeconds.map {
@@ -161,16 +188,28 @@ public struct ForecastFigures: Encodable, Sendable {
       let wall = forecast.phaseSeconds[number]
       return Phase(
         name: name, steps: parts.reduce(0) { $0 + $1.steps },
-        tokens: parts.reduce(0) {
-          $0 + Double($1.steps) * Double($1.globalBatch) * Double($1.sequenceLength)
-        },
+        tokens: parts.reduce(0) { $0 + Double($1.steps) * $1.tokens },
         productiveSeconds: productive, productiveGpuHours: productive * hours,
         wallSeconds: wall, gpuHours: wall * hours,
-        settings: parts.map {
-          Setting(
-            globalBatch: $0.globalBatch, sequenceTokens: $0.sequenceLength, steps: $0.steps,
-            stepSeconds: $0.stepSeconds, mfu: $0.report?.mfuCausal, fits: $0.report?.fits)
-        })
+        settings: parts.map(setting))
     }
+  }
+
+  private static func setting(_ part: PlannedRun.Part) -> Setting {
+    Setting(
+      globalBatch: part.globalBatch,
+      sequenceTokens: part.completionTokens.map { Int($0.rounded()) } ?? part.sequenceLength,
+      steps: part.steps, stepSeconds: part.stepSeconds, mfu: part.report?.mfuCausal,
+      fits: part.report?.fits ?? part.rollout?.trainingFits, rollout: part.rollout.map(rollout))
+  }
+
+  private static func rollout(_ report: RolloutReport) -> Rollout {
+    let (parts, whole) = (report.parts, report.seconds)
+    let generation = parts.generation / whole
+    return Rollout(
+      generation: generation, draining: generation * report.drainedShare,
+      scores: (parts.policyScores + parts.referenceScores) / whole,
+      training: parts.training / whole,
+      other: (parts.rewards + parts.weights + parts.offload) / whole, cutShare: report.shareCut)
   }
 }

@@ -31,3 +31,17 @@ func percent(_ share: Double, decimals: Int = 1) -> String {
 func counted(_ count: Int, _ noun: String, plural: String? = nil) -> String {
   "\(grouped(count)) \(count == 1 ? noun : plural ?? noun + "s")"
 }
+
+/// A large number in the short form of the field: `14.8 T`, `2.79 M`.
+func large(_ value: Double) -> String {
+  let units: [(Double, String)] = [(1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")]
+  for (size, name) in units where value >= size * 0.9995 {
+    return threeFigures(value / size) + name
+  }
+  return threeFigures(value)
+}
+
+/// Tokens a second of one device: in full up to four digits, then in the short form.
+func tokenRate(_ value: Double) -> String {
+  value < 9999.5 ? threeFigures(value) : large(value)
+}

@@ -58,11 +58,26 @@ public struct OverlapFigures: Encodable, Sendable {
     public var seconds: Change<Double>
     public var peakBytes: Change<Int>
     public var fits: Change<Bool>
+    /// Of its expert exchanges what nothing hides, and what computation hides as a share.
+    public var exposedSeconds: Change<Double>
+    public var hiddenShare: Change<Double>
+    public var multiprocessors: Change<Int>
+    /// The order of its pairs, `published` or segments; the plan's own where that remains the fastest.
+    public var order: Change<String>
+    /// At both ends of the exchange's law; predicted faster over all of it.
+    public var ends: [StepEnd]
+    public var survives: Bool
     /// The planned order is in it; false where the plan as it is remains the fastest that fits.
     public var isChanged: Bool
     /// What of the planned step differs, and every step that was simulated.
     public var change: String
     public var tried: [Tried]
+  }
+
+  /// Whole steps at one end of what a multiprocessor of an exchange moves.
+  public struct StepEnd: Encodable, Sendable {
+    public var end: String
+    public var seconds: Change<Double>
   }
 
   /// A step that was simulated.
@@ -175,16 +190,35 @@ public struct OverlapFigures: Encodable, Sendable {
         forwardStage: $0.forward, backwardStage: $0.backward, count: $0.count,
         seconds: Change(published: $0.published, planned: $0.planned))
     }
-    self.step = step.map {
-      Step(
-        seconds: Change(published: $0.published.seconds, planned: $0.planned.seconds),
-        peakBytes: Change(published: $0.published.peak, planned: $0.planned.peak),
-        fits: Change(published: $0.published.fits, planned: $0.planned.fits),
-        isChanged: $0.planned.plan != $0.published.plan, change: $0.planned.change,
-        tried: $0.tried.map {
-          Tried(change: $0.change, seconds: $0.seconds, peakBytes: $0.peak, fits: $0.fits)
-        })
-    }
+    self.step = step.map { Step($0, own: overlap.own.multiprocessors) }
     self.inputs = inputs
+  }
+}
+
+extension OverlapFigures.Step {
+  /// - Parameter own: multiprocessors of a plan that does not name them.
+  init(_ step: OverlappedStep, own: Int) {
+    typealias Change = OverlapFigures.Change
+    func both<Value>(_ value: (OverlappedStep.Candidate) -> Value) -> Change<Value> {
+      Change(published: value(step.published), planned: value(step.planned))
+    }
+    seconds = both(\.seconds)
+    peakBytes = both(\.peak)
+    fits = both(\.fits)
+    exposedSeconds = both(\.exchanges.exposed)
+    hiddenShare = both { $0.exchanges.total > 0 ? $0.exchanges.hidden / $0.exchanges.total : 1 }
+    multiprocessors = both { $0.plan.communicationSMs ?? own }
+    order = both { $0.plan.pairOrder.description }
+    ends = zip(step.published.ends, step.planned.ends).map {
+      OverlapFigures.StepEnd(
+        end: $0.end.rawValue, seconds: Change(published: $0.seconds, planned: $1.seconds))
+    }
+    survives = step.survives
+    isChanged = step.planned.plan != step.published.plan
+    change = step.planned.change
+    tried = step.tried.map {
+      OverlapFigures.Tried(
+        change: $0.change, seconds: $0.seconds, peakBytes: $0.peak, fits: $0.fits)
+    }
   }
 }

@@ -206,12 +206,15 @@ public struct PlanReport: Encodable, Sendable {
 
 extension PlanReport {
   /// The report as a page of at most 100 columns.
-  public var text: String {
+  public var text: String { page(of: "devices") }
+
+  /// The same where the cluster's ranks are called otherwise: ranks of a machine are no devices.
+  public func page(of noun: String) -> String {
     var facts = TextTable([.left, .left])
     if let source { facts.add("source", source) }
     facts.add("model", model)
     facts.add(
-      "ranks", "\(grouped(ranks)) of the \(grouped(clusterDevices)) devices of \(cluster)")
+      "ranks", "\(grouped(ranks)) of the \(grouped(clusterDevices)) \(noun) of \(cluster)")
     facts.add("degrees", degreesText)
     if hasExperts {
       facts.add("dense mesh", denseMeshText)

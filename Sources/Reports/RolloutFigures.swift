@@ -15,6 +15,12 @@ public struct RolloutFigures: Encodable, Sendable {
     public var offload: Double
   }
 
+  /// Bytes of the device that is fullest in training.
+  public struct TrainingMemory: Encodable, Sendable {
+    public var needed: Int
+    public var limit: Int
+  }
+
   public var model: String
   public var cluster: String
   public var plan: String
@@ -33,6 +39,9 @@ public struct RolloutFigures: Encodable, Sendable {
   public var meanActive: Double
   public var drainedShare: Double
   public var shareCut: Double
+  public var trainingMemoryBytes: TrainingMemory
+  /// Whether training fits its devices; generators get what places their caches allow.
+  public var fits: Bool
   public var assumptions: [String]
   public var inputs: Inputs
 
@@ -59,6 +68,9 @@ public struct RolloutFigures: Encodable, Sendable {
     meanActive = report.meanActive
     drainedShare = report.drainedShare
     shareCut = report.shareCut
+    trainingMemoryBytes = TrainingMemory(
+      needed: report.training.peak + report.training.reserve, limit: report.training.limit)
+    fits = report.trainingFits
     assumptions = report.assumptions
     self.inputs = inputs
   }
@@ -97,6 +109,11 @@ extension RolloutFigures {
         + "\(threeFigures(meanActive)) in the mean over steps, \(percent(drainedShare)) of the time below "
         + "half")
     if shareCut > 0.0005 { table.add("cut", "\(percent(shareCut)) of the answers at the longest") }
+    let memory = trainingMemoryBytes
+    table.add(
+      "memory",
+      "training \(fits ? "fits" : "does NOT fit"): \(ByteCount(memory.needed)) of "
+        + "\(ByteCount(memory.limit)) on its fullest GPU")
     return text(table)
   }
 

@@ -119,26 +119,6 @@ public struct ScheduleReport: Encodable, Sendable {
 }
 
 extension ScheduleReport {
-  /// The findings of a check as a page: a line per rank.
-  public var text: String {
-    let heading =
-      "\(name): \(counted(ranks.count, "rank")), \(counted(stages, "stage")), "
-      + "\(counted(microbatches, "microbatch", plural: "microbatches")): "
-      + "complete, in order, free of deadlock\n"
-    var table = TextTable([.left, .left, .right, .right])
-    table.add(["rank", "stages", "peak activations", "bubble"])
-    for rank in ranks {
-      table.add([
-        String(rank.rank), rank.stages.map(String.init).joined(separator: ", "),
-        decimal(rank.peakActivations), percent(rank.bubbleRate, decimals: 2),
-      ])
-    }
-    return heading + table.text() + "sends: \(grouped(sends))\(endsText)\n" + meanLine + unitLines
-      + (hangsAtRendezvous.map {
-        "but with --ends rendezvous, as where a send waits for its receive: \($0)\n"
-      } ?? "")
-  }
-
   /// Bubble and memory, for the end of a grid.
   public var summary: String {
     meanLine + "bubble by rank: "
@@ -146,27 +126,28 @@ extension ScheduleReport {
       + Self.listed(ranks.map { decimal($0.peakActivations) }) + "\n" + unitLines
   }
 
-  private var endsText: String {
-    switch ends {
-    case TransferEnds.buffered.rawValue?: ", taken as buffered: none waits for its receive"
-    case TransferEnds.rendezvous.rawValue?: ", taken as rendezvous: both ends wait to meet"
-    default: ""
-    }
-  }
-
   private var meanLine: String {
     "makespan: \(decimal(makespan)), mean bubble: \(percent(bubbleRate, decimals: 2))\n"
   }
 
   private var unitLines: String {
+    "times: \(timesText)\nunit: \(unitText)\n"
+  }
+
+  /// What a rank's share of the model takes, pass by pass.
+  var timesText: String {
     var parts = [
       "forward \(decimal(times.forward))", "backward for input \(decimal(times.backwardInput))",
       "backward for weight \(decimal(times.backwardWeight))",
     ]
     if let overlapped = times.overlapped { parts.append("overlapped pair \(decimal(overlapped))") }
     parts.append("message \(decimal(times.transfer))")
-    let stage = stageShare == 1 ? "" : "; a stage here is \(decimal(stageShare)) of it"
-    return "times: \(parts.joined(separator: ", "))\nunit: \(unit)\(stage)\n"
+    return parts.joined(separator: ", ")
+  }
+
+  /// What times and activations are counted in.
+  var unitText: String {
+    unit + (stageShare == 1 ? "" : "; a stage here is \(decimal(stageShare)) of it")
   }
 
   /// What each rank has, or once what all of them have.

@@ -131,36 +131,6 @@ extension SearchAnswer: Encodable {
 }
 
 extension SearchAnswer {
-  /// A page of each search, and the curve over GPUs where there are several.
-  public var page: String {
-    guard searches.count > 1 || seeksFewest else { return searches[0].page }
-    let hasBudget = curve.contains { $0.days != nil }
-    var table = TextTable(Array(repeating: .right, count: 4 + (hasBudget ? 1 : 0)) + [.left])
-    table.add(
-      ["GPUs", "step, s", "tok/s"] + (hasBudget ? ["days", "US$"] : ["US$/T"]) + ["best plan"])
-    for point in curve {
-      guard let step = point.stepSeconds else {
-        table.add(
-          ["\(point.gpus)", "–", "–"] + Array(repeating: "–", count: hasBudget ? 2 : 1)
-            + ["none is admissible"])
-        continue
-      }
-      let money =
-        hasBudget
-        ? [point.days.map { threeFigures($0) } ?? "", point.usDollars.map { large($0) } ?? ""]
-        : [large(point.usDollarsPerTrillionTokens ?? 0)]
-      table.add(
-        ["\(point.gpus)", fixed(step, decimals: 3), tokenRate(point.tokensPerSecond ?? 0)] + money
-          + [point.plan ?? ""])
-    }
-    var text = searches.map(\.page).joined(separator: "\n")
-    text += "\nTime and money over GPUs\n" + table.text(width: 100)
-    if seeksFewest, let best = plans.first {
-      text += "\nThe fewest GPUs that will do: \(best.gpus).\n"
-    }
-    return text
-  }
-
   /// A line for each plan.
   public var csv: String {
     var lines = [

@@ -1,4 +1,3 @@
-import Documents
 import Planning
 import Quantities
 
@@ -50,30 +49,46 @@ extension SearchFigures {
   }
 
   /// What was measured, what follows for the system, and what that makes of the plans.
-  var anchoredText: String {
-    guard let anchored else { return "" }
+  var anchoredSentences: [String] {
+    guard let anchored else { return [] }
     var sentences = anchored.anchors.map(\.sentence)
     let known = anchored.factors.map { "\($0.name) \($0.value.text)" }.joined(separator: ", ")
     sentences.append(
       (anchored.anchors.isEmpty
         ? "Factors as component tables leave them, 90 %: " : "Factors after that, 90 %: ") + known
         + ".")
-    let hasMemory = plans.contains { $0.anchoredMemoryBytes != nil }
-    var table = TextTable(Array(repeating: .right, count: hasMemory ? 6 : 5))
-    table.add(
-      ["plan", "step, s", "with factors", "90 % from", "to"] + (hasMemory ? ["GiB"] : []))
-    for (index, item) in plans.enumerated() {
-      guard let step = item.anchoredStepSeconds else { continue }
-      let memory = item.anchoredMemoryBytes.map { [gibibytes(Double($0))] } ?? []
-      table.add(
-        ["\(index + 1)"]
-          + [item.stepSeconds, step.middle, step.low, step.high].map { fixed($0, decimals: 3) }
-          + memory)
-    }
     if let fastest = anchored.fastest, fastest > 1 {
       sentences.append("With them plan \(fastest) is the fastest of those listed.")
     }
-    return sentences.flatMap { wrapped($0, width: 100) }.joined(separator: "\n") + "\n"
-      + table.text(width: 100)
+    return sentences
+  }
+
+  /// The steps of the plans by what was measured of others; nil where nothing was.
+  ///
+  /// - Parameter key: where the JSON has the plans.
+  func anchoredTable(key: String) -> ReportTable? {
+    guard anchored != nil else { return nil }
+    let hasMemory = plans.contains { $0.anchoredMemoryBytes != nil }
+    var table = ReportTable(
+      "Steps by what was measured, 90 %",
+      [
+        .init("plan"), .init("step, s"), .init("with factors"), .init("from"), .init("to"),
+        .init("GiB", isAside: !hasMemory),
+      ])
+    for (index, item) in plans.enumerated() {
+      guard let step = item.anchoredStepSeconds else { continue }
+      let place = "\(key).\(index)."
+      let interval = place + "anchored_step_seconds."
+      table.add([
+        ReportFigure("\(index + 1)", Double(index + 1)),
+        .seconds(item.stepSeconds, key: place + "step_seconds"),
+        .seconds(step.middle, key: interval + "middle"),
+        .seconds(step.low, key: interval + "low"), .seconds(step.high, key: interval + "high"),
+        item.anchoredMemoryBytes.map {
+          .gibibytes($0, key: place + "anchored_memory_bytes")
+        } ?? ReportFigure("–"),
+      ])
+    }
+    return table
   }
 }

@@ -83,47 +83,9 @@ extension SweepFigures.Point {
   }
 }
 
-// MARK: - Text
+// MARK: - Findings
 
 extension SweepFigures {
-  private static let columns = 100
-
-  /// A table with a bar for each step, and what changes from place to place.
-  public var page: String {
-    var text = inputs.lines(width: Self.columns).map { $0 + "\n" }.joined()
-    var table = TextTable(
-      Array(repeating: .right, count: axes.count + 5) + [.left] + (isSearched ? [.left] : []))
-    table.add(
-      axes.map(\.key) + ["step, s", "MFU", "tok/s/GPU", "peak, GiB", "US$/T", ""]
-        + (isSearched ? ["plan"] : []))
-    let longest = points.compactMap(\.stepSeconds).max() ?? 1
-    for point in points {
-      guard let step = point.stepSeconds else {
-        table.add(
-          point.values + Array(repeating: "–", count: 5) + [point.reason ?? ""]
-            + (isSearched ? [""] : []))
-        continue
-      }
-      let bar = String(repeating: "█", count: max(1, Int((12 * step / longest).rounded())))
-      let peak = gibibytes(Double(point.peakBytes ?? 0)) + (point.fits == false ? " !" : "")
-      table.add(
-        point.values
-          + [
-            fixed(step, decimals: 3), percent(point.mfu ?? 0),
-            tokenRate(point.tokensPerSecondPerGpu ?? 0), peak,
-            large(point.usDollarsPerTrillionTokens ?? 0), bar,
-          ] + (isSearched ? [point.name ?? ""] : []))
-    }
-    text += table.text(width: Self.columns)
-    if points.contains(where: { $0.fits == false }) {
-      text += "\n! does not fit the devices' memory\n"
-    }
-    for sentence in notes + findings {
-      text += wrapped(sentence, width: Self.columns).joined(separator: "\n") + "\n"
-    }
-    return text
-  }
-
   /// Places that follow one another along the first axis, by the value of the second.
   private var rows: [[Point]] {
     let inner = axes.dropFirst().reduce(1) { $0 * $1.values.count }

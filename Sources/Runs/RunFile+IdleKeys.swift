@@ -8,20 +8,7 @@ extension RunFile {
   ///
   /// Such keys stay readable, so that one plan file serves for both.
   package var idleKeysNotice: String? {
-    let keys = [
-      ("library", plan.library != nil),
-      ("attention-library", plan.attentionLibrary != nil && plan.fusedAttention),
-      ("execution", plan.execution != .fused),
-      ("cuda-graphs", plan.cudaGraphs), ("token-counts", plan.tokenCounts != nil),
-      ("dispatcher", plan.dispatcher != nil),
-      ("communication-sms", plan.communicationSMs != nil),
-      ("computation-sms", plan.computationSMs != nil),
-      ("collective-algorithm", ![nil, .inSwitch].contains(plan.collectiveAlgorithm)),
-      ("expert-load", plan.expertLoad != .balanced),
-      ("framework", plan.framework != .plain),
-      ("expandable-segments", plan.expandsSegments),
-      ("memory-reserve", plan.memoryReserve != Plan.usualMemoryReserve),
-    ].filter(\.1).map { "plan.\($0.0)" }
+    let keys = plan.keysForDevicesAlone.map { "plan.\($0)" }
     guard !keys.isEmpty else { return nil }
     return "\(keys.joined(separator: ", ")): for devices, without effect on CPU ranks"
   }

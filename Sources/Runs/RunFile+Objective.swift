@@ -39,6 +39,8 @@ extension RunFile {
     public var minibatches: Int
     /// Updates after which the reference becomes the policy; nil for never.
     public var referenceRefresh: Int?
+    /// How a cluster makes the completions, for forecasts; nil where the file says nothing of it.
+    public var generation: GenerationSettings?
 
     /// Updates between two rollouts.
     public var updatesOfARollout: Int { updatesPerRollout * minibatches }
@@ -117,6 +119,9 @@ struct PolicyKeys: KeySet {
   let reference = TableKey(
     "reference", ReferenceKeys(), otherwise: "the model at the run's beginning",
     "The model that the policy is kept near.")
+  let generation = TableKey(
+    "generation", GenerationKeys(), otherwise: "an error in sluice forecast",
+    "How a cluster makes the completions, for sluice forecast; training does not read it.")
 }
 
 /// The keys of `grpo.rollouts`.

@@ -30,6 +30,9 @@ extension RunFile {
     add("learning-rate", learningRate.text)
     add("model.multi-token-prediction", model.predictionWeight.text)
     add("model.balance-loss", model.balanceWeight)
+    if model.architecture.joinedBalance > 0 {
+      add("model.router_aux_loss_coef", model.architecture.joinedBalance)
+    }
     add("model.bias-speed", model.biasSpeed.text)
     guard let policy else { return result }
     add("grpo.group", policy.group)

@@ -43,6 +43,8 @@ public struct RunFile: Hashable, Sendable {
   /// What is trained.
   public struct ModelSettings: Hashable, Sendable {
     public var architecture: Architecture
+    /// The same with prediction modules that are not trained, which generators draft with.
+    public var withDrafts: Architecture
     /// The `config.json`, as it goes into checkpoints.
     public var configuration: [UInt8]
     /// Where that was read from; nil for a model that ships.

@@ -93,7 +93,8 @@ struct ModelKeys: KeySet {
       "The weight of the loss of prediction modules; 0 leaves them out.", otherNames: ["mtp"]),
     PieceKeys(), list: true)
   let balanceLoss = Key(
-    "balance-loss", .number(in: weights), otherwise: "1e-4 with a router's bias, else 0",
+    "balance-loss", .number(in: weights),
+    otherwise: "1e-4 with a router's bias, else what the model's file asks for",
     "The weight of the sequence-wise balance loss of routers.")
   let biasSpeed = EitherKey(
     Key(

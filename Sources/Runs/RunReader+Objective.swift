@@ -41,6 +41,7 @@ extension RunReader {
     if policy.contains(keys.rewards) {
       rewards = RewardSettings(rewards: try Rewards(reading: keys.rewards, of: policy))
     }
+    let maximumTokens = try policy.value(keys.maximumTokens)
     return RunFile.PolicySettings(
       prompts: try policy.optional(keys.prompts).map(resolved),
       heldOut: try policy.optional(keys.heldOut).map(resolved),
@@ -52,13 +53,14 @@ extension RunReader {
         clipLow: clip[0], clipHigh: clip[1], beta: try policy.value(keys.beta),
         temperature: try policy.value(keys.temperature)),
       topShare: try policy.value(keys.topShare),
-      maximumTokens: try policy.value(keys.maximumTokens),
+      maximumTokens: maximumTokens,
       advantage: try policy.value(keys.advantage),
       normalisation: try policy.value(keys.normalise),
       updatesPerRollout: try policy.value(keys.updates),
       minibatches: try policy.value(keys.minibatches),
       referenceRefresh: try policy.optionalTable(keys.reference)?
-        .required(keys.reference.refresh))
+        .required(keys.reference.refresh),
+      generation: try readGeneration(policy, maximumTokens: maximumTokens))
   }
 
   private func check(
@@ -84,6 +86,7 @@ extension RunReader {
     for (name, isGiven) in [
       ("held-out", settings.heldOut != nil), ("rewards", policy.contains(keys.rewards)),
       ("top-p", policy.contains(keys.topShare)), ("minibatches", policy.contains(keys.minibatches)),
+      ("generation", settings.generation != nil),
     ] where isGiven {
       throw policy.error("has no effect on completions that are given (rollouts): \(name)")
     }

@@ -18,7 +18,11 @@ extension RunReader {
     guard let source = name ?? checkpoint else {
       throw settings.error("needs a config or a checkpoint")
     }
-    let (architecture, configuration, file) = try readArchitecture(source)
+    var (architecture, configuration, file) = try readArchitecture(source)
+    // What a run says takes the place of what the model's file asks for; a policy has rewards alone.
+    if settings.contains(keys.balanceLoss) || objective == .grpo {
+      architecture.joinedBalance = 0
+    }
     let mixtures = architecture.feedForwards.compactMap(\.mixture)
     let hasBias = mixtures.contains(where: \.correctionBias)
     // DeepSeek-V3's own values where the model has the part (arXiv 2412.19437 section 4.2).
@@ -51,7 +55,7 @@ extension RunReader {
       settings, keys.balanceLoss, if: balance > 0 && mixtures.isEmpty, "the model has no experts")
     return RunFile.ModelSettings(
       architecture: prediction.isZero ? architecture.withoutMultiTokenPrediction : architecture,
-      configuration: configuration, file: file, checkpoint: checkpoint,
+      withDrafts: architecture, configuration: configuration, file: file, checkpoint: checkpoint,
       predictionWeight: prediction, balanceWeight: balance, biasSpeed: speed)
   }
 

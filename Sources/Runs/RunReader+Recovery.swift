@@ -33,7 +33,8 @@ extension RunFile {
       case resume
     }
 
-    public var way = Way.blocking
+    /// nil: as training takes them, by `checkpoints.asynchronous`.
+    public var way: Way?
     public var cadence = Cadence.steps
     /// Nodes that hold each part of the state in memory, its own among them.
     public var copies = 2
@@ -54,7 +55,8 @@ extension RunFile {
 /// The keys of `recovery`.
 struct RecoveryKeys: KeySet {
   let way = Key(
-    "checkpoints", .choice(RunFile.RecoverySettings.Way.self), default: .blocking,
+    "checkpoints", .choice(RunFile.RecoverySettings.Way.self),
+    otherwise: "asynchronous with checkpoints.asynchronous, else blocking",
     "blocking: steps wait until a checkpoint is written; asynchronous: until hosts have a copy; memory: "
       + "the copy goes to other nodes' memory, now and then to storage.")
   let cadence = Key(
@@ -85,18 +87,22 @@ struct RecoveryKeys: KeySet {
 extension RunReader {
   /// What a forecast reads; nil where the file says nothing of it.
   func readRecovery(
-    hasCheckpoints: Bool
+    _ checkpoints: RunFile.CheckpointSettings?
   ) throws(ConfigurationError) -> RunFile.RecoverySettings? {
     let keys = keys.recovery
     guard let part = try table.optionalTable(keys) else { return nil }
     var recovery = RunFile.RecoverySettings()
-    recovery.way = try part.value(keys.way)
+    recovery.way = try part.optional(keys.way)
     if let text = try part.optional(keys.cadence) {
       recovery.cadence = try cadence(text, part, keys.cadence)
     }
-    guard hasCheckpoints || (recovery.cadence == .steps && !part.contains(keys.way)) else {
+    guard checkpoints != nil || (recovery.cadence == .steps && !part.contains(keys.way)) else {
       let key = recovery.cadence == .steps ? keys.way.name : keys.cadence.name
       throw part.error("has no effect: the run writes no checkpoints (checkpoints)", at: key)
+    }
+    if recovery.way == .blocking, checkpoints?.isAsynchronous == true {
+      throw part.error(
+        "contradicts checkpoints.asynchronous, by which steps do not wait for them", at: keys.way)
     }
     for key in [keys.copies, keys.storedEvery]
     where recovery.way != .memory && part.contains(key) {
@@ -109,6 +115,11 @@ extension RunReader {
     recovery.pause = try part.optional(keys.pause)
     if recovery.elastic == .resume, recovery.pause == nil {
       throw part.error("required with elastic resume", at: keys.pause)
+    }
+    if recovery.elastic == .resume, recovery.cadence == .optimal {
+      throw part.error(
+        "optimal is not known with elastic resume, where what fails sends nobody back to a "
+          + "checkpoint", at: keys.cadence)
     }
     if recovery.elastic != .resume, recovery.pause != nil {
       throw part.error("has no effect without elastic resume", at: keys.pause)

@@ -129,7 +129,7 @@ struct RunReader {
       learningRate: try readRate(clock, steps: steps), batch: batch, steps: steps,
       evaluation: try readEvaluation(),
       checkpoints: checkpoints,
-      recovery: try readRecovery(hasCheckpoints: checkpoints != nil),
+      recovery: try readRecovery(checkpoints),
       log: try readLog(hasRollouts: policy?.prompts != nil),
       file: path, checksum: checksum)
   }

@@ -1,5 +1,6 @@
 import Costs
 import Plans
+import Quantities
 import RealModule
 
 /// What attention within documents takes of each microbatch on the ranks that a step waits for.
@@ -176,19 +177,19 @@ struct LengthStream {
   private var position = 0
   private let mean: Double
   private let spread: Double
-  private var random: SplitMix64
+  private var random: SeededGenerator
 
   /// - Parameter file: the lengths of the file that the plan names.
   init(_ lengths: PackedDocuments.Lengths, file: [Int]?, seedOffset: UInt64) {
     self.file = file ?? []
     switch lengths {
-    case .file: (mean, spread, random) = (1, 0, SplitMix64(seed: 0))
+    case .file: (mean, spread, random) = (1, 0, SeededGenerator(seed: 0))
     case .distribution(let mean, let deviation, let seed):
       self.mean = mean
       // The logarithm's deviation, from that of the numbers themselves.
       spread = Double.log(1 + deviation * deviation).squareRoot()
-      var seeds = SplitMix64(seed: seed &+ seedOffset)
-      random = SplitMix64(seed: seeds.next())
+      var seeds = SeededGenerator(seed: seed &+ seedOffset)
+      random = SeededGenerator(seed: seeds.next())
     }
   }
 
@@ -197,7 +198,7 @@ struct LengthStream {
       defer { position = (position + 1) % file.count }
       return file[position]
     }
-    let length = mean * Double.exp(spread * random.nextNormal() - spread * spread / 2)
+    let length = mean * Double.exp(spread * random.normal() - spread * spread / 2)
     return max(1, Int(min(length, 1e12).rounded()))
   }
 }

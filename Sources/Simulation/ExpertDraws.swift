@@ -1,5 +1,6 @@
 import Costs
 import Plans
+import Quantities
 import Schedules
 
 /// The rank of an expert group that one exchange loads most, and what it gets; all others have the mean,
@@ -95,8 +96,8 @@ package struct ExpertDraws: Sendable {
 
   private func mixed(_ bits: UInt64, _ counter: UInt64) -> UInt64 {
     // Two rounds, so that neither seeds nor counters in a row give numbers in a row.
-    var generator = SplitMix64(seed: bits)
-    var second = SplitMix64(seed: generator.next() ^ counter)
+    var generator = SeededGenerator(seed: bits)
+    var second = SeededGenerator(seed: generator.next() ^ counter)
     return second.next()
   }
 }

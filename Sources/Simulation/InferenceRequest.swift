@@ -23,4 +23,12 @@ public struct InferenceRequest: Hashable, Sendable {
     self.parts = parts
     self.acceptance = acceptance
   }
+
+  /// Positions in caches, or tokens of a new sequence.
+  public var length: Int {
+    switch kind {
+    case .decode(let context): context
+    case .prefill(let length): length
+    }
+  }
 }

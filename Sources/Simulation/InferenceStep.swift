@@ -11,8 +11,7 @@ struct InferenceStep {
   private let architecture: Architecture
   /// New tokens of a sequence.
   private let tokens: Int
-  /// Sequences of each part.
-  private let parts: [Int]
+  private let parts: [InferencePart]
   private var assumptions: [String] = []
 
   /// - Throws: `PlanError` where request, plan and model do not go together.
@@ -30,27 +29,25 @@ struct InferenceStep {
       }
     self.tokens = tokens
     try Self.checkPositions(architecture, request)
+    try planned.checkExchange(of: request)
     let takesTurns = planned.plan.expertParallel > 1 && request.batch > 1
     let count = request.parts ?? (takesTurns ? 2 : 1)
     guard count <= request.batch else {
       throw .cannotSimulate(
         key: "parts", value: "\(count)", rule: "is more than the batch of \(request.batch)")
     }
-    var parts = (0..<count).map { (request.batch + $0) / count }
-    let tensor = planned.plan.tensorParallel
-    if tensor > 1, !architecture.feedForwards.compactMap(\.mixture).isEmpty {
-      // Each tensor rank routes its part of the rows.
-      let rounded = parts.map { ($0 * tokens + tensor - 1) / tensor * tensor }
-      if rounded != parts.map({ $0 * tokens }), tokens == 1 {
-        parts = rounded
-        assumptions.append("rows filled up to a multiple of tensor-parallel \(tensor)")
-      } else if rounded != parts.map({ $0 * tokens }) {
-        throw .cannotSimulate(
-          key: "tensor-parallel", value: "\(tensor)",
-          rule: "does not divide the rows of a part, which is \(parts[0] * tokens)")
-      }
+    let isRouted = architecture.feedForwards.contains { $0.mixture != nil }
+    let tensor = isRouted ? planned.plan.tensorParallel : 1
+    parts = try InferencePart.parts(request, count, tokens: tokens, tensorRanks: tensor)
+    if parts.contains(where: { $0.filled > $0.sequences }) {
+      assumptions.append("rows filled up to a multiple of tensor-parallel \(tensor)")
     }
-    self.parts = parts
+    // Learned positions end; a request that exceeds them was refused.
+    if request.length > architecture.maximumPositions {
+      assumptions.append(
+        "sequences of \(request.length) positions, beyond the model's "
+          + "\(architecture.maximumPositions)")
+    }
   }
 
   /// Prediction modules that draft.
@@ -69,14 +66,18 @@ struct InferenceStep {
     return architecture.multiTokenPrediction
   }
 
+  /// The most tokens of a prefill: beyond any device, and far from the end of 64 bits.
+  private static let mostTokens = 1 << 32
+
   private static func checkPositions(
     _ architecture: Architecture, _ request: InferenceRequest
   ) throws(PlanError) {
-    let length =
-      switch request.kind {
-      case .decode(let context): context
-      case .prefill(let length): length
-      }
+    let length = request.length
+    if case .prefill = request.kind, request.batch > mostTokens / length {
+      throw .cannotSimulate(
+        key: "batch", value: "\(request.batch)",
+        rule: "times \(length) tokens is more than \(mostTokens) at once")
+    }
     guard architecture.position == .learned, length > architecture.maximumPositions else { return }
     throw .sequenceTooLong(sequence: length, positions: architecture.maximumPositions)
   }
@@ -93,6 +94,7 @@ struct InferenceStep {
     switch request.kind {
     case .decode(let context):
       setting.serve(.generation(positions: context), arrivesInOrder: plan.expertParallel > 1)
+      setting.dispatcher = .deepEP
       // All drafts are judged; a module's own scores are of the last token.
       setting.scoredTokens = isModule ? 1 : tokens
     case .prefill: setting.serve(.prefill, arrivesInOrder: false)
@@ -125,15 +127,16 @@ struct InferenceStep {
     return Shape(unit: UnitShape(unit, architecture), isWide: isWide)
   }
 
-  private func price(_ unit: Unit, _ sequences: Int, _ pricing: ClusterPricing) -> PricedUnit {
+  private func price(_ unit: Unit, _ part: InferencePart, _ pricing: ClusterPricing) -> PricedUnit {
     let isModule = if case .multiTokenPrediction = unit { true } else { false }
-    let setting = setting(sequences, isModule: isModule)
+    let setting = setting(part.filled, isModule: isModule)
     let program = StageProgram(units: [unit], of: architecture, setting)
     let rows = rows(of: program, setting, pricing)
     var priced = PricedUnit(
       program: program, prices: InferenceUnitPrices(operations: [], transfers: []))
     let mayOverlap = !isDecode && parts.count > 1 && planned.plan.expertParallel > 1
-    for operation in program.forward.operations {
+    for var operation in program.forward.operations {
+      operation.kernel = part.caching(operation.kernel)
       let kernels = pricing.kernels.kernels(of: operation, rows: rows, isOverlapped: mayOverlap)
       let seconds = kernels.reduce(0) { $0 + $1.seconds }
       let gaps = kernels.reduce(0) { $0 + Double($1.launches) } * pricing.launchGap
@@ -166,7 +169,12 @@ struct InferenceStep {
     if setting.arrivesInOrder {
       let chosen = architecture.feedForwards.compactMap(\.mixture).first?.expertsPerToken ?? 1
       let copies = setting.expertTokens * chosen
-      balanced = (Int((Double(copies) * planned.load).rounded()), copies, copies)
+      balanced = (copies, copies * planned.plan.expertTensorParallel, copies)
+    }
+    // The most loaded rank receives more, and its experts compute more; it sends its own, and a gather brings all
+    // rows to every rank.
+    if setting.dispatcher != .allGather {
+      balanced.received = Int((Double(balanced.received) * planned.load).rounded())
     }
     balanced.routed = Int((Double(balanced.routed) * planned.load).rounded())
     func all(_ count: Int) -> [Int] { Array(repeating: count, count: program.exchangeCount) }
@@ -190,7 +198,10 @@ struct InferenceStep {
         ranksPerNode: planned.plan.expertRanksPerNode(on: planned.cluster), load: planned.load)
       return (.expertExchanges, cost.seconds)
     default:
-      return (.tensorExchanges, pricing.seconds(ofCollective: transfer, stage: 0))
+      // Ranks that share an expert gather as many rows as have arrived.
+      var known = transfer
+      known.rows = .fixed(rows(transfer.rows))
+      return (.tensorExchanges, pricing.seconds(ofCollective: known, stage: 0))
     }
   }
 
@@ -248,15 +259,15 @@ struct InferenceStep {
 
   private func summed() throws -> Sums {
     var sums = Sums()
-    var known: [Int: (pricing: ClusterPricing, units: [Shape: PricedUnit])] = [:]
-    for (index, sequences) in parts.enumerated() {
-      var (pricing, units) = try known[sequences] ?? (pricing(sequences), [:])
+    var known: [InferencePart: (pricing: ClusterPricing, units: [Shape: PricedUnit])] = [:]
+    for (index, part) in parts.enumerated() {
+      var (pricing, units) = try known[part] ?? (pricing(part.filled), [:])
       var lane = InferenceLane()
       var shared: Set<TransferKind.Group> = []
       var activations = 0
       for unit in architecture.units {
         let shape = shape(unit)
-        let priced = units[shape] ?? price(unit, sequences, pricing)
+        let priced = units[shape] ?? price(unit, part, pricing)
         units[shape] = priced
         lane.append(priced.program.forward, times: 1, priced.prices)
         sums.productFLOPs += priced.productFLOPs
@@ -265,7 +276,8 @@ struct InferenceStep {
         activations = max(activations, priced.activations)
         for buffer in priced.program.buffers where buffer.scope == .stage {
           let bytes = Self.bytes(of: buffer, ExchangeRows())
-          if buffer.use == .activation { sums.caches += bytes }
+          // Filled rows have none.
+          if buffer.use == .activation { sums.caches += bytes / part.filled * part.sequences }
           guard buffer.use == .parameter, index == 0 else { continue }
           if let group = buffer.sharedTensor, !shared.insert(group).inserted { continue }
           sums.weights += bytes
@@ -273,7 +285,7 @@ struct InferenceStep {
       }
       sums.activations += activations
       sums.lanes.append(lane)
-      known[sequences] = (pricing, units)
+      known[part] = (pricing, units)
     }
     return sums
   }
@@ -303,17 +315,10 @@ struct InferenceStep {
       parts: parts.count, seconds: times.seconds, split: split,
       exchangeSeconds: times.moved.reduce(0, +), phaseSeconds: times.phases,
       tokensPerSequence: tokensPerSequence, memory: memory,
-      cacheBytesPerToken: Double(sums.caches) / Double(parts.reduce(0, +) * positions),
+      cacheBytesPerToken: Double(sums.caches) / Double(request.batch * request.length),
       productFLOPs: sums.productFLOPs, attentionFLOPs: sums.attentionFLOPs,
       cacheBytesRead: sums.cachedBytesRead, limit: limit(sums, split),
-      assumptions: assumed + assumptions + turns)
-  }
-
-  private var positions: Int {
-    switch request.kind {
-    case .decode(let context): context
-    case .prefill(let length): length
-    }
+      assumptions: assumed + planned.said(of: request) + assumptions + turns)
   }
 
   /// A draft is kept if all before it were, so a sequence gets 1 + a + a² and so on.

@@ -2,8 +2,8 @@ import Costs
 import Plans
 import Programs
 
-/// Norms with gain only, gated activations and rotary embeddings as PyTorch's operators, or as what
-/// torch.compile makes of them.
+/// Norms with gain only, gated activations, rotary embeddings and unfused attention's softmax as PyTorch's operators,
+/// or as what torch.compile makes of them.
 ///
 /// Bytes and kernels are counted in PyTorch 2.5 (aten/src/ATen/native/layer_norm.cpp, `rms_norm`;
 /// tools/autograd/derivatives.yaml) and, for rotary embeddings by complex numbers, in torchtitan's Llama.
@@ -45,6 +45,13 @@ extension Kernel {
     case .rotate(let tokens, let heads, let columns, _):
       return passes(
         Double(tokens * heads * columns), isEager ? Self.rotaryBytes(size) : [2 * size])
+    case .scores(_, .softmax, let elements, let bytes) where isEager && size < 4:
+      // In 32 bits inside: all but one of the numbers that it moves; and a cast of the probabilities, or of
+      // their gradient.
+      return [
+        MemoryPass(.operatorOfSoftmax, elements * (size + 4 * (bytes / size - 1))),
+        MemoryPass(.elementwise, elements * Self.cast(size)),
+      ]
     default: return nil
     }
   }
@@ -60,6 +67,7 @@ extension Kernel {
     case .gatedUnit(_, _, _, let pass): return isEager ? (pass == .forward ? 2 : 3) : 1
     case .splitHeads(let split, _) where split.rotates: return isEager ? 6 : 1
     case .rotate: return isEager ? 3 : 1
+    case .scores(_, .softmax, _, _) where isEager: return 2
     default: return nil
     }
   }

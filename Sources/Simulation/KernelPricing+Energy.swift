@@ -22,13 +22,19 @@ extension KernelPricing {
     case .orthogonalize(let update):
       let bytes = update.passes.reduce(0, +) * Double(update.matrices) + Double(update.bytes)
       return products(flops, update.format, bytes: bytes, power)
-    case .attention:
-      return power.attentionWork(flops: flops / 2, rate: attentionRate)
+    case .attention(let shape, _, _):
+      // Latents that heads share are wider than what the algorithm multiplies.
+      let computed = Double(shape.computedQuerySize + shape.computedValueSize)
+      let counted = Double(shape.queryKeySize + shape.valueSize)
+      return power.attentionWork(flops: flops / 2 * (computed / counted), rate: attentionRate)
     case .scan(let shape, _):
       let format: Format = products[.bfloat16] != nil ? .bfloat16 : headProduct
       return products(flops, format, bytes: 8 * Double(shape.stateElements), power)
-    case .index:
-      return power.attentionWork(flops: flops / 2, rate: attentionRate)
+    case .index(let shape, let pass):
+      let isForward = pass == .forward
+      let bytes = Self.scoreBytes * (isForward ? 2 * shape.scoredPairs : 3 * shape.chosenPairs)
+      return power.work(
+        flops: flops / 2, isForward && indexing != nil ? .fp8 : .bf16, bytes: bytes)
     case .launches, .route(_, .forward): return PowerModel.Work()
     default:
       let passes = operation.kernel.passes(rows: { rows($0) }, sizes)

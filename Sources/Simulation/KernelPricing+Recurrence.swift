@@ -32,23 +32,64 @@ extension KernelPricing {
     return products + [state(shape, isForward: isForward)]
   }
 
-  /// The scores of all keys on and below the diagonal, and a pass over them that chooses.
+  /// What chooses keys, as DeepSeek-V3.2 published it (`inference/model.py` and `kernel.py` of
+  /// DeepSeek-V3.2-Exp): queries of few heads and the key that they share are rotated, multiplied by a
+  /// Hadamard matrix and rounded to 8 bits; one product scores all keys on and below the diagonal and adds up
+  /// the heads, so that one 32-bit number a pair is written; a pass over these chooses.
   func index(_ shape: IndexShape, _ pass: Pass, _ multiprocessors: Int) -> [PricedKernel] {
-    let rows = shape.sequences * shape.heads
-    let size = ScanShape.Product(
-      count: rows, m: shape.queries, n: max(1, shape.keys / 2), k: shape.headSize)
-    let scores = 4 * Double(shape.sequences) * Double(shape.queries) * Double(shape.keys) / 2
-    let choice = PricedKernel(
-      .streaming(.softmax), seconds: streaming.cost(.softmax, bytes: 2 * scores).seconds)
-    return [batched(size, multiprocessors).repeated(pass == .forward ? 1 : 2), choice]
+    guard pass == .forward else { return indexBackward(shape, multiprocessors) }
+    let numbers =
+      Double(shape.sequences * shape.headSize) * Double(shape.queries * shape.heads + shape.keys)
+    return [
+      over(.rope, bytes: 4 * numbers), over(.elementwise, bytes: 4 * numbers),
+      over(.quantise, bytes: 3 * numbers),
+      scores(shape, pairs: shape.scoredPairs, by: indexing, multiprocessors),
+      over(.softmax, bytes: Self.scoreBytes * shape.scoredPairs),
+    ]
   }
 
-  private func batched(_ size: ScanShape.Product, _ multiprocessors: Int) -> PricedKernel {
-    let format: Format = products[.bfloat16] != nil ? .bfloat16 : headProduct
-    guard let cost = products[format] else {
+  /// An indexer learns from the chosen pairs alone: their scores and what attention gave them make the
+  /// scores' gradient, and two products in 16 bits those of queries and keys.
+  private func indexBackward(_ shape: IndexShape, _ multiprocessors: Int) -> [PricedKernel] {
+    [
+      over(.softmax, bytes: 3 * Self.scoreBytes * shape.chosenPairs),
+      scores(shape, pairs: shape.chosenPairs, by: nil, multiprocessors).repeated(2),
+    ]
+  }
+
+  static let scoreBytes = 4.0
+
+  private func over(_ kernel: StreamingClass, bytes: Double) -> PricedKernel {
+    PricedKernel(.streaming(kernel), seconds: streaming.cost(kernel, bytes: bytes).seconds)
+  }
+
+  /// A product of every head's queries with keys that all heads share, whose results over the heads of a
+  /// query are one number.
+  private func scores(
+    _ shape: IndexShape, pairs: Double, by cost: MatmulCost?, _ multiprocessors: Int
+  ) -> PricedKernel {
+    let rows = shape.queries * shape.heads
+    let met = pairs / Double(shape.sequences * shape.queries)
+    let size = ScanShape.Product(
+      count: shape.sequences, m: rows, n: max(1, Int(met.rounded())), k: shape.headSize)
+    return batched(
+      size, multiprocessors, by: cost.map { ($0, .float8(block: shape.headSize)) },
+      resultBytes: Self.scoreBytes / Double(shape.heads))
+  }
+
+  /// - Parameters:
+  ///   - other: products that the plan's linear maps need not have, and their format.
+  private func batched(
+    _ size: ScanShape.Product, _ multiprocessors: Int,
+    by other: (cost: MatmulCost, format: Format)? = nil, resultBytes: Double? = nil
+  ) -> PricedKernel {
+    let usual: Format = products[.bfloat16] != nil ? .bfloat16 : headProduct
+    let format = other?.format ?? usual
+    guard let cost = other?.cost ?? products[format] else {
       preconditionFailure("The device has no products of \(format).")
     }
-    var shape = MatmulShape(m: size.m, n: size.n, k: size.k, resultBytes: sizes.activation)
+    var shape = MatmulShape(
+      m: size.m, n: size.n, k: size.k, resultBytes: resultBytes ?? sizes.activation)
     shape.copies = size.count
     let seconds = cost.cost(shape, multiprocessors: multiprocessors).seconds
     return PricedKernel(.product(shape, format), seconds: seconds)

@@ -11,6 +11,8 @@ struct KernelPricing: Sendable {
   let attention: AttentionCost
   let products: [Format: MatmulCost]
   let sizes: ElementSizes
+  /// Products in 8 bits of an indexer's scores, whatever the plan's precision; nil where the device has none.
+  let indexing: MatmulCost?
   /// What the head's products compute in.
   let headProduct: Format
   /// Speeds of formats in units of the described 16-bit products, of those that borrow their kernels.
@@ -87,6 +89,9 @@ struct KernelPricing: Sendable {
       }
     }
     self.products = products
+    indexing = [false, true].lazy
+      .compactMap { model.library(for: .fp8, scalesTensors: $0, chosen: plan.library) }
+      .first.flatMap { MatmulCost(model, library: $0) }
     let recipe = Recipe(precision)
     sizes = ElementSizes(recipe, plan)
     headProduct = recipe.headProduct
@@ -228,9 +233,9 @@ struct KernelPricing: Sendable {
     _ shape: Programs.AttentionShape, fused: Bool, _ pass: Pass, _ multiprocessors: Int
   ) -> PricedKernel {
     let costs = Costs.AttentionShape(
-      heads: shape.sequences * shape.heads, queriesPerKey: shape.heads / shape.keyValueHeads,
-      queries: shape.queries, keys: shape.keys, queryDimension: shape.queryKeySize,
-      valueDimension: shape.valueSize, causal: shape.isCausal, reach: Self.reach(of: shape))
+      heads: shape.sequences * shape.heads, queriesPerKey: shape.queriesPerComputedKey,
+      queries: shape.queries, keys: shape.keys, queryDimension: shape.computedQuerySize,
+      valueDimension: shape.computedValueSize, causal: shape.isCausal, reach: Self.reach(of: shape))
     // The passes over the square of an unfused core are operations of their own.
     let cost: Cost
     switch (fused, pass) {

@@ -1,4 +1,5 @@
 import Costs
+import Quantities
 import RealModule
 
 /// How long the answers of a policy are: log-normal, cut where generation ends.
@@ -57,7 +58,7 @@ public struct LengthDistribution: Hashable, Sendable {
       let drawn = Double.exp(location + spread * (spread > 0 ? NormalTail.quantile(tail) : 0))
       return max(1, Int(min(drawn, Double(longest)).rounded()))
     }
-    var random = SplitMix64(seed: seed)
+    var random = SeededGenerator(seed: seed)
     for index in lengths.indices.dropFirst().reversed() {
       lengths.swapAt(index, Int(random.next() % UInt64(index + 1)))
     }

@@ -12,23 +12,7 @@ extension Plan {
   mutating func fillIn(
     from cluster: Cluster, for architecture: Architecture
   ) throws(ConfigurationError) -> [String] {
-    var assumptions: [String] = []
-    if contextExchange == nil, contextParallel > 1 {
-      assumptions.append("keys and values gathered before attention (context-exchange gather)")
-    }
-    if dispatcher == nil, expertParallel > 1 {
-      let usual = dispatcher(for: architecture, on: cluster)
-      dispatcher = usual
-      assumptions.append(
-        "dispatcher \(usual.rawValue), as "
-          + (usual == .deepEP ? "a token's nodes are limited" : "nothing limits a token's nodes"))
-    }
-    if communicationSMs == nil,
-      let usual = try usualCommunicationSMs(on: cluster, for: architecture)
-    {
-      communicationSMs = usual.count
-      assumptions.append("expert exchanges on \(usual.count) SMs (\(usual.origin))")
-    }
+    var assumptions = try fillInExchanges(from: cluster, for: architecture)
     if gradientBucket == nil, let elements = bucketElements {
       assumptions.append(
         "gradients reduced in buckets of \(elements) parameters (Megatron-Core's rule)")
@@ -58,6 +42,32 @@ extension Plan {
       assumptions.append(
         "sequences of \(sequenceLength) tokens, beyond the model's "
           + "\(architecture.maximumPositions)")
+    }
+    return assumptions
+  }
+
+  /// Sets what the plan leaves to the cluster of the exchanges of forwards; gives a phrase for each.
+  ///
+  /// - Throws: `ConfigurationError` if the cluster's file lacks a constant.
+  mutating func fillInExchanges(
+    from cluster: Cluster, for architecture: Architecture
+  ) throws(ConfigurationError) -> [String] {
+    var assumptions: [String] = []
+    if contextExchange == nil, contextParallel > 1 {
+      assumptions.append("keys and values gathered before attention (context-exchange gather)")
+    }
+    if dispatcher == nil, expertParallel > 1 {
+      let usual = dispatcher(for: architecture, on: cluster)
+      dispatcher = usual
+      assumptions.append(
+        "dispatcher \(usual.rawValue), as "
+          + (usual == .deepEP ? "a token's nodes are limited" : "nothing limits a token's nodes"))
+    }
+    if communicationSMs == nil,
+      let usual = try usualCommunicationSMs(on: cluster, for: architecture)
+    {
+      communicationSMs = usual.count
+      assumptions.append("expert exchanges on \(usual.count) SMs (\(usual.origin))")
     }
     return assumptions
   }

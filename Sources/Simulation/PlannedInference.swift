@@ -19,14 +19,19 @@ public struct PlannedInference: Sendable {
   /// Rows of the most loaded rank of an expert group over the mean.
   let load: Double
   private let assumed: [String]
+  /// What the plan says of the dispatcher, and what was filled in of exchanges.
+  private let statedDispatcher: Plan.Dispatcher?
+  private let ofExchanges: [String]
 
   /// - Throws: `PlanError` where the plan is no deployment, `ConfigurationError` where the cluster's file lacks
   ///   a constant.
   public init(architecture: Architecture, cluster: Cluster, plan: Plan) throws {
     var plan = plan
+    try Self.checkCluster(cluster)
     try Self.checkLayout(plan)
     try Self.checkModel(architecture)
-    _ = try plan.fillIn(from: cluster, for: architecture)
+    statedDispatcher = plan.dispatcher
+    ofExchanges = try plan.fillInExchanges(from: cluster, for: architecture)
     _ = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
       multiprocessors: cluster.device.multiprocessors.value)
@@ -49,7 +54,42 @@ public struct PlannedInference: Sendable {
           + "\(cluster.name) does not describe")
     }
     lowLatency = constants.map(LowLatencyExchangeCost.init)
-    (load, assumed) = try Self.load(plan)
+    let (load, phrases) = try Self.load(plan)
+    self.load = load
+    let isUneven = cluster.device.jitter != nil
+    assumed =
+      plan.precision.borrowings + phrases
+      + (isUneven ? ["devices that do not differ (device.jitter acts in training alone)"] : [])
+  }
+
+  /// Every device of a deployment does the same in serving: what makes some of them slower has no effect.
+  private static func checkCluster(_ cluster: Cluster) throws(ConfigurationError) {
+    for (key, isThere) in [
+      ("degraded", !cluster.degradations.isEmpty), ("slow-hosts", cluster.slowHosts != nil),
+    ] where isThere {
+      throw ConfigurationError(
+        file: cluster.name, keyPath: key,
+        rule:
+          "has no effect on a step of serving, in which all devices are as described: null leaves it out"
+      )
+    }
+  }
+
+  /// Rows of decoding go by the kernels for few tokens, which are DeepEP's.
+  func checkExchange(of request: InferenceRequest) throws(PlanError) {
+    guard case .decode = request.kind, plan.expertParallel > 1, let statedDispatcher,
+      statedDispatcher != .deepEP
+    else { return }
+    throw .cannotSimulate(
+      key: "dispatcher", value: statedDispatcher.rawValue,
+      rule: "does not decode: deepep, whose low-latency kernels exchange few tokens")
+  }
+
+  /// What was filled in for a request.
+  func said(of request: InferenceRequest) -> [String] {
+    guard plan.expertParallel > 1 else { return [] }
+    if case .prefill = request.kind { return ofExchanges }
+    return ["experts' rows by DeepEP's low-latency kernels"]
   }
 
   /// A deployment has no pipeline and no context ranks, and experts on all of its ranks or whole on each.

@@ -11,16 +11,18 @@ public struct PlannedRollout: Sendable {
   /// The plan of one generator, of which there are as many as its devices allow.
   public let generator: PlannedInference
 
+  /// - Parameter drafting: the model with prediction modules that are not trained; nil for `architecture`.
   /// - Throws: `PlanError` where the generator's plan is no deployment, `ConfigurationError` where the cluster's
   ///   file lacks a constant.
   public init(
-    architecture: Architecture, cluster: Cluster, training: Plan, generator: Plan
+    architecture: Architecture, cluster: Cluster, training: Plan, generator: Plan,
+    drafting: Architecture? = nil
   ) throws {
     self.architecture = architecture
     self.cluster = cluster
     self.training = training
     self.generator = try PlannedInference(
-      architecture: architecture, cluster: cluster, plan: generator)
+      architecture: drafting ?? architecture, cluster: cluster, plan: generator)
   }
 
   /// Seconds of one step: what a forecast of a whole run asks for.
@@ -36,8 +38,9 @@ public struct PlannedRollout: Sendable {
   public func report(_ description: RolloutDescription) throws -> RolloutReport {
     let generators = try generatorCount(description)
     let lengths = description.lengths.lengths(description.count, seed: description.seed)
-    let generation = try generation(description, lengths, generators)
     let learning = try learning(description, lengths)
+    let generation = try generation(
+      description, lengths, generators, beside: resident(description, learning.step))
     let (weights, offload, phrases) = transfer(description, learning.step, generation.weights)
     let parts = RolloutReport.Parts(
       generation: generation.outcome.seconds, policyScores: learning.scores,
@@ -54,18 +57,22 @@ public struct PlannedRollout: Sendable {
       packed: learning.packed, generators: generators, places: generation.places,
       meanActive: generation.outcome.meanActive,
       drainedShare: generation.outcome.drained / generation.outcome.seconds,
-      shareCut: description.lengths.shareCut, assumptions: phrases + generation.phrases)
+      shareCut: description.lengths.shareCut, training: learning.step.memory,
+      trainingFits: learning.step.fits,
+      assumptions: phrases + generation.phrases + learning.phrases)
+  }
+
+  /// Bytes of training's state that lie on a device while it generates.
+  private func resident(_ description: RolloutDescription, _ step: StepReport) -> Int {
+    guard description.placement == .colocated, cluster.device.hostLink == nil else { return 0 }
+    return step.memory.optimizer + step.memory.parameters
   }
 
   // MARK: Generation
 
   private func generatorCount(_ description: RolloutDescription) throws(PlanError) -> Int {
     let each = generator.plan.worldSize
-    let (devices, whose) =
-      switch description.placement {
-      case .colocated: (training.worldSize, "the devices that train")
-      case .separate(let own): (own, "the generators' devices")
-      }
+    let (devices, whose) = trainersOrOwn(description)
     guard devices >= each else {
       throw .cannotSimulate(
         key: "generator", value: generator.plan.name,
@@ -81,6 +88,15 @@ public struct PlannedRollout: Sendable {
     return devices / each
   }
 
+  private func trainersOrOwn(
+    _ description: RolloutDescription
+  ) -> (devices: Int, whose: String) {
+    switch description.placement {
+    case .colocated: (training.worldSize, "the devices that train")
+    case .separate(let own): (own, "the generators' devices")
+    }
+  }
+
   private struct Generation {
     var outcome: RolloutWalk.Outcome
     var places: Int
@@ -88,12 +104,13 @@ public struct PlannedRollout: Sendable {
     var phrases: [String]
   }
 
+  /// - Parameter resident: bytes of a device that training holds meanwhile.
   private func generation(
-    _ description: RolloutDescription, _ lengths: [Int], _ generators: Int
+    _ description: RolloutDescription, _ lengths: [Int], _ generators: Int, beside resident: Int
   ) throws -> Generation {
     let ranks = generator.plan.dataParallel
     let longest = description.prompt + (lengths.max() ?? 1)
-    let (room, weights) = try cacheTokens(description, longest: longest)
+    let (room, weights) = try cacheTokens(description, longest: longest, beside: resident)
     let mean = Double(description.prompt) + description.lengths.mean
     let held = Int(room / mean)
     guard room >= Double(longest), held > 0 else {
@@ -112,14 +129,14 @@ public struct PlannedRollout: Sendable {
     let times = try DecodeTimes(
       generator, most: places, shortest: description.prompt, longest: longest,
       acceptance: description.acceptance)
-    let admission = try admission(description) / Double(ranks)
-    let drafts = description.acceptance == nil ? 0 : architecture.multiTokenPrediction
+    let (admission, prompts) = try admission(description)
+    let drafts = description.acceptance == nil ? 0 : generator.architecture.multiTokenPrediction
     let accepted = (0...drafts).reduce(0.0) { sum, depth in
       sum + (0..<depth).reduce(1.0) { product, _ in product * (description.acceptance ?? 0) }
     }
     let walk = RolloutWalk(
       places: places * ranks, prompt: description.prompt, tokensPerStep: accepted,
-      admission: admission)
+      admission: admission / Double(ranks))
     var slowest = RolloutWalk.Outcome()
     for answers in dealt {
       let outcome = walk.run(answers) { active, positions in
@@ -127,33 +144,50 @@ public struct PlannedRollout: Sendable {
       }
       if outcome.seconds > slowest.seconds { slowest = outcome }
     }
-    let phrase =
-      held <= places && held < share
-      ? ["\(places) answers at a time on a data rank, whose caches hold no more in the mean"] : []
-    return Generation(outcome: slowest, places: places, weights: weights, phrases: phrase)
+    var phrases = ["\(prompts) prompts read at once on a data rank"]
+    if held <= places, held < share {
+      phrases.append(
+        "\(places) answers at a time on a data rank, whose caches hold no more in the mean")
+    }
+    if let asked = description.places, asked > share {
+      phrases.append("places \(asked) never act: a data rank has \(share) answers in all")
+    }
+    if description.stepsBehind > 1 {
+      phrases.append("\(description.stepsBehind) steps behind take what one takes in the mean")
+    }
+    let devices = trainersOrOwn(description).devices
+    let idle = devices - generators * generator.plan.worldSize
+    if idle > 0 { phrases.append("\(idle) of \(devices) devices make no generator") }
+    return Generation(outcome: slowest, places: places, weights: weights, phrases: phrases)
   }
 
   /// Positions that the caches of a data rank's devices hold, and bytes of a device's weights.
   private func cacheTokens(
-    _ description: RolloutDescription, longest: Int
+    _ description: RolloutDescription, longest: Int, beside resident: Int
   ) throws -> (Double, Int) {
     let one = try generator.report(
       InferenceRequest(
         .decode(context: longest), batch: 1, acceptance: description.acceptance))
     let memory = one.memory
     let limit = Double(memory.limit) * description.memoryShare
-    let room = limit - Double(memory.weights + memory.activations)
+    let room = limit - Double(memory.weights + memory.activations + resident)
     return (room / one.cacheBytesPerToken, memory.weights)
   }
 
-  /// Seconds of one answer's part of its question's prefill, which a group shares.
-  private func admission(_ description: RolloutDescription) throws -> Double {
-    // As many prompts at once as make a chunk.
-    let tensor = generator.plan.tensorParallel
-    let batch = max(tensor, Self.chunk / description.prompt / tensor * tensor)
+  /// Seconds of one answer's part of its question's prefill, which a group shares, and the prompts that are read at
+  /// once.
+  private func admission(
+    _ description: RolloutDescription
+  ) throws -> (seconds: Double, prompts: Int) {
+    // As many as make a chunk. Where experts are spread they are read in two parts, whose rows tensor ranks divide.
+    let plan = generator.plan
+    let (tensor, prompt) = (plan.tensorParallel, description.prompt)
+    let isSplit = plan.expertParallel > 1 && (tensor % 2 == 1 || prompt % 2 == 1)
+    let multiple = tensor > 1 && isSplit ? 2 * tensor : tensor
+    let batch = max(multiple, Self.chunk / prompt / multiple * multiple)
     let report = try generator.report(
-      InferenceRequest(.prefill(length: description.prompt), batch: batch))
-    return report.seconds / Double(batch * description.answers)
+      InferenceRequest(.prefill(length: prompt), batch: batch))
+    return (report.seconds / Double(batch * description.answers), batch)
   }
 
   /// Tokens of prompts that are read at once (vLLM's `max_num_batched_tokens` in recent versions).
@@ -166,6 +200,7 @@ public struct PlannedRollout: Sendable {
     var scores: Double
     var training: Double
     var packed: Int
+    var phrases: [String]
   }
 
   private func learning(_ description: RolloutDescription, _ lengths: [Int]) throws -> Learning {
@@ -176,11 +211,24 @@ public struct PlannedRollout: Sendable {
         rule: "takes no answer of \(texts.max() ?? 0) tokens with its question")
     }
     let packed = packedSequences(texts, into: training.sequenceLength)
+    guard description.updates <= packed else {
+      throw PlanError.cannotSimulate(
+        key: "updates", value: "\(description.updates)",
+        rule: "are more than the \(packed) sequences that a step's answers are packed into")
+    }
     var plan = training
     let share = plan.dataParallel * plan.microbatchSize
     // Every update has as many sequences, filled up to what the plan's degrees divide.
     let each = (packed + description.updates - 1) / description.updates
     plan.globalBatch = (each + share - 1) / share * share
+    var phrases = [
+      "\(plan.globalBatch) sequences in an update, whatever global-batch says (\(training.globalBatch))"
+    ]
+    if plan.globalBatch * description.updates > packed {
+      phrases.append(
+        "\(plan.globalBatch * description.updates - packed) of them empty, to fill data ranks and updates"
+      )
+    }
     let step = try PlannedStep(architecture: architecture, cluster: cluster, plan: plan).report()
     let split = step.split
     let forwards = split.forward + split.overlapped / 3
@@ -190,7 +238,7 @@ public struct PlannedRollout: Sendable {
     let scores = (step.stepSeconds - split.optimizer) * forwards / max(all, .leastNonzeroMagnitude)
     return Learning(
       step: step, scores: Double(description.updates) * scores,
-      training: Double(description.updates) * step.stepSeconds, packed: packed)
+      training: Double(description.updates) * step.stepSeconds, packed: packed, phrases: phrases)
   }
 
   // MARK: Weights

@@ -39,7 +39,9 @@ public struct ProcessorStep: Sendable {
     let plan = placed.plan
     // Before the plan: whoever names another kind of cluster reads this first.
     let perNode = min(plan.worldSize, cluster.node.devices.value)
-    cost = try ProcessorCost(cluster, ranks: perNode)
+    // Nodes on one machine share its cores, as far as the plan fills them.
+    let onMachine = perNode * (cluster.device.processor?.nodesOnMachine ?? 1)
+    cost = try ProcessorCost(cluster, ranks: min(plan.worldSize, onMachine))
     guard plan.worldSize <= cluster.rankCount else {
       throw ConfigurationError(
         file: cluster.name, keyPath: "node.devices",
@@ -63,26 +65,9 @@ public struct ProcessorStep: Sendable {
   }
 
   /// Refuses what CPU ranks do not do, which `train` refuses as well.
-  public static func check(_ plan: Plan) throws(PlanError) {
-    func refused(_ isAsked: Bool, _ key: String, _ value: String) throws(PlanError) {
-      guard isAsked else { return }
-      throw .cannotSimulate(key: key, value: value, rule: "is nothing that CPU ranks do")
-    }
-    try refused(plan.tensorParallel > 1, "tensor-parallel", "\(plan.tensorParallel)")
-    try refused(plan.contextParallel > 1, "context-parallel", "\(plan.contextParallel)")
-    try refused(plan.zeroStage.rawValue > 1, "zero", "\(plan.zeroStage.rawValue)")
-    try refused(
-      Recipe(plan.precision) != .float32, "precision", "anything but float32")
-    try refused(!plan.fusedAttention, "fused-attention", "false")
-    try refused(plan.documents != nil, "documents", "within sequences")
-    try refused(plan.optimizer != .adamW, "optimizer", "\(plan.optimizer)")
-    try refused(!plan.offload.isNothing, "offload", "to a host")
-    try refused(plan.dropout, "dropout", "true")
-    try refused(!plan.frozen.isEmpty, "frozen", "parts")
-    try refused(plan.lora != nil, "lora", "adapters")
-    try refused(plan.fusedHead == false || plan.loss == .native, "loss", "unfused")
-    try refused(plan.shardingRanks != nil, "sharding", "in groups")
-    try refused(plan.redundantExperts > 0, "redundant-experts", "\(plan.redundantExperts)")
+  public static func check(_ plan: Plan, for architecture: Architecture) throws(PlanError) {
+    guard let refusal = plan.refusalOnProcessors(for: architecture) else { return }
+    throw .onProcessors(refusal)
   }
 
   /// What every rank does, with the time that the engine itself takes in front.

@@ -86,6 +86,9 @@ public struct RolloutReport: Hashable, Sendable {
   public var drainedShare: Double
   /// The share of answers that are cut at the longest.
   public var shareCut: Double
+  /// What a training step needs of its fullest device, and whether all of them have it.
+  public var training: StepReport.Memory
+  public var trainingFits: Bool
   public var assumptions: [String]
 
   public var tokensPerSecondPerDevice: Double { Double(tokens) / seconds / Double(devices) }

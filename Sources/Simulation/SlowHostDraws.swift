@@ -1,5 +1,5 @@
 import Clusters
-import Costs
+import Quantities
 
 /// Which nodes of a cluster are slow: every node by itself, from the seed and the node's number.
 package struct SlowHostDraws {
@@ -23,8 +23,8 @@ package struct SlowHostDraws {
   /// How many times what the described device takes that of a rank does.
   package func slowness(of rank: Int) -> Double {
     guard let hosts else { return 1 }
-    var first = SplitMix64(seed: seed)
-    var second = SplitMix64(seed: first.next() ^ UInt64(rank / devices))
+    var first = SeededGenerator(seed: seed)
+    var second = SeededGenerator(seed: first.next() ^ UInt64(rank / devices))
     let even = (Double(second.next() >> 12) + 0.5) / 4_503_599_627_370_496
     return even < hosts.share.value ? 1 / hosts.speed.value : 1
   }

@@ -1,6 +1,6 @@
-import Runs
 import Documents
 import Plans
+import Runs
 
 /// What a run that goes on without some of its ranks does with those that are left.
 ///

@@ -48,22 +48,32 @@ final class EventFile {
     try file.write(Self.record(event.bytes))
   }
 
-  /// A name that no file has, such that names in alphabetical order are in that of their steps.
+  /// A name that no file has, behind those of all others in alphabetical order: TensorBoard reads files in
+  /// that order, and none in front of one that it has read.
   private static func freePath(in folder: String, afterStep step: Int) -> String {
-    let stem = "\(folder)/\(name(afterStep: step))"
-    var (path, number) = (stem, 1)
-    while (try? FileManager.default.attributesOfItem(atPath: path)) != nil {
-      number += 1
-      path = "\(stem)-\(number)"
-    }
-    return path
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let last = names.compactMap(number(ofName:)).max() ?? 0
+    return "\(folder)/\(name(number: last + 1, afterStep: step))"
   }
 
-  /// The name of a file that begins behind a step: `events.out.tfevents.0000000100.sluice`.
-  static func name(afterStep step: Int) -> String {
-    let digits = String(step)
-    let zeros = String(repeating: "0", count: max(0, 10 - digits.count))
-    return "events.out.tfevents.\(zeros)\(digits).sluice"
+  private static let stem = "events.out.tfevents."
+
+  /// The name of the n-th file of a folder, which begins behind a step:
+  /// `events.out.tfevents.0000000002.step-0000000100.sluice`.
+  static func name(number: Int, afterStep step: Int) -> String {
+    "\(stem)\(padded(number)).step-\(padded(step)).sluice"
+  }
+
+  private static func padded(_ number: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 10 - digits.count)) + digits
+  }
+
+  /// What stands behind the stem: a file's number, or with others than sluice's the time of its beginning.
+  private static func number(ofName name: String) -> Int? {
+    guard name.hasPrefix(stem) else { return nil }
+    let digits = name.dropFirst(stem.count).prefix { $0.isASCII && $0.isNumber }
+    return Int(digits).flatMap { $0 < 9_999_999_999 ? $0 : nil }
   }
 
   private static func record(_ bytes: [UInt8]) -> [UInt8] {

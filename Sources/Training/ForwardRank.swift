@@ -40,7 +40,7 @@ public final class ForwardRank {
     _ setting: TrainingSetting = TrainingSetting(), schedule: Schedule? = nil,
     layout: StageLayout? = nil
   ) throws {
-    try RankTrainer.check(plan, communicator)
+    try RankTrainer.check(plan, of: architecture, communicator)
     try self.init(
       architecture, plan, try RankLinks(communicator), source, purpose, setting, schedule, layout,
       beside: nil)

@@ -94,7 +94,14 @@ extension RankBackend {
     let (routing, scores) = (bound.input(1), bound.input(2))
     let experts = bound.integers(routing)
     var scoreGradient: UnsafePointer<Float>?
-    if setting.balanceWeight > 0 {
+    let joined = joinedBalances[Int(bound.instance.microbatch)]
+    if let joined {
+      joined.backward(
+        bound[0], scores: scores, rows: shape.tokens,
+        weight: assignment.architecture.joinedBalance * Double(assignment.plan.microbatchSize)
+          / Double(assignment.plan.globalBatch))
+      scoreGradient = UnsafePointer(bound[0])
+    } else if setting.balanceWeight > 0 {
       // Written where the router reads it before it overwrites it, row by row.
       balanceLossBackward(
         bound[0], scores: scores, experts: experts, rows: shape.tokens,
@@ -124,7 +131,9 @@ extension RankBackend {
         Route(
           layer: layer, microbatch: assignment.globalMicrobatch(microbatch), experts: chosen))
     }
-    if setting.balanceWeight > 0 {
+    if assignment.architecture.joinedBalance > 0 {
+      join(experts, scores, shape, layer: layer, microbatch, rule)
+    } else if setting.balanceWeight > 0 {
       let loss = balanceLoss(
         scores: scores, experts: experts, rows: shape.tokens,
         sequence: assignment.plan.sequenceLength, alpha: setting.balanceWeight, rule)
@@ -137,6 +146,25 @@ extension RankBackend {
           stage: Int(bound.instance.stage), microbatch: microbatch, exchange: shape.exchange,
           sent: [shape.tokens], received: [shape.tokens], routed: [slots]), bound.instance)
     }
+  }
+
+  /// Adds a router to the balance loss over all layers, which is known behind the last of them: this rank
+  /// holds all, so that it is known before the first backward of the microbatch.
+  private func join(
+    _ experts: UnsafeMutablePointer<Int32>, _ scores: UnsafeMutablePointer<Float>,
+    _ shape: RouterShape, layer: Int, _ microbatch: Int, _ rule: RouterRule
+  ) {
+    let architecture = assignment.architecture
+    joinedBalances[microbatch, default: JoinedBalance(experts: rule.experts)]
+      .add(scores: scores, experts: experts, rows: shape.tokens, rule)
+    let layers = architecture.feedForwards.count { $0.mixture != nil }
+    guard let joined = joinedBalances[microbatch], joined.rows == layers * shape.tokens else {
+      return
+    }
+    // Sums are meant over sequences, of which a microbatch's loss stands for all that it has.
+    sums.add(
+      balance: architecture.joinedBalance * joined.loss * Double(assignment.plan.microbatchSize),
+      layer: layer, microbatch: assignment.globalMicrobatch(microbatch))
   }
 
   // MARK: Rows of experts

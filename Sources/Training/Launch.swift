@@ -1,7 +1,7 @@
 import Documents
 import Foundation
 
-/// Starts a program on several ranks of this machine with Open MPI's `mpirun`, and waits for it.
+/// Starts a program on several ranks of this machine, or of named hosts, with Open MPI's `mpirun`, and waits for it.
 ///
 /// SIGINT, SIGTERM and SIGHUP are kept from mpirun, which would kill the ranks a second later: they get
 /// SIGUSR2 in their place, and all the time that they need. A second one goes to mpirun itself.
@@ -15,12 +15,22 @@ public struct Launch: Sendable {
   public var command: [String]
   /// What the ranks find in their environment, beside what is there.
   public var environment: [String: String]
+  /// Where they are started; nil for this machine.
+  public var hosts: LaunchHosts?
+  /// After how long mpirun is ended; nil for never.
+  public var timeLimit: Duration?
+  /// The command, with its arguments, that starts mpirun itself: what enters another place than this one.
+  public var entrance: [String]
 
-  public init(ranks: Int, command: [String], environment: [String: String] = [:]) {
+  public init(
+    ranks: Int, command: [String], environment: [String: String] = [:], hosts: LaunchHosts? = nil,
+    timeLimit: Duration? = nil, entrance: [String] = []
+  ) {
     precondition(ranks > 0 && !command.isEmpty)
     self.ranks = ranks
     self.command = command
     self.environment = environment
+    (self.hosts, self.timeLimit, self.entrance) = (hosts, timeLimit, entrance)
   }
 
   /// Where MPI launchers say a rank's place.
@@ -88,6 +98,10 @@ public struct Launch: Sendable {
       }
       relay.pass(milliseconds: 20)
       lost.look(at: reports, mpirun: child)
+      // It ends whatever reaches for another host; where it hangs itself, it is ended.
+      if let timeLimit, clock.now - start > timeLimit {
+        kill(-child, clock.now - start > timeLimit + .seconds(2) ? SIGKILL : SIGTERM)
+      }
       signals.poll()
       let hasNews = signals.interruptions > forwarded || (signals.wish == .stop && !hasStopped)
       // Before its handlers are there, a signal would end mpirun or a rank instead of telling it.
@@ -126,7 +140,9 @@ public struct Launch: Sendable {
   ) throws(ConfigurationError) -> pid_t {
     guard Self.isOnPath("mpirun") else { throw Self.failure(SystemError(code: ENOENT).message) }
     var arguments = Self.isOnPath("setpriv") ? ["setpriv", "--pdeathsig", "TERM"] : []
+    arguments += entrance
     arguments += ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
+    if let hosts { arguments += ["--host", hosts.words] }
     var own = environment
     own[RankReports.variable] = reports.path
     // One thread a rank: bits depend on it, and ranks share the cores.

@@ -59,6 +59,8 @@ public struct LaunchOutcome: Hashable, Sendable {
     } else if (129...192).contains(code) {
       // Signals have the numbers 1 to 64.
       self.init(ExitStatus.peer.rawValue, "a rank was ended by \(Self.name(of: code - 128))")
+    } else if code == Self.lostDaemon {
+      self.init(ExitStatus.peer.rawValue, "mpirun lost its daemon on another host")
     } else if code == 1, !reports.contains(.failed),
       reports.count(where: { $0 == .listening }) >= ranks
     {
@@ -99,6 +101,9 @@ public struct LaunchOutcome: Hashable, Sendable {
       usleep(20_000)
     }
   }
+
+  /// What Open MPI 4.1 ends with where a daemon is gone.
+  private static let lostDaemon: Int32 = 205
 
   private static func isStop(_ signal: Int32) -> Bool { StopSignals.numbers.contains(signal) }
 

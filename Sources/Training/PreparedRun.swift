@@ -150,91 +150,12 @@ extension RunFile {
 extension RunFile {
   /// Refuses by name what the CPU runtime does not compute.
   func checkRuntime() throws(ConfigurationError) {
-    func failure(_ key: String, _ rule: String) -> ConfigurationError {
-      ConfigurationError(file: file, keyPath: key, rule: rule)
-    }
-    try model.architecture.checkRuntime(file: file, key: "model", use: "trained")
-    for (key, degree) in [
-      ("tensor-parallel", plan.tensorParallel), ("context-parallel", plan.contextParallel),
-    ] where degree != 1 {
-      throw failure("plan.\(key)", "is \(degree), and the CPU runtime takes 1 only")
-    }
-    guard plan.expertTensorParallel == 1 else {
-      throw failure(
-        "plan.expert-tensor-parallel",
-        "is \(plan.expertTensorParallel); train runs experts whole (1), over data-parallel ranks")
-    }
-    guard plan.documents == nil else {
-      throw failure("plan.documents", "is for devices: CPU ranks attend over whole sequences")
-    }
-    guard plan.redundantExperts == 0 else {
-      throw failure(
-        "plan.redundant-experts",
-        "is \(plan.redundantExperts), and the CPU runtime has one place for each expert")
-    }
-    guard plan.zeroStage.rawValue <= 1 else {
-      throw failure(
-        "plan.zero-stage", "is \(plan.zeroStage.rawValue), and the CPU runtime takes 0 and 1 only")
-    }
-    if let group = plan.shardingRanks {
-      throw failure(
-        "plan.sharding-group",
-        "is \(group), and the CPU runtime divides state among all data ranks alone")
-    }
-    if let limit = plan.nodesPerToken,
-      let mixture = model.architecture.feedForwards.compactMap(\.mixture).first,
-      limit < (mixture.groups > 1 ? mixture.groupsPerToken : mixture.expertsPerToken)
-    {
-      throw failure(
-        "plan.nodes-per-token",
-        "is \(limit), and the CPU runtime routes by the model's own groups alone")
-    }
-    var precision = plan.precision
-    precision.name = PrecisionRecipe.float32.name
-    precision.scaleBlock = PrecisionRecipe.float32.scaleBlock
-    guard precision == .float32 else {
-      throw failure(
-        "plan.precision", "is \(plan.precision.name), and the CPU runtime takes float32 only")
-    }
-    for (key, isFused) in [
-      ("fused-attention", plan.fusedAttention), ("fused-head", plan.fusedHead ?? true),
-    ] where !isFused {
-      throw failure("plan.\(key)", "is false, and the CPU runtime has the fused kernel only")
-    }
-    guard plan.loss != .native else {
-      throw failure("plan.loss", "is native, and the CPU runtime has the fused kernel only")
-    }
-    try checkDeviceMeans()
-    guard !plan.dropout else {
-      throw failure("plan.dropout", "is true, and the CPU runtime has no dropout")
-    }
-  }
-
-  /// Refuses what only devices do with parameters, gradients and memory.
-  private func checkDeviceMeans() throws(ConfigurationError) {
-    func failure(_ keyPath: String, _ rule: String) -> ConfigurationError {
-      ConfigurationError(file: file, keyPath: keyPath, rule: rule)
-    }
-    if let lora = plan.lora {
-      throw failure(
-        "plan.lora", "has rank \(lora.rank), and the CPU runtime trains the model itself")
-    }
-    guard plan.frozen.isEmpty else {
-      throw failure(
-        "plan.frozen", "names \(plan.frozen[0].rawValue), and the CPU runtime trains everything")
-    }
-    guard plan.gradientAccumulationFusion != false else {
-      throw failure(
-        "plan.gradient-accumulation-fusion",
-        "is false, and the CPU runtime's products add to the sums of gradients")
-    }
-    guard plan.optimizer == .adamW else {
-      throw failure(
-        "plan.optimizer", "is \(plan.optimizer.rawValue), and the CPU runtime has AdamW only")
-    }
-    guard plan.offload.isNothing else {
-      throw failure("plan.offload", "moves memory to a host, and CPU ranks lie there already")
-    }
+    let architecture = model.architecture
+    try architecture.checkRuntime(file: file, key: "model", use: "trained")
+    let refusal =
+      plan.refusalOnProcessors(for: architecture) ?? plan.refusalOfJoinedBalance(for: architecture)
+    guard let refusal else { return }
+    throw ConfigurationError(file: file, keyPath: "plan.\(refusal.key)", rule: refusal.rule)
   }
 
   /// The plan on the model, after it was found to admit every batch of the ramp.

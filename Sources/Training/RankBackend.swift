@@ -52,6 +52,8 @@ final class RankBackend: Backend {
   var observe: ((_ token: Int, TokenLikelihood) -> Void)?
   /// What the step has summed up so far, to be agreed on.
   var sums: StepSums
+  /// By microbatch, the routers' part in a balance loss over all layers.
+  var joinedBalances: [Int: JoinedBalance] = [:]
   /// What all ranks agreed on.
   var agreed = StepSums.Agreed()
 
@@ -142,6 +144,7 @@ final class RankBackend: Backend {
     bench.resetCounts()
     sums = StepSums(assignment)
     documents = [:]
+    joinedBalances = [:]
     bench.onProduct =
       recording.products ? { [unowned self] in ledger.products.append($0) } : nil
     ledger.began = nanoseconds()

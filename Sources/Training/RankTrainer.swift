@@ -19,7 +19,7 @@ public struct StepResult: Sendable {
   public var labels: Int
   /// Mean cross-entropy of each prediction module.
   public var predictionLosses: [Double]
-  /// The balance loss, summed over layers and meant over sequences.
+  /// The balance loss, summed over layers or joined from them, and meant over sequences.
   public var balanceLoss: Double
   /// The norm of all gradients before clipping.
   public var gradientNorm: Double
@@ -65,7 +65,10 @@ public final class RankTrainer {
     _ source: any SequenceSource, _ setting: TrainingSetting = TrainingSetting(),
     schedule: Schedule? = nil, layout: StageLayout? = nil
   ) throws {
-    try Self.check(plan, communicator)
+    try Self.check(plan, of: architecture, communicator)
+    if let refusal = plan.refusalOfJoinedBalance(for: architecture) {
+      throw TrainingError.unsupported("\(refusal.key) \(refusal.rule)")
+    }
     let schedule = try schedule ?? Self.schedule(of: plan)
     let layout =
       try layout ?? StageLayout(evenly: schedule.stageCount, of: architecture)
@@ -92,31 +95,15 @@ public final class RankTrainer {
     gathering = Engine(gathers, stages: assignment.ownPrograms)
   }
 
-  static func check(_ plan: Plan, _ communicator: any Communicator) throws {
+  static func check(
+    _ plan: Plan, of architecture: Architecture, _ communicator: any Communicator
+  ) throws {
     guard communicator.size == plan.worldSize else {
       throw TrainingError.worldSize(ranks: communicator.size, plan: plan.worldSize)
     }
-    let refused: [(Bool, String)] = [
-      (plan.tensorParallel > 1, "tensor parallelism"),
-      (plan.contextParallel > 1, "context parallelism"),
-      (plan.redundantExperts > 0, "redundant experts"),
-      (plan.documents != nil, "documents within sequences"),
-      (plan.zeroStage.rawValue > 1, "ZeRO stages above 1"),
-      (plan.shardingRanks != nil, "sharding in groups"),
-      (Recipe(plan.precision) != .float32, "a precision other than float32"),
-      (!plan.fusedAttention, "unfused attention"), (plan.loss == .native, "an unfused loss"),
-      (plan.fusedHead == false, "an unfused head"),
-      (plan.dropout, "dropout"), (plan.optimizer != .adamW, "an optimizer other than AdamW"),
-      (!plan.offload.isNothing, "memory on a host"), (!plan.frozen.isEmpty, "frozen parts"),
-      (plan.lora != nil, "adapters"),
-      (
-        plan.recomputation.modules.contains(.alternateProducts),
-        "products of gate and up apart (recompute alternate-products)"
-      ),
-      (plan.gradientAccumulationFusion == false, "gradients formed before they are added"),
-      (plan.collectiveAlgorithm == .inSwitch, "sums in a switch (collective-algorithm in-switch)"),
-    ]
-    for (isAsked, what) in refused where isAsked { throw TrainingError.unsupported(what) }
+    if let refusal = plan.refusalOnProcessors(for: architecture) {
+      throw TrainingError.unsupported("\(refusal.key) \(refusal.rule)")
+    }
     let sequences = plan.dataParallel * plan.microbatchSize
     guard plan.globalBatch > 0, plan.globalBatch % sequences == 0 else {
       throw TrainingError.plan(

@@ -96,6 +96,9 @@ package final class RolloutGenerator {
   ) throws -> [Made] {
     var made = Array(repeating: Made(), count: requests.count)
     var queue = RowQueue(rows: rows, requests: requests.count)
+    // Weights stay as they are until all completions are there.
+    rank.backend.bench.forgetWeights()
+    defer { rank.backend.bench.forgetWeights() }
     while queue.isBusy {
       for row in 0..<rows { tokens.next[row] = token(of: row, queue, requests, made) }
       setCaches(queue)

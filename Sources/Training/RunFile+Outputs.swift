@@ -18,7 +18,7 @@ extension RunFile {
       try checkPlace(try OutputPath(path, besides: others, makingFolders: true))
     }
     if let folder = log.tensorboard {
-      let path = "\(folder)/\(EventFile.name(afterStep: 0))"
+      let path = "\(folder)/\(EventFile.name(number: 1, afterStep: 0))"
       try checkPlace(try OutputPath(path, besides: reserved, makingFolders: true))
     }
     guard let trace else { return nil }

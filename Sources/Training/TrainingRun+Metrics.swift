@@ -1,10 +1,10 @@
 import Checkpoints
 import Documents
-import Runs
 import Foundation
 import Kernels
 import MessagePassing
 import Models
+import Runs
 
 extension TrainingRun {
   /// Numbers of all ranks put together: the slowest rank's time, the largest peak.

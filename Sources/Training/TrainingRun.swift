@@ -135,12 +135,14 @@ public final class TrainingRun {
       try evaluate(into: &metrics)
     }
     metrics.notices = lessons.policy?.takeNotices() ?? []
-    if let settings = run.checkpoints, state.step.isMultiple(of: settings.every) || isFinished {
-      try save(waits: isFinished, metrics: &metrics)
-    }
+    // In front of the checkpoint: a run that goes on from it has to find the step in its log, and takes out
+    // what lies behind.
     if state.step.isMultiple(of: run.log.every) || isFinished { write(metrics) }
     if let samples, let policy = lessons.policy {
       write(policy.samples(update: state.step - 1).map(\.compact), to: samples)
+    }
+    if let settings = run.checkpoints, state.step.isMultiple(of: settings.every) || isFinished {
+      try save(waits: isFinished, metrics: &metrics)
     }
     return metrics
   }

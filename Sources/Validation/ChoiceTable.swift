@@ -6,6 +6,7 @@ public struct ChoiceTable: Hashable, Sendable {
   public struct Row: Hashable, Encodable, Sendable {
     private enum CodingKeys: String, CodingKey {
       case name, sweeps, layouts, coefficient, regret
+      case failedFirst = "failed_first"
       case named = "best_named"
       case place = "place_of_best"
       case worstRegret = "worst_regret"
@@ -25,6 +26,8 @@ public struct ChoiceTable: Hashable, Sendable {
     /// mean, and the worst.
     public var regret: Double
     public var worstRegret: Double
+    /// Sweeps whose first choice had failed when it was run; nil where failures were not published.
+    public var failedFirst: Int?
   }
 
   /// A stable short name: `vtrain-single-node-choices`.
@@ -41,6 +44,10 @@ package struct LayoutSweep: Hashable, Sendable {
   package var measurements: [Double]
   /// Whether a larger figure is the better one, as with tokens a second.
   package var isRate: Bool
+  /// Which of them are predicted not to fit, so that nobody would choose them; empty where that was not asked.
+  package var isRefused: [Bool] = []
+  /// Predictions of layouts that failed when they were run and are predicted to fit.
+  package var failures: [Double] = []
 
   package init(predictions: [Double], measurements: [Double], isRate: Bool) {
     (self.predictions, self.measurements, self.isRate) = (predictions, measurements, isRate)
@@ -53,16 +60,30 @@ package struct LayoutSweep: Hashable, Sendable {
     }
   }
 
+  /// Those that somebody would choose from, the best first; all where none is predicted to fit.
+  private var choices: [Int] {
+    let order = order(predictions)
+    let fitting = order.filter { !isRefused.indices.contains($0) || !isRefused[$0] }
+    return fitting.isEmpty ? order : fitting
+  }
+
+  /// Whether a layout that failed when it was run is predicted to be better than all others that fit.
+  package var failsFirst: Bool {
+    let best = predictions[choices[0]]
+    return failures.contains { isRate ? $0 > best : $0 < best }
+  }
+
   /// The place of the measured best in the predicted order, 1 for the first.
   package var place: Int {
     let best = order(measurements)[0]
     return (order(predictions).firstIndex(of: best) ?? 0) + 1
   }
 
-  /// By what share the predicted best was measured to be worse than the best one.
+  /// By what share the predicted best was measured to be worse than the best one; layouts that failed have
+  /// no measurement and are passed over.
   package var regret: Double {
     let (chosen, best) = (
-      measurements[order(predictions)[0]], measurements[order(measurements)[0]]
+      measurements[choices[0]], measurements[order(measurements)[0]]
     )
     return isRate ? best / chosen - 1 : chosen / best - 1
   }
@@ -82,7 +103,9 @@ extension ChoiceTable.Row {
       named: sweeps.count { $0.place == 1 },
       place: sweeps.reduce(0) { $0 + Double($1.place) } / count,
       regret: sweeps.reduce(0) { $0 + $1.regret } / count,
-      worstRegret: sweeps.map(\.regret).max() ?? 0)
+      worstRegret: sweeps.map(\.regret).max() ?? 0,
+      failedFirst: sweeps.contains { !$0.isRefused.isEmpty }
+        ? sweeps.count(where: \.failsFirst) : nil)
   }
 }
 

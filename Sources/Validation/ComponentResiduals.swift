@@ -62,7 +62,7 @@ public struct ComponentResiduals: Hashable, Sendable {
     return try deepGEMM + V3Residuals(files).tables(on: cluster("h800-2048")) + a100
       + [attention(device: pcie)] + exchanges(on: cluster)
       + [allReduces(on: cluster("a100-vtrain-512")), megatronLayers(files)]
-      + tensorProducts(on: cluster) + otherProducts(on: cluster)
+      + tensorProducts(on: cluster) + otherProducts(on: cluster) + probed(on: cluster)
   }
 }
 

@@ -21,7 +21,7 @@ extension DescribedRun {
     let degrees = RunDegrees(
       data: row.integer("dp"), microbatch: row.integer("microbatch"),
       globalBatch: row.integer("global_batch"), length: row.integer("seq"))
-    return PublishedRun(
+    var run = PublishedRun(
       on: degrees, model: row["model"].lowercased(),
       modelOverrides: ["n_positions=\(row["seq"])"], plan: "llm-foundry-mpt-7b",
       [
@@ -30,6 +30,16 @@ extension DescribedRun {
         "recompute=\(row["recompute"].hasPrefix("full") ? "full" : "none")",
         "execution=eager", "attention-library=flash-2",
       ])
+    if attendsByTriton(row) {
+      run.leftOut = ["Triton's slower attention of 2022 (FlashAttention 2 stands in its place)"]
+    }
+    return run
+  }
+
+  /// The rows of October 2023 (b2a43a1) were run by scripts whose `attn_impl` is `triton`; of those of January 2024 on 128
+  /// GPUs and more (5e85bd6, sweep.py) the 30B ones were.
+  private static func attendsByTriton(_ row: PublishedRow) -> Bool {
+    row.integer("gpus") < 128 || row["model"] == "MPT-30b"
   }
 }
 

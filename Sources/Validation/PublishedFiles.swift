@@ -11,13 +11,16 @@ import Quantities
 public final class PublishedFiles {
   /// What was typed: `plan.key=value` or `cluster.key=value`.
   public let overrides: [String]
+  /// The path of a file of measured layouts, which does not ship.
+  public let layouts: String?
   /// For each override, how many published runs and tables of measurements it acted on.
   public private(set) var uses: [Int]
   private var refusals: [(any Error)?]
   private var clusters: [[String]: Cluster] = [:]
 
   /// - Throws: `ConfigurationError` for an override that is of neither file.
-  public init(overrides: [String] = []) throws(ConfigurationError) {
+  public init(overrides: [String] = [], layouts: String? = nil) throws(ConfigurationError) {
+    self.layouts = layouts
     for text in overrides where !["plan.", "cluster."].contains(where: text.hasPrefix) {
       let noun = String(text.prefix { $0 != "." && $0 != "=" })
       throw ConfigurationError(
@@ -123,5 +126,18 @@ public final class PublishedFiles {
     }
     if variant.isEmpty { for index in kept { uses[index] += 1 } }
     return Overridden(value: value, overrides: all(kept))
+  }
+}
+
+extension PublishedFiles {
+  /// The rows of the file of measured layouts.
+  ///
+  /// - Throws: `ConfigurationError` where none was named, or as `MeasuredLayouts` does.
+  func measuredLayouts() throws -> MeasuredLayouts {
+    guard let layouts else {
+      throw ConfigurationError(
+        file: "--layouts", rule: "the part \(Validation.layoutsPart) needs a file")
+    }
+    return try MeasuredLayouts([UInt8](try textFile(layouts).utf8), file: layouts)
   }
 }

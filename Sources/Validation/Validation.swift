@@ -15,6 +15,9 @@ public enum Validation {
     var choices: [ChoiceTable] = []
   }
 
+  /// The part that compares a file of one's own, `--layouts`.
+  public static let layoutsPart = "layouts"
+
   /// The parts in the order in which they are printed.
   public static let parts: [Part] = [
     Part(name: "deepseek-v3") {
@@ -43,6 +46,7 @@ public enum Validation {
     Part(name: "torchtitan") { Figures(tables: try ValidationTable.torchTitan($0)) },
     Part(name: "fsdp") { Figures(tables: [try ValidationTable.fsdp($0)]) },
     Part(name: "long-sequences") { Figures(tables: [try ValidationTable.longSequences($0)]) },
+    Part(name: layoutsPart) { try layouts($0) },
     Part(name: "memory") { Figures(tables: try ValidationTable.memory($0)) },
     Part(name: "serving") {
       Figures(tables: [

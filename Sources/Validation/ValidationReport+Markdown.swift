@@ -19,8 +19,8 @@ extension ValidationReport {
       lines += [
         "",
         "| layouts chosen | sweeps | layouts | kind | Spearman | place of the best | best named | regret "
-          + "| worst |",
-        "|---|---|---|---|---|---|---|---|---|",
+          + "| worst | first had failed |",
+        "|---|---|---|---|---|---|---|---|---|---|",
       ]
       lines += choices.flatMap(\.markdown)
     }
@@ -58,7 +58,8 @@ extension ChoiceTable {
       "| \(title): \(row.name) | \(row.sweeps) | \(row.layouts) | \(basis.rawValue) | "
         + "\(fixed(row.coefficient, decimals: 2)) | \(fixed(row.place, decimals: 1)) | "
         + "\(row.named) | \(fixed(row.regret * 100, decimals: 1)) % | "
-        + "\(fixed(row.worstRegret * 100, decimals: 1)) % |"
+        + "\(fixed(row.worstRegret * 100, decimals: 1)) % "
+        + "| \(row.failedFirst.map(String.init) ?? "–") |"
     }
   }
 }

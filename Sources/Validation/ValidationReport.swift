@@ -12,13 +12,20 @@ public struct ValidationReport: Sendable {
 
   /// Computes some parts, all if none is named, with overrides of plans and clusters.
   ///
-  /// - Parameter progress: told the name of each part before it is computed.
+  /// - Parameters:
+  ///   - layouts: the path of a file of measured layouts, without which that part is left out.
+  ///   - progress: told the name of each part before it is computed.
   /// - Throws: `ConfigurationError` for an override that acts on nothing, or as a shipped file cannot be read.
   public init(
-    parts names: [String] = [], overrides: [String] = [], progress: (String) -> Void = { _ in }
+    parts names: [String] = [], overrides: [String] = [], layouts: String? = nil,
+    progress: (String) -> Void = { _ in }
   ) throws {
-    let files = try PublishedFiles(overrides: overrides)
-    let chosen = Validation.parts.filter { names.isEmpty || names.contains($0.name) }
+    let files = try PublishedFiles(overrides: overrides, layouts: layouts)
+    let chosen = Validation.parts.filter { part in
+      part.name == Validation.layoutsPart
+        ? names.contains(part.name) || (names.isEmpty && layouts != nil)
+        : names.isEmpty || names.contains(part.name)
+    }
     for part in chosen {
       progress(part.name)
       let figures = try part.compute(files)

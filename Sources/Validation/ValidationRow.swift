@@ -42,7 +42,7 @@ public struct ValidationRow: Hashable, Sendable {
   public var error: Double? { error(of: prediction) }
 
   /// The error of another prediction of the same figure.
-  func error(of prediction: Double?) -> Double? {
+  package func error(of prediction: Double?) -> Double? {
     guard let prediction else { return nil }
     switch measure {
     case .points: return prediction - publication

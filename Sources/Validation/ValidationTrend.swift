@@ -78,7 +78,7 @@ public struct ValidationTrend: Hashable, Sendable {
   }
 
   /// `over ranks: +3.0 % at 8, -12.0 % at 2048; -1.9 % a doubling within 2 series`.
-  func text(_ measure: ValidationRow.Measure) -> String {
+  package func text(_ measure: ValidationRow.Measure) -> String {
     func text(_ end: End) -> String { "\(signed(end.error, measure)) at \(Int(end.place))" }
     return "over \(axis): \(text(least)), \(text(greatest)); "
       + "\(signed(perDoubling, measure)) a doubling within \(seriesCount) series"

@@ -2,8 +2,8 @@ import ArgumentParser
 import Clusters
 import Documents
 import Models
-import Plans
 import Planning
+import Plans
 import Quantities
 import Reports
 import Simulation

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Calibration
+import Documents
 import Foundation
 import Reports
 
@@ -79,37 +80,33 @@ struct CalibrateCommand: ParsableCommand {
     }
     let reportPath = try reporting.path(besides: [])
     if let fit = PowerFit.all.first(where: { $0.measurements == shipped }) {
-      let figures = PowerFitFigures(fit, try fit.run())
-      try show(json ? try jsonText(figures) : figures.page)
-      try reporting.write(ReportPage(fit: figures), to: reportPath)
-      return
+      return try tell(PowerFitFigures(fit, try fit.run()), report: reportPath)
+    }
+    if let fit = StreamFit.all.first(where: { $0.measurements == shipped }) {
+      return try tell(StreamFitFigures(fit, try fit.run()), report: reportPath)
     }
     if let fit = AttentionFit.all.first(where: { $0.measurements == shipped }) {
-      let figures = AttentionFitFigures(fit, try fit.run())
-      try show(json ? try jsonText(figures) : figures.page)
-      try reporting.write(ReportPage(fit: figures), to: reportPath)
-      return
+      return try tell(AttentionFitFigures(fit, try fit.run()), report: reportPath)
     }
     if let fit = ProductFit.all.first(where: { $0.measurements == shipped }) {
-      let outcome = try fit.run()
-      try show(
-        json ? try jsonText(ProductFitFigures(fit, outcome)) : ProductFitPage(fit, outcome).text)
-      try reporting.write(ReportPage(fit: ProductFitFigures(fit, outcome)), to: reportPath)
-      return
+      return try tell(ProductFitFigures(fit, try fit.run()), report: reportPath)
     }
     guard let fit = ShippedFit.all.first(where: { $0.machine == shipped }) else {
       throw CommandError(
         "--shipped \(shipped): expected one of " + measurementNames.joined(separator: ", "))
     }
-    let outcome = try fit.run()
-    try show(
-      json
-        ? try jsonText(CollectiveFitFigures(fit, outcome)) : CollectiveFitPage(fit, outcome).text)
-    try reporting.write(ReportPage(fit: CollectiveFitFigures(fit, outcome)), to: reportPath)
+    try tell(CollectiveFitFigures(fit, try fit.run()), report: reportPath)
+  }
+
+  private func tell(_ figures: some FitFigures, report path: OutputPath?) throws {
+    let page = try ReportPage(fit: figures)
+    try show(json ? try jsonText(figures) : page.text)
+    try reporting.write(page, to: path)
   }
 }
 
 /// What can be fitted again.
 private let measurementNames =
   ShippedFit.all.map(\.machine) + ProductFit.all.map(\.measurements)
-  + AttentionFit.all.map(\.measurements) + PowerFit.all.map(\.measurements)
+  + AttentionFit.all.map(\.measurements) + StreamFit.all.map(\.measurements)
+  + PowerFit.all.map(\.measurements)

@@ -65,7 +65,10 @@ struct CompareCommand: ParsableCommand {
     }
     let figures = steps.map(\.figures)
     let comparison = PlanComparison(figures)
-    try show(json ? try jsonText(figures) : csv ? comparison.csv : comparison.text)
+    try show(
+      json
+        ? try jsonText(figures)
+        : csv ? comparison.csv : try ReportPage(comparing: comparison).text)
     try reporting.write(ReportPage(comparing: steps), to: reportPath)
     try fit.check(figures, comparison.labels)
   }

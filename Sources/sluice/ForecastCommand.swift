@@ -97,7 +97,7 @@ struct ForecastCommand: ParsableCommand {
       Inputs(
         run: .init(name: planned.name, given: runFile, overrides: ofRun),
         cluster: .init(place, given: cluster, overrides: ofCluster), seed: UInt64(seed)))
-    try show(json ? try jsonText(figures) : figures.page)
+    try show(json ? try jsonText(figures) : try ReportPage(forecast: figures).text)
     try reporting.write(ReportPage(forecast: figures), to: report)
   }
 
@@ -142,8 +142,9 @@ struct ForecastCommand: ParsableCommand {
     }
     let text = String(decoding: bytes, as: UTF8.self)
     var times: [String] = []
-    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    {
+    // A carriage return and a line feed are one character, and one end of a line.
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    for (number, line) in lines.enumerated() {
       let word = line.prefix { $0 != "#" }.trimmingCharacters(in: .whitespaces)
       guard !word.isEmpty else { continue }
       let time = Double(word).map { "\($0) s" } ?? word

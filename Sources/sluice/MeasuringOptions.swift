@@ -103,7 +103,7 @@ struct MeasuringOptions: ParsableArguments {
       cluster: .init(cluster, given: baseName, overrides: borrowing.overrides))
     if let path { try OutputFile.write(outcome.text, to: path) }
     if let picturePath { try OutputFile.write(CalibrationPicture(figures).svg, to: picturePath) }
-    try show(json ? try jsonText(figures) : CalibrationPage(figures).text)
+    try show(json ? try jsonText(figures) : try ReportPage(calibration: figures).text)
     try reporting.write(ReportPage(calibration: figures), to: reportPath)
   }
 

@@ -56,6 +56,7 @@ struct MemoryCommand: ParsableCommand {
     let architecture = try Architecture.named(model, overrides: own)
     let name = clusterName
     let cluster = try Cluster.named(name, overrides: ofCluster)
+    try cluster.refuseProcessors()
     for (option, value, most) in [
       ("--gpus", gpus, cluster.rankCount), ("--microbatch", microbatch, 4096),
       ("--sequence", sequence ?? 1, 1 << 24), ("--lora-rank", loraRank, 1 << 16),

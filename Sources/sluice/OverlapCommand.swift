@@ -89,18 +89,19 @@ struct OverlapCommand: ParsableCommand {
       besides: inputs + [write, svg, schedule].compactMap(\.self))
     let scene = try place.scene(plan: plan)
     let planned = try scene.step()
+    let asked = try request(planned)
     let overlap: OverlapPlan
     do {
-      overlap = try OverlapPlan(planned, request: try request(planned))
+      overlap = try OverlapPlan(planned, request: asked)
     } catch let nothing as OverlapPlan.NothingToPlan {
       throw CommandError(nothing.description)
     }
-    let whole = step ? try OverlappedStep(planned, overlap) : nil
+    let whole = step ? try OverlappedStep(planned, overlap, threads: asked.threads) : nil
     let automatic = try order.map { try Self.automatic(planned, $0) }
     var figures = OverlapFigures(
       overlap, step: whole, planned, try scene.inputs(for: planned.placed.plan))
     if let automatic { figures.schedule = .init(automatic) }
-    try show(json ? try jsonText(figures) : figures.page)
+    try show(json ? try jsonText(figures) : try ReportPage(overlap: figures).text)
     try reporting.write(ReportPage(overlap: figures, overlap), to: reportPath)
     if let picture {
       try OutputFile.write(
@@ -133,7 +134,8 @@ struct OverlapCommand: ParsableCommand {
     let most = step.cluster.device.multiprocessors.value - 1
     request.multiprocessors = []
     for text in multiprocessors.split(separator: ",", omittingEmptySubsequences: false) {
-      guard let count = Int(text.trimmingCharacters(in: .whitespaces)), 1...most ~= count else {
+      guard let count = Int(text.trimmingCharacters(in: .whitespaces)), count >= 1, count <= most
+      else {
         throw CommandError(
           "--multiprocessors \(multiprocessors): expected numbers from 1 to \(most), such as 8,16,20"
         )

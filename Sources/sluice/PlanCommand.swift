@@ -75,7 +75,8 @@ struct PlanCommand: ParsableCommand {
     let report = PlanReport(
       placed, cluster: scene.cluster.name, devices: scene.cluster.rankCount,
       try scene.inputs(for: placed.plan))
-    try show(json ? try jsonText(report) : report.text)
+    let noun = scene.cluster.device.processor == nil ? "devices" : "CPU ranks"
+    try show(json ? try jsonText(report) : report.page(of: noun))
   }
 
   private func scale(to ranks: Int) throws {

@@ -106,7 +106,8 @@ struct RolloutOptions: ParsableArguments {
       throw CommandError("--steps-behind has no effect without --generator-gpus")
     }
     var description = RolloutDescription(
-      questions: questions ?? 32, answers: answers ?? 16, prompt: prompt ?? 122, lengths: lengths,
+      questions: questions ?? Self.usualQuestions, answers: answers ?? Self.usualAnswers,
+      prompt: prompt ?? Self.usualPrompt, lengths: lengths,
       placement: generatorGpus.map { .separate(devices: $0) } ?? .colocated)
     description.stepsBehind = stepsBehind ?? 0
     description.updates = updates ?? 1
@@ -118,8 +119,23 @@ struct RolloutOptions: ParsableArguments {
     return description
   }
 
-  /// What is assumed where nobody says; no publication does.
+  /// What is taken where nothing is written; no publication says a spread.
+  private static let (usualQuestions, usualAnswers, usualPrompt) = (32, 16, 122)
   private static let usualSpread = 0.7
+
+  /// What was taken so, a short phrase each.
+  var assumed: [String] {
+    [
+      (questions == nil, "\(Self.usualQuestions) questions"),
+      (answers == nil, "\(Self.usualAnswers) answers to each"),
+      (prompt == nil, "questions of \(Self.usualPrompt) tokens"),
+      (spread == nil, "lengths spread by \(Self.usualSpread)"),
+      (updates == nil, "one update"),
+      (memoryShare == nil, "generators in 0.9 of the memory"),
+      (rewardSeconds == nil, "judging takes no time"),
+      (!noReference, "a reference scores the answers"),
+    ].filter(\.0).map(\.1)
+  }
 
   private func checkNumbers() throws {
     for (name, value, most) in [
@@ -130,7 +146,7 @@ struct RolloutOptions: ParsableArguments {
       if let value { try checked(name, value, in: 1...most) }
     }
     if let stepsBehind { try checked("steps-behind", stepsBehind, in: 0...64) }
-    guard (questions ?? 32) * (answers ?? 16) <= 1 << 20 else {
+    guard (questions ?? Self.usualQuestions) * (answers ?? Self.usualAnswers) <= 1 << 20 else {
       throw CommandError("--questions times --answers: must be at most 1,048,576")
     }
     if let spread, !(spread.isFinite && (0...4).contains(spread)) {

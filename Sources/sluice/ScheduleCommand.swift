@@ -179,7 +179,7 @@ struct ScheduleCommand: ParsableCommand {
       case .grid:
         let report = try ScheduleReport(
           schedule, name: path, times: given ?? TimeOptions.even, ends: ends, inputs: inputs)
-        try show(report.text, in: output)
+        try show(ReportPage(schedule: report).text, in: output)
       case .csv, .json, .svg:
         try show(try rendered(schedule, name: path, given, inputs, ends: ends), in: output)
       }

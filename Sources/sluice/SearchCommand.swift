@@ -91,7 +91,7 @@ struct SearchCommand: ParsableCommand {
     Interruption.watch()
     let answer = SearchAnswer(
       try figures(run), by: objective, count: count, seeksFewest: grid.seeksFewest)
-    try show(json ? try jsonText(answer) : csv ? answer.csv : answer.page)
+    try show(json ? try jsonText(answer) : csv ? answer.csv : try ReportPage(search: answer).text)
     if let path, let best = answer.bestPlan { try OutputFile.write(best, to: path) }
     try reporting.write(ReportPage(search: answer), to: reportPath)
     if Interruption.isWished {

@@ -27,6 +27,7 @@ struct SearchRun {
 
   /// Searches the plans of so many GPUs.
   func figures(_ devices: Int) throws -> SearchFigures {
+    try cluster.refuseProcessors()
     var space = try SearchSpace(settings, devices: devices, for: architecture, on: cluster)
     var request = request
     if let against {

@@ -31,7 +31,6 @@ extension SimulateCommand {
       ofTraining + [
         ("--batch", serving.batch != nil), ("--context", serving.context != nil),
         ("--parts", serving.parts != nil), ("--price", money.price != nil),
-        ("--require-fit", fit.requireFit),
       ], beside: "--rollout")
     let description = try learning.description(acceptance: serving.acceptance)
     guard let generator = learning.generator else {
@@ -39,9 +38,15 @@ extension SimulateCommand {
     }
     let scene = try place.scene(plan: plan)
     let planned = try scene.rollout(generator, place)
-    let figures = RolloutFigures(
+    var figures = RolloutFigures(
       try planned.report(description), of: planned, try scene.inputs(for: planned.training))
+    figures.assumptions = learning.assumed + figures.assumptions
     try show(json ? try jsonText(figures) : figures.page)
+    guard fit.requireFit, !figures.fits else { return }
+    let memory = figures.trainingMemoryBytes
+    throw FitError(
+      description: "\(planned.training.name): does not fit: training needs "
+        + "\(ByteCount(memory.needed)) of \(ByteCount(memory.limit)) on its fullest device")
   }
 
   /// What is of steps of training alone.
@@ -51,6 +56,7 @@ extension SimulateCommand {
       ("--trace-limit", traceLimit != nil), ("--seeds", seeds != 1), ("--all-ranks", allRanks),
       ("--tokens", money.tokens != nil), ("--report", reporting.isGiven),
       ("an option of measured runs", anchoring.isGiven),
+      ("--export-chakra", chakra.isGiven), ("--chakra-all-ranks", chakra.chakraAllRanks),
     ]
   }
 }

@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Models
 import Plans
 import Reports
 import Simulation
@@ -12,11 +13,19 @@ extension SimulateCommand {
       ("--require-fit", fit.requireFit), ("--anchor", anchoring.isGiven), ("--seeds", seeds != 1),
       ("--all-ranks", allRanks), ("--trace-positions", !tracePositions.isEmpty),
       ("--trace-limit", traceLimit != nil), ("--report", reporting.isGiven),
+      ("--export-chakra", chakra.isGiven), ("--chakra-all-ranks", chakra.chakraAllRanks),
     ]
     try refuse(given, beside: "a cluster of CPU ranks (\(scene.cluster.name))")
+    try scene.architecture.checkRuntime(
+      file: scene.architecture.name, key: "model", use: "simulated on CPU ranks")
     let placed = try scene.plan.validated(
       for: scene.architecture, on: .ranks(scene.plan.worldSize))
-    try ProcessorStep.check(placed.plan)
+    try ProcessorStep.check(placed.plan, for: scene.architecture)
+    if let key = placed.plan.keysForDevicesAlone.first {
+      throw ConfigurationError(
+        file: placed.plan.name, keyPath: key,
+        rule: "is for devices, without effect on CPU ranks (\(scene.cluster.name)): leave it out")
+    }
     let step = try ProcessorStep(placed, on: scene.cluster)
     let outcome = step.run()
     if let path {

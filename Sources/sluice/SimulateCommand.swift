@@ -128,10 +128,7 @@ struct SimulateCommand: ParsableCommand {
     if anchoring.isGiven {
       figures.anchored = try anchoring.figures(of: step, report, in: scene, place)
     }
-    try show(
-      json
-        ? try jsonText(figures)
-        : figures.page + (figures.anchored.map { "\n" + $0.page } ?? ""))
+    try show(json ? try jsonText(figures) : try ReportPage(step: figures).text)
     try reporting.write(
       ReportPage(step: figures, results[0], of: step), to: reportPath)
     try fit.check([figures], [figures.plan])

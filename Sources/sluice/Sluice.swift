@@ -34,7 +34,7 @@ struct Sluice: ParsableCommand {
     #if MPI
       [
         TrainCommand.self, EvaluateCommand.self, GenerateCommand.self, DataCommand.self,
-        ParityCommand.self,
+        ParityCommand.self, LabCommand.self,
       ]
     #else
       []

@@ -90,7 +90,7 @@ struct SweepCommand: ParsableCommand {
       throw NothingAdmissible(description: "no place has a step: \(reason)")
     }
     let figures = try figures(axes, fixed, points, following.notes)
-    try show(json ? try jsonText(figures) : csv ? figures.csv : figures.page)
+    try show(json ? try jsonText(figures) : csv ? figures.csv : try ReportPage(sweep: figures).text)
     if let path { try OutputFile.write(SweepChart(figures).svg, to: path) }
     try reporting.write(ReportPage(sweep: figures), to: reportPath)
   }

@@ -43,6 +43,14 @@ struct ValidateCommand: ParsableCommand {
   @Option(help: "Rows printed of each table, 24 by default; of longer ones the worst.")
   var rows: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      A table of layouts that were measured (docs/validation.md), for the part layouts, which is left out \
+      without it.
+      """, valueName: "file"))
+  var layouts: String?
+
   @OptionGroup var reporting: ReportOptions
 
   func validate() throws {
@@ -50,6 +58,14 @@ struct ValidateCommand: ParsableCommand {
     for part in parts where !names.contains(part) {
       throw ValidationError(
         "there is no part '\(part)'; there are \(names.joined(separator: ", "))")
+    }
+    if parts.contains(Validation.layoutsPart), layouts == nil {
+      throw ValidationError("the part layouts needs --layouts FILE")
+    }
+    if layouts != nil, !parts.isEmpty, !parts.contains(Validation.layoutsPart) {
+      throw ValidationError(
+        "--layouts has nothing to act on: the part layouts is not among \(parts.joined(separator: ", "))"
+      )
     }
     if let rows, rows < 0 { throw ValidationError("--rows: expected 0 or more, found \(rows)") }
   }
@@ -60,14 +76,16 @@ struct ValidateCommand: ParsableCommand {
     if summary { try refuse([others[1]], beside: "--summary") }
     let reportPath = try reporting.path(besides: [])
     let isTerminal = isatty(STDERR_FILENO) == 1
-    let report = try ValidationReport(parts: parts, overrides: overrides) { part in
+    let report = try ValidationReport(parts: parts, overrides: overrides, layouts: layouts) {
+      part in
       if isTerminal { note("\r\u{1B}[K\(part) ...") }
     }
     if isTerminal { note("\r\u{1B}[K") }
     if json {
       try show(jsonText(report))
     } else {
-      try show(summary ? report.markdown : report.text(rowLimit: rows ?? 24))
+      try show(
+        summary ? report.markdown : try ReportPage(validation: report, rows: rows ?? 24).text)
     }
     try reporting.write(ReportPage(validation: report), to: reportPath)
   }

@@ -34,6 +34,9 @@ import Testing
         }
       }
     }
+    if let fit = StreamFit.all.first(where: { $0.measurements == name }) {
+      return try? fit.run().constants.map { ".\($0.key)" }
+    }
     if PowerFit.all.contains(where: { $0.measurements == name }) {
       return [".idle", ".fp8", ".bf16", ".attention", ".byte"]
     }

@@ -104,6 +104,58 @@ import Testing
     #expect(throws: ConfigurationError.self) { try HereFit(HereTable()) }
   }
 
+  /// Ranks of a machine that were not measured are no cluster, and what no cluster may have is not written.
+  @Test func whatWasNotMeasuredIsRefused() throws {
+    let fit = try HereFit(Self.table(noise: 0, states: [(1, 1), (2, 1), (2, 2)]))
+    func rule(_ body: () throws -> Void) -> String {
+      do { try body() } catch { return "\(error)" }
+      return ""
+    }
+    let four = rule { _ = try fit.clusterText(name: "here", ranksPerNode: 4) }
+    #expect(four.contains("has no kernels with 4 ranks on a machine; there are those with 1, 2"))
+    for memory in ["nothing", "-1", "inf", "nan", "12"] {
+      var table = fit.table
+      table.facts = [("memory", memory)]
+      let said = rule { _ = try HereFit(table).clusterText(name: "here", ranksPerNode: 2) }
+      #expect(said.contains("expected the machine's bytes"), "\(memory): \(said)")
+    }
+    // A start of a month is no cluster's: the text is read back before anybody has it.
+    var slow = fit.table
+    for index in slow.kernels.indices { slow.kernels[index].seconds += 3e6 }
+    let said = rule { _ = try HereFit(slow).clusterText(name: "here", ranksPerNode: 2) }
+    #expect(said.contains("the cluster of the measurement"), "\(said)")
+  }
+
+  /// Errors are of every second shape, which the fit that predicts them has not seen.
+  @Test func errorsAreOfWhatWasHeldBack() throws {
+    var table = Self.table(noise: 0)
+    let order = table.kernels.indices.sorted {
+      table.kernels[$0].work.lexicographicallyPrecedes(table.kernels[$1].work)
+    }
+    for (place, index) in order.enumerated() where place % 2 == 1 {
+      table.kernels[index].seconds *= 1.25
+    }
+    let part = try #require(try HereFit(table).kernels.first)
+    #expect(part.isPredicted)
+    #expect(abs(part.meanError - 0.2) < 1e-6 && abs(part.largestError - 0.2) < 1e-6)
+  }
+
+  /// Windows and old programs end lines otherwise, in a table and in its facts.
+  @Test(arguments: ["\r\n", "\r"]) func otherLineEndsAreRead(end: String) throws {
+    var table = Self.table(noise: 0)
+    table.facts = [("processor", "a name"), ("memory", "8589934592")]
+    let text = table.text.split(separator: "\n").joined(separator: end) + end
+    let again = try HereTable(text: text, file: "here.csv")
+    #expect(again.kernels == table.kernels && again.messages == table.messages)
+    #expect(again[fact: "memory"] == "8589934592")
+    // Faults are found on their lines.
+    do {
+      let cut = Self.head.replacing("\n", with: end) + "kernel,copy" + end
+      _ = try HereTable(text: cut, file: "here.csv")
+      Issue.record("a cut line was read")
+    } catch { #expect("\(error)".contains("here.csv:2")) }
+  }
+
   static let head = "part,name,ranks,active,flops,bytes,weights,rows,seconds,rate\n"
   static let faults = [
     ("", "has no line of columns"), ("a,b\n", "expected the columns"),

@@ -120,8 +120,7 @@ import Testing
     #expect(
       try borrowed(.shipped("h100-2048")) == [
         "device.kernels.matmul.fp8-2025-02 h800-2048",
-        "device.kernels.matmul.fp8-2025-04 h800-2048", "device.kernels.streaming h800-2048",
-        "node.exchange h800-2048",
+        "device.kernels.matmul.fp8-2025-04 h800-2048", "node.exchange h800-2048",
       ])
     #expect(
       try borrowed(.shipped("a100-selene")) == [

@@ -38,6 +38,19 @@ import Testing
     #expect(cost.unfusedBackward(shape).seconds > cost.unfusedForward(shape).seconds)
   }
 
+  /// No kernel of an H100 takes less than its shortest; longer ones take their bytes alone.
+  @Test func noKernelIsShorterThanTheShortest() throws {
+    let device = try DeviceModel(Cluster.shipped("h100-2048").device)
+    let cost = StreamingCost(device)
+    #expect(device.streaming.shortest == 3e-6 && device.streaming.ramp == 0)
+    #expect(cost.tiny().seconds == 3e-6)
+    for kernel in StreamingClass.allCases {
+      let rate = cost.rate(kernel)
+      #expect(cost.cost(kernel, bytes: 2e-6 * rate).seconds == 3e-6)
+      #expect(abs(cost.cost(kernel, bytes: 4e-6 * rate).seconds - 4e-6) < 1e-12)
+    }
+  }
+
   @Test func streamingGrowsWithBytesFromItsRamp() throws {
     let cost = StreamingCost(try device.get())
     for kernel in StreamingClass.allCases {

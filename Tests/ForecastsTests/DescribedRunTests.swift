@@ -192,12 +192,49 @@ import Testing
     #expect(forecast.lost.total == forecast.lost.checkpoint)
   }
 
+  /// Left out, checkpoints are forecast as training takes them.
+  @Test func asynchronousCheckpointsAreForecastSo() throws {
+    let asynchronous = "checkpoints.asynchronous=true"
+    let said = try planned(Self.run, overrides: ["recovery.checkpoints=asynchronous"]).model
+    let taken = try planned(Self.run, overrides: [asynchronous]).model
+    #expect(taken == said && taken.checkpoints.writing > 0)
+    // Beside other keys of recovery too.
+    let beside = try planned(Self.run, overrides: [asynchronous, "recovery.spares=2"]).model
+    #expect(beside.checkpoints == said.checkpoints)
+    let blocking = try planned(Self.run).model
+    #expect(blocking.checkpoints.stall == said.checkpoints.writing)
+    // Hosts' copies may go to other nodes instead.
+    let memory = try planned(
+      Self.run, overrides: [asynchronous, "recovery.checkpoints=memory"]
+    ).model
+    #expect(memory.recovery.memoryLoad != nil)
+  }
+
+  /// A run that writes no checkpoints has no time between them, and what fails loses all.
+  @Test func withoutCheckpoints() throws {
+    let run = try planned(Self.run, overrides: ["checkpoints=null"])
+    #expect(run.cadenceSeconds == nil && run.model.bestCadenceSeconds == nil)
+    #expect(run.model.meanTimeBetweenFailures.isFinite)
+  }
+
   // MARK: What cannot be
 
   static let refused: [(run: [String], cluster: [String], rule: String)] = [
     (["recovery.cadence=often"], [], "recovery.cadence: \"often\": expected optimal, or a time"),
     (["recovery.cadence=0 s"], [], "must be more than 0 s"),
     (["recovery.copies=3"], [], "has no effect without checkpoints memory"),
+    (
+      ["plan.data-parallel=2", "recovery={checkpoints: memory, copies: 3}"], [],
+      "exceeds the 2 nodes of the job"
+    ),
+    (
+      ["checkpoints.asynchronous=true", "recovery.checkpoints=blocking"], [],
+      "contradicts checkpoints.asynchronous"
+    ),
+    (
+      ["recovery={elastic: resume, pause: 3 s, cadence: optimal}"], [],
+      "optimal is not known with elastic resume"
+    ),
     (["recovery.elastic=resume"], [], "recovery.pause: required with elastic resume"),
     (["recovery.pause=3 s"], [], "has no effect without elastic resume"),
     (["recovery.minimum-replicas=3"], [], "has no effect without elastic"),

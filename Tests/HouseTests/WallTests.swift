@@ -31,7 +31,9 @@ import Testing
       "Costs": ["Quantities", "Documents", "Clusters", "Programs", "Collectives"],
       "Calibration": ["Quantities", "Documents", "Clusters", "Costs"],
       "Simulation": simulation.union(["Runs"]),
-      "Forecasts": simulation.union(["Runs", "Simulation"]),
+      "Forecasts": [
+        "Quantities", "Documents", "Clusters", "Models", "Plans", "Runs", "Simulation",
+      ],
       "Planning": simulation.union(["Simulation"]),
       "Validation": simulation.union(["Simulation", "Calibration"]),
       "Launchers": ["Quantities", "Documents", "Models", "Plans"],
@@ -132,6 +134,29 @@ import Testing
     }
     #expect(reached(from: "Schedules").isEmpty)
     #expect(try House().files(below: ["Sources/Schedules"]).allSatisfy(\.imports.isEmpty))
+  }
+
+  /// Imports that follow one another are in order, also where the formatter does not look: behind `#if`.
+  @Test func importsAreInOrder() throws {
+    for file in try House().files(below: ["Sources", "Tests", "benchmarks"]) {
+      var last: String?
+      for line in file.lines {
+        guard !line.contains("@testable"), let module = importedModule(in: line) else {
+          last = nil
+          continue
+        }
+        if let last { #expect(last <= module, "\(file.path): \(module) behind \(last)") }
+        last = module
+      }
+    }
+  }
+
+  /// Chance has one generator: what it adds to its state stands in one file.
+  @Test func oneGeneratorOfChance() throws {
+    let generators = try House().files(below: ["Sources"]).filter { file in
+      file.lines.contains { $0.replacing("_", with: "").contains("0x9E3779B97F4A7C15") }
+    }
+    #expect(generators.map(\.path) == ["Sources/Quantities/SeededGenerator.swift"])
   }
 
   /// The reader of imports sees every way to write one.

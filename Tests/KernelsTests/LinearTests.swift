@@ -2,7 +2,7 @@ import Kernels
 import Testing
 
 @Suite struct LinearTests {
-  static let sides = [(1, 1, 1), (3, 5, 7), (17, 33, 9), (64, 40, 130)]
+  static let sides = [(1, 1, 1), (3, 5, 7), (17, 33, 9), (64, 40, 130), (32, 600, 40)]
 
   @Test(arguments: sides, [WeightLayout.outputsFirst, .inputsFirst])
   func linearAgreesWithPlainLoops(_ sides: (Int, Int, Int), _ layout: WeightLayout) {
@@ -53,6 +53,26 @@ import Testing
       let own = Array(x[row * shape.inputs..<(row + 1) * shape.inputs])
       let result = filled(shape.outputs) { linearForward($0, own, w, bias: bias, alone, on: bench) }
       #expect(result == Array(y[row * shape.outputs..<(row + 1) * shape.outputs]))
+    }
+  }
+
+  /// Weights that rows kept apart have been multiplied by may change, once the bench is told.
+  @Test func newWeightsAreTakenWhereTheBenchIsTold() {
+    var numbers = Numbers(seed: 6)
+    let shape = LinearShape(rows: 9, inputs: 300, outputs: 21)
+    let x = numbers.floats(shape.rows * shape.inputs)
+    let bench = Workbench()
+    bench.keepsRowsApart = true
+    var w = numbers.floats(shape.inputs * shape.outputs)
+    w.withUnsafeMutableBufferPointer { w in
+      for round in 0..<2 {
+        for index in w.indices { w[index] += Float(round) * 0.5 }
+        bench.forgetWeights()
+        let y = filled(shape.rows * shape.outputs) {
+          linearForward($0, x, w.baseAddress!, shape, on: bench)
+        }
+        expectClose(y, Reference.linear(doubles(x), doubles(Array(w)), shape))
+      }
     }
   }
 

@@ -137,6 +137,43 @@ import Testing
     expectClose(gradient, expected, within: 2e-5)
   }
 
+  /// Two layers of eight rows: counts and means over both, by the formula in Double.
+  @Test func joinedBalanceAndItsGradient() {
+    let rule = RouterRule(experts: 6, chosen: 2, score: .softmax, isNormalised: true)
+    var numbers = Numbers(seed: 16)
+    let rows = 8
+    let scores = numbers.floats(2 * rows * 6).map { abs($0) + 0.01 }
+    let experts = (0..<2 * rows).flatMap { row in
+      let first = numbers.below(6, count: 1)[0]
+      return [first, (first + 1 + Int32(row % 5)) % 6]
+    }
+    func reference(_ x: [Double]) -> Double {
+      (0..<6).reduce(0) { sum, expert in
+        let share = Double(experts.count { Int($0) == expert }) / 16
+        let probability = (0..<16).reduce(0.0) { mean, row in
+          mean + x[row * 6 + expert] / x[row * 6..<row * 6 + 6].reduce(0, +) / 16
+        }
+        return sum + 6 * share * probability
+      }
+    }
+    var joined = JoinedBalance(experts: 6)
+    for layer in 0..<2 {
+      joined.add(
+        scores: Array(scores[layer * rows * 6..<(layer + 1) * rows * 6]),
+        experts: Array(experts[layer * rows * 2..<(layer + 1) * rows * 2]), rows: rows, rule)
+    }
+    #expect(joined.rows == 16)
+    #expect(abs(joined.loss - reference(doubles(scores))) < 1e-6)
+    let expected = Reference.gradient(at: doubles(scores)) { 0.7 * reference($0) }
+    for layer in 0..<2 {
+      let part = layer * rows * 6..<(layer + 1) * rows * 6
+      let gradient = filled(part.count) {
+        joined.backward($0, scores: Array(scores[part]), rows: rows, weight: 0.7)
+      }
+      expectClose(gradient, Array(expected[part]), within: 2e-5)
+    }
+  }
+
   @Test func permutingIsStableAndCombiningUndoesIt() {
     var numbers = Numbers(seed: 16)
     let (rows, chosen, columns, count) = (11, 3, 10, 5)

@@ -49,6 +49,29 @@ import Launchers
     #expect(try commands(text) == [["run", "2", "2", "1"]])
   }
 
+  /// What only a branch sets that is not taken is nothing to a shell, in a text and as a word of its own.
+  @Test func whatABranchNotTakenSetsIsEmpty() throws {
+    let text = """
+      AC=none
+      if [ $AC = full ]; then more="--recompute full"; elif [ $AC = sel ]; then other=1; fi
+      case $AC in full) layers="--layers 1";; none) sp="--sp";; esac
+      [ $AC = full ] && extra=(--extra)
+      all="--tp 2 ${more} ${sp}"
+      run $all ${more} $layers ${extra[@]} $extra ${UNSET} --last
+      """
+    #expect(try commands(text) == [["run", "--tp", "2", "--sp", "${UNSET}", "--last"]])
+    // A default goes before, and so does what is set from outside.
+    #expect(
+      try commands("if false; then X=1; fi\nrun ${X:-3}") == [["run", "3"]])
+    #expect(try commands("if false; then X=1; fi\nrun $X", ["X": "4"]) == [["run", "4"]])
+  }
+
+  /// What is evaluated loses the backslashes that guarded its bars and brackets.
+  @Test func evaluatedTextIsReadOnceMore() throws {
+    let text = "CMD=\"run --layout 'Et\\|\\(tt\\|\\)*3L'\"\neval $CMD"
+    #expect(try commands(text) == [["eval", "run", "--layout", "'Et|(tt|)*3L'"]])
+  }
+
   @Test func optionsThatNobodyCanDecideAreRefusedWithTheirLine() throws {
     for text in [
       "if [ -f x ]; then\nA=(--tensor-model-parallel-size 8)\nfi",

@@ -113,7 +113,7 @@ struct CountTests {
 
   @Test func biasesAndDirectQueriesAreCounted() throws {
     var model = try Architecture.named(
-      "deepseek-v2", overrides: ["attention_bias=true", "q_lora_rank=null", "mlp_bias=true"])
+      "deepseek-v2", overrides: ["attention_bias=true", "q_lora_rank=null"])
     model.layerCount = 4
     model.feedForwards = Array(model.feedForwards.prefix(4))
     try checkClosedForms(model)

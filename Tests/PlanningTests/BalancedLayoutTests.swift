@@ -1,7 +1,7 @@
 import Clusters
 import Models
-import Plans
 import Planning
+import Plans
 import Simulation
 import Testing
 

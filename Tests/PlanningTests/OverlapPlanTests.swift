@@ -87,6 +87,40 @@ import Testing
     #expect(overlap.plan.computationSMs == 132 - overlap.best.multiprocessors)
   }
 
+  /// Whole steps decide between the pair's answers: what is chosen fits, is no slower than the plan as it is
+  /// there and at both ends, and is the same from any number of threads.
+  @Test func theStepDecides() throws {
+    let step = try Self.step()
+    let overlap = try Self.plan(step, [12, 16])
+    #expect(Set(overlap.found.map(\.multiprocessors)) == [12, 16, 20])
+    #expect(Set(overlap.found.map(\.end)).count == 3)
+    let whole = try OverlappedStep(step, overlap)
+    let report = step.report(replaysAllocator: true)
+    #expect(whole.published.seconds == report.stepSeconds && whole.published.fits == report.fits)
+    #expect(whole.published.plan == step.placed.plan)
+    #expect(whole.planned.fits && whole.planned.seconds <= whole.published.seconds)
+    for (before, after) in zip(whole.published.ends, whole.planned.ends) {
+      #expect(before.end == after.end && after.seconds <= before.seconds)
+    }
+    // Every split in the plan's own order is among them, and nothing twice.
+    let plans = [whole.published.plan] + whole.tried.map(\.plan)
+    #expect(Set(plans).count == plans.count)
+    for count in [12, 16, 20] {
+      #expect(
+        plans.contains {
+          $0.communicationSMs == count && $0.pairOrder == step.placed.plan.pairOrder
+        })
+    }
+    #expect(plans.contains { $0.gradientBucket != step.placed.plan.gradientBucket })
+    // What was chosen is the plan that was simulated.
+    let again = try PlannedStep(
+      architecture: step.placed.architecture, cluster: step.cluster, plan: whole.planned.plan)
+    #expect(again.report().stepSeconds == whole.planned.seconds)
+    let threaded = try OverlappedStep(step, overlap, threads: 3)
+    #expect(threaded.planned.plan == whole.planned.plan)
+    #expect(threaded.tried.map(\.change) == whole.tried.map(\.change))
+  }
+
   /// The same numbers in another order, twice or with others beside them: the same, or faster.
   @Test func moreCandidatesAreNeverWorse() throws {
     let step = try Self.step()

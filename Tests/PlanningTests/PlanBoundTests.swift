@@ -152,4 +152,24 @@ import Planning
     let many = try least(settings, devices: 2, "node.collectives.ring.multiprocessors=100")
     #expect(many > 1.001 * few)
   }
+
+  /// Where a forward and a backward go one after the other nothing hides their exchanges: a bound has them and the
+  /// kernels, that of merged pairs the longer of the two, which on slow links are exchanges.
+  @Test func waitsOfSerialPairsCount() throws {
+    let model = Self.mixture(4096, 4096, 4096, 4096)
+    let cluster = try Cluster.named(
+      "h800-2048", overrides: ["node.link.bandwidth=20 GB/s", "node.link.reached=20 GB/s"])
+    func least(_ merged: Bool) throws -> Double {
+      let settings = PlanSearchTests.settings(
+        64, 1024, "tensor-parallel=1", "pipeline-parallel=2", "schedule=dualpipe",
+        "expert-parallel=4", "zero-stage=1", "microbatch-size=1", "recompute=none",
+        "dispatcher=deepep", "layers-per-stage=even", "communication-sms=20",
+        "overlap.expert-exchange=\(merged)")
+      let space = try SearchSpace(settings, devices: 16, for: model, on: cluster)
+      let all = PlanSearchTests().all(space, model, cluster)
+      for found in all { #expect(found.bound.seconds <= found.plan.report.stepSeconds) }
+      return try #require(all.map(\.bound.seconds).min())
+    }
+    #expect(try least(false) > 1.03 * least(true))
+  }
 }

@@ -1,8 +1,8 @@
 import Clusters
 import Foundation
 import Models
-import Plans
 import Planning
+import Plans
 import Simulation
 import TestSupport
 import Testing

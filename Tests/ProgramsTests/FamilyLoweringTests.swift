@@ -77,6 +77,44 @@ import Testing
     #expect(abs(flops / (Double(counted) / 3 * Double(length)) - 1) < 1e-6)
   }
 
+  /// An indexer's scores, the gradients of the chosen ones and attention to these are what the model
+  /// counts; maps that it reads detached inputs by have a gradient of their weights and none of inputs.
+  @Test func indexersAreWhatTheModelCounts() throws {
+    var model = try Architecture.named("deepseek-v3").withoutMultiTokenPrediction
+    model.layerCount = 2
+    for index in model.layers.indices {
+      guard case .latent(var shape) = model.layers[index].attention else { continue }
+      shape.indexer = Latent.Indexer(heads: 64, headSize: 128, chosen: 512)
+      model.layers[index].attention = .latent(shape)
+    }
+    let length = 4096
+    let stage = StageProgram(
+      units: [.layer(0), .layer(1)], of: model,
+      LoweringSetting(
+        sequences: 1, sequenceLength: length, recipe: .bfloat16, target: .device,
+        fusedHead: false))
+    var flops = 0.0
+    var products: [Pass: Int] = [:]
+    for operation in stage.forward.operations + stage.backward.operations {
+      switch operation.kernel {
+      case .attention(let shape, _, let pass):
+        #expect(shape.computedQuerySize == 512 + 64 && shape.computedValueSize == 512)
+        if pass == .forward { flops += 3 * shape.forwardFLOPs }
+      case .index: flops += operation.kernel.flops { _ in 0 }
+      case .matmul(let matmul) where matmul.n == 64 && matmul.k == model.hiddenSize:
+        products[matmul.pass, default: 0] += 1
+      default: break
+      }
+    }
+    let counted = model.trainingFlops(sequence: length, causal: false).attention * length
+    #expect(abs(flops / Double(counted) - 1) < 1e-6)
+    #expect(products == [.forward: 2, .backwardWeight: 2])
+    let written = Set(stage.backward.operations.flatMap { operation in operation.outputs })
+    for parameter in stage.parameters where parameter.isTrained {
+      #expect(written.contains(parameter.gradient), "\(parameter.roles)")
+    }
+  }
+
   /// Queries and keys behind norms of their own are turned in the layers that turn them, and in no other.
   @Test func layersWithoutARotationHaveNone() throws {
     var model = try Self.model("qwen3-8b")

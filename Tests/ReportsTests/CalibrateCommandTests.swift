@@ -129,6 +129,82 @@ import Testing
     #expect(throws: (any Error).self) { _ = try contents(of: out) }
   }
 
+  /// A table of two ranks, whose times follow from constants, as `--here --csv` writes it.
+  private static let table: String = {
+    var lines = [
+      "# memory: 8589934592", "part,name,ranks,active,flops,bytes,weights,rows,seconds,rate",
+    ]
+    for bytes in [4096.0, 16_384, 65_536, 262_144] {
+      let seconds = 1e-6 + bytes / 8e9
+      for (ranks, active) in [(1, 1), (2, 1), (2, 2)] {
+        lines.append(
+          "kernel,copy,\(ranks),\(active),0,\(bytes),0,0,\(seconds),\(bytes / seconds * 1e-6)")
+      }
+      lines.append("message,node,2,2,0,\(bytes),0,0,\(seconds),\(bytes / seconds * 1e-6)")
+    }
+    return lines.joined(separator: "\r\n") + "\r\n"
+  }()
+
+  /// A cluster from a table, which says what it is of; ranks that nobody measured are refused, and nothing is
+  /// written.
+  @Test func whatWasNotMeasuredIsRefused() throws {
+    let folder = try ScratchFolder()
+    let table = try folder.write(Self.table, to: "here.csv")
+    let out = folder.file("here.yaml")
+    let refused = try Command.run([
+      "calibrate", "--here", "--from", table, "--ranks", "4", "-o", out,
+    ])
+    #expect(refused.status == 1 && refused.errors.contains("has no kernels with 4 ranks"))
+    #expect(throws: (any Error).self) { _ = try contents(of: out) }
+    let written = try Command.run(["calibrate", "--here", "--from", table, "-o", out])
+    #expect(written.status == 0, "\(written.errors)")
+    let page = try Command.run(["cluster", out])
+    #expect(page.output.contains("2 CPU ranks, 2 on a machine"), "\(page.output)")
+    #expect(!page.output.contains("multiprocessors"))
+  }
+
+  /// Commands that are about devices refuse a machine's ranks in a line.
+  @Test(arguments: [
+    "search --model llama-3.1-8b --global-batch 8 --sequence 1024",
+    "cost matmul --m 64 --n 64 --k 64", "cost all-reduce --bytes 1MiB --ranks 2",
+    "simulate --decode --model llama-3.1-8b --plan PLAN --batch 1 --context 9",
+    "simulate --model llama-3.1-8b --plan PLAN --export-chakra nowhere",
+    "simulate --model llama-3.1-8b --plan PLAN --set plan.execution=eager",
+    "simulate --model gpt-oss-20b --plan PLAN",
+    "simulate --model llama-3.1-8b --plan PLAN --set plan.expert-tensor-parallel=2",
+    "overlap --model llama-3.1-8b --plan PLAN",
+  ])
+  func ranksOfAMachineAreNoDevices(line: String) throws {
+    let folder = try ScratchFolder()
+    let table = try folder.write(Self.table, to: "here.csv")
+    let cluster = folder.file("here.yaml")
+    #expect(try Command.run(["calibrate", "--here", "--from", table, "-o", cluster]).status == 0)
+    let plan = try folder.write(
+      "data-parallel: 2\nglobal-batch: 2\nsequence-length: 64\nprecision: float32\n",
+      to: "plan.yaml")
+    let words = line.split(separator: " ").map { $0 == "PLAN" ? plan : String($0) }
+    let command = try Command.run(words + ["--cluster", cluster])
+    #expect(command.status == 1 && command.output.isEmpty, "\(line): \(command.output)")
+    #expect(
+      command.errors.contains("CPU ranks") || command.errors.contains("expert-tensor-parallel"),
+      "\(line): \(command.errors)")
+    #expect(command.errors.split(separator: "\n").count == 1, "\(line): \(command.errors)")
+  }
+
+  /// The memory of a GPU is no rank's, and a plan's page counts ranks.
+  @Test func pagesOfRanks() throws {
+    let folder = try ScratchFolder()
+    let table = try folder.write(Self.table, to: "here.csv")
+    let cluster = folder.file("here.yaml")
+    #expect(try Command.run(["calibrate", "--here", "--from", table, "-o", cluster]).status == 0)
+    let plan = try folder.write(
+      "data-parallel: 1\nglobal-batch: 1\nsequence-length: 64\n", to: "plan.yaml")
+    let page = try Command.run(["plan", plan, "--model", "gpt2", "--cluster", cluster])
+    #expect(page.output.contains("1 of the 2 CPU ranks of here"), "\(page.output)\(page.errors)")
+    let command = try Command.run(["memory", "llama-3.1-8b", "--device", cluster])
+    #expect(command.status == 1 && command.errors.contains("CPU ranks"), "\(command.output)")
+  }
+
   /// Times of a data sheet's device are refused until kernels are borrowed, which every page then says.
   @Test func dataSheets() throws {
     let refused = try Command.run("cost matmul --cluster l40s-64 --m 4096 --n 4096 --k 4096")

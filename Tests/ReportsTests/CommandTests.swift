@@ -113,7 +113,7 @@ import Testing
     #expect(try !assumptions(simulate).contains { $0.hasPrefix("constants borrowed") })
     let borrowed =
       "constants borrowed from h800-2048 (device.kernels.matmul.fp8-2025-02, "
-      + "device.kernels.matmul.fp8-2025-04, device.kernels.streaming, node.exchange)"
+      + "device.kernels.matmul.fp8-2025-04, node.exchange)"
     #expect(try assumptions(simulate + ["--cluster", "h100-2048"]).contains(borrowed))
     let product = ["cost", "matmul", "--m", "512", "--n", "512", "--k", "512"]
     #expect(

@@ -63,9 +63,40 @@ import Testing
     let figures = try json(["--failure-times", file])
     #expect(try number(figures, "failures") == 2)
     #expect(try number(figures, "wall_seconds", "p5") == number(figures, "wall_seconds", "p95"))
+    // Lines may end as on Windows.
+    let windows = try scratch.write("# two kills\r\n100000\r\n\r\n3 d\r\n", "windows.txt")
+    let same = try json(["--failure-times", windows])
+    #expect(try number(same, "wall_seconds", "mean") == number(figures, "wall_seconds", "mean"))
     let bad = try scratch.write("100\nsoon\n", "bad.txt")
     let refused = try run(["--failure-times", bad])
     #expect(refused.status == 1 && refused.errors.contains("bad.txt:2: \"soon\": expected a time"))
+  }
+
+  /// A run that never ends says so, and what it never did; without a form there is none.
+  @Test func whatNeverEndsIsGivenUp() throws {
+    let scratch = try Scratch()
+    let file = try scratch.write(
+      """
+      model: llama-3.1-8b
+      data: {training: none.bin, type: uint32, tokenizer: bytes}
+      plan: {data-parallel: 256, tensor-parallel: 8, global-batch: 512, sequence-length: 4096}
+      steps: 1000
+      learning-rate: 1e-4
+      """, "run.yaml")
+    let words = [
+      "forecast", file, "--step-seconds", "20", "--runs", "2",
+      "--set", "cluster.failures.causes=[{name: a, of: device, rate: 2000}]",
+    ]
+    let text = try Command.run(words)
+    let line = text.output.replacing("\n", with: " ")
+    #expect(text.status == 0 && line.contains("was given up: "), "\(text)")
+    let result = try Command.run(words + ["--json"])
+    let tree = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
+    let figures = try #require(tree as? [String: Any])
+    #expect(try number(figures, "undone_seconds") > 0)
+    #expect(try number(figures, "unfinished_runs") == 2)
+    #expect(try number(figures, "goodput") < 0.01)
+    #expect(figures["best_cadence_seconds"] == nil && figures["cadence_seconds"] == nil)
   }
 
   @Test func theCheaperPriceCostsLess() throws {
@@ -94,7 +125,7 @@ import Testing
     let result = try run(["--report", report])
     #expect(result.status == 0, "\(result.errors)")
     for line in result.output.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
-    for word in ["goodput", "what would help", "Best cadence", "Young's", "extension-128k"] {
+    for word in ["goodput", "What would help", "Best cadence", "Young's", "extension-128k"] {
       #expect(result.output.contains(word), "\(word)")
     }
     let html = try String(contentsOfFile: report, encoding: .utf8)

@@ -181,7 +181,8 @@ import Testing
       #expect(factor >= (change["least_factor"] as? Double ?? .infinity))
       #expect(factor <= (change["greatest_factor"] as? Double ?? 0))
     }
-    let page = try Command.run(line).output.replacing("\n", with: " ")
+    let page = try Command.run(line).output.split(whereSeparator: \.isWhitespace)
+      .joined(separator: " ")
     #expect(page.contains(changes.isEmpty ? "No single constant" : "is the best once"), "\(page)")
   }
 

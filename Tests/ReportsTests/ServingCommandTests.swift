@@ -51,6 +51,13 @@ import Testing
     ("--decode --batch 1 --context 1 --mean-length 5", "--mean-length has no effect without"),
     ("--decode --batch 1 --context 1 --plan deepseek-v3", "pipeline-parallel 16 does not serve"),
     ("--decode --batch 1 --context 1 --model llama-3.1-8b", "none is given"),
+    ("--decode --batch 1 --context 1 --export-chakra x", "--export-chakra has no effect beside"),
+    ("--prefill --batch 1 --context 1 --chakra-all-ranks", "--chakra-all-ranks has no effect"),
+    (
+      "--rollout --mean-length 5 --longest 9 --export-chakra x",
+      "--export-chakra has no effect beside --rollout"
+    ),
+    ("--prefill --batch 65536 --context 16777216", "is more than 4294967296 at once"),
     ("--mean-length 5", "--mean-length has no effect without --rollout"),
     ("--rollout --generator deepseek-v3-decode", "--rollout needs --mean-length"),
     ("--rollout --mean-length 5 --longest 9", "--rollout needs --generator"),
@@ -84,5 +91,13 @@ import Testing
     #expect(step["gpus"] as? Int == 8 && step["answers"] as? Int == 64)
     let page = try Command.run(words)
     #expect(page.status == 0 && page.output.contains("parts of a step"))
+    let text = page.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(text.contains("lengths spread by 0.7") && text.contains("questions of 122 tokens"))
+    #expect(text.contains("training fits") && step["fits"] as? Bool == true)
+    // Logits of 64 sequences do not fit; that is said, and a status where it is asked for.
+    let large = words + " --set plan.microbatch-size=128 --set plan.global-batch=1024"
+    #expect(try Command.run(large).output.contains("training does NOT fit"))
+    let required = try Command.run("\(large) --require-fit")
+    #expect(required.status == 8 && required.errors.contains("training needs"))
   }
 }

@@ -214,7 +214,7 @@ import Testing
     let result = try Command.run(["compare", "deepseek-v3", path])
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.output.contains("send-mode"))
-    #expect(result.output.contains("  eager: step "))
+    #expect(result.output.contains("\neager: step "))
     for line in result.output.split(separator: "\n") { #expect(line.count <= 100) }
   }
 }

@@ -92,6 +92,39 @@ import Testing
     try scene.expectGoodCheckpoint(ranks: 4, Self.batch)
   }
 
+  /// A signal that somebody sends to a rank of a whole run ends it: nothing was lost that could be taken back.
+  @Test func aWholeRunThatIsStoppedIsNotStartedAgain() throws {
+    let scene = try scene(steps: 1_000_000)
+    let outcome = try Launch.run(
+      [Program.path, "train", scene.run, "--ranks", "4", "--elastic"] + Self.batch
+    ) { _ in
+      try scene.waitForCheckpoint()
+      kill(try #require(scene.ranks().first), SIGUSR1)
+    }
+    #expect(outcome.status == 0, "\(outcome.output)")
+    #expect(!outcome.output.contains("taken back"), "\(outcome.output)")
+    #expect(beginnings(scene) == 1)
+  }
+
+  /// What an earlier run left is removed once; a restart goes on from what this one has done.
+  @Test func overwritesOnce() throws {
+    let scene = try scene(steps: 120)
+    let words = [Program.path, "train", scene.run, "--ranks", "4"] + Self.batch
+    #expect(try Launch.run(words).status == 0)
+    let outcome = try Launch.run(
+      words + ["--overwrite", "--elastic", "--take-back-after", "0"]
+    ) { _ in
+      // What was there is gone before the first rank begins.
+      try #require(Launch.wait { scene.ranks().count == 4 })
+      try #require(Launch.wait { scene.checkpoints().contains("step-00000010") })
+      try killOne(of: 4, beginning: 1, scene)
+    }
+    #expect(outcome.status == 0, "\(outcome.output)")
+    #expect(outcome.output.contains("checkpoints of an earlier run were removed"))
+    #expect(outcome.output.contains("ran on 4 → 3 ranks"), "\(outcome.output)")
+    #expect(try scene.losses().count == 120)
+  }
+
   @Test func whatCannotGoOnIsRefused() throws {
     let scene = try scene(steps: 4)
     let cases: [([String], String)] = [

@@ -22,6 +22,27 @@ import Testing
     try RunFile.read(path: folder.write(text, to: "run.yaml"), overrides: overrides)
   }
 
+  /// A model's file asks for balance over all layers; what the run says takes its place.
+  @Test func balanceOfTheModelsFile() throws {
+    let config = """
+      {"model_type": "mixtral", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 2,
+      "num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 5, "num_local_experts": 4,
+      "num_experts_per_tok": 2, "max_position_embeddings": 8, "rms_norm_eps": 1e-5,
+      "output_router_logits": true, "router_aux_loss_coef": 0.25}
+      """
+    _ = try folder.write(config, to: "mixtral.json")
+    func model(_ more: String) throws -> RunFile.ModelSettings {
+      try read(
+        "model: {config: mixtral.json\(more)}\ndata: rows.json\nsteps: 1\nlearning-rate: 0.01\n"
+          + "plan: {global-batch: 8, sequence-length: 4}\n"
+      ).model
+    }
+    let asked = try model("")
+    #expect(asked.architecture.joinedBalance == 0.25 && asked.balanceWeight == 0)
+    let said = try model(", balance-loss: 0.5")
+    #expect(said.architecture.joinedBalance == 0 && said.balanceWeight == 0.5)
+  }
+
   @Test func everyKeyIsRead() throws {
     let run = try read(SampleRun.complete)
     #expect(run.name == "trial" && run.seed == 7 && run.steps == 10)

@@ -67,6 +67,96 @@ import Testing
     #expect(gained > 0)
   }
 
+  /// Two ranks with two microbatches, all their orders tried: none ends before the bound, none before the one
+  /// that is best of all, and what is planned lies between that and the best published.
+  @Test(arguments: 1...6 as ClosedRange<UInt64>, [false, true])
+  func noOrderOfAllEndsBeforeTheBound(seed: UInt64, pairs: Bool) throws {
+    for placement in [Placement.fixed([0, 1]), .bidirectional(ranks: 2)] {
+      var costs = Self.costs(stages: 2, ranks: 2, seed: seed, kept: 2, spread: 120)
+      if pairs {
+        costs.merged = costs.forward.map { forward in
+          costs.backward.map { max(forward, $0) + min(forward, $0) / 3 }
+        }
+      }
+      let made = try #require(
+        Schedule.automatic(on: placement, ranks: 2, microbatches: 2, costs, pairs: pairs))
+      let bound = Schedule.leastMakespan(on: placement, ranks: 2, microbatches: 2, costs)
+      var least = Int.max
+      let rows = (0..<2).map { Self.rows(of: $0, on: placement, pairs: pairs) }
+      for first in rows[0] {
+        for second in rows[1] {
+          let schedule = Schedule(
+            ranks: [first, second], stageCount: 2, microbatchCount: 2, placement: placement)
+          guard let timing = StageTiming(schedule, costs) else { continue }
+          least = min(least, timing.makespan)
+        }
+      }
+      #expect(bound == made.bound && bound <= least)
+      #expect(made.timing.makespan >= least)
+    }
+  }
+
+  /// Every order of a rank's actions for two microbatches: backwards whole or in halves, pairs or none.
+  private static func rows(of rank: Int, on placement: Placement, pairs: Bool) -> [[Cell]] {
+    let own = (0..<2).flatMap { stage in
+      (0..<2).filter {
+        placement.rank(ofStage: stage, microbatch: $0, microbatchCount: 2) == rank
+      }.map { (stage: stage, microbatch: $0) }
+    }
+    var all: [[Cell]] = []
+    // By microbatch: nothing done, forward done, input half done, everything done.
+    func extend(_ row: [Cell], _ states: [Int]) {
+      if states.allSatisfy({ $0 == 3 }) { all.append(row) }
+      func action(_ place: Int, _ pass: Action.Pass) -> Action {
+        Action(pass, stage: own[place].stage, microbatch: own[place].microbatch)
+      }
+      func go(_ cell: Cell, _ changes: [(place: Int, state: Int)]) {
+        var next = states
+        for change in changes { next[change.place] = change.state }
+        extend(row + [cell], next)
+      }
+      for place in own.indices {
+        switch states[place] {
+        case 0:
+          go(.run(action(place, .forward)), [(place, 1)])
+          for other in own.indices where pairs && states[other] == 1 {
+            go(
+              .overlapped(forward: action(place, .forward), backward: action(other, .backward)),
+              [(place, 1), (other, 3)])
+          }
+        case 1:
+          go(.run(action(place, .backward)), [(place, 3)])
+          go(.run(action(place, .backwardInput)), [(place, 2)])
+        case 2: go(.run(action(place, .backwardWeight)), [(place, 3)])
+        default: break
+        }
+      }
+    }
+    extend([], own.map { _ in 0 })
+    return all
+  }
+
+  /// Where merging pays and weight halves fill gaps, an order has both.
+  @Test func pairsStandBesideHalves() throws {
+    var mixed = 0
+    for (placement, ranks, stages) in Self.placements {
+      for seed in 1...8 as ClosedRange<UInt64> {
+        var costs = Self.costs(stages: stages, ranks: ranks, seed: seed, kept: 8, spread: 100)
+        costs.merged = costs.forward.map { forward in
+          costs.backward.map { (forward + $0) * 4 / 5 }
+        }
+        let made = try #require(
+          Schedule.automatic(
+            on: placement, ranks: ranks, microbatches: 12, costs, pairs: true))
+        guard made.name == nil else { continue }
+        let actions = made.schedule.ranks.flatMap { $0 }.flatMap(\.actions)
+        let isSplit = actions.contains { $0.pass == .backwardWeight }
+        if made.schedule.hasPairs, isSplit { mixed += 1 }
+      }
+    }
+    #expect(mixed > 0)
+  }
+
   /// Costs that are all alike are those of `ScheduleTiming`.
   @Test func evenStagesAreTimedAsElsewhere() throws {
     let schedule = try ScheduleName.zeroBubbleH1.schedule(ranks: 4, microbatches: 8)

@@ -75,6 +75,40 @@ import Testing
     #expect(program.forward.transfers.allSatisfy { $0.kind != .allGather(.context) })
   }
 
+  /// With torchtitan keys and values are gathered for all query heads, and gradients go back in 32 bits; PyTorch's operators
+  /// merge each other rank's block: 38 bytes a number in 16 bits.
+  @Test(arguments: [2, 4, 8]) func gatheredForAllHeads(ranks: Int) throws {
+    let architecture = try Architecture.named(
+      "llama-3.1-8b", overrides: ["num_hidden_layers=1"])
+    func program(_ repeats: Bool) -> StageProgram {
+      var setting = LoweringSetting(
+        sequences: 1, sequenceLength: 128, context: ranks, recipe: .bfloat16, target: .device,
+        fusedHead: false)
+      setting.repeatsKeyHeads = repeats
+      return StageProgram(units: [.layer(0)], of: architecture, setting)
+    }
+    func bytes(_ program: Program, _ kind: TransferKind) -> Int {
+      program.transfers.filter { $0.kind == kind }.reduce(0) { $0 + $1.bytesPerRow }
+    }
+    let (plain, repeated) = (program(false), program(true))
+    // 8 heads of keys for 32 of queries, 128 wide: keys and values of 1,024 columns each.
+    #expect(bytes(plain.forward, .allGather(.context)) == 2 * 2 * 1_024)
+    #expect(bytes(repeated.forward, .allGather(.context)) == 4 * 2 * 2 * 1_024)
+    #expect(bytes(plain.backward, .reduceScatter(.context)) == 2 * 2 * 1_024)
+    #expect(bytes(repeated.backward, .reduceScatter(.context)) == 4 * 2 * 4 * 1_024)
+    func merged(_ program: StageProgram) -> Int {
+      program.forward.operations.reduce(0) { sum, operation in
+        guard case .convert(let kind, _, let columns, let from, let to) = operation.kernel else {
+          return sum
+        }
+        let (read, written) = (from.bytes(columns: columns), to.bytes(columns: columns))
+        return sum + read + (kind == .add ? 2 : 1) * written
+      }
+    }
+    // A cast at both ends; 4,096 columns.
+    #expect(merged(repeated) - merged(plain) == 4_096 * (38 * (ranks - 1) + 2 * 6))
+  }
+
   /// Every block is on its way while the one before is attended to.
   @Test func sendsStandInFrontOfTheirAttention() {
     var events = ""

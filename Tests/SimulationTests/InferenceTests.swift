@@ -199,8 +199,63 @@ import Testing
     #expect(never.seconds == with.seconds && never.tokensPerSequence == 1)
   }
 
-  /// What the most loaded rank has more than the mean makes experts and exchanges longer.
+  /// Rows that fill a batch up for tensor ranks go through products, and have no caches.
+  @Test func filledRowsHaveNoCaches() throws {
+    let planned = try Self.planned(
+      "qwen3-30b-a3b", ["num_hidden_layers=4"], plan: ["tensor-parallel=4"])
+    let five = try Self.decode(planned, batch: 5, context: 512)
+    let eight = try Self.decode(planned, batch: 8, context: 512)
+    #expect(five.memory.caches == 5 * 2 * 4 * 4 * 128 * 512 * 2 / 4)
+    #expect(five.cacheBytesRead == Double(five.memory.caches))
+    #expect(five.cacheBytesPerToken == eight.cacheBytesPerToken)
+    #expect(five.attentionFLOPs * 8 == eight.attentionFLOPs * 5)
+    #expect(five.productFLOPs == eight.productFLOPs)
+    #expect(five.assumptions.contains("rows filled up to a multiple of tensor-parallel 4"))
+    #expect(!eight.assumptions.contains { $0.hasPrefix("rows filled up") })
+  }
+
+  /// Every degree is carried out, or refused by a rule.
+  @Test(
+    arguments: ["llama-3.1-8b", "qwen3-30b-a3b", "mixtral-8x7b", "deepseek-v3"],
+    [2, 3, 4, 8, 16, 64])
+  func tensorDegrees(model: String, degree: Int) throws {
+    for settings in [[], ["sequence-parallel=true"], ["data-parallel=2", "expert-parallel=2"]] {
+      do {
+        let layers = ["num_hidden_layers=2"]
+        let planned = try Self.planned(
+          model, layers + (model == "deepseek-v3" ? ["first_k_dense_replace=1"] : []),
+          plan: ["tensor-parallel=\(degree)"] + settings)
+        for batch in [1, 3] {
+          #expect(try Self.decode(planned, batch: batch, context: 7).seconds > 0)
+          let reading = InferenceRequest(.prefill(length: 6 * degree), batch: batch)
+          #expect(try planned.report(reading).seconds > 0)
+        }
+      } catch { #expect(error is PlanError || error is ConfigurationError, "\(error)") }
+    }
+  }
+
+  /// Ranks that share an expert's products gather its rows and scatter its results; each holds half of its weights.
+  @Test func expertsThatRanksShare() throws {
+    let shared = ["data-parallel=144", "tensor-parallel=2", "expert-tensor-parallel=2"]
+    let halves = try Self.decode(Self.deepSeek("deepseek-v3-decode", shared), batch: 8)
+    let apart = ["data-parallel=72", "tensor-parallel=2", "expert-tensor-parallel=1"]
+    let whole = try Self.decode(Self.deepSeek("deepseek-v3-decode", apart), batch: 8)
+    #expect(halves.devices == 288 && whole.devices == 144)
+    #expect(halves.split.tensorExchanges > whole.split.tensorExchanges)
+    #expect(halves.memory.weights < whole.memory.weights)
+  }
+
+  /// What the most loaded rank has more than the mean makes experts and exchanges longer, also in a prefill.
   @Test func loads() throws {
+    func reading(_ changes: [String]) throws -> InferenceReport {
+      try Self.deepSeek("deepseek-v3-prefill", changes).report(
+        InferenceRequest(.prefill(length: 2_048), batch: 4, parts: 1))
+    }
+    let even = try reading([])
+    let loaded = try reading(["expert-load={deviation: 0.2, seed: 1}"])
+    #expect(loaded.exchangeSeconds > 1.1 * even.exchangeSeconds)
+    #expect(loaded.seconds > even.seconds && loaded.productFLOPs > even.productFLOPs)
+    #expect(loaded.memory.activations >= even.memory.activations)
     let equal = try Self.decode(Self.deepSeek(), batch: 256, parts: 1)
     let uneven = try Self.decode(
       Self.deepSeek("deepseek-v3-decode", ["expert-load={deviation: 0.2, seed: 1}"]), batch: 256,
@@ -240,5 +295,48 @@ import Testing
     #expect(rule { _ = try Self.decode(planned, batch: 2, parts: 3) }.contains("parts 3"))
     let states = rule { _ = try Self.planned("qwen3-next-80b-a3b") }
     #expect(states.contains("recurrent layers"))
+    let odd = rule {
+      _ = try Self.planned("qwen3-30b-a3b", plan: ["tensor-parallel=4"]).report(
+        InferenceRequest(.prefill(length: 101), batch: 2))
+    }
+    #expect(odd.contains("tensor-parallel 4 does not divide the rows of a part, which are 202"))
+    let huge = rule {
+      _ = try planned.report(InferenceRequest(.prefill(length: 1 << 24), batch: 65_536))
+    }
+    #expect(huge.contains("batch 65536 times 16777216 tokens is more than"))
+    for (key, value) in [
+      ("degraded", "[{what: device, rank: 3, share: 0.8}]"),
+      ("slow-hosts", "{share: 0.1, speed: 0.9, seed: 1}"),
+    ] {
+      let slower = rule { _ = try Self.planned("llama-3.1-8b", cluster: ["\(key)=\(value)"]) }
+      #expect(slower.contains("\(key)") && slower.contains("has no effect on a step of serving"))
+    }
+    let rows = rule {
+      _ = try Self.decode(
+        Self.deepSeek("deepseek-v3-decode", ["dispatcher=all-to-all"]), batch: 2)
+    }
+    #expect(rows.contains("dispatcher all-to-all does not decode"))
+  }
+
+  /// What is decided where nothing says it is said.
+  @Test func whatIsSaid() throws {
+    let planned = try Self.planned(
+      "qwen3-30b-a3b", ["num_hidden_layers=2"], plan: ["data-parallel=8", "expert-parallel=8"])
+    func said(_ request: InferenceRequest) throws -> String {
+      try planned.report(request).assumptions.joined(separator: "; ")
+    }
+    let decode = try said(InferenceRequest(.decode(context: 64), batch: 4))
+    for phrase in [
+      "every rank's experts get equal rows", "low-latency kernels", "in 2 parts", "device.jitter",
+    ] {
+      #expect(decode.contains(phrase), "\(phrase): \(decode)")
+    }
+    let prefill = try said(InferenceRequest(.prefill(length: 64), batch: 4))
+    #expect(prefill.contains("dispatcher ") && prefill.contains("expert exchanges on "))
+    let model = try Architecture.named("qwen3-30b-a3b")
+    let beyond = try said(
+      InferenceRequest(.decode(context: model.maximumPositions + 1), batch: 1))
+    #expect(beyond.contains("beyond the model's \(model.maximumPositions)"))
+    #expect(!decode.contains("beyond"))
   }
 }

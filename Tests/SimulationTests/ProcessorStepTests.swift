@@ -120,7 +120,7 @@ import Testing
   ]
 
   static let keys = Cluster.keyReference.leaves.map(\.path)
-    .filter { $0.hasPrefix("device.processor.") }
+    .filter { $0.hasPrefix("device.processor.kernels.") }
 
   /// Every value of the section moves a figure, or is refused.
   @Test(arguments: keys) func valuesAct(path: String) throws {
@@ -158,6 +158,31 @@ import Testing
     #expect(try seconds(2) > base * 1.01)
   }
 
+  /// Nodes on one machine share its cores: two of one rank each are as slow as two ranks of a node, but for
+  /// messages; on machines of their own each is as fast as a rank alone.
+  @Test func nodesShareAMachine() throws {
+    let placed = try Self.plan { $0.dataParallel = 2 }
+    let nodes = [
+      "nodes=2", "node.devices=1",
+      "node.adapters={name: cable, count: 1, bandwidth: 100 TB/s}",
+      "network={name: lab, planes: 1, attachment: node, layers: [{radix: 2}], "
+        + "latency: {same-leaf: 0 us}}",
+    ]
+    func kernels(_ overrides: [String]) throws -> Double {
+      let cluster = try Self.cluster(
+        crowded: 2, link: "bandwidth: 100 TB/s, latency: 0 us", overrides: overrides)
+      let parts = try ProcessorStep(placed, on: cluster).run().parts[0]
+      return parts.total - parts.messages - parts.waiting
+    }
+    let shared = "device.processor.nodes-on-machine=2"
+    let (together, apart) = (try kernels(nodes + [shared]), try kernels(nodes))
+    #expect(abs(together / apart - 2) < 0.01)
+    #expect(abs(together / (try kernels([])) - 1) < 0.01)
+    #expect(throws: ConfigurationError.self) {
+      try Self.cluster(overrides: nodes + ["device.processor.nodes-on-machine=3"])
+    }
+  }
+
   /// A machine has as many ranks as its node, and a plan with more is refused.
   @Test func ranksOfTheMachine() throws {
     let four = try Self.plan { $0.dataParallel = 4 }
@@ -193,6 +218,46 @@ import Testing
     let document = try Document(text: text, name: "here.yaml")
     _ = try Cluster(document)
     #expect(throws: ConfigurationError.self) { try Cluster(document, overrides: [override]) }
+  }
+
+  /// What of a plan CPU ranks do not do is refused by its own key, whatever else it says.
+  @Test func plansBeyondCPURanks() throws {
+    let changes: [(String, (inout Plan) -> Void)] = [
+      ("tensor-parallel", { $0.tensorParallel = 2 }),
+      ("context-parallel", { $0.contextParallel = 2 }),
+      ("zero-stage", { $0.zeroStage = .gradients }),
+      ("sharding-group", { ($0.dataParallel, $0.shardingGroup) = (4, 2) }),
+      ("expert-tensor-parallel", { $0.expertTensorParallel = 2 }),
+      ("redundant-experts", { $0.redundantExperts = 2 }),
+      (
+        "documents",
+        { $0.documents = PackedDocuments(.distribution(mean: 8, deviation: 0.5, seed: 1)) }
+      ),
+      ("precision", { $0.precision = .bfloat16 }),
+      ("fused-attention", { $0.fusedAttention = false }),
+      ("fused-head", { $0.fusedHead = false }), ("loss", { $0.loss = .native }),
+      ("dropout", { $0.dropout = true }),
+      ("gradient-accumulation-fusion", { $0.gradientAccumulationFusion = false }),
+      ("lora", { $0.lora = Plan.LoRA(rank: 4) }), ("frozen", { $0.frozen = [.embedding] }),
+      ("optimizer", { $0.optimizer = .muon }), ("offload", { $0.offload.optimizer = 1 }),
+      ("collective-algorithm", { $0.collectiveAlgorithm = .inSwitch }),
+    ]
+    // Keys of the reference: whoever reads the message finds them there.
+    let known = Set(Plan.keyReference.entries.map(\.name))
+    var plan = try Self.plan().plan
+    try ProcessorStep.check(plan, for: Self.architecture)
+    for (key, change) in changes {
+      var changed = plan
+      change(&changed)
+      let error = #expect(throws: PlanError.self) {
+        try ProcessorStep.check(changed, for: Self.architecture)
+      }
+      #expect(error.map { "\($0)".hasPrefix("\(key) ") } == true, "\(key)")
+      #expect(known.contains(key), "\(key)")
+    }
+    (plan.execution, plan.dispatcher) = (.eager, .allToAll)
+    plan.expertLoad = .deviation(0.1, seed: 1)
+    #expect(plan.keysForDevicesAlone == ["execution", "dispatcher", "expert-load"])
   }
 
   /// Other commands refuse a cluster of CPU ranks, and this one other clusters, each in a line.

@@ -131,7 +131,10 @@ import Testing
 
 /// A step of reinforcement learning as a whole.
 @Suite struct PlannedRolloutTests {
-  private static func planned(_ training: [String] = []) throws -> PlannedRollout {
+  private static func planned(
+    _ training: [String] = [], model: String = "llama-3.1-8b",
+    generator: String = "precision: bf16\n", cluster: [String] = []
+  ) throws -> PlannedRollout {
     let plan = """
       data-parallel: 8
       zero-stage: 3
@@ -140,10 +143,10 @@ import Testing
       precision: bf16
       recompute: full
       """
-    let generator = try Document(text: "precision: bf16\n", name: "generator.yaml")
+    let generator = try Document(text: generator, name: "generator.yaml")
     return try PlannedRollout(
-      architecture: .named("llama-3.1-8b", overrides: ["num_hidden_layers=4"]),
-      cluster: .shipped("h100-2048"),
+      architecture: .named(model, overrides: ["num_hidden_layers=4"]),
+      cluster: .shipped("h100-2048", overrides: cluster),
       training: .read(
         Document(text: plan, name: "plan.yaml"), name: "plan", overrides: training,
         world: .unknown),
@@ -179,6 +182,56 @@ import Testing
       behind.seconds == max(behind.parts.generation, behind.parts.learning)
         + behind.parts.weights)
     #expect(try planned.seconds(of: apart) == behind.seconds)
+    // Nine devices hold as many generators of one; of two each, four, and the last one has nothing to do.
+    let pairs = try Self.planned(generator: "tensor-parallel: 2\nprecision: bf16\n")
+    let odd = try pairs.report(Self.description(.separate(devices: 9)))
+    #expect(odd.generators == 4)
+    #expect(odd.assumptions.contains { $0 == "1 of 9 devices make no generator" })
+  }
+
+  /// Where nothing leads to the host training's state stays, and caches have less room.
+  @Test func stateThatStays() throws {
+    var description = try Self.description()
+    description.memoryShare = 0.06
+    #expect(try Self.planned().report(description).places > 0)
+    let stays = try Self.planned(cluster: ["device.host-link=null"])
+    let error = #expect(throws: PlanError.self) { try stays.report(description) }
+    #expect(error.map { "\($0)".contains("positions of caches") } == true)
+    description.memoryShare = 0.9
+    let report = try stays.report(description)
+    #expect(report.parts.offload == 0)
+    #expect(report.assumptions.contains { $0.hasPrefix("training's state stays on the devices") })
+  }
+
+  /// What was decided is said, and so is a training step that does not fit.
+  @Test func whatIsSaid() throws {
+    let report = try Self.planned().report(Self.description(spread: 0))
+    let said = report.assumptions.joined(separator: "; ")
+    // 43 sequences on eight data ranks.
+    #expect(said.contains("48 sequences in an update, whatever global-batch says (8)"))
+    #expect(said.contains("5 of them empty"))
+    #expect(said.contains("81 prompts read at once"))
+    var idle = try Self.description(.separate(devices: 8))
+    (idle.places, idle.stepsBehind) = (99, 2)
+    let phrases = try Self.planned().report(idle).assumptions.joined(separator: "; ")
+    #expect(phrases.contains("places 99 never act: a data rank has 16 answers in all"))
+    #expect(phrases.contains("2 steps behind take what one takes"))
+    #expect(report.trainingFits)
+    let large = try Self.planned(["microbatch-size=128", "global-batch=1024"])
+    #expect(try !large.report(Self.description()).trainingFits)
+  }
+
+  /// Prompts of an odd length are read by tensor ranks that divide the rows of both parts.
+  @Test func chunksOfPrompts() throws {
+    let plan =
+      "data-parallel: 2\ntensor-parallel: 2\nexpert-tensor-parallel: 1\n"
+      + "expert-parallel: 4\nprecision: bf16\n"
+    let planned = try Self.planned(model: "qwen3-30b-a3b", generator: plan)
+    var description = try Self.description()
+    description.prompt = 91
+    let report = try planned.report(description)
+    // 90 prompts make a chunk, in two parts of 45 × 91 rows, which two ranks do not divide: 88 do.
+    #expect(report.assumptions.contains { $0.hasPrefix("88 prompts read at once") })
   }
 
   /// All tokens of all answers are there, and the tail costs time and nothing else.
@@ -227,5 +280,9 @@ import Testing
     description = try Self.description()
     description.memoryShare = 0.01
     #expect(rule { _ = try planned.report(description) }.contains("positions of caches"))
+    description = try Self.description()
+    description.updates = 1_000
+    #expect(
+      rule { _ = try planned.report(description) }.contains("updates 1000 are more than the"))
   }
 }

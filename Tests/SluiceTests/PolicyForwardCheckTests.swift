@@ -1,8 +1,8 @@
 #if MPI
-  import Runs
   import Documents
   import Foundation
   import MessagePassing
+  import Runs
   import TestSupport
   import Testing
   import Training

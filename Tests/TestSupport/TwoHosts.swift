@@ -96,9 +96,38 @@ public struct TwoHosts: ~Copyable {
     return try Launch.run(launcher + [program] + arguments, meanwhile: meanwhile)
   }
 
+  /// The hosts with two places each, as `--hosts` takes them.
+  public static var places: String { "\(network).1:2,\(network).2:2" }
+
+  /// The second host's address.
+  public static var second: String { "\(network).2" }
+
+  /// Starts a program on the first host, from where Open MPI reaches the second.
+  public borrowing func runOnFirst(
+    _ command: [String], meanwhile: (Running) throws -> Void = { _ in }
+  ) throws -> Outcome {
+    let net = "\(Self.network).0/24"
+    let settings = [
+      "plm_rsh_agent=\(agent.path)", "oob_tcp_if_include=\(net)", "btl_tcp_if_include=\(net)",
+      "btl=tcp,vader,self",
+    ].map { "OMPI_MCA_\($0)" }
+    return try Launch.run(
+      [agent.path, "\(Self.network).1", "exec", "env"] + settings + command, meanwhile: meanwhile)
+  }
+
   /// Pulls the cable out of the second host.
   public borrowing func cutCable() throws {
     try Self.command("ip -n \(prefix)2 link set cable down")
+  }
+
+  /// Puts it back.
+  public borrowing func plugCable() throws {
+    try Self.command("ip -n \(prefix)2 link set cable up")
+  }
+
+  /// Kills all that runs on the second host, which is there again at once.
+  public borrowing func killSecond() {
+    for pid in processes(on: 2) { kill(pid, SIGKILL) }
   }
 
   /// How many processes of a program run on the two hosts.
@@ -114,10 +143,10 @@ public struct TwoHosts: ~Copyable {
     for pid in processes() { kill(pid, SIGKILL) }
   }
 
-  private borrowing func processes() -> [pid_t] {
-    (1...2).flatMap { number in
-      let listed = try? Launch.run(["ip", "netns", "pids", "\(prefix)\(number)"])
-      return (listed?.output ?? "").split(separator: "\n").compactMap { pid_t($0) }
-    }
+  private borrowing func processes() -> [pid_t] { processes(on: 1) + processes(on: 2) }
+
+  private borrowing func processes(on number: Int) -> [pid_t] {
+    let listed = try? Launch.run(["ip", "netns", "pids", "\(prefix)\(number)"])
+    return (listed?.output ?? "").split(separator: "\n").compactMap { pid_t($0) }
   }
 }

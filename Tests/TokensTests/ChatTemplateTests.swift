@@ -63,6 +63,94 @@ import Tokens
     print("\(equal) texts equal, \(refused) refused")
   }
 
+  private static func link(_ part: String, _ count: Int) -> String {
+    String(repeating: part, count: count)
+  }
+
+  /// What would end the program, fill its memory or never end is refused in one line with its place.
+  @Test(arguments: [
+    ("{{ 9223372036854775807 + 1 }}", 1, "too large"),
+    ("\n{{ -9223372036854775807 - 2 }}", 2, "too large"),
+    ("{{ 9223372036854775807 * 2 }}", 1, "too large"),
+    ("{{ (-9223372036854775807 - 1) // -1 }}", 1, "too large"),
+    ("{{ 9223372036854775808 }}", 1, "has the number"),
+    ("{{ 1 // 0 }}", 1, "divides by 0"), ("{{ 1 % 0 }}", 1, "divides by 0"),
+    ("{{ 1 / 0 }}", 1, "divides by 0"), ("{{ 1.5 / 0 }}", 1, "divides by 0"),
+    ("{{ 1.5 // 0 }}", 1, "divides by 0"),
+    ("{{ range(-9223372036854775807 - 1) }}", 1, "calls range"),
+    ("{{ range(0, 5, 0) }}", 1, "calls range"),
+    ("{{ 'abc'[::0] }}", 1, "steps of 0"), ("{{ [1][5].a }}", 1, "an item behind the last one"),
+    ("{{ [][-9223372036854775807 - 1].a }}", 1, "an item behind the last one"),
+    ("{{ 'a' * 1000000000 }}", 1, "a text * a number"),
+    ("{{ \(link("1 + ", 5000))1 }}", 1, "operators"),
+    ("{{ 1\(link("|int", 5000)) }}", 1, "operators"),
+    ("{{ a\(link(".a", 5000)) }}", 1, "operators"), ("{{ a\(link("[0]", 5000)) }}", 1, "operators"),
+    ("{{ 1\(link(" or 1", 5000)) }}", 1, "operators"),
+    ("{{ 1\(link(" < 1", 5000)) }}", 1, "operators"),
+    (
+      "{{ \(link("[", 100))\(link("]", 100)) }}", 1, "nested too deeply"
+    ),
+    (
+      "{% set n = namespace(x=[]) %}{% for a in range(9999) %}{% set n.x = [n.x] %}{% endfor %}", 1,
+      "too deeply"
+    ),
+    (
+      "{% set n = namespace(x=[1]) %}{% for a in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}",
+      1, "to an end"
+    ),
+    (
+      "{% set n = namespace(x=[1]) %}{% for a in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
+      1, "to an end"
+    ),
+    (
+      "{% set n = namespace(x='ab') %}\n{% for a in range(99) %}{% set n.x = n.x ~ n.x %}"
+        + "{% endfor %}", 2, "bytes"
+    ),
+    (
+      "{% set n = namespace(x='aa') %}{% for a in range(99) %}"
+        + "{% set n.x = n.x.replace('a', n.x) %}{% endfor %}", 1, "bytes"
+    ),
+    (
+      "{% set n = namespace(x='ab') %}{% for a in range(20) %}{% set n.x = n.x + n.x %}{% endfor %}"
+        + "{{ range(9999) | join(n.x) }}", 1, "bytes"
+    ),
+    (
+      "{% for a in range(9999) %}{% for b in range(9999) if b < 0 %}x{% endfor %}{% endfor %}", 1,
+      "to an end"
+    ),
+  ])
+  func refusals(template: String, line: Int, words: String) throws {
+    do throws(ConfigurationError) {
+      let text = try ChatTemplate(template, file: "t.jinja").text(of: [], isPrompt: true)
+      Issue.record("is known: \(text.prefix(40))")
+    } catch {
+      #expect(error.line == line, "\(error)")
+      #expect("\(error)".contains(words), "\(error)")
+    }
+  }
+
+  /// Whole numbers are Python's as long as 64 bits hold them: none goes by way of a `Double`, which has 53.
+  @Test(arguments: [
+    ("{{ 9007199254740993 + 0 }}", "9007199254740993"),
+    ("{{ 9223372036854775806 + 1 }}", "9223372036854775807"),
+    ("{{ 9223372036854775807 // 1 }}", "9223372036854775807"),
+    ("{{ 9223372036854775807 % 10 }}", "7"),
+    ("{{ 3037000499 * 3037000499 }}", "9223372030926249001"),
+    ("{{ 9007199254740993 == 9007199254740992 }}", "False"),
+    ("{{ 9007199254740993 > 9007199254740992 }}", "True"),
+    ("{{ 9007199254740993 in [9007199254740992] }}", "False"),
+    ("{{ -7 // 2 }} {{ -7 % 2 }} {{ 7 // -2 }} {{ 7 % -2 }}", "-4 1 -4 -1"),
+    ("{{ (-9223372036854775807 - 1) % -1 }}", "0"),
+    ("{{ -(-9223372036854775807) }}", "9223372036854775807"),
+    ("{{ true + 1 }} {{ 1 == 1.0 }} {{ 2 == true }}", "2 True False"),
+    ("{{ '9007199254740993' | int }}", "9007199254740993"),
+    ("{{ 'abcdef'[::9223372036854775807] }}{{ 'abcdef'[::-9223372036854775807] }}", "af"),
+  ])
+  func wholeNumbersAreExact(template: String, text: String) throws {
+    let found = try ChatTemplate(template, file: "t.jinja").text(of: [], isPrompt: true)
+    #expect(found == text)
+  }
+
   /// What is not known is refused in one line with its place.
   @Test(arguments: [
     ("a\n{% macro x() %}", 2, "tag macro"), ("{{ x | unheard }}", 1, "filter unheard"),

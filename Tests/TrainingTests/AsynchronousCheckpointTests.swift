@@ -1,7 +1,7 @@
 import Checkpoints
-import Runs
 import Foundation
 import MessagePassing
+import Runs
 import TestSupport
 import Testing
 import Training
@@ -58,6 +58,21 @@ import Training
     try train(run(true, steps: 1000), to: 3)
     #expect(checkpoints.steps() == [1, 2, 3])
     #expect(try names("out").filter { $0.hasPrefix(".") }.isEmpty)
+  }
+
+  /// The last step ends when its checkpoint is written: nothing else has to be asked for.
+  @Test func theLastOneIsWaitedFor() throws {
+    let run = try run(true, steps: 5)
+    let prepared = try PreparedRun(run, ranks: 2)
+    let found = try withRanksAsThreads(2, timeout: Launch.hangLimit) { communicator in
+      let training = try TrainingRun(prepared, communicator)
+      while !training.isFinished { _ = try training.step() }
+      // Seen by every rank as soon as its last step is over.
+      return checkpoints.steps()
+    }
+    #expect(found == Array(repeating: [1, 2, 3, 4, 5], count: 2))
+    #expect(try names("out").filter { $0.hasPrefix(".") }.isEmpty)
+    try CheckpointReader(path: checkpoints.checkpoint(atStep: 5)).verify()
   }
 
   /// A disk that refuses ends the run at a later step, and the checkpoints before stay.

@@ -1,5 +1,5 @@
-import Runs
 import Plans
+import Runs
 import TestSupport
 import Testing
 import Training

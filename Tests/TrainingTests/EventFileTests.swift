@@ -1,5 +1,5 @@
-import Runs
 import Foundation
+import Runs
 import TestSupport
 import Testing
 import Training
@@ -121,11 +121,13 @@ import Training
   /// Every step of the log with its numbers, behind a version and the beginning of a session.
   @Test func holdsTheNumbersOfTheLog() throws {
     try train(run(steps: 3), .anew)
-    #expect(try names("board") == ["events.out.tfevents.0000000000.sluice"])
-    let name = "board/events.out.tfevents.0000000000.sluice"
+    #expect(try names("board") == ["events.out.tfevents.0000000001.step-0000000000.sluice"])
+    let name = "board/events.out.tfevents.0000000001.step-0000000000.sluice"
     let events = try records(name).map { try fields($0) }
     #expect(String(decoding: events[0][1].1.content, as: UTF8.self) == "brain.Event:2")
     #expect(events[0][0].0 == 1)
+    // The opening event says of no step, which is step zero, and so does the session's of a new run.
+    #expect(!events[0].contains { $0.0 == 2 } && events[1][1].1.value == 0)
     #expect(Double(bitPattern: events[0][0].1.value) > 1.7e9)
     #expect(events[1].map(\.0) == [1, 2, 7])
     #expect(try fields(events[1][2].1.content).map { $0.1.value } == [1])
@@ -151,12 +153,28 @@ import Training
     try train(run(steps: 3), .anew)
     try train(run(steps: 5), .resuming)
     let names = try names("board")
-    #expect(names.count == 2 && names[1] == "events.out.tfevents.0000000003.sluice")
+    #expect(
+      names.count == 2 && names[1] == "events.out.tfevents.0000000002.step-0000000003.sluice")
     #expect(try steps("board/\(names[1])").map(\.step) == [4, 5])
     let start = try fields(try records("board/\(names[1])")[1])
     #expect(start[1].1.value == 4)
     // And never another one's place.
     try train(run(steps: 5), .overwriting)
     #expect(try self.names("board").count == 3)
+  }
+
+  /// Names sort in the order in which the files were begun, whatever step they begin behind.
+  @Test func namesAreInOrder() throws {
+    var begun: [String] = []
+    for round in 0..<12 {
+      // Now from the beginning, now a step further.
+      try train(run(steps: 1 + round % 2), round % 2 == 0 ? .overwriting : .resuming)
+      let new = try names("board").filter { !begun.contains($0) }
+      #expect(new.count == 1)
+      begun += new
+    }
+    let all = try names("board").sorted()
+    #expect(begun == begun.sorted() && begun == all)
+    #expect(Set(begun.map(\.count)).count == 1)
   }
 }

@@ -25,6 +25,8 @@ import Training
       var gradients: [Gradient]
       /// The balance loss, unweighted.
       var auxiliary: Double?
+      /// The same before each step, where routers of several layers and microbatches are joined.
+      var auxiliaries: [Double]?
     }
 
     var name: String
@@ -32,12 +34,23 @@ import Training
     var logitsAt: [Int]
     var float64: Values
     var float32: Values
+    /// Sequences of a microbatch, where not all are one.
+    var microbatch: Int?
     /// The entry's `config`, as text.
     var config = ""
 
-    private enum CodingKeys: String, CodingKey { case name, rows, logitsAt, float64, float32 }
+    private enum CodingKeys: String, CodingKey {
+      case name, rows, logitsAt, float64, float32, microbatch
+    }
 
     var testDescription: String { name }
+
+    /// How far losses behind updates may lie from the reference.
+    ///
+    /// AdamW's first updates move a weight by the whole rate however small its gradient is, and products round
+    /// by processor: of the deep mixture's weights some go the other way with OpenBLAS's kernels for
+    /// AVX-512 (losses 3e-4 away), and none that show with those for AVX2 (below 1e-4). Gradients are held one by one.
+    var laterTolerance: Double { name == "qwen3_moe, 8 layers" ? 1e-3 : 1e-4 }
 
     func model() throws -> TrainedModel {
       let document = try Document(bytes: Array(config.utf8), name: "config.json")
@@ -46,15 +59,6 @@ import Training
       ) { namedWeights($0) }
     }
 
-    /// transformers' `load_balancing_loss_func` has experts · Σ share · probability of one sequence;
-    /// the sequence-wise loss divides by the experts of a token as well.
-    func setting(_ architecture: Architecture) -> TrainingSetting {
-      var setting = TrainingSetting()
-      if float64.auxiliary != nil, let mixture = architecture.feedForwards.last?.mixture {
-        setting.balanceWeight = 0.5 * Double(mixture.expertsPerToken)
-      }
-      return setting
-    }
   }
 
   static let cases: [Case] = {
@@ -73,15 +77,19 @@ import Training
     }
   }()
 
+  /// Those whose routers of all layers are trained for balance.
+  static var joined: [Case] { cases.filter { $0.float64.auxiliaries != nil } }
+
   static var deep: [Case] { cases.filter { $0.name.hasSuffix("8 layers") } }
 
   @Test func everyCaseIsThere() {
-    #expect(Self.cases.count == 20)
+    #expect(Self.cases.count == 22)
     #expect(Self.deep.count == 5)
-    #expect(Self.cases.count { $0.float64.auxiliary != nil } == 2)
+    #expect(Self.cases.count { $0.float64.auxiliary != nil } == 4)
+    #expect(Self.joined.count == 2)
   }
 
-  /// transformers would train the routers of two cases for balance by itself; here the run says it.
+  /// The routers of four cases are trained for balance, as their files say.
   @Test func balanceThatIsAskedForIsNoticed() throws {
     for known in Self.cases {
       let notices = try known.model().architecture.notices
@@ -95,6 +103,7 @@ import Training
     let model = try known.model()
     var plan = model.plan()
     plan.zeroStage = .nothing
+    plan.microbatchSize = known.microbatch ?? 1
     let reports = try train(known, plan)
     for values in [known.float64, known.float32] { expect(values, of: reports, known) }
     try expectLogits(of: known, model, plan)
@@ -102,7 +111,46 @@ import Training
 
   private func train(_ known: Case, _ plan: Plan) throws -> [RankReport] {
     let model = try known.model()
-    return try model.train(plan, steps: 3, known.setting(model.architecture))
+    return try model.train(plan, steps: 3)
+  }
+
+  /// Of one layer and one sequence the sequence-wise loss is the same with the coefficient times the experts
+  /// of a token, by which its shares are divided.
+  @Test(arguments: cases.filter { $0.float64.auxiliary != nil && $0.float64.auxiliaries == nil })
+  func oneLayerIsSequenceWiseToo(_ known: Case) throws {
+    var model = try known.model()
+    model.architecture.joinedBalance = 0
+    let mixture = try #require(model.architecture.feedForwards.last?.mixture)
+    var setting = TrainingSetting()
+    setting.balanceWeight = 0.5 * Double(mixture.expertsPerToken)
+    expect(known.float64, of: try model.train(model.plan(), steps: 3, setting), known)
+  }
+
+  /// Each rank's microbatches have a loss of their own, whoever holds the experts.
+  @Test(
+    arguments: joined, [Split(data: 2), Split(data: 2, zero: .nothing), Split(data: 2, expert: 2)])
+  func joinedBalanceUnderRanks(_ known: Case, split: Split) throws {
+    let model = try known.model()
+    var plan = split.plan(model)
+    plan.microbatchSize = known.microbatch ?? 1
+    expect(known.float64, of: try train(known, plan), known)
+    try model.expectEquality(plan, known.name)
+    for recomputation in [Recomputation.full, .modules([.mlp])] {
+      plan.recomputation = recomputation
+      expect(known.float64, of: try train(known, plan), known)
+    }
+  }
+
+  /// Stages would have to tell each other their counts.
+  @Test func joinedBalanceTakesOneStage() throws {
+    let known = try #require(Self.joined.first)
+    let plan = Split(pipeline: 2).plan(try known.model())
+    let refusal = try #require(plan.refusalOfJoinedBalance(for: known.model().architecture))
+    #expect(refusal.key == "pipeline-parallel" && refusal.rule.contains("router_aux_loss_coef"))
+    #expect(throws: (any Error).self) { _ = try train(known, plan) }
+    var other = try known.model().architecture
+    other.joinedBalance = 0
+    #expect(plan.refusalOfJoinedBalance(for: other) == nil)
   }
 
   /// Losses and every gradient: its norm, its largest element, and some elements.
@@ -111,12 +159,20 @@ import Training
       for (step, expected) in values.losses.enumerated() {
         let found = report.losses[step]
         // The cross-entropy alone is reported; of the first step the balance loss is known.
+        if let auxiliaries = values.auxiliaries, step < auxiliaries.count {
+          let bound = step == 0 ? 1e-5 : known.laterTolerance
+          #expect(abs(found + 0.5 * auxiliaries[step] - expected) <= bound, "loss after \(step)")
+          guard step < report.balances.count else { continue }
+          #expect(abs(report.balances[step] - 0.5 * auxiliaries[step]) <= bound)
+          continue
+        }
         if let auxiliary = values.auxiliary {
           guard step == 0 else { break }
           #expect(abs(found + 0.5 * auxiliary - expected) <= 1e-5)
           continue
         }
-        #expect(abs(found - expected) <= (step == 0 ? 1e-5 : 1e-4), "loss after \(step)")
+        #expect(
+          abs(found - expected) <= (step == 0 ? 1e-5 : known.laterTolerance), "loss after \(step)")
       }
     }
     var found: [String: [Int: Float]] = [:]

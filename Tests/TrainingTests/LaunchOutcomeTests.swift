@@ -87,6 +87,23 @@ import Training
     #expect(well.message == nil)
   }
 
+  /// Open MPI's status where its daemon on another host is gone.
+  @Test func lostHostsAreLostRanks() {
+    let lost = outcome(exit: 205, both)
+    #expect(lost.status == 5 && lost.message == "mpirun lost its daemon on another host")
+  }
+
+  /// Hosts with their places, and what is none.
+  @Test func hostsAreRead() throws {
+    let hosts = try #require(LaunchHosts("one:2,10.0.0.2:3"))
+    #expect(hosts.places == 5 && hosts.hosts.map(\.name) == ["one", "10.0.0.2"])
+    let first = try #require(LaunchHosts("one:2"))
+    #expect(hosts.names(missingIn: first) == ["10.0.0.2"])
+    for text in ["", "one", "one:0", "one:x", ":2", "one:1,", "one:1,one:2", "a b:1"] {
+      #expect(LaunchHosts(text) == nil, "\(text)")
+    }
+  }
+
   /// A process that has ended is not alive, also while nobody has waited for it.
   @Test func endedProcessesAreNotAlive() throws {
     #expect(LostRanks.isAlive(getpid()))

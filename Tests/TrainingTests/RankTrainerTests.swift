@@ -78,10 +78,13 @@ import Training
       }
     }
     #expect(refusal(3) { $0.dataParallel = 2 } == "the plan needs 2 ranks, but 3 were started")
-    #expect(refusal(2) { $0.tensorParallel = 2 }.contains("tensor parallelism"))
+    #expect(refusal(2) { $0.tensorParallel = 2 }.contains("tensor-parallel is 2"))
     #expect(refusal { $0.precision = .bfloat16 }.contains("float32"))
-    #expect(refusal { $0.zeroStage = .parameters }.contains("ZeRO"))
+    #expect(refusal { $0.zeroStage = .parameters }.contains("zero-stage is 3"))
     #expect(refusal { $0.dropout = true }.contains("dropout"))
+    #expect(
+      refusal(2) { ($0.dataParallel, $0.expertTensorParallel) = (2, 2) }
+        .contains("expert-tensor-parallel is 2"))
     #expect(refusal { $0.collectiveAlgorithm = .inSwitch }.contains("in-switch"))
     #expect(refusal(3) { $0.dataParallel = 3 }.contains("does not divide"))
     #expect(refusal { $0.schedule = .named("1f2b") }.contains("1f1b"))

@@ -56,6 +56,28 @@ import Training
     #expect(said.contains("has room for") && said.contains("a checkpoint takes"), "\(said)")
   }
 
+  // MARK: - Clearing
+
+  /// A run that is started again and again clears its place once: no checkpoint and no line is left, and it
+  /// goes on as if nobody had been there.
+  @Test func aPlaceIsClearedOnce() throws {
+    let run = try run([:])
+    try train(run, .anew)
+    #expect(!checkpoints.steps().isEmpty)
+    let notices = try run.clearPlace()
+    #expect(notices.contains { $0.contains("were removed") }, "\(notices)")
+    let left = try steps(of: "log.jsonl")
+    #expect(checkpoints.steps().isEmpty && left.isEmpty)
+    try run.place.check(.anew)
+    let again = try run.clearPlace()
+    #expect(!again.contains { $0.contains("were removed") })
+    // What the run reads stays, and so does what a person has put there.
+    try train(run, .resumingIfAny)
+    #expect(try names(".").filter { $0.hasPrefix("log") } == ["log.jsonl"])
+    _ = try folder.write("mine", to: "out/step-00000001/mine")
+    #expect(refusal { _ = try run.clearPlace() }.contains("was not written by sluice"))
+  }
+
   // MARK: - Used folders
 
   @Test func aUsedPlaceIsRefused() throws {

@@ -1,4 +1,3 @@
-import Tokens
 import Kernels
 import MessagePassing
 import Models
@@ -6,12 +5,13 @@ import Plans
 import Schedules
 import TestSupport
 import Testing
+import Tokens
 import Training
 
 /// A small model with the weights and rows that a test trains it from.
 struct TrainedModel: Sendable {
   let name: String
-  let architecture: Architecture
+  var architecture: Architecture
   /// Rows of tokens, each one token longer than the sequences that are trained.
   let rows: [[Int32]]
   /// The values of a tensor; a copy's are asked for by the copy.
@@ -54,6 +54,8 @@ final class RepeatedRows: SequenceSource {
 struct RankReport: Sendable {
   var losses: [Double] = []
   var norms: [Double] = []
+  /// Weighted balance losses before each step.
+  var balances: [Double] = []
   /// Pieces of gradients of the first step: tensor, first element, values.
   var gradients: [(name: String, start: Int, values: [Float])] = []
   /// The bits of all parameters behind the last step.
@@ -82,6 +84,7 @@ extension TrainedModel {
         let result = try trainer.step(learningRate: 0.01)
         report.losses.append(result.loss)
         report.norms.append(result.gradientNorm)
+        report.balances.append(result.balanceLoss)
         report.ledgers.append(result.ledger)
         if step == 0 {
           trainer.forEachOwnedPiece { piece in

@@ -30,28 +30,17 @@ import Validation
     #expect(ValidationErrors([]).worst == nil)
   }
 
-  @Test func text() {
-    let lines = table.text(rowLimit: 2).split(separator: "\n").map(String.init)
-    #expect(lines.contains("  chosen after a look: something"))
+  /// How errors are told: shares with a digit, points with two, the worst with its sign.
+  @Test func errorsAreTold() {
     #expect(
-      lines.contains(
-        "  3 rows, 1 refused: +45.0 % in the mean, 55.0 % without signs, +100.0 % at worst"))
+      table.errors.text(.share)
+        == "+45.0 % in the mean, 55.0 % without signs, +100.0 % at worst")
+    #expect(table.absent == ", 1 refused")
+    #expect(table.columns[0].text == "before it (plan.a=1)")
     #expect(
-      lines.contains(
-        "  [a] before it (plan.a=1): +25.0 % in the mean, 25.0 % without signs, +50.0 % at worst"))
-    #expect(lines.contains("             sluice  published        error   [a]    error"))
-    #expect(lines.contains("    first      2.00       1.00  s  +100.0 %  1.50  +50.0 %"))
-    #expect(
-      lines.contains("    second  refused       1.00  s         -     -        -  (too large)"))
-    #expect(lines.last == "    ... the worst of 3 rows")
-  }
-
-  @Test func pointsAreNoShares() {
-    let row = ValidationRow(
-      "rate", prediction: 0.11, publication: 0.26, unit: "% of time", measure: .points)
-    let table = ValidationTable(
-      "rates", title: "Rates", source: "paper", basis: .exact, fittedTo: "nothing", rows: [row])
-    #expect(table.text(rowLimit: 9).contains("-0.15 points at worst"))
+      table.errors(inColumn: 0).text(.share)
+        == "+25.0 % in the mean, 25.0 % without signs, +50.0 % at worst")
+    #expect(ValidationErrors([-0.15]).text(.points).hasSuffix("-0.15 points at worst"))
   }
 
   @Test func json() throws {

@@ -45,6 +45,13 @@ class Report:
             run.returncode == case.status,
             f"{' '.join(program)} ended with {run.returncode}: {run.stderr[-400:]}")
         self.json = json.loads(run.stdout) if case.json_option else None
+        # What the same command tells a terminal; it takes the report's place nowhere.
+        self.text = None
+        if case.has_text:
+            told = subprocess.run(
+                program[:-2], capture_output=True, text=True, cwd=folder, check=False)
+            expect(told.returncode == case.status, f"{' '.join(program[:-2])} ended with {told.returncode}")
+            self.text = told.stdout
         self.log = next(iter(folder.glob("runs/**/*.jsonl")), None)
 
 
@@ -65,6 +72,28 @@ def check_figures(report, page):
         expect(agrees(text, value), f"{key} is {value} and the page says {text!r}")
 
 
+def check_text(report, page):
+    """Whatever number with a point the terminal shows, the page shows, too: both are one page."""
+    if report.text is None:
+        return
+    numbers = re.compile(r"\d[\d,]*\.\d+")
+    # Wall time differs from run to run.
+    told = re.sub(r"[\d.]+ s on \d+ threads?", "", report.text)
+    # What the page holds as JSON is not shown.
+    shown = set(numbers.findall(page.evaluate("""(() => {
+      const nodes = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      const parts = [];
+      for (let node = nodes.nextNode(); node; node = nodes.nextNode()) {
+        if (node.parentElement.tagName !== 'SCRIPT') parts.push(node.data);
+      }
+      return parts.join(' ');
+    })()""")))
+    found = numbers.findall(told)
+    expect(found, "the text shows no figure")
+    missing = [number for number in found if number not in shown]
+    expect(not missing, f"the text has {missing[:6]} and the page has not")
+
+
 def without_clocks(figures):
     """Figures less what a watch says, which differs from run to run."""
     if isinstance(figures, dict):
@@ -76,7 +105,7 @@ def without_clocks(figures):
     return figures
 
 
-SCALES = [1, 100, 1e-3, 1e-6, 1e-9, 1e-12, 1e3, 1e6, 1e9, 1e12, 2**-30, 2**-20, 2**-10]
+SCALES = [1, 100, 1e-3, 1e-6, 1e-9, 1e-12, 1e3, 1e6, 1e9, 1e12, 2**-30, 2**-20, 2**-10, 1 / 3600, 1 / 86400]
 
 
 def agrees(text, value):
@@ -316,8 +345,8 @@ def check_zoom(report, page):
 
 
 PAGE_CHECKS = [
-    check_silence, check_size, check_figures, check_widths, check_contrast, check_print, check_readers,
-    check_hover, check_zoom, check_sorting, check_filter,
+    check_silence, check_size, check_figures, check_text, check_widths, check_contrast, check_print,
+    check_readers, check_hover, check_zoom, check_sorting, check_filter,
 ]
 
 
@@ -344,7 +373,7 @@ def main():
         for case in REPORTS:
             if wanted and case.name not in wanted:
                 continue
-            if case.name.startswith("train") and not can_train(sluice):
+            if case.name.startswith(("train", "evaluate")) and not can_train(sluice):
                 print(f"  {case.name}: left out, this sluice is built without MPI")
                 continue
             begun = time.monotonic()

@@ -28,6 +28,8 @@ class Case:
     status: int = 0
     # What makes the command print JSON; None where a log holds the figures.
     json_option: list | None = dataclasses.field(default_factory=lambda: ["--json"])
+    # Whether the command tells a terminal the page itself, and no log or grid.
+    has_text: bool = True
 
 
 # MARK: A step
@@ -203,6 +205,18 @@ def check_bubbles(report, page):
             f"rank {rank['rank']} draws a bubble of {share}, the JSON has {rank['bubble_rate']}")
 
 
+def answers(folder, sluice):
+    """Answers of two models to a few questions of the suite."""
+    suite = ["evaluate", "--suite", "rules", "--task", "copy", "--tier", "1", "--questions", "4"]
+    subprocess.run(
+        [sluice] + suite + ["--prompts", "-o", str(folder / "prompts.jsonl")], check=True,
+        capture_output=True)
+    lines = [json.loads(line) for line in (folder / "prompts.jsonl").read_text().splitlines()]
+    for name, text in [("a", "no"), ("b", "yes")]:
+        (folder / f"{name}.jsonl").write_text(
+            "".join(json.dumps({"id": line["id"], "completion": text}) + "\n" for line in lines))
+
+
 REPORTS = [
     Case("simulate", lambda folder: ["simulate"], STEP, opens_quickly=True),
     Case(
@@ -235,7 +249,7 @@ REPORTS = [
     Case(
         "schedule",
         lambda folder: ["schedule", "dualpipe", "--ranks", "8", "--microbatches", "20"],
-        [check_bubbles], json_option=["--format", "json"]),
+        [check_bubbles], json_option=["--format", "json"], has_text=False),
     Case("validate", lambda folder: ["validate", "megatron"], [check_points]),
     Case("calibrate", lambda folder: ["calibrate", "--shipped", "h100"], [check_points]),
     Case(
@@ -243,9 +257,15 @@ REPORTS = [
         lambda folder: [
             "train", str(EXAMPLES / "tiny-deepseek-v3.yaml"), "--ranks", "4", "--overwrite", "--set",
             "steps=12",
-        ], [check_log, check_points], json_option=None),
+        ], [check_log, check_points], json_option=None, has_text=False),
+    Case(
+        "evaluate",
+        lambda folder: [
+            "evaluate", "--suite", "rules", "--task", "copy", "--tier", "1", "--questions", "4",
+            "--answers", "one=a.jsonl", "--answers", "other=b.jsonl",
+        ], prepare=answers),
     Case(
         "train-phases",
         lambda folder: ["train", "digit-sum.yaml", "--ranks", "2", "--overwrite"],
-        [check_phases, check_points], prepare=small_task, json_option=None),
+        [check_phases, check_points], prepare=small_task, json_option=None, has_text=False),
 ]

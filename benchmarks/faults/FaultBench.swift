@@ -28,7 +28,8 @@ struct FaultBench {
         var ranks: [Int32] = []
         try wait(process) {
           ranks = Date().timeIntervalSince1970 - start < due ? [] : scene.ranks()
-          return !ranks.isEmpty
+          // The last one is left: without it the run has ended.
+          return ranks.count > 1
         }
         let victim = ranks[Int(generator.next() % UInt64(ranks.count))]
         let time = Date().timeIntervalSince1970 - start
@@ -40,7 +41,7 @@ struct FaultBench {
       // A last interval without a kill.
       let last = kills[kills.count - 1].seconds + options.mean + start
       try wait(process) {
-        Date().timeIntervalSince1970 >= last && self.steps().last?.ended ?? 0 > last
+        Date().timeIntervalSince1970 >= last && scene.steps().last?.ended ?? 0 > last
       }
     } catch {
       process.terminate()
@@ -53,7 +54,7 @@ struct FaultBench {
     guard process.terminationStatus == ExitStatus.interrupted.rawValue else {
       throw FaultError(description: "sluice ended early: \(scene.output.suffix(2000))")
     }
-    let steps = self.steps()
+    let steps = scene.steps()
     return FaultReport(
       options: options, wall: wall, start: start, kills: kills, steps: steps,
       checksum: try checksum(of: steps))
@@ -63,16 +64,6 @@ struct FaultBench {
     while !isTrue() {
       guard process.isRunning else { throw FaultError(description: "the run ended by itself") }
       usleep(5000)
-    }
-  }
-
-  private func steps(in text: String? = nil) -> [FaultReport.Step] {
-    (text ?? scene.log()).split(separator: "\n").compactMap { line in
-      guard let value = try? JSONValue(Array(line.utf8)), let number = value["step"]?.number,
-        let ended = value["wall_time"]?.double, let seconds = value["seconds"]?.double,
-        let loss = value["loss"]?.double
-      else { return nil }
-      return FaultReport.Step(number: number, ended: ended, seconds: seconds, loss: loss)
     }
   }
 
@@ -90,7 +81,7 @@ struct FaultBench {
       "--set", "log.file=\(scene.folder.path)/calm.jsonl",
     ])
     process.waitUntilExit()
-    let calm = self.steps(in: scene.log("calm.jsonl"))
+    let calm = scene.steps("calm.jsonl")
     guard process.terminationStatus == 0, calm.map(\.loss) == steps.map(\.loss) else {
       throw FaultError(description: "the losses are not those of a run without kills")
     }

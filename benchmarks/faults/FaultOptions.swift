@@ -19,10 +19,17 @@ struct FaultOptions {
   var output: String?
   /// A tiny model and few kills.
   var isSmoke = false
+  /// What checkpoints written behind the steps cost, in place of kills.
+  var isOfCheckpoints = false
+  /// How often steps with one are held against steps without.
+  var pairs = 10
 
   init(_ arguments: some Sequence<String>) throws {
     if arguments.contains("--smoke") { (isSmoke, kills, mean, every) = (true, 2, 1, 20) }
-    for word in arguments where word != "--smoke" {
+    isOfCheckpoints = arguments.contains("checkpoints")
+    if isOfCheckpoints { ranks = 2 }
+    if isOfCheckpoints, isSmoke { pairs = 1 }
+    for word in arguments where !["--smoke", "checkpoints"].contains(word) {
       let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
       guard parts.count == 2 else { throw FaultError(description: "\(word): expected key=value") }
       func number(_ least: Int) throws -> Int {
@@ -36,6 +43,7 @@ struct FaultOptions {
       case "seed": seed = try number(0)
       case "ranks": ranks = try number(2)
       case "every": every = try number(1)
+      case "pairs": pairs = try number(1)
       case "asynchronous": isAsynchronous = try number(0) > 0
       case "out": output = parts[1]
       case "mean":
@@ -45,7 +53,8 @@ struct FaultOptions {
         mean = value
       default:
         throw FaultError(
-          description: "\(word): kills, mean, seed, ranks, every, asynchronous and out are known")
+          description:
+            "\(word): kills, mean, seed, ranks, every, asynchronous, pairs and out are known")
       }
     }
   }

@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 import Training
 
@@ -46,6 +47,26 @@ struct FaultScene {
     (try? String(contentsOf: folder.appending(path: name), encoding: .utf8)) ?? ""
   }
 
+  /// The steps of a log.
+  func steps(_ name: String = "log.jsonl") -> [FaultReport.Step] {
+    log(name).split(separator: "\n").compactMap { line in
+      guard let value = try? JSONValue(Array(line.utf8)), let number = value["step"]?.number,
+        let ended = value["wall_time"]?.double, let seconds = value["seconds"]?.double,
+        let loss = value["loss"]?.double
+      else { return nil }
+      return FaultReport.Step(number: number, ended: ended, seconds: seconds, loss: loss)
+    }
+  }
+
+  /// When the last file of a checkpoint was written, in seconds since 1970.
+  func secondsOfCheckpoint(_ step: Int) throws -> Double {
+    let digits = String(repeating: "0", count: 8 - String(step).count) + String(step)
+    let path = folder.appending(path: "out/step-\(digits)/manifest.json").path
+    let date = try FileManager.default.attributesOfItem(atPath: path)[.modificationDate]
+    guard let date = date as? Date else { throw FaultError(description: "\(path) has no date") }
+    return date.timeIntervalSince1970
+  }
+
   /// Starts `sluice train` with further arguments; its output is dropped.
   func start(_ arguments: [String]) throws -> Process {
     let process = Process()
@@ -61,6 +82,24 @@ struct FaultScene {
     process.standardInput = FileHandle.nullDevice
     try process.run()
     return process
+  }
+
+  /// What a command of `sluice` prints.
+  func output(of arguments: [String]) throws -> String {
+    let process = Process()
+    process.executableURL = URL(filePath: program)
+    process.arguments = arguments
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    let bytes = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw FaultError(
+        description: "sluice \(arguments[0]) ended with \(process.terminationStatus)")
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// What `sluice` has said.

@@ -145,27 +145,19 @@ struct ProbeTable {
       MeasuredAttention(library: library, cell: cell, place: text.place(line)))
   }
 
-  /// Kernels that run as one, so that their rate is that of a class; composed ones are several.
-  private static let classes: [String: StreamingClass] = [
-    "copy eager forward": .copy, "residual eager forward": .elementwise,
-    "rms-norm eager forward": .rmsnormForward, "layer-norm eager forward": .layernormForward,
-    "gelu eager forward": .gelu, "dropout eager forward": .dropout,
-    "softmax eager forward": .softmax, "gather-rows eager forward": .permute,
-    "transpose-8 eager forward": .transpose, "adamw fused update": .optimizer,
-    "swiglu compiled forward": .swigluForward, "swiglu compiled backward": .swigluBackward,
-    "rotation compiled forward": .rope,
-  ]
-
   private mutating func takeStream(
     _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
   ) {
     let name = ["name", "library", "direction"].map { row.text($0) }.joined(separator: " ")
-    guard let kernel = Self.classes[name], let bytes = positive(row.text("bytes")) else {
+    guard let (kernel, share) = StreamCells.kernels[name], kernel.substitute == nil,
+      let bytes = positive(row.text("bytes"))
+    else {
       unused["streaming kernels that are several, or of no class", default: 0] += 1
       return
     }
     result.streams.append(
-      MeasuredStream(kernel: kernel, bytes: bytes, seconds: seconds, place: text.place(line)))
+      MeasuredStream(
+        kernel: kernel, bytes: bytes * share, seconds: seconds, place: text.place(line)))
   }
 
   private mutating func takeCollective(

@@ -35,7 +35,8 @@ struct StreamParts {
     }
     let fitted = all.filter(\.isFitted).map(\.element)
     let start =
-      [device.streaming.ramp]
+      // The search goes in shares: what begins at nothing stays there.
+      [max(device.streaming.ramp, 1e-6)]
       + classes.map { kernel in
         device.streaming.rates[StreamingClass.allCases.firstIndex(of: kernel) ?? 0]
       }

@@ -1,3 +1,4 @@
+import Clusters
 import Documents
 import Foundation
 
@@ -6,14 +7,23 @@ extension HereFit {
   ///
   /// - Parameters:
   ///   - name: what it is called.
-  ///   - nodes: machines with as many ranks each.
-  /// - Throws: `ConfigurationError` where messages are missing that several ranks or nodes need.
+  ///   - nodes: nodes with as many ranks each.
+  ///   - nodesOnMachine: how many of them share a machine, and so its cores and its memory.
+  /// - Throws: `ConfigurationError` where kernels or messages are missing that so many ranks or nodes need, and
+  ///   where the text would not be read as a cluster.
   public func clusterText(
-    name: String, nodes: Int = 1, ranksPerNode: Int
+    name: String, nodes: Int = 1, ranksPerNode: Int, nodesOnMachine: Int = 1
   ) throws(ConfigurationError) -> String {
-    let isAlone = nodes * ranksPerNode == 1
+    let counts = Set(kernels.map(\.ranks)).sorted()
+    let onMachine = ranksPerNode * nodesOnMachine
+    guard counts.contains(onMachine) else {
+      throw ConfigurationError(
+        file: table.file,
+        rule: "has no kernels with \(onMachine) ranks on a machine; there are those with "
+          + counts.map(String.init).joined(separator: ", "))
+    }
     let inside = messages.first { $0.name == "node" }
-    guard isAlone || ranksPerNode == 1 || inside != nil else {
+    guard ranksPerNode == 1 || inside != nil else {
       throw missing("messages inside a node", "\(ranksPerNode) ranks of a node")
     }
     let between = messages.first { $0.name == "network" }
@@ -22,8 +32,7 @@ extension HereFit {
     }
     let processor = table[fact: "processor"] ?? "a processor"
     let cores = table[fact: "cores"] ?? "?"
-    let memory =
-      (table[fact: "memory"].flatMap { Double($0) } ?? 1e9) / Double(ranksPerNode)
+    let memory = try memory(onMachine)
     var lines = [
       "# CPU ranks as sluice calibrate --here measured them, each constant with its residual: the mean relative",
       "# error of every second shape, predicted from the others. Kernels were timed one by one inside steps of",
@@ -32,10 +41,10 @@ extension HereFit {
       "", "name: \(quoted(name))",
       "summary: \(quoted("CPU ranks of \(processor), \(cores) cores"))", "nodes: \(nodes)", "",
       "device:", "  name: \(quoted("rank on \(processor)"))",
-      "  memory: {size: {value: \(String(format: "%.0f", max(1, memory / 1024))) KiB, "
-        + "source: \(quoted("the machine's, divided by its ranks"))}}",
+      "  memory: {size: \(memory)}",
       "  processor:",
     ]
+    if nodesOnMachine > 1 { lines.append("    nodes-on-machine: \(nodesOnMachine)") }
     lines.append("    kernels:")
     lines += kernels.map { "      - {\(Self.entry($0))}" }
     lines += ["", "node:", "  devices: \(ranksPerNode)"]
@@ -51,7 +60,24 @@ extension HereFit {
           + "\(quoted(Self.source(between)))}}",
       ]
     }
-    return lines.joined(separator: "\n") + "\n"
+    let text = lines.joined(separator: "\n") + "\n"
+    // What is written is what is read: a fact or a constant that no cluster may have is refused here.
+    _ = try Cluster(Document(text: text, name: "the cluster of \(table.file)"))
+    return text
+  }
+
+  /// A rank's part of the machine's memory, as a value of the file.
+  private func memory(_ ranks: Int) throws(ConfigurationError) -> String {
+    guard let fact = table[fact: "memory"] else {
+      return "{value: 1 GiB, assumption: \(quoted("the table does not say the machine's"))}"
+    }
+    guard let bytes = Double(fact), bytes >= 1024, bytes <= 0x1p60 else {
+      throw ConfigurationError(
+        file: table.file, keyPath: "memory", value: fact,
+        rule: "expected the machine's bytes, at least 1024")
+    }
+    return String(format: "{value: %.0f KiB, source: ", max(1, bytes / 1024 / Double(ranks)))
+      + quoted("the machine's, divided by its ranks") + "}"
   }
 
   private func link(_ part: Part?, indent: Int) -> [String] {

@@ -95,9 +95,9 @@ extension HereTable {
   public init(text: String, file: String) throws(ConfigurationError) {
     self.file = file
     var hasHead = false
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    {
-      let line = line.hasSuffix("\r") ? line.dropLast() : line
+    // Windows ends lines with two bytes, which Swift reads as one character.
+    let lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }
+    for (index, line) in lines.enumerated() {
       if line.isEmpty { continue }
       if line.hasPrefix("#") {
         let parts = line.dropFirst().split(separator: ":", maxSplits: 1)

@@ -32,7 +32,10 @@ COLUMNS = [
     "part", "name", "library", "direction", "format", "shape", "microseconds", "fastest", "slowest", "runs",
     "flops", "bytes", "clock_mhz", "watts", "note",
 ]
-PARTS = ["products", "attention", "streaming", "grouped", "host", "copies", "sustained", "compiled", "collectives"]
+PARTS = [
+    "products", "attention", "streaming", "grouped", "host", "issue", "blocks", "units", "copies", "sustained",
+    "compiled", "collectives",
+]
 
 
 class Device:
@@ -676,6 +679,202 @@ def host(probe):
         probe.cell("gap-in-graph", lambda: [lambda: tiny.add_(1)], library="graph", shape=said(values=256))
 
 
+# What the host takes to issue operators, forward and backward apart: chains of two lengths, whose difference counts.
+
+def issue(probe):
+    kind = probe.device.type
+    x = lambda: probe.normal(16, 64).requires_grad_()
+    linear = torch.nn.Linear(64, 64, bias=False, device=kind, dtype=torch.bfloat16)
+    biased = torch.nn.Linear(64, 64, device=kind, dtype=torch.bfloat16)
+    gain = torch.nn.Parameter(probe.normal(64))
+    other = probe.normal(16, 64)
+    heads = lambda y: y.view(1, 16, 1, 64).transpose(1, 2)
+    def attended(y):
+        backend = SDPBackend.FLASH_ATTENTION if probe.device.is_gpu else SDPBackend.MATH
+        with sdpa_kernel(backend):
+            return F.scaled_dot_product_attention(heads(y), heads(y), heads(y), is_causal=True).reshape(16, 64)
+    steps = {
+        "product-of-numbers": lambda y: y * other, "sum": lambda y: y + other, "silu": F.silu,
+        "linear": linear, "linear-with-bias": biased, "rms-norm": lambda y: F.rms_norm(y, (64,), gain),
+        "rms-norm-composed": lambda y: rms_composed(y, gain), "attention": attended,
+    }
+    for name, step in steps.items():
+        chain(probe, name, step, x)
+    chain(probe, "layer", layer(probe), x)
+    alone(probe)
+
+
+def layer(probe):
+    """A layer of Llama's operators, as eager PyTorch issues them: 64 wide, one head."""
+    make = lambda rows, columns: torch.nn.Linear(
+        columns, rows, bias=False, device=probe.device.type, dtype=torch.bfloat16)
+    query, key, value, output = (make(64, 64) for _ in range(4))
+    gate, up, down = make(128, 64), make(128, 64), make(64, 128)
+    gains = [torch.nn.Parameter(probe.normal(64)) for _ in range(2)]
+    cosine, sine = probe.normal(16, 1, 64), probe.normal(16, 1, 64)
+    backend = SDPBackend.FLASH_ATTENTION if probe.device.is_gpu else SDPBackend.MATH
+    def forward(y):
+        normed = F.rms_norm(y, (64,), gains[0])
+        q, k = (rotate(map(normed).view(16, 1, 64), cosine, sine) for map in (query, key))
+        q, k, v = (part.view(1, 16, 1, 64).transpose(1, 2) for part in (q, k, value(normed)))
+        with sdpa_kernel(backend):
+            core = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = y + output(core.transpose(1, 2).reshape(16, 64))
+        normed = F.rms_norm(y, (64,), gains[1])
+        return y + down(F.silu(gate(normed)) * up(normed))
+    return forward
+
+
+def chain(probe, name, step, make):
+    short, long = (1, 2) if probe.small else (8, 40)
+    taken = {}
+    try:
+        for count in (short, long):
+            rounds = []
+            for _ in range(3 if probe.small else 25):
+                y = make()
+                probe.device.synchronize()
+                begin = time.perf_counter()
+                for _ in range(count):
+                    y = step(y)
+                between = time.perf_counter()
+                probe.device.synchronize()
+                gradient = torch.randn_like(y)
+                probe.device.synchronize()
+                behind = time.perf_counter()
+                y.backward(gradient)
+                rounds.append((between - begin, time.perf_counter() - behind))
+                probe.device.synchronize()
+            taken[count] = [sorted(times)[len(rounds) // 2] * 1e6 for times in zip(*rounds)]
+    except Exception as error:
+        probe.row(name=name, library="eager", note=(str(error).strip().splitlines() or ["?"])[0][:160])
+        return
+    for place, direction in enumerate(("forward", "backward")):
+        one = (taken[long][place] - taken[short][place]) / (long - short)
+        probe.row(name=name, library="eager", direction=direction, microseconds=f"{max(one, 0):.3f}",
+                  shape=said(chain=long),
+                  note=f"beside a chain of {short}, which takes {taken[short][place]:.3f} us")
+
+
+def alone(probe):
+    """Collectives of a group of one: what the host takes to issue them."""
+    import torch.distributed as distributed
+
+    distributed.init_process_group(
+        "nccl" if probe.device.is_gpu else "gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        whole, part = probe.normal(1024, dtype=torch.float32), probe.normal(1024, dtype=torch.float32)
+        works = {
+            "all-reduce": lambda: distributed.all_reduce(whole),
+            "all-gather": lambda: distributed.all_gather_into_tensor(whole, part),
+            "reduce-scatter": lambda: distributed.reduce_scatter_tensor(part, whole),
+            "all-gather-beside": lambda: distributed.all_gather_into_tensor(whole, part, async_op=True).wait(),
+        }
+        for name, work in works.items():
+            times = []
+            for _ in range(4 if probe.small else 60):
+                probe.device.synchronize()
+                begin = time.perf_counter()
+                work()
+                times.append((time.perf_counter() - begin) * 1e6)
+            probe.device.synchronize()
+            probe.row(name=name, library="eager", microseconds=f"{sorted(times)[len(times) // 2]:.3f}",
+                      runs=len(times), note="issued in a group of one")
+    finally:
+        distributed.destroy_process_group()
+
+
+# Blocks of attention, as context ranks compute them, and what merges their results.
+
+def blocks(probe):
+    libraries = {"cudnn": SDPBackend.CUDNN_ATTENTION, "flash-2": SDPBackend.FLASH_ATTENTION}
+    if not probe.device.is_gpu:
+        libraries = {"unfused": SDPBackend.MATH}
+    for length in (64,) if probe.small else (4096, 8192, 32768):
+        heads = 2 if probe.small else 32 if length < 32768 else 8
+        for queries, keys, causal in (
+            (length, length, True), (length, length, False), (length, length // 2, False),
+            (length // 2, length, False)):
+            for library, backend in libraries.items():
+                for direction in ("forward", "backward"):
+                    block(probe, library, backend, heads, queries, keys, causal, direction)
+        merge(probe, heads, length)
+
+
+def block(probe, library, backend, heads, queries, keys, causal, direction):
+    width = 16 if probe.small else 128
+    pairs = queries * (queries + 1) // 2 if causal else queries * keys
+
+    def make():
+        q, k, v = (probe.normal(1, rows, heads, width).transpose(1, 2).requires_grad_()
+                   for rows in (queries, keys, keys))
+        def forward():
+            with sdpa_kernel(backend):
+                return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        if direction == "forward":
+            return [lambda: forward()]
+        out = forward()
+        gradient = torch.randn_like(out)
+        return [lambda: torch.autograd.grad(out, (q, k, v), gradient, retain_graph=True)]
+
+    probe.cell(
+        "attention", make, library=library, direction=direction, format="bf16",
+        shape=said(batch=1, heads=heads, kv_heads=heads, length=queries, keys=keys, query=width, value=width,
+                   causal="yes" if causal else "no"),
+        flops=heads * pairs * width * (4 if direction == "forward" else 10))
+
+
+def merge(probe, heads, length):
+    """Two partial results by their sums of exponentials, in 32 bits, operator by operator."""
+    width = 16 if probe.small else 128
+
+    def make():
+        out = probe.normal(1, heads, length, width, dtype=torch.float32)
+        total = probe.normal(1, heads, length, 1, dtype=torch.float32)
+        fresh, part = probe.normal(1, heads, length, width), probe.normal(1, heads, length, 1, dtype=torch.float32)
+        def one():
+            wide = fresh.to(torch.float32)
+            merged = out - torch.sigmoid(part - total) * (out - wide)
+            return merged, total - F.logsigmoid(total - part)
+        return [one]
+
+    probe.cell("merge", make, library="eager", direction="forward", format="fp32",
+               shape=said(heads=heads, length=length, value=width), bytes=38 * heads * length * width)
+
+
+# Copies around the gathers and scatters of a unit of parameters, as fully sharded training has them.
+
+def units(probe):
+    ranks = 8
+    shapes = [(64, 32), (32, 64)] if probe.small else [
+        (4096, 4096), (1024, 4096), (1024, 4096), (4096, 4096), (14336, 4096), (14336, 4096), (4096, 14336)]
+    sizes = [rows * columns for rows, columns in shapes]
+    count = sum(sizes)
+    parts = [size // ranks for size in sizes]
+    kind = probe.device.type
+
+    def into():
+        shards = [torch.ones(part, device=kind, dtype=torch.float32) for part in parts]
+        whole = torch.empty(sum(parts), device=kind, dtype=torch.bfloat16)
+        pieces = list(torch.split(whole, parts))
+        return [lambda: torch._foreach_copy_(pieces, shards)]
+
+    def out_of():
+        whole = torch.empty(ranks, sum(parts), device=kind, dtype=torch.bfloat16)
+        wholes = [torch.empty(ranks, part, device=kind, dtype=torch.bfloat16) for part in parts]
+        return [lambda: torch.split_with_sizes_copy(whole, parts, dim=1, out=wholes)]
+
+    def gradients():
+        formed = [torch.ones(shape, device=kind, dtype=torch.bfloat16) for shape in shapes]
+        joined = torch.empty(ranks, sum(parts), device=kind, dtype=torch.float32)
+        return [lambda: torch._chunk_cat(formed, dim=0, num_chunks=ranks, out=joined)]
+
+    said_shape = said(parameters=count, ranks=ranks)
+    probe.cell("unit-in", into, library="eager", format="bf16", shape=said_shape, bytes=6 * count // ranks)
+    probe.cell("unit-out", out_of, library="eager", format="bf16", shape=said_shape, bytes=4 * count)
+    probe.cell("unit-gradients", gradients, library="eager", format="bf16", shape=said_shape, bytes=6 * count)
+
+
 def copies(probe):
     if not probe.device.is_gpu:
         return
@@ -889,11 +1088,11 @@ def main():
 
 def measure(probe, chosen, file):
     """Shares are of the time that is left, so that each part's savings serve the next."""
-    shares = {"host": 0.1, "copies": 0.1, "products": 0.36, "attention": 0.5, "streaming": 0.4, "grouped": 0.25,
-              "sustained": 0.6, "compiled": 0.9, "collectives": 1.0}
-    works = {"host": host, "copies": copies, "products": products, "attention": attention, "streaming": streaming,
-             "grouped": grouped, "compiled": compiled, "collectives": collectives,
-             "sustained": lambda probe: sustained(probe, 0.1 if probe.small else 4)}
+    shares = {"host": 0.1, "issue": 0.1, "copies": 0.1, "products": 0.36, "attention": 0.5, "blocks": 0.15,
+              "units": 0.1, "streaming": 0.4, "grouped": 0.25, "sustained": 0.6, "compiled": 0.9, "collectives": 1.0}
+    works = {"host": host, "issue": issue, "blocks": blocks, "units": units, "copies": copies, "products": products,
+             "attention": attention, "streaming": streaming, "grouped": grouped, "compiled": compiled,
+             "collectives": collectives, "sustained": lambda probe: sustained(probe, 0.1 if probe.small else 4)}
     for part, share in shares.items():
         if part not in chosen:
             continue

@@ -60,6 +60,8 @@ extension ConfigReader {
     guard let mixture else {
       return Array(repeating: try gatedBlock(bias: bias, activation: activation), count: layers)
     }
+    // transformers' shared experts would have them, DeepSeek's own code has none.
+    if bias { throw table.error("true is not described beside experts", at: "mlp_bias") }
     let dense =
       denseLayers > 0 || frequency > 1
       ? try gatedBlock(bias: bias, activation: activation) : .mixture(mixture)

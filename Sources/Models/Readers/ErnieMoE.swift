@@ -4,19 +4,20 @@ extension ConfigReader {
   mutating func readErnieMoE() throws(ConfigurationError) -> Architecture {
     let hidden = try size("hidden_size")
     let count = try layers()
-    let bias = try flag("use_bias")
+    // The head and shared experts would have them, too; no published file asks for it.
+    try refuse("use_bias", if: true, default: false)
     try noticeDropout(["hidden_dropout_prob", "attention_probs_dropout_prob"])
     passOver(["moe_gate", "moe_use_aux_free", "moe_gate_act"])
     let activation = try activation(default: .silu)
     let mixture = try ernieMixture(activation)
-    let dense = try gatedBlock(bias: bias, activation: activation)
+    let dense = try gatedBlock(activation: activation)
     let first = try table.value(
       "moe_layer_start_index", .integer(in: 0...Self.layerCounts.upperBound), default: 1)
     let last = try table.value(
       "moe_layer_end_index", .integer(in: -1...Self.layerCounts.upperBound), default: -1)
     let interval = try table.value(
       "moe_layer_interval", .integer(in: Self.layerCounts), default: 1)
-    let shape = try multiHead(hidden: hidden, bias: bias, outputBias: bias)
+    let shape = try multiHead(hidden: hidden)
     let layers = (0..<count).map { index in
       let isMixture =
         (index + 1) % interval == 0 && index >= first && index <= (last < 0 ? count - 1 : last)

@@ -16,9 +16,15 @@ extension ConfigReader {
     let bias = try flag("bias")
     let keyHeads = try falconKeyHeads(heads, isNew: isNew)
     let runsBeside = try flag("parallel_attn", default: true)
-    let isParallel = runsBeside || isNew
     let norms =
       try table.optional("num_ln_in_parallel_attn", .integer(in: 1...2)) ?? (isNew ? 2 : 1)
+    // transformers builds such layers and cannot compute them.
+    guard isNew || norms == 1 else {
+      throw table.error("2 norms need new_decoder_architecture", at: "num_ln_in_parallel_attn")
+    }
+    guard runsBeside || !isNew else {
+      throw table.error("false is not supported with new_decoder_architecture", at: "parallel_attn")
+    }
     try noticeDropout(["hidden_dropout", "attention_dropout"])
     let width = try table.value("ffn_hidden_size", .integer(in: Self.sizes), default: 4 * hidden)
     let layer = Layer(
@@ -29,7 +35,7 @@ extension ConfigReader {
       .dense(
         width: width, gated: false, bias: bias,
         activation: try activation("activation", default: .gelu)),
-      arrangement: !isParallel ? .sequential : isNew && norms == 2 ? .parallel : .parallelOneNorm)
+      arrangement: !runsBeside ? .sequential : isNew && norms == 2 ? .parallel : .parallelOneNorm)
     let span = try positions(default: 2048)
     return Architecture(
       name: name, family: .falcon, hiddenSize: hidden,

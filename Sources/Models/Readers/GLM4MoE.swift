@@ -6,7 +6,7 @@ extension ConfigReader {
     let hidden = try size("hidden_size")
     try noticeDropout(["attention_dropout"])
     let shape = try multiHead(
-      hidden: hidden, keyValueHeads: 8, headSize: 128, bias: try flag("attention_bias"),
+      hidden: hidden, keyValueHeads: 8, bias: try flag("attention_bias"),
       queryKeyNorm: try flag("use_qk_norm") ? .eachHead : .absent)
     let layers = try deepSeekBlocks(.glm4MoE).map { Layer(.multiHead(shape), $0) }
     var architecture = try decoder(

@@ -5,7 +5,7 @@ extension ConfigReader {
     let hidden = try size("hidden_size")
     let count = try layers()
     try noticeDropout(["attention_dropout", "router_jitter_noise"])
-    try noticeBalance()
+    try readBalance()
     let experts = try table.required("num_local_experts", .integer(in: Self.expertCounts))
     var mixture = Mixture(
       routedExperts: experts, expertsPerToken: try expertsPerToken(among: experts),

@@ -6,19 +6,29 @@ extension ConfigReader {
   mutating func readNemotronH() throws(ConfigurationError) -> Architecture {
     let hidden = try size("hidden_size")
     try noticeDropout(["attention_dropout", "hidden_dropout"])
-    try refuse("use_bias", if: true, default: false)
-    passOver(["residual_in_fp32", "rescale_prenorm_residual", "moe_shared_expert_overlap"])
+    // Its first files have keys of Mamba's first generation, and a bias that no code looks at.
+    passOver([
+      "residual_in_fp32", "rescale_prenorm_residual", "moe_shared_expert_overlap",
+      "time_step_rank", "mamba_proj_bias",
+    ])
+    try refuse("tie_word_embeddings", if: true, default: false)
     let kinds = try hybridKinds()
-    let bias = try flag("attention_bias")
+    // The family's own code would add them, transformers passes them over.
+    try refuse("attention_bias", if: true, default: false)
     let shape = try multiHead(
       hidden: hidden, keyValueHeads: 8,
       headSize: try table.optional("attention_head_dim", .integer(in: Self.headCounts)) ?? 128,
-      bias: bias, outputBias: bias, isRotated: false)
+      isRotated: false)
     let state = try stateSpace()
     let activation = try activation("mlp_hidden_act", default: .reluSquared)
+    let mlpBias = try flag("mlp_bias")
     let dense = FeedForward.dense(
-      width: try size("intermediate_size"), gated: false, bias: try flag("mlp_bias"),
+      width: try size("intermediate_size"), gated: false, bias: mlpBias,
       activation: activation)
+    if mlpBias, kinds.contains("E") {
+      throw table.error("true is not described beside experts", at: "mlp_bias")
+    }
+    try noticeHybridPrediction()
     let mixture = try nemotronMixture(kinds.contains("E"), activation)
     let layers = kinds.map { kind in
       switch kind {
@@ -35,6 +45,13 @@ extension ConfigReader {
       normalization: .rmsNorm(
         epsilon: try table.value(key, .number(in: 0...1), default: 1e-5)), position: .implied,
       tiedEmbeddings: try tied(), initializerRange: try initializerRange())
+  }
+
+  /// Keeps a notice of prediction modules, whose layers are a pattern of their own.
+  private mutating func noticeHybridPrediction() throws(ConfigurationError) {
+    let key = "num_nextn_predict_layers"
+    let modules = try table.value(key, .integer(in: 0...64), default: 0)
+    if modules > 0 { notices.append("\(key) \(modules) is passed over: they are not counted") }
   }
 
   /// One letter a layer, from either spelling.
@@ -78,7 +95,7 @@ extension ConfigReader {
       stateSize: try heads("ssm_state_size", default: 128),
       convolution: try table.value("conv_kernel", .integer(in: 1...64), default: 4),
       convolutionBias: try flag("use_conv_bias", default: true),
-      bias: try flag("mamba_proj_bias"),
+      bias: try flag("use_bias"),
       chunk: try table.value("chunk_size", .integer(in: 1...65_536), default: 128))
   }
 

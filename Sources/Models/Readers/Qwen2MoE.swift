@@ -5,7 +5,7 @@ extension ConfigReader {
     let hidden = try size("hidden_size")
     let count = try layers()
     try noticeDropout(["attention_dropout"])
-    try noticeBalance()
+    try readBalance()
     let mixture = try qwenMixture(shared: true)
     let blocks = try qwenBlocks(count, mixture)
     let shape = try multiHead(hidden: hidden, bias: try flag("qkv_bias", default: true))

@@ -6,6 +6,7 @@ extension ConfigReader {
     let hidden = try size("hidden_size")
     let count = try layers()
     try noticeDropout(["attention_dropout"])
+    try refuse("use_qk_norm", if: false, default: true)
     let block = try gatedBlock(activation: try activation(default: .silu))
     let bias = try flag("attention_bias")
     let shape = try multiHead(

@@ -5,7 +5,9 @@ extension ConfigReader {
     let hidden = try size("hidden_size")
     let count = try layers()
     try noticeDropout(["attention_dropout"])
-    try noticeBalance()
+    try readBalance()
+    // Some files say of the norms over heads that they are there.
+    try refuse("use_qk_norm", if: false, default: true)
     let blocks = try qwenBlocks(count, try qwenMixture(shared: false))
     let bias = try flag("attention_bias")
     let shape = try multiHead(

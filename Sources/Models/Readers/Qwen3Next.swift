@@ -7,10 +7,10 @@ extension ConfigReader {
     let count = try layers()
     try noticeDropout(["attention_dropout"])
     let blocks = try qwenBlocks(count, try qwenMixture(shared: true))
-    let bias = try flag("attention_bias")
+    // Its gate would have one, too; no published file asks for it.
+    try refuse("attention_bias", if: true, default: false)
     var shape = try multiHead(
-      hidden: hidden, keyValueHeads: 2, headSize: 256, bias: bias, outputBias: bias,
-      queryKeyNorm: .eachHead)
+      hidden: hidden, keyValueHeads: 2, headSize: 256, queryKeyNorm: .eachHead)
     shape.outputGate = true
     let state = try deltaRule()
     let interval = try table.value(

@@ -24,23 +24,11 @@ public struct ComparedStep: Sendable {
 }
 
 extension ReportPage {
-  /// Plans side by side.
-  public init(comparing steps: [ComparedStep]) throws {
-    let comparison = PlanComparison(steps.map(\.figures))
-    try self.init("compare", verdict: comparison.verdict, figures: steps.map(\.figures))
+  /// Plans side by side, without what only their spans show.
+  public init(comparing comparison: PlanComparison) throws {
+    try self.init("compare", verdict: comparison.verdict, figures: comparison.figures)
     remarks = comparison.figures.indices.dropFirst().map { comparison.difference(of: $0) }
     inputs = comparison.pageInputs
-    let labels = comparison.labels
-    var lanes = LanePicture(
-      "Position 0 of every plan",
-      description: "The actions of pipeline position 0 of every plan over a common time",
-      rows: zip(labels, steps).map { label, step in
-        var row = step.lanes
-        row.label = label
-        row.identifier = nil
-        return row
-      }, duration: steps.map(\.duration).max() ?? 1)
-    lanes.legend = StepLanes.plainLegend
     sections = [
       Section(
         "Where the time goes",
@@ -50,9 +38,9 @@ extension ReportPage {
             BarPicture(
               "Seconds of a step by part",
               description: "Seconds of the step of every plan by part",
-              bars: zip(labels, comparison.figures).map { $1.bar($0, $1.splitSeconds) },
+              bars: zip(comparison.labels, comparison.figures).map { $1.bar($0, $1.splitSeconds) },
               text: { "\(decimal($0)) s" })),
-          .table(comparison.partTable), .picture(lanes),
+          .table(comparison.partTable),
         ]),
       Section("Side by side", [.table(comparison.figureTable)]),
       Section(
@@ -63,6 +51,23 @@ extension ReportPage {
         ]),
       Section("Settings that differ", comparison.settingBlocks),
     ]
+  }
+
+  /// The same with position 0 of every plan over time.
+  public init(comparing steps: [ComparedStep]) throws {
+    let comparison = PlanComparison(steps.map(\.figures))
+    try self.init(comparing: comparison)
+    var lanes = LanePicture(
+      "Position 0 of every plan",
+      description: "The actions of pipeline position 0 of every plan over a common time",
+      rows: zip(comparison.labels, steps).map { label, step in
+        var row = step.lanes
+        row.label = label
+        row.identifier = nil
+        return row
+      }, duration: steps.map(\.duration).max() ?? 1)
+    lanes.legend = StepLanes.plainLegend
+    sections[0].blocks.append(.picture(lanes))
   }
 }
 
@@ -91,6 +96,9 @@ extension PlanComparison {
           "Plan", label,
           details: figures.inputs.plan?.settings.leaves.map { "\($0.keyPath): \($0.text)" } ?? []))
     }
+    lines += assumptions.map { name, parts in
+      .init(name, counted(parts.count, "choice"), details: parts, in: .foot)
+    }
     return lines
   }
 
@@ -111,38 +119,57 @@ extension PlanComparison {
     return table
   }
 
-  /// The rows of the text page; the figures that have a place in the JSON say it.
   fileprivate var figureTable: ReportTable {
     var table = ReportTable(
       "Figures of every plan", [.init("figure", isText: true)] + labels.map { .init($0) })
-    let keys: [String: (key: String, value: (StepFigures) -> Double)] = [
-      "GPUs": ("ranks", { Double($0.ranks) }),
-      "step, s": ("step_seconds", \.stepSeconds),
-      "tokens a step": ("tokens_per_step", { Double($0.tokensPerStep) }),
-      "tokens a day": ("tokens_per_day", \.tokensPerDay),
-      "tokens a second and GPU": ("tokens_per_second_per_gpu", \.tokensPerSecondPerGpu),
-      "TFLOPS per GPU, causal": ("tflops_per_gpu.causal", \.tflopsPerGpu.causal),
-      "MFU, causal": ("mfu.causal", \.mfu.causal),
-      "MFU, non-causal": ("mfu.non_causal", \.mfu.nonCausal),
-      "HFU": ("hfu.causal", \.hfu.causal),
-      "peak memory, GiB": ("memory_bytes.peak", { Double($0.memoryBytes.peak) }),
-      "US$ per GPU-hour": ("us_dollars_per_gpu_hour", \.usDollarsPerGpuHour),
-      "GPU-hours per trillion tokens": (
-        "gpu_hours_per_trillion_tokens", \.gpuHoursPerTrillionTokens
-      ),
-      "US$ per trillion tokens": (
-        "us_dollars_per_trillion_tokens", \.usDollarsPerTrillionTokens
-      ),
-    ]
-    for row in figureRows.dropFirst() where !row.name.hasPrefix("  ") {
-      let known = keys[row.name]
+    func add(
+      _ name: String, _ key: String?, _ value: (StepFigures) -> Double?,
+      _ text: (Double) -> String
+    ) {
       table.add(
-        [ReportFigure(row.name)]
-          + row.cells.enumerated().map { plan, text in
-            ReportFigure(
-              text, known.map { $0.value(figures[plan]) }, key: known.map { "\(plan).\($0.key)" })
+        [ReportFigure(name)]
+          + figures.enumerated().map { plan, figures in
+            guard let value = value(figures) else { return ReportFigure("–") }
+            return ReportFigure(text(value), value, key: key.map { "\(plan).\($0)" })
           })
     }
+    func seconds(_ value: Double) -> String { fixed(value, decimals: 3) }
+    func share(_ value: Double) -> String { percent(value) }
+    func communication(
+      _ name: String, _ path: KeyPath<StepFigures.Communication, Double>
+    ) {
+      let sum: (StepFigures) -> Double = {
+        $0.communicationSeconds.kinds.reduce(0) { $0 + $1.time[keyPath: path] }
+      }
+      add("\(name), s", nil, sum, seconds)
+    }
+    add("GPUs", "ranks", { Double($0.ranks) }, { grouped(Int($0)) })
+    add("step, s", "step_seconds", \.stepSeconds, seconds)
+    add("tokens a step", "tokens_per_step", { Double($0.tokensPerStep) }, large)
+    add("tokens a day", "tokens_per_day", \.tokensPerDay, large)
+    add(
+      "tokens a second and GPU", "tokens_per_second_per_gpu", \.tokensPerSecondPerGpu, tokenRate)
+    add("TFLOPS per GPU, causal", "tflops_per_gpu.causal", \.tflopsPerGpu.causal, threeFigures)
+    add("MFU, causal", "mfu.causal", \.mfu.causal, share)
+    add("MFU, non-causal", "mfu.non_causal", \.mfu.nonCausal, share)
+    add("HFU", "hfu.causal", \.hfu.causal, share)
+    communication("hidden communication", \.hidden)
+    communication("exposed communication", \.exposed)
+    communication("waiting for peers", \.waiting)
+    add("US$ per GPU-hour", "us_dollars_per_gpu_hour", \.usDollarsPerGpuHour) {
+      fixed($0, decimals: 2)
+    }
+    add(
+      "GPU-hours per trillion tokens", "gpu_hours_per_trillion_tokens",
+      \.gpuHoursPerTrillionTokens, large)
+    add(
+      "US$ per trillion tokens", "us_dollars_per_trillion_tokens", \.usDollarsPerTrillionTokens,
+      large)
+    guard let tokens = figures[0].budget?.tokens else { return table }
+    let work = "for \(large(tokens)) tokens"
+    add("GPU-hours \(work)", "budget.gpu_hours", { $0.budget?.gpuHours }, large)
+    add("US$ \(work)", "budget.us_dollars", { $0.budget?.usDollars }, large)
+    add("days \(work)", "budget.days", { $0.budget?.days }, large)
     return table
   }
 
@@ -182,6 +209,8 @@ extension PlanComparison {
           + figures.enumerated().map { plan, figures in
             .gibibytes(figures.memoryBytes.peak, key: "\(plan).memory_bytes.peak")
           }))
+    guard figures.contains(where: { !$0.fits }) else { return table }
+    table.add([ReportFigure("fits")] + figures.map { ReportFigure($0.fits ? "yes" : "no") })
     return table
   }
 
@@ -189,7 +218,7 @@ extension PlanComparison {
     let rows = settingRows
     guard !rows.isEmpty else { return [.text(["The plans have the same settings."])] }
     var table = ReportTable(
-      "In the keys of plan files",
+      "Settings that differ",
       [.init("key", isText: true)] + labels.map { .init($0, isText: true) })
     for row in rows { table.add([ReportFigure(row.name)] + row.cells.map { ReportFigure($0) }) }
     return [.table(table)]

@@ -5,9 +5,13 @@ import Quantities
 public protocol FitFigures: Encodable {
   var measurements: String { get }
   var cluster: String { get }
+  /// Under which key of the cluster's file the constants are.
+  var place: String { get }
   var constants: [CollectiveFitFigures.Constant] { get }
   /// Measured against predicted, empty where a fit has no such cells.
   var fitPoints: [FitPoint] { get }
+  /// By what errors may have a trend: for each of `fitPoints` the group to which it belongs.
+  var groups: [(title: String, names: [String])] { get }
 }
 
 /// A measured duration beside what the shipped constants say.
@@ -31,6 +35,13 @@ public struct FitPoint: Sendable {
 }
 
 extension CollectiveFitFigures: FitFigures {
+  public var place: String { "node.collectives" }
+  public var groups: [(title: String, names: [String])] {
+    [
+      ("predicted, ranks", cells.map { "\($0.ranks)" }),
+      ("predicted, bytes from", cells.map { "1e\(Int(log10(max($0.bytes, 1))))" }),
+    ]
+  }
   public var fitPoints: [FitPoint] {
     cells.map {
       FitPoint(
@@ -42,6 +53,14 @@ extension CollectiveFitFigures: FitFigures {
 }
 
 extension ProductFitFigures: FitFigures {
+  public var place: String { "device.kernels.matmul" }
+  public var groups: [(title: String, names: [String])] {
+    let bounds = [0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
+    let names = cells.map { cell in
+      String(format: "%.3g", (bounds.last { $0 <= cell.measuredSeconds } ?? 0) * 1e3)
+    }
+    return [("predicted, ms from", names)]
+  }
   public var fitPoints: [FitPoint] {
     cells.map {
       FitPoint(
@@ -53,6 +72,13 @@ extension ProductFitFigures: FitFigures {
 }
 
 extension AttentionFitFigures: FitFigures {
+  public var place: String { "device.kernels.attention" }
+  public var groups: [(title: String, names: [String])] {
+    [
+      ("predicted, library", cells.map(\.library)),
+      ("predicted, length", cells.map { "\($0.length)" }),
+    ]
+  }
   public var fitPoints: [FitPoint] {
     cells.map {
       FitPoint(
@@ -63,7 +89,23 @@ extension AttentionFitFigures: FitFigures {
   }
 }
 
+extension StreamFitFigures: FitFigures {
+  public var place: String { "device.kernels" }
+  public var groups: [(title: String, names: [String])] {
+    [("predicted, kernels", cells.map(\.kernel))]
+  }
+  public var fitPoints: [FitPoint] {
+    cells.map {
+      FitPoint(
+        $0.name, series: $0.kernel, measured: $0.measuredSeconds, predicted: $0.predictedSeconds,
+        isFitted: $0.isFitted)
+    }
+  }
+}
+
 extension PowerFitFigures: FitFigures {
+  public var place: String { "device.energy" }
+  public var groups: [(title: String, names: [String])] { [] }
   public var fitPoints: [FitPoint] { [] }
 }
 
@@ -73,7 +115,8 @@ extension ReportPage {
 
   /// A fit of constants beside its points.
   public init(fit figures: some FitFigures) throws {
-    let points = figures.fitPoints.filter { $0.measuredSeconds > 0 && $0.predictedSeconds > 0 }
+    let all = figures.fitPoints
+    let points = all.filter { $0.measuredSeconds > 0 && $0.predictedSeconds > 0 }
     let predicted = points.filter { !$0.isFitted }
     let errors = predicted.map { abs($0.error) }
     let mean = errors.isEmpty ? nil : errors.reduce(0, +) / Double(errors.count)
@@ -94,8 +137,11 @@ extension ReportPage {
     ]
     sections = [
       Section(
-        "Constants", lead: "In SI units, as they ship and as these measurements give them.",
-        [.table(Self.constantTable(figures.constants))])
+        "Constants", lead: "As they ship and as these measurements give them.",
+        [
+          .table(
+            Self.constantTable("\(figures.place) of \(figures.cluster)", figures.constants))
+        ])
     ]
     guard !points.isEmpty else { return }
     sections.append(
@@ -103,7 +149,60 @@ extension ReportPage {
         "Against the points",
         lead:
           "On the line a prediction is what was measured; the others lie 25 % beside it. Pale points "
-          + "were fitted, full ones only predicted.", Self.blocks(against: points)))
+          + "were fitted, full ones only predicted.",
+        [.table(Self.residuals("of the shipped", points) { _ in "" })]
+          + figures.groups.map { title, names in
+            .table(Self.trend(title, zip(names, all).filter { !$1.isFitted }.map { ($0, $1) }))
+          } + Self.blocks(against: points)))
+  }
+
+  /// Errors by series, fitted and predicted points apart.
+  static func residuals(
+    _ title: String, _ points: [FitPoint], by series: (FitPoint) -> String
+  ) -> ReportTable {
+    var table = ReportTable(title, [.init("points", isText: true)] + errorColumns)
+    var names: [String] = []
+    for point in points where !names.contains(series(point)) { names.append(series(point)) }
+    for name in names {
+      for isFitted in [true, false] {
+        let own = points.filter { series($0) == name && $0.isFitted == isFitted }
+        guard !own.isEmpty else { continue }
+        let word = isFitted ? "fitted" : "predicted"
+        table.add([ReportFigure(name.isEmpty ? word : "\(name), \(word)")] + cells(of: own))
+      }
+    }
+    return table
+  }
+
+  /// Errors of points by the group to which they belong, numbers in their order.
+  private static func trend(_ title: String, _ points: [(name: String, point: FitPoint)])
+    -> ReportTable
+  {
+    var table = ReportTable(title, [.init("group", isText: true)] + errorColumns)
+    var names: [String] = []
+    for (name, _) in points where !names.contains(name) { names.append(name) }
+    if names.allSatisfy({ Double($0) != nil }) {
+      names.sort { (Double($0) ?? 0) < (Double($1) ?? 0) }
+    }
+    for name in names {
+      table.add([ReportFigure(name)] + cells(of: points.filter { $0.name == name }.map(\.point)))
+    }
+    return table
+  }
+
+  private static let errorColumns: [ReportTable.Column] = [
+    .init("count"), .init("mean size"), .init("mean error"), .init("over 25 %"), .init("worst"),
+  ]
+
+  private static func cells(of points: [FitPoint]) -> [ReportFigure] {
+    let errors = points.map(\.error)
+    let count = Double(max(1, errors.count))
+    let (size, mean) = (errors.map(abs).reduce(0, +) / count, errors.reduce(0, +) / count)
+    let worst = errors.max { abs($0) < abs($1) } ?? 0
+    return [
+      .count(errors.count), .share(size), ReportFigure(signedPercent(mean), mean),
+      .count(errors.count { abs($0) > 0.25 }), ReportFigure(signedPercent(worst), worst),
+    ]
   }
 
   /// Measured durations beside predicted ones: as pictures, and as a table with the worst first.
@@ -127,31 +226,47 @@ extension ReportPage {
       ])
     }
     table.shown = 25
+    table.isAside = true
     if points.count > worst.count {
       table.note = "The \(grouped(worst.count)) worst of \(grouped(points.count)); --json has all."
     }
     return [.picture(scatter(points)), .picture(errorPlot(points)), .table(table)]
   }
 
-  private static func constantTable(_ constants: [CollectiveFitFigures.Constant]) -> ReportTable {
+  private static func constantTable(
+    _ title: String, _ constants: [CollectiveFitFigures.Constant]
+  ) -> ReportTable {
     var table = ReportTable(
-      "Constants",
+      title,
       [
-        .init("constant", isText: true), .init("unit", isText: true), .init("shipped"),
-        .init("fitted again"), .init("difference"),
+        .init("constant", isText: true), .init("shipped"), .init("fitted again"),
+        .init("difference"),
       ])
     for (index, constant) in constants.enumerated() {
       func cell(_ value: Double, _ key: String) -> ReportFigure {
-        ReportFigure(String(format: "%.4g", value), value, key: "constants.\(index).\(key)")
+        ReportFigure(printed(value, constant.unit), value, key: "constants.\(index).\(key)")
       }
       let difference = constant.shipped == 0 ? nil : constant.fittedAgain / constant.shipped - 1
       table.add([
-        ReportFigure(constant.key), ReportFigure(constant.unit), cell(constant.shipped, "shipped"),
+        ReportFigure(constant.key), cell(constant.shipped, "shipped"),
         cell(constant.fittedAgain, "fitted_again"),
         difference.map { ReportFigure(signedPercent($0), $0) } ?? ReportFigure("–"),
       ])
     }
     return table
+  }
+
+  /// A constant in the unit that people use for its size.
+  private static func printed(_ value: Double, _ unit: String) -> String {
+    switch unit {
+    case "seconds": String(format: "%.3g us", value * 1e6)
+    case "bytes": String(format: "%.0f KiB", value / 1024)
+    case "bytes_per_second" where value >= 1e12: String(format: "%.3g TB/s", value / 1e12)
+    case "bytes_per_second": String(format: "%.3g GB/s", value / 1e9)
+    case "watts": String(format: "%.0f W", value)
+    case "joules": String(format: "%.4g pJ", value * 1e12)
+    default: String(format: "%.3g", value)
+    }
   }
 
   /// Points by series; those that were fitted hollow.

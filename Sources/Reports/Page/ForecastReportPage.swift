@@ -4,19 +4,29 @@ extension ReportPage {
   /// A whole run that things happen to.
   public init(forecast figures: ForecastFigures) throws {
     try self.init("forecast", verdict: figures.verdict, figures: figures)
-    remarks = figures.assumptions
-    inputs = figures.inputs.lines(assuming: [])
+    remarks = figures.remarks
+    inputs = figures.inputs.lines(assuming: figures.assumptions)
     facts = [
       Fact(
-        "Days", .init(figures.days(figures.wallSeconds.mean), figures.wallSeconds.mean),
-        note: "\(figures.days(figures.wallSeconds.p5)) to \(figures.days(figures.wallSeconds.p95))"),
+        "Days",
+        .init(
+          figures.days(figures.wallSeconds.mean), figures.wallSeconds.mean,
+          key: "wall_seconds.mean"),
+        note:
+          "\(figures.days(figures.wallSeconds.p5)) to \(figures.days(figures.wallSeconds.p95)) of nine "
+          + "runs in ten"),
+      Fact(
+        "Failures",
+        .init(fixed(figures.failures, decimals: 1), figures.failures, key: "failures"),
+        note: "in the mean"),
       Fact("Goodput", .share(figures.goodput, key: "goodput")),
       Fact(
         "GPU-hours", .init(figures.thousands(figures.gpuHours), figures.gpuHours, key: "gpu_hours"),
         note: "steps alone \(figures.thousands(figures.productiveGpuHours))"),
       Fact(
         "Million US$",
-        .init(fixed(figures.usDollars / 1e6, decimals: 3), figures.usDollars, key: "us_dollars")),
+        .init(fixed(figures.usDollars / 1e6, decimals: 3), figures.usDollars, key: "us_dollars"),
+        note: "at \(decimal(figures.usDollarsPerGpuHour)) an hour"),
     ]
     sections = [
       Section(
@@ -28,7 +38,9 @@ extension ReportPage {
         [.picture(figures.spreadPicture)]),
       Section(
         "Phases", lead: "Each step that differs is simulated once.",
-        [.picture(figures.phasePicture), .table(figures.phaseTable)]),
+        [
+          .picture(figures.phasePicture), .table(figures.phaseTable), .table(figures.settingTable),
+        ]),
       Section("Failures and checkpoints", [.text(figures.sentences)]),
     ]
     guard !figures.sensitivities.isEmpty else { return }
@@ -53,21 +65,33 @@ extension ForecastFigures {
 
   fileprivate var lostTable: ReportTable {
     var table = ReportTable(
-      "Hours",
-      [.init("what", isText: true), .init("hours"), .init("share"), .init("", isText: true)])
+      "Where the time goes",
+      [
+        .init("what", isText: true), .init("hours"), .init("share"),
+        .init("what it is", short: "", isText: true),
+      ])
+    let whole = max(wallSeconds.mean, 1e-9)
     table.add([
       ReportFigure("steps"),
       ReportFigure(
         fixed(productiveSeconds / 3600, decimals: 2), productiveSeconds, key: "productive_seconds"),
-      .share(goodput), ReportFigure("each done once"),
+      .share(productiveSeconds / whole), ReportFigure("each done once"),
     ])
+    if undoneSeconds > 0 {
+      table.add([
+        ReportFigure("of them never done"),
+        ReportFigure(
+          fixed(undoneSeconds / 3600, decimals: 2), undoneSeconds, key: "undone_seconds"),
+        ReportFigure(""), ReportFigure("of runs that were given up"),
+      ])
+    }
     for part in lostParts {
       table.add([
         ReportFigure(part.name),
         ReportFigure(
           fixed(part.seconds / 3600, decimals: 2), part.seconds,
           key: "lost_seconds.\(part.name)"),
-        .share(part.seconds / max(wallSeconds.mean, 1e-9)), ReportFigure(part.words),
+        .share(part.seconds / whole), ReportFigure(part.words),
       ])
     }
     return table
@@ -105,10 +129,32 @@ extension ForecastFigures {
 
   fileprivate var phaseTable: ReportTable {
     var table = ReportTable(
+      "Phases",
+      [
+        .init("phase", isText: true), .init("steps"), .init("GPU-hours of steps"),
+        .init("GPU-hours"), .init("days"),
+      ])
+    for (number, phase) in phases.enumerated() {
+      let key = "phases.\(number)."
+      table.add([
+        ReportFigure(phase.name), .count(phase.steps, key: key + "steps"),
+        ReportFigure(
+          thousands(phase.productiveGpuHours), phase.productiveGpuHours,
+          key: key + "productive_gpu_hours"),
+        ReportFigure(thousands(phase.gpuHours), phase.gpuHours, key: key + "gpu_hours"),
+        ReportFigure(days(phase.wallSeconds), phase.wallSeconds, key: key + "wall_seconds"),
+      ])
+    }
+    return table
+  }
+
+  fileprivate var settingTable: ReportTable {
+    var table = ReportTable(
       "Every step that differs",
       [
         .init("phase", isText: true), .init("batch"), .init("sequence"), .init("steps"),
-        .init("step, s"), .init("MFU"), .init("fits", isText: true),
+        .init("step, s"), .init("MFU"), .init("GPU-hours of steps"),
+        .init("fits", isText: true),
       ])
     for (number, phase) in phases.enumerated() {
       for (index, setting) in phase.settings.enumerated() {
@@ -119,6 +165,7 @@ extension ForecastFigures {
           .count(setting.steps, key: "\(key).steps"),
           .seconds(setting.stepSeconds, key: "\(key).step_seconds"),
           setting.mfu.map { .share($0, key: "\(key).mfu") } ?? ReportFigure("–"),
+          hours(Double(setting.steps) * setting.stepSeconds),
           ReportFigure(setting.fits.map { $0 ? "yes" : "no" } ?? "–"),
         ])
       }
@@ -126,16 +173,24 @@ extension ForecastFigures {
     return table
   }
 
+  /// GPU-hours of all devices over some seconds.
+  private func hours(_ seconds: Double) -> ReportFigure {
+    let value = seconds * Double(gpus) / 3600
+    return ReportFigure(thousands(value), value)
+  }
+
   fileprivate var improvementTable: ReportTable {
     var table = ReportTable(
-      "Hours saved", [.init("what", isText: true), .init("hours"), .init("±")])
+      "What would help, hours saved", [.init("what", isText: true), .init("hours"), .init("±")])
     for (index, item) in sensitivities.enumerated() {
       table.add([
         ReportFigure(item.change),
         ReportFigure(
           fixed(item.savedHours, decimals: 1), item.savedHours,
           key: "sensitivities.\(index).saved_hours"),
-        ReportFigure(fixed(item.standardError, decimals: 1), item.standardError),
+        ReportFigure(
+          fixed(item.standardError, decimals: 1), item.standardError,
+          key: "sensitivities.\(index).standard_error"),
       ])
     }
     return table

@@ -4,29 +4,21 @@ import Quantities
 import Simulation
 
 extension ReportPage {
-  /// A pair of forward and backward before and after, and what planning it rests on.
-  public init(overlap figures: OverlapFigures, _ plan: OverlapPlan) throws {
+  /// What planning a pair of forward and backward comes to, without what only its runs show.
+  public init(overlap figures: OverlapFigures) throws {
     try self.init("overlap", verdict: figures.verdict, figures: figures)
     remarks = figures.doubts
     facts = figures.facts
     inputs = figures.inputs.lines(assuming: [])
-    inputs.append(.init("Order", figures.order.joined(separator: ", ")))
-    let longest = max(plan.before.picoseconds, plan.after.picoseconds)
+    inputs.append(
+      .init("Order", "\(figures.order.count) segments", details: figures.order, in: .foot))
     sections = [
       Section(
         "The pair",
         lead:
           "What computes above, what is sent below it; where computation waits for an exchange, its "
-          + "row says so.",
-        [
-          .picture(
-            plan.before.picture(
-              "As it is: \(milliseconds(figures.pairSeconds.published)) ms", over: longest)),
-          .picture(
-            plan.after.picture(
-              "Planned: \(milliseconds(figures.pairSeconds.planned)) ms", over: longest)),
-          .table(figures.hiddenTable),
-        ]),
+          + "row says so.", [.table(figures.pairTable)]),
+      Section("How sure that is", [.text(figures.bounds)]),
       Section(
         "How many multiprocessors",
         lead:
@@ -41,9 +33,20 @@ extension ReportPage {
           [.table(step.table)]))
     }
   }
-}
 
-private func milliseconds(_ seconds: Double) -> String { fixed(seconds * 1e3, decimals: 2) }
+  /// The same with the pair before and after, over time.
+  public init(overlap figures: OverlapFigures, _ plan: OverlapPlan) throws {
+    try self.init(overlap: figures)
+    let longest = max(plan.before.picoseconds, plan.after.picoseconds)
+    let (before, after) = (figures.pairSeconds.published, figures.pairSeconds.planned)
+    sections[0].blocks.insert(
+      contentsOf: [
+        .picture(
+          plan.before.picture("As it is: \(figures.milliseconds(before)) ms", over: longest)),
+        .picture(plan.after.picture("Planned: \(figures.milliseconds(after)) ms", over: longest)),
+      ], at: 0)
+  }
+}
 
 extension PairRun {
   fileprivate func picture(_ title: String, over longest: Int64) -> LanePicture {
@@ -101,11 +104,17 @@ extension OverlapFigures {
   }
 
   fileprivate var doubts: [String] {
-    ends.map { end in
-      "If a multiprocessor of an exchange moves what the \(end.end) end of its range says, the pair takes "
-        + "\(milliseconds(end.pairSeconds.published)) ms as it is and "
-        + "\(milliseconds(end.pairSeconds.planned)) planned."
-    }
+    [
+      "Plan \(plan): forward of stage \(forwardStage) beside backward of stage \(backwardStage), "
+        + "balanced loads."
+    ]
+      + ends.map { end in
+        "If a multiprocessor of an exchange moves what the \(end.end) end of its range says, the pair "
+          + "takes \(milliseconds(end.pairSeconds.published)) ms as it is and "
+          + "\(milliseconds(end.pairSeconds.planned)) planned; known beforehand, the best were "
+          + "\(end.best.multiprocessors) multiprocessors and "
+          + "\(milliseconds(end.best.plannedSeconds)) ms."
+      }
   }
 
   fileprivate var facts: [ReportPage.Fact] {
@@ -128,25 +137,39 @@ extension OverlapFigures {
     ]
   }
 
-  fileprivate var hiddenTable: ReportTable {
+  fileprivate var pairTable: ReportTable {
     var table = ReportTable(
-      "Exchanges",
-      [
-        .init("exchange", isText: true), .init("as it is, ms"), .init("hidden"),
-        .init("planned, ms"), .init("hidden"),
-      ])
-    for (index, kind) in hidden.enumerated() {
-      let key = "hidden.\(index)."
+      "Before and after", [.init("what", isText: true), .init("as it is"), .init("planned")])
+    func add<Value>(
+      _ name: String, _ change: Change<Value>, _ key: String,
+      _ figure: (Value, String) -> ReportFigure
+    ) {
       table.add([
-        ReportFigure(kind.kind),
-        .init(
-          milliseconds(kind.seconds.published), kind.seconds.published,
-          key: key + "seconds.published"),
-        .share(kind.hiddenShare.published, key: key + "hidden_share.published"),
-        .init(
-          milliseconds(kind.seconds.planned), kind.seconds.planned, key: key + "seconds.planned"),
-        .share(kind.hiddenShare.planned, key: key + "hidden_share.planned"),
+        ReportFigure(name), figure(change.published, "\(key).published"),
+        figure(change.planned, "\(key).planned"),
       ])
+    }
+    let time: (Double, String) -> ReportFigure = {
+      .init(milliseconds($0), $0, key: $1)
+    }
+    let share: (Double, String) -> ReportFigure = { .share($0, key: $1) }
+    let bytes: (Int, String) -> ReportFigure = { .gibibytes($0, key: $1) }
+    add("pair, ms", pairSeconds, "pair_seconds", time)
+    add("multiprocessors of exchanges", multiprocessors, "multiprocessors") { .count($0, key: $1) }
+    add("exchanges hidden", hiddenShare, "hidden_share", share)
+    for (index, kind) in hidden.enumerated() where kind.seconds.published > 0 {
+      add("\(kind.kind), ms", kind.seconds, "hidden.\(index).seconds", time)
+      add("\(kind.kind), hidden", kind.hiddenShare, "hidden.\(index).hidden_share", share)
+    }
+    add("held at most beyond its start, GiB", pairPeakBytes, "pair_peak_bytes", bytes)
+    if let step {
+      add("whole step, s", step.seconds, "step.seconds") {
+        .init(fixed($0, decimals: 4), $0, key: $1)
+      }
+      add("exchanges exposed in the step, s", step.exposedSeconds, "step.exposed_seconds") {
+        .init(fixed($0, decimals: 4), $0, key: $1)
+      }
+      add("fullest rank, GiB", step.peakBytes, "step.peak_bytes", bytes)
     }
     return table
   }
@@ -180,9 +203,9 @@ extension OverlapFigures {
   fileprivate var curveTable: ReportTable {
     var table = ReportTable(
       "Every split, ms",
-      ["multiprocessors", "as it is", "planned", "in pairs", "bound", "computes", "moves"].map {
-        .init($0)
-      })
+      [.init("multiprocessors", short: "SMs")]
+        + ["as it is", "planned", "in pairs", "bound", "computes", "moves"].map { .init($0) }
+        + [.init("which", short: "", isText: true)])
     for (index, point) in curve.enumerated() {
       func cell(_ value: Double, _ key: String) -> ReportFigure {
         .init(milliseconds(value), value, key: "curve.\(index).\(key)")
@@ -194,8 +217,12 @@ extension OverlapFigures {
         cell(point.pairwiseSeconds, "pairwise_seconds"), cell(point.boundSeconds, "bound_seconds"),
         cell(point.computingSeconds, "computing_seconds"),
         cell(point.movingSeconds, "moving_seconds"),
+        ReportFigure(
+          point.multiprocessors == multiprocessors.planned
+            ? "planned" : point.multiprocessors == multiprocessors.published ? "as it is" : ""),
       ])
     }
+    table.bars = 2
     return table
   }
 }
@@ -204,18 +231,26 @@ extension OverlapFigures.Step {
   fileprivate var table: ReportTable {
     var table = ReportTable(
       "Steps",
-      [.init("what differs", isText: true), .init("step, s"), .init("fullest rank, GiB")])
+      [
+        .init("what differs", isText: true), .init("step, s"), .init("fullest rank, GiB"),
+        .init("fits", isText: true),
+      ])
+    func time(_ value: Double, _ key: String) -> ReportFigure {
+      ReportFigure(fixed(value, decimals: 4), value, key: key)
+    }
     table.add([
-      ReportFigure("as it is"), .seconds(seconds.published, key: "step.seconds.published"),
+      ReportFigure("as it is"), time(seconds.published, "step.seconds.published"),
       .gibibytes(peakBytes.published, key: "step.peak_bytes.published"),
+      ReportFigure(fits.published ? "yes" : "no"),
     ])
-    for (index, step) in tried.enumerated() {
+    for index in fastestFirst {
+      let step = tried[index]
       table.add([
-        ReportFigure(step.change), .seconds(step.seconds, key: "step.tried.\(index).seconds"),
+        ReportFigure(step.change), time(step.seconds, "step.tried.\(index).seconds"),
         .gibibytes(step.peakBytes, key: "step.tried.\(index).peak_bytes"),
+        ReportFigure(step.fits ? "yes" : "no"),
       ])
     }
-    table.note = isChanged ? "" : "The plan as it is remains the fastest that fits."
     return table
   }
 }

@@ -3,18 +3,25 @@ import Quantities
 /// What a command found, as one page that explains itself: the verdict first, then what it was computed
 /// from, then sections of pictures, each with its numbers beside it.
 ///
-/// The page is the same figures that the command prints as text and as JSON; `html` writes it down as one
-/// file that needs nothing else.
+/// It is made once, from the very figures that `--json` prints; `text` writes it for a terminal, `html` as one
+/// file that needs nothing else. A terminal shows no pictures, and of tables what fits its width.
 public struct ReportPage: Sendable {
   /// A setting or a file behind the figures.
   public struct Input: Sendable {
+    /// Where a terminal shows it: what was moved under the verdict, what was assumed at the end.
+    public enum Place: Sendable {
+      case head, foot
+    }
+
     public var name: String
     public var text: String
     /// Lines that are folded away until somebody asks.
     public var details: [String]
+    /// Where a terminal shows it, with its details in place of `text`; nil where it does not.
+    public var place: Place?
 
-    public init(_ name: String, _ text: String, details: [String] = []) {
-      (self.name, self.text, self.details) = (name, text, details)
+    public init(_ name: String, _ text: String, details: [String] = [], in place: Place? = nil) {
+      (self.name, self.text, self.details, self.place) = (name, text, details, place)
     }
   }
 
@@ -53,6 +60,8 @@ public struct ReportPage: Sendable {
   public var facts: [Fact] = []
   public var inputs: [Input] = []
   public var sections: [Section] = []
+  /// The most lines of the text, where tables that may be thinned give way; nil for any number.
+  public var mostLines: Int?
   /// All figures, as `--json` prints them.
   public var json: String
 
@@ -70,6 +79,8 @@ public struct ReportPage: Sendable {
 }
 
 /// A part of a section.
+///
+/// Paragraphs and tables are for every reader; what needs a window is left out of the text.
 public enum ReportBlock: Sendable {
   /// Paragraphs.
   case text([String])
@@ -87,6 +98,8 @@ public struct ReportChoice: Sendable {
   public var options: [(name: String, blocks: [ReportBlock])]
   /// The option that is seen first.
   public var first = 0
+  /// Its tables belong to pictures: a terminal, which shows all options below each other, shows none of them.
+  public var isAside = false
   /// What the kinds of a picture's spans choose here; see `LanePicture.chooses`.
   public var identifier: String?
 

@@ -4,9 +4,17 @@ public struct ReportTable: Sendable {
     public var title: String
     /// Words stand left, numbers right.
     public var isText: Bool
+    /// A terminal has no room for it.
+    public var isAside: Bool
 
-    public init(_ title: String, isText: Bool = false) {
-      (self.title, self.isText) = (title, isText)
+    /// What a terminal calls it where room is scarce.
+    public var short: String
+
+    public init(
+      _ title: String, short: String? = nil, isText: Bool = false, isAside: Bool = false
+    ) {
+      (self.title, self.isText, self.isAside) = (title, isText, isAside)
+      self.short = short ?? title
     }
   }
 
@@ -14,6 +22,8 @@ public struct ReportTable: Sendable {
     public var cells: [ReportFigure]
     /// The colour that stands before the first cell.
     public var tone: PageTone?
+    /// A terminal that shows some rows shows this one.
+    public var isKept = false
     /// A row that others are summed up in.
     public var isTotal = false
     /// Ranks that the row stands for, shown when asked for.
@@ -56,6 +66,12 @@ public struct ReportTable: Sendable {
   public var mesh: RankMesh?
   /// How many rows are seen before the reader asks for the others; nil for all.
   public var shown: Int?
+  /// It stands beside a picture, which a terminal does not show.
+  public var isAside = false
+  /// A terminal joins neighbours that differ in their first cell alone, and thins what is left.
+  public var isThinned = false
+  /// The column whose numbers a terminal shows as bars, too.
+  public var bars: Int?
 
   public init(_ title: String, _ columns: [Column]) {
     (self.title, self.columns) = (title, columns)

@@ -2,16 +2,10 @@ import Quantities
 import Schedules
 
 extension ReportPage {
-  /// A pipeline schedule.
-  ///
-  /// - Parameters:
-  ///   - figures: what the schedule costs.
-  ///   - schedule: the same schedule.
-  public init(schedule figures: ScheduleReport, _ schedule: Schedule) throws {
+  /// A pipeline schedule, without its cells over time.
+  public init(schedule figures: ScheduleReport) throws {
     try self.init("schedule", verdict: figures.verdict, figures: figures)
-    if let hang = figures.hangsAtRendezvous {
-      remarks = ["Where both ends of every message have to meet, it hangs: \(hang)"]
-    }
+    remarks = figures.remarks
     facts = [
       .init("Bubble", .share(figures.bubbleRate, key: "bubble_rate"), note: "mean over ranks"),
       .init(
@@ -19,7 +13,7 @@ extension ReportPage {
         note: "in the unit below"),
       .init("Microbatches", .count(figures.microbatches, key: "microbatches")),
       .init("Stages", .count(figures.stages, key: "stages")),
-      .init("Sends", .count(figures.sends, key: "sends")),
+      .init("Sends", .count(figures.sends, key: "sends"), note: figures.endsText),
     ]
     inputs = figures.pageInputs
     sections = [
@@ -27,12 +21,21 @@ extension ReportPage {
         "Who does what when",
         lead:
           "Every row is a pipeline rank; colours name the pass, numbers the microbatch. What is left "
-          + "empty is bubble.",
-        [.picture(figures.lanes(schedule)), .table(figures.rankTable)]),
+          + "empty is bubble.", [.table(figures.rankTable)]),
       Section(
         "What it costs each rank",
         [.picture(figures.bubblePicture), .picture(figures.memoryPicture)]),
     ]
+  }
+
+  /// The same with its cells over time.
+  ///
+  /// - Parameters:
+  ///   - figures: what the schedule costs.
+  ///   - schedule: the same schedule.
+  public init(schedule figures: ScheduleReport, _ schedule: Schedule) throws {
+    try self.init(schedule: figures)
+    sections[0].blocks.insert(.picture(figures.lanes(schedule)), at: 0)
   }
 }
 
@@ -41,7 +44,27 @@ extension ScheduleReport {
     let most = ranks.map(\.peakActivations).max() ?? 0
     return "\(name) on \(counted(ranks.count, "rank")) with "
       + "\(counted(microbatches, "microbatch", plural: "microbatches")) idles "
-      + "\(percent(bubbleRate)) of the time and keeps \(decimal(most)) microbatches' activations at most."
+      + "\(percent(bubbleRate, decimals: 2)) of the time and keeps \(decimal(most)) microbatches' activations at most."
+  }
+
+  /// What was checked, and where it would hang.
+  fileprivate var remarks: [String] {
+    [
+      "\(counted(ranks.count, "rank")), \(counted(stages, "stage")), "
+        + "\(counted(microbatches, "microbatch", plural: "microbatches")): complete, in order, free of "
+        + "deadlock."
+    ]
+      + (hangsAtRendezvous.map {
+        ["But with --ends rendezvous, as where a send waits for its receive: \($0)"]
+      } ?? [])
+  }
+
+  fileprivate var endsText: String {
+    switch ends {
+    case TransferEnds.buffered.rawValue?: "taken as buffered: none waits for its receive"
+    case TransferEnds.rendezvous.rawValue?: "taken as rendezvous: both ends wait to meet"
+    default: ""
+    }
   }
 
   fileprivate var pageInputs: [ReportPage.Input] {
@@ -52,14 +75,8 @@ extension ScheduleReport {
     if let stages = inputs.stagesPerRank { lines.append(.init("Stages of a rank", "\(stages)")) }
     if let pairs = inputs.pairs { lines.append(.init("Pairs", pairs)) }
     if let sends = inputs.sends ?? ends { lines.append(.init("Sends", sends)) }
-    var parts = [
-      "forward \(decimal(times.forward))", "backward for input \(decimal(times.backwardInput))",
-      "backward for weight \(decimal(times.backwardWeight))",
-    ]
-    if let overlapped = times.overlapped { parts.append("overlapped pair \(decimal(overlapped))") }
-    if times.transfer > 0 { parts.append("message \(decimal(times.transfer))") }
-    lines.append(.init("Times", parts.joined(separator: ", ")))
-    lines.append(.init("Unit", unit))
+    lines.append(.init("Times", timesText, in: .foot))
+    lines.append(.init("Unit", unitText, in: .foot))
     lines.append(.init("Version", inputs.version))
     return lines
   }

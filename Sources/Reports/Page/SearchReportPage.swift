@@ -1,4 +1,3 @@
-import Documents
 import Planning
 import Quantities
 
@@ -11,28 +10,36 @@ extension ReportPage {
     inputs = first.inputs.lines(assuming: [])
     inputs += [
       .init("GPUs", answer.searches.map { grouped($0.gpus) }.joined(separator: ", ")),
-      .init("Grid", counted(first.space.grid.count, "setting"), details: first.gridLines),
-      .init("Same for all", counted(first.conditions.count, "setting"), details: first.conditions),
+      .init(
+        "Grid", counted(first.space.grid.count, "setting"), details: first.gridLines, in: .foot),
+      .init(
+        "Same for all", counted(first.conditions.count, "setting"), details: first.conditions,
+        in: .foot),
     ]
     if let best = answer.plans.first {
       facts = [
-        .init("Step", ReportFigure("\(fixed(best.stepSeconds, decimals: 3)) s", best.stepSeconds)),
-        .init("MFU", .share(best.mfu)),
+        .init(
+          "Step",
+          ReportFigure(
+            "\(fixed(best.stepSeconds, decimals: 3)) s", best.stepSeconds,
+            key: "plans.0.step_seconds")),
+        .init("MFU", .share(best.mfu, key: "plans.0.mfu")),
         .init(
           "Memory",
           ReportFigure(
             "\(fixed(Double(best.memoryBytes.peak) / 0x1p30, decimals: 1)) GiB",
-            Double(best.memoryBytes.peak)),
+            Double(best.memoryBytes.peak), key: "plans.0.memory_bytes.peak"),
           note: "\(fixed(Double(best.marginBytes) / 0x1p30, decimals: 1)) left beside the reserve"),
         .init(
           "Cost",
           ReportFigure(
-            "\(large(best.usDollarsPerTrillionTokens)) US$", best.usDollarsPerTrillionTokens),
+            "\(large(best.usDollarsPerTrillionTokens)) US$", best.usDollarsPerTrillionTokens,
+            key: "plans.0.us_dollars_per_trillion_tokens"),
           note: "a trillion tokens"),
       ]
     }
     sections = answer.planSections
-    if answer.searches.count > 1 { sections.append(answer.curveSection) }
+    if answer.searches.count > 1 || answer.seeksFewest { sections.append(answer.curveSection) }
     sections.append(answer.spaceSection)
   }
 }
@@ -40,18 +47,8 @@ extension ReportPage {
 extension SearchFigures {
   /// The alternatives of every setting.
   fileprivate var gridLines: [String] {
-    lines.map { "\($0.key): \($0.values.joined(separator: " | "))" }
+    lines.map { "\($0.key) \($0.values.joined(separator: " | "))" }
   }
-
-  /// What the plans lose, what tells them apart, what fills their memory and what is not told apart.
-  fileprivate var differences: [String] {
-    plans.isEmpty ? [] : [difference, memoryText, doubt].map(unwrapped).filter { !$0.isEmpty }
-  }
-}
-
-/// A paragraph of a text page on one line.
-func unwrapped(_ text: String) -> String {
-  text.split(whereSeparator: \.isNewline).joined(separator: " ")
 }
 
 extension SearchAnswer {
@@ -83,6 +80,9 @@ extension SearchAnswer {
     /// Its name, with a number where several have it.
     var label: String
     var isOfFront: Bool
+    /// Its place in its search, and why it is here.
+    var place: Int
+    var reason: String
   }
 
   /// Every plan that the answer holds, once: the best, the front, those that are as good.
@@ -90,7 +90,10 @@ extension SearchAnswer {
     let isOne = searches.count == 1 && !seeksFewest
     var result: [Known] = []
     var seen: Set<String> = []
-    func add(_ items: [SearchFigures.Item], _ key: String, isOfFront: Bool = false) {
+    var first = 0
+    func add(
+      _ items: [SearchFigures.Item], _ key: String, _ reason: String, isOfFront: Bool = false
+    ) {
       for (index, item) in items.enumerated() {
         let identity = "\(item.gpus) \(item.yaml)"
         guard seen.insert(identity).inserted else {
@@ -107,14 +110,16 @@ extension SearchAnswer {
         result.append(
           Known(
             item: item, key: "\(key).\(index)",
-            label: count > 0 ? "\(item.name) (\(count + 1))" : item.name, isOfFront: isOfFront))
+            label: count > 0 ? "\(item.name) (\(count + 1))" : item.name, isOfFront: isOfFront,
+            place: result.count - first + 1, reason: reason))
       }
     }
     for (index, search) in searches.enumerated() {
       let start = isOne ? "" : "searches.\(index)."
-      add(search.plans, start + "plans")
-      add(search.pareto, start + "pareto", isOfFront: true)
-      add(search.indifferentPlans, start + "indifferent_plans")
+      first = result.count
+      add(search.plans, start + "plans", "best")
+      add(search.pareto, start + "pareto", "front", isOfFront: true)
+      add(search.indifferentPlans, start + "indifferent_plans", "as good")
     }
     return result
   }
@@ -137,9 +142,18 @@ extension SearchAnswer {
         "The plans",
         lead: "Move the handles below a scale to narrow it: lines and rows that lie outside go.",
         blocks))
-    let texts = searches.flatMap(\.differences)
-    if !texts.isEmpty { sections.append(.init("What makes the difference", [.text(texts)])) }
-    return sections
+    return sections + searches.indices.compactMap(differenceSection)
+  }
+
+  private func differenceSection(of index: Int) -> ReportPage.Section? {
+    let search = searches[index]
+    let texts = search.differences
+    guard !texts.isEmpty else { return nil }
+    let isOne = searches.count == 1
+    let key = isOne && !seeksFewest ? "plans" : "searches.\(index).plans"
+    return .init(
+      "What makes the difference" + (isOne ? "" : " on \(counted(search.gpus, "GPU"))"),
+      [.text(texts)] + (search.anchoredTable(key: key).map { [.table($0)] } ?? []))
   }
 
   private func front(_ known: [Known]) -> PlotPicture {
@@ -201,19 +215,23 @@ extension SearchAnswer {
   }
 
   private func table(_ known: [Known]) -> ReportTable {
+    let hasBudget = known.contains { $0.item.days != nil }
     var table = ReportTable(
       "Plans, the best first",
       [
-        .init("place"), .init("plan", isText: true), .init("GPUs"), .init("step, s"), .init("MFU"),
-        .init("tokens/s and GPU"), .init("peak, GiB"), .init("margin, GiB"),
-        .init("US$ a trillion tokens"), .init("bubble, s"), .init("exposed, s"),
-      ])
-    for (index, one) in known.enumerated() {
+        .init("place"), .init("plan", isText: true), .init("why", isText: true),
+        .init("GPUs", isAside: searches.count == 1), .init("step, s"), .init("MFU"),
+        .init("tokens/s and GPU", short: "tok/s/GPU"), .init("peak, GiB"),
+        .init("margin, GiB", short: "margin"),
+        .init("US$ a trillion tokens", short: "US$/T", isAside: hasBudget),
+        .init("bubble, s", isAside: true), .init("exposed, s", isAside: true),
+      ] + (hasBudget ? [.init("days"), .init("US$")] : []))
+    for one in known {
       let item = one.item
       let exposed = item.communicationSeconds.kinds.reduce(0) { $0 + $1.time.exposed }
       var row = ReportTable.Row([
-        ReportFigure("\(index + 1)", Double(index + 1)), ReportFigure(one.label),
-        .count(item.gpus, key: one.key + ".gpus"),
+        ReportFigure("\(one.place)", Double(one.place)), ReportFigure(one.label),
+        ReportFigure(one.reason), .count(item.gpus, key: one.key + ".gpus"),
         .seconds(item.stepSeconds, key: one.key + ".step_seconds"),
         .share(item.mfu, key: one.key + ".mfu"),
         ReportFigure(
@@ -227,10 +245,26 @@ extension SearchAnswer {
         .seconds(item.splitSeconds.bubble, key: one.key + ".split_seconds.bubble"),
         .seconds(exposed),
       ])
+      if hasBudget {
+        row.cells += [
+          cell(item.days, one.key + ".days", threeFigures),
+          cell(item.usDollars, one.key + ".us_dollars", large),
+        ]
+      }
       row.name = one.label
       table.rows.append(row)
     }
+    table.shown = 20
+    table.note =
+      "Best by the objective; front: less memory for more time; as good: within the stated error, of which "
+      + "these leave most memory."
     return table
+  }
+
+  private func cell(
+    _ value: Double?, _ key: String, _ text: (Double) -> String
+  ) -> ReportFigure {
+    value.map { ReportFigure(text($0), $0, key: key) } ?? ReportFigure("–")
   }
 
   fileprivate var curveSection: ReportPage.Section {
@@ -241,23 +275,31 @@ extension SearchAnswer {
           "\(counted(point.gpus, "GPU")): \(fixed($0, decimals: 3)) s\n\(point.plan ?? "")")
       }
     }
+    let hasBudget = curve.contains { $0.days != nil }
     var table = ReportTable(
       "The best plan of every number of GPUs",
       [
-        .init("GPUs"), .init("step, s"), .init("tokens/s"), .init("US$ a trillion tokens"),
+        .init("GPUs"), .init("step, s"), .init("tokens/s"),
+        .init("US$ a trillion tokens", short: "US$/T", isAside: hasBudget),
         .init("plan", isText: true),
-      ])
+      ] + (hasBudget ? [.init("days"), .init("US$")] : []))
     for (index, point) in curve.enumerated() {
-      func cell(_ value: Double?, _ key: String, _ text: (Double) -> String) -> ReportFigure {
-        value.map { ReportFigure(text($0), $0, key: "curve.\(index).\(key)") } ?? ReportFigure("–")
-      }
-      table.add([
-        .count(point.gpus, key: "curve.\(index).gpus"),
-        cell(point.stepSeconds, "step_seconds") { fixed($0, decimals: 3) },
-        cell(point.tokensPerSecond, "tokens_per_second") { tokenRate($0) },
-        cell(point.usDollarsPerTrillionTokens, "us_dollars_per_trillion_tokens") { large($0) },
+      let key = "curve.\(index)."
+      var cells = [
+        .count(point.gpus, key: key + "gpus"),
+        cell(point.stepSeconds, key + "step_seconds") { fixed($0, decimals: 3) },
+        cell(point.tokensPerSecond, key + "tokens_per_second", tokenRate),
+        cell(
+          point.usDollarsPerTrillionTokens, key + "us_dollars_per_trillion_tokens", large),
         ReportFigure(point.plan ?? point.reason ?? ""),
-      ])
+      ]
+      if hasBudget {
+        cells += [
+          cell(point.days, key + "days", threeFigures),
+          cell(point.usDollars, key + "us_dollars", large),
+        ]
+      }
+      table.add(cells)
     }
     let xs = points.map(\.x)
     return .init(
@@ -284,6 +326,7 @@ extension SearchAnswer {
       }
     }
     refusals.shown = 12
+    refusals.isAside = true
     let bars = searches.map { search in
       (
         label: counted(search.gpus, "GPU"),
@@ -295,14 +338,15 @@ extension SearchAnswer {
         ]
       )
     }
+    let fewest = seeksFewest ? plans.first.map { "The fewest GPUs that will do: \($0.gpus)." } : nil
     return .init(
       "How the space was spent",
-      lead: searches.map { unwrapped($0.spaceText) }.joined(separator: " "),
       [
+        .text(searches.flatMap(\.spaceText) + [fewest].compactMap { $0 }),
         .picture(
           BarPicture(
             "Plans of the grid", description: "Plans of the grid by what became of them",
-            bars: bars, text: { grouped(Int($0.rounded())) }))
+            bars: bars, text: { grouped(Int($0.rounded())) })),
       ] + (refusals.rows.isEmpty ? [] : [.table(refusals)]))
   }
 }

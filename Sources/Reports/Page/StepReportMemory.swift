@@ -14,10 +14,10 @@ extension StepFigures {
     ("activations", .activations, [.activation, .workspace]),
   ]
 
-  /// Memory over time for some positions, and what every position needs at its peak.
-  func memorySection(
+  /// Memory over time for some positions, and at the peak of every position.
+  func memoryBlocks(
     _ timelines: [(position: Int, timeline: Timeline)], duration: Int64
-  ) -> ReportPage.Section {
+  ) -> [ReportBlock] {
     var kept = StepLanes.spread(timelines.count, most: StepLanes.mostPositions)
     if !kept.contains(where: { timelines[$0].position == fullestPosition }),
       let fullest = timelines.firstIndex(where: { $0.position == fullestPosition })
@@ -37,15 +37,17 @@ extension StepFigures {
       bars: stages.map { stage in
         ("position \(stage.position)", Self.peakParts(stage.memoryBytes))
       }, text: { "\(decimal($0)) GiB" })
-    return .init(
+    return [.choice(ReportChoice("Position", options, first: first)), .picture(limited(bars))]
+  }
+
+  /// What every position needs at its peak.
+  var memorySection: ReportPage.Section {
+    .init(
       "Memory",
       lead: fits
         ? "The fullest rank, at position \(fullestPosition), stays below what the device has."
         : "The fullest rank, at position \(fullestPosition), needs more than the device has.",
-      [
-        .choice(ReportChoice("Position", options, first: first)), .picture(limited(bars)),
-        .table(memoryTable),
-      ])
+      [.table(memoryTable)])
   }
 
   private func limited(_ bars: BarPicture) -> BarPicture {
@@ -96,10 +98,13 @@ extension StepFigures {
     var table = ReportTable(
       "Memory at the peak, GiB",
       [
-        .init("position"), .init("holds", isText: true), .init("parameters"), .init("gradients"),
-        .init("optimizer state"), .init("framework"), .init("communication"),
-        .init("activations"), .init("peak"), .init("fits", isText: true),
+        .init("position"), .init("parameters", short: "params"), .init("gradients", short: "grads"),
+        .init("optimizer state", short: "optim."), .init("framework", short: "frame."),
+        .init("communication", short: "comm."), .init("activations", short: "activ."),
+        .init("peak"), .init("fits", isText: true, isAside: fits), .init("holds", isText: true),
       ])
+    table.columns[4].isAside = stages.allSatisfy { $0.memoryBytes.workspace == 0 }
+    table.isThinned = true
     for (index, stage) in stages.enumerated() {
       let memory = stage.memoryBytes
       func cell(_ bytes: Int, _ name: String) -> ReportFigure {
@@ -107,12 +112,13 @@ extension StepFigures {
       }
       table.add([
         ReportFigure("\(stage.position)", Double(stage.position), key: "stages.\(index).position"),
-        ReportFigure(stage.units.joined(separator: " + ")),
         cell(memory.parameters, "parameters"), cell(memory.gradients, "gradients"),
         cell(memory.optimizer, "optimizer"), cell(memory.workspace, "workspace"),
         cell(memory.communication, "communication"), cell(memory.activations, "activations"),
         cell(memory.peak, "peak"), ReportFigure(stage.fits ? "yes" : "no"),
+        ReportFigure(stage.contents),
       ])
+      table.rows[index].isKept = stage.position == fullestPosition
     }
     if memoryBytes.reserve > 0 || memoryBytes.reserved != nil {
       table.note =

@@ -5,16 +5,26 @@ import Quantities
 import Simulation
 
 extension ReportPage {
-  /// A simulated step as a page.
+  /// What a simulated step comes to, without what only its spans show.
+  public init(step figures: StepFigures) throws {
+    try self.init("simulate", verdict: figures.verdict, figures: figures)
+    remarks = figures.remarks
+    facts = figures.facts
+    inputs = figures.inputs.lines(assuming: figures.assumptions)
+    sections = [figures.timeSection, figures.memorySection]
+    mostLines = 40
+    guard let anchored = figures.anchored else { return }
+    sections.append(Section("By what was measured", [.text(anchored.sentences)]))
+    mostLines = nil
+  }
+
+  /// The same with its pictures over time and its ranks.
   ///
   /// - Parameters:
   ///   - result: the step with its spans kept.
   ///   - step: what was simulated.
   public init(step figures: StepFigures, _ result: StepResult, of step: PlannedStep) throws {
-    try self.init("simulate", verdict: figures.verdict, figures: figures)
-    remarks = figures.remarks
-    facts = figures.facts
-    inputs = figures.inputs.lines(assuming: figures.assumptions)
+    try self.init(step: figures)
     let timelines = step.input.ranks.indices.compactMap { position -> (Int, Timeline)? in
       // The replica that the split is read at: the one that waits least.
       let replicas = result.ranks.filter { $0.position == position }
@@ -26,10 +36,11 @@ extension ReportPage {
           memory: TraceMemory.samples(of: rank, step.input))
       )
     }
-    sections = Self.timeSections(figures, step, duration: result.step, timelines)
-    sections.append(figures.timeSection)
-    sections.append(figures.memorySection(timelines, duration: result.step))
-    sections.append(figures.rankSection(result, step))
+    sections[1].blocks.insert(
+      contentsOf: figures.memoryBlocks(timelines, duration: result.step), at: 0)
+    sections =
+      Self.timeSections(figures, step, duration: result.step, timelines) + sections
+      + [figures.rankSection(result, step)]
   }
 
   private static func timeSections(
@@ -53,6 +64,7 @@ extension ReportPage {
     }
     var within = ReportChoice("Action", actions.options())
     within.identifier = "actions"
+    within.isAside = true
     return [
       Section(
         "The step",
@@ -92,16 +104,30 @@ extension Inputs {
           "Plan", text(plan.name, plan.given),
           details: plan.settings.leaves.map { "\($0.keyPath): \($0.text)" }))
     }
-    if !changes.isEmpty { lines.append(.init("Set", changes.joined(separator: "; "))) }
+    if !changes.isEmpty {
+      lines.append(.init("Set", changes.joined(separator: "; "), in: .head))
+    }
     if !degradations.isEmpty {
-      lines.append(.init("Degraded", degradations.joined(separator: "; ")))
+      lines.append(.init("Degraded", degradations.joined(separator: "; "), in: .head))
     }
     if let data, !data.isEmpty { lines.append(.init("Data", data.joined(separator: ", "))) }
     if let seed { lines.append(.init("Seed", "\(seed)")) }
     if !assumptions.isEmpty {
-      lines.append(.init("Assumed", counted(assumptions.count, "choice"), details: assumptions))
+      lines.append(
+        .init("Assumed", counted(assumptions.count, "choice"), details: assumptions, in: .foot))
     }
     lines.append(.init("Version", version))
     return lines
+  }
+}
+
+extension StepFigures.Stage {
+  /// What the position holds, in the words of the field: `embed + 3 dense + 1 MoE`.
+  var contents: String {
+    var text = units.joined(separator: " + ")
+    for (long, short) in [("embedding", "embed"), ("mixture", "MoE"), ("1 MTP", "MTP")] {
+      text = text.replacing(long, with: short)
+    }
+    return text
   }
 }

@@ -14,57 +14,6 @@ extension StepFigures {
       + (fits ? "fits: \(peak)." : "does not fit: \(peak).")
   }
 
-  /// What is lost, the largest part first.
-  var remarks: [String] {
-    var losses = [("bubble", splitSeconds.bubble)]
-    let exposed = communicationSeconds.kinds.reduce(0) { $0 + $1.time.exposed }
-    let waiting = communicationSeconds.kinds.reduce(0) { $0 + $1.time.waiting }
-    losses += [("exposed communication", exposed), ("waiting for peers", waiting)]
-    let parts = losses.filter { $0.1 >= 0.0005 * stepSeconds }.sorted { $0.1 > $1.1 }
-      .map { "\(percent($0.1 / stepSeconds)) \($0.0)" }
-    let spread =
-      seeds > 1
-      ? " Mean of \(seeds) seeds, deviation \(fixed(stepSecondsDeviation, decimals: 3)) s." : ""
-    guard !parts.isEmpty else { return spread.isEmpty ? [] : [spread] }
-    return ["At position 0 the step loses \(parts.joined(separator: ", ")).\(spread)"]
-  }
-
-  var facts: [ReportPage.Fact] {
-    [
-      .init(
-        "Step",
-        ReportFigure("\(fixed(stepSeconds, decimals: 3)) s", stepSeconds, key: "step_seconds"),
-        note: "\(large(Double(tokensPerStep))) tokens"),
-      .init(
-        "Throughput", ReportFigure("\(large(tokensPerDay))", tokensPerDay, key: "tokens_per_day"),
-        note: "tokens a day, \(tokenRate(tokensPerSecondPerGpu)) a second and GPU"),
-      .init(
-        "MFU", .share(mfu.causal, key: "mfu.causal"),
-        note: "non-causal \(percent(mfu.nonCausal)), HFU \(percent(hfu.causal))"),
-      .init(
-        "Cost",
-        ReportFigure(
-          "\(large(usDollarsPerTrillionTokens)) US$", usDollarsPerTrillionTokens,
-          key: "us_dollars_per_trillion_tokens"),
-        note: "a trillion tokens, at \(fixed(usDollarsPerGpuHour, decimals: 2)) US$ a GPU-hour"),
-      .init(
-        "Memory",
-        ReportFigure(
-          "\(fixed(Double(memoryBytes.peak) / 0x1p30, decimals: 1)) GiB",
-          Double(memoryBytes.peak), key: "memory_bytes.peak"),
-        note: "of \(fixed(Double(memoryBytes.limit) / 0x1p30, decimals: 1)), position "
-          + "\(fullestPosition)"),
-    ]
-      + (budget.map {
-        [
-          .init(
-            "Budget",
-            ReportFigure("\(large($0.usDollars)) US$", $0.usDollars, key: "budget.us_dollars"),
-            note: "\(large($0.tokens)) tokens in \(threeFigures($0.days)) days")
-        ]
-      } ?? [])
-  }
-
   /// A row per position: what it holds and where its time goes.
   var positionTable: ReportTable {
     let used =
@@ -78,11 +27,12 @@ extension StepFigures {
       "Stages, seconds of the step",
       [.init("position"), .init("stages", isText: true), .init("holds", isText: true)]
         + used.map { .init(names[$0]) })
+    table.isAside = true
     for (index, stage) in stages.enumerated() {
       var cells = [
         ReportFigure("\(stage.position)", Double(stage.position), key: "stages.\(index).position"),
         ReportFigure(stage.stages.map(String.init).joined(separator: ", ")),
-        ReportFigure(stage.units.joined(separator: " + ")),
+        ReportFigure(stage.contents),
       ]
       cells += used.map { part in
         .seconds(
@@ -171,7 +121,7 @@ extension StepFigures {
 
   private var communicationTable: ReportTable {
     var table = ReportTable(
-      "Seconds of communication at position 0",
+      "Communication, s",
       [
         .init("kind", isText: true), .init("total"), .init("hidden"), .init("exposed"),
         .init("waiting"),
@@ -215,6 +165,7 @@ extension StepFigures {
       "Seconds of the compute stream",
       [.init("kernels", isText: true)] + passes.map { .init(Self.passTones[$0].name) }
         + [.init("all"), .init("of busy time")])
+    table.isAside = true
     for row in secondsByKernel.rows.sorted(by: { $0.total > $1.total }) {
       let key = "seconds_by_kernel.\(words("\(row.kernels)", joinedBy: "_"))"
       table.add(

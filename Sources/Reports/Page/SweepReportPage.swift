@@ -37,8 +37,10 @@ extension ReportPage {
                   $0.peakBytes.map { Double($0) / 0x1p30 }
                 }
               ) { fixed($0, decimals: 1) + " GiB" }),
-            .text(figures.findings),
           ]))
+    }
+    if !figures.findings.isEmpty {
+      sections.append(Section("What changes from place to place", [.text(figures.findings)]))
     }
   }
 }
@@ -100,9 +102,10 @@ extension SweepFigures {
     var table = ReportTable(
       "Every place",
       axes.map { .init($0.key) } + [
-        .init("step, s"), .init("MFU"), .init("tokens/s and GPU"), .init("peak, GiB"),
-        .init("US$ a trillion tokens"),
-      ] + (isSearched ? [.init("best plan", isText: true)] : [])
+        .init("step, s"), .init("MFU"), .init("tokens/s and GPU", short: "tok/s/GPU"),
+        .init("peak, GiB"), .init("US$ a trillion tokens", short: "US$/T"),
+      ] + (points.contains { $0.fits == false } ? [.init("fits", isText: true)] : [])
+        + (isSearched ? [.init("best plan", isText: true)] : [])
         + (points.contains { $0.reason != nil } ? [.init("why none", isText: true)] : []))
     for (index, point) in points.enumerated() {
       func cell(_ value: Double?, _ key: String, _ text: (Double) -> String) -> ReportFigure {
@@ -118,15 +121,16 @@ extension SweepFigures {
         cell(point.peakBytes.map(Double.init), "peak_bytes") { fixed($0 / 0x1p30, decimals: 1) },
         cell(point.usDollarsPerTrillionTokens, "us_dollars_per_trillion_tokens") { large($0) },
       ]
+      if points.contains(where: { $0.fits == false }) {
+        cells.append(ReportFigure(point.fits.map { $0 ? "yes" : "no" } ?? "–"))
+      }
       if isSearched { cells.append(ReportFigure(point.name ?? "")) }
       if points.contains(where: { $0.reason != nil }) {
         cells.append(ReportFigure(point.reason ?? ""))
       }
       table.add(cells)
     }
-    if points.contains(where: { $0.fits == false }) {
-      table.note = "Some of these steps do not fit the devices' memory."
-    }
+    table.bars = axes.count
     return table
   }
 }

@@ -4,12 +4,17 @@ import Validation
 
 extension ReportPage {
   /// What was published, beside what is computed for it.
-  public init(validation report: ValidationReport) throws {
+  ///
+  /// - Parameter rows: longer tables show their worst rows, that many, before anybody asks for the others.
+  public init(validation report: ValidationReport, rows: Int = 24) throws {
     try self.init("validate", verdict: report.verdict, figures: report)
     remarks = [report.remark]
     inputs = [.init("Parts", report.parts.joined(separator: ", "))]
     for override in report.overrides {
-      inputs.append(.init("Set", "\(override.text), acting on \(counted(override.uses, "run"))"))
+      inputs.append(
+        .init(
+          "--set", "\(override.text) acts on \(counted(override.uses, "published run"))", in: .head)
+      )
     }
     let tables = report.tables.enumerated().filter { !$0.element.rows.isEmpty }
     sections = [
@@ -27,7 +32,10 @@ extension ReportPage {
             ReportChoice(
               "Table",
               tables.map { index, table in
-                (name: table.title, blocks: table.blocks(key: "tables.\(index)"))
+                (
+                  name: "\(table.title)  [\(table.name)]",
+                  blocks: table.blocks(key: "tables.\(index)", shown: rows)
+                )
               }))
         ]),
     ]
@@ -39,6 +47,16 @@ extension ReportPage {
             .table(table.pageTable(key: "correlations.\(index)"))
           }))
     }
+    guard !report.choices.isEmpty else { return }
+    sections.append(
+      Section(
+        "Layouts chosen",
+        lead:
+          "Of sweeps that differ in the layout alone: Spearman's coefficient, the place of the measured "
+          + "best among the predicted, what the predicted best costs more than it.",
+        report.choices.enumerated().map { index, table in
+          .table(table.pageTable(key: "choices.\(index)"))
+        }))
   }
 }
 
@@ -112,16 +130,15 @@ extension ValidationReport {
         .init("what", isText: true), .init("source", isText: true), .init("kind", isText: true),
         .init("rows"), .init("mean error"), .init("mean size"), .init("worst"),
       ])
+    table.isAside = true
     for (index, one) in tables.enumerated() {
       let errors = one.errors
       let key = "tables.\(index).errors"
       func cell(_ value: Double?, _ name: String) -> ReportFigure {
         guard let value, value.isFinite else { return ReportFigure("–") }
-        return one.measure == .share
-          ? ReportFigure(
-            name == "mean_absolute" ? percent(value) : signedPercent(value), value,
-            key: "\(key).\(name)")
-          : ReportFigure("\(signedNumber(value)) points", value, key: "\(key).\(name)")
+        let text =
+          name == "mean_absolute" ? unsigned(value, one.measure) : signed(value, one.measure)
+        return ReportFigure(text, value, key: "\(key).\(name)")
       }
       table.add([
         ReportFigure(one.title), ReportFigure(one.source), ReportFigure(one.basis.rawValue),
@@ -141,22 +158,30 @@ func signedPercent(_ share: Double, decimals: Int = 1) -> String {
   return (share > 0 ? "+" : "−") + size
 }
 
-private func signedNumber(_ value: Double) -> String {
-  (value >= 0 ? "+" : "−") + threeFigures(abs(value))
-}
-
 extension ValidationTable {
   /// A scatter where numbers can be held against each other, and the rows.
-  fileprivate func blocks(key: String) -> [ReportBlock] {
+  fileprivate func blocks(key: String, shown: Int) -> [ReportBlock] {
     var blocks: [ReportBlock] = []
     if let scatter { blocks.append(.picture(scatter)) }
-    blocks.append(.text(["\(source). Fitted to: \(fittedTo)."] + findings))
-    blocks.append(.table(rowTable(key: key)))
-    blocks.append(.folded("Assumed where the publication is silent", assumptions))
-    let chosen =
-      recordedChoices
-      + columns.map { "\($0.title)\($0.choice.map { ": \($0)" } ?? "")" }
-    blocks.append(.folded("Decided after a look, and other readings", chosen))
+    blocks.append(.text(["source: \(source)", basisText]))
+    blocks.append(.folded("assumed", assumptions))
+    blocks.append(.folded("chosen after a look", columns.compactMap(\.choice)))
+    blocks.append(.folded("chosen after a look, undone by no key", recordedChoices))
+    blocks.append(
+      .text(
+        ["\(counted(rows.count, "row"))\(absent): \(errors.text(measure))"]
+          + trends.map { $0.text(measure) }
+          + columns.enumerated().map { index, column in
+            "[\(letter(index))] \(column.text): \(self.errors(inColumn: index).text(measure))"
+          } + findings))
+    blocks.append(.table(rowTable("Rows", rows, key: "\(key).rows", shown: shown)))
+    if !derivedRows.isEmpty {
+      blocks.append(
+        .table(
+          rowTable(
+            "follows from these and other tables, counted nowhere", derivedRows,
+            key: "\(key).derived_rows", shown: shown)))
+    }
     return blocks
   }
 
@@ -204,49 +229,101 @@ extension ValidationTable {
     }.filter(range.contains)
   }
 
-  private func rowTable(key: String) -> ReportTable {
+  /// Rows with every reading of them; the worst first where not all are shown.
+  private func rowTable(
+    _ title: String, _ rows: [ValidationRow], key: String, shown: Int
+  ) -> ReportTable {
+    let width = rows.map(\.others.count).max() ?? 0
     var table = ReportTable(
-      "Rows",
+      title,
       [
-        .init("row", isText: true), .init("published"), .init("predicted"),
-        .init("unit", isText: true), .init("error"), .init("note", isText: true),
-      ])
-    for (index, row) in rows.enumerated() {
-      let place = "\(key).rows.\(index)"
-      let error = row.error.map { error in
-        ReportFigure(
-          row.measure == .share ? signedPercent(error) : "\(signedNumber(error)) points",
-          error.isFinite ? error : nil, key: error.isFinite ? "\(place).error" : nil)
+        .init("row", isText: true), .init("sluice"), .init("published"),
+        .init("unit", short: "", isText: true), .init("error"),
+      ] + (0..<width).flatMap { [.init("[\(letter($0))]"), .init("error")] }
+        + [.init("note", isText: true, isAside: rows.allSatisfy { $0.note == nil })])
+    for (index, row) in Self.order(rows, shown: shown) {
+      func cell(_ value: Double?, _ key: String, absent: String) -> ReportFigure {
+        value.map { ReportFigure(threeFigures($0), $0, key: key) } ?? ReportFigure(absent)
       }
-      table.add([
+      func errorCell(_ error: Double?, _ key: String) -> ReportFigure {
+        guard let error else { return ReportFigure("–") }
+        let isFinite = error.isFinite
+        return ReportFigure(
+          signed(error, row.measure), isFinite ? error : nil, key: isFinite ? key : nil)
+      }
+      let place = "\(key).\(index)"
+      var cells = [
         ReportFigure(row.name),
-        ReportFigure(threeFigures(row.publication), row.publication, key: "\(place).publication"),
-        row.prediction.map {
-          ReportFigure(threeFigures($0), $0, key: "\(place).prediction")
-        } ?? ReportFigure("refused"), ReportFigure(row.unit), error ?? ReportFigure("–"),
-        ReportFigure(row.note ?? ""),
-      ])
+        cell(
+          row.prediction, "\(place).prediction", absent: row.isUndescribed ? "not yet" : "refused"),
+        cell(row.publication, "\(place).publication", absent: ""), ReportFigure(row.unit),
+        errorCell(row.error, "\(place).error"),
+      ]
+      for column in 0..<width {
+        let other = column < row.others.count ? row.others[column] : nil
+        let place = "\(place).columns.\(column)"
+        cells += [
+          cell(other, "\(place).prediction", absent: "–"),
+          errorCell(row.error(of: other), "\(place).error"),
+        ]
+      }
+      table.add(cells + [ReportFigure(row.note ?? "")])
     }
-    table.shown = 40
+    table.shown = shown
     return table
+  }
+
+  private static func order(
+    _ rows: [ValidationRow], shown: Int
+  ) -> [(index: Int, row: ValidationRow)] {
+    let all = rows.enumerated().map { (index: $0, row: $1) }
+    guard rows.count > shown else { return all }
+    return all.sorted { left, right in
+      let (a, b) = (left.row.error.map(abs), right.row.error.map(abs))
+      return (-(a ?? .infinity), left.index) < (-(b ?? .infinity), right.index)
+    }
   }
 }
 
 extension CorrelationTable {
   fileprivate func pageTable(key: String) -> ReportTable {
     var table = ReportTable(
-      "\(title): \(source)",
-      [.init("what", isText: true), .init("runs"), .init("agreement")]
-        + columns.map { .init($0.title) })
+      "\(title)  [\(name)]",
+      [.init("what", isText: true), .init("runs"), .init("Spearman's coefficient")]
+        + columns.map { .init($0.text) })
     for (index, row) in rows.enumerated() {
       table.add(
         [
           ReportFigure(row.name), .count(row.runs, key: "\(key).rows.\(index).runs"),
           ReportFigure(
-            fixed(row.coefficient, decimals: 3), row.coefficient,
+            fixed(row.coefficient, decimals: 2), row.coefficient,
             key: "\(key).rows.\(index).coefficient"),
-        ] + row.others.map { ReportFigure(fixed($0, decimals: 3), $0) })
+        ] + row.others.map { ReportFigure(fixed($0, decimals: 2), $0) })
     }
+    table.note = "source: \(source); \(basis.rawValue)"
+    return table
+  }
+}
+
+extension ChoiceTable {
+  fileprivate func pageTable(key: String) -> ReportTable {
+    var table = ReportTable(
+      "\(title)  [\(name)]",
+      [
+        .init("what", isText: true), .init("coefficient"), .init("place"),
+        .init("best named", isText: true), .init("regret"), .init("at worst"), .init("layouts"),
+        .init("first had failed"),
+      ])
+    for row in rows {
+      table.add([
+        ReportFigure(row.name), ReportFigure(fixed(row.coefficient, decimals: 2), row.coefficient),
+        ReportFigure(fixed(row.place, decimals: 1), row.place),
+        ReportFigure("\(row.named) of \(row.sweeps)"), .share(row.regret),
+        .share(row.worstRegret), .count(row.layouts),
+        row.failedFirst.map { .count($0) } ?? ReportFigure("–"),
+      ])
+    }
+    table.note = "source: \(source); \(basis.rawValue)"
     return table
   }
 }

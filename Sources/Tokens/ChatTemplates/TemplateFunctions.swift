@@ -17,7 +17,7 @@ extension TemplateRun {
       }
       numbers.append(number)
     }
-    guard (1...3).contains(numbers.count), numbers.allSatisfy({ abs($0) <= 10_000 }),
+    guard (1...3).contains(numbers.count), numbers.allSatisfy({ $0.magnitude <= 10_000 }),
       numbers.count < 3 || numbers[2] != 0
     else { throw TemplateFailure("calls range in a way that is not known") }
     let (first, end) = numbers.count == 1 ? (0, numbers[0]) : (numbers[0], numbers[1])
@@ -43,7 +43,8 @@ extension TemplateRun {
     case ("join", _):
       var parts: [String] = []
       for element in try value.elements() { parts.append(try element.printed()) }
-      return .string(parts.joined(separator: try given.plain.first?.printed() ?? ""))
+      let separator = try given.plain.first?.printed() ?? ""
+      return .string(try TemplateBounds.joined(parts, by: separator))
     case ("default", _), ("d", _):
       let other = given.plain.first ?? .string("")
       let alsoFalse = (given.plain.dropFirst().first ?? given.named["boolean"])?.isTrue ?? false
@@ -173,7 +174,7 @@ extension TemplateRun {
       let words = text.unicodeScalars.split { $0.properties.isWhitespace }
       return .list(words.map { .string(String(String.UnicodeScalarView($0))) })
     case ("replace", 2) where !words[0].isEmpty:
-      return .string(text.replacingScalars(words[0], by: words[1]))
+      return .string(try text.replacingScalars(words[0], by: words[1]))
     default:
       throw TemplateFailure(
         "calls .\(name)() of a text with \(given.count) values, which is not known")

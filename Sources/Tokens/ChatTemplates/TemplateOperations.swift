@@ -29,8 +29,10 @@ extension TemplateRun {
 
   /// The part between two bounds, by steps, as Python cuts.
   func slice(_ owner: TemplateValue, _ bounds: [Int?]) throws(TemplateFailure) -> TemplateValue {
-    let step = bounds.count > 2 ? bounds[2] ?? 1 : 1
-    guard step != 0 else { throw TemplateFailure("cuts in steps of 0") }
+    let given = bounds.count > 2 ? bounds[2] ?? 1 : 1
+    guard given != 0 else { throw TemplateFailure("cuts in steps of 0") }
+    // Nothing is so long that a longer step made a difference.
+    let step = min(max(given, -(1 << 40)), 1 << 40)
     func places(_ count: Int) -> [Int] {
       func place(_ bound: Int?, usual: Int) -> Int {
         guard let bound else { return usual }
@@ -59,9 +61,11 @@ extension TemplateRun {
     case "==": return .boolean(TemplateValue.areEqual(left, right))
     case "!=": return .boolean(!TemplateValue.areEqual(left, right))
     case "in": return .boolean(try Self.holds(right, left))
-    case "~": return .string(try left.printed() + right.printed())
+    case "~": return .string(try TemplateBounds.joined([left.printed(), right.printed()]))
     case "+":
-      if case (.string(let a), .string(let b)) = (left, right) { return .string(a + b) }
+      if case (.string(let a), .string(let b)) = (left, right) {
+        return .string(try TemplateBounds.joined([a, b]))
+      }
       if case (.list(let a), .list(let b)) = (left, right) { return .list(a + b) }
       return try difference(left, right, "+")
     case "<", ">", "<=", ">=": return .boolean(try Self.compare(left, sign, right))
@@ -76,21 +80,22 @@ extension TemplateRun {
     guard let a = left.number, let b = right.number else {
       throw TemplateFailure("computes \(left.kind) \(sign) \(right.kind)")
     }
-    if case .decimal = left { return try Self.decimal(a, sign, b) }
-    if case .decimal = right { return try Self.decimal(a, sign, b) }
-    if sign == "/" { return try Self.decimal(a, sign, b) }
-    let (own, other) = (Int(a), Int(b))
+    guard sign != "/", let own = left.integer, let other = right.integer else {
+      return try Self.decimal(a, sign, b)
+    }
     let (result, hasOverflowed): (Int, Bool)
     switch sign {
     case "+": (result, hasOverflowed) = own.addingReportingOverflow(other)
     case "-": (result, hasOverflowed) = own.subtractingReportingOverflow(other)
     case "*": (result, hasOverflowed) = own.multipliedReportingOverflow(by: other)
-    default:
+    case "//", "%":
       guard other != 0 else { throw TemplateFailure("divides by 0") }
-      let (quotient, rest) = own.quotientAndRemainder(dividingBy: other)
+      let (quotient, isTooLarge) = own.dividedReportingOverflow(by: other)
+      let rest = own.remainderReportingOverflow(dividingBy: other).partialValue
       let isBelow = rest != 0 && (rest < 0) != (other < 0)
       result = sign == "%" ? (isBelow ? rest + other : rest) : (isBelow ? quotient - 1 : quotient)
-      hasOverflowed = false
+      hasOverflowed = sign == "//" && isTooLarge
+    default: throw TemplateFailure("computes with \(sign), which is not known")
     }
     guard !hasOverflowed else { throw TemplateFailure("computes a number that is too large") }
     return .integer(result)
@@ -104,6 +109,9 @@ extension TemplateRun {
     case "-": return .decimal(a - b)
     case "*": return .decimal(a * b)
     case "/" where b != 0: return .decimal(a / b)
+    case "/", "//", "%":
+      throw TemplateFailure(
+        b == 0 ? "divides by 0" : "computes \(a) \(sign) \(b), which is not known")
     default: throw TemplateFailure("computes \(a) \(sign) \(b), which is not known")
     }
   }
@@ -119,6 +127,7 @@ extension TemplateRun {
       default: a >= b
       }
     }
+    if let a = left.integer, let b = right.integer { return holds(a, b) }
     if let a = left.number, let b = right.number { return holds(a, b) }
     if case (.string(let a), .string(let b)) = (left, right) {
       let isLess = a.unicodeScalars.lexicographicallyPrecedes(b.unicodeScalars)

@@ -9,10 +9,7 @@ struct TemplateRun {
   private var line = 0
   private var steps = 0
 
-  /// Statements and turns of loops, and bytes that are written, at most: a template that needs more never
-  /// ends.
-  private static let mostSteps = 100_000
-  private static let mostBytes = 1 << 24
+  private var bounds = TemplateBounds()
 
   private enum Flow { case goOn, leave, next }
 
@@ -60,7 +57,7 @@ struct TemplateRun {
 
   private mutating func countStep() throws(TemplateFailure) {
     steps += 1
-    guard steps < Self.mostSteps, output.utf8.count < Self.mostBytes else {
+    guard steps < TemplateBounds.mostSteps, output.utf8.count < TemplateBounds.mostBytes else {
       throw TemplateFailure("does not come to an end")
     }
   }
@@ -97,6 +94,7 @@ struct TemplateRun {
     if let condition = loop.condition {
       var kept: [TemplateValue] = []
       for item in items {
+        try countStep()
         scopes.append(try bound(loop.names, to: item))
         defer { scopes.removeLast() }
         if try value(of: condition).isTrue { kept.append(item) }
@@ -152,8 +150,8 @@ struct TemplateRun {
     case .name(let name):
       if let value = known(name) { return value }
       return Self.functions.contains(name) ? .function(name) : .undefined(name)
-    case .list(let items): return .list(try values(of: items))
-    case .table(let entries): return try table(entries)
+    case .list(let items): return try bounds.admitted(.list(try values(of: items)))
+    case .table(let entries): return try bounds.admitted(try table(entries))
     case .attribute(let owner, let name): return try attribute(name, of: try value(of: owner))
     case .item(let owner, let place):
       return try item(of: try value(of: owner), at: try value(of: place))
@@ -171,7 +169,9 @@ struct TemplateRun {
     case .minus(let operand): return try difference(.integer(0), try value(of: operand), "-")
     case .binary(let sign, let left, let right):
       let (left, right) = (try value(of: left), try value(of: right))
-      return try combined(left, sign, right)
+      let value = try combined(left, sign, right)
+      if case .list = value { return try bounds.admitted(value) }
+      return value
     case .both(let left, let right):
       let first = try value(of: left)
       return first.isTrue ? try value(of: right) : first

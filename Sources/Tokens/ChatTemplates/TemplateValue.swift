@@ -86,6 +86,15 @@ extension TemplateValue {
     }
   }
 
+  /// Of whole numbers and truth values: exact, as a `Double` would not be.
+  var integer: Int? {
+    switch self {
+    case .boolean(let flag): flag ? 1 : 0
+    case .integer(let number): number
+    default: nil
+    }
+  }
+
   /// The text that an output has.
   func printed() throws(TemplateFailure) -> String {
     switch self {
@@ -108,6 +117,7 @@ extension TemplateValue {
 
   /// Whether both are the same, texts by their bytes.
   static func areEqual(_ a: TemplateValue, _ b: TemplateValue) -> Bool {
+    if let a = a.integer, let b = b.integer { return a == b }
     if let a = a.number, let b = b.number { return a == b }
     switch (a, b) {
     case (.undefined, .undefined), (.none, .none): return true
@@ -128,7 +138,9 @@ extension TemplateValue {
     case .undefined: []
     case .list(let items): items
     case .table(let entries): entries.map { .string($0.key) }
-    case .string(let text): text.unicodeScalars.map { .string(String($0)) }
+    case .string(let text) where text.utf8.count <= TemplateBounds.mostItems:
+      text.unicodeScalars.map { .string(String($0)) }
+    case .string: throw TemplateFailure("goes over a text that is too long")
     default: throw TemplateFailure("goes over \(kind)")
     }
   }
@@ -139,12 +151,16 @@ extension TemplateValue {
   ///
   /// - Parameter indent: spaces of a level; nil for one line.
   func json(indent: Int?, level: Int = 0) throws(TemplateFailure) -> String {
-    func wrapped(_ parts: [String], _ open: String, _ close: String) -> String {
+    func wrapped(
+      _ parts: [String], _ open: String, _ close: String
+    ) throws(TemplateFailure) -> String {
       guard !parts.isEmpty else { return open + close }
-      guard let indent else { return open + parts.joined(separator: ", ") + close }
+      guard let indent else {
+        return open + (try TemplateBounds.joined(parts, by: ", ")) + close
+      }
       let inner = "\n" + String(repeating: " ", count: indent * (level + 1))
       let outer = "\n" + String(repeating: " ", count: indent * level)
-      return open + inner + parts.joined(separator: "," + inner) + outer + close
+      return open + inner + (try TemplateBounds.joined(parts, by: "," + inner)) + outer + close
     }
     switch self {
     case .none: return "null"
@@ -154,15 +170,27 @@ extension TemplateValue {
     case .string(let text): return Self.quoted(text)
     case .list(let items):
       var parts: [String] = []
-      for item in items { parts.append(try item.json(indent: indent, level: level + 1)) }
-      return wrapped(parts, "[", "]")
+      var bytes = 0
+      for item in items {
+        parts.append(try item.json(indent: indent, level: level + 1))
+        bytes += parts[parts.count - 1].utf8.count
+        guard bytes <= TemplateBounds.mostBytes else {
+          throw TemplateFailure("writes more than \(TemplateBounds.mostBytes) bytes of JSON")
+        }
+      }
+      return try wrapped(parts, "[", "]")
     case .table(let entries):
       var parts: [String] = []
+      var bytes = 0
       for entry in entries {
         let value = try entry.value.json(indent: indent, level: level + 1)
+        bytes += value.utf8.count
+        guard bytes <= TemplateBounds.mostBytes else {
+          throw TemplateFailure("writes more than \(TemplateBounds.mostBytes) bytes of JSON")
+        }
         parts.append("\(Self.quoted(entry.key)): \(value)")
       }
-      return wrapped(parts, "{", "}")
+      return try wrapped(parts, "{", "}")
     case .undefined, .namespace, .function:
       throw TemplateFailure("writes \(kind) as JSON")
     }
@@ -181,8 +209,8 @@ extension TemplateValue {
 
 extension String {
   /// The text with every occurrence of another replaced, scalar by scalar.
-  func replacingScalars(_ part: String, by other: String) -> String {
-    split(atScalars: part).joined(separator: other)
+  func replacingScalars(_ part: String, by other: String) throws(TemplateFailure) -> String {
+    try TemplateBounds.joined(split(atScalars: part), by: other)
   }
 
   /// The pieces between occurrences of a text, scalar by scalar.

@@ -10,6 +10,17 @@ struct TemplateWords {
 
   private static let deepestNesting = 64
 
+  /// Operators, filters and parts of a tag, each of which takes what is in front of it: a tree as deep.
+  private var links = 0
+  private static let mostLinks = 512
+
+  private mutating func countLink() throws(TemplateFailure) {
+    links += 1
+    guard links <= Self.mostLinks else {
+      throw failure("has more than \(Self.mostLinks) operators in a tag")
+    }
+  }
+
   var isAtEnd: Bool { next >= tokens.count }
 
   private var token: TemplateToken? { isAtEnd ? nil : tokens[next] }
@@ -68,6 +79,7 @@ struct TemplateWords {
     guard depth < Self.deepestNesting else { throw failure("is nested too deeply") }
     var value = try simpleExpression()
     while takeName("if") {
+      try countLink()
       let condition = try simpleExpression()
       let other = takeName("else") ? try conditional() : nil
       value = .conditional(value, if: condition, else: other)
@@ -78,13 +90,19 @@ struct TemplateWords {
   /// An expression without a condition behind it: the items of a loop.
   mutating func simpleExpression() throws(TemplateFailure) -> TemplateExpression {
     var value = try conjunction()
-    while takeName("or") { value = .either(value, try conjunction()) }
+    while takeName("or") {
+      try countLink()
+      value = .either(value, try conjunction())
+    }
     return value
   }
 
   private mutating func conjunction() throws(TemplateFailure) -> TemplateExpression {
     var value = try negation()
-    while takeName("and") { value = .both(value, try negation()) }
+    while takeName("and") {
+      try countLink()
+      value = .both(value, try negation())
+    }
     return value
   }
 
@@ -110,6 +128,7 @@ struct TemplateWords {
         own = "not in"
       }
       guard let own else { break }
+      try countLink()
       let right = try sum()
       pairs.append(
         own == "not in" ? .negated(.binary("in", left, right)) : .binary(own, left, right))
@@ -139,6 +158,7 @@ struct TemplateWords {
   ) throws(TemplateFailure) -> TemplateExpression {
     var value = try operand(&self)
     while case .sign(let sign)? = token, signs.contains(sign) {
+      try countLink()
       next += 1
       value = .binary(sign, value, try operand(&self))
     }
@@ -162,8 +182,10 @@ struct TemplateWords {
     var value = value
     while true {
       if take("|") {
+        try countLink()
         value = .filter(value, try name(), try arguments() ?? .init())
       } else if takeName("is") {
+        try countLink()
         let isNegated = takeName("not")
         let test = TemplateExpression.test(value, try name(), try testArguments())
         value = isNegated ? .negated(test) : test
@@ -218,6 +240,7 @@ extension TemplateWords {
     var value = value
     while true {
       if take(".") {
+        try countLink()
         if case .integer(let number)? = token {
           next += 1
           value = .item(value, .literal(.integer(number)))
@@ -225,8 +248,10 @@ extension TemplateWords {
           value = .attribute(value, try name())
         }
       } else if take("[") {
+        try countLink()
         value = try item(of: value)
       } else if let given = try arguments() {
+        try countLink()
         value = .call(value, given)
       } else {
         return value

@@ -1,8 +1,8 @@
 #if MPI
-  import Tokens
   import Documents
   import Models
   import Plans
+  import Tokens
   import Training
 
   /// A small model whose operations are timed one by one, and the step that runs them.

@@ -33,7 +33,8 @@
 
     /// The run that goes on, if one is asked for and can.
     func run(
-      _ command: TrainCommand, _ phases: [RunFile], _ signals: StopSignals
+      _ command: TrainCommand, _ phases: [RunFile], _ signals: StopSignals,
+      _ hosts: LaunchHosts?
     ) throws(CommandError) -> ElasticRun? {
       guard elastic else { return nil }
       let whole = phases[0].plan.worldSize
@@ -53,7 +54,7 @@
       }
       return ElasticRun(
         command: command, phases: phases, plans: ElasticPlans(phases, minimum: minimum),
-        signals: signals, takeBackAfter: back)
+        signals: signals, takeBackAfter: back, hosts: hosts)
     }
   }
 #endif

@@ -1,8 +1,8 @@
 #if MPI
   import Checkpoints
-  import Runs
   import Documents
   import Foundation
+  import Runs
   import Training
 
   /// Starts a run again and again until it is done, on the ranks that are left.
@@ -10,6 +10,10 @@
   /// Every end that a lost rank is the reason for (status 5) costs one rank of those there are. Those that
   /// are lost count as there again when the run has written so many checkpoints without them; it stops at
   /// the last of these, where nothing has to be computed again, and begins with all ranks behind it.
+  ///
+  /// With hosts, those are asked behind every loss whether they can start a program; one that cannot is left out
+  /// with all of its ranks, and asked again where ranks are taken back, after twice as many checkpoints each
+  /// time that nobody has returned.
   struct ElasticRun {
     let command: TrainCommand
     let phases: [RunFile]
@@ -17,18 +21,21 @@
     let signals: StopSignals
     /// Checkpoints without lost ranks; 0 for ever.
     let takeBackAfter: Int
+    /// Where ranks are started; nil for this machine.
+    let hosts: LaunchHosts?
     private let clock = ContinuousClock()
     private let begun = Date().timeIntervalSince1970
 
     init(
       command: TrainCommand, phases: [RunFile], plans: ElasticPlans, signals: StopSignals,
-      takeBackAfter: Int
+      takeBackAfter: Int, hosts: LaunchHosts?
     ) {
       self.command = command
       self.phases = phases
       self.plans = plans
       self.signals = signals
       self.takeBackAfter = takeBackAfter
+      self.hosts = hosts
     }
 
     /// What happens with every number of ranks, a line.
@@ -50,20 +57,33 @@
       note(outline)
       let start = clock.now
       var left = plans.all
+      var there = hosts
+      var interval = takeBackAfter
       var history: [Int] = []
-      var beginning = command.beginning
+      var beginning = try clearedBeginning()
       while let choice = plans.choice(for: left), signals.poll() == .goOn {
         history.append(choice.ranks)
-        let outcome = try launch(choice, beginning, isWhole: left == plans.all)
+        let steps = left == plans.all ? nil : stepsUntilRanksReturn(after: interval)
+        let outcome = try launch(choice, beginning, on: there, stopAfter: steps)
         beginning = .resumingIfAny
         if outcome.status == ExitStatus.peer.rawValue, signals.poll() == .goOn {
           left = min(left, plans.all) - 1
           outcome.endRanks()
-          try say(outcome.message ?? "a rank was lost", left)
+          there = try answering()
+          left = min(left, there?.places ?? left)
+          try say((outcome.message ?? "a rank was lost") + Self.lostHosts(hosts, there), left)
           if plans.choice(for: left) == nil { note(outcome.launcherWords) }
-        } else if outcome.hasStopped, signals.poll() == .goOn {
-          note("elastic: lost ranks are taken back: \(plans.all) of \(plans.all) from here on\n")
-          left = plans.all
+        } else if outcome.hasStopped, steps != nil, signals.poll() == .goOn {
+          // A run that was not to stop was stopped by somebody, and stays so.
+          there = try answering()
+          let whole = min(plans.all, there?.places ?? plans.all)
+          if whole > left {
+            note("elastic: lost ranks are taken back: \(whole) of \(plans.all) from here on\n")
+            (left, interval) = (whole, takeBackAfter)
+          } else {
+            note("elastic: nobody has returned\(Self.lostHosts(hosts, there))\n")
+            interval = min(2 * interval, 1 << 20)
+          }
         } else {
           conclude(history, clock.now - start)
           try command.end(outcome, phases)
@@ -78,6 +98,15 @@
       Foundation.exit(ExitStatus.peer.rawValue)
     }
 
+    /// How the first launch begins: where earlier runs wrote, all phases are cleared before it, once.
+    private func clearedBeginning() throws -> RunBeginning {
+      guard command.beginning == .overwriting else { return command.beginning }
+      for phase in phases {
+        for notice in try phase.clearPlace() { note("note: \(printable(notice))\n") }
+      }
+      return .resumingIfAny
+    }
+
     private func say(_ message: String, _ left: Int) throws {
       guard let next = plans.choice(for: left) else { return note("elastic: \(message)\n") }
       let place = command.newestCheckpoint(of: phases)
@@ -86,8 +115,23 @@
           + "\(plans.all) ranks: \(Self.text(of: next))\n")
     }
 
+    /// The hosts that can start a program now.
+    private func answering() throws -> LaunchHosts? { try hosts?.answering(signals) }
+
+    /// `, and host two does not answer`, or nothing.
+    private static func lostHosts(_ all: LaunchHosts?, _ there: LaunchHosts?) -> String {
+      guard let all, let there else { return "" }
+      let names = all.names(missingIn: there)
+      guard !names.isEmpty else { return "" }
+      return names.count == 1
+        ? ", and host \(names[0]) does not answer"
+        : ", and hosts \(names.joined(separator: ", ")) do not answer"
+    }
+
+    /// - Parameter steps: behind which it stops, so that lost ranks are taken back; nil for the run's end.
     private func launch(
-      _ choice: ElasticPlans.Choice, _ beginning: RunBeginning, isWhole: Bool
+      _ choice: ElasticPlans.Choice, _ beginning: RunBeginning, on there: LaunchHosts?,
+      stopAfter steps: Int?
     ) throws -> LaunchOutcome {
       var arguments = ["train", command.file]
       arguments += (command.overrides + choice.overrides).flatMap { ["--set", $0] }
@@ -101,19 +145,17 @@
       if let timeout = command.timeout, choice.ranks > 1 {
         arguments += ["--timeout", "\(timeout)"]
       }
-      if !isWhole, let steps = stepsUntilRanksReturn() {
-        arguments += ["--stop-after", "\(steps)"]
-      }
-      return try command.launcher(choice.ranks, arguments).run(signals)
+      if let steps { arguments += ["--stop-after", "\(steps)"] }
+      return try command.launcher(choice.ranks, arguments, on: there).run(signals)
     }
 
     /// Steps to the checkpoint at which lost ranks are taken back; nil if the run ends before.
-    private func stepsUntilRanksReturn() -> Int? {
+    private func stepsUntilRanksReturn(after interval: Int) -> Int? {
       for run in phases {
-        guard takeBackAfter > 0, let settings = run.checkpoints else { return nil }
+        guard interval > 0, let settings = run.checkpoints else { return nil }
         let step = CheckpointFolder(path: settings.folder).steps().last ?? 0
         if step >= run.steps { continue }
-        let end = (step / settings.every + takeBackAfter) * settings.every
+        let end = (step / settings.every + interval) * settings.every
         return end < run.steps ? end - step : nil
       }
       return nil

@@ -110,15 +110,9 @@
       let figures = Figures(
         loss: result.loss, perplexity: perplexity, tokens: result.tokens,
         sequences: result.sequences, seconds: seconds, inputs: inputs)
-      try reporting.write(page(of: figures), to: report)
-      if json { return try show(try jsonText(figures)) }
-      var table = TextTable([.left])
-      table.add("loss", String(format: "%.6f", result.loss))
-      table.add("perplexity", String(format: "%.4f", perplexity))
-      table.add("predicted tokens", grouped(result.tokens))
-      table.add("sequences", grouped(result.sequences))
-      table.add("tokenizer", inputs.tokenizer ?? "not known")
-      try show(table.text())
+      let page = try page(of: figures)
+      try reporting.write(page, to: report)
+      try show(json ? try jsonText(figures) : page.text)
     }
 
     private func page(of figures: Figures) throws -> ReportPage {
@@ -145,7 +139,8 @@
       ]
       page.inputs = [
         .init("Model", inputs.model), .init("Checkpoint", inputs.checkpoint),
-        .init("Data", inputs.tokens), .init("Tokenizer", inputs.tokenizer ?? "not known"),
+        .init("Data", inputs.tokens),
+        .init("Tokenizer", inputs.tokenizer ?? "not known", in: .foot),
         .init("Window", "\(inputs.sequenceTokens) tokens"), .init("Ranks", "\(inputs.ranks)"),
         .init("Version", inputs.version),
       ]

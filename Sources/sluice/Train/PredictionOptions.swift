@@ -4,8 +4,8 @@
   import Documents
   import MessagePassing
   import Reports
-  import Simulation
   import Runs
+  import Simulation
   import Training
 
   /// `train --predict`: what a cluster of CPU ranks says of the run's step, beside it.

@@ -1,6 +1,6 @@
 #if MPI
-  import Runs
   import Reports
+  import Runs
   import Training
 
   extension RunOutline {

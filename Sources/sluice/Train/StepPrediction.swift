@@ -27,7 +27,7 @@
 
     /// Looks at a cluster before a run begins: whether it describes CPU ranks, and as many.
     static func check(_ cluster: Cluster, _ prepared: PreparedRun) throws {
-      try ProcessorStep.check(prepared.placed.plan)
+      try ProcessorStep.check(prepared.placed.plan, for: prepared.placed.architecture)
       _ = try ProcessorStep(
         prepared.placed, on: cluster, objective: prepared.run.setting(atStep: 0).objective)
     }

@@ -122,9 +122,9 @@
       }
       let page = SuitePage(suite: suite, models: models.map { ($0.name, $0.completions) })
       let figures = page.figures(inputs: inputs, seconds: seconds)
-      try ReportOptions.write(page.report(figures, isByTask: isByTask), to: report)
-      if json { return try show(try jsonText(figures)) }
-      try show(page.text(isByTask: isByTask))
+      let found = try page.report(figures, isByTask: isByTask)
+      try ReportOptions.write(found, to: report)
+      try show(json ? try jsonText(figures) : found.text)
     }
 
     private var inputs: SuitePage.Inputs {

@@ -73,7 +73,7 @@
           + [
             .init("model", isText: true), .init("pass@1, %"), .init("95 %", isText: true),
             .init("majority, %"), .init("95 %", isText: true), .init("form, %"),
-            .init("tokens"), .init("tokens per right"),
+            .init("tokens"), .init("tokens per right", short: "per right"),
           ])
       for place in places {
         let row = rows[place]

@@ -4,7 +4,7 @@
   import Reports
   import Tasks
 
-  /// What a suite says of models: a table, or figures for programs.
+  /// What a suite says of models, as figures.
   struct SuitePage {
     var suite: RuleSuite
     var models: [(name: String, completions: [[SuiteCompletion]])]
@@ -68,25 +68,6 @@
         inputs: inputs)
     }
 
-    func text(isByTask: Bool) -> String {
-      var table = TextTable([.left, .left, .left])
-      table.add(
-        isByTask ? "task" : "group", "tier", "model", "pass@1", "95 %", "majority", "95 %", "form",
-        "tokens", "per right")
-      var last: String?
-      for row in rows(isByTask: isByTask) + (models.isEmpty ? [] : wholes) {
-        let name = row.task ?? row.group ?? "all"
-        let tier = row.tier.map(String.init) ?? ""
-        let isNew = last != name + tier
-        last = name + tier
-        table.add(
-          isNew ? name : "", isNew ? tier : "", row.model, percent(row.passAt1.share),
-          interval(row.passAt1), percent(row.majority.share), interval(row.majority),
-          percent(row.validForm.share), number(row.meanTokens), number(row.tokensPerRight))
-      }
-      return table.text()
-    }
-
     /// The rows of each part, the models below each other.
     private func rows(isByTask: Bool) -> [Row] {
       var parts: [(group: TaskKind.Group, kind: TaskKind?, tier: Int)] = []
@@ -123,16 +104,6 @@
         questions: score.questions, samples: score.samples, passAt1: Share(score.right),
         majority: Share(score.voted), validForm: Share(score.wellFormed),
         meanTokens: score.meanTokens, tokensPerRight: score.tokensPerRight)
-    }
-
-    private func percent(_ share: Double) -> String { String(format: "%.1f %%", share * 100) }
-
-    private func interval(_ share: Share) -> String {
-      String(format: "%.0f–%.0f", share.low * 100, share.high * 100)
-    }
-
-    private func number(_ value: Double?) -> String {
-      value.map { String(format: "%.1f", $0) } ?? "–"
     }
   }
 #endif

@@ -1,8 +1,8 @@
 #if MPI
   import Checkpoints
-  import Runs
   import Documents
   import Foundation
+  import Runs
   import Training
 
   extension TrainCommand {
@@ -11,18 +11,37 @@
       _ phases: [RunFile], _ count: Int, _ signals: StopSignals
     ) throws -> Never {
       var arguments = Array(CommandLine.arguments.dropFirst())
-      if let place = arguments.firstIndex(of: "--ranks") {
-        arguments.removeSubrange(place...min(place + 1, arguments.count - 1))
+      for option in ["--ranks", "--hosts"] {
+        if let place = arguments.firstIndex(of: option) {
+          arguments.removeSubrange(place...min(place + 1, arguments.count - 1))
+        }
+        arguments.removeAll { $0.hasPrefix("\(option)=") }
       }
-      arguments.removeAll { $0.hasPrefix("--ranks=") }
-      try end(try launcher(count, arguments).run(signals), phases)
+      try end(try launcher(count, arguments, on: checkedHosts(count)).run(signals), phases)
+    }
+
+    /// The hosts that are named, if they have room for the ranks.
+    func checkedHosts(_ count: Int) throws(CommandError) -> LaunchHosts? {
+      guard let hosts else { return nil }
+      guard let read = LaunchHosts(hosts) else {
+        throw CommandError(
+          "--hosts \(hosts): expected hosts with their places, this one first, such as one:2,two:2")
+      }
+      guard count > 1 else { throw CommandError("--hosts has no effect on one rank") }
+      guard read.places >= count else {
+        throw CommandError(
+          "--hosts \(hosts): has \(read.places) places, and the run has \(count) ranks")
+      }
+      return read
     }
 
     /// What starts ranks that are given these arguments.
-    func launcher(_ count: Int, _ arguments: [String]) -> Launch {
+    func launcher(
+      _ count: Int, _ arguments: [String], on hosts: LaunchHosts? = nil
+    ) -> Launch {
       Launch(
         ranks: count, command: [Launch.ownPath] + arguments,
-        environment: [TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0"])
+        environment: [TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0"], hosts: hosts)
     }
 
     /// Says how the ranks ended, where they could not, and ends as they did.

@@ -39,6 +39,12 @@
     var ranks: Int?
 
     @Option(
+      help: """
+        With --ranks: start them on these hosts, each with its places and this one first, such as one:2,two:2.
+        """)
+    var hosts: String?
+
+    @Option(
       name: .customLong("set"),
       help: """
         Replace a value of the run file, or of the plan that it names, as key=value or plan.key=value; \
@@ -109,7 +115,8 @@
       if let refusal = SlurmStep()?.refusal { throw CommandError(refusal) }
       let phases = try RunFile.readPhases(path: file, overrides: overrides)
       let count = try checkedRanks(of: phases[0])
-      let elasticRun = try elastic.run(self, phases, signals)
+      let hosts = try checkedHosts(count)
+      let elasticRun = try elastic.run(self, phases, signals, hosts)
       // What can be found wrong here is said here, once, and before any rank starts.
       let prepared = try prepare(phases, ranks: count, checksPlaces: true)
       if dryRun {
@@ -132,7 +139,7 @@
           ("--trace", trace != nil), ("--check-simulation", checkSimulation),
           ("--stop-after", stopAfter != nil), ("--report", reporting.isGiven),
         ] + predicting.given
-      let ofRanks = [("--timeout", timeout != nil)]
+      let ofRanks = [("--timeout", timeout != nil), ("--hosts", hosts != nil)]
       if dryRun { try refuse(ofSteps + ofRanks, beside: "--dry-run") }
       try elastic.refuseIdle(besides: ofSteps)
       guard keys else { return }
@@ -164,6 +171,14 @@
         if checksPlaces { _ = try predicting.prediction(prepared) }
         return prepared
       }
+    }
+
+    /// Looks at a run as `train` with these arguments does before any rank starts.
+    static func check(_ arguments: [String]) throws {
+      let command = try TrainCommand.parse(arguments)
+      let phases = try RunFile.readPhases(path: command.file, overrides: command.overrides)
+      let count = try command.checkedRanks(of: phases[0])
+      _ = try command.prepare(phases, ranks: count, checksPlaces: true)
     }
 
     /// All that the run will write can be written, and nothing is spoilt by it.
@@ -255,6 +270,9 @@
     }
 
     private var ranksFailure: CommandError? {
+      if hosts != nil {
+        return CommandError("--hosts has no effect under mpirun, which has started the ranks")
+      }
       if elastic.elastic {
         return CommandError("--elastic starts the ranks itself: sluice train --elastic --ranks N")
       }

@@ -105,6 +105,10 @@ enum Scenes {
       Scene(
         model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
         plan: try plan(fused), planChanges: ["execution=eager"]))
+    scenes.append(
+      Scene(
+        model: "megatron-22b", modelChanges: ["n_layer=4"], cluster: document,
+        plan: try plan(unfused), planChanges: ["data-parallel=\(pairs)", "execution=eager"]))
     return scenes
   }
 

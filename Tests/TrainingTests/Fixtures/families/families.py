@@ -52,6 +52,14 @@ CASES = [
    dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8, head_dim=6,
         norm_topk_prob=True, decoder_sparse_step=2,
         output_router_logits=True, router_aux_loss_coef=0.5), dict(rows=1)),
+  # Balance over the routers of all layers, a call for each microbatch.
+  ('mixtral: balance over layers', 'mixtral',
+   dict(num_local_experts=4, num_experts_per_tok=2, num_hidden_layers=3,
+        output_router_logits=True, router_aux_loss_coef=0.5), dict(rows=4, microbatch=2)),
+  ('qwen3_moe: balance over layers', 'qwen3_moe',
+   dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8, head_dim=6,
+        norm_topk_prob=True, num_hidden_layers=3, mlp_only_layers=[1],
+        output_router_logits=True, router_aux_loss_coef=0.5), dict(rows=4, microbatch=1)),
   # Eight layers, for pipelines.
   ('mistral, 8 layers', 'mistral', dict(sliding_window=6, num_hidden_layers=8), dict(rows=4, few=True)),
   ('qwen2, 8 layers', 'qwen2', dict(tie_word_embeddings=True, num_hidden_layers=8), dict(rows=4, few=True)),
@@ -111,7 +119,7 @@ def parts(name, tensor, family):
 def rounded(values): return [float(f'{v:.7g}') for v in values]
 
 
-def run(config, family, rows, dtype, places, few):
+def run(config, family, rows, dtype, places, few, microbatch):
   model = AutoModelForCausalLM.from_config(
       copy.deepcopy(config), attn_implementation='eager', experts_implementation='eager')
   model = model.to(dtype).train()
@@ -127,8 +135,11 @@ def run(config, family, rows, dtype, places, few):
   def forward():
     if not config_of_balance:
       return model(input_ids=tokens, labels=tokens)  # labels are shifted inside
-    # Routers see the tokens that have a label, as sluice's do.
-    out = model(input_ids=tokens[:, :-1])
+    # Routers see the tokens that have a label, as sluice's do; microbatches count alike.
+    parts = [model(input_ids=part[:, :-1]) for part in tokens.split(microbatch)]
+    out = parts[0]
+    out.logits = torch.cat([part.logits for part in parts])
+    out.aux_loss = sum(part.aux_loss for part in parts) / len(parts)
     out.loss = torch.nn.functional.cross_entropy(
         out.logits.flatten(0, 1), tokens[:, 1:].flatten()) + config.router_aux_loss_coef * out.aux_loss
     return out
@@ -139,6 +150,7 @@ def run(config, family, rows, dtype, places, few):
       logits = out.logits[:, :len(rows[0]) - 1].reshape(-1)
       result['logits'] = rounded(logits[places['logits']].tolist())
       if getattr(out, 'aux_loss', None) is not None: result['auxiliary'] = out.aux_loss.item()
+    if len(rows) > microbatch: result.setdefault('auxiliaries', []).append(out.aux_loss.item())
     result['losses'].append(float(f'{out.loss.item():.9g}'))
     optimizer.zero_grad()
     out.loss.backward()
@@ -177,8 +189,9 @@ for name, family, settings, shape in CASES:
   both = {}
   for kind in ['float64', 'float32']:
     torch.set_default_dtype(getattr(torch, kind))
-    both[kind] = run(config, family, rows, getattr(torch, kind), places, few)
-  cases.append(dict(name=name, config=written, rows=rows, logitsAt=places['logits'], **both))
+    both[kind] = run(config, family, rows, getattr(torch, kind), places, few, shape.get('microbatch', len(rows)))
+  size = {k: v for k, v in shape.items() if k == 'microbatch'}
+  cases.append(dict(name=name, config=written, rows=rows, logitsAt=places['logits'], **size, **both))
 
 with open('families.json', 'w') as file:
   file.write('[\n' + ',\n'.join(json.dumps(c, separators=(',', ':')) for c in cases) + '\n]\n')

@@ -6,7 +6,8 @@ import torch
 functional = types.ModuleType("torch.nn.functional")
 functional.__dict__.update({
     name: torch.alike for name in (
-        "rms_norm", "layer_norm", "silu", "gelu", "relu", "dropout", "cross_entropy", "scaled_dot_product_attention")})
+        "rms_norm", "layer_norm", "silu", "gelu", "relu", "dropout", "cross_entropy", "logsigmoid",
+        "scaled_dot_product_attention")})
 sys.modules["torch.nn.functional"] = functional
 
 

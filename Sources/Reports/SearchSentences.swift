@@ -1,59 +1,18 @@
-import Documents
 import Planning
 import Quantities
 
 extension SearchFigures {
-  private static let columns = 100
-
-  /// The best plans, what makes the difference, the front of time and memory, and how the space was spent.
-  public var page: String {
-    var blocks = ["\(model) on \(counted(gpus, "GPU")) of \(cluster)\n" + inputText]
-    if !plans.isEmpty {
-      blocks += [planTable(plans), difference, memoryText, anchoredText, doubt]
-      if indifferent > 1, !indifferentPlans.isEmpty {
-        blocks.append(
-          "Of these, those that leave most memory\n"
-            + planTable(Array(indifferentPlans.prefix(5))))
-      }
-      if pareto.count > 1 {
-        blocks.append(
-          "Less memory for more time, of the \(counted(space.simulated, "plan")) that were "
-            + "simulated\n" + planTable(Array(pareto.prefix(8))))
-      }
-    }
-    if let against { blocks.append(text(of: against)) }
-    blocks += [spaceText, gridText]
-    return blocks.filter { !$0.isEmpty }.joined(separator: "\n")
-  }
-
-  private var inputText: String {
-    inputs.lines(width: Self.columns).map { $0 + "\n" }.joined()
-  }
-
-  func planTable(_ items: [Item]) -> String {
-    let hasBudget = items.contains { $0.days != nil }
-    let money = hasBudget ? ["days", "US$"] : ["US$/T"]
-    var table = TextTable(Array(repeating: .right, count: 6 + money.count) + [.left])
-    table.add(
-      ["", "step, s", "MFU", "tok/s/GPU", "peak, GiB", "margin"] + money + ["plan"])
-    for (index, item) in items.enumerated() {
-      let cost =
-        hasBudget
-        ? [item.days.map { threeFigures($0) } ?? "", item.usDollars.map { large($0) } ?? ""]
-        : [large(item.usDollarsPerTrillionTokens)]
-      table.add(
-        [
-          "\(index + 1)", fixed(item.stepSeconds, decimals: 3), percent(item.mfu),
-          tokenRate(item.tokensPerSecondPerGpu), gibibytes(Double(item.memoryBytes.peak)),
-          gibibytes(Double(item.marginBytes)),
-        ] + cost + [item.name])
-    }
-    return table.text(width: Self.columns)
+  /// What the plans lose, what tells them apart, what fills their memory, what measured runs say and what is
+  /// not told apart, a sentence each.
+  var differences: [String] {
+    guard !plans.isEmpty else { return [] }
+    return difference + memoryText + anchoredSentences + doubt
+      + (against.map { [text(of: $0)] } ?? [])
   }
 
   /// Why the second plan lost, and what keeps the first from being faster.
-  var difference: String {
-    guard let best = plans.first else { return "" }
+  private var difference: [String] {
+    guard let best = plans.first else { return [] }
     let exposed = best.communicationSeconds.kinds
       .filter { $0.time.exposed > 0.005 * best.stepSeconds }
       .sorted { $0.time.exposed > $1.time.exposed }
@@ -74,37 +33,32 @@ extension SearchFigures {
           + (parts.isEmpty ? "." : ": \(parts.joined(separator: ", ")); settings that differ: ")
           + (parts.isEmpty ? "" : settings(of: other, against: best) + "."))
     }
-    return text(of: sentences)
-  }
-
-  private func text(of sentences: [String]) -> String {
-    sentences.flatMap { wrapped($0, width: Self.columns) }.joined(separator: "\n") + "\n"
+    return sentences
   }
 
   /// What decides the memory of the first plan, and of others that are as good as full.
-  var memoryText: String {
+  private var memoryText: [String] {
     let close = plans.enumerated().filter { index, item in
       index == 0 || Double(item.marginBytes) < 0.03 * Double(item.memoryBytes.limit)
     }.prefix(3)
-    return text(
-      of: close.map { index, item in
-        let memory = item.memoryBytes
-        let gaps = (memory.reserved ?? memory.peak) - memory.peak
-        let parts = [
-          ("activations", memory.activations), ("optimizer state", memory.optimizer),
-          ("parameters", memory.parameters), ("gradients", memory.gradients),
-          ("communication", memory.communication), ("the framework's buffers", memory.workspace),
-          ("the allocator's gaps", gaps),
-        ].filter { $0.1 > 0 }.sorted { $0.1 > $1.1 }.prefix(3)
-          .map { "\($0.0) \(gibibytes(Double($0.1)))" }
-        return "Plan \(index + 1) leaves \(gibibytes(Double(item.marginBytes))) of "
-          + "\(gibibytes(Double(memory.limit))) GiB (\(gibibytes(Double(memory.reserve))) are kept in "
-          + "reserve); most goes to \(parts.joined(separator: ", "))."
-      })
+    return close.map { index, item in
+      let memory = item.memoryBytes
+      let gaps = (memory.reserved ?? memory.peak) - memory.peak
+      let parts = [
+        ("activations", memory.activations), ("optimizer state", memory.optimizer),
+        ("parameters", memory.parameters), ("gradients", memory.gradients),
+        ("communication", memory.communication), ("the framework's buffers", memory.workspace),
+        ("the allocator's gaps", gaps),
+      ].filter { $0.1 > 0 }.sorted { $0.1 > $1.1 }.prefix(3)
+        .map { "\($0.0) \(gibibytes(Double($0.1)))" }
+      return "Plan \(index + 1) leaves \(gibibytes(Double(item.marginBytes))) of "
+        + "\(gibibytes(Double(memory.limit))) GiB (\(gibibytes(Double(memory.reserve))) are kept in "
+        + "reserve); most goes to \(parts.joined(separator: ", "))."
+    }
   }
 
   /// What is not told apart, and which constant decides.
-  var doubt: String {
+  private var doubt: [String] {
     var sentences = [
       "The model's steps of this kind are off by \(percent(statedError.share)) in the mean "
         + "(\(statedError.source)): \(indifferentIsComplete ? "" : "at least ")"
@@ -122,7 +76,7 @@ extension SearchFigures {
           "No single constant, moved as far as its measurements leave it, changes plan 1.")
       }
     }
-    return text(of: sentences)
+    return sentences
   }
 
   /// Seconds of the split and of exposed exchanges in which two plans differ, the largest first.
@@ -166,26 +120,22 @@ extension SearchFigures {
         + parts(of: best, against: item).joined(separator: ", ") + "; settings that differ: "
         + settings(of: best, against: item) + "."
     }
-    return wrapped(text, width: Self.columns).joined(separator: "\n") + "\n"
+    return text
   }
 
-  var spaceText: String {
+  /// How the space was spent, and what refused points of it.
+  var spaceText: [String] {
     let spent =
       "Space: \(counted(space.size, "plan")): \(grouped(space.refused)) refused, "
       + "\(grouped(space.outOfMemory)) without room, \(grouped(space.bounded)) bounded, "
       + "\(grouped(space.simulated)) simulated (\(counted(space.simulations, "simulation"))); "
       + "\(fixed(seconds, decimals: 1)) s on "
       + "\(counted(threads, "thread"))."
-    var lines = wrapped(spent, width: Self.columns)
-    lines += wrapped(proof, width: Self.columns)
     let reasons = space.refusedBy.prefix(6).map { "\(grouped($0.count)) \($0.rule)" }
-    if !reasons.isEmpty {
-      lines += wrapped(
-        "Refused: " + reasons.joined(separator: "; ")
-          + (space.refusedBy.count > 6 ? "; … (all of it with --json)." : "."),
-        width: Self.columns)
-    }
-    return lines.joined(separator: "\n") + "\n"
+    let refused =
+      "Refused: " + reasons.joined(separator: "; ")
+      + (space.refusedBy.count > 6 ? "; … (all of it with --json)." : ".")
+    return [spent] + (reasons.isEmpty ? [] : [refused])
   }
 
   /// What is known of plans that were not simulated.
@@ -207,13 +157,5 @@ extension SearchFigures {
     return
       "\(end): plans that were not simulated may be faster, by \(share) at most "
       + "(no step can be shorter than \(fixed(openBoundSeconds, decimals: 3)) s)."
-  }
-
-  private var gridText: String {
-    let grid = lines.map { "\($0.key) \($0.values.joined(separator: " | "))" }
-    return
-      (wrapped("Grid: " + grid.joined(separator: "; ") + ".", width: Self.columns)
-      + wrapped("Same for all: " + conditions.joined(separator: "; ") + ".", width: Self.columns))
-      .joined(separator: "\n") + "\n"
   }
 }

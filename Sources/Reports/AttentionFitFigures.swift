@@ -1,6 +1,5 @@
 import Calibration
 import Costs
-import Foundation
 
 /// The fit of attention kernels as data: `calibrate --json`.
 public struct AttentionFitFigures: Encodable, Sendable {
@@ -17,8 +16,6 @@ public struct AttentionFitFigures: Encodable, Sendable {
     public var predictedSeconds: Double
     /// Whether constants were fitted to it.
     public var isFitted: Bool
-
-    var error: Double { predictedSeconds / measuredSeconds - 1 }
   }
 
   public var inputs = Inputs()
@@ -51,42 +48,5 @@ public struct AttentionFitFigures: Encodable, Sendable {
         }
       }
     }
-  }
-
-  /// The page: constants shipped and fitted, and what the formulas miss by library and by length.
-  public var page: String {
-    var table = TextTable([.left, .right, .right])
-    table.add(["device.kernels.attention of \(cluster)", "shipped", "fitted again"])
-    for constant in constants {
-      table.add([
-        constant.key, String(format: "%.3g", constant.shipped),
-        String(format: "%.3g", constant.fittedAgain),
-      ])
-    }
-    let libraries = cells.map(\.library)
-    let names = libraries.enumerated().filter { libraries.firstIndex(of: $1) == $0 }.map(\.element)
-    let lengths = Set(cells.map(\.length)).sorted()
-    return table.text() + "\n"
-      + errors("predicted kernels of", names) { $0.library } + "\n"
-      + errors("of a length of", lengths.map(String.init)) { "\($0.length)" }
-  }
-
-  private func errors(_ title: String, _ names: [String], _ key: (Cell) -> String) -> String {
-    var table = TextTable([.left, .right, .right, .right, .right])
-    table.add([title, "kernels", "mean", "mean error", "worst"])
-    for name in names {
-      let errors = cells.filter { !$0.isFitted && key($0) == name }.map(\.error)
-      guard !errors.isEmpty else { continue }
-      let count = Double(errors.count)
-      table.add([
-        name, "\(errors.count)", percent(errors.map(abs).reduce(0, +) / count),
-        percent(errors.reduce(0, +) / count, signed: true), percent(errors.map(abs).max() ?? 0),
-      ])
-    }
-    return table.text()
-  }
-
-  private func percent(_ value: Double, signed: Bool = false) -> String {
-    String(format: signed ? "%+.1f %%" : "%.1f %%", value * 100)
   }
 }

@@ -1,5 +1,4 @@
 import Documents
-import Models
 
 extension Architecture {
   /// The families whose checkpoints the CPU runtime takes and gives; what their models consist of,
@@ -10,7 +9,7 @@ extension Architecture {
 
   /// What of the model the CPU runtime's kernels do not compute, in a few words; nil where they compute all.
   ///
-  /// Counting and simulating ask for none of it.
+  /// Counting, and simulating devices, ask for none of it.
   var partBeyondRuntime: String? {
     if let first = peculiarities.first { return first }
     switch position {
@@ -33,8 +32,8 @@ extension Architecture {
   /// - Parameters:
   ///   - file: the file that names or describes the model.
   ///   - key: the key there.
-  ///   - use: what cannot be done with it: `trained`, `run`.
-  func checkRuntime(file: String, key: String, use: String) throws(ConfigurationError) {
+  ///   - use: what cannot be done with it: `trained`, `run`, `simulated on CPU ranks`.
+  public func checkRuntime(file: String, key: String, use: String) throws(ConfigurationError) {
     let families = Self.trainedFamilies
     guard families.contains(family) else {
       throw ConfigurationError(

@@ -1,0 +1,60 @@
+/// The balance loss over the joined routers of several layers, as transformers has it (`load_balancing_loss_func`
+/// of `models/mixtral/modeling_mixtral.py`, after the Switch Transformer, arXiv 2101.03961, equations 4 to 6).
+///
+/// Of R rows, those of every layer one behind the other, with E experts:
+///   f_i = (rows that chose i) / R,  P_i = mean over rows of s'_i,  loss = E * sum_i f_i P_i.
+/// f_i is a count and takes no gradient, so that the backward of a layer needs the counts of all layers and
+/// of nothing else.
+public struct JoinedBalance: Sendable {
+  /// Rows of all layers so far.
+  public private(set) var rows = 0
+  /// By expert, the rows that chose it, and the sum of its shares in the scores.
+  private var counts: [Int]
+  private var shares: [Double]
+
+  /// Begins without a row.
+  public init(experts: Int) {
+    counts = Array(repeating: 0, count: experts)
+    shares = Array(repeating: 0, count: experts)
+  }
+
+  /// Adds a layer's rows.
+  ///
+  /// - Parameters:
+  ///   - scores: (rows, experts), from the router; experts: (rows, chosen).
+  public mutating func add(
+    scores: UnsafePointer<Float>, experts: UnsafePointer<Int32>, rows count: Int,
+    _ rule: RouterRule
+  ) {
+    precondition(rule.experts == counts.count, "all layers have as many experts")
+    for slot in 0..<count * rule.chosen {
+      let expert = Int(experts[slot])
+      precondition(expert >= 0 && expert < counts.count, "an expert's number lies in range")
+      counts[expert] += 1
+    }
+    for row in 0..<count {
+      let score = scores + row * counts.count
+      let sum = counts.indices.reduce(0.0) { $0 + Double(score[$1]) }
+      for expert in counts.indices { shares[expert] += Double(score[expert]) / sum }
+    }
+    rows += count
+  }
+
+  /// The loss of all rows so far, without a weight.
+  public var loss: Double {
+    let products = zip(counts, shares).reduce(0.0) { $0 + Double($1.0) * $1.1 }
+    return Double(counts.count) * products / (Double(rows) * Double(rows))
+  }
+
+  /// scoreGradient (rows, experts), overwritten: `weight` times the gradient of the loss in one layer's
+  /// scores, behind the last layer's `add`.
+  public func backward(
+    _ scoreGradient: UnsafeMutablePointer<Float>, scores: UnsafePointer<Float>, rows count: Int,
+    weight: Double
+  ) {
+    let scale = Double(counts.count) / Double(rows)
+    balanceGradient(
+      scoreGradient, scores: scores, rows: 0..<count, load: counts.map { Double($0) * scale },
+      factor: weight / Double(rows))
+  }
+}

@@ -1,0 +1,125 @@
+/// As `rowProduct`, of a weight: each element is the sum over blocks of k, in order, of sums in the order
+/// of k, each addition fused with its product.
+///
+/// Six rows and sixteen columns at a time fill twelve of the sixteen vectors that a core has with sums, so
+/// that no addition waits for the one before (as G. Van Zee and R. van de Geijn's BLIS has it, ACM TOMS
+/// 41, 2015). A row's bits follow from its own elements and k.
+func panelProduct(
+  _ out: Output, stride: Int, _ a: Factor, _ b: Factor, _ size: ProductSize, scale: Float,
+  accumulate: Bool, as purpose: Workbench.Purpose, on bench: Workbench
+) {
+  let panels = bench.weightPanels.panels(of: b, n: size.n, k: size.k)
+  let width = WeightPanels.width
+  for block in Swift.stride(from: 0, to: size.k, by: blockOfK) {
+    let k = min(blockOfK, size.k - block)
+    for column in Swift.stride(from: 0, to: size.n, by: width) {
+      let columns = min(width, size.n - column)
+      bench.count(2 * size.m * columns * k, as: purpose)
+      let part = PanelPart(
+        out: out + column, outStride: stride, a: a.start + block, aStride: a.stride,
+        b: panels + (column * size.k + block * width), rows: size.m, columns: columns, k: k,
+        scale: scale, accumulates: accumulate || block > 0)
+      var row = 0
+      while row < size.m {
+        let rest = size.m - row
+        // Eight are better two times four than six and two.
+        if rest <= 4 || rest == 8 {
+          fourRows(part, row)
+          row += 4
+        } else {
+          sixRows(part, row)
+          row += 6
+        }
+      }
+    }
+  }
+}
+
+/// Elements of k whose part of a panel stays in a core's first cache, 16 KiB.
+private let blockOfK = 256
+
+/// Some columns of a product, over some of k.
+private struct PanelPart {
+  var out: Output
+  var outStride: Int
+  var a: Input
+  var aStride: Int
+  var b: Input
+  var rows: Int
+  var columns: Int
+  var k: Int
+  var scale: Float
+  var accumulates: Bool
+
+  /// A row's elements; of rows that there are not those of the last one, whose sums are left.
+  @inline(__always)
+  func elements(_ row: Int) -> Input { a + min(row, rows &- 1) &* aStride }
+
+  @inline(__always)
+  func put(_ low: Lanes, _ high: Lanes, row: Int) {
+    guard row < rows else { return }
+    let target = out + row &* outStride
+    let first = min(8, columns)
+    let (left, right) = (scale * low, scale * high)
+    target.store(accumulates ? target.lanes(0, first) + left : left, 0, first)
+    guard columns > 8 else { return }
+    let rest = columns &- 8
+    target.store(accumulates ? target.lanes(8, rest) + right : right, 8, rest)
+  }
+}
+
+@inline(never)
+private func sixRows(_ part: PanelPart, _ row: Int) {
+  let b = part.b
+  let (r0, r1, r2) = (part.elements(row), part.elements(row &+ 1), part.elements(row &+ 2))
+  let (r3, r4, r5) = (part.elements(row &+ 3), part.elements(row &+ 4), part.elements(row &+ 5))
+  var (s0, s1, s2, s3, s4, s5) = (Lanes(), Lanes(), Lanes(), Lanes(), Lanes(), Lanes())
+  var (t0, t1, t2, t3, t4, t5) = (Lanes(), Lanes(), Lanes(), Lanes(), Lanes(), Lanes())
+  for i in 0..<part.k {
+    let x = b.lanes(i &* WeightPanels.width, 8)
+    let y = b.lanes(i &* WeightPanels.width &+ 8, 8)
+    s0.addProduct(Lanes(repeating: r0[i]), x)
+    t0.addProduct(Lanes(repeating: r0[i]), y)
+    s1.addProduct(Lanes(repeating: r1[i]), x)
+    t1.addProduct(Lanes(repeating: r1[i]), y)
+    s2.addProduct(Lanes(repeating: r2[i]), x)
+    t2.addProduct(Lanes(repeating: r2[i]), y)
+    s3.addProduct(Lanes(repeating: r3[i]), x)
+    t3.addProduct(Lanes(repeating: r3[i]), y)
+    s4.addProduct(Lanes(repeating: r4[i]), x)
+    t4.addProduct(Lanes(repeating: r4[i]), y)
+    s5.addProduct(Lanes(repeating: r5[i]), x)
+    t5.addProduct(Lanes(repeating: r5[i]), y)
+  }
+  part.put(s0, t0, row: row)
+  part.put(s1, t1, row: row &+ 1)
+  part.put(s2, t2, row: row &+ 2)
+  part.put(s3, t3, row: row &+ 3)
+  part.put(s4, t4, row: row &+ 4)
+  part.put(s5, t5, row: row &+ 5)
+}
+
+@inline(never)
+private func fourRows(_ part: PanelPart, _ row: Int) {
+  let b = part.b
+  let (r0, r1) = (part.elements(row), part.elements(row &+ 1))
+  let (r2, r3) = (part.elements(row &+ 2), part.elements(row &+ 3))
+  var (s0, s1, s2, s3) = (Lanes(), Lanes(), Lanes(), Lanes())
+  var (t0, t1, t2, t3) = (Lanes(), Lanes(), Lanes(), Lanes())
+  for i in 0..<part.k {
+    let x = b.lanes(i &* WeightPanels.width, 8)
+    let y = b.lanes(i &* WeightPanels.width &+ 8, 8)
+    s0.addProduct(Lanes(repeating: r0[i]), x)
+    t0.addProduct(Lanes(repeating: r0[i]), y)
+    s1.addProduct(Lanes(repeating: r1[i]), x)
+    t1.addProduct(Lanes(repeating: r1[i]), y)
+    s2.addProduct(Lanes(repeating: r2[i]), x)
+    t2.addProduct(Lanes(repeating: r2[i]), y)
+    s3.addProduct(Lanes(repeating: r3[i]), x)
+    t3.addProduct(Lanes(repeating: r3[i]), y)
+  }
+  part.put(s0, t0, row: row)
+  part.put(s1, t1, row: row &+ 1)
+  part.put(s2, t2, row: row &+ 2)
+  part.put(s3, t3, row: row &+ 3)
+}

@@ -1,0 +1,90 @@
+import Quantities
+
+extension ForecastFigures {
+  /// How long the run takes, and how sure that is.
+  var verdict: String {
+    "\(run) on \(grouped(gpus)) GPUs takes \(days(wallSeconds.mean)) days; of \(grouped(runs)) runs "
+      + "nine in ten take \(days(wallSeconds.p5)) to \(days(wallSeconds.p95)). Steps alone are "
+      + "\(days(productiveSeconds)) days: goodput \(percent(goodput))."
+  }
+
+  /// What did not come to an end.
+  var remarks: [String] {
+    unfinishedRuns > 0
+      ? [
+        "\(counted(unfinishedRuns, "run")) never came to an end and was given up: "
+          + "\(fixed(undoneSeconds / 3600, decimals: 1)) h of steps undone in the mean of all runs."
+      ] : []
+  }
+
+  func days(_ seconds: Double) -> String { fixed(seconds / 86_400, decimals: 2) }
+
+  func thousands(_ hours: Double) -> String {
+    hours < 10_000 ? fixed(hours, decimals: 1) : fixed(hours / 1e3, decimals: 1) + "K"
+  }
+
+  /// What was lost, with the words for it.
+  var lostParts: [(name: String, seconds: Double, words: String)] {
+    [
+      ("detection", lostSeconds.detection, "until everybody knows"),
+      ("restart", lostSeconds.restart, "requeue, start, loading"),
+      ("recomputation", lostSeconds.recomputation, "steps done again"),
+      ("checkpoint", lostSeconds.checkpoint, "steps standing still for checkpoints"),
+      ("straggler", lostSeconds.straggler, "slow nodes"),
+      ("idle", lostSeconds.idle, "waiting for nodes, missing replicas"),
+    ]
+  }
+
+  /// What checkpoints and failures are like, a sentence each.
+  var sentences: [String] {
+    var lines: [String] = []
+    if let between = secondsBetweenFailures {
+      lines.append(
+        "A failure every \(Seconds(between)) in the mean, and \(Seconds(restartSeconds)) until steps go "
+          + "on.")
+    }
+    if checkpointStallSeconds > 0 {
+      var line =
+        "A checkpoint of \(fixed(checkpointBytes / 1e12, decimals: 3)) TB holds steps up for "
+        + "\(Seconds(checkpointStallSeconds))"
+      if checkpointWritingSeconds > 0 {
+        line += " and is written in \(Seconds(checkpointWritingSeconds))"
+      }
+      if let cadenceSeconds { line += "; one after every \(Seconds(cadenceSeconds)) of work" }
+      lines.append(line + ".")
+    }
+    if let best = bestCadenceSeconds, let young = youngsCadenceSeconds,
+      let daly = dalysCadenceSeconds, checkpointStallSeconds > 0
+    {
+      lines.append(
+        "Best cadence \(Seconds(best)) (least exact expectation); Young's \(Seconds(young)), Daly's "
+          + "\(Seconds(daly)).")
+    }
+    if let expected = expectedWallSeconds {
+      lines.append(
+        "Daly's exact expectation, without waiting for nodes and slow ones: \(days(expected)) days"
+          + (firstOrderGoodput.map { "; goodput to first order \(percent($0))" } ?? "") + ".")
+    }
+    lines += phases.compactMap(rolloutSentence)
+    let full = phases.flatMap(\.settings).count { $0.fits == false }
+    if full > 0 { lines.append("\(counted(full, "setting")) of steps does not fit the memory.") }
+    return lines
+  }
+
+  /// What the time of a phase of reinforcement learning hangs on.
+  private func rolloutSentence(_ phase: Phase) -> String? {
+    let settings = phase.settings.filter { $0.rollout != nil }
+    let whole = settings.reduce(0) { $0 + Double($1.steps) * $1.stepSeconds }
+    guard whole > 0 else { return nil }
+    func share(_ part: (Rollout) -> Double) -> String {
+      percent(
+        settings.reduce(0) {
+          $0 + Double($1.steps) * $1.stepSeconds * ($1.rollout.map(part) ?? 0)
+        } / whole)
+    }
+    return
+      "Of the steps of \(phase.name) generating takes \(share(\.generation)) (with fewer than half of "
+      + "the completions left \(share(\.draining))), scores \(share(\.scores)), training "
+      + "\(share(\.training)), the rest \(share(\.other))."
+  }
+}

@@ -1,0 +1,48 @@
+import Kernels
+import Testing
+
+/// Attention of one query to each sequence with rows kept apart, as rollouts decode.
+@Suite struct DecodeAttentionTests {
+  static let shapes = [1, 2, 37, 600].flatMap { keys in
+    [
+      AttentionShape(
+        sequences: 3, queries: 1, keys: keys, heads: 4, keyHeads: 2, keyWidth: 12, scale: 0.3),
+      AttentionShape(
+        sequences: 2, queries: 1, keys: keys, heads: 3, keyHeads: 1, keyWidth: 40, sharedWidth: 5,
+        valueWidth: 43, scale: 0.2, window: 20),
+    ]
+  }
+
+  @Test(arguments: shapes) func itIsAttention(_ shape: AttentionShape) {
+    let attention = AttentionCase(shape, seed: 7)
+    attention.bench.keepsRowsApart = true
+    let (out, logSum) = attention.forward()
+    expectClose(
+      out,
+      Reference.attention(
+        query: doubles(attention.query), key: doubles(attention.key),
+        sharedKey: doubles(attention.shared), value: doubles(attention.value), shape))
+    #expect(attention.bench.attentionFLOPs == shape.forwardFLOPs)
+    // The tiles of training give the same sums of exponentials.
+    let tiles = AttentionCase(shape, seed: 7).forward()
+    expectClose(logSum, doubles(tiles.logSum))
+    expectClose(out, doubles(tiles.out))
+  }
+
+  /// A sequence's bits are its own: they do not change with what stands beside it.
+  @Test(arguments: shapes) func aSequenceIsAlone(_ shape: AttentionShape) {
+    let all = AttentionCase(shape, seed: 8)
+    all.bench.keepsRowsApart = true
+    let whole = all.forward()
+    var last = all
+    last.shape.sequences = 1
+    last.query = all.query.suffix(all.query.count / shape.sequences)
+    last.key = all.key.suffix(all.key.count / shape.sequences)
+    last.shared = all.shared.suffix(all.shared.count / shape.sequences)
+    last.value = all.value.suffix(all.value.count / shape.sequences)
+    last.outGradient = all.outGradient.suffix(all.outGradient.count / shape.sequences)
+    let own = last.forward()
+    #expect(own.out == Array(whole.out.suffix(own.out.count)))
+    #expect(own.logSum == Array(whole.logSum.suffix(own.logSum.count)))
+  }
+}
