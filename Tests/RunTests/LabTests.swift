@@ -27,9 +27,11 @@ struct LabTests {
     #expect(text.contains("nodes-on-machine: 2") && text.contains("shaped link"))
     let facts = try Program.sluice("cluster", lab)
     #expect(facts.status == 0, "\(facts.output)")
-    // What the link was measured to carry is there; how much that is a busy machine does not tell.
+    // A link carries 10 MB/s, and what is fitted no more than twice that: relative errors of few sizes weigh the
+    // small ones, some of whose bytes buckets hold. A link that nothing shapes carries a hundred times as much.
     let rates = text.matches(of: /bandwidth: \{value: ([0-9.e+]+) MB\/s/)
-    #expect(rates.count == 1 && (rates.last.flatMap { Double($0.1) } ?? 0) > 0)
+    let reached = try #require(rates.last.flatMap { Double($0.1) })
+    #expect(reached > 1 && reached < 20, "\(reached) MB/s")
     let json = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: figures)))
     #expect((json as? [String: Any])?["predicted_seconds"] is Double)
     #expect(try Self.namespaces().isEmpty)
@@ -60,7 +62,8 @@ struct LabTests {
     ) { running in
       try #require(running.waitFor("training on 2 nodes"))
       try #require(Launch.wait { (try? scene.losses().count) ?? 0 > 2 })
-      kill(running.process, SIGINT)
+      // What started it may pass over Ctrl-C, as it was told to.
+      kill(try #require(Program.processes(with: "lab").last), SIGINT)
     }
     #expect(outcome.status == 6, "\(outcome.output)")
     #expect(try Self.namespaces().isEmpty)

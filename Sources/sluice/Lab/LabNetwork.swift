@@ -94,11 +94,14 @@
       }
     }
 
-    /// A bucket that holds what passes in half a millisecond, less than the messages of a training, with a queue
-    /// of a quarter of a second.
+    /// A bucket that holds two packets, or what passes in a tenth of a millisecond, with a queue of a quarter of a
+    /// second.
+    ///
+    /// What the bucket holds passes at once: with a larger one a message's time is no line over its bytes, and a fit
+    /// of relative errors follows the small messages.
     private var shaping: String {
       let bits = Int((8 * bandwidth.value).rounded())
-      let burst = max(1 << 14, Int(bandwidth.value * 5e-4))
+      let burst = max(3_200, Int(bandwidth.value * 1e-4))
       return "tbf rate \(bits)bit burst \(burst) limit \(max(1 << 20, Int(bandwidth.value / 4)))"
     }
 
