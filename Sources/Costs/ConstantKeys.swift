@@ -199,7 +199,8 @@ struct StreamingKeys: KeySet {
     constant("index-per-token", .time, "A received token in the kernels that index by expert."),
   ]
   let shortest = constant(
-    "shortest", .time, otherwise: "0 s", "What no kernel takes less than, its ramp included.")
+    "shortest", .time, otherwise: "0 s",
+    "What no kernel takes less than, its ramp included; those that route and index begin with it.")
 }
 
 /// The keys of `device.kernels.operators`.

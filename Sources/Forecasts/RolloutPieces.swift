@@ -33,6 +33,14 @@ struct RolloutPieces {
         : "cannot stand beside grpo.rollouts: no forecast is made of completions that are given"
       throw ConfigurationError(file: phase.file, keyPath: "grpo.generation", rule: rule)
     }
+    for (length, next) in zip(generation.lengths, generation.lengths.dropFirst())
+    where length.step >= phase.steps {
+      throw ConfigurationError(
+        file: phase.file, keyPath: "grpo.generation.lengths", value: "step: \(next.step)",
+        rule:
+          "has no effect: the phase ends with step \(phase.steps), and \(length.step) lies there already"
+      )
+    }
     (self.phase, self.policy, self.generation) = (phase, policy, generation)
   }
 
@@ -71,6 +79,12 @@ struct RolloutPieces {
         rule: "no lengths up to grpo.max-tokens, \(longest), with spread \(spread) have this mean")
     }
     let completions = phase.plan.globalBatch * policy.minibatches
+    guard completions <= 1 << 20 else {
+      throw ConfigurationError(
+        file: phase.file, keyPath: "grpo.minibatches", value: "\(policy.minibatches)",
+        rule:
+          "times plan.global-batch is \(completions) completions of a rollout: at most 1,048,576")
+    }
     var rollout = RolloutDescription(
       questions: completions / policy.group, answers: policy.group, prompt: generation.prompt,
       lengths: lengths)

@@ -272,7 +272,8 @@ extension TorchTitanJob {
     }
   }
 
-  private static let known: Set<String> = Set(
+  /// Options that a job may leave unused.
+  static let known: Set<String> = Set(
     [
       "context_parallel_load_balancer", "enable_compiled_autograd", "enable_async_tensor_parallel",
       "pipeline_parallel_schedule", "expert_parallel_degree", "expert_tensor_parallel_degree",

@@ -28,6 +28,7 @@ extension TorchTitanJob {
 
   /// A degree under a name that nobody reads is no option to pass over: the ranks would be others.
   static func namesDegree(_ name: String) -> Bool {
-    !name.hasPrefix("parallelism.") && name.contains("parallel")
+    name.hasPrefix("parallelism.")
+      ? name.hasSuffix("_degree") && !known.contains(name) : name.contains("parallel")
   }
 }

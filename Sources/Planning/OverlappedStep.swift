@@ -21,6 +21,7 @@ public struct OverlappedStep: Sendable {
     public var exchanges: StepReport.Communication
     /// Bytes of the fullest rank.
     public var peak: Int
+    /// With what the caching allocator holds where `ends` are known; else by the peak alone.
     public var fits: Bool
     /// Seconds at the ends of what a multiprocessor of an exchange moves; empty where nobody asked.
     public var ends: [End] = []

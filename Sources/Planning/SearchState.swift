@@ -1,6 +1,6 @@
 import Simulation
 
-/// What a search knows: what is open, the lowest bound first, and what was found.
+/// What a search knows: what is open (`OpenEntries`), and what was found.
 struct SearchState {
   private let request: PlanSearch.Request
   var outcome = SearchOutcome(plans: [], front: [], counts: .init(), simulations: 0)

@@ -30,8 +30,11 @@ extension Schedule {
       let shortest = own.map(costs.leastForward).min() ?? 0
       guard shortest > 0, !costs.merged.isEmpty else { continue }
       let added = own.flatMap { forward in own.map { costs.added(by: forward, to: $0) } }.max() ?? 0
+      let wide = (turned - head).multipliedReportingOverflow(by: max(0, added))
+      // What does not fit says nothing; the other two bounds stay.
+      guard !wide.overflow else { continue }
       // Rounded up, since what it is taken from has to stay below.
-      let lost = ((turned - head) * max(0, added) + shortest - 1) / shortest
+      let lost = wide.partialValue / shortest + 1
       bound = max(bound, turned + work - lost)
     }
     return bound

@@ -78,6 +78,7 @@ public struct Launch: Sendable {
     let start = clock.now
     var forwarded = 0
     var hasStopped = false
+    var isEnding = false
     var lost = LostRanks()
     while true {
       var status: Int32 = 0
@@ -100,7 +101,10 @@ public struct Launch: Sendable {
       lost.look(at: reports, mpirun: child)
       // It ends whatever reaches for another host; where it hangs itself, it is ended.
       if let timeLimit, clock.now - start > timeLimit {
-        kill(-child, clock.now - start > timeLimit + .seconds(2) ? SIGKILL : SIGTERM)
+        // Once: mpirun takes a second one for haste, and leaves daemons behind.
+        if !isEnding { kill(-child, SIGTERM) }
+        isEnding = true
+        if clock.now - start > timeLimit + .seconds(2) { kill(-child, SIGKILL) }
       }
       signals.poll()
       let hasNews = signals.interruptions > forwarded || (signals.wish == .stop && !hasStopped)

@@ -32,14 +32,15 @@ public struct LaunchHosts: Hashable, Sendable {
   /// How long a host may take to start a program.
   private static let patience = Duration.seconds(10)
 
-  /// Those on which a program can be started now, which takes a moment for each.
+  /// Those on which a program can be started now, which takes a moment for each that
+  /// answers, and `patience` for each that does not.
   ///
   /// mpirun itself is asked to, over whatever it reaches other hosts with, so that whoever answers can have ranks.
   /// This program's own host answers by its running.
   public func answering(_ signals: StopSignals) throws -> LaunchHosts {
     var answering = self
     answering.hosts = try hosts.enumerated().filter { index, host in
-      guard index > 0 else { return true }
+      guard index > 0, signals.poll() == .goOn else { return true }
       var alone = self
       alone.hosts = [Host(name: host.name, places: 1)]
       let probe = Launch(ranks: 1, command: ["true"], hosts: alone, timeLimit: Self.patience)

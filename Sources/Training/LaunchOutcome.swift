@@ -1,4 +1,5 @@
 import Documents
+import Foundation
 import Glibc
 
 /// How a launched run ended: what mpirun's status and the ranks' reports come to.
@@ -59,7 +60,10 @@ public struct LaunchOutcome: Hashable, Sendable {
     } else if (129...192).contains(code) {
       // Signals have the numbers 1 to 64.
       self.init(ExitStatus.peer.rawValue, "a rank was ended by \(Self.name(of: code - 128))")
-    } else if code == Self.lostDaemon {
+    } else if code == Self.lostDaemon
+      || (code == SIGKILL && !reports.isEmpty && !reports.contains(.failed))
+    {
+      // The number of the signal is what mpirun ends with where a daemon's starter is killed first; no rank has it.
       self.init(ExitStatus.peer.rawValue, "mpirun lost its daemon on another host")
     } else if code == 1, !reports.contains(.failed),
       reports.count(where: { $0 == .listening }) >= ranks

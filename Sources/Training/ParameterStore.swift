@@ -162,21 +162,20 @@ extension RankAssignment {
 }
 
 /// Normally distributed numbers from a seed and a name: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)
-/// with the transform of Box and Muller (1958).
+/// with the transform of Box and Muller (1958), both numbers of which are taken: weights hang on it bit by bit.
 private struct NormalNumbers {
-  private var state: UInt64
+  private var generator: SeededGenerator
   private var spare: Double?
 
   init(seed: UInt64, name: String) {
     // FNV-1a, 64 bits (draft-eastlake-fnv).
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    state = seed &* 0x9e37_79b9_7f4a_7c15 ^ hash
+    generator = SeededGenerator(seed: seed &* 0x9e37_79b9_7f4a_7c15 ^ hash)
   }
 
   private mutating func uniform() -> Double {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    return (Double(SeededGenerator.mixed(state) >> 11) + 0.5) / Double(1 << 53)
+    (Double(generator.next() >> 11) + 0.5) / Double(1 << 53)
   }
 
   mutating func next() -> Double {

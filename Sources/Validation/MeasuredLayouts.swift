@@ -55,10 +55,16 @@ package struct MeasuredLayouts: Sendable {
     guard row.integer("tp") * row.integer("pp") * row.integer("dp") == row.integer("gpus") else {
       throw refusal("gpus", "expected tp times pp times dp")
     }
-    guard row["status"] != "ok" || (Double(row["value"]) ?? 0) > 0 else {
+    func isFigure(_ column: String) -> Bool {
+      Double(row[column]).map { $0.isFinite && $0 > 0 } ?? false
+    }
+    guard !row["status"].isEmpty else {
+      throw refusal("status", "expected ok, or what a failed run is called")
+    }
+    guard row["status"] != "ok" || isFigure("value") else {
       throw refusal("value", "expected tokens a second and GPU of a run that went through")
     }
-    guard row["peak_memory_gib"].isEmpty || (Double(row["peak_memory_gib"]) ?? 0) > 0 else {
+    guard row["peak_memory_gib"].isEmpty || isFigure("peak_memory_gib") else {
       throw refusal("peak_memory_gib", "expected GiB, or nothing")
     }
   }

@@ -202,6 +202,14 @@ import Testing
       ["grpo.generation.lengths=[{step: 3, mean: 9}, {step: 3, mean: 10}]"],
       "must lie behind the step before"
     ),
+    (
+      [
+        "steps=30",
+        "grpo.generation.lengths=[{step: 0, mean: 9}, {step: 30, mean: 9}, {step: 300, mean: 90}]",
+      ],
+      "has no effect: the phase ends with step 30"
+    ),
+    (["grpo.minibatches=100000"], "completions of a rollout: at most 1,048,576"),
     (["grpo.generation.acceptance=0.5"], "prediction"),
     (["grpo.generation.genarator=x"], "did you mean generator?"),
     (["grpo.generation.generator=no-such"], "no-such"),

@@ -52,9 +52,11 @@ import Testing
 
   /// A degree that nothing reads would leave another job.
   @Test func degreesOfUnknownNames() throws {
-    let error = #expect(throws: ConfigurationError.self) {
-      try job("[training]\nspectral_parallel_degree = 2")
+    for place in ["training", "parallelism"] {
+      let error = #expect(throws: ConfigurationError.self) {
+        try job("[\(place)]\nspectral_parallel_degree = 2")
+      }
+      #expect(error?.line == 5 && error?.keyPath == "\(place).spectral_parallel_degree")
     }
-    #expect(error?.line == 5 && error?.keyPath == "training.spectral_parallel_degree")
   }
 }

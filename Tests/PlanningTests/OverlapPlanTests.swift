@@ -99,6 +99,7 @@ import Testing
     #expect(whole.published.seconds == report.stepSeconds && whole.published.fits == report.fits)
     #expect(whole.published.plan == step.placed.plan)
     #expect(whole.planned.fits && whole.planned.seconds <= whole.published.seconds)
+    #expect(whole.published.ends.map(\.end) == [.low, .high] && whole.planned.ends.count == 2)
     for (before, after) in zip(whole.published.ends, whole.planned.ends) {
       #expect(before.end == after.end && after.seconds <= before.seconds)
     }

@@ -118,6 +118,7 @@ import Tokens
       "{% for a in range(9999) %}{% for b in range(9999) if b < 0 %}x{% endfor %}{% endfor %}", 1,
       "to an end"
     ),
+    ("{{ '\"'" + String(repeating: "|tojson", count: 40) + " }}", 1, "bytes"),
   ])
   func refusals(template: String, line: Int, words: String) throws {
     do throws(ConfigurationError) {

@@ -50,6 +50,9 @@ import Training
         outcome(exit: code, reports).message
           == "mpirun ended with status \(code), and no rank of this machine says why")
     }
+    // What starts a daemon on another host was killed with all of that host.
+    #expect(outcome(exit: 9, both).status == 5)
+    #expect(outcome(exit: 9, both).message == "mpirun lost its daemon on another host")
     // A fault is said where it happens.
     #expect(outcome(exit: 2, both).message == nil)
   }

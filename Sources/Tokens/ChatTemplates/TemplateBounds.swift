@@ -23,6 +23,8 @@ struct TemplateBounds {
 
   private mutating func visit(_ value: TemplateValue, depth: Int) throws(TemplateFailure) {
     visits += 1
+    // A text counts by its size: one that is kept a thousand times fills the memory, too.
+    if case .string(let text) = value { visits += text.utf8.count >> 6 }
     guard visits <= Self.mostVisits else { throw TemplateFailure("does not come to an end") }
     guard depth <= Self.deepestValue else {
       throw TemplateFailure("puts lists and mappings into one another too deeply")

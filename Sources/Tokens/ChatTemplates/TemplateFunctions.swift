@@ -153,6 +153,9 @@ extension TemplateRun {
       }
       words.append(word)
     }
+    if ["split", "replace"].contains(name), text.utf8.count > TemplateBounds.mostItems {
+      throw TemplateFailure("takes a text of more than \(TemplateBounds.mostItems) bytes apart")
+    }
     switch (name, words.count) {
     case ("strip", 0...1): return .string(text.stripped(of: words.first))
     case ("lstrip", 0...1): return .string(text.stripped(of: words.first, right: false))

@@ -167,7 +167,7 @@ extension TemplateValue {
     case .boolean(let flag): return flag ? "true" : "false"
     case .integer(let number): return "\(number)"
     case .decimal(let number): return "\(number)"
-    case .string(let text): return Self.quoted(text)
+    case .string(let text): return try TemplateBounds.joined([Self.quoted(text)])
     case .list(let items):
       var parts: [String] = []
       var bytes = 0
@@ -184,7 +184,7 @@ extension TemplateValue {
       var bytes = 0
       for entry in entries {
         let value = try entry.value.json(indent: indent, level: level + 1)
-        bytes += value.utf8.count
+        bytes += value.utf8.count + entry.key.utf8.count
         guard bytes <= TemplateBounds.mostBytes else {
           throw TemplateFailure("writes more than \(TemplateBounds.mostBytes) bytes of JSON")
         }
