@@ -70,6 +70,7 @@ extension Cluster {
       }
       add("device.launch.gap", device.launch.gap)
       add("device.launch.host", device.launch.host)
+      add("device.launch.eager", device.launch.eager)
     }
     add("node.devices", node.devices)
     add("node.link.bandwidth", node.link.rate.bandwidth)

@@ -105,7 +105,8 @@ extension Device {
     }
     let launch = try table.table(keys.launch)
     self.launch = Launch(
-      gap: try launch.required(keys.launch.gap), host: try launch.required(keys.launch.host))
+      gap: try launch.required(keys.launch.gap), host: try launch.required(keys.launch.host),
+      eager: try launch.optional(keys.launch.eager))
     kernels = try KernelParameters(table, keys.kernels)
     kernelsAreScaled = try table.value(keys.scaling)
     if kernelsAreScaled, kernels.field == nil {

@@ -173,6 +173,10 @@ struct LaunchKeys: KeySet {
   let host = Key(
     "host", .sourced(.latency),
     "What the host needs to issue a kernel; it shows where kernels are shorter.")
+  let eager = Key(
+    "eager", .sourced(.latency), otherwise: "host",
+    "The same where a plan's execution is eager: modules, views and gradients of operators that PyTorch "
+      + "issues one by one, spread over the kernels of a layer.")
 }
 
 /// The keys of `node`.

@@ -78,6 +78,8 @@ public struct Device: Hashable, Sendable {
     public var gap: Sourced<Seconds>
     /// Time that the host needs to issue one kernel; it shows where kernels are shorter than it.
     public var host: Sourced<Seconds>
+    /// The same under a framework that runs operator by operator; nil where it is `host`.
+    public var eager: Sourced<Seconds>?
   }
 
   /// The dense peak at the boost clock; nil where the device has no such arithmetic.

@@ -7,6 +7,8 @@ extension Plan {
     case megatronLM = "megatron-lm"
     /// PyTorch's own modules and FSDP, as torchtitan trains with them.
     case torchtitan
+    /// PyTorch's modules under nanotron, which adds 16-bit gradients to sums of its own.
+    case nanotron
   }
 
   /// Who reads how many rows an exchange brings.
@@ -28,7 +30,13 @@ extension Plan {
 
   /// Whether a weight product adds to the sum over microbatches, as Megatron-LM's does from 2022 on
   /// (`--no-gradient-accumulation-fusion` is off by default); autograd forms a gradient and adds it.
-  public var fusesGradientSums: Bool { gradientAccumulationFusion ?? (framework != .torchtitan) }
+  public var fusesGradientSums: Bool {
+    gradientAccumulationFusion ?? (framework != .torchtitan && framework != .nanotron)
+  }
+
+  /// Whether gradients that are formed by themselves stay until their backward has ended: nanotron lets autograd
+  /// end before it adds them to its sums (67c5ebb6, `optim/gradient_accumulator.py`, `backward`).
+  public var keepsFormedGradients: Bool { framework == .nanotron }
 
   /// Whether the gradient of an embedding is a table of its own, which is added to the sum: what
   /// `embedding_dense_backward` gives (PyTorch 2.8, `aten/src/ATen/native/cuda/Embedding.cu`).

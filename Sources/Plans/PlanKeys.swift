@@ -168,10 +168,11 @@ struct PlanKeys: KeySet {
     "framework", .choice(Plan.Framework.self), default: .plain,
     "The framework whose own buffers a rank holds too. megatron-lm: dummy weight gradients, "
       + "workspaces of products. torchtitan: PyTorch's workspace, and with loss: native every "
-      + "operator's own 32-bit copy of the logits.")
+      + "operator's own 32-bit copy of the logits. nanotron: PyTorch's workspace, the buckets that data "
+      + "ranks reduce, and each formed gradient until its backward ends.")
   let gradientAccumulationFusion = Key(
     "gradient-accumulation-fusion", .boolean,
-    otherwise: "false with framework torchtitan, else true",
+    otherwise: "false with framework torchtitan and nanotron, else true",
     "Whether weight products add to the sums of gradients themselves; false: each gradient is formed in "
       + "the format of activations and added by a kernel of its own.",
     otherNames: ["no-gradient-accumulation-fusion", "fuse-wgrad-accumulation"])
@@ -263,7 +264,7 @@ struct PlanKeys: KeySet {
     otherNames: ["moe-token-dispatcher-type", "token-dispatcher", "moe-dispatcher"])
   let tokenCounts = Key(
     "token-counts", .choice(Plan.TokenCounts.self),
-    otherwise: "device; host with framework megatron-lm and torchtitan",
+    otherwise: "device; host with every framework but plain",
     "Who reads how many rows an exchange brings. host: it waits for each dispatch's counts, and issues "
       + "what follows from then on; device: nobody waits.")
   let nodesPerToken = Key(

@@ -17,7 +17,8 @@ extension Emission {
           fused: lowering.setting.fusedLoss, .backwardInput),
         outputs: [fresh]
           + copiesOfLogits(
-            shape, ["log-probabilities' gradient", "logits' gradient in 32 bits"]),
+            shape, ["log-probabilities' gradient", "logits' gradient in 32 bits"],
+            are: lowering.setting.copiesLogits),
         inputs: inputs, .backwardInput)
       contribute(fresh, to: node.inputs[0])
     case .add:
@@ -82,14 +83,14 @@ extension Emission {
     let shape = value(node.outputs[0])
     switch node.kind {
     case .norm(let epsilon, let centred):
-      let saved = need(node.inputs[0])
+      let saved = lowering.keepsSteps(of: node) ? [] : [need(node.inputs[0])]
       let statistics = auxiliaries(index)
       let fresh = gradientBuffer(node.inputs[0])
       emit(
         .norm(
           rows: shape.rows, columns: shape.columns, epsilon: epsilon, centred: centred,
           .backwardInput), outputs: [fresh] + trained(node.parameters).map(gradientBuffer),
-        inputs: [out, saved] + statistics + node.parameters.prefix(1).map(parameterBuffer),
+        inputs: [out] + saved + statistics + node.parameters.prefix(1).map(parameterBuffer),
         .backwardInput)
       contribute(fresh, to: node.inputs[0])
     case .dropout:
@@ -107,8 +108,8 @@ extension Emission {
         .gelu(rows: shape.rows, columns: shape.columns, .backwardInput), outputs: [fresh],
         inputs: [out, saved], .backwardInput)
       contribute(fresh, to: node.inputs[0])
-    case .gatedUnit(let weighted): backwardGatedUnit(node, shape, out, weighted)
-    case .plainUnit: backwardGatedUnit(node, shape, out, true)
+    case .gatedUnit(let weighted): backwardGatedUnit(node, index, shape, out, weighted)
+    case .plainUnit: backwardGatedUnit(node, index, shape, out, true)
     default:
       let parts = node.inputs.map { gradientBuffer($0) }
       emit(
@@ -118,7 +119,9 @@ extension Emission {
     }
   }
 
-  private func backwardGatedUnit(_ node: Node, _ shape: Value, _ out: BufferID, _ weighted: Bool) {
+  private func backwardGatedUnit(
+    _ node: Node, _ index: Int, _ shape: Value, _ out: BufferID, _ weighted: Bool
+  ) {
     let inputs = node.inputs.map(need)
     // One product of gate and up, or two of them.
     let products = weighted ? node.inputs.prefix(1) : node.inputs[...]
@@ -138,7 +141,7 @@ extension Emission {
       kernel = .gatedUnit(
         rows: shape.rows, columns: shape.columns, weighted: weighted, .backwardInput)
     }
-    emit(kernel, outputs: outputs, inputs: [out] + inputs, .backwardInput)
+    emit(kernel, outputs: outputs, inputs: [out] + inputs + auxiliaries(index), .backwardInput)
     for (part, product) in zip(fresh, products) { contribute(part, to: product) }
   }
 

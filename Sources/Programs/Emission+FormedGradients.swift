@@ -20,9 +20,11 @@ extension Emission {
   /// A parameter's gradient of one microbatch, in the format of activations, as autograd forms it.
   func formedGradient(_ id: ParameterID) -> BufferID {
     let parameter = lowering.parameters[id.index]
-    return lowering.temporary(
+    let formed = lowering.temporary(
       "\(parameter.roles[0].rawValue) gradient, formed", .fixed(parameter.rows),
       parameter.columns, recipe.activation, .gradient)
+    if lowering.setting.keepsFormedGradients { keptGradients.append(formed) }
+    return formed
   }
 
   /// Fills a formed gradient with zeros, for kernels that add rows to it.

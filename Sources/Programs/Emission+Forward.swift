@@ -34,7 +34,9 @@ extension Emission {
           tokens: lowering.setting.tokens, vocabulary: shape.columns, module: module,
           fused: lowering.setting.fusedLoss, .forward),
         outputs: [outputBuffer(node.outputs[0])] + outputAuxiliaries(index)
-          + copiesOfLogits(shape, ["logits in 32 bits"]), inputs: inputs, .forward)
+          + copiesOfLogits(
+            shape, ["logits in 32 bits"], are: lowering.setting.holdsCastLogits),
+        inputs: inputs, .forward)
     case .gatherTokens: forwardGatherTokens(node)
     case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext,
       .scatterTokens, .ownRows, .joinRows:
@@ -82,7 +84,7 @@ extension Emission {
       let written = isForward && format.isFloat8 ? writtenInFloat8(node.outputs[0]) : out
       emit(
         .gatedUnit(rows: shape.rows, columns: shape.columns, weighted: weighted, .forward),
-        outputs: [written], inputs: inputs, .forward)
+        outputs: [written] + outputAuxiliaries(index), inputs: inputs, .forward)
       if written != out { transposeScales(of: written, shape, .forward) }
     case .plainUnit:
       emit(

@@ -1,9 +1,10 @@
 /// Buffers that live for one operation or one transfer.
 extension Emission {
   /// What operators of a loss write beside what is kept, while it runs (torchtitan b5bcd76,
-  /// `components/loss.py`: `cross_entropy(pred.float(), …)`, whose log-softmax keeps its result).
-  func copiesOfLogits(_ logits: Value, _ names: [String]) -> [BufferID] {
-    guard lowering.setting.copiesLogits else { return [] }
+  /// `components/loss.py`: `cross_entropy(pred.float(), …)`, whose log-softmax keeps its result; nanotron 67c5ebb6,
+  /// `models/llama.py`: the head's `x.float()`, from which `tensor_parallel/functional.py` takes the maxima).
+  func copiesOfLogits(_ logits: Value, _ names: [String], are written: Bool) -> [BufferID] {
+    guard written else { return [] }
     return names.map {
       lowering.temporary($0, logits.rows, logits.columns, .float32, .workspace)
     }

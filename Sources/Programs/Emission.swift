@@ -43,6 +43,8 @@ final class Emission {
   /// Parameters gathered and gradients not yet reduced in this pass, by parameter (ZeRO 3 and 2).
   var gathered: [Int: BufferID] = [:]
   var wholeGradients: [Int: BufferID] = [:]
+  /// Gradients formed in this pass that stay until it has ended.
+  var keptGradients: [BufferID] = []
   /// What the weight half gathers again over the tensor group, by value.
   var regathered: [Int: BufferID] = [:]
   /// The unit whose gathered parameters were asked for last.

@@ -4,7 +4,7 @@
 /// later pass reads lives from the pass that writes it to the last pass that reads it: with a whole
 /// backward to the end of its use there, with two halves to the half that reads it last. The operand of
 /// a transfer is released behind its wait, so that the peak does not depend on when it completes; of one
-/// that the pass leaves under way, with its end.
+/// that the pass leaves under way, with its end, and so is a formed gradient that the framework keeps.
 struct Liveness {
   private var buffers: [Buffer]
   private let external: [BufferID?]
@@ -77,6 +77,7 @@ struct Liveness {
       case .gatherAhead: break
       }
     }
+    for id in emission.keptGradients { result[Int(id.index)]?.last = emission.items.count - 1 }
     for index in emission.leftUnderWay {
       for id in emission.transfers[index].operands {
         use(id, emission.items.count - 1, isWrite: false)

@@ -73,6 +73,12 @@ public struct LoweringSetting: Hashable, Sendable {
   /// Operators of the loss write results of their own, as `torch.nn.functional.cross_entropy` does; else
   /// into one copy of the logits in 32 bits, as Megatron's loss does.
   public var copiesLogits = false
+  /// The loss is given logits in 32 bits that stay while it writes its own copy.
+  public var holdsCastLogits = false
+  /// A gated unit's activated gate is a result of its own that its backward reads.
+  public var keepsActivatedGates = false
+  /// A norm with gain alone is PyTorch's operators: its backward reads its row in 32 bits and normed, not as it came.
+  public var keepsNormSteps = false
   /// Parts of the model that are not trained.
   public var frozen: [Plan.Part] = []
   /// Adapters that are trained in place of the model.
@@ -83,6 +89,8 @@ public struct LoweringSetting: Hashable, Sendable {
   public var optimizer = Plan.Optimizer.adamW
   /// Weight products add to the sums of gradients; else each forms a gradient that is added behind it.
   public var fusesGradientSums = true
+  /// A formed gradient stays until its backward has ended.
+  public var keepsFormedGradients = false
   /// An embedding's gradient is a table of its own, added to its sum.
   public var formsEmbeddingGradients = false
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
@@ -221,7 +229,12 @@ extension LoweringSetting {
     contextExchange = plan.contextExchange ?? .gather
     repeatsKeyHeads = plan.framework == .torchtitan && !ringsContext && target == .device
     chunksHead = plan.loss == .chunked && target == .device
-    copiesLogits = plan.framework == .torchtitan && plan.loss == .native && target == .device
+    if target == .device {
+      copiesLogits = plan.framework == .torchtitan && plan.loss == .native
+      holdsCastLogits = copiesLogits || plan.framework == .nanotron && plan.loss == .native
+      keepsActivatedGates = plan.execution == .eager || plan.framework == .nanotron
+      keepsNormSteps = plan.execution == .eager
+    }
     redundantExperts = plan.redundantExperts
     fusesCasts = plan.execution == .fused
     optimizer = plan.optimizer
@@ -229,6 +242,7 @@ extension LoweringSetting {
       (offload, frozen, lora) = (plan.offload, plan.frozen, plan.lora)
     }
     fusesGradientSums = plan.fusesGradientSums || target == .cpuRank
+    keepsFormedGradients = plan.keepsFormedGradients && target == .device
     formsEmbeddingGradients = plan.formsEmbeddingGradients && target == .device
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }
   }

@@ -186,12 +186,29 @@ final class StageLowering {
     return auxiliaryBuffers[node]
   }
 
+  /// Whether a norm's operators keep what they write between them (PyTorch 2.5, `rms_norm`: the row's cast is what
+  /// `pow` and its product with the root save, and the normed row what the gain's gradient needs).
+  func keepsSteps(of node: Node) -> Bool {
+    guard setting.keepsNormSteps, case .norm(_, centred: false) = node.kind else { return false }
+    return graph.values[node.inputs[0].index].format != .float32
+  }
+
   func makeAuxiliaries(of index: Int) -> [BufferID] {
     let node = graph.nodes[index]
     switch node.kind {
     case .norm(_, let centred):
-      let rows = graph.values[node.outputs[0].index].rows
-      return [temporary("statistics", rows, centred ? 2 : 1, .float32)]
+      let value = graph.values[node.outputs[0].index]
+      let statistics = temporary("statistics", value.rows, centred ? 2 : 1, .float32)
+      guard keepsSteps(of: node) else { return [statistics] }
+      return [
+        statistics, temporary("row in 32 bits", value.rows, value.columns, .float32),
+        temporary("row normed", value.rows, value.columns, setting.recipe.activation),
+      ]
+    case .gatedUnit where setting.keepsActivatedGates:
+      let value = graph.values[node.outputs[0].index]
+      return [
+        temporary("activated gate", value.rows, value.columns, setting.recipe.activation)
+      ]
     case .attention(let shape, let fused, let dropout):
       let scoreRows = Rows.fixed(shape.sequences * shape.heads * shape.queries)
       if fused {

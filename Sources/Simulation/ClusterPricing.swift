@@ -182,10 +182,14 @@ public struct ClusterPricing: Pricing {
   }
 
   public func hostSeconds(of operation: Operation) -> Double {
-    Double(operation.kernel.launchCount(plan.execution)) * cluster.device.launch.host.value.value
+    Double(operation.kernel.launchCount(plan.execution)) * hostSecondsOfTransfer
   }
 
-  public var hostSecondsOfTransfer: Double { cluster.device.launch.host.value.value }
+  public var hostSecondsOfTransfer: Double {
+    let launch = cluster.device.launch
+    let issued = plan.execution == .eager ? launch.eager ?? launch.host : launch.host
+    return issued.value.value
+  }
 
   public var capturesGraphs: Bool { plan.cudaGraphs }
   public var waitsForCounts: Bool { plan.countsAreAwaited }

@@ -14,6 +14,11 @@ extension FrameworkBuffer {
     switch input.plan.framework {
     case .plain: []
     case .torchtitan: [FrameworkBuffer(name: "workspace of products", bytes: ofPyTorch(device))]
+    case .nanotron:
+      [
+        FrameworkBuffer(name: "workspace of products", bytes: ofPyTorch(device)),
+        FrameworkBuffer(name: "buckets of data ranks", bytes: buckets(input, stages)),
+      ].filter { $0.bytes > 0 }
     case .megatronLM:
       [
         FrameworkBuffer(
@@ -21,6 +26,19 @@ extension FrameworkBuffer {
           bytes: input.plan.fusesGradientSums ? dummyGradients(input, stages) : 0),
         FrameworkBuffer(name: "workspaces of products", bytes: workspaces(input, stages, device)),
       ].filter { $0.bytes > 0 }
+    }
+  }
+
+  /// PyTorch's DistributedDataParallel has room for every gradient in the format of its parameter, in buckets that are
+  /// no views of them (2.8, `torch/nn/parallel/distributed.py`, `gradient_as_bucket_view`; nanotron 67c5ebb6,
+  /// `trainer.py`, leaves that at false); nothing where there is one replica.
+  private static func buckets(_ input: StepInput, _ stages: [Int]) -> Int {
+    guard input.plan.dataParallel > 1 else { return 0 }
+    let format = Recipe(input.plan.precision).activation
+    return stages.reduce(0) { sum, stage in
+      input.stages[stage].parameters.reduce(sum) {
+        $1.isTrained ? $0 + $1.rows * format.bytes(columns: $1.columns) : $0
+      }
     }
   }
 

@@ -32,7 +32,7 @@ extension DescribedRun {
     var run = PublishedRun(
       on: degrees, model: "llama-3.2-3b", modelOverrides: model.overrides, cluster: "aws-p5",
       plan: "llm-foundry-mpt-7b",
-      ["framework=torchtitan", "loss=native", "attention-library=flash-2"]
+      ["framework=nanotron", "loss=native", "attention-library=flash-2"]
         + (data > 1
           ? ["zero-stage=\(row["fsdp_zero"].dropFirst(4))", "gradient-bucket=13107200"]
           : ["zero-stage=0"])
@@ -42,8 +42,8 @@ extension DescribedRun {
     return run
   }
 
-  /// An operator that eager PyTorch issues: the mean of what two H100s' hosts took (benchmarks/probe).
-  private static let eagerHost = "device.launch.host=8.1 us"
+  /// A kernel of a layer that eager PyTorch issues (`device.launch.eager` of `h100-2048`).
+  private static let eagerHost = "device.launch.host=21 us"
 }
 
 extension ValidationTable {

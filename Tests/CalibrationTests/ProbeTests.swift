@@ -97,6 +97,9 @@ import Testing
       # driver_version: 580.159.04
       part,name,library,direction,format,shape,microseconds,fastest,slowest,runs,flops,bytes,clock_mhz,watts,note
       host,launch,eager,,,,8.998,,,1500,,,,,issued every 8.698 us
+      issue,silu,eager,forward,,kernels=1 chain=40,9.221,,,,,,,,
+      issue,layer,eager,forward,,kernels=24 chain=40,560,,,,,,,,
+      issue,layer,eager,backward,,kernels=56 chain=40,1040,,,,,,,,
       host,gap-in-graph,graph,,,values=256,1.219,1.172,1.238,5,,,,,graph
       copies,host-to-device,vendor,,,bytes=268435456,5053.312,,,5,,268435456,,,
       copies,device-to-device,vendor,,,bytes=268435456,186.464,,,5,,536870912,,,
@@ -112,6 +115,8 @@ import Testing
     let found = try BenchmarkFormat.read(text: text, file: "probe.csv").measurements
     let values = Dictionary(uniqueKeysWithValues: found.values.map { ($0.path, $0.text) })
     #expect(values["device.launch.gap"] == "1.219 us" && values["device.launch.host"] == "8.998 us")
+    // 1,600 us over 80 kernels.
+    #expect(values["device.launch.eager"] == "20 us")
     #expect(values["device.memory.reached"] == "2.879 TB/s")
     #expect(values["device.energy.idle"] == "140.1 W")
     // (700 - 140.13) W x 1626 us less the bytes', over the operations at 0.896 of the clock squared.

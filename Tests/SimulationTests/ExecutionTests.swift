@@ -13,6 +13,17 @@ import Testing
     let cluster = try Cluster.shipped(
       "h100-2048",
       overrides: ["nodes=1", "device.power-cap=null", "device.clock.loaded=1600 MHz"])
+    let architecture = try Architecture.named(model, overrides: [Self.layers(model)])
+    return try PlannedStep(
+      architecture: architecture, cluster: cluster, plan: Self.plan(words, on: cluster)
+    ).report().kernels
+  }
+
+  private static func layers(_ model: String) -> String {
+    model.hasPrefix("llama") ? "num_hidden_layers=2" : "n_layer=2"
+  }
+
+  private static func plan(_ words: String, on cluster: Cluster) throws -> Plan {
     let document = try Document(
       text: """
         data-parallel: 8
@@ -22,11 +33,29 @@ import Testing
         overlap: {gradient-reduction: false}  # products beside reductions have fewer multiprocessors
         \(words)
         """, name: "plan.yaml")
-    let plan = try Plan.read(document, name: "plan", world: .devices(cluster.rankCount))
-    let key = model.hasPrefix("llama") ? "num_hidden_layers" : "n_layer"
-    let architecture = try Architecture.named(model, overrides: ["\(key)=2"])
-    return try PlannedStep(architecture: architecture, cluster: cluster, plan: plan).report()
-      .kernels
+    return try Plan.read(document, name: "plan", world: .devices(cluster.rankCount))
+  }
+
+  /// A host that issues operator by operator takes its own time for each, and the fused frameworks' time
+  /// where nobody measured it.
+  @Test(arguments: [
+    ("fused", "null", 5.0), ("compiled", "30 us", 5), ("eager", "30 us", 30), ("eager", "null", 5),
+  ])
+  func theHostIssuesOperators(execution: String, eager: String, micros: Double) throws {
+    let cluster = try Cluster.shipped(
+      "h100-2048", overrides: ["nodes=1", "device.launch.eager=\(eager)"])
+    let step = try PlannedStep(
+      architecture: .named("llama-3.1-8b", overrides: [Self.layers("llama")]), cluster: cluster,
+      plan: Self.plan("execution: \(execution)", on: cluster))
+    let norms = step.input.stages[0].forward.operations.filter {
+      if case .norm = $0.kernel { true } else { false }
+    }
+    #expect(norms.count == 5)
+    let launches = execution == "eager" ? 8.0 : 1
+    for norm in norms {
+      #expect(abs(step.pricing.hostSeconds(of: norm) - launches * micros * 1e-6) < 1e-12)
+    }
+    #expect(abs(step.pricing.hostSecondsOfTransfer - micros * 1e-6) < 1e-12)
   }
 
   /// Bytes over the rate of passes: 36 to 4 of a forward's norm, 84 to 6 of a backward's, in 16 bits.

@@ -15,6 +15,8 @@ struct ProbeTable {
   private var unused: [String: Int] = [:]
   private var loads: [PowerLoad] = []
   private var idleWatts: Double?
+  /// A layer's time to be issued and its kernels, by direction.
+  private var issued: [String: (seconds: Double, kernels: Double)] = [:]
 
   private static let heading = "part,name,library,direction,format,shape,microseconds"
 
@@ -69,6 +71,7 @@ struct ProbeTable {
     case "attention": takeAttention(line, row, shape, seconds)
     case "streaming", "compiled": takeStream(line, row, seconds)
     case "host": takeHost(row, seconds)
+    case "issue" where row.text("name") == "layer": takeLayer(row, shape, seconds)
     case "copies": takeCopy(row, seconds)
     case "sustained": takeLoad(row, seconds)
     case "collectives": takeCollective(line, row, shape, seconds)
@@ -183,6 +186,20 @@ struct ProbeTable {
       add("device.launch.host", "\(figures(seconds * 1e6)) us", "launches of eager PyTorch")
     default: unused["times of the host", default: 0] += 1
     }
+  }
+
+  /// What the host takes for a layer of eager PyTorch, forward and backward, spread over the kernels that it launches.
+  private mutating func takeLayer(
+    _ row: [String: String], _ shape: [String: String], _ seconds: Double
+  ) {
+    guard let kernels = shape["kernels"].flatMap(positive) else {
+      unused["layers without a count of their kernels", default: 0] += 1
+      return
+    }
+    issued[row.text("direction")] = (seconds, kernels)
+    guard let forward = issued["forward"], let backward = issued["backward"] else { return }
+    let each = (forward.seconds + backward.seconds) / (forward.kernels + backward.kernels)
+    add("device.launch.eager", "\(figures(each * 1e6)) us", "a layer of eager PyTorch")
   }
 
   private mutating func takeCopy(_ row: [String: String], _ seconds: Double) {

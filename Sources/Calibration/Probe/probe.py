@@ -62,6 +62,7 @@ class Device:
 
     def conditions(self):
         said = {"device": self.name, "torch": torch.__version__, "python": platform.python_version()}
+        said["processor"] = processor_name()
         if not self.is_gpu:
             said["threads"] = torch.get_num_threads()
             return said
@@ -79,6 +80,18 @@ class Device:
         if self.is_rocm:
             said.update(amd_conditions())
         return said
+
+
+def processor_name():
+    """The host's processor, which issues everything; what the platform says where Linux does not."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or "?"
 
 
 def query_smi(fields):
@@ -749,11 +762,40 @@ def chain(probe, name, step, make):
     except Exception as error:
         probe.row(name=name, library="eager", note=(str(error).strip().splitlines() or ["?"])[0][:160])
         return
+    try:
+        launched = kernels(probe, step, make, short, long)
+    except Exception:  # No rights to look, or no library that does.
+        launched = None
     for place, direction in enumerate(("forward", "backward")):
         one = (taken[long][place] - taken[short][place]) / (long - short)
+        counted = said(kernels=f"{launched[place]:g}") + " " if launched else ""
         probe.row(name=name, library="eager", direction=direction, microseconds=f"{max(one, 0):.3f}",
-                  shape=said(chain=long),
+                  shape=counted + said(chain=long),
                   note=f"beside a chain of {short}, which takes {taken[short][place]:.3f} us")
+
+
+def kernels(probe, step, make, short, long):
+    """Kernels, copies and fills that a step of the chain launches, forward and backward; nothing without a GPU."""
+    if not probe.device.is_gpu:
+        return None
+    counts = []
+    for count in (short, long):
+        y = make()
+        gradient = torch.randn_like(y)
+        both = []
+        for backward in (False, True):
+            probe.device.synchronize()
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+                if backward:
+                    y.backward(gradient)
+                else:
+                    for _ in range(count):
+                        y = step(y)
+                probe.device.synchronize()
+            events = profile.profiler.kineto_results.events()
+            both.append(sum(str(event.device_type()).endswith("CUDA") for event in events))
+        counts.append(both)
+    return [(late - early) / (long - short) for early, late in zip(*counts)]
 
 
 def alone(probe):
