@@ -92,6 +92,8 @@ import Testing
         }
       }
       #expect(bound == made.bound && bound <= least)
+      // Nothing at all would bound it, too.
+      #expect(5 * bound >= 4 * least, "\(bound) of \(least)")
       #expect(made.timing.makespan >= least)
     }
   }
