@@ -41,7 +41,8 @@ import Testing
     // Model FLOPs are less by as much, since something in front of everything is trained.
     let counted = before.flopsPerTokenCausal - after.flopsPerTokenCausal
     #expect(counted == (example.products ? 2 * Double(example.count) : 0))
-    let utilization = after.flopsPerTokenCausal * 4 * 1024 / after.stepSeconds / after.peakFLOPs
+    let rate = after.flopsPerTokenCausal * 4 * 1024 / after.stepSeconds
+    let utilization = rate / Double(after.ranks) / after.peakFLOPs
     #expect(abs(after.mfuCausal / utilization - 1) < 1e-9)
     #expect(after.stepSeconds < before.stepSeconds)
     #expect(after.memory.peak < before.memory.peak)
