@@ -16,6 +16,8 @@ package final class CheckpointInFlight: Sendable {
   private final class Work: Sendable {
     let outcome = Mutex<Result<Void, CheckpointError>?>(nil)
     let isCancelled = Atomic<Bool>(false)
+    /// The rank whose part is waited for, and since when; nil while this one writes.
+    let waiting = Mutex<(rank: Int, since: ContinuousClock.Instant)?>(nil)
     /// The numbers, which nobody else has.
     private let body: Mutex<((Work) throws(CheckpointError) -> Void)?>
 
@@ -41,8 +43,11 @@ package final class CheckpointInFlight: Sendable {
   ) throws(CheckpointError) {
     let copy = pieces.copied()
     let work = Work { work throws(CheckpointError) in
-      try writer.writeApart(copy, state: state, rank: rank, ranks: ranks) {
-        work.isCancelled.load(ordering: .relaxed)
+      try writer.writeApart(copy, state: state, rank: rank, ranks: ranks) { other in
+        work.waiting.withLock { waiting in
+          if waiting?.rank != other { waiting = other.map { ($0, ContinuousClock().now) } }
+        }
+        return work.isCancelled.load(ordering: .relaxed)
       }
     }
     var thread = pthread_t()
@@ -74,10 +79,29 @@ package final class CheckpointInFlight: Sendable {
 
   /// Waits for the end.
   ///
-  /// - Throws: why it was not written.
-  package func finish() throws(CheckpointError) {
-    while !isOver { usleep(1000) }
+  /// - Parameters:
+  ///   - limit: how long another rank's part may be waited for, from this call on; nil is for ever. What this
+  ///     rank writes itself takes as long as it takes.
+  ///   - progress: called every millisecond.
+  /// - Returns: the rank that was waited for in vain; nil where the checkpoint is written.
+  /// - Throws: why it was not written, and what `progress` throws.
+  package func finish(within limit: Duration? = nil, progress: () throws -> Void = {}) throws
+    -> Int?
+  {
+    let clock = ContinuousClock()
+    let start = clock.now
+    while !isOver {
+      if let limit, let waiting = work.waiting.withLock({ $0 }),
+        max(start, waiting.since).duration(to: clock.now) > limit
+      {
+        work.isCancelled.store(true, ordering: .relaxed)
+        return waiting.rank
+      }
+      try progress()
+      usleep(1000)
+    }
     try check()
+    return nil
   }
 
   /// Throws why it was not written, if that is known by now.
@@ -107,32 +131,34 @@ extension CheckpointPieces {
 extension CheckpointWriter {
   /// Writes one checkpoint as `write` does, where ranks meet in the folder alone.
   ///
-  /// - Parameter isCancelled: asked while another rank is waited for.
+  /// - Parameter isCancelled: asked while another rank is waited for, with its number, and with nil once it
+  ///   is there.
   fileprivate func writeApart(
     _ pieces: CheckpointPieces, state: TrainingState, rank: Int, ranks: Int,
-    isCancelled: () -> Bool
+    isCancelled: (Int?) -> Bool
   ) throws(CheckpointError) {
     let partial = folder.partial(atStep: state.step)
-    func wait(until isTrue: () -> Bool) throws(CheckpointError) {
+    func wait(for other: Int, until isTrue: () -> Bool) throws(CheckpointError) {
       while !isTrue() {
-        guard !isCancelled() else {
+        guard !isCancelled(other) else {
           throw CheckpointError(.system, file: partial, rule: "was given up")
         }
         usleep(2000)
       }
+      _ = isCancelled(nil)
     }
     if rank == 0 {
       try folder.begin(step: state.step)
     } else {
       // What an earlier process left of the same step was cleared away before the first step.
-      try wait { access(partial, F_OK) == 0 }
+      try wait(for: 0) { access(partial, F_OK) == 0 }
     }
     try contribute(pieces, step: state.step, rank: rank)
     guard rank == 0 else { return }
     for other in 0..<ranks {
       let path = "\(partial)/\(Self.reportName(ofRank: other))"
       // It is whole when its own checksum says so.
-      try wait {
+      try wait(for: other) {
         guard let file = try? InputFile(path: path), let bytes = try? file.allBytes(limit: 1 << 30)
         else { return false }
         return (try? Manifest(bytes, file: path)) != nil

@@ -62,6 +62,13 @@ struct FailureClock {
     return index
   }
 
+  /// Moves what is drawn behind a time in which nothing runs; given times are the wall's and stay.
+  mutating func pause(_ seconds: Double) {
+    drawn += seconds
+    for index in pending.indices { pending[index].at += seconds }
+    look()
+  }
+
   private mutating func uniform() -> Double { Double(kinds.next() >> 11) * 0x1p-53 }
 
   private mutating func pick() -> Int {

@@ -66,7 +66,30 @@ public struct PlannedRun: Sendable {
     let (model, assumptions) = try setting.model(
       parts.map { .init(phase: $0.phase, steps: $0.steps, stepSeconds: $0.stepSeconds) })
     self.model = model
-    self.assumptions = assumptions + Self.assumptions(of: parts)
+    self.assumptions =
+      Self.defaults(phases, parts) + assumptions + Self.assumptions(of: parts)
+  }
+
+  /// What the file leaves to defaults of how completions are made, phases with the same ones together.
+  private static func defaults(_ phases: [RunFile], _ parts: [Part]) -> [String] {
+    var groups: [(defaults: [RolloutDefaults.Entry], phases: [String])] = []
+    var generating = 0
+    for (number, phase) in phases.enumerated()
+    where parts.contains(where: { $0.phase == number && $0.rollout != nil }) {
+      generating += 1
+      guard let defaults = phase.policy?.generation?.defaults, !defaults.isEmpty else { continue }
+      if let index = groups.firstIndex(where: { $0.defaults == defaults }) {
+        groups[index].phases.append(phase.name)
+      } else {
+        groups.append((defaults, [phase.name]))
+      }
+    }
+    return groups.map { group in
+      let whose =
+        group.phases.count == generating ? "" : " of \(group.phases.joined(separator: ", "))"
+      return "by default grpo.generation\(whose) has "
+        + group.defaults.map(\.setting).joined(separator: ", ")
+    }
   }
 
   /// What rollouts assume, each once.

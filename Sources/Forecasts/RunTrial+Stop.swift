@@ -1,24 +1,35 @@
 extension RunTrial {
   /// Why steps stand still.
   enum Stop {
-    /// Something broke, and is known to have after so long.
-    case failure(detection: Double, repair: Double?, keepsState: Bool)
+    /// Something broke, and is known to have after so long; so many replicas keep their state.
+    case failure(detection: Double, repair: Double?, holders: Int)
     /// The state was wrong; all copies of it go.
     case rollback
     /// It is wanted: the state is saved first, and the nodes stay.
     case planned
   }
 
+  /// A failure before steps go on.
+  struct Interruption {
+    /// Until it is known.
+    var detection: Double
+    var losesNode: Bool
+  }
+
   /// What the next steps need that they do not have.
   struct Need {
     /// Nodes are asked for again.
     var requeues = true
-    /// The state is read: replicas that keep theirs only pause.
-    var reads = true
+    /// Replicas that keep their state in memory, and all that the job has, new ones among them.
+    var holders = 0
+    var replicas = 0
     /// Seconds of reading.
     var load: Double
     /// Copies in memory of what is lost, on other nodes; nil where only storage has it.
     var copies: Int?
+
+    /// The state is read: replicas that keep theirs only pause.
+    var reads: Bool { holders == 0 }
 
     /// After a failure: from memory where it is kept there.
     init(_ recovery: RunModel.Recovery) {
@@ -37,4 +48,9 @@ extension RunTrial {
       return (requeues ? recovery.requeue : 0) + recovery.start + load
     }
   }
+}
+
+extension RunModel.Recovery {
+  /// Replicas that a stop breaks: all that have a rank on its node, or the one whose process ended.
+  func replicasLost(withNode losesNode: Bool) -> Int { losesNode ? replicasOfNode : 1 }
 }

@@ -6,38 +6,38 @@ import Quantities
 /// checkpoints are passed in a time is a division. A failure during a restart begins the restart anew,
 /// whatever broke; times between failures are exponential and do not remember.
 struct RunTrial {
-  private let model: RunModel
-  private let road: Road
-  private var clock: FailureClock
+  let model: RunModel
+  let road: Road
+  var clock: FailureClock
   /// Chance that is not a time of a failure.
-  private var chance: SeededGenerator
+  var chance: SeededGenerator
 
-  private(set) var now = 0.0
-  private var place = 0.0
+  var now = 0.0
+  var place = 0.0
   private var part = 0
   /// The newest checkpoint and when it is written, and the one before.
-  private var newest = 0.0
-  private var newestIsWrittenAt = 0.0
-  private var before = 0.0
+  var newest = 0.0
+  var newestIsWrittenAt = 0.0
+  var before = 0.0
   /// When nodes that are away come back, in no order.
-  private var broken: [Double] = []
+  var broken: [Double] = []
   /// Slow nodes: when they are found, how slow the job is, and how long they are away then.
-  private var slow: [(until: Double, speed: Double, repair: Double?)] = []
+  var slow: [(until: Double, speed: Double, repair: Double?)] = []
   /// Wrong states: when they are found out, and where the last right place was.
   private var corrupt: [(foundAt: Double, place: Double)] = []
   /// How long a checkpoint at this place holds the steps up yet; nil where none is taken.
-  private var saving: Double?
+  var saving: Double?
   /// The furthest place so far, and the failures until it was reached.
   private var furthest = 0.0
   private var takenAtFurthest = 0
 
   private(set) var lost = LostTime()
-  private(set) var failures = 0
+  var failures = 0
   private(set) var phaseSeconds: [Double]
 
   private let limit: Double
 
-  private var isHopeless: Bool {
+  var isHopeless: Bool {
     now >= limit || clock.taken >= Self.mostFailures || slow.count > Self.mostSlowNodes
       || clock.taken - takenAtFurthest >= Self.mostFailuresInVain
   }
@@ -95,9 +95,7 @@ struct RunTrial {
       goBack(to: newestStored(atOrBefore: item.place))
       // Copies in memory are newer, and as wrong.
       stop(.rollback)
-    case .nodeIsBack:
-      broken.removeAll { $0 <= now }
-      stop(.planned)
+    case .nodeIsBack: stop(.planned)
     }
   }
 
@@ -118,21 +116,16 @@ struct RunTrial {
 
   /// The job is gone, and with it what was done since its newest good checkpoint.
   private mutating func endJob(detection: Double, losing repair: Double?) {
-    let keepsState = keepsState(losing: repair)
-    if !keepsState { goBack(to: newestIsWrittenAt <= now ? newest : before) }
-    stop(.failure(detection: detection, repair: repair, keepsState: keepsState))
-  }
-
-  /// Whether replicas go on that hold the state when one more failure takes a node's, or one at least.
-  private func keepsState(losing repair: Double?) -> Bool {
-    guard case .resume = model.recovery.elastic else { return false }
-    let recovery = model.recovery
-    let taken = repair == nil ? 1 : recovery.replicasOfNode
-    return recovery.replicas - missing * recovery.replicasOfNode - taken > 0
+    var holders = 0
+    if case .resume = model.recovery.elastic {
+      holders = max(0, working - model.recovery.replicasLost(withNode: repair != nil))
+    }
+    if holders == 0 { goBack(to: newestIsWrittenAt <= now ? newest : before) }
+    stop(.failure(detection: detection, repair: repair, holders: holders))
   }
 
   /// The newest place at another one or in front of it whose state storage has.
-  private func newestStored(atOrBefore other: Double) -> Double {
+  func newestStored(atOrBefore other: Double) -> Double {
     guard model.recovery.memoryLoad == nil else {
       let writing = model.checkpoints.storedWriting / road.parts[part].stepSeconds
       return road.newest(atOrBefore: min(other, place - writing), isStored: true)
@@ -144,7 +137,7 @@ struct RunTrial {
     return min(before, road.newest(atOrBefore: other, isStored: true))
   }
 
-  private mutating func goBack(to other: Double) {
+  mutating func goBack(to other: Double) {
     saving = nil
     corrupt.removeAll { $0.place >= other }
     guard other < place else { return }
@@ -158,7 +151,7 @@ struct RunTrial {
     part = road.part(at: other)
   }
 
-  private mutating func spend(_ seconds: Double, _ kind: WritableKeyPath<LostTime, Double>) {
+  mutating func spend(_ seconds: Double, _ kind: WritableKeyPath<LostTime, Double>) {
     guard seconds > 0 else { return }
     now += seconds
     lost[keyPath: kind] += seconds
@@ -168,140 +161,23 @@ struct RunTrial {
   // MARK: Nodes
 
   /// Nodes that the job goes without.
-  private var missing: Int { max(0, broken.count - model.recovery.spares) }
+  var missing: Int { max(0, broken.count - model.recovery.spares) }
+
+  /// Replicas that have all of their nodes.
+  var working: Int {
+    max(0, model.recovery.replicas - missing * model.recovery.replicasOfNode)
+  }
 
   /// The share of the replicas that work.
   private var width: Double {
-    let recovery = model.recovery
-    guard missing > 0 else { return 1 }
-    let left = recovery.replicas - missing * recovery.replicasOfNode
-    return Double(max(0, left)) / Double(recovery.replicas)
+    missing > 0 ? Double(working) / Double(model.recovery.replicas) : 1
   }
 
   /// Whether the job can run with the nodes that it has.
-  private var hasNodes: Bool {
+  var hasNodes: Bool {
     guard missing > 0 else { return true }
     guard model.recovery.elastic != .none else { return false }
-    let left = model.recovery.replicas - missing * model.recovery.replicasOfNode
-    return left >= max(1, model.recovery.fewestReplicas)
-  }
-
-  // MARK: Standing still
-
-  /// From the end of the job to its next step; what ends it meanwhile begins that anew.
-  private mutating func stop(_ reason: Stop) {
-    broken.removeAll { $0 <= now }
-    var need = Need(model.recovery)
-    var failure: Double?
-    switch reason {
-    case .failure(let detection, let repair, let keepsState):
-      if let repair { broken.append(now + detection + repair) }
-      need.reads = !keepsState
-      failure = detection
-      // Those that are left begin a checkpoint anew that was not whole.
-      if keepsState, saving != nil { saving = model.checkpoints.stall }
-    case .rollback: need.readStorage(model.recovery)
-    case .planned:
-      failure = save()
-      need.requeues = failure != nil
-      if case .resume = model.recovery.elastic { need.reads = false }
-    }
-    repeat {
-      putAsideSlowNodes()
-      if let again = failure {
-        failure = spendUntilFailure(again, \.detection)
-      }
-      // Nobody can hold the job but nodes that come back.
-      while failure == nil, !hasNodes, let back = broken.min() {
-        failure = spendUntilFailure(back - now, \.idle)
-        broken.removeAll { $0 <= now }
-      }
-      if failure == nil {
-        failure = spendUntilFailure(need.seconds(model.recovery), \.restart)
-        broken.removeAll { $0 <= now }
-      }
-      if failure != nil { failAgain(&need) }
-    } while (failure != nil || !hasNodes) && !isHopeless
-  }
-
-  /// A failure before steps go on.
-  private mutating func failAgain(_ need: inout Need) {
-    // No replica is left that could hold the state.
-    if !need.reads, width <= 0 {
-      need.reads = true
-      goBack(to: newestIsWrittenAt <= now ? newest : before)
-    }
-    // The first one of a planned stop takes no more than a node.
-    let isFurther = need.requeues
-    need.requeues = true
-    guard isFurther, need.reads, var copies = need.copies else { return }
-    let isGone = losesCopy(&copies)
-    need.copies = copies
-    guard isGone else { return }
-    goBack(to: newestStored(atOrBefore: place))
-    need.readStorage(model.recovery)
-  }
-
-  /// Puts nodes aside that were found to be slow.
-  private mutating func putAsideSlowNodes() {
-    for item in slow where item.until <= now {
-      if let repair = item.repair { broken.append(now + repair) }
-    }
-    slow.removeAll { $0.until <= now }
-  }
-
-  /// Saves the state between two steps, before a stop that was wanted.
-  ///
-  /// - Returns: how long a failure takes to be known that ended it; nil where none did.
-  private mutating func save() -> Double? {
-    if case .resume = model.recovery.elastic { return nil }
-    // The one before is written first, and one at this very place is enough.
-    let waiting = max(0, newestIsWrittenAt - now)
-    let stall = saving ?? waiting + model.checkpoints.stall
-    let seconds = newest == place && saving == nil ? waiting : stall + model.checkpoints.writing
-    if let failure = spendUntilFailure(seconds, \.checkpoint) {
-      goBack(to: newestIsWrittenAt <= now ? newest : before)
-      return failure
-    }
-    saving = nil
-    (newest, newestIsWrittenAt, before) = (place, now, place)
-    return nil
-  }
-
-  /// Spends a time, or as much of it as passes until something ends what is under way.
-  ///
-  /// - Returns: how long that takes to be known; nil where the time passed.
-  private mutating func spendUntilFailure(
-    _ seconds: Double, _ kind: WritableKeyPath<LostTime, Double>
-  ) -> Double? {
-    let end = now + max(0, seconds)
-    while clock.next < end, !isHopeless {
-      spend(clock.next - now, kind)
-      guard let index = clock.take() else {
-        failures += 1
-        return model.givenDetection
-      }
-      let process = model.processes[index]
-      switch process.effect {
-      case .slow(let speed): slow.append((now + process.detection, speed, process.repair))
-      // No state is computed on.
-      case .corrupt: break
-      case .stop:
-        failures += 1
-        if let repair = process.repair { broken.append(now + process.detection + repair) }
-        return process.detection
-      }
-    }
-    spend(end - now, kind)
-    return nil
-  }
-
-  /// Whether a further failure during a restart takes the last copy in memory of what the first one lost.
-  private mutating func losesCopy(_ copies: inout Int) -> Bool {
-    let share = Double(copies) / Double(max(1, model.recovery.otherNodes))
-    guard Double(chance.next() >> 11) * 0x1p-53 < share else { return false }
-    copies -= 1
-    return copies == 0
+    return working >= max(1, model.recovery.fewestReplicas)
   }
 
   // MARK: Steps

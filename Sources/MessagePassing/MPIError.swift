@@ -7,6 +7,8 @@ public struct PendingOperation: Hashable, Sendable {
     case reduceScatter = "reduce-scatter"
     case allGather = "all-gather"
     case allToAll = "all-to-all"
+    /// Another rank's part of a checkpoint that is written behind the steps; its step is the tag.
+    case checkpoint
   }
 
   /// What is being done.
@@ -33,7 +35,9 @@ public struct PendingOperation: Hashable, Sendable {
 extension PendingOperation: CustomStringConvertible {
   /// For example `rank 0 waits for rank 3 (receive, tag 7, 4096 bytes)`.
   public var description: String {
-    if let peer {
+    if kind == .checkpoint, let peer {
+      "rank \(rank) waits for rank \(peer) (its part of the checkpoint of step \(tag))"
+    } else if let peer {
       "rank \(rank) waits for rank \(peer) (\(kind.rawValue), tag \(tag), \(bytes) bytes)"
     } else {
       "rank \(rank) waits for its group (\(kind.rawValue), \(bytes) bytes)"

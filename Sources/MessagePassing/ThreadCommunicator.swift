@@ -12,6 +12,8 @@ final class ThreadTransport: Transport {
 
   func progress() throws(MPIError) { try world.check() }
 
+  func callRoll(_ operation: PendingOperation) -> [String] { world.callRoll(of: rank) }
+
   func isComplete(_ slot: Int) -> Bool { world.isComplete(slot, of: rank) }
 
   func abandon(_ slot: Int) { world.abandon(slot, of: rank) }

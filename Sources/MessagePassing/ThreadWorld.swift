@@ -218,6 +218,12 @@ extension ThreadWorld {
     ranks[peer].arrived.removeAll { $0.senderSlot == slot && $0.envelope.source == rank }
   }
 
+  func callRoll(of rank: Int) -> [String] {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return whatOthersDo(than: rank)
+  }
+
   private func whatOthersDo(than rank: Int) -> [String] {
     ranks.indices.filter { $0 != rank }.map { other in
       guard let slot = ranks[other].waiting else { return "rank \(other) is not waiting" }

@@ -36,6 +36,11 @@ public protocol Transport: AnyObject {
   /// - Returns: the bytes that were sent or received.
   func finish(_ slot: Int, _ timeout: Timeout) throws(MPIError) -> Int
 
+  /// What the other ranks say that they wait for, or that they give no sign of life.
+  ///
+  /// - Parameter operation: what this rank waits for, which it answers to those that ask meanwhile.
+  func callRoll(_ operation: PendingOperation) throws(MPIError) -> [String]
+
   /// Gives up the operation in the slot, after an error, and frees the slot.
   func abandon(_ slot: Int)
 }

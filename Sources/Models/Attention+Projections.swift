@@ -125,6 +125,13 @@ extension Attention {
       Reach.all.causalPairs(sequence) + 2 * Reach.chosen(indexer.chosen).causalPairs(sequence)
     return 2 * 2 * pairs / Double(sequence) * Double(indexer.heads * indexer.headSize)
   }
+
+  /// The part of these that an indexer which does not learn leaves out.
+  func indexerBackwardFLOPs(sequence: Int) -> Double {
+    guard case .latent(let shape) = self, let indexer = shape.indexer else { return 0 }
+    let pairs = 2 * Reach.chosen(indexer.chosen).causalPairs(sequence)
+    return 2 * 2 * pairs / Double(sequence) * Double(indexer.heads * indexer.headSize)
+  }
 }
 
 extension ParameterTensor.Role {

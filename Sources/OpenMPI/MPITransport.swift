@@ -146,6 +146,10 @@ extension MPITransport {
     return entry.bytes
   }
 
+  func callRoll(_ operation: PendingOperation) throws(MPIError) -> [String] {
+    try rollCall.call(operation.description)
+  }
+
   private func wait(_ slot: Int, _ timeout: Timeout) throws(MPIError) {
     let limit = timeout.duration(standard: self.timeout)
     let clock = ContinuousClock()

@@ -21,6 +21,8 @@ extension RunFile {
     public var acceptance: Double?
     /// Seconds that judging the completions of a rollout takes beside.
     public var rewardSeconds: Double
+    /// What of these the file does not say.
+    public var defaults: [RolloutDefaults.Entry]
 
     /// Mean tokens of a completion at a step.
     public struct MeanLength: Hashable, Sendable {
@@ -55,22 +57,22 @@ struct GenerationKeys: KeySet {
         + "with straight lines between."),
     MeanLengthKeys(), list: true)
   let spread = Key(
-    "spread", .number(in: 0...4), default: 0.7,
+    "spread", .number(in: 0...4), default: RolloutDefaults.spread,
     "Standard deviation of the logarithm of a completion's length; nobody publishes one.")
   let prompt = Key(
-    "prompt-tokens", .integer(in: 1...(1 << 20)), default: 122,
+    "prompt-tokens", .integer(in: 1...(1 << 20)), default: RolloutDefaults.promptTokens,
     "Tokens of a prompt in the mean.")
   let places = Key(
     "places", .integer(in: 1...(1 << 16)), otherwise: "all that fit",
     "Completions that a data rank of a generator decodes at a time.")
   let memoryShare = Key(
-    "memory-share", .number(in: 0.01...1), default: 0.9,
+    "memory-share", .number(in: 0.01...1), default: RolloutDefaults.memoryShare,
     "The share of a device's memory that a generator takes.")
   let acceptance = Key(
     "acceptance", .number(in: 0...1), otherwise: "none are drafted",
     "The probability that a token which prediction modules draft is kept.")
   let rewardSeconds = Key(
-    "reward-seconds", .number(in: 0...1e6), default: 0,
+    "reward-seconds", .number(in: 0...1e6), default: RolloutDefaults.rewardSeconds,
     "Seconds that judging the completions of a rollout takes beside.")
 }
 
@@ -102,7 +104,8 @@ extension RunReader {
       prompt: try part.value(keys.prompt), places: try part.optional(keys.places),
       memoryShare: try part.value(keys.memoryShare),
       acceptance: try part.optional(keys.acceptance),
-      rewardSeconds: try part.value(keys.rewardSeconds))
+      rewardSeconds: try part.value(keys.rewardSeconds),
+      defaults: RolloutDefaults.Entry.allCases.filter { !part.contains($0, keys) })
   }
 
   private func readGenerator(_ part: Table) throws(ConfigurationError) -> Plan {
@@ -137,5 +140,19 @@ extension RunReader {
     }
     guard !lengths.isEmpty else { throw part.error("must have an item", at: key.plain) }
     return lengths
+  }
+}
+
+extension Table {
+  /// Whether the file says what otherwise has a default.
+  fileprivate func contains(_ value: RolloutDefaults.Entry, _ keys: TableKey<GenerationKeys>)
+    -> Bool
+  {
+    switch value {
+    case .promptTokens: contains(keys.prompt)
+    case .spread: contains(keys.spread)
+    case .memoryShare: contains(keys.memoryShare)
+    case .rewardSeconds: contains(keys.rewardSeconds)
+    }
   }
 }

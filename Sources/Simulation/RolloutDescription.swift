@@ -1,3 +1,5 @@
+import Plans
+
 /// A step of reinforcement learning with a group of answers to each question (GRPO).
 public struct RolloutDescription: Hashable, Sendable {
   /// Where answers are generated.
@@ -23,11 +25,11 @@ public struct RolloutDescription: Hashable, Sendable {
   /// Sequences that a data rank of a generator decodes at a time; nil for as many as its caches hold.
   public var places: Int?
   /// The share of a device's memory that weights and caches of a generator take.
-  public var memoryShare = 0.9
+  public var memoryShare = RolloutDefaults.memoryShare
   /// Whether a reference scores the answers, as a term of divergence from it needs.
   public var hasReference = true
   /// Seconds that judging all answers takes beside.
-  public var rewardSeconds = 0.0
+  public var rewardSeconds = RolloutDefaults.rewardSeconds
   /// The probability that a drafted token is kept; nil where none are drafted.
   public var acceptance: Double?
   public var seed: UInt64 = 1

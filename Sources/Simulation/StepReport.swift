@@ -146,8 +146,7 @@ extension StepReport {
   /// Counts attention within documents alone, as a share of that over whole sequences.
   mutating func count(_ work: Double, of placed: PlacedPlan) {
     func flops(causal: Bool) -> Double {
-      let flops = placed.architecture.trainingFlops(
-        sequence: placed.plan.sequenceLength, causal: causal)
+      let flops = placed.plan.trainingFlops(of: placed.architecture, causal: causal)
       return Double(flops.total - flops.attention) + work * Double(flops.attention)
     }
     flopsPerTokenCausal = flops(causal: true)
@@ -214,10 +213,8 @@ extension StepReport {
         units: held.map { Self.describe(placed.layout.stages[$0], architecture) },
         split: splits[position], memory: memories[position])
     }
-    let length = plan.sequenceLength
-    flopsPerTokenCausal = Double(architecture.trainingFlops(sequence: length, causal: true).total)
-    flopsPerTokenNonCausal = Double(
-      architecture.trainingFlops(sequence: length, causal: false).total)
+    flopsPerTokenCausal = Double(plan.trainingFlops(of: architecture, causal: true).total)
+    flopsPerTokenNonCausal = Double(plan.trainingFlops(of: architecture, causal: false).total)
     let simulated = result.ranks.reduce(0) { $0 + $1.causalFLOPs }
     hardwareFLOPsCausal = simulated * Double(plan.worldSize) / Double(result.ranks.count)
     peakFLOPs = cluster.device.peak(.bf16)?.value ?? cluster.device.peak(.fp16)?.value ?? 1

@@ -211,7 +211,7 @@ public final class TrainingRun {
       lastSaved = state.step
     }
     guard waits, let last = inFlight else { return }
-    try last.finish()
+    try finish(last)
     inFlight = nil
     // Rank 0's part is over when the checkpoint is there.
     try communicator.barrier()
@@ -221,13 +221,25 @@ public final class TrainingRun {
   private func finishEarlier(metrics: inout StepMetrics) throws {
     guard let earlier = inFlight else { return }
     let clock = ContinuousClock()
-    let wait = try clock.measure { try earlier.finish() } / .seconds(1)
+    let wait = try clock.measure { try finish(earlier) } / .seconds(1)
     if wait > 0.1, communicator.rank == 0 {
       metrics.notices.append(
         String(
           format: "the checkpoint after step %d waited %.1f s for the one before to be written",
           state.step, wait))
     }
+  }
+
+  /// Waits for a checkpoint; for another rank's part of it as long as for a message of that rank's.
+  private func finish(_ checkpoint: CheckpointInFlight) throws {
+    let transport = communicator.transport
+    let missing = try checkpoint.finish(within: transport.timeout) { try transport.progress() }
+    guard let missing, let limit = transport.timeout else { return }
+    let operation = PendingOperation(
+      .checkpoint, rank: communicator.worldRanks[communicator.rank],
+      peer: communicator.worldRanks[missing], tag: lastSaved ?? state.step, bytes: 0)
+    let others = try transport.callRoll(operation)
+    throw MPIError.timedOut(operation, after: limit, others: others)
   }
 }
 

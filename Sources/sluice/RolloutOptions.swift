@@ -24,7 +24,10 @@ struct RolloutOptions: ParsableArguments {
   @Option(help: "Answers to each question; 16 by default.")
   var answers: Int?
 
-  @Option(help: "Tokens of a question; 122 by default, the mean of R1's mathematical ones.")
+  @Option(
+    help: """
+      Tokens of a question; \(RolloutDefaults.promptTokens) by default, the mean of R1's mathematical ones.
+      """)
   var prompt: Int?
 
   @Option(help: "Tokens of an answer in the mean, those that are cut among them.")
@@ -33,7 +36,10 @@ struct RolloutOptions: ParsableArguments {
   @Option(help: "Tokens at which an answer is cut.")
   var longest: Int?
 
-  @Option(help: "Standard deviation of the logarithm of an answer's length; 0.7 by default.")
+  @Option(
+    help: """
+      Standard deviation of the logarithm of an answer's length; \(RolloutDefaults.spread) by default.
+      """)
   var spread: Double?
 
   @Option(
@@ -53,7 +59,10 @@ struct RolloutOptions: ParsableArguments {
     help: "Answers that a data rank of a generator decodes at a time; by default all that fit.")
   var places: Int?
 
-  @Option(help: "Share of a device's memory that a generator takes; 0.9 by default.")
+  @Option(
+    help: """
+      Share of a device's memory that a generator takes; \(RolloutDefaults.memoryShare) by default.
+      """)
   var memoryShare: Double?
 
   @Option(help: "Seconds that judging a step's answers takes beside; 0 by default.")
@@ -94,7 +103,7 @@ struct RolloutOptions: ParsableArguments {
       throw CommandError("--rollout needs --longest, tokens at which an answer is cut")
     }
     try checkNumbers()
-    let width = spread ?? Self.usualSpread
+    let width = spread ?? RolloutDefaults.spread
     guard
       let lengths = LengthDistribution(mean: meanLength, longest: longest, spread: width)
     else {
@@ -107,31 +116,30 @@ struct RolloutOptions: ParsableArguments {
     }
     var description = RolloutDescription(
       questions: questions ?? Self.usualQuestions, answers: answers ?? Self.usualAnswers,
-      prompt: prompt ?? Self.usualPrompt, lengths: lengths,
+      prompt: prompt ?? RolloutDefaults.promptTokens, lengths: lengths,
       placement: generatorGpus.map { .separate(devices: $0) } ?? .colocated)
     description.stepsBehind = stepsBehind ?? 0
     description.updates = updates ?? 1
     description.places = places
     description.memoryShare = memoryShare ?? description.memoryShare
-    description.rewardSeconds = rewardSeconds ?? 0
+    description.rewardSeconds = rewardSeconds ?? description.rewardSeconds
     description.hasReference = !noReference
     description.acceptance = acceptance
     return description
   }
 
-  /// What is taken where nothing is written; no publication says a spread.
-  private static let (usualQuestions, usualAnswers, usualPrompt) = (32, 16, 122)
-  private static let usualSpread = 0.7
+  /// What is taken where nothing is written; the rest is a run file's too (`RolloutDefaults`).
+  private static let (usualQuestions, usualAnswers) = (32, 16)
 
   /// What was taken so, a short phrase each.
   var assumed: [String] {
     [
       (questions == nil, "\(Self.usualQuestions) questions"),
       (answers == nil, "\(Self.usualAnswers) answers to each"),
-      (prompt == nil, "questions of \(Self.usualPrompt) tokens"),
-      (spread == nil, "lengths spread by \(Self.usualSpread)"),
+      (prompt == nil, "questions of \(RolloutDefaults.promptTokens) tokens"),
+      (spread == nil, "lengths spread by \(RolloutDefaults.spread)"),
       (updates == nil, "one update"),
-      (memoryShare == nil, "generators in 0.9 of the memory"),
+      (memoryShare == nil, "generators in \(RolloutDefaults.memoryShare) of the memory"),
       (rewardSeconds == nil, "judging takes no time"),
       (!noReference, "a reference scores the answers"),
     ].filter(\.0).map(\.1)

@@ -194,6 +194,33 @@ import Testing
     #expect(phases[0].model.architecture.parameterCounts.total > 6_900_000_000)
   }
 
+  /// What the file leaves to defaults is said with its values, for the phases that do; what it says is not.
+  @Test func defaultsAreSaid() throws {
+    func said(_ overrides: [String], text: String = Self.run) throws -> [String] {
+      try planned(["grpo.generation.lengths=250"] + overrides, text: text).assumptions
+        .filter { $0.contains("by default") }
+    }
+    #expect(try said([]).isEmpty)
+    #expect(
+      try said(["grpo.generation.spread=null", "grpo.generation.reward-seconds=null"])
+        == ["by default grpo.generation has spread 0.7, reward-seconds 0"])
+    #expect(
+      try said(["grpo.generation.prompt-tokens=null", "grpo.generation.memory-share=null"])
+        == ["by default grpo.generation has prompt-tokens 122, memory-share 0.9"])
+    // They act as if they were written.
+    let (left, written) = try (
+      planned(["grpo.generation.lengths=250", "grpo.generation.spread=null"]),
+      planned(["grpo.generation.lengths=250", "grpo.generation.spread=0.7"])
+    )
+    #expect(left.parts == written.parts)
+    // Where steps are given, nothing hangs on them.
+    let path = try scratch.write(Self.run, to: "run.yaml")
+    let given = try PlannedRun(
+      RunFile.readPhases(path: path, overrides: ["grpo.generation.spread=null"]),
+      on: .shipped("h100-2048"), stepSeconds: 1)
+    #expect(!given.assumptions.contains { $0.contains("by default") })
+  }
+
   static let refused: [(overrides: [String], rule: String)] = [
     (["grpo.generation=null"], "grpo.generation: is missing: a forecast needs to know"),
     (["grpo.generation.lengths=900"], "must lie below grpo.max-tokens, 900"),

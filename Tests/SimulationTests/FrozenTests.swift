@@ -38,6 +38,12 @@ import Testing
     let spared = before.hardwareFLOPsCausal - after.hardwareFLOPsCausal
     let products = example.products ? 2 * 4 * 1024 * Double(example.count) : 0
     #expect(abs(spared - products) < 1e-6 * before.hardwareFLOPsCausal)
+    // Model FLOPs are less by as much, since something in front of everything is trained.
+    let counted = before.flopsPerTokenCausal - after.flopsPerTokenCausal
+    #expect(counted == (example.products ? 2 * Double(example.count) : 0))
+    let rate = after.flopsPerTokenCausal * 4 * 1024 / after.stepSeconds
+    let utilization = rate / Double(after.ranks) / after.peakFLOPs
+    #expect(abs(after.mfuCausal / utilization - 1) < 1e-9)
     #expect(after.stepSeconds < before.stepSeconds)
     #expect(after.memory.peak < before.memory.peak)
   }

@@ -75,6 +75,30 @@ import Training
     try CheckpointReader(path: checkpoints.checkpoint(atStep: 5)).verify()
   }
 
+  /// A rank whose part never comes is named when the time for messages has passed, whoever waits for it.
+  @Test(arguments: [0, 1]) func aMissingPartIsNotWaitedForForEver(waiting: Int) throws {
+    let run = try run([
+      "every: 1, keep: 9}": "every: 100, keep: 9, asynchronous: true}", "steps: 3": "steps: 9",
+      "plan: {": "plan: {data-parallel: 2, ",
+    ])
+    let prepared = try PreparedRun(run, ranks: 2)
+    var message = "no error"
+    do {
+      _ = try withRanksAsThreads(2, timeout: .seconds(1)) { communicator in
+        let training = try TrainingRun(prepared, communicator)
+        _ = try training.step()
+        // The other one does not know of a checkpoint.
+        if communicator.rank == waiting { try training.save() }
+      }
+    } catch let error as MPIError { message = "\(error)" }
+    let other = 1 - waiting
+    #expect(
+      message
+        == "rank \(waiting) waits for rank \(other) (its part of the checkpoint of step 1): "
+        + "not done after 1 s; rank \(other) is not waiting")
+    #expect(checkpoints.steps().isEmpty)
+  }
+
   /// A disk that refuses ends the run at a later step, and the checkpoints before stay.
   @Test func whatCannotBeWrittenIsSaid() throws {
     let run = try run(true, steps: 1000, ranks: 1)
