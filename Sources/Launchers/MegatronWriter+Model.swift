@@ -40,6 +40,7 @@ extension MegatronWriter {
   private mutating func addHybrid(_ hybrid: ModelDescription.Hybrid) {
     let stages = plan.pipelineParallel > 1 ? placed.layout.layerCounts : [model.layers]
     add("hybrid-layer-pattern", "'\(hybrid.pattern.text(stages: stages))'")
+    add("spec", "megatron.core.models.hybrid.hybrid_layer_specs hybrid_stack_spec")
     add("mamba-num-heads", hybrid.heads)
     add("mamba-head-dim", hybrid.headSize)
     add("mamba-num-groups", hybrid.groups)
