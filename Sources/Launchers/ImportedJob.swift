@@ -44,11 +44,19 @@ struct ModelFacts: Hashable, Sendable {
   var hasExperts: Bool
   var hasDenseBlocks: Bool
   var isGated: Bool
+  /// Layers on each stage, where a pattern of hybrid layers has bars.
+  var segments: [Int]?
 
   init(_ model: ModelDescription) {
     layers = model.layers
     predictionModules = model.predictionModules
     hasExperts = model.mixture != nil
+    segments = model.hybrid.map(\.pattern.segments).flatMap { $0.count > 1 ? $0 : nil }
+    if let pattern = model.hybrid?.pattern {
+      (hasExperts, hasDenseBlocks) = (pattern.count("E") > 0, pattern.count("-") > 0)
+      isGated = model.activation == .swiglu || model.activation == .geglu
+      return
+    }
     hasDenseBlocks = model.mixture.map { !$0.layers.allSatisfy(\.self) } ?? true
     isGated = model.activation == .swiglu || model.activation == .geglu
   }

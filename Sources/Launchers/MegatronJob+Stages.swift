@@ -58,7 +58,9 @@ extension MegatronJob {
         said[1], "excludes \(given.option(said[0])?.spelling ?? said[0]): stages are said twice")
     }
     var layout: (key: String, value: String)?
-    if said.first == ways[2] {
+    if let segments = facts.segments {
+      layout = try readSegments(segments)
+    } else if said.first == ways[2] {
       layout = try readLayout(facts)
     } else {
       let layers = try effectiveLayers(facts)
@@ -77,6 +79,25 @@ extension MegatronJob {
     }
     for name in ways { given.explain(name, "stages-per-rank: \(stagesPerRank)") }
     try readSends(isInterleaved)
+  }
+
+  /// Layers on each stage, as the bars of a pattern of hybrid layers say them.
+  private mutating func readSegments(
+    _ segments: [Int]
+  ) throws(ConfigurationError) -> (key: String, value: String) {
+    let name =
+      given.contains("hybrid-layer-pattern") ? "hybrid-layer-pattern" : "hybrid-override-pattern"
+    guard segments.count % pipeline == 0 else {
+      throw given.error(
+        name, "has \(segments.count) stages, which \(pipeline) pipeline ranks do not divide")
+    }
+    for end in ["decoder-first-pipeline-num-layers", "decoder-last-pipeline-num-layers"]
+    where try given.integer(end, in: 1...1024) != nil {
+      throw given.error(end, "excludes bars in --\(name)")
+    }
+    stagesPerRank = segments.count / pipeline
+    given.imply("stages", "\(segments)", "layers-per-stage, by the bars of --\(name)")
+    return ("layers-per-stage", "\(segments)")
   }
 
   private mutating func readSends(_ isInterleaved: Bool) throws(ConfigurationError) {

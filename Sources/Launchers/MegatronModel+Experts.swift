@@ -36,7 +36,9 @@ extension MegatronModel {
 
   /// Which layers have experts: every nth from the first, or as a list says.
   private func mixtureLayers(_ layers: Int) throws(ConfigurationError) -> [Bool] {
-    guard let option = given.option("moe-layer-freq") else {
+    // A pattern of hybrid layers says which, however many entries stand here.
+    let isHybrid = try hybridPattern() != nil
+    guard let option = given.option("moe-layer-freq"), !isHybrid else {
       return .init(repeating: true, count: layers)
     }
     let text = option.text
@@ -131,82 +133,5 @@ extension MegatronModel {
         all: try given.number("mscale-all-dim"))
       model.position = .rotary(rotary)
     }
-  }
-
-  // MARK: - Vocabulary
-
-  /// Vocabularies that tokenizers are known by, as parts of their names.
-  private static let known: [(part: String, size: Int)] = [
-    ("nemotron_2_256k", 256_000), ("nemotron-256k", 256_000), ("nemotron-4", 256_000),
-    ("deepseek-v3", 129_280), ("deepseek-r1", 129_280), ("deepseek-v2", 102_400),
-    ("llama-2", 32_000), ("llama2", 32_000), ("llama-3", 128_256), ("llama3", 128_256),
-    ("mixtral", 32_000), ("mistral-7b", 32_000), ("qwen3", 151_936), ("qwen2", 151_936),
-    ("gpt2", 50_257), ("kimi-k2", 163_840), ("gpt-oss", 201_088), ("multimixgpttiktoken", 131_072),
-  ]
-
-  /// Rows of the embedding, padded as Megatron pads them.
-  func vocabulary() throws(ConfigurationError) -> Int {
-    if let padded = try given.integer("padded-vocab-size", in: 1...(1 << 24)) {
-      given.explain("padded-vocab-size", "\(padded) tokens")
-      given.explain("vocab-size", as: .costless, "the padded size is said")
-      given.explain("make-vocab-size-divisible-by", as: .costless, "the padded size is said")
-      explainTokenizer("the padded size is said")
-      return padded
-    }
-    let size = try tokens()
-    if try given.flag("pad-vocab-size") == false {
-      given.explain("pad-vocab-size", "the vocabulary is not padded")
-      return size
-    }
-    given.explain("pad-vocab-size", "the vocabulary is padded")
-    let divisor = try given.integer("make-vocab-size-divisible-by", in: 1...(1 << 20))
-    let multiple = (divisor ?? 128) * tensor
-    let padded = (size + multiple - 1) / multiple * multiple
-    given.explain("make-vocab-size-divisible-by", "\(padded) rows of \(size) tokens")
-    if divisor == nil {
-      given.imply(
-        "--make-vocab-size-divisible-by", "128",
-        "\(size) tokens padded to \(padded), a multiple of 128 times the tensor group")
-    }
-    return padded
-  }
-
-  private func explainTokenizer(_ meaning: String) {
-    given.explain("tokenizer-type", "tokenizer-model", as: .costless, meaning)
-  }
-
-  private func tokens() throws(ConfigurationError) -> Int {
-    let said = try given.integer("vocab-size", in: 1...(1 << 24))
-    let kind = given.option("tokenizer-type")?.text ?? ""
-    if let size = settings.vocabulary {
-      given.explain("vocab-size", as: .costless, "--vocab-size of the import is \(size)")
-      explainTokenizer("--vocab-size of the import is \(size)")
-      return size
-    }
-    if let said {
-      // The tokenizer without a vocabulary of its own adds one token that ends documents.
-      let size = kind == "NullTokenizer" ? said + 1 : said
-      given.explain("vocab-size", "\(size) tokens")
-      explainTokenizer("the vocabulary's size is said")
-      return size
-    }
-    let model = given.option("tokenizer-model")?.text ?? ""
-    let names = "\(kind) \(model)".lowercased()
-    if let found = Self.known.first(where: { names.contains($0.part) }) {
-      given.explain(
-        "tokenizer-type", "tokenizer-model",
-        "\(found.size) tokens, as \(found.part) has; --vocab-size says otherwise")
-      return found.size
-    }
-    guard kind.isEmpty || kind.hasPrefix("GPT2BPE") else {
-      throw given.error(
-        given.contains("tokenizer-model") ? "tokenizer-model" : "tokenizer-type",
-        "how many tokens it has is not in these files: give --vocab-size N")
-    }
-    given.explain("tokenizer-type", "tokenizer-model", "GPT-2's 50,257 tokens")
-    if kind.isEmpty {
-      given.imply("--vocab-size", "50257", "GPT-2's tokens; --vocab-size says otherwise")
-    }
-    return 50_257
   }
 }

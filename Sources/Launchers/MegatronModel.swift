@@ -8,11 +8,15 @@ struct MegatronModel {
   let tensor: Int
 
   private static let sizes = 1...(1 << 20)
-  private static let layerCounts = 1...1024
+  static let layerCounts = 1...1024
 
   func read(name: String) throws(ConfigurationError) -> ModelDescription {
     try refuse()
-    let layers = try required("num-layers", in: Self.layerCounts)
+    let pattern = try hybridPattern()
+    let layers =
+      if let pattern { pattern.layers.count } else {
+        try required("num-layers", in: Self.layerCounts)
+      }
     let hidden = try required("hidden-size", in: Self.sizes)
     let heads = try required("num-attention-heads", in: 1...4096)
     let headSize = try headSize(hidden, heads)
@@ -31,7 +35,8 @@ struct MegatronModel {
     model.position = try position()
     try readExperts(&model)
     try readLatent(&model)
-    if let modules = try given.integer("mtp-num-layers", in: 0...64), modules > 0 {
+    if let pattern { try readHybrid(&model, pattern) }
+    if pattern == nil, let modules = try given.integer("mtp-num-layers", in: 0...64), modules > 0 {
       given.explain("mtp-num-layers", "\(modules) prediction modules behind the last layer")
       model.predictionModules = modules
     }
@@ -193,8 +198,14 @@ struct MegatronModel {
   }
 
   private func position() throws(ConfigurationError) -> ModelDescription.Position {
-    let kind = try given.choice(
-      "position-embedding-type", ["learned_absolute", "rope", "yarn", "mrope", "relative", "none"])
+    // `none` is a kind here, and no missing value.
+    let isNone = given.option("position-embedding-type")?.values == ["none"]
+    let kind =
+      isNone
+      ? "none"
+      : try given.choice(
+        "position-embedding-type",
+        ["learned_absolute", "rope", "yarn", "mrope", "relative", "none"])
     switch kind {
     case nil:
       given.imply("--position-embedding-type", "learned_absolute", "a table of positions")

@@ -91,14 +91,13 @@ enum MegatronOptions {
     fine-grained-activation-offloading activation-offload-fraction cpu-offloading
     cpu-offloading-num-layers
     nproc-per-node nnodes world-size data-parallel-size gpus gated-linear-unit activation-func
-    use-glu mixed-precision
+    use-glu mixed-precision extra-vocab-size patch-tokenizer-type
+    hybrid-layer-pattern hybrid-override-pattern hybrid-attention-ratio hybrid-mlp-ratio
+    is-hybrid-model mamba-head-dim mamba-num-heads mamba-num-groups mamba-state-dim
     """)
 
   /// Options that nothing can be counted with: what each would change.
   static let refused: [String: String] = [
-    "hybrid-layer-pattern": "state-space and hybrid layers",
-    "hybrid-override-pattern": "state-space and hybrid layers",
-    "is-hybrid-model": "state-space and hybrid layers",
     "linear-attention-freq": "layers of linear attention",
     "experimental-attention-variant": "attention of another kind",
     "attention-output-gate": "a gate behind attention",

@@ -3,7 +3,7 @@ import Plans
 extension MegatronWriter {
   /// The model's sizes and parts.
   mutating func addModel() {
-    add("num-layers", model.layers)
+    if let hybrid = model.hybrid { addHybrid(hybrid) } else { add("num-layers", model.layers) }
     add("hidden-size", model.hidden)
     add("num-attention-heads", model.heads)
     if model.latent == nil {
@@ -34,6 +34,17 @@ extension MegatronWriter {
     addLatent()
     addMixture()
     if model.predictionModules > 0 { add("mtp-num-layers", model.predictionModules) }
+  }
+
+  /// Layers of one block each; bars say the stages.
+  private mutating func addHybrid(_ hybrid: ModelDescription.Hybrid) {
+    let stages = plan.pipelineParallel > 1 ? placed.layout.layerCounts : [model.layers]
+    add("hybrid-layer-pattern", "'\(hybrid.pattern.text(stages: stages))'")
+    add("spec", "megatron.core.models.hybrid.hybrid_layer_specs hybrid_stack_spec")
+    add("mamba-num-heads", hybrid.heads)
+    add("mamba-head-dim", hybrid.headSize)
+    add("mamba-num-groups", hybrid.groups)
+    add("mamba-state-dim", hybrid.state)
   }
 
   private mutating func addPositions() {
@@ -108,7 +119,7 @@ extension MegatronWriter {
     add("moe-router-topk", mixture.perToken)
     add("moe-ffn-hidden-size", mixture.width)
     add("moe-grouped-gemm")
-    if !mixture.layers.allSatisfy(\.self) {
+    if model.hybrid == nil, !mixture.layers.allSatisfy(\.self) {
       add("moe-layer-freq", "'\(Self.pattern(mixture.layers))'")
     }
     if mixture.sharedWidth > 0 {

@@ -70,7 +70,13 @@ struct MegatronWriter {
     if !known { unsaid.append("schedule: Megatron-LM has 1F1B and its interleaved form") }
     let counts = placed.layout.layerCounts
     let isEven = Set(counts).count == 1 && Self.hasPlainEnds(placed)
-    if isEven, plan.stagesPerRank > 1 {
+    if model.hybrid != nil {
+      // The bars of the pattern say the stages; embedding and head are on the outer ones.
+      if !Self.hasPlainEnds(placed) {
+        unsaid.append(
+          "units-per-stage: a hybrid model's embedding and head are on its outer stages")
+      }
+    } else if isEven, plan.stagesPerRank > 1 {
       add("num-virtual-stages-per-pipeline-rank", plan.stagesPerRank)
     } else if !isEven {
       let layout = PipelineLayout(stages: placed.layout.stages.map(Self.letters))

@@ -31,6 +31,13 @@ extension ModelDescription {
       config.add("v_head_dim", latent.valueHeadSize)
     }
     if let mixture { addMixture(mixture, to: &config) }
+    if let hybrid {
+      config.add("hybrid_layer_pattern", hybrid.pattern.text)
+      config.add("mamba_num_heads", hybrid.heads)
+      config.add("mamba_head_dim", hybrid.headSize)
+      config.add("mamba_num_groups", hybrid.groups)
+      config.add("mamba_state_dim", hybrid.state)
+    }
     if predictionModules > 0 { config.add("mtp_num_layers", predictionModules) }
     config.add("init_method_std", initializerRange)
     return config
@@ -54,7 +61,9 @@ extension ModelDescription {
     config.add("num_moe_experts", mixture.experts)
     config.add("moe_router_topk", mixture.perToken)
     config.add("moe_ffn_hidden_size", mixture.width)
-    config.add("moe_layer_freq", .list(mixture.layers.map { .integer($0 ? 1 : 0) }))
+    if hybrid == nil {
+      config.add("moe_layer_freq", .list(mixture.layers.map { .integer($0 ? 1 : 0) }))
+    }
     config.add("moe_router_score_function", mixture.isSigmoid ? "sigmoid" : "softmax")
     config.add("moe_router_enable_expert_bias", mixture.correctionBias)
     config.add("norm_topk_prob", mixture.normalizes)

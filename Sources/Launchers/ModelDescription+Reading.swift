@@ -9,6 +9,7 @@ extension ModelDescription {
     case glm4MoE = "glm4_moe"
     case deepseekV2 = "deepseek_v2"
     case deepseekV3 = "deepseek_v3"
+    case nemotronH = "nemotron_h"
   }
 
   /// The model that a `config.json` describes.
@@ -21,6 +22,7 @@ extension ModelDescription {
     switch family {
     case .gpt2: self = try reader.gpt2(name)
     case .megatron: self = try reader.megatron(name)
+    case .nemotronH: self = try reader.nemotronH(name)
     case .llama, .mistral, .qwen2, .qwen3:
       self = try reader.decoder(name)
       if family == .llama { linearBias = try reader.flag("attention_bias") }
@@ -69,7 +71,7 @@ extension ModelDescription {
 }
 
 /// Keys of a `config.json`, as far as launchers are told them.
-private struct ConfigFields {
+struct ConfigFields {
   let table: Table
 
   func size(_ key: String) throws(ConfigurationError) -> Int {
@@ -229,12 +231,16 @@ private struct ConfigFields {
       model.queryKeyNorm = hasNorms
     }
     model.mixture = try megatronMixture(layers)
+    model.hybrid = try megatronHybrid()
+    if let pattern = model.hybrid?.pattern {
+      model.mixture?.layers = pattern.layers.map { $0 == "E" }
+    }
     model.predictionModules = try size("mtp_num_layers", 0)
     model.initializerRange = try number("init_method_std", 0.02)
     return model
   }
 
-  private func megatronMixture(
+  func megatronMixture(
     _ layers: Int
   ) throws(ConfigurationError) -> ModelDescription.Mixture? {
     guard let experts = try table.optional("num_moe_experts", .integer(in: 1...4096)) else {

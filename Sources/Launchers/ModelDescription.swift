@@ -57,6 +57,15 @@ struct ModelDescription: Hashable, Sendable {
     var hasNorms = true
   }
 
+  /// Layers of one block each, and the sizes of those with a state.
+  struct Hybrid: Hashable, Sendable {
+    var pattern: HybridPattern
+    var heads: Int
+    var headSize: Int
+    var groups: Int
+    var state: Int
+  }
+
   var name: String
   var layers: Int
   var hidden: Int
@@ -79,6 +88,7 @@ struct ModelDescription: Hashable, Sendable {
   var position = Position.learned
   var mixture: Mixture?
   var latent: Latent?
+  var hybrid: Hybrid?
   var predictionModules = 0
   /// Tokens that attention sees; nil for all.
   var window: Int?
@@ -96,6 +106,7 @@ extension ModelDescription {
   /// The `config.json` of the Hugging Face family that has these parts; Megatron-Core's own words where no
   /// family has.
   var config: ConfigEntries {
+    if hybrid != nil { return megatronConfig }
     if latent != nil { return latentConfig ?? megatronConfig }
     guard mixture == nil else { return mixtureConfig ?? megatronConfig }
     return denseConfig ?? megatronConfig

@@ -8,7 +8,8 @@ extension Architecture {
 
   /// The `config.json` of a model that ships, for printing and copying; nil if none has the name.
   public static func shippedText(named name: String) -> String? {
-    shipped.first { $0.name == name }.map { String(decoding: $0.bytes, as: UTF8.self) }
+    let known = shippedName(near: name)
+    return shipped.first { $0.name == known }.map { String(decoding: $0.bytes, as: UTF8.self) }
   }
 
   /// The model that ships under a name, or that a `config.json` or a folder with one describes.

@@ -118,7 +118,7 @@ extension Attention {
   /// diagonal counted.
   ///
   /// Forward it scores all keys in order to choose. It learns from the chosen ones alone: its loss is the
-  /// divergence from what attention gives these (arXiv 2512.02556, equation 4), two products backward.
+  /// divergence from what attention gives these (DeepSeek-V3.2-Exp report, equation 4), two products backward.
   func indexerFLOPs(sequence: Int) -> Double {
     guard case .latent(let shape) = self, let indexer = shape.indexer else { return 0 }
     let pairs =
@@ -136,7 +136,7 @@ extension Attention {
 
 extension ParameterTensor.Role {
   /// Whether the map's input takes no gradient from it: an indexer learns from a loss of its own, detached
-  /// from the model's (arXiv 2512.02556, section 2.1.1).
+  /// from the model's (DeepSeek-V3.2-Exp report, section 2.1).
   public var readsDetached: Bool {
     self == .indexQuery || self == .indexKey || self == .indexWeights
   }

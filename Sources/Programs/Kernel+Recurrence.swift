@@ -102,7 +102,7 @@ public struct IndexShape: Hashable, Sendable {
   public var forwardFLOPs: Double { 2 * 2 * scoredPairs * Double(heads * headSize) }
 
   /// FLOPs of the gradients of queries and keys: two products over the chosen pairs, from which alone an
-  /// indexer learns (arXiv 2512.02556, equation 4), twice those on and below the diagonal counted.
+  /// indexer learns (DeepSeek-V3.2-Exp report, equation 4), twice those on and below the diagonal counted.
   public var backwardFLOPs: Double { 2 * 2 * 2 * chosenPairs * Double(heads * headSize) }
 
   private func pairs(_ reach: Reach) -> Double {
@@ -111,7 +111,7 @@ public struct IndexShape: Hashable, Sendable {
 }
 
 /// The latents that all heads share as keys and values: the form in which sparse attention gathers what a
-/// query chose, so that a row serves every head (arXiv 2512.02556, section 2.1.1: the MQA mode of MLA).
+/// query chose, so that a row serves every head (DeepSeek-V3.2-Exp report, section 1: the MQA mode of MLA).
 public struct GatheredLatents: Hashable, Sendable {
   /// Columns of the latent, which are keys and values at once.
   public var latent: Int

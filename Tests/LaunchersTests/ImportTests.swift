@@ -94,7 +94,7 @@ import Launchers
       ("--expert-model-parallel-size 2", "no experts"),
       ("--pipeline-model-parallel-layout 'Et|t|t|tL'", "has 4 layers"),
       ("--num-layers twelve", "whole number"), ("--swiglu --squared-relu", "excludes"),
-      ("--hybrid-layer-pattern 'M*M'", "state-space"), ("--optimizer sgd", "does not count"),
+      ("--hybrid-layer-pattern 'M*GM'", "gated delta rule"), ("--optimizer sgd", "does not count"),
       ("--tokenizer-type HuggingFaceTokenizer --tokenizer-model mine", "--vocab-size"),
       ("--hidden-size $H", "--define"),
     ] {

@@ -12,6 +12,50 @@ struct ReadingTests {
     #expect(try Architecture.read(document, name: name) == Architecture.named(name))
   }
 
+  /// A name's text is the text of the model that the name finds.
+  @Test func nearSpellingsHaveTheText() throws {
+    #expect(Architecture.shippedText(named: "llama3-8b") != nil)
+    #expect(
+      Architecture.shippedText(named: "meta-llama/Llama-3.1-8B-Instruct")
+        == Architecture.shippedText(named: "llama-3.1-8b"))
+  }
+
+  /// Command R7B's own file says parts that all of its family have; their absence is refused.
+  @Test func partsThatCohereNames() throws {
+    let file = try Document(file: fixture("families/command-r7b.json"), atMost: 1 << 20)
+    let keys = ["use_gated_activation", "use_parallel_block", "use_embedding_sharing"]
+    let own = try Architecture.read(file, name: "r7b")
+    let text = try String(contentsOfFile: fixture("families/command-r7b.json"), encoding: .utf8)
+    let parts = (keys + ["use_parallel_embedding"]).map { "\"\($0)\": true, " }.joined()
+    let said = text.replacing("\"head_dim\"", with: parts + "\"head_dim\"")
+    let same = try Architecture.read(Document(text: said, name: "config.json"), name: "r7b")
+    #expect(said != text)
+    #expect(same.parameterCounts.total == own.parameterCounts.total)
+    for key in keys {
+      let error = failure { try Architecture.read(file, name: "r7b", overrides: ["\(key)=false"]) }
+      #expect(error?.keyPath == key)
+    }
+  }
+
+  /// Hybrid layers in Megatron-Core's words.
+  @Test(arguments: [
+    ("hybrid_layer_pattern=M*", "hybrid_layer_pattern"),
+    ("hybrid_layer_pattern=M*-X", "hybrid_layer_pattern"),
+    ("hybrid_layer_pattern=M*-E", "hybrid_layer_pattern"),
+    ("mamba_num_groups=3", "mamba_num_groups"),
+  ])
+  func hybridLayersAreRefused(_ change: String, _ key: String) throws {
+    let text = """
+      {"model_type": "megatron", "num_layers": 4, "hidden_size": 64, "num_attention_heads": 4,
+      "vocab_size": 128, "max_position_embeddings": 128, "hybrid_layer_pattern": "M*-M",
+      "mamba_num_heads": 8, "mamba_head_dim": 16, "mamba_num_groups": 2, "mamba_state_dim": 16}
+      """
+    let file = try Document(text: text, name: "config.json")
+    #expect(try Architecture.read(file, name: "hybrid").layerCount == 4)
+    let error = failure { try Architecture.read(file, name: "hybrid", overrides: [change]) }
+    #expect(error?.keyPath == key, "\(String(describing: error))")
+  }
+
   @Test func unknownNameNamesTheNearest() {
     let error = failure { try Architecture.named("deepseek-v4") }
     #expect(error?.suggestion == "deepseek-v3")

@@ -9,6 +9,11 @@ extension ConfigReader {
   ) throws(ConfigurationError) -> Architecture {
     let hidden = try size("hidden_size")
     let count = try layers()
+    // Files of the second generation say what every model of the family has, and how its makers divide it.
+    for key in ["use_gated_activation", "use_parallel_block", "use_embedding_sharing"] {
+      try refuse(key, if: false, default: true)
+    }
+    passOver(["use_parallel_embedding", "order_of_interleaved_layers", "layer_switch"])
     let bias = try flag("attention_bias")
     try noticeDropout(["attention_dropout"])
     try notePeculiar("logit_scale", neutral: 1, default: 0.0625)

@@ -17,12 +17,8 @@ extension ConfigReader {
       width: try size("ffn_hidden_size", default: 4 * hidden), gated: isGated, bias: bias,
       activation: activation)
     let mixture = try megatronMixture(isGated: isGated, bias: bias, activation: activation)
-    let pattern = try table.value(
-      "moe_layer_freq", .list(of: .integer(in: 0...1), count: count...count),
-      default: Array(repeating: 1, count: count))
-    let layers = pattern.map { hasExperts in
-      Layer(attention, hasExperts == 1 ? mixture.map { .mixture($0) } ?? dense : dense)
-    }
+    var layers = try hybridLayers(count, attention, dense, mixture)
+    if layers.isEmpty { layers = try transformerLayers(count, attention, dense, mixture) }
     let rms = try table.value("normalization", .string, default: "LayerNorm") == "RMSNorm"
     let normalization =
       rms ? try rmsNorm("layernorm_epsilon") : try layerNorm("layernorm_epsilon")
@@ -34,6 +30,58 @@ extension ConfigReader {
       tiedEmbeddings: try tied(default: true),
       multiTokenPrediction: try table.value("mtp_num_layers", .integer(in: 0...64), default: 0),
       initializerRange: try table.value("init_method_std", .number(in: 0...10), default: 0.02))
+  }
+
+  private func transformerLayers(
+    _ count: Int, _ attention: Attention, _ dense: FeedForward, _ mixture: Mixture?
+  ) throws(ConfigurationError) -> [Layer] {
+    let pattern = try table.value(
+      "moe_layer_freq", .list(of: .integer(in: 0...1), count: count...count),
+      default: Array(repeating: 1, count: count))
+    return pattern.map { hasExperts in
+      Layer(attention, hasExperts == 1 ? mixture.map { .mixture($0) } ?? dense : dense)
+    }
+  }
+
+  /// Layers of one block each, as `hybrid_layer_pattern` spells them: M a state-space block, * attention, -
+  /// a dense block, E a mixture; none where there is no pattern.
+  private func hybridLayers(
+    _ count: Int, _ attention: Attention, _ dense: FeedForward, _ mixture: Mixture?
+  ) throws(ConfigurationError) -> [Layer] {
+    let key = "hybrid_layer_pattern"
+    guard let pattern = try table.optional(key, .string) else { return [] }
+    guard pattern.count == count else {
+      throw table.error("has \(pattern.count) layers, num_layers \(count)", at: key)
+    }
+    let state = try megatronState()
+    var layers: [Layer] = []
+    for kind in pattern {
+      switch kind {
+      case "M": layers.append(Layer(.recurrent(state), .absent))
+      case "*": layers.append(Layer(attention, .absent))
+      case "-": layers.append(Layer(.absent, dense))
+      case "E":
+        guard let mixture else {
+          throw table.error("has layers of experts, and num_moe_experts says none", at: key)
+        }
+        layers.append(Layer(.absent, .mixture(mixture)))
+      default: throw table.error("has \(kind); a layer is M, *, - or E", at: key)
+      }
+    }
+    return layers
+  }
+
+  /// Megatron-Core's `MambaMixer`: a convolution of 4 with biases, projections without, chunks of 128.
+  private func megatronState() throws(ConfigurationError) -> Recurrence {
+    let count = try heads("mamba_num_heads")
+    let groups = try heads("mamba_num_groups", default: 8)
+    guard count % groups == 0 else {
+      throw table.error("must divide mamba_num_heads, \(count)", at: "mamba_num_groups")
+    }
+    return Recurrence(
+      kind: .stateSpace, heads: count, headSize: try heads("mamba_head_dim", default: 64),
+      keyHeads: groups, stateSize: try heads("mamba_state_dim", default: 128), convolution: 4,
+      convolutionBias: true, chunk: 128)
   }
 
   private func megatronActivation(isGated: Bool) throws(ConfigurationError) -> Activation {
