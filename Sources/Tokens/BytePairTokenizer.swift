@@ -102,9 +102,12 @@ public struct BytePairTokenizer: Sendable {
     return alphabet.withoutPrefix(text)
   }
 
-  /// The token that ends a text, by the names that GPT-2, Llama 3 and DeepSeek have for it.
+  /// The token that ends a text, by the names that GPT-2, Llama 3 and DeepSeek have for it; where it has
+  /// none of them, the one that the chat template beside it knows as `eos_token`.
   public var endOfText: Int? {
-    for name in ["<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>", "</s>"] {
+    let known = ["<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>", "</s>"]
+    let told = (try? chat?.get())?.tokens["eos_token"]
+    for name in known + [told].compactMap(\.self) {
       if let token = added.first(where: { $0.content == Array(name.utf8) }) { return token.number }
     }
     return nil

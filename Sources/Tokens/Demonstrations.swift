@@ -46,16 +46,17 @@ public struct Demonstrations: Sendable {
     for path in paths {
       var own: [Demonstration] = []
       for line in try JSONLines.read(path) {
-        let made = try Demonstration(line, tokenizer)
-        guard made.tokens.count <= length + 1 else {
-          throw line.error(
-            "has \(made.tokens.count) tokens, and plan.sequence-length \(length) has room for "
-              + "\(length + 1)")
+        for made in try Demonstration.all(of: line, tokenizer) {
+          guard made.tokens.count <= length + 1 else {
+            throw line.error(
+              "has \(made.tokens.count) tokens, and plan.sequence-length \(length) has room for "
+                + "\(length + 1)")
+          }
+          if let token = made.tokens.first(where: { $0 >= vocabulary }) {
+            throw line.error("its token \(token) is not one of the model's \(vocabulary)")
+          }
+          own.append(made)
         }
-        if let token = made.tokens.first(where: { $0 >= vocabulary }) {
-          throw line.error("its token \(token) is not one of the model's \(vocabulary)")
-        }
-        own.append(made)
       }
       guard !own.isEmpty else {
         throw ConfigurationError(file: path, rule: "has no demonstrations")
@@ -113,25 +114,36 @@ public struct Demonstrations: Sendable {
 }
 
 extension Demonstration {
-  /// Reads a line: `prompt` and `completion`, each a text or a list of tokens, or `messages`.
-  init(_ line: JSONLines.Line, _ tokenizer: Tokenizer) throws(ConfigurationError) {
-    let parts: [(tokens: [Int32], isPredicted: Bool)]
+  /// What a line shows: `prompt` and `completion`, each a text or a list of tokens, or `messages`, which a
+  /// chat template may write in several texts.
+  static func all(
+    of line: JSONLines.Line, _ tokenizer: Tokenizer
+  ) throws(ConfigurationError) -> [Demonstration] {
+    let texts: [[Part]]
     if line.value["messages"] != nil {
       let messages = try Self.messages(line)
       if let chat = tokenizer.chat {
-        parts = try Self.parts(messages, line, tokenizer, by: chat)
+        texts = try parts(messages, line, tokenizer, by: chat)
       } else {
-        parts = try Self.parts(messages, line, tokenizer)
+        texts = [try parts(messages, line, tokenizer)]
       }
     } else {
       let prompt = try line.tokens("prompt", tokenizer)
       let completion = try line.tokens("completion", tokenizer)
       guard !prompt.isEmpty else { throw line.error("must not be empty", at: "prompt") }
-      parts = [(prompt, false), (completion, true)]
+      texts = [[(prompt, false), (completion, true)]]
     }
+    let end = try tokenizer.completionEnd(in: line.file)
+    return texts.map { Demonstration($0, end: end) }
+  }
+
+  /// Tokens that are to be predicted or not.
+  private typealias Part = (tokens: [Int32], isPredicted: Bool)
+
+  /// Parts one behind the other, and the token that ends a completion.
+  private init(_ parts: [Part], end: Int32) {
     tokens = parts.flatMap(\.tokens)
     isPredicted = parts.flatMap { Array(repeating: $0.isPredicted, count: $0.tokens.count) }
-    let end = try tokenizer.completionEnd(in: line.file)
     // Some templates end what the assistant says with it.
     guard tokens.last != end || isPredicted.last == false else { return }
     tokens.append(end)
@@ -155,15 +167,18 @@ extension Demonstration {
   private static func parts(
     _ messages: [JSONValue], _ line: JSONLines.Line, _ tokenizer: Tokenizer,
     by chat: Result<ChatTemplate, ConfigurationError>
-  ) throws(ConfigurationError) -> [(tokens: [Int32], isPredicted: Bool)] {
+  ) throws(ConfigurationError) -> [[Part]] {
     do throws(ConfigurationError) {
-      let written = try chat.get().parts(of: messages, tools: line.value["tools"] ?? .null)
-      var parts: [(tokens: [Int32], isPredicted: Bool)] = []
-      for part in written {
-        let tokens = try tokenizer.encode(Array(part.text.utf8), file: line.file)
-        parts.append((tokens.map { Int32($0) }, part.isPredicted))
+      var texts: [[Part]] = []
+      for written in try chat.get().parts(of: messages, tools: line.value["tools"] ?? .null) {
+        var parts: [Part] = []
+        for part in written {
+          let tokens = try tokenizer.encode(Array(part.text.utf8), file: line.file)
+          parts.append((tokens.map { Int32($0) }, part.isPredicted))
+        }
+        texts.append(parts)
       }
-      return parts
+      return texts
     } catch {
       throw line.error("\(error)", at: "messages")
     }
@@ -173,13 +188,13 @@ extension Demonstration {
   /// predicted.
   private static func parts(
     _ messages: [JSONValue], _ line: JSONLines.Line, _ tokenizer: Tokenizer
-  ) throws(ConfigurationError) -> [(tokens: [Int32], isPredicted: Bool)] {
+  ) throws(ConfigurationError) -> [Part] {
     guard tokenizer.readsChatML else {
       throw line.error(
         "needs a tokenizer with a chat template beside it (chat_template.jinja, tokenizer_config.json), "
           + "or with the tokens <|im_start|> and <|im_end|> (ChatML)", at: "messages")
     }
-    var parts: [(tokens: [Int32], isPredicted: Bool)] = []
+    var parts: [Part] = []
     for (index, message) in messages.enumerated() {
       guard let role = message["role"]?.text, let content = message["content"]?.text else {
         throw line.error("expected {role: …, content: …}", at: "messages[\(index)]")

@@ -44,7 +44,7 @@ public struct NamedTokenizer: Sendable {
     try self.init(json, name: path)
     file = path
     guard case .bytePairs(var pairs) = tokenizer else { return }
-    let folder = URL(filePath: path).deletingLastPathComponent().path(percentEncoded: false)
+    let folder = URL(filePath: path).deletingLastPathComponent().path
     do throws(ConfigurationError) {
       pairs.chat = try ChatTemplate(inFolder: folder).map { .success($0) }
     } catch {

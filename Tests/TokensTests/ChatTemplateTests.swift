@@ -239,6 +239,52 @@ import Tokens
     }
   }
 
+  /// A template that thinks in front of the last answer alone gives a text for each answer, as the assistant
+  /// is shown the conversation that leads to it.
+  @Test func eachAnswerIsShownAsItIsAskedFor() throws {
+    let template =
+      "{% for m in messages %}{% if m.role == 'assistant' and loop.last %}(){% endif %}"
+      + "{{ m.content }}{% endfor %}"
+    let tokenizer = try tokenizer(template, asConfiguration: false)
+    let made = try demonstrations(Self.messages, tokenizer)
+    #expect(made.count == 2)
+    let sequences = PackedSequences(made, length: 60)
+    let end = Int32(try #require(tokenizer.tokenizer.endOfText))
+    var expected: [Int32] = []
+    var learnt: [Bool] = []
+    for (question, answer) in [("a", "()b"), ("abc", "()d")] {
+      let shown = try tokenizer.tokenizer.encode(Array(question.utf8)).map { Int32($0) }
+      let said = try tokenizer.tokenizer.encode(Array(answer.utf8)).map { Int32($0) } + [end]
+      expected += shown + said
+      learnt += shown.map { _ in false } + said.map { _ in true }
+    }
+    let marks = try #require(sequences.marks(0))
+    try sequences.withSequence(0) { window in
+      #expect(Array(window[..<expected.count]) == expected)
+      for position in 1..<expected.count {
+        #expect(marks.isPredicted[position - 1] == learnt[position], "\(position)")
+      }
+    }
+  }
+
+  /// ChatML's marks alone: the end is the one that the template's configuration names.
+  @Test func theEndIsTheOneThatTheTemplateKnows() throws {
+    let marks = ["<|im_start|>", "<|im_end|>"]
+    let added = marks.enumerated().map { number, mark in
+      "{\"id\": \(300 + number), \"content\": \"\(mark)\", \"special\": true}"
+    }
+    let text = String(decoding: NamedTokenizer.bytes.json, as: UTF8.self).replacingOccurrences(
+      of: "\"added_tokens\": []", with: "\"added_tokens\": [\(added.joined(separator: ", "))]")
+    let path = try folder.write(text, to: "tokenizer.json")
+    #expect(try NamedTokenizer(named: path).tokenizer.completionEnd == nil)
+    for (name, end) in [("<|im_end|>", 301), ("<|nothing|>", nil)] {
+      _ = try folder.write(
+        "{\"chat_template\": \"{{ messages[0].content }}\", \"eos_token\": \"\(name)\"}",
+        to: "tokenizer_config.json")
+      #expect(try NamedTokenizer(named: path).tokenizer.completionEnd == end)
+    }
+  }
+
   @Test func whatATemplateCannotDoIsSaid() throws {
     func refusal(_ template: String) throws -> String {
       let own = try tokenizer(template, asConfiguration: false)
@@ -249,9 +295,10 @@ import Tokens
     }
     let unknown = try refusal("a\n{% macro f() %}{% endmacro %}")
     #expect(unknown.contains("messages.jsonl:1") && unknown.contains("chat_template.jinja:2"))
-    let hiding =
-      "{% for m in messages %}{% if m.role == 'user' or loop.last %}{{ m.content }}{% endif %}"
-    #expect(try refusal(hiding + "{% endfor %}").contains("another way once the answer is there"))
+    let asking =
+      "{% for m in messages %}{{ m.content }}{% endfor %}"
+      + "{% if add_generation_prompt %}?{% endif %}"
+    #expect(try refusal(asking).contains("another way once the answer is there"))
     #expect(try refusal("{{ raise_exception('not today') }}").contains("not today"))
     // Prompts and completions need no template.
     let other = try tokenizer("{% macro f() %}", asConfiguration: false)

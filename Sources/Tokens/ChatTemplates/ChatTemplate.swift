@@ -61,31 +61,44 @@ public struct ChatTemplate: Sendable {
 
   /// A conversation in parts: what is said to the assistant, and what the assistant says to that.
   ///
-  /// - Throws: as `text`; also where the template writes an earlier part another way once a later message is
-  ///   there (some leave out thoughts), so that the whole is not what the assistant was shown.
+  /// - Returns: one text where each message is written the same whatever follows it. A template that writes
+  ///   earlier messages another way once later ones are there (some leave out thoughts) gives one text for
+  ///   each answer, as the assistant is shown the conversation that leads to it.
+  /// - Throws: as `text`; also where the template writes what stands in front of an answer another way
+  ///   once the answer is there, so that the whole is not what the assistant was shown.
   func parts(
     of messages: [JSONValue], tools: JSONValue = .null
-  ) throws(ConfigurationError) -> [(text: String, isPredicted: Bool)] {
-    var parts: [(text: String, isPredicted: Bool)] = []
-    var written = ""
-    func add(_ whole: String, _ isPredicted: Bool) throws(ConfigurationError) {
-      let (all, own) = (Array(whole.utf8), Array(written.utf8))
-      guard all.starts(with: own) else {
-        throw ConfigurationError(
-          file: file,
-          rule: "writes what stands in front of an answer another way once the answer is there, or "
-            + "more messages: write such lines out as prompt and completion")
-      }
-      let rest = String(decoding: all[own.count...], as: UTF8.self)
-      if !rest.isEmpty { parts.append((rest, isPredicted)) }
-      written = whole
-    }
+  ) throws(ConfigurationError) -> [[(text: String, isPredicted: Bool)]] {
+    typealias Part = (text: String, isPredicted: Bool)
+    var whole: [Part] = []
+    var written: [UInt8]? = []
+    var answers: [[Part]] = []
     for (index, message) in messages.enumerated() where message["role"]?.text == "assistant" {
       let before = try text(of: Array(messages[..<index]), isPrompt: true, tools: tools)
-      try add(before, false)
-      try add(try text(of: Array(messages[...index]), isPrompt: false, tools: tools), true)
+      let after = try text(of: Array(messages[...index]), isPrompt: false, tools: tools)
+      guard let answer = Self.rest(of: after, behind: Array(before.utf8)) else {
+        throw ConfigurationError(
+          file: file,
+          rule: "writes what stands in front of an answer another way once the answer is there: "
+            + "write such lines out as prompt and completion")
+      }
+      answers.append([(before, false), (answer, true)])
+      if let question = written.flatMap({ Self.rest(of: before, behind: $0) }) {
+        whole += [(question, false), (answer, true)]
+        written = Array(after.utf8)
+      } else {
+        written = nil
+      }
     }
-    return parts
+    let texts = written == nil ? answers : [whole]
+    return texts.map { $0.filter { !$0.text.isEmpty } }
+  }
+
+  /// What a text has behind its beginning; nil where it begins otherwise.
+  private static func rest(of text: String, behind beginning: [UInt8]) -> String? {
+    let all = Array(text.utf8)
+    guard all.starts(with: beginning) else { return nil }
+    return String(decoding: all[beginning.count...], as: UTF8.self)
   }
 }
 
