@@ -6,6 +6,8 @@ import pathlib
 import subprocess
 import typing
 
+from values import check_every_value, check_pair, check_shares, check_step
+
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -94,7 +96,9 @@ def check_timeline(report, page):
             f"position {stage['position']} has {seconds} s of actions and {wanted} s in the JSON")
 
 
-STEP = [check_choice, check_ranks, check_memory, check_timeline]
+STEP = [
+    check_choice, check_ranks, check_memory, check_timeline, check_every_value, check_step, check_shares,
+]
 
 # MARK: Names that would be more than names
 
@@ -246,11 +250,12 @@ REPORTS = [
         ], [check_points]),
     Case(
         "overlap",
-        lambda folder: ["overlap", "--multiprocessors", "8,14,20", "--no-step"], [check_points]),
+        lambda folder: ["overlap", "--multiprocessors", "8,14,20", "--no-step"],
+        [check_points, check_every_value, check_pair]),
     Case(
         "schedule",
         lambda folder: ["schedule", "dualpipe", "--ranks", "8", "--microbatches", "20"],
-        [check_bubbles], json_option=["--format", "json"], has_text=False),
+        [check_bubbles, check_every_value], json_option=["--format", "json"], has_text=False),
     Case("validate", lambda folder: ["validate", "megatron"], [check_points]),
     Case("calibrate", lambda folder: ["calibrate", "--shipped", "h100"], [check_points]),
     Case(

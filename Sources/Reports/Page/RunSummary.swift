@@ -202,7 +202,8 @@ extension RunSummary {
       facts.append(
         .init(
           "MFU", .share(utilizations.sum / utilizations.seconds),
-          note: "of \(fixed(peakRate / 1e9, decimals: 1)) GFLOP/s that the ranks reach in products"))
+          note: "of \(fixed(peakRate / 1e9, decimals: 1)) GFLOP/s that the ranks reach in products")
+      )
     }
     if peakBytes > 0 {
       facts.append(
