@@ -125,7 +125,8 @@ extension RunFigures {
 
   /// Few digits, small numbers with a power of ten.
   static func number(_ value: Double) -> String {
-    value != 0 && abs(value) < 1e-3 ? String(format: "%.3g", value) : decimal(value)
+    if abs(value) >= 10_000, abs(value) < 1e15 { return grouped(Int(value.rounded())) }
+    return value != 0 && abs(value) < 1e-3 ? String(format: "%.3g", value) : decimal(value)
   }
 
   /// - Parameter place: where the figures have this phase.
