@@ -21,7 +21,7 @@ public struct OverlappedStep: Sendable {
     public var exchanges: StepReport.Communication
     /// Bytes of the fullest rank.
     public var peak: Int
-    /// With what the caching allocator holds where `ends` are known; else by the peak alone.
+    /// With what the caching allocator holds.
     public var fits: Bool
     /// Seconds at the ends of what a multiprocessor of an exchange moves; empty where nobody asked.
     public var ends: [End] = []
@@ -58,13 +58,11 @@ public struct OverlappedStep: Sendable {
     let first = all[0]
     var own = first
     own.ends = try trials.ends(of: first.plan)
-    if first.fits { own.fits = try trials.fits(first.plan) }
     var chosen: Candidate?
     for place in trials.order.prefix(while: { trials.isBetter(all[$0], than: own) })
       .prefix(Self.mostDoubted)
     {
       all[place].ends = try trials.ends(of: all[place].plan)
-      all[place].fits = try trials.fits(all[place].plan)
       let survives = zip(all[place].ends, own.ends).allSatisfy { $0.seconds < $1.seconds }
       // What does not fit is no better than what does, however fast.
       guard all[place].fits, survives || !own.fits else { continue }

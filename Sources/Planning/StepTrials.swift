@@ -41,8 +41,14 @@ struct StepTrials {
 
   private var best: Plan { all[order[0]].plan }
 
+  /// A plan that leaves its multiprocessors out goes on to do so where they remain what they are: it is the
+  /// same step.
   private func plan(_ count: Int, _ order: PairOrder) -> Plan {
-    OverlapPlan.plan(own, multiprocessors: count, order, of: step)
+    var made = OverlapPlan.plan(own, multiprocessors: count, order, of: step)
+    if count == overlap.own.multiprocessors {
+      (made.communicationSMs, made.computationSMs) = (own.communicationSMs, own.computationSMs)
+    }
+    return made
   }
 
   /// Multiprocessors of a candidate's exchanges.
@@ -184,7 +190,7 @@ struct StepTrials {
   }
 
   private static func candidate(_ change: String, _ step: PlannedStep) -> Candidate {
-    let report = step.report()
+    let report = step.report(replaysAllocator: true)
     return Candidate(
       change: change, plan: step.placed.plan, seconds: report.stepSeconds,
       exchanges: report.expert, peak: report.memory.peak, fits: report.fits)
@@ -196,10 +202,5 @@ struct StepTrials {
     return parallelMap([MultiprocessorRate.End.low, .high], threads: threads) {
       OverlappedStep.End(end: $0, seconds: step.stepSeconds(exchangingAt: $0))
     }
-  }
-
-  /// Whether a plan fits with what the caching allocator holds.
-  func fits(_ plan: Plan) throws -> Bool {
-    try planned(plan).report(replaysAllocator: true).fits
   }
 }

@@ -119,21 +119,6 @@ public struct ScheduleReport: Encodable, Sendable {
 }
 
 extension ScheduleReport {
-  /// Bubble and memory, for the end of a grid.
-  public var summary: String {
-    meanLine + "bubble by rank: "
-      + Self.listed(ranks.map { percent($0.bubbleRate) }) + "\npeak activations by rank: "
-      + Self.listed(ranks.map { decimal($0.peakActivations) }) + "\n" + unitLines
-  }
-
-  private var meanLine: String {
-    "makespan: \(decimal(makespan)), mean bubble: \(percent(bubbleRate, decimals: 2))\n"
-  }
-
-  private var unitLines: String {
-    "times: \(timesText)\nunit: \(unitText)\n"
-  }
-
   /// What a rank's share of the model takes, pass by pass.
   var timesText: String {
     var parts = [
@@ -148,18 +133,5 @@ extension ScheduleReport {
   /// What times and activations are counted in.
   var unitText: String {
     unit + (stageShare == 1 ? "" : "; a stage here is \(decimal(stageShare)) of it")
-  }
-
-  /// What each rank has, or once what all of them have.
-  private static func listed(_ parts: [String]) -> String {
-    if let first = parts.first, parts.allSatisfy({ $0 == first }) {
-      return parts.count == 1 ? first : "\(first) on each"
-    }
-    var lines = [""]
-    for part in parts {
-      if lines[lines.count - 1].count + part.count > 70 { lines.append("   ") }
-      lines[lines.count - 1] += (lines[lines.count - 1].isEmpty ? "" : " ") + part
-    }
-    return lines.joined(separator: "\n")
   }
 }

@@ -143,7 +143,7 @@ struct ScheduleCommand: ParsableCommand {
     switch format {
     case .grid:
       let grid = try given.map { try schedule.grid(times: $0.ofStage(in: schedule)) }
-      return try (grid ?? schedule.grid()) + report().summary
+      return try (grid ?? schedule.grid()) + "\n" + ReportPage(schedule: report()).text
     case .csv: return schedule.csv
     case .json: return try jsonText(report())
     case .svg: return try SchedulePicture(schedule, name: name, times: times, ends: ends).svg

@@ -87,6 +87,23 @@ import Testing
     #expect(overlap.plan.computationSMs == 132 - overlap.best.multiprocessors)
   }
 
+  /// A plan that leaves its multiprocessors out is on its usual split once, not twice: as it is, and with the
+  /// number written down.
+  @Test func aSplitThatIsLeftOutIsTriedOnce() throws {
+    let step = try Self.step("communication-sms=null", "computation-sms=null")
+    #expect(step.placed.plan.communicationSMs == nil)
+    let overlap = try Self.plan(step, [12])
+    let own = overlap.own.multiprocessors
+    let whole = try OverlappedStep(step, overlap)
+    let written = ([whole.published.plan] + whole.tried.map(\.plan)).map { plan in
+      var plan = plan
+      plan.communicationSMs = plan.communicationSMs ?? own
+      return plan
+    }
+    #expect(Set(written).count == written.count && written.contains { $0.communicationSMs == 12 })
+    #expect(!whole.tried.contains { $0.change == "as it is" })
+  }
+
   /// Whole steps decide between the pair's answers: what is chosen fits, is no slower than the plan as it is
   /// there and at both ends, and is the same from any number of threads.
   @Test func theStepDecides() throws {

@@ -60,6 +60,16 @@ import Testing
     for cell in cells { #expect(wide.contains(cell)) }
   }
 
+  /// Names of rows that leave no room for the columns stand last, once.
+  @Test func longNamesStandLast() {
+    let name = String(repeating: "word ", count: 14) + "end"
+    let cells = (1..<8).map { "\($0)00000" }
+    let text = Self.page([.table(Self.table("wide", [[name] + cells], width: 8))]).text
+    #expect(text.split(separator: "\n").allSatisfy { $0.count <= 100 })
+    #expect(text.components(separatedBy: "end").count == 2)
+    #expect(text.contains("100000  200000"))
+  }
+
   /// Neighbours that are alike are one row; of the others the ends and the one that must be shown are.
   @Test func positionsAreThinned() {
     var table = ReportTable("Memory", [.init("position"), .init("peak")])

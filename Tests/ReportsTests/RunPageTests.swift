@@ -74,6 +74,37 @@ import Testing
     #expect(page.html.contains("data-k=\"phases.0.steps.0.loss\""))
   }
 
+  /// The end of a run in a terminal has the words of its page, and says how it ended.
+  @Test func theEndIsOnThePage() throws {
+    var summary = RunSummary(name: "small", ranks: 4, parameters: 1000)
+    summary.plannedSteps = 12
+    summary.isFinished = false
+    summary.ending = "stopped as asked"
+    summary.log = "runs/metrics.jsonl"
+    var steps: [RunFigures.Step] = []
+    for (number, loss) in [(1, 2.5), (2, 1.25)] {
+      var step = RunFigures.Step(step: number, line: "{\"step\": \(number), \"loss\": \(loss)}")
+      (step.loss, step.seconds, step.tokensPerSecond) = (loss, 0.5, 64 / Double(number))
+      steps.append(step)
+      summary.add(step)
+    }
+    let end = ReportPage(run: summary)
+    #expect(
+      end.verdict == "small trained for 2 steps on 4 ranks: its loss went from 2.500 to 1.250.")
+    #expect(end.remarks == ["The run stopped as asked before its last step."])
+    let facts = Dictionary(uniqueKeysWithValues: end.facts.map { ($0.name, $0) })
+    #expect(facts["Steps"]?.note == "up to step 2 of 12")
+    #expect(facts["Loss"]?.note == "last step, 2.5000 in step 1")
+    // Tokens of all steps over their time.
+    #expect(facts["Throughput"]?.figure.value == 48)
+    #expect(end.text.hasSuffix("Log: runs/metrics.jsonl.\n"))
+    var figures = Self.phase("small", steps)
+    (figures.told, figures.isFinished) = (summary, false)
+    let page = try ReportPage(run: [figures])
+    #expect(page.verdict == end.verdict && page.remarks == end.remarks)
+    #expect(page.facts.map(\.note) == end.facts.map(\.note))
+  }
+
   /// What a model writes stays text, and a long answer is cut.
   @Test func samplesAreShown() throws {
     var run = Self.learnt

@@ -5,18 +5,28 @@ import Testing
 /// `sluice schedule`: what it says of a schedule, and of one in a file.
 @Suite struct ScheduleCommandTests {
 
-  /// Grids by cell and by time end with bubble, memory and the unit of both.
-  @Test(arguments: ["", " --forward 1"]) func gridsEndWithBubbleAndMemory(_ times: String) throws {
+  /// Grids by cell and by time end with the page: bubble, memory rank by rank, and the unit of both.
+  @Test(arguments: ["", " --forward 1"]) func gridsEndWithThePage(_ times: String) throws {
     let line = "schedule 1f1b --ranks 4 --microbatches 8\(times)"
     let result = try Command.run(line.split(separator: " ").map(String.init))
     #expect(result.status == 0)
-    let lines = result.output.split(separator: "\n").map(String.init)
+    let lines = result.output.split(separator: "\n").map {
+      $0.split(separator: " ").joined(separator: " ")
+    }
     #expect(
-      lines.suffix(5) == [
-        "makespan: 33, mean bubble: 27.27 %", "bubble by rank: 27.3 % on each",
-        "peak activations by rank: 4 3 2 1",
-        "times: forward 1, backward for input 1, backward for weight 1, message 0",
-        "unit: a rank's share of the model (1/4 of its layers), one microbatch",
+      lines.joined(separator: " ").contains(
+        "1f1b on 4 ranks with 8 microbatches idles 27.27 % of the time and keeps 4 microbatches' "
+          + "activations at most."))
+    #expect(lines.contains("Makespan 33 in the unit below"))
+    let ranks = try #require(lines.firstIndex { $0.hasPrefix("rank stages bubble") })
+    #expect(
+      lines[(ranks + 1)...].prefix(4) == [
+        "0 0 27.3 % 4 16", "1 1 27.3 % 3 16", "2 2 27.3 % 2 16", "3 3 27.3 % 1 16",
+      ])
+    #expect(
+      lines.suffix(2) == [
+        "Times: forward 1, backward for input 1, backward for weight 1, message 0.",
+        "Unit: a rank's share of the model (1/4 of its layers), one microbatch.",
       ])
   }
 

@@ -32,6 +32,15 @@ def at(document, path):
     return document
 
 
+def page_of(text, case):
+    """The page at the end of what a command tells a terminal."""
+    if case.begins is None:
+        return text
+    places = [found.start() for found in re.finditer(case.begins, text, re.M)]
+    expect(places, f"no line of the text begins with {case.begins}")
+    return text[places[-1]:]
+
+
 class Report:
     """A report beside the JSON of the same command."""
 
@@ -47,11 +56,13 @@ class Report:
         self.json = json.loads(run.stdout) if case.json_option else None
         # What the same command tells a terminal; it takes the report's place nowhere.
         self.text = None
-        if case.has_text:
+        if case.has_text and case.json_option is None:
+            self.text = page_of(run.stdout, case)
+        elif case.has_text:
             told = subprocess.run(
                 program[:-2], capture_output=True, text=True, cwd=folder, check=False)
             expect(told.returncode == case.status, f"{' '.join(program[:-2])} ended with {told.returncode}")
-            self.text = told.stdout
+            self.text = page_of(told.stdout, case)
         self.log = next(iter(folder.glob("runs/**/*.jsonl")), None)
 
 

@@ -6,6 +6,8 @@ import pathlib
 import subprocess
 import typing
 
+from values import check_every_value, check_pair, check_shares, check_step
+
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -28,8 +30,11 @@ class Case:
     status: int = 0
     # What makes the command print JSON; None where a log holds the figures.
     json_option: list | None = dataclasses.field(default_factory=lambda: ["--json"])
-    # Whether the command tells a terminal the page itself, and no log or grid.
+    # Whether what the command tells a terminal ends with the page; of a run it is that run's own, since no
+    # other takes the same time.
     has_text: bool = True
+    # Where the page begins in the text, if something stands in front of it.
+    begins: str | None = None
 
 
 # MARK: A step
@@ -94,7 +99,9 @@ def check_timeline(report, page):
             f"position {stage['position']} has {seconds} s of actions and {wanted} s in the JSON")
 
 
-STEP = [check_choice, check_ranks, check_memory, check_timeline]
+STEP = [
+    check_choice, check_ranks, check_memory, check_timeline, check_every_value, check_step, check_shares,
+]
 
 # MARK: Names that would be more than names
 
@@ -246,11 +253,13 @@ REPORTS = [
         ], [check_points]),
     Case(
         "overlap",
-        lambda folder: ["overlap", "--multiprocessors", "8,14,20", "--no-step"], [check_points]),
+        lambda folder: ["overlap", "--multiprocessors", "8,14,20", "--no-step"],
+        [check_points, check_every_value, check_pair]),
     Case(
         "schedule",
         lambda folder: ["schedule", "dualpipe", "--ranks", "8", "--microbatches", "20"],
-        [check_bubbles], json_option=["--format", "json"], has_text=False),
+        [check_bubbles, check_every_value], json_option=["--format", "json"],
+        begins=r"^dualpipe on "),
     Case("validate", lambda folder: ["validate", "megatron"], [check_points]),
     Case("calibrate", lambda folder: ["calibrate", "--shipped", "h100"], [check_points]),
     Case(
@@ -258,7 +267,7 @@ REPORTS = [
         lambda folder: [
             "train", str(EXAMPLES / "tiny-deepseek-v3.yaml"), "--ranks", "4", "--overwrite", "--set",
             "steps=12",
-        ], [check_log, check_points], json_option=None, has_text=False),
+        ], [check_log, check_points], json_option=None, begins=r"^\S+ trained for "),
     Case(
         "evaluate",
         lambda folder: [
@@ -268,5 +277,5 @@ REPORTS = [
     Case(
         "train-phases",
         lambda folder: ["train", "digit-sum.yaml", "--ranks", "2", "--overwrite"],
-        [check_phases, check_points], prepare=small_task, json_option=None, has_text=False),
+        [check_phases, check_points], prepare=small_task, json_option=None, begins=r"^rl made "),
 ]

@@ -124,7 +124,7 @@ extension ForecastFigures {
             BarPicture.Part("lost", max(0, phase.gpuHours - phase.productiveGpuHours), .series(3)),
           ]
         )
-      }, text: { decimal($0) })
+      }, text: { grouped(Int($0.rounded())) })
   }
 
   fileprivate var phaseTable: ReportTable {

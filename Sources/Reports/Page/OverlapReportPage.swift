@@ -191,13 +191,16 @@ extension OverlapFigures {
       line("bound", 2, \.boundSeconds),
     ]
     let places = curve.map { Double($0.multiprocessors) }
-    let highest = series.flatMap(\.points).map(\.y).max() ?? 1
+    let values = series.flatMap(\.points).map(\.y)
+    let (low, high) = (values.min() ?? 0, values.max() ?? 1)
+    // What the lines are apart is small beside what they are.
+    let margin = max((high - low) * 0.06, high * 0.01)
     return PlotPicture(
       "Time of the pair", description: "Milliseconds over multiprocessors of exchanges",
       x: .init(
         "multiprocessors of exchanges", (places.min() ?? 0)...(places.max() ?? 1),
         text: { decimal($0) }),
-      y: .init("ms", 0...highest * 1.05, text: { decimal($0) }), series: series)
+      y: .init("ms", low - margin...high + margin, text: { decimal($0) }), series: series)
   }
 
   fileprivate var curveTable: ReportTable {

@@ -83,6 +83,8 @@ public struct ReportTable: Sendable {
 
   /// Rows from which on a box for words stands above.
   private static let filteredFrom = 13
+  /// Words from so many characters on go on in the line below where room is scarce.
+  private static let longWords = 16
 
   func html(_ writer: inout PageWriter) -> String {
     let number = writer.nextNumber()
@@ -103,7 +105,10 @@ public struct ReportTable: Sendable {
         + Markup.escaped(column.title) + "</button></th>"
     }
     text += "</tr></thead><tbody>"
-    for (index, row) in rows.enumerated() { text += html(row, isHidden: index >= shown ?? .max) }
+    let long = Set(columns.indices.filter(isLong))
+    for (index, row) in rows.enumerated() {
+      text += html(row, isHidden: index >= shown ?? .max, long)
+    }
     text += "</tbody></table></div>"
     if let shown, rows.count > shown {
       text += "<p class=\"tools\"><button type=\"button\" class=\"more\">"
@@ -113,7 +118,15 @@ public struct ReportTable: Sendable {
     return text + "</div>"
   }
 
-  private func html(_ row: Row, isHidden: Bool) -> String {
+  /// Whether a column has words for which a narrow window has no room in one line.
+  private func isLong(_ column: Int) -> Bool {
+    columns[column].isText
+      && rows.contains {
+        $0.cells.count > column && $0.cells[column].text.count >= Self.longWords
+      }
+  }
+
+  private func html(_ row: Row, isHidden: Bool, _ long: Set<Int>) -> String {
     var classes = row.isTotal ? ["total"] : []
     if isHidden { classes.append("late") }
     var text =
@@ -126,7 +139,7 @@ public struct ReportTable: Sendable {
     for (index, cell) in row.cells.enumerated() {
       let isText = index < columns.count && columns[index].isText
       text += index == 0 ? "<th scope=\"row\"" : "<td"
-      if isText { text += " class=\"w\"" }
+      if isText { text += long.contains(index) ? " class=\"w l\"" : " class=\"w\"" }
       if let value = cell.value { text += " data-v=\"\(value)\"" }
       if let key = cell.key { text += Markup.attribute("data-k", key) }
       text += ">"

@@ -17,6 +17,8 @@ public struct RunFigures: Sendable {
     public var seconds: Double?
     public var tokensPerSecond: Double?
     public var peakBytes: Int?
+    /// The model's FLOPs over what the ranks reach in products.
+    public var utilization: Double?
     /// Time of each kind of work on the slowest rank, and what of it was exposed.
     public var times: [(kind: String, seconds: Double, exposed: Double?)] = []
     /// The largest load of an expert over the mean, by layer.
@@ -66,6 +68,8 @@ public struct RunFigures: Sendable {
   public var samples: [Sample] = []
   public var inputs: Inputs
   public var isFinished: Bool
+  /// What was told at its end; nil for what the steps say alone.
+  public var told: RunSummary?
   /// The parts of `RunLanes` of the ranks in one step, its number and the schedule.
   public var recorded: (parts: [String], step: Int, schedule: Schedule)?
   /// What a cluster of CPU ranks says of that step, and its parts for the picture.
@@ -76,5 +80,12 @@ public struct RunFigures: Sendable {
   ) {
     (self.name, self.ranks, self.parameters) = (name, ranks, parameters)
     (self.steps, self.inputs, self.isFinished) = (steps, inputs, isFinished)
+  }
+  /// What it has come to: the words of its end, in the text and on the page.
+  var summary: RunSummary {
+    var summary = told ?? RunSummary(name: name, ranks: ranks, parameters: parameters)
+    if told == nil { for step in steps { summary.add(step) } }
+    summary.isFinished = isFinished
+    return summary
   }
 }

@@ -13,61 +13,6 @@ extension RunFigures.Step {
 /// What a reader asks of reinforcement learning: do held-out answers get better, how long do they become,
 /// how far has the policy moved, and what does it write.
 extension RunFigures {
-  private var heldOut: [Step] { steps.filter { $0.heldOutAccuracy != nil } }
-
-  /// Held-out accuracy first: a reward alone may rise while nothing is learnt.
-  var policyVerdict: String? {
-    guard steps.contains(where: { $0.policy != nil }) else { return nil }
-    let updates = steps.count { $0.step > 0 }
-    let made = "\(name) made \(counted(updates, "update")) on \(counted(ranks, "rank"))"
-    let asked = heldOut
-    if asked.count > 1, let first = asked[0].heldOutAccuracy,
-      let last = asked[asked.count - 1].heldOutAccuracy
-    {
-      return "\(made): of held-out answers \(percent(first)) were right before, "
-        + "\(percent(last)) are now."
-    }
-    let rewards = steps.compactMap(\.reward)
-    guard let first = rewards.first, let last = rewards.last else { return "\(made)." }
-    return "\(made): the mean reward went from \(fixed(first, decimals: 3)) to "
-      + "\(fixed(last, decimals: 3)); held-out prompts were not asked."
-  }
-
-  /// - Parameter place: where the figures have this phase.
-  func policyFacts(at place: String) -> [ReportPage.Fact] {
-    var facts: [ReportPage.Fact] = []
-    if let index = steps.lastIndex(where: { $0.heldOutAccuracy != nil }),
-      let share = steps[index].heldOutAccuracy
-    {
-      facts.append(
-        .init(
-          "Held-out",
-          ReportFigure(
-            percent(share), share, key: "\(place)steps.\(index).evaluation_accuracy"),
-          note: "answers right, sampled"))
-    }
-    if let index = steps.lastIndex(where: { $0.reward != nil }), let reward = steps[index].reward {
-      facts.append(
-        .init(
-          "Reward",
-          ReportFigure(
-            fixed(reward, decimals: 3), reward, key: "\(place)steps.\(index).reward"),
-          note: "mean, last update"))
-    }
-    if let index = steps.lastIndex(where: { $0.meanLength != nil }),
-      let length = steps[index].meanLength
-    {
-      facts.append(
-        .init(
-          "Length",
-          ReportFigure(
-            fixed(length, decimals: 1), length,
-            key: "\(place)steps.\(index).completions/mean_length"),
-          note: "tokens of a completion"))
-    }
-    return facts
-  }
-
   var policySections: [ReportPage.Section] {
     guard steps.contains(where: { $0.policy != nil }) else { return [] }
     var sections = [

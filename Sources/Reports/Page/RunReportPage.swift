@@ -8,20 +8,18 @@ extension ReportPage {
   /// - Parameter phases: at least one, in their order.
   public init(run phases: [RunFigures]) throws {
     var page = ReportPage(
-      "train", verdict: phases.map(\.verdict).joined(separator: " "),
+      "train", verdict: phases.map(\.summary.verdict).joined(separator: " "),
       json: try Self.json(of: phases))
     for (index, phase) in phases.enumerated() {
       let isOne = phases.count == 1
-      if !phase.isFinished {
-        page.remarks.append(
-          "\(isOne ? "The run" : phase.name) ended before its last step.")
-      }
-      page.inputs += phase.inputs.lines(assuming: []).map {
+      let summary = phase.summary
+      page.remarks += summary.remarks(of: isOne ? "The run" : phase.name)
+      page.inputs += (phase.inputs.lines(assuming: []) + summary.outputs).map {
         .init(isOne ? $0.name : "\(phase.name): \($0.name)", $0.text, details: $0.details)
       }
       let place = isOne ? "" : "phases.\(index)."
       // What everybody asks for first is how it ended.
-      if index == phases.count - 1 { page.facts = phase.facts(at: place) }
+      if index == phases.count - 1 { page.facts = summary.facts(at: place) }
       page.sections += try phase.sections(at: place).map {
         Section(isOne ? $0.title : "\(phase.name): \($0.title)", lead: $0.lead, $0.blocks)
       }
@@ -96,54 +94,6 @@ extension RunFigures {
 }
 
 extension RunFigures {
-  fileprivate var verdict: String {
-    guard let first = steps.first, let last = steps.last else { return "\(name) made no step." }
-    if let verdict = policyVerdict { return verdict }
-    let losses = [first.loss, last.loss].compactMap { $0 }.map { fixed($0, decimals: 3) }
-    let text =
-      losses.count == 2
-      ? "its loss went from \(losses[0]) to \(losses[1])" : "it made its steps"
-    return
-      "\(name) trained for \(counted(steps.count, "step")) on \(counted(ranks, "rank")): \(text)."
-  }
-
-  /// - Parameter place: where the figures have this phase.
-  fileprivate func facts(at place: String) -> [ReportPage.Fact] {
-    guard let last = steps.last else { return [] }
-    let key = "\(place)steps.\(steps.count - 1)"
-    func mean(_ value: (Step) -> Double?) -> Double? {
-      let values = steps.compactMap(value)
-      return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
-    }
-    var facts = policyFacts(at: place)
-    if let loss = last.loss, last.policy == nil {
-      facts.append(
-        .init(
-          "Loss", ReportFigure(fixed(loss, decimals: 4), loss, key: "\(key).loss"),
-          note: "last step"))
-    }
-    if let step = steps.last(where: { $0.evaluationLoss != nil }), let loss = step.evaluationLoss {
-      facts.append(
-        .init("Evaluation", ReportFigure(fixed(loss, decimals: 4), loss), note: "step \(step.step)")
-      )
-    }
-    if let seconds = mean(\.seconds) {
-      facts.append(
-        .init("Step", ReportFigure("\(fixed(seconds, decimals: 3)) s", seconds), note: "mean"))
-    }
-    if let rate = mean(\.tokensPerSecond) {
-      facts.append(.init("Throughput", ReportFigure(large(rate), rate), note: "tokens a second"))
-    }
-    if let peak = steps.compactMap(\.peakBytes).max() {
-      facts.append(
-        .init(
-          "Memory", ReportFigure("\(fixed(Double(peak) / 0x1p20, decimals: 1)) MiB", Double(peak)),
-          note: "the fullest rank"))
-    }
-    facts.append(.init("Parameters", .count(parameters)))
-    return facts
-  }
-
   func plot(
     _ title: String, _ lines: [(String, KeyPath<Step, Double?>)], fromZero: Bool = true
   ) -> PlotPicture {
@@ -175,7 +125,8 @@ extension RunFigures {
 
   /// Few digits, small numbers with a power of ten.
   static func number(_ value: Double) -> String {
-    value != 0 && abs(value) < 1e-3 ? String(format: "%.3g", value) : decimal(value)
+    if abs(value) >= 10_000, abs(value) < 1e15 { return grouped(Int(value.rounded())) }
+    return value != 0 && abs(value) < 1e-3 ? String(format: "%.3g", value) : decimal(value)
   }
 
   /// - Parameter place: where the figures have this phase.

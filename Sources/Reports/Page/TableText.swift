@@ -11,7 +11,7 @@ extension ReportTable {
   /// - Parameter limit: the most rows where rows may be thinned.
   func lines(width: Int, rows limit: Int) -> [String] {
     guard !isAside, !rows.isEmpty else { return [] }
-    let kept = shownColumns
+    let kept = shownColumns(width: width)
     let (cells, rest) = shownCells(kept, limit: limit)
     var aligned = kept.map { columns[$0].isText }
     var header = kept.map { columns[$0].short }
@@ -42,7 +42,11 @@ extension ReportTable {
   /// The least room for words that go on below.
   private static let wrappedWords = 20
 
-  private var shownColumns: [Int] {
+  /// From so many characters on names of rows, too, stand last where not all columns fit: they would be
+  /// repeated in every table below.
+  private static let longNames = 48
+
+  private func shownColumns(width: Int) -> [Int] {
     var kept = columns.indices.filter { !columns[$0].isAside }
     func longest(_ column: Int) -> Int {
       rows.map { $0.cells.count > column ? $0.cells[column].text.count : 0 }.max() ?? 0
@@ -52,6 +56,13 @@ extension ReportTable {
     }), longest(words) >= Self.longWords {
       kept.removeAll { $0 == words }
       kept.append(words)
+    }
+    let needed = kept.reduce(0) { $0 + max(longest($1), columns[$1].short.count) + 2 }
+    if let first = kept.first, columns[first].isText, longest(first) >= Self.longNames,
+      needed > width
+    {
+      kept.removeFirst()
+      kept.append(first)
     }
     return kept
   }

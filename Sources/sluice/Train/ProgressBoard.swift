@@ -17,23 +17,23 @@
     private let clock = ContinuousClock()
     private let start: ContinuousClock.Instant
     private var firstStep = 0
-    private var first: StepMetrics?
-    private var last: StepMetrics?
-    private var evaluations: [(step: Int, loss: Double)] = []
-    private var heldOut: [PolicyMetrics.HeldOut] = []
-    private var seconds = 0.0
-    private var trained = 0
-    private var peak = 0
+    private var isBegun = false
+    /// What the steps have come to so far.
+    private var course: RunSummary
     /// Ranks that were slow at the last step.
     private var slow: [Int] = []
-    private var utilizations: (sum: Double, seconds: Double) = (0, 0)
     /// Why standard output was lost, if it was; the run goes on without it.
     private(set) var outputFailure: (any Error)?
-    /// What the ranks reach in products together, FLOPs a second; nil where it was not measured.
-    private let peakRate: Double?
 
+    /// - Parameter peakRate: what the ranks reach in products together, FLOPs a second; nil where it was not
+    ///   measured.
     init(_ run: RunFile, ranks: Int, peakRate: Double?, isLive: Bool, isSilent: Bool) {
-      self.peakRate = peakRate
+      course = RunSummary(
+        name: run.name, ranks: ranks,
+        parameters: run.model.architecture.parameters.filter { $0.sharedWith == nil }
+          .reduce(0) { $0 + $1.count })
+      course.peakRate = peakRate
+      course.plannedSteps = run.steps
       self.run = run
       self.ranks = ranks
       self.isLive = isLive
@@ -50,11 +50,11 @@
     /// Says what begins.
     mutating func begin(_ notices: [String], step: Int) {
       firstStep = step
+      course.firstStep = step
       for notice in notices { say("note: \(printable(notice, atMost: .max))\n") }
       let model = run.model.architecture
-      let count = model.parameters.filter { $0.sharedWith == nil }.reduce(0) { $0 + $1.count }
       say(
-        "\(run.name): \(model.family.rawValue), \(grouped(count)) parameters, "
+        "\(run.name): \(model.family.rawValue), \(grouped(course.parameters)) parameters, "
           + "\(run.plan.summary), \(ranks) \(ranks == 1 ? "rank" : "ranks")"
           + (step > 0 ? ", going on after step \(step)" : "") + "\n")
     }
@@ -63,13 +63,8 @@
     ///
     /// - Parameter opening: what was evaluated before the first step.
     mutating func show(_ metrics: StepMetrics, after opening: StepMetrics? = nil) {
-      if first == nil, let before = opening?.heldOut {
-        heldOut.append(before)
-        say("before the first step  \(words(before))\n")
-      } else if first == nil, let loss = opening?.evaluationLoss {
-        evaluations.append((0, loss))
-        say("before the first step  evaluation \(decimals(loss))\n")
-      }
+      if !isBegun, let opening { show(opening: opening) }
+      isBegun = true
       if metrics.slowRanks.map(\.rank) != slow {
         slow = metrics.slowRanks.map(\.rank)
         let what = metrics.slowRanks.map(words).joined(separator: ", ")
@@ -78,17 +73,7 @@
             + "\(SlowRanks.window) steps up to \(metrics.step)\n")
       }
       for notice in metrics.notices { say("note: \(printable(notice, atMost: .max))\n") }
-      if let after = metrics.heldOut { heldOut.append(after) }
-      if first == nil { first = metrics }
-      last = metrics
-      seconds += metrics.seconds ?? 0
-      if let share = metrics.utilization, let time = metrics.seconds {
-        utilizations.sum += share * time
-        utilizations.seconds += time
-      }
-      trained += metrics.globalBatch * run.plan.sequenceLength
-      peak = max(peak, metrics.peakMemory ?? 0)
-      if let loss = metrics.evaluationLoss { evaluations.append((metrics.step, loss)) }
+      course.add(RunFigures.Step(metrics))
       let spacing = max(1, run.steps / 10)
       let isDue =
         metrics.step.isMultiple(of: spacing) || metrics.step == firstStep + 1
@@ -96,6 +81,15 @@
       let isEvaluated = metrics.evaluationLoss != nil || metrics.heldOut != nil
       guard isLive || isDue || isEvaluated else { return }
       say(isLive ? "\r\u{1b}[K\(line(metrics))" : line(metrics) + "\n")
+    }
+
+    private mutating func show(opening: StepMetrics) {
+      course.add(RunFigures.Step(opening))
+      if let before = opening.heldOut {
+        say("before the first step  \(words(before))\n")
+      } else if let loss = opening.evaluationLoss {
+        say("before the first step  evaluation \(decimals(loss))\n")
+      }
     }
 
     private func line(_ metrics: StepMetrics) -> String {
@@ -116,7 +110,7 @@
       if !metrics.slowRanks.isEmpty {
         parts.append("slow: \(metrics.slowRanks.map { "rank \($0.rank)" }.joined(separator: ", "))")
       }
-      parts.append("\(time(left)) left")
+      parts.append("\(RunSummary.time(left)) left")
       return parts.joined(separator: "  ")
     }
 
@@ -131,65 +125,29 @@
         format: "held-out accuracy %.3f, length %.1f", heldOut.accuracy, heldOut.meanLength)
     }
 
-    /// Says what has come of it.
+    /// What has come of it so far.
     ///
     /// - Parameter outputIsLost: whether the run ends because its log or trace cannot be written.
-    mutating func end(isFinished: Bool, _ wish: StopWish, outputIsLost: Bool) {
-      guard let first, let last else { return say(endingWithoutStep(isFinished, wish)) }
-      var table = TextTable([.left, .left])
-      let count = last.step - firstStep
-      let ending =
-        isFinished
-        ? ""
-        : wish == .interrupt
-          ? ", ended by a signal"
-          : outputIsLost ? ", ended since an output is lost" : ", stopped as asked"
-      table.add("steps", "\(count) (\(last.step) of \(run.steps)\(ending))")
-      table.add("loss", "\(decimals(first.loss)) → \(decimals(last.loss))")
-      if let best = evaluations.last {
-        table.add(
-          "evaluation", "\(decimals(best.loss)), perplexity \(decimals(exp(best.loss)))")
-      }
-      if let first = heldOut.first, let last = heldOut.last {
-        table.add(
-          "held-out", String(format: "accuracy %.3f → %.3f", first.accuracy, last.accuracy))
-      }
-      let elapsed = start.duration(to: clock.now) / .seconds(1)
-      table.add("time", "\(time(elapsed)), \(time(seconds)) of it in steps")
-      table.add("speed", "\(grouped(Int(Double(trained) / max(seconds, 1e-9)))) tokens/s")
-      if let peakRate, utilizations.seconds > 0 {
-        table.add(
-          "MFU",
-          String(
-            format: "%.1f %% of %.1f GFLOP/s that the ranks reach in products",
-            100 * utilizations.sum / utilizations.seconds, peakRate / 1e9))
-      }
-      table.add("memory", "\(grouped(peak / 1024)) KiB on the fullest rank, at its peak")
-      if let checkpoints = run.checkpoints {
-        let folder = CheckpointFolder(path: checkpoints.folder)
-        if let latest = folder.latest { table.add("checkpoint", latest) }
-      }
-      if let log = run.log.file { table.add("metrics", log) }
-      say((isLive ? "\n" : "") + table.text())
+    func summary(isFinished: Bool, _ wish: StopWish, outputIsLost: Bool) -> RunSummary {
+      var summary = course
+      summary.isFinished = isFinished
+      summary.ending =
+        wish == .interrupt
+        ? "ended by a signal"
+        : outputIsLost ? "ended since an output is lost" : "stopped as asked"
+      summary.elapsed = start.duration(to: clock.now) / .seconds(1)
+      summary.checkpoint = run.checkpoints.flatMap { CheckpointFolder(path: $0.folder).latest }
+      summary.log = run.log.file
+      return summary
     }
 
-    private func endingWithoutStep(_ isFinished: Bool, _ wish: StopWish) -> String {
-      if isFinished { return "there is no step left to do\n" }
-      let ending = wish == .interrupt ? "ended by a signal" : "stopped as asked"
-      return "\(ending) after step \(firstStep), before the next one\n"
+    /// Says what has come of it.
+    mutating func end(_ summary: RunSummary) {
+      say((isLive ? "\n" : "") + ReportPage(run: summary).text)
     }
 
     private func decimals(_ number: Double?) -> String {
       number.map { String(format: "%.4f", $0) } ?? "–"
-    }
-
-    /// `0:42`, `12:05`, `3:20:00`.
-    private func time(_ seconds: Double) -> String {
-      let whole = Int(seconds.rounded())
-      let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
-      return hours > 0
-        ? String(format: "%d:%02d:%02d", hours, minutes, rest)
-        : String(format: "%d:%02d", minutes, rest)
     }
   }
 

@@ -31,18 +31,8 @@
 
     /// Keeps a step's line and what pictures show of it.
     private mutating func add(_ metrics: StepMetrics) {
-      var step = RunFigures.Step(step: metrics.step, line: metrics.line)
-      step.loss = metrics.loss
-      step.predictionLoss = metrics.predictionLoss
-      step.evaluationLoss = metrics.evaluationLoss
-      step.gradientNorm = metrics.gradientNorm
-      step.learningRate = metrics.learningRate
-      step.seconds = metrics.seconds
-      step.tokensPerSecond = metrics.tokensPerSecond
-      step.peakBytes = metrics.peakMemory
-      step.times = metrics.times.map { ($0.kind, $0.seconds, $0.exposed) }
-      step.policy = RunFigures.Policy(metrics)
-      step.imbalance = metrics.expertLoads.map { ($0.layer, $0.imbalance) }
+      var step = RunFigures.Step(metrics)
+      step.line = metrics.line
       steps.append(step)
     }
 
@@ -66,11 +56,15 @@
     }
 
     /// What the page of the run shows of it.
-    func figures(_ inputs: Inputs, isFinished: Bool) throws -> RunFigures {
+    ///
+    /// - Parameter summary: what the run's board says at its end.
+    func figures(_ inputs: Inputs, _ summary: RunSummary) throws -> RunFigures {
       var figures = RunFigures(
         name: run.name, ranks: ranks,
         parameters: run.model.architecture.parameters.filter { $0.sharedWith == nil }
-          .reduce(0) { $0 + $1.count }, steps: steps, inputs: inputs, isFinished: isFinished)
+          .reduce(0) { $0 + $1.count }, steps: steps, inputs: inputs,
+        isFinished: summary.isFinished)
+      figures.told = summary
       if let recorded {
         let placed = try recorded.plan.validated(
           for: run.model.architecture, on: .ranks(recorded.plan.worldSize))
@@ -79,6 +73,25 @@
       figures.samples = samples.first + samples.last
       figures.prediction = prediction
       return figures
+    }
+  }
+
+  extension RunFigures.Step {
+    /// What the figures of a step show, without the line of the log.
+    init(_ metrics: StepMetrics) {
+      self.init(step: metrics.step, line: "")
+      loss = metrics.loss
+      predictionLoss = metrics.predictionLoss
+      evaluationLoss = metrics.evaluationLoss
+      gradientNorm = metrics.gradientNorm
+      learningRate = metrics.learningRate
+      seconds = metrics.seconds
+      tokensPerSecond = metrics.tokensPerSecond
+      utilization = metrics.utilization
+      peakBytes = metrics.peakMemory
+      times = metrics.times.map { ($0.kind, $0.seconds, $0.exposed) }
+      policy = RunFigures.Policy(metrics)
+      imbalance = metrics.expertLoads.map { ($0.layer, $0.imbalance) }
     }
   }
 

@@ -56,15 +56,16 @@
     /// Adds what a phase did to the report, if one is asked for: written behind every phase, since what comes
     /// later may fail.
     ///
+    /// - Parameter summary: what the phase's board says at its end.
     /// - Returns: why it is not written.
     func writePage(
-      _ record: RunRecord, of training: TrainingRun, _ pages: inout [RunFigures]
+      _ record: RunRecord, of training: TrainingRun, _ summary: RunSummary,
+      _ pages: inout [RunFigures]
     ) throws -> ConfigurationError? {
       guard let report = reporting.report else { return nil }
       do {
         let place = try training.run.checkOutputs(trace: report)
-        pages.append(
-          try record.figures(inputs(of: training.run), isFinished: training.isFinished))
+        pages.append(try record.figures(inputs(of: training.run), summary))
         try reporting.write(try ReportPage(run: pages), to: place)
         return nil
       } catch let error as ConfigurationError {

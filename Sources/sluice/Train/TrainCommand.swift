@@ -361,14 +361,18 @@
         try predicting.show(prediction, training.run, &board)
         record.prediction = try prediction.figures.map { ($0, try prediction.lanes()) }
       }
-      if communicator.rank == 0, let failure = try writePage(record, of: training, &pages) {
+      let summary = board.summary(
+        isFinished: training.isFinished, wish, outputIsLost: lost != nil)
+      if communicator.rank == 0,
+        let failure = try writePage(record, of: training, summary, &pages)
+      {
         lost = lost ?? failure
       }
       if let trace, lost == nil, training.state.step - first < traced {
         board.say(
           "note: \(printable(trace)) is not written: the run ended before the step it shows\n")
       }
-      board.end(isFinished: training.isFinished, wish, outputIsLost: lost != nil)
+      board.end(summary)
       if let lost { throw lost }
       // Whoever closed the pipe has what they wanted; a disk that is full has not.
       if let failure = board.outputFailure, !(failure is ReaderIsGone) { throw failure }
