@@ -149,10 +149,14 @@ extension Table {
     -> Bool
   {
     switch value {
-    case .promptTokens: contains(keys.prompt)
-    case .spread: contains(keys.spread)
-    case .memoryShare: contains(keys.memoryShare)
-    case .rewardSeconds: contains(keys.rewardSeconds)
+    case .promptTokens: has(keys.prompt)
+    case .spread: has(keys.spread)
+    case .memoryShare: has(keys.memoryShare)
+    case .rewardSeconds: has(keys.rewardSeconds)
     }
+  }
+
+  private func has<Value>(_ key: Key<Value>) -> Bool {
+    field(key.name).map { !$0.isNull } ?? false
   }
 }

@@ -91,7 +91,6 @@ import Testing
   /// number written down.
   @Test func aSplitThatIsLeftOutIsTriedOnce() throws {
     let step = try Self.step("communication-sms=null", "computation-sms=null")
-    #expect(step.placed.plan.communicationSMs == nil)
     let overlap = try Self.plan(step, [12])
     let own = overlap.own.multiprocessors
     let whole = try OverlappedStep(step, overlap)

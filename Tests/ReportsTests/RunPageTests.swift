@@ -67,7 +67,9 @@ import Testing
     #expect(page.remarks == ["cold-start ended before its last step."])
     #expect(page.sections.first?.title == "cold-start: Loss")
     #expect(page.sections.contains { $0.title == "rl: Rewards" })
-    #expect(page.facts.first?.figure.key == "phases.1.steps.2.evaluation_accuracy")
+    #expect(
+      page.facts.first { $0.name == "Held-out" }?.figure.key
+        == "phases.1.steps.2.evaluation_accuracy")
     let figures = try JSONSerialization.jsonObject(with: Data(page.json.utf8)) as? [String: Any]
     let phases = try #require(figures?["phases"] as? [[String: Any]])
     #expect(phases.map { ($0["steps"] as? [Any])?.count } == [1, 3])

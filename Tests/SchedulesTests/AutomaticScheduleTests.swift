@@ -93,7 +93,7 @@ import Testing
       }
       #expect(bound == made.bound && bound <= least)
       // Nothing at all would bound it, too.
-      #expect(5 * bound >= 4 * least, "\(bound) of \(least)")
+      #expect(3 * bound >= 2 * least, "\(bound) of \(least)")
       #expect(made.timing.makespan >= least)
     }
   }

@@ -25,6 +25,21 @@
       }
     }
 
+    /// Says how a phase ended; throws what of its output was lost.
+    func end(
+      _ board: inout ProgressBoard, _ summary: RunSummary, losing lost: (any Error)?,
+      isBeforeTrace: Bool
+    ) throws {
+      if let trace, lost == nil, isBeforeTrace {
+        board.say(
+          "note: \(printable(trace)) is not written: the run ended before the step it shows\n")
+      }
+      board.end(summary)
+      if let lost { throw lost }
+      // Whoever closed the pipe has what they wanted; a disk that is full has not.
+      if let failure = board.outputFailure, !(failure is ReaderIsGone) { throw failure }
+    }
+
     /// Every rank writes down its step, and rank 0 puts the parts into one file.
     ///
     /// - Parameter others: the parts of ranks that stand beside the real ones.

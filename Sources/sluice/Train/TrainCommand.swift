@@ -368,14 +368,8 @@
       {
         lost = lost ?? failure
       }
-      if let trace, lost == nil, training.state.step - first < traced {
-        board.say(
-          "note: \(printable(trace)) is not written: the run ended before the step it shows\n")
-      }
-      board.end(summary)
-      if let lost { throw lost }
-      // Whoever closed the pipe has what they wanted; a disk that is full has not.
-      if let failure = board.outputFailure, !(failure is ReaderIsGone) { throw failure }
+      try end(
+        &board, summary, losing: lost, isBeforeTrace: training.state.step - first < traced)
       if training.isFinished { wish = .goOn }
       return wish
     }
