@@ -135,9 +135,11 @@ import Testing
     #expect(abs(parts.values.reduce(0, +) - seconds) < 1e-9)
     #expect(step["gpus"] as? Int == 8 && step["answers"] as? Int == 64)
     let page = try Command.run(words)
-    #expect(page.status == 0 && page.output.contains("parts of a step"))
+    #expect(page.status == 0 && page.output.contains("Parts of a step"))
     let text = page.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     #expect(text.contains("lengths spread by 0.7") && text.contains("questions of 122 tokens"))
+    // However many they are, none of what was decided is left out.
+    #expect(!text.contains("…") && text.contains("sequences in an update, whatever global-batch"))
     #expect(text.contains("training fits") && step["fits"] as? Bool == true)
     let html = try Self.report(words)
     #expect(html.contains("While answers are generated"))

@@ -160,7 +160,7 @@ extension PredictionFigures {
   }
 
   private var partsTable: ReportTable {
-    var table = ReportTable("Mean of ranks", columns("ms in the mean of ranks"))
+    var table = ReportTable("Milliseconds in the mean of ranks", columns("part"))
     for kind in Self.kinds {
       add(
         kind.name, (parts[keyPath: kind.path], "parts.\(kind.key)"),
@@ -199,7 +199,7 @@ extension PredictionFigures {
 
   private var kernelTable: ReportTable {
     var table = ReportTable(
-      "Kernels", columns(measured == nil ? "kernels" : "where they part"))
+      measured == nil ? "Kernels" : "Where they part", columns("class of kernels"))
     table.shown = Self.mostClasses
     for (index, item) in sortedClasses {
       add(

@@ -7,7 +7,7 @@ extension ReportPage {
     try self.init("simulate", verdict: figures.verdict, figures: figures)
     remarks = [figures.deployment]
     facts = figures.facts
-    inputs = figures.inputs.lines(assuming: figures.assumptions)
+    inputs = figures.inputs.lines(assuming: figures.assumptions, isWhole: true)
     sections = [
       Section(
         "Where the time goes",
