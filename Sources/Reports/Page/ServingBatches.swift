@@ -4,9 +4,10 @@ import Simulation
 
 /// A step of serving beside the same step with other numbers of sequences.
 public enum ServingBatches {
-  /// Steps with batches of powers of two up to the most that fit, or were asked for, in their order.
+  /// Steps with batches of powers of two up to the most whose caches fit, or that were asked for.
   ///
-  /// The step itself and that of the most that fit are among them; batches that the plan refuses are not.
+  /// In their order, with the step itself and the most whose caches fit beside its other memory, which grows
+  /// with the batch: that last one may not fit. Batches that the plan refuses are left out.
   ///
   /// - Complexity: at most 19 steps.
   public static func steps(

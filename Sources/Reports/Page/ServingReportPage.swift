@@ -186,7 +186,7 @@ extension InferenceFigures {
   private var memoryParts: [(name: String, bytes: Int, key: String, tone: PageTone)] {
     [
       ("weights", memoryBytes.weights, "weights", .parameters),
-      ("caches", memoryBytes.caches, "caches", .series(1)),
+      ("caches", memoryBytes.caches, "caches", .series(2)),
       ("activations", memoryBytes.activations, "activations", .activations),
       ("left to others", memoryBytes.reserve, "reserve", .pale),
     ]
