@@ -200,7 +200,8 @@ extension PredictionFigures {
   private var kernelTable: ReportTable {
     var table = ReportTable(
       measured == nil ? "Kernels" : "Where they part", columns("class of kernels"))
-    table.shown = Self.mostClasses
+    // What is compared stands behind a run, which has no --json to show the others.
+    table.shown = measured == nil ? Self.mostClasses : nil
     for (index, item) in sortedClasses {
       add(
         item.kernel, (item.predictedSeconds, "classes.\(index).predicted_seconds"),
