@@ -83,15 +83,14 @@ public struct Inputs: Encodable, Sendable {
   /// What is slower than described.
   public var degradations: [String] { cluster?.degradations ?? [] }
 
-  /// `Set: plan.zero-stage=1.` and `Degraded: …`, in lines of at most `width` characters and at most
-  /// `most` of each; nothing where there is neither.
-  func lines(width: Int, most: Int = .max) -> [String] {
+  /// `Set: plan.zero-stage=1.` and `Degraded: …`, in lines of at most `width` characters; nothing where
+  /// there is neither.
+  func lines(width: Int) -> [String] {
     var lines: [String] = []
     for (word, parts) in [("Set", changes), ("Degraded", degradations)] where !parts.isEmpty {
       let broken = wrapped("\(word): " + parts.joined(separator: "; ") + ".", width: width)
         .map { $0.count > width ? $0.prefix(width - 1) + "…" : $0 }
-      lines += broken.prefix(broken.count > most ? most - 1 : most)
-      if broken.count > most { lines.append("… (all of it with --json)") }
+      lines += broken
     }
     return lines
   }

@@ -1,5 +1,4 @@
 import Clusters
-import Foundation
 import Simulation
 
 /// A step of CPU ranks as the simulator says it, and beside it the real one, as data: `simulate --json` on a
@@ -93,65 +92,5 @@ public struct PredictionFigures: Encodable, Sendable {
       let kernel = ProcessorKernel(rawValue: classes[index].kernel)
       classes[index].measuredSeconds = kernel.flatMap { mean.classes[$0] } ?? 0
     }
-  }
-
-  /// The page for people, with a line break at its end.
-  public var page: String {
-    var text = String(
-      format: "%@ on %@, %d CPU ranks: a step takes %.3f ms as simulated, %.0f tokens/s\n", model,
-      cluster, ranks, predictedSeconds * 1e3, tokensPerSecond)
-    if let measured {
-      text += String(
-        format:
-          "  measured %.3f ms (median of %d steps, quartiles %.3f and %.3f): predicted %+.1f %%\n",
-        measured.stepSeconds * 1e3, measured.steps, measured.quartiles[0] * 1e3,
-        measured.quartiles[1] * 1e3, 100 * measured.error)
-    }
-    text += partsTable.text()
-    text += "\n" + differences.text()
-    return text
-  }
-
-  private var partsTable: TextTable {
-    var table = TextTable([.left])
-    table.add(
-      measured == nil
-        ? ["ms in the mean of ranks", "simulated"]
-        : ["ms in the mean of ranks", "simulated", "recorded step", "apart"])
-    for (name, value) in [
-      ("matrix products", \Parts.products), ("attention", \.attention),
-      ("other kernels", \.kernels), ("engine, beside kernels", \.engine),
-      ("messages", \.messages), ("waiting for peers", \.waiting),
-    ] {
-      table.add(row(name, parts[keyPath: value], measured.map { $0.parts[keyPath: value] }))
-    }
-    return table
-  }
-
-  private func row(_ name: String, _ predicted: Double, _ measured: Double?) -> [String] {
-    func text(_ value: Double, _ sign: String = "") -> String {
-      String(format: "%\(sign).3f", value * 1e3)
-    }
-    guard let measured else { return [name, text(predicted)] }
-    return [name, text(predicted), text(measured), text(predicted - measured, "+")]
-  }
-
-  /// The classes of kernels that take most, or that lie furthest apart.
-  private var differences: TextTable {
-    var table = TextTable([.left])
-    let isCompared = measured != nil
-    table.add(
-      isCompared
-        ? ["where they part", "simulated", "recorded step", "apart"] : ["kernels", "simulated"])
-    func weight(_ item: Class) -> Double {
-      item.measuredSeconds.map { abs($0 - item.predictedSeconds) } ?? item.predictedSeconds
-    }
-    let sorted = classes.enumerated().sorted {
-      (weight($0.element), $1.offset) > (weight($1.element), $0.offset)
-    }
-    for (_, item) in sorted.prefix(10) {
-      table.add(row(item.kernel, item.predictedSeconds, item.measuredSeconds))
-    }
-    return table
   }
 }

@@ -57,8 +57,8 @@ public struct PlannedRollout: Sendable {
       packed: learning.packed, generators: generators, places: generation.places,
       meanActive: generation.outcome.meanActive,
       drainedShare: generation.outcome.drained / generation.outcome.seconds,
-      shareCut: description.lengths.shareCut, training: learning.step.memory,
-      trainingFits: learning.step.fits,
+      moments: generation.outcome.moments, shareCut: description.lengths.shareCut,
+      training: learning.step.memory, trainingFits: learning.step.fits,
       assumptions: phrases + generation.phrases + learning.phrases)
   }
 

@@ -86,6 +86,8 @@ public struct RolloutReport: Hashable, Sendable {
   public var meanActive: Double
   /// The share of generation in which fewer than half as many are decoded as at first.
   public var drainedShare: Double
+  /// How many answers the generator that takes longest decodes at a time, whenever that changes.
+  public var moments: [RolloutWalk.Moment]
   /// The share of answers that are cut at the longest.
   public var shareCut: Double
   /// What a training step needs of its fullest device, and whether all of them have it.

@@ -32,6 +32,15 @@ public struct RolloutWalk: Sendable {
     public var drained = 0.0
     /// Sequences that were decoded at a time, in the mean over steps.
     public var meanActive = 0.0
+    /// How many were decoded at a time, whenever that changed, in the order of time.
+    public var moments: [Moment] = []
+  }
+
+  /// From when on how many sequences are decoded at a time.
+  public struct Moment: Hashable, Sendable {
+    /// Seconds from the start of generation.
+    public var seconds: Double
+    public var active: Int
   }
 
   /// The most steps that are taken together, so that prices which bend with the length are followed.
@@ -71,6 +80,9 @@ public struct RolloutWalk: Sendable {
       }
       guard let end = active.last?.end else { break }
       let count = active.count
+      if outcome.moments.last?.active != count {
+        outcome.moments.append(Moment(seconds: outcome.seconds, active: count))
+      }
       while now < end {
         let taken = min(end - now, Self.stride)
         // Positions grow by as much each step: the middle one stands for all of them.

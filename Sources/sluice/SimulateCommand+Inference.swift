@@ -13,12 +13,17 @@ extension SimulateCommand {
     try learning.checkAbsence()
     let (price, _) = try money.values()
     let request = try serving.request()
+    let reportPath = try reporting.path(
+      besides: place.inputFiles + InputFiles.reached(from: [plan ?? ""]))
     let scene = try place.scene(plan: plan, serving: serving.usualPlan)
     let planned = try scene.inference()
     let report = try planned.report(request)
     let figures = InferenceFigures(
       report, of: planned, try scene.inputs(for: planned.plan), price: price)
-    try show(json ? try jsonText(figures) : figures.page)
+    try show(json ? try jsonText(figures) : try ReportPage(serving: figures).text)
+    try reporting.write(
+      ReportPage(serving: figures, beside: ServingBatches.steps(beside: report, of: planned)),
+      to: reportPath)
     guard fit.requireFit, !report.memory.fits else { return }
     throw FitError(
       description: "\(planned.plan.name): does not fit: a device needs "
@@ -36,12 +41,15 @@ extension SimulateCommand {
     guard let generator = learning.generator else {
       throw CommandError("--rollout needs --generator, the plan of one generator")
     }
+    let reportPath = try reporting.path(
+      besides: place.inputFiles + learning.inputFiles + InputFiles.reached(from: [plan ?? ""]))
     let scene = try place.scene(plan: plan)
     let planned = try scene.rollout(generator, place)
-    var figures = RolloutFigures(
-      try planned.report(description), of: planned, try scene.inputs(for: planned.training))
+    let report = try planned.report(description)
+    var figures = RolloutFigures(report, of: planned, try scene.inputs(for: planned.training))
     figures.assumptions = learning.assumed + figures.assumptions
-    try show(json ? try jsonText(figures) : figures.page)
+    try show(json ? try jsonText(figures) : try ReportPage(rollout: figures).text)
+    try reporting.write(ReportPage(rollout: figures, report), to: reportPath)
     guard fit.requireFit, !figures.fits else { return }
     let memory = figures.trainingMemoryBytes
     throw FitError(
@@ -54,7 +62,7 @@ extension SimulateCommand {
     [
       ("--trace", trace != nil), ("--trace-positions", !tracePositions.isEmpty),
       ("--trace-limit", traceLimit != nil), ("--seeds", seeds != 1), ("--all-ranks", allRanks),
-      ("--tokens", money.tokens != nil), ("--report", reporting.isGiven),
+      ("--tokens", money.tokens != nil),
       ("an option of measured runs", anchoring.isGiven),
       ("--export-chakra", chakra.isGiven), ("--chakra-all-ranks", chakra.chakraAllRanks),
     ]

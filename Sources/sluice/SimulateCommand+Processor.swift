@@ -7,12 +7,14 @@ import Simulation
 
 extension SimulateCommand {
   /// A step on a cluster of CPU ranks, which has a clock and figures of its own.
-  func runOnProcessor(_ scene: Scene, trace path: OutputPath?) throws {
+  func runOnProcessor(
+    _ scene: Scene, trace path: OutputPath?, report reportPath: OutputPath?
+  ) throws {
     let given: [(String, Bool)] = [
       ("--price", money.price != nil), ("--tokens", money.tokens != nil),
       ("--require-fit", fit.requireFit), ("--anchor", anchoring.isGiven), ("--seeds", seeds != 1),
       ("--all-ranks", allRanks), ("--trace-positions", !tracePositions.isEmpty),
-      ("--trace-limit", traceLimit != nil), ("--report", reporting.isGiven),
+      ("--trace-limit", traceLimit != nil),
       ("--export-chakra", chakra.isGiven), ("--chakra-all-ranks", chakra.chakraAllRanks),
     ]
     try refuse(given, beside: "a cluster of CPU ranks (\(scene.cluster.name))")
@@ -28,14 +30,16 @@ extension SimulateCommand {
     }
     let step = try ProcessorStep(placed, on: scene.cluster)
     let outcome = step.run()
+    let inputs = try scene.inputs(for: placed.plan)
     if let path {
-      let inputs = try scene.inputs(for: placed.plan)
       try RunTrace.write(
         step.traceParts(outcome, named: nil), title: "\(scene.architecture.name), simulated",
         inputs,
         to: path)
     }
     let figures = PredictionFigures(outcome, of: step)
-    try show(json ? try jsonText(figures) : figures.page)
+    try show(json ? try jsonText(figures) : try ReportPage(predicted: figures, inputs).text)
+    try reporting.write(
+      ReportPage(predicted: figures, inputs, step.picture(outcome)), to: reportPath)
   }
 }

@@ -104,7 +104,7 @@ struct SimulateCommand: ParsableCommand {
     let short = try shortSearch()
     let scene = try short?.scene ?? place.scene(plan: plan)
     if scene.cluster.device.processor != nil {
-      return try runOnProcessor(scene, trace: tracePath)
+      return try runOnProcessor(scene, trace: tracePath, report: reportPath)
     }
     let step = try scene.step()
     let inputs = try scene.inputs(for: step.placed.plan)

@@ -22,13 +22,59 @@ import Testing
 
   @Test func pages() throws {
     let decode = try Command.run("simulate --decode --batch 4 --context 100 \(Self.small)")
-    #expect(decode.status == 0 && decode.output.contains("a sequence"))
-    #expect(decode.output.contains("limited by"))
+    #expect(decode.status == 0 && decode.output.contains(" a sequence\n"))
+    #expect(decode.output.contains("\nLimited by "))
     let prefill = try Command.run("simulate --prefill --batch 2 --context 512 \(Self.small)")
-    #expect(prefill.status == 0 && prefill.output.contains("reads 2 sequences of 512 tokens"))
+    #expect(prefill.status == 0)
+    #expect(Self.words(prefill.output).contains("that reads 2 sequences of 512 tokens a data rank"))
+    #expect(!prefill.output.contains(" a sequence\n"))
     for line in (decode.output + prefill.output).split(separator: "\n") {
       #expect(line.count <= 100)
     }
+  }
+
+  /// A text without its line breaks.
+  private static func words(_ text: String) -> String {
+    text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+  }
+
+  /// A report holds the figures of `--json` and every number of the text, and shows other batches beside.
+  @Test func reportOfAStep() throws {
+    let words = "simulate --decode --batch 8 --context 4096 --acceptance 0.85 \(Self.small)"
+    let html = try Self.report(words)
+    for title in ["Where the time goes", "Memory of a GPU", "Other batches", "Every batch"] {
+      #expect(html.contains(title), "\(title)")
+    }
+    // The step's own row among those of other batches says the very figure of the text.
+    let rows = html.components(separatedBy: "<tr>").filter { $0.contains("this one") }
+    let step = try CommandTests.json("\(words) --json")
+    let rate = try #require(step["tokens_per_second_per_gpu"] as? Double)
+    #expect(rows.count == 1 && rows[0].contains("data-v=\"\(rate)\""))
+    let most = try #require(step["most_sequences"] as? Int)
+    #expect(html.contains("data-v=\"\(Double(most))\" data-k=\"most_sequences\""))
+  }
+
+  /// A batch that is asked for far beyond what fits is drawn, and said not to fit.
+  @Test func reportOfAStepThatDoesNotFit() throws {
+    let words = "simulate --decode --batch 60000 --context 40000 \(Self.small)"
+    let html = try Self.report(words + " --require-fit", status: 8)
+    #expect(html.contains("does NOT fit") && html.contains("does not fit"))
+    let rows = html.components(separatedBy: "<tr>").filter { $0.contains("this one") }
+    #expect(rows.count == 1 && rows[0].contains(">no<"))
+  }
+
+  /// The report that a command writes, whose numbers are held against its text.
+  static func report(_ words: String, status: Int32 = 0) throws -> String {
+    let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).html")
+    defer { try? FileManager.default.removeItem(at: file) }
+    let run = try Command.run("\(words) --report \(file.path)")
+    #expect(run.status == status, "\(run.errors)")
+    let html = try String(contentsOf: file, encoding: .utf8)
+    let shown = html.components(separatedBy: "<script type=\"application/json\"")[0]
+    let numbers = run.output.matches(of: /[0-9][0-9,]*\.[0-9]+/).map { String($0.output) }
+    #expect(!numbers.isEmpty)
+    for number in numbers { #expect(shown.contains(number), "\(number)") }
+    return html
   }
 
   @Test func aStepThatDoesNotFit() throws {
@@ -47,7 +93,6 @@ import Testing
     ("--decode --rollout --batch 1 --context 1", "exclude each other"),
     ("--decode --batch 0 --context 1", "--batch 0"),
     ("--decode --batch 1 --context 1 --acceptance 2", "--acceptance 2.0: must be from 0 to 1"),
-    ("--decode --batch 1 --context 1 --report x.html", "--report has no effect beside --decode"),
     ("--decode --batch 1 --context 1 --mean-length 5", "--mean-length has no effect without"),
     ("--decode --batch 1 --context 1 --plan deepseek-v3", "pipeline-parallel 16 does not serve"),
     ("--decode --batch 1 --context 1 --model llama-3.1-8b", "none is given"),
@@ -90,13 +135,21 @@ import Testing
     #expect(abs(parts.values.reduce(0, +) - seconds) < 1e-9)
     #expect(step["gpus"] as? Int == 8 && step["answers"] as? Int == 64)
     let page = try Command.run(words)
-    #expect(page.status == 0 && page.output.contains("parts of a step"))
+    #expect(page.status == 0 && page.output.contains("Parts of a step"))
     let text = page.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     #expect(text.contains("lengths spread by 0.7") && text.contains("questions of 122 tokens"))
+    // However many they are, none of what was decided is left out.
+    #expect(!text.contains("…") && text.contains("sequences in an update, whatever global-batch"))
     #expect(text.contains("training fits") && step["fits"] as? Bool == true)
+    let html = try Self.report(words)
+    #expect(html.contains("While answers are generated"))
+    #expect(html.contains("Answers decoded at a time, over generation"))
+    // A generator that is written over would be read no more.
+    let over = try Command.run("\(words) --report \(generator.path)")
+    #expect(over.status != 0 && over.output.isEmpty)
     // Logits of 64 sequences do not fit; that is said, and a status where it is asked for.
     let large = words + " --set plan.microbatch-size=128 --set plan.global-batch=1024"
-    #expect(try Command.run(large).output.contains("training does NOT fit"))
+    #expect(Self.words(try Command.run(large).output).contains("training does NOT fit"))
     let required = try Command.run("\(large) --require-fit")
     #expect(required.status == 8 && required.errors.contains("training needs"))
   }

@@ -22,7 +22,7 @@ struct LabTests {
       "lab", scene.run, "--nodes", "2", "--ranks-per-node", "1", "--bandwidth", "80Mb/s",
       "--quick", "-o", lab, "--prediction-json", figures)
     #expect(outcome.status == 0, "\(outcome.output)")
-    #expect(outcome.output.contains("where they part"), "\(outcome.output)")
+    #expect(outcome.output.contains("Where they part"), "\(outcome.output)")
     let text = try String(contentsOfFile: lab, encoding: .utf8)
     #expect(text.contains("nodes-on-machine: 2") && text.contains("shaped link"))
     let facts = try Program.sluice("cluster", lab)

@@ -21,7 +21,7 @@ import Testing
       "--trace",
       scene.path("trace.json"))
     #expect(outcome.status == 0, "\(outcome.output)")
-    #expect(outcome.output.contains("measured") && outcome.output.contains("where they part"))
+    #expect(outcome.output.contains("measured") && outcome.output.contains("Where they part"))
     let trace = try String(contentsOfFile: scene.path("trace.json"), encoding: .utf8)
     #expect(trace.contains("simulated rank 1") && trace.contains("\"rank 1, position 0"))
     let json = try JSONSerialization.jsonObject(

@@ -81,6 +81,12 @@ import Testing
     #expect(fast.steps == slow.steps)
     #expect(abs(fast.seconds / slow.seconds - 1) < 1e-9)
     #expect(fast.tokens == slow.tokens && fast.tokens == lengths.reduce(0, +))
+    // Moments are in order, differ from their neighbours, and begin full.
+    #expect(fast.moments.first?.active == min(places, 40))
+    #expect(
+      zip(fast.moments, fast.moments.dropFirst()).allSatisfy {
+        $0.seconds < $1.seconds && $0.active != $1.active
+      })
   }
 
   /// One after the other without a second place, side by side with a place for each.
@@ -94,6 +100,9 @@ import Testing
     #expect(all.drained == 4)
     let drafted = RolloutWalk(places: 4, prompt: 1, tokensPerStep: 2).run(lengths) { _, _ in 1 }
     #expect(drafted.seconds == 5 && drafted.tokens == 18)
+    // One ends after the first step, one after the third, one after the fifth.
+    #expect(all.moments.map(\.seconds) == [0, 1, 3, 5] && one.moments.count == 1)
+    #expect(all.moments.map(\.active) == [4, 3, 2, 1])
   }
 
   /// Refilled places are never slower than waves of the same answers.

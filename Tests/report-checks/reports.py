@@ -6,7 +6,9 @@ import pathlib
 import subprocess
 import typing
 
-from values import check_every_value, check_pair, check_shares, check_step
+from values import (
+    check_decode, check_drain, check_every_value, check_pair, check_rollout, check_shares, check_step,
+)
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
@@ -213,6 +215,33 @@ def check_bubbles(report, page):
             f"rank {rank['rank']} draws a bubble of {share}, the JSON has {rank['bubble_rate']}")
 
 
+def rollout_plans(folder, sluice):
+    """A plan to train by and one to generate by, of so few answers that no place is refilled."""
+    (folder / "training.yaml").write_text(
+        "data-parallel: 8\nglobal-batch: 8\nsequence-length: 1024\nprecision: bf16\n")
+    (folder / "generator.yaml").write_text("precision: bf16\n")
+
+
+def check_batches(report, page):
+    """Of other batches the one that was asked for is the step itself, and memory grows with them."""
+    rows = page.evaluate("""(() => {
+      const frame = [...document.querySelectorAll('.table')].find((table) =>
+        table.querySelector('caption').textContent === 'Every batch');
+      return [...frame.querySelectorAll('tbody tr')].map((row) =>
+        [...row.cells].map((cell) => cell.dataset.v === undefined ? cell.textContent.trim() : +cell.dataset.v));
+    })()""")
+    rows.sort(key=lambda row: row[0])
+    own = [row for row in rows if row[-1] == "this one"]
+    expect(len(own) == 1 and len(rows) > 3, f"{len(own)} of {len(rows)} batches is the step's")
+    wanted = [report.json[key] for key in (
+        "batch", "step_seconds", "tokens_per_second_per_gpu", "tokens_per_second_per_sequence")]
+    expect(own[0][:4] == wanted, f"{own[0]} is not {wanted}")
+    memory = [row[-3] for row in rows]
+    expect(memory == sorted(memory), f"memory over batches is {memory}")
+    most = report.json["most_sequences"]
+    expect(any(row[0] == most for row in rows), f"{most} sequences are not among {rows}")
+
+
 def answers(folder, sluice):
     """Answers of two models to a few questions of the suite."""
     suite = ["evaluate", "--suite", "rules", "--task", "copy", "--tier", "1", "--questions", "4"]
@@ -230,6 +259,20 @@ REPORTS = [
     Case(
         "hostile", lambda folder: ["simulate", "--plan", "hostile.yaml"], [check_hostile],
         prepare=hostile_plan),
+    Case(
+        "decode",
+        lambda folder: ["simulate", "--decode", "--batch", "128", "--context", "4989", "--acceptance", "0.85"],
+        [check_points, check_every_value, check_decode, check_batches]),
+    Case(
+        "prefill", lambda folder: ["simulate", "--prefill", "--batch", "4", "--context", "4096"],
+        [check_points]),
+    Case(
+        "rollout",
+        lambda folder: [
+            "simulate", "--rollout", "--model", "llama-3.1-8b", "--set", "model.num_hidden_layers=2",
+            "--plan", "training.yaml", "--generator", "generator.yaml", "--mean-length", "300",
+            "--longest", "900", "--questions", "8", "--answers", "8",
+        ], [check_points, check_every_value, check_rollout, check_drain], prepare=rollout_plans),
     Case(
         "compare",
         lambda folder: [

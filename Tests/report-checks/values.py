@@ -23,6 +23,15 @@ WITHOUT_CELL = {
         r"(tokens_per_second(_per_gpu)?|tokens_per_step|us_dollars_per_gpu_hour|fullest_position)",
         r"(operations|ranks|seeds|simulated_ranks|step_seconds_deviation)",
     ],
+    "decode": SETTINGS + [
+        r"(acceptance|batch|context|data_ranks|gpus|parts|us_dollars_per_gpu_hour)",
+        r"tokens_per_(sequence|step|second_per_(gpu|node|sequence))",
+        r"memory_bytes\.(limit|caches_per_token)", r"split_seconds\.tensor_exchanges",
+    ],
+    "rollout": SETTINGS + [
+        r"(answers|gpus|places|tokens|packed_sequences|gpu_hours_per_step|mean_active|drained_share)",
+        r"training_memory_bytes\.(needed|limit)", r"part_seconds\.rewards",
+    ],
     "overlap": SETTINGS + [
         r"curve\.\d+\.gap", r"pairs\..*", r"ends\..*", r"(forward_stage|backward_stage|gap|pairwise_seconds)",
     ],
@@ -60,7 +69,7 @@ def check_every_value(report, page):
     keys = set(page.evaluate("[...document.querySelectorAll('[data-k]')].map(n => n.dataset.k)"))
     known = [re.compile(pattern) for pattern in WITHOUT_CELL[report.name]]
     numbers = [place for place, _ in leaves(report.json)]
-    expect(len(numbers) > 50, f"the JSON has {len(numbers)} numbers")
+    expect(len(numbers) > 30, f"the JSON has {len(numbers)} numbers")
     lost = [
         place for place in numbers
         if place not in keys and not any(pattern.fullmatch(place) for pattern in known)]
@@ -164,6 +173,70 @@ def check_shares(report, page):
         expect(
             abs(float(row[total][0]) - wanted) <= 0.000500001,
             f"{row[0][0]} takes {row[total][0]} s, not {wanted}")
+
+
+def check_decode(report, page):
+    """What the page of a step of serving says in words is what its JSON says in numbers."""
+    figures = report.json
+    step, memory = figures["step_seconds"], figures["memory_bytes"]
+    needed = sum(memory[part] for part in ("weights", "caches", "activations", "reserve"))
+    claims(
+        page,
+        (
+            rf"decodes {NUMBER} sequences a data rank against {NUMBER} positions takes {NUMBER} ms on "
+            rf"{NUMBER} GPUs", [figures["batch"], figures["context"], 1e3 * step, figures["gpus"]]),
+        (rf"fits: {NUMBER} of {NUMBER} GiB", [needed / 2**30, memory["limit"] / 2**30]),
+        (rf"{NUMBER} data ranks with", [figures["data_ranks"]]),
+        (rf"by turns in {NUMBER} parts", [figures["parts"]]),
+        (
+            rf"for {NUMBER} tokens, {NUMBER} a sequence with drafts kept at {NUMBER} %",
+            [figures["tokens_per_step"], figures["tokens_per_sequence"], 100 * figures["acceptance"]]),
+        (
+            rf"tokens a second, {NUMBER} a GPU, {NUMBER} a node; {NUMBER} a sequence",
+            [figures[f"tokens_per_second_per_{whose}"] for whose in ("gpu", "node", "sequence")]),
+        (rf"at {NUMBER} US", [figures["us_dollars_per_gpu_hour"]]),
+        (rf"{NUMBER} KiB of caches a token", [memory["caches_per_token"] / 2**10]),
+    )
+    for parts in ("split_seconds", "phase_seconds"):
+        whole = sum(figures[parts].values())
+        expect(abs(whole - step) < 1e-6 * step, f"{parts} of {whole} s make a step of {step} s")
+
+
+def check_rollout(report, page):
+    """What the page of a step of reinforcement learning says in words is what its JSON says in numbers."""
+    figures = report.json
+    memory = figures["training_memory_bytes"]
+    claims(
+        page,
+        (rf"takes {NUMBER} s on {NUMBER} GPUs", [figures["step_seconds"], figures["gpus"]]),
+        (rf"fits: {NUMBER} GiB of {NUMBER} GiB", [memory["needed"] / 2**30, memory["limit"] / 2**30]),
+        (
+            rf"for {NUMBER} answers, {NUMBER} tokens in {NUMBER} sequences",
+            [figures["answers"], figures["tokens"], figures["packed_sequences"]]),
+        (rf"tokens a second and GPU; {NUMBER} GPU-hours", [figures["gpu_hours_per_step"]]),
+        (
+            rf"{NUMBER} answers at a time on a data rank; {NUMBER} in the mean over steps, {NUMBER} % of",
+            [figures["places"], figures["mean_active"], 100 * figures["drained_share"]]),
+    )
+
+
+def check_drain(report, page):
+    """The batch drains until the last answer ends, and lies below half as long as the JSON says."""
+    rows = page.evaluate("""(() => {
+      const frame = [...document.querySelectorAll('.table')].find((table) =>
+        table.querySelector('caption').textContent.startsWith('Answers that are decoded'));
+      return [...frame.querySelectorAll('tbody tr')].map((row) => [...row.cells].map((cell) => +cell.dataset.v));
+    })()""")
+    # Sorting is another check's; here rows stand in the order of time.
+    rows.sort()
+    expect(len(rows) > 2, f"{len(rows)} spans are shown")
+    generation = report.json["part_seconds"]["generation"]
+    for (_, end, _, _), (start, _, _, _) in zip(rows, rows[1:]):
+        expect(abs(end - start) < 1e-9 * generation, f"a span ends at {end}, the next begins at {start}")
+    expect(abs(rows[-1][1] - generation) < 1e-9 * generation, f"the last ends at {rows[-1][1]}")
+    drained = sum(end - start for start, end, _, active in rows if 2 * active < rows[0][3])
+    share = report.json["drained_share"]
+    expect(abs(drained / generation - share) < 1e-6, f"{drained / generation} is drained, not {share}")
 
 
 def check_pair(report, page):

@@ -27,13 +27,13 @@ extension ReportPage {
     return Array(filled.joined(separator: [""]))
   }
 
-  /// Inputs of one place with what they say, such as `Set: plan.zero-stage=1.`, cut where that is long.
+  /// Inputs of one place with what they say, such as `Set: plan.zero-stage=1.`, most cut where that is long.
   private func inputLines(in place: Input.Place) -> [String] {
     inputs.filter { $0.place == place }.flatMap { input -> [String] in
       let said = input.details.isEmpty ? input.text : input.details.joined(separator: "; ")
       let lines = wrapped("\(input.name): \(said).", width: Self.columns)
         .map { $0.count > Self.columns ? $0.prefix(Self.columns - 1) + "…" : $0 }
-      guard lines.count > Self.inputLines else { return lines }
+      guard !input.isWhole, lines.count > Self.inputLines else { return lines }
       return lines.prefix(Self.inputLines - 1) + ["… (all of it with --json)"]
     }
   }

@@ -19,6 +19,8 @@ public struct ReportPage: Sendable {
     public var details: [String]
     /// Where a terminal shows it, with its details in place of `text`; nil where it does not.
     public var place: Place?
+    /// Whether a terminal shows all of it, however long it is.
+    public var isWhole = false
 
     public init(_ name: String, _ text: String, details: [String] = [], in place: Place? = nil) {
       (self.name, self.text, self.details, self.place) = (name, text, details, place)

@@ -90,7 +90,9 @@ extension ReportPage {
 
 extension Inputs {
   /// What was computed from, for a page.
-  func lines(assuming assumptions: [String]) -> [ReportPage.Input] {
+  ///
+  /// - Parameter isWhole: whether a terminal shows all assumptions, however many they are.
+  func lines(assuming assumptions: [String], isWhole: Bool = false) -> [ReportPage.Input] {
     func text(_ name: String, _ given: String) -> String {
       given == name ? name : "\(name) (\(given))"
     }
@@ -113,8 +115,10 @@ extension Inputs {
     if let data, !data.isEmpty { lines.append(.init("Data", data.joined(separator: ", "))) }
     if let seed { lines.append(.init("Seed", "\(seed)")) }
     if !assumptions.isEmpty {
-      lines.append(
-        .init("Assumed", counted(assumptions.count, "choice"), details: assumptions, in: .foot))
+      var assumed = ReportPage.Input(
+        "Assumed", counted(assumptions.count, "choice"), details: assumptions, in: .foot)
+      assumed.isWhole = isWhole
+      lines.append(assumed)
     }
     lines.append(.init("Version", version))
     return lines

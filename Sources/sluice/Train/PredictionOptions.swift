@@ -59,7 +59,7 @@
       guard let figures = prediction.figures, let predict else {
         return board.say("note: nothing is predicted: the run ended before its second step\n")
       }
-      board.say(figures.page)
+      board.say(try ReportPage(compared: figures).text)
       guard let path = try path(run, predict) else { return }
       try OutputFile.write(try jsonText(figures), to: path)
     }
