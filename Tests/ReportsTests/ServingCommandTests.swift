@@ -23,7 +23,7 @@ import Testing
   @Test func pages() throws {
     let decode = try Command.run("simulate --decode --batch 4 --context 100 \(Self.small)")
     #expect(decode.status == 0 && decode.output.contains(" a sequence\n"))
-    #expect(decode.output.contains("\nLimited by "))
+    #expect(decode.output.contains("\n  Limited by "))
     let prefill = try Command.run("simulate --prefill --batch 2 --context 512 \(Self.small)")
     #expect(prefill.status == 0)
     #expect(Self.words(prefill.output).contains("that reads 2 sequences of 512 tokens a data rank"))
