@@ -81,8 +81,7 @@ import Testing
       { try scene.outcome(file, $0) }
     }
     if file == .cluster {
-      // What components cost by themselves is the quickest to ask.
-      outcomes.insert({ try Scene.cost(on: document, $0) }, at: 0)
+      outcomes.append { try Scene.cost(on: document, $0) }
       if try Cluster(document).storage != nil {
         outcomes.append { try files.forecast(on: document, $0) }
       }
