@@ -18,6 +18,9 @@ public struct Forecast: Hashable, Sendable {
   /// Seconds of steps that a run never does, in the mean: the wall's time is that of all steps without
   /// these, and what was lost.
   public var undoneSeconds: Double
+  /// What the steps took that count, as a run's own log has them, in the mean: on fewer replicas, on a slow
+  /// node and behind a start they are longer.
+  public var stepSeconds: Double
   /// Runs that were given up because they never end.
   public var unfinished: Int
 
@@ -82,6 +85,7 @@ public struct Forecast: Hashable, Sendable {
       outcomes.reduce(0) { $0 + $1.phaseSeconds[phase] } / count
     }
     undoneSeconds = outcomes.reduce(0) { $0 + $1.undoneSeconds } / count
+    stepSeconds = outcomes.reduce(0) { $0 + $1.stepSeconds } / count
     unfinished = outcomes.count { !$0.isFinished }
   }
 

@@ -2,7 +2,7 @@
 public struct LostTime: Hashable, Sendable {
   /// From failures to everybody's knowing of them.
   public var detection = 0.0
-  /// Requeues, starts and loading, until steps go on.
+  /// Requeues, starts and loading, until steps go on, and what the first steps behind it take longer.
   public var restart = 0.0
   /// Steps that were done before and are done again.
   public var recomputation = 0.0
@@ -10,7 +10,8 @@ public struct LostTime: Hashable, Sendable {
   public var checkpoint = 0.0
   /// Steps that take longer because a node is slow.
   public var straggler = 0.0
-  /// Waiting for nodes, and steps that take longer because replicas are missing.
+  /// Waiting for nodes, and what steps take longer because replicas are missing; negative where fewer are
+  /// faster.
   public var idle = 0.0
 
   public init() {}
@@ -61,6 +62,9 @@ public struct RunOutcome: Hashable, Sendable {
   public var phaseSeconds: [Double]
   /// Seconds of steps that were never done; more than none where the run was given up.
   public var undoneSeconds = 0.0
+  /// What the steps took that count, each as long as it was: longer on fewer replicas, on a slow node and
+  /// behind a start.
+  public var stepSeconds = 0.0
   /// Whether it came to its end; else it was given up for never ending.
   public var isFinished = true
 }

@@ -64,6 +64,11 @@ struct RecoverySetting {
         "every phase goes on with as many of its replicas as the first one, of "
           + "\(plan.dataParallel)")
     }
+    if recovery.elastic != .none, recovery.widths.isEmpty {
+      assumptions.append(
+        "steps take longer in proportion where replicas are missing: recovery.widths can say what was "
+          + "measured")
+    }
     let checkpoints = try checkpoints(&assumptions)
     var model = RunModel(
       stretches: stretches, processes: processes,
@@ -203,7 +208,11 @@ struct RecoverySetting {
         value: "\(recovery.fewestReplicas)",
         rule: "exceeds the \(plan.dataParallel) replicas of the plan (data-parallel)")
     }
-    result.fewestReplicas = recovery.fewestReplicas
+    result.fewestReplicas = max(
+      recovery.fewestReplicas, try widths(into: &result).map(\.replicas).min() ?? 1)
+    result.takeBackAfter = recovery.takeBackAfter
+    result.warmUp = .init(steps: recovery.warmSteps, ratio: recovery.warmRatio)
+    result.ending = recovery.ending.value
     result.elastic =
       switch recovery.elastic {
       case .none: .none
@@ -211,6 +220,33 @@ struct RecoverySetting {
       case .resume: .resume(pause: recovery.pause?.value ?? 0)
       }
     return result
+  }
+
+  /// What was measured on fewer replicas.
+  ///
+  /// - Returns: the same.
+  private func widths(
+    into result: inout RunModel.Recovery
+  ) throws(ConfigurationError) -> [RunModel.Recovery.Width] {
+    let all = plan.dataParallel
+    for (index, width) in recovery.widths.enumerated() {
+      let path = "recovery.widths[\(index)]"
+      func refusal(_ key: String, _ value: String, _ rule: String) -> ConfigurationError {
+        ConfigurationError(
+          file: phases[0].file, keyPath: "\(path).\(key)", value: value, rule: rule)
+      }
+      guard width.replicas <= all else {
+        throw refusal(
+          "replicas", "\(width.replicas)", "exceeds the \(all) replicas of the plan (data-parallel)")
+      }
+      let ratio = width.stepRatio ?? Double(all) / Double(width.replicas)
+      guard width.replicas < all || ratio == 1 else {
+        throw refusal("step-ratio", "\(ratio)", "must be 1 with all replicas, of which it is a ratio")
+      }
+      result.widths.append(
+        .init(replicas: width.replicas, stepRatio: ratio, start: width.start?.value))
+    }
+    return result.widths
   }
 }
 

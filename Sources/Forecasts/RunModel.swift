@@ -112,6 +112,14 @@ public struct RunModel: Hashable, Sendable {
     /// failures during a restart may take them all.
     public var otherCopies: Int
     public var otherNodes: Int
+    /// What is known of fewer replicas; where nothing is, steps take as much longer as replicas are missing.
+    public var widths: [Width] = []
+    public var warmUp = WarmUp()
+    /// Behind how many checkpoints without it a replica is taken back whose process ended; 0 where such an
+    /// end takes no replica from the job.
+    public var takeBackAfter = 0
+    /// From the last step in front of a planned stop to nobody's running.
+    public var ending = 0.0
 
     public init(
       requeue: Double = 0, start: Double = 0, load: Double = 0, memoryLoad: Double? = nil,

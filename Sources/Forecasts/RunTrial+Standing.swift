@@ -9,17 +9,19 @@ extension RunTrial {
     var failure: Interruption?
     switch reason {
     case .failure(let detection, let repair, let holders):
-      if let repair { broken.append(now + detection + repair) }
+      if let repair { broken.append(now + detection + repair) } else { loseReplica() }
       need.holders = holders
       failure = Interruption(detection: detection, losesNode: repair != nil)
       // Those that are left begin a checkpoint anew that was not whole.
       if holders > 0, saving != nil { saving = model.checkpoints.stall }
     case .rollback: need.readStorage(model.recovery)
-    case .planned:
+    case .planned, .takingBack:
+      if case .takingBack = reason { lostReplicas = 0 }
       if handsOver {
         need.holders = holders
       } else {
         failure = save()
+        if failure == nil { need.ending = model.recovery.ending }
       }
       need.requeues = failure != nil
     }
@@ -37,6 +39,26 @@ extension RunTrial {
       }
       if let failure { failAgain(&need, failure) }
     } while (failure != nil || !hasNodes) && !isHopeless
+    begin(afterStart: need.reads)
+  }
+
+  /// What is to come of the steps that follow.
+  private mutating func begin(afterStart isStart: Bool) {
+    if isStart { warmFrom = place + Double(model.recovery.warmUp.steps) }
+    returnAt = .infinity
+    guard lostReplicas > 0 else { return }
+    let current = road.parts[part]
+    let number = ((place - current.phaseFirst) / current.every).rounded(.down)
+    let at = current.phaseFirst + (number + Double(model.recovery.takeBackAfter)) * current.every
+    // In a phase that ends before, nobody stops for it.
+    if at < current.phaseEnd { returnAt = at }
+  }
+
+  /// A process has ended whose host is there: its replica waits until it is taken back. The fewest that may
+  /// go on are started again as they are.
+  private mutating func loseReplica() {
+    guard model.recovery.takeBackAfter > 0 else { return }
+    if working > max(1, model.recovery.fewestReplicas) { lostReplicas += 1 }
   }
 
   /// Waits until the job has the nodes that it needs: nobody can hold it but nodes that come back.
@@ -55,6 +77,7 @@ extension RunTrial {
   /// A failure before steps go on.
   private mutating func failAgain(_ need: inout Need, _ failure: Interruption) {
     loseHolders(&need, failure)
+    need.ending = 0
     // The first one of a planned stop takes no more than a node.
     let isFurther = need.requeues
     need.requeues = true
@@ -122,6 +145,7 @@ extension RunTrial {
       spend(clock.next - now, kind)
       guard let index = clock.take() else {
         failures += 1
+        loseReplica()
         return Interruption(detection: model.givenDetection, losesNode: false)
       }
       let process = model.processes[index]
@@ -131,7 +155,11 @@ extension RunTrial {
       case .corrupt: break
       case .stop:
         failures += 1
-        if let repair = process.repair { broken.append(now + process.detection + repair) }
+        if let repair = process.repair {
+          broken.append(now + process.detection + repair)
+        } else {
+          loseReplica()
+        }
         return Interruption(detection: process.detection, losesNode: process.repair != nil)
       }
     }

@@ -7,6 +7,8 @@ extension RunTrial {
     case rollback
     /// It is wanted: the state is saved first, and the nodes stay.
     case planned
+    /// The same behind a checkpoint, with the replicas that were lost from here on.
+    case takingBack
   }
 
   /// A failure before steps go on.
@@ -25,6 +27,8 @@ extension RunTrial {
     var replicas = 0
     /// Seconds of reading.
     var load: Double
+    /// Seconds in which what runs comes to its end.
+    var ending = 0.0
     /// Copies in memory of what is lost, on other nodes; nil where only storage has it.
     var copies: Int?
 
@@ -45,7 +49,7 @@ extension RunTrial {
     /// From having nodes, or asking for them, to the next step.
     func seconds(_ recovery: RunModel.Recovery) -> Double {
       if !reads, case .resume(let pause) = recovery.elastic { return pause }
-      return (requeues ? recovery.requeue : 0) + recovery.start + load
+      return ending + (requeues ? recovery.requeue : 0) + recovery.start(on: replicas) + load
     }
   }
 }

@@ -14,7 +14,7 @@ struct RunTrial {
 
   var now = 0.0
   var place = 0.0
-  private var part = 0
+  var part = 0
   /// The newest checkpoint and when it is written, and the one before.
   var newest = 0.0
   var newestIsWrittenAt = 0.0
@@ -25,6 +25,12 @@ struct RunTrial {
   var slow: [(until: Double, speed: Double, repair: Double?)] = []
   /// Wrong states: when they are found out, and where the last right place was.
   private var corrupt: [(foundAt: Double, place: Double)] = []
+  /// Replicas whose processes ended and that were not taken back yet.
+  var lostReplicas = 0
+  /// The checkpoint at which they are; infinite where none is lost.
+  var returnAt = Double.infinity
+  /// Where steps behind the newest start are as fast as later ones.
+  var warmFrom: Double
   /// How long a checkpoint at this place holds the steps up yet; nil where none is taken.
   var saving: Double?
   /// The furthest place so far, and the failures until it was reached.
@@ -34,6 +40,7 @@ struct RunTrial {
   private(set) var lost = LostTime()
   var failures = 0
   private(set) var phaseSeconds: [Double]
+  private var steps = StepClock()
 
   private let limit: Double
 
@@ -45,6 +52,7 @@ struct RunTrial {
   init(_ model: RunModel, road: Road, seed: UInt64) {
     self.model = model
     self.road = road
+    warmFrom = Double(model.recovery.warmUp.steps)
     var seeds = SeededGenerator(seed: seed)
     clock = FailureClock(model, seed: seeds.next())
     chance = SeededGenerator(seed: seeds.next())
@@ -61,13 +69,17 @@ struct RunTrial {
       }
       let next = nextEvent
       guard advance(until: next.time) else { break }
+      if place >= returnAt, saving == nil {
+        stop(.takingBack)
+        continue
+      }
       guard now >= next.time else { continue }
       handle(next.event)
     }
     return RunOutcome(
       wallSeconds: now, lost: lost, failures: failures, phaseSeconds: phaseSeconds,
       undoneSeconds: isFinished ? 0 : model.productiveSeconds - road.seconds(at: place),
-      isFinished: isFinished)
+      stepSeconds: steps.seconds, isFinished: isFinished)
   }
 
   // MARK: Events
@@ -149,6 +161,7 @@ struct RunTrial {
   private mutating func move(to other: Double) {
     place = other
     part = road.part(at: other)
+    steps.goBack(to: other)
   }
 
   mutating func spend(_ seconds: Double, _ kind: WritableKeyPath<LostTime, Double>) {
@@ -165,12 +178,13 @@ struct RunTrial {
 
   /// Replicas that have all of their nodes.
   var working: Int {
-    max(0, model.recovery.replicas - missing * model.recovery.replicasOfNode)
+    max(
+      0, model.recovery.replicas - missing * model.recovery.replicasOfNode - lostReplicas)
   }
 
-  /// The share of the replicas that work.
+  /// The speed on the replicas that work, over that on all.
   private var width: Double {
-    missing > 0 ? Double(working) / Double(model.recovery.replicas) : 1
+    missing > 0 || lostReplicas > 0 ? 1 / model.recovery.stepRatio(on: working) : 1
   }
 
   /// Whether the job can run with the nodes that it has.
@@ -192,17 +206,21 @@ struct RunTrial {
     while now < time {
       let current = road.parts[part]
       if saving == nil {
-        let step = current.stepSeconds / speed
-        passWhole(current, until: time, step: step, slowness: slowness, width: width)
-        let next = road.next(after: place, in: part)
-        let work = (next.place - place) * step
+        let warmth = place < warmFrom ? 1 / model.recovery.warmUp.ratio : 1
+        let pace = Pace(
+          stepSeconds: current.stepSeconds / speed / warmth, slowness: slowness, width: width,
+          warmth: warmth)
+        passWhole(current, until: time, pace)
+        var next = road.next(after: place, in: part)
+        if place < warmFrom, warmFrom < next.place { next = (warmFrom, false) }
+        let work = (next.place - place) * pace.stepSeconds
         guard now + work <= time else {
-          let reached = min(next.place.nextDown, place + (time - now) / step)
-          go(to: reached, seconds: time - now, slowness, width)
+          let reached = min(next.place.nextDown, place + (time - now) / pace.stepSeconds)
+          go(to: reached, seconds: time - now, pace)
           now = time
           return true
         }
-        go(to: next.place, seconds: work, slowness, width)
+        go(to: next.place, seconds: work, pace)
         now += work
         // The next one waits until the one before is written.
         if next.isCheckpoint {
@@ -212,8 +230,18 @@ struct RunTrial {
       guard save(until: time) else { return true }
       if place >= road.end { return false }
       if place >= current.end { part += 1 }
+      if place >= returnAt { return true }
     }
     return true
+  }
+
+  /// How fast steps are, and the shares of full speed that are left of each reason for being slow.
+  private struct Pace {
+    var stepSeconds: Double
+    /// Of slow nodes, of fewer replicas, and of the first steps behind a start.
+    var slowness: Double
+    var width: Double
+    var warmth: Double
   }
 
   /// Holds the steps up for a checkpoint, or for as much of it as passes until a time.
@@ -236,24 +264,23 @@ struct RunTrial {
 
   /// Passes checkpoints that are alike, each with the steps in front of it, in one go.
   ///
-  /// The last one of a part, which may be the phase's, is left.
-  private mutating func passWhole(
-    _ current: Road.Part, until time: Double, step: Double, slowness: Double, width: Double
-  ) {
+  /// The last one of a part, which may be the phase's, is left, and so is one at which replicas are taken
+  /// back.
+  private mutating func passWhole(_ current: Road.Part, until time: Double, _ pace: Pace) {
     let isOnGrid =
       ((place - current.phaseFirst) / current.every).rounded() * current.every
       + current.phaseFirst == place
-    let work = current.every * step
+    let work = current.every * pace.stepSeconds
     let waiting = max(0, road.writing - work)
     // One that waits for less than the others is passed by itself.
     let isSteady = newestIsWrittenAt == now + road.writing || waiting == 0
-    guard isOnGrid, isSteady else { return }
+    guard isOnGrid, isSteady, place >= warmFrom else { return }
     let stall = model.checkpoints.stall + waiting
     let whole = min(
       ((time - now) / (work + stall)).rounded(.down),
-      ((current.end - place) / current.every).rounded(.up) - 1)
+      ((min(current.end, returnAt) - place) / current.every).rounded(.up) - 1)
     guard whole >= 1 else { return }
-    go(to: place + whole * current.every, seconds: whole * work, slowness, width)
+    go(to: place + whole * current.every, seconds: whole * work, pace)
     now += whole * work
     spend(whole * stall, \.checkpoint)
     // Where it began there need not be one: a step that is another one lies on its grid by chance.
@@ -262,13 +289,14 @@ struct RunTrial {
   }
 
   /// Moves on, and says where the time went beside the steps themselves.
-  private mutating func go(
-    to other: Double, seconds: Double, _ slowness: Double, _ width: Double
-  ) {
+  private mutating func go(to other: Double, seconds: Double, _ pace: Pace) {
     place = other
+    steps.advance(to: other, seconds: seconds, pace: pace.stepSeconds)
     if place > furthest { (furthest, takenAtFurthest) = (place, clock.taken) }
     phaseSeconds[road.parts[part].phase] += seconds
-    lost.straggler += seconds * (1 - slowness) * width
-    lost.idle += seconds * (1 - width)
+    let warm = seconds * pace.warmth
+    lost.straggler += warm * (1 - pace.slowness) * pace.width
+    lost.idle += warm * (1 - pace.width)
+    lost.restart += seconds - warm
   }
 }

@@ -54,7 +54,14 @@ extension RunModel {
       }
     }
     add("nodes requeued twice as fast") { $0.recovery.requeue /= 2 }
-    add("the job started twice as fast") { $0.recovery.start /= 2 }
+    add("the job started twice as fast") { model in
+      model.recovery.start /= 2
+      for index in model.recovery.widths.indices {
+        if let start = model.recovery.widths[index].start {
+          model.recovery.widths[index].start = start / 2
+        }
+      }
+    }
     add("the state loaded twice as fast") { model in
       model.recovery.load /= 2
       if let load = model.recovery.memoryLoad { model.recovery.memoryLoad = load / 2 }

@@ -76,6 +76,8 @@ public struct ForecastFigures: Encodable, Sendable {
   public var wallSeconds: Spread
   public var productiveSeconds: Double
   public var goodput: Double
+  /// What the steps took that count: longer on fewer replicas, on slow nodes and behind a start.
+  public var secondsInSteps: Double
   public var lostSeconds: Lost
   public var gpuHours: Double
   public var productiveGpuHours: Double
@@ -111,7 +113,8 @@ public struct ForecastFigures: Encodable, Sendable {
   let days: [Double]
 
   private enum CodingKeys: String, CodingKey {
-    case run, gpus, runs, wallSeconds, productiveSeconds, goodput, lostSeconds, gpuHours
+    case run, gpus, runs, wallSeconds, productiveSeconds, goodput, secondsInSteps, lostSeconds,
+      gpuHours
     case productiveGpuHours, usDollars, usDollarsPerGpuHour, phases, failures, undoneSeconds,
       unfinishedRuns
     case secondsBetweenFailures, restartSeconds, checkpointBytes, checkpointStallSeconds
@@ -135,6 +138,7 @@ public struct ForecastFigures: Encodable, Sendable {
       p95: forecast.wall.p95, standardError: forecast.wall.error)
     productiveSeconds = forecast.productiveSeconds
     goodput = forecast.goodput
+    secondsInSteps = forecast.stepSeconds
     let lost = forecast.lost
     lostSeconds = Lost(
       detection: lost.detection, restart: lost.restart, recomputation: lost.recomputation,

@@ -47,6 +47,24 @@ extension RunFile {
     public var pause: Seconds?
     /// How few replicas may go on.
     public var fewestReplicas = 1
+    /// What was measured on fewer replicas, each number of them once.
+    public var widths: [Width] = []
+    /// Behind how many checkpoints replicas are taken back whose processes ended; 0: no end takes one.
+    public var takeBackAfter = 0
+    /// Steps behind a start that take longer, and how many times as long.
+    public var warmSteps = 0
+    public var warmRatio = 1.0
+    /// From the last step in front of a stop that is wanted to the end of all processes.
+    public var ending = Seconds.zero
+
+    /// A number of replicas, and what was measured on it.
+    public struct Width: Hashable, Sendable {
+      public var replicas: Int
+      /// Seconds of a step over those on all replicas; nil for in proportion.
+      public var stepRatio: Double?
+      /// From having nodes to the first step.
+      public var start: Seconds?
+    }
 
     public init() {}
   }
@@ -82,6 +100,35 @@ struct RecoveryKeys: KeySet {
   let fewestReplicas = Key(
     "minimum-replicas", .integer(in: 1...(1 << 24)), default: 1,
     "With elastic, how few replicas may go on.")
+  let widths = TableKey(
+    "widths", WidthKeys(), list: true, otherwise: "steps take longer in proportion",
+    "With elastic, numbers of replicas that can go on, as they were measured; others go on as the next "
+      + "fewer that are listed.")
+  let takeBackAfter = Key(
+    "take-back-after", .integer(in: 1...1_000_000), otherwise: "no process takes its replica with it",
+    "With elastic restart, a process that ends takes its replica from the job, as in sluice train "
+      + "--elastic: until so many checkpoints are written without it.")
+  let warmSteps = Key(
+    "warm-steps", .integer(in: 1...1_000_000), otherwise: "none",
+    "Steps behind a start that take longer than later ones.")
+  let warmRatio = Key(
+    "warm-ratio", .number(in: 1...1000), otherwise: "required with warm-steps",
+    "How many times as long they take.")
+  let ending = Key(
+    "ending", .quantity(in: Seconds.zero...Seconds(1e6)), default: .zero,
+    "From the last step in front of a stop that is wanted to the end of all processes.")
+}
+
+/// The keys of one of `recovery.widths`.
+struct WidthKeys: KeySet {
+  let replicas = Key("replicas", .integer(in: 1...(1 << 24)), "How many there are.")
+  let stepRatio = Key(
+    "step-ratio", .number(in: 0.001...1000), otherwise: "in proportion; 1 with all",
+    "Seconds of a step over those on all replicas.")
+  let start = Key(
+    "start", .quantity(in: Seconds.zero...Seconds(1e9)),
+    otherwise: "failures.start with start-per-rank of all",
+    "From having nodes to the first collective on so many.")
 }
 
 extension RunReader {
@@ -128,7 +175,55 @@ extension RunReader {
       throw part.error("has no effect without elastic", at: keys.fewestReplicas)
     }
     recovery.fewestReplicas = try part.value(keys.fewestReplicas)
+    try readWidths(part, into: &recovery)
+    try readStarts(part, into: &recovery)
     return recovery
+  }
+
+  /// What a job is like with fewer replicas.
+  private func readWidths(
+    _ part: Table, into recovery: inout RunFile.RecoverySettings
+  ) throws(ConfigurationError) {
+    let keys = keys.recovery
+    let widths = try part.tables(keys.widths)
+    guard widths.isEmpty || recovery.elastic != .none else {
+      throw part.error("has no effect without elastic", at: keys.widths)
+    }
+    for table in widths {
+      let own = keys.widths.keys
+      let width = RunFile.RecoverySettings.Width(
+        replicas: try table.required(own.replicas), stepRatio: try table.optional(own.stepRatio),
+        start: try table.optional(own.start))
+      guard !recovery.widths.contains(where: { $0.replicas == width.replicas }) else {
+        throw table.error("\(width.replicas) is listed before", at: own.replicas)
+      }
+      guard width.start == nil || recovery.elastic == .restart else {
+        throw table.error("has no effect with elastic resume, which starts nothing", at: own.start)
+      }
+      recovery.widths.append(width)
+    }
+    let takeBackAfter = try part.optional(keys.takeBackAfter)
+    guard takeBackAfter == nil || recovery.elastic == .restart else {
+      throw part.error("has no effect without elastic restart", at: keys.takeBackAfter)
+    }
+    recovery.takeBackAfter = takeBackAfter ?? 0
+  }
+
+  /// What is behind a start, and in front of one that is wanted.
+  private func readStarts(
+    _ part: Table, into recovery: inout RunFile.RecoverySettings
+  ) throws(ConfigurationError) {
+    let keys = keys.recovery
+    let warmRatio = try part.optional(keys.warmRatio)
+    if let steps = try part.optional(keys.warmSteps) {
+      guard let warmRatio else {
+        throw part.error("required with warm-steps", at: keys.warmRatio)
+      }
+      (recovery.warmSteps, recovery.warmRatio) = (steps, warmRatio)
+    } else if warmRatio != nil {
+      throw part.error("has no effect without warm-steps", at: keys.warmRatio)
+    }
+    recovery.ending = try part.value(keys.ending)
   }
 
   private func cadence(

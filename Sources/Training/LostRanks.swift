@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 
 /// Notices ranks that are gone while mpirun waits for them.
@@ -44,7 +45,7 @@ package struct LostRanks {
 
   /// Whether a process runs; one that has ended and that nobody has waited for does not.
   package static func isAlive(_ process: pid_t) -> Bool {
-    guard let text = FileManager.default.contents(atPath: "/proc/\(process)/stat"),
+    guard let text = systemFile("/proc/\(process)/stat"),
       let name = text.lastIndex(of: UInt8(ascii: ")")), name + 2 < text.endIndex
     else { return kill(process, 0) == 0 }
     // The state stands behind the name, which may hold anything.

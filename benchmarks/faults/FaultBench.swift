@@ -20,7 +20,7 @@ struct FaultBench {
     let start = Date().timeIntervalSince1970
     var kills: [FaultReport.Kill] = []
     do {
-      try wait(process) { scene.log().contains("\"step\": 1,") }
+      try wait(process, looking: 50_000) { scene.log().contains("\"step\": 1,") }
       var generator = SeededGenerator(seed: UInt64(options.seed))
       var due = Date().timeIntervalSince1970 - start
       for _ in 0..<options.kills {
@@ -36,11 +36,11 @@ struct FaultBench {
         kill(victim, SIGKILL)
         kills.append(.init(seconds: time, ranks: ranks.count))
         // The next one is drawn for ranks that are there, not for those that end with this one.
-        try wait(process) { scene.ranks().allSatisfy { !ranks.contains($0) } }
+        try wait(process) { !ranks.contains(where: LostRanks.isAlive) }
       }
       // A last interval without a kill.
       let last = kills[kills.count - 1].seconds + options.mean + start
-      try wait(process) {
+      try wait(process, looking: 500_000) {
         Date().timeIntervalSince1970 >= last && scene.steps().last?.ended ?? 0 > last
       }
     } catch {
@@ -60,10 +60,13 @@ struct FaultBench {
       checksum: try checksum(of: steps))
   }
 
-  private func wait(_ process: Process, until isTrue: () -> Bool) throws {
+  /// - Parameter interval: microseconds between two looks, each of which takes time from the ranks.
+  private func wait(
+    _ process: Process, looking interval: UInt32 = 20_000, until isTrue: () -> Bool
+  ) throws {
     while !isTrue() {
       guard process.isRunning else { throw FaultError(description: "the run ended by itself") }
-      usleep(5000)
+      usleep(interval)
     }
   }
 

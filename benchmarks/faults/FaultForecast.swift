@@ -1,90 +1,104 @@
 import Documents
 import Foundation
 
-/// What `sluice forecast` makes of a run with kills, fed with what the run itself measured.
-///
-/// A kill costs the start behind it; the ranks' return, at the next checkpoint, another one, which a forecast
-/// that loses no node at given times is told as a requeue. What lies between steps (the checkpoint, the log) is told as a part
-/// of each, which the goodput leaves out again.
+/// What `sluice forecast` makes of a run with kills, fed with what its parts take when they are measured alone.
 struct FaultForecast {
-  /// Seconds of a step, of a start behind a kill, of a return, and of what lies behind a step.
-  private(set) var step: Double
-  private(set) var start: Double
-  private(set) var comingBack: Double
-  private(set) var between: Double
-  /// Of steps over the time from the first step's beginning to the last one's end.
-  private(set) var measured: Double
+  let calibration: FaultCalibration
+  /// Of steps that count over the time from the first step's beginning to the last one's end.
+  let measured: Double
   /// Seconds of the kills from the first step's beginning.
   let kills: [Double]
   let steps: Int
+  private let wall: Double
   private let options: FaultOptions
   private let scene: FaultScene
 
-  init(_ report: FaultReport, _ scene: FaultScene) {
-    (options, self.scene) = (report.options, scene)
-    let steps = report.steps
-    self.steps = steps.count
-    let begin = steps[0].ended - steps[0].seconds
-    let times = report.kills.map { report.start + $0.seconds }
-    kills = times.map { $0 - begin }
-    var starts: [Double] = []
-    var returns: [Double] = []
-    var rest = 0.0
-    for (before, after) in zip(steps, steps.dropFirst()) {
-      let gap = after.ended - after.seconds - before.ended
-      if let kill = times.last(where: { before.ended < $0 && $0 < after.ended }) {
-        starts.append(after.ended - after.seconds - kill)
-      } else if gap > 0.3, before.number.isMultiple(of: options.every) {
-        returns.append(gap)
-      } else {
-        rest += max(0, gap)
-      }
-    }
-    func mean(_ values: [Double]) -> Double {
-      values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
-    }
-    step = report.useful / Double(steps.count)
-    start = mean(starts)
-    // Not every kill has a return of its own: some fall in front of it.
-    comingBack = returns.reduce(0, +) / Double(max(1, kills.count))
-    between = rest / Double(steps.count)
-    measured = report.useful / (steps[steps.count - 1].ended - begin)
+  init(_ report: FaultReport, _ calibration: FaultCalibration, _ scene: FaultScene) {
+    (options, self.calibration, self.scene) = (report.options, calibration, scene)
+    let begin = report.steps[0].ended - report.steps[0].seconds
+    steps = report.steps.count
+    wall = report.steps[steps - 1].ended - begin
+    kills = report.kills.map { report.start + $0.seconds - begin }
+    measured = report.useful / wall
   }
 
   /// What forecasts with the same kills and with rates alone say, beside what was measured.
   func text() throws -> String {
-    let common = [
-      "failures.detection=0 s", "failures.requeue=\(comingBack) s", "failures.start=\(start) s",
-      "failures.start-per-rank=0 s", "storage.write=1e15 B/s",
-      "storage.read=1e15 B/s", "storage.total-write=null", "storage.total-read=null",
-    ].flatMap { ["--set", "cluster.\($0)"] }
+    let all = calibration.widths[0]
+    let bytes = try forecast(settings(writing: 1e15), runs: 1)["checkpoint_bytes"]?.double ?? 0
+    let common = settings(writing: bytes / max(1e-6, calibration.widths.flatMap(\.stalls).mean))
     let file = scene.folder.appending(path: "kills.txt")
     try kills.map { "\($0)\n" }.joined().write(to: file, atomically: true, encoding: .utf8)
-    let same = try forecast(common + ["--failure-times", file.path, "--runs", "1"])
-    let rate = 86_400_000 / options.mean
-    let cause = "cluster.failures.causes=[{name: kills, of: job, rate: \(rate)}]"
-    let drawn = try forecast(common + ["--set", cause, "--runs", "2000"])
-    let wall = Double(steps) * step
-    let share = step / (step + between)
-    func goodput(_ percentile: String) -> Double {
-      100 * wall / (drawn["wall_seconds"]?[percentile]?.double ?? .infinity)
+    let same = try forecast(common + ["--failure-times", file.path], runs: 1)
+    let cause =
+      "cluster.failures.causes=[{name: kills, of: job, rate: \(86_400_000 / options.mean)}]"
+    let drawn = try forecast(common + ["--set", cause], runs: 2000)
+    // A step's own time, without what lies behind it.
+    let share = all.later.mean / all.step
+    func goodput(_ figures: JSONValue, _ percentile: String) -> Double {
+      100 * share * (figures["seconds_in_steps"]?.double ?? 0)
+        / (figures["wall_seconds"]?[percentile]?.double ?? .infinity)
     }
-    return String(
-      format: """
-        fed to the forecast: a step %.4f s and %.4f s behind it, a start %.2f s, a return %.2f s a kill
-        goodput from the first step to the last: measured %.2f %%, forecast with the same kills %.2f %%, with \
-        rates alone %.2f %% (nine in ten %.2f to %.2f %%)
-        """, step, between, start, comingBack, 100 * measured,
-      100 * share * (same["goodput"]?.double ?? 0), 100 * share * (drawn["goodput"]?.double ?? 0),
-      goodput("p95"), goodput("p5"))
+    let lines = [
+      parts,
+      String(
+        format: "from the first step to the last: %d steps in %.1f s, forecast %.1f s", steps, wall,
+        same["wall_seconds"]?["mean"]?.double ?? 0),
+      String(
+        format: "goodput: measured %.2f %%, forecast with the same kills %.2f %%, with rates alone "
+          + "%.2f %% (nine in ten %.2f to %.2f %%)", 100 * measured, goodput(same, "mean"),
+        goodput(drawn, "mean"), goodput(drawn, "p95"), goodput(drawn, "p5")),
+    ]
+    return lines.joined(separator: "\n")
   }
 
-  private func forecast(_ words: [String]) throws -> JSONValue {
+  /// What is fed to the forecast.
+  private var parts: String {
+    let widths = calibration.widths.map {
+      String(
+        format:
+          "  %d ranks: a step %.4f s and %.4f s behind it, a start %.2f s, an end %.2f s, known "
+          + "%.2f s after a kill", $0.ranks, $0.later.mean, $0.between.mean, $0.starts.mean,
+        $0.endings.mean, $0.detections.mean)
+    }
+    return String(
+      format: "fed to the forecast, from launches without kills (%d on each number of ranks):\n%@\n"
+        + "  the first %d steps take %.3f times as long, a checkpoint %.3f s",
+      calibration.widths[0].starts.count, widths.joined(separator: "\n"), calibration.warmSteps,
+      warmRatio, calibration.widths.flatMap(\.stalls).mean)
+  }
+
+  /// The first steps over later ones, in the mean of all numbers of ranks.
+  private var warmRatio: Double {
+    max(1, calibration.widths.map { $0.first.mean / $0.later.mean }.mean)
+  }
+
+  /// - Parameter rate: bytes a second of checkpoints.
+  private func settings(writing rate: Double) -> [String] {
+    let all = calibration.widths[0]
+    let detection = calibration.widths.flatMap(\.detections).mean
+    let widths = calibration.widths.map {
+      "{replicas: \($0.ranks), step-ratio: \($0.ranks == all.ranks ? 1 : $0.step / all.step), "
+        + "start: \($0.starts.mean) s}"
+    }
+    let recovery =
+      "{elastic: restart, take-back-after: 1, ending: \(calibration.widths.flatMap(\.endings).mean) s, "
+      + "warm-steps: \(calibration.warmSteps), warm-ratio: \(warmRatio), spares: 0, "
+      + "widths: [\(widths.joined(separator: ", "))]}"
+    return [
+      "recovery=\(recovery)", "checkpoints.asynchronous=false",
+      "cluster.failures.detection=\(detection) s", "cluster.failures.requeue=0 s",
+      "cluster.failures.start=\(all.starts.mean) s", "cluster.failures.start-per-rank=0 s",
+      "cluster.storage.write=\(rate) B/s", "cluster.storage.read=1e15 B/s",
+      "cluster.storage.total-write=null", "cluster.storage.total-read=null",
+    ].flatMap { ["--set", $0] }
+  }
+
+  private func forecast(_ words: [String], runs: Int) throws -> JSONValue {
     let text = try scene.output(
       of: [
-        "forecast", scene.run, "--cluster", "h800-2048", "--step-seconds", "\(step + between)",
-        "--json",
-        "--set", "steps=\(steps)",
+        "forecast", scene.run, "--cluster", "h800-2048", "--step-seconds",
+        "\(calibration.widths[0].step)", "--json", "--runs", "\(runs)", "--set", "steps=\(steps)",
       ] + words)
     return try JSONValue(Array(text.utf8))
   }

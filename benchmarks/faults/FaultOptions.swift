@@ -23,9 +23,13 @@ struct FaultOptions {
   var isOfCheckpoints = false
   /// How often steps with one are held against steps without.
   var pairs = 10
+  /// How often every number of ranks is launched to be measured, in front of the run and behind it.
+  var rounds = 3
 
   init(_ arguments: some Sequence<String>) throws {
-    if arguments.contains("--smoke") { (isSmoke, kills, mean, every) = (true, 2, 1, 20) }
+    if arguments.contains("--smoke") {
+      (isSmoke, kills, mean, every, ranks, rounds) = (true, 2, 1, 20, 3, 1)
+    }
     isOfCheckpoints = arguments.contains("checkpoints")
     if isOfCheckpoints { ranks = 2 }
     if isOfCheckpoints, isSmoke { pairs = 1 }
@@ -44,6 +48,7 @@ struct FaultOptions {
       case "ranks": ranks = try number(2)
       case "every": every = try number(1)
       case "pairs": pairs = try number(1)
+      case "rounds": rounds = try number(1)
       case "asynchronous": isAsynchronous = try number(0) > 0
       case "out": output = parts[1]
       case "mean":
@@ -54,7 +59,8 @@ struct FaultOptions {
       default:
         throw FaultError(
           description:
-            "\(word): kills, mean, seed, ranks, every, asynchronous, pairs and out are known")
+            "\(word): kills, mean, seed, ranks, every, asynchronous, pairs, rounds and out are known"
+        )
       }
     }
   }

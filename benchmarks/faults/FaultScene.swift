@@ -67,14 +67,17 @@ struct FaultScene {
     return date.timeIntervalSince1970
   }
 
+  /// What ranks find in their environment beside what is there.
+  let environment = [
+    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+  ]
+
   /// Starts `sluice train` with further arguments; its output is dropped.
   func start(_ arguments: [String]) throws -> Process {
     let process = Process()
     process.executableURL = URL(filePath: program)
     process.arguments = ["train", run] + arguments
-    process.environment = ProcessInfo.processInfo.environment.merging([
-      "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    ]) { $1 }
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let output = folder.appending(path: "output.txt")
     try Data().write(to: output)
     process.standardOutput = try FileHandle(forWritingTo: output)
@@ -106,12 +109,42 @@ struct FaultScene {
   var output: String { log("output.txt") }
 
   /// The ranks that run now: sluice's processes with the run among their words that start no others.
+  ///
+  /// Read by system calls: this is asked often, and what Foundation reads of `/proc` it keeps.
   func ranks() -> [Int32] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return names.compactMap { Int32($0) }.sorted().filter { number in
-      let line = (try? Data(contentsOf: URL(filePath: "/proc/\(number)/cmdline"))) ?? Data()
+    guard let folder = opendir("/proc") else { return [] }
+    defer { closedir(folder) }
+    var ranks: [Int32] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard let number = Int32(name), let line = systemFile("/proc/\(name)/cmdline") else {
+        continue
+      }
       let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-      return words.first == program && words.contains(run) && !words.contains("--elastic")
+      if words.first == program, words.contains(run), !words.contains("--elastic") {
+        ranks.append(number)
+      }
     }
+    return ranks.sorted()
+  }
+
+  /// Does something with this program's output going where that of `sluice` goes.
+  func withOutputAside<Value>(_ body: () throws -> Value) throws -> Value {
+    let path = folder.appending(path: "output.txt").path
+    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw FaultError(description: "\(path) cannot be written") }
+    let kept = [dup(1), dup(2)]
+    dup2(file, 1)
+    dup2(file, 2)
+    close(file)
+    defer {
+      for (number, descriptor) in kept.enumerated() {
+        dup2(descriptor, Int32(number + 1))
+        close(descriptor)
+      }
+    }
+    return try body()
   }
 }

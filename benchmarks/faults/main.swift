@@ -1,4 +1,5 @@
-// bench-faults [--smoke] [kills=50] [mean=20] [seed=1] [ranks=4] [every=10] [out=FILE]: goodput of a run
+// bench-faults [--smoke] [kills=50] [mean=20] [seed=1] [ranks=4] [every=10]
+// [rounds=3] [out=FILE]: goodput of a run
 // whose ranks are killed at seeded exponential times.
 //
 // bench-faults checkpoints [--smoke] [pairs=10] [ranks=2]: steps beside which a checkpoint is written against
@@ -11,7 +12,8 @@
 // again, `mean` seconds apart on average, and reads what is left in the run's log: seconds of the steps that
 // count, over those of the wall. A kill that falls where fewer than two ranks are there waits for them; the times that are
 // written are those of the kills. Then the same run is forecast, with the same kills and with rates alone, from
-// what it measured of steps, starts, returns and checkpoints. Checked: the losses are, bit for bit, those of as many steps that nothing
+// what steps, starts, ends and checkpoints take on every number of ranks, measured before and behind the run in
+// launches of their own (FaultCalibration). Checked: the losses are, bit for bit, those of as many steps that nothing
 // happened to (their checksum is printed). Not measured here: hosts that are lost, disks that fail.
 import Documents
 import Foundation
@@ -24,9 +26,13 @@ do {
   if options.isOfCheckpoints {
     print(try CheckpointBench(options: options, scene: scene).run())
   } else {
+    let calibration = try FaultCalibration(options, scene)
+    // Half of it behind the run: what the machine becomes slower or faster by meanwhile is in both.
+    try calibration.measure(rounds: options.rounds)
     let report = try FaultBench(options, scene).run()
     print(report.text)
-    print(try FaultForecast(report, scene).text())
+    if !options.isSmoke { try calibration.measure(rounds: options.rounds) }
+    print(try FaultForecast(report, calibration, scene).text())
     if let path = options.output {
       try report.json.write(toFile: path, atomically: true, encoding: .utf8)
       print("times of the kills: \(path)")
