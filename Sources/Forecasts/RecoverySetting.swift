@@ -237,11 +237,13 @@ struct RecoverySetting {
       }
       guard width.replicas <= all else {
         throw refusal(
-          "replicas", "\(width.replicas)", "exceeds the \(all) replicas of the plan (data-parallel)")
+          "replicas", "\(width.replicas)", "exceeds the \(all) replicas of the plan (data-parallel)"
+        )
       }
       let ratio = width.stepRatio ?? Double(all) / Double(width.replicas)
       guard width.replicas < all || ratio == 1 else {
-        throw refusal("step-ratio", "\(ratio)", "must be 1 with all replicas, of which it is a ratio")
+        throw refusal(
+          "step-ratio", "\(ratio)", "must be 1 with all replicas, of which it is a ratio")
       }
       result.widths.append(
         .init(replicas: width.replicas, stepRatio: ratio, start: width.start?.value))

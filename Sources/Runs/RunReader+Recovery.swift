@@ -105,7 +105,8 @@ struct RecoveryKeys: KeySet {
     "With elastic, numbers of replicas that can go on, as they were measured; others go on as the next "
       + "fewer that are listed.")
   let takeBackAfter = Key(
-    "take-back-after", .integer(in: 1...1_000_000), otherwise: "no process takes its replica with it",
+    "take-back-after", .integer(in: 1...1_000_000),
+    otherwise: "no process takes its replica with it",
     "With elastic restart, a process that ends takes its replica from the job, as in sluice train "
       + "--elastic: until so many checkpoints are written without it.")
   let warmSteps = Key(

@@ -145,6 +145,10 @@ import Testing
     ("{checkpoints: blocking, cadence: 20 min, spares: 1}", "10 min"),
     ("{checkpoints: memory, copies: 2, stored-every: 20, spares: 0}", "10 min"),
     ("{elastic: resume, pause: 30 s, minimum-replicas: 252, spares: 0}", "4 h"),
+    (
+      "{elastic: restart, minimum-replicas: 2, take-back-after: 2, warm-steps: 9, warm-ratio: 2, "
+        + "ending: 90 s, widths: [{replicas: 255, step-ratio: 1.5, start: 9 min}]}", "10 min"
+    ),
   ])
   func everyKeyActs(recovery: String, repair: String) throws {
     let text = Self.run + "\nrecovery: \(recovery)\n"
@@ -153,7 +157,10 @@ import Testing
     let cluster = try Cluster.shipped(
       "h800-2048",
       overrides: [
-        "nodes=257", "failures.causes=[{name: a, of: device, rate: 20}]",
+        "nodes=257",
+        // Processes of their own take a replica along where replicas are taken back.
+        "failures.causes=[{name: a, of: device, rate: 20}"
+          + (recovery.contains("take-back") ? ", {name: b, of: job, rate: 40000}]" : "]"),
         "failures.repair=\(repair)",
       ])
     let entries = Dictionary(
@@ -243,6 +250,26 @@ import Testing
       "exceeds the 256 replicas of the plan"
     ),
     (["checkpoints=null", "recovery.cadence=optimal"], [], "the run writes no checkpoints"),
+    (["recovery.widths=[{replicas: 3}]"], [], "widths: has no effect without elastic"),
+    (
+      ["recovery={elastic: restart, widths: [{replicas: 3}, {replicas: 3, start: 1 s}]}"], [],
+      "3 is listed before"
+    ),
+    (
+      ["recovery={elastic: restart, widths: [{replicas: 300}]}"], [],
+      "recovery.widths[0].replicas: 300: exceeds the 256 replicas of the plan"
+    ),
+    (
+      ["recovery={elastic: restart, widths: [{replicas: 256, step-ratio: 2}]}"], [],
+      "must be 1 with all replicas"
+    ),
+    (
+      ["recovery={elastic: resume, pause: 3 s, widths: [{replicas: 3, start: 1 s}]}"], [],
+      "has no effect with elastic resume, which starts nothing"
+    ),
+    (["recovery.take-back-after=1"], [], "has no effect without elastic restart"),
+    (["recovery.warm-steps=3"], [], "warm-ratio: required with warm-steps"),
+    (["recovery.warm-ratio=3"], [], "has no effect without warm-steps"),
     (["recovery.elastik=none"], [], "unknown key; did you mean elastic?"),
     ([], ["storage=null"], "storage: is missing, and checkpoints are written to it"),
     (["recovery.checkpoints=memory"], ["device.host-link=null"], "device.host-link: is missing"),

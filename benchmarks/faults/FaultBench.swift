@@ -9,8 +9,10 @@ struct FaultBench {
   let options: FaultOptions
   let scene: FaultScene
 
-  init(_ options: FaultOptions, _ scene: FaultScene) {
-    (self.options, self.scene) = (options, scene)
+  private let signals: StopSignals
+
+  init(_ options: FaultOptions, _ scene: FaultScene, _ signals: StopSignals) {
+    (self.options, self.scene, self.signals) = (options, scene, signals)
   }
 
   func run() throws -> FaultReport {
@@ -66,6 +68,7 @@ struct FaultBench {
   ) throws {
     while !isTrue() {
       guard process.isRunning else { throw FaultError(description: "the run ended by itself") }
+      guard signals.poll() == .goOn else { throw FaultError(description: "told to end") }
       usleep(interval)
     }
   }

@@ -31,13 +31,13 @@ final class FaultCalibration {
   private let options: FaultOptions
   private let scene: FaultScene
   private let choices: [ElasticPlans.Choice]
-  private let signals = StopSignals()
+  private let signals: StopSignals
 
   /// Steps that count as the first ones behind a start.
   var warmSteps: Int { max(1, options.every / 2) }
 
-  init(_ options: FaultOptions, _ scene: FaultScene) throws {
-    (self.options, self.scene) = (options, scene)
+  init(_ options: FaultOptions, _ scene: FaultScene, _ signals: StopSignals) throws {
+    (self.options, self.scene, self.signals) = (options, scene, signals)
     let plans = ElasticPlans(
       try RunFile.readPhases(path: scene.run, overrides: []), minimum: 1)
     var choices: [ElasticPlans.Choice] = []

@@ -60,8 +60,7 @@ struct FaultScene {
 
   /// When the last file of a checkpoint was written, in seconds since 1970.
   func secondsOfCheckpoint(_ step: Int) throws -> Double {
-    let digits = String(repeating: "0", count: 8 - String(step).count) + String(step)
-    let path = folder.appending(path: "out/step-\(digits)/manifest.json").path
+    let path = checkpoint(step) + "/manifest.json"
     let date = try FileManager.default.attributesOfItem(atPath: path)[.modificationDate]
     guard let date = date as? Date else { throw FaultError(description: "\(path) has no date") }
     return date.timeIntervalSince1970
@@ -71,6 +70,21 @@ struct FaultScene {
   let environment = [
     "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
   ]
+
+  /// Bytes of a checkpoint's weights and moments.
+  func bytesOfCheckpoint(_ step: Int) throws -> Int {
+    let folder = checkpoint(step)
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    return try names.filter { $0.hasSuffix(".safetensors") }.reduce(0) { sum, name in
+      let size = try FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")[.size]
+      return sum + ((size as? NSNumber)?.intValue ?? 0)
+    }
+  }
+
+  private func checkpoint(_ step: Int) -> String {
+    let digits = String(repeating: "0", count: 8 - String(step).count) + String(step)
+    return folder.appending(path: "out/step-\(digits)").path
+  }
 
   /// Starts `sluice train` with further arguments; its output is dropped.
   func start(_ arguments: [String]) throws -> Process {

@@ -21,15 +21,16 @@ import Training
 
 do {
   let options = try FaultOptions(CommandLine.arguments.dropFirst())
+  let signals = StopSignals()
   let scene = try FaultScene(options)
   defer { scene.remove() }
   if options.isOfCheckpoints {
     print(try CheckpointBench(options: options, scene: scene).run())
   } else {
-    let calibration = try FaultCalibration(options, scene)
+    let calibration = try FaultCalibration(options, scene, signals)
     // Half of it behind the run: what the machine becomes slower or faster by meanwhile is in both.
     try calibration.measure(rounds: options.rounds)
-    let report = try FaultBench(options, scene).run()
+    let report = try FaultBench(options, scene, signals).run()
     print(report.text)
     if !options.isSmoke { try calibration.measure(rounds: options.rounds) }
     print(try FaultForecast(report, calibration, scene).text())
