@@ -208,8 +208,8 @@ struct RecoverySetting {
         value: "\(recovery.fewestReplicas)",
         rule: "exceeds the \(plan.dataParallel) replicas of the plan (data-parallel)")
     }
-    result.fewestReplicas = max(
-      recovery.fewestReplicas, try widths(into: &result).map(\.replicas).min() ?? 1)
+    result.fewestReplicas = recovery.fewestReplicas
+    result.widths = try widths()
     result.takeBackAfter = recovery.takeBackAfter
     result.warmUp = .init(steps: recovery.warmSteps, ratio: recovery.warmRatio)
     result.ending = recovery.ending.value
@@ -223,11 +223,8 @@ struct RecoverySetting {
   }
 
   /// What was measured on fewer replicas.
-  ///
-  /// - Returns: the same.
-  private func widths(
-    into result: inout RunModel.Recovery
-  ) throws(ConfigurationError) -> [RunModel.Recovery.Width] {
+  private func widths() throws(ConfigurationError) -> [RunModel.Recovery.Width] {
+    var widths: [RunModel.Recovery.Width] = []
     let all = plan.dataParallel
     for (index, width) in recovery.widths.enumerated() {
       let path = "recovery.widths[\(index)]"
@@ -245,10 +242,10 @@ struct RecoverySetting {
         throw refusal(
           "step-ratio", "\(ratio)", "must be 1 with all replicas, of which it is a ratio")
       }
-      result.widths.append(
+      widths.append(
         .init(replicas: width.replicas, stepRatio: ratio, start: width.start?.value))
     }
-    return result.widths
+    return widths
   }
 }
 

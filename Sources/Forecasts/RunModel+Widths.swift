@@ -22,7 +22,7 @@ extension RunModel.Recovery {
     public init(steps: Int = 0, ratio: Double = 1) { (self.steps, self.ratio) = (steps, ratio) }
   }
 
-  /// The width that so many replicas admit: the widest that is not wider; nil where none is known.
+  /// The width that so many replicas admit: the widest that is not wider; nil where all that are known are wider.
   private func width(of working: Int) -> Width? {
     let widest = widths.filter { $0.replicas <= working }.max { $0.replicas < $1.replicas }
     // All replicas are a width of their own, whether it is said or not.

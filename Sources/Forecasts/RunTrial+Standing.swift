@@ -54,8 +54,9 @@ extension RunTrial {
     if at < current.phaseEnd { returnAt = at }
   }
 
-  /// A process has ended whose host is there: its replica waits until it is taken back. The fewest that may
-  /// go on are started again as they are.
+  /// Leaves a replica out whose process has ended, until it is taken back.
+  ///
+  /// Its host is there. The fewest replicas that may go on are started again as they are.
   private mutating func loseReplica() {
     guard model.recovery.takeBackAfter > 0 else { return }
     if working > max(1, model.recovery.fewestReplicas) { lostReplicas += 1 }

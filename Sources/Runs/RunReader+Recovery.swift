@@ -103,7 +103,7 @@ struct RecoveryKeys: KeySet {
   let widths = TableKey(
     "widths", WidthKeys(), list: true, otherwise: "steps take longer in proportion",
     "With elastic, numbers of replicas that can go on, as they were measured; others go on as the next "
-      + "fewer that are listed.")
+      + "fewer that are listed, the fewest in proportion.")
   let takeBackAfter = Key(
     "take-back-after", .integer(in: 1...1_000_000),
     otherwise: "no process takes its replica with it",

@@ -146,7 +146,7 @@ import Testing
     ("{checkpoints: memory, copies: 2, stored-every: 20, spares: 0}", "10 min"),
     ("{elastic: resume, pause: 30 s, minimum-replicas: 252, spares: 0}", "4 h"),
     (
-      "{elastic: restart, minimum-replicas: 2, take-back-after: 2, warm-steps: 9, warm-ratio: 2, "
+      "{elastic: restart, minimum-replicas: 255, take-back-after: 2, warm-steps: 9, warm-ratio: 2, "
         + "ending: 90 s, widths: [{replicas: 255, step-ratio: 1.5, start: 9 min}]}", "10 min"
     ),
   ])

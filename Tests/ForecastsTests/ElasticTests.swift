@@ -47,11 +47,19 @@ import Testing
     #expect(abs(forecast.productiveSeconds + forecast.lost.total - walk.now) < 1e-6)
   }
 
+  /// A kill at 15.3 s, behind five steps beyond the first checkpoint; ten steps on fewer replicas, the return of
+  /// all and their 180 steps, with a checkpoint behind every ten.
+  private static func wall(start: Double, tenSteps: Double) -> Double {
+    let fewer: [Double] = [0.7, start, tenSteps, 0.3]
+    let all: [Double] = [0.4, 6, 180, 18 * 0.3]
+    return (fewer + all).reduce(15.3, +)
+  }
+
   /// Worked out by hand: killed after 15 steps, known 0.7 s and started 5 s later on three replicas, which do five
   /// steps again and five more, save, end and start on all four.
   @Test func oneKill() {
     let forecast = ForecastTests.one(model([15.3], recovery()))
-    let wall = 15.3 + 0.7 + 5 + 10 * 1.3 + 0.3 + 0.4 + 6 + 180 + 18 * 0.3
+    let wall = Self.wall(start: 5, tenSteps: 13)
     #expect(abs(forecast.wall.mean - wall) < 1e-9)
     #expect(abs(forecast.stepSeconds - (190 + 13)) < 1e-9)
     #expect(abs(forecast.lost.idle - 3) < 1e-9 && abs(forecast.lost.recomputation - 5) < 1e-9)
@@ -62,11 +70,11 @@ import Testing
   @Test func widthsThatAreNotListed() {
     var two = recovery()
     two.widths = [.init(replicas: 2, stepRatio: 3, start: 1)]
-    let wall = 15.3 + 0.7 + 1 + 10 * 3 + 0.3 + 0.4 + 6 + 180 + 18 * 0.3
+    let wall = Self.wall(start: 1, tenSteps: 30)
     #expect(abs(ForecastTests.one(model([15.3], two)).wall.mean - wall) < 1e-9)
     var none = recovery()
     none.widths = []
-    let longer = 15.3 + 0.7 + 6 + 10 * 4 / 3 + 0.3 + 0.4 + 6 + 180 + 18 * 0.3
+    let longer = Self.wall(start: 6, tenSteps: 40.0 / 3)
     #expect(abs(ForecastTests.one(model([15.3], none)).wall.mean - longer) < 1e-9)
   }
 }

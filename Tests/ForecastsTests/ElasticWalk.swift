@@ -1,7 +1,8 @@
 import Forecasts
 
-/// An elastic run walked step by step as the supervisor of `sluice train --elastic` does it: a kill costs a
-/// rank, which is taken back behind so many checkpoints without it. What forecasts are held against.
+/// An elastic run walked step by step, as its supervisor goes on: what forecasts are held against.
+///
+/// A kill costs a rank, which is taken back behind so many checkpoints without it.
 struct ElasticWalk {
   var steps: Int
   var every: Int

@@ -48,11 +48,12 @@ struct CheckpointBench {
     let copying = Self.secondsOfCopying(bytes) / (Double(Self.stretch) * step)
     return String(
       format: """
-        GPT of 3.2 M parameters, %d ranks: %d checkpoints written behind steps of %.4f s
+        GPT of %.1f M parameters, %d ranks: %d checkpoints written behind steps of %.4f s
         fifty steps with one over fifty without: %@
         what the steps until it was written took longer, of fifty: %@
         copied and written in %.3f s in the mean; copying %.1f MB a rank, alone, is %.3f %% of fifty steps
-        """, options.ranks, pairs.count, step, Self.text(pairs.map(\.ratio), 1, ""),
+        """, Double(bytes * options.ranks) / 12e6, options.ranks, pairs.count, step,
+      Self.text(pairs.map(\.ratio), 1, ""),
       Self.text(pairs.map(\.excess), 100, " %"), pairs.map(\.writing).mean,
       Double(bytes) / 1e6, 100 * copying)
   }
