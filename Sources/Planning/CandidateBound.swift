@@ -16,7 +16,7 @@ package struct PlanBound: Hashable, Sendable {
 ///
 /// No bound lies above what the simulation of a plan gives: it leaves out hosts, what messages wait for, draws and
 /// workspace, and takes the shorter way wherever two are open.
-package struct PlanBounds: Sendable {
+package final class PlanBounds: Sendable {
   package let space: SearchSpace
   package let architecture: Architecture
   package let cluster: Cluster
@@ -24,6 +24,7 @@ package struct PlanBounds: Sendable {
   private let schedules = ScheduleBook()
   private let collectives = CollectiveBook()
   private let layouts = LayoutBook()
+  private let closings = Memo<ClosingKey, Double>()
   private let delays: DelayBook
 
   package init(_ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster) {
@@ -65,7 +66,8 @@ package struct PlanBounds: Sendable {
       let highest = costs.highestClock(
         microbatches: microbatches, updates: Double(directions) / sharing, hasPairs: hasPairs)
     else { return 1 }
-    return clock.priced / highest
+    // Messages do not follow the clock: they are never taken to be longer.
+    return min(1, clock.priced / highest)
   }
 
   /// Products and attention alone, perfectly divided among pipeline ranks: what all plans of a shape have in
@@ -138,7 +140,7 @@ package struct PlanBounds: Sendable {
     // Under a power cap other work beside the passes raises their clock, and takes longer than it saves: over
     // all positions they take no less than at their own clock. The difference between units and stages that
     // `ClockBound` allows for stays.
-    let mean = costs.clock == nil ? 1 : max(highest, 1 / 1.01)
+    let mean = costs.clock == nil ? 1 : max(highest, 1 / ClockBound.allowance)
     // DualPipe has every unit twice.
     let most = highest * largest / (space.schedules.contains(where: \.isBidirectional) ? 2 : 1)
     // Whatever hides exchanges, those of a stream go one after the other.
@@ -276,9 +278,29 @@ package struct PlanBounds: Sendable {
     let factor = try quick.share(sharing: sharing(candidate, shards)) {
       try share(candidate, shards)
     }
+    let closing = try closing(candidate, shards)
     return PlanBound(
-      seconds: quick.seconds * factor,
+      seconds: (quick.seconds + closing) * factor,
       bytes: quick.bytes(candidate.member.zero, shards.dense, shards.experts))
+  }
+
+  /// Seconds that follow the passes of all ranks: those of the rank with most parameters, which has no fewer than
+  /// the mean.
+  private func closing(
+    _ candidate: Candidate, _ shards: (dense: Double, experts: Double)
+  ) throws -> Double {
+    let key = ClosingKey(candidate)
+    return try closings(key) {
+      let units = try costs.costs(candidate.kernels.recomputing(.none)).units
+      let traffic = try collectives.closing(
+        of: candidate.plan(in: space), base: candidate.kernels.base, architecture, cluster,
+        copies: shards)
+      let share = (candidate.member.schedule.isBidirectional ? 2.0 : 1) / Double(candidate.pipeline)
+      return traffic.agreement
+        + traffic.gather(
+          share * units.reduce(0) { $0 + $1.dense.elements },
+          share * units.reduce(0) { $0 + $1.experts.elements })
+    }
   }
 
   private func microbatches(of candidate: Candidate) -> Int {
@@ -317,6 +339,11 @@ package struct PlanBounds: Sendable {
       architecture, cluster)
     let walk = ScheduleBound(order, loads, messages: messages)
     var bound = PlanBound(seconds: 0, bytes: 0)
+    // All ranks agree on the norm of gradients once the last one has reduced its own.
+    var (agreed, behind) = (0.0, 0.0)
+    let closing = try collectives.closing(
+      of: plan, base: candidate.kernels.base, architecture, cluster,
+      copies: (copies, expertCopies))
     for rank in 0..<order.rankCount {
       var (dense, experts, update, stream) = (ParameterCost(), ParameterCost(), 0.0, 0.0)
       var room = HidingRoom()
@@ -328,10 +355,8 @@ package struct PlanBounds: Sendable {
         room = room + (candidate.member.hasPairs ? loads[stage].pairRoom : loads[stage].room)
       }
       if plan.zeroStage != .nothing { update /= max(copies, expertCopies) }
-      let tail = try collectives.tail(
-        of: plan, base: candidate.kernels.base, dense: dense.elements, experts: experts.elements,
-        update: update,
-        architecture, cluster, copies: (copies, expertCopies))
+      let gather = closing.gather(dense.elements, experts.elements)
+      behind = max(behind, gather, update)
       // What goes over copies in the passes goes one after the other; DualPipe's halves share it.
       let directions = plan.isBidirectional ? 2.0 : 1
       let times = Double(plan.microbatchCount) / directions
@@ -339,12 +364,19 @@ package struct PlanBounds: Sendable {
       let row = walk.rows[rank]
       let beside = stream * times - (row.seconds - row.onPath)
       let slowed = row.seconds + (beside > 0 ? (times * room).loss(hiding: beside) : 0)
-      bound.seconds = max(bound.seconds, max(walk.ends[rank], slowed) + tail)
+      let reduced =
+        closing.isBesideBackwards
+        ? walk.endOfReductions(on: rank, order.placement.stages(ofRank: rank)) {
+          closing.reduce(loads[$0].dense.elements, loads[$0].experts.elements)
+        } : walk.ends[rank] + closing.reduce(dense.elements, experts.elements)
+      agreed = max(agreed, reduced, slowed)
       let bytes =
         dense.bytes(plan.zeroStage, copies: copies)
         + experts.bytes(plan.zeroStage, copies: expertCopies) + walk.kept[rank]
       bound.bytes = max(bound.bytes, bytes)
     }
+    let waited = walk.waitForLast(try delays.waits(plan))
+    bound.seconds = agreed + waited + closing.agreement + behind
     bound.seconds *= try share(candidate, (copies, expertCopies))
     return bound
   }

@@ -26,8 +26,16 @@ struct ClockBound: Sendable {
   var passes = Part()
   var pairs = Part()
   var update = Part()
+  /// Passes and pairs where layers of the kind that the model has most of have others like them before them.
+  ///
+  /// A stage mixes layers of both ways, and its clock lies between theirs.
+  var neighbours = (passes: Part(), pairs: Part())
   /// The clock at which the units were priced, hertz.
   var priced = 0.0
+
+  /// Units that are lowered by themselves, or beside one neighbour, differ from those of a stage by a kernel
+  /// or two: what their clock may be higher for that.
+  static let allowance = 1.001
 
   init(_ power: PowerModel) { self.power = power }
 
@@ -38,16 +46,16 @@ struct ClockBound: Sendable {
     return power.clock(part.work) { fixed + following / $0 }
   }
 
-  /// The clock of the passes alone, rounded up to one of 400 parts of boost, so that settings share prices.
+  /// The clock of the passes alone, rounded up to one of 1,000 parts of boost, so that settings share prices.
   var clockOfPasses: Double {
-    let step = power.boost / 400
-    return min(power.boost, (clock(of: passes) / step).rounded(.up) * step)
+    let step = power.boost / 1000
+    let own = max(clock(of: passes), neighbours.passes.fast > 0 ? clock(of: neighbours.passes) : 0)
+    return min(power.boost, (own / step).rounded(.up) * step)
   }
 
   /// The highest clock of a step.
   ///
-  /// Units that are lowered by themselves differ from those of a stage by a few kernels: a hundredth covers
-  /// them. The norm of gradients and halves of an update are a third of an update at most.
+  /// The norm of gradients and halves of an update are a third of an update at most.
   ///
   /// - Parameters:
   ///   - microbatches: those of a pipeline.
@@ -59,7 +67,8 @@ struct ClockBound: Sendable {
       mix.add(update, times: updates * 4 / 3)
       return clock(of: mix)
     }
-    let highest = hasPairs ? max(mixed(passes), mixed(pairs)) : mixed(passes)
-    return min(power.boost, highest * 1.01)
+    var highest = max(mixed(passes), mixed(neighbours.passes))
+    if hasPairs { highest = max(highest, mixed(pairs), mixed(neighbours.pairs)) }
+    return min(power.boost, highest * Self.allowance)
   }
 }

@@ -6,12 +6,12 @@ import Simulation
 /// ZeRO stage 2 gradients, with stage 3 parameters, too.
 struct CopyTraffic {
   private let plan: Plan
-  private let pricing: ClusterPricing
+  private let pricing: SharedPricing
   private let copies: (dense: Double, experts: Double)
   /// Units that were asked for before, whatever their stage.
   private var known: [Key: (gather: Double, reduce: Double)] = [:]
 
-  init(_ plan: Plan, _ pricing: ClusterPricing, copies: (Double, Double)) {
+  init(_ plan: Plan, _ pricing: SharedPricing, copies: (Double, Double)) {
     self.plan = plan
     self.pricing = pricing
     self.copies = copies
@@ -81,7 +81,7 @@ struct CopyTraffic {
   }
 
   private func seconds(_ kind: TransferKind, _ elements: Double, _ bits: Int) -> Double {
-    pricing.seconds(
+    pricing.prices.seconds(
       ofCollective: Transfer(
         kind, outputs: [], inputs: [], stream: .data, bytesPerRow: max(1, bits / 8),
         rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),

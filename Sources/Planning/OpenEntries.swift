@@ -1,32 +1,76 @@
 import HeapModule
+import Plans
 import RealModule
 
 /// What a search has not looked at yet, to be had in two orders: by bound, which proves, and by what a step is
 /// likely to be, which finds.
 ///
 /// Bounds of a shape lie further below its best plan than those of a single plan. By how much a bound grows where
-/// something falls apart is learned as the search goes: the mean over all that fell apart, in logarithms. What
+/// something falls apart is learned as the search goes: of single plans the mean over all that fell apart, in
+/// logarithms, by ZeRO stage, since bounds know least of what goes over copies within passes; of what
+/// stands for several plans a deviation less, since most of it is far from the best. What
 /// has the lowest bound after the growth that is still to come is likely to hold a good plan; and with good plans
 /// known, most of the space need not be looked at. Growth that was never seen counts as none, so that
-/// each level is looked into.
+/// each level is looked into. How much more memory plans take than their bounds say is learned likewise: what is
+/// likely to be too large comes behind everything else.
 struct OpenEntries {
   /// How far something has fallen apart.
   enum Level: Int, CaseIterable, Sendable {
     case shape, sketch, family, group, candidate, bounded, simulated
   }
 
-  private struct Growth {
-    var sum = 0.0
-    var count = 0
+  /// Entries of one heap: those of a level, and there of one ZeRO stage.
+  private struct Kind: Hashable {
+    static let stages = 4
+    static let count = Level.allCases.count * stages * 2
 
-    var factor: Double { count > 0 ? Double.exp(sum / Double(count)) : 1 }
+    var level: Int
+    var zero: Int
+    /// Likely to be too large.
+    var isTight: Bool
+
+    var number: Int { (level * Self.stages + zero) * 2 + (isTight ? 1 : 0) }
   }
 
-  /// By level, the lowest bound first.
-  private var heaps = [Heap<PlanSearch.Entry>](repeating: Heap(), count: Level.allCases.count)
-  private var growth = [Growth](repeating: Growth(), count: Level.allCases.count)
+  private struct Growth {
+    private var sum = 0.0
+    private var squares = 0.0
+    private var count = 0
+
+    private var mean: Double { count > 0 ? sum / Double(count) : 0 }
+
+    /// The mean.
+    var factor: Double { Double.exp(mean) }
+
+    /// A deviation less, as of what lies near the best.
+    var hopedFor: Double {
+      guard count > 0 else { return 1 }
+      let deviation = max(0, squares / Double(count) - mean * mean).squareRoot()
+      return Double.exp(max(0, mean - deviation))
+    }
+
+    mutating func learn(_ ratio: Double) {
+      let growth = Double.log(ratio)
+      sum += growth
+      squares += growth * growth
+      count += 1
+    }
+  }
+
+  /// By kind, the lowest bound first.
+  private var heaps = [Heap<PlanSearch.Entry>](repeating: Heap(), count: Kind.count)
+  /// By level and ZeRO stage.
+  private var growth = [[Growth]](
+    repeating: Array(repeating: Growth(), count: Kind.stages), count: Level.allCases.count)
+  /// By ZeRO stage.
+  private var memoryGrowth = [Growth](repeating: Growth(), count: Kind.stages)
+  /// Bytes that a plan may take.
+  private let room: Double
   /// Plans that entries stand for.
   private(set) var plans = 0
+
+  /// - Parameter room: bytes that a plan may take.
+  init(room: Double) { self.room = room }
 
   /// The entry with the lowest bound.
   var least: PlanSearch.Entry? { heaps.lazy.compactMap(\.min).min() }
@@ -36,42 +80,87 @@ struct OpenEntries {
 
   mutating func insert(_ entry: PlanSearch.Entry) {
     plans += entry.count
-    heaps[entry.node.level.rawValue].insert(entry)
+    heaps[kind(of: entry).number].insert(entry)
+  }
+
+  private func kind(of entry: PlanSearch.Entry) -> Kind {
+    let zero = entry.node.zero?.rawValue ?? 0
+    let isTight =
+      entry.node.level == .bounded && entry.bytes * memoryGrowth[zero].factor > room
+    return Kind(level: entry.node.level.rawValue, zero: zero, isTight: isTight)
   }
 
   /// Learns from the least value that an entry turned out to have, once it fell apart.
   mutating func learn(from entry: PlanSearch.Entry, least: Double) {
     guard entry.key > 0, least > 0 else { return }
-    let level = entry.node.level.rawValue
-    growth[level].sum += Double.log(least / entry.key)
-    growth[level].count += 1
+    growth[entry.node.level.rawValue][entry.node.zero?.rawValue ?? 0].learn(least / entry.key)
+  }
+
+  /// Learns from the bytes that a plan turned out to take.
+  mutating func learn(from entry: PlanSearch.Entry, bytes: Double) {
+    guard entry.bytes > 0, bytes > 0, let zero = entry.node.zero else { return }
+    memoryGrowth[zero.rawValue].learn(bytes / entry.bytes)
   }
 
   /// Takes out the entry with the lowest bound, unless that lies above a threshold.
   mutating func removeLeast(upTo threshold: Double) -> PlanSearch.Entry? {
-    guard let least, least.key <= threshold else { return nil }
-    return remove(at: least.node.level.rawValue)
+    var found: (number: Int, entry: PlanSearch.Entry)?
+    for number in heaps.indices {
+      guard let entry = heaps[number].min, entry.key <= threshold else { continue }
+      if let known = found?.entry, known < entry { continue }
+      found = (number, entry)
+    }
+    return found.map { remove(from: $0.number) }
   }
 
   /// Takes out the entry that is likely to hold the best plan, of those whose bound does not lie above a threshold.
   ///
-  /// A plan whose step is known holds nothing better.
-  mutating func removeLikeliest(upTo threshold: Double) -> PlanSearch.Entry? {
-    var factor = 1.0
-    var found: (level: Int, estimate: Double)?
-    for level in Level.allCases.reversed().map(\.rawValue) {
-      factor *= growth[level].factor
-      guard level != Level.simulated.rawValue, let entry = heaps[level].min,
-        entry.key <= threshold
-      else { continue }
-      let estimate = entry.key * factor
-      if estimate < found?.estimate ?? .infinity { found = (level, estimate) }
+  /// A plan whose step is known holds nothing better, nor does one whose step is likely to lie above the threshold.
+  ///
+  /// - Parameter simulates: whether it may be a plan whose bounds are known, that is to be simulated.
+  mutating func removeLikeliest(
+    upTo threshold: Double, simulates: Bool
+  ) -> PlanSearch.Entry? {
+    var found: (number: Int, estimate: Double)?
+    for tight in [false, true] where found == nil {
+      // Of what holds plans of all ZeRO stages those are hoped for whose bounds grow least.
+      var above = 1.0
+      for level in Level.allCases.reversed() where level != .simulated {
+        if level == .bounded, !simulates { continue }
+        for zero in 0..<Kind.stages {
+          let number = Kind(level: level.rawValue, zero: zero, isTight: tight).number
+          guard let entry = heaps[number].min, entry.key <= threshold else { continue }
+          let estimate = entry.key * factor(from: level, zero, above)
+          if level == .bounded, estimate > threshold { continue }
+          if estimate < found?.estimate ?? .infinity { found = (number, estimate) }
+        }
+        if level.rawValue < Level.candidate.rawValue {
+          above *= growth[level.rawValue][0].hopedFor
+        }
+      }
     }
-    return found.map { remove(at: $0.level) }
+    return found.map { remove(from: $0.number) }
   }
 
-  private mutating func remove(at level: Int) -> PlanSearch.Entry {
-    let entry = heaps[level].removeMin()
+  /// By how much a bound is likely to grow.
+  ///
+  /// - Parameter above: what it grows between its level and that of single plans, its own step left out.
+  private func factor(from level: Level, _ zero: Int, _ above: Double) -> Double {
+    func factor(_ zero: Int) -> Double {
+      growth[Level.candidate.rawValue][zero].factor * growth[Level.bounded.rawValue][zero].factor
+    }
+    switch level {
+    case .simulated: return 1
+    case .bounded: return growth[level.rawValue][zero].factor
+    case .candidate: return factor(zero)
+    case .shape, .sketch, .family, .group:
+      let least = (0..<Kind.stages).map(factor).min() ?? 1
+      return above * growth[level.rawValue][0].hopedFor * least
+    }
+  }
+
+  private mutating func remove(from number: Int) -> PlanSearch.Entry {
+    let entry = heaps[number].removeMin()
     plans -= entry.count
     return entry
   }
@@ -87,6 +176,14 @@ extension PlanSearch.Entry.Node {
     case .candidate: .candidate
     case .bounded: .bounded
     case .simulated: .simulated
+    }
+  }
+
+  /// The ZeRO stage of a single plan; nil of what stands for several.
+  var zero: Plan.ZeROStage? {
+    switch self {
+    case .candidate(let candidate), .bounded(let candidate): candidate.member.zero
+    case .shape, .sketch, .family, .group, .simulated: nil
     }
   }
 }

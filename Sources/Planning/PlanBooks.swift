@@ -74,6 +74,13 @@ final class ScheduleBook: Sendable {
   }
 }
 
+/// Prices that many bounds look into where they lie: they are large.
+final class SharedPricing: Sendable {
+  let prices: ClusterPricing
+
+  init(_ prices: ClusterPricing) { self.prices = prices }
+}
+
 /// What follows the last backward: reductions that cannot start earlier, the update, gathers.
 final class CollectiveBook: Sendable {
   private struct Key: Hashable {
@@ -82,11 +89,11 @@ final class CollectiveBook: Sendable {
     var isBidirectional: Bool
   }
 
-  private let known = Mutex<[Key: ClusterPricing]>([:])
+  private let known = Mutex<[Key: SharedPricing]>([:])
 
   private func pricing(
     _ plan: Plan, _ base: Int, _ architecture: Architecture, _ cluster: Cluster
-  ) throws -> ClusterPricing {
+  ) throws -> SharedPricing {
     let key = Key(
       shape: SearchShape(
         kernels: KernelSetting(
@@ -95,7 +102,8 @@ final class CollectiveBook: Sendable {
         data: plan.dataParallel, pipeline: plan.pipelineParallel),
       shardingGroup: plan.shardingGroup, isBidirectional: plan.isBidirectional)
     if let pricing = known.withLock({ $0[key] }) { return pricing }
-    let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+    let pricing = SharedPricing(
+      try ClusterPricing(cluster, plan: plan, architecture: architecture))
     known.withLock { $0[key] = pricing }
     return pricing
   }
@@ -108,7 +116,7 @@ final class CollectiveBook: Sendable {
     guard !messages.isEmpty else { return [] }
     let pricing = try pricing(plan, base, architecture, cluster)
     return messages.map { message in
-      let price = pricing.price(
+      let price = pricing.prices.price(
         ofMessage: message.boundary == .activation ? bytes.activation : bytes.gradient,
         from: message.from, to: message.to, replica: 0)
       return price.latency + price.moving
@@ -124,37 +132,11 @@ final class CollectiveBook: Sendable {
       plan, try pricing(plan, base, architecture, cluster), copies: copies)
   }
 
-  func tail(
-    of plan: Plan, base: Int, dense: Double, experts: Double, update: Double,
-    _ architecture: Architecture, _ cluster: Cluster, copies: (Double, Double)
-  ) throws -> Double {
-    guard plan.zeroStage.rawValue < 3, copies.0 > 1 || copies.1 > 1 else { return update }
-    let pricing = try pricing(plan, base, architecture, cluster)
-    func seconds(_ kind: TransferKind, _ elements: Double, _ bits: Int) -> Double {
-      guard elements >= 1 else { return 0 }
-      return pricing.seconds(
-        ofCollective: Transfer(
-          kind, outputs: [], inputs: [], stream: .data, bytesPerRow: max(1, bits / 8),
-          rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),
-        stage: 0)
-    }
-    let groups = plan.dividingGroups
-    let parts: [(TransferKind.Group, Double, Double)] = [
-      (groups.dense, dense, copies.0), (groups.experts, experts, copies.1),
-    ]
-    var (reduce, gather) = (0.0, 0.0)
-    for (group, elements, copies) in parts where copies > 1 {
-      let bits = plan.precision.gradientReduction.bits
-      if plan.zeroStage == .nothing {
-        reduce += seconds(.allReduce(group), elements, bits)
-      } else {
-        reduce += seconds(.reduceScatter(group), elements, bits)
-        gather += seconds(
-          .allGather(group), elements / copies, plan.precision.leastGatherBits)
-      }
-    }
-    if plan.overlaps(.gradientReduction) { reduce = 0 }
-    if plan.gathersAheadOfForward { gather = 0 }
-    return reduce + max(gather, update)
+  /// What follows the passes of a plan.
+  func closing(
+    of plan: Plan, base: Int, _ architecture: Architecture, _ cluster: Cluster,
+    copies: (dense: Double, experts: Double)
+  ) throws -> ClosingTraffic {
+    ClosingTraffic(plan, try pricing(plan, base, architecture, cluster), copies: copies)
   }
 }

@@ -133,12 +133,14 @@ extension PlanSearch {
 
   private func simulate(_ candidate: Candidate, _ entry: Entry, _ cutoff: Double) -> Finding {
     var found: SearchPlan?
+    var simulated: (seconds: Double, bytes: Double)?
     var finding = finding(standingFor: 1) {
       var made = candidate.plan(in: space)
       made.name = made.searchName
       try checkText(of: made)
       let step = try step(of: made)
       let report = step.report()
+      simulated = (report.stepSeconds, Double(report.memory.peak))
       try checkPeaks(report, made)
       let plan = SearchPlan(plan: made, report: report, bound: entry.seconds)
       let isSlow = request.longestStep.map { report.stepSeconds > $0 } ?? false
@@ -156,6 +158,7 @@ extension PlanSearch {
       ]
     }
     finding.plan = found
+    finding.simulated = simulated
     finding.isSimulated = finding.refusals.isEmpty
     return finding
   }
@@ -196,7 +199,7 @@ extension PlanSearch {
   }
 
   /// What plans keep free beside what they allocate.
-  private var room: Double {
+  var room: Double {
     let reserve = space.bases.map { $0.memoryReserve.bytes }.min() ?? 0
     return Double(limit) - Double(reserve)
   }

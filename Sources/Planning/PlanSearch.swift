@@ -101,6 +101,8 @@ public final class PlanSearch: Sendable {
     var outOfMemory = 0
     var plan: SearchPlan?
     var isSimulated = false
+    /// What a simulated plan takes, whether it fits or not.
+    var simulated: (seconds: Double, bytes: Double)?
     var leastOverflow: Double?
   }
 
@@ -108,7 +110,7 @@ public final class PlanSearch: Sendable {
   ///
   /// - Throws: what the plan that others are held against breaks.
   public func run() throws -> SearchOutcome {
-    var state = SearchState(request)
+    var state = SearchState(request, room: room)
     if let against = request.against {
       let step = try PlannedStep(
         architecture: architecture, cluster: cluster,

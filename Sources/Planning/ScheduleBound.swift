@@ -1,3 +1,5 @@
+import Simulation
+
 /// A schedule carried out with the least that its passes and messages take: when every rank ends at the
 /// earliest, and what it keeps at most.
 ///
@@ -12,6 +14,11 @@ struct ScheduleBound {
   /// Seconds from the start of the step through all that a rank does without waiting for others between its
   /// actions, and of these those of kernels that nothing hides.
   private(set) var rows: [(seconds: Double, onPath: Double)]
+  /// Seconds of each rank's kernels, and the squares of those of its actions added up.
+  private(set) var busy: [(seconds: Double, squares: Double)]
+  /// By stage, for each of the ranks that hold it: when the last action begins that adds to its gradients.
+  private var closings: [Double]
+  private let stageCount: Int
   /// What each rank keeps at the moment.
   private var live: [Double]
 
@@ -21,6 +28,9 @@ struct ScheduleBound {
     kept = ends
     live = ends
     rows = ends.map { _ in (-1, 0) }
+    busy = ends.map { _ in (0, 0) }
+    stageCount = stages.count
+    closings = Array(repeating: 0, count: stages.count * order.rankCount)
     var ready = [Double](repeating: 0, count: order.placeCount)
     for cell in order.cells {
       let rank = Int(cell.rank)
@@ -32,6 +42,7 @@ struct ScheduleBound {
       let stage = Int(cell.first.stage)
       if rows[rank].seconds < 0 { rows[rank].seconds = start }
       var end: Double
+      var kernels = stages[stage].busy[cell.first.pass]
       if cell.isPair {
         if cell.second.input >= 0 {
           start = max(start, arrival(of: cell.second, ready, messages))
@@ -40,6 +51,8 @@ struct ScheduleBound {
         let (seconds, path) = Self.pair(stages[stage], stages[other])
         end = start + seconds
         rows[rank].onPath += path
+        kernels += stages[other].busy[cell.second.pass]
+        close(cell.second.pass, other, on: rank, at: start)
         hold(cell.first.pass, stages[stage], on: rank, inPair: true)
         hold(cell.second.pass, stages[other], on: rank, inPair: true)
         ready[Int(cell.second.output)] = end
@@ -48,11 +61,50 @@ struct ScheduleBound {
         rows[rank].onPath += stages[stage].path[cell.first.pass]
         hold(cell.first.pass, stages[stage], on: rank, inPair: false)
       }
+      close(cell.first.pass, stage, on: rank, at: start)
       rows[rank].seconds += end - start
+      busy[rank].seconds += kernels
+      busy[rank].squares += kernels * kernels
       if cell.first.output >= 0 { ready[Int(cell.first.output)] = end }
       ends[rank] = end
       kept[rank] = max(kept[rank], live[rank])
     }
+  }
+
+  private mutating func close(
+    _ pass: ScheduleOrder.Pass, _ stage: Int, on rank: Int, at start: Double
+  ) {
+    guard pass == .backward || pass == .backwardWeight else { return }
+    closings[rank * stageCount + stage] = start
+  }
+
+  /// When a rank's reductions have ended at the earliest that start in the last pass which adds to the
+  /// gradients of their stage: one goes after the other.
+  ///
+  /// - Parameter reductions: a stage's seconds.
+  func endOfReductions(
+    on rank: Int, _ stages: some Sequence<Int>, _ reductions: (Int) -> Double
+  ) -> Double {
+    var (end, together) = (ends[rank], 0.0)
+    for stage in stages.sorted(by: { closing($0, on: rank) > closing($1, on: rank) }) {
+      together += reductions(stage)
+      end = max(end, closing(stage, on: rank) + together)
+    }
+    return end
+  }
+
+  /// Seconds that the groups of a position wait at the end for the one whose passes took longest; of the
+  /// position that waits longest.
+  func waitForLast(_ waits: ExpectedWaits?) -> Double {
+    guard let waits, let most = busy.max(by: { $0.squares < $1.squares }) else { return 0 }
+    let second = 1e12
+    let variance = waits.variance(busy: Int64(second), meets: true) * most.squares
+    let wait = waits.waitAtEnd(busy: Int64(most.seconds * second), variance: variance)
+    return Double(wait) / second
+  }
+
+  private func closing(_ stage: Int, on rank: Int) -> Double {
+    closings[rank * stageCount + stage]
   }
 
   private func arrival(

@@ -6,7 +6,7 @@ struct SearchState {
   var outcome = SearchOutcome(plans: [], front: [], counts: .init(), simulations: 0)
   var against: SearchPlan?
   private var found: [SearchPlan] = []
-  private var open = OpenEntries()
+  private var open: OpenEntries
   private var sequence = 0
   /// The least bound of what was left out for good, seconds.
   private var leastLeft = Double.infinity
@@ -15,7 +15,11 @@ struct SearchState {
   /// Values of the best plans, in order.
   private var best: [Double] = []
 
-  init(_ request: PlanSearch.Request) { self.request = request }
+  /// - Parameter room: bytes that a plan may take.
+  init(_ request: PlanSearch.Request, room: Double) {
+    self.request = request
+    open = OpenEntries(room: room)
+  }
 
   /// Takes what became of an entry, or of a shape that was looked at first.
   mutating func take(_ finding: PlanSearch.Finding, of entry: PlanSearch.Entry? = nil) {
@@ -53,16 +57,21 @@ struct SearchState {
   }
 
   private mutating func learn(_ finding: PlanSearch.Finding, of entry: PlanSearch.Entry?) {
-    let values =
-      finding.entries.map(key(of:))
-      + (finding.plan.map { [$0.value(request.objective)] } ?? [])
-    guard let entry, let least = values.min() else { return }
-    open.learn(from: entry, least: least)
+    guard let entry else { return }
+    if let simulated = finding.simulated {
+      open.learn(
+        from: entry,
+        least: request.objective == .memory ? simulated.bytes : simulated.seconds)
+      open.learn(from: entry, bytes: simulated.bytes)
+    } else if let least = finding.entries.map(key(of:)).min() {
+      open.learn(from: entry, least: least)
+    }
   }
 
   /// What is to be looked at next, nothing when the best are known.
   ///
-  /// Half of it by bounds and half by what steps are likely to be.
+  /// Half of it by bounds and half by what steps are likely to be; of the latter a few plans are simulated at a
+  /// time, so that the next round knows better.
   mutating func next(_ most: Int) -> [PlanSearch.Entry]? {
     if request.isInterrupted?() == true {
       outcome.isInterrupted = true
@@ -70,11 +79,14 @@ struct SearchState {
     }
     if let most = request.mostSimulations, outcome.simulations >= most { return nil }
     var entries: [PlanSearch.Entry] = []
+    var guesses = 0
     while entries.count < most,
       let entry = entries.count % 2 == 0
         ? open.removeLeast(upTo: threshold)
-        : open.removeLikeliest(upTo: threshold) ?? open.removeLeast(upTo: threshold)
+        : open.removeLikeliest(upTo: threshold, simulates: guesses < mostGuesses)
+          ?? open.removeLeast(upTo: threshold)
     {
+      if entry.node.level == .bounded { guesses += 1 }
       if isTooSlow(entry.seconds) {
         outcome.leastSlow = min(outcome.leastSlow ?? .infinity, entry.seconds)
         continue
@@ -83,6 +95,9 @@ struct SearchState {
     }
     return entries.isEmpty ? nil : entries
   }
+
+  /// Plans that a round simulates because their steps are likely to be short: few as long as little is open.
+  private var mostGuesses: Int { best.count < request.count ? 2 : 8 }
 
   private func isTooSlow(_ seconds: Double) -> Bool {
     request.longestStep.map { seconds > $0 } ?? false

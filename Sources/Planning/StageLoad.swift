@@ -21,6 +21,8 @@ struct StageLoad: Sendable {
   var secondsOfPair = 0.0
   /// Of a forward and a backward by themselves, kernels that nothing hides, and room beside them.
   var path = PassTimes()
+  /// Seconds of all kernels of the passes, in pairs or not, whichever is less.
+  var busy = PassTimes()
   var room = HidingRoom()
   /// That room where actions may be overlapped pairs.
   var pairRoom = HidingRoom()
@@ -59,6 +61,10 @@ struct StageLoad: Sendable {
       path.backward += unit.backward.path(delays)
       path.backwardInput += unit.backwardInput.path(delays)
       path.backwardWeight += unit.backwardWeight.path(delays)
+      busy.forward += delays.slowness * min(unit.forward.busy, unit.forwardKernels.busy)
+      busy.backward += delays.slowness * min(unit.backward.busy, unit.backwardKernels.busy)
+      busy.backwardInput += delays.slowness * unit.backwardInput.busy
+      busy.backwardWeight += delays.slowness * unit.backwardWeight.busy
       // Kernels of slower devices last longer.
       room = room + delays.slowness * unit.room
       pairRoom = pairRoom + delays.slowness * unit.pairRoom

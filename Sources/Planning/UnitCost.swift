@@ -238,8 +238,8 @@ final class CostBook: Sendable {
     try lowering(power.boost).addCommonLayers(to: &clock, isFast: true, &programs)
     try lowering(power.boost / 2).addCommonLayers(to: &clock, isFast: false, &programs)
     var sketch = try lowering(clock.clockOfPasses).sketch(&programs)
-    sketch.waits = (1 / 1.01) * sketch.waits
-    sketch.kernels = (1 / 1.01) * sketch.kernels
+    sketch.waits = (1 / ClockBound.allowance) * sketch.waits
+    sketch.kernels = (1 / ClockBound.allowance) * sketch.kernels
     return sketch
   }
 
@@ -267,7 +267,7 @@ final class CostBook: Sendable {
         work: fast.work, fast: fast.all, slow: try products(power.boost / 2, nil).all)
       let own = clock.clockOfPasses
       let (all, largest, _) = try products(own, nil)
-      return KernelFloor(all: all / 1.01, largest: largest * own / power.boost)
+      return KernelFloor(all: all / ClockBound.allowance, largest: largest * own / power.boost)
     }
   }
 

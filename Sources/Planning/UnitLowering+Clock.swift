@@ -7,7 +7,8 @@ import Simulation
 extension UnitLowering {
   /// Adds what all units take of power, and of time at the clock of this pricing: boost, or half of it.
   func add(to clock: inout ClockBound, isFast: Bool, _ programs: inout UnitPrograms) {
-    struct Sums { var passes, pairs, update: ClockBound.Part }
+    struct Sums { var passes, pairs, update, neighbourPasses, neighbourPairs: ClockBound.Part }
+    let common = commonLayers
     var known: [UnitPrograms.Shape: Sums] = [:]
     func part(_ operations: [Operation], _ rows: ExchangeRows, isOverlapped: Bool)
       -> ClockBound.Part
@@ -32,15 +33,28 @@ extension UnitLowering {
       } else {
         let stage = programs.stage([unit], setting)
         let rows = exchangeRows(stage, load: 1)
-        let passes = stage.forward.operations + stage.backward.operations
+        let operations = stage.forward.operations + stage.backward.operations
+        let passes = part(operations, rows, isOverlapped: false)
+        let pairs = part(operations, rows, isOverlapped: true)
+        var (otherPasses, otherPairs) = (passes, pairs)
+        if common.count > 1, let first = common.first, shape == programs.shape(of: first) {
+          let both = programs.stage(Array(common.prefix(2)), setting)
+          let operations = both.forward.operations + both.backward.operations
+          otherPasses = part(operations, rows, isOverlapped: false)
+          otherPasses.add(passes, times: -1)
+          otherPairs = part(operations, rows, isOverlapped: true)
+          otherPairs.add(pairs, times: -1)
+        }
         sums = Sums(
-          passes: part(passes, rows, isOverlapped: false),
-          pairs: part(passes, rows, isOverlapped: true),
-          update: part(stage.update.operations, rows, isOverlapped: false))
+          passes: passes, pairs: pairs,
+          update: part(stage.update.operations, rows, isOverlapped: false),
+          neighbourPasses: otherPasses, neighbourPairs: otherPairs)
         known[shape] = sums
       }
       clock.passes.add(sums.passes, times: 1)
       clock.pairs.add(sums.pairs, times: 1)
+      clock.neighbours.passes.add(sums.neighbourPasses, times: 1)
+      clock.neighbours.pairs.add(sums.neighbourPairs, times: 1)
       clock.update.add(sums.update, times: 1)
     }
   }
@@ -89,18 +103,26 @@ extension UnitLowering {
   func addCommonLayers(to clock: inout ClockBound, isFast: Bool, _ programs: inout UnitPrograms) {
     let layers = commonLayers
     guard let unit = layers.first else { return }
-    let stage = programs.stage([unit], setting)
-    let rows = exchangeRows(stage, load: 1)
-    var part = ClockBound.Part()
-    for operation in stage.forward.operations + stage.backward.operations {
-      if isFast {
-        part.fast += alone(operation, rows)
-        part.work += pricing.work(of: operation, rows: rows, clock.power)
-      } else {
-        part.slow += alone(operation, rows)
+    func part(_ units: [Unit]) -> ClockBound.Part {
+      let stage = programs.stage(units, setting)
+      let rows = exchangeRows(stage, load: 1)
+      var part = ClockBound.Part()
+      for operation in stage.forward.operations + stage.backward.operations {
+        if isFast {
+          part.fast += alone(operation, rows)
+          part.work += pricing.work(of: operation, rows: rows, clock.power)
+        } else {
+          part.slow += alone(operation, rows)
+        }
       }
+      return part
     }
-    clock.passes.add(part, times: Double(layers.count))
+    let own = part([unit])
+    clock.passes.add(own, times: Double(layers.count))
+    guard layers.count > 1 else { return }
+    var both = part(Array(layers.prefix(2)))
+    both.add(own, times: -1)
+    clock.neighbours.passes.add(both, times: Double(layers.count))
   }
 
   /// What the common layers take at least, each as one of two takes more than one alone, with the products of
