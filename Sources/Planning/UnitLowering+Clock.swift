@@ -39,6 +39,7 @@ extension UnitLowering {
         var (otherPasses, otherPairs) = (passes, pairs)
         if common.count > 1, let first = common.first, shape == programs.shape(of: first) {
           let both = programs.stage(Array(common.prefix(2)), setting)
+          let rows = exchangeRows(both, load: 1)
           let operations = both.forward.operations + both.backward.operations
           otherPasses = part(operations, rows, isOverlapped: false)
           otherPasses.add(passes, times: -1)
