@@ -28,8 +28,9 @@ import Testing
     }
   }
 
-  /// Of each gated unit the activated gate in 16 bits; of each norm, two a layer and the head's, the row in 32
-  /// bits and the normed one in 16. Kernels written for each keep neither.
+  /// Each gated unit keeps its activated gate in 16 bits, each norm its row in 32 bits and normed in 16.
+  ///
+  /// A layer has one unit and two norms, the head another norm. Kernels written for each keep neither.
   @Test(arguments: [
     ("execution: eager", true, true), ("framework: nanotron", true, false),
     ("execution: fused", false, false), ("execution: compiled", false, false),
