@@ -99,8 +99,10 @@ extension Cluster {
           + "the path of a file has a slash or ends in .yaml, .yml or .json",
         suggestion: nearestName(to: name, among: knownNames))
     }
-    return try Document(bytes: file.bytes, name: "\(name).yaml")
+    return try documents.document(file.bytes, name: "\(name).yaml")
   }
+
+  private static let documents = ShippedDocuments()
 
   private static let files: [(name: String, bytes: [UInt8])] = [
     ("a100-40gb-160", PackageResources.a100_40gb_160_yaml),

@@ -25,7 +25,7 @@ extension Plan {
   ) throws(ConfigurationError) -> Plan {
     if let plan = shipped.first(where: { $0.name == nameOrPath }) {
       return try read(
-        Document(bytes: plan.bytes, name: "\(plan.name).yaml"), name: plan.name,
+        documents.document(plan.bytes, name: "\(plan.name).yaml"), name: plan.name,
         overrides: overrides, world: world, serves: serves)
     }
     guard
@@ -73,38 +73,38 @@ extension Plan {
     return try reader.read(world: world)
   }
 
-  private static var shipped: [(name: String, bytes: [UInt8])] {
-    [
-      ("deepseek-v3", PackageResources.deepseek_v3_yaml),
-      ("megatron-22b-full", PackageResources.megatron_22b_full_yaml),
-      ("megatron-22b-selective", PackageResources.megatron_22b_selective_yaml),
-      ("megatron-175b-full", PackageResources.megatron_175b_full_yaml),
-      ("megatron-175b-selective", PackageResources.megatron_175b_selective_yaml),
-      ("megatron-530b-full", PackageResources.megatron_530b_full_yaml),
-      ("megatron-530b-selective", PackageResources.megatron_530b_selective_yaml),
-      ("megatron-1t-full", PackageResources.megatron_1t_full_yaml),
-      ("megatron-1t-selective", PackageResources.megatron_1t_selective_yaml),
-      ("megatron-sc21-1.7b", PackageResources.megatron_sc21_1_7b_yaml),
-      ("megatron-sc21-3.6b", PackageResources.megatron_sc21_3_6b_yaml),
-      ("megatron-sc21-7.5b", PackageResources.megatron_sc21_7_5b_yaml),
-      ("megatron-sc21-18b", PackageResources.megatron_sc21_18b_yaml),
-      ("megatron-sc21-39b", PackageResources.megatron_sc21_39b_yaml),
-      ("megatron-sc21-76b", PackageResources.megatron_sc21_76b_yaml),
-      ("megatron-sc21-145b", PackageResources.megatron_sc21_145b_yaml),
-      ("megatron-sc21-310b", PackageResources.megatron_sc21_310b_yaml),
-      ("megatron-sc21-530b", PackageResources.megatron_sc21_530b_yaml),
-      ("megatron-sc21-1t", PackageResources.megatron_sc21_1t_yaml),
-      ("zero-bubble-1.5b", PackageResources.zero_bubble_1_5b_yaml),
-      ("zero-bubble-6.2b", PackageResources.zero_bubble_6_2b_yaml),
-      ("zero-bubble-14.6b", PackageResources.zero_bubble_14_6b_yaml),
-      ("zero-bubble-28.3b", PackageResources.zero_bubble_28_3b_yaml),
-      ("vtrain-3.6b", PackageResources.vtrain_3_6b_yaml),
-      ("vtrain-39b", PackageResources.vtrain_39b_yaml),
-      ("nemo-gpt-3-175b", PackageResources.nemo_gpt_3_175b_yaml),
-      ("torchtitan-llama-3.1-8b", PackageResources.torchtitan_llama_3_1_8b_yaml),
-      ("llm-foundry-mpt-7b", PackageResources.llm_foundry_mpt_7b_yaml),
-      ("deepseek-v3-decode", PackageResources.deepseek_v3_decode_yaml),
-      ("deepseek-v3-prefill", PackageResources.deepseek_v3_prefill_yaml),
-    ]
-  }
+  private static let documents = ShippedDocuments()
+
+  private static let shipped: [(name: String, bytes: [UInt8])] = [
+    ("deepseek-v3", PackageResources.deepseek_v3_yaml),
+    ("megatron-22b-full", PackageResources.megatron_22b_full_yaml),
+    ("megatron-22b-selective", PackageResources.megatron_22b_selective_yaml),
+    ("megatron-175b-full", PackageResources.megatron_175b_full_yaml),
+    ("megatron-175b-selective", PackageResources.megatron_175b_selective_yaml),
+    ("megatron-530b-full", PackageResources.megatron_530b_full_yaml),
+    ("megatron-530b-selective", PackageResources.megatron_530b_selective_yaml),
+    ("megatron-1t-full", PackageResources.megatron_1t_full_yaml),
+    ("megatron-1t-selective", PackageResources.megatron_1t_selective_yaml),
+    ("megatron-sc21-1.7b", PackageResources.megatron_sc21_1_7b_yaml),
+    ("megatron-sc21-3.6b", PackageResources.megatron_sc21_3_6b_yaml),
+    ("megatron-sc21-7.5b", PackageResources.megatron_sc21_7_5b_yaml),
+    ("megatron-sc21-18b", PackageResources.megatron_sc21_18b_yaml),
+    ("megatron-sc21-39b", PackageResources.megatron_sc21_39b_yaml),
+    ("megatron-sc21-76b", PackageResources.megatron_sc21_76b_yaml),
+    ("megatron-sc21-145b", PackageResources.megatron_sc21_145b_yaml),
+    ("megatron-sc21-310b", PackageResources.megatron_sc21_310b_yaml),
+    ("megatron-sc21-530b", PackageResources.megatron_sc21_530b_yaml),
+    ("megatron-sc21-1t", PackageResources.megatron_sc21_1t_yaml),
+    ("zero-bubble-1.5b", PackageResources.zero_bubble_1_5b_yaml),
+    ("zero-bubble-6.2b", PackageResources.zero_bubble_6_2b_yaml),
+    ("zero-bubble-14.6b", PackageResources.zero_bubble_14_6b_yaml),
+    ("zero-bubble-28.3b", PackageResources.zero_bubble_28_3b_yaml),
+    ("vtrain-3.6b", PackageResources.vtrain_3_6b_yaml),
+    ("vtrain-39b", PackageResources.vtrain_39b_yaml),
+    ("nemo-gpt-3-175b", PackageResources.nemo_gpt_3_175b_yaml),
+    ("torchtitan-llama-3.1-8b", PackageResources.torchtitan_llama_3_1_8b_yaml),
+    ("llm-foundry-mpt-7b", PackageResources.llm_foundry_mpt_7b_yaml),
+    ("deepseek-v3-decode", PackageResources.deepseek_v3_decode_yaml),
+    ("deepseek-v3-prefill", PackageResources.deepseek_v3_prefill_yaml),
+  ]
 }

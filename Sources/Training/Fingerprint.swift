@@ -29,20 +29,29 @@ public struct Fingerprint: Hashable, Sendable {
   /// - Throws: `CheckpointError` if the program's own file cannot be read.
   public init(runFile: UInt64) throws(CheckpointError) {
     self.runFile = runFile
-    var sum = Checksum()
-    let program = "/proc/self/exe"
-    let file = try InputFile(
-      path: FileManager.default.fileExists(atPath: program) ? program : CommandLine.arguments[0])
-    var position = 0
-    while position < file.count {
-      let count = min(file.count - position, 1 << 22)
-      sum.add(try file.bytes(at: position, count: count))
-      position += count
-    }
-    self.program = sum.value
+    program = try Self.ownProgram.get()
     var kernels = Checksum()
     kernels.add(Array(matmulIdentity().utf8))
     products = kernels.value
+  }
+
+  /// The sum of this process's program, read once, however many ranks are its threads.
+  private static let ownProgram = Result { () throws(CheckpointError) -> UInt64 in
+    let program = "/proc/self/exe"
+    let file = try InputFile(
+      path: FileManager.default.fileExists(atPath: program) ? program : CommandLine.arguments[0])
+    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+    defer { piece.deallocate() }
+    var sum = WordSum()
+    var position = 0
+    while position < file.count {
+      let part = UnsafeMutableRawBufferPointer(
+        rebasing: piece[..<min(file.count - position, piece.count)])
+      try file.read(into: part, at: position)
+      sum.add(UnsafeRawBufferPointer(part))
+      position += part.count
+    }
+    return sum.value
   }
 
   /// What to say where ranks multiply by different kernels; nil where all have the same.

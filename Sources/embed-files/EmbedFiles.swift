@@ -22,7 +22,14 @@ import Foundation
       }
       source += "  static var \(member): [UInt8] { Array(\(literal(of: text)).utf8) }\n"
     }
-    try Data((source + "}\n").utf8).write(to: URL(filePath: output), options: .atomic)
+    try write(Data((source + "}\n").utf8), to: URL(filePath: output))
+  }
+
+  /// Leaves a file that holds these bytes already as it is: a newer one would have its room compiled again,
+  /// and all rooms above it.
+  static func write(_ bytes: Data, to output: URL) throws {
+    guard (try? Data(contentsOf: output)) != bytes else { return }
+    try bytes.write(to: output, options: .atomic)
   }
 
   static func fail(_ message: String) -> Void {

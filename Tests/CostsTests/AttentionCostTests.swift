@@ -51,6 +51,29 @@ import Testing
     }
   }
 
+  /// The cluster's key is the time of what is short, and where kernels that route and index begin.
+  @Test func theShortestIsTheClusters() throws {
+    func cost(_ shortest: String) throws -> StreamingCost {
+      try StreamingCost(
+        DeviceModel(
+          Cluster.shipped(
+            "h100-2048", overrides: ["device.kernels.streaming.shortest=\(shortest)"]
+          ).device))
+    }
+    let (short, long) = (try cost("0 us"), try cost("20 us"))
+    #expect(short.tiny().seconds == 0 && long.tiny().seconds == 20e-6)
+    for more in [
+      long.routing(tokens: 64).seconds - short.routing(tokens: 64).seconds,
+      long.indexing(tokens: 64).seconds - short.indexing(tokens: 64).seconds,
+    ] { #expect(abs(more - 20e-6) < 1e-12) }
+    for kernel in StreamingClass.allCases {
+      let rate = long.rate(kernel)
+      #expect(long.cost(kernel, bytes: 19e-6 * rate).seconds == 20e-6)
+      #expect(abs(short.cost(kernel, bytes: 19e-6 * rate).seconds - 19e-6) < 1e-12)
+      #expect(long.cost(kernel, bytes: 21e-6 * rate) == short.cost(kernel, bytes: 21e-6 * rate))
+    }
+  }
+
   @Test func streamingGrowsWithBytesFromItsRamp() throws {
     let cost = StreamingCost(try device.get())
     for kernel in StreamingClass.allCases {

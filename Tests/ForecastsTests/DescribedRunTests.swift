@@ -165,7 +165,7 @@ import Testing
       ])
     let entries = Dictionary(
       RunFile.keyReference.leaves.map { ($0.path, $0.entry) }, uniquingKeysWith: { $1 })
-    let trial = try Trial<Double>([
+    var trial = try Trial<Double>([
       { change in
         do {
           let phases = try RunFile.readPhases(path: path, overrides: change.map { [$0] } ?? [])

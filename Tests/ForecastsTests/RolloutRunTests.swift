@@ -131,7 +131,7 @@ import Testing
     let cluster = try Cluster.shipped("h100-2048")
     let entries = Dictionary(
       RunFile.keyReference.leaves.map { ($0.path, $0.entry) }, uniquingKeysWith: { $1 })
-    let trial = try Trial<Double>([
+    var trial = try Trial<Double>([
       { change in
         do {
           let phases = try RunFile.readPhases(

@@ -80,7 +80,7 @@ import Planning
     let cluster = try Cluster.named(item.cluster, overrides: item.overrides)
     let space = try SearchSpace(
       item.settings, devices: item.devices, for: item.architecture, on: cluster)
-    let all = PlanSearchTests().all(space, item.architecture, cluster)
+    let all = ExhaustiveSearch(space, for: item.architecture, on: cluster).plans
     #expect(all.count >= item.atLeast)
     for found in all {
       #expect(
@@ -117,7 +117,7 @@ import Planning
   {
     let cluster = try Cluster.named("h100-2048", overrides: [override])
     let space = try SearchSpace(settings, devices: devices, for: Self.dense, on: cluster)
-    let all = PlanSearchTests().all(space, Self.dense, cluster)
+    let all = ExhaustiveSearch(space, for: Self.dense, on: cluster).plans
     return try #require(all.map(\.bound.seconds).min())
   }
 
@@ -166,7 +166,7 @@ import Planning
         "dispatcher=deepep", "layers-per-stage=even", "communication-sms=20",
         "overlap.expert-exchange=\(merged)")
       let space = try SearchSpace(settings, devices: 16, for: model, on: cluster)
-      let all = PlanSearchTests().all(space, model, cluster)
+      let all = ExhaustiveSearch(space, for: model, on: cluster).plans
       for found in all { #expect(found.bound.seconds <= found.plan.report.stepSeconds) }
       return try #require(all.map(\.bound.seconds).min())
     }

@@ -15,6 +15,8 @@ import Planning
     var cluster: String
     var devices: Int
     var settings: SearchSettings
+    /// Whether its plans are sought by memory, too.
+    var ranksByMemory = false
     var testDescription: String { name }
 
     func space(on cluster: Cluster) throws -> SearchSpace {
@@ -43,7 +45,7 @@ import Planning
       name: "dense, sharding", architecture: dense, cluster: "a100-selene", devices: 8,
       settings: settings(
         32, 1024, "schedule=1f1b,interleaved-1f1b", "context-parallel=1,2",
-        "tensor-parallel=1,4", "layers-per-stage=even,balanced")),
+        "tensor-parallel=1,4", "layers-per-stage=even,balanced"), ranksByMemory: true),
     Case(
       name: "mixture", architecture: mixtral, cluster: "h100-2048", devices: 16,
       settings: settings(
@@ -78,15 +80,8 @@ import Planning
     return model
   }
 
-  /// Every plan of a space with its bound and its step.
-  func all(
-    _ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster
-  ) -> [ExhaustiveSearch.Found] {
-    ExhaustiveSearch(space, for: architecture, on: cluster).plans
-  }
-
-  /// No bound of any step of the search lies above what a plan takes, and the search finds what the
-  /// simulation of all plans finds, in the same order.
+  /// No plan is there twice, no bound of any step of the search lies above what a plan takes, and the search
+  /// finds what the simulation of all plans finds, in the same order.
   @Test(arguments: cases) func findsTheBest(_ item: Case) throws {
     let cluster = try Cluster.named(item.cluster)
     let space = try item.space(on: cluster)
@@ -119,12 +114,12 @@ import Planning
     #expect(
       counts.size == counts.refused + counts.outOfMemory + counts.bounded + counts.simulated)
     #expect(counts.bounded >= 0 && outcome.simulations <= all.count)
+    expectNoPlanTwice(all, item)
+    if item.ranksByMemory { try expectLeastMemory(all, item, space, on: cluster) }
   }
 
-  @Test(arguments: cases) func noPlanIsThereTwice(_ item: Case) throws {
-    let cluster = try Cluster.named(item.cluster)
-    let space = try item.space(on: cluster)
-    let plans = all(space, item.architecture, cluster).map { found in
+  private func expectNoPlanTwice(_ all: [ExhaustiveSearch.Found], _ item: Case) {
+    let plans = all.map { found in
       var plan = found.plan.plan
       if let layout = try? plan.stageLayout(of: item.architecture) {
         plan.layout = .units(layout.stages.map(\.count))
@@ -132,6 +127,20 @@ import Planning
       return plan
     }
     #expect(Set(plans).count == plans.count)
+  }
+
+  /// By memory the smallest peak comes first, whatever its step takes.
+  private func expectLeastMemory(
+    _ all: [ExhaustiveSearch.Found], _ item: Case, _ space: SearchSpace, on cluster: Cluster
+  ) throws {
+    var request = PlanSearch.Request()
+    request.objective = .memory
+    request.mostSimulations = nil
+    let outcome = try PlanSearch(
+      space, for: item.architecture, on: cluster, request: request
+    ).run()
+    let peaks = all.map(\.plan.report.memory.peak).sorted()
+    #expect(outcome.plans.map(\.report.memory.peak) == Array(peaks.prefix(10)))
   }
 
   @Test func threadsDoNotMatter() throws {
@@ -191,21 +200,6 @@ import Planning
     ).run()
     let best = try #require(whole.plans.first)
     #expect(best.report.stepSeconds <= (outcome.plans.first?.report.stepSeconds ?? .infinity))
-  }
-
-  /// By memory the smallest peak comes first, whatever its step takes.
-  @Test func leastMemory() throws {
-    let item = Self.cases[1]
-    let cluster = try Cluster.named(item.cluster)
-    let space = try item.space(on: cluster)
-    var request = PlanSearch.Request()
-    request.objective = .memory
-    request.mostSimulations = nil
-    let outcome = try PlanSearch(
-      space, for: item.architecture, on: cluster, request: request
-    ).run()
-    let peaks = all(space, item.architecture, cluster).map(\.plan.report.memory.peak).sorted()
-    #expect(outcome.plans.map(\.report.memory.peak) == Array(peaks.prefix(10)))
   }
 
   /// Steps that take longer than allowed are none, and the least of them is told.

@@ -106,7 +106,7 @@ import Testing
         for halves in [false, true] {
           var books = Bookkeeper(stage) { StageProgramTests.rows($0, setting) }
           books.runStep(halves: halves)
-          #expect(books.leftovers == [], "\(model.name) \(units) \(setting)")
+          check(books.leftovers == [], "\(books.leftovers) \(model.name) \(units) \(setting)")
         }
         expectFormats(stage, setting.recipe, model)
       }
@@ -126,15 +126,17 @@ import Testing
       case .matmul(let product), .groupedMatmul(let product, _):
         for (place, id) in inputs.prefix(2).enumerated() {
           let isWeight = place == 1 && product.pass != .backwardWeight
-          #expect(
+          check(
             Self.isRead(stage.buffers[Int(id.index)], by: product, isWeight: isWeight, recipe),
             "operand \(place) of \(operation) of \(model.name)")
         }
       case .convert(let kind, _, _, let from, let to) where kind != .attentionPrepare:
         guard let input = inputs.first, kind != .transpose else { continue }
         if inputs.first == operation.outputs.first { continue }
-        #expect(format(input) == from, "\(operation)")
-        #expect(operation.outputs.allSatisfy { format($0) == to || format($0) == .byte })
+        check(format(input) == from, "\(operation) reads \(format(input))")
+        check(
+          operation.outputs.allSatisfy { format($0) == to || format($0) == .byte },
+          "\(operation) writes \(operation.outputs.map(format))")
       default: continue
       }
     }

@@ -8,82 +8,97 @@ import Testing
 /// It stops at the first step that a real machine could not carry out.
 struct Bookkeeper {
   let stage: StageProgram
-  var alive: Set<BufferID> = []
-  var written: Set<BufferID> = []
+  /// By the number of a buffer.
+  private var alive: [Bool]
+  private var written: [Bool]
   var flops = 0.0
   let rows: (Rows) -> Int
 
   init(_ stage: StageProgram, rows: @escaping (Rows) -> Int) {
     self.stage = stage
     self.rows = rows
-    for (index, buffer) in stage.buffers.enumerated() where buffer.scope == .stage {
-      alive.insert(BufferID(index))
-      written.insert(BufferID(index))
-    }
+    alive = stage.buffers.map { $0.scope == .stage }
+    written = alive
   }
 
   mutating func receive(_ buffer: BufferID?) {
     guard let buffer else { return }
-    #expect(alive.insert(buffer).inserted)
-    written.insert(buffer)
+    begin(buffer)
+    written[Int(buffer.index)] = true
   }
 
   mutating func send(_ buffer: BufferID?) {
     guard let buffer else { return }
-    #expect(written.contains(buffer))
-    #expect(alive.remove(buffer) != nil)
-    written.remove(buffer)
+    check(written[Int(buffer.index)], "\(name(buffer)) is sent but not written")
+    end(buffer)
   }
 
   mutating func run(_ program: Program) {
     var underWay: Set<Int32> = []
     for step in program.steps {
       switch step {
-      case .acquire(let id):
-        #expect(alive.insert(id).inserted, "\(name(id)) is acquired twice")
-      case .release(let id):
-        #expect(alive.remove(id) != nil, "\(name(id)) is released but not alive")
-        written.remove(id)
+      case .acquire(let id): begin(id)
+      case .release(let id): end(id)
       case .compute(let index):
         let operation = program.operations[Int(index)]
         for id in operation.inputs { checkRead(id, operation) }
         for id in operation.outputs {
-          #expect(alive.contains(id), "\(name(id)) is written but not alive in \(operation)")
-          written.insert(id)
+          check(
+            alive[Int(id.index)], "\(name(id)) is written but not alive in \(operation)")
+          written[Int(id.index)] = true
         }
         flops += operation.kernel.flops(rows: rows)
       case .start(let index):
         let transfer = program.transfers[Int(index)]
-        for id in transfer.operands { #expect(alive.contains(id), "\(name(id)) in a transfer") }
+        for id in transfer.operands { check(alive[Int(id.index)], "\(name(id)) in a transfer") }
         for id in transfer.operands[transfer.outputCount...] {
-          #expect(written.contains(id), "\(name(id)) is sent but not written")
+          check(written[Int(id.index)], "\(name(id)) is sent but not written")
         }
-        #expect(underWay.insert(index).inserted)
+        check(underWay.insert(index).inserted, "\(transfer.kind) is started twice")
       case .wait(let index):
-        #expect(underWay.remove(index) != nil)
         let transfer = program.transfers[Int(index)]
-        for id in transfer.operands { #expect(alive.contains(id)) }
-        written.formUnion(transfer.operands[..<transfer.outputCount])
+        check(underWay.remove(index) != nil, "\(transfer.kind) is waited for but not under way")
+        for id in transfer.operands { check(alive[Int(id.index)], "\(name(id)) in a transfer") }
+        for id in transfer.operands[..<transfer.outputCount] { written[Int(id.index)] = true }
       case .reduce: Issue.record("only closing passes start reductions")
       case .gatherAhead: break
       }
     }
     // The last reduction of a pass runs on beside what the rank does next.
     let left = underWay.filter { !program.transfers[Int($0)].kind.reducesGradients }
-    #expect(left.isEmpty, "\(left.map { program.transfers[Int($0)].kind })")
+    check(left.isEmpty, "\(left.map { program.transfers[Int($0)].kind })")
+  }
+
+  private mutating func begin(_ id: BufferID) {
+    check(!alive[Int(id.index)], "\(name(id)) is acquired twice")
+    alive[Int(id.index)] = true
+  }
+
+  private mutating func end(_ id: BufferID) {
+    check(alive[Int(id.index)], "\(name(id)) is released but not alive")
+    alive[Int(id.index)] = false
+    written[Int(id.index)] = false
   }
 
   private func checkRead(_ id: BufferID, _ operation: Operation) {
-    #expect(alive.contains(id), "\(name(id)) is read but not alive in \(operation)")
-    #expect(written.contains(id), "\(name(id)) is read but not written in \(operation)")
+    check(alive[Int(id.index)], "\(name(id)) is read but not alive in \(operation)")
+    check(written[Int(id.index)], "\(name(id)) is read but not written in \(operation)")
   }
 
   private func name(_ id: BufferID) -> String { stage.buffers[Int(id.index)].name }
 
   /// What is alive beside the stage's own buffers.
   var leftovers: [String] {
-    alive.filter { stage.buffers[Int($0.index)].scope != .stage }.map(name).sorted()
+    zip(alive, stage.buffers).filter { $0 && $1.scope != .stage }.map(\.1.name).sorted()
   }
+}
+
+/// Records an issue where something does not hold: what is asked millions of times is too much for `#expect`.
+func check(
+  _ holds: Bool, _ issue: @autoclosure () -> String,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  if !holds { Issue.record("\(issue())", sourceLocation: sourceLocation) }
 }
 
 extension TransferKind {
@@ -183,7 +198,7 @@ extension TransferKind {
             books.run(stage.backward)
             books.send(stage.inputGradient)
           }
-          #expect(books.leftovers == [], "\(model.name) \(units) \(setting)")
+          check(books.leftovers == [], "\(books.leftovers) \(model.name) \(units) \(setting)")
         }
       }
     }

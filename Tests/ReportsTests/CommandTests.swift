@@ -141,7 +141,11 @@ import Testing
 
   /// What a command prints, as a JSON object.
   static func json(_ arguments: String) throws -> [String: Any] {
-    let result = try Command.run(arguments.split(separator: " ").map(String.init))
+    try json(Command.run(arguments))
+  }
+
+  /// The object that a command has printed.
+  static func json(_ result: Command) throws -> [String: Any] {
     #expect(result.status == 0, "\(result.errors)")
     let object = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
     return try #require(object as? [String: Any])

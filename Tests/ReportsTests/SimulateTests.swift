@@ -5,7 +5,10 @@ import Testing
 @Suite struct SimulateTests {
   let step: [String: Any]
 
-  init() throws { step = try CommandTests.json("simulate --json --tokens 14.8T") }
+  /// Simulated once for all tests.
+  private static let simulated = Result { try Command.run("simulate --json --tokens 14.8T") }
+
+  init() throws { step = try CommandTests.json(Self.simulated.get()) }
 
   @Test func everyKeyOfTheIssueIsThere() throws {
     for key in [

@@ -11,9 +11,6 @@ import Testing
     return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
   }
 
-  /// Steps that the log has.
-  private func steps(_ scene: Scene) -> Int { (try? scene.losses().count) ?? 0 }
-
   /// Every rank holds as much after 1,000 steps as after 100, but for half a MiB: as many pages as
   /// allocators may still touch for the first time.
   @Test(arguments: [
@@ -24,11 +21,11 @@ import Testing
     let scene = try Scene(model, plan: plan, steps: 1_000_000, checkpointEvery: 1_000_000)
     var growth: [Int] = []
     let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
-      try #require(Launch.wait { steps(scene) >= 100 })
+      try #require(Launch.wait { scene.steps() >= 100 })
       let ranks = scene.ranks()
       try #require(ranks.count == 2)
       let early = try ranks.map { try status($0, "VmRSS") }
-      try #require(Launch.wait { steps(scene) >= 1000 })
+      try #require(Launch.wait { scene.steps() >= 1000 })
       growth = try zip(ranks, early).map { try status($0, "VmRSS") - $1 }
       kill(try #require(scene.launchers().last), SIGUSR1)
     }
@@ -50,7 +47,7 @@ import Testing
       "train", scene.run, "--ranks", "2", "--set", "plan.sequence-length=256", "--set",
       "plan.microbatch-size=2", "--check-simulation"
     ) { _ in
-      try #require(Launch.wait { steps(scene) >= 3 })
+      try #require(Launch.wait { scene.steps() >= 3 })
       peaks = try scene.ranks().map { try status($0, "VmHWM") * 1024 }
       for process in scene.ranks() { kill(process, SIGKILL) }
     }

@@ -65,7 +65,16 @@ final class Scene {
   /// The losses of the log, as they are printed: the same text is the same bits.
   func losses() throws -> [String] {
     let text = try String(contentsOfFile: path("log.jsonl"), encoding: .utf8)
-    return text.matches(of: /"loss": ([^,]+)/).map { String($0.1) }
+    return text.split(separator: "\n").compactMap { line in
+      guard let key = line.firstRange(of: "\"loss\": ") else { return nil }
+      return String(line.suffix(from: key.upperBound).prefix { $0 != "," })
+    }
+  }
+
+  /// How many steps the log has behind its header: a look at a log that grows, which costs next to nothing.
+  func steps() -> Int {
+    let log = FileManager.default.contents(atPath: path("log.jsonl")).map([UInt8].init) ?? []
+    return max(0, log.count { $0 == UInt8(ascii: "\n") } - 1)
   }
 
   /// What a run has left: the bytes of its log and the names of all files and folders.

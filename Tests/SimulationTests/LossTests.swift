@@ -58,18 +58,19 @@ import Testing
     }
   }
 
-  /// torchtitan's operators hold a copy in 32 bits each: two at a time forward, three backward; Megatron's
-  /// write into one.
-  @Test func operatorsHoldCopies() throws {
-    for (framework, copies) in [(Plan.Framework.plain, 1), (.torchtitan, 3)] {
-      var plan = try Self.planned(fusedLoss: false).placed.plan
-      plan.framework = framework
-      let step = try PlannedStep(
-        architecture: Self.planned(fusedLoss: false).input.architecture,
-        cluster: .shipped("a100-vtrain-512"), plan: plan)
-      let stage = step.input.stages[0]
+  /// torchtitan's operators hold a copy in 32 bits each: two at a time forward, three backward; nanotron's
+  /// forward holds the cast logits beside its own; Megatron's write into one.
+  @Test(arguments: [(Plan.Framework.plain, 1, 1), (.torchtitan, 2, 3), (.nanotron, 2, 1)])
+  func operatorsHoldCopies(framework: Plan.Framework, forward: Int, backward: Int) throws {
+    var plan = try Self.planned(fusedLoss: false).placed.plan
+    plan.framework = framework
+    let step = try PlannedStep(
+      architecture: Self.planned(fusedLoss: false).input.architecture,
+      cluster: .shipped("a100-vtrain-512"), plan: plan)
+    let stage = step.input.stages[0]
+    for (program, copies) in [(stage.forward, forward), (stage.backward, backward)] {
       let loss = try #require(
-        stage.backward.operations.first {
+        program.operations.first {
           if case .crossEntropy = $0.kernel { true } else { false }
         })
       let wide = loss.operands.filter {

@@ -25,7 +25,11 @@ public struct Trial<Figures: Equatable> {
   /// Computes the figures of a scene, with one value replaced as `--set` does it.
   public typealias Scene = (_ change: String?) throws -> TrialOutcome<Figures>
 
-  private let scenes: [(outcome: Scene, figures: Figures)]
+  /// The scene where a key acted last comes first: the keys beside it mostly act there, too.
+  ///
+  /// The order decides nothing else. One reader reads the file in every scene, so that a key that nobody
+  /// asks for is refused in all of them alike.
+  private var scenes: [(outcome: Scene, figures: Figures)]
 
   /// A scene that is refused as it is.
   public struct Refusal: Error {
@@ -42,15 +46,18 @@ public struct Trial<Figures: Equatable> {
   }
 
   /// Tries other values of a leaf until a figure moves.
-  public func verdict(_ leaf: Leaf, among changes: [String]) throws -> Verdict {
+  public mutating func verdict(_ leaf: Leaf, among changes: [String]) throws -> Verdict {
     var refusal: String?
     var isAdmitted = false
     // The likeliest change in every scene, then the next: most keys act in one scene or another.
     for change in changes {
-      for (outcome, figures) in scenes {
+      for (place, (outcome, figures)) in scenes.enumerated() {
         switch try outcome("\(leaf.path)=\(change)") {
         case .figures(let changed):
-          if changed != figures { return .acts }
+          if changed != figures {
+            scenes.insert(scenes.remove(at: place), at: 0)
+            return .acts
+          }
           isAdmitted = true
         case .refused(let message):
           let isUnread = ["unknown key", "no meaning here", "nothing reads"]

@@ -208,7 +208,7 @@ import Training
     let out = try ScratchFolder()
     let entries = Dictionary(
       RunFile.keyReference.leaves.map { ($0.path, $0.entry) }, uniquingKeysWith: { $1 })
-    let trial = try Trial<[String]>([{ try outcome(index, $0, out: out) }])
+    var trial = try Trial<[String]>([{ try outcome(index, $0, out: out) }])
     let document = try Document(text: text(index, out: out.path), name: "run.yaml")
     for leaf in try Leaf.all(in: document)
     where !leaf.path.hasPrefix("plan.") && leaf.path != "name" {

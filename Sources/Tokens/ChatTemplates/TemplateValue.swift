@@ -197,7 +197,10 @@ extension TemplateValue {
   }
 
   private static func quoted(_ text: String) -> String {
-    text.unicodeScalars.reduce(into: "\"") { quoted, scalar in
+    guard text.utf8.contains(where: { $0 == 0x08 || $0 == 0x0C }) else {
+      return JSONValue.quoted(text)
+    }
+    return text.unicodeScalars.reduce(into: "\"") { quoted, scalar in
       switch scalar.value {
       case 0x08: quoted += "\\b"
       case 0x0C: quoted += "\\f"

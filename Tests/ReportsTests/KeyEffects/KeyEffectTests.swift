@@ -77,19 +77,21 @@ import Testing
     _ document: Document, _ file: Scene.File, _ scenes: [Scene], _ files: OwnFiles,
     under path: String = ""
   ) throws {
-    var outcomes: [Trial<[String: Double]>.Scene] = scenes.map { scene in
-      { try scene.outcome(file, $0) }
-    }
+    var outcomes: [Trial<[String: Double]>.Scene] = []
     if file == .cluster {
+      // What costs least to ask comes first.
       outcomes.append { try Scene.cost(on: document, $0) }
       if try Cluster(document).storage != nil {
         outcomes.append { try files.forecast(on: document, $0) }
       }
     }
-    let trial = try Trial(outcomes)
+    outcomes += scenes.map { scene in
+      { try scene.outcome(file, $0) }
+    }
+    var trial = try Trial(outcomes)
     let entries = file == .plan ? Self.plans : Self.clusters
     for leaf in try Leaf.all(in: document) where leaf.path.hasPrefix(path) {
-      let verdict = try verdict(leaf, file, entries[leaf.described], trial, files)
+      let verdict = try verdict(leaf, file, entries[leaf.described], &trial, files)
       let place = "\(document.name): \(leaf.path)"
       switch (verdict, Reasons.forNothing(document.name, leaf)) {
       case (.acts, nil), (.isRefused, nil), (.limits, .bounds), (.isIgnored, .nothing): break
@@ -100,8 +102,8 @@ import Testing
   }
 
   private func verdict(
-    _ leaf: Leaf, _ file: Scene.File, _ entry: KeyEntry?, _ trial: Trial<[String: Double]>,
-    _ files: OwnFiles
+    _ leaf: Leaf, _ file: Scene.File, _ entry: KeyEntry?,
+    _ trial: inout Trial<[String: Double]>, _ files: OwnFiles
   ) throws -> Verdict {
     let form: ValueForm
     if let own = entry?.form {
