@@ -70,3 +70,5 @@ static inline void sluice_flush_subnormals(void) {
   uint32_t mode = __builtin_ia32_stmxcsr();
   if ((mode & 0x8040) != 0x8040) __builtin_ia32_ldmxcsr(mode | 0x8040);
 }
+
+#include "rows.h"

@@ -30,10 +30,12 @@ let matmulCore: String = {
 }()
 
 /// AVX-512 with the parts that OpenBLAS's SkylakeX kernels use (F, DQ, CD, BW, VL), saved by the system.
-private func hasAVX512() -> Bool {
+func hasAVX512() -> Bool {
   let extended = sluice_cpuid(7, 0, 1)
   let parts: [UInt32] = [16, 17, 28, 30, 31]
-  return parts.allSatisfy { extended & (1 << $0) != 0 } && sluice_xcr0() & 0xE6 == 0xE6
+  let savesVectors = sluice_cpuid(1, 0, 2) & (1 << 27) != 0
+  return savesVectors && parts.allSatisfy { extended & (1 << $0) != 0 }
+    && sluice_xcr0() & 0xE6 == 0xE6
 }
 
 /// Sets how many threads OpenBLAS uses in this process; a program calls it once, at the start.

@@ -30,6 +30,9 @@ public final class Workbench {
   /// Weights are then laid out once and kept so: whoever changes one calls `forgetWeights`.
   public var keepsRowsApart = false
 
+  /// Whether products that keep rows apart take vectors of 512 bits; the same bits either way.
+  public var takesWideVectors = hasWideVectors
+
   /// Told of every product with the sizes that it was called with; for benchmarks.
   public var onProduct: ((ProductCall) -> Void)?
 
@@ -39,6 +42,8 @@ public final class Workbench {
   /// Rapids core with 512 (both measured, at best). Smaller panels cost more packing: 10 % at 1 ms.
   public static let panelFLOPs =
     ["SkylakeX", "Cooperlake"].contains(matmulCore) ? 300_000_000 : 180_000_000
+
+  private static let hasWideVectors = hasAVX512()
 
   let scoreTile: UnsafeMutablePointer<Float>
   let gradientTile: UnsafeMutablePointer<Float>

@@ -1,4 +1,5 @@
 import Documents
+import Foundation
 import Quantities
 
 /// The rewards of a program that people wrote.
@@ -12,13 +13,36 @@ public struct CommandRule: RewardRule {
   /// Seconds for one call.
   private let timeLimit: Double
   private let memoryLimit: ByteCount
+  /// Where the program is named and what is wrong with it; nil where it can be started.
+  let missing: ConfigurationError?
 
+  /// - Parameter missing: what a run with this rule is refused with, since the program is not there.
   /// - Precondition: `command` names a program.
   public init(
-    command: [String], timeLimit: Double = 10, memoryLimit: ByteCount = ByteCount(2 << 30)
+    command: [String], timeLimit: Double = 10, memoryLimit: ByteCount = ByteCount(2 << 30),
+    missing: ConfigurationError? = nil
   ) {
     precondition(!command.isEmpty && timeLimit > 0)
     (self.command, self.timeLimit, self.memoryLimit) = (command, timeLimit, memoryLimit)
+    self.missing = missing
+  }
+
+  /// What is wrong with a program's name on this machine, as far as files tell; nil where it can be started.
+  static func missing(_ name: String) -> String? {
+    guard name.contains("/") else {
+      let folders = (getenv("PATH").map { String(cString: $0) } ?? "").split(separator: ":")
+      let isThere = folders.contains { Self.isProgram("\($0)/\(name)") }
+      return isThere ? nil : "\(printable(name)) is no program on the PATH"
+    }
+    if Self.isProgram(name) { return nil }
+    let isThere = access(name, F_OK) == 0
+    return "\(printable(name)) is \(isThere ? "no program that may be run" : "not there")"
+  }
+
+  private static func isProgram(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+      && access(path, X_OK) == 0
   }
 
   public func reward(of completion: String, to prompt: TaskPrompt) throws -> Double {

@@ -23,7 +23,8 @@ public enum RewardRules {
       guard let command else { throw table.error("names neither a rule nor a command") }
       return CommandRule(
         command: command, timeLimit: try table.value(keys.timeLimit),
-        memoryLimit: try table.value(keys.memoryLimit))
+        memoryLimit: try table.value(keys.memoryLimit),
+        missing: CommandRule.missing(command[0]).map { table.error($0, at: keys.command) })
     }
     guard command == nil else {
       throw table.error("stands beside a rule; one of both judges", at: keys.command)

@@ -48,6 +48,15 @@ public struct Rewards: Sendable {
     self.parts = parts
   }
 
+  /// Refuses rules that could judge nothing on this machine: programs that are not there.
+  ///
+  /// - Throws: `ConfigurationError` that names file, line and key of the first of them.
+  public func check() throws(ConfigurationError) {
+    for part in parts {
+      if let missing = (part.rule as? CommandRule)?.missing { throw missing }
+    }
+  }
+
   /// Judges answers; one that a rule cannot judge has 0 of it.
   public func grade(_ answers: [TaskAnswer]) -> RewardGrades {
     var grades = RewardGrades(
@@ -65,13 +74,37 @@ public struct Rewards: Sendable {
       precondition(values.count == answers.count)
       for (index, value) in values.enumerated() { grades.totals[index] += part.weight * value }
       grades.parts.append(values)
-      if let first = failures.first {
+      if !failures.isEmpty {
         grades.notices.append(
           "rewards: \(printable(part.name)) counts 0 for \(failures.count) of \(answers.count) "
-            + "completions: \(printable(first.description, atMost: 400))")
+            + "completions: \(Self.reasons(failures))")
       }
     }
     return grades
+  }
+
+  /// The reasons that a notice names at most.
+  private static let mostReasons = 4
+
+  /// The reasons of failures, the most frequent first, with their numbers where there are several.
+  private static func reasons(_ failures: [RewardFailure]) -> String {
+    var counts: [(reason: RewardFailure, count: Int)] = []
+    var places: [RewardFailure: Int] = [:]
+    for failure in failures {
+      if let place = places[failure] {
+        counts[place].count += 1
+      } else {
+        places[failure] = counts.count
+        counts.append((failure, 1))
+      }
+    }
+    if counts.count == 1 { return printable(counts[0].reason.description, atMost: 400) }
+    let order = counts.indices.sorted { (-counts[$0].count, $0) < (-counts[$1].count, $1) }
+    var words = order.prefix(mostReasons).map { place in
+      "\(printable(counts[place].reason.description, atMost: 400)) (\(counts[place].count))"
+    }
+    if order.count > mostReasons { words.append("\(order.count - mostReasons) other reasons") }
+    return words.joined(separator: "; ")
   }
 }
 
@@ -81,6 +114,6 @@ public struct RewardGrades: Hashable, Sendable {
   public var totals: [Double]
   /// For each rule, in its order, one reward without weight for each answer.
   public var parts: [[Double]]
-  /// One line for each rule that could not judge some answers: how many, and why the first.
+  /// One line for each rule that could not judge some answers: how many, and why.
   public var notices: [String]
 }

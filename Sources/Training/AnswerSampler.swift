@@ -47,12 +47,12 @@ public final class AnswerSampler {
   ///   - tokenizer: which tokens there are, and which of them ends a text.
   ///   - positions: tokens of a prompt and its completion together; memory for as many is taken.
   ///   - wanted: samples of all prompts together; more than there are rows wait for one.
-  ///   - mostBlocks: blocks of 32 rows at most; fewer where their caches would take more than 1 GiB.
+  ///   - mostBlocks: blocks of 32 rows at most, nil for as many as the ranks ask for; fewer where their caches would take more than 1 GiB.
   /// - Throws: `ConfigurationError` where the model has fewer positions, `TrainingError` where there are
   ///   more ranks than parts of the model, `CheckpointError` where its weights cannot be read.
   package init(
     _ model: CheckpointModel, by tokenizer: Tokenizer, positions: Int, wanted: Int,
-    mostBlocks: Int = RolloutGenerator.mostBlocks, _ communicator: any Communicator
+    mostBlocks: Int? = nil, _ communicator: any Communicator
   ) throws {
     precondition(positions > 1 && wanted > 0)
     try model.checkGeneration(after: positions, count: 0, ranks: communicator.size)
@@ -65,7 +65,7 @@ public final class AnswerSampler {
     generator = try RolloutGenerator(
       architecture, plan, communicator, layout: nil, positions: positions, wanted: wanted,
       end: tokenizer.completionEnd.map { Int32($0) }, known: tokenizer.vocabularySize,
-      mostBlocks: max(1, min(mostBlocks, fitting)))
+      mostBlocks: max(1, min(mostBlocks ?? RolloutGenerator.mostBlocks(plan), fitting)))
     try generator.rank.load(model.reader)
     self.positions = positions
   }

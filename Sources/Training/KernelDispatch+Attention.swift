@@ -40,16 +40,16 @@ final class RotaryTables {
   }
 }
 
-extension RankBackend {
+extension Architecture {
   /// What scores are multiplied by: 1/√width, and for latent attention with YaRN its factor.
-  private var scoreScale: Float {
-    let plain = 1 / Double(assignment.architecture.attention.queryKeyHeadSize).squareRoot()
-    guard case .latent = assignment.architecture.attention,
-      case .rotary(let rotary) = assignment.architecture.position
-    else { return Float(plain) }
+  var scoreScale: Float {
+    let plain = 1 / Double(attention.queryKeyHeadSize).squareRoot()
+    guard case .latent = attention, case .rotary(let rotary) = position else { return Float(plain) }
     return Float(plain * rotary.latentScaleFactor)
   }
+}
 
+extension RankBackend {
   func attention(
     _ bound: BoundOperation, _ shape: Programs.AttentionShape, _ pass: Programs.Pass
   ) {

@@ -35,6 +35,7 @@ public struct PreparedRun: Sendable {
     var (evaluation, heldOut): (EvaluationSequences?, Demonstrations?)
     switch (run.objective, run.policy) {
     case (.grpo, let settings?):
+      try settings.rewards?.rewards.check()
       material = .policy(try PolicyMaterial(run, settings, tokenizer?.tokenizer ?? .bytes))
       guard run.evaluation == nil || settings.heldOut != nil else {
         throw ConfigurationError(
@@ -58,6 +59,7 @@ public struct PreparedRun: Sendable {
     (self.evaluation, self.heldOut) = (evaluation, heldOut)
     notices =
       architecture.notices + [run.idleKeysNotice].compactMap { $0 } + run.notices(on: tokenizer)
+      + [run.lengthNotice].compactMap { $0 }
   }
 
   /// Texts, token files and rows, and what of them is kept for evaluation.
@@ -144,6 +146,16 @@ extension RunFile {
       paths, weights: paths.count == data.weights.count ? data.weights : [],
       length: plan.sequenceLength, tokenizer: tokenizer?.tokenizer ?? .bytes,
       vocabulary: model.architecture.vocabularySize, seed: seed)
+  }
+}
+
+extension RunFile {
+  /// Sequences that the model is not made for; where positions are learned, the plan refuses them.
+  fileprivate var lengthNotice: String? {
+    let positions = model.architecture.maximumPositions
+    guard plan.sequenceLength > positions else { return nil }
+    return "plan.sequence-length: sequences of \(plan.sequenceLength) tokens, beyond the model's "
+      + "\(positions)"
   }
 }
 

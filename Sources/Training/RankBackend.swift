@@ -73,6 +73,8 @@ final class RankBackend: Backend {
   /// The reductions that are under way, in the order in which they started.
   var reductions: [CollectiveInFlight] = []
   let rotary: RotaryTables?
+  /// What attention's scores are multiplied by.
+  let scoreScale: Float
   var permutation = PermutationCache()
   let microbatches: Int
   /// What is written down of the item under way.
@@ -103,6 +105,7 @@ final class RankBackend: Backend {
     }
     cachedPositions = positions
     rotary = other?.rotary ?? RotaryTables(assignment.architecture, positions: positions)
+    scoreScale = assignment.architecture.scoreScale
     memory = assignment.programs.map { _ in nil }
     for stage in assignment.localStages {
       memory[stage] = makeMemory(stage, beside: other?.memory[stage])

@@ -30,7 +30,11 @@ package final class RolloutGenerator {
   /// Rows of a block: of a microbatch.
   package static let rowsOfABlock = 32
   /// Blocks of a data rank at most; more completions wait for a row.
-  package static let mostBlocks = 8
+  ///
+  /// One where there is one stage: the caches of all blocks are read in every forward, and those of one
+  /// stay nearer to the core (a model of 64 columns, 80 positions: 2.6 MB, of four 10.5). A pipeline is
+  /// filled by eight.
+  package static func mostBlocks(_ plan: Plan) -> Int { plan.pipelineParallel == 1 ? 1 : 8 }
 
   package let rank: ForwardRank
   private let tokens = RowTokens()
@@ -41,7 +45,7 @@ package final class RolloutGenerator {
   private let known: Int
   /// Rows of all data ranks.
   package let rows: Int
-  /// Forwards of all rows so far.
+  /// Forwards of all its rows that this rank has run so far.
   package private(set) var forwards = 0
 
   /// Takes up a rank's part; parameters are zero until they are taken.
@@ -52,12 +56,14 @@ package final class RolloutGenerator {
   ///   - wanted: completions that are made at once, for which there are rows as far as there are blocks.
   ///   - end: the token that ends a completion; nil where none does.
   ///   - known: tokens that may be sampled, where a tokenizer has fewer than the model.
+  ///   - mostBlocks: blocks of a data rank at most, where not as many as the plan asks for.
   package init(
     _ architecture: Architecture, _ plan: Plan, _ communicator: any Communicator,
     layout: StageLayout?, positions: Int, wanted: Int, end: Int32?, known: Int? = nil,
-    mostBlocks: Int = RolloutGenerator.mostBlocks
+    mostBlocks: Int? = nil
   ) throws {
     var plan = plan
+    let mostBlocks = mostBlocks ?? Self.mostBlocks(plan)
     plan.microbatchSize = Self.rowsOfABlock
     plan.sequenceLength = 1
     plan.gradientLanes = nil
@@ -89,17 +95,26 @@ package final class RolloutGenerator {
   ///   - maximum: tokens of a completion at most.
   ///   - seed: from where chance comes.
   ///   - finished: given each completion as soon as it ends, with the number of its request.
+  ///     Where a data rank needs nothing of the others, a rank is told of its own requests alone: the one
+  ///     numbered r of every so many as there are ranks.
   /// - Throws: `TrainingError` where the model gives scores that are not numbers.
   package func complete(
     _ requests: [Request], maximum: Int, _ sampling: Sampling, seed: UInt64,
     finished: (_ request: Int, Made) -> Void = { _, _ in }
   ) throws -> [Made] {
     var made = Array(repeating: Made(), count: requests.count)
-    var queue = RowQueue(rows: rows, requests: requests.count)
+    let place = rank.backend.assignment.place.data
+    let own = rows / plan.dataParallel
+    var queue = RowQueue(
+      rows: rows, filling: isApart ? place * own..<(place + 1) * own : 0..<rows,
+      isApart ? requestsOfRank(place, of: requests.count) : Array(requests.indices))
+    var isNumeric = true
     // Weights stay as they are until all completions are there.
     rank.backend.bench.forgetWeights()
     defer { rank.backend.bench.forgetWeights() }
-    while queue.isBusy {
+    // A rank without a request runs once, too: a forward of all ranks may be recorded.
+    var isBusy = !requests.isEmpty
+    while isBusy {
       for row in 0..<rows { tokens.next[row] = token(of: row, queue, requests, made) }
       setCaches(queue)
       var chosen = [Double](repeating: 0, count: 2 * rows)
@@ -109,13 +124,14 @@ package final class RolloutGenerator {
             microbatch, scores, queue, requests, made, sampling, seed: seed, into: &chosen)
         })
       forwards += 1
-      try communicator.allReduce(&chosen, .sum)
+      if !isApart { try communicator.allReduce(&chosen, .sum) }
       for row in 0..<rows {
         guard let request = queue.requests[row] else { continue }
         queue.fed[row] += 1
         guard queue.fed[row] >= requests[request].prompt.count else { continue }
         guard chosen[2 * row].isFinite, chosen[2 * row + 1].isFinite else {
-          throw TrainingError.notFiniteScores
+          isNumeric = false
+          break
         }
         let token = Int32(chosen[2 * row]) - 1
         made[request].tokens.append(token)
@@ -126,7 +142,10 @@ package final class RolloutGenerator {
         finished(request, made[request])
         queue.takeNext(row)
       }
+      isBusy = isNumeric && queue.isBusy
     }
+    if isApart && plan.dataParallel > 1 { isNumeric = try exchange(&made, isNumeric: isNumeric) }
+    guard isNumeric else { throw TrainingError.notFiniteScores }
     return made
   }
 
@@ -137,6 +156,44 @@ package final class RolloutGenerator {
     package var logProbabilities: [Float] = []
     /// Whether the last token is the one that ends a completion.
     package var isEnded = false
+  }
+
+  /// Whether a data rank needs nothing of the others until all completions are there.
+  ///
+  /// No stage, expert or part of a parameter of theirs: it then does not wait for the slowest one behind
+  /// every forward.
+  private var isApart: Bool {
+    plan.worldSize == plan.dataParallel && plan.expertParallel == 1 && plan.zeroStage != .parameters
+  }
+
+  /// The requests of a rank where ranks are apart.
+  private func requestsOfRank(_ rank: Int, of count: Int) -> [Int] {
+    Array(stride(from: rank, to: count, by: plan.dataParallel))
+  }
+
+  /// Gives all ranks what each has made of its own requests, and says whether all scores were numbers.
+  private func exchange(_ made: inout [Made], isNumeric: Bool) throws -> Bool {
+    let own = requestsOfRank(rank.backend.assignment.place.data, of: made.count)
+    var words: [UInt32] = [isNumeric ? 1 : 0]
+    for made in own.map({ made[$0] }) {
+      words += [UInt32(made.tokens.count), made.isEnded ? 1 : 0]
+      words += made.tokens.map { UInt32(bitPattern: $0) } + made.logProbabilities.map(\.bitPattern)
+    }
+    var rest = try communicator.allGather(words)[...]
+    var areNumeric = true
+    for rank in 0..<plan.dataParallel {
+      areNumeric = rest.removeFirst() == 1 && areNumeric
+      for request in requestsOfRank(rank, of: made.count) {
+        let (count, isEnded) = (Int(rest.removeFirst()), rest.removeFirst() == 1)
+        let tokens = rest.prefix(count).map { Int32(bitPattern: $0) }
+        rest = rest.dropFirst(count)
+        let logProbabilities = rest.prefix(count).map { Float(bitPattern: $0) }
+        rest = rest.dropFirst(count)
+        made[request] = Made(
+          tokens: tokens, logProbabilities: logProbabilities, isEnded: isEnded)
+      }
+    }
+    return areNumeric
   }
 
   private func token(
@@ -184,15 +241,14 @@ struct RowQueue {
   private(set) var requests: [Int?]
   /// By row, the tokens that were fed of its text.
   var fed: [Int]
-  private var next: Int
-  private let count: Int
+  private var waiting: ArraySlice<Int>
 
-  /// The first requests in the first rows.
-  init(rows: Int, requests count: Int) {
-    requests = (0..<rows).map { $0 < count ? $0 : nil }
+  /// The first ones in the first of the rows that are filled.
+  init(rows: Int, filling own: Range<Int>, _ requests: [Int]) {
+    self.requests = Array(repeating: nil, count: rows)
     fed = Array(repeating: 0, count: rows)
-    next = min(rows, count)
-    self.count = count
+    waiting = requests[...]
+    for row in own { takeNext(row) }
   }
 
   var isBusy: Bool { requests.contains { $0 != nil } }
@@ -200,8 +256,7 @@ struct RowQueue {
   /// Gives a row that is free the next request, if there is one.
   mutating func takeNext(_ row: Int) {
     fed[row] = 0
-    requests[row] = next < count ? next : nil
-    next += 1
+    requests[row] = waiting.popFirst()
   }
 }
 

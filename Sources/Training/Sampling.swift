@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Quantities
 
 /// How the next token is chosen from a model's scores.
@@ -74,10 +75,15 @@ extension Sampling {
     guard temperature > 0 else {
       return logits.allSatisfy(\.isFinite) ? (Self.best(of: logits), 0) : nil
     }
-    let highest = Double(logits.max() ?? 0)
-    let weights = logits.map { exp((Double($0) - highest) / temperature) }
-    let whole = weights.reduce(0, +)
-    guard whole.isFinite, whole > 0 else { return nil }
+    var highest = -Float.infinity
+    for score in logits {
+      guard !score.isNaN else { return nil }
+      if score > highest { highest = score }
+    }
+    guard highest.isFinite else { return nil }
+    let weights = weights(of: logits, highest: highest)
+    var whole = 0.0
+    for weight in weights { whole += Double(weight) }
     var token = logits.count - 1
     if topShare < 1 {
       let candidates = candidates(of: logits)
@@ -94,14 +100,29 @@ extension Sampling {
     } else {
       var sum = 0.0
       for (index, weight) in weights.enumerated() {
-        sum += weight
+        sum += Double(weight)
         guard unit * whole >= sum else {
           token = index
           break
         }
       }
     }
-    return (token, (Double(logits[token]) - highest) / temperature - log(whole))
+    return (token, (Double(logits[token]) - Double(highest)) / temperature - log(whole))
+  }
+
+  /// exp of (score − highest) / temperature.
+  private func weights(of logits: UnsafeBufferPointer<Float>, highest: Float) -> [Float] {
+    [Float](unsafeUninitializedCapacity: logits.count) { weights, count in
+      count = logits.count
+      guard let out = weights.baseAddress else { return }
+      let factor = min(Float(1 / temperature), .greatestFiniteMagnitude)
+      for (index, score) in logits.enumerated() {
+        weights.initializeElement(at: index, to: (score - highest) * factor)
+      }
+      exponential(out, out, count: count)
+      // A kernel's exponential of −∞ is not quite nothing.
+      for (index, score) in logits.enumerated() where score == -.infinity { weights[index] = 0 }
+    }
   }
 
   private static func best(of logits: some Collection<Float>) -> Int {

@@ -3,13 +3,16 @@ import Testing
 
 /// Attention of one query to each sequence with rows kept apart, as rollouts decode.
 @Suite struct DecodeAttentionTests {
-  static let shapes = [1, 2, 37, 600].flatMap { keys in
+  static let shapes = [1, 2, 8, 9, 37, 600].flatMap { keys in
     [
       AttentionShape(
         sequences: 3, queries: 1, keys: keys, heads: 4, keyHeads: 2, keyWidth: 12, scale: 0.3),
       AttentionShape(
         sequences: 2, queries: 1, keys: keys, heads: 3, keyHeads: 1, keyWidth: 40, sharedWidth: 5,
         valueWidth: 43, scale: 0.2, window: 20),
+      // More heads than have room for the scores of all keys at once.
+      AttentionShape(
+        sequences: 2, queries: 1, keys: 30 * keys, heads: 5, keyWidth: 16, scale: 0.25),
     ]
   }
 

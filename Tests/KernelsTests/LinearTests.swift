@@ -56,6 +56,28 @@ import Testing
     }
   }
 
+  /// Wider vectors give the same bits, added to what was there or not.
+  @Test(.enabled(if: Workbench().takesWideVectors), arguments: sides + [(33, 300, 47)])
+  func widerVectorsGiveTheSameBits(_ sides: (Int, Int, Int)) {
+    var numbers = Numbers(seed: 9)
+    let shape = LinearShape(rows: sides.0, inputs: sides.1, outputs: sides.2)
+    let x = numbers.floats(shape.rows * shape.inputs)
+    let w = numbers.floats(shape.inputs * shape.outputs)
+    for accumulate in [false, true] {
+      let results = [false, true].map { isWide in
+        let bench = Workbench()
+        bench.keepsRowsApart = true
+        bench.takesWideVectors = isWide
+        let y = filled(shape.rows * shape.outputs, preset: 3) {
+          linearForward($0, x, w, shape, accumulate: accumulate, on: bench)
+        }
+        #expect(bench.matmulFLOPs == 2 * shape.rows * shape.inputs * shape.outputs)
+        return y
+      }
+      #expect(results[0] == results[1])
+    }
+  }
+
   /// Weights that rows kept apart have been multiplied by may change, once the bench is told.
   @Test func newWeightsAreTakenWhereTheBenchIsTold() {
     var numbers = Numbers(seed: 6)

@@ -68,6 +68,11 @@ import Testing
     let suite = ["--suite", "rules", "--task", "addition", "--tier", "1", "--questions", "10"]
     let written = try Launch.run([Program.path, "evaluate"] + suite + ["--prompts", "-o", file])
     #expect(written.status == 0 && written.output.contains("10 questions"), "\(written.output)")
+    let again = try Launch.run([Program.path, "evaluate"] + suite + ["--prompts", "-o", file])
+    #expect(again.status == 1 && again.output.contains("is there already"), "\(again.output)")
+    let replaced = try Launch.run(
+      [Program.path, "evaluate"] + suite + ["--prompts", "-o", file, "--overwrite"])
+    #expect(replaced.status == 0, "\(replaced.output)")
     let answers = try lines(file).enumerated().map { index, line in
       let numbers = try #require(line["prompt"] as? String).split { !$0.isNumber }
       let sum = numbers.compactMap { Int($0) }.reduce(0, +) + (index == 0 ? 1 : 0)
@@ -97,6 +102,7 @@ import Testing
     ("evaluate --suite rules --tokens x", "--tokens has no effect beside --suite"),
     ("evaluate --suite rules --prompts", "give the file by -o"),
     ("evaluate --suite rules --prompts -o x --samples 2", "--samples has no effect"),
+    ("evaluate --suite rules --overwrite --answers a=b", "--overwrite has no effect"),
     ("evaluate --suite rules --answers x", "expected NAME=FILE"),
     ("evaluate --suite rules --answers a=none --top-p 1", "--top-p has no effect"),
     (

@@ -1,4 +1,5 @@
 import Documents
+import Foundation
 import Tasks
 import TestSupport
 import Testing
@@ -37,6 +38,41 @@ import Testing
     #expect(grades.totals == [3, 0])
     #expect(grades.notices.count == 1)
     #expect(grades.notices[0].hasPrefix("rewards: number counts 0 for 2 of 2 completions: "))
+  }
+
+  /// Several reasons are told apart, with how often each came.
+  @Test func everyReasonIsNamed() throws {
+    let rewards = try rewards("  - {rule: number}\n")
+    func answer(_ fields: String) throws -> TaskAnswer {
+      TaskAnswer(
+        prompt: TaskPrompt(text: "q", fields: try JSONValue(Array(fields.utf8))), completion: "1")
+    }
+    let notices = rewards.grade([
+      try answer("{}"), try answer(#"{"answer":"one"}"#), try answer(#"{"answer":"one"}"#),
+      try answer(#"{"answer":"1"}"#),
+    ]).notices
+    #expect(notices.count == 1)
+    let reasons = try #require(notices.first).split(separator: ": ", maxSplits: 2)
+    #expect(reasons[1] == "number counts 0 for 3 of 4 completions")
+    let parts = reasons[2].split(separator: "; ")
+    #expect(parts.count == 2 && parts[0].hasSuffix(" (2)") && parts[1].hasSuffix(" (1)"))
+  }
+
+  /// A program that is not there is found before a run starts, by file, line and key.
+  @Test func aMissingProgramIsFoundBefore() throws {
+    let folder = try ScratchFolder()
+    let file = folder.file("text")
+    try Data("no program".utf8).write(to: URL(filePath: file))
+    for (name, rule) in [
+      ("/nowhere/grade", "/nowhere/grade is not there"), (file, "is no program that may be run"),
+      ("no-such-program-here", "is no program on the PATH"),
+      (folder.path, "is no program that may be run"),
+    ] {
+      let rewards = try rewards("  - {rule: exact}\n  - {command: [\(name), x], name: own}\n")
+      let error = try #require(throws: ConfigurationError.self) { try rewards.check() }
+      #expect("\(error)".contains(rule) && "\(error)".contains("command"), "\(error)")
+    }
+    try rewards("  - {command: sh}\n  - {command: /bin/sh}\n").check()
   }
 
   @Test(arguments: [

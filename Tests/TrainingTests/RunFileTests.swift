@@ -56,6 +56,19 @@ import Training
     #expect(!plain.notices.contains { $0.contains("without effect") })
   }
 
+  /// Sequences beyond what a rotary model was made for are said; learned positions are refused.
+  @Test func sequencesBeyondTheModelAreSaid() throws {
+    let model = SampleModel.llama.rawValue.replacing(
+      #/"max_position_embeddings": \d+/#, with: "\"max_position_embeddings\": 3")
+    _ = try folder.write(model, to: "llama.json")
+    let notices = try PreparedRun(
+      read(short("{global-batch: 2, sequence-length: 4}")), ranks: 1
+    ).notices
+    #expect(
+      notices.contains("plan.sequence-length: sequences of 4 tokens, beyond the model's 3"),
+      "\(notices)")
+  }
+
   /// CPU ranks send each token once to each rank, whatever the plan has devices do.
   @Test func theDispatcherIsForDevices() throws {
     let text = short("{global-batch: 2, sequence-length: 4, dispatcher: all-to-all}")

@@ -1,11 +1,14 @@
 import COpenBLAS
 import Kernels
 
-/// A step's matrix products by themselves, whole and straight through OpenBLAS.
+/// A step's matrix products by themselves, whole and straight through OpenBLAS, or with rows kept apart.
 final class Replay {
   private let calls: [ProductCall]
   private let a: UnsafeMutableBufferPointer<Float>
   private let b: UnsafeMutableBufferPointer<Float>
+  /// Of each product a weight of its own, and the bench that has laid them out; for rows kept apart.
+  private let bench = Workbench()
+  private var weights: [UnsafeMutableBufferPointer<Float>] = []
   private let out: UnsafeMutableBufferPointer<Float>
 
   /// FLOPs of one replay.
@@ -31,6 +34,7 @@ final class Replay {
     a.deallocate()
     b.deallocate()
     out.deallocate()
+    for weight in weights { weight.deallocate() }
   }
 
   /// Makes every product once.
@@ -42,6 +46,29 @@ final class Replay {
         a.baseAddress, Int32(call.turnsA ? size.m : size.k), b.baseAddress,
         Int32(call.turnsB ? size.k : size.n), call.accumulates ? 1 : 0, out.baseAddress,
         Int32(size.n))
+    }
+  }
+
+  /// Makes every product once, a row by itself; the first time lays weights out.
+  func runApart() {
+    if weights.isEmpty {
+      bench.keepsRowsApart = true
+      weights = calls.map { call in
+        let weight = UnsafeMutableBufferPointer<Float>.allocate(
+          capacity: call.size.k * call.size.n)
+        weight.initialize(repeating: 0.25)
+        return weight
+      }
+    }
+    guard let start = a.baseAddress, let target = out.baseAddress else { return }
+    for (call, weight) in zip(calls, weights) {
+      guard let weight = weight.baseAddress else { continue }
+      let size = call.size
+      matmul(
+        target, stride: size.n, Factor(start, stride: size.k),
+        Factor(
+          weight, stride: call.turnsB ? size.k : size.n, isTransposed: call.turnsB,
+          isWeight: true), size, accumulate: call.accumulates, on: bench)
     }
   }
 }

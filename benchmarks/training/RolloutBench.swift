@@ -7,9 +7,10 @@ import Training
 
 /// Times rollouts of a model with random weights: many prompts, completions of equal length.
 ///
-/// Against three things in one run. Their limit: of every forward of a block the longer of its bytes
-/// (weights and the caches of its rows) over the bandwidth, and of its products' FLOPs over the rate of the
-/// same products made by OpenBLAS, both measured here. One rank, where there are several. And `generate` of
+/// Against three things in one run. Their limit: of every forward the longer of its bytes (weights once a
+/// block, and the caches of its rows) over the rate at which as many bytes are read again and again, and
+/// of its products by themselves, by OpenBLAS or by the kernels of rollouts, whichever are faster; both
+/// measured here. One rank, where there are several. And `generate` of
 /// transformers at the same batch, where a Python with torch is named.
 struct RolloutBench: Sendable {
   var model: BenchModel
@@ -32,6 +33,9 @@ struct RolloutBench: Sendable {
     var isLimitedByBytes = false
     var bandwidth = 0.0
     var rate = 0.0
+    /// Bytes of a forward: weights and caches.
+    var bytes = 0.0
+    var isOwnFaster = false
     var checksum: UInt64 = 0
 
     var median: Double { middle(seconds) }
@@ -79,6 +83,7 @@ struct RolloutBench: Sendable {
     generator.rank.recording = Recording(products: limit)
     var made = try rollout()
     let replay = limit ? Replay(generator.rank.ledger.products.filter { $0.size.m > 1 }) : nil
+    replay?.runApart()
     generator.rank.recording = Recording()
     measured.blocks = generator.rows / plan.dataParallel / RolloutGenerator.rowsOfABlock
     for _ in 0..<rounds {
@@ -101,34 +106,38 @@ struct RolloutBench: Sendable {
   /// The least time of a rollout's forwards, by what this round's memory and products give.
   private func addLimit(_ replay: Replay, to measured: inout Measured) {
     let clock = ContinuousClock()
-    let products = clock.measure { replay.run() } / .seconds(1)
-    let bandwidth = Self.bandwidth(elements: isSmoke ? 1 << 12 : 1 << 25)
+    let byLibrary = clock.measure { replay.run() } / .seconds(1)
+    let byOwn = clock.measure { replay.runApart() } / .seconds(1)
+    let products = min(byLibrary, byOwn)
     let rows = Double(measured.blocks * RolloutGenerator.rowsOfABlock)
     let weights = Double(4 * model.architecture.parameterCounts.total * measured.blocks)
     // A cache holds half of its positions in the mean.
     let positions = Double(prompt + tokens) / 2
     let caches = rows * positions * Double(model.architecture.cachedBytesPerPosition)
-    let byBytes = (weights + caches) / bandwidth
+    measured.bytes = weights + caches
+    measured.bandwidth = Self.bandwidth(bytes: measured.bytes)
+    let byBytes = measured.bytes / measured.bandwidth
     measured.isLimitedByBytes = byBytes > products
     measured.limits.append(Double(measured.forwards) * max(byBytes, products))
-    measured.bandwidth = bandwidth
+    measured.isOwnFaster = byOwn < byLibrary
     measured.rate = Double(replay.flops) / products
   }
 
-  /// Bytes a second of a stream that reads: the sum of squares of an array beyond all caches.
-  private static func bandwidth(elements: Int) -> Double {
-    let memory = UnsafeMutablePointer<Float>.allocate(capacity: elements)
+  /// Bytes a second of a stream that reads so many bytes again and again: the products of two arrays.
+  private static func bandwidth(bytes: Double) -> Double {
+    let count = Int(bytes / 8)
+    let memory = UnsafeMutablePointer<Float>.allocate(capacity: 2 * count)
     defer { memory.deallocate() }
-    memory.initialize(repeating: 0.5, count: elements)
+    memory.initialize(repeating: 0.5, count: 2 * count)
     let clock = ContinuousClock()
     var best = Double.infinity
-    var sum = 0.0
-    for _ in 0..<3 {
-      let time = clock.measure { sum += sumOfSquares(memory, count: elements) } / .seconds(1)
+    var sum: Float = 0
+    for _ in 0..<max(3, (1 << 25) / count) {
+      let time = clock.measure { sum += dot(memory, memory + count, count: count) } / .seconds(1)
       best = min(best, time)
     }
     precondition(sum > 0)
-    return Double(4 * elements) / best
+    return Double(8 * count) / best
   }
 
   private func display(_ all: Measured, _ alone: Measured?, _ plan: Plan) {
@@ -148,7 +157,9 @@ struct RolloutBench: Sendable {
       print(
         "  limit, one rank      \(text(middle(limited.limits) * 1e3)) ms by "
           + (limited.isLimitedByBytes ? "bytes" : "products")
-          + " (\(text(limited.bandwidth / 1e9)) GB/s, \(text(limited.rate / 1e9)) GFLOP/s); "
+          + " (\(text(limited.bandwidth / 1e9)) GB/s of \(text(limited.bytes / 1e6)) MB, "
+          + "\(text(limited.rate / 1e9)) GFLOP/s "
+          + (limited.isOwnFaster ? "by own kernels); " : "by OpenBLAS); ")
           + "rollouts reach \(text(100 * share)) % of it")
     }
     if let alone {

@@ -45,6 +45,9 @@
     @Option(name: .shortAndLong, help: "The file of --prompts.", completion: .file())
     var output: String?
 
+    @Flag(help: "Replace the file of --prompts, if it is there.")
+    var overwrite = false
+
     @Option(
       help: "NAME=FILE, what a model elsewhere answered; may be repeated.", completion: .file())
     var answers: [String] = []
@@ -54,7 +57,7 @@
       [
         ("--task", !tasks.isEmpty), ("--tier", tier != nil), ("--questions", questions != nil),
         ("--instructions", instructions), ("--prompts", prompts), ("-o", output != nil),
-        ("--answers", !answers.isEmpty), ("--seed", seed != nil),
+        ("--overwrite", overwrite), ("--answers", !answers.isEmpty), ("--seed", seed != nil),
       ] + ofSampling
     }
 
@@ -84,7 +87,8 @@
         try refuse(given + ofSampling, beside: "--prompts")
         return try writePrompts(suite)
       }
-      try refuse([("-o", output != nil)], beside: "a suite without --prompts")
+      try refuse(
+        [("-o", output != nil), ("--overwrite", overwrite)], beside: "a suite without --prompts")
       guard !checkpoints.isEmpty || !answers.isEmpty else {
         throw CommandError("--suite rules: give --checkpoint, --answers or --prompts")
       }
@@ -105,7 +109,7 @@
 
     private func writePrompts(_ suite: RuleSuite) throws {
       guard let output else { throw CommandError("--prompts: give the file by -o") }
-      let path = try OutputPath(output, besides: [])
+      let path = try OutputPath.free(output, besides: [], overwrites: overwrite)
       try JSONLines.write(suite.lines(instructing: instructions), to: path)
       try show("\(output): \(suite.questions.count) questions\n")
     }
