@@ -72,8 +72,28 @@ extension ProcessorClock {
   private mutating func post(_ transfer: Int, _ rank: Int) {
     let round = ranks[rank].round[transfer]
     guard round < sent[rank][transfer].count else { return }
-    for message in sent[rank][transfer][round] { messages[message].sent = now }
-    for message in received[rank][transfer][round] { messages[message].posted = now }
+    for message in sent[rank][transfer][round] {
+      messages[message].sent = now
+      messages[message].computing = computing(beside: message)
+    }
+    for message in received[rank][transfer][round] {
+      messages[message].posted = now
+      messages[message].computing = computing(beside: message)
+    }
+  }
+
+  /// Ranks of a receiver's machine that compute now, but for the two of the message.
+  private func computing(beside message: Int) -> Int {
+    let (source, receiver) = (messages[message].source, messages[message].destination)
+    return ranks.indices.count { rank in
+      guard rank != source, rank != receiver, machines[rank] == machines[receiver] else {
+        return false
+      }
+      return switch ranks[rank].activity {
+      case .standing, .finished: false
+      case .ready, .computing, .copying: true
+      }
+    }
   }
 
   mutating func endCompute(_ work: ProcessorWork, _ rank: Int) {
@@ -106,7 +126,7 @@ extension ProcessorClock {
     guard let message = ranks[rank].waiting?.copied else { return }
     ranks[rank].waiting?.copied = nil
     messages[message].arrived = now
-    ranks[rank].parts.messages += links.seconds(messages[message].bytes)
+    ranks[rank].parts.messages += copySeconds(message)
     stand(rank)
     take(message, rank)
   }
@@ -191,8 +211,14 @@ extension ProcessorClock {
     guard messages[message].sent != nil else { return false }
     account(rank, movingFrom: now)
     ranks[rank].waiting?.copied = message
-    ranks[rank].activity = .copying(left: links.seconds(messages[message].bytes))
+    messages[message].computing = computing(beside: message)
+    ranks[rank].activity = .copying(left: copySeconds(message))
     return true
+  }
+
+  /// Of a message inside a node, from when its receiver begins to take it.
+  private func copySeconds(_ message: Int) -> Double {
+    links.node.seconds(messages[message].bytes, computing: messages[message].computing)
   }
 
   /// What came is put in its places, and the wait is over.
