@@ -16,7 +16,7 @@ extension ProcessorClock {
           isMoving = true
         case .standing:
           if goOn(rank) { isMoving = true }
-        case .computing, .copying, .finished: break
+        case .computing, .queued, .copying, .finished: break
         }
       }
     }
@@ -90,7 +90,7 @@ extension ProcessorClock {
         return false
       }
       return switch ranks[rank].activity {
-      case .standing, .finished: false
+      case .standing, .queued, .finished: false
       case .ready, .computing, .copying: true
       }
     }
@@ -124,9 +124,10 @@ extension ProcessorClock {
 
   mutating func endCopy(_ rank: Int) {
     guard let message = ranks[rank].waiting?.copied else { return }
+    let (turn, copy) = copySeconds(rank)
     ranks[rank].waiting?.copied = nil
     messages[message].arrived = now
-    ranks[rank].parts.messages += copySeconds(message)
+    ranks[rank].parts.messages += turn + copy
     stand(rank)
     take(message, rank)
   }
@@ -212,13 +213,18 @@ extension ProcessorClock {
     account(rank, movingFrom: now)
     ranks[rank].waiting?.copied = message
     messages[message].computing = computing(beside: message)
-    ranks[rank].activity = .copying(left: copySeconds(message))
+    let (turn, copy) = copySeconds(rank)
+    ranks[rank].activity = turn > 0 ? .queued(left: turn) : .copying(left: copy)
     return true
   }
 
-  /// Of a message inside a node, from when its receiver begins to take it.
-  private func copySeconds(_ message: Int) -> Double {
-    links.node.seconds(messages[message].bytes, computing: messages[message].computing)
+  /// Of the message inside a node that a rank is about to take: until it has its turn, and from there.
+  func copySeconds(_ rank: Int) -> (turn: Double, copy: Double) {
+    guard let message = ranks[rank].waiting?.copied else { return (0, 0) }
+    let bytes = messages[message].bytes
+    let all = links.node.seconds(bytes, computing: messages[message].computing)
+    let copy = min(all, links.node.seconds(bytes, computing: 0))
+    return (all - copy, copy)
   }
 
   /// What came is put in its places, and the wait is over.

@@ -31,6 +31,8 @@ struct ProcessorClock {
     case ready
     /// A kernel, with the share of it that is left.
     case computing(ProcessorWork, left: Double)
+    /// A message is there, but other ranks compute on the cores: seconds until it has its turn.
+    case queued(left: Double)
     /// A copy out of another rank's memory, with the seconds that are left of it.
     case copying(left: Double)
     /// It stands still for a peer, a message under way, or the end of the agreement.
@@ -205,7 +207,7 @@ struct ProcessorClock {
       switch state.activity {
       case .computing(let work, let left):
         next = min(next, left * cost.seconds(work, active: active[machines[rank]]))
-      case .copying(let left): next = min(next, left)
+      case .copying(let left), .queued(let left): next = min(next, left)
       case .standing: if let end = timer(rank) { next = min(next, max(0, end - now)) }
       case .ready, .finished: break
       }
@@ -262,6 +264,10 @@ struct ProcessorClock {
       } else {
         endCompute(work, rank)
       }
+    case .queued(let left):
+      ranks[rank].activity =
+        left - seconds > 1e-13
+        ? .queued(left: left - seconds) : .copying(left: copySeconds(rank).copy)
     case .copying(let left):
       if left - seconds > 1e-13 {
         ranks[rank].activity = .copying(left: left - seconds)

@@ -47,7 +47,9 @@ extension HereFit {
     if nodesOnMachine > 1 { lines.append("    nodes-on-machine: \(nodesOnMachine)") }
     lines.append("    kernels:")
     lines += kernels.map { "      - {\(Self.entry($0))}" }
-    let crowded = messages.filter { $0.active > 2 && $0.ranks == onMachine }
+    let crowded = messages.filter {
+      $0.active > 2 && $0.ranks == onMachine && ($0.name == "node" ? ranksPerNode : nodes) > 1
+    }
     if !crowded.isEmpty {
       lines.append("    messages:")
       lines += crowded.map { "      - {\(Self.entry($0, of: "way"))}" }
