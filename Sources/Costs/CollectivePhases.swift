@@ -74,8 +74,9 @@ extension CollectiveConstants {
     }
   }
 
-  /// Small messages take their own rate, all at once; large ones that of the links, for which channels of a
-  /// node have to fill. Between nodes they fill while the network is busy.
+  /// Small messages take their own rate, all at once; large ones that of the links.
+  ///
+  /// For these the channels of a node have to fill. Between nodes they do so while the network is busy.
   private func allToAll(_ bytes: Double, _ group: CollectiveGroup) -> CollectivePhase {
     let part = bytes / Double(group.ranks)
     let isSmall = part <= exchange.lowLatencyBytes

@@ -31,8 +31,9 @@ public struct HereTable: Sendable {
   /// A message one way.
   public struct MessageRow: Hashable, Sendable {
     public var way: Processor.Way
-    /// Ranks that were started on the machine, and how many were busy: the two of the message, and those that
-    /// computed meanwhile. A table that says 2 of 2 has messages while all others waited, however many.
+    /// Ranks that were started on the machine, and how many were busy.
+    ///
+    /// Busy are the two of the message, and those that computed meanwhile. A table that says 2 of 2 has messages while all others waited, however many.
     public var ranks: Int
     public var active: Int
     public var bytes: Double
