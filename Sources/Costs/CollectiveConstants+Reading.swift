@@ -114,7 +114,7 @@ extension CollectiveConstants.Exchange {
     if let seconds = try table.optional(keys.fill)?.value {
       fill = CollectiveConstants.Fill(
         seconds: seconds, bytes: try table.required(keys.fillBytes).value)
-    } else if table.contains(keys.fillBytes.name) {
+    } else if try table.optional(keys.fillBytes) != nil {
       throw table.error("has no effect without fill", at: keys.fillBytes)
     }
     linkShare = try table.constant(keys.linkShare)
