@@ -46,6 +46,13 @@ extension Cluster {
     if let processor = device.processor {
       try Self.refuseIdle(
         root, ["price", "slow-hosts", "degraded"], node)
+      for messages in processor.messages {
+        let isMet = messages.way == .node ? node.devices.value > 1 : nodes.value > 1
+        guard !isMet else { continue }
+        throw root.error(
+          "device.processor.messages has an entry without effect: there are no messages "
+            + (messages.way == .node ? "inside a node" : "between nodes"))
+      }
       guard nodes.value % processor.nodesOnMachine == 0 else {
         throw root.error(
           "does not fill machines of \(processor.nodesOnMachine) nodes "

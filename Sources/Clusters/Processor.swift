@@ -73,6 +73,8 @@ public struct Processor: Hashable, Sendable {
   }
 
   public var rates: [Rates]
+  /// Messages while others compute; empty where none were measured.
+  public var messages: [Messages] = []
   /// Nodes of the cluster that lie on one machine and share its cores.
   public var nodesOnMachine = 1
 }
@@ -83,6 +85,10 @@ struct ProcessorKeys: KeySet {
     "kernels", ProcessorRateKeys(), list: true,
     "One for each class of kernels and state of the machine, as sluice calibrate --here writes them."
   )
+  let messages = TableKey(
+    "messages", ProcessorMessageKeys(), list: true,
+    otherwise: "messages take no longer while other ranks compute",
+    "What messages take while other ranks of the machine compute, more than there are cores.")
   let nodesOnMachine = Key(
     "nodes-on-machine", .integer(in: 1...4096), default: 1,
     "Nodes that lie on one machine and share its cores, as sluice lab lays them.")
@@ -125,6 +131,16 @@ extension Processor {
         throw entry.error("is there twice with as many ranks", at: keys.kernels.kernel)
       }
       rates.append(own)
+    }
+    for entry in try table.tables(keys.messages) {
+      let own = try Messages(entry, keys.messages.keys)
+      let known = messages.contains {
+        ($0.way, $0.ranks, $0.active) == (own.way, own.ranks, own.active)
+      }
+      if known {
+        throw entry.error("is there twice with as many ranks", at: keys.messages.keys.way)
+      }
+      messages.append(own)
     }
     nodesOnMachine = try table.value(keys.nodesOnMachine)
   }
@@ -212,7 +228,7 @@ extension Processor {
     let shared = Fact(
       path: "device.processor.nodes-on-machine", text: "\(nodesOnMachine)",
       exact: "\(nodesOnMachine)", origin: .unstated)
-    return [shared]
+    return [shared] + messages.enumerated().flatMap { $1.facts($0) }
       + rates.enumerated().flatMap { index, rates in
         let place = "device.processor.kernels[\(index)]"
         let state = "\(rates.kernel.rawValue), \(rates.active) of \(rates.ranks) ranks"

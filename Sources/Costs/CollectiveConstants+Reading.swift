@@ -110,6 +110,13 @@ extension CollectiveConstants.Exchange {
     lowLatencyStart = try table.constant(keys.lowLatencyStart)
     lowLatencyRate = try table.constant(keys.lowLatencyRate)
     start = try table.constant(keys.start)
+    fill = .none
+    if let seconds = try table.optional(keys.fill)?.value {
+      fill = CollectiveConstants.Fill(
+        seconds: seconds, bytes: try table.required(keys.fillBytes).value)
+    } else if try table.optional(keys.fillBytes) != nil {
+      throw table.error("has no effect without fill", at: keys.fillBytes)
+    }
     linkShare = try table.constant(keys.linkShare)
     networkShare = try table.constant(keys.networkShare)
   }

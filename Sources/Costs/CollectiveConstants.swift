@@ -109,8 +109,10 @@ public struct CollectiveConstants: Hashable, Sendable {
     public var lowLatencyBytes: Double
     public var lowLatencyStart: Double
     public var lowLatencyRate: Double
-    /// Seconds of an exchange of larger messages beside its bytes, inside a node.
+    /// Seconds of an exchange of larger messages beside its bytes, inside a node, and what its channels wait
+    /// for until they are full.
     public var start: Double
+    public var fill: Fill
     public var linkShare: Double
     public var networkShare: Double
   }

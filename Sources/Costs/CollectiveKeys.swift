@@ -109,6 +109,12 @@ struct AllToAllKeys: KeySet {
   let lowLatencyStart = constant("ll-start", .time, "An empty exchange of such messages.")
   let lowLatencyRate = constant("ll-rate", .rate, "Bytes a second of each such message.")
   let start = constant("start", .time, "An exchange of larger ones inside a node.")
+  let fill = Key(
+    "fill", .sourced(ConstantKind.time.expected), otherwise: "0 s",
+    "What such an exchange waits for its channels inside a node, at most.")
+  let fillBytes = Key(
+    "fill-bytes", .sourced(ConstantKind.bytes.expected), otherwise: "there is no fill",
+    "A rank's bytes from which on it is that much.")
   let linkShare = constant("link-share", .share, "What it reaches of the link's bandwidth.")
   let networkShare = constant(
     "network-share", .share, "What it reaches of the adapters' bandwidth.")

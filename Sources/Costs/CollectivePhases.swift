@@ -75,11 +75,14 @@ extension CollectiveConstants {
   }
 
   /// Small messages take their own rate, all at once; large ones that of the links.
+  ///
+  /// For these the channels of a node have to fill. Between nodes they do so while the network is busy.
   private func allToAll(_ bytes: Double, _ group: CollectiveGroup) -> CollectivePhase {
     let part = bytes / Double(group.ranks)
     let isSmall = part <= exchange.lowLatencyBytes
     let inside =
       (isSmall ? exchange.lowLatencyStart + part / exchange.lowLatencyRate : exchange.start)
+      + (isSmall || group.nodes > 1 ? 0 : exchange.fill(bytes))
       + linkLatency - measuredLinkLatency
     // What a message between nodes takes more than one inside.
     let across =

@@ -60,8 +60,10 @@ public struct HereFigures: Encodable, Sendable {
     for part in messages {
       let rate = part.bytesPerSecond.map { String(format: "%.3f GB/s", $0 * 1e-9) } ?? "no bytes"
       text += String(
-        format: "  messages %@: %.2f us and %@, error %.1f %%, largest %.1f %%\n",
-        part.name == "node" ? "inside a node" : "between nodes", part.startSeconds * 1e6, rate,
+        format: "  messages %@%@: %.2f us and %@, error %.1f %%, largest %.1f %%\n",
+        part.name == "node" ? "inside a node" : "between nodes",
+        part.active > 2 ? " beside \(part.active - 2) ranks that compute" : "",
+        part.startSeconds * 1e6, rate,
         100 * part.meanError, 100 * part.largestError)
     }
     for part in kernels where part.name == "copy" && part.active == part.ranks {

@@ -16,7 +16,7 @@ extension ProcessorClock {
           isMoving = true
         case .standing:
           if goOn(rank) { isMoving = true }
-        case .computing, .copying, .finished: break
+        case .computing, .queued, .copying, .finished: break
         }
       }
     }
@@ -72,8 +72,28 @@ extension ProcessorClock {
   private mutating func post(_ transfer: Int, _ rank: Int) {
     let round = ranks[rank].round[transfer]
     guard round < sent[rank][transfer].count else { return }
-    for message in sent[rank][transfer][round] { messages[message].sent = now }
-    for message in received[rank][transfer][round] { messages[message].posted = now }
+    for message in sent[rank][transfer][round] {
+      messages[message].sent = now
+      messages[message].computing = computing(beside: message)
+    }
+    for message in received[rank][transfer][round] {
+      messages[message].posted = now
+      messages[message].computing = computing(beside: message)
+    }
+  }
+
+  /// Ranks of a receiver's machine that compute now, but for the two of the message.
+  private func computing(beside message: Int) -> Int {
+    let (source, receiver) = (messages[message].source, messages[message].destination)
+    return ranks.indices.count { rank in
+      guard rank != source, rank != receiver, machines[rank] == machines[receiver] else {
+        return false
+      }
+      return switch ranks[rank].activity {
+      case .standing, .queued, .finished: false
+      case .ready, .computing, .copying: true
+      }
+    }
   }
 
   mutating func endCompute(_ work: ProcessorWork, _ rank: Int) {
@@ -104,9 +124,10 @@ extension ProcessorClock {
 
   mutating func endCopy(_ rank: Int) {
     guard let message = ranks[rank].waiting?.copied else { return }
+    let (turn, copy) = copySeconds(rank)
     ranks[rank].waiting?.copied = nil
     messages[message].arrived = now
-    ranks[rank].parts.messages += links.seconds(messages[message].bytes)
+    ranks[rank].parts.messages += turn + copy
     stand(rank)
     take(message, rank)
   }
@@ -191,8 +212,19 @@ extension ProcessorClock {
     guard messages[message].sent != nil else { return false }
     account(rank, movingFrom: now)
     ranks[rank].waiting?.copied = message
-    ranks[rank].activity = .copying(left: links.seconds(messages[message].bytes))
+    messages[message].computing = computing(beside: message)
+    let (turn, copy) = copySeconds(rank)
+    ranks[rank].activity = turn > 0 ? .queued(left: turn) : .copying(left: copy)
     return true
+  }
+
+  /// Of the message inside a node that a rank is about to take: until it has its turn, and from there.
+  func copySeconds(_ rank: Int) -> (turn: Double, copy: Double) {
+    guard let message = ranks[rank].waiting?.copied else { return (0, 0) }
+    let bytes = messages[message].bytes
+    let all = links.node.seconds(bytes, computing: messages[message].computing)
+    let copy = min(all, links.node.seconds(bytes, computing: 0))
+    return (all - copy, copy)
   }
 
   /// What came is put in its places, and the wait is over.

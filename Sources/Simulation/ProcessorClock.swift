@@ -17,17 +17,13 @@ import Programs
 struct ProcessorClock {
   /// What a message costs.
   struct Links {
-    /// Inside a node: an empty message, and bytes a second.
-    var latency: Double
-    var rate: Double
-    /// Between nodes: an empty message, and bytes a second of a node's adapters together.
-    var networkLatency = 0.0
-    var networkRate = Double.infinity
+    /// Inside a node.
+    var node: ProcessorMessageCost
+    /// Between nodes; its rate while all other ranks wait is that of a node's adapters together.
+    var network = ProcessorMessageCost(start: 0, rate: .infinity)
     /// What leaves without its receiver: the default of Open MPI's shared memory (btl_vader_eager_limit, 4,096),
     /// less the 56 bytes that Open MPI 4.1 keeps of it for its header.
     var eagerBytes = 4096 - 56
-
-    func seconds(_ bytes: Int) -> Double { latency + Double(bytes) / rate }
   }
 
   enum Activity {
@@ -35,6 +31,8 @@ struct ProcessorClock {
     case ready
     /// A kernel, with the share of it that is left.
     case computing(ProcessorWork, left: Double)
+    /// A message is there, but other ranks compute on the cores: seconds until it has its turn.
+    case queued(left: Double)
     /// A copy out of another rank's memory, with the seconds that are left of it.
     case copying(left: Double)
     /// It stands still for a peer, a message under way, or the end of the agreement.
@@ -64,6 +62,8 @@ struct ProcessorClock {
     var source: Int
     var destination: Int
     var reduces: Bool
+    /// Other ranks of its receiver's machine that computed when both ends had come to it.
+    var computing = 0
   }
 
   struct Rank {
@@ -190,7 +190,11 @@ struct ProcessorClock {
     return moving.map { message in
       let most = max(
         out[nodes[messages[message].source]] ?? 1, into[nodes[messages[message].destination]] ?? 1)
-      return (message, links.networkRate / Double(most))
+      // A share of the link, or what ranks move that have to wait for their turn.
+      let byte = max(
+        links.network.secondsPerByte(computing: 0) * Double(most),
+        links.network.secondsPerByte(computing: messages[message].computing))
+      return (message, 1 / byte)
     }
   }
 
@@ -203,7 +207,7 @@ struct ProcessorClock {
       switch state.activity {
       case .computing(let work, let left):
         next = min(next, left * cost.seconds(work, active: active[machines[rank]]))
-      case .copying(let left): next = min(next, left)
+      case .copying(let left), .queued(let left): next = min(next, left)
       case .standing: if let end = timer(rank) { next = min(next, max(0, end - now)) }
       case .ready, .finished: break
       }
@@ -234,7 +238,9 @@ struct ProcessorClock {
 
   /// When a message between nodes can be read.
   func arrival(_ message: Int) -> Double? {
-    crosses(message) ? messages[message].arrived.map { $0 + links.networkLatency } : nil
+    guard crosses(message) else { return nil }
+    let start = links.network.start(computing: messages[message].computing)
+    return messages[message].arrived.map { $0 + start }
   }
 
   /// When a message has left its sender; nil where that is not known yet.
@@ -243,7 +249,9 @@ struct ProcessorClock {
     guard let begun = state.sent else { return nil }
     if crosses(message) { return state.arrived }
     if state.bytes <= links.eagerBytes { return begun }
-    return state.posted.map { max($0, begun) + links.seconds(state.bytes) }
+    return state.posted.map {
+      max($0, begun) + links.node.seconds(state.bytes, computing: state.computing)
+    }
   }
 
   private mutating func pass(_ seconds: Double, _ rank: Int, _ active: Int) {
@@ -256,6 +264,10 @@ struct ProcessorClock {
       } else {
         endCompute(work, rank)
       }
+    case .queued(let left):
+      ranks[rank].activity =
+        left - seconds > 1e-13
+        ? .queued(left: left - seconds) : .copying(left: copySeconds(rank).copy)
     case .copying(let left):
       if left - seconds > 1e-13 {
         ranks[rank].activity = .copying(left: left - seconds)

@@ -112,12 +112,18 @@ public struct ProcessorStep: Sendable {
   /// Runs the step.
   public func run() -> Outcome {
     let plan = placed.plan
+    func crowded(_ way: Processor.Way) -> [Processor.Messages] {
+      cluster.device.processor?.messages.filter { $0.way == way && $0.ranks == cost.ranks } ?? []
+    }
     var links = ProcessorClock.Links(
-      latency: cluster.node.link.latency.value.value,
-      rate: cluster.node.link.rate.reached.value.value)
+      node: ProcessorMessageCost(
+        start: cluster.node.link.latency.value.value,
+        rate: cluster.node.link.rate.reached.value.value, crowded: crowded(.node)))
     if let adapters = cluster.node.adapters, let network = cluster.network {
-      links.networkLatency = network.latency.sameLeaf.value.value
-      links.networkRate = adapters.rate.reached.value.value * Double(adapters.count.value)
+      links.network = ProcessorMessageCost(
+        start: network.latency.sameLeaf.value.value,
+        rate: adapters.rate.reached.value.value * Double(adapters.count.value),
+        crowded: crowded(.network))
     }
     let nodes = (0..<plan.worldSize).map { cluster.node(of: $0) }
     var clock = ProcessorClock(
@@ -141,10 +147,8 @@ public struct ProcessorStep: Sendable {
     let bytes = 8 * blocks
     var rounds = 0
     while 1 << rounds < ranks { rounds += 1 }
-    let message =
-      isInside
-      ? links.seconds(bytes) : links.networkLatency + Double(bytes) / links.networkRate
-    return Double(rounds) * message
+    let link = isInside ? links.node : links.network
+    return Double(rounds) * link.seconds(bytes, computing: 0)
   }
 }
 

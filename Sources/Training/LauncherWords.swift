@@ -17,7 +17,11 @@ package struct LauncherWords {
     var passed: [UInt8] = []
     while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
       let line = rest[...end]
-      if isOfLauncher(line.dropLast()) { held += line } else { passed += line }
+      if !isOfLauncher(line.dropLast()) {
+        passed += line
+      } else if !isOfNoConcern(line) {
+        held += line
+      }
       rest.removeSubrange(...end)
     }
     return passed
@@ -38,6 +42,15 @@ package struct LauncherWords {
     // A rank's message is one line with this beginning, wherever it comes.
     if line.starts(with: "sluice: ".utf8) { return false }
     return isFramed || line.starts(with: "mpirun".utf8) || hasProcess(line)
+  }
+
+  /// Whether mpirun warns of what it goes on to ignore, since nothing has failed.
+  ///
+  /// Open MPI 4.1 puts whatever starts ranks on a host into a process group of its own, from both sides; where
+  /// the child was faster, the parent's `setpgid` finds another program there (EACCES).
+  private func isOfNoConcern(_ line: ArraySlice<UInt8>) -> Bool {
+    let text = String(decoding: line, as: UTF8.self)
+    return text.contains("plm:rsh: Warning: setpgid(") && text.contains("failed in parent")
   }
 
   /// Whether the line begins with `[host:4711]`.

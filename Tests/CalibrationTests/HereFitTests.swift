@@ -84,6 +84,24 @@ import Testing
     }
   }
 
+  /// Messages while others computed are fitted apart, and leave those while all wait as they were.
+  @Test func messagesWhileOthersCompute() throws {
+    var table = Self.table(noise: 0, states: [(4, 1), (4, 4)])
+    for bytes in [64.0, 4096, 65_536, 1_048_576] {
+      table.messages.append(
+        .init(.node, ranks: 4, active: 4, bytes: bytes, seconds: 4e-3 + bytes / 1e9))
+    }
+    let again = try HereTable(text: table.text, file: "here.csv")
+    #expect(again.messages == table.messages)
+    let text = try HereFit(again).clusterText(name: "here", ranksPerNode: 4)
+    let cluster = try Cluster(Document(text: text, name: "here.yaml"))
+    #expect(abs(cluster.node.link.latency.value.value / 1e-6 - 1) < 1e-4)
+    let crowded = try #require(cluster.device.processor?.messages)
+    #expect(crowded.count == 1 && crowded[0].way == .node && crowded[0].active == 4)
+    #expect(abs(crowded[0].start.value / 4e-3 - 1) < 1e-4)
+    #expect(abs((crowded[0].bytes?.value ?? 0) / 1e9 - 1) < 1e-4)
+  }
+
   /// What cannot be fitted is said with what is missing.
   @Test func whatIsMissingIsSaid() throws {
     var few = Self.table(noise: 0)
@@ -168,6 +186,7 @@ import Testing
     (head + "kernel,copy,1,1,0,8,0,0,nan,8\n", "expected a number above 0"),
     (head + "kernel,copy,1,1,0,-8,0,0,1e-6,8\n", "of at least 0"),
     (head + "message,air,2,2,0,8,0,0,1e-6,8\n", "message of node or network"),
+    (head + "message,node,2,1,0,8,0,0,1e-6,8\n", "at least the message's 2 ranks"),
     (head + "word,copy,1,1,0,8,0,0,1e-6,8\n", "a part kernel or message"),
   ]
 

@@ -6,6 +6,7 @@ import Training
   private static let frame = String(repeating: "-", count: 74)
   private static let text = """
     [node:4711] mca_base_component_repository_open: unable to open mca_btl_openib
+    [node:4711] plm:rsh: Warning: setpgid(5066,5066) failed in parent with errno=Permission denied(13)
     note: a rank's own line
     \(frame)
     Primary job terminated normally, but 1 process returned
@@ -33,7 +34,8 @@ import Training
 
         """)
     let held = String(decoding: words.held, as: UTF8.self).split(separator: "\n")
-    #expect(held.count == 6)
+    // What mpirun itself ignores is not repeated.
+    #expect(held.count == 6 && !held.contains { $0.contains("setpgid") })
     #expect(
       held.first?.hasPrefix("[node:4711]") == true && held.last?.hasPrefix("mpirun: ") == true)
     #expect(words.takeRest().isEmpty)

@@ -22,11 +22,11 @@ extension HereFit {
         rule: "has no kernels with \(onMachine) ranks on a machine; there are those with "
           + counts.map(String.init).joined(separator: ", "))
     }
-    let inside = messages.first { $0.name == "node" }
+    let inside = messages.first { $0.name == "node" && $0.active == 2 }
     guard ranksPerNode == 1 || inside != nil else {
       throw missing("messages inside a node", "\(ranksPerNode) ranks of a node")
     }
-    let between = messages.first { $0.name == "network" }
+    let between = messages.first { $0.name == "network" && $0.active == 2 }
     guard nodes == 1 || between != nil else {
       throw missing("messages between nodes", "\(nodes) nodes")
     }
@@ -47,6 +47,13 @@ extension HereFit {
     if nodesOnMachine > 1 { lines.append("    nodes-on-machine: \(nodesOnMachine)") }
     lines.append("    kernels:")
     lines += kernels.map { "      - {\(Self.entry($0))}" }
+    let crowded = messages.filter {
+      $0.active > 2 && $0.ranks == onMachine && ($0.name == "node" ? ranksPerNode : nodes) > 1
+    }
+    if !crowded.isEmpty {
+      lines.append("    messages:")
+      lines += crowded.map { "      - {\(Self.entry($0, of: "way"))}" }
+    }
     lines += ["", "node:", "  devices: \(ranksPerNode)"]
     lines += link(inside, indent: 2)
     if nodes > 1, let between {
@@ -104,10 +111,10 @@ extension HereFit {
       100 * part.meanError, kind, 100 * part.largestError)
   }
 
-  private static func entry(_ part: Part) -> String {
+  private static func entry(_ part: Part, of key: String = "kernel") -> String {
     let constants = part.constants
     var words = [
-      "kernel: \(part.name)", "ranks: \(part.ranks)", "active: \(part.active)",
+      "\(key): \(part.name)", "ranks: \(part.ranks)", "active: \(part.active)",
       "start: {value: \(time(constants[0])), source: \(quoted(source(part)))}",
     ]
     if constants[1] > 0 { words.append("flops: \(figures(1 / constants[1] * 1e-6)) MFLOPS") }

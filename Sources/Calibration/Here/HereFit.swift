@@ -59,12 +59,14 @@ public struct HereFit: Sendable {
         }
       }
     }
-    for way in HereTable.MessageRow.Way.allCases {
-      let rows = table.messages.filter { $0.way == way }
-      if rows.isEmpty { continue }
-      messages.append(
-        try Self.part(
-          way.rawValue, 2, 2, rows.map { ([0, $0.bytes, 0, 0], $0.seconds) }, table.file))
+    for way in Processor.Way.allCases {
+      let ways = Dictionary(grouping: table.messages.filter { $0.way == way }, by: \.active)
+      for (active, rows) in ways.sorted(by: { $0.key < $1.key }) {
+        messages.append(
+          try Self.part(
+            way.rawValue, rows[0].ranks, active,
+            rows.map { ([0, $0.bytes, 0, 0], $0.seconds) }, table.file))
+      }
     }
   }
 

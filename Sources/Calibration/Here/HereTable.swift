@@ -30,14 +30,20 @@ public struct HereTable: Sendable {
 
   /// A message one way.
   public struct MessageRow: Hashable, Sendable {
-    public enum Way: String, Hashable, Sendable, CaseIterable { case node, network }
-
-    public var way: Way
+    public var way: Processor.Way
+    /// Ranks that were started on the machine, and how many were busy.
+    ///
+    /// Busy are the two of the message, and those that computed meanwhile. A table that says 2 of 2 has messages while all others waited, however many.
+    public var ranks: Int
+    public var active: Int
     public var bytes: Double
     public var seconds: Double
 
-    public init(_ way: Way, bytes: Double, seconds: Double) {
+    public init(
+      _ way: Processor.Way, ranks: Int = 2, active: Int = 2, bytes: Double, seconds: Double
+    ) {
       self.way = way
+      (self.ranks, self.active) = (ranks, active)
       self.bytes = bytes
       self.seconds = seconds
     }
@@ -73,7 +79,7 @@ public struct HereTable: Sendable {
     for row in messages {
       let work = [0, row.bytes, 0, 0]
       lines.append(
-        (["message", row.way.rawValue, "2", "2"] + work.map { "\($0)" }
+        (["message", row.way.rawValue, "\(row.ranks)", "\(row.active)"] + work.map { "\($0)" }
           + ["\(row.seconds)", "\(Self.rate(work, row.seconds))"]).joined(separator: ","))
     }
     return lines.joined(separator: "\n") + "\n"
@@ -171,6 +177,10 @@ extension HereTable {
         "seconds and rate contradict each other: \(expected) million a second follow from the time; "
           + "are its units seconds?", cells[9])
     }
+    let (ranks, active) = (try count(2), try count(3))
+    guard active <= ranks else {
+      throw Self.error(file, index, "active must not exceed the \(ranks) ranks", cells[3])
+    }
     switch cells[0] {
     case "kernel":
       guard let kernel = ProcessorKernel(rawValue: cells[1]) else {
@@ -178,17 +188,17 @@ extension HereTable {
           file, index, "is no class of kernels", cells[1],
           suggestion: nearestName(to: cells[1], among: ProcessorKernel.allCases.map(\.rawValue)))
       }
-      let (ranks, active) = (try count(2), try count(3))
-      guard active <= ranks else {
-        throw Self.error(file, index, "active must not exceed the \(ranks) ranks", cells[3])
-      }
       kernels.append(
         KernelRow(kernel, ranks: ranks, active: active, work: work, seconds: seconds))
     case "message":
-      guard let way = MessageRow.Way(rawValue: cells[1]) else {
+      guard let way = Processor.Way(rawValue: cells[1]) else {
         throw Self.error(file, index, "expected a message of node or network", cells[1])
       }
-      messages.append(MessageRow(way, bytes: work[1], seconds: seconds))
+      guard active >= 2 else {
+        throw Self.error(file, index, "active must be at least the message's 2 ranks", cells[3])
+      }
+      messages.append(
+        MessageRow(way, ranks: ranks, active: active, bytes: work[1], seconds: seconds))
     default: throw Self.error(file, index, "expected a part kernel or message", cells[0])
     }
   }

@@ -21,8 +21,17 @@
 
     init(isQuick: Bool) { self.isQuick = isQuick }
 
-    /// Recorded steps of a model, behind one that warms up.
-    private var steps: Int { isQuick ? 2 : 6 }
+    /// Recorded steps of a model, behind one that warms up; more where they count by their mean.
+    private func steps(ranks: Int) -> Int {
+      (isQuick ? 2 : 6) * (Self.isCrowded(ranks) ? 4 : 1)
+    }
+
+    /// Whether ranks take turns on the cores, so that now and then one loses a slice of time.
+    ///
+    /// No median of short times shows that, as most of them lie between two turns: means count then.
+    private static func isCrowded(_ ranks: Int) -> Bool {
+      ranks > ProcessInfo.processInfo.activeProcessorCount
+    }
 
     /// What this process measures by itself, before MPI is there.
     static func alone(isQuick: Bool) throws -> HereTable {
@@ -48,34 +57,39 @@
 
     /// Some ranks compute while the others wait in a call.
     private mutating func round(_ active: Int, _ world: any Communicator) throws {
+      var times: [OperationTimes] = []
       for model in try HereModel.all(isQuick: isQuick) {
         try world.barrier()
-        if world.rank < active {
-          let rows = try rows(of: model, ranks: world.size, active: active, world)
-          if world.rank == 0 { table.kernels += rows }
-        }
+        if world.rank < active { times.append(try Self.times(of: model, steps(ranks: world.size))) }
         try world.barrier()
       }
+      if world.rank == 0 { add(times, ranks: world.size, active: active) }
     }
 
     private mutating func kernels(ranks: Int, active: Int) throws {
-      for model in try HereModel.all(isQuick: isQuick) {
-        table.kernels += try rows(of: model, ranks: ranks, active: active, nil)
+      let times = try HereModel.all(isQuick: isQuick).map {
+        try Self.times(of: $0, steps(ranks: ranks))
       }
+      add(times, ranks: ranks, active: active)
     }
 
-    /// The operations of a model, each shape with its median over steps and layers.
-    private func rows(
-      of model: HereModel, ranks: Int, active: Int, _ world: (any Communicator)?
-    ) throws -> [HereTable.KernelRow] {
-      let count = steps
-      let times = try withRanksAsThreads(1) { own in
-        try OperationTimes(model, own, steps: count)
-      }
-      return times[0].medians.map { work, seconds in
-        HereTable.KernelRow(
-          work.kernel, ranks: ranks, active: active,
-          work: [work.operations, work.bytes, work.weights, work.rows], seconds: seconds)
+    private static func times(of model: HereModel, _ steps: Int) throws -> OperationTimes {
+      try withRanksAsThreads(1) { own in try OperationTimes(model, own, steps: steps) }[0]
+    }
+
+    /// The operations of all models, each shape with its median over steps and layers.
+    ///
+    /// Where ranks take turns a turn is lost now and then, wherever it falls: all medians are stretched by as much
+    /// as the whole took longer than medians make of it, as an operation is hit in proportion to its length.
+    private mutating func add(_ times: [OperationTimes], ranks: Int, active: Int) {
+      let (whole, typical) = times.reduce((0, 0)) { ($0.0 + $1.whole, $0.1 + $1.typical) }
+      let stretch = Self.isCrowded(ranks) && typical > 0 ? max(1, whole / typical) : 1
+      for (work, seconds) in times.flatMap(\.medians) {
+        table.kernels.append(
+          HereTable.KernelRow(
+            work.kernel, ranks: ranks, active: active,
+            work: [work.operations, work.bytes, work.weights, work.rows],
+            seconds: seconds * stretch))
       }
     }
 
@@ -84,56 +98,37 @@
     /// Sizes of messages, in bytes.
     ///
     /// What a link carries shows in messages that its buffers do not hold.
-    private func sizes(_ way: HereTable.MessageRow.Way) -> [Int] {
+    private func sizes(_ way: Processor.Way) -> [Int] {
       let all = [64, 1024, 4096, 16_384, 65_536, 262_144, 1 << 20, 4 << 20]
       return isQuick ? Array(all.prefix(way == .network ? 7 : 5)) : all
     }
 
-    /// From rank 0 to the first rank beside it on its node, and to the first on another node.
+    /// From rank 0 to the first rank beside it on its node, and to the first on another node: while all others
+    /// wait, and while they compute.
     private mutating func messages(_ world: any Communicator) throws {
       let hosts = try RecordedStep.hosts(world)
-      let partners: [(HereTable.MessageRow.Way, Int?)] = [
+      let partners: [(Processor.Way, Int?)] = [
         (.node, hosts.indices.dropFirst().first { hosts[$0] == hosts[0] }),
         (.network, hosts.indices.first { hosts[$0] != hosts[0] }),
       ]
+      let isCrowded = Self.isCrowded(world.size)
+      let states = isCrowded && world.size > 2 ? [2, world.size] : [2]
       for (way, partner) in partners {
         guard let partner else { continue }
-        for bytes in sizes(way) {
-          try world.barrier()
-          let seconds = try roundTrips(bytes, with: partner, isFar: way == .network, world)
-          if world.rank == 0 {
-            table.messages.append(.init(way, bytes: Double(bytes), seconds: seconds))
+        for active in states {
+          for bytes in sizes(way) {
+            let trips = RoundTrips(
+              bytes: bytes, partner: partner, isFar: way == .network, isQuick: isQuick,
+              isCrowded: isCrowded, othersCompute: active > 2)
+            let seconds = try trips.seconds(world)
+            guard world.rank == 0 else { continue }
+            table.messages.append(
+              .init(
+                way, ranks: world.size, active: active, bytes: Double(bytes), seconds: seconds))
           }
         }
       }
       try world.barrier()
-    }
-
-    /// The median of half a round trip, in seconds; each rank in its call, as while it waits in a step.
-    private func roundTrips(
-      _ bytes: Int, with partner: Int, isFar: Bool, _ world: any Communicator
-    ) throws -> Double {
-      guard world.rank == 0 || world.rank == partner else { return 0 }
-      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 64)
-      defer { memory.deallocate() }
-      memory.initializeMemory(as: UInt8.self, repeating: 1)
-      let peer = world.rank == 0 ? partner : 0
-      // A slow link has seconds to spend on the largest message: few of these are enough.
-      let count = isFar ? (bytes > 100_000 ? 5 : 21) : (isQuick ? 21 : bytes > 500_000 ? 41 : 201)
-      var times: [Double] = []
-      let clock = ContinuousClock()
-      for _ in 0..<count {
-        let start = clock.now
-        if world.rank == 0 {
-          try world.send(UnsafeRawBufferPointer(memory), to: peer, tag: 1)
-          try world.receive(into: memory, from: peer, tag: 2)
-        } else {
-          try world.receive(into: memory, from: peer, tag: 1)
-          try world.send(UnsafeRawBufferPointer(memory), to: peer, tag: 2)
-        }
-        times.append((clock.now - start) / .seconds(1) / 2)
-      }
-      return times.sorted()[count / 2]
     }
   }
 
@@ -141,6 +136,9 @@
   struct OperationTimes: Sendable {
     /// Of every amount of work that occurred, the median in seconds.
     var medians: [(ProcessorWork, Double)] = []
+    /// Seconds of all operations together, and what they were if each had taken its median.
+    var whole = 0.0
+    var typical = 0.0
 
     /// Trains a few steps and reads their timelines.
     init(_ model: HereModel, _ world: any Communicator, steps: Int) throws {
@@ -160,9 +158,12 @@
           times[work, default: []].append(seconds)
         }
       }
-      medians = order.map { work in
+      for work in order {
         let sorted = (times[work] ?? [0]).sorted()
-        return (work, max(1e-9, sorted[sorted.count / 2]))
+        let median = max(1e-9, sorted[sorted.count / 2])
+        medians.append((work, median))
+        whole += sorted.reduce(0, +)
+        typical += median * Double(sorted.count)
       }
     }
 
