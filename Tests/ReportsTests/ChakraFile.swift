@@ -10,6 +10,8 @@ struct ChakraFile {
     var duration = 0
     var numbers: [String: Int] = [:]
     var texts: [String: String] = [:]
+    /// The field of `AttributeProto` that holds each attribute's value.
+    var fields: [String: Int] = [:]
   }
 
   enum Fault: Error { case cutShort, wireType(Int), field(Int) }
@@ -45,7 +47,9 @@ struct ChakraFile {
         while !numbers.isAtEnd { node.dependencies.append(try numbers.varint()) }
       case (6, .number(let time)): node.start = time
       case (7, .number(let time)): node.duration = time
-      case (10, .content(let attribute)): try read(attribute, &node.numbers, &node.texts)
+      case (10, .content(let attribute)):
+        let (name, field) = try read(attribute, &node.numbers, &node.texts)
+        node.fields[name] = field
       default: throw Fault.field(field)
       }
     }
@@ -53,11 +57,14 @@ struct ChakraFile {
   }
 
   /// A name and a value under the field of its type: int32 7, int64 9, uint64 13, bool 27, string 29.
-  private static func read(
+  ///
+  /// - Returns: the name and the field.
+  @discardableResult private static func read(
     _ bytes: ArraySlice<UInt8>, _ numbers: inout [String: Int], _ texts: inout [String: String]
-  ) throws {
-    var (reader, name) = (Reader(bytes), "")
+  ) throws -> (name: String, field: Int) {
+    var (reader, name, last) = (Reader(bytes), "", 0)
     while let (field, value) = try reader.field() {
+      last = field
       switch (field, value) {
       case (1, .content(let text)): name = String(decoding: text, as: UTF8.self)
       case (7, .number(let number)), (9, .number(let number)), (13, .number(let number)),
@@ -67,6 +74,7 @@ struct ChakraFile {
       default: throw Fault.field(field)
       }
     }
+    return (name, last)
   }
 
   private enum Value { case number(Int), content(ArraySlice<UInt8>) }

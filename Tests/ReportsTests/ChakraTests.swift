@@ -106,6 +106,55 @@ import Testing
     }
   }
 
+  /// Chakra's feeder (`src/feeder/et_feeder_node.cpp`) takes a value out of the one field that it expects and gets
+  /// 0 where it lies in another; a node has what it reads of its type (`NodeType`), and no more.
+  @Test(arguments: [("1f1b", 1), ("dualpipe", 1)])
+  func attributesLieWhereTheFeederLooks(schedule: String, stagesPerRank: Int) throws {
+    // AttributeProto: int32_val 7, int64_val 9, uint64_val 13, bool_val 27, string_val 29.
+    let common = ["is_cpu_op": 27]
+    let message = ["comm_src": 7, "comm_dst": 7, "comm_tag": 7, "comm_size": 9]
+    let expected: [Int: [String: Int]] = [
+      2: ["tensor_size": 13], 3: ["tensor_size": 13], 4: ["num_ops": 9, "tensor_size": 13],
+      5: message, 6: message, 7: ["comm_type": 9, "comm_size": 9, "pg_name": 29],
+    ]
+    for node in try files(schedule, stagesPerRank: stagesPerRank).files.flatMap(\.nodes) {
+      var fields = node.fields
+      for own in ["stage", "microbatch"] { #expect(fields.removeValue(forKey: own) ?? 9 == 9) }
+      let wanted = try #require(expected[node.type], "\(node)").merging(common) { $1 }
+      #expect(fields == wanted, "\(node)")
+      #expect(node.numbers["is_cpu_op"] == 0)
+      // ASTRA-sim reads a group's name as a number, and takes 0 for the whole world.
+      if node.type == 7 { #expect((Int(node.texts["pg_name"] ?? "") ?? 0) > 0, "\(node)") }
+      if let tag = node.numbers["comm_tag"] { #expect(tag >= 0 && tag <= Int(Int32.max)) }
+    }
+  }
+
+  /// All nodes come in the feeder's own walk.
+  ///
+  /// A node that is done takes one of its numbers out of each child's list, and a child without one goes next
+  /// (`freeChildrenNodes` of `src/feeder/et_feeder.cpp`): a number that stands twice holds its node for ever.
+  @Test(arguments: [("1f1b", 1), ("zbv", 2), ("dualpipe", 1)])
+  func theFeederGetsThroughAll(schedule: String, stagesPerRank: Int) throws {
+    for file in try files(schedule, stagesPerRank: stagesPerRank).files {
+      var waits = file.nodes.map(\.dependencies)
+      var children = file.nodes.map { _ in Set<Int>() }
+      for (id, parents) in waits.enumerated() {
+        for parent in parents { children[parent].insert(id) }
+      }
+      var free = waits.indices.filter { waits[$0].isEmpty }
+      var done = 0
+      while let id = free.popLast() {
+        done += 1
+        for child in children[id].sorted() {
+          guard let place = waits[child].firstIndex(of: id) else { continue }
+          waits[child].remove(at: place)
+          if waits[child].isEmpty { free.append(child) }
+        }
+      }
+      #expect(done == file.nodes.count)
+    }
+  }
+
   /// Each send has its receive on the rank that it names, of the same size and tag.
   @Test(arguments: [("1f1b", 1), ("zbv", 2), ("dualpipe", 1)])
   func messagesHaveTwoEnds(schedule: String, stagesPerRank: Int) throws {
