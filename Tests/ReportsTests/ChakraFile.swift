@@ -5,7 +5,9 @@ struct ChakraFile {
     var id = 0
     var name = ""
     var type = 0
+    /// `data_deps`, and `ctrl_deps`.
     var dependencies: [Int] = []
+    var order: [Int] = []
     var start = 0
     var duration = 0
     var numbers: [String: Int] = [:]
@@ -42,9 +44,8 @@ struct ChakraFile {
       case (1, .number(let id)): node.id = id
       case (2, .content(let text)): node.name = String(decoding: text, as: UTF8.self)
       case (3, .number(let type)): node.type = type
-      case (4, .content(let packed)), (5, .content(let packed)):
-        var numbers = Reader(packed)
-        while !numbers.isAtEnd { node.dependencies.append(try numbers.varint()) }
+      case (4, .content(let packed)): node.order = try numbers(packed)
+      case (5, .content(let packed)): node.dependencies = try numbers(packed)
       case (6, .number(let time)): node.start = time
       case (7, .number(let time)): node.duration = time
       case (10, .content(let attribute)):
@@ -54,6 +55,12 @@ struct ChakraFile {
       }
     }
     return node
+  }
+
+  private static func numbers(_ packed: ArraySlice<UInt8>) throws -> [Int] {
+    var (reader, numbers) = (Reader(packed), [Int]())
+    while !reader.isAtEnd { numbers.append(try reader.varint()) }
+    return numbers
   }
 
   /// A name and a value under the field of its type: int32 7, int64 9, uint64 13, bool 27, string 29.
