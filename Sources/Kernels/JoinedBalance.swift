@@ -18,6 +18,45 @@ public struct JoinedBalance: Sendable {
     shares = Array(repeating: 0, count: experts)
   }
 
+  /// Goes on behind the rows of another rank, to the bit as if they had been added here.
+  ///
+  /// - Parameter bytes: what `write` wrote there.
+  public init(experts: Int, from bytes: UnsafeRawBufferPointer) {
+    precondition(bytes.count == Self.byteCount(experts: experts), "the sums fill their bytes")
+    func count(_ index: Int) -> Int {
+      Int(
+        bytes.loadUnaligned(
+          fromByteOffset: experts * Self.shareBytes + index * Self.countBytes, as: Int32.self))
+    }
+    shares = (0..<experts).map {
+      bytes.loadUnaligned(fromByteOffset: $0 * Self.shareBytes, as: Double.self)
+    }
+    counts = (0..<experts).map(count)
+    rows = count(experts)
+  }
+
+  private static let shareBytes = MemoryLayout<Double>.size
+  private static let countBytes = MemoryLayout<Int32>.size
+
+  /// The bytes that `write` fills: by expert a sum of shares and a count, and the number of rows.
+  public static func byteCount(experts: Int) -> Int {
+    experts * (shareBytes + countBytes) + countBytes
+  }
+
+  /// Writes the sums of all rows so far, for the rank that holds the next layers; anywhere in memory.
+  public func write(to bytes: UnsafeMutableRawBufferPointer) {
+    let experts = counts.count
+    precondition(bytes.count == Self.byteCount(experts: experts), "the sums fill their bytes")
+    for (expert, share) in shares.enumerated() {
+      bytes.storeBytes(of: share, toByteOffset: expert * Self.shareBytes, as: Double.self)
+    }
+    for (index, count) in (counts + [rows]).enumerated() {
+      bytes.storeBytes(
+        of: Int32(count),
+        toByteOffset: experts * Self.shareBytes + index * Self.countBytes, as: Int32.self)
+    }
+  }
+
   /// Adds a layer's rows.
   ///
   /// - Parameters:

@@ -15,18 +15,6 @@ extension Plan {
     return refused.first(where: \.isAsked).map { ProcessorRefusal(key: $0.key, rule: $0.rule) }
   }
 
-  /// What keeps CPU ranks from training routers by a loss over all layers: a rank must hold every layer, so
-  /// that it knows all of a microbatch's counts when its backward begins; nil where nothing does.
-  public func refusalOfJoinedBalance(for architecture: Architecture) -> ProcessorRefusal? {
-    guard architecture.joinedBalance > 0, pipelineParallel > 1 else { return nil }
-    return ProcessorRefusal(
-      key: "pipeline-parallel",
-      rule:
-        "is \(pipelineParallel), and the balance loss that the model's output_router_logits with "
-        + "router_aux_loss_coef asks for joins all layers on one rank: take 1, or say "
-        + "model.balance-loss, layer by layer")
-  }
-
   /// Keys that speak of devices alone: CPU ranks do the same whatever they say.
   public var keysForDevicesAlone: [String] {
     [

@@ -123,6 +123,8 @@ public struct LoweringSetting: Hashable, Sendable {
   /// How many of them divide its state among them where not all do: of shared ones, and of an expert.
   public var gradientShards: Int?
   public var expertShards: Int?
+  /// Bytes behind the rows of each message between stages (`Architecture.carriedBalanceBytes`).
+  public var carriedBytes = 0
   /// How many stages use the token embedding, and the head where it is another tensor.
   public var embeddingStages = 1
   public var headStages = 1
@@ -258,6 +260,7 @@ extension LoweringSetting {
     }
     embeddingStages = stages(architecture.embeddingUses)
     headStages = stages(architecture.headUses)
+    carriedBytes = architecture.carriedBalanceBytes
     let (layers, precision) = (architecture.layerCount, plan.precision)
     wideLayers = [
       0..<min(layers, precision.wideFirstLayers),

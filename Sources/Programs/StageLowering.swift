@@ -38,10 +38,11 @@ final class StageLowering {
     func boundary(_ value: ValueID?, _ name: String) -> BufferID? {
       guard let value else { return nil }
       let shape = graph.values[value.index]
-      made.append(
-        Buffer(
-          name, .activation, .microbatch, rows: shape.rows, columns: shape.columns,
-          format: setting.recipe.pipelineSend))
+      var buffer = Buffer(
+        name, .activation, .microbatch, rows: shape.rows, columns: shape.columns,
+        format: setting.recipe.pipelineSend)
+      buffer.rows = setting.carried(behind: buffer.rows, bytesPerRow: buffer.bytesPerRow)
+      made.append(buffer)
       return BufferID(made.count - 1)
     }
     var arriving: ValueID?

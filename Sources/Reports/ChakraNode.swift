@@ -17,13 +17,21 @@ struct ChakraNode {
 
   /// - Parameters:
   ///   - number: its place in the graph.
+  ///   - before: the communication that began before this one; nil where it is none, or the first.
   ///   - rank: whose it is.
-  init(_ number: Int, _ node: StepGraph.Node, _ rank: Int, _ names: inout ChakraNames) {
+  init(
+    _ number: Int, _ node: StepGraph.Node, behind before: Int?, _ rank: Int,
+    _ names: inout ChakraNames
+  ) {
     let (kind, attributes) = Self.content(of: node.work, rank)
     var message = ProtobufMessage()
     message.add(UInt64(number), field: 1)
     message.add(names.name(of: node), field: 2)
     message.add(kind.rawValue, field: 3)
+    // What orders communications alone, for readers that carry out one at a time.
+    if let before, !node.dependencies.contains(before) {
+      message.add(packed: [before], field: 4)
+    }
     // A kernel's inputs; what only starts behind another one waits for its end in the same way.
     message.add(packed: node.dependencies, field: 5)
     let (start, end) = (Self.microseconds(node.start), Self.microseconds(node.end))

@@ -96,8 +96,11 @@ public struct ChakraTrace {
   package func content(of graph: StepGraph, standsFor alike: [Int]) -> [UInt8] {
     var names = ChakraNames()
     var bytes = metadata(graph.rank, alike).delimited
+    let before = graph.communicationsBefore
     for (number, node) in graph.nodes.enumerated() {
-      bytes += ChakraNode(number, node, graph.rank, &names).message.delimited
+      bytes +=
+        ChakraNode(number, node, behind: before[number], graph.rank, &names)
+        .message.delimited
     }
     return bytes
   }

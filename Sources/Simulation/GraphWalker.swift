@@ -20,7 +20,7 @@ struct GraphWalker: Backend {
   /// The kernel that was issued last, and transfers that were waited for since.
   private var lastKernel: Int?
   private var awaited: [Int] = []
-  private var lastOfStream: [Stream: Int] = [:]
+  private var nodesOfStream: [Stream: [Int]] = [:]
   /// The nodes of every transfer that was started.
   private var started: [[Int]] = []
   private var clock: Int64 = 0
@@ -181,10 +181,11 @@ struct GraphWalker: Backend {
     case .shift(let of): made = shift(work, of, bytes, instance, start, end)
     case .toHost, .fromHost:
       made = [
-        add(.copy(work, bytes: bytes), instance, before(on: work.stream), start, end)
+        add(
+          .copy(work, bytes: bytes), instance, before(on: work.stream, at: start), start, end)
       ]
     }
-    if let last = made.last { lastOfStream[work.stream] = last }
+    if let last = made.last { nodesOfStream[work.stream, default: []].append(last) }
     return handle(made)
   }
 
@@ -202,7 +203,7 @@ struct GraphWalker: Backend {
   ) -> [Int] {
     guard let group else { return [] }
     let work = StepGraph.Work.collective(kind, work, group: group.number, bytes: bytes)
-    return [add(work, instance, before(on: stream(of: work)), start, end)]
+    return [add(work, instance, before(on: stream(of: work), at: start), start, end)]
   }
 
   private func stream(of work: StepGraph.Work) -> Stream? {
@@ -222,7 +223,7 @@ struct GraphWalker: Backend {
     shifts += 1
     let next = members[(own + 1) % members.count]
     let previous = members[(own + members.count - 1) % members.count]
-    let before = before(on: work.stream)
+    let before = before(on: work.stream, at: start)
     return [
       add(.send(to: next, tag: tag, bytes: bytes), instance, before, start, end),
       add(.receive(from: previous, tag: tag, bytes: bytes), instance, before, start, end),
@@ -313,12 +314,19 @@ struct GraphWalker: Backend {
 
   // MARK: Nodes
 
-  /// What anything that begins now comes behind.
-  private func before(on stream: Stream? = nil) -> [Int] {
-    var nodes = Set(awaited)
-    if let lastKernel { nodes.insert(lastKernel) }
-    if let stream, let last = lastOfStream[stream] { nodes.insert(last) }
-    return nodes.sorted()
+  /// What anything that is begun now comes behind.
+  ///
+  /// - Parameters:
+  ///   - stream: that of a transfer.
+  ///   - start: when a transfer's bytes began to move. One that waits for other ranks than those behind it lets
+  ///     these by on its stream: what was under way then is not waited for.
+  private func before(on stream: Stream? = nil, at start: Int64 = 0) -> [Int] {
+    var found = Set(awaited)
+    if let lastKernel { found.insert(lastKernel) }
+    if let stream, let last = nodesOfStream[stream]?.last(where: { nodes[$0].end <= start }) {
+      found.insert(last)
+    }
+    return found.sorted()
   }
 
   private mutating func handle(_ made: [Int]) -> TransferHandle {

@@ -6,7 +6,8 @@ import Schedules
 /// them waits for, for programs that go on from there.
 ///
 /// An edge is an order that the rank's program has: a kernel follows the one before it and what was
-/// waited for since; a transfer follows the kernel before it, and the one before it on its stream.
+/// waited for since; a transfer follows the kernel before it, and the one before it on its stream that
+/// had ended when it began.
 public struct StepGraph: Sendable {
   /// One entry of the graph; its number is its place in `nodes`.
   public struct Node: Sendable {
@@ -43,6 +44,31 @@ public struct StepGraph: Sendable {
   public let rank: Int
   /// In an order in which they can be carried out.
   public let nodes: [Node]
+}
+
+extension StepGraph {
+  /// By node: of a collective and a send the one that began to move before it; nil for the first, and for
+  /// nodes of other kinds.
+  ///
+  /// An order in which ranks can carry out one at a time without waiting for each other for ever: a collective
+  /// begins on all its ranks at the same moment, and a receive holds nobody up.
+  public var communicationsBefore: [Int?] {
+    var before = [Int?](repeating: nil, count: nodes.count)
+    let order = nodes.indices.filter { nodes[$0].work.occupiesTheNetwork }.sorted {
+      (nodes[$0].start, $0) < (nodes[$1].start, $1)
+    }
+    for (first, second) in zip(order, order.dropFirst()) { before[second] = first }
+    return before
+  }
+}
+
+extension StepGraph.Work {
+  fileprivate var occupiesTheNetwork: Bool {
+    switch self {
+    case .collective, .send: true
+    case .kernel, .receive, .copy: false
+    }
+  }
 }
 
 /// The groups of ranks that work together in a step, each with a number from 1 on.

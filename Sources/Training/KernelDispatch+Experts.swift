@@ -96,6 +96,8 @@ extension RankBackend {
     var scoreGradient: UnsafePointer<Float>?
     let joined = joinedBalances[Int(bound.instance.microbatch)]
     if let joined {
+      precondition(
+        joined.rows == mixtureLayers * shape.tokens, "a backward knows the routers of all layers")
       joined.backward(
         bound[0], scores: scores, rows: shape.tokens,
         weight: assignment.architecture.joinedBalance * Double(assignment.plan.microbatchSize)
@@ -148,8 +150,12 @@ extension RankBackend {
     }
   }
 
-  /// Adds a router to the balance loss over all layers, which is known behind the last of them: this rank
-  /// holds all, so that it is known before the first backward of the microbatch.
+  private var mixtureLayers: Int {
+    assignment.architecture.feedForwards.count { $0.mixture != nil }
+  }
+
+  /// Adds a router to the balance loss over all layers, which is known behind the last of them, on the rank
+  /// that holds it.
   private func join(
     _ experts: UnsafeMutablePointer<Int32>, _ scores: UnsafeMutablePointer<Float>,
     _ shape: RouterShape, layer: Int, _ microbatch: Int, _ rule: RouterRule
@@ -157,10 +163,8 @@ extension RankBackend {
     let architecture = assignment.architecture
     joinedBalances[microbatch, default: JoinedBalance(experts: rule.experts)]
       .add(scores: scores, experts: experts, rows: shape.tokens, rule)
-    let layers = architecture.feedForwards.count { $0.mixture != nil }
-    guard let joined = joinedBalances[microbatch], joined.rows == layers * shape.tokens else {
-      return
-    }
+    guard let joined = joinedBalances[microbatch], joined.rows == mixtureLayers * shape.tokens
+    else { return }
     // Sums are meant over sequences, of which a microbatch's loss stands for all that it has.
     sums.add(
       balance: architecture.joinedBalance * joined.loss * Double(assignment.plan.microbatchSize),

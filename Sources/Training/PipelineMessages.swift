@@ -8,17 +8,23 @@ import Schedules
 private final class PipelineMessage: PendingTransfer {
   let kind = Ledger.MessageKind.pipeline
   private var requests = RequestGroup()
-  /// A sent buffer is given back when the message has left.
-  private let sent: (BufferID, Instance)?
+  private let isSend: Bool
+  private let buffer: BufferID
+  private let instance: Instance
 
-  init(_ request: consuming Request, sent: (BufferID, Instance)?) {
-    self.sent = sent
+  init(_ request: consuming Request, isSend: Bool, _ buffer: BufferID, _ instance: Instance) {
+    (self.isSend, self.buffer, self.instance) = (isSend, buffer, instance)
     requests.add(request)
   }
 
+  /// A sent buffer is given back when the message has left.
   func finish(_ backend: RankBackend) throws {
     try requests.waitAll()
-    if let (buffer, instance) = sent { backend.release(buffer, instance) }
+    if isSend {
+      backend.release(buffer, instance)
+    } else {
+      backend.takeCarriedBalance(from: buffer, instance)
+    }
   }
 
   deinit { requests.abandon() }
@@ -51,6 +57,7 @@ extension RankBackend {
     var handle = TransferHandle(0)
     attempt {
       if transfer.isSend {
+        writeCarriedBalance(to: buffer, instance)
         let memory = UnsafeRawBufferPointer(start: address(buffer, instance), count: bytes)
         note(
           MessageOrigin(
@@ -58,13 +65,14 @@ extension RankBackend {
             number: isActivation ? 0 : 1), to: peer, bytes)
         let request = try links.pipeline.startSend(memory, to: peer, tag: tag)
         handle = keep(
-          PipelineMessage(request, sent: (buffer, instance)), .step(.message(transfer)), .pipeline,
-          bytes: bytes)
+          PipelineMessage(request, isSend: true, buffer, instance), .step(.message(transfer)),
+          .pipeline, bytes: bytes)
       } else {
         let memory = UnsafeMutableRawBufferPointer(start: address(buffer, instance), count: bytes)
         handle = keep(
           PipelineMessage(
-            try links.pipeline.startReceive(into: memory, from: peer, tag: tag), sent: nil),
+            try links.pipeline.startReceive(into: memory, from: peer, tag: tag), isSend: false,
+            buffer, instance),
           .step(.message(transfer)), .pipeline, bytes: bytes)
       }
     }

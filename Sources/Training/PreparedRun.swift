@@ -164,9 +164,7 @@ extension RunFile {
   func checkRuntime() throws(ConfigurationError) {
     let architecture = model.architecture
     try architecture.checkRuntime(file: file, key: "model", use: "trained")
-    let refusal =
-      plan.refusalOnProcessors(for: architecture) ?? plan.refusalOfJoinedBalance(for: architecture)
-    guard let refusal else { return }
+    guard let refusal = plan.refusalOnProcessors(for: architecture) else { return }
     throw ConfigurationError(file: file, keyPath: "plan.\(refusal.key)", rule: refusal.rule)
   }
 

@@ -46,6 +46,8 @@ final class RankAssignment {
   private(set) var ownShare: [[Int]] = []
   /// The segment that each operation of a stage's norm program measures.
   private(set) var segmentOfNorm: [[Int]] = []
+  /// Bytes at the end of each message between stages that are no rows.
+  let carriedBytes: Int
 
   /// Lays a model out under a plan for one rank; `schedule` has its sends and receives.
   init(
@@ -62,6 +64,7 @@ final class RankAssignment {
     self.purpose = purpose
     var setting = LoweringSetting(plan, layout, of: architecture, target: .cpuRank)
     (setting.purpose, setting.objective) = (purpose, objective)
+    carriedBytes = purpose == .training ? setting.carriedBytes : 0
     programs = layout.stages.map { StageProgram(units: $0, of: architecture, setting) }
     lanes = GradientLanes(plan, target: .cpuRank)
     var items = RankProgram(

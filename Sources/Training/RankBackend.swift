@@ -52,7 +52,7 @@ final class RankBackend: Backend {
   var observe: ((_ token: Int, TokenLikelihood) -> Void)?
   /// What the step has summed up so far, to be agreed on.
   var sums: StepSums
-  /// By microbatch, the routers' part in a balance loss over all layers.
+  /// By microbatch, the routers' part in a balance loss over all layers, as far as this rank knows it.
   var joinedBalances: [Int: JoinedBalance] = [:]
   /// What all ranks agreed on.
   var agreed = StepSums.Agreed()

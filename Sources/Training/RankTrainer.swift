@@ -66,9 +66,6 @@ public final class RankTrainer {
     schedule: Schedule? = nil, layout: StageLayout? = nil
   ) throws {
     try Self.check(plan, of: architecture, communicator)
-    if let refusal = plan.refusalOfJoinedBalance(for: architecture) {
-      throw TrainingError.unsupported("\(refusal.key) \(refusal.rule)")
-    }
     let schedule = try schedule ?? Self.schedule(of: plan)
     let layout =
       try layout ?? StageLayout(evenly: schedule.stageCount, of: architecture)

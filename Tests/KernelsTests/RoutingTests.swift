@@ -163,6 +163,7 @@ import Testing
         experts: Array(experts[layer * rows * 2..<(layer + 1) * rows * 2]), rows: rows, rule)
     }
     #expect(joined.rows == 16)
+    expectCarried(joined, experts: 6)
     #expect(abs(joined.loss - reference(doubles(scores))) < 1e-6)
     let expected = Reference.gradient(at: doubles(scores)) { 0.7 * reference($0) }
     for layer in 0..<2 {
@@ -171,6 +172,24 @@ import Testing
         joined.backward($0, scores: Array(scores[part]), rows: rows, weight: 0.7)
       }
       expectClose(gradient, Array(expected[part]), within: 2e-5)
+    }
+  }
+
+  /// Written and read, at any place in memory, sums are what they were, to the bit.
+  private func expectCarried(_ joined: JoinedBalance, experts: Int) {
+    let count = JoinedBalance.byteCount(experts: experts)
+    #expect(count == experts * 12 + 4)
+    for offset in [0, 4] {
+      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count + 8, alignment: 8)
+      defer { memory.deallocate() }
+      memory.initializeMemory(as: UInt8.self, repeating: 0xEE)
+      let place = UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + count])
+      joined.write(to: place)
+      let read = JoinedBalance(experts: experts, from: UnsafeRawBufferPointer(place))
+      #expect(read.rows == joined.rows)
+      #expect(read.loss.bitPattern == joined.loss.bitPattern)
+      #expect(memory[..<offset].allSatisfy { $0 == 0xEE })
+      #expect(memory[(offset + count)...].allSatisfy { $0 == 0xEE })
     }
   }
 

@@ -5,11 +5,15 @@ struct ChakraFile {
     var id = 0
     var name = ""
     var type = 0
+    /// `data_deps`, and `ctrl_deps`.
     var dependencies: [Int] = []
+    var order: [Int] = []
     var start = 0
     var duration = 0
     var numbers: [String: Int] = [:]
     var texts: [String: String] = [:]
+    /// The field of `AttributeProto` that holds each attribute's value.
+    var fields: [String: Int] = [:]
   }
 
   enum Fault: Error { case cutShort, wireType(Int), field(Int) }
@@ -40,24 +44,34 @@ struct ChakraFile {
       case (1, .number(let id)): node.id = id
       case (2, .content(let text)): node.name = String(decoding: text, as: UTF8.self)
       case (3, .number(let type)): node.type = type
-      case (4, .content(let packed)), (5, .content(let packed)):
-        var numbers = Reader(packed)
-        while !numbers.isAtEnd { node.dependencies.append(try numbers.varint()) }
+      case (4, .content(let packed)): node.order = try numbers(packed)
+      case (5, .content(let packed)): node.dependencies = try numbers(packed)
       case (6, .number(let time)): node.start = time
       case (7, .number(let time)): node.duration = time
-      case (10, .content(let attribute)): try read(attribute, &node.numbers, &node.texts)
+      case (10, .content(let attribute)):
+        let (name, field) = try read(attribute, &node.numbers, &node.texts)
+        node.fields[name] = field
       default: throw Fault.field(field)
       }
     }
     return node
   }
 
+  private static func numbers(_ packed: ArraySlice<UInt8>) throws -> [Int] {
+    var (reader, numbers) = (Reader(packed), [Int]())
+    while !reader.isAtEnd { numbers.append(try reader.varint()) }
+    return numbers
+  }
+
   /// A name and a value under the field of its type: int32 7, int64 9, uint64 13, bool 27, string 29.
-  private static func read(
+  ///
+  /// - Returns: the name and the field.
+  @discardableResult private static func read(
     _ bytes: ArraySlice<UInt8>, _ numbers: inout [String: Int], _ texts: inout [String: String]
-  ) throws {
-    var (reader, name) = (Reader(bytes), "")
+  ) throws -> (name: String, field: Int) {
+    var (reader, name, last) = (Reader(bytes), "", 0)
     while let (field, value) = try reader.field() {
+      last = field
       switch (field, value) {
       case (1, .content(let text)): name = String(decoding: text, as: UTF8.self)
       case (7, .number(let number)), (9, .number(let number)), (13, .number(let number)),
@@ -67,6 +81,7 @@ struct ChakraFile {
       default: throw Fault.field(field)
       }
     }
+    return (name, last)
   }
 
   private enum Value { case number(Int), content(ArraySlice<UInt8>) }

@@ -49,10 +49,27 @@ import Testing
     #expect(try parts.written() == before)
   }
 
+  /// Routers that are trained over all layers need nothing but weights to go on, on another number of stages.
+  @Test func joinedBalanceGoesOnElsewhere() throws {
+    let one = "gradient-lanes: 1"
+    let whole = try Scene("qwen3-moe-tiny", plan: one)
+    #expect(try Program.sluice("train", whole.run).status == 0)
+    let parts = try Scene("qwen3-moe-tiny", plan: "pipeline-parallel: 2, \(one)")
+    let first = try Program.sluice("train", parts.run, "--ranks", "2", "--stop-after", "2")
+    #expect(first.status == 0, "\(first.output)")
+    let second = try Program.sluice(
+      "train", parts.run, "--set", "plan.pipeline-parallel=1", "--resume")
+    #expect(second.status == 0, "\(second.output)")
+    #expect(try parts.losses() == whole.losses())
+    #expect(try parts.losses().count == 4)
+  }
+
   /// What the step did equals what the simulator says of the same plan.
   @Test(arguments: [
     ("gpt2-tiny", "2", "pipeline-parallel: 2, schedule: zb-h1"),
     ("deepseek-v3-tiny", "4", dualPipe),
+    // Stages tell each other what their routers chose.
+    ("qwen3-moe-tiny", "4", "pipeline-parallel: 4"),
   ])
   func equalsTheSimulation(model: String, ranks: String, plan: String) throws {
     let scene = try Scene(model, plan: plan, steps: 2)

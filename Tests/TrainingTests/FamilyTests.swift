@@ -126,12 +126,22 @@ import Training
     expect(known.float64, of: try model.train(model.plan(), steps: 3, setting), known)
   }
 
-  /// Each rank's microbatches have a loss of their own, whoever holds the experts.
-  @Test(
-    arguments: joined, [Split(data: 2), Split(data: 2, zero: .nothing), Split(data: 2, expert: 2)])
+  /// Of three layers: stages without a router in front and behind, halves of backwards, both directions.
+  static let joinedSplits: [Split] = [
+    Split(data: 2), Split(data: 2, zero: .nothing), Split(data: 2, expert: 2),
+    Split(pipeline: 2), Split(pipeline: 4, schedule: "gpipe", sends: .eager),
+    Split(pipeline: 3, schedule: "zb-h1"),
+    Split(pipeline: 2, schedule: "interleaved-1f1b", stagesPerRank: 2),
+    Split(pipeline: 2, schedule: "dualpipe"),
+    Split(data: 2, expert: 2, pipeline: 2, schedule: "zbv", stagesPerRank: 2),
+    Split(data: 2, expert: 2, pipeline: 2, sends: .eager, merges: true),
+  ]
+
+  /// Each rank's microbatches have a loss of their own, whoever holds experts and layers.
+  @Test(arguments: joined, joinedSplits)
   func joinedBalanceUnderRanks(_ known: Case, split: Split) throws {
     let model = try known.model()
-    var plan = split.plan(model)
+    var plan = split.plan(model, repetitions: split.pipeline == 1 ? 1 : 2)
     plan.microbatchSize = known.microbatch ?? 1
     expect(known.float64, of: try train(known, plan), known)
     try model.expectEquality(plan, known.name)
@@ -139,19 +149,6 @@ import Training
       plan.recomputation = recomputation
       expect(known.float64, of: try train(known, plan), known)
     }
-  }
-
-  /// Stages would have to tell each other their counts.
-  @Test func joinedBalanceTakesOneStage() throws {
-    let known = try #require(Self.joined.first)
-    let plan = Split(pipeline: 2).plan(try known.model())
-    let refusal = try #require(plan.refusalOfJoinedBalance(for: known.model().architecture))
-    #expect(refusal.key == "pipeline-parallel" && refusal.rule.contains("router_aux_loss_coef"))
-    let error = #expect(throws: (any Error).self) { _ = try train(known, plan) }
-    #expect(error.map { "\($0)".contains("router_aux_loss_coef") } == true)
-    var other = try known.model().architecture
-    other.joinedBalance = 0
-    #expect(plan.refusalOfJoinedBalance(for: other) == nil)
   }
 
   /// Losses and every gradient: its norm, its largest element, and some elements.
