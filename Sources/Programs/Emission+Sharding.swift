@@ -39,6 +39,7 @@ extension Emission {
   /// beside it, and at the last one those that the next action begins with.
   private func enter(_ unit: Unit) {
     gather(unit)
+    copyOut(unit)
     let ahead = lowering.setting.prefetchedUnits
     let units = unitsInOrder
     guard ahead > 0, let place = units.firstIndex(of: unit) else { return }
@@ -75,11 +76,37 @@ extension Emission {
         $0 + (lowering.parameters[$1].elements + shards - 1) / shards
       }
       start(
-        .allGather(lowering.setting.dividing(isExpert: isExpert)), outputs: wholes,
+        .allGather(lowering.setting.dividing(isExpert: isExpert)),
+        outputs: arriving(unit, members, wholes),
         inputs: members.map(shardToGather), stream: .data,
         bytesPerRow: recipe.gather.bytes(columns: 1), rows: .fixed(elements),
         isForward ? .forward : .backwardInput)
     }
+  }
+
+  /// Where a gathered unit arrives: in its parameters, or in one buffer for all of them.
+  ///
+  /// Source: PyTorch 2.8, `torch/distributed/fsdp/_fully_shard/_fsdp_collectives.py`, `foreach_all_gather`.
+  private func arriving(_ unit: Unit, _ members: [Int], _ wholes: [BufferID]) -> [BufferID] {
+    guard lowering.setting.copiesGathered, !recipe.gather.isScaled else { return wholes }
+    let elements = members.reduce(0) { $0 + lowering.parameters[$1].elements }
+    let whole = lowering.temporary(
+      "unit, gathered", .fixed(elements), 1, recipe.gather, .parameter)
+    joined.append((unit, whole, wholes))
+    return [whole]
+  }
+
+  /// Makes the parameters of a unit that has arrived in one piece, in front of its first kernel
+  /// (`foreach_all_gather_copy_out`).
+  private func copyOut(_ unit: Unit) {
+    for copy in joined where copy.unit == unit {
+      emit(
+        .convert(
+          .copy, rows: lowering.buffers[Int(copy.whole.index)].rows, columns: 1,
+          from: recipe.gather, to: recipe.gather), outputs: copy.parameters, inputs: [copy.whole],
+        isForward ? .forward : .backwardInput)
+    }
+    joined.removeAll { $0.unit == unit }
   }
 
   /// A rank's shard of a parameter as it travels.

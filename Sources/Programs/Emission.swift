@@ -42,6 +42,8 @@ final class Emission {
   var leaving: [BufferID: LeavingChunks] = [:]
   /// Parameters gathered and gradients not yet reduced in this pass, by parameter (ZeRO 3 and 2).
   var gathered: [Int: BufferID] = [:]
+  /// Units that are gathered in one piece and not yet in use, and the parameters that they consist of.
+  var joined: [(unit: Unit, whole: BufferID, parameters: [BufferID])] = []
   var wholeGradients: [Int: BufferID] = [:]
   /// Gradients formed in this pass that stay until it has ended.
   var keptGradients: [BufferID] = []

@@ -114,6 +114,8 @@ public struct LoweringSetting: Hashable, Sendable {
   /// With ZeRO stage 3: gathered parameters are given back behind a forward, and gathered again by its
   /// backward.
   public var reshards = true
+  /// With ZeRO stage 3: a unit is gathered into one buffer, of which a kernel makes its parameters.
+  public var copiesGathered = false
   /// 0: every copy keeps the whole optimizer state; 1: each copy keeps a shard; 2: gradients are sharded
   /// too; 3: and parameters.
   public var zeroStage: Int
@@ -232,6 +234,7 @@ extension LoweringSetting {
     repeatsKeyHeads = plan.framework == .torchtitan && !ringsContext && target == .device
     chunksHead = plan.loss == .chunked && target == .device
     if target == .device {
+      copiesGathered = plan.framework == .torchtitan
       copiesLogits = plan.framework == .torchtitan && plan.loss == .native
       holdsCastLogits = copiesLogits || plan.framework == .nanotron && plan.loss == .native
       keepsActivatedGates = plan.execution == .eager || plan.framework == .nanotron

@@ -182,7 +182,7 @@ public struct ClusterPricing: Pricing {
   }
 
   public func hostSeconds(of operation: Operation) -> Double {
-    Double(operation.kernel.launchCount(plan.execution)) * hostSecondsOfTransfer
+    Double(launches(of: operation)) * hostSecondsOfTransfer
   }
 
   public var hostSecondsOfTransfer: Double {

@@ -39,6 +39,7 @@ extension DescribedRun {
         + (pipeline > 1 ? ["layers-per-stage=\(layers)", "overlap.pipeline-sends=false"] : [])
         + (tensor > 1 ? ["overlap.tensor-exchange=bulk"] : []))
     run.clusterOverrides.append(eagerHost)
+    run.replaysAllocator = true
     return run
   }
 
@@ -84,7 +85,7 @@ extension ValidationTable {
         finished.filter { !$0.row["peak_memory_gib"].isEmpty }
       ) {
         $0.comparison($0.row.number("peak_memory_gib"), unit: "GiB") {
-          Double($0.memory.peak) / 1_073_741_824
+          Double($0.memory.reservation?.reserved ?? $0.memory.peak) / 1_073_741_824
         }
       },
       table("layouts-failed", "Layouts that failed: whether they are said to", failed) {

@@ -1,9 +1,10 @@
 import Simulation
 
-// NVIDIA/dgxc-benchmarking 35a9aec. What its tables leave open stands in its own configuration
-// (nemo_megatron/gpt3_175b_hydra.yaml) and in the launcher's (llama3_1_8b.yaml): the optimizer divided over data
-// ranks with both overlaps, no recomputation; GPT-3 with dropout 0.1, gradients and reductions in BF16, an unfused
-// loss and overlapped tensor exchanges; Llama without dropout, with 32-bit gradients and a fused loss.
+// NVIDIA/dgxc-benchmarking 35a9aec. What its tables leave open stands in its own configurations
+// (nemo_megatron/gpt3_175b_hydra.yaml, llama3.1/llama3.1_8b.yaml) and in the scripts beside them: the optimizer divided
+// over data ranks with both overlaps, gradients and reductions in BF16, no recomputation; GPT-3 with dropout 0.1, an
+// unfused loss, overlapped tensor exchanges and FlashAttention 2 (launch.sh sets NVTE_FUSED_ATTN=0); Llama without
+// dropout, with a fused loss and cuDNN's attention (configure.sh sets NVTE_FLASH_ATTN=0, NVTE_FUSED_ATTN=1).
 
 extension DescribedRun {
   /// The rows of NVIDIA's recipes.
@@ -25,31 +26,27 @@ extension DescribedRun {
   }
 
   private static func gpt3Recipe(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
-    // Gradients are the plan's own: BF16.
-    var precision: [String] = []
-    if let recipe = try inFloat8(row) {
-      precision = ["precision={\(recipe), gradients: bf16, gradient-reduction: bf16}"]
-    }
-    return PublishedRun(
+    PublishedRun(
       on: degrees(row), model: "megatron-175b", modelOverrides: ["vocab_size=50688"],
-      plan: "nemo-gpt-3-175b", precision + PublishedRun.overlappedData(degrees(row)))
+      plan: "nemo-gpt-3-175b",
+      [try precision(row), "attention-library=flash-2"] + PublishedRun.overlappedData(degrees(row)))
   }
 
-  /// FP8 of these recipes has weights in FP8 alone (`fp8_params`), scales of steps before and `hybrid` formats;
-  /// nil for BF16.
-  private static func inFloat8(_ row: PublishedRow) throws(NotDescribed) -> String? {
+  /// Gradients and their reduction in BF16 (`grad_sync_dtype`).
+  ///
+  /// FP8 of these recipes has weights in FP8 alone (`fp8_params`), scales of steps before and `hybrid` formats.
+  private static func precision(_ row: PublishedRow) throws(NotDescribed) -> String {
     let recipe = try PublishedPrecision.recipe(row["precision"])
-    return recipe == "fp8-tensor" ? "base: fp8-tensor, fp8-param-gather: true" : nil
+    let weights = recipe == "fp8-tensor" ? ", fp8-param-gather: true" : ""
+    return "precision={base: \(recipe)\(weights), gradients: bf16, gradient-reduction: bf16}"
   }
 
   private static func llamaRecipe(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
-    let published = try PublishedPrecision.recipe(row["precision"])
-    let precision = try inFloat8(row).map { "{\($0)}" } ?? published
-    return PublishedRun(
+    PublishedRun(
       on: degrees(row), model: "llama-3.1-8b", plan: "nemo-gpt-3-175b",
       [
-        "precision=\(precision)", "fused-loss=true", "dropout=false",
-        "overlap.tensor-exchange=null",
+        try precision(row), "fused-loss=true", "dropout=false", "overlap.tensor-exchange=null",
+        "attention-library=cudnn",
       ] + PublishedRun.ringOfKeysAndValues(degrees(row)) + PublishedRun.overlappedData(degrees(row))
     )
   }

@@ -1,0 +1,76 @@
+import Clusters
+import Models
+import Plans
+import Programs
+import Simulation
+import Testing
+
+/// FSDP2's units: gathered in one piece, of which a kernel makes the parameters.
+@Suite struct GatheredUnitTests {
+  private static func step(_ framework: String) throws -> PlannedStep {
+    let text = """
+      data-parallel: 8
+      zero-stage: 3
+      global-batch: 8
+      sequence-length: 2048
+      framework: \(framework)
+      """
+    return try PlannedStep(
+      architecture: .named("llama-3.1-8b", overrides: ["num_hidden_layers=3"]),
+      cluster: .shipped("h100-2048", overrides: ["nodes=1"]),
+      plan: .read(.init(text: text, name: "plan"), name: "plan"))
+  }
+
+  /// Numbers that each copy of a program moves, with its place.
+  private func copies(_ program: Program) -> [(elements: Int, operation: Programs.Operation)] {
+    program.operations.compactMap { operation in
+      guard case .convert(.copy, let rows, columns: 1, .bfloat16, .bfloat16) = operation.kernel
+      else { return nil }
+      return (ExchangeRows()(rows), operation)
+    }
+  }
+
+  /// Every unit is copied once in front of its use, read and written in 16 bits; a backward uses no embedding.
+  @Test func everyUnitIsCopiedOut() throws {
+    let (step, plain) = try (Self.step("torchtitan"), Self.step("plain"))
+    let architecture = try Architecture.named(
+      "llama-3.1-8b", overrides: ["num_hidden_layers=3"])
+    let units = architecture.units.map { architecture.parameterCounts(of: $0).total }
+    let stage = step.input.stages[0]
+    #expect(copies(stage.forward).map(\.elements) == units)
+    #expect(copies(stage.backward).map(\.elements) == units.dropFirst().reversed())
+    for program in [plain.input.stages[0].forward, plain.input.stages[0].backward] {
+      #expect(copies(program).isEmpty)
+    }
+    // 4 bytes a number at the rate of copies.
+    let first = try #require(copies(stage.forward).first)
+    let seconds = step.pricing.seconds(of: first.operation, rows: .init(), isOverlapped: false)
+    #expect(abs(4 * Double(first.elements) / seconds / 3.003e12 - 1) < 0.01)
+    // What is sent is the same.
+    func gathered(_ step: PlannedStep) -> [Int] {
+      step.input.stages[0].forward.transfers.map { ExchangeRows()($0.rows) * $0.bytesPerRow }
+    }
+    #expect(gathered(step) == gathered(plain))
+  }
+
+  /// What is copied is written before it is read, and what was gathered is read by its copy alone.
+  @Test func copiesComeBeforeTheirUse() throws {
+    let stage = try Self.step("torchtitan").input.stages[0]
+    for program in [stage.forward, stage.backward] {
+      let operations = program.operations
+      for (index, operation) in operations.enumerated() {
+        guard case .convert(.copy, _, columns: 1, .bfloat16, .bfloat16) = operation.kernel
+        else { continue }
+        let (made, whole) = (
+          operation.operands[..<operation.outputCount], operation.operands[operation.outputCount...]
+        )
+        for other in operations[..<index] {
+          #expect(!other.operands.contains { made.contains($0) })
+        }
+        for other in operations.indices where other != index {
+          #expect(!operations[other].operands.contains { whole.contains($0) })
+        }
+      }
+    }
+  }
+}
