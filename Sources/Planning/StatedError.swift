@@ -42,5 +42,5 @@ public struct StatedError: Hashable, Sendable {
   private static let denseOnA100s = StatedError(
     0.099, "Megatron-DeepSpeed steps on 64 to 512 A100s", 73)
   private static let dense = StatedError(
-    0.053, "Steps of NVIDIA's recipes in BF16 on 8 to 2,048 H100s", 10)
+    0.049, "Steps of NVIDIA's recipes in BF16 on 8 to 2,048 H100s", 10)
 }

@@ -170,8 +170,7 @@ struct PlanKeys: KeySet {
       + "workspaces of products. torchtitan: PyTorch's workspace, with loss: native every "
       + "operator's own 32-bit copy of the logits, and with zero-stage: 3 a unit's parameters twice while "
       + "they are copied out of what was gathered. nanotron: PyTorch's workspace, the buckets that data "
-      + "ranks reduce, each formed gradient until its backward ends, and in the caching allocator what a "
-      + "collective has used until the host sees it over.")
+      + "ranks reduce, and each formed gradient until its backward ends.")
   let gradientAccumulationFusion = Key(
     "gradient-accumulation-fusion", .boolean,
     otherwise: "false with framework torchtitan and nanotron, else true",

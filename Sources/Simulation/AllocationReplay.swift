@@ -14,8 +14,7 @@ public struct Reservation: Hashable, Sendable {
 /// caching allocator.
 ///
 /// Buffers of the stage come first. All requests are made for one stream, as frameworks make them for what
-/// communication reads and writes too; exchanges have equal rows. Where the framework frees late, the replay has a
-/// clock: of a host that issues ahead and a device that computes one thing behind the other.
+/// communication reads and writes too; exchanges have equal rows.
 struct AllocationReplay: Backend {
   private let input: StepInput
   private let program: RankProgram
@@ -24,10 +23,6 @@ struct AllocationReplay: Backend {
   private var sizes: [[Int]]
   private var blocks: [[CachingAllocator.Block?]]
   private var messages: [PipelineTransfer] = []
-  /// Nil where a block can be taken again as soon as it is given back.
-  private var late: LateFrees?
-  /// Blocks that a collective has used, as `blocks`.
-  private var isShared: [[Bool]]
   private var isFull = false
 
   /// What a rank's step needs of a device that leaves the allocator `limit` bytes.
@@ -37,12 +32,11 @@ struct AllocationReplay: Backend {
   ///
   /// - Parameter buffers: bytes of what the framework holds all the time.
   static func reservation(
-    _ input: StepInput, _ pricing: any Pricing, position: Int, beside buffers: [Int], limit: Int
+    _ input: StepInput, position: Int, beside buffers: [Int], limit: Int
   ) -> Reservation {
     func peak(within limit: Int?) -> Int? {
       let allocator = CachingAllocator(expandsSegments: input.plan.expandsSegments, limit: limit)
-      return Self.peak(
-        AllocationReplay(input, pricing, position: position, beside: buffers, allocator))
+      return Self.peak(AllocationReplay(input, position: position, beside: buffers, allocator))
     }
     let free = peak(within: nil)
     guard let free, free > limit else { return Reservation(reserved: free ?? 0, fits: true) }
@@ -58,22 +52,18 @@ struct AllocationReplay: Backend {
   }
 
   private init(
-    _ input: StepInput, _ pricing: any Pricing, position: Int, beside buffers: [Int],
-    _ allocator: CachingAllocator
+    _ input: StepInput, position: Int, beside buffers: [Int], _ allocator: CachingAllocator
   ) {
     self.input = input
-    late = input.plan.freesLate ? LateFrees(pricing) : nil
     self.allocator = allocator
     program = input.ranks[position]
     sizes = input.stages.map { _ in [] }
     blocks = sizes.map { _ in [] }
-    isShared = sizes.map { _ in [] }
     let slots = input.plan.microbatchCount + 1
     for stage in program.stages {
       let buffers = input.stages[stage].buffers
       sizes[stage] = buffers.map { input.balancedRows[stage]($0.rows) * $0.bytesPerRow }
       blocks[stage] = Array(repeating: nil, count: slots * buffers.count)
-      if late != nil { isShared[stage] = Array(repeating: false, count: slots * buffers.count) }
     }
     for held in StageProgram.held(by: program.stages, of: input.stages) {
       take(sizes[held.stage][Int(held.buffer.index)])
@@ -94,31 +84,18 @@ struct AllocationReplay: Backend {
     let bytes = sizes[stage][Int(id.index)]
     // An empty tensor has no block.
     guard bytes > 0, !isFull else { return }
-    late?.settle(in: &allocator)
-    guard let block = allocator.allocate(bytes) ?? allocateBehindAll(bytes) else {
+    guard let block = allocator.allocate(bytes) else {
       isFull = true
       return
     }
     blocks[stage][slot(id, stage, microbatch)] = block
-    if late != nil { isShared[stage][slot(id, stage, microbatch)] = false }
-  }
-
-  /// A block once the device has done everything, as the allocator tries at last.
-  private mutating func allocateBehindAll(_ bytes: Int) -> CachingAllocator.Block? {
-    guard late != nil else { return nil }
-    late?.settle(all: true, in: &allocator)
-    return allocator.allocate(bytes)
   }
 
   private mutating func release(_ id: BufferID, _ stage: Int, _ microbatch: Int) {
     let slot = slot(id, stage, microbatch)
     guard let block = blocks[stage][slot] else { return }
     blocks[stage][slot] = nil
-    if late != nil, isShared[stage][slot] {
-      late?.keep(block)
-    } else {
-      allocator.release(block)
-    }
+    allocator.release(block)
   }
 
   // MARK: The rank's step
@@ -143,7 +120,6 @@ struct AllocationReplay: Backend {
   }
 
   mutating func wait(_ handle: TransferHandle) -> Bool {
-    if handle.raw < -1 { late?.wait(-2 - handle.raw) }
     guard handle.raw >= 0, messages[handle.raw].isSend else { return true }
     let transfer = messages[handle.raw]
     let stage = input.stages[transfer.stage]
@@ -167,25 +143,10 @@ struct AllocationReplay: Backend {
 
   mutating func begin(_ item: Item, index: Int) -> Beginning { isFull ? .done : .walk }
   mutating func end(_ item: Item, index: Int) {}
-
-  mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {
-    let rows = late == nil ? nil : input.balancedRows[Int(instance.stage)]
-    guard let rows else { return }
-    late?.issue(operation, of: program, instance, rows: rows)
-  }
-
-  /// A collective's number stands below −1.
+  mutating func issue(_ operation: Int, of program: Program, _ instance: Instance) {}
   mutating func start(_ transfer: Int, of program: Program, _ instance: Instance)
     -> TransferHandle
-  {
-    let (transfer, stage) = (program.transfers[transfer], Int(instance.stage))
-    guard let number = late?.start(transfer, stage: stage) else { return TransferHandle(-1) }
-    for operand in transfer.freedOperands {
-      isShared[stage][slot(operand, stage, Int(instance.microbatch))] = true
-    }
-    return TransferHandle(-2 - number)
-  }
-
+  { TransferHandle(-1) }
   /// Of an item that is skipped because the device is full.
   mutating func handle(ofReduction transfer: Int, stage: Int) -> TransferHandle {
     TransferHandle(-1)

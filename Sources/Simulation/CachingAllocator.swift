@@ -5,8 +5,8 @@
 /// its free neighbours in the segment and waits for the next request.
 ///
 /// Source: PyTorch 2.8, `c10/cuda/CUDACachingAllocator.cpp`, with the default configuration or with
-/// `expandable_segments`. Not modelled: private pools of CUDA graphs. Frees that wait for an event of another stream are
-/// its caller's to make late.
+/// `expandable_segments`. Not modelled: private pools of CUDA graphs, and frees that wait for an event of
+/// another stream.
 public struct CachingAllocator: Sendable {
   /// Requests are rounded up to multiples of this.
   public static let granule = 512

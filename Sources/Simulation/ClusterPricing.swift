@@ -182,7 +182,7 @@ public struct ClusterPricing: Pricing {
   }
 
   public func hostSeconds(of operation: Operation) -> Double {
-    Double(launches(of: operation)) * hostSecondsOfTransfer
+    Double(operation.kernel.launchCount(plan)) * hostSecondsOfTransfer
   }
 
   public var hostSecondsOfTransfer: Double {

@@ -44,10 +44,6 @@ extension Kernel {
   }
 }
 
-extension ClusterPricing {
-  public func launches(of operation: Operation) -> Int { operation.kernel.launchCount(plan) }
-}
-
 extension TransferKind {
   /// What the host launches for a transfer.
   var launchCount: Int {

@@ -76,8 +76,6 @@ public protocol Pricing: Sendable {
   /// Multiprocessors that the channels of a transfer take while they are on the device; 0 for copy engines,
   /// and for expert exchanges, whose own `isOverlapped` stands for.
   func channels(of transfer: Transfer) -> Int
-  /// Kernels that the host launches for an operation.
-  func launches(of operation: Operation) -> Int
   /// What the host needs to issue an operation's kernels; it goes on to the next while they run.
   func hostSeconds(of operation: Operation) -> Double
   /// What the host needs to issue a transfer.
@@ -135,9 +133,6 @@ extension Pricing {
 
   /// Nothing is taken from kernels.
   public func channels(of transfer: Transfer) -> Int { 0 }
-
-  /// One each.
-  public func launches(of operation: Operation) -> Int { 1 }
 
   /// A host that costs nothing.
   public func hostSeconds(of operation: Operation) -> Double { 0 }

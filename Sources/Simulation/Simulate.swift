@@ -157,7 +157,7 @@ public struct PlannedStep: Sendable {
   /// The figures with what the caching allocator holds on the fullest rank.
   public func replaying(_ report: StepReport) -> StepReport {
     var report = report
-    report.replayAllocator(input, pricing)
+    report.replayAllocator(input)
     return report
   }
 
@@ -170,8 +170,8 @@ public struct PlannedStep: Sendable {
     }
     guard others, let held = report.memory.reservation?.reserved, held > room else { return others }
     return AllocationReplay.reservation(
-      input, pricing, position: report.memory.position,
-      beside: report.memory.workspace.map(\.bytes), limit: room
+      input, position: report.memory.position, beside: report.memory.workspace.map(\.bytes),
+      limit: room
     ).fits
   }
 
@@ -180,7 +180,7 @@ public struct PlannedStep: Sendable {
     var report = StepReport(result, placed: placed, cluster: cluster)
     if let documents { report.count(documents.work, of: placed) }
     report.addFramework(input, cluster.device)
-    if replaysAllocator { report.replayAllocator(input, pricing) }
+    if replaysAllocator { report.replayAllocator(input) }
     return report
   }
 }

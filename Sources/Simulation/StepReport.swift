@@ -165,9 +165,9 @@ extension StepReport {
   }
 
   /// Replays the fullest rank's step through the caching allocator.
-  mutating func replayAllocator(_ input: StepInput, _ pricing: any Pricing) {
+  mutating func replayAllocator(_ input: StepInput) {
     memory.reservation = AllocationReplay.reservation(
-      input, pricing, position: memory.position, beside: memory.workspace.map(\.bytes),
+      input, position: memory.position, beside: memory.workspace.map(\.bytes),
       limit: memory.limit - memory.reserve)
     for index in stages.indices where stages[index].position == memory.position {
       stages[index].memory = memory

@@ -146,7 +146,7 @@ import Testing
     ("{checkpoints: memory, copies: 2, stored-every: 20, spares: 0}", "10 min"),
     ("{elastic: resume, pause: 30 s, minimum-replicas: 252, spares: 0}", "4 h"),
     (
-      "{elastic: restart, minimum-replicas: 255, take-back-after: 2, warm-steps: 9, warm-ratio: 2, "
+      "{elastic: restart, minimum-replicas: 254, take-back-after: 2, warm-steps: 9, warm-ratio: 2, "
         + "ending: 90 s, widths: [{replicas: 255, step-ratio: 1.5, start: 9 min}]}", "10 min"
     ),
   ])
@@ -257,7 +257,7 @@ import Testing
     ),
     (
       ["recovery={elastic: restart, widths: [{replicas: 300}]}"], [],
-      "recovery.widths[0].replicas: 300: exceeds the 256 replicas of the plan"
+      "recovery.widths[0].replicas: \"300\": exceeds the 256 replicas of the plan"
     ),
     (
       ["recovery={elastic: restart, widths: [{replicas: 256, step-ratio: 2}]}"], [],

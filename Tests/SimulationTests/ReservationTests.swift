@@ -71,35 +71,4 @@ import Testing
     #expect(reservation.reserved <= size - bounded.memory.reserve || !reservation.fits)
     #expect(reservation.reserved >= bounded.memory.peak || !reservation.fits)
   }
-
-  /// Under nanotron the whole rows that reduce-scatters read are taken again only when the host sees them over.
-  ///
-  /// There are two a layer and pass: a host that is ahead holds those of the forward beside one another, a late one
-  /// does not. Without tensor ranks there are none.
-  @Test func freesWaitForCollectives() throws {
-    func reserved(tensor: Int, host: String) throws -> Int {
-      let plan = """
-        tensor-parallel: \(tensor)
-        data-parallel: \(8 / tensor)
-        global-batch: \(64 / tensor)
-        microbatch-size: 4
-        sequence-length: 8192
-        framework: nanotron
-        expandable-segments: true
-        """
-      let report = try PlannedStep(
-        architecture: .named("llama-3.1-8b", overrides: ["num_hidden_layers=4"]),
-        cluster: .shipped(
-          "h100-2048", overrides: ["nodes=1", "device.launch.host=\(host)"]),
-        plan: .read(.init(text: plan, name: "plan"), name: "plan")
-      ).report(replaysAllocator: true)
-      return try #require(report.memory.reservation).reserved
-    }
-    let row = 4 * 8192 * 4096 * 2
-    let (ahead, behind) = try (
-      reserved(tensor: 8, host: "1 us"), reserved(tensor: 8, host: "100 ms")
-    )
-    #expect(4 * row...20 * row ~= ahead - behind)
-    #expect(try reserved(tensor: 1, host: "1 us") == reserved(tensor: 1, host: "100 ms"))
-  }
 }
