@@ -19,8 +19,9 @@ struct ClosingTraffic {
   /// Seconds in which all ranks agree on the norm of gradients.
   var agreement: Double { pricing.prices.secondsOfAgreement() }
 
-  /// Seconds to reduce so many gradients at once; buckets of them take no less. From ZeRO stage 2 on every
-  /// backward reduces its own.
+  /// Seconds to reduce so many gradients at once.
+  ///
+  /// Buckets of them take no less. From ZeRO stage 2 on every backward reduces its own.
   func reduce(_ dense: Double, _ experts: Double) -> Double {
     guard plan.zeroStage.rawValue < 2 else { return 0 }
     let bits = plan.precision.gradientReduction.bits

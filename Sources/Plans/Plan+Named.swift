@@ -77,6 +77,8 @@ extension Plan {
 
   private static let shipped: [(name: String, bytes: [UInt8])] = [
     ("deepseek-v3", PackageResources.deepseek_v3_yaml),
+    ("llama-3.1-8b", PackageResources.llama_3_1_8b_yaml),
+    ("llama-3.1-70b", PackageResources.llama_3_1_70b_yaml),
     ("megatron-22b-full", PackageResources.megatron_22b_full_yaml),
     ("megatron-22b-selective", PackageResources.megatron_22b_selective_yaml),
     ("megatron-175b-full", PackageResources.megatron_175b_full_yaml),
