@@ -228,7 +228,8 @@ struct ValidationTests {
     arguments: zip(
       Plan.shippedNames,
       [
-        ("deepseek-v3", 2048, 120), ("megatron-22b", 8, 1), ("megatron-22b", 8, 1),
+        ("deepseek-v3", 2048, 120), ("llama-3.1-8b", 64, 8), ("llama-3.1-70b", 512, 32),
+        ("megatron-22b", 8, 1), ("megatron-22b", 8, 1),
         ("megatron-175b", 64, 64), ("megatron-175b", 64, 64), ("megatron-530b", 280, 280),
         ("megatron-530b", 280, 280), ("megatron-1t", 512, 512), ("megatron-1t", 512, 512),
         ("megatron-1.7b", 32, 1),
