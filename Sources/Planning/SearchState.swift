@@ -8,6 +8,8 @@ struct SearchState {
   private var found: [SearchPlan] = []
   private var open: OpenEntries
   private var sequence = 0
+  /// Entries that were opened.
+  private var looks = 0
   /// The least bound of what was left out for good, seconds.
   private var leastLeft = Double.infinity
   /// The shortest step that was simulated.
@@ -77,7 +79,11 @@ struct SearchState {
       outcome.isInterrupted = true
       return nil
     }
-    if let most = request.mostSimulations, outcome.simulations >= most { return nil }
+    if let most = request.mostSimulations,
+      outcome.simulations >= most || looks >= max(Self.fewestLooks, 300 * most)
+    {
+      return nil
+    }
     var entries: [PlanSearch.Entry] = []
     var guesses = 0
     while entries.count < most,
@@ -93,8 +99,13 @@ struct SearchState {
       }
       entries.append(entry)
     }
+    looks += entries.count
     return entries.isEmpty ? nil : entries
   }
+
+  /// Bounds that are looked at before a search ends without proof, if not 300 for each simulation that it may make:
+  /// where few plans are worth one, it would go on for as long as bounds lie low.
+  private static let fewestLooks = 150_000
 
   /// Plans that a round simulates because their steps are likely to be short: few as long as little is open.
   private var mostGuesses: Int { best.count < request.count ? 2 : 8 }
