@@ -44,6 +44,7 @@ enum Scenes {
       case "nemo": ("megatron-175b", "h100-2048")
       case "torchtitan": ("llama-3.1-8b", "h100-2048")
       case "llm": ("mpt-7b", "h100-2048")
+      case "llama": (name, "h100-2048")
       default: ("deepseek-v3", "h800-2048")
       }
     // A deployment has all layers on every rank; a few of each kind are enough.
