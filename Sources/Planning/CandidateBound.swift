@@ -22,12 +22,18 @@ package final class PlanBounds: Sendable {
   package let cluster: Cluster
   let costs: CostBook
   private let schedules = ScheduleBook()
-  private let collectives = CollectiveBook()
+  let collectives = CollectiveBook()
   private let layouts = LayoutBook()
+  private let live = LiveBook()
   private let closings = Memo<ClosingKey, Double>()
-  private let delays: DelayBook
+  let delays: DelayBook
+  /// Bytes that a plan may take.
+  let room: Double
 
-  package init(_ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster) {
+  package init(
+    _ space: SearchSpace, _ architecture: Architecture, _ cluster: Cluster, room: Double
+  ) {
+    self.room = room
     self.space = space
     self.architecture = architecture
     self.cluster = cluster
@@ -35,139 +41,6 @@ package final class PlanBounds: Sendable {
     costs = CostBook(
       space.bases, architecture, cluster, multiprocessors: space.communicationSMs)
   }
-
-  // MARK: Shapes and groups
-
-  /// The delays that all plans of a shape have at least: where parameters are shared more ranks meet.
-  private func delays(_ kernels: KernelSetting, data: Int, pipeline: Int) throws -> PassDelays {
-    var plan = space.bases[kernels.base]
-    kernels.apply(to: &plan)
-    plan.dataParallel = data
-    plan.pipelineParallel = pipeline
-    plan.zeroStage = .nothing
-    return PassDelays(try delays.waits(plan))
-  }
-
-  private func delays(of candidate: Candidate) throws -> PassDelays {
-    PassDelays(try delays.waits(candidate.plan(in: space)))
-  }
-
-  private func microbatches(_ shape: SearchShape) -> Int {
-    space.bases[shape.kernels.base].globalBatch / (shape.data * shape.kernels.microbatch)
-  }
-
-  /// What priced seconds are to be multiplied with, so that the clock is as high as it may get.
-  ///
-  /// - Parameter sharing: ranks that share an update.
-  private func share(
-    _ costs: KernelCosts, microbatches: Int, sharing: Double, directions: Int = 1, hasPairs: Bool
-  ) -> Double {
-    guard let clock = costs.clock,
-      let highest = costs.highestClock(
-        microbatches: microbatches, updates: Double(directions) / sharing, hasPairs: hasPairs)
-    else { return 1 }
-    // Messages do not follow the clock: they are never taken to be longer.
-    return min(1, clock.priced / highest)
-  }
-
-  /// Products and attention alone, perfectly divided among pipeline ranks: what all plans of a shape have in
-  /// common.
-  ///
-  /// Products in chunks take other kernels than whole ones: the shorter count.
-  package func seconds(of shape: SearchShape) throws -> Double {
-    let isSplit = shape.kernels.tensor > 1
-    let ways = space.tensorExchanges(
-      isSplit: isSplit, isSequence: isSplit && space.sequenceParallel.contains(true))
-    var least = Double.infinity
-    for way in distinct(ways.map { $0 == .chunked || $0 == .yes ? $0 : nil }) {
-      var plain = shape.kernels
-      plain.sequenceParallel = isSplit && space.sequenceParallel.contains(true)
-      plain.tensorExchange = way
-      let floor = try costs.floor(plain)
-      // DualPipe has every unit twice.
-      let most = floor.largest / (space.schedules.contains(where: \.isBidirectional) ? 2 : 1)
-      least = min(least, max(most, floor.all / Double(shape.pipeline)))
-    }
-    return Double(microbatches(shape)) * least
-  }
-
-  /// The most common layers with their waits and transfers, perfectly divided among pipeline ranks: a bound
-  /// of all groups that differ from one that recomputes nothing in that alone.
-  package func sketchedSeconds(of group: SearchGroup) throws -> Double {
-    let sketch = try costs.sketch(group.kernels)
-    let delays = try delays(
-      group.kernels, data: group.shape.data, pipeline: group.shape.pipeline)
-    let work =
-      group.hasPairs
-      ? max(sketch.kernels.seconds(delays), sketch.streams.max()) : sketch.waits.seconds(delays)
-    return Double(microbatches(group.shape)) * work / Double(group.shape.pipeline)
-  }
-
-  /// All passes, perfectly divided among pipeline ranks, and the state of the widest sharding.
-  ///
-  /// That of a group that recomputes nothing is one of all groups that differ from it in that alone.
-  package func bound(of group: SearchGroup) throws -> PlanBound {
-    let costs = try costs.costs(group.kernels)
-    let positions = Double(group.shape.pipeline)
-    let delays = try delays(
-      group.kernels, data: group.shape.data, pipeline: group.shape.pipeline)
-    var (work, largest) = (0.0, 0.0)
-    var streams = SIMD4<Double>()
-    var (dense, experts) = (ParameterCost(), ParameterCost())
-    for unit in costs.units {
-      streams += unit.forwardStreams + unit.backwardStreams
-      let forward = unit.forward.seconds(delays)
-      let whole = min(
-        unit.backward.seconds(delays),
-        unit.backwardInput.seconds(delays) + unit.backwardWeight.seconds(delays))
-      let seconds =
-        group.hasPairs
-        ? min(unit.forwardKernels.seconds(delays), forward)
-          + min(unit.backwardKernels.seconds(delays), whole) : forward + whole
-      work += seconds
-      largest = max(largest, seconds)
-      dense = dense + unit.dense
-      experts = experts + unit.experts
-    }
-    let zero = space.zeroStages.max { $0.rawValue < $1.rawValue } ?? .nothing
-    let (copies, expertCopies) = self.copies(group.kernels, group.shape.data, directions: 2)
-    let bytes =
-      dense.bytes(zero, copies: copies) + experts.bytes(zero, copies: expertCopies)
-    let count = microbatches(group.shape)
-    let highest = share(
-      costs, microbatches: count, sharing: space.zeroStages.contains(.nothing) ? 1 : copies,
-      directions: 2, hasPairs: group.hasPairs)
-    // Under a power cap other work beside the passes raises their clock, and takes longer than it saves: over
-    // all positions they take no less than at their own clock. The difference between units and stages that
-    // `ClockBound` allows for stays.
-    let mean = costs.clock == nil ? 1 : max(highest, 1 / ClockBound.allowance)
-    // DualPipe has every unit twice.
-    let most = highest * largest / (space.schedules.contains(where: \.isBidirectional) ? 2 : 1)
-    // Whatever hides exchanges, those of a stream go one after the other.
-    return PlanBound(
-      seconds: Double(count) * max(most, mean * work / positions, streams.max() / positions),
-      bytes: bytes / positions)
-  }
-
-  private func copies(
-    _ kernels: KernelSetting, _ data: Int, directions: Int
-  ) -> (dense: Double, experts: Double) {
-    let dense = data * kernels.context * directions
-    let experts = dense * kernels.tensor / (kernels.expert * kernels.expertTensor)
-    return (Double(max(1, dense)), Double(max(1, experts)))
-  }
-
-  /// Ranks that divide what is divided: all copies, or those of a group.
-  private func shards(_ candidate: Candidate) -> (dense: Double, experts: Double) {
-    let directions = candidate.member.schedule.isBidirectional ? 2 : 1
-    let all = copies(candidate.kernels, candidate.data, directions: directions)
-    guard let group = candidate.member.shardingGroup else { return all }
-    let kernels = candidate.kernels
-    let experts = group * kernels.tensor / (kernels.expert * kernels.expertTensor)
-    return (min(all.dense, Double(group)), min(all.experts, Double(max(1, experts))))
-  }
-
-  // MARK: Candidates
 
   /// The candidate with a balanced layout as counts.
   ///
@@ -272,7 +145,8 @@ package final class PlanBounds: Sendable {
   func quickBound(of candidate: Candidate, _ quick: inout QuickBound) throws -> PlanBound {
     if !quick.holds(for: candidate) {
       quick = QuickBound(
-        candidate, try loads(candidate), microbatches: microbatches(of: candidate))
+        candidate, try loads(candidate), try live.activations(of: candidate.plan(in: space)),
+        microbatches: microbatches(of: candidate))
     }
     let shards = shards(candidate)
     let factor = try quick.share(sharing: sharing(candidate, shards)) {

@@ -70,7 +70,7 @@ extension PlanSearch {
     var family = group
     family.kernels.recomputation = .none
     let all = [
-      PlanBound(seconds: try bounds.seconds(of: group.shape), bytes: 0),
+      try bounds.bound(of: group.shape),
       PlanBound(seconds: try bounds.sketchedSeconds(of: family), bytes: 0),
       // What recomputes nothing may hold more than others of the family.
       PlanBound(seconds: try bounds.bound(of: family).seconds, bytes: 0),

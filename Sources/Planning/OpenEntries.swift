@@ -64,6 +64,7 @@ struct OpenEntries {
     repeating: Array(repeating: Growth(), count: Kind.stages), count: Level.allCases.count)
   /// By ZeRO stage.
   private var memoryGrowth = [Growth](repeating: Growth(), count: Kind.stages)
+  private var bytesBound = [Growth](repeating: Growth(), count: Kind.stages)
   /// Bytes that a plan may take.
   private let room: Double
   /// Plans that entries stand for.
@@ -84,22 +85,29 @@ struct OpenEntries {
   }
 
   private func kind(of entry: PlanSearch.Entry) -> Kind {
-    let zero = entry.node.zero?.rawValue ?? 0
+    let zero = entry.node.zero.rawValue
     let isTight =
-      entry.node.level == .bounded && entry.bytes * memoryGrowth[zero].factor > room
+      switch entry.node.level {
+      case .bounded: entry.bytes * memoryGrowth[zero].factor > room
+      case .candidate:
+        entry.bytes * bytesBound[zero].factor * memoryGrowth[zero].factor > room
+      default: false
+      }
     return Kind(level: entry.node.level.rawValue, zero: zero, isTight: isTight)
   }
 
   /// Learns from the least value that an entry turned out to have, once it fell apart.
   mutating func learn(from entry: PlanSearch.Entry, least: Double) {
     guard entry.key > 0, least > 0 else { return }
-    growth[entry.node.level.rawValue][entry.node.zero?.rawValue ?? 0].learn(least / entry.key)
+    growth[entry.node.level.rawValue][entry.node.zero.rawValue].learn(least / entry.key)
   }
 
   /// Learns from the bytes that a plan turned out to take.
   mutating func learn(from entry: PlanSearch.Entry, bytes: Double) {
-    guard entry.bytes > 0, bytes > 0, let zero = entry.node.zero else { return }
-    memoryGrowth[zero.rawValue].learn(bytes / entry.bytes)
+    guard entry.bytes > 0, bytes > 0 else { return }
+    let zero = entry.node.zero.rawValue
+    if entry.node.level == .candidate { bytesBound[zero].learn(bytes / entry.bytes) }
+    if entry.node.level == .bounded { memoryGrowth[zero].learn(bytes / entry.bytes) }
   }
 
   /// Takes out the entry with the lowest bound, unless that lies above a threshold.
@@ -146,16 +154,15 @@ struct OpenEntries {
   ///
   /// - Parameter above: what it grows between its level and that of single plans, its own step left out.
   private func factor(from level: Level, _ zero: Int, _ above: Double) -> Double {
-    func factor(_ zero: Int) -> Double {
+    func single(_ zero: Int) -> Double {
       growth[Level.candidate.rawValue][zero].factor * growth[Level.bounded.rawValue][zero].factor
     }
     switch level {
     case .simulated: return 1
     case .bounded: return growth[level.rawValue][zero].factor
-    case .candidate: return factor(zero)
+    case .candidate: return single(zero)
     case .shape, .sketch, .family, .group:
-      let least = (0..<Kind.stages).map(factor).min() ?? 1
-      return above * growth[level.rawValue][0].hopedFor * least
+      return above * growth[level.rawValue][0].hopedFor * ((0..<Kind.stages).map(single).min() ?? 1)
     }
   }
 
@@ -179,11 +186,11 @@ extension PlanSearch.Entry.Node {
     }
   }
 
-  /// The ZeRO stage of a single plan; nil of what stands for several.
-  var zero: Plan.ZeROStage? {
+  /// The ZeRO stage of a single plan; nothing of what stands for several.
+  var zero: Plan.ZeROStage {
     switch self {
     case .candidate(let candidate), .bounded(let candidate): candidate.member.zero
-    case .shape, .sketch, .family, .group, .simulated: nil
+    case .shape, .sketch, .family, .group, .simulated: .nothing
     }
   }
 }

@@ -74,6 +74,29 @@ final class ScheduleBook: Sendable {
   }
 }
 
+/// What schedules keep, whatever a microbatch of a stage is.
+final class LiveBook: Sendable {
+  private struct Key: Hashable {
+    var source: Plan.ScheduleSource
+    var ranks: Int
+    var stages: Int
+    var microbatches: Int
+    var times: PassCosts?
+    var pairs: PairStyle?
+  }
+
+  private let known = Memo<Key, LiveActivations>()
+
+  /// - Throws: `PlanError` where the schedule does not admit the shape.
+  func activations(of plan: Plan) throws -> LiveActivations {
+    let few = plan.withFewMicrobatches
+    let key = Key(
+      source: few.schedule, ranks: few.pipelineParallel, stages: few.stagesPerRank,
+      microbatches: few.microbatchCount, times: few.passTimes, pairs: few.pairs)
+    return try known(key) { LiveActivations(ScheduleOrder(try few.pipelineSchedule())) }
+  }
+}
+
 /// Prices that many bounds look into where they lie: they are large.
 final class SharedPricing: Sendable {
   let prices: ClusterPricing

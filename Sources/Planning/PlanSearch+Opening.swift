@@ -12,9 +12,11 @@ extension PlanSearch {
     let count = size(of: shape)
     return finding(standingFor: count) {
       try check(shape, shape.kernels)
+      let bound = try bounds.bound(of: shape)
+      try checkMemory(bound)
       return [
         Entry(
-          count: count, seconds: try bounds.seconds(of: shape), bytes: 0, node: .shape(shape))
+          count: count, seconds: bound.seconds, bytes: bound.bytes, node: .shape(shape))
       ]
     }
   }
@@ -57,7 +59,7 @@ extension PlanSearch {
             let seconds = try bounds.sketchedSeconds(of: family)
             return [
               Entry(
-                count: count, seconds: max(entry.seconds, seconds), bytes: 0,
+                count: count, seconds: max(entry.seconds, seconds), bytes: entry.bytes,
                 node: .sketch(family))
             ]
           })
@@ -72,8 +74,8 @@ extension PlanSearch {
       try checkMemory(bound)
       return [
         Entry(
-          count: entry.count, seconds: max(entry.seconds, bound.seconds), bytes: bound.bytes,
-          node: .family(family))
+          count: entry.count, seconds: max(entry.seconds, bound.seconds),
+          bytes: max(entry.bytes, bound.bytes), node: .family(family))
       ]
     }
   }
@@ -196,12 +198,6 @@ extension PlanSearch {
     var plan = plan
     plan.report = step.replaying(plan.report)
     return step.fits(plan.report, within: limit) ? plan : nil
-  }
-
-  /// What plans keep free beside what they allocate.
-  var room: Double {
-    let reserve = space.bases.map { $0.memoryReserve.bytes }.min() ?? 0
-    return Double(limit) - Double(reserve)
   }
 
   private func checkMemory(_ bound: PlanBound) throws {

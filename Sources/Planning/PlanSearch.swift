@@ -30,6 +30,11 @@ public final class PlanSearch: Sendable {
     public var threads = 1
     /// Simulations behind which a search ends without proof, and says so; nil for as many as it takes.
     public var mostSimulations: Int? = 500
+    /// Entries that are looked at in vain before a search ends that may end without proof, and whose proof is
+    /// far; nil for as many as it takes.
+    var patience: Int?
+    /// Plans from which on a space is searched in parts first.
+    package var largeSize = 10_000_000
     /// By what share two plans have to differ for their order to mean something.
     public var indifference = 0.0
     /// Asked before every round whether the search is to end with what it has.
@@ -48,6 +53,8 @@ public final class PlanSearch: Sendable {
   let request: Request
   package let bounds: PlanBounds
   let limit: Int
+  /// What plans keep free beside what they allocate.
+  let room: Double
   let lowered = LoweringBook()
 
   /// A search, ready to run.
@@ -59,8 +66,10 @@ public final class PlanSearch: Sendable {
     self.architecture = architecture
     self.cluster = cluster
     self.request = request
-    bounds = PlanBounds(space, architecture, cluster)
     limit = request.memoryLimit ?? Int(cluster.device.memory.size.value.bytes)
+    let reserve = space.bases.map { $0.memoryReserve.bytes }.min() ?? 0
+    room = Double(limit) - Double(reserve)
+    bounds = PlanBounds(space, architecture, cluster, room: room)
   }
 
   /// Something whose bounds are known.
@@ -110,7 +119,19 @@ public final class PlanSearch: Sendable {
   ///
   /// - Throws: what the plan that others are held against breaks.
   public func run() throws -> SearchOutcome {
-    var state = SearchState(request, room: room)
+    let size = space.shapes.reduce(0) { $0 + self.size(of: $1) }
+    guard size >= request.largeSize else { return try searched([], request) }
+    let (seeds, simulations) = try seeds(ofSize: size)
+    var request = request
+    request.patience = Self.patience
+    var outcome = try searched(seeds, request)
+    outcome.simulations += simulations
+    return outcome
+  }
+
+  /// The same, from plans of the space that are known.
+  func searched(_ seeds: [SearchPlan], _ request: Request) throws -> SearchOutcome {
+    var state = SearchState(request, room: room, seeds: seeds)
     if let against = request.against {
       let step = try PlannedStep(
         architecture: architecture, cluster: cluster,

@@ -20,8 +20,8 @@ struct QuickBound {
   /// Of no candidate.
   init() {}
 
-  /// Of a candidate whose stages have these loads.
-  init(_ candidate: Candidate, _ loads: [StageLoad], microbatches: Int) {
+  /// Of a candidate whose stages have these loads, and whose schedule keeps so much.
+  init(_ candidate: Candidate, _ loads: [StageLoad], _ live: LiveActivations, microbatches: Int) {
     self.candidate = Self.alike(candidate)
     let shape = ScheduleShape(candidate.member.schedule)
     let directions = shape == .bidirectional ? 2.0 : 1
@@ -37,9 +37,7 @@ struct QuickBound {
         rank.dense = rank.dense + loads[stage].dense
         rank.experts = rank.experts + loads[stage].experts
       }
-      let live = shape.live(
-        on: position, positions: candidate.pipeline, microbatches: microbatches)
-      rank.live = Double(live) * (held.first.map { loads[$0].kept } ?? 0)
+      rank.live = live.bytes(on: position, loads)
       ranks.append(rank)
       seconds = max(
         seconds, fill + Double(microbatches) * work + (shape.drains ? drain : 0))

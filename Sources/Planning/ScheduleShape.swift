@@ -34,16 +34,6 @@ enum ScheduleShape: Hashable {
     default: return Array(stride(from: rank, to: stages, by: positions))
     }
   }
-
-  /// Microbatches that a rank keeps of its first stage at its peak at least.
-  func live(on rank: Int, positions: Int, microbatches: Int) -> Int {
-    switch self {
-    case .gpipe: microbatches
-    case .oneForwardOneBackward: min(positions - rank, microbatches)
-    case .file: 0
-    default: 1
-    }
-  }
 }
 
 extension StageLoad {

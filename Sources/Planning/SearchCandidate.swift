@@ -71,6 +71,12 @@ package struct Candidate: Hashable, Sendable {
   }
 }
 
+/// What is divided among ranks that hold copies, and among how many of them; nil for all.
+struct SearchSharding: Hashable, Sendable {
+  var zero = Plan.ZeROStage.nothing
+  var group: Int?
+}
+
 /// Plans that share their degrees: what the search takes apart step by step.
 package struct SearchShape: Hashable, Sendable {
   /// The settings that all plans share, others at their first alternative.
@@ -233,7 +239,7 @@ extension SearchSpace {
     var schedule: Plan.ScheduleSource
     var mergesPairs: Bool?
     var stages: Int
-    var sharding: [(zero: Plan.ZeROStage, group: Int?)]
+    var sharding: [SearchSharding]
   }
 
   private func families(of shape: SearchShape, hasPairs: Bool) -> [Family] {
@@ -252,14 +258,14 @@ extension SearchSpace {
   }
 
   /// What is divided among how many copies; without copies nothing is, and DualPipe's lie on two positions.
-  private func sharding(
-    of shape: SearchShape, isTwice: Bool
-  ) -> [(zero: Plan.ZeROStage, group: Int?)] {
+  func sharding(of shape: SearchShape, isTwice: Bool) -> [SearchSharding] {
     let replicas = shape.data * shape.kernels.context
     let copies = replicas * (isTwice ? 2 : 1)
     let ranks = shape.kernels.tensor * copies
     let expertCopies = ranks / (shape.kernels.expert * shape.kernels.expertTensor)
-    guard copies > 1 || expertCopies > 1 else { return zeroStages.prefix(1).map { ($0, nil) } }
+    guard copies > 1 || expertCopies > 1 else {
+      return zeroStages.prefix(1).map { SearchSharding(zero: $0) }
+    }
     // A group of all copies is no group.
     let listed = shardingGroups ?? [nil, nodeDevices / shape.kernels.tensor]
     let groups = distinct(
@@ -270,7 +276,7 @@ extension SearchSpace {
         return size
       })
     return zeroStages.flatMap { zero in
-      zero == .nothing ? [(zero, nil)] : groups.map { (zero, $0) }
+      zero == .nothing ? [SearchSharding()] : groups.map { SearchSharding(zero: zero, group: $0) }
     }
   }
 
@@ -300,12 +306,12 @@ extension SearchSpace {
         of: group.kernels, stages: group.shape.pipeline * family.stages)
       for layout in layouts {
         for count in layers {
-          for (zero, sharding) in family.sharding {
+          for sharding in family.sharding {
             members.append(
               SearchMember(
                 schedule: family.schedule, mergesPairs: family.mergesPairs,
-                stagesPerRank: family.stages, zero: zero, shardingGroup: sharding, layout: layout,
-                firstLayers: count))
+                stagesPerRank: family.stages, zero: sharding.zero, shardingGroup: sharding.group,
+                layout: layout, firstLayers: count))
           }
         }
       }

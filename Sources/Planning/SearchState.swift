@@ -1,3 +1,4 @@
+import Plans
 import Simulation
 
 /// What a search knows: what is open (`OpenEntries`), and what was found.
@@ -5,11 +6,15 @@ struct SearchState {
   private let request: PlanSearch.Request
   var outcome = SearchOutcome(plans: [], front: [], counts: .init(), simulations: 0)
   var against: SearchPlan?
-  private var found: [SearchPlan] = []
+  private var found: [SearchPlan]
+  /// Plans that were known before, and are not taken again.
+  private let seeds: Set<Plan>
   private var open: OpenEntries
   private var sequence = 0
   /// Entries that were opened.
   private var looks = 0
+  /// Those behind which the best plan was found.
+  private var looksAtBest = 0
   /// The least bound of what was left out for good, seconds.
   private var leastLeft = Double.infinity
   /// The shortest step that was simulated.
@@ -17,10 +22,16 @@ struct SearchState {
   /// Values of the best plans, in order.
   private var best: [Double] = []
 
-  /// - Parameter room: bytes that a plan may take.
-  init(_ request: PlanSearch.Request, room: Double) {
+  /// - Parameters:
+  ///   - room: bytes that a plan may take.
+  ///   - seeds: plans that are known.
+  init(_ request: PlanSearch.Request, room: Double, seeds: [SearchPlan] = []) {
     self.request = request
     open = OpenEntries(room: room)
+    self.seeds = Set(seeds.map(\.plan))
+    found = seeds
+    best = Array(seeds.map { $0.value(request.objective) }.sorted().prefix(request.count))
+    shortest = seeds.map(\.report.stepSeconds).min()
   }
 
   /// Takes what became of an entry, or of a shape that was looked at first.
@@ -36,7 +47,8 @@ struct SearchState {
       sequence += 1
       entry.sequence = sequence
       entry.key = key(of: entry)
-      if case .simulated = entry.node {
+      if case .simulated(let plan) = entry.node {
+        if seeds.contains(plan.plan) { continue }
         shortest = min(shortest ?? .infinity, entry.seconds)
       } else if entry.key > threshold {
         // The best plans only get better: this one is never looked at.
@@ -45,13 +57,14 @@ struct SearchState {
       }
       open.insert(entry)
     }
-    guard let plan = finding.plan else { return }
+    guard let plan = finding.plan, !seeds.contains(plan.plan) else { return }
     shortest = min(shortest ?? .infinity, plan.report.stepSeconds)
     found.append(plan)
     let value = plan.value(request.objective)
     let place = best.firstIndex { $0 > value } ?? best.count
     best.insert(value, at: place)
     if best.count > request.count { best.removeLast() }
+    if place == 0 { looksAtBest = looks }
   }
 
   private func key(of entry: PlanSearch.Entry) -> Double {
@@ -67,6 +80,9 @@ struct SearchState {
       open.learn(from: entry, bytes: simulated.bytes)
     } else if let least = finding.entries.map(key(of:)).min() {
       open.learn(from: entry, least: least)
+      if let bytes = finding.entries.first?.bytes { open.learn(from: entry, bytes: bytes) }
+    } else if let bytes = finding.leastOverflow {
+      open.learn(from: entry, bytes: bytes)
     }
   }
 
@@ -79,11 +95,8 @@ struct SearchState {
       outcome.isInterrupted = true
       return nil
     }
-    if let most = request.mostSimulations,
-      outcome.simulations >= most || looks >= max(Self.fewestLooks, 300 * most)
-    {
-      return nil
-    }
+    if let most = request.mostSimulations, outcome.simulations >= most { return nil }
+    if hasLookedEnough { return nil }
     var entries: [PlanSearch.Entry] = []
     var guesses = 0
     while entries.count < most,
@@ -103,9 +116,24 @@ struct SearchState {
     return entries.isEmpty ? nil : entries
   }
 
-  /// Bounds that are looked at before a search ends without proof, if not 300 for each simulation that it may make:
-  /// where few plans are worth one, it would go on for as long as bounds lie low.
+  /// Whether a search that need not prove anything has looked at enough: where few plans are worth a
+  /// simulation, it would go on for as long as bounds lie low.
+  private var hasLookedEnough: Bool {
+    guard let most = request.mostSimulations else { return false }
+    if looks >= max(Self.fewestLooks, Self.looksForEach * most) { return true }
+    guard let patience = request.patience, best.count == request.count,
+      let least = open.least?.key
+    else { return false }
+    return looks - looksAtBest >= patience && least < (1 - Self.provableGap) * lastOfBest
+  }
+
+  /// Bounds that are looked at before a search ends without proof, if not so many for each simulation that it
+  /// may make.
   private static let fewestLooks = 150_000
+  private static let looksForEach = 300
+  /// By what share of it bounds may lie below the last of the best for a proof to be near: then patience
+  /// does not end.
+  private static let provableGap = 0.15
 
   /// Plans that a round simulates because their steps are likely to be short: few as long as little is open.
   private var mostGuesses: Int { best.count < request.count ? 2 : 8 }

@@ -124,10 +124,13 @@ struct UnitCosts: RandomAccessCollection, Sendable {
   subscript(index: Int) -> UnitCost { kinds[Int(numbers[index])] }
 }
 
-/// Seconds of products and attention of all units, and of the unit with most of them.
+/// Seconds of products and attention of all units, and of the unit with most of them; what parameters of all
+/// units take.
 struct KernelFloor: Hashable, Sendable {
   var all: Double
   var largest: Double
+  var dense: ParameterCost
+  var experts: ParameterCost
 }
 
 /// What the layers of the most common kind take at least, with the products of all other units: a first look
@@ -257,9 +260,12 @@ final class CostBook: Sendable {
           setting, bases[setting.base], architecture, cluster, try pricing(of: setting, at: clock))
         return lowering.products(&programs, power)
       }
+      let (dense, experts) = UnitLowering(
+        setting, bases[setting.base], architecture, cluster, try pricing(of: setting, at: nil)
+      ).parameters(&programs)
       guard let power = PowerModel(cluster.device), power.cap != nil else {
         let (all, largest, _) = try products(nil, nil)
-        return KernelFloor(all: all, largest: largest)
+        return KernelFloor(all: all, largest: largest, dense: dense, experts: experts)
       }
       var clock = ClockBound(power)
       let fast = try products(power.boost, power)
@@ -267,7 +273,9 @@ final class CostBook: Sendable {
         work: fast.work, fast: fast.all, slow: try products(power.boost / 2, nil).all)
       let own = clock.clockOfPasses
       let (all, largest, _) = try products(own, nil)
-      return KernelFloor(all: all / ClockBound.allowance, largest: largest * own / power.boost)
+      return KernelFloor(
+        all: all / ClockBound.allowance, largest: largest * own / power.boost, dense: dense,
+        experts: experts)
     }
   }
 

@@ -3,6 +3,22 @@ import Programs
 
 /// What a unit's parameters take on a rank.
 extension UnitLowering {
+  /// What parameters of all units take.
+  func parameters(
+    _ programs: inout UnitPrograms
+  ) -> (dense: ParameterCost, experts: ParameterCost) {
+    var known: [UnitPrograms.Shape: UnitCost] = [:]
+    return architecture.units.reduce((ParameterCost(), ParameterCost())) { sum, unit in
+      let shape = programs.shape(of: unit)
+      var own = known[shape] ?? UnitCost()
+      if known[shape] == nil {
+        _ = addParameters(of: programs.stage([unit], setting), unit, to: &own)
+        known[shape] = own
+      }
+      return (sum.0 + own.dense, sum.1 + own.experts)
+    }
+  }
+
   /// Adds what the unit's parameters take; gives the share of those to be updated that are its own.
   ///
   /// A tensor with several uses counts with one of them: a stage that has several holds it once.
