@@ -111,8 +111,8 @@ __attribute__((always_inline)) static inline void sluice_fetch(
       _mm_prefetch((const char *)(tokens + l * stride + i), _MM_HINT_T0);
 }
 
-/// Whether all keys of some heads take at most half of a first cache of 32 KiB, so that what is read
-/// after them can be asked for meanwhile.
+/// Whether all keys of some heads take at most half of a first cache of 32 KiB, so that what is
+/// read after them can be asked for meanwhile.
 static inline int sluice_is_small(const struct sluice_heads_of_one *shape) {
   return shape->keys * shape->count * shape->width <= 16384 / 4;
 }
@@ -238,7 +238,8 @@ __attribute__((always_inline)) static inline void sluice_weigh(
   }
 }
 
-/// 64 columns of as many heads as have them, one beside the other: their sums stay in eight vectors.
+/// 64 columns of as many heads as have them, one beside the other: their sums stay in eight
+/// vectors.
 __attribute__((always_inline)) static inline void sluice_weigh_64(
     float *out, long outStride, const float *weights, const float *value, const float *later,
     const struct sluice_heads_of_one *shape, const long width) {
@@ -275,7 +276,8 @@ static inline void sluice_values_of_one(
     struct sluice_heads_of_one shape, const float *later) {
   const long stride = shape.tokenStride, width = shape.width;
   if (!sluice_is_small(&shape)) later = 0;
-  if (shape.group == 1 && shape.headStride == width && (width == 16 || width == 32 || width == 64)) {
+  const int isWhole = width == 16 || width == 32 || width == 64;
+  if (isWhole && shape.group == 1 && shape.headStride == width) {
     const long heads = 64 / width;
     for (; shape.count >= heads; shape.count -= heads, shape.first += heads) {
       const float *own = value + shape.first * width;

@@ -115,8 +115,8 @@ struct RolloutBench: Sendable {
 
   /// The least time of a rollout's forwards, by what this round's memory and products give.
   private func addLimit(_ replay: Replay, to measured: inout Measured) {
-    let byLibrary = measure { replay.run() }
-    let byOwn = measure { replay.runApart() }
+    let byLibrary = processorTime { replay.run() }
+    let byOwn = processorTime { replay.runApart() }
     let rate = Double(replay.flops) / min(byLibrary, byOwn)
     let products = (Double(replay.flops) + measured.attentionFLOPs) / rate
     let rows = Double(measured.blocks * RolloutGenerator.rowsOfABlock)
@@ -142,7 +142,7 @@ struct RolloutBench: Sendable {
     var best = Double.infinity
     var sum: Float = 0
     for _ in 0..<max(3, (1 << 25) / count) {
-      best = min(best, measure { sum += dot(memory, memory + count, count: count) })
+      best = min(best, processorTime { sum += dot(memory, memory + count, count: count) })
     }
     precondition(sum > 0)
     return Double(8 * count) / best
@@ -219,7 +219,7 @@ private func middle(_ values: [Double]) -> Double {
 }
 
 /// Seconds that a piece takes of this thread's processor time.
-private func measure(_ body: () -> Void) -> Double {
+private func processorTime(_ body: () -> Void) -> Double {
   let start = processorSeconds(CLOCK_THREAD_CPUTIME_ID)
   body()
   return processorSeconds(CLOCK_THREAD_CPUTIME_ID) - start
