@@ -203,11 +203,14 @@ struct RolloutBench: Sendable {
     else {
       throw UsageError("\(python): generate.py gave no time")
     }
+    let version = "\(words[3])".trimmingCharacters(in: .newlines)
+    let made = Double(threads) * middle(own.processorSeconds)
     print(
       String(
-        format: "  transformers         %.1f ms (%@, torch %@, %d threads): %.2f times as long",
-        seconds * 1e3, "\(words[1])",
-        "\(words[2])".trimmingCharacters(in: .newlines), threads, seconds / own.median))
+        format: "  transformers         %.1f ms (%@, torch %@, %d threads): %.2f times as long; "
+          + "%.1f ms of processor time: %.2f times as much",
+        seconds * 1e3, "\(words[2])", version, threads, seconds / own.median,
+        processor * 1e3, processor / made))
   }
 }
 
