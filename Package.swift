@@ -116,7 +116,7 @@ let package = Package(
         "Quantities", "Documents", "Tasks", "Models", "Schedules", "Plans", "Tokens",
         "Checkpoints", "Runs", "Programs", "Engines", "Collectives", "MessagePassing", "Kernels",
       ],
-      // A rank's memory lies in classes too; of a rollout of a small model that was a twentieth.
+      // A rank's memory lies in classes too; of a rollout of a small model that was 3 %.
       settings: [
         .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
       ]),
