@@ -102,12 +102,19 @@ static inline __m256i sluice_first(long n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n > 8 ? 8 : (int)n), lanes);
 }
 
-/// Asks for a head's columns of eight tokens, which are read after the next ones of the other
-/// heads.
-static inline void sluice_fetch(const float *tokens, long stride, long width) {
+/// Asks for a head's columns of eight tokens, which are read later.
+__attribute__((always_inline)) static inline void sluice_fetch(
+    const float *tokens, long stride, long width) {
+#pragma clang loop unroll(full)
   for (int l = 0; l < 8; l++)
     for (long i = 0; i < width; i += 16)
       _mm_prefetch((const char *)(tokens + l * stride + i), _MM_HINT_T0);
+}
+
+/// Whether all keys of some heads take at most half of a first cache of 32 KiB, so that what is
+/// read after them can be asked for meanwhile.
+static inline int sluice_is_small(const struct sluice_heads_of_one *shape) {
+  return shape->keys * shape->count * shape->width <= 16384 / 4;
 }
 
 /// The sums of eight vectors' elements, each by the same tree.
@@ -118,47 +125,88 @@ static inline __m256 sluice_sums(const __m256 *s) {
       _mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31));
 }
 
+/// The products of one query and eight keys: of each key eight partial sums.
+///
+/// `keys` names the first key and the elements from one to the next, or, where there are fewer than
+/// eight, each by itself.
+__attribute__((always_inline)) static inline __m256 sluice_eight_scores(
+    const float *query, const float *first, long stride, const float *const *each, long width) {
+  const long whole = width & ~7L;
+  __m256 s[8];
+#pragma clang loop unroll(full)
+  for (int l = 0; l < 8; l++) s[l] = _mm256_setzero_ps();
+  for (long i = 0; i < whole; i += 8) {
+    const __m256 x = _mm256_loadu_ps(query + i);
+#pragma clang loop unroll(full)
+    for (int l = 0; l < 8; l++) {
+      const float *key = each ? each[l] : first + l * stride;
+      s[l] = _mm256_fmadd_ps(x, _mm256_loadu_ps(key + i), s[l]);
+    }
+  }
+  if (whole < width) {
+    const __m256i tail = sluice_first(width - whole);
+    const __m256 x = _mm256_maskload_ps(query + whole, tail);
+#pragma clang loop unroll(full)
+    for (int l = 0; l < 8; l++) {
+      const float *key = each ? each[l] : first + l * stride;
+      s[l] = _mm256_fmadd_ps(x, _mm256_maskload_ps(key + whole, tail), s[l]);
+    }
+  }
+  return sluice_sums(s);
+}
+
+/// As `sluice_scores_of_one`; a width that the compiler knows needs no loop over it.
+__attribute__((always_inline)) static inline void sluice_scores_of_width(
+    float *scores, const float *query, long queryStride, const float *key, const float *later,
+    const struct sluice_heads_of_one *shape, float scale, int adds, long width) {
+  const __m256 factor = _mm256_set1_ps(scale);
+  const long stride = shape->tokenStride, keys = shape->keys;
+  for (long j = 0; j < keys; j += 8) {
+    const long n = keys - j;
+    for (long head = 0; head < shape->count; head++) {
+      const float *q = query + head * queryStride;
+      const long place = (shape->first + head) / shape->group * shape->headStride + j * stride;
+      float *out = scores + head * keys + j;
+      if (later) sluice_fetch(later + place, stride, width);
+      else if (n > 8) sluice_fetch(key + place + 8 * stride, stride, width);
+      if (n >= 8) {
+        const __m256 sums = sluice_eight_scores(q, key + place, stride, 0, width);
+        __m256 value = _mm256_mul_ps(factor, sums);
+        if (adds) value = _mm256_add_ps(_mm256_loadu_ps(out), value);
+        _mm256_storeu_ps(out, value);
+      } else {
+        // Of keys that there are not the last one, whose sum is left.
+        const float *each[8];
+        for (int l = 0; l < 8; l++) each[l] = key + place + (l < n ? l : n - 1) * stride;
+        const __m256 sums = sluice_eight_scores(q, 0, 0, each, width);
+        const __m256i mask = sluice_first(n);
+        __m256 value = _mm256_mul_ps(factor, sums);
+        if (adds) value = _mm256_add_ps(_mm256_maskload_ps(out, mask), value);
+        _mm256_maskstore_ps(out, mask, value);
+      }
+    }
+  }
+}
+
 /// scores (count, keys) = scale * query * key, or added to them: of each key eight partial sums.
 ///
 /// Eight keys at a time, and of them all heads, so that memory is read in one sweep. `query` is of
-/// the first head, the others lie `queryStride` apart.
+/// the first head, the others lie `queryStride` apart. `later` is read next, as keys are, and asked
+/// for in advance; null for nothing.
 static inline void sluice_scores_of_one(
     float *scores, const float *query, long queryStride, const float *key,
-    struct sluice_heads_of_one shape, float scale, int adds) {
-  const __m256 factor = _mm256_set1_ps(scale);
-  const long whole = shape.width & ~7L;
-  const __m256i tail = sluice_first(shape.width - whole);
-  for (long j = 0; j < shape.keys; j += 8) {
-    const long n = shape.keys - j;
-    for (long head = 0; head < shape.count; head++) {
-      const float *q = query + head * queryStride;
-      const float *base = key + (shape.first + head) / shape.group * shape.headStride;
-      if (n > 8) sluice_fetch(base + (j + 8) * shape.tokenStride, shape.tokenStride, shape.width);
-      const float *k[8];
-      __m256 s[8];
-#pragma clang loop unroll(full)
-      for (int l = 0; l < 8; l++) {
-        // Of keys that there are not the last one, whose sum is left.
-        k[l] = base + (l < n ? j + l : shape.keys - 1) * shape.tokenStride;
-        s[l] = _mm256_setzero_ps();
-      }
-      for (long i = 0; i < whole; i += 8) {
-        const __m256 x = _mm256_loadu_ps(q + i);
-#pragma clang loop unroll(full)
-        for (int l = 0; l < 8; l++) s[l] = _mm256_fmadd_ps(x, _mm256_loadu_ps(k[l] + i), s[l]);
-      }
-      if (whole < shape.width) {
-        const __m256 x = _mm256_maskload_ps(q + whole, tail);
-#pragma clang loop unroll(full)
-        for (int l = 0; l < 8; l++)
-          s[l] = _mm256_fmadd_ps(x, _mm256_maskload_ps(k[l] + whole, tail), s[l]);
-      }
-      float *out = scores + head * shape.keys + j;
-      const __m256i mask = sluice_first(n);
-      __m256 value = _mm256_mul_ps(factor, sluice_sums(s));
-      if (adds) value = _mm256_add_ps(_mm256_maskload_ps(out, mask), value);
-      _mm256_maskstore_ps(out, mask, value);
-    }
+    struct sluice_heads_of_one shape, float scale, int adds, const float *later) {
+  if (!sluice_is_small(&shape)) later = 0;
+  switch (shape.width) {
+  case 16:
+    sluice_scores_of_width(scores, query, queryStride, key, later, &shape, scale, adds, 16);
+    break;
+  case 64:
+    sluice_scores_of_width(scores, query, queryStride, key, later, &shape, scale, adds, 64);
+    break;
+  default:
+    sluice_scores_of_width(
+        scores, query, queryStride, key, later, &shape, scale, adds, shape.width);
   }
 }
 
@@ -190,15 +238,59 @@ __attribute__((always_inline)) static inline void sluice_weigh(
   }
 }
 
+/// 64 columns of as many heads as have them, one beside the other: their sums stay in eight
+/// vectors.
+__attribute__((always_inline)) static inline void sluice_weigh_64(
+    float *out, long outStride, const float *weights, const float *value, const float *later,
+    const struct sluice_heads_of_one *shape, const long width) {
+  const long stride = shape->tokenStride, keys = shape->keys, vectors = width / 8;
+  __m256 s[8];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < 8; v++) s[v] = _mm256_setzero_ps();
+  for (long j = 0; j < keys; j++) {
+    const float *row = value + j * stride;
+    if (later) {
+      const float *next = later + j * stride;
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 64; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T0);
+    }
+#pragma clang loop unroll(full)
+    for (int v = 0; v < 8; v++) {
+      const __m256 weight = _mm256_broadcast_ss(weights + v / vectors * keys + j);
+      s[v] = _mm256_fmadd_ps(weight, _mm256_loadu_ps(row + 8 * v), s[v]);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int v = 0; v < 8; v++)
+    _mm256_storeu_ps(out + v / vectors * outStride + v % vectors * 8, s[v]);
+}
+
 /// out (count, width) = the sums of values weighted by `weights` (count, keys), in the order of
 /// keys.
 ///
-/// Eight values at a time, and of them all heads. `out` is of the first head, the others lie
-/// `outStride` apart.
+/// Heads of 16, 32 or 64 columns that lie side by side are taken by 64 columns; of others eight
+/// values at a time, and of them all heads. `out` is of the first head, the others lie `outStride`
+/// apart. `later` is read next, as values are, and asked for in advance; null for nothing.
 static inline void sluice_values_of_one(
     float *out, long outStride, const float *weights, const float *value,
-    struct sluice_heads_of_one shape) {
-  const long stride = shape.tokenStride;
+    struct sluice_heads_of_one shape, const float *later) {
+  const long stride = shape.tokenStride, width = shape.width;
+  if (!sluice_is_small(&shape)) later = 0;
+  const int isWhole = width == 16 || width == 32 || width == 64;
+  if (isWhole && shape.group == 1 && shape.headStride == width) {
+    const long heads = 64 / width;
+    for (; shape.count >= heads; shape.count -= heads, shape.first += heads) {
+      const float *own = value + shape.first * width;
+      const float *next = later ? later + shape.first * width : 0;
+      switch (width) {
+      case 16: sluice_weigh_64(out, outStride, weights, own, next, &shape, 16); break;
+      case 32: sluice_weigh_64(out, outStride, weights, own, next, &shape, 32); break;
+      default: sluice_weigh_64(out, outStride, weights, own, next, &shape, 64);
+      }
+      out += heads * outStride;
+      weights += heads * shape.keys;
+    }
+  }
   for (long j = 0; j < shape.keys; j += 8) {
     const long n = shape.keys - j < 8 ? shape.keys - j : 8;
     for (long head = 0; head < shape.count; head++) {

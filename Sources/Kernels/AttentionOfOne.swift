@@ -37,13 +37,14 @@ private struct HeadsOfOne {
     let (query, head) = (inputs.query, heads.lowerBound)
     sluice_scores_of_one(
       scores, query.at(token: sequence, head: head), query.headStride,
-      inputs.key.at(token: row, head: 0), places(of: inputs.key, shape.keyWidth), shape.scale, 0)
+      inputs.key.at(token: row, head: 0), places(of: inputs.key, shape.keyWidth), shape.scale, 0,
+      isLaidOutAlike(inputs) ? inputs.value.at(token: row, head: 0) : nil)
     if let shared = inputs.sharedKey {
       var places = places(of: shared, shape.sharedWidth)
       places.headStride = 0
       sluice_scores_of_one(
         scores, query.at(token: sequence, head: head) + shape.keyWidth, query.headStride,
-        shared.at(token: row, head: 0), places, shape.scale, 1)
+        shared.at(token: row, head: 0), places, shape.scale, 1, nil)
     }
     for head in heads {
       let own = scores + (head - heads.lowerBound) * keys
@@ -54,7 +55,14 @@ private struct HeadsOfOne {
     }
     sluice_values_of_one(
       out.at(token: sequence, head: head), out.headStride, scores,
-      inputs.value.at(token: row, head: 0), places(of: inputs.value, shape.valueWidth))
+      inputs.value.at(token: row, head: 0), places(of: inputs.value, shape.valueWidth),
+      isLaidOutAlike(inputs) ? inputs.keysReadNext : nil)
+  }
+
+  /// Whether values lie as keys do, so that of either the places of the other can be asked for.
+  private func isLaidOutAlike(_ inputs: AttentionInputs) -> Bool {
+    shape.keyWidth == shape.valueWidth && inputs.key.tokenStride == inputs.value.tokenStride
+      && inputs.key.headStride == inputs.value.headStride
   }
 
   private func places(of tokens: Heads, _ width: Int) -> sluice_heads_of_one {

@@ -87,6 +87,11 @@ extension RankBackend {
       value: heads(
         bound.input(first + 2), shape.keyValueHeads, shape.valueSize, from: cacheRow
       ).reading)
+    if shape.isCached, sequence + 1 < shape.sequences {
+      let width = shape.keyValueHeads * key
+      inputs.keysReadNext = UnsafePointer(
+        bound.input(first + 1) + (cacheRow + cachedPositions) * width)
+    }
     let starts = shape.isCached ? nil : documentStarts(of: bound.instance)
     (starts ?? []).withUnsafeBufferPointer { starts in
       inputs.firstKeys = starts.isEmpty ? nil : starts.baseAddress

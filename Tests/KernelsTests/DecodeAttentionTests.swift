@@ -13,6 +13,9 @@ import Testing
       // More heads than have room for the scores of all keys at once.
       AttentionShape(
         sequences: 2, queries: 1, keys: 30 * keys, heads: 5, keyWidth: 16, scale: 0.25),
+      // Widths of which 64 columns are taken at once, and heads that are left.
+      AttentionShape(sequences: 2, queries: 1, keys: keys, heads: 3, keyWidth: 32, scale: 0.2),
+      AttentionShape(sequences: 2, queries: 1, keys: keys, heads: 2, keyWidth: 64, scale: 0.125),
     ]
   }
 

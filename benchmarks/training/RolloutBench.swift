@@ -9,9 +9,11 @@ import Training
 ///
 /// Against three things in one run. Their limit: of every forward the longer of its bytes (weights once a
 /// block, and the caches of its rows) over the rate at which as many bytes are read again and again, and
-/// of its products by themselves, by OpenBLAS or by the kernels of rollouts, whichever are faster; both
-/// measured here. One rank, where there are several. And `generate` of
+/// of its FLOPs over the rate of its products by themselves, by OpenBLAS or by the kernels of rollouts,
+/// whichever are faster; both measured here. One rank, where there are several. And `generate` of
 /// transformers at the same batch, where a Python with torch is named.
+///
+/// Times are the clock's and, for what others leave of a machine, the processor's; the limit is in processor time.
 struct RolloutBench: Sendable {
   var model: BenchModel
   var options: Options
@@ -26,6 +28,8 @@ struct RolloutBench: Sendable {
   private struct Measured: Sendable {
     /// Of a whole rollout, by round.
     var seconds: [Double] = []
+    /// Of this process, by round.
+    var processorSeconds: [Double] = []
     var forwards = 0
     var blocks = 1
     /// Seconds that the forwards of a rollout take at their limit, by round; 0 where not asked.
@@ -37,6 +41,9 @@ struct RolloutBench: Sendable {
     var bytes = 0.0
     var isOwnFaster = false
     var checksum: UInt64 = 0
+
+    /// FLOPs of attention in a forward whose caches are half full.
+    var attentionFLOPs = 0.0
 
     var median: Double { middle(seconds) }
   }
@@ -85,12 +92,15 @@ struct RolloutBench: Sendable {
     let replay = limit ? Replay(generator.rank.ledger.products.filter { $0.size.m > 1 }) : nil
     replay?.runApart()
     generator.rank.recording = Recording()
+    // The last forward's caches are full.
+    measured.attentionFLOPs = Double(generator.rank.ledger.attentionFLOPs) / 2
     measured.blocks = generator.rows / plan.dataParallel / RolloutGenerator.rowsOfABlock
     for _ in 0..<rounds {
       let before = generator.forwards
-      let start = ContinuousClock.now
+      let (start, processor) = (ContinuousClock.now, processorSeconds())
       made = try rollout()
       measured.seconds.append((ContinuousClock.now - start) / .seconds(1))
+      measured.processorSeconds.append(processorSeconds() - processor)
       measured.forwards = generator.forwards - before
       if let replay { addLimit(replay, to: &measured) }
     }
@@ -105,10 +115,10 @@ struct RolloutBench: Sendable {
 
   /// The least time of a rollout's forwards, by what this round's memory and products give.
   private func addLimit(_ replay: Replay, to measured: inout Measured) {
-    let clock = ContinuousClock()
-    let byLibrary = clock.measure { replay.run() } / .seconds(1)
-    let byOwn = clock.measure { replay.runApart() } / .seconds(1)
-    let products = min(byLibrary, byOwn)
+    let byLibrary = processorTime { replay.run() }
+    let byOwn = processorTime { replay.runApart() }
+    let rate = Double(replay.flops) / min(byLibrary, byOwn)
+    let products = (Double(replay.flops) + measured.attentionFLOPs) / rate
     let rows = Double(measured.blocks * RolloutGenerator.rowsOfABlock)
     let weights = Double(4 * model.architecture.parameterCounts.total * measured.blocks)
     // A cache holds half of its positions in the mean.
@@ -120,7 +130,7 @@ struct RolloutBench: Sendable {
     measured.isLimitedByBytes = byBytes > products
     measured.limits.append(Double(measured.forwards) * max(byBytes, products))
     measured.isOwnFaster = byOwn < byLibrary
-    measured.rate = Double(replay.flops) / products
+    measured.rate = rate
   }
 
   /// Bytes a second of a stream that reads so many bytes again and again: the products of two arrays.
@@ -129,12 +139,10 @@ struct RolloutBench: Sendable {
     let memory = UnsafeMutablePointer<Float>.allocate(capacity: 2 * count)
     defer { memory.deallocate() }
     memory.initialize(repeating: 0.5, count: 2 * count)
-    let clock = ContinuousClock()
     var best = Double.infinity
     var sum: Float = 0
     for _ in 0..<max(3, (1 << 25) / count) {
-      let time = clock.measure { sum += dot(memory, memory + count, count: count) } / .seconds(1)
-      best = min(best, time)
+      best = min(best, processorTime { sum += dot(memory, memory + count, count: count) })
     }
     precondition(sum > 0)
     return Double(8 * count) / best
@@ -151,9 +159,10 @@ struct RolloutBench: Sendable {
         + "behind each; \(all.blocks) blocks of \(RolloutGenerator.rowsOfABlock) rows a rank, "
         + "\(all.forwards) forwards; \(rounds) rounds, medians")
     print(
-      "  rollout              \(text(all.median * 1e3)) ms, \(text(made / all.median, 0)) tokens/s")
+      "  rollout              \(text(all.median * 1e3)) ms, \(text(made / all.median, 0)) tokens/s; "
+        + "\(text(middle(all.processorSeconds) * 1e3)) ms of processor time on rank 0")
     if let limited = [all, alone].compactMap({ $0 }).first(where: { !$0.limits.isEmpty }) {
-      let share = middle(zip(limited.limits, limited.seconds).map { $0 / $1 })
+      let share = middle(zip(limited.limits, limited.processorSeconds).map { $0 / $1 })
       print(
         "  limit, one rank      \(text(middle(limited.limits) * 1e3)) ms by "
           + (limited.isLimitedByBytes ? "bytes" : "products")
@@ -189,14 +198,19 @@ struct RolloutBench: Sendable {
     let answer = output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
     let words = String(decoding: answer, as: UTF8.self).split(separator: " ")
-    guard process.terminationStatus == 0, words.count == 3, let seconds = Double(words[0]) else {
+    guard process.terminationStatus == 0, words.count == 4, let seconds = Double(words[0]),
+      let processor = Double(words[1])
+    else {
       throw UsageError("\(python): generate.py gave no time")
     }
+    let version = "\(words[3])".trimmingCharacters(in: .newlines)
+    let made = Double(threads) * middle(own.processorSeconds)
     print(
       String(
-        format: "  transformers         %.1f ms (%@, torch %@, %d threads): %.2f times as long",
-        seconds * 1e3, "\(words[1])",
-        "\(words[2])".trimmingCharacters(in: .newlines), threads, seconds / own.median))
+        format: "  transformers         %.1f ms (%@, torch %@, %d threads): %.2f times as long; "
+          + "%.1f ms of processor time: %.2f times as much",
+        seconds * 1e3, "\(words[2])", version, threads, seconds / own.median,
+        processor * 1e3, processor / made))
   }
 }
 
@@ -205,4 +219,18 @@ private func middle(_ values: [Double]) -> Double {
   let sorted = values.sorted()
   let middle = sorted.count / 2
   return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+/// Seconds that a piece takes of this thread's processor time.
+private func processorTime(_ body: () -> Void) -> Double {
+  let start = processorSeconds(CLOCK_THREAD_CPUTIME_ID)
+  body()
+  return processorSeconds(CLOCK_THREAD_CPUTIME_ID) - start
+}
+
+/// Seconds of processor time so far, of this process or this thread.
+private func processorSeconds(_ clock: clockid_t = CLOCK_PROCESS_CPUTIME_ID) -> Double {
+  var time = timespec()
+  clock_gettime(clock, &time)
+  return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
 }
