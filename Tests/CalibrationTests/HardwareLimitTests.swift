@@ -90,7 +90,7 @@ import Testing
   @Test(arguments: [(1.0, nil), (1e-3, "more than"), (0.5, "more than"), (1e3, "five-hundredth")])
   func productsInAnotherUnit(scale: Double, word: String?) throws {
     var lines = ["m,n,k,dtype,time_us,tflops"]
-    for side in [2048, 4096, 6144, 8192, 12288] {
+    for side in [4096, 5120, 6144, 8192, 12288] {
       let flops = 2 * Double(side) * Double(side) * Double(side)
       let time = (flops / 650e6 + 5) * scale
       lines.append("\(side),\(side),\(side),bf16,\(time),\(flops / time / 1e6)")
