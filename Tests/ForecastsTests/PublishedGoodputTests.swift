@@ -57,10 +57,4 @@ import Testing
       #expect(abs(1000 * step / exact - ratio) < 1e-12)
     }
   }
-
-  /// Starts that grow with ranks, read from a figure (arXiv 2602.00277, figure 2): 50 s and 9 ms a GPU, within 16 %.
-  @Test(arguments: [(16_384.0, 200.0), (22_528, 300), (65_536, 600), (98_304, 900)])
-  func startsByRanks(ranks: Double, published: Double) {
-    #expect(abs((50 + 0.009 * ranks) / published - 1) < 0.16)
-  }
 }
