@@ -32,7 +32,16 @@ extension CheckpointFolder {
         try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
       }
     }
+    for name in names where isTrial(name) { unlink("\(path)/\(name)") }
     return notices
+  }
+
+  /// Whether a name is that of the empty file by which a start tries whether the folder can be written: what was
+  /// killed within it leaves it.
+  private func isTrial(_ name: String) -> Bool {
+    let number = name.dropFirst(8)
+    return name.hasPrefix(".sluice-") && !number.isEmpty && number.allSatisfy(\.isWholeNumber)
+      && fileSize("\(path)/\(name)") == 0
   }
 
   /// Bytes of a checkpoint's files.

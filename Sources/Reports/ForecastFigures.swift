@@ -109,8 +109,8 @@ public struct ForecastFigures: Encodable, Sendable {
   public var sensitivities: [Improvement]
   public var assumptions: [String]
   public var inputs: Inputs
-  /// The wall's days of every run, ascending, for the picture.
-  let days: [Double]
+  /// The wall's seconds of every run, ascending, for the picture.
+  let endings: [Double]
 
   private enum CodingKeys: String, CodingKey {
     case run, gpus, runs, wallSeconds, productiveSeconds, goodput, secondsInSteps, lostSeconds,
@@ -181,7 +181,7 @@ public struct ForecastFigures: Encodable, Sendable {
     }
     assumptions = planned.assumptions
     self.inputs = inputs
-    days = forecast.wallSeconds.map { $0 / 86_400 }.sorted()
+    endings = forecast.wallSeconds.sorted()
   }
 
   private static func phases(_ forecast: Forecast, _ planned: PlannedRun) -> [Phase] {

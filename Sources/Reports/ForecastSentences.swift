@@ -3,9 +3,9 @@ import Quantities
 extension ForecastFigures {
   /// How long the run takes, and how sure that is.
   var verdict: String {
-    "\(run) on \(grouped(gpus)) GPUs takes \(days(wallSeconds.mean)) days; of \(grouped(runs)) runs "
-      + "nine in ten take \(days(wallSeconds.p5)) to \(days(wallSeconds.p95)). Steps alone are "
-      + "\(days(productiveSeconds)) days: goodput \(percent(goodput))."
+    "\(run) on \(grouped(gpus)) GPUs takes \(unit.text(wallSeconds.mean)); of \(grouped(runs)) runs "
+      + "nine in ten take \(unit.number(wallSeconds.p5)) to \(unit.number(wallSeconds.p95)). Steps alone "
+      + "are \(unit.text(productiveSeconds)): goodput \(percent(goodput))."
   }
 
   /// What did not come to an end.
@@ -13,14 +13,12 @@ extension ForecastFigures {
     unfinishedRuns > 0
       ? [
         "\(counted(unfinishedRuns, "run")) never came to an end and was given up: "
-          + "\(fixed(undoneSeconds / 3600, decimals: 1)) h of steps undone in the mean of all runs."
+          + "\(Seconds(undoneSeconds)) of steps undone in the mean of all runs."
       ] : []
   }
 
-  func days(_ seconds: Double) -> String { fixed(seconds / 86_400, decimals: 2) }
-
   func thousands(_ hours: Double) -> String {
-    hours < 10_000 ? fixed(hours, decimals: 1) : fixed(hours / 1e3, decimals: 1) + "K"
+    hours < 10_000 ? Self.sized(hours) : fixed(hours / 1e3, decimals: 1) + "K"
   }
 
   /// What was lost, with the words for it.
@@ -45,7 +43,7 @@ extension ForecastFigures {
     }
     if checkpointStallSeconds > 0 {
       var line =
-        "A checkpoint of \(fixed(checkpointBytes / 1e12, decimals: 3)) TB holds steps up for "
+        "A checkpoint of \(checkpointSize) holds steps up for "
         + "\(Seconds(checkpointStallSeconds))"
       if checkpointWritingSeconds > 0 {
         line += " and is written in \(Seconds(checkpointWritingSeconds))"
@@ -62,13 +60,20 @@ extension ForecastFigures {
     }
     if let expected = expectedWallSeconds {
       lines.append(
-        "Daly's exact expectation, without waiting for nodes and slow ones: \(days(expected)) days"
+        "Daly's exact expectation, without waiting for nodes and slow ones: \(unit.text(expected))"
           + (firstOrderGoodput.map { "; goodput to first order \(percent($0))" } ?? "") + ".")
     }
     lines += phases.compactMap(rolloutSentence)
     let full = phases.flatMap(\.settings).count { $0.fits == false }
     if full > 0 { lines.append("\(counted(full, "setting")) of steps does not fit the memory.") }
     return lines
+  }
+
+  /// In the decimal units of storage.
+  private var checkpointSize: String {
+    let units: [(bytes: Double, name: String)] = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB")]
+    let unit = units.first { checkpointBytes >= $0.bytes } ?? (1e3, "kB")
+    return "\(fixed(checkpointBytes / unit.bytes, decimals: 3)) \(unit.name)"
   }
 
   /// What the time of a phase of reinforcement learning hangs on.

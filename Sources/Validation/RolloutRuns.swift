@@ -52,10 +52,8 @@ extension ValidationTable {
     let devices = row.integer("gpus")
     let isBehind = row["policy"].hasPrefix("1-step")
     let trainers = isBehind ? devices / 2 : devices
-    let degrees = numbers(in: row["train_layout"])
-    let (tensor, context, expert, pipeline) = (degrees[0], degrees[1], degrees[2], degrees[3])
+    let (tensor, context, expert, pipeline) = degrees(of: row)
     let data = trainers / (tensor * context * pipeline)
-    let isSharded = pipeline == 1 && expert == 1
     let longest = row.integer("max_len")
     let training = """
       data-parallel: \(data)
@@ -63,11 +61,11 @@ extension ValidationTable {
       context-parallel: \(context)
       expert-parallel: \(expert)
       pipeline-parallel: \(pipeline)
-      zero-stage: \(isSharded ? 3 : 1)
+      zero-stage: 1
       global-batch: \(data)
       sequence-length: \(longest)
-      precision: bf16
-      recompute: full
+      precision: {base: bf16, gradients: bf16, gradient-reduction: bf16}
+      recompute: \(row["model"].hasPrefix("Llama") ? "full" : "none")
       """
     let generator = "tensor-parallel: \(numbers(in: row["gen_layout"])[0])\nprecision: bf16\n"
     let planned = try PlannedRollout(
@@ -78,7 +76,7 @@ extension ValidationTable {
         Document(text: generator, name: "generator.yaml"), name: "generator", world: .unknown,
         serves: true))
     let lengths = LengthDistribution(
-      mean: row.number("mean_len") - Double(prompt), longest: longest - prompt, spread: 0.7)
+      mean: row.number("mean_len"), longest: longest - prompt, spread: 0.7)
     guard let lengths else { throw NotDescribed("no lengths have this mean") }
     let count = row.integer("outputs_per_step")
     // Groups of 32 answers to a question, of which nothing here depends but prompts that are read once.
@@ -87,13 +85,22 @@ extension ValidationTable {
       placement: isBehind ? .separate(devices: devices / 2) : .colocated)
     description.stepsBehind = isBehind ? 1 : 0
     description.updates = max(1, count / row.integer("train_batch"))
-    description.places = 1_024
-    description.memoryShare = 0.6
+    // vLLM 0.11's defaults: of its synchronous class on these GPUs, and of an asynchronous engine.
+    description.places = isBehind ? 128 : 1_024
+    description.memoryShare = isBehind ? 0.8 : 0.6
     return (planned, description)
   }
 
   /// The mean of R1's mathematical questions.
   private static let prompt = 122
+
+  /// Tensor, context, expert and pipeline degrees of `[TP,CP,EP,PP,VPP]=2,1,8,1,n/a`.
+  ///
+  /// The Llama's row has two numbers more than its head has names; its recipe says which is the pipeline.
+  private static func degrees(of row: PublishedRow) -> (Int, Int, Int, Int) {
+    let numbers = numbers(in: row["train_layout"])
+    return (numbers[0], numbers[1], numbers[2], numbers[numbers.count == 4 ? 3 : 5])
+  }
 
   /// `[TP,PP]=4,1`: the numbers behind the last sign.
   private static func numbers(in layout: String) -> [Int] {

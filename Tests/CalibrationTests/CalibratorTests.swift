@@ -169,6 +169,25 @@ import Testing
     #expect(unsaid.refused.contains { $0.reason.contains("--through leaf") })
   }
 
+  /// Products without a writing that can be seen: its rate stays one that a cluster may have.
+  @Test func aTermThatVanishesIsWritten() throws {
+    let base = try Cluster.shipped("h800-2048")
+    var truth = try DeviceModel(base.device)
+    truth.matmuls[.fp8February2025]?.outputRate *= 1e9
+    let cost = try #require(MatmulCost(truth, library: .fp8February2025))
+    var measured = Measurements()
+    for (index, rows) in [64, 128, 512, 1024, 2048, 4096, 8192, 16_384].enumerated() {
+      let shape = MatmulShape(m: rows, n: 4096, k: 512)
+      measured.products.append(
+        MeasuredProduct(
+          library: .fp8February2025, shape: shape, seconds: cost.cost(shape, clock: .boost).seconds,
+          place: MeasuredPlace(file: "products.csv", line: index + 2)))
+    }
+    let outcome = try Self.calibrator(base, "h800-2048").fit(
+      measured, name: "mine", file: "mine.yaml")
+    #expect(FittedPart.residual(outcome.parts.first?.held ?? []).mean < 0.1)
+  }
+
   // MARK: What cannot be fitted
 
   @Test func tooFewRowsAreRefused() throws {

@@ -50,6 +50,24 @@ import Testing
     #expect(abs(exact.messages[0].constants[2] * 5e9 - 1) < 1e-6)
   }
 
+  /// Messages that now and then wait for a turn cost what they cost in the mean, not what the quick ones do.
+  @Test func messagesThatTakeTurnsCostTheirMean() throws {
+    var table = Self.table(noise: 0, states: [(4, 4)])
+    table.messages = []
+    let seconds = [4e-6, 4e-3, 3e-3, 9e-6, 5e-3, 12e-3]
+    for (bytes, time) in zip([64.0, 1024, 4096, 16_384, 65_536, 262_144], seconds) {
+      table.messages.append(.init(.node, ranks: 4, active: 4, bytes: bytes, seconds: time))
+    }
+    let constants = try HereFit(table).messages[0].constants
+    var expected = 0.0
+    for bytes in [64.0, 1024, 4096, 16_384, 65_536, 262_144] {
+      expected += constants[0] + bytes * constants[2]
+    }
+    let ratio: Double = expected / 24.013e-3
+    #expect(ratio > 0.8 && ratio < 1.2, "\(constants)")
+    #expect(constants[0] > 1e-3 && constants[0] < 4e-3, "\(constants)")
+  }
+
   /// No part of a time is negative, whatever the noise.
   @Test func nothingIsNegative() throws {
     let fit = try HereFit(Self.table(noise: 0.5))

@@ -79,6 +79,20 @@ import Testing
     #expect(try isWhole(folder.file("step-00000010"), .llama, step: 10))
   }
 
+  /// What a start that was killed within its trial of the folder left is cleared away, and nothing else.
+  @Test func trialsOfKilledStartsGo() throws {
+    for (name, text) in [
+      (".sluice-123", ""), (".sluice-124", "full"), (".sluice-mine", ""), ("sluice-125", ""),
+    ] {
+      _ = try folder.write(text, to: name)
+    }
+    #expect(try CheckpointFolder(path: folder.path).recover().isEmpty)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == [
+        ".sluice-124", ".sluice-mine", "sluice-125",
+      ])
+  }
+
   /// Moments written by one division among ranks are read in any other.
   @Test func momentsAreReadInAnyRange() throws {
     let path = try writeCheckpoint(of: .llama, in: folder.path, step: 2, ranks: 3)

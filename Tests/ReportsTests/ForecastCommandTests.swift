@@ -132,6 +132,44 @@ import Testing
     #expect(html.contains("Where the time goes") && html.contains("What would help"))
   }
 
+  /// Times stand in a unit in which the run's own says something, from a fraction of a second to months.
+  static let lengths: [(step: Double, steps: Int, whole: String, part: String)] = [
+    (1e-5, 2, "ms", "ms"), (0.5, 80, "s", "s"), (10, 80, "min", "s"), (600, 80, "hours", "min"),
+    (6000, 80, "days", "hours"),
+  ]
+
+  @Test(arguments: lengths.indices) func timesStandInUnitsThatSaySomething(index: Int) throws {
+    let row = Self.lengths[index]
+    let scratch = try Scratch()
+    let file = try scratch.write(
+      """
+      model: llama-3.1-8b
+      data: {training: none.bin, type: uint32, tokenizer: bytes}
+      plan: {data-parallel: 1, tensor-parallel: 8, global-batch: 16, sequence-length: 128}
+      steps: \(row.steps)
+      learning-rate: 1e-4
+      """, "short.yaml")
+    let report = scratch.file("short.html")
+    let words = [
+      "forecast", file, "--step-seconds", "\(row.step)", "--runs", "20",
+      "--set", "cluster.failures=null", "--report", report,
+    ]
+    let result = try Command.run(words)
+    #expect(result.status == 0, "\(result.errors)")
+    let seconds = row.step * Double(row.steps)
+    let size = ["ms": 1e-3, "s": 1, "min": 60, "hours": 3600, "days": 86_400]
+    let whole = String(format: "%.2f", seconds / (size[row.whole] ?? 1))
+    let text = result.output.replacing("\n  ", with: " ").replacing("\n", with: " ")
+    #expect(text.contains("takes \(whole) \(row.whole);"), "\(result.output)")
+    let part = String(
+      format: row.part == row.whole ? "%.3f" : "%.2f", seconds / (size[row.part] ?? 1))
+    #expect(try text.contains(Regex("Where the time goes +\(row.part) +share")), "\(text)")
+    #expect(try text.contains(Regex("steps +\(part) +100.0 %")), "\(text)")
+    #expect(!text.contains(" 0.00 days") && !text.contains("GPU-hours 0.0 "), "\(text)")
+    let html = try String(contentsOfFile: report, encoding: .utf8)
+    #expect(html.contains("\(whole) \(row.whole)"))
+  }
+
   static let refused: [(words: [String], rule: String)] = [
     (["--runs", "0"], "--runs 0"), (["--price=-1"], "--price -1"),
     (["--step-seconds", "0"], "--step-seconds 0"),

@@ -150,6 +150,8 @@ public struct Measurements: Sendable {
   public var exchanges: [MeasuredExchange] = []
   public var streams: [MeasuredStream] = []
   public var values: [MeasuredValue] = []
+  /// Devices that files name.
+  public var devices: [MeasuredDevice] = []
   /// What was read of each file, and what was left out and why.
   public var remarks: [String] = []
   /// What a trace shows beside constants.
@@ -171,6 +173,7 @@ public struct Measurements: Sendable {
     left.exchanges += right.exchanges
     left.streams += right.streams
     left.values += right.values
+    left.devices += right.devices
     left.remarks += right.remarks
     left.traces += right.traces
   }

@@ -11,12 +11,15 @@ struct NCCLTests {
   private let facts: MeasurementFacts
   private var result = Measurements()
   private var test = Test()
+  /// The first row whose time is none.
+  private var timeless: BenchmarkText.Line?
 
   /// One table with what its head said.
   private struct Test {
     var name: String?
     var ranks = 0
-    var hosts: Set<String> = []
+    /// How many ranks lie on each host.
+    var hosts: [String: Int] = [:]
     var columns: Columns?
     var rows: [Row] = []
   }
@@ -64,7 +67,11 @@ struct NCCLTests {
     for line in text.lines { try reader.read(line) }
     try reader.finish()
     guard !reader.result.collectives.isEmpty || !reader.result.remarks.isEmpty else {
-      throw text.error(nil, "has no row of a collective: the head alone of an nccl-tests log")
+      throw text.error(
+        reader.timeless,
+        reader.timeless == nil
+          ? "has no row of a collective: the head alone of an nccl-tests log"
+          : "no row has a size and a time above 0")
     }
     return reader.result
   }
@@ -84,7 +91,11 @@ struct NCCLTests {
     } else if words.count > 4, words[0] == "#", words[1] == "Rank", Int(words[2]) != nil {
       test.ranks += 1
       if let on = words.firstIndex(of: "on"), on + 1 < words.count {
-        test.hosts.insert(String(words[on + 1]))
+        test.hosts[String(words[on + 1]), default: 0] += 1
+      }
+      if let bus = line.text.lastIndex(of: "]") {
+        let name = line.text[line.text.index(after: bus)...].drop { $0 == " " }
+        result.devices.append(MeasuredDevice(name: String(name), place: text.place(line)))
       }
     } else if words.first == "#" {
       if let columns = Self.columns(words) { test.columns = columns }
@@ -126,7 +137,10 @@ struct NCCLTests {
       let time = Double(words[columns.time]), let algorithm = Double(words[columns.algorithm]),
       let bus = Double(words[columns.bus])
     else { return nil }
-    guard bytes > 0, time > 0, time.isFinite, time < 1e12 else { return nil }
+    guard bytes > 0, time > 0, time.isFinite, time < 1e12 else {
+      timeless = timeless ?? line
+      return nil
+    }
     if columns.wrong < words.count, let wrong = Double(words[columns.wrong]), wrong > 0 {
       result.remarks.append(
         "\(text.file):\(line.number): left out, its result was wrong (#wrong "
@@ -236,7 +250,7 @@ struct NCCLTests {
     }
   }
 
-  private static func busFactor(_ kind: CollectiveCell.Kind, _ ranks: Int) -> Double {
+  static func busFactor(_ kind: CollectiveCell.Kind, _ ranks: Int) -> Double {
     let share = Double(ranks - 1) / Double(ranks)
     return switch kind {
     case .allReduce: 2 * share
@@ -264,6 +278,12 @@ struct NCCLTests {
     guard ranks % nodes == 0 else {
       throw text.error(
         test.rows[0].line, "\(ranks) ranks do not spread evenly over \(nodes) nodes")
+    }
+    let (least, most) = (test.hosts.values.min() ?? 0, test.hosts.values.max() ?? 0)
+    guard least == most else {
+      throw text.error(
+        test.rows[0].line,
+        "\(least) ranks lie on one host and \(most) on another: as many on each are needed")
     }
     return nodes
   }

@@ -103,6 +103,15 @@ struct Perftest {
     // A log that is cut within a number would give another one.
     if !line.isWhole, words.count == columns.place + 1 { return }
     guard let value = positive(words[columns.place]) else { return }
+    // Without a peak, as with --duration, it is 0.
+    if columns.quantity == .bandwidth, columns.place > 2,
+      let peak = positive(words[columns.place - 1]),
+      value > 1.01 * peak + 0.011
+    {
+      throw text.error(
+        line,
+        "an average of \(words[columns.place]) above the peak of \(words[columns.place - 1])")
+    }
     let converted =
       columns.quantity == .bandwidth ? value * columns.unit / directions : value * columns.unit
     if columns.quantity == .bandwidth, words.count > columns.place + 1,

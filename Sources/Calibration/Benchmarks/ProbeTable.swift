@@ -251,6 +251,10 @@ struct ProbeTable {
           + "describes no device")
     }
     addPower()
+    if let name = conditions["device"] {
+      result.devices.append(
+        MeasuredDevice(name: name, place: MeasuredPlace(file: text.file, line: 1)))
+    }
     let count =
       result.products.count + result.attention.count + result.streams.count
       + result.collectives.count + result.values.count

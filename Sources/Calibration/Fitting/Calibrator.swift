@@ -66,6 +66,15 @@ public struct Calibrator: Sendable {
       parts += found.0
       refused += found.1
     }
+    let devices =
+      all.devices
+      + all.traces.compactMap { trace in
+        trace.device.map {
+          MeasuredDevice(name: $0, place: MeasuredPlace(file: trace.file, line: 1))
+        }
+      }
+    try MeasuredDevice.check(devices)
+    try HardwareLimits(base: base).check(all)
     let (values, kept) = usable(all.values)
     try fitMessages(all, add)
     if !all.products.isEmpty {
@@ -96,7 +105,10 @@ public struct Calibrator: Sendable {
       }
     }
     return Outcome(
-      parts: parts, refused: refused, values: kept, remarks: all.remarks + values,
+      parts: parts, refused: refused, values: kept,
+      remarks: all.remarks + values
+        + [MeasuredDevice.remark(devices, base: base.name, device: base.device.name)]
+        .compactMap { $0 },
       traces: all.traces, formats: formats, text: text, cluster: cluster)
   }
 

@@ -13,6 +13,9 @@ struct SelectedFit {
   /// The least mean movement, relative to the parameter's own, that decides a parameter.
   static let leastSensitivity = 0.02
 
+  /// How many times the base's a value may become: beyond, its term has gone, and the value means nothing.
+  private static let mostMove = 1e5
+
   /// - Parameters:
   ///   - start: the base's values; those of zero have no logarithm and stay.
   ///   - measurements: how many are fitted.
@@ -29,7 +32,9 @@ struct SelectedFit {
         return residuals(own)
       }
       values = start
-      for (place, value) in zip(chosen, found) { values[place] = value }
+      for (place, value) in zip(chosen, found) {
+        values[place] = min(max(value, start[place] / Self.mostMove), start[place] * Self.mostMove)
+      }
       determined = chosen
       // What is the fastest now has to be as slow as what was.
       let next = Self.chosen(values, from: start, most, residuals).filter { !chosen.contains($0) }

@@ -65,13 +65,14 @@ public struct HereFit: Sendable {
         messages.append(
           try Self.part(
             way.rawValue, rows[0].ranks, active,
-            rows.map { ([0, $0.bytes, 0, 0], $0.seconds) }, table.file))
+            rows.map { ([0, $0.bytes, 0, 0], $0.seconds) }, table.file, ofMeans: true))
       }
     }
   }
 
   private static func part(
-    _ name: String, _ ranks: Int, _ active: Int, _ rows: [([Double], Double)], _ file: String
+    _ name: String, _ ranks: Int, _ active: Int, _ rows: [([Double], Double)], _ file: String,
+    ofMeans: Bool = false
   ) throws(ConfigurationError) -> Part {
     // Equal shapes count once, with the time in their middle.
     let shapes = Dictionary(grouping: rows, by: \.0)
@@ -86,7 +87,7 @@ public struct HereFit: Sendable {
     }
     // Half as many constants as shapes at most, for the fit that is checked as for the one that counts.
     let most = max(1, (shapes.count + 1) / 2)
-    let all = fit(shapes, most: most)
+    let all = fit(shapes, most: most, ofMeans)
     var part = Part(
       name: name, ranks: ranks, active: active, constants: all, shapes: shapes.count,
       meanError: 0, largestError: 0, isPredicted: shapes.count >= 4)
@@ -96,15 +97,20 @@ public struct HereFit: Sendable {
       seen = shapes.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
       held = shapes.enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
     }
-    let tried = part.isPredicted ? fit(seen, most: most) : all
+    let tried = part.isPredicted ? fit(seen, most: most, ofMeans) : all
     let errors = held.map { abs(seconds($0.0, tried) / $0.1 - 1) }
     part.meanError = errors.reduce(0, +) / Double(errors.count)
     part.largestError = errors.max() ?? 0
     return part
   }
 
-  private static func fit(_ shapes: [([Double], Double)], most: Int) -> [Double] {
-    NonNegativeFit(shapes.map { [1] + $0.0 }, shapes.map(\.1), most: most).coefficients
+  private static func fit(
+    _ shapes: [([Double], Double)], most: Int, _ ofMeans: Bool
+  ) -> [Double] {
+    let (rows, values) = (shapes.map { [1] + $0.0 }, shapes.map(\.1))
+    return ofMeans
+      ? NonNegativeFit.ofMeans(rows, values, most: most).coefficients
+      : NonNegativeFit(rows, values, most: most).coefficients
   }
 
   private static func seconds(_ work: [Double], _ constants: [Double]) -> Double {

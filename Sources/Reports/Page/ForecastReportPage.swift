@@ -7,26 +7,16 @@ extension ReportPage {
     remarks = figures.remarks
     inputs = figures.inputs.lines(assuming: figures.assumptions)
     facts = [
-      Fact(
-        "Days",
-        .init(
-          figures.days(figures.wallSeconds.mean), figures.wallSeconds.mean,
-          key: "wall_seconds.mean"),
-        note:
-          "\(figures.days(figures.wallSeconds.p5)) to \(figures.days(figures.wallSeconds.p95)) of nine "
-          + "runs in ten"),
+      figures.wallFact,
       Fact(
         "Failures",
-        .init(fixed(figures.failures, decimals: 1), figures.failures, key: "failures"),
+        .init(ForecastFigures.sized(figures.failures), figures.failures, key: "failures"),
         note: "in the mean"),
       Fact("Goodput", .share(figures.goodput, key: "goodput")),
       Fact(
         "GPU-hours", .init(figures.thousands(figures.gpuHours), figures.gpuHours, key: "gpu_hours"),
         note: "steps alone \(figures.thousands(figures.productiveGpuHours))"),
-      Fact(
-        "Million US$",
-        .init(fixed(figures.usDollars / 1e6, decimals: 3), figures.usDollars, key: "us_dollars"),
-        note: "at \(decimal(figures.usDollarsPerGpuHour)) an hour"),
+      figures.priceFact,
     ]
     sections = [
       Section(
@@ -34,7 +24,8 @@ extension ReportPage {
         [.picture(figures.lostPicture), .table(figures.lostTable)]),
       Section(
         "How sure that is",
-        lead: "Each run has failures of its own; the line says what share of runs ends by a day.",
+        lead:
+          "Each run has failures of its own; the line says what share of runs has ended by then.",
         [.picture(figures.spreadPicture)]),
       Section(
         "Phases", lead: "Each step that differs is simulated once.",
@@ -54,34 +45,54 @@ extension ReportPage {
 extension ForecastFigures {
   private static let tones: [PageTone] = (0..<7).map { .series($0) }
 
+  fileprivate var wallFact: ReportPage.Fact {
+    let (unit, wall) = (unit, wallSeconds)
+    return .init(
+      unit.title, .init(unit.number(wall.mean), wall.mean, key: "wall_seconds.mean"),
+      note: "\(unit.number(wall.p5)) to \(unit.number(wall.p95)) of nine runs in ten")
+  }
+
+  /// Millions, or dollars where they are few.
+  fileprivate var priceFact: ReportPage.Fact {
+    let isMuch = usDollars >= 1e5
+    return .init(
+      isMuch ? "Million US$" : "US$",
+      .init(
+        isMuch
+          ? fixed(usDollars / 1e6, decimals: 3)
+          : usDollars < 10_000 ? Self.sized(usDollars) : grouped(Int(usDollars.rounded())),
+        usDollars, key: "us_dollars"),
+      note: "at \(decimal(usDollarsPerGpuHour)) an hour")
+  }
+
   fileprivate var lostPicture: BarPicture {
+    let unit = partUnit
     let parts = lostParts.enumerated().map { index, part in
-      BarPicture.Part(part.name, part.seconds / 3600, Self.tones[index + 1])
+      BarPicture.Part(part.name, part.seconds / unit.seconds, Self.tones[index + 1])
     }
     return BarPicture(
-      "Hours that are no steps", description: "Lost hours by what they were lost to",
-      bars: parts.map { ($0.name, [$0]) }, text: { fixed($0, decimals: 1) + " h" })
+      "\(unit.title) that are no steps", description: "Lost time by what it was lost to",
+      bars: parts.map { ($0.name, [$0]) }, text: { "\(fixed($0, decimals: 1)) \(unit.name)" })
   }
 
   fileprivate var lostTable: ReportTable {
     var table = ReportTable(
       "Where the time goes",
       [
-        .init("what", isText: true), .init("hours"), .init("share"),
+        .init("what", isText: true), .init(partUnit.name), .init("share"),
         .init("what it is", short: "", isText: true),
       ])
     let whole = max(wallSeconds.mean, 1e-9)
     table.add([
       ReportFigure("steps"),
       ReportFigure(
-        fixed(productiveSeconds / 3600, decimals: 2), productiveSeconds, key: "productive_seconds"),
+        part(productiveSeconds), productiveSeconds, key: "productive_seconds"),
       .share(productiveSeconds / whole), ReportFigure("each done once"),
     ])
     if undoneSeconds > 0 {
       table.add([
         ReportFigure("of them never done"),
-        ReportFigure(
-          fixed(undoneSeconds / 3600, decimals: 2), undoneSeconds, key: "undone_seconds"),
+        ReportFigure(part(undoneSeconds), undoneSeconds, key: "undone_seconds"),
         ReportFigure(""), ReportFigure("of runs that were given up"),
       ])
     }
@@ -89,7 +100,7 @@ extension ForecastFigures {
       table.add([
         ReportFigure(part.name),
         ReportFigure(
-          fixed(part.seconds / 3600, decimals: 2), part.seconds,
+          self.part(part.seconds), part.seconds,
           key: "lost_seconds.\(part.name)"),
         .share(part.seconds / whole), ReportFigure(part.words),
       ])
@@ -97,18 +108,23 @@ extension ForecastFigures {
     return table
   }
 
-  /// The share of runs that has ended by a day, at no more than 200 places.
+  /// The share of runs that has ended by a time, at no more than 200 places.
   fileprivate var spreadPicture: PlotPicture {
-    let count = min(200, days.count)
+    let unit = unit
+    let times = endings.map { $0 / unit.seconds }
+    let count = min(200, times.count)
     let points = (0..<count).map { place -> PlotPicture.Point in
-      let index = count < 2 ? 0 : place * (days.count - 1) / (count - 1)
-      let share = Double(index + 1) / Double(days.count)
+      let index = count < 2 ? 0 : place * (times.count - 1) / (count - 1)
+      let share = Double(index + 1) / Double(times.count)
+      let time = fixed(times[index], decimals: 2)
       return PlotPicture.Point(
-        days[index], share, "\(percent(share)) within \(fixed(days[index], decimals: 2)) days")
+        times[index], share, "\(percent(share)) within \(time) \(unit.name)")
     }
     return PlotPicture(
-      "Share of runs that have ended", description: "Share of runs that have ended by a day",
-      x: .init("days", (days.first ?? 0)...(days.last ?? 1), text: { fixed($0, decimals: 2) }),
+      "Share of runs that have ended", description: "Share of runs that have ended by a time",
+      x: .init(
+        unit.name, (times.first ?? 0)...(times.last ?? 1),
+        text: { fixed($0, decimals: 2) }),
       y: .init("share", 0...1, text: { percent($0, decimals: 0) }),
       series: [.init("runs", .line, .series(0), points)])
   }
@@ -124,7 +140,7 @@ extension ForecastFigures {
             BarPicture.Part("lost", max(0, phase.gpuHours - phase.productiveGpuHours), .series(3)),
           ]
         )
-      }, text: { grouped(Int($0.rounded())) })
+      }, text: { $0 < 10 ? Self.sized($0) : grouped(Int($0.rounded())) })
   }
 
   fileprivate var phaseTable: ReportTable {
@@ -132,7 +148,7 @@ extension ForecastFigures {
       "Phases",
       [
         .init("phase", isText: true), .init("steps"), .init("GPU-hours of steps"),
-        .init("GPU-hours"), .init("days"),
+        .init("GPU-hours"), .init(unit.name),
       ])
     for (number, phase) in phases.enumerated() {
       let key = "phases.\(number)."
@@ -142,7 +158,7 @@ extension ForecastFigures {
           thousands(phase.productiveGpuHours), phase.productiveGpuHours,
           key: key + "productive_gpu_hours"),
         ReportFigure(thousands(phase.gpuHours), phase.gpuHours, key: key + "gpu_hours"),
-        ReportFigure(days(phase.wallSeconds), phase.wallSeconds, key: key + "wall_seconds"),
+        ReportFigure(unit.number(phase.wallSeconds), phase.wallSeconds, key: key + "wall_seconds"),
       ])
     }
     return table
@@ -163,7 +179,8 @@ extension ForecastFigures {
           ReportFigure(phase.name), .count(setting.globalBatch, key: "\(key).global_batch"),
           .count(setting.sequenceTokens, key: "\(key).sequence_tokens"),
           .count(setting.steps, key: "\(key).steps"),
-          .seconds(setting.stepSeconds, key: "\(key).step_seconds"),
+          ReportFigure(
+            Self.stepText(setting.stepSeconds), setting.stepSeconds, key: "\(key).step_seconds"),
           setting.mfu.map { .share($0, key: "\(key).mfu") } ?? ReportFigure("–"),
           hours(Double(setting.steps) * setting.stepSeconds),
           ReportFigure(setting.fits.map { $0 ? "yes" : "no" } ?? "–"),
@@ -173,6 +190,11 @@ extension ForecastFigures {
     return table
   }
 
+  /// Seconds with three decimals, of a shorter step three figures.
+  private static func stepText(_ seconds: Double) -> String {
+    seconds < 0.1 ? threeFigures(seconds) : fixed(seconds, decimals: 3)
+  }
+
   /// GPU-hours of all devices over some seconds.
   private func hours(_ seconds: Double) -> ReportFigure {
     let value = seconds * Double(gpus) / 3600
@@ -180,16 +202,18 @@ extension ForecastFigures {
   }
 
   fileprivate var improvementTable: ReportTable {
+    let unit = savingUnit
     var table = ReportTable(
-      "What would help, hours saved", [.init("what", isText: true), .init("hours"), .init("±")])
+      "What would help, \(unit.name) saved",
+      [.init("what", isText: true), .init(unit.name), .init("±")])
     for (index, item) in sensitivities.enumerated() {
       table.add([
         ReportFigure(item.change),
         ReportFigure(
-          fixed(item.savedHours, decimals: 1), item.savedHours,
+          unit.number(item.savedHours * 3600, decimals: 1), item.savedHours,
           key: "sensitivities.\(index).saved_hours"),
         ReportFigure(
-          fixed(item.standardError, decimals: 1), item.standardError,
+          unit.number(item.standardError * 3600, decimals: 1), item.standardError,
           key: "sensitivities.\(index).standard_error"),
       ])
     }
