@@ -223,8 +223,8 @@ struct PlanKeys: KeySet {
       + "native.")
   let loss = Key(
     "loss", .choice(Plan.Loss.self), otherwise: "fused",
-    "fused: one kernel a pass over whole logits. native: operators over them in 32 bits. chunked: "
-      + "head and loss over parts of the rows, so that a part's logits are held at a time.",
+    "fused: one kernel a pass over whole logits. native: operators over them in 32 bits; compiled: three "
+      + "kernels forward and one backward (Megatron-Core's fusion called native). chunked: head and loss over parts of the rows, so that a part's logits are held at a time.",
     otherNames: ["cross-entropy", "cross-entropy-fusion-impl"])
   let dropout = Key(
     "dropout", .boolean, default: false,

@@ -223,7 +223,7 @@ extension LoweringSetting {
       recipe: Recipe(plan.precision), target: target,
       recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
       fusedHead: plan.fusedHead ?? (plan.fusesHead || target == .cpuRank),
-      fusedLoss: plan.loss != .native, dropout: plan.dropout,
+      fusedLoss: !plan.keepsWideLogits, dropout: plan.dropout,
       overlapsTensorExchange: plan.overlaps(.tensorExchange), zeroStage: plan.zeroStage.rawValue,
       gradientCopies: replicas,
       expertCopies: replicas * plan.tensorParallel
