@@ -8,6 +8,8 @@ public enum AttentionLibrary: String, Hashable, Sendable, CaseIterable {
   case cuDNN = "cudnn"
   /// Batched products with mask, softmax and dropout as passes of their own, as before FlashAttention.
   case unfused
+  /// FlashAttention written in Triton before its compiler was built on MLIR, as MosaicML trained with it up to 2024.
+  case triton
 
   /// The fused ones, in the order in which a device's is taken where a plan names none: Transformer Engine
   /// takes cuDNN on Hopper, then FlashAttention 3 where it is installed.

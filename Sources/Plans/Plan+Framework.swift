@@ -9,6 +9,9 @@ extension Plan {
     case torchtitan
     /// PyTorch's modules under nanotron, which adds 16-bit gradients to sums of its own.
     case nanotron
+    /// llm-foundry on Composer: FSDP of PyTorch 2.0 and 2.1, whose units are flat tensors, Composer's own AdamW and
+    /// measures of the training loss beside the loss itself.
+    case llmFoundry = "llm-foundry"
   }
 
   /// Who reads how many rows an exchange brings.
@@ -31,7 +34,7 @@ extension Plan {
   /// Whether a weight product adds to the sum over microbatches, as Megatron-LM's does from 2022 on
   /// (`--no-gradient-accumulation-fusion` is off by default); autograd forms a gradient and adds it.
   public var fusesGradientSums: Bool {
-    gradientAccumulationFusion ?? (framework != .torchtitan && framework != .nanotron)
+    gradientAccumulationFusion ?? (framework == .plain || framework == .megatronLM)
   }
 
   /// Whether gradients that are formed by themselves stay until their backward has ended: nanotron lets autograd

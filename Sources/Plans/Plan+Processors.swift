@@ -88,7 +88,7 @@ extension Plan {
       ),
       (!fusedAttention, "fused-attention", "is false, \(fused)"),
       (fusedHead == false, "fused-head", "is false, \(fused)"),
-      (loss == .native, "loss", "is native, \(fused)"),
+      (keepsWideLogits, "loss", "is \(loss.rawValue), \(fused)"),
       (dropout, "dropout", "is true, and the CPU runtime has no dropout"),
       (
         recomputation.modules.contains(.alternateProducts), "recompute",

@@ -170,10 +170,12 @@ struct PlanKeys: KeySet {
       + "workspaces of products. torchtitan: PyTorch's workspace, with loss: native every "
       + "operator's own 32-bit copy of the logits, and with zero-stage: 3 a unit's parameters twice while "
       + "they are copied out of what was gathered. nanotron: PyTorch's workspace, the buckets that data "
-      + "ranks reduce, and each formed gradient until its backward ends.")
+      + "ranks reduce, and each formed gradient until its backward ends. llm-foundry: PyTorch's workspace; a "
+      + "unit's gradients are joined and divided by kernels, two measures of the loss are taken of the logits, "
+      + "AdamW is operators, and padding is taken out around flash-2, which the host waits for.")
   let gradientAccumulationFusion = Key(
     "gradient-accumulation-fusion", .boolean,
-    otherwise: "false with framework torchtitan and nanotron, else true",
+    otherwise: "true with framework plain and megatron-lm, else false",
     "Whether weight products add to the sums of gradients themselves; false: each gradient is formed in "
       + "the format of activations and added by a kernel of its own.",
     otherNames: ["no-gradient-accumulation-fusion", "fuse-wgrad-accumulation"])
@@ -200,7 +202,8 @@ struct PlanKeys: KeySet {
   let attentionLibrary = Key(
     "attention-library", .choice(AttentionLibrary.self),
     otherwise: "the cluster's; unfused where fused-attention is false",
-    "Whose kernels attention is; unfused: products with softmax and dropout passes in between.",
+    "Whose kernels attention is; unfused: products with softmax and dropout passes in between; triton: "
+      + "FlashAttention in Triton of 2022, 1.4 times flash-2's time forward and twice backward.",
     otherNames: ["attention-backend", "attention", "attn-implementation"])
   let execution = Key(
     "execution", .choice(Plan.Execution.self), default: .fused,
@@ -220,8 +223,8 @@ struct PlanKeys: KeySet {
       + "native.")
   let loss = Key(
     "loss", .choice(Plan.Loss.self), otherwise: "fused",
-    "fused: one kernel a pass over whole logits. native: operators over them in 32 bits. chunked: "
-      + "head and loss over parts of the rows, so that a part's logits are held at a time.",
+    "fused: one kernel a pass over whole logits. native: operators over them in 32 bits; compiled: three "
+      + "kernels forward and one backward (Megatron-Core's fusion called native). chunked: head and loss over parts of the rows, so that a part's logits are held at a time.",
     otherNames: ["cross-entropy", "cross-entropy-fusion-impl"])
   let dropout = Key(
     "dropout", .boolean, default: false,

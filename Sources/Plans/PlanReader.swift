@@ -159,7 +159,7 @@ struct PlanReader {
       throw table.error("loss and fused-loss exclude each other", at: keys.loss)
     }
     let chosen = loss ?? (isFused == false ? .native : .fused)
-    if chosen == .native, plan.fusedHead == true {
+    if chosen == .native || chosen == .compiled, plan.fusedHead == true {
       let rule = "a fused head holds its loss, which cannot be unfused"
       if loss != nil { throw table.error(rule, at: keys.loss) }
       throw table.error(rule, at: keys.fusedLoss)

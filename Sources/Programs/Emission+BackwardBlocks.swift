@@ -43,6 +43,7 @@ extension Emission {
     if fused {
       let (attended, sums) = attendedAgain(node, index, shape, inputs)
       let elements = lowering.setting.tokens * shape.heads
+      removePadding(shape, ofGradient: out)
       if isDeviceProgram {
         // A pass over the result and its gradient in front, which clears the query gradient's sums of 32 bits;
         // a cast of these behind.
@@ -69,6 +70,7 @@ extension Emission {
         emitFusedCoreBackward(
           node, shape, gradients: fresh, out: out, inputs: inputs, kept: [attended] + sums)
       }
+      restorePadding(shape, ofGradients: fresh)
     } else {
       backwardUnfused(node, index, shape, dropout, out, inputs, fresh)
     }
@@ -90,7 +92,9 @@ extension Emission {
     let attended = lowering.like(node.outputs[0], ", again")
     let sums = lowering.makeAuxiliaries(of: index)
     isRecomputing = true
+    removePadding(shape, in: inputs)
     emitFusedCore(node, shape, outputs: [attended] + sums, inputs: inputs)
+    restorePadding(shape, of: attended)
     isRecomputing = false
     return (attended, sums)
   }

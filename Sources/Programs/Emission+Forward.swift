@@ -37,6 +37,7 @@ extension Emission {
           + copiesOfLogits(
             shape, ["logits in 32 bits"], are: lowering.setting.holdsCastLogits),
         inputs: inputs, .forward)
+      emitLossMeasures(of: shape, in: inputs[0])
     case .gatherTokens: forwardGatherTokens(node)
     case .gatherSequence, .scatterSequence, .copyToTensor, .reduceFromTensor, .gatherContext,
       .scatterTokens, .ownRows, .joinRows:
@@ -179,7 +180,9 @@ extension Emission {
       let auxiliaries = outputAuxiliaries(index)
       if !fused { emitScores(shape, dropout: dropout, auxiliaries, inputs) }
       if fused {
+        removePadding(shape, in: inputs)
         emitFusedCore(node, shape, outputs: outputs + auxiliaries, inputs: inputs)
+        restorePadding(shape, of: outputs[0])
       } else {
         emit(
           .attention(shape, fused: false, .forward), outputs: outputs,

@@ -15,8 +15,11 @@ extension Emission {
     }
     let attended = value(node.outputs[0])
     var block = Array(inputs[1...])
+    copyKeysAndValues(block, node, rows: value(node.inputs[1]).rows, .forward)
+    clearMerged(outputs[0], attended, .forward)
     for (step, size) in shape.ringBlocks.enumerated() {
       let next = step == shape.ringRanks - 1 ? [] : passedOn(block, node, .forward)
+      if step > 0 { copyHalf(block, node, size, .forward) }
       var part = outputs
       if step > 0 {
         part = [
@@ -29,7 +32,7 @@ extension Emission {
       emit(
         .attention(size, fused: true, .forward), outputs: part, inputs: [inputs[0]] + block,
         .forward)
-      if step > 0 {
+      if step > 0 || isDeviceProgram {
         emit(
           .add(rows: attended.rows, columns: attended.columns, terms: 2), outputs: outputs,
           inputs: outputs + part, .forward)
@@ -56,9 +59,11 @@ extension Emission {
     }
     var block = Array(inputs[1...])
     var arriving: [BufferID] = []
+    copyKeysAndValues(block, node, rows: value(node.inputs[1]).rows, .backwardInput)
     for (step, size) in shape.ringBlocks.enumerated() {
       let isLast = step == shape.ringRanks - 1
       let next = isLast ? [] : passedOn(block, node, .backwardInput)
+      if step > 0 { copyHalf(block, node, size, .backwardInput) }
       let part =
         [step == 0 ? gradients[0] : gradientBuffer(node.inputs[0])]
         + node.inputs[1...].map { gradientBuffer($0) }
@@ -78,6 +83,39 @@ extension Emission {
       block = next
     }
     flushWeights()
+  }
+
+  /// Copies keys and values into one buffer that travels, or the half of a block that is attended to into rows that
+  /// lie in one piece.
+  ///
+  /// Source: TransformerEngine 1.11, `pytorch/attention.py`, `AttnFuncWithCPAndKVP2P`: `torch.cat` in front of the
+  /// forward, `copy_` in front of the backward, `contiguous` of the first half of every block of an earlier rank.
+  private func copyKeysAndValues(
+    _ block: [BufferID], _ node: Node, rows: Rows, _ half: Programs.Pass
+  ) {
+    guard isDeviceProgram else { return }
+    for (buffer, input) in zip(block, node.inputs[1...]) {
+      let shape = value(input)
+      emit(
+        .convert(
+          .copy, rows: rows, columns: shape.columns, from: shape.format, to: shape.format),
+        outputs: [buffer], inputs: [buffer], half)
+    }
+  }
+
+  private func copyHalf(
+    _ block: [BufferID], _ node: Node, _ size: AttentionShape, _ half: Programs.Pass
+  ) {
+    copyKeysAndValues(block, node, rows: .fixed(size.sequences * size.keys), half)
+  }
+
+  /// Fills the sum of blocks with zeros, to which every block is added, the rank's own too (the same,
+  /// `flash_attn_fwd_out_correction`).
+  private func clearMerged(_ sum: BufferID, _ shape: Value, _ half: Programs.Pass) {
+    guard isDeviceProgram, case .fixed(let rows) = shape.rows else { return }
+    let bytes = rows * shape.format.bytes(columns: shape.columns)
+    emit(
+      .clear(elements: bytes / recipe.gradient.bytes(columns: 1)), outputs: [sum], inputs: [], half)
   }
 
   /// Starts to send a block of keys and values on; gives where the one of the rank before arrives.

@@ -147,7 +147,9 @@ extension Emission {
         lowering.parameters[$0].isExpert == isExpert
       }
       guard !members.isEmpty else { continue }
-      let wholes = members.compactMap { wholeGradients[$0] }.map(gradientToReduce)
+      let formed = members.compactMap { wholeGradients[$0] }
+      joinGradients(of: members, formed)
+      let wholes = formed.map(gradientToReduce)
       deferred += lastReductions.map { .wait($0) }
       lastReductions = reduce(members, wholes, isExpert: isExpert)
       deferred += lastReductions.map { .start($0) }

@@ -239,6 +239,9 @@ public enum Kernel: Hashable, Sendable {
   case convert(Streaming, rows: Rows, columns: Int, from: Format, to: Format)
   /// `count` kernels too small to be anything but launches.
   case launches(count: Int, Streaming, rows: Rows)
+  /// Kernels too small to be anything but launches, issued behind a result that the host has read: the device waits
+  /// for each of them.
+  case awaited(launches: Int)
   /// The s² traffic of an unfused attention core: mask, softmax, dropout.
   case scores(AttentionShape, Streaming, elements: Double, bytesPerElement: Double)
   /// Sum of squares of a gradient in a format: out ← gradient.

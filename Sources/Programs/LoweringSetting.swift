@@ -116,6 +116,14 @@ public struct LoweringSetting: Hashable, Sendable {
   public var reshards = true
   /// With ZeRO stage 3: a unit is gathered into one buffer, of which a kernel makes its parameters.
   public var copiesGathered = false
+  /// From ZeRO stage 2 on: a unit is one flat tensor, as PyTorch's first FSDP has it (`Emission.joinGradients`).
+  public var flattensUnits = false
+  /// Measures of the loss that are taken of a microbatch's logits beside the loss itself.
+  public var lossMeasures = 0
+  /// Padding is taken out in front of a fused core and put back behind it (`Emission.emitUnpadded`).
+  public var removesPadding = false
+  /// AdamW is operators one by one, as is the scale of clipped gradients.
+  public var updatesByOperators = false
   /// 0: every copy keeps the whole optimizer state; 1: each copy keeps a shard; 2: gradients are sharded
   /// too; 3: and parameters.
   public var zeroStage: Int
@@ -215,7 +223,7 @@ extension LoweringSetting {
       recipe: Recipe(plan.precision), target: target,
       recomputation: plan.recomputation, fusedAttention: plan.fusedAttention,
       fusedHead: plan.fusedHead ?? (plan.fusesHead || target == .cpuRank),
-      fusedLoss: plan.loss != .native, dropout: plan.dropout,
+      fusedLoss: !plan.keepsWideLogits, dropout: plan.dropout,
       overlapsTensorExchange: plan.overlaps(.tensorExchange), zeroStage: plan.zeroStage.rawValue,
       gradientCopies: replicas,
       expertCopies: replicas * plan.tensorParallel
@@ -239,6 +247,7 @@ extension LoweringSetting {
       holdsCastLogits = copiesLogits || plan.framework == .nanotron && plan.loss == .native
       keepsActivatedGates = plan.execution == .eager || plan.framework == .nanotron
       keepsNormSteps = plan.execution == .eager
+      if plan.framework == .llmFoundry { becomeLLMFoundry(plan) }
     }
     redundantExperts = plan.redundantExperts
     fusesCasts = plan.execution == .fused
@@ -250,6 +259,18 @@ extension LoweringSetting {
     keepsFormedGradients = plan.keepsFormedGradients && target == .device
     formsEmbeddingGradients = plan.formsEmbeddingGradients && target == .device
     if target == .device, let dispatcher = plan.dispatcher { self.dispatcher = dispatcher }
+  }
+
+  /// What llm-foundry 0.3 and Composer 0.16 run beside the model.
+  ///
+  /// Composer measures cross entropy and perplexity of each microbatch, the same sum twice (`trainer.py`,
+  /// `_eval_train_metrics`; llm-foundry's `use_train_metrics` is on by default). Its flash attention unpads
+  /// queries, keys and values always (`models/layers/attention.py`, `flash_attn_fn`); that in Triton never.
+  private mutating func becomeLLMFoundry(_ plan: Plan) {
+    flattensUnits = true
+    lossMeasures = 2
+    removesPadding = plan.fusedAttention && plan.attentionLibrary != .triton
+    updatesByOperators = true
   }
 
   /// The setting of a rank under a plan whose stages are laid out: it knows which tensors have uses on

@@ -45,6 +45,7 @@ extension Kernel {
     case .convert(let kind, _, let columns, let from, let to):
       "\(kind) \(columns) \(from) to \(to)"
     case .launches(let count, let kind, _): "\(count) launches, \(kind)"
+    case .awaited(let count): "\(count) launches that the host waits before"
     case .scores(_, let kind, _, _): "scores \(kind)"
     case .squareSum: "sum of squares"
     case .adamW: "AdamW"

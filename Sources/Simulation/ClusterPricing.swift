@@ -162,13 +162,15 @@ public struct ClusterPricing: Pricing {
   }
 
   public func seconds(of operation: Operation, rows: ExchangeRows, isOverlapped: Bool) -> Double {
-    kernels.seconds(of: operation, rows: rows, isOverlapped: isOverlapped)
+    seconds(of: operation, rows: rows, isOverlapped: isOverlapped, channels: 0)
   }
 
   public func seconds(
     of operation: Operation, rows: ExchangeRows, isOverlapped: Bool, channels: Int
   ) -> Double {
-    kernels.seconds(of: operation, rows: rows, isOverlapped: isOverlapped, channels: channels)
+    if case .awaited = operation.kernel { return hostSeconds(of: operation) }
+    return kernels.seconds(
+      of: operation, rows: rows, isOverlapped: isOverlapped, channels: channels)
   }
 
   /// Those of NCCL's collectives, by rings, trees and in the switch alike (16 channels of NVLS on an H200,
@@ -180,19 +182,6 @@ public struct ClusterPricing: Pricing {
     default: 0
     }
   }
-
-  public func hostSeconds(of operation: Operation) -> Double {
-    Double(operation.kernel.launchCount(plan)) * hostSecondsOfTransfer
-  }
-
-  public var hostSecondsOfTransfer: Double {
-    let launch = cluster.device.launch
-    let issued = plan.execution == .eager ? launch.eager ?? launch.host : launch.host
-    return issued.value.value
-  }
-
-  public var capturesGraphs: Bool { plan.cudaGraphs }
-  public var waitsForCounts: Bool { plan.countsAreAwaited }
 
   public func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice

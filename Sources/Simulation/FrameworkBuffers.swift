@@ -13,7 +13,8 @@ extension FrameworkBuffer {
   static func all(_ input: StepInput, stages: [Int], _ device: Device) -> [FrameworkBuffer] {
     switch input.plan.framework {
     case .plain: []
-    case .torchtitan: [FrameworkBuffer(name: "workspace of products", bytes: ofPyTorch(device))]
+    case .torchtitan, .llmFoundry:
+      [FrameworkBuffer(name: "workspace of products", bytes: ofPyTorch(device))]
     case .nanotron:
       [
         FrameworkBuffer(name: "workspace of products", bytes: ofPyTorch(device)),

@@ -28,7 +28,7 @@ extension Kernel {
     case .headLoss: 5
     // Behind the router's product in the published trace of DeepSeek-V3, before the rows are quantised.
     case .route(_, .forward): 37
-    case .launches(let count, _, _): count
+    case .launches(let count, _, _), .awaited(let count): count
     // The greatest magnitude, and the scale of it.
     case .convert(.greatestMagnitude, _, _, _, _): 2
     case .assembleLatent(_, let pass): pass == .forward ? 4 : 5

@@ -42,6 +42,10 @@ extension Kernel {
       let columns = (split.heads + split.keyValueHeads) * split.headSize
       return passes(
         Double(split.tokens * columns), isEager ? Self.rotaryBytes(size) : [2 * size])
+    case .splitHeads(let split, let pass) where isEager:
+      // Views forward; backward one tensor of three gradients.
+      return pass == .forward
+        ? [] : [MemoryPass(.copy, 2 * size * Double(split.tokens * split.columns))]
     case .rotate(let tokens, let heads, let columns, _):
       return passes(
         Double(tokens * heads * columns), isEager ? Self.rotaryBytes(size) : [2 * size])
@@ -66,10 +70,20 @@ extension Kernel {
     case .norm(_, _, _, centred: false, _): return isEager ? 18 : 2
     case .gatedUnit(_, _, _, let pass): return isEager ? (pass == .forward ? 2 : 3) : 1
     case .splitHeads(let split, _) where split.rotates: return isEager ? 6 : 1
+    case .splitHeads(_, let pass) where isEager: return pass == .forward ? 0 : 1
     case .rotate: return isEager ? 3 : 1
     case .scores(_, .softmax, _, _) where isEager: return 2
     default: return nil
     }
+  }
+
+  /// The sum over rows that is a bias's gradient, where no product forms it on the way (Transformer Engine's do): it reads
+  /// the gradient of the map's result (`AddmmBackward`, `sum_to_size`).
+  func biasPass(rows: (Rows) -> Int, _ sizes: ElementSizes) -> MemoryPass? {
+    guard case .matmul(let matmul) = self, matmul.pass == .backwardInput, matmul.hasBias,
+      sizes.execution == .eager, !matmul.format.isFloat8
+    else { return nil }
+    return MemoryPass(.elementwise, sizes.activation * Double(rows(matmul.m)) * Double(matmul.n))
   }
 
   /// A cast to 32 bits; nothing where they have them already.

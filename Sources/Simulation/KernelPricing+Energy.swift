@@ -35,7 +35,7 @@ extension KernelPricing {
       let bytes = Self.scoreBytes * (isForward ? 2 * shape.scoredPairs : 3 * shape.chosenPairs)
       return power.work(
         flops: flops / 2, isForward && indexing != nil ? .fp8 : .bf16, bytes: bytes)
-    case .launches, .route(_, .forward): return PowerModel.Work()
+    case .launches, .awaited, .route(_, .forward): return PowerModel.Work()
     default:
       let passes = operation.kernel.passes(rows: { rows($0) }, sizes)
       return power.work(flops: 0, .bf16, bytes: passes.reduce(0) { $0 + $1.bytes })

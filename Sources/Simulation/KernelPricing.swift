@@ -159,6 +159,7 @@ struct KernelPricing: Sendable {
     switch kernel {
     case .matmul(let matmul):
       return [product(matmul, groups: 1, rows: rows, multiprocessors)]
+        + streamed(kernel.biasPass(rows: rows, sizes).map { [$0] } ?? [])
     case .groupedMatmul(let matmul, let experts):
       return [product(matmul, groups: experts, rows: rows, multiprocessors)]
     case .attention(let shape, let fused, let pass):
@@ -183,11 +184,14 @@ struct KernelPricing: Sendable {
     case .index(let shape, let pass): return index(shape, pass, multiprocessors)
     case .launches(let count, let kind, let size):
       return [launches(count, kind, rows(size))]
-    default:
-      return kernel.passes(rows: rows, sizes).map {
-        PricedKernel(
-          .streaming($0.kernel), seconds: streaming.cost($0.kernel, bytes: $0.bytes).seconds)
-      }
+    default: return streamed(kernel.passes(rows: rows, sizes))
+    }
+  }
+
+  private func streamed(_ passes: [MemoryPass]) -> [PricedKernel] {
+    passes.map {
+      PricedKernel(
+        .streaming($0.kernel), seconds: streaming.cost($0.kernel, bytes: $0.bytes).seconds)
     }
   }
 

@@ -120,7 +120,7 @@ extension KernelTimes.Class {
     case .add: self = .add
     case .gatedUnit, .gelu, .plainUnit: self = .activation
     case .route: self = .route
-    case .permute, .unpermute, .arrange, .collect: self = .permute
+    case .permute, .unpermute, .arrange, .collect, .awaited: self = .permute
     case .join: self = .convert
     case .headLoss, .headEvaluation, .headScores, .crossEntropy: self = .loss
     case .convert(let kind, _, _, _, _), .launches(_, let kind, _): self.init(kind)

@@ -22,6 +22,8 @@ struct ElementSizes: Hashable {
   /// What a weight product reads and writes of its result.
   var weightProduct: Double
   var execution: Plan.Execution
+  /// A loss over 32-bit logits is in compiled pieces.
+  var compilesLoss: Bool
   /// What a gated unit's kernel writes, scales not counted.
   var gatedUnit: Double
   /// What rows and their gradients are put in the order of experts in.
@@ -30,6 +32,7 @@ struct ElementSizes: Hashable {
 
   init(_ recipe: Recipe, _ plan: Plan) {
     execution = plan.execution
+    compilesLoss = plan.loss == .compiled
     activation = Double(recipe.activation.bytes(columns: 1))
     parameter = Double(recipe.otherParameter.bytes(columns: 1))
     gradient = Double(recipe.gradient.bytes(columns: 1))
@@ -105,9 +108,10 @@ extension Kernel {
     case .scores(_, let kind, let elements, let bytes):
       [MemoryPass(kind == .dropout ? .dropout : .softmax, elements * bytes)]
     case .crossEntropy(let tokens, let vocabulary, _, fused: false, let pass):
-      Self.lossPasses(pass, logit: size).map {
-        MemoryPass(.elementwise, $0 * Double(tokens * vocabulary))
-      }
+      (sizes.compilesLoss
+        ? Self.compiledLossPasses(pass, logit: size) : Self.lossPasses(pass, logit: size)).map {
+          MemoryPass(.elementwise, $0 * Double(tokens * vocabulary))
+        }
     case .crossEntropy(let tokens, let vocabulary, _, fused: true, let pass):
       // Forward reads for the sum and for the probabilities, and writes them.
       [
@@ -136,6 +140,13 @@ extension Kernel {
   private static func lossPasses(_ pass: Pass, logit size: Double) -> [Double] {
     let casts = size < 4 ? [size + 4] : []
     return pass == .forward ? casts + [4, 8, 8, 4, 8] : [8] + casts
+  }
+
+  /// The same of the pieces that torch.compile makes of Megatron-Core's fused loss (core 0.9, `fusions/fused_cross_entropy.py`):
+  /// forward a cast with the maximum, an exponential in place with the sum, a quotient in place; backward a product in
+  /// place with a cast.
+  private static func compiledLossPasses(_ pass: Pass, logit size: Double) -> [Double] {
+    pass == .forward ? [size + 4, 8, 8] : [8 + size]
   }
 
   private func normPass(_ bytes: Double, centred: Bool, _ pass: Pass) -> MemoryPass {

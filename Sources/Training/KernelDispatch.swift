@@ -75,6 +75,7 @@ extension RankBackend {
     case .scores, .crossEntropy:
       preconditionFailure("CPU ranks compute attention and loss as one kernel each.")
     case .quantizedNorm: preconditionFailure("CPU ranks compute in 32 bits.")
+    case .awaited: preconditionFailure("CPU ranks launch nothing on a device.")
     case .arrange, .collect:
       preconditionFailure("CPU ranks send each token once to each rank.")
     case .streamedAdamW: preconditionFailure("CPU ranks keep their state.")

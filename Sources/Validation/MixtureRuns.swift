@@ -40,7 +40,7 @@ extension DescribedRun {
           "precision={base: fp8-deepseek, dispatch: bf16, kept-attention-outputs: e4m3, "
             + "kept-activation-inputs: bf16}",
           "units-per-stage=\(units)", "recompute=[mla-up-projection, mlp]", "dispatcher=deepep",
-          "overlap.tensor-exchange=null",
+          "overlap.tensor-exchange=null", "fused-loss=null", "loss=compiled",
         ] + overlappedExperts + PublishedRun.overlappedData(degrees))
     }
     if derived { return measured }

@@ -4,7 +4,7 @@ import Simulation
 // (nemo_megatron/gpt3_175b_hydra.yaml, llama3.1/llama3.1_8b.yaml) and in the scripts beside them: the optimizer divided
 // over data ranks with both overlaps, gradients and reductions in BF16, no recomputation; GPT-3 with dropout 0.1, an
 // unfused loss, overlapped tensor exchanges and FlashAttention 2 (launch.sh sets NVTE_FUSED_ATTN=0); Llama without
-// dropout, with a fused loss and cuDNN's attention (configure.sh sets NVTE_FLASH_ATTN=0, NVTE_FUSED_ATTN=1).
+// dropout, with Megatron-Core's fused loss (compiled pieces in NeMo 24.09) and cuDNN's attention (configure.sh sets NVTE_FLASH_ATTN=0, NVTE_FUSED_ATTN=1).
 
 extension DescribedRun {
   /// The rows of NVIDIA's recipes.
@@ -45,7 +45,8 @@ extension DescribedRun {
     PublishedRun(
       on: degrees(row), model: "llama-3.1-8b", plan: "nemo-gpt-3-175b",
       [
-        try precision(row), "fused-loss=true", "dropout=false", "overlap.tensor-exchange=null",
+        try precision(row), "fused-loss=null", "loss=compiled", "dropout=false",
+        "overlap.tensor-exchange=null",
         "attention-library=cudnn",
       ] + PublishedRun.ringOfKeysAndValues(degrees(row)) + PublishedRun.overlappedData(degrees(row))
     )

@@ -49,7 +49,7 @@ import Testing
     let error = #expect(throws: PlanError.self) {
       try step("attention-library: cudnn", on: "a100-selene")
     }
-    #expect("\(try #require(error))".contains("there is flash-2, unfused"))
+    #expect("\(try #require(error))".contains("there is flash-2, triton, unfused"))
   }
 
   /// A printed plan reads as the same plan.

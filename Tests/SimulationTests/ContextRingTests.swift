@@ -109,6 +109,31 @@ import Testing
     #expect(merged(repeated) - merged(plain) == 4_096 * (38 * (ranks - 1) + 2 * 6))
   }
 
+  /// A device's blocks are all added to a sum that begins with zeros; keys and values are copied to travel, and the half of
+  /// each other rank's block that is attended to once more.
+  @Test(arguments: [2, 4, 8]) func blocksAreCopiedAndMerged(ranks: Int) {
+    let (ring, gathered) = (Self.layer(ranks, .ring), Self.layer(ranks, .gather))
+    func count(_ program: Program, _ isCounted: (Kernel) -> Int) -> Int {
+      program.operations.reduce(0) { $0 + isCounted($1.kernel) }
+    }
+    func copied(_ program: Program) -> Int {
+      count(program) {
+        guard case .convert(.copy, .fixed(let rows), let columns, _, _) = $0 else { return 0 }
+        return rows * columns
+      }
+    }
+    let numbers = 2 * 128 / ranks * 32
+    for (own, plain) in [(ring.forward, gathered.forward), (ring.backward, gathered.backward)] {
+      #expect(copied(own) - copied(plain) == 2 * numbers + (ranks - 1) * numbers)
+    }
+    func merges(_ kernel: Kernel) -> Int { if case .add = kernel { 1 } else { 0 } }
+    func cleared(_ kernel: Kernel) -> Int {
+      if case .clear(let count) = kernel { count } else { 0 }
+    }
+    #expect(count(ring.forward, merges) - count(gathered.forward, merges) == ranks)
+    #expect(count(ring.forward, cleared) == numbers && count(gathered.forward, cleared) == 0)
+  }
+
   /// Every block is on its way while the one before is attended to.
   @Test func sendsStandInFrontOfTheirAttention() {
     var events = ""
