@@ -204,7 +204,7 @@ let package = Package(
         "Documents", "Models", "Plans", "Tokens", "MessagePassing", "OpenMPI", "COpenBLAS",
         "Kernels", "Training",
       ],
-      path: "benchmarks/training", swiftSettings: strict),
+      path: "benchmarks/training", exclude: ["generate.py"], swiftSettings: strict),
     .executableTarget(
       name: "bench-faults", dependencies: ["Quantities", "Documents", "Runs", "Training"],
       path: "benchmarks/faults", swiftSettings: strict),

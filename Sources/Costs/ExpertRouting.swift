@@ -1,5 +1,4 @@
 import Quantities
-import Synchronization
 
 /// How a router spreads its choices when every expert is as likely as any other.
 public struct ExpertRouting: Hashable, Sendable {
@@ -60,8 +59,8 @@ extension ExpertRouting {
   /// Mean reach over an expert-parallel group whose ranks hold equal numbers of experts.
   ///
   /// Without groups the mean is exact; with groups it is that of 1,024 tokens with random scores
-  /// from a fixed seed (standard error about 0.2 %), and so it is with a limit on nodes that binds; that
-  /// takes milliseconds once.
+  /// from a fixed seed (standard error about 0.2 %), and so it is with a limit on nodes that binds; it
+  /// takes milliseconds, so keep the result.
   ///
   /// - Parameter nodesPerToken: the most nodes that a token's experts may lie on, beside what the groups
   ///   leave; it must leave enough experts (`fewestExperts`). Nodes are chosen by the sum of their best
@@ -106,26 +105,7 @@ extension ExpertRouting {
     return 1 - miss
   }
 
-  private struct Sample: Hashable {
-    var routing: ExpertRouting
-    var ranks: Int
-    var nodes: Int
-    var limit: Int?
-  }
-
-  /// What was sampled before: a search prices thousands of plans of a few groups.
-  private static let samples = Mutex<[Sample: ExpertReach]>([:])
-
   private func sampled(ranks: Int, nodes: Int, limit: Int? = nil) -> ExpertReach {
-    let sample = Sample(routing: self, ranks: ranks, nodes: nodes, limit: limit)
-    if let known = Self.samples.withLock({ $0[sample] }) { return known }
-    let made = reach(of: sample)
-    Self.samples.withLock { $0[sample] = made }
-    return made
-  }
-
-  private func reach(of sample: Sample) -> ExpertReach {
-    let (ranks, nodes, limit) = (sample.ranks, sample.nodes, sample.limit)
     let tokens = 1_024
     var sampler = Sampler(self, nodes: limit.map { (count: nodes, limit: $0) })
     var nodeHits = 0

@@ -86,6 +86,20 @@ extension MegatronJob {
     given.explain("recompute-modules", "recompute: \(parts.joined(separator: ", "))\(rest)")
   }
 
+  /// Megatron-Core's fusion is its own, called native, unless Transformer Engine's is asked for.
+  private mutating func readLoss() throws(ConfigurationError) {
+    let fuses = try given.flag("cross-entropy-loss-fusion") ?? false
+    let isNative = try given.text("cross-entropy-fusion-impl")?.lowercased() != "te"
+    let loss = !fuses ? "native" : isNative ? "compiled" : "fused"
+    plan.add("loss", loss)
+    given.explain("cross-entropy-loss-fusion", "cross-entropy-fusion-impl", "loss: \(loss)")
+    if !given.contains("cross-entropy-loss-fusion") {
+      given.imply("--cross-entropy-loss-fusion", "not set", "loss: native")
+    } else if fuses, !given.contains("cross-entropy-fusion-impl") {
+      given.imply("--cross-entropy-fusion-impl", "native", "loss: compiled")
+    }
+  }
+
   /// Attention, loss, dropout, graphs.
   mutating func readKernels() throws(ConfigurationError) {
     let implementation = try given.text("transformer-impl") ?? "transformer_engine"
@@ -104,13 +118,7 @@ extension MegatronJob {
     if backend == nil {
       given.imply("--attention-backend", "auto", "fused-attention: \(isFused)")
     }
-    let fusesLoss = try given.flag("cross-entropy-loss-fusion") ?? false
-    plan.add("fused-loss", fusesLoss)
-    given.explain(
-      "cross-entropy-loss-fusion", "cross-entropy-fusion-impl", "fused-loss: \(fusesLoss)")
-    if !given.contains("cross-entropy-loss-fusion") {
-      given.imply("--cross-entropy-loss-fusion", "not set", "fused-loss: false")
-    }
+    try readLoss()
     try readDropout()
     let fuses = try given.flag("gradient-accumulation-fusion")
     plan.add("gradient-accumulation-fusion", fuses ?? true)

@@ -199,7 +199,10 @@ struct MegatronWriter {
     if let library = plan.attentionLibrary, library != .unfused {
       unsaid.append("attention-library: Transformer Engine chooses \(library.rawValue) or another")
     }
-    add("cross-entropy-loss-fusion", if: plan.loss == .fused)
+    if plan.loss == .fused || plan.loss == .compiled {
+      add("cross-entropy-loss-fusion")
+      add("cross-entropy-fusion-impl", plan.loss == .fused ? "te" : "native")
+    }
     add("hidden-dropout", plan.dropout ? "0.1" : "0.0")
     add("attention-dropout", plan.dropout ? "0.1" : "0.0")
     add("no-gradient-accumulation-fusion", if: !plan.fusesGradientSums)

@@ -69,19 +69,22 @@ extension PlanSearch {
     let candidate = try bounds.resolved(group.candidate(member))
     var family = group
     family.kernels.recomputation = .none
-    let all = [
+    var all = [
       try bounds.bound(of: group.shape),
       PlanBound(seconds: try bounds.sketchedSeconds(of: family), bytes: 0),
-      // What recomputes nothing may hold more than others of the family.
-      PlanBound(seconds: try bounds.bound(of: family).seconds, bytes: 0),
-      try bounds.bound(of: group), try bounds.quickBound(of: candidate),
-      try bounds.bound(of: candidate),
+      try bounds.quickBound(of: candidate), try bounds.bound(of: candidate),
     ]
+    let (whole, own) = (try bounds.bound(of: family), try bounds.bound(of: group))
+    all.append(PlanBound(seconds: 0, bytes: own.bytes))
     var plan = candidate.plan(in: space)
     plan.name = plan.searchName
     try checkText(of: plan)
     let step = try step(of: plan)
     let report = step.report(replaysAllocator: true)
+    // Bounds of groups are those of plans that fit. What recomputes nothing may hold more than others of the family.
+    if Double(report.memory.peak) <= room {
+      all += [whole, own].map { PlanBound(seconds: $0.seconds, bytes: 0) }
+    }
     let bound = PlanBound(
       seconds: all.map(\.seconds).max() ?? 0, bytes: all.map(\.bytes).max() ?? 0)
     return .init(

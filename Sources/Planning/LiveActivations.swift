@@ -74,8 +74,14 @@ struct LiveActivations: Sendable {
 }
 
 extension Plan {
-  /// The plan with few microbatches, whose schedule is cut at its middle.
+  /// The plan with few microbatches, whose schedule is cut at its middle; schedules that begin with all
+  /// forwards have none.
   var withFewMicrobatches: Plan {
+    if schedule == .named(ScheduleName.gpipe.rawValue)
+      || schedule == .named(ScheduleName.loopedBreadthFirst.rawValue)
+    {
+      return self
+    }
     let period = 2 * pipelineParallel
     let rest = microbatchCount - 2 * period
     guard rest >= period else { return self }

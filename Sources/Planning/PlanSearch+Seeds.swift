@@ -70,7 +70,6 @@ extension SearchSpace {
     part.dispatchers = Array(dispatchers.prefix(1))
     part.communicationSMs = Array(communicationSMs.dropFirst(communicationSMs.count / 2).prefix(1))
     part.tensorExchanges = Array(tensorExchanges.prefix(1))
-    part.layouts = Array(layouts.suffix(1))
     part.recomputedLayers = recomputedLayers ?? []
     part.shardingGroups = shardingGroups.map { Array($0.prefix(1)) } ?? [nil]
     return part

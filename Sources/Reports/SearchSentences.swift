@@ -141,7 +141,7 @@ extension SearchFigures {
   /// What is known of plans that were not simulated.
   var proof: String {
     guard let best = plans.first else { return "" }
-    let end = isInterrupted ? "Interrupted" : "Ended early by --simulations"
+    let end = isInterrupted ? "Interrupted" : "Ended early (--simulations 0 goes on)"
     guard let openBoundSeconds else {
       return isInterrupted
         ? "\(end): plans that were not looked at may be better."

@@ -42,8 +42,8 @@ struct ExchangePricing: Sendable {
     guard let kind = plan.dispatcher(for: architecture, on: cluster).collective else {
       var constants = try ExchangeConstants(cluster)
       constants.networkLatency = farthest ?? constants.networkLatency
-      let reach = spread.routing.reach(
-        ranks: plan.expertParallel, ranksPerNode: spread.ranksPerNode,
+      let reach = SampledReach.reach(
+        of: spread.routing, ranks: plan.expertParallel, ranksPerNode: spread.ranksPerNode,
         nodesPerToken: plan.nodesPerToken)
       carrier = .twoLevels(ExchangeCost(constants), reach, ranksPerNode: perNode)
       rowsPerToken = reach.ranks

@@ -84,6 +84,12 @@ extension DescribedRun {
       planOverrides: degrees.overrides + testSettings(arguments, layers: layers, pipeline, tensor))
   }
 
+  /// Megatron-Core's fusion is its own, called native, unless Transformer Engine's is asked for.
+  private static func loss(_ arguments: TestArguments) -> String {
+    guard arguments.has("cross-entropy-loss-fusion") else { return "native" }
+    return arguments.values["cross-entropy-fusion-impl"] == "te" ? "fused" : "compiled"
+  }
+
   private static func testModel(
     _ arguments: TestArguments, layers: Int, tensor: Int
   ) -> [String] {
@@ -108,7 +114,7 @@ extension DescribedRun {
       "precision=\(arguments.has("fp16") ? "float16" : arguments.has("bf16") ? "bf16" : "float32")",
       "zero-stage=\(zero)", "dropout=\(arguments.values["hidden-dropout"] != "0.0")",
       "fused-attention=\(usesTransformerEngine && arguments.values["attention-backend"] != "unfused")",
-      "fused-loss=\(arguments.has("cross-entropy-loss-fusion"))",
+      "fused-loss=null", "loss=\(loss(arguments))",
       "recompute=\(arguments.values["recompute-granularity"] ?? "none")",
       "gradient-accumulation-fusion=\(!arguments.has("no-gradient-accumulation-fusion"))",
       "sequence-parallel=\(tensor > 1 && arguments.has("sequence-parallel"))",

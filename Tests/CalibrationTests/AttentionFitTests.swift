@@ -67,7 +67,7 @@ import Testing
   @Test func librariesAndWidths() throws {
     let device = try DeviceModel(Cluster.shipped("h100-2048").device)
     #expect(device.attention.usual == .cuDNN)
-    #expect(device.attention.known == [.cuDNN, .flash3, .flash2])
+    #expect(device.attention.known == [.cuDNN, .flash3, .flash2, .triton])
     func rate(_ library: AttentionLibrary?, width: Int, length: Int) -> Double {
       let shape = AttentionShape(
         heads: 131_072 / length, queries: length, queryDimension: width)
@@ -84,6 +84,6 @@ import Testing
       last = rate
     }
     let selene = try DeviceModel(Cluster.shipped("a100-selene").device)
-    #expect(selene.attention.known == [.flash2] && selene.attention.usual == .flash2)
+    #expect(selene.attention.known == [.flash2, .triton] && selene.attention.usual == .flash2)
   }
 }

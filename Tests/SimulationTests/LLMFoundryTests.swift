@@ -19,7 +19,7 @@ import Testing
       ] + more
     return try PlannedStep(
       architecture: .named("mpt-1b", overrides: ["n_layer=\(layers)"]),
-      cluster: .shipped("h100-2048", overrides: ["nodes=1"]),
+      cluster: .shipped("h100-2048", overrides: ["nodes=1", "device.power-cap=null"]),
       plan: .read(Document(text: plan.joined(separator: "\n"), name: "plan"), name: "plan"))
   }
 
