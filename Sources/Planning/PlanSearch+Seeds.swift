@@ -7,7 +7,7 @@ extension PlanSearch {
   /// Simulations of each part that is searched first.
   private static let fewSimulations = 100
   /// Degrees whose plans are all looked at.
-  private static let fewDegrees = 2
+  private static let fewDegrees = 4
 
   /// The best plans of a coarse part of the space, then of all plans with the degrees of the best of these.
   ///
