@@ -31,21 +31,28 @@ final class LayoutBook: Sendable {
   }
 }
 
+/// What of a plan decides its schedule.
+private struct ScheduleKey: Hashable {
+  private var source: Plan.ScheduleSource
+  private var ranks: Int
+  private var stages: Int
+  private var microbatches: Int
+  private var times: PassCosts?
+  private var pairs: PairStyle?
+
+  init(_ plan: Plan) {
+    (source, pairs) = (plan.schedule, plan.pairs)
+    (ranks, stages) = (plan.pipelineParallel, plan.stagesPerRank)
+    (microbatches, times) = (plan.microbatchCount, plan.passTimes)
+  }
+}
+
 /// The orders of schedules that many plans share; the last ones are kept.
 final class ScheduleBook: Sendable {
-  private struct Key: Hashable {
-    var source: Plan.ScheduleSource
-    var ranks: Int
-    var stages: Int
-    var microbatches: Int
-    var times: PassCosts?
-    var pairs: PairStyle?
-  }
-
   private struct Pages {
-    var orders: [Key: Result<ScheduleOrder, PlanError>] = [:]
+    var orders: [ScheduleKey: Result<ScheduleOrder, PlanError>] = [:]
     /// Kept ones, the oldest first, and the cells of all of them.
-    var kept: [(key: Key, cells: Int)] = []
+    var kept: [(key: ScheduleKey, cells: Int)] = []
     var cells = 0
   }
 
@@ -54,9 +61,7 @@ final class ScheduleBook: Sendable {
   private let pages = Mutex(Pages())
 
   func order(of plan: Plan) throws(PlanError) -> ScheduleOrder {
-    let key = Key(
-      source: plan.schedule, ranks: plan.pipelineParallel, stages: plan.stagesPerRank,
-      microbatches: plan.microbatchCount, times: plan.passTimes, pairs: plan.pairs)
+    let key = ScheduleKey(plan)
     if let made = pages.withLock({ $0.orders[key] }) { return try made.get() }
     let made = Result { () throws(PlanError) in ScheduleOrder(try plan.pipelineSchedule()) }
     let cells = (try? made.get().cells.count) ?? 0
@@ -76,24 +81,14 @@ final class ScheduleBook: Sendable {
 
 /// What schedules keep, whatever a microbatch of a stage is.
 final class LiveBook: Sendable {
-  private struct Key: Hashable {
-    var source: Plan.ScheduleSource
-    var ranks: Int
-    var stages: Int
-    var microbatches: Int
-    var times: PassCosts?
-    var pairs: PairStyle?
-  }
-
-  private let known = Memo<Key, LiveActivations>()
+  private let known = Memo<ScheduleKey, LiveActivations>()
 
   /// - Throws: `PlanError` where the schedule does not admit the shape.
   func activations(of plan: Plan) throws -> LiveActivations {
     let few = plan.withFewMicrobatches
-    let key = Key(
-      source: few.schedule, ranks: few.pipelineParallel, stages: few.stagesPerRank,
-      microbatches: few.microbatchCount, times: few.passTimes, pairs: few.pairs)
-    return try known(key) { LiveActivations(ScheduleOrder(try few.pipelineSchedule())) }
+    return try known(ScheduleKey(few)) {
+      LiveActivations(ScheduleOrder(try few.pipelineSchedule()))
+    }
   }
 }
 
