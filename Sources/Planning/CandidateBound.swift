@@ -21,11 +21,11 @@ package final class PlanBounds: Sendable {
   package let architecture: Architecture
   package let cluster: Cluster
   let costs: CostBook
-  private let schedules = ScheduleBook()
-  let collectives = CollectiveBook()
-  private let layouts = LayoutBook()
-  private let live = LiveBook()
-  private let closings = Memo<ClosingKey, Double>()
+  private let schedules: ScheduleBook
+  let collectives: CollectiveBook
+  private let layouts: LayoutBook
+  private let live: LiveBook
+  private let closings: Memo<ClosingKey, Double>
   let delays: DelayBook
   /// Bytes that a plan may take.
   let room: Double
@@ -40,6 +40,22 @@ package final class PlanBounds: Sendable {
     delays = DelayBook(cluster)
     costs = CostBook(
       space.bases, architecture, cluster, multiprocessors: space.communicationSMs)
+    (schedules, collectives, layouts) = (ScheduleBook(), CollectiveBook(), LayoutBook())
+    (live, closings) = (LiveBook(), Memo())
+  }
+
+  /// Those of a part of the space, with what is known of the whole.
+  init(_ part: SearchSpace, sharing whole: PlanBounds) {
+    (space, room) = (part, whole.room)
+    (architecture, cluster, delays) = (whole.architecture, whole.cluster, whole.delays)
+    // Costs are made for all multiprocessors of exchanges that a space has.
+    costs =
+      part.communicationSMs == whole.space.communicationSMs
+      ? whole.costs
+      : CostBook(
+        part.bases, architecture, cluster, multiprocessors: part.communicationSMs)
+    (schedules, collectives, layouts) = (whole.schedules, whole.collectives, whole.layouts)
+    (live, closings) = (whole.live, whole.closings)
   }
 
   /// The candidate with a balanced layout as counts.
@@ -142,20 +158,29 @@ package final class PlanBounds: Sendable {
   }
 
   /// The same, with what an earlier candidate has in common with this one.
-  func quickBound(of candidate: Candidate, _ quick: inout QuickBound) throws -> PlanBound {
+  ///
+  /// - Parameter longest: seconds beyond which it does not matter what the schedule keeps.
+  func quickBound(
+    of candidate: Candidate, _ quick: inout QuickBound, longest: Double = .infinity
+  ) throws -> PlanBound {
     if !quick.holds(for: candidate) {
       quick = QuickBound(
-        candidate, try loads(candidate), try live.activations(of: candidate.plan(in: space)),
-        microbatches: microbatches(of: candidate))
+        candidate, try loads(candidate), microbatches: microbatches(of: candidate))
     }
     let shards = shards(candidate)
+    let zero = candidate.member.zero
     let factor = try quick.share(sharing: sharing(candidate, shards)) {
       try share(candidate, shards)
     }
-    let closing = try closing(candidate, shards)
-    return PlanBound(
-      seconds: (quick.seconds + closing) * factor,
-      bytes: quick.bytes(candidate.member.zero, shards.dense, shards.experts))
+    let seconds = (quick.seconds + (try closing(candidate, shards))) * factor
+    let state = quick.bytesOfState(zero, shards.dense, shards.experts)
+    guard seconds <= longest, state <= room else {
+      return PlanBound(seconds: seconds, bytes: state)
+    }
+    let bytes = try quick.bytes(zero, shards.dense, shards.experts) {
+      try live.activations(of: candidate.plan(in: space))
+    }
+    return PlanBound(seconds: seconds, bytes: bytes)
   }
 
   /// Seconds that follow the passes of all ranks: those of the rank with most parameters, which has no fewer than

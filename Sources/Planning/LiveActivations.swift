@@ -83,7 +83,7 @@ extension Plan {
       return self
     }
     let period = 2 * pipelineParallel
-    let rest = microbatchCount - 2 * period
+    let rest = microbatchCount - period
     guard rest >= period else { return self }
     var plan = self
     plan.globalBatch -= rest / period * period * dataParallel * microbatchSize

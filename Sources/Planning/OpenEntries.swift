@@ -16,7 +16,10 @@ import RealModule
 struct OpenEntries {
   /// How far something has fallen apart.
   enum Level: Int, CaseIterable, Sendable {
-    case shape, sketch, family, group, candidate, bounded, simulated
+    case shape, sketch, family, group, candidate, bounded, even, simulated
+
+    /// Whether what is looked at next is a simulation.
+    var isSimulated: Bool { self == .bounded || self == .even }
   }
 
   /// Entries of one heap: those of a level, and there of one ZeRO stage.
@@ -59,6 +62,8 @@ struct OpenEntries {
 
   /// By kind, the lowest bound first.
   private var heaps = [Heap<PlanSearch.Entry>](repeating: Heap(), count: Kind.count)
+  /// Plans whose step with equal loads is known: few, and wanted by that step as well.
+  private var evens: [PlanSearch.Entry] = []
   /// By level and ZeRO stage.
   private var growth = [[Growth]](
     repeating: Array(repeating: Growth(), count: Kind.stages), count: Level.allCases.count)
@@ -74,14 +79,18 @@ struct OpenEntries {
   init(room: Double) { self.room = room }
 
   /// The entry with the lowest bound.
-  var least: PlanSearch.Entry? { heaps.lazy.compactMap(\.min).min() }
+  var least: PlanSearch.Entry? { (heaps.compactMap(\.min) + evens).min() }
 
   /// All entries, in no order.
-  var unordered: some Sequence<PlanSearch.Entry> { heaps.lazy.flatMap(\.unordered) }
+  var unordered: [PlanSearch.Entry] { heaps.flatMap(\.unordered) + evens }
 
   mutating func insert(_ entry: PlanSearch.Entry) {
     plans += entry.count
-    heaps[kind(of: entry).number].insert(entry)
+    if entry.node.level == .even {
+      evens.append(entry)
+    } else {
+      heaps[kind(of: entry).number].insert(entry)
+    }
   }
 
   private func kind(of entry: PlanSearch.Entry) -> Kind {
@@ -98,8 +107,9 @@ struct OpenEntries {
 
   /// Learns from the least value that an entry turned out to have, once it fell apart.
   mutating func learn(from entry: PlanSearch.Entry, least: Double) {
-    guard entry.key > 0, least > 0 else { return }
-    growth[entry.node.level.rawValue][entry.node.zero.rawValue].learn(least / entry.key)
+    let before = entry.even?.value ?? entry.key
+    guard before > 0, least > 0 else { return }
+    growth[entry.node.level.rawValue][entry.node.zero.rawValue].learn(least / before)
   }
 
   /// Learns from the bytes that a plan turned out to take.
@@ -111,13 +121,22 @@ struct OpenEntries {
   }
 
   /// Takes out the entry with the lowest bound, unless that lies above a threshold.
-  mutating func removeLeast(upTo threshold: Double) -> PlanSearch.Entry? {
+  ///
+  /// - Parameter onlyLikely: of plans that are to be simulated only one whose step is likely to lie below it.
+  mutating func removeLeast(
+    upTo threshold: Double, onlyLikely: Bool
+  ) -> PlanSearch.Entry? {
     var found: (number: Int, entry: PlanSearch.Entry)?
     for number in heaps.indices {
       guard let entry = heaps[number].min, entry.key <= threshold else { continue }
       if let known = found?.entry, known < entry { continue }
+      if onlyLikely, entry.node.level == .bounded, estimate(of: entry, 1) > threshold { continue }
       found = (number, entry)
     }
+    let even = evens.indices.filter {
+      evens[$0].key <= threshold && (!onlyLikely || estimate(of: evens[$0], 1) <= threshold)
+    }.min { evens[$0] < evens[$1] }
+    if let even, found.map({ evens[even] < $0.entry }) ?? true { return remove(even: even) }
     return found.map { remove(from: $0.number) }
   }
 
@@ -129,16 +148,17 @@ struct OpenEntries {
   mutating func removeLikeliest(
     upTo threshold: Double, simulates: Bool
   ) -> PlanSearch.Entry? {
-    var found: (number: Int, estimate: Double)?
-    for tight in [false, true] where found == nil {
+    for tight in [false, true] {
+      let even = simulates ? likeliestEven(upTo: threshold, isTight: tight) : nil
+      var found: (number: Int, estimate: Double)?
       // Of what holds plans of all ZeRO stages those are hoped for whose bounds grow least.
       var above = 1.0
-      for level in Level.allCases.reversed() where level != .simulated {
+      for level in Level.allCases.reversed() where level != .simulated && level != .even {
         if level == .bounded, !simulates { continue }
         for zero in 0..<Kind.stages {
           let number = Kind(level: level.rawValue, zero: zero, isTight: tight).number
           guard let entry = heaps[number].min, entry.key <= threshold else { continue }
-          let estimate = entry.key * factor(from: level, zero, above)
+          let estimate = estimate(of: entry, above)
           if level == .bounded, estimate > threshold { continue }
           if estimate < found?.estimate ?? .infinity { found = (number, estimate) }
         }
@@ -146,24 +166,57 @@ struct OpenEntries {
           above *= growth[level.rawValue][0].hopedFor
         }
       }
+      if let even, even.estimate <= found?.estimate ?? .infinity {
+        return remove(even: even.index)
+      }
+      if let found { return remove(from: found.number) }
     }
-    return found.map { remove(from: $0.number) }
+    return nil
+  }
+
+  /// The plan that is likely to be the best of those whose step with equal loads is known.
+  private func likeliestEven(
+    upTo threshold: Double, isTight: Bool
+  ) -> (index: Int, estimate: Double)? {
+    evens.indices.lazy.filter { [evens, room] in
+      evens[$0].key <= threshold && (evens[$0].even?.bytes ?? 0 > room) == isTight
+    }.map { (index: $0, estimate: estimate(of: evens[$0], 1)) }
+      .filter { $0.estimate <= threshold }
+      .min { ($0.estimate, evens[$0.index].sequence) < ($1.estimate, evens[$1.index].sequence) }
+  }
+
+  /// What the best plan of an entry is likely to take.
+  ///
+  /// - Parameter above: what a bound grows between its level and that of single plans, its own step left out.
+  private func estimate(of entry: PlanSearch.Entry, _ above: Double) -> Double {
+    let zero = entry.node.zero.rawValue
+    if let even = entry.even { return even.value * growth[Level.even.rawValue][zero].factor }
+    return entry.key * factor(from: entry.node.level, zero, above)
   }
 
   /// By how much a bound is likely to grow.
   ///
   /// - Parameter above: what it grows between its level and that of single plans, its own step left out.
   private func factor(from level: Level, _ zero: Int, _ above: Double) -> Double {
+    func bounded(_ zero: Int) -> Double {
+      growth[Level.bounded.rawValue][zero].factor * growth[Level.even.rawValue][zero].factor
+    }
     func single(_ zero: Int) -> Double {
-      growth[Level.candidate.rawValue][zero].factor * growth[Level.bounded.rawValue][zero].factor
+      growth[Level.candidate.rawValue][zero].factor * bounded(zero)
     }
     switch level {
-    case .simulated: return 1
-    case .bounded: return growth[level.rawValue][zero].factor
+    case .simulated, .even: return 1
+    case .bounded: return bounded(zero)
     case .candidate: return single(zero)
     case .shape, .sketch, .family, .group:
       return above * growth[level.rawValue][0].hopedFor * ((0..<Kind.stages).map(single).min() ?? 1)
     }
+  }
+
+  private mutating func remove(even index: Int) -> PlanSearch.Entry {
+    let entry = evens.remove(at: index)
+    plans -= entry.count
+    return entry
   }
 
   private mutating func remove(from number: Int) -> PlanSearch.Entry {
@@ -182,6 +235,7 @@ extension PlanSearch.Entry.Node {
     case .group: .group
     case .candidate: .candidate
     case .bounded: .bounded
+    case .even: .even
     case .simulated: .simulated
     }
   }
@@ -189,7 +243,8 @@ extension PlanSearch.Entry.Node {
   /// The ZeRO stage of a single plan; nothing of what stands for several.
   var zero: Plan.ZeROStage {
     switch self {
-    case .candidate(let candidate), .bounded(let candidate): candidate.member.zero
+    case .candidate(let candidate), .bounded(let candidate), .even(let candidate):
+      candidate.member.zero
     case .shape, .sketch, .family, .group, .simulated: .nothing
     }
   }

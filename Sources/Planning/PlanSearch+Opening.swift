@@ -28,9 +28,12 @@ extension PlanSearch {
     case .shape(let shape): open(shape, entry)
     case .sketch(let group): bound(family: group, entry)
     case .family(let group): open(family: group, entry)
-    case .group(let group): open(group, entry)
+    case .group(let group): open(group, entry, cutoff)
     case .candidate(let candidate): bound(candidate, entry)
-    case .bounded(let candidate): simulate(candidate, entry, cutoff)
+    case .bounded(let candidate):
+      space.bases[candidate.kernels.base].expertLoad == .balanced
+        ? simulate(candidate, entry, cutoff) : simulateEven(candidate, entry)
+    case .even(let candidate): simulate(candidate, entry, cutoff)
     case .simulated(let plan): verify(plan)
     }
   }
@@ -102,14 +105,15 @@ extension PlanSearch {
     return all
   }
 
-  private func open(_ group: SearchGroup, _ entry: Entry) -> Finding {
+  private func open(_ group: SearchGroup, _ entry: Entry, _ cutoff: Double) -> Finding {
     var all = Finding()
     var quick = QuickBound()
+    let longest = request.objective == .memory ? .infinity : cutoff
     for member in space.members(of: group) {
       all.add(
         finding(standingFor: 1) {
           let candidate = try bounds.resolved(group.candidate(member))
-          let bound = try bounds.quickBound(of: candidate, &quick)
+          let bound = try bounds.quickBound(of: candidate, &quick, longest: longest)
           try checkMemory(bound)
           return [
             Entry(
@@ -162,6 +166,24 @@ extension PlanSearch {
     finding.plan = found
     finding.simulated = simulated
     finding.isSimulated = finding.refusals.isEmpty
+    return finding
+  }
+
+  /// Simulates a plan with equal loads of experts: a tenth of the work, since actions repeat.
+  private func simulateEven(_ candidate: Candidate, _ entry: Entry) -> Finding {
+    var finding = finding(standingFor: 1) {
+      var made = candidate.plan(in: space)
+      made.name = made.searchName
+      try checkText(of: made)
+      made.expertLoad = .balanced
+      let report = try step(of: made).report()
+      var even = entry
+      even.node = .even(candidate)
+      let bytes = Double(report.memory.peak)
+      even.even = (request.objective == .memory ? bytes : report.stepSeconds, bytes)
+      return [even]
+    }
+    finding.isEven = finding.refusals.isEmpty
     return finding
   }
 

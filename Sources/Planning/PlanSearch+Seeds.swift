@@ -3,45 +3,48 @@ import Plans
 /// Plans with which the search of a large space begins: without good ones nothing of it can be left out.
 extension PlanSearch {
   /// Entries of a large space that are looked at in vain before its search ends without proof.
-  static let patience = 2_000
+  static let patience = 1_000
   /// Simulations of each part that is searched first.
   private static let fewSimulations = 100
   /// Degrees whose plans are all looked at.
   private static let fewDegrees = 4
 
+  /// Plans that are known, and how many simulations they took.
+  struct Seeds {
+    var plans: [SearchPlan] = []
+    var simulations = 0
+    var evenSimulations = 0
+  }
+
   /// The best plans of a coarse part of the space, then of all plans with the degrees of the best of these.
-  ///
-  /// - Returns: plans of the space, and how many simulations they took.
-  func seeds(ofSize size: Int) throws -> (plans: [SearchPlan], simulations: Int) {
-    var (seeds, simulations) = try searched(space.coarse, from: [], size, simulations: 0)
-    for degrees in distinct(seeds.map(\.plan.degrees)).prefix(Self.fewDegrees) {
-      let found = try searched(
-        space.part(with: degrees), from: seeds, size, simulations: simulations)
-      simulations += found.simulations
-      seeds = found.plans
+  func seeds(ofSize size: Int) throws -> Seeds {
+    var seeds = Seeds()
+    try search(space.coarse, size, &seeds)
+    for degrees in distinct(seeds.plans.map(\.plan.degrees)).prefix(Self.fewDegrees) {
+      try search(space.part(with: degrees), size, &seeds)
     }
-    return (seeds, simulations)
+    return seeds
   }
 
   /// The best plans of a part of the space and of those that are known.
-  private func searched(
-    _ part: SearchSpace, from seeds: [SearchPlan], _ size: Int, simulations: Int
-  ) throws -> (plans: [SearchPlan], simulations: Int) {
+  private func search(_ part: SearchSpace, _ size: Int, _ seeds: inout Seeds) throws {
     var request = request
     request.against = nil
     request.mostSimulations = min(Self.fewSimulations, request.mostSimulations ?? .max)
-    request.patience = Self.patience
+    request.patience = request.patience ?? Self.patience
     if let progress = request.progress {
+      let before = seeds.simulations
       request.progress = { part in
         progress(
           SearchProgress(
-            size: size, open: size, simulations: simulations + part.simulations, best: part.best,
+            size: size, open: size, simulations: before + part.simulations, best: part.best,
             bound: nil))
       }
     }
-    let outcome = try PlanSearch(part, for: architecture, on: cluster, request: request)
-      .searched(seeds, request)
-    return (outcome.plans, outcome.simulations)
+    let outcome = try PlanSearch(part, of: self, request).searched(seeds.plans, request)
+    seeds.plans = outcome.plans
+    seeds.simulations += outcome.simulations
+    seeds.evenSimulations += outcome.evenSimulations
   }
 }
 

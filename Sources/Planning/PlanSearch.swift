@@ -32,7 +32,7 @@ public final class PlanSearch: Sendable {
     public var mostSimulations: Int? = 500
     /// Entries that are looked at in vain before a search ends that may end without proof, and whose proof is
     /// far; nil for as many as it takes.
-    var patience: Int?
+    package var patience: Int?
     /// Plans from which on a space is searched in parts first.
     package var largeSize = 10_000_000
     /// By what share two plans have to differ for their order to mean something.
@@ -55,7 +55,7 @@ public final class PlanSearch: Sendable {
   let limit: Int
   /// What plans keep free beside what they allocate.
   let room: Double
-  let lowered = LoweringBook()
+  let lowered: LoweringBook
 
   /// A search, ready to run.
   public init(
@@ -70,6 +70,15 @@ public final class PlanSearch: Sendable {
     let reserve = space.bases.map { $0.memoryReserve.bytes }.min() ?? 0
     room = Double(limit) - Double(reserve)
     bounds = PlanBounds(space, architecture, cluster, room: room)
+    lowered = LoweringBook()
+  }
+
+  /// A search of a part of another one's space, with what is known of that.
+  init(_ part: SearchSpace, of whole: PlanSearch, _ request: Request) {
+    (space, self.request) = (part, request)
+    (architecture, cluster) = (whole.architecture, whole.cluster)
+    (limit, room, lowered) = (whole.limit, whole.room, whole.lowered)
+    bounds = PlanBounds(part, sharing: whole.bounds)
   }
 
   /// Something whose bounds are known.
@@ -84,6 +93,8 @@ public final class PlanSearch: Sendable {
       /// A plan, its bound without and with its schedule.
       case candidate(Candidate)
       case bounded(Candidate)
+      /// A plan whose step is known with equal loads of experts, and not with those that it draws.
+      case even(Candidate)
       /// A plan whose step is known, and whose allocator is not.
       case simulated(SearchPlan)
     }
@@ -93,6 +104,8 @@ public final class PlanSearch: Sendable {
     var seconds: Double
     var bytes: Double
     var node: Node
+    /// Of a plan with equal loads of experts, which says better than its bound what it takes.
+    var even: (value: Double, bytes: Double)?
     /// What it is ordered by.
     var key = 0.0
     var sequence = 0
@@ -110,6 +123,8 @@ public final class PlanSearch: Sendable {
     var outOfMemory = 0
     var plan: SearchPlan?
     var isSimulated = false
+    /// Simulated with equal loads of experts.
+    var isEven = false
     /// What a simulated plan takes, whether it fits or not.
     var simulated: (seconds: Double, bytes: Double)?
     var leastOverflow: Double?
@@ -121,11 +136,12 @@ public final class PlanSearch: Sendable {
   public func run() throws -> SearchOutcome {
     let size = space.shapes.reduce(0) { $0 + self.size(of: $1) }
     guard size >= request.largeSize else { return try searched([], request) }
-    let (seeds, simulations) = try seeds(ofSize: size)
+    let seeds = try seeds(ofSize: size)
     var request = request
-    request.patience = Self.patience
-    var outcome = try searched(seeds, request)
-    outcome.simulations += simulations
+    request.patience = request.patience ?? Self.patience
+    var outcome = try searched(seeds.plans, request)
+    outcome.simulations += seeds.simulations
+    outcome.evenSimulations += seeds.evenSimulations
     return outcome
   }
 

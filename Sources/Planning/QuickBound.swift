@@ -7,22 +7,24 @@ struct QuickBound {
   /// Seconds of the slowest rank, at the clock at which units are priced.
   private(set) var seconds = 0.0
   private var ranks: [Rank] = []
+  private var loads: [StageLoad] = []
+  /// What each rank keeps for backwards; empty until it is asked for.
+  private var live: [Double] = []
   /// What seconds are to be multiplied with, by the ranks that share an update.
   private var shares: [Double: Double] = [:]
 
   private struct Rank {
     var dense = ParameterCost()
     var experts = ParameterCost()
-    /// What is kept for backwards.
-    var live = 0.0
   }
 
   /// Of no candidate.
   init() {}
 
-  /// Of a candidate whose stages have these loads, and whose schedule keeps so much.
-  init(_ candidate: Candidate, _ loads: [StageLoad], _ live: LiveActivations, microbatches: Int) {
+  /// Of a candidate whose stages have these loads.
+  init(_ candidate: Candidate, _ loads: [StageLoad], microbatches: Int) {
     self.candidate = Self.alike(candidate)
+    self.loads = loads
     let shape = ScheduleShape(candidate.member.schedule)
     let directions = shape == .bidirectional ? 2.0 : 1
     let hasPairs = candidate.member.hasPairs
@@ -37,7 +39,6 @@ struct QuickBound {
         rank.dense = rank.dense + loads[stage].dense
         rank.experts = rank.experts + loads[stage].experts
       }
-      rank.live = live.bytes(on: position, loads)
       ranks.append(rank)
       seconds = max(
         seconds, fill + Double(microbatches) * work + (shape.drains ? drain : 0))
@@ -69,12 +70,29 @@ struct QuickBound {
   }
 
   /// Bytes of the fullest rank with so many ranks that divide the state.
-  func bytes(_ zero: Plan.ZeROStage, _ dense: Double, _ experts: Double) -> Double {
-    ranks.reduce(0) { most, rank in
-      max(
-        most,
-        rank.dense.bytes(zero, copies: dense) + rank.experts.bytes(zero, copies: experts)
-          + rank.live)
+  ///
+  /// - Parameter live: what the schedule keeps; asked for once.
+  mutating func bytes(
+    _ zero: Plan.ZeROStage, _ dense: Double, _ experts: Double,
+    live make: () throws -> LiveActivations
+  ) rethrows -> Double {
+    if live.isEmpty {
+      let kept = try make()
+      live = ranks.indices.map { kept.bytes(on: $0, loads) }
     }
+    return ranks.indices.reduce(0) { most, rank in
+      max(most, state(of: ranks[rank], zero, dense, experts) + live[rank])
+    }
+  }
+
+  /// The same without what schedules keep.
+  func bytesOfState(_ zero: Plan.ZeROStage, _ dense: Double, _ experts: Double) -> Double {
+    ranks.reduce(0) { max($0, state(of: $1, zero, dense, experts)) }
+  }
+
+  private func state(
+    of rank: Rank, _ zero: Plan.ZeROStage, _ dense: Double, _ experts: Double
+  ) -> Double {
+    rank.dense.bytes(zero, copies: dense) + rank.experts.bytes(zero, copies: experts)
   }
 }

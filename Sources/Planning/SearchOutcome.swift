@@ -92,6 +92,8 @@ public struct SearchOutcome: Sendable {
   public var counts: Counts
   /// Simulations that were carried out, those of plans which do not fit among them.
   public var simulations: Int
+  /// Simulations with equal loads of experts, which say whether one with drawn loads is worth while.
+  public var evenSimulations = 0
   /// Where the search ended before its proof: seconds below which no plan of the space can be.
   public var leastOpen: Double?
   /// The smallest peak that a plan without room has at least, bytes; nil where none has none.

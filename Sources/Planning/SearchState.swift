@@ -43,6 +43,7 @@ struct SearchState {
       outcome.leastOverflow = min(outcome.leastOverflow ?? .infinity, bytes)
     }
     if finding.isSimulated { outcome.simulations += 1 }
+    if finding.isEven { outcome.evenSimulations += 1 }
     for var entry in finding.entries {
       sequence += 1
       entry.sequence = sequence
@@ -78,6 +79,9 @@ struct SearchState {
         from: entry,
         least: request.objective == .memory ? simulated.bytes : simulated.seconds)
       open.learn(from: entry, bytes: simulated.bytes)
+    } else if let even = finding.entries.first?.even {
+      open.learn(from: entry, least: even.value)
+      open.learn(from: entry, bytes: even.bytes)
     } else if let least = finding.entries.map(key(of:)).min() {
       open.learn(from: entry, least: least)
       if let bytes = finding.entries.first?.bytes { open.learn(from: entry, bytes: bytes) }
@@ -88,8 +92,8 @@ struct SearchState {
 
   /// What is to be looked at next, nothing when the best are known.
   ///
-  /// Half of it by bounds and half by what steps are likely to be; of the latter a few plans are simulated at a
-  /// time, so that the next round knows better.
+  /// Half of it by bounds and half by what steps are likely to be, all of it where no proof is near; of the
+  /// latter a few plans are simulated at a time, so that the next round knows better.
   mutating func next(_ most: Int) -> [PlanSearch.Entry]? {
     if request.isInterrupted?() == true {
       outcome.isInterrupted = true
@@ -99,13 +103,8 @@ struct SearchState {
     if hasLookedEnough { return nil }
     var entries: [PlanSearch.Entry] = []
     var guesses = 0
-    while entries.count < most,
-      let entry = entries.count % 2 == 0
-        ? open.removeLeast(upTo: threshold)
-        : open.removeLikeliest(upTo: threshold, simulates: guesses < mostGuesses)
-          ?? open.removeLeast(upTo: threshold)
-    {
-      if entry.node.level == .bounded { guesses += 1 }
+    while entries.count < most, let entry = remove(entries.count, guesses: guesses) {
+      if entry.node.level.isSimulated { guesses += 1 }
       if isTooSlow(entry.seconds) {
         outcome.leastSlow = min(outcome.leastSlow ?? .infinity, entry.seconds)
         continue
@@ -116,15 +115,33 @@ struct SearchState {
     return entries.isEmpty ? nil : entries
   }
 
+  /// Takes out what is looked at in this place of a round.
+  private mutating func remove(_ place: Int, guesses: Int) -> PlanSearch.Entry? {
+    if place % 2 == 1 || isHasty && isProofFar,
+      let entry = open.removeLikeliest(upTo: threshold, simulates: guesses < mostGuesses)
+    {
+      return entry
+    }
+    if let entry = open.removeLeast(upTo: threshold, onlyLikely: true) { return entry }
+    // Plans that are likely to be slow are left for the proof.
+    return place == 0 && !isHasty ? open.removeLeast(upTo: threshold, onlyLikely: false) : nil
+  }
+
+  /// Whether it ends without proof once it has looked in vain.
+  private var isHasty: Bool { request.mostSimulations != nil && request.patience != nil }
+
   /// Whether a search that need not prove anything has looked at enough: where few plans are worth a
   /// simulation, it would go on for as long as bounds lie low.
   private var hasLookedEnough: Bool {
     guard let most = request.mostSimulations else { return false }
     if looks >= max(Self.fewestLooks, Self.looksForEach * most) { return true }
-    guard let patience = request.patience, best.count == request.count,
-      let least = open.least?.key
-    else { return false }
-    return looks - looksAtBest >= patience && least < (1 - Self.provableGap) * lastOfBest
+    guard let patience = request.patience, best.count == request.count else { return false }
+    return looks - looksAtBest >= patience && isProofFar
+  }
+
+  /// Whether bounds lie so far below the best plans that looking at what has the lowest one proves nothing.
+  private var isProofFar: Bool {
+    (open.least?.key ?? .infinity) < (1 - Self.provableGap) * lastOfBest
   }
 
   /// Bounds that are looked at before a search ends without proof, if not so many for each simulation that it

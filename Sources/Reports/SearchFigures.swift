@@ -96,6 +96,8 @@ public struct SearchFigures: Encodable, Sendable {
     public var simulated: Int
     /// Simulations that were carried out: plans that turned out to need more memory among them.
     public var simulations: Int
+    /// Those with equal loads of experts in place of drawn ones.
+    public var evenSimulations: Int
     /// Rules, with the points of the grid that break them.
     public var refusedBy: [Refusal]
     /// The alternatives of every setting, in the keys of plan files.
@@ -210,6 +212,7 @@ extension SearchFigures {
     self.space = Space(
       size: counts.size, refused: counts.refused, outOfMemory: counts.outOfMemory,
       bounded: counts.bounded, simulated: counts.simulated, simulations: outcome.simulations,
+      evenSimulations: outcome.evenSimulations,
       refusedBy: counts.reasons.map { Refusal(rule: $0.rule, count: $0.count) },
       grid: Dictionary(uniqueKeysWithValues: space.lines.map { ($0.key, $0.values) }))
     conditions = Self.conditions(of: space)

@@ -123,12 +123,18 @@ extension SearchFigures {
     return text
   }
 
+  private var simulationText: String {
+    let text = counted(space.simulations, "simulation")
+    guard space.evenSimulations > 0 else { return text }
+    return text + ", \(grouped(space.evenSimulations)) more with equal loads"
+  }
+
   /// How the space was spent, and what refused points of it.
   var spaceText: [String] {
     let spent =
       "Space: \(counted(space.size, "plan")): \(grouped(space.refused)) refused, "
       + "\(grouped(space.outOfMemory)) without room, \(grouped(space.bounded)) bounded, "
-      + "\(grouped(space.simulated)) simulated (\(counted(space.simulations, "simulation"))); "
+      + "\(grouped(space.simulated)) simulated (\(simulationText)); "
       + "\(fixed(seconds, decimals: 1)) s on "
       + "\(counted(threads, "thread"))."
     let reasons = space.refusedBy.prefix(6).map { "\(grouped($0.count)) \($0.rule)" }

@@ -14,9 +14,7 @@ final class ActionBackend: Backend {
   let keepsLog: Bool
   /// Adds up what its kernels come to.
   let keepsFigures: Bool
-  /// Picoseconds of each operation, those of a backward behind those of a forward; worked out when first
-  /// asked for where a script is replayed.
-  private var durations: [Int64]
+  /// With nothing beside its kernels; nil where it walks them one by one.
   private let pieces: ScriptPieces?
   private let forwardCount: Int
   var clock: Int64
@@ -49,7 +47,6 @@ final class ActionBackend: Backend {
     self.keepsLog = keepsLog
     self.keepsFigures = keepsFigures
     pieces = script.map { template.pieces(of: $0, slowness: rank.slowness) }
-    durations = script == nil ? template.durations(rank) : []
     forwardCount = template.forwardCount
     clock = rank.offset
     hostClock = rank.offset
@@ -74,7 +71,7 @@ final class ActionBackend: Backend {
     self.rank = rank
     (template, meetings, pieces) = (other.template, other.meetings, other.pieces)
     (keepsSpans, keepsLog, keepsFigures) = (other.keepsSpans, other.keepsLog, false)
-    (durations, forwardCount) = ([], other.forwardCount)
+    forwardCount = other.forwardCount
     (clock, hostClock, record, kernels) = (
       other.clock, other.hostClock, other.record, other.kernels
     )
@@ -82,7 +79,6 @@ final class ActionBackend: Backend {
       other.transfers, other.streamEnd, other.sequence, other.last
     )
     (channels, sharing) = (other.channels, other.sharing)
-    channels.forgetDurations()
   }
 
   /// The same state on a rank that has been carried along by this one.
@@ -181,9 +177,8 @@ final class ActionBackend: Backend {
   @discardableResult private func compute(_ index: Int) -> Int64 {
     hostClock += template.hostDurations[index]
     clock = max(clock, hostClock)
-    if durations.isEmpty { durations = template.durations(rank) }
-    let duration = channels.duration(of: index, from: clock, alone: durations[index]) {
-      template.durations(rank, channels: $0)
+    let duration = channels.duration(from: clock) {
+      template.duration(of: index, rank, channels: $0)
     }
     count(index, duration)
     clock += duration
@@ -198,29 +193,45 @@ final class ActionBackend: Backend {
     kernels.add(duration, at: template.kernelSlots[index])
   }
 
-  /// Computes kernels one behind the other, by pieces where no collective takes a part of the device.
+  /// Computes kernels one behind the other, by pieces as long as collectives take as much of the device.
   func compute(_ range: Range<Int>, _ script: ActionScript) {
-    guard let pieces, channels.isIdle(at: clock) else {
+    guard let pieces else {
       for kernel in script.kernels[range] { compute(kernel) }
       return
     }
-    if let even = pieces.runs[range.lowerBound].even, isEven(pieces.runs[range.lowerBound]) {
-      return compute(even)
-    }
-    for piece in pieces.runs[range.lowerBound].pieces {
-      switch piece {
-      case .own(let index):
-        let duration = template.duration(ofOwn: index, rank)
-        hostClock += template.hostDurations[index]
-        clock = max(clock, hostClock) + duration
-        count(index, duration)
-      case .fixed(let piece): compute(piece)
+    var (taken, until) = channels.taken(at: clock)
+    var run = self.run(at: range.lowerBound, pieces, script, taken)
+    if let even = run.even, end(of: even) <= until, isEven(run) { return compute(even) }
+    for number in run.pieces.indices {
+      if clock >= until {
+        let before = taken
+        (taken, until) = channels.taken(at: clock)
+        if taken != before { run = self.run(at: range.lowerBound, pieces, script, taken) }
+      }
+      switch run.pieces[number] {
+      case .own(let index): compute(index)
+      case .fixed(let piece, _) where end(of: piece) <= until: compute(piece)
+      case .fixed(_, let range):
+        for kernel in script.kernels[range] { compute(kernel) }
       }
     }
   }
 
+  /// The pieces of a run of kernels beside so many multiprocessors taken.
+  private func run(
+    at place: Int, _ pieces: ScriptPieces, _ script: ActionScript, _ taken: Int
+  ) -> ScriptPieces.Run {
+    guard taken > 0 else { return pieces.runs[place] }
+    return template.pieces(of: script, slowness: rank.slowness, channels: taken).runs[place]
+  }
+
+  /// When kernels are over that are computed next.
+  private func end(of piece: KernelPiece) -> Int64 {
+    max(clock + piece.alone, hostClock + piece.issued)
+  }
+
   private func compute(_ piece: KernelPiece) {
-    clock = max(clock + piece.alone, hostClock + piece.issued)
+    clock = end(of: piece)
     hostClock += piece.host
     walked += 1
     record.operations += piece.count
@@ -259,8 +270,8 @@ final class ActionBackend: Backend {
       // Numbered behind the operations of the backward.
       record.spans.append(
         Timeline.Span(
-          .operation(Int32(durations.count - forwardCount + operation)), isForward: false,
-          stream: .compute, start: clock, end: clock + duration))
+          .operation(Int32(template.hostDurations.count - forwardCount + operation)),
+          isForward: false, stream: .compute, start: clock, end: clock + duration))
     }
     clock += duration
   }

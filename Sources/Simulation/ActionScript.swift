@@ -142,7 +142,8 @@ struct KernelPiece: Sendable {
 /// The pieces of an action's script on a device of one speed.
 struct ScriptPieces: Sendable {
   enum Piece: Sendable {
-    case fixed(KernelPiece)
+    /// Kernels, by their places in the script.
+    case fixed(KernelPiece, Range<Int>)
     /// A kernel whose rows or documents are a rank's own, by its number.
     case own(Int)
   }
@@ -174,7 +175,7 @@ struct ScriptPieces: Sendable {
     for case .compute(let range) in script.steps {
       var run = Run()
       var areEven = true
-      for number in script.kernels[range] {
+      for (place, number) in zip(range, script.kernels[range]) {
         let next = kernel(number)
         if let even = next.even {
           if run.even == nil { run.even = even } else { run.even?.append(even) }
@@ -182,7 +183,7 @@ struct ScriptPieces: Sendable {
           areEven = false
         }
         if next.exchange == nil, let fixed = next.even {
-          run.append(fixed)
+          run.append(fixed, at: place)
         } else {
           run.pieces.append(.own(number))
         }
@@ -195,13 +196,13 @@ struct ScriptPieces: Sendable {
 }
 
 extension ScriptPieces.Run {
-  fileprivate mutating func append(_ fixed: KernelPiece) {
-    guard case .fixed(var last)? = pieces.last else {
-      pieces.append(.fixed(fixed))
+  fileprivate mutating func append(_ fixed: KernelPiece, at place: Int) {
+    guard case .fixed(var last, let range)? = pieces.last else {
+      pieces.append(.fixed(fixed, place..<place + 1))
       return
     }
     last.append(fixed)
-    pieces[pieces.count - 1] = .fixed(last)
+    pieces[pieces.count - 1] = .fixed(last, range.lowerBound..<place + 1)
   }
 
   fileprivate mutating func note(_ kernel: ScriptPieces.Kernel) {

@@ -37,8 +37,8 @@ final class ActionTemplate {
   private var attention = DocumentAttention()
   /// Taken down when first asked for.
   private var knownScript: ActionScript?
-  /// By how slow a device is.
-  private var knownPieces: [Double: ScriptPieces] = [:]
+  /// By how slow a device is and the multiprocessors that collectives take of it.
+  private var knownPieces: [PieceKey: ScriptPieces] = [:]
   /// By step of the script; taken down when first asked for.
   var knownExchanges: [ExchangeSet]?
   /// Of the script's exchanges with equal rows, by their places in it.
@@ -49,6 +49,11 @@ final class ActionTemplate {
   let isOpening: Bool
   /// The number of the first transfer that the action waits for and has not started.
   let firstGather: Int
+
+  private struct PieceKey: Hashable {
+    var slowness: Double
+    var channels: Int
+  }
 
   /// - Parameter order: of the segments of a pair, if not the plan's.
   init(
@@ -200,12 +205,16 @@ final class ActionTemplate {
     return made
   }
 
-  /// The script's kernels one behind the other on a device that is so slow.
-  func pieces(of script: ActionScript, slowness: Double) -> ScriptPieces {
-    if let known = knownPieces[slowness] { return known }
+  /// The script's kernels one behind the other on a device that is so slow, while channels of collectives take
+  /// some of its multiprocessors.
+  func pieces(
+    of script: ActionScript, slowness: Double, channels: Int = 0
+  ) -> ScriptPieces {
+    let key = PieceKey(slowness: slowness, channels: channels)
+    if let known = knownPieces[key] { return known }
     let even = ActionRank(
       forwardRows: forwardEven, backwardRows: backwardEven, slowness: slowness)
-    let durations = durations(even)
+    let durations = durations(even, channels: channels)
     let made = ScriptPieces(script) { number in
       let (prices, own) = prices(of: number)
       let fixed = prices.picosecondsOf[own]
@@ -216,16 +225,18 @@ final class ActionTemplate {
         exchange: fixed >= 0 ? nil : prices.routed[Int(-1 - fixed)].rows.exchange,
         isForward: number < forwardCount)
     }
-    knownPieces[slowness] = made
+    knownPieces[key] = made
     return made
   }
 
-  /// Picoseconds of a kernel whose rows or documents are a rank's own, with nothing beside it.
-  func duration(ofOwn index: Int, _ rank: ActionRank) -> Int64 {
-    if let duration = duration(ofAttention: index, rank) { return duration }
-    let (prices, own) = prices(of: index)
+  /// Picoseconds of a kernel on one rank, the forward's numbered first, while channels of collectives take some
+  /// of its multiprocessors.
+  func duration(of index: Int, _ rank: ActionRank, channels: Int = 0) -> Int64 {
+    if let duration = duration(ofAttention: index, rank, channels: channels) { return duration }
+    let (prices, own) = prices(of: index, channels: channels)
     if prices.picosecondsOf[own] >= 0 {
-      return picoseconds(prices.secondsOf[own] * rank.slowness)
+      return rank.slowness == 1
+        ? prices.picosecondsOf[own] : picoseconds(prices.secondsOf[own] * rank.slowness)
     }
     let routed = prices.routed[Int(-1 - prices.picosecondsOf[own])]
     let rows = index < forwardCount ? rank.forwardRows : rank.backwardRows
@@ -233,7 +244,8 @@ final class ActionTemplate {
   }
 
   /// The prices that an operation's are among, and its place there.
-  private func prices(of index: Int) -> (ProgramPrices, Int) {
+  private func prices(of index: Int, channels: Int = 0) -> (ProgramPrices, Int) {
+    let (forward, backward) = prices(channels: channels)
     if index < forwardCount, let forward { return (forward, index) }
     guard let backward else { preconditionFailure("An action has a forward or a backward.") }
     return (backward, index - forwardCount)

@@ -19,13 +19,10 @@ struct OccupiedChannels {
 
   /// Those that have not ended, in the order of their coming.
   private var windows: [Window] = []
-  /// The first of their starts and of their ends: most kernels lie apart from all of them.
-  private var firstStart = Int64.max
+  /// The first of their ends.
   private var firstEnd = Int64.max
   /// When the last transfer of each stream is through.
   private var streamEnd = SIMD8<Int64>(repeating: .min)
-  /// Picoseconds of all operations, by multiprocessors taken.
-  private var known: [Int: [Int64]] = [:]
 
   /// - Parameter carried: what runs on from actions before this one.
   init(_ carried: CarriedStream = CarriedStream()) {
@@ -34,9 +31,6 @@ struct OccupiedChannels {
     streamEnd[Int(Stream.data.rawValue)] = max(carried.end, data.max() ?? .min)
     findFirst()
   }
-
-  /// Forgets what operations take beside collectives, which hangs on a rank's rows.
-  mutating func forgetDurations() { known = [:] }
 
   /// Whether the same collectives are under way.
   func areLike(_ other: OccupiedChannels) -> Bool {
@@ -57,7 +51,6 @@ struct OccupiedChannels {
     streamEnd[Int(stream.rawValue)] = start + duration
     guard count > 0, duration > 0 else { return start }
     windows.append(Window(stream: stream, start: start, end: start + duration, count: count))
-    firstStart = min(firstStart, start)
     firstEnd = min(firstEnd, start + duration)
     return start
   }
@@ -73,10 +66,24 @@ struct OccupiedChannels {
     findFirst()
   }
 
-  /// Whether no collective takes any of the device from `time` on, unless another one comes.
-  mutating func isIdle(at time: Int64) -> Bool {
+  /// The multiprocessors that collectives take of the device at `time`, and until when they are the same, unless
+  /// another one comes.
+  mutating func taken(at time: Int64) -> (count: Int, until: Int64) {
     dropEnded(at: time)
-    return windows.isEmpty
+    return shares(at: time)
+  }
+
+  private func shares(at time: Int64) -> (count: Int, until: Int64) {
+    var (count, until) = (0, Int64.max)
+    for window in windows where window.end > time {
+      if window.start > time {
+        until = min(until, window.start)
+      } else {
+        count += window.count
+        until = min(until, window.end)
+      }
+    }
+    return (count, until)
   }
 
   private mutating func dropEnded(at time: Int64) {
@@ -86,36 +93,24 @@ struct OccupiedChannels {
   }
 
   private mutating func findFirst() {
-    firstStart = windows.map(\.start).min() ?? .max
-    firstEnd = windows.map(\.end).min() ?? .max
+    firstEnd = windows.reduce(.max) { min($0, $1.end) }
   }
 
-  /// Picoseconds of an operation that starts at `time` and takes `alone` with nothing beside it.
+  /// Picoseconds of an operation that starts at `time`.
   ///
-  /// - Parameter durations: picoseconds of all operations beside so many multiprocessors taken.
-  mutating func duration(
-    of operation: Int, from time: Int64, alone: Int64, _ durations: (Int) -> [Int64]
-  ) -> Int64 {
+  /// - Parameter whole: picoseconds of it beside so many multiprocessors taken.
+  mutating func duration(from time: Int64, _ whole: (Int) -> Int64) -> Int64 {
     dropEnded(at: time)
-    guard firstStart < time + alone else { return alone }
     var now = time
     /// The part of the kernel that is still to be done.
     var left = 1.0
     while true {
-      let taken = windows.reduce(0) { $0 + ($1.start <= now && now < $1.end ? $1.count : 0) }
-      let whole = taken == 0 ? alone : beside(taken, durations)[operation]
-      let end = now + Int64((left * Double(whole)).rounded())
-      let change = windows.lazy.flatMap { [$0.start, $0.end] }.filter { $0 > now }.min()
-      guard let change, change < end else { return end - time }
-      left -= Double(change - now) / Double(whole)
-      now = change
+      let (taken, until) = shares(at: now)
+      let whole = whole(taken)
+      let end = left == 1 ? now + whole : now + Int64((left * Double(whole)).rounded())
+      guard until < end else { return end - time }
+      left -= Double(until - now) / Double(whole)
+      now = until
     }
-  }
-
-  private mutating func beside(_ taken: Int, _ durations: (Int) -> [Int64]) -> [Int64] {
-    if let made = known[taken] { return made }
-    let made = durations(taken)
-    known[taken] = made
-    return made
   }
 }

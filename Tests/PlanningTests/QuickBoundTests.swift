@@ -63,6 +63,29 @@ import Testing
       counts.size == counts.refused + counts.outOfMemory + counts.bounded + counts.simulated)
   }
 
+  /// A search that loses patience says that it proves nothing; one that may not end without proof has none to
+  /// lose.
+  @Test func patienceEndsASearch() throws {
+    let cluster = try Cluster.named("h100-2048")
+    let space = try SearchSpace(
+      PlanSearchTests.settings(
+        64, 1024, "schedule=1f1b,interleaved-1f1b,zbv", "microbatch-size=1,2",
+        "context-parallel=1", "zero-stage=0,1,2", "recompute=none,full"),
+      devices: 16, for: Self.model, on: cluster)
+    var request = PlanSearch.Request()
+    request.count = 2
+    let whole = try PlanSearch(space, for: Self.model, on: cluster, request: request).run()
+    #expect(whole.leastOpen == nil)
+    request.patience = 1
+    let hasty = try PlanSearch(space, for: Self.model, on: cluster, request: request).run()
+    #expect(hasty.leastOpen != nil && hasty.simulations < whole.simulations)
+    #expect(hasty.plans.count == 2)
+    request.mostSimulations = nil
+    let patient = try PlanSearch(space, for: Self.model, on: cluster, request: request).run()
+    #expect(patient.leastOpen == nil)
+    #expect(patient.plans.map(\.plan) == whole.plans.map(\.plan))
+  }
+
   /// Patience ends a search alone where little is left to hope for: the coarse part's best is among what it has.
   @Test func patienceEndsWithTheBestSoFar() throws {
     let cluster = try Cluster.named("h100-2048")

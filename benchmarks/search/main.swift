@@ -76,7 +76,8 @@ func search(_ item: Case) throws {
   print(
     "\(item.name): \(counts.size) plans in \(text(time)) s (wanted: \(text(item.limit)) s) on "
       + "\(request.threads) threads, \(text(Double(counts.size) / time)) decided a second, "
-      + "\(outcome.simulations) simulations, \(counts.outOfMemory) without room, "
+      + "\(outcome.simulations) simulations and \(outcome.evenSimulations) with equal loads, "
+      + "\(counts.outOfMemory) without room, "
       + "\(outcome.leastOpen == nil ? "with" : "without") proof, peak memory so far "
       + "\(text(peakMemory())) MB, checksum \(best)")
 }
