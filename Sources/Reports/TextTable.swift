@@ -53,5 +53,7 @@ public struct TextTable: Hashable, Sendable {
 
 /// `line` without spaces at its end.
 func trimmed(_ line: String) -> String {
-  String(line.reversed().drop { $0 == " " }.reversed())
+  // By bytes: a space is one, and characters of several cost much more to walk.
+  let spaces = line.utf8.reversed().prefix { $0 == UInt8(ascii: " ") }.count
+  return String(line.utf8.dropLast(spaces)) ?? line
 }
