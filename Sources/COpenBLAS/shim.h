@@ -72,3 +72,4 @@ static inline void sluice_flush_subnormals(void) {
 }
 
 #include "rows.h"
+#include "exponentials.h"

@@ -1,5 +1,4 @@
 import COpenBLAS
-import RealModule
 
 /// As `attentionForward` of one query to each sequence, where rows are kept apart: what a decode step does.
 ///
@@ -18,7 +17,8 @@ func attentionOfOne(
       bench.count(
         2 * heads.count * keys * (shape.queryWidth + shape.valueWidth), as: .attention)
       HeadsOfOne(sequence: sequence, heads: heads, keys: keys, shape: shape)
-        .attend(out, logSum, inputs, scores: bench.scoreTile)
+        .attend(
+          out, logSum, inputs, scores: bench.scoreTile, isWide: bench.takesWideVectors)
     }
   }
 }
@@ -32,7 +32,9 @@ private struct HeadsOfOne {
   var shape: AttentionShape
 
   /// - Parameter scores: room for (heads, keys).
-  func attend(_ out: MutableHeads, _ logSum: Output, _ inputs: AttentionInputs, scores: Output) {
+  func attend(
+    _ out: MutableHeads, _ logSum: Output, _ inputs: AttentionInputs, scores: Output, isWide: Bool
+  ) {
     let row = (sequence + 1) * shape.keys - keys
     let (query, head) = (inputs.query, heads.lowerBound)
     sluice_scores_of_one(
@@ -46,13 +48,8 @@ private struct HeadsOfOne {
         scores, query.at(token: sequence, head: head) + shape.keyWidth, query.headStride,
         shared.at(token: row, head: 0), places, shape.scale, 1, nil)
     }
-    for head in heads {
-      let own = scores + (head - heads.lowerBound) * keys
-      let highest = laneMaximum(own, keys)
-      let sum = exponentials(own, visible: keys, count: keys, minus: highest)
-      logSum[sequence * shape.heads + head] = highest + Float.log(sum)
-      scale(own, own, by: 1 / sum, count: keys)
-    }
+    sluice_softmax_of_one(
+      scores, heads.count, keys, logSum + (sequence * shape.heads + head), isWide ? 1 : 0)
     sluice_values_of_one(
       out.at(token: sequence, head: head), out.headStride, scores,
       inputs.value.at(token: row, head: 0), places(of: inputs.value, shape.valueWidth),

@@ -43,13 +43,14 @@ public final class Workbench {
   public static let panelFLOPs =
     ["SkylakeX", "Cooperlake"].contains(matmulCore) ? 300_000_000 : 180_000_000
 
-  private static let hasWideVectors = hasAVX512()
+  static let hasWideVectors = hasAVX512()
 
   let scoreTile: UnsafeMutablePointer<Float>
   let gradientTile: UnsafeMutablePointer<Float>
   let rowScratch: UnsafeMutablePointer<Float>
   private var sinceProgress = 0
   let weightPanels = WeightPanels()
+  let ahead = ReadAhead()
 
   public init() {
     _ = matmulCore

@@ -27,9 +27,11 @@ extension RankBackend {
   func compute(
     _ operation: Programs.Operation, _ index: Int, _ instance: Instance
   ) throws {
+    // The memory of the last operation's list is taken again.
+    operandPlaces.removeAll(keepingCapacity: true)
+    for operand in operation.operands { operandPlaces.append(floats(operand, instance)) }
     let bound = BoundOperation(
-      operation: operation, instance: instance,
-      pointers: operation.operands.map { floats($0, instance) })
+      operation: operation, instance: instance, pointers: operandPlaces)
     switch operation.kernel {
     case .loadTokens: try loadTokens(bound)
     case .loadLabels(_, let shift): try loadLabels(bound, shift: shift)
@@ -41,6 +43,7 @@ extension RankBackend {
     case .attention(let shape, let fused, let pass):
       precondition(fused, "CPU ranks compute attention as one kernel")
       attention(bound, shape, pass)
+      if shape.isCached { askForCaches(after: index, instance) }
     case .splitHeads(let shape, let pass): splitHeads(bound, shape, pass)
     case .rotate(let tokens, let heads, let size, let pass):
       rotate(bound, tokens: tokens, heads: heads, size: size, pass)

@@ -77,6 +77,10 @@ final class RankBackend: Backend {
   let scoreScale: Float
   var permutation = PermutationCache()
   let microbatches: Int
+  /// By stage, the attentions of a forward that read caches; nil of a stage that is not here.
+  let cacheReaders: [[CacheReader]?]
+  /// Where the operands of the operation under way lie.
+  var operandPlaces: [UnsafeMutablePointer<Float>] = []
   /// What is written down of the item under way.
   var itemRecord = ItemRecord()
 
@@ -107,6 +111,10 @@ final class RankBackend: Backend {
     rotary = other?.rotary ?? RotaryTables(assignment.architecture, positions: positions)
     scoreScale = assignment.architecture.scoreScale
     memory = assignment.programs.map { _ in nil }
+    cacheReaders = assignment.programs.indices.map { stage in
+      assignment.localStages.contains(stage)
+        ? CacheReader.all(in: assignment.programs[stage].forward) : nil
+    }
     for stage in assignment.localStages {
       memory[stage] = makeMemory(stage, beside: other?.memory[stage])
     }
@@ -345,28 +353,6 @@ final class RankBackend: Backend {
       StepMessage(
         origin.kind, stage: origin.stage, microbatch: origin.microbatch, number: origin.number,
         from: links.rank, to: destination, bytes: bytes))
-  }
-}
-
-/// What a ledger records beside its sums.
-public struct Recording: Sendable {
-  /// The order of operations and transfers.
-  public var order = false
-  /// Spans on the wall's clock.
-  public var timeline = false
-  /// Matrix products with their sizes.
-  public var products = false
-  /// What routers chose.
-  public var routes = false
-
-  /// Sums alone.
-  public init(
-    order: Bool = false, timeline: Bool = false, products: Bool = false, routes: Bool = false
-  ) {
-    self.order = order
-    self.timeline = timeline
-    self.products = products
-    self.routes = routes
   }
 }
 
