@@ -76,81 +76,77 @@ static inline float sluice_largest_of_8(__m256 x) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
-/// scores (keys) become their softmax; the logarithm of their exponentials' sum is given back.
+/// The largest score of each head, and in place of scores exp(score - largest), zero behind the last
+/// key, with their sums.
 ///
-/// Sixteen partial sums, of every sixteenth key each, then a tree. A score that is no number makes all of
-/// them none.
-__attribute__((target("avx512f"))) static inline float sluice_softmax_512(float *scores, long keys) {
-  const __m512 least = _mm512_set1_ps(-INFINITY);
-  __m512 most = least;
-  for (long j = 0; j < keys; j += 16)
-    most = _mm512_max_ps(
-        _mm512_mask_loadu_ps(least, sluice_first_of_16(keys - j), scores + j), most);
-  const float highest = sluice_largest_of_8(_mm256_max_ps(
-      _mm512_castps512_ps256(most),
-      _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(most), 1))));
-  const __m512 shift = _mm512_set1_ps(highest);
-  __m512 sums = _mm512_setzero_ps();
-  for (long j = 0; j < keys; j += 16) {
-    const __mmask16 mask = sluice_first_of_16(keys - j);
-    const __m512 power = sluice_exponential_512(
-        _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, scores + j), shift));
-    _mm512_mask_storeu_ps(scores + j, mask, power);
-    sums = _mm512_mask_add_ps(sums, mask, sums, power);
+/// Sixteen partial sums, of every sixteenth key each, then a tree. A score that is no number makes the
+/// sum none. Heads are taken beside one another, each step for all of them before the next: one head's
+/// steps wait for one another.
+__attribute__((target("avx512f"))) static inline void sluice_weights_512(
+    float *scores, const struct sluice_heads_of_one *shape, float *sums, float *largest) {
+  const long keys = shape->keys, heads = shape->count;
+  for (long head = 0; head < heads; head++) {
+    const float *own = scores + head * shape->scoreStride;
+    __m512 most = _mm512_set1_ps(-INFINITY);
+#pragma clang loop unroll(disable)
+    for (long j = 0; j < keys; j += 16) most = _mm512_max_ps(_mm512_loadu_ps(own + j), most);
+    largest[head] = sluice_largest_of_8(_mm256_max_ps(
+        _mm512_castps512_ps256(most),
+        _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(most), 1))));
   }
-  const float sum = sluice_sum_of_8(_mm256_add_ps(
-      _mm512_castps512_ps256(sums),
-      _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(sums), 1))));
-  const __m512 factor = _mm512_set1_ps(1 / sum);
-  for (long j = 0; j < keys; j += 16) {
-    const __mmask16 mask = sluice_first_of_16(keys - j);
-    _mm512_mask_storeu_ps(
-        scores + j, mask, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, scores + j), factor));
-  }
-  return highest + logf(sum);
-}
-
-/// As `sluice_softmax_512`, with the same bits.
-static inline float sluice_softmax_256(float *scores, long keys) {
-  const __m256 least = _mm256_set1_ps(-INFINITY);
-  __m256 most = least;
-  for (long j = 0; j < keys; j += 8) {
-    const __m256i mask = sluice_first(keys - j);
-    const __m256 own = _mm256_maskload_ps(scores + j, mask);
-    most = _mm256_max_ps(_mm256_blendv_ps(least, own, _mm256_castsi256_ps(mask)), most);
-  }
-  const float highest = sluice_largest_of_8(most);
-  const __m256 shift = _mm256_set1_ps(highest);
-  __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-  for (long j = 0; j < keys; j += 16) {
-#pragma clang loop unroll(full)
-    for (int half = 0; half < 2; half++) {
-      float *own = scores + j + 8 * half;
-      const long rest = keys - j - 8 * half;
-      if (rest <= 0) break;
-      const __m256i mask = sluice_first(rest);
-      const __m256 power =
-          sluice_exponential_256(_mm256_sub_ps(_mm256_maskload_ps(own, mask), shift));
-      _mm256_maskstore_ps(own, mask, power);
-      sums[half] = _mm256_add_ps(sums[half], _mm256_and_ps(power, _mm256_castsi256_ps(mask)));
+  for (long head = 0; head < heads; head++) {
+    float *own = scores + head * shape->scoreStride;
+    const __m512 shift = _mm512_set1_ps(largest[head]);
+    __m512 total = _mm512_setzero_ps();
+#pragma clang loop unroll(disable)
+    for (long j = 0; j < keys; j += 16) {
+      const __m512 power = _mm512_maskz_mov_ps(
+          sluice_first_of_16(keys - j),
+          sluice_exponential_512(_mm512_sub_ps(_mm512_loadu_ps(own + j), shift)));
+      _mm512_storeu_ps(own + j, power);
+      total = _mm512_add_ps(total, power);
     }
+    sums[head] = sluice_sum_of_8(_mm256_add_ps(
+        _mm512_castps512_ps256(total),
+        _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(total), 1))));
   }
-  const float sum = sluice_sum_of_8(_mm256_add_ps(sums[0], sums[1]));
-  const __m256 factor = _mm256_set1_ps(1 / sum);
-  for (long j = 0; j < keys; j += 8) {
-    const __m256i mask = sluice_first(keys - j);
-    _mm256_maskstore_ps(
-        scores + j, mask, _mm256_mul_ps(_mm256_maskload_ps(scores + j, mask), factor));
-  }
-  return highest + logf(sum);
 }
 
-/// scores (heads, keys) become the softmax of each head; logSum (heads) the logarithms of the sums.
-static inline void sluice_softmax_of_one(
-    float *scores, long heads, long keys, float *logSum, int isWide) {
-  for (long head = 0; head < heads; head++)
-    logSum[head] = isWide ? sluice_softmax_512(scores + head * keys, keys)
-                          : sluice_softmax_256(scores + head * keys, keys);
+/// As `sluice_weights_512`, with the same bits.
+static inline void sluice_weights_256(
+    float *scores, const struct sluice_heads_of_one *shape, float *sums, float *largest) {
+  const long keys = shape->keys;
+  for (long head = 0; head < shape->count; head++) {
+    float *own = scores + head * shape->scoreStride;
+    __m256 most = _mm256_set1_ps(-INFINITY);
+    for (long j = 0; j < keys; j += 8) most = _mm256_max_ps(_mm256_loadu_ps(own + j), most);
+    largest[head] = sluice_largest_of_8(most);
+    const __m256 shift = _mm256_set1_ps(largest[head]);
+    __m256 total[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    for (long j = 0; j < keys; j += 16) {
+#pragma clang loop unroll(full)
+      for (int half = 0; half < 2; half++) {
+        float *part = own + j + 8 * half;
+        const long rest = keys - j - 8 * half;
+        const __m256 mask = _mm256_castsi256_ps(sluice_first(rest > 0 ? rest : 0));
+        const __m256 power = _mm256_and_ps(
+            mask, sluice_exponential_256(_mm256_sub_ps(_mm256_loadu_ps(part), shift)));
+        _mm256_storeu_ps(part, power);
+        total[half] = _mm256_add_ps(total[half], power);
+      }
+    }
+    sums[head] = sluice_sum_of_8(_mm256_add_ps(total[0], total[1]));
+  }
+}
+
+/// scores (heads, scoreStride) become weights of the keys of each head, which add up to `sums` (heads);
+/// logSum (heads) the logarithms of the exponentials' sums.
+static inline void sluice_weights_of_one(
+    float *scores, const struct sluice_heads_of_one *shape, float *sums, float *logSum,
+    int isWide) {
+  if (isWide) sluice_weights_512(scores, shape, sums, logSum);
+  else sluice_weights_256(scores, shape, sums, logSum);
+  for (long head = 0; head < shape->count; head++) logSum[head] += logf(sums[head]);
 }
 
 // MARK: - Rows
