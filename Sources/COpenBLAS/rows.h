@@ -62,8 +62,9 @@ __attribute__((always_inline)) static inline const char *sluice_take_ahead(
 /// the order of k, each addition fused with its product, so that it has the bits of any other
 /// vector's width.
 ///
-/// A step of k asks for a line of what is ahead: multiplying leaves memory at rest (measured: a sweep of
-/// caches of 1.3 MB behind it takes 14.5 ms in place of 20, the products themselves as long as before).
+/// A step of k asks for a line of what is ahead: multiplying leaves memory at rest (measured: a
+/// sweep of caches of 1.3 MB behind it takes 14.5 ms in place of 20, the products themselves as
+/// long as before).
 __attribute__((target("avx512f"), always_inline)) static inline void sluice_panel_tile(
     const int panels, const int asks, const struct sluice_panel_part *part, long first,
     long column) {
@@ -238,8 +239,8 @@ __attribute__((always_inline)) static inline void sluice_scores_of_width(
   }
 }
 
-/// scores (count, scoreStride) = scale * query * key, or added to them: of each key eight partial sums;
-/// -infinity behind the last key.
+/// scores (count, scoreStride) = scale * query * key, or added to them: of each key eight
+/// partial sums; -infinity behind the last key.
 ///
 /// Eight keys at a time, and of them all heads, so that memory is read in one sweep. `query` is of
 /// the first head, the others lie `queryStride` apart. `later` is read next, as keys are, and asked
@@ -328,8 +329,8 @@ __attribute__((always_inline)) static inline void sluice_scale(
   }
 }
 
-/// out (count, width) = the sums of values weighted by `weights` (count, scoreStride), in the order of
-/// keys, over `sums` (count), those of the weights.
+/// out (count, width) = the sums of values weighted by `weights` (count, scoreStride), in the
+/// order of keys, over `sums` (count), those of the weights.
 ///
 /// Heads of 16, 32 or 64 columns that lie side by side are taken by 64 columns; of others eight
 /// values at a time, and of them all heads. `out` is of the first head, the others lie `outStride`
