@@ -11,19 +11,6 @@
 
 // MARK: - Products by panels of sixteen columns
 
-/// Memory that is read after a product: so many bytes from `start` on.
-struct sluice_piece {
-  const char *start;
-  long bytes;
-};
-
-/// Pieces that products ask for while they are made, and how far they have come.
-struct sluice_read_ahead {
-  const struct sluice_piece *pieces;
-  long count;
-  long piece, offset;
-};
-
 /// Some columns of a product over some of k.
 struct sluice_panel_part {
   float *out;
@@ -38,36 +25,13 @@ struct sluice_panel_part {
   long rows, columns, k;
   float scale;
   int accumulates;
-  /// What is asked for meanwhile; null for nothing.
-  struct sluice_read_ahead *ahead;
 };
-
-/// Takes at most `most` lines of 64 bytes of what is ahead: the first of them, and behind the last.
-__attribute__((always_inline)) static inline const char *sluice_take_ahead(
-    struct sluice_read_ahead *ahead, long most, const char **end) {
-  const struct sluice_piece *piece = ahead->pieces + ahead->piece;
-  const char *start = piece->start + ahead->offset;
-  const long rest = piece->bytes - ahead->offset;
-  const long taken = rest < 64 * most ? rest : 64 * most;
-  *end = start + taken;
-  ahead->offset += taken;
-  if (taken == rest) {
-    ahead->piece += 1;
-    ahead->offset = 0;
-  }
-  return start;
-}
 
 /// Eight rows from `first` on and one or two panels from `column` on: of each element one sum in
 /// the order of k, each addition fused with its product, so that it has the bits of any other
 /// vector's width.
-///
-/// A step of k asks for a line of what is ahead: multiplying leaves memory at rest (measured: a
-/// sweep of caches of 1.3 MB behind it takes 14.5 ms in place of 20, the products themselves as
-/// long as before).
 __attribute__((target("avx512f"), always_inline)) static inline void sluice_panel_tile(
-    const int panels, const int asks, const struct sluice_panel_part *part, long first,
-    long column) {
+    const int panels, const struct sluice_panel_part *part, long first, long column) {
   __m512 sums[8][2];
   const float *row[8];
   const float *b = part->b + column / 16 * part->panelStride;
@@ -79,14 +43,7 @@ __attribute__((target("avx512f"), always_inline)) static inline void sluice_pane
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) sums[r][p] = _mm512_setzero_ps();
   }
-  const char *end = 0;
-  const char *line = asks ? sluice_take_ahead(part->ahead, part->k, &end) : 0;
   for (long i = 0; i < part->k; i++) {
-    if (asks) {
-      // Behind the end the last line once more, which is there already.
-      _mm_prefetch(line, _MM_HINT_T1);
-      line = line + 64 < end ? line + 64 : line;
-    }
     __m512 x[2];
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) x[p] = _mm512_loadu_ps(b + p * part->panelStride + i * 16);
@@ -118,13 +75,10 @@ __attribute__((target("avx512f"), always_inline)) static inline void sluice_pane
 __attribute__((target("avx512f"))) static inline void sluice_panel_product(
     const struct sluice_panel_part *part) {
   for (long column = 0; column < part->columns; column += 32) {
-    const int panels = part->columns - column > 16 ? 2 : 1;
-    for (long row = 0; row < part->rows; row += 8) {
-      const int asks = part->ahead && part->ahead->piece < part->ahead->count;
-      if (panels == 2 && asks) sluice_panel_tile(2, 1, part, row, column);
-      else if (panels == 2) sluice_panel_tile(2, 0, part, row, column);
-      else if (asks) sluice_panel_tile(1, 1, part, row, column);
-      else sluice_panel_tile(1, 0, part, row, column);
+    if (part->columns - column > 16) {
+      for (long row = 0; row < part->rows; row += 8) sluice_panel_tile(2, part, row, column);
+    } else {
+      for (long row = 0; row < part->rows; row += 8) sluice_panel_tile(1, part, row, column);
     }
   }
 }

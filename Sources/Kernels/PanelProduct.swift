@@ -20,7 +20,7 @@ func panelProduct(
       b: panels + block * WeightPanels.width, rows: size.m, columns: size.n, k: k, scale: scale,
       accumulates: accumulate || block > 0)
     if bench.takesWideVectors {
-      part.multiplyWide(panelStride: WeightPanels.width * size.k, ahead: bench.ahead.state)
+      part.multiplyWide(panelStride: WeightPanels.width * size.k)
       bench.count(2 * size.m * size.n * k, as: purpose)
     } else {
       part.multiply(panelStride: WeightPanels.width * size.k) { columns in
@@ -47,11 +47,10 @@ private struct PanelPart {
   var accumulates: Bool
 
   /// Two panels and eight rows at a time, with vectors of 512 bits.
-  func multiplyWide(panelStride: Int, ahead: UnsafeMutablePointer<sluice_read_ahead>) {
+  func multiplyWide(panelStride: Int) {
     var part = sluice_panel_part(
       out: out, outStride: outStride, a: a, aStride: aStride, b: b, panelStride: panelStride,
-      rows: rows, columns: columns, k: k, scale: scale, accumulates: accumulates ? 1 : 0,
-      ahead: ahead)
+      rows: rows, columns: columns, k: k, scale: scale, accumulates: accumulates ? 1 : 0)
     sluice_panel_product(&part)
   }
 

@@ -50,7 +50,6 @@ public final class Workbench {
   let rowScratch: UnsafeMutablePointer<Float>
   private var sinceProgress = 0
   let weightPanels = WeightPanels()
-  let ahead = ReadAhead()
 
   public init() {
     _ = matmulCore

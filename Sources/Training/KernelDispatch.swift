@@ -43,7 +43,6 @@ extension RankBackend {
     case .attention(let shape, let fused, let pass):
       precondition(fused, "CPU ranks compute attention as one kernel")
       attention(bound, shape, pass)
-      if shape.isCached { askForCaches(after: index, instance) }
     case .splitHeads(let shape, let pass): splitHeads(bound, shape, pass)
     case .rotate(let tokens, let heads, let size, let pass):
       rotate(bound, tokens: tokens, heads: heads, size: size, pass)

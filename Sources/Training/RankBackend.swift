@@ -77,8 +77,6 @@ final class RankBackend: Backend {
   let scoreScale: Float
   var permutation = PermutationCache()
   let microbatches: Int
-  /// By stage, the attentions of a forward that read caches; nil of a stage that is not here.
-  let cacheReaders: [[CacheReader]?]
   /// Where the operands of the operation under way lie.
   var operandPlaces: [UnsafeMutablePointer<Float>] = []
   /// What is written down of the item under way.
@@ -111,10 +109,6 @@ final class RankBackend: Backend {
     rotary = other?.rotary ?? RotaryTables(assignment.architecture, positions: positions)
     scoreScale = assignment.architecture.scoreScale
     memory = assignment.programs.map { _ in nil }
-    cacheReaders = assignment.programs.indices.map { stage in
-      assignment.localStages.contains(stage)
-        ? CacheReader.all(in: assignment.programs[stage].forward) : nil
-    }
     for stage in assignment.localStages {
       memory[stage] = makeMemory(stage, beside: other?.memory[stage])
     }

@@ -78,33 +78,6 @@ import Testing
     }
   }
 
-  /// What products ask for meanwhile changes no bit: one piece or many, small ones, more than are taken.
-  @Test(arguments: [[], [1], [64, 0, 17, 5000], Array(repeating: 40, count: 200), [200_000]])
-  func whatIsAheadChangesNoBit(_ pieces: [Int]) {
-    var numbers = Numbers(seed: 10)
-    let shape = LinearShape(rows: 19, inputs: 70, outputs: 50)
-    let x = numbers.floats(shape.rows * shape.inputs)
-    let w = numbers.floats(shape.inputs * shape.outputs)
-    let memory = [Float](repeating: 1, count: 200_000)
-    let results = [false, true].map { asks in
-      let bench = Workbench()
-      bench.keepsRowsApart = true
-      return memory.withUnsafeBufferPointer { memory in
-        var results: [[Float]] = []
-        for _ in 0..<3 {
-          if asks {
-            bench.forgetWhatIsAhead()
-            for count in pieces { bench.willRead(memory.baseAddress!, count: count) }
-          }
-          results.append(
-            filled(shape.rows * shape.outputs) { linearForward($0, x, w, shape, on: bench) })
-        }
-        return results
-      }
-    }
-    #expect(results[0] == results[1])
-  }
-
   /// Weights that rows kept apart have been multiplied by may change, once the bench is told.
   @Test func newWeightsAreTakenWhereTheBenchIsTold() {
     var numbers = Numbers(seed: 6)
