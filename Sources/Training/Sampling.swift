@@ -69,7 +69,7 @@ extension Sampling {
   /// temperature of 0 the best one, which is certain.
   ///
   /// - Returns: nil where scores are not numbers.
-  func draw(
+  package func draw(
     from logits: UnsafeBufferPointer<Float>, _ unit: Double
   ) -> (token: Int, logProbability: Double)? {
     guard temperature > 0 else {
