@@ -4,7 +4,7 @@
 // vectors of 512 bits, which Swift 6.3 has no words for; the softmax for 256 bits too, since its
 // sums have one order. An element's operations are those of `exponential` in Kernels, each
 // rounded by itself, so it has the same bits whatever a vector's width is. Looked at instead:
-// SIMD8 in Swift (2.4 to 3.3 ns an element of short rows, a third of it here: a core of a Xeon that
+// SIMD8 in Swift (2.4 to 3.3 ns an element of short rows, half of it here: a core of a Xeon that
 // others used).
 
 #if defined(__AVX2__) && defined(__FMA__)
