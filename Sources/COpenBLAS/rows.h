@@ -7,6 +7,7 @@
 
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
+#include <math.h>
 
 // MARK: - Products by panels of sixteen columns
 
@@ -94,6 +95,9 @@ struct sluice_heads_of_one {
   long keys;
   /// Columns of a key or value.
   long width;
+  /// Elements from one head's scores to the next: keys, rounded up to sixteen, so that a whole vector
+  /// belongs to one head. (What a masked store leaves out is not there for the next load: it waits.)
+  long scoreStride;
 };
 
 /// The mask of the first n of eight floats.
@@ -159,14 +163,14 @@ __attribute__((always_inline)) static inline __m256 sluice_eight_scores(
 __attribute__((always_inline)) static inline void sluice_scores_of_width(
     float *scores, const float *query, long queryStride, const float *key, const float *later,
     const struct sluice_heads_of_one *shape, float scale, int adds, long width) {
-  const __m256 factor = _mm256_set1_ps(scale);
+  const __m256 factor = _mm256_set1_ps(scale), none = _mm256_set1_ps(-INFINITY);
   const long stride = shape->tokenStride, keys = shape->keys;
   for (long j = 0; j < keys; j += 8) {
     const long n = keys - j;
     for (long head = 0; head < shape->count; head++) {
       const float *q = query + head * queryStride;
       const long place = (shape->first + head) / shape->group * shape->headStride + j * stride;
-      float *out = scores + head * keys + j;
+      float *out = scores + head * shape->scoreStride + j;
       if (later) sluice_fetch(later + place, stride, width);
       else if (n > 8) sluice_fetch(key + place + 8 * stride, stride, width);
       if (n >= 8) {
@@ -175,20 +179,22 @@ __attribute__((always_inline)) static inline void sluice_scores_of_width(
         if (adds) value = _mm256_add_ps(_mm256_loadu_ps(out), value);
         _mm256_storeu_ps(out, value);
       } else {
-        // Of keys that there are not the last one, whose sum is left.
+        // Of keys that there are not the last one, whose score is none.
         const float *each[8];
         for (int l = 0; l < 8; l++) each[l] = key + place + (l < n ? l : n - 1) * stride;
         const __m256 sums = sluice_eight_scores(q, 0, 0, each, width);
-        const __m256i mask = sluice_first(n);
         __m256 value = _mm256_mul_ps(factor, sums);
-        if (adds) value = _mm256_add_ps(_mm256_maskload_ps(out, mask), value);
-        _mm256_maskstore_ps(out, mask, value);
+        if (adds) value = _mm256_add_ps(_mm256_loadu_ps(out), value);
+        _mm256_storeu_ps(
+            out, _mm256_blendv_ps(none, value, _mm256_castsi256_ps(sluice_first(n))));
       }
+      if (j + 8 >= keys && j + 8 < shape->scoreStride) _mm256_storeu_ps(out + 8, none);
     }
   }
 }
 
-/// scores (count, keys) = scale * query * key, or added to them: of each key eight partial sums.
+/// scores (count, scoreStride) = scale * query * key, or added to them: of each key eight
+/// partial sums; -infinity behind the last key.
 ///
 /// Eight keys at a time, and of them all heads, so that memory is read in one sweep. `query` is of
 /// the first head, the others lie `queryStride` apart. `later` is read next, as keys are, and asked
@@ -241,8 +247,8 @@ __attribute__((always_inline)) static inline void sluice_weigh(
 /// 64 columns of as many heads as have them, one beside the other: their sums stay in eight
 /// vectors.
 __attribute__((always_inline)) static inline void sluice_weigh_64(
-    float *out, long outStride, const float *weights, const float *value, const float *later,
-    const struct sluice_heads_of_one *shape, const long width) {
+    float *out, long outStride, const float *weights, const float *sums, const float *value,
+    const float *later, const struct sluice_heads_of_one *shape, const long width) {
   const long stride = shape->tokenStride, keys = shape->keys, vectors = width / 8;
   __m256 s[8];
 #pragma clang loop unroll(full)
@@ -256,23 +262,35 @@ __attribute__((always_inline)) static inline void sluice_weigh_64(
     }
 #pragma clang loop unroll(full)
     for (int v = 0; v < 8; v++) {
-      const __m256 weight = _mm256_broadcast_ss(weights + v / vectors * keys + j);
+      const __m256 weight = _mm256_broadcast_ss(weights + v / vectors * shape->scoreStride + j);
       s[v] = _mm256_fmadd_ps(weight, _mm256_loadu_ps(row + 8 * v), s[v]);
     }
   }
 #pragma clang loop unroll(full)
   for (int v = 0; v < 8; v++)
-    _mm256_storeu_ps(out + v / vectors * outStride + v % vectors * 8, s[v]);
+    _mm256_storeu_ps(
+        out + v / vectors * outStride + v % vectors * 8,
+        _mm256_mul_ps(_mm256_set1_ps(1 / sums[v / vectors]), s[v]));
 }
 
-/// out (count, width) = the sums of values weighted by `weights` (count, keys), in the order of
-/// keys.
+/// Multiplies some columns by a factor.
+__attribute__((always_inline)) static inline void sluice_scale(
+    float *out, float factor, long columns) {
+  for (long i = 0; i < columns; i += 8) {
+    const __m256i mask = sluice_first(columns - i);
+    _mm256_maskstore_ps(
+        out + i, mask, _mm256_mul_ps(_mm256_set1_ps(factor), _mm256_maskload_ps(out + i, mask)));
+  }
+}
+
+/// out (count, width) = the sums of values weighted by `weights` (count, scoreStride), in the
+/// order of keys, over `sums` (count), those of the weights.
 ///
 /// Heads of 16, 32 or 64 columns that lie side by side are taken by 64 columns; of others eight
 /// values at a time, and of them all heads. `out` is of the first head, the others lie `outStride`
 /// apart. `later` is read next, as values are, and asked for in advance; null for nothing.
 static inline void sluice_values_of_one(
-    float *out, long outStride, const float *weights, const float *value,
+    float *out, long outStride, const float *weights, const float *sums, const float *value,
     struct sluice_heads_of_one shape, const float *later) {
   const long stride = shape.tokenStride, width = shape.width;
   if (!sluice_is_small(&shape)) later = 0;
@@ -283,12 +301,13 @@ static inline void sluice_values_of_one(
       const float *own = value + shape.first * width;
       const float *next = later ? later + shape.first * width : 0;
       switch (width) {
-      case 16: sluice_weigh_64(out, outStride, weights, own, next, &shape, 16); break;
-      case 32: sluice_weigh_64(out, outStride, weights, own, next, &shape, 32); break;
-      default: sluice_weigh_64(out, outStride, weights, own, next, &shape, 64);
+      case 16: sluice_weigh_64(out, outStride, weights, sums, own, next, &shape, 16); break;
+      case 32: sluice_weigh_64(out, outStride, weights, sums, own, next, &shape, 32); break;
+      default: sluice_weigh_64(out, outStride, weights, sums, own, next, &shape, 64);
       }
       out += heads * outStride;
-      weights += heads * shape.keys;
+      weights += heads * shape.scoreStride;
+      sums += heads;
     }
   }
   for (long j = 0; j < shape.keys; j += 8) {
@@ -296,7 +315,7 @@ static inline void sluice_values_of_one(
     for (long head = 0; head < shape.count; head++) {
       const float *rows =
           value + (shape.first + head) / shape.group * shape.headStride + j * stride;
-      const float *own = weights + head * shape.keys + j;
+      const float *own = weights + head * shape.scoreStride + j;
       float *target = out + head * outStride;
       if (j + 8 < shape.keys) sluice_fetch(rows + 8 * stride, stride, shape.width);
       long i = 0;
@@ -308,5 +327,7 @@ static inline void sluice_values_of_one(
         sluice_weigh(1, target + i, own, rows + i, stride, n, j == 0, shape.width - i);
     }
   }
+  for (long head = 0; head < shape.count; head++)
+    sluice_scale(out + head * outStride, 1 / sums[head], shape.width);
 }
 #endif

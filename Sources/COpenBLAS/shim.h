@@ -71,4 +71,6 @@ static inline void sluice_flush_subnormals(void) {
   if ((mode & 0x8040) != 0x8040) __builtin_ia32_ldmxcsr(mode | 0x8040);
 }
 
+
 #include "rows.h"
+#include "exponentials.h"

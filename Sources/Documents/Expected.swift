@@ -164,7 +164,9 @@ extension Expected {
   }
 }
 
+/// `at least 2`, `from 2 to 8`, and `2` where there is one alone.
 private func describe(_ range: ClosedRange<Int>) -> String {
-  range.upperBound == .max
+  if range.lowerBound == range.upperBound { return "\(range.lowerBound)" }
+  return range.upperBound == .max
     ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
 }

@@ -1,5 +1,4 @@
 import COpenBLAS
-import RealModule
 
 /// As `attentionForward` of one query to each sequence, where rows are kept apart: what a decode step does.
 ///
@@ -11,14 +10,15 @@ func attentionOfOne(
 ) {
   let keys = shape.keys - shape.firstKey(of: 0)
   // As many heads at once as the tile has room for their scores.
-  let most = max(1, min(shape.heads, AttentionShape.room / keys))
+  let most = min(shape.heads, AttentionShape.room / (HeadsOfOne.scoreStride(keys) + 1))
   for sequence in 0..<shape.sequences {
     for first in stride(from: 0, to: shape.heads, by: most) {
       let heads = first..<min(first + most, shape.heads)
       bench.count(
         2 * heads.count * keys * (shape.queryWidth + shape.valueWidth), as: .attention)
       HeadsOfOne(sequence: sequence, heads: heads, keys: keys, shape: shape)
-        .attend(out, logSum, inputs, scores: bench.scoreTile)
+        .attend(
+          out, logSum, inputs, scores: bench.scoreTile, isWide: bench.takesWideVectors)
     }
   }
 }
@@ -31,8 +31,13 @@ private struct HeadsOfOne {
   var keys: Int
   var shape: AttentionShape
 
-  /// - Parameter scores: room for (heads, keys).
-  func attend(_ out: MutableHeads, _ logSum: Output, _ inputs: AttentionInputs, scores: Output) {
+  /// Elements from the scores of one head to those of the next: whole vectors of sixteen.
+  static func scoreStride(_ keys: Int) -> Int { (keys + 15) & ~15 }
+
+  /// - Parameter scores: room for the scores of all heads, and behind them for the sum of each.
+  func attend(
+    _ out: MutableHeads, _ logSum: Output, _ inputs: AttentionInputs, scores: Output, isWide: Bool
+  ) {
     let row = (sequence + 1) * shape.keys - keys
     let (query, head) = (inputs.query, heads.lowerBound)
     sluice_scores_of_one(
@@ -46,16 +51,13 @@ private struct HeadsOfOne {
         scores, query.at(token: sequence, head: head) + shape.keyWidth, query.headStride,
         shared.at(token: row, head: 0), places, shape.scale, 1, nil)
     }
-    for head in heads {
-      let own = scores + (head - heads.lowerBound) * keys
-      let highest = laneMaximum(own, keys)
-      let sum = exponentials(own, visible: keys, count: keys, minus: highest)
-      logSum[sequence * shape.heads + head] = highest + Float.log(sum)
-      scale(own, own, by: 1 / sum, count: keys)
-    }
+    var values = places(of: inputs.value, shape.valueWidth)
+    let sums = scores + heads.count * values.scoreStride
+    sluice_weights_of_one(
+      scores, &values, sums, logSum + (sequence * shape.heads + head), isWide ? 1 : 0)
     sluice_values_of_one(
-      out.at(token: sequence, head: head), out.headStride, scores,
-      inputs.value.at(token: row, head: 0), places(of: inputs.value, shape.valueWidth),
+      out.at(token: sequence, head: head), out.headStride, scores, sums,
+      inputs.value.at(token: row, head: 0), values,
       isLaidOutAlike(inputs) ? inputs.keysReadNext : nil)
   }
 
@@ -68,7 +70,8 @@ private struct HeadsOfOne {
   private func places(of tokens: Heads, _ width: Int) -> sluice_heads_of_one {
     sluice_heads_of_one(
       first: heads.lowerBound, count: heads.count, group: shape.heads / shape.keyHeads,
-      tokenStride: tokens.tokenStride, headStride: tokens.headStride, keys: keys, width: width)
+      tokenStride: tokens.tokenStride, headStride: tokens.headStride, keys: keys, width: width,
+      scoreStride: HeadsOfOne.scoreStride(keys))
   }
 }
 
@@ -78,6 +81,6 @@ extension AttentionShape {
 
   /// Whether `attentionOfOne` computes it.
   func isOfOne(_ inputs: AttentionInputs) -> Bool {
-    queries == 1 && inputs.firstKeys == nil && keys <= AttentionShape.room
+    queries == 1 && inputs.firstKeys == nil && keys + 16 < AttentionShape.room
   }
 }

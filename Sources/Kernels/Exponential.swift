@@ -1,3 +1,5 @@
+import COpenBLAS
+
 /// The exponential of eight floats, within 1.2e-7 of the true value relative to it.
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2. n comes from adding 1.5 * 2^23, which leaves the rounded
@@ -30,7 +32,15 @@ func exponential(_ argument: Lanes) -> Lanes {
 func logistic(_ x: Lanes) -> Lanes { 1 / (1 + exponential(-x)) }
 
 /// The exponential of every element: `out` (count) = exp of `x` (count).
-public func exponential(_ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, count: Int) {
+///
+/// - Parameter wide: as in `swigluForward`.
+public func exponential(
+  _ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, count: Int, wide: Bool? = nil
+) {
   precondition(count >= 0, "a count is not negative")
+  guard !(wide ?? Workbench.hasWideVectors) else {
+    sluice_exponentials_512(out, x, count)
+    return
+  }
   sweepLong(count) { i, n in out.store(exponential(x.lanes(i, n)), i, n) }
 }

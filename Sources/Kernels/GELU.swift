@@ -1,3 +1,5 @@
+import COpenBLAS
+
 // GELU in its tanh form: 0.5 x (1 + tanh(u)) with u = sqrt(2 / pi) (x + 0.044715 x^3), as GPT-2 uses
 // it (Hendrycks and Gimpel, arXiv 1606.08415, section 2). Since 0.5 (1 + tanh(u)) is the logistic
 // function of 2u, one exponential does.
@@ -8,8 +10,16 @@ private var slope: Float { 1.595_769_12 }
 private var bend: Float { 0.071_354_816 }
 
 /// out (count) = GELU of x (count), in its tanh form.
-public func geluForward(_ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, count: Int) {
+///
+/// - Parameter wide: as in `swigluForward`.
+public func geluForward(
+  _ out: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, count: Int, wide: Bool? = nil
+) {
   precondition(count >= 0, "a count is not negative")
+  guard !(wide ?? Workbench.hasWideVectors) else {
+    sluice_gelu_512(out, x, count, slope, bend)
+    return
+  }
   @inline(__always)
   func turn(_ i: Int, _ n: Int) {
     let v = x.lanes(i, n)

@@ -1,3 +1,5 @@
+import COpenBLAS
+
 // SwiGLU: silu(gate) * up with silu(g) = g * logistic(g) (Shazeer, arXiv 2002.05202). Gate and up may
 // lie in two buffers or beside one another in the rows of one: rows start `stride` elements apart.
 
@@ -5,14 +7,22 @@
 ///
 /// Rows of gate and up start `stride` elements apart (columns when nil): 2 * columns for a fused
 /// buffer whose second half is `up`. Rows of out are dense.
+///
+/// - Parameter wide: whether vectors of 512 bits are taken, where the processor has them when nil; the
+///   same bits either way.
 public func swigluForward(
   _ out: UnsafeMutablePointer<Float>, gate: UnsafePointer<Float>, up: UnsafePointer<Float>,
-  rows: Int, columns: Int, stride: Int? = nil
+  rows: Int, columns: Int, stride: Int? = nil, wide: Bool? = nil
 ) {
   let stride = stride ?? columns
   precondition(rows >= 0 && columns > 0 && stride >= columns, "rows fit their stride")
+  let isWide = wide ?? Workbench.hasWideVectors
   for row in 0..<rows {
     let (g, u, out) = (gate + row * stride, up + row * stride, out + row * columns)
+    guard !isWide else {
+      sluice_swiglu_512(out, g, u, columns)
+      continue
+    }
     sweepLong(columns) { i, n in
       let v = g.lanes(i, n)
       out.store(v * logistic(v) * u.lanes(i, n), i, n)

@@ -43,7 +43,7 @@ public final class Workbench {
   public static let panelFLOPs =
     ["SkylakeX", "Cooperlake"].contains(matmulCore) ? 300_000_000 : 180_000_000
 
-  private static let hasWideVectors = hasAVX512()
+  static let hasWideVectors = hasAVX512()
 
   let scoreTile: UnsafeMutablePointer<Float>
   let gradientTile: UnsafeMutablePointer<Float>

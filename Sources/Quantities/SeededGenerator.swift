@@ -25,11 +25,15 @@ public struct SeededGenerator: RandomNumberGenerator, Hashable, Sendable {
 
   /// A number in 0 ..< 1 with 53 random bits that follows from a seed and some counters alone, in whatever
   /// order such numbers are asked for.
-  package static func unit(seed: UInt64, _ counters: [Int]) -> Double {
+  ///
+  /// - Parameter last: one more counter behind the others.
+  package static func unit(seed: UInt64, _ counters: [Int], _ last: Int? = nil) -> Double {
     var value = mixed(seed &+ 0x9E37_79B9_7F4A_7C15)
-    for counter in counters {
+    func take(_ counter: Int) {
       value = mixed((value &+ 0x9E37_79B9_7F4A_7C15) ^ UInt64(bitPattern: Int64(counter)))
     }
+    for counter in counters { take(counter) }
+    if let last { take(last) }
     return Double(mixed(value &+ 0x9E37_79B9_7F4A_7C15) >> 11) * 0x1p-53
   }
 

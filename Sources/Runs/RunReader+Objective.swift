@@ -35,6 +35,11 @@ extension RunReader {
     let keys = keys.policy
     let tokenizer = try policy.optional(keys.tokenizer)
     let clip = try policy.value(keys.clip)
+    guard clip[0] <= 1 else {
+      throw policy.error(
+        "lets a ratio go down by \(clip[0]), and no ratio of probabilities is below 0: at most 1",
+        at: keys.clip)
+    }
     let rollouts = try policy.optionalTable(keys.rollouts)
     let given = try rollouts?.required(keys.rollouts.file)
     var rewards: RewardSettings?

@@ -1,4 +1,6 @@
+import Checkpoints
 import Documents
+import Foundation
 import Models
 
 extension RunReader {
@@ -17,6 +19,13 @@ extension RunReader {
     let checkpoint = try settings.optional(keys.checkpoint).map(resolved)
     guard let source = name ?? checkpoint else {
       throw settings.error("needs a config or a checkpoint")
+    }
+    if let checkpoint, let newest = CheckpointFolder(path: checkpoint).latest,
+      !FileManager.default.fileExists(atPath: "\(checkpoint)/config.json")
+    {
+      throw settings.error(
+        "is the folder of a run's checkpoints, and the newest changes: name one, such as \(newest)",
+        at: keys.checkpoint)
     }
     var (architecture, configuration, file) = try readArchitecture(source)
     // What a run says takes the place of what the model's file asks for; a policy has rewards alone.

@@ -24,8 +24,8 @@ public struct Rewards: Sendable {
 
   /// Reads the list of rules under a key; who calls finishes the table around it.
   ///
-  /// - Throws: `ConfigurationError` for a list without rules, a rule that is none, or two that would be
-  ///   logged alike.
+  /// - Throws: `ConfigurationError` for a list without rules, a rule that is none, two that would be
+  ///   logged alike, or no rule with a weight.
   public init(
     reading list: TableKey<RewardKeys>, of table: Table
   ) throws(ConfigurationError) {
@@ -44,6 +44,9 @@ public struct Rewards: Sendable {
           "another rule is logged as \(printable(name)): give one a name", at: keys.name)
       }
       parts.append(Part(name: name, weight: try table.value(keys.weight), rule: rule))
+    }
+    guard parts.contains(where: { $0.weight != 0 }) else {
+      throw table.error("no rule has a weight other than 0: nothing is rewarded", at: list)
     }
     self.parts = parts
   }

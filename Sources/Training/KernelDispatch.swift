@@ -27,9 +27,11 @@ extension RankBackend {
   func compute(
     _ operation: Programs.Operation, _ index: Int, _ instance: Instance
   ) throws {
+    // The memory of the last operation's list is taken again.
+    operandPlaces.removeAll(keepingCapacity: true)
+    for operand in operation.operands { operandPlaces.append(floats(operand, instance)) }
     let bound = BoundOperation(
-      operation: operation, instance: instance,
-      pointers: operation.operands.map { floats($0, instance) })
+      operation: operation, instance: instance, pointers: operandPlaces)
     switch operation.kernel {
     case .loadTokens: try loadTokens(bound)
     case .loadLabels(_, let shift): try loadLabels(bound, shift: shift)

@@ -77,6 +77,8 @@ final class RankBackend: Backend {
   let scoreScale: Float
   var permutation = PermutationCache()
   let microbatches: Int
+  /// Where the operands of the operation under way lie.
+  var operandPlaces: [UnsafeMutablePointer<Float>] = []
   /// What is written down of the item under way.
   var itemRecord = ItemRecord()
 
@@ -345,28 +347,6 @@ final class RankBackend: Backend {
       StepMessage(
         origin.kind, stage: origin.stage, microbatch: origin.microbatch, number: origin.number,
         from: links.rank, to: destination, bytes: bytes))
-  }
-}
-
-/// What a ledger records beside its sums.
-public struct Recording: Sendable {
-  /// The order of operations and transfers.
-  public var order = false
-  /// Spans on the wall's clock.
-  public var timeline = false
-  /// Matrix products with their sizes.
-  public var products = false
-  /// What routers chose.
-  public var routes = false
-
-  /// Sums alone.
-  public init(
-    order: Bool = false, timeline: Bool = false, products: Bool = false, routes: Bool = false
-  ) {
-    self.order = order
-    self.timeline = timeline
-    self.products = products
-    self.routes = routes
   }
 }
 

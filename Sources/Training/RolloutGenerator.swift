@@ -225,7 +225,7 @@ package final class RolloutGenerator {
         queue.fed[row] + 1 >= requests[request].prompt.count
       else { continue }
       let unit = SeededGenerator.unit(
-        seed: seed, requests[request].counters + [made[request].tokens.count])
+        seed: seed, requests[request].counters, made[request].tokens.count)
       let place = index * vocabulary
       let own = UnsafeBufferPointer(rebasing: scores[place..<place + known])
       let drawn = sampling.draw(from: own, unit)

@@ -69,7 +69,7 @@ extension Sampling {
   /// temperature of 0 the best one, which is certain.
   ///
   /// - Returns: nil where scores are not numbers.
-  func draw(
+  package func draw(
     from logits: UnsafeBufferPointer<Float>, _ unit: Double
   ) -> (token: Int, logProbability: Double)? {
     guard temperature > 0 else {
@@ -81,48 +81,56 @@ extension Sampling {
       if score > highest { highest = score }
     }
     guard highest.isFinite else { return nil }
-    let weights = weights(of: logits, highest: highest)
-    var whole = 0.0
-    for weight in weights { whole += Double(weight) }
-    var token = logits.count - 1
-    if topShare < 1 {
-      let candidates = candidates(of: logits)
-      let target = unit * candidates.reduce(0) { $0 + $1.probability }
-      var sum = 0.0
-      token = candidates[candidates.count - 1].token
-      for candidate in candidates {
-        sum += candidate.probability
-        guard target >= sum else {
-          token = candidate.token
-          break
-        }
-      }
-    } else {
-      var sum = 0.0
-      for (index, weight) in weights.enumerated() {
-        sum += Double(weight)
-        guard unit * whole >= sum else {
-          token = index
-          break
-        }
-      }
+    return withUnsafeTemporaryAllocation(of: Float.self, capacity: logits.count) { weights in
+      let whole = weigh(logits, highest: highest, into: weights)
+      let token =
+        topShare < 1
+        ? likeliest(of: logits, unit) : Self.token(at: unit * whole, of: weights)
+      return (token, (Double(logits[token]) - Double(highest)) / temperature - log(whole))
     }
-    return (token, (Double(logits[token]) - Double(highest)) / temperature - log(whole))
   }
 
-  /// exp of (score − highest) / temperature.
-  private func weights(of logits: UnsafeBufferPointer<Float>, highest: Float) -> [Float] {
-    [Float](unsafeUninitializedCapacity: logits.count) { weights, count in
-      count = logits.count
-      guard let out = weights.baseAddress else { return }
-      let factor = min(Float(1 / temperature), .greatestFiniteMagnitude)
-      for (index, score) in logits.enumerated() {
-        weights.initializeElement(at: index, to: (score - highest) * factor)
-      }
-      exponential(out, out, count: count)
-      // A kernel's exponential of −∞ is not quite nothing.
-      for (index, score) in logits.enumerated() where score == -.infinity { weights[index] = 0 }
+  /// The token of the likeliest ones that reach `topShare` at a place of their probabilities.
+  private func likeliest(of logits: UnsafeBufferPointer<Float>, _ unit: Double) -> Int {
+    let candidates = candidates(of: logits)
+    let target = unit * candidates.reduce(0) { $0 + $1.probability }
+    var sum = 0.0
+    for candidate in candidates {
+      sum += candidate.probability
+      if target < sum { return candidate.token }
     }
+    return candidates[candidates.count - 1].token
+  }
+
+  /// The first token with which the sum of weights goes beyond a place; the last one where none does.
+  private static func token(at target: Double, of weights: UnsafeMutableBufferPointer<Float>) -> Int
+  {
+    var sum = 0.0
+    for index in weights.indices {
+      sum += Double(weights[index])
+      if target < sum { return index }
+    }
+    return weights.count - 1
+  }
+
+  /// exp of (score − highest) / temperature, and the sum of all.
+  private func weigh(
+    _ logits: UnsafeBufferPointer<Float>, highest: Float,
+    into weights: UnsafeMutableBufferPointer<Float>
+  ) -> Double {
+    guard let out = weights.baseAddress else { return 0 }
+    let factor = min(Float(1 / temperature), .greatestFiniteMagnitude)
+    for index in logits.indices {
+      weights.initializeElement(at: index, to: (logits[index] - highest) * factor)
+    }
+    exponential(out, out, count: logits.count)
+    var whole = 0.0
+    for index in logits.indices {
+      // A kernel's exponential of −∞ is not quite nothing.
+      if logits[index] == -.infinity { weights[index] = 0 }
+      whole += Double(weights[index])
+    }
+    return whole
   }
 
   private static func best(of logits: some Collection<Float>) -> Int {

@@ -40,6 +40,9 @@ import Testing
       message("[]", .list(of: .integer(), count: 1...2))
         == place + "must have from 1 to 2 items, has 0")
     #expect(
+      message("[1]", .list(of: .integer(), count: 2...2)) == place + "must have 2 items, has 1")
+    #expect(message("2", .integer(in: 1...1)) == place + "\"2\": must be 1")
+    #expect(
       message("hihg", .choice(Level.self))
         == place + "\"hihg\": expected one of low, high; did you mean high?")
     #expect(message("3 sec", .quantity(Seconds.self)).contains("units: ps, ns, us"))

@@ -23,6 +23,32 @@ import Testing
     #expect(abs(y[6] - 2.7182817) < 3e-7)
   }
 
+  /// Vectors of 512 bits and of 256 give the same bits, in range, beyond it, and at a row's end.
+  @Test(.enabled(if: Workbench().takesWideVectors), arguments: [1, 7, 8, 15, 16, 17, 41])
+  func widerVectorsGiveTheSameBits(_ count: Int) {
+    var numbers = Numbers(seed: 13)
+    var x = numbers.floats(3 * count, limit: 30)
+    let odd: [Float] = [.nan, .infinity, -.infinity, 89, -88, 0, -0.0]
+    x.replaceSubrange(0..<min(count, odd.count), with: odd.prefix(count))
+    let up = numbers.floats(3 * count)
+    func bits(_ body: (UnsafeMutablePointer<Float>) -> Void) -> [UInt32] {
+      filled(3 * count, body).map(\.bitPattern)
+    }
+    let runs = [false, true].map { wide in
+      [
+        bits { exponential($0, x, count: 3 * count, wide: wide) },
+        bits { geluForward($0, x, count: 3 * count, wide: wide) },
+        bits { swigluForward($0, gate: x, up: up, rows: 3, columns: count, wide: wide) },
+      ]
+    }
+    // Which of two operands gives its NaN's sign is not said.
+    for (narrow, wide) in zip(runs[0], runs[1]) {
+      for (a, b) in zip(narrow, wide) {
+        #expect(a == b || Float(bitPattern: a).isNaN && Float(bitPattern: b).isNaN)
+      }
+    }
+  }
+
   @Test(arguments: [1, 7, 8, 41])
   func gelu(_ count: Int) {
     var numbers = Numbers(seed: 11)

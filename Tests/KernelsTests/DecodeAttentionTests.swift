@@ -51,4 +51,24 @@ import Testing
     #expect(own.out == Array(whole.out.suffix(own.out.count)))
     #expect(own.logSum == Array(whole.logSum.suffix(own.logSum.count)))
   }
+
+  /// Wider vectors give the same bits, and scores that are no numbers are not hidden by either.
+  @Test(.enabled(if: Workbench().takesWideVectors), arguments: shapes)
+  func widerVectorsGiveTheSameBits(_ shape: AttentionShape) {
+    let runs = [false, true].map { isWide in
+      let attention = AttentionCase(shape, seed: 9)
+      attention.bench.keepsRowsApart = true
+      attention.bench.takesWideVectors = isWide
+      return attention.forward()
+    }
+    #expect(runs[0].out == runs[1].out)
+    #expect(runs[0].logSum == runs[1].logSum)
+    for isWide in [false, true] {
+      var attention = AttentionCase(shape, seed: 9)
+      attention.key[attention.key.count - 1] = .nan
+      attention.bench.keepsRowsApart = true
+      attention.bench.takesWideVectors = isWide
+      #expect(attention.forward().logSum.last?.isNaN == true)
+    }
+  }
 }

@@ -19,4 +19,17 @@ import Testing
     var (bits, units) = (SeededGenerator(seed: 9), SeededGenerator(seed: 9))
     for _ in 0..<1000 { #expect(units.unit() == Double(bits.next() >> 11) * 0x1p-53) }
   }
+
+  /// A number that follows from counters: the last one may be given by itself.
+  @Test func numbersFollowFromCounters() {
+    var seen: Set<Double> = []
+    for counters in [[], [0], [0, 0], [1], [0, 1], [1, 0], [-1]] {
+      let unit = SeededGenerator.unit(seed: 3, counters)
+      #expect((0..<1).contains(unit) && seen.insert(unit).inserted)
+      if let last = counters.last {
+        #expect(SeededGenerator.unit(seed: 3, Array(counters.dropLast()), last) == unit)
+      }
+    }
+    #expect(SeededGenerator.unit(seed: 4, [0]) != SeededGenerator.unit(seed: 3, [0]))
+  }
 }

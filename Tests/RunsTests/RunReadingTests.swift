@@ -207,4 +207,40 @@ import Testing
     // Where the plan stands in the file itself, its values are replaced there.
     #expect(try read(SampleRun.complete, ["plan.zero-stage=0"]).planOverrides.isEmpty)
   }
+
+  /// A policy's settings that could only be meant otherwise.
+  @Test(arguments: [
+    ("clip: [0.2]", "run.yaml:4: grpo.clip: must have 2 items, has 1"),
+    ("clip: [20, 28]", "lets a ratio go down by 20.0"),
+    ("beta: 0, reference: {refresh-every: 4}", "has no effect with a beta of 0"),
+    ("group: 3", "must be whole groups"),
+  ])
+  func settingsOfAPolicy(_ setting: String, _ rule: String) throws {
+    func text(_ setting: String) -> String {
+      """
+      model: {config: llama.json}
+      objective: grpo
+      grpo:
+        {prompts: rows.json, \(setting), rewards: [{rule: exact}]}
+      steps: 1
+      learning-rate: 0.01
+      plan: {global-batch: 8, sequence-length: 4}
+
+      """
+    }
+    let error = try #require(throws: ConfigurationError.self) { try read(text(setting)) }
+    #expect("\(error)".contains(rule), "\(error)")
+    #expect(try read(text("clip: [1, 28]")).policy?.loss.clipHigh == 28)
+  }
+
+  /// The folder of a run's checkpoints is not one of them: which is the newest changes.
+  @Test func aRunsFolderIsNoCheckpoint() throws {
+    try FileManager.default.createDirectory(
+      atPath: folder.file("run/step-00000040"), withIntermediateDirectories: true)
+    let error = try #require(throws: ConfigurationError.self) {
+      try read("model: {checkpoint: run}\ndata: rows.json\nsteps: 1\nlearning-rate: 0.01\n")
+    }
+    #expect("\(error)".contains("name one, such as"), "\(error)")
+    #expect("\(error)".contains("run/step-00000040"), "\(error)")
+  }
 }

@@ -91,6 +91,7 @@ import Testing
     ("  - {command: ./p, time-limit: 0}", "time-limit"),
     ("  - {command: ./p, field: x}", "field: unknown key"),
     ("  []", "names no rule"),
+    ("  - {rule: exact, weight: 0}\n  - {rule: number, weight: 0}", "nothing is rewarded"),
   ])
   func mistakesAreNamed(list: String, message: String) throws {
     let error = try #require(throws: ConfigurationError.self) { try rewards(list) }

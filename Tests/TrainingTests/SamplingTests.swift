@@ -60,4 +60,37 @@ import Training
     #expect(sampling.token(from: [-.infinity, 0], using: &generator) == 1)
     #expect(Sampling.greedy.token(from: [-.infinity, -.infinity], using: &generator) == 0)
   }
+
+  /// A rollout's draw is a place in the order of tokens, or of candidates below a share of 1.
+  @Test(arguments: [(1.0, 1.0), (0.5, 1.0), (1.0, 0.8), (2.0, 0.6)])
+  func aDrawTakesWhatStandsAtItsPlace(_ temperature: Double, _ share: Double) {
+    let logits: [Float] = [0.3, -1, 2, -.infinity, 0.5, 1.25]
+    let sampling = Sampling(temperature: temperature, topShare: share)
+    let weights = logits.map { exp(Double($0) / temperature) }
+    let whole = weights.reduce(0, +)
+    let candidates = sampling.candidates(of: logits)
+    let order =
+      share < 1 ? candidates.map(\.token) : Array(logits.indices)
+    let reached = order.reduce(0) { $0 + weights[$1] }
+    var sum = 0.0
+    for token in order where weights[token] > 0 {
+      // The middle of the token's own stretch.
+      let unit = (sum + weights[token] / 2) / reached
+      sum += weights[token]
+      let drawn = logits.withUnsafeBufferPointer { sampling.draw(from: $0, unit) }
+      #expect(drawn?.token == token)
+      #expect(abs((drawn?.logProbability ?? 0) - log(weights[token] / whole)) < 1e-6)
+    }
+  }
+
+  @Test func aDrawFromWhatIsNoNumberIsNone() {
+    let sampling = Sampling(temperature: 1, topShare: 1)
+    for logits: [Float] in [[0, .nan], [-.infinity, -.infinity], [0, .infinity]] {
+      #expect(logits.withUnsafeBufferPointer { sampling.draw(from: $0, 0.5) } == nil)
+    }
+    let best = ([0, 2, 2] as [Float]).withUnsafeBufferPointer {
+      Sampling.greedy.draw(from: $0, 0.5)
+    }
+    #expect(best?.token == 1 && best?.logProbability == 0)
+  }
 }
