@@ -173,6 +173,8 @@ struct TraceEvents {
   private var keptKey: String?
   private(set) var values: [String: [UInt8]] = [:]
   private let wanted: Set<String> = ["deviceProperties", "distributedInfo"]
+  /// The line that is read, counted from one.
+  private(set) var line = 1
   private static let largestEvent = 1 << 22
   private static let largestValue = 1 << 20
   /// Whether every bracket that was opened has been closed.
@@ -202,6 +204,8 @@ struct TraceEvents {
         } else if listDepth > 0, depth < listDepth {
           listDepth = 0
         }
+      } else if byte == UInt8(ascii: "\n") {
+        line += 1
       } else if depth == 0, byte > 0x20, byte != 0xEF, byte != 0xBB, byte != 0xBF {
         return false
       }

@@ -51,9 +51,14 @@ struct ProbeTable {
       return
     }
     guard isBehindHead, let row = ComponentTable.row(line.text, columns: columns) else { return }
-    guard let micros = positive(row.text("microseconds")) else {
+    // Of parts that nothing is fitted to a difference of two times may be nothing.
+    guard Self.parts.contains(row.text("part")) else {
+      unused[row.text("part"), default: 0] += 1
+      return
+    }
+    guard let micros = try text.measured(row.text("microseconds"), "microseconds", line) else {
       if row.text("name") == "idle" {
-        idleWatts = positive(row.text("watts"))
+        idleWatts = try text.measured(row.text("watts"), "watts", line)
       } else {
         untimed += 1
       }
@@ -62,6 +67,12 @@ struct ProbeTable {
     try take(line, row, micros * 1e-6)
   }
 
+  /// The parts of the table that something is fitted to.
+  private static let parts: Set<String> = [
+    "products", "attention", "streaming", "compiled", "host", "issue", "copies", "sustained",
+    "collectives",
+  ]
+
   private mutating func take(
     _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
   ) throws(ConfigurationError) {
@@ -69,12 +80,12 @@ struct ProbeTable {
     switch row.text("part") {
     case "products": takeProduct(line, row, shape, seconds)
     case "attention": takeAttention(line, row, shape, seconds)
-    case "streaming", "compiled": takeStream(line, row, seconds)
+    case "streaming", "compiled": try takeStream(line, row, seconds)
     case "host": takeHost(row, seconds)
     case "issue" where row.text("name") == "layer": takeLayer(row, shape, seconds)
-    case "copies": takeCopy(row, seconds)
-    case "sustained": takeLoad(row, seconds)
-    case "collectives": takeCollective(line, row, shape, seconds)
+    case "copies": try takeCopy(line, row, seconds)
+    case "sustained": try takeLoad(line, row, seconds)
+    case "collectives": try takeCollective(line, row, shape, seconds)
     default: unused[row.text("part"), default: 0] += 1
     }
   }
@@ -150,10 +161,10 @@ struct ProbeTable {
 
   private mutating func takeStream(
     _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
-  ) {
+  ) throws(ConfigurationError) {
     let name = ["name", "library", "direction"].map { row.text($0) }.joined(separator: " ")
     guard let (kernel, share) = StreamCells.kernels[name], kernel.substitute == nil,
-      let bytes = positive(row.text("bytes"))
+      let bytes = try text.measured(row.text("bytes"), "bytes", line)
     else {
       unused["streaming kernels that are several, or of no class", default: 0] += 1
       return
@@ -166,9 +177,10 @@ struct ProbeTable {
   private mutating func takeCollective(
     _ line: BenchmarkText.Line, _ row: [String: String], _ shape: [String: String],
     _ seconds: Double
-  ) {
+  ) throws(ConfigurationError) {
     guard let kind = CollectiveCell.Kind(rawValue: row.text("name")),
-      let ranks = side(shape, "ranks"), ranks > 1, let bytes = positive(shape["bytes"] ?? "")
+      let ranks = side(shape, "ranks"), ranks > 1,
+      let bytes = try text.measured(shape["bytes"] ?? "", "bytes", line)
     else { return }
     result.collectives.append(
       MeasuredCollective(
@@ -202,8 +214,10 @@ struct ProbeTable {
     add("device.launch.eager", "\(figures(each * 1e6)) us", "a layer of eager PyTorch")
   }
 
-  private mutating func takeCopy(_ row: [String: String], _ seconds: Double) {
-    guard let bytes = positive(row.text("bytes")) else { return }
+  private mutating func takeCopy(
+    _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
+  ) throws(ConfigurationError) {
+    guard let bytes = try text.measured(row.text("bytes"), "bytes", line) else { return }
     switch row.text("name") {
     case "host-to-device":
       add(
@@ -228,11 +242,14 @@ struct ProbeTable {
       + (conditions["torch"].map { ", PyTorch \($0)" } ?? "")
   }
 
-  private mutating func takeLoad(_ row: [String: String], _ seconds: Double) {
+  private mutating func takeLoad(
+    _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
+  ) throws(ConfigurationError) {
     // The first 50 ms run at the clock of a burst.
     let first = numbers(in: row.text("note")).first
-    guard let watts = positive(row.text("watts")), let burst = first, burst > 0,
-      let flops = Double(row.text("flops")), let bytes = Double(row.text("bytes"))
+    guard let watts = try text.measured(row.text("watts"), "watts", line), let burst = first,
+      burst > 0, let flops = try text.measured(row.text("flops"), "flops", line, zero: true),
+      let bytes = try text.measured(row.text("bytes"), "bytes", line, zero: true)
     else { return }
     loads.append(
       PowerLoad(
