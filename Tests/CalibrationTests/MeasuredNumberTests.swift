@@ -146,6 +146,15 @@ import Testing
     #expect(rate.measurements.products.count == 1)
   }
 
+  /// What the probe writes of a difference of two times may be nothing, and nothing is fitted to it.
+  @Test func differencesOfTheProbe() throws {
+    let text =
+      Self.filled(Self.probe, ["TIME": "1600.5"])
+      + "issue,product-of-numbers,eager,forward,,chain=2,0.000,,,,,,,,\n"
+    let found = try BenchmarkFileTests.read(text).measurements
+    #expect(found.products.count == 1 && found.remarks.contains { $0.contains("1 x issue") })
+  }
+
   @Test(arguments: ["NaN", "Infinity", "-3", "1e30"]) func tracesOfNoTime(value: String) throws {
     let folder = try ScratchFolder()
     let events = KinetoTraceTests.events.joined(separator: ",\n")

@@ -52,7 +52,7 @@ struct ProbeTable {
     }
     guard isBehindHead, let row = ComponentTable.row(line.text, columns: columns) else { return }
     // Of parts that nothing is fitted to a difference of two times may be nothing.
-    guard Self.parts.contains(row.text("part")) else {
+    guard Self.isFitted(row) else {
       unused[row.text("part"), default: 0] += 1
       return
     }
@@ -67,11 +67,16 @@ struct ProbeTable {
     try take(line, row, micros * 1e-6)
   }
 
-  /// The parts of the table that something is fitted to.
-  private static let parts: Set<String> = [
-    "products", "attention", "streaming", "compiled", "host", "issue", "copies", "sustained",
-    "collectives",
-  ]
+  /// Whether a row is of a kind that something is fitted to; of what operators cost the host a layer alone is.
+  private static func isFitted(_ row: [String: String]) -> Bool {
+    switch row.text("part") {
+    case "products", "attention", "streaming", "compiled", "host", "copies", "sustained",
+      "collectives":
+      true
+    case "issue": row.text("name") == "layer"
+    default: false
+    }
+  }
 
   private mutating func take(
     _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
@@ -82,7 +87,7 @@ struct ProbeTable {
     case "attention": takeAttention(line, row, shape, seconds)
     case "streaming", "compiled": try takeStream(line, row, seconds)
     case "host": takeHost(row, seconds)
-    case "issue" where row.text("name") == "layer": takeLayer(row, shape, seconds)
+    case "issue": takeLayer(row, shape, seconds)
     case "copies": try takeCopy(line, row, seconds)
     case "sustained": try takeLoad(line, row, seconds)
     case "collectives": try takeCollective(line, row, shape, seconds)
