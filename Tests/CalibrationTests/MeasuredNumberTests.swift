@@ -151,8 +151,12 @@ import Testing
     let text =
       Self.filled(Self.probe, ["TIME": "1600.5"])
       + "issue,product-of-numbers,eager,forward,,chain=2,0.000,,,,,,,,\n"
+      + "issue,layer,eager,backward,,kernels=9,0.000,,,,,,,,\n"
     let found = try BenchmarkFileTests.read(text).measurements
     #expect(found.products.count == 1 && found.remarks.contains { $0.contains("1 x issue") })
+    #expect(found.remarks.contains { $0.contains("1 rows without a time") })
+    let broken = BenchmarkFileTests.rule(text.replacing("kernels=9,0.000", with: "kernels=9,nan"))
+    #expect(broken.contains("log.txt:6") && broken.contains("of at least 0"))
   }
 
   @Test(arguments: ["NaN", "Infinity", "-3", "1e30"]) func tracesOfNoTime(value: String) throws {

@@ -360,7 +360,8 @@ struct KinetoTrace {
     result.values.append(
       MeasuredValue(
         path: "device.host-link.reached", text: "\(figures(rate)) GB/s",
-        source: "\(file): the fastest of \(large.count) copies of pinned memory from 1 MiB"))
+        source: "\(file): the fastest of \(large.count) copies of pinned memory from 1 MiB",
+        place: MeasuredPlace(file: file, line: 1)))
   }
 
   /// Gaps of the stream that computes most: the median of those up to 10 us, as shipped traces were read.

@@ -51,17 +51,20 @@ struct ProbeTable {
       return
     }
     guard isBehindHead, let row = ComponentTable.row(line.text, columns: columns) else { return }
-    // Of parts that nothing is fitted to a difference of two times may be nothing.
-    guard Self.isFitted(row) else {
+    let word = row.text("microseconds")
+    if word.isEmpty, row.text("name") == "idle" {
+      idleWatts = try text.measured(row.text("watts"), "watts", line)
+      return
+    }
+    if !word.isEmpty, !Self.isFitted(row) {
       unused[row.text("part"), default: 0] += 1
       return
     }
-    guard let micros = try text.measured(row.text("microseconds"), "microseconds", line) else {
-      if row.text("name") == "idle" {
-        idleWatts = try text.measured(row.text("watts"), "watts", line)
-      } else {
-        untimed += 1
-      }
+    // What issuing costs is a difference of two times, which may be nothing.
+    let isDifference = row.text("part") == "issue"
+    guard let micros = try text.measured(word, "microseconds", line, zero: isDifference), micros > 0
+    else {
+      untimed += 1
       return
     }
     try take(line, row, micros * 1e-6)
@@ -227,18 +230,22 @@ struct ProbeTable {
     case "host-to-device":
       add(
         "device.host-link.reached", "\(figures(bytes / seconds / 1e9)) GB/s",
-        "copies from pinned memory")
+        "copies from pinned memory", at: line)
     case "device-to-device":
       add(
         "device.memory.reached", "\(figures(bytes / seconds / 1e12)) TB/s",
-        "copies within the device's memory")
+        "copies within the device's memory", at: line)
     default: unused["copies of both ways", default: 0] += 1
     }
   }
 
-  private mutating func add(_ path: String, _ value: String, _ what: String) {
+  private mutating func add(
+    _ path: String, _ value: String, _ what: String, at line: BenchmarkText.Line? = nil
+  ) {
     result.values.append(
-      MeasuredValue(path: path, text: value, source: "\(what) on \(device): \(text.file)"))
+      MeasuredValue(
+        path: path, text: value, source: "\(what) on \(device): \(text.file)",
+        place: line.map { text.place($0) }))
   }
 
   private var device: String {
