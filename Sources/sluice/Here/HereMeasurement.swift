@@ -22,15 +22,17 @@
 
     init(isQuick: Bool) { self.isQuick = isQuick }
 
-    /// Recorded steps of a model, behind one that warms up; more where they count by their mean, as long as they take
-    /// no more than `patience`.
+    /// Recorded steps of a model, behind one that warms up.
+    ///
+    /// Where ranks take turns they count by their mean, for which more are needed, as long as that takes no more than
+    /// `patience`.
     private func steps(ranks: Int) -> ClosedRange<Int> {
-      2...(isQuick ? 2 : 6) * (Self.isCrowded(ranks) ? 4 : 1)
+      let usual = isQuick ? 2 : 6
+      return Self.isCrowded(ranks) ? 2...4 * usual : usual...usual
     }
 
-    /// For how long a model is worth more than the fewest steps in one state.
-    ///
-    /// 24 models in the three states of four ranks come to a minute and a half with it, however slow the machine.
+    /// For how long a model is worth more than the fewest steps in one state: 24 models in three states of four ranks
+    /// come to a minute with it, on slow machines too.
     static let patience = Duration.milliseconds(900)
 
     /// Whether ranks take turns on the cores, so that now and then one loses a slice of time.
