@@ -174,16 +174,18 @@ struct TraceEvents {
   private(set) var values: [String: [UInt8]] = [:]
   private let wanted: Set<String> = ["deviceProperties", "distributedInfo"]
   /// The line that is read, counted from one.
-  private(set) var line = 1
+  private var line = 1
   private static let largestEvent = 1 << 22
   private static let largestValue = 1 << 20
   /// Whether every bracket that was opened has been closed.
   var isWhole: Bool { depth == 0 && !isInString && hasList }
 
-  /// Goes through a piece and calls `body` with each event that it completes.
+  /// Goes through a piece and calls `body` with each event that it completes, and the line of its end.
   ///
   /// - Returns: whether the text can still be a trace.
-  mutating func take(_ piece: UnsafeRawBufferPointer, _ body: (JSONObject) -> Void) -> Bool {
+  mutating func take(_ piece: UnsafeRawBufferPointer, _ body: (JSONObject, _ line: Int) -> Void)
+    -> Bool
+  {
     var start = 0
     var place = 0
     while place < piece.count {
@@ -262,15 +264,17 @@ struct TraceEvents {
   }
 
   private mutating func finish(
-    _ piece: UnsafeRawBufferPointer, _ start: Int, _ end: Int, _ body: (JSONObject) -> Void
+    _ piece: UnsafeRawBufferPointer, _ start: Int, _ end: Int,
+    _ body: (JSONObject, _ line: Int) -> Void
   ) {
     isInEvent = false
     guard !event.isEmpty else {
-      body(JSONObject(bytes: piece, start: start, end: end))
+      body(JSONObject(bytes: piece, start: start, end: end), line)
       return
     }
     event += piece[start..<end]
-    event.withUnsafeBytes { body(JSONObject(bytes: $0, start: 0, end: $0.count)) }
+    let line = line
+    event.withUnsafeBytes { body(JSONObject(bytes: $0, start: 0, end: $0.count), line) }
     event.removeAll(keepingCapacity: true)
   }
 }

@@ -43,7 +43,7 @@ struct KinetoTrace {
   private var events = 0
   private var device: String?
   /// What no clock says, of the first event that has it.
-  private var fault: (key: String, value: String, rule: String)?
+  private var fault: (line: Int, key: String, value: String, rule: String)?
 
   /// - Parameter devicesPerNode: how the ranks of groups lie on nodes, in their order.
   static func read(
@@ -58,11 +58,11 @@ struct KinetoTrace {
       let count = try stream.read(into: piece)
       guard count > 0 else { break }
       let isTrace = events.take(UnsafeRawBufferPointer(rebasing: piece[..<count])) {
-        reader.take($0)
+        reader.take($0, endingInLine: $1)
       }
       if let fault = reader.fault {
         throw ConfigurationError(
-          file: path, line: events.line, keyPath: "traceEvents[\(reader.events - 1)].\(fault.key)",
+          file: path, line: fault.line, keyPath: "traceEvents[\(reader.events - 1)].\(fault.key)",
           value: fault.value, rule: fault.rule)
       }
       guard isTrace else {
@@ -103,7 +103,7 @@ struct KinetoTrace {
     case kernel, copy, fill, operation
   }
 
-  private mutating func take(_ event: JSONObject) {
+  private mutating func take(_ event: JSONObject, endingInLine line: Int) {
     guard fault == nil else { return }
     events += 1
     var category: Category?
@@ -127,7 +127,7 @@ struct KinetoTrace {
       }
     }
     guard isSpan, let category, let name, let time, let duration else { return }
-    guard let (time, duration) = span(event, time, duration) else { return }
+    guard let (time, duration) = span(event, time, duration, line) else { return }
     switch category {
     case .operation:
       if let arguments { takeOperator(event, name, arguments) }
@@ -138,15 +138,17 @@ struct KinetoTrace {
 
   /// When an event began and how long it took, in nanoseconds; nil, and a fault, where that is no time.
   private mutating func span(
-    _ event: JSONObject, _ time: JSONSlice, _ duration: JSONSlice
+    _ event: JSONObject, _ time: JSONSlice, _ duration: JSONSlice, _ line: Int
   ) -> (Int, Int)? {
     guard let start = event.nanoseconds(time), abs(Double(start)) < 0x1p61 else {
-      fault = ("ts", event.text(time), "expected microseconds of a clock")
+      fault = (line, "ts", event.text(time), "expected microseconds of a clock")
       return nil
     }
     // No kernel takes five hours.
     guard let length = event.nanoseconds(duration), (0..<1 << 44).contains(length) else {
-      fault = ("dur", event.text(duration), "expected microseconds of at least 0 and below 1.7e10")
+      fault = (
+        line, "dur", event.text(duration), "expected microseconds of at least 0 and below 1.7e10"
+      )
       return nil
     }
     return (start, length)
