@@ -28,7 +28,7 @@
     /// `patience`.
     private func steps(ranks: Int) -> ClosedRange<Int> {
       let usual = isQuick ? 2 : 6
-      return Self.isCrowded(ranks) ? 2...4 * usual : usual...usual
+      return Self.isCrowded(ranks) ? 3...4 * usual : usual...usual
     }
 
     /// For how long a model is worth more than the fewest steps in one state: 24 models in three states of four ranks
@@ -102,17 +102,19 @@
 
     /// The operations of all models, each shape with its median over steps and layers.
     ///
-    /// Where ranks take turns a turn is lost now and then, wherever it falls: all medians are stretched by as much
-    /// as the whole took longer than medians make of it, as an operation is hit in proportion to its length.
+    /// Where ranks take turns a turn is lost now and then, wherever it falls: the medians of a model are stretched by as
+    /// much as its whole took longer than medians make of it, as an operation is hit in proportion to its length. Each
+    /// model by itself, since large ones have few steps, whose median may be the mean.
     private mutating func add(_ times: [OperationTimes], ranks: Int, active: Int) {
-      let (whole, typical) = times.reduce((0, 0)) { ($0.0 + $1.whole, $0.1 + $1.typical) }
-      let stretch = Self.isCrowded(ranks) && typical > 0 ? max(1, whole / typical) : 1
-      for (work, seconds) in times.flatMap(\.medians) {
-        table.kernels.append(
-          HereTable.KernelRow(
-            work.kernel, ranks: ranks, active: active,
-            work: [work.operations, work.bytes, work.weights, work.rows],
-            seconds: seconds * stretch))
+      for own in times {
+        let stretch = Self.isCrowded(ranks) && own.typical > 0 ? own.whole / own.typical : 1
+        for (work, seconds) in own.medians {
+          table.kernels.append(
+            HereTable.KernelRow(
+              work.kernel, ranks: ranks, active: active,
+              work: [work.operations, work.bytes, work.weights, work.rows],
+              seconds: seconds * stretch))
+        }
       }
     }
 
