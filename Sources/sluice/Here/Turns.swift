@@ -1,4 +1,5 @@
 #if MPI
+  import Calibration
   import Foundation
   import MessagePassing
   import Training
@@ -51,21 +52,15 @@
       let clock = ContinuousClock()
       let start = clock.now
       var last = start
-      var squares = 0.0
+      var gaps = TurnGaps()
       while last - start < duration {
         sched_yield()
         try world.progress()
         let now = clock.now
-        let gap = (now - last) / .seconds(1)
-        squares += gap * gap
+        gaps.add((now - last) / .seconds(1))
         last = now
       }
-      return Self.meanLeft(squares, of: (last - start) / .seconds(1))
-    }
-
-    /// What is left of a gap at a moment that falls anywhere in some time: half of the squares over the whole.
-    private static func meanLeft(_ squares: Double, of whole: Double) -> Double {
-      whole > 0 ? squares / whole / 2 : 0
+      return gaps.meanLeft
     }
   }
 #endif
