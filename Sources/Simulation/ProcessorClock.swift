@@ -62,7 +62,7 @@ struct ProcessorClock {
     var source: Int
     var destination: Int
     var reduces: Bool
-    /// Other ranks of its receiver's machine that computed when both ends had come to it.
+    /// Other ranks of its receiver's machine that computed when both ends had come to it, or when it was there.
     var computing = 0
   }
 
@@ -219,7 +219,10 @@ struct ProcessorClock {
     for flow in flows {
       messages[flow.message].left -= next * flow.rate
       // What is less than a byte came of rounding.
-      if messages[flow.message].left < 1e-3 { messages[flow.message].arrived = now }
+      guard messages[flow.message].left < 1e-3 else { continue }
+      messages[flow.message].arrived = now
+      // Whether its receiver has its turn is a matter of who computes when it is there.
+      messages[flow.message].computing = computing(beside: flow.message)
     }
     return true
   }

@@ -102,7 +102,23 @@ import Testing
 
   @Test func rowsWithoutTimesAreNamed() throws {
     let text = Self.nccl(Self.eight("NVIDIA H100"), hosts: Self.hosts, seconds: -1)
-    #expect(try outcome([text]).rule?.contains("0.txt:12: no row has a size and a time") == true)
+    #expect(try outcome([text]).rule?.contains("expected a time above 0") == true)
+    #expect(try outcome([text]).rule?.contains("0.txt:12:") == true)
+  }
+
+  /// Copies of another device than the base's are refused where they stand, and not by the file that they would make.
+  @Test(arguments: [("device-to-device", "memory"), ("host-to-device", "host link")])
+  func copiesOfAnotherDevice(name: String, what: String) throws {
+    let text = """
+      # device: NVIDIA H100 80GB HBM3
+      # multiprocessors: 132
+      part,name,library,direction,format,shape,microseconds,fastest,slowest,runs,flops,bytes,clock_mhz,watts,note
+      copies,\(name),vendor,forward,,,1000,,,,,1e10,,,
+
+      """
+    let rule = try outcome([text]).rule
+    #expect(rule?.contains("is more than the \(what) of h100-2048 has") == true, "\(rule ?? "")")
+    #expect(rule?.contains("0.txt:4") == true && rule?.contains("--base NAME") == true)
   }
 
   @Test func anAverageIsNotAboveItsPeak() throws {

@@ -81,21 +81,29 @@ struct DeepEPTests {
   }
 
   /// The number in front of a unit: of `38.20 GB/s (RDMA)` before `GB/s (RDMA)`.
-  private static func number(before unit: String, in line: String) -> Double? {
-    guard let place = line.firstRange(of: unit) else { return nil }
-    return line[..<place.lowerBound].split { $0 == " " || $0 == "," }.last.flatMap { positive($0) }
+  ///
+  /// Nothing crosses nodes where there is one: 0 is a value.
+  private func number(
+    before unit: String, in line: BenchmarkText.Line, behind label: String = "", zero: Bool = false
+  ) throws(ConfigurationError) -> Double? {
+    var rest = line.text[...]
+    if let place = rest.range(of: label) { rest = rest[place.upperBound...] }
+    guard let place = rest.range(of: unit),
+      let word = rest[..<place.lowerBound].split(whereSeparator: { $0 == " " || $0 == "," }).last
+    else { return nil }
+    return try text.measured(word, unit.filter { $0 != " " }, line, zero: zero)
   }
 
   /// Seconds of the payload, however they are spelt; nil where the line has none.
-  private static func seconds(in line: String) -> Double? {
-    if let place = line.firstRange(of: "transmit: ") {
-      return number(before: "us", in: String(line[place.upperBound...])).map { $0 * 1e-6 }
-    }
-    return number(before: " us", in: line).map { $0 * 1e-6 }
+  private func seconds(in line: BenchmarkText.Line) throws(ConfigurationError) -> Double? {
+    let label = "transmit: "
+    let isSplit = line.text.contains(label)
+    return try number(before: isSplit ? "us" : " us", in: line, behind: isSplit ? label : "")
+      .map { $0 * 1e-6 }
   }
 
   private mutating func readBest(_ line: BenchmarkText.Line) throws(ConfigurationError) {
-    guard let rate = Self.number(before: "GB/s (NVL)", in: line.text) else { return }
+    guard let rate = try number(before: "GB/s (NVL)", in: line) else { return }
     guard let multiprocessors = Self.integer(after: "SMs ", in: line.text) else {
       throw text.error(line, "does not say how many SMs it ran on")
     }
@@ -103,8 +111,8 @@ struct DeepEPTests {
     let isFP8 = line.text.contains("(FP8)")
     try add(
       line, isDispatch ? .dispatch : .combine, isFP8: isFP8,
-      network: Self.number(before: "GB/s (RDMA)", in: line.text), link: rate,
-      seconds: Self.seconds(in: line.text), multiprocessors: multiprocessors)
+      network: number(before: "GB/s (RDMA)", in: line, zero: true), link: rate,
+      seconds: seconds(in: line), multiprocessors: multiprocessors)
   }
 
   private mutating func readSecondVersion(
@@ -112,7 +120,7 @@ struct DeepEPTests {
   ) throws(ConfigurationError) {
     // One rank's line stands for all; expanded, cached and reduced variants do other work.
     guard line.text.hasPrefix("* EP:") || line.text.hasPrefix("@ EP:"),
-      let link = Self.number(before: "GB/s (SU)", in: line.text)
+      let link = try number(before: "GB/s (SU)", in: line)
     else { return }
     let isDispatch = line.text.contains("dispatch:")
     let direction: ExchangeShape.Direction = isDispatch ? .dispatch : .combine
@@ -120,10 +128,10 @@ struct DeepEPTests {
     guard let multiprocessors else {
       throw text.error(line, "the file does not say how many SMs it ran on: keep its `#SM:` line")
     }
-    let network = Self.number(before: "GB/s (SO)", in: line.text)
+    let network = try number(before: "GB/s (SO)", in: line, zero: true)
     try add(
       line, direction, isFP8: false, network: network, link: link,
-      seconds: Self.seconds(in: line.text), multiprocessors: multiprocessors)
+      seconds: seconds(in: line), multiprocessors: multiprocessors)
   }
 
   private mutating func add(

@@ -173,15 +173,19 @@ struct TraceEvents {
   private var keptKey: String?
   private(set) var values: [String: [UInt8]] = [:]
   private let wanted: Set<String> = ["deviceProperties", "distributedInfo"]
+  /// The line that is read, counted from one.
+  private var line = 1
   private static let largestEvent = 1 << 22
   private static let largestValue = 1 << 20
   /// Whether every bracket that was opened has been closed.
   var isWhole: Bool { depth == 0 && !isInString && hasList }
 
-  /// Goes through a piece and calls `body` with each event that it completes.
+  /// Goes through a piece and calls `body` with each event that it completes, and the line of its end.
   ///
   /// - Returns: whether the text can still be a trace.
-  mutating func take(_ piece: UnsafeRawBufferPointer, _ body: (JSONObject) -> Void) -> Bool {
+  mutating func take(_ piece: UnsafeRawBufferPointer, _ body: (JSONObject, _ line: Int) -> Void)
+    -> Bool
+  {
     var start = 0
     var place = 0
     while place < piece.count {
@@ -202,6 +206,8 @@ struct TraceEvents {
         } else if listDepth > 0, depth < listDepth {
           listDepth = 0
         }
+      } else if byte == UInt8(ascii: "\n") {
+        line += 1
       } else if depth == 0, byte > 0x20, byte != 0xEF, byte != 0xBB, byte != 0xBF {
         return false
       }
@@ -258,15 +264,17 @@ struct TraceEvents {
   }
 
   private mutating func finish(
-    _ piece: UnsafeRawBufferPointer, _ start: Int, _ end: Int, _ body: (JSONObject) -> Void
+    _ piece: UnsafeRawBufferPointer, _ start: Int, _ end: Int,
+    _ body: (JSONObject, _ line: Int) -> Void
   ) {
     isInEvent = false
     guard !event.isEmpty else {
-      body(JSONObject(bytes: piece, start: start, end: end))
+      body(JSONObject(bytes: piece, start: start, end: end), line)
       return
     }
     event += piece[start..<end]
-    event.withUnsafeBytes { body(JSONObject(bytes: $0, start: 0, end: $0.count)) }
+    let line = line
+    event.withUnsafeBytes { body(JSONObject(bytes: $0, start: 0, end: $0.count), line) }
     event.removeAll(keepingCapacity: true)
   }
 }

@@ -42,6 +42,8 @@ struct KinetoTrace {
   private var copies: [(bytes: Int, nanoseconds: Int, isToDevice: Bool)] = []
   private var events = 0
   private var device: String?
+  /// What no clock says, of the first event that has it.
+  private var fault: (line: Int, key: String, value: String, rule: String)?
 
   /// - Parameter devicesPerNode: how the ranks of groups lie on nodes, in their order.
   static func read(
@@ -56,7 +58,12 @@ struct KinetoTrace {
       let count = try stream.read(into: piece)
       guard count > 0 else { break }
       let isTrace = events.take(UnsafeRawBufferPointer(rebasing: piece[..<count])) {
-        reader.take($0)
+        reader.take($0, endingInLine: $1)
+      }
+      if let fault = reader.fault {
+        throw ConfigurationError(
+          file: path, line: fault.line, keyPath: "traceEvents[\(reader.events - 1)].\(fault.key)",
+          value: fault.value, rule: fault.rule)
       }
       guard isTrace else {
         throw ConfigurationError(file: path, rule: "is broken JSON, or no trace")
@@ -96,12 +103,13 @@ struct KinetoTrace {
     case kernel, copy, fill, operation
   }
 
-  private mutating func take(_ event: JSONObject) {
+  private mutating func take(_ event: JSONObject, endingInLine line: Int) {
+    guard fault == nil else { return }
     events += 1
     var category: Category?
     var isSpan = false
     var name: JSONSlice?
-    var (time, duration): (Int?, Int?) = (nil, nil)
+    var (time, duration): (JSONSlice?, JSONSlice?) = (nil, nil)
     var arguments: JSONSlice?
     event.forEach { key, value in
       if event.isText(key, "ph") {
@@ -111,20 +119,39 @@ struct KinetoTrace {
       } else if event.isText(key, "name") {
         name = value
       } else if event.isText(key, "ts") {
-        time = event.nanoseconds(value)
+        time = value
       } else if event.isText(key, "dur") {
-        duration = event.nanoseconds(value)
+        duration = value
       } else if event.isText(key, "args"), value.kind == .table {
         arguments = value
       }
     }
-    guard isSpan, let category, let name, let time, let duration, duration >= 0 else { return }
+    guard isSpan, let category, let name, let time, let duration else { return }
+    guard let (time, duration) = span(event, time, duration, line) else { return }
     switch category {
     case .operation:
       if let arguments { takeOperator(event, name, arguments) }
     case .kernel, .copy, .fill:
       takeKernel(event, category, name, time, duration, arguments)
     }
+  }
+
+  /// When an event began and how long it took, in nanoseconds; nil, and a fault, where that is no time.
+  private mutating func span(
+    _ event: JSONObject, _ time: JSONSlice, _ duration: JSONSlice, _ line: Int
+  ) -> (Int, Int)? {
+    guard let start = event.nanoseconds(time), abs(Double(start)) < 0x1p61 else {
+      fault = (line, "ts", event.text(time), "expected microseconds of a clock")
+      return nil
+    }
+    // No kernel takes five hours.
+    guard let length = event.nanoseconds(duration), (0..<1 << 44).contains(length) else {
+      fault = (
+        line, "dur", event.text(duration), "expected microseconds of at least 0 and below 1.7e10"
+      )
+      return nil
+    }
+    return (start, length)
   }
 
   /// Older versions wrote `Kernel`, `Memcpy`, `Operator`.
@@ -141,8 +168,6 @@ struct KinetoTrace {
     _ event: JSONObject, _ category: Category, _ name: JSONSlice, _ time: Int, _ duration: Int,
     _ arguments: JSONSlice?
   ) {
-    // What no clock says and no kernel takes (five hours) cannot be added up either.
-    guard abs(Double(time)) < 0x1p61, (0..<1 << 44).contains(duration) else { return }
     let end = time + duration
     let text = event.text(name)
     let kind: KernelClass
@@ -337,7 +362,8 @@ struct KinetoTrace {
     result.values.append(
       MeasuredValue(
         path: "device.host-link.reached", text: "\(figures(rate)) GB/s",
-        source: "\(file): the fastest of \(large.count) copies of pinned memory from 1 MiB"))
+        source: "\(file): the fastest of \(large.count) copies of pinned memory from 1 MiB",
+        place: MeasuredPlace(file: file, line: 1)))
   }
 
   /// Gaps of the stream that computes most: the median of those up to 10 us, as shipped traces were read.

@@ -24,7 +24,8 @@ struct MAMFFinder {
         format = line.text[dtype.upperBound...].split(separator: " ").first.map(String.init)
       }
       guard let at = line.text.firstRange(of: " @ ") else { continue }
-      guard let rate = rate(line.text[..<at.lowerBound]),
+      guard let word = rate(line.text[..<at.lowerBound]),
+        let rate = try text.measured(word, "TFLOPS", line),
         let sides = sides(line.text[at.upperBound...])
       else { continue }
       let isSustained = line.text.contains("MSMF")
@@ -59,13 +60,12 @@ struct MAMFFinder {
   }
 
   /// TFLOPS in front of the shape: the mean where there are several measures.
-  private static func rate(_ text: Substring) -> Double? {
+  private static func rate(_ text: Substring) -> Substring? {
     if let mean = text.range(of: "(mean)") {
-      return text[..<mean.lowerBound].split(separator: " ").last.flatMap { positive($0) }
+      return text[..<mean.lowerBound].split(separator: " ").last
     }
     guard let unit = text.range(of: "TFLOPS") else { return nil }
     return text[..<unit.lowerBound].split { $0 == " " || $0 == ":" || $0 == "|" }.last
-      .flatMap { positive($0) }
   }
 
   /// m, n and k.

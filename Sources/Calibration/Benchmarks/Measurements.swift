@@ -133,11 +133,14 @@ public struct MeasuredValue: Hashable, Sendable {
   public var text: String
   /// What it was measured by.
   public var source: String
+  /// Where it stands, if one row says it.
+  public var place: MeasuredPlace?
 
-  package init(path: String, text: String, source: String) {
+  package init(path: String, text: String, source: String, place: MeasuredPlace? = nil) {
     self.path = path
     self.text = text
     self.source = source
+    self.place = place
   }
 }
 

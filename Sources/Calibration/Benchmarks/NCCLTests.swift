@@ -11,8 +11,6 @@ struct NCCLTests {
   private let facts: MeasurementFacts
   private var result = Measurements()
   private var test = Test()
-  /// The first row whose time is none.
-  private var timeless: BenchmarkText.Line?
 
   /// One table with what its head said.
   private struct Test {
@@ -68,10 +66,7 @@ struct NCCLTests {
     try reader.finish()
     guard !reader.result.collectives.isEmpty || !reader.result.remarks.isEmpty else {
       throw text.error(
-        reader.timeless,
-        reader.timeless == nil
-          ? "has no row of a collective: the head alone of an nccl-tests log"
-          : "no row has a size and a time above 0")
+        nil, "has no row of a collective that moves bytes: the head alone of an nccl-tests log")
     }
     return reader.result
   }
@@ -137,9 +132,13 @@ struct NCCLTests {
       let time = Double(words[columns.time]), let algorithm = Double(words[columns.algorithm]),
       let bus = Double(words[columns.bus])
     else { return nil }
-    guard bytes > 0, time > 0, time.isFinite, time < 1e12 else {
-      timeless = timeless ?? line
-      return nil
+    // Gathers of fewer elements than ranks move nothing.
+    guard try text.size(first, line) != nil else { return nil }
+    _ = try text.measured(words[columns.time], "a time", line)
+    _ = try text.measured(words[columns.algorithm], "algbw", line, zero: true)
+    _ = try text.measured(words[columns.bus], "busbw", line, zero: true)
+    guard time < 1e12 else {
+      throw text.error(line, "expected a time below 10^12 us", value: String(words[columns.time]))
     }
     if columns.wrong < words.count, let wrong = Double(words[columns.wrong]), wrong > 0 {
       result.remarks.append(

@@ -73,6 +73,9 @@ struct OSUBenchmarks {
     }
   }
 
+  /// The largest size in bytes whose rate two decimals may round to nothing.
+  private static let mostRounded = 4096
+
   private func checkUnit(_ line: BenchmarkText.Line) throws(ConfigurationError) {
     guard case .some(let test) = test else { return }
     let isRate = if case .message(.bandwidth, _) = test { true } else { false }
@@ -87,11 +90,17 @@ struct OSUBenchmarks {
     _ line: BenchmarkText.Line, _ test: Test
   ) throws(ConfigurationError) {
     let words = line.words
-    guard words.count > 1, let bytes = counting(words[0]), let value = positive(words[1]) else {
-      return
-    }
     // A cut number would be another one.
-    if !line.isWhole, words.count == 2 { return }
+    guard words.count > (line.isWhole ? 1 : 2), Double(String(words[1])) != nil,
+      let bytes = try text.size(words[0], line)
+    else { return }
+    if case .other = test { return }
+    let isRate = if case .message(.bandwidth, _) = test { true } else { false }
+    guard
+      let value = try text.measured(
+        words[1], isRate ? "MB/s" : "us", line, zero: isRate && bytes <= Self.mostRounded),
+      value > 0
+    else { return }
     switch test {
     case .message(let quantity, let directions):
       guard let isInside = facts.isInsideNode else {

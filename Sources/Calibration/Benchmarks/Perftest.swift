@@ -94,28 +94,44 @@ struct Perftest {
     "Gb/sec": 1e9 / 8, "MB/sec": 1_048_576, "MiB/sec": 1_048_576,
   ]
 
+  /// The largest size in bytes whose rate two decimals may round to nothing.
+  private static let mostRounded = 4096
+
   private mutating func readRow(
     _ line: BenchmarkText.Line, _ columns: Columns
   ) throws(ConfigurationError) {
     let words = line.words
-    guard words.count > columns.place, let bytes = counting(words[0]), counting(words[1]) != nil
-    else { return }
     // A log that is cut within a number would give another one.
-    if !line.isWhole, words.count == columns.place + 1 { return }
-    guard let value = positive(words[columns.place]) else { return }
+    guard words.count > columns.place + (line.isWhole ? 0 : 1),
+      Double(String(words[columns.place])) != nil, Int(words[1]) != nil,
+      let bytes = try text.size(words[0], line)
+    else { return }
+    guard counting(words[1]) != nil else {
+      throw text.error(line, "expected iterations above 0", value: String(words[1]))
+    }
+    let isRate = columns.quantity == .bandwidth
+    guard
+      let value = try text.measured(
+        words[columns.place], isRate ? "the average rate" : "the time in usec", line,
+        zero: isRate && bytes <= Self.mostRounded),
+      value > 0
+    else { return }
     // Without a peak, as with --duration, it is 0.
-    if columns.quantity == .bandwidth, columns.place > 2,
-      let peak = positive(words[columns.place - 1]),
-      value > 1.01 * peak + 0.011
+    if isRate, columns.place > 2,
+      let peak = try text.measured(
+        words[columns.place - 1], "the peak rate", line, zero: true),
+      peak > 0, value > 1.01 * peak + 0.011
     {
       throw text.error(
         line,
         "an average of \(words[columns.place]) above the peak of \(words[columns.place - 1])")
     }
     let converted =
-      columns.quantity == .bandwidth ? value * columns.unit / directions : value * columns.unit
-    if columns.quantity == .bandwidth, words.count > columns.place + 1,
-      let last = positive(words[columns.place + 1])
+      isRate ? value * columns.unit / directions : value * columns.unit
+    if isRate, words.count > columns.place + 1,
+      let last = try text.measured(
+        words[columns.place + 1], "the rate of messages", line, zero: true),
+      last > 0
     {
       // The rate of messages, in millions a second, says the same a second time.
       let implied = last * 1e6 * Double(bytes) / directions

@@ -51,15 +51,34 @@ struct ProbeTable {
       return
     }
     guard isBehindHead, let row = ComponentTable.row(line.text, columns: columns) else { return }
-    guard let micros = positive(row.text("microseconds")) else {
-      if row.text("name") == "idle" {
-        idleWatts = positive(row.text("watts"))
-      } else {
-        untimed += 1
-      }
+    let word = row.text("microseconds")
+    if word.isEmpty, row.text("name") == "idle" {
+      idleWatts = try text.measured(row.text("watts"), "watts", line)
+      return
+    }
+    if !word.isEmpty, !Self.isFitted(row) {
+      unused[row.text("part"), default: 0] += 1
+      return
+    }
+    // What issuing costs is a difference of two times, which may be nothing.
+    let isDifference = row.text("part") == "issue"
+    guard let micros = try text.measured(word, "microseconds", line, zero: isDifference), micros > 0
+    else {
+      untimed += 1
       return
     }
     try take(line, row, micros * 1e-6)
+  }
+
+  /// Whether a row is of a kind that something is fitted to; of what operators cost the host a layer alone is.
+  private static func isFitted(_ row: [String: String]) -> Bool {
+    switch row.text("part") {
+    case "products", "attention", "streaming", "compiled", "host", "copies", "sustained",
+      "collectives":
+      true
+    case "issue": row.text("name") == "layer"
+    default: false
+    }
   }
 
   private mutating func take(
@@ -69,12 +88,12 @@ struct ProbeTable {
     switch row.text("part") {
     case "products": takeProduct(line, row, shape, seconds)
     case "attention": takeAttention(line, row, shape, seconds)
-    case "streaming", "compiled": takeStream(line, row, seconds)
+    case "streaming", "compiled": try takeStream(line, row, seconds)
     case "host": takeHost(row, seconds)
-    case "issue" where row.text("name") == "layer": takeLayer(row, shape, seconds)
-    case "copies": takeCopy(row, seconds)
-    case "sustained": takeLoad(row, seconds)
-    case "collectives": takeCollective(line, row, shape, seconds)
+    case "issue": takeLayer(row, shape, seconds)
+    case "copies": try takeCopy(line, row, seconds)
+    case "sustained": try takeLoad(line, row, seconds)
+    case "collectives": try takeCollective(line, row, shape, seconds)
     default: unused[row.text("part"), default: 0] += 1
     }
   }
@@ -150,10 +169,10 @@ struct ProbeTable {
 
   private mutating func takeStream(
     _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
-  ) {
+  ) throws(ConfigurationError) {
     let name = ["name", "library", "direction"].map { row.text($0) }.joined(separator: " ")
     guard let (kernel, share) = StreamCells.kernels[name], kernel.substitute == nil,
-      let bytes = positive(row.text("bytes"))
+      let bytes = try text.measured(row.text("bytes"), "bytes", line)
     else {
       unused["streaming kernels that are several, or of no class", default: 0] += 1
       return
@@ -166,9 +185,10 @@ struct ProbeTable {
   private mutating func takeCollective(
     _ line: BenchmarkText.Line, _ row: [String: String], _ shape: [String: String],
     _ seconds: Double
-  ) {
+  ) throws(ConfigurationError) {
     guard let kind = CollectiveCell.Kind(rawValue: row.text("name")),
-      let ranks = side(shape, "ranks"), ranks > 1, let bytes = positive(shape["bytes"] ?? "")
+      let ranks = side(shape, "ranks"), ranks > 1,
+      let bytes = try text.measured(shape["bytes"] ?? "", "bytes", line)
     else { return }
     result.collectives.append(
       MeasuredCollective(
@@ -202,24 +222,30 @@ struct ProbeTable {
     add("device.launch.eager", "\(figures(each * 1e6)) us", "a layer of eager PyTorch")
   }
 
-  private mutating func takeCopy(_ row: [String: String], _ seconds: Double) {
-    guard let bytes = positive(row.text("bytes")) else { return }
+  private mutating func takeCopy(
+    _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
+  ) throws(ConfigurationError) {
+    guard let bytes = try text.measured(row.text("bytes"), "bytes", line) else { return }
     switch row.text("name") {
     case "host-to-device":
       add(
         "device.host-link.reached", "\(figures(bytes / seconds / 1e9)) GB/s",
-        "copies from pinned memory")
+        "copies from pinned memory", at: line)
     case "device-to-device":
       add(
         "device.memory.reached", "\(figures(bytes / seconds / 1e12)) TB/s",
-        "copies within the device's memory")
+        "copies within the device's memory", at: line)
     default: unused["copies of both ways", default: 0] += 1
     }
   }
 
-  private mutating func add(_ path: String, _ value: String, _ what: String) {
+  private mutating func add(
+    _ path: String, _ value: String, _ what: String, at line: BenchmarkText.Line? = nil
+  ) {
     result.values.append(
-      MeasuredValue(path: path, text: value, source: "\(what) on \(device): \(text.file)"))
+      MeasuredValue(
+        path: path, text: value, source: "\(what) on \(device): \(text.file)",
+        place: line.map { text.place($0) }))
   }
 
   private var device: String {
@@ -228,11 +254,14 @@ struct ProbeTable {
       + (conditions["torch"].map { ", PyTorch \($0)" } ?? "")
   }
 
-  private mutating func takeLoad(_ row: [String: String], _ seconds: Double) {
+  private mutating func takeLoad(
+    _ line: BenchmarkText.Line, _ row: [String: String], _ seconds: Double
+  ) throws(ConfigurationError) {
     // The first 50 ms run at the clock of a burst.
     let first = numbers(in: row.text("note")).first
-    guard let watts = positive(row.text("watts")), let burst = first, burst > 0,
-      let flops = Double(row.text("flops")), let bytes = Double(row.text("bytes"))
+    guard let watts = try text.measured(row.text("watts"), "watts", line), let burst = first,
+      burst > 0, let flops = try text.measured(row.text("flops"), "flops", line, zero: true),
+      let bytes = try text.measured(row.text("bytes"), "bytes", line, zero: true)
     else { return }
     loads.append(
       PowerLoad(

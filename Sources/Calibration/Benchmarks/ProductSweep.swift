@@ -122,16 +122,20 @@ struct ProductSweep {
     _ groups: Int
   ) throws(ConfigurationError) -> Double? {
     let flops = 2 * Double(m) * Double(n) * Double(k) * Double(groups)
-    func value(_ units: [String: Double]) -> (text: String, value: Double, column: String)? {
+    func value(
+      _ units: [String: Double]
+    ) throws(ConfigurationError) -> (text: String, value: Double, column: String)? {
+      var found: (text: String, value: Double, column: String)?
       for column in columns {
-        guard let unit = units[column], let text = values[column], let value = positive(text)
+        guard let unit = units[column], let word = values[column],
+          let value = try text.measured(word, column, line)
         else { continue }
-        return (text, value * unit, column)
+        found = found ?? (word, value * unit, column)
       }
-      return nil
+      return found
     }
-    let time = value(Self.times)
-    let rate = value(Self.rates)
+    let time = try value(Self.times)
+    let rate = try value(Self.rates)
     if let time, let rate, abs(flops / time.value / rate.value - 1) > 0.03 {
       throw text.error(
         line,

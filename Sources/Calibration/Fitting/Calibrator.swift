@@ -205,7 +205,7 @@ public struct Calibrator: Sendable {
 
 extension BytesPerSecond {
   /// A rate as text, bytes a second.
-  fileprivate static func read(_ text: String) -> Double? {
+  static func read(_ text: String) -> Double? {
     guard case .value(let rate) = parse(text) else { return nil }
     return rate.value
   }

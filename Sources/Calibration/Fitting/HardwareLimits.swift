@@ -20,6 +20,21 @@ struct HardwareLimits {
   func check(_ all: Measurements) throws(ConfigurationError) {
     for product in all.products { try check(product) }
     for collective in all.collectives { try check(collective) }
+    for value in all.values { try check(value) }
+  }
+
+  /// Copies that are faster than what they pass through are of another device.
+  private func check(_ one: MeasuredValue) throws(ConfigurationError) {
+    let limits = [
+      "device.memory.reached": (base.device.memory.bandwidth, "memory of \(base.name)"),
+      "device.host-link.reached": (base.device.hostLink?.bandwidth, "host link of \(base.name)"),
+    ]
+    guard let (limit, what) = limits[one.path], let limit, let rate = BytesPerSecond.read(one.text),
+      rate > limit.value.value
+    else { return }
+    throw ConfigurationError(
+      file: one.place?.file ?? base.name, line: one.place?.line, value: one.text,
+      rule: "is more than the \(what) has, \(limit.value): --base NAME for another cluster")
   }
 
   private func check(_ one: MeasuredProduct) throws(ConfigurationError) {

@@ -18,13 +18,22 @@
   struct HereMeasurement {
     var isQuick: Bool
     private var table = HereTable()
+    private let begin = ContinuousClock.now
 
     init(isQuick: Bool) { self.isQuick = isQuick }
 
-    /// Recorded steps of a model, behind one that warms up; more where they count by their mean.
-    private func steps(ranks: Int) -> Int {
-      (isQuick ? 2 : 6) * (Self.isCrowded(ranks) ? 4 : 1)
+    /// Recorded steps of a model, behind one that warms up.
+    ///
+    /// Where ranks take turns they count by their mean, for which more are needed, as long as that takes no more than
+    /// `patience`.
+    private func steps(ranks: Int) -> ClosedRange<Int> {
+      let usual = isQuick ? 2 : 6
+      return Self.isCrowded(ranks) ? 3...4 * usual : usual...usual
     }
+
+    /// For how long a model is worth more than the fewest steps in one state: 24 models in three states of four ranks
+    /// come to a minute with it, on slow machines too.
+    static let patience = Duration.milliseconds(900)
 
     /// Whether ranks take turns on the cores, so that now and then one loses a slice of time.
     ///
@@ -63,7 +72,19 @@
         if world.rank < active { times.append(try Self.times(of: model, steps(ranks: world.size))) }
         try world.barrier()
       }
+      say("kernels while \(active) of \(world.size) ranks compute", world)
       if world.rank == 0 { add(times, ranks: world.size, active: active) }
+    }
+
+    /// What has been measured, and since when.
+    private func say(_ what: String, _ world: any Communicator) {
+      guard world.rank == 0 else { return }
+      note("measured after \(Self.seconds(since: begin)): \(what)\n")
+    }
+
+    /// The time that has gone by, in whole seconds.
+    static func seconds(since begin: ContinuousClock.Instant) -> String {
+      "\(Int(((ContinuousClock.now - begin) / .seconds(1)).rounded())) s"
     }
 
     private mutating func kernels(ranks: Int, active: Int) throws {
@@ -73,23 +94,27 @@
       add(times, ranks: ranks, active: active)
     }
 
-    private static func times(of model: HereModel, _ steps: Int) throws -> OperationTimes {
+    private static func times(of model: HereModel, _ steps: ClosedRange<Int>) throws
+      -> OperationTimes
+    {
       try withRanksAsThreads(1) { own in try OperationTimes(model, own, steps: steps) }[0]
     }
 
     /// The operations of all models, each shape with its median over steps and layers.
     ///
-    /// Where ranks take turns a turn is lost now and then, wherever it falls: all medians are stretched by as much
-    /// as the whole took longer than medians make of it, as an operation is hit in proportion to its length.
+    /// Where ranks take turns a turn is lost now and then, wherever it falls: the medians of a model are stretched by as
+    /// much as its whole took longer than medians make of it, as an operation is hit in proportion to its length. Each
+    /// model by itself, since large ones have few steps, whose median may be the mean.
     private mutating func add(_ times: [OperationTimes], ranks: Int, active: Int) {
-      let (whole, typical) = times.reduce((0, 0)) { ($0.0 + $1.whole, $0.1 + $1.typical) }
-      let stretch = Self.isCrowded(ranks) && typical > 0 ? max(1, whole / typical) : 1
-      for (work, seconds) in times.flatMap(\.medians) {
-        table.kernels.append(
-          HereTable.KernelRow(
-            work.kernel, ranks: ranks, active: active,
-            work: [work.operations, work.bytes, work.weights, work.rows],
-            seconds: seconds * stretch))
+      for own in times {
+        let stretch = Self.isCrowded(ranks) && own.typical > 0 ? own.whole / own.typical : 1
+        for (work, seconds) in own.medians {
+          table.kernels.append(
+            HereTable.KernelRow(
+              work.kernel, ranks: ranks, active: active,
+              work: [work.operations, work.bytes, work.weights, work.rows],
+              seconds: seconds * stretch))
+        }
       }
     }
 
@@ -104,7 +129,7 @@
     }
 
     /// From rank 0 to the first rank beside it on its node, and to the first on another node: while all others
-    /// wait, and while they compute.
+    /// wait, and, where ranks take turns, what a message waits for its turn while they compute.
     private mutating func messages(_ world: any Communicator) throws {
       let hosts = try RecordedStep.hosts(world)
       let partners: [(Processor.Way, Int?)] = [
@@ -112,23 +137,32 @@
         (.network, hosts.indices.first { hosts[$0] != hosts[0] }),
       ]
       let isCrowded = Self.isCrowded(world.size)
-      let states = isCrowded && world.size > 2 ? [2, world.size] : [2]
+      let others = world.size - 2
+      let turn =
+        isCrowded && others > 0
+        ? try Turns(computing: others, duration: .seconds(isQuick ? 1 : 4)).seconds(world) : nil
       for (way, partner) in partners {
         guard let partner else { continue }
-        for active in states {
-          for bytes in sizes(way) {
-            let trips = RoundTrips(
-              bytes: bytes, partner: partner, isFar: way == .network, isQuick: isQuick,
-              isCrowded: isCrowded, othersCompute: active > 2)
-            let seconds = try trips.seconds(world)
-            guard world.rank == 0 else { continue }
-            table.messages.append(
-              .init(
-                way, ranks: world.size, active: active, bytes: Double(bytes), seconds: seconds))
-          }
+        for bytes in sizes(way) {
+          let trips = RoundTrips(
+            bytes: bytes, partner: partner, isFar: way == .network, isQuick: isQuick,
+            isCrowded: isCrowded)
+          let seconds = try trips.seconds(world)
+          add(way, world, 2, bytes, seconds)
+          if let turn { add(way, world, world.size, bytes, seconds + turn) }
         }
       }
       try world.barrier()
+      say("messages", world)
+    }
+
+    private mutating func add(
+      _ way: Processor.Way, _ world: any Communicator, _ active: Int, _ bytes: Int,
+      _ seconds: Double
+    ) {
+      guard world.rank == 0 else { return }
+      table.messages.append(
+        .init(way, ranks: world.size, active: active, bytes: Double(bytes), seconds: seconds))
     }
   }
 
@@ -141,7 +175,9 @@
     var typical = 0.0
 
     /// Trains a few steps and reads their timelines.
-    init(_ model: HereModel, _ world: any Communicator, steps: Int) throws {
+    ///
+    /// - Parameter steps: how many at least, and how many at most in `HereMeasurement.patience`.
+    init(_ model: HereModel, _ world: any Communicator, steps: ClosedRange<Int>) throws {
       let placed = try model.plan.validated(for: model.architecture, on: .ranks(1))
       let input = try StepInput(
         placed, rows: (received: 0, routed: 0, sent: 0), target: .cpuRank)
@@ -150,7 +186,9 @@
       trainer.recording = Recording(timeline: true)
       var times: [ProcessorWork: [Double]] = [:]
       var order: [ProcessorWork] = []
-      for step in 0...steps {
+      let start = ContinuousClock.now
+      for step in 0...steps.upperBound {
+        if step > steps.lowerBound, ContinuousClock.now - start > HereMeasurement.patience { break }
         let result = try trainer.step(learningRate: 1e-4)
         if step == 0 { continue }
         for (work, seconds) in Self.read(result, input) {

@@ -118,6 +118,8 @@ struct HereOptions: ParsableArguments {
     private func measure(ranks: Int) throws -> HereTable {
       try prepareProcessor()
       let signals = StopSignals()
+      let begin = ContinuousClock.now
+      note("measuring kernels and messages of up to \(ranks) ranks here\n")
       var table = try HereMeasurement.alone(isQuick: quick)
       var counts: [Int] = []
       var count = 2
@@ -149,6 +151,7 @@ struct HereOptions: ParsableArguments {
         table.messages = made.messages
       }
       table.facts = Self.facts
+      note("measured in \(HereMeasurement.seconds(since: begin))\n")
       return table
     }
 

@@ -167,6 +167,7 @@
     /// The cluster of the lab's ranks, as `calibrate --here` measures it.
     private func measured(on network: LabNetwork, _ signals: StopSignals) throws -> String {
       note("lab: measuring kernels and messages of \(ranks) ranks\n")
+      let begin = ContinuousClock.now
       let part = FileManager.default.temporaryDirectory
         .appendingPathComponent("sluice-lab-\(getpid()).csv").path
       defer { unlink(part) }
@@ -181,6 +182,7 @@
         }
         throw CommandError("lab: the measurement ended with status \(outcome.status)")
       }
+      note("lab: measured in \(HereMeasurement.seconds(since: begin))\n")
       var table = try HereTable(path: part)
       table.facts = HereOptions.facts
       return try HereFit(table).clusterText(
