@@ -23,8 +23,8 @@ struct FaultOptions {
   var isOfCheckpoints = false
   /// How often steps with one are held against steps without.
   var pairs = 10
-  /// How often every number of ranks is launched to be measured, in front of the run and behind it.
-  var rounds = 3
+  /// How often every number of ranks is launched to be measured: in front of the run, behind it, and between.
+  var rounds = 6
 
   init(_ arguments: some Sequence<String>) throws {
     if arguments.contains("--smoke") {
