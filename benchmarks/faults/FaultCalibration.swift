@@ -119,8 +119,9 @@ final class FaultCalibration {
     ]
     arguments += choice.overrides.flatMap { ["--set", $0] }
     return try scene.withOutputAside("calibration.txt") {
-      let launch = Launch(
+      var launch = Launch(
         ranks: choice.ranks, command: [scene.program] + arguments, environment: scene.environment)
+      launch.endsAtOnce = true
       let outcome = try launch.run(signals)
       if outcome.status != 0 { outcome.endRanks() }
       return outcome.status
