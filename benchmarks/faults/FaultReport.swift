@@ -88,8 +88,12 @@ struct FaultReport {
       pass(until: time)
       if isStarting {
         lost.restart += time - gone
-      } else {
-        lost.recomputation += time - (last ?? time)
+      } else if let last {
+        // What lies behind a step that counts is a checkpoint, or ranks being taken back, until a step is made in vain.
+        let again = kill.made.first { $0.ended > last }
+        let begin = again.map { $0.ended - $0.seconds } ?? time
+        lost.between += begin - last
+        lost.recomputation += time - begin
       }
       gone = start + kill.gone
       lost.detection += gone - time
