@@ -28,7 +28,7 @@ struct FaultOptions {
 
   init(_ arguments: some Sequence<String>) throws {
     if arguments.contains("--smoke") {
-      (isSmoke, kills, mean, every, ranks, rounds) = (true, 2, 1, 20, 3, 1)
+      (isSmoke, kills, mean, every, ranks, rounds) = (true, 2, 1, 20, 3, 3)
     }
     isOfCheckpoints = arguments.contains("checkpoints")
     if isOfCheckpoints { ranks = 2 }
