@@ -18,7 +18,7 @@ import Testing
     let numbers = try #require(
       outcome.output.firstMatch(
         of:
-          /that count ([0-9.]+) and .*kills ([0-9.]+) and .*again ([0-9.]+) and .*points ([0-9.]+) \(/
+          /that count ([0-9.]+) and .*kills ([0-9.]+) and .*again ([0-9.]+) and .*points ([0-9.]+)/
       ))
     let whole = try #require(outcome.output.firstMatch(of: /steps in ([0-9.]+) s, forecast/))
     let sum = [numbers.1, numbers.2, numbers.3, numbers.4].compactMap { Double($0) }.reduce(0, +)
