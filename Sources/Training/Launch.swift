@@ -21,6 +21,9 @@ public struct Launch: Sendable {
   public var timeLimit: Duration?
   /// The command, with its arguments, that starts mpirun itself: what enters another place than this one.
   public var entrance: [String]
+  /// Whether all ranks end as soon as one of them is lost: mpirun leaves them a second to end by themselves, twice
+  /// (Open MPI's `odls_base_sigkill_timeout`), and what goes on without the lost one waits for that.
+  public var endsAtOnce = false
 
   public init(
     ranks: Int, command: [String], environment: [String: String] = [:], hosts: LaunchHosts? = nil,
@@ -158,6 +161,9 @@ public struct Launch: Sendable {
       own["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
       own["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
     }
+    // For mpirun alone; what is said outside holds.
+    let grace = "OMPI_MCA_odls_base_sigkill_timeout"
+    if endsAtOnce, getenv(grace) == nil { own[grace] = "0" }
     let whole = ProcessInfo.processInfo.environment.merging(own) { $1 }
     let variables = whole.keys.sorted().map { "\($0)=\(whole[$0] ?? "")" }
     return try spawn(arguments + command, variables, relay)

@@ -18,7 +18,9 @@ extension ValidationTable {
       "rl-throughput", title: "Steps of reinforcement learning",
       source: "NVIDIA NeMo RL 0.4; Nature s41586-025-09422-z",
       assumptions: [
-        "lengths log-normal with a spread of 0.7, cut at the longest; nothing for schedulers of generation"
+        "lengths log-normal with a spread of 0.7, cut at the longest; nothing for schedulers of generation",
+        "weights to generators on the same devices as NeMo RL 0.3's authors measured them, and "
+          + "\(NemoPhases.preparation) s between phases",
       ],
       rows: rows)
     table.findings = try service(on: files.cluster("h800-2048").value)
@@ -38,7 +40,11 @@ extension ValidationTable {
     }
     do {
       let (planned, description) = try described(row, on: cluster)
-      compared.prediction = try planned.seconds(of: description)
+      let parts = NemoPhases.completing(
+        try planned.report(description).parts, description.placement,
+        parameters: planned.architecture.parameterCounts.total)
+      compared.prediction = parts.seconds(
+        description.placement, stepsBehind: description.stepsBehind)
     } catch {
       compared.note = "\(error)"
     }
@@ -65,6 +71,7 @@ extension ValidationTable {
       global-batch: \(data)
       sequence-length: \(longest)
       precision: {base: bf16, gradients: bf16, gradient-reduction: bf16}
+      loss: native
       recompute: \(row["model"].hasPrefix("Llama") ? "full" : "none")
       """
     let generator = "tensor-parallel: \(numbers(in: row["gen_layout"])[0])\nprecision: bf16\n"

@@ -217,6 +217,21 @@ import Testing
     #expect(memory.recovery.memoryLoad != nil)
   }
 
+  /// Cold starts at scale (arXiv 2602.00277, figure 2, read off by others): 50 s and 9 ms a GPU are within 16 % of them.
+  @Test(arguments: [(16_384, 200.0), (22_528, 300), (65_536, 600), (98_304, 900)])
+  func startsGrowWithRanks(devices: Int, published: Double) throws {
+    let nodes = devices / 8
+    let start = try planned(
+      Self.run,
+      cluster: [
+        "nodes=\(nodes)", "network.layers[0].radix=256", "network.layers[1].radix=256",
+        "failures.start=50 s", "failures.start-per-rank=9 ms",
+      ], overrides: ["plan.data-parallel=\(nodes)", "plan.global-batch=\(nodes)"]
+    ).model.recovery.start
+    #expect(abs(start - (50 + 0.009 * Double(devices))) < 1e-9)
+    #expect(abs(start / published - 1) < 0.16)
+  }
+
   /// A run that writes no checkpoints has no time between them, and what fails loses all.
   @Test func withoutCheckpoints() throws {
     let run = try planned(Self.run, overrides: ["checkpoints=null"])

@@ -12,6 +12,17 @@ import Testing
     ])
     #expect(outcome.status == 0, "\(outcome.output)")
     #expect(outcome.output.contains("all equal to a run without kills"), "\(outcome.output)")
+    // The parts were measured between the kills too, and what was lost adds up to what lies in no
+    // step.
+    #expect(outcome.output.contains("from launches of their own (3 on each number of ranks)"))
+    let numbers = try #require(
+      outcome.output.firstMatch(
+        of:
+          /that count ([0-9.]+) and .*kills ([0-9.]+) and .*again ([0-9.]+) and .*points ([0-9.]+)/
+      ))
+    let whole = try #require(outcome.output.firstMatch(of: /steps in ([0-9.]+) s, forecast/))
+    let sum = [numbers.1, numbers.2, numbers.3, numbers.4].compactMap { Double($0) }.reduce(0, +)
+    #expect(abs(sum - (Double(whole.1) ?? 0)) < 0.3)
     let value = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
     let report = try #require(value as? [String: Any])
     let kills = try #require(report["kills"] as? [[String: Any]])

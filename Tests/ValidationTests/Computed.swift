@@ -15,6 +15,7 @@ enum Computed {
   private static let fsdp = Result { try ValidationReport(parts: ["fsdp"]) }
   private static let long = Result { try ValidationReport(parts: ["long-sequences"]) }
   private static let memory = Result { try ValidationReport(parts: ["memory"]) }
+  private static let serving = Result { try ValidationReport(parts: ["serving"]) }
   private static let others = Result { try ValidationReport(parts: ["activations", "components"]) }
 
   /// The report with the part of that name.
@@ -32,6 +33,7 @@ enum Computed {
     case "fsdp": try fsdp.get()
     case "long-sequences": try long.get()
     case "memory": try memory.get()
+    case "serving": try serving.get()
     default: try others.get()
     }
   }

@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Glibc
 import Quantities
 import Runs
 import Training
@@ -15,17 +16,24 @@ struct FaultBench {
     (self.options, self.scene, self.signals) = (options, scene, signals)
   }
 
-  func run() throws -> FaultReport {
+  /// - Parameter aside: called with the run at a standstill, evenly among the kills, `pauses` times.
+  func run(pauses: Int, aside: () throws -> Void) throws -> FaultReport {
     let process = try scene.start([
       "--ranks", "\(options.ranks)", "--elastic", "--take-back-after", "1",
     ])
     let start = Date().timeIntervalSince1970
     var kills: [FaultReport.Kill] = []
+    var clock = FaultClock()
     do {
       try wait(process, looking: 50_000) { scene.log().contains("\"step\": 1,") }
       var generator = SeededGenerator(seed: UInt64(options.seed))
       var due = Date().timeIntervalSince1970 - start
-      for _ in 0..<options.kills {
+      for number in 0..<options.kills {
+        if number * (pauses + 1) / options.kills > clock.pauses.count {
+          let seconds = try pause(
+            process, behind: kills.last.map { start + $0.gone }, &clock, aside)
+          due += seconds
+        }
         due += -log(1 - generator.unit()) * options.mean
         var ranks: [Int32] = []
         try wait(process) {
@@ -36,9 +44,10 @@ struct FaultBench {
         let victim = ranks[Int(generator.next() % UInt64(ranks.count))]
         let time = Date().timeIntervalSince1970 - start
         kill(victim, SIGKILL)
-        kills.append(.init(seconds: time, ranks: ranks.count))
         // The next one is drawn for ranks that are there, not for those that end with this one.
         try wait(process) { !ranks.contains(where: LostRanks.isAlive) }
+        let gone = Date().timeIntervalSince1970 - start
+        kills.append(.init(seconds: time, gone: gone, ranks: ranks.count, made: scene.steps()))
       }
       // A last interval without a kill.
       let last = kills[kills.count - 1].seconds + options.mean + start
@@ -52,14 +61,34 @@ struct FaultBench {
     }
     process.terminate()
     process.waitUntilExit()
-    let wall = Date().timeIntervalSince1970 - start
+    let end = Date().timeIntervalSince1970
     guard process.terminationStatus == ExitStatus.interrupted.rawValue else {
       throw FaultError(description: "sluice ended early: \(scene.output.suffix(2000))")
     }
     let steps = scene.steps()
+    let checksum = try checksum(of: steps)
     return FaultReport(
-      options: options, wall: wall, start: start, kills: kills, steps: steps,
-      checksum: try checksum(of: steps))
+      options: options, wall: clock.time(of: end) - start, start: start,
+      kills: kills.map { clock.kill($0, start) }, steps: steps.map(clock.step), checksum: checksum)
+  }
+
+  /// Brings the ranks to a standstill while something else is measured, and lets them go on.
+  ///
+  /// - Parameter kill: the newest kill in seconds since 1970, behind which steps are waited for; nil for none.
+  /// - Returns: how long it was.
+  private func pause(
+    _ process: Process, behind kill: Double?, _ clock: inout FaultClock, _ aside: () throws -> Void
+  ) throws -> Double {
+    let kill = kill ?? 0
+    try wait(process) { scene.steps().last?.ended ?? 0 > kill }
+    let ranks = scene.ranks()
+    let begin = Date().timeIntervalSince1970
+    for rank in ranks { Glibc.kill(rank, SIGSTOP) }
+    defer { for rank in ranks { Glibc.kill(rank, SIGCONT) } }
+    try aside()
+    let end = Date().timeIntervalSince1970
+    clock.pauses.append((begin, end))
+    return end - begin
   }
 
   /// - Parameter interval: microseconds between two looks, each of which takes time from the ranks.

@@ -33,6 +33,11 @@ final class FaultCalibration {
   private let choices: [ElasticPlans.Choice]
   private let signals: StopSignals
 
+  /// Ranks of a run that stands still meanwhile.
+  private var standing: [Int32] = []
+  /// Whether nothing was launched yet.
+  private var isNew = true
+
   /// Steps that count as the first ones behind a start.
   var warmSteps: Int { max(1, options.every / 2) }
 
@@ -51,20 +56,21 @@ final class FaultCalibration {
     widths = choices.map { Width(ranks: $0.ranks) }
   }
 
-  /// Launches on every number of ranks in turn, so many times.
-  func measure(rounds: Int) throws {
-    try launch(choices[0], steps: options.every)
-    for _ in 0..<rounds {
-      for index in choices.indices {
-        let begin = Date().timeIntervalSince1970
-        let status = try launch(choices[index], steps: 2 * options.every)
-        let end = Date().timeIntervalSince1970
-        guard status == 0 else { throw failure("ended with \(status)") }
-        try read(into: &widths[index], begin, end)
+  /// Launches on every number of ranks in turn, as a run with kills makes them: all ranks behind an end that was
+  /// wanted, fewer behind a kill of one more.
+  func measure() throws {
+    standing = scene.ranks()
+    if isNew { try launch(choices[0], steps: options.every) }
+    isNew = false
+    for index in choices.indices {
+      let begin = Date().timeIntervalSince1970
+      let status = try launch(choices[index], steps: 2 * options.every)
+      let end = Date().timeIntervalSince1970
+      guard status == 0 else { throw failure("ended with \(status)") }
+      try read(into: &widths[index], begin, end)
+      if choices[index].ranks > 1 {
+        widths[index].detections.append(try detection(choices[index]))
       }
-    }
-    for index in choices.indices where choices[index].ranks > 1 {
-      widths[index].detections.append(try detection(choices[index]))
     }
   }
 
@@ -92,7 +98,7 @@ final class FaultCalibration {
   private func detection(_ choice: ElasticPlans.Choice) throws -> Double {
     let before = scene.steps("calibration.jsonl").count
     let scene = scene
-    let killer = Killer(scene, behind: before + 2)
+    let killer = Killer(scene, behind: before + 2, sparing: standing)
     let status = try launch(choice, steps: 100 * options.every)
     let end = Date().timeIntervalSince1970
     guard let time = killer.wait() else { throw failure("was not there to be killed") }
@@ -112,9 +118,10 @@ final class FaultCalibration {
       "--set", "log.file=\(scene.folder.path)/calibration.jsonl",
     ]
     arguments += choice.overrides.flatMap { ["--set", $0] }
-    return try scene.withOutputAside {
-      let launch = Launch(
+    return try scene.withOutputAside("calibration.txt") {
+      var launch = Launch(
         ranks: choice.ranks, command: [scene.program] + arguments, environment: scene.environment)
+      launch.endsAtOnce = true
       let outcome = try launch.run(signals)
       if outcome.status != 0 { outcome.endRanks() }
       return outcome.status
@@ -122,7 +129,9 @@ final class FaultCalibration {
   }
 
   private func failure(_ what: String) -> FaultError {
-    FaultError(description: "a launch to measure \(what); it said: \(scene.output.suffix(2000))")
+    FaultError(
+      description: "a launch to measure \(what); it said: "
+        + "\(scene.log("calibration.txt").suffix(2000))")
   }
 }
 
@@ -131,14 +140,14 @@ private final class Killer: @unchecked Sendable {
   private let isOver = DispatchSemaphore(value: 0)
   private var time: Double?
 
-  init(_ scene: FaultScene, behind step: Int) {
+  init(_ scene: FaultScene, behind step: Int, sparing others: [Int32]) {
     Thread.detachNewThread { [self] in
       defer { isOver.signal() }
       for _ in 0..<6000 {
         usleep(20_000)
-        guard scene.steps("calibration.jsonl").count >= step, let last = scene.ranks().last else {
-          continue
-        }
+        guard scene.steps("calibration.jsonl").count >= step,
+          let last = scene.ranks().last(where: { !others.contains($0) })
+        else { continue }
         time = Date().timeIntervalSince1970
         kill(last, SIGKILL)
         return

@@ -10,6 +10,7 @@ struct FaultForecast {
   let kills: [Double]
   let steps: Int
   private let wall: Double
+  private let lost: FaultReport.Lost
   private let options: FaultOptions
   private let scene: FaultScene
 
@@ -20,13 +21,14 @@ struct FaultForecast {
     wall = report.steps[steps - 1].ended - begin
     kills = report.kills.map { report.start + $0.seconds - begin }
     measured = report.useful / wall
+    lost = report.lost
   }
 
   /// What forecasts with the same kills and with rates alone say, beside what was measured.
   func text() throws -> String {
     let all = calibration.widths[0]
     let bytes = try forecast(settings(writing: 1e15), runs: 1)["checkpoint_bytes"]?.double ?? 0
-    let common = settings(writing: bytes / max(1e-6, calibration.widths.flatMap(\.stalls).mean))
+    let common = settings(writing: bytes / max(1e-6, all.stalls.mean))
     let file = scene.folder.appending(path: "kills.txt")
     try kills.map { "\($0)\n" }.joined().write(to: file, atomically: true, encoding: .utf8)
     let same = try forecast(common + ["--failure-times", file.path], runs: 1)
@@ -44,12 +46,29 @@ struct FaultForecast {
       String(
         format: "from the first step to the last: %d steps in %.1f s, forecast %.1f s", steps, wall,
         same["wall_seconds"]?["mean"]?.double ?? 0),
+      parts(of: same),
       String(
         format: "goodput: measured %.2f %%, forecast with the same kills %.2f %%, with rates alone "
           + "%.2f %% (nine in ten %.2f to %.2f %%)", 100 * measured, goodput(same, "mean"),
         goodput(drawn, "mean"), goodput(drawn, "p95"), goodput(drawn, "p5")),
     ]
     return lines.joined(separator: "\n")
+  }
+
+  /// Where the time went, by the run's log and by the forecast with the same kills.
+  private func parts(of forecast: JSONValue) -> String {
+    let seconds = forecast["lost_seconds"]
+    func part(_ name: String) -> Double { seconds?[name]?.double ?? 0 }
+    let all = calibration.widths[0]
+    let inSteps = (forecast["seconds_in_steps"]?.double ?? 0) * all.later.mean / all.step
+    let whole = (forecast["wall_seconds"]?["mean"]?.double ?? 0) - inSteps
+    let (detection, again) = (part("detection"), part("recomputation"))
+    return String(
+      format:
+        "  measured and forecast: in steps that count %.1f and %.1f s, known of kills %.1f and %.1f s, "
+        + "made again %.1f and %.1f s, starts, ends and checkpoints %.1f (%.1f behind kills) and %.1f s",
+      wall - lost.all, inSteps, lost.detection, detection, lost.recomputation, again,
+      lost.restart + lost.between, lost.restart, whole - detection - again)
   }
 
   /// What is fed to the forecast.
@@ -62,10 +81,10 @@ struct FaultForecast {
         $0.endings.mean, $0.detections.mean)
     }
     return String(
-      format: "fed to the forecast, from launches without kills (%d on each number of ranks):\n%@\n"
+      format: "fed to the forecast, from launches of their own (%d on each number of ranks):\n%@\n"
         + "  the first %d steps take %.3f times as long, a checkpoint %.3f s",
       calibration.widths[0].starts.count, widths.joined(separator: "\n"), calibration.warmSteps,
-      warmRatio, calibration.widths.flatMap(\.stalls).mean)
+      warmRatio, calibration.widths[0].stalls.mean)
   }
 
   /// The first steps over later ones, in the mean of all numbers of ranks.
@@ -76,13 +95,15 @@ struct FaultForecast {
   /// - Parameter rate: bytes a second of checkpoints.
   private func settings(writing rate: Double) -> [String] {
     let all = calibration.widths[0]
+    // All ranks end by themselves at the run's end alone.
+    let fewer = calibration.widths.dropFirst()
     let detection = calibration.widths.flatMap(\.detections).mean
     let widths = calibration.widths.map {
       "{replicas: \($0.ranks), step-ratio: \($0.ranks == all.ranks ? 1 : $0.step / all.step), "
         + "start: \($0.starts.mean) s}"
     }
     let recovery =
-      "{elastic: restart, take-back-after: 1, ending: \(calibration.widths.flatMap(\.endings).mean) s, "
+      "{elastic: restart, take-back-after: 1, ending: \(fewer.flatMap(\.endings).mean) s, "
       + "warm-steps: \(calibration.warmSteps), warm-ratio: \(warmRatio), spares: 0, "
       + "widths: [\(widths.joined(separator: ", "))]}"
     return [

@@ -23,12 +23,12 @@ struct FaultOptions {
   var isOfCheckpoints = false
   /// How often steps with one are held against steps without.
   var pairs = 10
-  /// How often every number of ranks is launched to be measured, in front of the run and behind it.
-  var rounds = 3
+  /// How often every number of ranks is launched to be measured: in front of the run, behind it, and between.
+  var rounds = 6
 
   init(_ arguments: some Sequence<String>) throws {
     if arguments.contains("--smoke") {
-      (isSmoke, kills, mean, every, ranks, rounds) = (true, 2, 1, 20, 3, 1)
+      (isSmoke, kills, mean, every, ranks, rounds) = (true, 2, 1, 20, 3, 3)
     }
     isOfCheckpoints = arguments.contains("checkpoints")
     if isOfCheckpoints { ranks = 2 }

@@ -5,7 +5,25 @@ struct FaultReport {
   /// A kill: when, in seconds since the run was started, and how many ranks there were.
   struct Kill {
     var seconds: Double
+    /// When all ranks had ended.
+    var gone: Double
     var ranks: Int
+    /// The steps that the log had then, in their order: those behind the newest checkpoint are made again.
+    var made: [Step]
+  }
+
+  /// Seconds from the first step's beginning to the last one's end that lie in no step that counts.
+  struct Lost {
+    /// From kills to the end of all ranks.
+    var detection = 0.0
+    /// In steps that were made again, or were not made to their end.
+    var recomputation = 0.0
+    /// From the end of all ranks to the first step behind it, or to the next kill.
+    var restart = 0.0
+    /// Between steps: checkpoints, and ends and starts by which ranks are taken back.
+    var between = 0.0
+
+    var all: Double { detection + recomputation + restart + between }
   }
 
   /// A step that counts.
@@ -43,6 +61,49 @@ struct FaultReport {
       }
       return step.ended - step.seconds - time
     }
+  }
+
+  /// What was lost, by kind; the sum is all that lies between steps that count.
+  var lost: Lost {
+    var lost = Lost()
+    var gone = 0.0
+    // Where the steps that count come next.
+    var next = 0
+    var last: Double?
+    func pass(until time: Double) {
+      while next < steps.count, steps[next].ended <= time {
+        let begin = steps[next].ended - steps[next].seconds
+        if let last { lost.between += begin - last }
+        last = steps[next].ended
+        next += 1
+      }
+    }
+    for kill in kills {
+      let time = start + kill.seconds
+      if let first = kill.made.first(where: { $0.ended > gone }), gone > 0 {
+        last = first.ended - first.seconds
+        lost.restart += first.ended - first.seconds - gone
+      }
+      let isStarting = gone > 0 && !kill.made.contains { $0.ended > gone }
+      pass(until: time)
+      if isStarting {
+        lost.restart += time - gone
+      } else if let last {
+        // What lies behind a step that counts is a checkpoint, or ranks being taken back, until a step is made in vain.
+        let again = kill.made.first { $0.ended > last }
+        let begin = again.map { $0.ended - $0.seconds } ?? time
+        lost.between += begin - last
+        lost.recomputation += time - begin
+      }
+      gone = start + kill.gone
+      lost.detection += gone - time
+      last = nil
+    }
+    if next < steps.count, gone > 0 {
+      lost.restart += steps[next].ended - steps[next].seconds - gone
+    }
+    pass(until: .infinity)
+    return lost
   }
 
   private var meanRestart: Double {

@@ -144,9 +144,9 @@ struct FaultScene {
     return ranks.sorted()
   }
 
-  /// Does something with this program's output going where that of `sluice` goes.
-  func withOutputAside<Value>(_ body: () throws -> Value) throws -> Value {
-    let path = folder.appending(path: "output.txt").path
+  /// Does something with this program's output going to a file.
+  func withOutputAside<Value>(_ name: String, _ body: () throws -> Value) throws -> Value {
+    let path = folder.appending(path: name).path
     let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw FaultError(description: "\(path) cannot be written") }
     let kept = [dup(1), dup(2)]

@@ -1,5 +1,5 @@
 // bench-faults [--smoke] [kills=50] [mean=20] [seed=1] [ranks=4] [every=10]
-// [rounds=3] [out=FILE]: goodput of a run
+// [rounds=6] [out=FILE]: goodput of a run
 // whose ranks are killed at seeded exponential times.
 //
 // bench-faults checkpoints [--smoke] [pairs=10] [ranks=2]: steps beside which a checkpoint is written against
@@ -12,8 +12,8 @@
 // again, `mean` seconds apart on average, and reads what is left in the run's log: seconds of the steps that
 // count, over those of the wall. A kill that falls where fewer than two ranks are there waits for them; the times that are
 // written are those of the kills. Then the same run is forecast, with the same kills and with rates alone, from
-// what steps, starts, ends and checkpoints take on every number of ranks, measured before and behind the run in
-// launches of their own (FaultCalibration). Checked: the losses are, bit for bit, those of as many steps that nothing
+// what steps, starts, ends and checkpoints take on every number of ranks, measured in launches of their own
+// (FaultCalibration): before the run, behind it, and `rounds` - 2 times between kills, for which it stands still. Checked: the losses are, bit for bit, those of as many steps that nothing
 // happened to (their checksum is printed). Not measured here: hosts that are lost, disks that fail.
 import Documents
 import Foundation
@@ -28,11 +28,12 @@ do {
     print(try CheckpointBench(options: options, scene: scene).run())
   } else {
     let calibration = try FaultCalibration(options, scene, signals)
-    // Half of it behind the run: what the machine becomes slower or faster by meanwhile is in both.
-    try calibration.measure(rounds: options.rounds)
-    let report = try FaultBench(options, scene, signals).run()
+    // In front of the run, behind it, and between: what the machine becomes slower or faster by is in both.
+    try calibration.measure()
+    let report = try FaultBench(options, scene, signals).run(
+      pauses: max(0, options.rounds - 2), aside: calibration.measure)
+    if options.rounds > 1 { try calibration.measure() }
     print(report.text)
-    if !options.isSmoke { try calibration.measure(rounds: options.rounds) }
     print(try FaultForecast(report, calibration, scene).text())
     if let path = options.output {
       try report.json.write(toFile: path, atomically: true, encoding: .utf8)

@@ -146,7 +146,9 @@
         arguments += ["--timeout", "\(timeout)"]
       }
       if let steps { arguments += ["--stop-after", "\(steps)"] }
-      return try command.launcher(choice.ranks, arguments, on: there).run(signals)
+      var launcher = command.launcher(choice.ranks, arguments, on: there)
+      launcher.endsAtOnce = true
+      return try launcher.run(signals)
     }
 
     /// Steps to the checkpoint at which lost ranks are taken back; nil if the run ends before.
