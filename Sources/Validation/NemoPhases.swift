@@ -10,10 +10,6 @@ enum NemoPhases {
   /// github.com/NVIDIA-NeMo/RL/issues/959 repeats.
   private static let refits = [(bytes: 16.06e9, seconds: 5.0), (bytes: 141.1e9, seconds: 14.0)]
 
-  /// Seconds of preparing for scores (1.34) and for training (1.06) and of the driver's data (0.23), of a model that is
-  /// not named: github.com/NVIDIA-NeMo/RL/pull/1052.
-  static let preparation = 1.34 + 1.06 + 0.23
-
   /// Seconds of weights to generators on the same devices, on the straight line through what was measured.
   ///
   /// - Parameter parameters: of the whole model.
@@ -28,7 +24,6 @@ enum NemoPhases {
     _ parts: RolloutReport.Parts, _ placement: RolloutDescription.Placement, parameters: Int
   ) -> RolloutReport.Parts {
     var parts = parts
-    parts.rewards += preparation
     if placement == .colocated {
       (parts.weights, parts.offload) = (refit(parameters: parameters), 0)
     }

