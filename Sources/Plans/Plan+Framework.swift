@@ -22,6 +22,20 @@ extension Plan {
     case device
   }
 
+  /// When the ranks that divide the data average the loss that is logged.
+  public enum LossAverage: String, Hashable, Sendable, CaseIterable {
+    /// Behind the update, where all meet anyway.
+    case step
+    /// Behind each forward, whose kernels the next ones wait for: Megatron-LM until 3806ec275 of 2025-04-30
+    /// (`pretrain_gpt.py`, `loss_func`), NeMo until 2.2 (`average_losses_across_data_parallel_group`).
+    case microbatch
+  }
+
+  /// Whether all ranks of a position agree on the scales of FP8 tensors behind each pass.
+  public var agreesOnScales: Bool {
+    precision.linearOperands == .e4m3 && precision.scaling == .delayed
+  }
+
   /// Whether the host waits for the counts of each dispatch.
   ///
   /// Megatron-Core copies them to the host (d98e8a6, `core/transformer/moe/token_dispatcher.py`,

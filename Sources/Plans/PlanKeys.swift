@@ -173,6 +173,10 @@ struct PlanKeys: KeySet {
       + "ranks reduce, and each formed gradient until its backward ends. llm-foundry: PyTorch's workspace; a "
       + "unit's gradients are joined and divided by kernels, two measures of the loss are taken of the logits, "
       + "AdamW is operators, and padding is taken out around flash-2, which the host waits for.")
+  let lossAverage = Key(
+    "loss-average", .choice(Plan.LossAverage.self), default: .step,
+    "When data and context ranks average the loss for their log. microbatch: behind each forward, where all wait for "
+      + "the slowest (Megatron-LM and NeMo until April 2025); step: behind the update.")
   let gradientAccumulationFusion = Key(
     "gradient-accumulation-fusion", .boolean,
     otherwise: "true with framework plain and megatron-lm, else false",

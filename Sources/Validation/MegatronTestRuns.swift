@@ -112,7 +112,8 @@ extension DescribedRun {
     let zero = shards ? 3 : arguments.has("use-distributed-optimizer") ? 1 : 0
     var settings = [
       "precision=\(arguments.has("fp16") ? "float16" : arguments.has("bf16") ? "bf16" : "float32")",
-      "zero-stage=\(zero)", "dropout=\(arguments.values["hidden-dropout"] != "0.0")",
+      "zero-stage=\(zero)", "loss-average=null",
+      "dropout=\(arguments.values["hidden-dropout"] != "0.0")",
       "fused-attention=\(usesTransformerEngine && arguments.values["attention-backend"] != "unfused")",
       "fused-loss=null", "loss=\(loss(arguments))",
       "recompute=\(arguments.values["recompute-granularity"] ?? "none")",

@@ -87,13 +87,13 @@ import Testing
     let apart = ExpectedWaits(pause, plan, positions: 1)
     #expect(apart.wait(busy: 1_000_000_000, meets: false) == 100_000_000)
     let most = LargestOfCounts(of: 4, mean: 3).mean - 3
-    let end = apart.waitAtEnd(busy: 3_000_000_000, variance: 0)
+    let end = apart.waitForGroups(busy: 3_000_000_000, variance: 0)
     #expect(end == Int64((most * 1e8).rounded()))
     plan.dataParallel = 1
     plan.tensorParallel = 4
     let together = ExpectedWaits(pause, plan, positions: 1)
     #expect(together.wait(busy: 1_000_000_000, meets: true) == 400_000_000)
-    #expect(together.waitAtEnd(busy: 3_000_000_000, variance: 1e20) == 0)
+    #expect(together.waitForGroups(busy: 3_000_000_000, variance: 1e20) == 0)
   }
 
   /// With ZeRO 3 all that share parameters meet in every pass, with ZeRO 1 at the end of a step alone.
@@ -106,7 +106,7 @@ import Testing
     let waits = ExpectedWaits(scatter, plan, positions: 1)
     let expected = (1e6 * 0.02 * LargestOfNormals(of: 8).mean).rounded()
     #expect(waits.wait(busy: 1_000_000, meets: true) == Int64(expected))
-    #expect(waits.waitAtEnd(busy: 1_000_000, variance: 1e12) == 0)
+    #expect(waits.waitForGroups(busy: 1_000_000, variance: 1e12) == 0)
   }
 
   /// The mean of the largest count, by summing over all pairs and in closed form for one.
