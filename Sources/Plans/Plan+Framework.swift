@@ -5,6 +5,8 @@ extension Plan {
     case plain
     /// Megatron-LM with Transformer Engine.
     case megatronLM = "megatron-lm"
+    /// Megatron-LM with layers of its own (`--transformer-impl local`).
+    case megatronLocal = "megatron-local"
     /// PyTorch's own modules and FSDP, as torchtitan trains with them.
     case torchtitan
     /// PyTorch's modules under nanotron, which adds 16-bit gradients to sums of its own.
@@ -48,7 +50,7 @@ extension Plan {
   /// Whether a weight product adds to the sum over microbatches, as Megatron-LM's does from 2022 on
   /// (`--no-gradient-accumulation-fusion` is off by default); autograd forms a gradient and adds it.
   public var fusesGradientSums: Bool {
-    gradientAccumulationFusion ?? (framework == .plain || framework == .megatronLM)
+    gradientAccumulationFusion ?? [.plain, .megatronLM, .megatronLocal].contains(framework)
   }
 
   /// Whether gradients that are formed by themselves stay until their backward has ended: nanotron lets autograd

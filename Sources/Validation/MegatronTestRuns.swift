@@ -120,7 +120,7 @@ extension DescribedRun {
       "gradient-accumulation-fusion=\(!arguments.has("no-gradient-accumulation-fusion"))",
       "sequence-parallel=\(tensor > 1 && arguments.has("sequence-parallel"))",
       "overlap.tensor-exchange=null",
-      "framework=\(usesTransformerEngine ? "megatron-lm" : "plain")",
+      "framework=\(usesTransformerEngine ? "megatron-lm" : "megatron-local")",
     ]
     if let first = arguments.number("decoder-first-pipeline-num-layers"),
       let last = arguments.number("decoder-last-pipeline-num-layers")
