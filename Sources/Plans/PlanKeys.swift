@@ -135,8 +135,8 @@ struct PlanKeys: KeySet {
     otherNames: ["training-fp8", "gemm", "matmul"])
   let optimizer = Key(
     "optimizer", .choice(Plan.Optimizer.self), default: .adamW,
-    "What updates the parameters. muon: matrices of layers by one moment that five Newton-Schulz steps "
-      + "orthogonalise, everything else by AdamW.")
+    "What updates the parameters. adamw-foreach: operator by operator. muon: matrices of layers by one "
+      + "moment that five Newton-Schulz steps orthogonalise, everything else by AdamW.")
   let recomputation = Key(
     "recompute",
     Expected<Recomputation.Extent>.choice().map(\.recomputation)

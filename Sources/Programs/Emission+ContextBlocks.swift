@@ -17,7 +17,7 @@ extension Emission {
 
   /// The same in front of a backward that has kept keys and values as they were before.
   func repeatHeadsAgain(_ node: Node, _ shape: AttentionShape, _ keysAndValues: [BufferID]) {
-    guard !node.isRerun, lowering.setting.recomputation != .none else { return }
+    guard !node.isRerun, case .modules = lowering.setting.recomputation else { return }
     repeatHeads(shape, keysAndValues, .backwardInput)
   }
 

@@ -256,6 +256,7 @@ extension LoweringSetting {
       keepsActivatedGates = plan.execution == .eager || plan.framework == .nanotron
       keepsNormSteps = plan.execution == .eager
       averagesLoss = plan.lossAverage == .microbatch
+      updatesByOperators = plan.optimizer == .adamWForeach
       if plan.framework == .llmFoundry { becomeLLMFoundry(plan) }
     }
     redundantExperts = plan.redundantExperts

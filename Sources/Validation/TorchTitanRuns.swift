@@ -41,6 +41,7 @@ extension DescribedRun {
         "overlap.tensor-exchange=\(isAsynchronous ? "true" : "null")",
         "framework=torchtitan",
         "fused-loss=\(compilesLoss(row))",
+        "optimizer=\(isOfMid2025(row) ? "adamw" : "adamw-foreach")",
         "execution=\(row["compile"] == "torch.compile" ? "compiled" : "eager")",
       ]
         + (device.name != "a100-selene" ? ["attention-library=flash-2"] : [])
@@ -51,8 +52,13 @@ extension DescribedRun {
   /// Whether the loss is compiled too, which makes one kernel a pass of it: so since early 2025 (e7c0cae and 820504e of
   /// 2025-06-13, `components/loss.py`), while it is commented out in 9dec370 of 2024-12-26 (`train.py`).
   private static func compilesLoss(_ row: PublishedRow) -> Bool {
-    row["compile"] == "torch.compile"
-      && ["2025-06", "202506"].contains { row["source"].contains($0) }
+    row["compile"] == "torch.compile" && isOfMid2025(row)
+  }
+
+  /// Whether a row is of June 2025, when AdamW was fused too (820504e, `config_manager.py`, `implementation`); before, it
+  /// was operators over all parameters (`foreach`, 1ea476e9 and 9dec370, `optimizer.fused` off).
+  private static func isOfMid2025(_ row: PublishedRow) -> Bool {
+    ["2025-06", "202506"].contains { row["source"].contains($0) }
   }
 
   /// What has no key yet.

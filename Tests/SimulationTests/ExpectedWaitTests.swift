@@ -5,6 +5,7 @@ import Foundation
 import Models
 import Plans
 import Quantities
+import Schedules
 import Simulation
 import Testing
 
@@ -107,6 +108,49 @@ import Testing
     let expected = (1e6 * 0.02 * LargestOfNormals(of: 8).mean).rounded()
     #expect(waits.wait(busy: 1_000_000, meets: true) == Int64(expected))
     #expect(waits.waitForGroups(busy: 1_000_000, variance: 1e12) == 0)
+  }
+
+  /// Where a pass ends with the agreement of all on scales, all meet in it; with scales of the tensors' own nobody does.
+  @Test func agreementOnScales() {
+    var plan = Inputs.plan("1f1b", pipeline: 2, microbatches: 2, data: 4)
+    plan.tensorParallel = 2
+    plan.precision = .tensorFP8
+    let scatter = Self.jitter(operation: 0.02)
+    func wait(of ranks: Int) -> Int64 {
+      Int64((1e6 * 0.02 * LargestOfNormals(of: ranks).mean).rounded())
+    }
+    let agreeing = ExpectedWaits(scatter, plan, positions: 2)
+    #expect(agreeing.copiesMeet && agreeing.wait(busy: 1_000_000, meets: true) == wait(of: 8))
+    #expect(agreeing.waitForGroups(busy: 1_000_000, variance: 1e12) == 0)
+    plan.precision.scaling = .current
+    let own = ExpectedWaits(scatter, plan, positions: 2)
+    #expect(!own.copiesMeet && own.wait(busy: 1_000_000, meets: true) == wait(of: 2))
+    #expect(own.waitForGroups(busy: 1_000_000, variance: 1e12) > 0)
+  }
+
+  /// Where every forward ends with an average of the loss, copies wait there for what lies behind the one before: the last
+  /// backward and this forward; and behind the last backward for it alone.
+  @Test func averagesOfTheLoss() throws {
+    var plan = Inputs.plan("1f1b", pipeline: 1, microbatches: 6, data: 4)
+    plan.lossAverage = .microbatch
+    let (even, other) = try steps(plan, Self.jitter(operation: 0.02))
+    let before = even.run()
+    func durations(_ wanted: Action.Pass) -> Set<Int64> {
+      Set(
+        before.ranks[0].items.compactMap { span in
+          guard case .run(let action) = span.item, action.pass == wanted else { return nil }
+          return span.end - span.start
+        })
+    }
+    let forward = try #require(durations(.forward).first)
+    let backward = try #require(durations(.backward).first)
+    #expect(durations(.forward).count == 1 && durations(.backward).count == 1)
+    func wait(_ passes: Int64...) -> Int64 {
+      let squares = passes.reduce(0.0) { $0 + Double($1) * Double($1) }
+      return Int64((0.02 * squares.squareRoot() * LargestOfNormals(of: 4).mean).rounded())
+    }
+    let waits = wait(forward) + 5 * wait(backward, forward) + wait(backward)
+    #expect(abs(other.run().step - before.step - waits) <= 1)
   }
 
   /// The mean of the largest count, by summing over all pairs and in closed form for one.
