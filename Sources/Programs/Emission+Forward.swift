@@ -360,7 +360,7 @@ extension Emission {
       gatherInChunks(input, into: outputBuffer(node.outputs[0]), shape, .forward)
     case .gatherSequence, .joinRows:
       collective(.allGather(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
-      layTogether(outputBuffer(node.outputs[0]), columns: shape.columns, .forward)
+      layTogether(need(node.outputs[0]), columns: shape.columns, .forward)
     case .scatterSequence where leaving[input] != nil:
       addChunks(of: input, into: outputBuffer(node.outputs[0]), shape, .forward)
     case .scatterSequence:

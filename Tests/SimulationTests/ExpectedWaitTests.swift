@@ -135,21 +135,20 @@ import Testing
     plan.lossAverage = .microbatch
     let (even, other) = try steps(plan, Self.jitter(operation: 0.02))
     let before = even.run()
-    func durations(_ wanted: Action.Pass) -> Set<Int64> {
-      Set(
-        before.ranks[0].items.compactMap { span in
-          guard case .run(let action) = span.item, action.pass == wanted else { return nil }
-          return span.end - span.start
-        })
+    // Squares of what was done since all last met, and the waits up to there.
+    var (since, waits, averages) = (0.0, Int64(0), 0)
+    func wait() -> Int64 {
+      Int64((0.02 * since.squareRoot() * LargestOfNormals(of: 4).mean).rounded())
     }
-    let forward = try #require(durations(.forward).first)
-    let backward = try #require(durations(.backward).first)
-    #expect(durations(.forward).count == 1 && durations(.backward).count == 1)
-    func wait(_ passes: Int64...) -> Int64 {
-      let squares = passes.reduce(0.0) { $0 + Double($1) * Double($1) }
-      return Int64((0.02 * squares.squareRoot() * LargestOfNormals(of: 4).mean).rounded())
+    for span in before.ranks[0].items {
+      guard case .run(let action) = span.item else { continue }
+      since += Double(span.end - span.start) * Double(span.end - span.start)
+      guard action.pass == .forward else { continue }
+      waits += wait()
+      (since, averages) = (0, averages + 1)
     }
-    let waits = wait(forward) + 5 * wait(backward, forward) + wait(backward)
+    waits += wait()
+    #expect(averages == 6)
     #expect(abs(other.run().step - before.step - waits) <= 1)
   }
 
