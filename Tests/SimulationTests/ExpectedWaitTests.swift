@@ -5,7 +5,6 @@ import Foundation
 import Models
 import Plans
 import Quantities
-import Schedules
 import Simulation
 import Testing
 
