@@ -63,6 +63,8 @@ extension Plan {
     note(scattersPipelineSends, "scatter-pipeline-sends")
     note(expandsSegments, "expandable-segments", "an environment variable says so")
     note(tokenCounts != nil, "token-counts")
+    note(optimizer == .adamWForeach, "optimizer", "its operators are the launcher's")
+    note(lossAverage != .step, "loss-average", "the launcher's version decides")
     note(offload.activations > 0, "offload.activations")
     note(fusedHead == true || loss == .chunked, "a fused head")
     return unsaid

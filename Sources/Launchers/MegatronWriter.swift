@@ -188,7 +188,7 @@ struct MegatronWriter {
   }
 
   private mutating func addKernels() {
-    let usesEngine = plan.framework != .plain
+    let usesEngine = ![.plain, .megatronLocal].contains(plan.framework)
     if plan.framework == .torchtitan { unsaid.append("framework: torchtitan's own buffers") }
     add("transformer-impl", usesEngine ? "transformer_engine" : "local")
     if usesEngine {

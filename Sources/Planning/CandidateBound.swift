@@ -274,7 +274,9 @@ package final class PlanBounds: Sendable {
         + experts.bytes(plan.zeroStage, copies: expertCopies) + walk.kept[rank]
       bound.bytes = max(bound.bytes, bytes)
     }
-    let waited = walk.waitForLast(try delays.waits(plan))
+    // Groups that average their losses have waited for each other on the way.
+    let waited =
+      plan.lossAverage == .step ? walk.waitForLast(try delays.waits(plan)) : 0
     bound.seconds = agreed + waited + closing.agreement + behind
     bound.seconds *= try share(candidate, (copies, expertCopies))
     return bound

@@ -67,8 +67,9 @@ final class DelayBook: Sendable {
     var positions: Int
     var replicas: Int
     var perAction: Int
-    /// Ranks that share parameters, and so meet in passes.
+    /// Ranks that share parameters, and those that agree on scales: they meet in passes.
     var sharing: Int
+    var agreesOnScales: Bool
   }
 
   private let jitter: Jitter?
@@ -84,7 +85,8 @@ final class DelayBook: Sendable {
       ? plan.shardingRanks ?? plan.dataParallel * plan.contextParallel : 0
     let key = Key(
       positions: plan.pipelineParallel, replicas: plan.worldSize / plan.pipelineParallel,
-      perAction: plan.mesh.ranksPerAction, sharing: sharing * plan.tensorParallel)
+      perAction: plan.mesh.ranksPerAction, sharing: sharing * plan.tensorParallel,
+      agreesOnScales: plan.agreesOnScales)
     return try known(key) {
       ExpectedWaits(jitter, plan, positions: plan.pipelineParallel)
     }

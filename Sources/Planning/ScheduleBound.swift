@@ -99,7 +99,7 @@ struct ScheduleBound {
     guard let waits, let most = busy.max(by: { $0.squares < $1.squares }) else { return 0 }
     let second = 1e12
     let variance = waits.variance(busy: Int64(second), meets: true) * most.squares
-    let wait = waits.waitAtEnd(busy: Int64(most.seconds * second), variance: variance)
+    let wait = waits.waitForGroups(busy: Int64(most.seconds * second), variance: variance)
     return Double(wait) / second
   }
 

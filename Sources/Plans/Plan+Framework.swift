@@ -5,6 +5,8 @@ extension Plan {
     case plain
     /// Megatron-LM with Transformer Engine.
     case megatronLM = "megatron-lm"
+    /// Megatron-LM with layers of its own (`--transformer-impl local`).
+    case megatronLocal = "megatron-local"
     /// PyTorch's own modules and FSDP, as torchtitan trains with them.
     case torchtitan
     /// PyTorch's modules under nanotron, which adds 16-bit gradients to sums of its own.
@@ -22,6 +24,20 @@ extension Plan {
     case device
   }
 
+  /// When the ranks that divide the data average the loss that is logged.
+  public enum LossAverage: String, Hashable, Sendable, CaseIterable {
+    /// Behind the update, where all meet anyway.
+    case step
+    /// Behind each forward, whose kernels the next ones wait for: Megatron-LM until 3806ec275 of 2025-04-30
+    /// (`pretrain_gpt.py`, `loss_func`), NeMo until 2.2 (`average_losses_across_data_parallel_group`).
+    case microbatch
+  }
+
+  /// Whether all ranks of a position agree on the scales of FP8 tensors behind each pass.
+  public var agreesOnScales: Bool {
+    precision.linearOperands == .e4m3 && precision.scaling == .delayed
+  }
+
   /// Whether the host waits for the counts of each dispatch.
   ///
   /// Megatron-Core copies them to the host (d98e8a6, `core/transformer/moe/token_dispatcher.py`,
@@ -34,7 +50,7 @@ extension Plan {
   /// Whether a weight product adds to the sum over microbatches, as Megatron-LM's does from 2022 on
   /// (`--no-gradient-accumulation-fusion` is off by default); autograd forms a gradient and adds it.
   public var fusesGradientSums: Bool {
-    gradientAccumulationFusion ?? (framework == .plain || framework == .megatronLM)
+    gradientAccumulationFusion ?? [.plain, .megatronLM, .megatronLocal].contains(framework)
   }
 
   /// Whether gradients that are formed by themselves stay until their backward has ended: nanotron lets autograd

@@ -3,6 +3,8 @@ extension Plan {
   public enum Optimizer: String, Hashable, Sendable, CaseIterable {
     /// Two moments of every parameter.
     case adamW = "adamw"
+    /// The same, operator by operator over all parameters together (PyTorch's `foreach`).
+    case adamWForeach = "adamw-foreach"
     /// One moment of every matrix in layers, orthogonalised by Newton and Schulz's iteration; AdamW for
     /// embeddings, head and vectors (Keller Jordan, Muon, 2024; arXiv 2502.16982).
     case muon

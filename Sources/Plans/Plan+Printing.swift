@@ -90,6 +90,7 @@ extension Plan {
       lines.append(
         "offload: {activations: \(offload.activations), optimizer: \(offload.optimizer)}")
     }
+    if lossAverage != .step { lines.append("loss-average: \(lossAverage.rawValue)") }
     if optimizer != .adamW { lines.append("optimizer: \(optimizer.rawValue)") }
     if let fuses = gradientAccumulationFusion {
       lines.append("gradient-accumulation-fusion: \(fuses)")

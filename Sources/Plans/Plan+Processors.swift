@@ -25,7 +25,7 @@ extension Plan {
       ("communication-sms", communicationSMs != nil), ("computation-sms", computationSMs != nil),
       ("collective-algorithm", collectiveAlgorithm != nil),
       ("expert-load", expertLoad != .balanced), ("framework", framework != .plain),
-      ("expandable-segments", expandsSegments),
+      ("expandable-segments", expandsSegments), ("loss-average", lossAverage != .step),
       ("memory-reserve", memoryReserve != Self.usualMemoryReserve),
     ].filter(\.1).map(\.0)
   }

@@ -168,6 +168,8 @@ public struct Plan: Hashable, Sendable {
   public var cudaGraphs = false
   /// Who reads how many rows an exchange brings; nil for whom the framework has do it (`countsAreAwaited`).
   public var tokenCounts: TokenCounts?
+  /// When the ranks that divide the data average the loss that is logged.
+  public var lossAverage = LossAverage.step
   /// Whose kernels attention is; nil for the cluster's, or for unfused ones where `fusedAttention` is false.
   public var attentionLibrary: AttentionLibrary?
   /// What the backward pass computes again.

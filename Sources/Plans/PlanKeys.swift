@@ -135,8 +135,8 @@ struct PlanKeys: KeySet {
     otherNames: ["training-fp8", "gemm", "matmul"])
   let optimizer = Key(
     "optimizer", .choice(Plan.Optimizer.self), default: .adamW,
-    "What updates the parameters. muon: matrices of layers by one moment that five Newton-Schulz steps "
-      + "orthogonalise, everything else by AdamW.")
+    "What updates the parameters. adamw-foreach: operator by operator. muon: matrices of layers by one "
+      + "moment that five Newton-Schulz steps orthogonalise, everything else by AdamW.")
   let recomputation = Key(
     "recompute",
     Expected<Recomputation.Extent>.choice().map(\.recomputation)
@@ -167,15 +167,19 @@ struct PlanKeys: KeySet {
   let framework = Key(
     "framework", .choice(Plan.Framework.self), default: .plain,
     "The framework whose own buffers a rank holds too. megatron-lm: dummy weight gradients, "
-      + "workspaces of products. torchtitan: PyTorch's workspace, with loss: native every "
+      + "workspaces of products. megatron-local: PyTorch's workspaces. torchtitan: the same, with loss: native every "
       + "operator's own 32-bit copy of the logits, and with zero-stage: 3 a unit's parameters twice while "
-      + "they are copied out of what was gathered. nanotron: PyTorch's workspace, the buckets that data "
-      + "ranks reduce, and each formed gradient until its backward ends. llm-foundry: PyTorch's workspace; a "
+      + "they are copied out of what was gathered. nanotron: the same, the buckets that data "
+      + "ranks reduce, and each formed gradient until its backward ends. llm-foundry: the same; a "
       + "unit's gradients are joined and divided by kernels, two measures of the loss are taken of the logits, "
       + "AdamW is operators, and padding is taken out around flash-2, which the host waits for.")
+  let lossAverage = Key(
+    "loss-average", .choice(Plan.LossAverage.self), default: .step,
+    "When data and context ranks average the loss for their log. microbatch: behind each forward, where all wait for "
+      + "the slowest (Megatron-LM and NeMo until April 2025); step: behind the update.")
   let gradientAccumulationFusion = Key(
     "gradient-accumulation-fusion", .boolean,
-    otherwise: "true with framework plain and megatron-lm, else false",
+    otherwise: "true with framework plain and those of Megatron-LM, else false",
     "Whether weight products add to the sums of gradients themselves; false: each gradient is formed in "
       + "the format of activations and added by a kernel of its own.",
     otherNames: ["no-gradient-accumulation-fusion", "fuse-wgrad-accumulation"])

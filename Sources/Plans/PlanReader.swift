@@ -107,6 +107,7 @@ struct PlanReader {
     }
     plan.recomputation = try readRecomputation()
     plan.framework = try table.value(keys.framework)
+    plan.lossAverage = try table.value(keys.lossAverage)
     plan.gradientAccumulationFusion = try table.optional(keys.gradientAccumulationFusion)
     plan.expandsSegments = try table.value(keys.expandsSegments)
     plan.memoryReserve = try table.value(keys.memoryReserve)

@@ -241,6 +241,7 @@ extension Emission {
       flushWeights()
       contribute(fresh, to: node.inputs[0])
     case .gatherSequence:
+      layTogether(out, columns: shape.columns, .backwardInput)
       gradientCollective(.reduceScatter(.tensor), node, out, bytes, shape.rows, .tensor)
     case .scatterSequence, .ownRows:
       gradientCollective(.allGather(.tensor), node, out, bytes, shape.rows, .tensor)
@@ -260,6 +261,9 @@ extension Emission {
     let fresh = gradientBuffer(node.inputs[0])
     exchangeGradient(
       kind, outputs: [fresh], inputs: [out], stream: stream, bytesPerRow: bytes, rows: rows)
+    if case .allGather(.tensor) = kind {
+      layTogether(fresh, columns: value(node.inputs[0]).columns, .backwardInput)
+    }
     contribute(fresh, to: node.inputs[0])
   }
 

@@ -210,6 +210,7 @@ extension Emission {
     start(
       .allGather(.tensor), outputs: [out], inputs: [input], stream: .tensor,
       bytesPerRow: recipe.float8.bytes(columns: shape.columns), rows: shape.rows, .forward)
+    layTogether(out, columns: shape.columns, .forward)
   }
 
   /// This rank's rows in FP8: in a backward those that the forward gathered, where they were kept.
@@ -246,6 +247,7 @@ extension Emission {
       exchangeGradient(
         .allGather(.tensor), outputs: [fresh], inputs: [rows], stream: .tensor,
         bytesPerRow: recipe.float8.bytes(columns: shape.columns), rows: shape.rows)
+      layTogether(fresh, columns: shape.columns, .backwardInput)
     }
     contribute(fresh, to: node.inputs[0])
   }

@@ -5,6 +5,22 @@
 /// gathers both, attends to one rank's at a time, and merges results by operators in 32 bits. The rank that is last in
 /// the group merges all of its rows each time, others half of them at some blocks; it is the one that all wait for.
 extension Emission {
+  /// Copies keys and values for every query head: read once, written as often as there are query heads to a key head.
+  func repeatHeads(_ shape: AttentionShape, _ keysAndValues: [BufferID], _ half: Programs.Pass) {
+    guard lowering.setting.copiesKeyHeads, shape.heads > shape.keyValueHeads else { return }
+    for (size, buffer) in zip([shape.queryKeySize, shape.valueSize], keysAndValues) {
+      // Half of the columns is read and half is written, so to speak: a copy counts each twice.
+      let columns = (shape.heads + shape.keyValueHeads) * size / 2
+      pass(.copy, columns, recipe.activation, recipe.activation, on: buffer, half)
+    }
+  }
+
+  /// The same in front of a backward that has kept keys and values as they were before.
+  func repeatHeadsAgain(_ node: Node, _ shape: AttentionShape, _ keysAndValues: [BufferID]) {
+    guard !node.isRerun, case .modules = lowering.setting.recomputation else { return }
+    repeatHeads(shape, keysAndValues, .backwardInput)
+  }
+
   private var mergesBlocks: Bool {
     lowering.setting.context > 1 && lowering.setting.repeatsKeyHeads
   }

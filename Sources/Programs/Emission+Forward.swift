@@ -360,9 +360,11 @@ extension Emission {
       gatherInChunks(input, into: outputBuffer(node.outputs[0]), shape, .forward)
     case .gatherSequence, .joinRows:
       collective(.allGather(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
+      layTogether(need(node.outputs[0]), columns: shape.columns, .forward)
     case .scatterSequence where leaving[input] != nil:
       addChunks(of: input, into: outputBuffer(node.outputs[0]), shape, .forward)
     case .scatterSequence:
+      layTogether(input, columns: shape.columns, .forward)
       collective(.reduceScatter(.tensor), node.outputs[0], input, bytes, shape.rows, .tensor)
     case .scatterTokens:
       collective(.reduceScatter(.expertTensor), node.outputs[0], input, bytes, shape.rows, .tensor)

@@ -29,6 +29,7 @@ extension Emission {
         inputs: [need(output)], .forward)
     }
     gatherAhead()
+    averageLoss()
     updateScales(.forward)
     waitForAll()
   }

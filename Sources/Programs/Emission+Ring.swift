@@ -7,6 +7,7 @@ extension Emission {
     _ node: Node, _ shape: AttentionShape, outputs: [BufferID], inputs: [BufferID]
   ) {
     guard shape.ringRanks > 1 else {
+      repeatHeads(shape, Array(inputs.dropFirst()), .forward)
       emit(
         .attention(shape, fused: true, .forward), outputs: outputs,
         inputs: inputs + node.parameters.map(parameterBuffer), .forward)
@@ -50,11 +51,14 @@ extension Emission {
     inputs: [BufferID], kept: [BufferID]
   ) {
     guard shape.ringRanks > 1 else {
+      repeatHeadsAgain(node, shape, Array(inputs.dropFirst()))
       emit(
         .attention(shape, fused: true, .backwardInput),
         outputs: gradients + trained(node.parameters).map(gradientBuffer),
         inputs: [out] + inputs + kept, .backwardInput)
       addBlockGradients(shape, on: gradients)
+      // The gradients of all copies of a head are added up: as many bytes.
+      repeatHeads(shape, Array(gradients.dropFirst()), .backwardInput)
       return
     }
     var block = Array(inputs[1...])

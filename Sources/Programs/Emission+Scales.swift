@@ -29,6 +29,22 @@ extension Emission {
       half)
   }
 
+  /// Behind a forward that ends with a loss all copies of the stage average it for the log (Megatron-LM 0.8,
+  /// `pretrain_gpt.py`, `loss_func`): one number, which what follows waits for.
+  func averageLoss() {
+    let setting = lowering.setting
+    guard setting.averagesLoss, setting.updatesScales, setting.purpose == .training,
+      setting.gradientCopies > 1, graph.nodes.contains(where: \.kind.isLoss)
+    else { return }
+    let loss = lowering.temporary("loss, averaged", .fixed(1), 1, .float32, .communication)
+    emit(
+      .launches(count: 1, .copy, rows: .fixed(1)), outputs: [loss], inputs: [], .forward)
+    start(
+      .allReduce(.gradient), outputs: [loss], inputs: [loss], stream: .tensor, bytesPerRow: 4,
+      rows: .fixed(1), .forward)
+    waitFor([loss])
+  }
+
   private var countOfFloat8Products: Int {
     graph.nodes.reduce(0) { sum, node in
       switch node.kind {

@@ -90,6 +90,13 @@ struct Node {
     case scatterTokens
     /// Context parallelism: keys and values of the whole sequence.
     case gatherContext
+
+    var isLoss: Bool {
+      switch self {
+      case .crossEntropy, .headLoss: true
+      default: false
+      }
+    }
   }
 
   var kind: Kind

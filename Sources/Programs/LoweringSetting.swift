@@ -51,6 +51,10 @@ public struct LoweringSetting: Hashable, Sendable {
   /// Whether a context group gathers as torchtitan and PyTorch do: keys and values of every query head, and results and
   /// gradients of its blocks added in 32 bits.
   public var repeatsKeyHeads = false
+  /// What a tensor group gathers along the sequence, and in front of a scatter, is copied (`Emission.layTogether`).
+  public var copiesTensorExchanges = false
+  /// Keys and values are copied for every query head in front of attention (`Emission.repeatHeads`).
+  public var copiesKeyHeads = false
   public var expert: Int
   /// Places for copies of experts, beyond one for each.
   public var redundantExperts = 0
@@ -146,6 +150,8 @@ public struct LoweringSetting: Hashable, Sendable {
   public var fusesCasts = true
   /// Passes end with the agreement on scales that are known before; a part of a stage by itself has none.
   public var updatesScales = true
+  /// The ranks that divide the data average the loss behind each forward.
+  public var averagesLoss = false
   /// Layers of the model whose products stay in the format of activations.
   var wideLayers: [Range<Int>] = []
   /// Lanes in which a copy adds up gradients.
@@ -243,10 +249,14 @@ extension LoweringSetting {
     chunksHead = plan.loss == .chunked && target == .device
     if target == .device {
       copiesGathered = plan.framework == .torchtitan
+      copiesTensorExchanges = plan.framework == .torchtitan
+      copiesKeyHeads = plan.framework == .torchtitan
       copiesLogits = plan.framework == .torchtitan && plan.loss == .native
       holdsCastLogits = copiesLogits || plan.framework == .nanotron && plan.loss == .native
       keepsActivatedGates = plan.execution == .eager || plan.framework == .nanotron
       keepsNormSteps = plan.execution == .eager
+      averagesLoss = plan.lossAverage == .microbatch
+      updatesByOperators = plan.optimizer == .adamWForeach
       if plan.framework == .llmFoundry { becomeLLMFoundry(plan) }
     }
     redundantExperts = plan.redundantExperts

@@ -318,7 +318,8 @@ extension StageProgram {
   /// and what is added; a root, a quotient and an addition in 32 bits; the step.
   ///
   /// Source: Composer 0.16, `optim/decoupled_weight_decay.py`, `DecoupledAdamW.adamw` without weight decay; PyTorch 2.1,
-  /// `torch/distributed/fsdp/fully_sharded_data_parallel.py`, `clip_grad_norm_`.
+  /// `torch/distributed/fsdp/fully_sharded_data_parallel.py`, `clip_grad_norm_`. PyTorch's own is as much: it decays the
+  /// parameters too, and the first moment's two are one (`torch/optim/adamw.py`, `_multi_tensor_adamw`).
   private func bytesOfOperators(gradient: BufferID, _ recipe: Recipe) -> Int {
     func size(_ format: Format) -> Int { format.bytes(columns: 1) }
     let (gradient, moment) = (size(buffers[Int(gradient.index)].format), size(recipe.moment))

@@ -11,8 +11,10 @@ import Plans
 /// - devices differ for good: the ranks of a pipeline position, which meet in every reduction of gradients,
 ///   are as slow as the slowest of them;
 /// - a pass over a microbatch takes another time on every device: those that meet in it (tensor, context and
-///   expert groups, and with ZeRO 3 all that share parameters) wait for the slowest each time, and the groups
-///   of a position, which meet at the end of the step, for the one whose passes together took longest;
+///   expert groups, with ZeRO 3 all that share parameters, and all of a position where each pass ends with their
+///   agreement on the scales of the next) wait for the slowest each time, and the groups
+///   of a position, which meet at the end of the step and where they average the loss, for the one whose passes
+///   since then together took longest;
 /// - a pause stops all that meet in a pass; at the end of the step the group that had most pauses is waited
 ///   for.
 ///
@@ -28,8 +30,8 @@ package struct ExpectedWaits: Sendable {
   /// Ranks that meet in a pass, and groups of them at a position.
   private let members: Int
   private let groups: Int
-  /// Most of those that meet in a pass do so because they share parameters.
-  package let sharesParameters: Bool
+  /// Most of those that meet in a pass are copies: they share parameters, or agree on scales.
+  package let copiesMeet: Bool
   private let ofMembers: (mean: Double, deviation: Double)
   private let meanOfGroups: Double
 
@@ -40,8 +42,9 @@ package struct ExpectedWaits: Sendable {
       plan.zeroStage == .parameters
       ? plan.tensorParallel
         * (plan.shardingRanks ?? plan.dataParallel * plan.contextParallel) : 1
-    sharesParameters = sharing > plan.mesh.ranksPerAction
-    members = min(replicas, max(sharing, plan.mesh.ranksPerAction))
+    let meeting = max(sharing, plan.agreesOnScales ? replicas : 1)
+    copiesMeet = meeting > plan.mesh.ranksPerAction
+    members = min(replicas, max(meeting, plan.mesh.ranksPerAction))
     groups = max(1, replicas / members)
     let largest = LargestOfNormals(of: members)
     ofMembers = (largest.mean, largest.deviation)
@@ -68,12 +71,12 @@ package struct ExpectedWaits: Sendable {
     return deviation * deviation
   }
 
-  /// Picoseconds that the groups of a position wait for the last one at the end of a step.
+  /// Picoseconds that the groups of a position wait for the last one where they meet.
   ///
   /// - Parameters:
-  ///   - busy: what the kernels of a rank took.
-  ///   - variance: of all of its passes together.
-  package func waitAtEnd(busy: Int64, variance: Double) -> Int64 {
+  ///   - busy: what the kernels of a rank took since they last met.
+  ///   - variance: of all of its passes since then together.
+  package func waitForGroups(busy: Int64, variance: Double) -> Int64 {
     guard groups > 1 else { return 0 }
     let pauses = Double(members) * pauseRate * Double(busy)
     let most = LargestOfCounts(of: groups, mean: pauses).mean - pauses

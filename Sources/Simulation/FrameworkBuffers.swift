@@ -13,11 +13,11 @@ extension FrameworkBuffer {
   static func all(_ input: StepInput, stages: [Int], _ device: Device) -> [FrameworkBuffer] {
     switch input.plan.framework {
     case .plain: []
-    case .torchtitan, .llmFoundry:
-      [FrameworkBuffer(name: "workspace of products", bytes: ofPyTorch(device))]
+    case .torchtitan, .llmFoundry, .megatronLocal:
+      [FrameworkBuffer(name: "workspaces of products", bytes: ofPyTorch(device))]
     case .nanotron:
       [
-        FrameworkBuffer(name: "workspace of products", bytes: ofPyTorch(device)),
+        FrameworkBuffer(name: "workspaces of products", bytes: ofPyTorch(device)),
         FrameworkBuffer(name: "buckets of data ranks", bytes: buckets(input, stages)),
       ].filter { $0.bytes > 0 }
     case .megatronLM:
@@ -79,9 +79,12 @@ extension FrameworkBuffer {
     return ofEngine * (groups ? 5 : 1) + ofPyTorch(device)
   }
 
-  /// PyTorch 2.8, `aten/src/ATen/cuda/CublasHandlePool.cpp`.
+  /// One for each thread that multiplies: that of the forward, and autograd's of the backward.
+  ///
+  /// A handle belongs to a thread, and a workspace to a handle and a stream (PyTorch 2.8,
+  /// `aten/src/ATen/cuda/CublasHandlePool.cpp`).
   private static func ofPyTorch(_ device: Device) -> Int {
-    isLarge(device) ? 32 << 20 : 2 * 4096 << 10 + 8 * 16 << 10
+    2 * (isLarge(device) ? 32 << 20 : 2 * 4096 << 10 + 8 * 16 << 10)
   }
 
   /// Workspaces are larger from Hopper on: here on any device that multiplies in FP8.

@@ -60,8 +60,11 @@ struct IdleKeys {
   private static let noCopies = "no parameter has a second copy"
 
   private var ofCopies: [Idle] {
-    guard !hasCopies else { return [] }
     var list: [Idle] = []
+    if plan.lossAverage == .microbatch, plan.dataParallel * plan.contextParallel == 1 {
+      list.append(("loss-average", "one rank has all of a microbatch's loss"))
+    }
+    guard !hasCopies else { return list }
     if plan.zeroStage != .nothing { list.append(("zero-stage", Self.noCopies)) }
     if plan.collectiveAlgorithm != nil { list.append(("collective-algorithm", Self.noCopies)) }
     return list

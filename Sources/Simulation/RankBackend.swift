@@ -127,9 +127,10 @@ struct RankBackend: Backend {
   ) {
     let start = rank.clock
     // A member's record counts from the first of its group; its own part begins when it came.
-    let duration = record.duration - record.offset + wait(for: record, meets: meets)
-    rank.clock += duration
+    var duration = record.duration - record.offset + wait(for: record, meets: meets)
     rank.busy += record.busy
+    duration += waitForAverage(item)
+    rank.clock += duration
     rank.kernels.add(record.kernels)
     rank.flops += record.flops
     rank.causalFLOPs += record.causalFLOPs
@@ -175,22 +176,6 @@ struct RankBackend: Backend {
       }
     }
     rank.underWay = underWay.suffix(record.carried.reductions.count)
-  }
-
-  /// What the ranks that meet in an action wait for the slowest of them, behind all that they do in it.
-  private mutating func wait(for record: ActionRecord, meets: Bool) -> Int64 {
-    guard let waits = world.waits else { return 0 }
-    rank.variance += waits.variance(busy: record.busy, meets: meets)
-    let wait = waits.wait(busy: record.busy, meets: meets)
-    let plan = world.input.plan
-    switch meets {
-    case true where waits.sharesParameters: rank.data.waiting += wait
-    case true where plan.expertParallel > 1: rank.expert.waiting += wait
-    case true where plan.tensorParallel > 1: rank.tensor.waiting += wait
-    case true: rank.context.waiting += wait
-    case false: rank.data.waiting += wait
-    }
-    return wait
   }
 
   func backwardStage(of item: Item) -> Int {
@@ -360,7 +345,7 @@ struct RankBackend: Backend {
       world.agreement.latest = max(world.agreement.latest, rank.clock)
       if let waits = world.waits {
         world.agreement.wait = max(
-          world.agreement.wait, waits.waitAtEnd(busy: rank.busy, variance: rank.variance))
+          world.agreement.wait, waitForGroups(waits))
       }
       if world.agreement.arrived == world.ranks.count { world.wakeParked() }
     }

@@ -242,6 +242,8 @@ struct SimulatedRank {
   var operations = 0
   /// How far its passes lie apart from those of other groups, in squared picoseconds.
   var variance = 0.0
+  /// The work of its kernels and that variance where the groups of its position last met.
+  var met = (busy: Int64(0), variance: 0.0)
   /// When its last action ended.
   var lastActionEnd: Int64 = 0
   var hasAgreed = false

@@ -33,10 +33,11 @@ extension DescribedRun {
       on: degrees, model: isLlama2 ? "llama-2-7b" : "llama-3.1-8b",
       modelOverrides: ["max_position_embeddings=\(row["seq"])"],
       cluster: row["gpu"].contains("B200") ? "b200-256" : "h100-2048", plan: "nemo-gpt-3-175b",
-      (isLlama2 ? ofItsLauncher : ["precision=\(precision)", "fused-loss=true"]) + [
-        "dropout=false",
-        "overlap.tensor-exchange=\(degrees.tensor > 1 ? "true" : "null")",
-      ] + PublishedRun.ringOfKeysAndValues(degrees) + PublishedRun.overlappedData(degrees))
+      (isLlama2
+        ? ofItsLauncher : ["precision=\(precision)", "fused-loss=true", "loss-average=null"]) + [
+          "dropout=false",
+          "overlap.tensor-exchange=\(degrees.tensor > 1 ? "true" : "null")",
+        ] + PublishedRun.ringOfKeysAndValues(degrees) + PublishedRun.overlappedData(degrees))
   }
 }
 

@@ -66,7 +66,7 @@ extension DescribedRun {
         on: degrees, model: "llama-3.1-405b", plan: "nemo-gpt-3-175b",
         [
           "precision=bf16", "zero-stage=2", "units-per-stage=even", "fused-loss=true",
-          "dropout=false", "overlap.tensor-exchange=null",
+          "dropout=false", "loss-average=null", "overlap.tensor-exchange=null",
         ])
     }
   }

@@ -112,14 +112,15 @@ extension DescribedRun {
     let zero = shards ? 3 : arguments.has("use-distributed-optimizer") ? 1 : 0
     var settings = [
       "precision=\(arguments.has("fp16") ? "float16" : arguments.has("bf16") ? "bf16" : "float32")",
-      "zero-stage=\(zero)", "dropout=\(arguments.values["hidden-dropout"] != "0.0")",
+      "zero-stage=\(zero)", "loss-average=null",
+      "dropout=\(arguments.values["hidden-dropout"] != "0.0")",
       "fused-attention=\(usesTransformerEngine && arguments.values["attention-backend"] != "unfused")",
       "fused-loss=null", "loss=\(loss(arguments))",
       "recompute=\(arguments.values["recompute-granularity"] ?? "none")",
       "gradient-accumulation-fusion=\(!arguments.has("no-gradient-accumulation-fusion"))",
       "sequence-parallel=\(tensor > 1 && arguments.has("sequence-parallel"))",
       "overlap.tensor-exchange=null",
-      "framework=\(usesTransformerEngine ? "megatron-lm" : "plain")",
+      "framework=\(usesTransformerEngine ? "megatron-lm" : "megatron-local")",
     ]
     if let first = arguments.number("decoder-first-pipeline-num-layers"),
       let last = arguments.number("decoder-last-pipeline-num-layers")

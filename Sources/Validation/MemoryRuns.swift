@@ -21,7 +21,7 @@ extension DescribedRun {
           clusterOverrides: ["nodes=1", "device.memory.size=180 GiB"], plan: "nemo-gpt-3-175b",
           planOverrides: degrees.overrides + [
             "precision=\(try PublishedPrecision.recipe(row["precision"]))", "fused-loss=true",
-            "dropout=false", "overlap.tensor-exchange=null",
+            "dropout=false", "loss-average=null", "overlap.tensor-exchange=null",
             "dispatcher=\(isMixture ? "all-to-all" : "null")", "framework=megatron-lm",
           ])
       }

@@ -56,7 +56,9 @@ extension DescribedRun {
       }
   }
 
-  private static let mixture = ["precision=bf16", "fused-loss=true", "dropout=false"]
+  private static let mixture = [
+    "precision=bf16", "fused-loss=true", "dropout=false", "loss-average=null",
+  ]
 
   private static func mixtureDegrees(_ row: PublishedRow) -> RunDegrees {
     RunDegrees(

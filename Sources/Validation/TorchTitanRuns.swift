@@ -40,11 +40,25 @@ extension DescribedRun {
         "zero-stage=\(degrees.pipeline > 1 ? 1 : 3)",
         "overlap.tensor-exchange=\(isAsynchronous ? "true" : "null")",
         "framework=torchtitan",
+        "fused-loss=\(compilesLoss(row))",
+        "optimizer=\(isOfMid2025(row) ? "adamw" : "adamw-foreach")",
         "execution=\(row["compile"] == "torch.compile" ? "compiled" : "eager")",
       ]
         + (device.name != "a100-selene" ? ["attention-library=flash-2"] : [])
         + torchTitanRecomputedLayers(row, model.layers),
       leftOut: torchTitanLeftOut(row), replaysAllocator: true)
+  }
+
+  /// Whether the loss is compiled too, which makes one kernel a pass of it: so since early 2025 (e7c0cae and 820504e of
+  /// 2025-06-13, `components/loss.py`), while it is commented out in 9dec370 of 2024-12-26 (`train.py`).
+  private static func compilesLoss(_ row: PublishedRow) -> Bool {
+    row["compile"] == "torch.compile" && isOfMid2025(row)
+  }
+
+  /// Whether a row is of June 2025, when AdamW was fused too (820504e, `config_manager.py`, `implementation`); before, it
+  /// was operators over all parameters (`foreach`, 1ea476e9 and 9dec370, `optimizer.fused` off).
+  private static func isOfMid2025(_ row: PublishedRow) -> Bool {
+    ["2025-06", "202506"].contains { row["source"].contains($0) }
   }
 
   /// What has no key yet.
@@ -114,7 +128,10 @@ extension DescribedRun {
     // The code's default is as many microbatches as the pipeline has ranks.
     return RunDegrees(
       data: row.degree("dp"), tensor: row.degree("tp"), pipeline: pipeline,
-      context: row.degree("cp"), microbatch: max(1, local / pipeline),
+      context: row.degree("cp"),
+      // Schedules of several stages a rank have two where no split is given (`pipelining_utils.py`).
+      stagesPerRank: row["note"].contains("interleaved") ? 2 : 1,
+      microbatch: max(1, local / pipeline),
       globalBatch: row.integer("global_batch"), length: row.integer("seq"))
   }
 

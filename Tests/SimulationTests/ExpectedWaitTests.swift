@@ -87,13 +87,13 @@ import Testing
     let apart = ExpectedWaits(pause, plan, positions: 1)
     #expect(apart.wait(busy: 1_000_000_000, meets: false) == 100_000_000)
     let most = LargestOfCounts(of: 4, mean: 3).mean - 3
-    let end = apart.waitAtEnd(busy: 3_000_000_000, variance: 0)
+    let end = apart.waitForGroups(busy: 3_000_000_000, variance: 0)
     #expect(end == Int64((most * 1e8).rounded()))
     plan.dataParallel = 1
     plan.tensorParallel = 4
     let together = ExpectedWaits(pause, plan, positions: 1)
     #expect(together.wait(busy: 1_000_000_000, meets: true) == 400_000_000)
-    #expect(together.waitAtEnd(busy: 3_000_000_000, variance: 1e20) == 0)
+    #expect(together.waitForGroups(busy: 3_000_000_000, variance: 1e20) == 0)
   }
 
   /// With ZeRO 3 all that share parameters meet in every pass, with ZeRO 1 at the end of a step alone.
@@ -106,7 +106,49 @@ import Testing
     let waits = ExpectedWaits(scatter, plan, positions: 1)
     let expected = (1e6 * 0.02 * LargestOfNormals(of: 8).mean).rounded()
     #expect(waits.wait(busy: 1_000_000, meets: true) == Int64(expected))
-    #expect(waits.waitAtEnd(busy: 1_000_000, variance: 1e12) == 0)
+    #expect(waits.waitForGroups(busy: 1_000_000, variance: 1e12) == 0)
+  }
+
+  /// Where a pass ends with the agreement of all on scales, all meet in it; with scales of the tensors' own nobody does.
+  @Test func agreementOnScales() {
+    var plan = Inputs.plan("1f1b", pipeline: 2, microbatches: 2, data: 4)
+    plan.tensorParallel = 2
+    plan.precision = .tensorFP8
+    let scatter = Self.jitter(operation: 0.02)
+    func wait(of ranks: Int) -> Int64 {
+      Int64((1e6 * 0.02 * LargestOfNormals(of: ranks).mean).rounded())
+    }
+    let agreeing = ExpectedWaits(scatter, plan, positions: 2)
+    #expect(agreeing.copiesMeet && agreeing.wait(busy: 1_000_000, meets: true) == wait(of: 8))
+    #expect(agreeing.waitForGroups(busy: 1_000_000, variance: 1e12) == 0)
+    plan.precision.scaling = .current
+    let own = ExpectedWaits(scatter, plan, positions: 2)
+    #expect(!own.copiesMeet && own.wait(busy: 1_000_000, meets: true) == wait(of: 2))
+    #expect(own.waitForGroups(busy: 1_000_000, variance: 1e12) > 0)
+  }
+
+  /// Where every forward ends with an average of the loss, copies wait there for what lies behind the one before: the last
+  /// backward and this forward; and behind the last backward for it alone.
+  @Test func averagesOfTheLoss() throws {
+    var plan = Inputs.plan("1f1b", pipeline: 1, microbatches: 6, data: 4)
+    plan.lossAverage = .microbatch
+    let (even, other) = try steps(plan, Self.jitter(operation: 0.02))
+    let before = even.run()
+    // Squares of what was done since all last met, and the waits up to there.
+    var (since, waits, averages) = (0.0, Int64(0), 0)
+    func wait() -> Int64 {
+      Int64((0.02 * since.squareRoot() * LargestOfNormals(of: 4).mean).rounded())
+    }
+    for span in before.ranks[0].items {
+      guard case .run(let action) = span.item else { continue }
+      since += Double(span.end - span.start) * Double(span.end - span.start)
+      guard action.pass == .forward else { continue }
+      waits += wait()
+      (since, averages) = (0, averages + 1)
+    }
+    waits += wait()
+    #expect(averages == 6)
+    #expect(abs(other.run().step - before.step - waits) <= 1)
   }
 
   /// The mean of the largest count, by summing over all pairs and in closed form for one.

@@ -53,6 +53,20 @@ import Testing
     #expect(gathered(step) == gathered(plain))
   }
 
+  /// PyTorch's products have a workspace for each of two threads, forward's and autograd's, of 32 MiB on Hopper and
+  /// 8 MiB and 128 KiB before; Transformer Engine one of its own beside them.
+  @Test func workspacesOfThreads() throws {
+    func workspaces(_ framework: String) throws -> Int {
+      try Self.step(framework).report().memory.workspace
+        .first { $0.name == "workspaces of products" }?.bytes ?? 0
+    }
+    #expect(try workspaces("plain") == 0)
+    for framework in ["torchtitan", "llm-foundry", "megatron-local"] {
+      #expect(try workspaces(framework) == 64 << 20)
+    }
+    #expect(try workspaces("megatron-lm") == 96 << 20 + 1024)
+  }
+
   /// What is copied is written before it is read, and what was gathered is read by its copy alone.
   @Test func copiesComeBeforeTheirUse() throws {
     let stage = try Self.step("torchtitan").input.stages[0]

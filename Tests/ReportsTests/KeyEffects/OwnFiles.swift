@@ -118,6 +118,7 @@ struct OwnFiles {
     send-mode: eager
     dispatcher: deepep
     token-counts: host
+    loss-average: microbatch
     nodes-per-token: 2
     redundant-experts: 32
     communication-sms: 16
