@@ -157,6 +157,14 @@ struct ReadingTests {
   @Test(arguments: [
     ("\"num_experts\": 8", "num_experts"), ("\"qk_layernorm\": true", "qk_layernorm"),
     ("\"lora_rank\": 4", "lora_rank"), ("\"use_moe\": true", "use_moe"),
+    ("\"attn_output_gate\": true", "attn_output_gate"), ("\"hc_mult\": 4", "hc_mult"),
+    ("\"is_encoder_decoder\": true", "is_encoder_decoder"),
+    ("\"cross_attention_layers\": [3, 7]", "cross_attention_layers"),
+    ("\"pruned_heads\": {\"1\": [0]}", "pruned_heads"), ("\"block_configs\": [1]", "block_configs"),
+    ("\"value_embeddings\": true", "value_embeddings"), ("\"head_gate\": true", "head_gate"),
+    ("\"ngram_embedding\": true", "ngram_embedding"),
+    ("\"num_nextn_predict_layers\": 1", "num_nextn_predict_layers"),
+    ("\"num_own_things\": 2", "num_own_things"),
     ("\"architectures\": [\"LlamaForSequenceClassification\"]", "architectures"),
     ("\"architectures\": [\"LlamaModel\"]", "architectures"),
     (
@@ -176,7 +184,8 @@ struct ReadingTests {
   @Test func whatChangesNoCountIsPassedOver() throws {
     let text = try #require(Architecture.shippedText(named: "llama-2-7b"))
     let entries =
-      "\"router_aux_loss_coef\": 0.01, \"num_experts\": 0, \"use_moe\": false, \"moe_drop_tokens\": 1"
+      "\"pruned_heads\": {}, \"is_encoder_decoder\": false, \"num_beams\": 1, \"n_ctx\": 9, "
+      + "\"router_aux_loss_coef\": 0.01, \"num_experts\": 0, \"use_moe\": false, \"moe_drop_tokens\": 1"
     let read = try read(text.replacing("{", with: "{\n\(entries),", maxReplacements: 1))
     #expect(try read.parameterCounts == Architecture.named("llama-2-7b").parameterCounts)
   }
