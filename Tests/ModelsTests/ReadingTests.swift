@@ -72,6 +72,22 @@ struct ReadingTests {
     }
   }
 
+  @Test(arguments: [
+    ("Qwen/Qwen2.5-Coder-7B", "qwen2.5-7b"), ("Qwen/Qwen2.5-7B-Instruct-1M", "qwen2.5-7b"),
+    ("meta-llama/Llama-Guard-3-8B", "llama-3-8b"), ("mixtral", "mixtral-8x7b"),
+  ])
+  func theNearestNameSharesWords(name: String, near: String) {
+    #expect(failure { try Architecture.named(name) }?.suggestion == near)
+  }
+
+  /// Sizes beside an inner table without any: the class's defaults are not meant.
+  @Test func innerTablesWithoutSizesAreRefused() throws {
+    let text = try #require(Architecture.shippedText(named: "qwen3-0.6b"))
+    let inner = text.replacing(
+      "{", with: "{\n\"text_config\": {\"model_type\": \"qwen3\"},", maxReplacements: 1)
+    #expect(failure { try read(inner) }?.keyPath == "text_config")
+  }
+
   /// Each case changes one value of a model that ships and names the key that must be blamed.
   @Test(arguments: [
     ("llama-3.1-8b", "num_key_value_heads=5", "num_key_value_heads"),
