@@ -27,29 +27,34 @@ enum BridgeFile {
     "env_vars": "the launch", "tensor_inspect": "diagnosis", "dataset": "data", "peft": "adapters",
   ]
 
-  /// The options in a table of YAML.
-  static func options(_ document: Document, file: String) -> [GivenOption] {
+  /// The options in a table of YAML, behind its references.
+  static func options(
+    _ document: Document, file: String, definitions: [String: String]
+  ) throws(ConfigurationError) -> [GivenOption] {
     var options: [GivenOption] = []
-    for (leaf, line) in document.locatedLeaves {
-      let parts = leaf.keyPath.split(separator: ".").map(String.init)
+    for value in try YAMLReferences.values(of: document, file: file, definitions: definitions) {
+      let parts = value.path.split(separator: ".").map(String.init)
       // A function or a type: `activation_func: {_target_: torch.nn.functional.silu}`.
       if parts.last == "_call_" || parts.last == "_args_" || parts.last == "_partial_" { continue }
       if parts.last == "_target_" {
         guard parts.count > 2 else { continue }
-        add(Array(parts.dropLast()), leaf.text, file, line, to: &options)
+        add(Array(parts.dropLast()), value, file, to: &options)
       } else {
-        add(parts, leaf.text, file, line, to: &options)
+        add(parts, value, file, to: &options)
       }
     }
     return ordered(options)
   }
 
   private static func add(
-    _ parts: [String], _ text: String, _ file: String, _ line: Int?, to options: inout [GivenOption]
+    _ parts: [String], _ value: YAMLReferences.Value, _ file: String,
+    to options: inout [GivenOption]
   ) {
+    let text = value.text
     let path = parts.joined(separator: ".")
     let field = parts.last ?? path
-    let spelling = names[path] ?? field
+    let known = names[path] ?? NeMoKeys.names[path]
+    let spelling = known ?? field
     var (name, values) = MegatronOptions.canonical(spelling, [text])
     switch path {
     case "trainer.precision": (name, values) = ("mixed-precision", [text])
@@ -60,9 +65,12 @@ enum BridgeFile {
         text.lowercased() == "true"
         ? ("fp8-format", ["e4m3"]) : MegatronOptions.canonical("fp8", [text])
     case "model.optim.name": (name, values) = optimizer(text)
+    case "model.optim.grad_sync_dtype" where !GivenOptions.isNothing(text):
+      (name, values) = ("grad-reduce-in-bf16", [text.hasPrefix("bf") ? "true" : "false"])
+    case _ where known == nil && NeMoKeys.reason(of: path, text) != nil: name = path
     default:
       if sections[parts[0]] != nil || parts.starts(with: ["model", "optim"])
-        || parts.starts(with: ["model", "data"]), names[path] == nil
+        || parts.starts(with: ["model", "data"]), known == nil
       {
         name = path
       } else if parts.count == 1, MegatronOptions.reason(of: name) == nil,
@@ -73,7 +81,8 @@ enum BridgeFile {
     }
     options.append(
       GivenOption(
-        name: name, spelling: path, values: values, file: file, line: line, written: text))
+        name: name, spelling: path, values: values, file: file, line: value.line,
+        written: value.written))
   }
 
   private static func normalization(_ text: String) -> String {
@@ -122,7 +131,15 @@ enum BridgeFile {
       try addPrecision(name, to: given)
       given.explain("mixed-precision", "precision: \(name)")
     }
+    for (name, (values, what)) in NeMoKeys.fixed.sorted(by: { $0.key < $1.key }) {
+      guard let text = try given.text(name)?.lowercased(), !values.contains(text) else { continue }
+      throw given.error(name, "asks for \(what), which no model or plan of sluice describes")
+    }
     for option in given.unexplained {
+      if let (sense, meaning) = NeMoKeys.reason(of: option.name, option.text) {
+        given.explain(option.name, as: sense, meaning)
+        continue
+      }
       let section = String(option.name.prefix { $0 != "." })
       guard option.name.contains(".") || sections[option.name] != nil,
         let what = sections[section] ?? (section == "model" ? "data" : nil)

@@ -172,6 +172,9 @@ extension GivenOptions {
   /// Refuses a value that depends on what only a running shell knows.
   private func checkExpanded(_ name: String, _ value: String) throws(ConfigurationError) {
     guard let unset = unsetVariable(in: value) else { return }
+    if unset.hasPrefix("${"), unset.contains(":"), !unset.contains(":-") {
+      throw error(name, "\(unset) is worked out by the launcher: write its value in the file")
+    }
     throw error(name, "\(unset) is not set in the file: give it with --define NAME=VALUE")
   }
 
@@ -194,7 +197,7 @@ extension GivenOptions {
 func unsetVariable(in text: String) -> String? {
   guard let dollar = text.firstIndex(of: "$") else { return nil }
   let rest = text[dollar...]
-  if rest.hasPrefix("${"), let end = rest.firstIndex(of: "}") { return String(rest[...end]) }
+  if rest.hasPrefix("${"), let end = closingBrace(of: rest) { return String(rest[...end]) }
   if rest.hasPrefix("$(") { return "a command's output" }
   let name = rest.dropFirst().prefix { $0.isLetter || $0.isNumber || $0 == "_" }
   return "$" + name

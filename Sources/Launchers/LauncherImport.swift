@@ -165,7 +165,10 @@ public struct LauncherImport {
     if !DeepSpeedJob.marks.isDisjoint(with: keys) {
       return .deepSpeed(DeepSpeedJob.options(document, file: file))
     }
-    if BridgeFile.isLikely(keys) { return .bridge(BridgeFile.options(document, file: file)) }
+    if BridgeFile.isLikely(keys) {
+      return .bridge(
+        try BridgeFile.options(document, file: file, definitions: settings.definitions))
+    }
     return try arguments(in: table, document, file: file).map { .megatron($0) }
   }
 
@@ -173,15 +176,17 @@ public struct LauncherImport {
   private func arguments(
     in table: Table, _ document: Document, file: String
   ) throws(ConfigurationError) -> [GivenOption]? {
-    let leaves = document.locatedLeaves
+    let leaves = try YAMLReferences.values(
+      of: document, file: file, definitions: settings.definitions)
     func known(_ key: Substring) -> Bool { MegatronOptions.isKnown("--" + key.drop { $0 == "-" }) }
     func options(under prefix: String) -> [GivenOption] {
-      leaves.compactMap { leaf, line in
-        guard leaf.keyPath.hasPrefix(prefix) else { return nil }
-        let key = String(leaf.keyPath.dropFirst(prefix.count))
-        let (name, values) = MegatronOptions.canonical(key, [leaf.text])
+      leaves.compactMap { value in
+        guard value.path.hasPrefix(prefix) else { return nil }
+        let key = String(value.path.dropFirst(prefix.count))
+        let (name, values) = MegatronOptions.canonical(key, [value.text])
         return GivenOption(
-          name: name, spelling: key, values: values, file: file, line: line, written: leaf.text)
+          name: name, spelling: key, values: values, file: file, line: value.line,
+          written: value.written)
       }
     }
     if table.keys.contains("MODEL_ARGS") { return options(under: "MODEL_ARGS.") }
@@ -189,8 +194,8 @@ public struct LauncherImport {
     let own = table.keys.count { known($0[...]) }
     if own >= 2, 2 * own >= table.keys.count { return options(under: "") }
     let jobs = table.keys.filter { key in
-      leaves.contains { leaf, _ in
-        leaf.keyPath.hasPrefix("\(key).") && known(leaf.keyPath.dropFirst(key.count + 1))
+      leaves.contains { value in
+        value.path.hasPrefix("\(key).") && known(value.path.dropFirst(key.count + 1))
       }
     }
     guard !jobs.isEmpty else { return nil }

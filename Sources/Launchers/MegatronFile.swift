@@ -41,6 +41,7 @@ enum MegatronFile {
         best = words
       }
     }
+    let program = MegatronProgram.option(in: best, file: file)
     var words = best + loose
     if count(words) == 0 {
       // No command here: arrays that another file puts together.
@@ -48,6 +49,7 @@ enum MegatronFile {
         .filter { $0.first?.text.hasPrefix("--") == true }.flatMap(\.self)
     }
     var options = batch(text, file: file) + parsed(words, file: file)
+    if let program { options.append(program) }
     if !options.contains(where: { $0.name == "nproc-per-node" || $0.name == "world-size" }),
       let world = script.value("WORLD_SIZE"), Int(world) != nil
     {

@@ -31,6 +31,7 @@ struct MegatronJob {
   /// - Throws: `ConfigurationError` where an option cannot be read, two contradict each other, or what they
   ///   ask for has no description.
   mutating func read() throws(ConfigurationError) -> ImportedJob {
+    try MegatronProgram.check(given)
     tensor = try degree("tensor-model-parallel-size", "tensor-parallel")
     let model: String
     let facts: ModelFacts

@@ -8,6 +8,7 @@ extension MegatronModel {
         "moe-shared-expert-intermediate-size", "moe-shared-expert-gate",
         "moe-router-score-function", "moe-router-num-groups", "moe-router-group-topk",
         "moe-router-topk-scaling-factor", "moe-router-enable-expert-bias",
+        "moe-router-pre-softmax",
       ] { given.explain(name, as: .costless, "the model has no experts") }
       return
     }
@@ -77,6 +78,11 @@ extension MegatronModel {
       throw given.error("moe-router-score-function", "no model of sluice scores experts so")
     }
     mixture.isSigmoid = score == "sigmoid"
+    // A softmax over all experts in front of the choice: what is chosen does not add up to 1.
+    if try given.flag("moe-router-pre-softmax") ?? false, !mixture.isSigmoid {
+      mixture.normalizes = false
+    }
+    given.explain("moe-router-pre-softmax", "whether the chosen experts' weights add up to 1")
     given.explain("moe-router-score-function", "how the router scores experts")
     mixture.correctionBias = try given.flag("moe-router-enable-expert-bias") ?? false
     given.explain("moe-router-enable-expert-bias", "a bias an expert, which its load moves")

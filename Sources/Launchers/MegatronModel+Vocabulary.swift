@@ -6,7 +6,9 @@ extension MegatronModel {
     ("nemotron_2_256k", 256_000), ("nemotron-256k", 256_000), ("nemotron-4", 256_000),
     ("deepseek-v3", 129_280), ("deepseek-r1", 129_280), ("deepseek-v2", 102_400),
     ("llama-2", 32_000), ("llama2", 32_000), ("llama-3", 128_256), ("llama3", 128_256),
-    ("mixtral", 32_000), ("mistral-7b", 32_000), ("qwen3", 151_936), ("qwen2", 151_936),
+    ("mixtral-8x22b-instruct", 32_768),
+    ("mixtral", 32_000), ("mistral-7b-v0.3", 32_768), ("mistral-7b-instruct-v0.3", 32_768),
+    ("mistral-7b", 32_000), ("qwen3", 151_936), ("qwen2", 151_936),
     ("gpt2", 50_257), ("kimi-k2", 163_840), ("gpt-oss", 201_088), ("multimixgpttiktoken", 131_072),
   ]
 
@@ -71,10 +73,16 @@ extension MegatronModel {
     return size + extra
   }
 
+  /// What an option says, nothing where it says so.
+  private func word(of name: String) -> String {
+    let text = given.option(name)?.text ?? ""
+    return GivenOptions.isNothing(text) ? "" : text
+  }
+
   private func tokens() throws(ConfigurationError) -> Int {
     let said = try given.integer("vocab-size", in: 1...(1 << 24))
     let patched = given.option("patch-tokenizer-type")?.text
-    let kind = patched ?? given.option("tokenizer-type")?.text ?? ""
+    let kind = patched ?? word(of: "tokenizer-type")
     if let size = settings.vocabulary {
       given.explain("vocab-size", as: .costless, "--vocab-size of the import is \(size)")
       explainTokenizer("--vocab-size of the import is \(size)")
@@ -87,7 +95,7 @@ extension MegatronModel {
       explainTokenizer("the vocabulary's size is said")
       return size
     }
-    let model = given.option("tokenizer-model")?.text ?? ""
+    let model = word(of: "tokenizer-model")
     let names = "\(kind) \(model)".lowercased()
     if let patched {
       guard let size = Self.patched[patched.lowercased()] else {
@@ -105,9 +113,13 @@ extension MegatronModel {
         "\(found.size) tokens, as \(found.part) has; --vocab-size says otherwise")
       return found.size
     }
-    guard kind.isEmpty || kind.hasPrefix("GPT2BPE") else {
+    // NeMo names the library, and then one tokenizer of it.
+    let library = word(of: "tokenizer-library")
+    let isOpen = kind.isEmpty && model.isEmpty && ["", "megatron"].contains(library)
+    guard isOpen || kind.hasPrefix("GPT2BPE") else {
+      let names = ["tokenizer-model", "tokenizer-type", "tokenizer-library"]
       throw given.error(
-        given.contains("tokenizer-model") ? "tokenizer-model" : "tokenizer-type",
+        names.first { !word(of: $0).isEmpty } ?? "tokenizer-type",
         "how many tokens it has is not in these files: give --vocab-size N")
     }
     given.explain("tokenizer-type", "tokenizer-model", "GPT-2's 50,257 tokens")

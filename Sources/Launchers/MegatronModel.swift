@@ -32,7 +32,11 @@ struct MegatronModel {
     given.explain("num-attention-heads", "\(heads) heads of \(headSize)")
     try readNorms(&model)
     try readBiases(&model)
-    model.position = try position()
+    if let own = try gptOSSPosition() {
+      model.position = own
+    } else {
+      model.position = try position()
+    }
     try readExperts(&model)
     try readLatent(&model)
     if let pattern { try readHybrid(&model, pattern) }
@@ -40,13 +44,8 @@ struct MegatronModel {
       given.explain("mtp-num-layers", "\(modules) prediction modules behind the last layer")
       model.predictionModules = modules
     }
-    if let window = try given.words("window-size") {
-      guard let left = window.first.flatMap({ Int($0) }), left > 0 else {
-        throw given.error("window-size", "expected the tokens to the left, such as 4096,0")
-      }
-      given.explain("window-size", "attention within \(left) tokens")
-      model.window = left
-    }
+    try readWindows(&model)
+    try readSinks(&model)
     if let deviation = try given.number("init-method-std", in: 0...10) {
       given.explain("init-method-std", as: .costless, "initialisation")
       model.initializerRange = deviation
@@ -171,7 +170,8 @@ struct MegatronModel {
     if let epsilon = try given.number("norm-epsilon", in: 0...1) { model.epsilon = epsilon }
     given.explain("norm-epsilon", as: .costless, "in the model, without meaning for cost")
     given.explain("apply-layernorm-1p", as: .costless, "gains are stored less one")
-    model.queryKeyNorm = try given.flag("qk-layernorm") ?? false
+    let hasGains = try !hasNormsWithoutGains()
+    model.queryKeyNorm = try given.flag("qk-layernorm") ?? false && hasGains
     given.explain("qk-layernorm", "norms of queries and keys")
   }
 
@@ -226,7 +226,7 @@ struct MegatronModel {
     }
   }
 
-  private func rotary(isStretched: Bool) throws(ConfigurationError) -> ModelDescription.Rotary {
+  func rotary(isStretched: Bool) throws(ConfigurationError) -> ModelDescription.Rotary {
     var rotary = ModelDescription.Rotary()
     rotary.theta = try given.number("rotary-base", in: 1.001...1e12) ?? 10_000
     rotary.share = try given.number("rotary-percent", in: 0...1) ?? 1

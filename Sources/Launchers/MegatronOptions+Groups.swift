@@ -90,12 +90,13 @@ extension MegatronOptions {
       fp16-lm-cross-entropy calculate-per-token-loss apply-residual-connection-post-layernorm
       moe-router-load-balancing-type moe-aux-loss-coeff moe-z-loss-coeff moe-input-jitter-eps
       moe-router-bias-update-rate moe-router-pre-softmax moe-router-dtype moe-token-drop-policy
-      moe-apply-probs-on-input mtp-loss-scaling-factor mtp-detach-heads softmax-scale
+      moe-apply-probs-on-input export-moe-apply-probs-on-input
+      mtp-loss-scaling-factor mtp-detach-heads softmax-scale
       rotary-interleaved openai-gelu bert-no-binary-head bert-binary-head qk-clip qk-clip-alpha
-      qk-clip-threshold qk-l2-norm activation-func-clamp-value glu-linear-offset fp8-margin
+      qk-clip-threshold activation-func-clamp-value glu-linear-offset fp8-margin
       fp8-interval disable-bf16-reduced-precision-matmul no-position-embedding
       add-position-embedding yarn-correction-range-round-to-int output-logit-dtype logit-dtype
-      softmax-type classes-fraction deterministic-mode batch-invariant-mode
+      classes-fraction deterministic-mode batch-invariant-mode
       moe-router-quantile-balancing-ema moe-enable-routing-replay
       no-yarn-correction-range-round-to-int moe-router-force-biased attention-dropout-unset
       """

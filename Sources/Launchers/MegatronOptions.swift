@@ -92,6 +92,8 @@ enum MegatronOptions {
     cpu-offloading-num-layers
     nproc-per-node nnodes world-size data-parallel-size gpus gated-linear-unit activation-func
     use-glu mixed-precision extra-vocab-size patch-tokenizer-type
+    window-attn-skip-freq softmax-type enable-gpt-oss export-qk-l2-norm qk-l2-norm
+    program
     hybrid-layer-pattern hybrid-override-pattern hybrid-attention-ratio hybrid-mlp-ratio
     is-hybrid-model mamba-head-dim mamba-num-heads mamba-num-groups mamba-state-dim
     """)
@@ -111,7 +113,6 @@ enum MegatronOptions {
     "expert-tensor-parallel-num-weight-shards": "weights that are gathered within a tensor group",
     "perform-rl-step": "rollouts beside the step", "yaml-cfg": "options in another file",
     "use-checkpoint-args": "options in a checkpoint",
-    "window-attn-skip-freq": "attention windows on some layers",
   ]
 
   private static func words(_ text: String) -> Set<String> {

@@ -29,7 +29,12 @@ extension MegatronWriter {
     add("untie-embeddings-and-output-weights", if: !model.tied)
     add("init-method-std", model.initializerRange)
     addPositions()
-    if let window = model.window { add("window-size", "\(window),0") }
+    // The own token is not among those to the left.
+    if let window = model.window { add("window-size", "\(window - 1),0") }
+    if let layers = model.windowLayers {
+      add("window-attn-skip-freq", "'\(Self.pattern(layers))'")
+    }
+    if model.sinks { add("softmax-type", "learnable") }
     addVocabulary()
     addLatent()
     addMixture()

@@ -22,6 +22,10 @@ extension ModelDescription {
     config.add("tie_word_embeddings", tied)
     addPositions(to: &config)
     if let window { config.add("window_size", window) }
+    if let windowLayers {
+      config.add("window_attn_skip_freq", .list(windowLayers.map { .integer($0 ? 1 : 0) }))
+    }
+    if sinks { config.add("softmax_type", "learnable") }
     if let latent {
       config.add("multi_latent_attention", true)
       config.add("q_lora_rank", latent.queryRank.map { .integer($0) } ?? .nothing)

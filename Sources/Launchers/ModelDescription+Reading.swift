@@ -10,6 +10,7 @@ extension ModelDescription {
     case deepseekV2 = "deepseek_v2"
     case deepseekV3 = "deepseek_v3"
     case nemotronH = "nemotron_h"
+    case gptOSS = "gpt_oss"
   }
 
   /// The model that a `config.json` describes.
@@ -23,6 +24,7 @@ extension ModelDescription {
     case .gpt2: self = try reader.gpt2(name)
     case .megatron: self = try reader.megatron(name)
     case .nemotronH: self = try reader.nemotronH(name)
+    case .gptOSS: self = try reader.gptOSS(name)
     case .llama, .mistral, .qwen2, .qwen3:
       self = try reader.decoder(name)
       if family == .llama { linearBias = try reader.flag("attention_bias") }
@@ -220,6 +222,10 @@ struct ConfigFields {
     default: model.position = .learned
     }
     model.window = try table.optional("window_size", .integer(in: 1...(1 << 24)))
+    let windows = try table.optional(
+      "window_attn_skip_freq", .list(of: .integer(in: 0...1), count: layers...layers))
+    model.windowLayers = windows.map { $0.map { $0 == 1 } }
+    model.sinks = try table.optional("softmax_type", .string) == "learnable"
     let hasNorms = try flag("qk_layernorm")
     if try flag("multi_latent_attention") {
       model.latent = ModelDescription.Latent(

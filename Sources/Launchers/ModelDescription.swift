@@ -90,8 +90,12 @@ struct ModelDescription: Hashable, Sendable {
   var latent: Latent?
   var hybrid: Hybrid?
   var predictionModules = 0
-  /// Tokens that attention sees; nil for all.
+  /// Tokens that attention sees, the own among them; nil for all.
   var window: Int?
+  /// Which layers have the window; nil for all of them.
+  var windowLayers: [Bool]?
+  /// Whether each head has a learned offset of its softmax.
+  var sinks = false
   var initializerRange = 0.02
 }
 
@@ -107,6 +111,7 @@ extension ModelDescription {
   /// family has.
   var config: ConfigEntries {
     if hybrid != nil { return megatronConfig }
+    if windowLayers != nil || sinks { return gptOSSConfig ?? megatronConfig }
     if latent != nil { return latentConfig ?? megatronConfig }
     guard mixture == nil else { return mixtureConfig ?? megatronConfig }
     return denseConfig ?? megatronConfig

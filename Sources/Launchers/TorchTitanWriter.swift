@@ -1,3 +1,4 @@
+import Documents
 import Models
 import Plans
 
@@ -28,7 +29,7 @@ struct TorchTitanWriter {
 
   /// The file.
   mutating func write() throws -> String {
-    addModel()
+    try addModel()
     addTraining()
     addParallelism()
     addPipeline()
@@ -41,7 +42,7 @@ struct TorchTitanWriter {
   }
 
   /// The flavour of the same sizes.
-  private mutating func addModel() {
+  private mutating func addModel() throws(ConfigurationError) {
     for name in TorchTitanFlavours.models where name != "llama3_ft" && name != "deepseek_v2" {
       for flavour in TorchTitanFlavours.names(of: name) {
         guard
@@ -53,7 +54,10 @@ struct TorchTitanWriter {
         return
       }
     }
-    unsaid.append("model: torchtitan has no flavour of its sizes")
+    // Without one torchtitan would train a small model of its own.
+    throw ConfigurationError(
+      file: model.name,
+      rule: "torchtitan has no flavour of its sizes, and is told sizes by flavours alone")
   }
 
   private mutating func addTraining() {

@@ -35,7 +35,7 @@ extension Architecture {
       throw ConfigurationError(
         file: nameOrPath,
         rule: "is neither a file nor a model that ships (\(shippedNames.joined(separator: ", ")))",
-        suggestion: nearestName(to: nameOrPath, among: shippedNames))
+        suggestion: nearestShippedName(to: nameOrPath))
     }
     if !exists, isRepository(nameOrPath) {
       throw ConfigurationError(

@@ -35,7 +35,24 @@ extension Architecture {
   /// The model that ships and is spelled most like the last part of a repository's name.
   static func nearestShippedName(to repository: String) -> String? {
     let last = repository.split(separator: "/").last.map(String.init) ?? repository
-    return nearestName(to: last.lowercased(), among: shippedNames)
+    return nearestName(to: last.lowercased(), among: shippedNames) ?? sharingWords(with: last)
+  }
+
+  /// The model whose name has the most words of another, the first among them; the shortest of several.
+  private static func sharingWords(with name: String) -> String? {
+    func words(_ text: String) -> [String] {
+      text.lowercased().split { "-_ ".contains($0) }.map(String.init)
+    }
+    let own = words(name)
+    let shared = shippedNames.compactMap { other -> (name: String, count: Int)? in
+      let others = words(other)
+      guard let first = own.first, others.first == first else { return nil }
+      return (other, others.count(where: own.contains))
+    }
+    let most = shared.map(\.count).max()
+    return shared.filter { $0.count == most }.map(\.name).min {
+      ($0.count, $0) < ($1.count, $1)
+    }
   }
 
   /// A name without capitals and separators.

@@ -41,23 +41,48 @@ extension ConfigReader {
     }
   }
 
-  private static let parts: Set<String> = [
-    "expert", "experts", "moe", "bias", "lora", "rank", "layernorm", "norm", "mlp", "ffn", "mamba",
-    "ssm", "conv", "adapter", "sinks", "gated", "shared", "cla", "altup", "laurel", "engram",
-  ]
+  /// Words that name parts.
+  private static let parts = words(
+    """
+    expert experts moe bias lora rank layernorm norm mlp ffn mamba ssm conv adapter adapters sinks
+    gated gate gates gating shared cla altup laurel engram attn attention attentions cross encoder
+    decoder block blocks pruned hc mhc hyper connections ngram ngrams embed embedding embeddings
+    nextn mtp memory memories retrieval vision image audio speech visual latent latents indexer
+    recurrent recurrence linear proj projection projections projector codebooks loop loops value
+    values bottleneck router hybrid sparse matryoshka towers tower branches streams
+    """)
 
   /// Words that make of a part's name that of a setting of training or of numbers.
-  private static let settings: Set<String> = [
-    "eps", "epsilon", "coef", "coeff", "alpha", "loss", "dropout", "noise", "std", "range",
-    "logits",
-    "type", "dtype", "kernels", "act", "drop", "token", "parallel", "implementation", "min", "fp32",
-    "prob", "capacity", "multimodal", "rescale", "group", "cast", "fused", "dtypes", "jitter",
-    "fusion", "beta", "mode",
-  ]
+  private static let settings = words(
+    """
+    eps epsilon coef coeff alpha loss dropout noise std range logits type dtype kernels act drop
+    token tokens parallel implementation impl min fp32 prob capacity multimodal rescale group cast
+    fused dtypes jitter fusion beta mode id ids temperature tuning summary scale scaling
+    multiplier scalar init initializer tie tied softmax decay pdrop limit clip cache cached size
+    max length flash recompute checkpointing chunk logit fast backend backends unpad eager sdpa
+    kernel quantization quant position positions seed freeze frozen bf16 fp16 fp8 precision
+    overlap
+    """)
 
+  /// Words in names of how many there are of something that is none of a model's parts.
+  private static let counts = words(
+    """
+    layers layer heads head hidden ctx positions embd inner labels beams beam beams return
+    sequences logits choices epochs steps workers train iterations samples frames channels
+    tokens classes gpus nodes threads
+    """)
+
+  private static func words(_ text: String) -> Set<String> {
+    Set(text.split(whereSeparator: \.isWhitespace).map(String.init))
+  }
+
+  /// Whether a key has a part in its name, or says how many there are of something that is not known here.
   private static func namesPart(_ key: String) -> Bool {
-    let words = key.lowercased().split(separator: "_").map(String.init)
-    return words.contains(where: parts.contains) && !words.contains(where: settings.contains)
+    let own = key.lowercased().split(separator: "_").map(String.init)
+    guard own.allSatisfy({ !settings.contains($0) }) else { return false }
+    if own.contains(where: parts.contains) { return true }
+    let isCount = own.count > 1 && ["num", "n"].contains(own[0])
+    return isCount && !own.contains(where: counts.contains)
   }
 }
 
@@ -65,7 +90,7 @@ extension Field {
   /// Whether the value is other than none, false and zero.
   fileprivate var saysSomething: Bool {
     if isNull { return false }
-    if isTable { return true }
+    if isTable { return ((try? table())?.keys.isEmpty ?? true) == false }
     if isList { return ((try? items())?.isEmpty ?? true) == false }
     return !["false", "0", "0.0", "none", ""].contains((try? read(.string))?.lowercased() ?? "")
   }

@@ -48,7 +48,8 @@ struct ConfigReader {
     let key = table.contains("text_config") ? "text_config" : "llm_config"
     let inner = try table.optionalTable(key, toleratesUnknownKeys: true)
     var reader = ConfigReader(table: inner ?? table, name: name)
-    if inner != nil {
+    if let inner {
+      try checkSizes(of: inner, in: table, key)
       let outer = try table.optional("model_type", .string)
       reader.notices.append(
         "of \(outer ?? "the model") the language model alone is counted, not what is beside it")
@@ -59,6 +60,16 @@ struct ConfigReader {
     try finish()
     try reader.checkParts(of: architecture.family)
     return architecture
+  }
+
+  /// Refuses an inner table without sizes where the outer one has them: which are meant is not said.
+  private static func checkSizes(
+    of inner: Table, in table: Table, _ key: String
+  ) throws(ConfigurationError) {
+    let sizes = ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"]
+    guard !sizes.contains(where: inner.contains), let own = sizes.first(where: table.contains)
+    else { return }
+    throw table.error("says no sizes, and \(own) stands beside it", at: key)
   }
 
   private mutating func read() throws(ConfigurationError) -> Architecture {

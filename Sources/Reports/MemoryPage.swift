@@ -81,8 +81,8 @@ extension MemoryPage {
     let lines = [
       "\(model), \(parameterText(parameters)) parameters, on \(counted(devices, "device"))\(cluster) ("
         + "\(device), \(Self.gibibytes(limitBytes)) GiB, \(Self.gibibytes(reserveBytes)) of it reserved)",
-      "data parallel, AdamW, BF16 with 32-bit master weights; \(counted(microbatchSequences, "sequence")) "
-        + "of \(grouped(sequenceTokens)) tokens a device",
+      "data parallel, AdamW, BF16 with 32-bit gradients and master weights; "
+        + "\(counted(microbatchSequences, "sequence")) of \(grouped(sequenceTokens)) tokens a device",
       "GiB on the fullest device at its peak, from the programs that simulate walks",
     ]
     let notes = notices.flatMap { wrapped("note: \($0)", width: 98) }

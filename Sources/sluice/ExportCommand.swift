@@ -1,5 +1,6 @@
 import ArgumentParser
 import Documents
+import Foundation
 import Launchers
 import Models
 import Plans
@@ -59,10 +60,10 @@ struct ExportCommand: ParsableCommand {
     var document =
       if let text = Architecture.shippedText(named: place.model) {
         try Document(text: text, name: "\(place.model).json")
-      } else if place.model.hasSuffix(".json") {
-        try Document(file: place.model)
-      } else {
+      } else if FileManager.default.fileExists(atPath: "\(place.model)/config.json") {
         try Document(file: "\(place.model)/config.json")
+      } else {
+        try Document(file: place.model)
       }
     try document.set(place.own("model"))
     return document

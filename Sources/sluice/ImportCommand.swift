@@ -44,7 +44,7 @@ struct ImportCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A variable that a script takes from its environment; may be repeated.",
+      "A variable that a script or a YAML takes from outside; may be repeated.",
       valueName: "name=value"))
   var define: [String] = []
 

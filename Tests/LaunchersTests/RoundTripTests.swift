@@ -130,6 +130,13 @@ import Validation
     }
   }
 
+  /// Without a flavour torchtitan would train its own small model.
+  @Test func sizesWithoutAFlavourAreRefused() throws {
+    let job = try ImportTests.job(ImportTests.fixture("gpt.sh"), ranks: 1024)
+    let error = try #require(throws: ConfigurationError.self) { try again(job, as: .torchtitan) }
+    #expect(error.rule.contains("flavour"))
+  }
+
   @Test func whatCannotBeSaidIsSaid() throws {
     let model = try Architecture.named("deepseek-v3")
     let config = try Document(

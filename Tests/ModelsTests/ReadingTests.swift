@@ -72,6 +72,22 @@ struct ReadingTests {
     }
   }
 
+  @Test(arguments: [
+    ("Qwen/Qwen2.5-Coder-7B", "qwen2.5-7b"), ("Qwen/Qwen2.5-7B-Instruct-1M", "qwen2.5-7b"),
+    ("meta-llama/Llama-Guard-3-8B", "llama-3-8b"), ("mixtral", "mixtral-8x7b"),
+  ])
+  func theNearestNameSharesWords(name: String, near: String) {
+    #expect(failure { try Architecture.named(name) }?.suggestion == near)
+  }
+
+  /// Sizes beside an inner table without any: the class's defaults are not meant.
+  @Test func innerTablesWithoutSizesAreRefused() throws {
+    let text = try #require(Architecture.shippedText(named: "qwen3-0.6b"))
+    let inner = text.replacing(
+      "{", with: "{\n\"text_config\": {\"model_type\": \"qwen3\"},", maxReplacements: 1)
+    #expect(failure { try read(inner) }?.keyPath == "text_config")
+  }
+
   /// Each case changes one value of a model that ships and names the key that must be blamed.
   @Test(arguments: [
     ("llama-3.1-8b", "num_key_value_heads=5", "num_key_value_heads"),
@@ -157,6 +173,14 @@ struct ReadingTests {
   @Test(arguments: [
     ("\"num_experts\": 8", "num_experts"), ("\"qk_layernorm\": true", "qk_layernorm"),
     ("\"lora_rank\": 4", "lora_rank"), ("\"use_moe\": true", "use_moe"),
+    ("\"attn_output_gate\": true", "attn_output_gate"), ("\"hc_mult\": 4", "hc_mult"),
+    ("\"is_encoder_decoder\": true", "is_encoder_decoder"),
+    ("\"cross_attention_layers\": [3, 7]", "cross_attention_layers"),
+    ("\"pruned_heads\": {\"1\": [0]}", "pruned_heads"), ("\"block_configs\": [1]", "block_configs"),
+    ("\"value_embeddings\": true", "value_embeddings"), ("\"head_gate\": true", "head_gate"),
+    ("\"ngram_embedding\": true", "ngram_embedding"),
+    ("\"num_nextn_predict_layers\": 1", "num_nextn_predict_layers"),
+    ("\"num_own_things\": 2", "num_own_things"),
     ("\"architectures\": [\"LlamaForSequenceClassification\"]", "architectures"),
     ("\"architectures\": [\"LlamaModel\"]", "architectures"),
     (
@@ -176,7 +200,8 @@ struct ReadingTests {
   @Test func whatChangesNoCountIsPassedOver() throws {
     let text = try #require(Architecture.shippedText(named: "llama-2-7b"))
     let entries =
-      "\"router_aux_loss_coef\": 0.01, \"num_experts\": 0, \"use_moe\": false, \"moe_drop_tokens\": 1"
+      "\"pruned_heads\": {}, \"is_encoder_decoder\": false, \"num_beams\": 1, \"n_ctx\": 9, "
+      + "\"router_aux_loss_coef\": 0.01, \"num_experts\": 0, \"use_moe\": false, \"moe_drop_tokens\": 1"
     let read = try read(text.replacing("{", with: "{\n\(entries),", maxReplacements: 1))
     #expect(try read.parameterCounts == Architecture.named("llama-2-7b").parameterCounts)
   }

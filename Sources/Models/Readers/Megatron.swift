@@ -38,8 +38,14 @@ extension ConfigReader {
     let pattern = try table.value(
       "moe_layer_freq", .list(of: .integer(in: 0...1), count: count...count),
       default: Array(repeating: 1, count: count))
-    return pattern.map { hasExperts in
-      Layer(attention, hasExperts == 1 ? mixture.map { .mixture($0) } ?? dense : dense)
+    let windows = try table.optional(
+      "window_attn_skip_freq", .list(of: .integer(in: 0...1), count: count...count))
+    return pattern.indices.map { index in
+      let block = pattern[index] == 1 ? mixture.map { .mixture($0) } ?? dense : dense
+      guard windows?[index] == 0, case .multiHead(let shape) = attention else {
+        return Layer(attention, block)
+      }
+      return Layer(.multiHead(shape.reaching(.all)), block)
     }
   }
 
@@ -134,11 +140,12 @@ extension ConfigReader {
       throw table.error("must divide hidden_size, \(hidden)", at: "num_attention_heads")
     }
     let window = try table.optional("window_size", .integer(in: Self.positions))
-    return .multiHead(
-      MultiHead(
-        heads: count, keyValueHeads: groups, headSize: headSize,
-        bias: try flag("add_qkv_bias", default: bias), outputBias: bias,
-        queryKeyNorm: hasNorms ? .eachHead : .absent, reach: window.map { .window($0) } ?? .all))
+    var shape = MultiHead(
+      heads: count, keyValueHeads: groups, headSize: headSize,
+      bias: try flag("add_qkv_bias", default: bias), outputBias: bias,
+      queryKeyNorm: hasNorms ? .eachHead : .absent, reach: window.map { .window($0) } ?? .all)
+    shape.sinks = try table.optional("softmax_type", .string) == "learnable"
+    return .multiHead(shape)
   }
 
   private func megatronMixture(

@@ -6,7 +6,11 @@ extension ConfigReader {
     let count = try layers()
     try noticeDropout(["attention_dropout"])
     try refuseShares()
-    passOver(["mlp_intermediate_size"])
+    passOver(["mlp_intermediate_size", "use_mtp", "num_mtp_modules", "mtp_transformer_layers"])
+    if try table.value("num_mtp_modules", .integer(in: 0...64), default: 0) > 0, try flag("use_mtp")
+    {
+      notices.append("num_mtp_modules: prediction modules of this family are not counted")
+    }
     let experts = try table.required("num_local_experts", .integer(in: Self.expertCounts))
     var mixture = Mixture(
       routedExperts: experts, expertsPerToken: try expertsPerToken(among: experts),
