@@ -1,7 +1,9 @@
 import Documents
 
 extension MegatronModel {
-  /// Which keys queries meet. `--window-size 127,0` admits 127 to the left beside the own: 128 tokens; every nth
+  /// Which keys queries meet.
+  ///
+  /// `--window-size 127,0` admits 127 to the left beside the own: 128 tokens; every nth
   /// layer of `--window-attn-skip-freq n` sees all, or those that have a 0 in its list (Megatron-Core's
   /// `is_layer_window_attention`).
   func readWindows(_ model: inout ModelDescription) throws(ConfigurationError) {

@@ -41,28 +41,43 @@ extension ConfigReader {
     }
   }
 
-  /// Words that name parts.
+  /// Words that name parts whatever stands beside them, but for `settings`.
   private static let parts = words(
     """
-    expert experts moe bias lora rank layernorm norm mlp ffn mamba ssm conv adapter adapters sinks
-    gated gate gates gating shared cla altup laurel engram attn attention attentions cross encoder
-    decoder block blocks pruned hc mhc hyper connections ngram ngrams embed embedding embeddings
-    nextn mtp memory memories retrieval vision image audio speech visual latent latents indexer
-    recurrent recurrence linear proj projection projections projector codebooks loop loops value
-    values bottleneck router hybrid sparse matryoshka towers tower branches streams
+    expert experts moe bias lora rank layernorm norm mlp ffn mamba ssm conv adapter sinks gated
+    shared cla altup laurel engram
     """)
 
   /// Words that make of a part's name that of a setting of training or of numbers.
   private static let settings = words(
     """
     eps epsilon coef coeff alpha loss dropout noise std range logits type dtype kernels act drop
-    token tokens parallel implementation impl min fp32 prob capacity multimodal rescale group cast
-    fused dtypes jitter fusion beta mode id ids temperature tuning summary scale scaling
-    multiplier scalar init initializer tie tied softmax decay pdrop limit clip cache cached size
-    max length flash recompute checkpointing chunk logit fast backend backends unpad eager sdpa
-    kernel quantization quant position positions seed freeze frozen bf16 fp16 fp8 precision
-    overlap
+    token parallel implementation min fp32 prob capacity multimodal rescale group cast fused dtypes
+    jitter fusion beta mode
     """)
+
+  /// Words that name parts, and often settings of them.
+  private static let widerParts = words(
+    """
+    adapters gate gates gating attn attention attentions cross encoder decoder block blocks pruned
+    hc mhc hyper connections ngram ngrams embed embedding embeddings nextn mtp memory memories
+    retrieval vision image audio speech visual latent latents indexer recurrent recurrence linear
+    proj projection projections projector codebooks loop loops value values bottleneck router
+    hybrid sparse matryoshka towers tower branches streams
+    """)
+
+  private static let widerSettings = words(
+    """
+    tokens impl id ids temperature tuning summary scale scaling multiplier scalar init initializer
+    tie tied softmax decay pdrop limit clip cache cached max length flash recompute checkpointing
+    chunk logit fast backend backends unpad eager sdpa kernel quantization quant position positions
+    seed freeze frozen bf16 fp16 fp8 precision overlap
+    """)
+
+  /// Sizes under the names that transformers gives them for every family, beside the family's own.
+  private static let synonyms: Set<String> = [
+    "num_attention_heads", "num_key_value_heads", "attention_head_dim", "attention_head_size",
+  ]
 
   /// Words in names of how many there are of something that is none of a model's parts.
   private static let counts = words(
@@ -78,9 +93,12 @@ extension ConfigReader {
 
   /// Whether a key has a part in its name, or says how many there are of something that is not known here.
   private static func namesPart(_ key: String) -> Bool {
+    guard !synonyms.contains(key) else { return false }
     let own = key.lowercased().split(separator: "_").map(String.init)
     guard own.allSatisfy({ !settings.contains($0) }) else { return false }
     if own.contains(where: parts.contains) { return true }
+    guard own.allSatisfy({ !widerSettings.contains($0) }) else { return false }
+    if own.contains(where: widerParts.contains) { return true }
     let isCount = own.count > 1 && ["num", "n"].contains(own[0])
     return isCount && !own.contains(where: counts.contains)
   }

@@ -103,7 +103,10 @@ import Launchers
     #expect(job.options.filter { $0.sense == .unknown }.isEmpty)
     for (key, what) in [
       ("fsdp: true", "FSDP"), ("transformer_block_type: post_ln", "norms"),
-      ("mcore_customization_config: {parallel_attention: true}", "parallel blocks"),
+      (
+        "name: megatron_falcon_gpt\n  mcore_customization_config: {parallel_attention: true}",
+        "parallel blocks"
+      ),
     ] { #expect(try Self.rule(Self.text("  " + key)).contains(what), "\(key)") }
     let off = try Self.job(Self.text("  megatron_amp_O2: false"))
     #expect(off.options.first { $0.option == "model.megatron_amp_O2" }?.sense == .unmodelled)

@@ -180,7 +180,8 @@ struct ReadingTests {
     ("\"value_embeddings\": true", "value_embeddings"), ("\"head_gate\": true", "head_gate"),
     ("\"ngram_embedding\": true", "ngram_embedding"),
     ("\"num_nextn_predict_layers\": 1", "num_nextn_predict_layers"),
-    ("\"num_own_things\": 2", "num_own_things"),
+    ("\"num_own_things\": 2", "num_own_things"), ("\"adapter_size\": 64", "adapter_size"),
+    ("\"moe_latent_size\": 64", "moe_latent_size"),
     ("\"architectures\": [\"LlamaForSequenceClassification\"]", "architectures"),
     ("\"architectures\": [\"LlamaModel\"]", "architectures"),
     (
