@@ -104,11 +104,12 @@ extension MegatronJob {
   mutating func readKernels() throws(ConfigurationError) {
     let implementation = try given.text("transformer-impl") ?? "transformer_engine"
     let usesEngine = implementation != "local"
-    given.explain("transformer-impl", "framework: \(usesEngine ? "megatron-lm" : "plain")")
+    let framework = usesEngine ? "megatron-lm" : "megatron-local"
+    given.explain("transformer-impl", "framework: \(framework)")
     if !given.contains("transformer-impl") {
       given.imply("--transformer-impl", "transformer_engine", "framework: megatron-lm")
     }
-    plan.add("framework", usesEngine ? "megatron-lm" : "plain")
+    plan.add("framework", framework)
     let backend = try given.text("attention-backend")?.lowercased()
       .replacing("attnbackend.", with: "")
     let asksForFlash = try given.flag("use-flash-attn") ?? false

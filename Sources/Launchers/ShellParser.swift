@@ -173,9 +173,12 @@ struct ShellParser {
         words.append(word)
         position += 1
         if let array = try array(word, isFirst: words.count == 1, start) { return array }
-      case .mark("(", _):
+      case .mark("(", let line):
         // A subshell, or a function's name behind which comes its body.
         guard words.isEmpty else {
+          if let option = words.last?.plain, option.hasPrefix("--") {
+            throw failure("a list in brackets behind \(option) must stand in quotes", line)
+          }
           position += 1
           return .list([])
         }

@@ -274,12 +274,15 @@ package final class PlanBounds: Sendable {
         + experts.bytes(plan.zeroStage, copies: expertCopies) + walk.kept[rank]
       bound.bytes = max(bound.bytes, bytes)
     }
-    // Groups that average their losses have waited for each other on the way.
-    let waited =
-      plan.lossAverage == .step ? walk.waitForLast(try delays.waits(plan)) : 0
-    bound.seconds = agreed + waited + closing.agreement + behind
+    bound.seconds = agreed + (try waited(plan, walk)) + closing.agreement + behind
     bound.seconds *= try share(candidate, (copies, expertCopies))
     return bound
+  }
+
+  /// Seconds that ranks wait behind their passes for the one whose passes took longest: those that average their
+  /// losses have waited for each other on the way.
+  private func waited(_ plan: Plan, _ walk: ScheduleBound) throws -> Double {
+    plan.lossAverage == .step ? walk.waitForLast(try delays.waits(plan)) : 0
   }
 }
 

@@ -46,12 +46,16 @@ import Launchers
       }
     }
     #expect(try windows("--window-size 15,0 --window-attn-skip-freq 3") == [16, 16, nil, 16])
-    let list = "--window-size 15,0 --window-attn-skip-freq ([1]*2+[0]*2)"
+    let list = "--window-size 15,0 --window-attn-skip-freq '([1]*2+[0]*2)'"
     #expect(try windows(list) == [16, 16, nil, nil])
     #expect(try windows("--window-size 15,0") == [16, 16, 16, 16])
     #expect(try windows("--window-attn-skip-freq 2") == [nil, nil, nil, nil])
-    let short = "--window-size 15,0 --window-attn-skip-freq ([1]*3)"
+    let short = "--window-size 15,0 --window-attn-skip-freq '([1]*3)'"
     #expect(throws: ConfigurationError.self) { try windows(short) }
+    // No shell takes it, and nothing behind it may get lost.
+    let bare = "--window-size 15,0 --window-attn-skip-freq ([1]*4)"
+    let error = try #require(throws: ConfigurationError.self) { try windows(bare) }
+    #expect("\(error)".contains("must stand in quotes"), "\(error)")
   }
 
   /// A softmax in front of the choice leaves weights that do not add up to 1.

@@ -238,7 +238,9 @@ import Testing
     try FileManager.default.createDirectory(
       atPath: folder.file("run/step-00000040"), withIntermediateDirectories: true)
     let error = try #require(throws: ConfigurationError.self) {
-      try read("model: {checkpoint: run}\ndata: rows.json\nsteps: 1\nlearning-rate: 0.01\n")
+      try read(
+        "model: {checkpoint: run}\ndata: rows.json\nsteps: 1\nlearning-rate: 0.01\n"
+          + "plan: {global-batch: 8, sequence-length: 4}\n")
     }
     #expect("\(error)".contains("name one, such as"), "\(error)")
     #expect("\(error)".contains("run/step-00000040"), "\(error)")
