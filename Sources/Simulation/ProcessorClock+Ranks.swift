@@ -82,17 +82,16 @@ extension ProcessorClock {
     }
   }
 
-  /// Ranks of a receiver's machine that compute now, but for itself: the sender of what left at once goes on, and
-  /// holds a core as others do.
-  func computing(beside message: Int) -> Int {
+  /// Ranks of a receiver's machine that compute now, but for the two of the message.
+  private func computing(beside message: Int) -> Int {
     let (source, receiver) = (messages[message].source, messages[message].destination)
     return ranks.indices.count { rank in
-      guard rank != receiver, machines[rank] == machines[receiver] else { return false }
+      guard rank != source, rank != receiver, machines[rank] == machines[receiver] else {
+        return false
+      }
       return switch ranks[rank].activity {
       case .standing, .queued, .finished: false
-      // A sender that has just begun may wait next.
-      case .ready: rank != source
-      case .computing, .copying: true
+      case .ready, .computing, .copying: true
       }
     }
   }

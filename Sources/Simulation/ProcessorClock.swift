@@ -62,7 +62,7 @@ struct ProcessorClock {
     var source: Int
     var destination: Int
     var reduces: Bool
-    /// Other ranks of its receiver's machine that computed when both ends had come to it, or when it was there.
+    /// Other ranks of its receiver's machine that computed when both ends had come to it.
     var computing = 0
   }
 
@@ -219,10 +219,7 @@ struct ProcessorClock {
     for flow in flows {
       messages[flow.message].left -= next * flow.rate
       // What is less than a byte came of rounding.
-      guard messages[flow.message].left < 1e-3 else { continue }
-      messages[flow.message].arrived = now
-      // Whether its receiver has its turn is a matter of who computes when it is there.
-      messages[flow.message].computing = computing(beside: flow.message)
+      if messages[flow.message].left < 1e-3 { messages[flow.message].arrived = now }
     }
     return true
   }

@@ -35,28 +35,6 @@ import Testing
     return table
   }
 
-  /// Of gaps what is left at any moment: against the moments one by one.
-  @Test(arguments: [[1e-3, 1e-3], [3e-3, 1e-3, 1e-6, 1e-6], [2e-6, 5e-3]])
-  func whatIsLeftOfGaps(lengths: [Double]) {
-    var gaps = TurnGaps()
-    for length in lengths { gaps.add(length) }
-    let whole = lengths.reduce(0, +)
-    let moments = 200_000
-    var left = 0.0
-    for moment in 0..<moments {
-      var time = (Double(moment) + 0.5) / Double(moments) * whole
-      for length in lengths {
-        if time < length {
-          left += length - time
-          break
-        }
-        time -= length
-      }
-    }
-    #expect(abs(gaps.meanLeft / (left / Double(moments)) - 1) < 1e-3)
-    #expect(TurnGaps().meanLeft == 0)
-  }
-
   @Test func constantsComeBack() throws {
     let exact = try HereFit(Self.table(noise: 0))
     for (found, known) in zip(exact.kernels[0].constants, Self.constants) {

@@ -102,19 +102,17 @@
 
     /// The operations of all models, each shape with its median over steps and layers.
     ///
-    /// Where ranks take turns a turn is lost now and then, wherever it falls: the medians of a model are stretched by as
-    /// much as its whole took longer than medians make of it, as an operation is hit in proportion to its length. Each
-    /// model by itself, since large ones have few steps, whose median may be the mean.
+    /// Where ranks take turns a turn is lost now and then, wherever it falls: all medians are stretched by as much
+    /// as the whole took longer than medians make of it, as an operation is hit in proportion to its length.
     private mutating func add(_ times: [OperationTimes], ranks: Int, active: Int) {
-      for own in times {
-        let stretch = Self.isCrowded(ranks) && own.typical > 0 ? own.whole / own.typical : 1
-        for (work, seconds) in own.medians {
-          table.kernels.append(
-            HereTable.KernelRow(
-              work.kernel, ranks: ranks, active: active,
-              work: [work.operations, work.bytes, work.weights, work.rows],
-              seconds: seconds * stretch))
-        }
+      let (whole, typical) = times.reduce((0, 0)) { ($0.0 + $1.whole, $0.1 + $1.typical) }
+      let stretch = Self.isCrowded(ranks) && typical > 0 ? max(1, whole / typical) : 1
+      for (work, seconds) in times.flatMap(\.medians) {
+        table.kernels.append(
+          HereTable.KernelRow(
+            work.kernel, ranks: ranks, active: active,
+            work: [work.operations, work.bytes, work.weights, work.rows],
+            seconds: seconds * stretch))
       }
     }
 
@@ -129,7 +127,7 @@
     }
 
     /// From rank 0 to the first rank beside it on its node, and to the first on another node: while all others
-    /// wait, and, where ranks take turns, what a message waits for its turn while they compute.
+    /// wait, and while they compute.
     private mutating func messages(_ world: any Communicator) throws {
       let hosts = try RecordedStep.hosts(world)
       let partners: [(Processor.Way, Int?)] = [
@@ -137,32 +135,24 @@
         (.network, hosts.indices.first { hosts[$0] != hosts[0] }),
       ]
       let isCrowded = Self.isCrowded(world.size)
-      let others = world.size - 2
-      let turn =
-        isCrowded && others > 0
-        ? try Turns(computing: others, duration: .seconds(isQuick ? 1 : 4)).seconds(world) : nil
+      let states = isCrowded && world.size > 2 ? [2, world.size] : [2]
       for (way, partner) in partners {
         guard let partner else { continue }
-        for bytes in sizes(way) {
-          let trips = RoundTrips(
-            bytes: bytes, partner: partner, isFar: way == .network, isQuick: isQuick,
-            isCrowded: isCrowded)
-          let seconds = try trips.seconds(world)
-          add(way, world, 2, bytes, seconds)
-          if let turn { add(way, world, world.size, bytes, seconds + turn) }
+        for active in states {
+          for bytes in sizes(way) {
+            let trips = RoundTrips(
+              bytes: bytes, partner: partner, isFar: way == .network, isQuick: isQuick,
+              isCrowded: isCrowded, othersCompute: active > 2)
+            let seconds = try trips.seconds(world)
+            guard world.rank == 0 else { continue }
+            table.messages.append(
+              .init(
+                way, ranks: world.size, active: active, bytes: Double(bytes), seconds: seconds))
+          }
         }
       }
       try world.barrier()
       say("messages", world)
-    }
-
-    private mutating func add(
-      _ way: Processor.Way, _ world: any Communicator, _ active: Int, _ bytes: Int,
-      _ seconds: Double
-    ) {
-      guard world.rank == 0 else { return }
-      table.messages.append(
-        .init(way, ranks: world.size, active: active, bytes: Double(bytes), seconds: seconds))
     }
   }
 

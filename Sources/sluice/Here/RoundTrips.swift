@@ -8,11 +8,12 @@
     /// Whether a link lies between that may be slow.
     var isFar: Bool
     var isQuick: Bool
-    /// Whether ranks take turns on the cores: of many trips the fastest counts then, which met none, as turns are
-    /// measured apart; else the median.
+    /// Whether ranks take turns on the cores: the mean counts then, of many, and else the median.
     var isCrowded: Bool
+    /// What the other ranks do meanwhile; else they wait.
+    var othersCompute: Bool
 
-    private enum Tag { static let (there, back) = (1, 2) }
+    private enum Tag { static let (there, back, end) = (1, 2, 3) }
 
     /// The fewest and the most.
     private var counts: ClosedRange<Int> {
@@ -33,7 +34,7 @@
       switch world.rank {
       case 0: return try lead(world)
       case partner: try follow(world)
-      default: break
+      default: if othersCompute { try compute(world) }
       }
       return 0
     }
@@ -57,7 +58,14 @@
         if count > 0 { times.append((clock.now - start) / .seconds(1) / 2) }
         if isLast { break }
       }
-      return times.sorted()[isCrowded ? 0 : times.count / 2]
+      if othersCompute {
+        for rank in 1..<world.size where rank != partner {
+          try world.send(
+            UnsafeRawBufferPointer(rebasing: memory[..<1]), to: rank, tag: Tag.end)
+        }
+      }
+      return isCrowded
+        ? times.reduce(0, +) / Double(times.count) : times.sorted()[times.count / 2]
     }
 
     private func follow(_ world: any Communicator) throws {
@@ -69,6 +77,18 @@
         goesOn = memory[0] == 1
         try world.send(UnsafeRawBufferPointer(memory), to: 0, tag: Tag.back)
       }
+    }
+
+    /// Trains a small model until rank 0 has seen enough.
+    private func compute(_ world: any Communicator) throws {
+      let model = try HereModel.all(isQuick: true)[4]
+      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
+      defer { memory.deallocate() }
+      let end = try world.startReceive(into: memory, from: 0, tag: Tag.end)
+      while try !end.test() {
+        _ = try withRanksAsThreads(1) { own in try OperationTimes(model, own, steps: 2...2) }
+      }
+      try end.wait()
     }
   }
 #endif
