@@ -117,8 +117,23 @@ import Planning
     // Loads are drawn for mixtures alone; what equal ones rule out is not simulated with drawn ones.
     let isMixture = item.architecture.feedForwards.contains { $0.mixture != nil }
     #expect((outcome.evenSimulations > 0) == isMixture)
+    if isMixture { try expectSameInParts(outcome, item, space, on: cluster, request) }
     expectNoPlanTwice(all, item)
     if item.ranksByMemory { try expectLeastMemory(all, item, space, on: cluster) }
+  }
+
+  /// Parts that are searched first share what is known, but not costs for other multiprocessors.
+  private func expectSameInParts(
+    _ whole: SearchOutcome, _ item: Case, _ space: SearchSpace, on cluster: Cluster,
+    _ request: PlanSearch.Request
+  ) throws {
+    var request = request
+    request.largeSize = 1
+    let parts = try PlanSearch(
+      space, for: item.architecture, on: cluster, request: request
+    ).run()
+    #expect(parts.leastOpen == nil && parts.evenSimulations > whole.evenSimulations / 2)
+    #expect(parts.plans.map(\.report) == whole.plans.map(\.report))
   }
 
   private func expectNoPlanTwice(_ all: [ExhaustiveSearch.Found], _ item: Case) {
