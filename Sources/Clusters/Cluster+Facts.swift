@@ -48,6 +48,7 @@ extension Cluster {
       } else {
         add("device.clock.loaded", device.clock?.loaded)
       }
+      add("device.compute-capability", device.computeCapability)
       add("device.energy.idle", device.energy?.idle)
       add("device.energy.fp8", device.energy?.fp8)
       add("device.energy.bf16", device.energy?.bf16)

@@ -86,6 +86,7 @@ extension Device {
     }
     name = try table.required(keys.name)
     multiprocessors = try table.required(keys.multiprocessors)
+    computeCapability = try table.optional(keys.computeCapability)
     peaks = try Self.peaks(try table.table(keys.peak), keys.peak.keys)
     let clocks = try table.optionalTable(keys.clock)
     clock = try clocks.map { clock throws(ConfigurationError) in

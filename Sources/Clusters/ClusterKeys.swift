@@ -46,6 +46,10 @@ struct DeviceKeys: KeySet {
     "multiprocessors", .sourced(.integer(in: 1...65536)),
     "Streaming multiprocessors, among which kernels divide their tiles.",
     otherNames: ["sms", "sm-count"])
+  let computeCapability = Key(
+    "compute-capability", .sourced(.number(in: 1...99)),
+    otherwise: "9.0 of a device that multiplies in FP8, 8.0 of others",
+    "The generation by which libraries choose how much they hold: workspaces of products.")
   let peak = TableKey(
     "peak", PeakKeys(), "Dense peaks at the boost clock; at least one.")
   let clock = TableKey(

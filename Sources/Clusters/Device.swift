@@ -12,6 +12,8 @@ public struct Device: Hashable, Sendable {
   public var name: String
   /// Streaming multiprocessors, among which kernels divide their tiles.
   public var multiprocessors: Sourced<Int>
+  /// The generation that libraries tell devices by, as NVIDIA numbers it; nil where nobody says.
+  public var computeCapability: Sourced<Double>?
   /// Dense peaks at the boost clock, in the order of `Precision.allCases`; only those that exist.
   public var peaks: [Peak]
   /// The clocks, where they are known.

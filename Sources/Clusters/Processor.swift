@@ -157,8 +157,8 @@ extension Device {
       throw table.error("has no effect beside device.processor", at: name)
     }
     for name in [
-      "multiprocessors", "peak", "clock", "power-cap", "energy", "jitter", "shared-memory",
-      "host-link", "launch", "kernels", "kernels-scaled",
+      "multiprocessors", "compute-capability", "peak", "clock", "power-cap", "energy", "jitter",
+      "shared-memory", "host-link", "launch", "kernels", "kernels-scaled",
     ] { try refuse(table.contains(name), name) }
     let memory = try table.table(keys.memory)
     for name in ["bandwidth", "reached"] where memory.contains(name) {

@@ -13,6 +13,7 @@ extension CollectiveConstants {
       link.rate.bandwidth.value.value, link.rate.reached.value.value
     )
     (networkBandwidth, networkReached) = cluster.networkBandwidth
+    ranksOfNode = cluster.node.devices.value
     linkLatency = link.latency.value.value
     networkLatency = cluster.networkLatency
     let measured = try section.table(keys.measuredAt)
@@ -92,6 +93,7 @@ extension CollectiveConstants.Rings {
     hop = try table.constant(keys.hop)
     overhead = try table.constant(keys.overhead)
     networkShare = try table.constant(keys.networkShare)
+    partialNodeChannels = try table.optional(keys.partialNodeChannels)?.value
   }
 }
 

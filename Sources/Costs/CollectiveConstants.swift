@@ -78,7 +78,11 @@ public struct CollectiveConstants: Hashable, Sendable {
     public var hop: Double
     /// Seconds that every step takes at least where a ring leaves its node.
     public var overhead: Double
+    /// Share of an adapter that groups of whole nodes reach.
     public var networkShare: Double
+    /// Channels, for each of its ranks on a node, of a group with fewer ranks on a node than it has; nil where
+    /// rings are alike.
+    public var partialNodeChannels: Int?
   }
 
   /// Messages straight to their destination.
@@ -123,6 +127,8 @@ public struct CollectiveConstants: Hashable, Sendable {
   public var linkReached: Double
   public var networkBandwidth: Double
   public var networkReached: Double
+  /// Ranks that a whole node has.
+  public var ranksOfNode: Int
   /// Seconds of a hop inside a node, and between nodes where a group does not say how far apart they are.
   public var linkLatency: Double
   public var networkLatency: Double
@@ -173,6 +179,30 @@ public struct CollectiveConstants: Hashable, Sendable {
     case .lowLatency128: lowLatency128
     case .simple: simple
     }
+  }
+
+  /// Whether a group between nodes has fewer ranks on each than the node has.
+  private func isPartial(_ group: CollectiveGroup) -> Bool {
+    group.nodes > 1 && group.ranksPerNode < ranksOfNode
+  }
+
+  /// Share of an adapter that a group's rings reach: in proportion to the channels that an adapter has, up to
+  /// what trees reach of it.
+  public func ringShare(_ group: CollectiveGroup) -> Double {
+    guard isPartial(group), let channels = rings.partialNodeChannels else {
+      return rings.networkShare
+    }
+    let whole = Double(ringMultiprocessors) / Double(ranksOfNode)
+    let share = rings.networkShare * Double(channels) / whole
+    return max(rings.networkShare, min(share, trees.networkShare))
+  }
+
+  /// Multiprocessors that a group's channels take of each rank.
+  func channels(_ group: CollectiveGroup) -> Int {
+    guard isPartial(group), let channels = rings.partialNodeChannels else {
+      return ringMultiprocessors
+    }
+    return channels * group.ranksPerNode
   }
 
   /// Seconds of a ring's step to another node of a group.

@@ -65,8 +65,8 @@ public struct CollectiveCost: Sendable {
     self.constants = constants
   }
 
-  /// Multiprocessors that a collective's channels take.
-  public var channels: Int { constants.ringMultiprocessors }
+  /// Multiprocessors that the channels of a group's collectives take.
+  public func channels(of group: CollectiveGroup) -> Int { constants.channels(group) }
 
   /// Ranks of a node from which on its switch adds up; nil where none does.
   public var leastRanksInSwitch: Int? { constants.inSwitch?.fromRanks }

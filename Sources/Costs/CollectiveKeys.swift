@@ -70,6 +70,12 @@ struct HopKeys: KeySet {
     "overhead", .time, "What posting to the network takes at least in every step.")
   let networkShare = constant(
     "network-share", .share, "What it reaches of the adapters' bandwidth.")
+  let partialNodeChannels = Key(
+    "partial-node-channels", .sourced(.integer(in: 1...4096)),
+    otherwise: "rings of all groups are alike",
+    "Channels, for each of its ranks on a node, of a group with fewer there than the node has: as many "
+      + "multiprocessors, and as much more of the adapters as whole nodes have fewer channels, up to "
+      + "what trees reach.")
 }
 
 /// The keys of `in-switch`.

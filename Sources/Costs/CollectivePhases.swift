@@ -109,10 +109,12 @@ extension CollectiveConstants {
     let posts = wire == .simple ? 3.0 : 1
     let step = group.nodes > 1 ? max(self.step(wire), posts * rings.overhead) : self.step(wire)
     let loss = 1 - pairLoss / Double(max(2, group.ranksPerNode))
+    // Words and lines carry flags on the network as they do inside.
+    let share = wire == .simple ? ringShare(group) : min(ringShare(group), steps.linkShare)
     return CollectivePhase(
       inside: group.ranksPerNode > 1 ? sent : 0, outside: group.nodes > 1 ? sent / lanes : 0,
       linkShare: steps.linkShare * loss,
-      networkShare: min(rings.networkShare, steps.linkShare) / waiting(group),
+      networkShare: share / waiting(group),
       start: steps.start + inner * step + hops * hop(wire, group) * waiting(group)
         + steps.fill(bytes))
   }

@@ -86,6 +86,9 @@ struct MatmulKeys: KeySet {
     if !library.isFP8 { optionalConstants += Self.ofSixteenBits }
     optionalConstants += [
       constant(
+        "accumulation-rate", .rate, otherwise: "output-rate",
+        "Bytes a second, read and written, at which all tiles are added to sums of gradients."),
+      constant(
         "split-start", .time, otherwise: "0 us",
         "To add up the parts of a product that the library splits along K."),
       constant(
@@ -96,9 +99,6 @@ struct MatmulKeys: KeySet {
 
   private static var ofSixteenBits: [Key<Sourced<Double>>] {
     [
-      constant(
-        "accumulation-rate", .rate, otherwise: "output-rate",
-        "Bytes a second at which all tiles are added to 32-bit sums."),
       constant(
         "tensor-clock", .share, otherwise: "1",
         "What tensor cores at work leave of the clock at once, whatever the mean power."),
@@ -208,12 +208,18 @@ struct OperatorKeys: KeySet {
   let measuredAt = constant(
     "measured-at", .rate, "What memory reached where the rates were measured, as of streaming.")
   let rates = StreamingClass.allCases
-    .filter { $0.substitute != nil && $0 != .operatorOfSoftmax }
+    .filter { $0.substitute != nil && !Self.later.contains($0) }
     .map { constant($0.rawValue, .rate, $0.meaning) }
-  // Files that were written before the key existed go without it.
-  let softmax = constant(
-    StreamingClass.operatorOfSoftmax.rawValue, .rate, otherwise: "streaming.softmax",
-    StreamingClass.operatorOfSoftmax.meaning)
+  let laterRates = Self.later.map { kernel in
+    constant(
+      kernel.rawValue, .rate, otherwise: "streaming.\(kernel.substitute?.rawValue ?? "")",
+      kernel.meaning)
+  }
+
+  // Files that were written before these keys existed go without them.
+  private static let later: [StreamingClass] = [
+    .operatorOfSoftmax, .unitParameters, .unitGradients,
+  ]
 }
 
 /// The keys of `node.exchange`.

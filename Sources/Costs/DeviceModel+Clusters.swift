@@ -208,7 +208,7 @@ extension StreamingConstants {
     let nominal = memory.bandwidth.value.value
     var section = ConstantSection(table, prefix: "streaming.")
     for key in keys.rates { try section.read(key) { min($0 * scale, nominal) } }
-    try section.readIfPresent([keys.softmax]) { min($0 * scale, nominal) }
+    try section.readIfPresent(keys.laterRates) { min($0 * scale, nominal) }
     return section.entries
   }
 }

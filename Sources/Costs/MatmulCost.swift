@@ -17,15 +17,15 @@ public struct MatmulShape: Hashable, Sendable {
   public var columns: Int
   public var depth: Int
   public var pass: MatmulPass
-  /// Adds to a 32-bit result instead of writing it.
+  /// Adds to what is there instead of writing it.
   public var accumulates: Bool
-  /// Bytes per element of the result where it is only written.
+  /// Bytes of an element of the result that are written, and read where it is added to.
   public var resultBytes: Double
 
-  /// An ordinary product; weight gradients accumulate in 32 bits unless told otherwise.
+  /// An ordinary product, of 16 bits; weight gradients add to 32 bits unless told otherwise.
   public init(
     m: Int, n: Int, k: Int, pass: MatmulPass = .forward, accumulates: Bool? = nil,
-    resultBytes: Double = 2
+    resultBytes: Double? = nil
   ) {
     self.init(
       rows: [m], columns: n, depth: k, pass: pass, accumulates: accumulates,
@@ -35,7 +35,7 @@ public struct MatmulShape: Hashable, Sendable {
   /// Grouped products with uneven rows, as experts have them.
   public init(
     rows: [Int], columns: Int, depth: Int, pass: MatmulPass = .forward,
-    accumulates: Bool? = nil, resultBytes: Double = 2
+    accumulates: Bool? = nil, resultBytes: Double? = nil
   ) {
     precondition(columns > 0 && depth > 0, "A product needs columns and depth.")
     precondition(rows.allSatisfy { $0 >= 0 }, "Rows cannot be negative.")
@@ -44,7 +44,7 @@ public struct MatmulShape: Hashable, Sendable {
     self.depth = depth
     self.pass = pass
     self.accumulates = accumulates ?? (pass == .backwardWeight)
-    self.resultBytes = resultBytes
+    self.resultBytes = resultBytes ?? (self.accumulates ? 8 : 2)
   }
 
   /// Multiplications and additions.
@@ -154,11 +154,7 @@ extension MatmulCost {
     let columns = Double(shape.columns)
     let depth = Double(shape.depth)
     let operands = (rows * depth + groups * columns * depth) * operandBytes
-    return operands + rows * columns * resultBytes(shape)
-  }
-
-  private func resultBytes(_ shape: MatmulShape) -> Double {
-    shape.accumulates ? 8 : shape.resultBytes
+    return operands + rows * columns * shape.resultBytes
   }
 
   private func bestTiling(_ shape: MatmulShape, multiprocessors: Int, clock: Double) -> Tiling {
@@ -226,7 +222,7 @@ extension MatmulCost {
       + constants.stepOverhead
     let step = max(cycles, constants.stepFloor) / clock
     let writing =
-      resultBytes(shape) / (shape.accumulates ? constants.accumulationRate : constants.outputRate)
+      shape.resultBytes / (shape.accumulates ? constants.accumulationRate : constants.outputRate)
     // A split along K writes and reads 32-bit partial sums.
     let parting = parts > 1 ? 8 / constants.outputRate : 0
     // The tiles of a wave share the way to memory.

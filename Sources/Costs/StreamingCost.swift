@@ -32,6 +32,10 @@ public enum StreamingClass: String, Hashable, Sendable, CaseIterable {
   /// A softmax with results of 32 bits, as PyTorch executes it.
   case operatorOfSoftmax = "operator-of-softmax"
   case copy
+  /// Copies parameters out of a unit, and casts gradients into one (PyTorch's FSDP2, `split_with_sizes_copy` and
+  /// `_chunk_cat`).
+  case unitParameters = "unit-parameters"
+  case unitGradients = "unit-gradients"
   /// Transposes a matrix of FP8.
   case transpose
   /// Transposes a matrix of scales: short strided rows.
@@ -48,7 +52,8 @@ extension StreamingClass {
   public var substitute: StreamingClass? {
     switch self {
     case .castFloat8: .quantise
-    case .greatestMagnitude, .operatorOfNorm, .operatorOfGate: .elementwise
+    case .greatestMagnitude, .operatorOfNorm, .operatorOfGate, .unitGradients: .elementwise
+    case .unitParameters: .copy
     case .operatorOfSoftmax: .softmax
     default: nil
     }
@@ -80,6 +85,8 @@ extension StreamingClass {
     case .operatorOfGate: "A gated activation's."
     case .operatorOfSoftmax: "A softmax's with execution: eager, in 32 bits."
     case .copy: "Copies."
+    case .unitParameters: "Copies of parameters out of the unit that FSDP2 gathered."
+    case .unitGradients: "Casts of gradients into the unit that FSDP2 reduces."
     case .transpose: "Transposes a matrix of FP8."
     case .transposeScales: "Transposes a matrix of scales: short strided rows."
     case .attentionPreparation: "The pass before fused attention's backward."

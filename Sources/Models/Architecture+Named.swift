@@ -119,6 +119,7 @@ extension Architecture {
     ("qwen2.5-14b", PackageResources.qwen2_5_14b_json),
     ("qwen2.5-32b", PackageResources.qwen2_5_32b_json),
     ("qwen2.5-72b", PackageResources.qwen2_5_72b_json),
+    ("qwen2-57b-a14b", PackageResources.qwen2_57b_a14b_json),
     ("qwen3-0.6b", PackageResources.qwen3_0_6b_json),
     ("qwen3-4b", PackageResources.qwen3_4b_json),
     ("qwen3-8b", PackageResources.qwen3_8b_json),

@@ -42,9 +42,10 @@ extension Emission {
     let parameter = lowering.parameters[id.index]
     let sum = gradientBuffer(id)
     let isSum = !lowering.shardsGradient(id)
+    let copy: Streaming = lowering.setting.copiesGathered ? .castIntoUnit : .cast
     emitWeight(
       .convert(
-        isSum ? .add : .cast, rows: .fixed(parameter.rows), columns: parameter.columns,
+        isSum ? .add : copy, rows: .fixed(parameter.rows), columns: parameter.columns,
         from: recipe.activation, to: recipe.gradient), outputs: [sum],
       inputs: isSum ? [sum, formed] : [formed])
   }

@@ -102,7 +102,7 @@ extension Emission {
     for copy in joined where copy.unit == unit {
       emit(
         .convert(
-          .copy, rows: lowering.buffers[Int(copy.whole.index)].rows, columns: 1,
+          .copyOutOfUnit, rows: lowering.buffers[Int(copy.whole.index)].rows, columns: 1,
           from: recipe.gather, to: recipe.gather), outputs: copy.parameters, inputs: [copy.whole],
         isForward ? .forward : .backwardInput)
     }

@@ -127,6 +127,9 @@ public enum Streaming: UInt8, Hashable, Sendable, CaseIterable {
   /// The passes before and behind a fused core's backward.
   case attentionPrepare, attentionConvert
   case cast
+  /// Copies parameters out of the unit that was gathered, and casts gradients into the one that is reduced
+  /// (PyTorch's FSDP2).
+  case copyOutOfUnit, castIntoUnit
   case optimizer
   case squareSum
 }

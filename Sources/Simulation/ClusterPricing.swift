@@ -178,7 +178,7 @@ public struct ClusterPricing: Pricing {
   public func channels(of transfer: Transfer) -> Int {
     switch transfer.kind {
     case .allGather(let of), .reduceScatter(let of), .allReduce(let of):
-      group(of).ranks > 1 ? collectives.channels : 0
+      group(of).ranks > 1 ? collectives.channels(of: group(of)) : 0
     default: 0
     }
   }

@@ -66,11 +66,11 @@ extension FrameworkBuffer {
     return shapes.reduce(0) { $0 + $1.rows * format.bytes(columns: $1.columns) }
   }
 
-  /// Transformer Engine's workspace, one for each of 4 streams more where experts' products are grouped
-  /// (TransformerEngine d0067d0, `pytorch/cpp_extensions/gemm.py`, `get_cublas_workspace_size_bytes`,
+  /// Transformer Engine's workspace, larger from Hopper on, one for each of 4 streams more where experts' products
+  /// are grouped (TransformerEngine d0067d0, `pytorch/cpp_extensions/gemm.py`, `get_cublas_workspace_size_bytes`,
   /// `get_num_cublas_streams`), and PyTorch's own, which multiplies the head.
   private static func workspaces(_ input: StepInput, _ stages: [Int], _ device: Device) -> Int {
-    let ofEngine = isLarge(device) ? 32 << 20 + 1024 : 4 << 20
+    let ofEngine = capability(device) >= 9 ? 32 << 20 + 1024 : 4 << 20
     let groups = stages.contains { stage in
       input.stages[stage].forward.operations.contains { operation in
         if case .groupedMatmul = operation.kernel { true } else { false }
@@ -81,12 +81,13 @@ extension FrameworkBuffer {
 
   /// One for each thread that multiplies: that of the forward, and autograd's of the backward.
   ///
-  /// A handle belongs to a thread, and a workspace to a handle and a stream (PyTorch 2.8,
-  /// `aten/src/ATen/cuda/CublasHandlePool.cpp`).
+  /// A handle belongs to a thread, and a workspace to a handle and a stream; it is larger on Hopper alone
+  /// (PyTorch 2.8, `aten/src/ATen/cuda/CublasHandlePool.cpp`, `parseChosenWorkspaceSize`).
   private static func ofPyTorch(_ device: Device) -> Int {
-    2 * (isLarge(device) ? 32 << 20 : 2 * 4096 << 10 + 8 * 16 << 10)
+    2 * (capability(device) == 9 ? 32 << 20 : 2 * 4096 << 10 + 8 * 16 << 10)
   }
 
-  /// Workspaces are larger from Hopper on: here on any device that multiplies in FP8.
-  private static func isLarge(_ device: Device) -> Bool { device.peak(.fp8) != nil }
+  private static func capability(_ device: Device) -> Double {
+    device.computeCapability?.value ?? (device.peak(.fp8) != nil ? 9 : 8)
+  }
 }

@@ -225,8 +225,8 @@ struct KernelPricing: Sendable {
   /// activation is.
   private func weightShape(_ matmul: Matmul, rows: Int) -> MatmulShape {
     MatmulShape(
-      m: matmul.n, n: matmul.k, k: rows, pass: .backwardWeight, accumulates: false,
-      resultBytes: sizes.weightProduct)
+      m: matmul.n, n: matmul.k, k: rows, pass: .backwardWeight,
+      accumulates: sizes.fusesGradientSums, resultBytes: sizes.weightProduct)
   }
 
   private static func spread(_ rows: Int, over groups: Int) -> [Int] {

@@ -133,7 +133,7 @@ extension KernelTimes.Class {
     switch kind {
     case .normForward, .normBackward: self = .norm
     case .rotary: self = .heads
-    case .copy, .transpose, .cast: self = .convert
+    case .copy, .transpose, .cast, .copyOutOfUnit, .castIntoUnit: self = .convert
     case .add: self = .add
     case .gatedUnitForward, .gatedUnitBackward, .activationForward, .activationBackward:
       self = .activation

@@ -21,6 +21,8 @@ struct ElementSizes: Hashable {
   var gradient: Double
   /// What a weight product reads and writes of its result.
   var weightProduct: Double
+  /// Weight products add to the gradients.
+  var fusesGradientSums: Bool
   var execution: Plan.Execution
   /// A loss over 32-bit logits is in compiled pieces.
   var compilesLoss: Bool
@@ -36,6 +38,7 @@ struct ElementSizes: Hashable {
     activation = Double(recipe.activation.bytes(columns: 1))
     parameter = Double(recipe.otherParameter.bytes(columns: 1))
     gradient = Double(recipe.gradient.bytes(columns: 1))
+    fusesGradientSums = plan.fusesGradientSums
     weightProduct = plan.fusesGradientSums ? 2 * gradient : activation
     let runsAgain = [.swiGLU, .mlp, .moe].contains(where: plan.recomputation.includes)
     let written = recipe.gatedUnitOutput(isRunAgain: runsAgain)
@@ -187,6 +190,8 @@ extension Kernel {
     case .attentionConvert: return MemoryPass(.attentionConversion, read + written)
     case .permute: return MemoryPass(.permute, read + written)
     case .cast: return MemoryPass(.elementwise, read + written)
+    case .copyOutOfUnit: return MemoryPass(.unitParameters, read + written)
+    case .castIntoUnit: return MemoryPass(.unitGradients, read + written)
     // To a sum, which is read too.
     case .add: return MemoryPass(.elementwise, read + 2 * written)
     default: return MemoryPass(.copy, read + written)

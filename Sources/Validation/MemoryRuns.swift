@@ -1,7 +1,7 @@
 import Simulation
 
 // MooreThreads/SimuMax docs/b200: Megatron with the distributed optimizer, 32-bit gradients, no recomputation, fused
-// attention, fused loss ("cef"), sequence parallel, NCCL's all-to-all. Bytes do not depend on the device.
+// attention, fused loss ("cef"), sequence parallel, NCCL's all-to-all.
 
 extension DescribedRun {
   /// SimuMax's runs on 8 B200s.
@@ -17,8 +17,8 @@ extension DescribedRun {
         let isMixture = row["model"].hasPrefix("deepseekv2")
         return PublishedRun(
           name: "", model: isMixture ? "deepseek-v2" : "llama-3.1-405b",
-          modelOverrides: ["num_hidden_layers=4"], cluster: "h100-2048",
-          clusterOverrides: ["nodes=1", "device.memory.size=180 GiB"], plan: "nemo-gpt-3-175b",
+          modelOverrides: ["num_hidden_layers=4"], cluster: "b200-256",
+          clusterOverrides: ["nodes=1"], plan: "nemo-gpt-3-175b",
           planOverrides: degrees.overrides + [
             "precision=\(try PublishedPrecision.recipe(row["precision"]))", "fused-loss=true",
             "dropout=false", "loss-average=null", "overlap.tensor-exchange=null",

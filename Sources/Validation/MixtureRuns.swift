@@ -57,7 +57,8 @@ extension DescribedRun {
   }
 
   private static let mixture = [
-    "precision=bf16", "fused-loss=true", "dropout=false", "loss-average=null",
+    "framework=megatron-lm", "precision=bf16", "fused-loss=true", "dropout=false",
+    "loss-average=null",
   ]
 
   private static func mixtureDegrees(_ row: PublishedRow) -> RunDegrees {
@@ -84,10 +85,7 @@ extension DescribedRun {
     return row["note"].split(separator: " ").first.map(String.init) ?? ""
   }
 
-  private static func layout(_ row: PublishedRow) throws(NotDescribed) -> PublishedRun {
-    guard row["model"] == "Mixtral-8x22B" else {
-      throw NotDescribed("models of the family qwen2_moe")
-    }
+  private static func layout(_ row: PublishedRow) -> PublishedRun {
     let method = method(row)
     var degrees = RunDegrees(
       tensor: row.degree("tp"), pipeline: row.degree("pp"), context: row.degree("cp"),
@@ -96,9 +94,9 @@ extension DescribedRun {
     degrees.data =
       row.integer("gpus") / (degrees.tensor * degrees.pipeline * degrees.context)
     return PublishedRun(
-      on: degrees, model: "mixtral-8x22b", plan: "nemo-gpt-3-175b",
+      on: degrees, model: row["model"].lowercased(), plan: "nemo-gpt-3-175b",
       [
-        "precision=bf16", "dropout=false",
+        "framework=megatron-lm", "precision=bf16", "dropout=false",
         "dispatcher=\(degrees.expert > 1 ? "all-to-all" : "null")",
         "zero-stage=\(method.hasPrefix("FSDP") ? 3 : 1)",
         "overlap.tensor-exchange=\(degrees.tensor > 1 ? "true" : "null")",

@@ -83,7 +83,7 @@ import Testing
     let across =
       isExchange
       ? constants.exchange.networkShare
-      : min(constants.rings.networkShare, constants.simple.linkShare)
+      : constants.ringShare(group)
     switch link {
     case .deviceOut, .deviceIn, .nodeShared:
       return constants.linkRate(inside) / cluster.node.link.rate.reached.value.value

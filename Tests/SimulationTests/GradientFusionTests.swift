@@ -18,6 +18,8 @@ import Testing
         Document(text: (plan + more).joined(separator: "\n"), name: "plan"), name: "plan"))
   }
 
+  private struct NoProduct: Error {}
+
   private static let apart = "gradient-accumulation-fusion: false"
 
   /// Every product of a weight is followed by one that adds its gradient, over 10 bytes a number: 16 bits
@@ -44,6 +46,36 @@ import Testing
     }
     // Four products of each layer, and the head's.
     #expect(added == 2 * 4 + 1)
+  }
+
+  /// A product that adds to a sum of 32 bits reads and writes it at the rate of sums.
+  ///
+  /// One that forms a gradient of 16 bits does not. On H100s tiles that are only written take no time.
+  @Test func sumsHaveARateOfTheirOwn() throws {
+    func product(_ more: [String], _ cluster: [String]) throws -> (Matmul, Double) {
+      let plan = ["global-batch: 4", "sequence-length: 2048"] + more
+      let step = try PlannedStep(
+        architecture: .named("llama-3.1-8b", overrides: ["num_hidden_layers=2"]),
+        cluster: .shipped("h100-2048", overrides: ["device.power-cap=null"] + cluster),
+        plan: .read(Document(text: plan.joined(separator: "\n"), name: "plan"), name: "plan"))
+      for operation in step.input.stages[0].backward.operations {
+        guard case .matmul(let matmul) = operation.kernel, matmul.pass == .backwardWeight else {
+          continue
+        }
+        return (
+          matmul, step.pricing.seconds(of: operation, rows: .init(), isOverlapped: false)
+        )
+      }
+      throw NoProduct()
+    }
+    let fast = "device.kernels.matmul.bf16.accumulation-rate=10000 TB/s"
+    let (matmul, added) = try product([], [])
+    let numbers = Double(matmul.n * matmul.k)
+    let free = try product([], [fast]).1
+    // 8 bytes a number over the rate of all multiprocessors; waves are not quite full.
+    let longer = (added - free) / (numbers * 8 / 4.753e12)
+    #expect(longer > 0.9 && longer < 1.5)
+    #expect(try product([Self.apart], []).1 == product([Self.apart], [fast]).1)
   }
 
   /// The work is the same, the step longer, and no larger where products add.

@@ -92,7 +92,13 @@ enum Scenes {
     scenes.append(
       Scene(
         model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
-        plan: try plan(wide), planChanges: ["global-batch=\(whole * 8)"]))
+        plan: try plan(wide),
+        planChanges: ["global-batch=\(whole * 8)", "framework=megatron-lm"]))
+    scenes.append(
+      Scene(
+        model: "llama-3.1-8b", modelChanges: ["num_hidden_layers=4"], cluster: document,
+        plan: try plan(fused),
+        planChanges: ["framework=torchtitan", "zero-stage=3", "pipeline-parallel=1"]))
     for dispatcher in ["all-to-all", "all-gather"] {
       scenes.append(try mixture(document, "bf16", more: ["dispatcher=\(dispatcher)"]))
     }
