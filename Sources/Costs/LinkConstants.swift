@@ -88,3 +88,12 @@ extension ExchangeConstants {
       ? key : "DeepEP's; the cluster's file lacks \(key)"
   }
 }
+
+extension Cluster {
+  /// Refuses a wrong value of `node.exchange`, whether or not a plan asks for such an exchange.
+  public func checkExchange() throws(ConfigurationError) {
+    guard !node.exchange.entries.isEmpty else { return }
+    _ = try ExchangeConstants(self)
+    _ = try LowLatencyConstants(self)
+  }
+}

@@ -70,7 +70,9 @@ extension Plan {
     let targets = Set(
       architecture.units.flatMap { architecture.parameters(of: $0) }
         .compactMap { LoRA.Target($0.role) })
-    if let target = lora.targets.first(where: { !targets.contains($0) }) {
+    // All of them, which is also what is meant where none is named, are those that the model has.
+    let isEvery = Set(lora.targets) == Set(LoRA.Target.allCases) && !targets.isEmpty
+    if !isEvery, let target = lora.targets.first(where: { !targets.contains($0) }) {
       throw refused("lora.targets", target.rawValue, "is no map of the model")
     }
   }

@@ -105,6 +105,13 @@ public struct PlannedInference: Sendable {
       throw refuse(
         "context-parallel", plan.contextParallel, "does not serve: 1, whole caches on every rank")
     }
+    guard plan.fusedAttention else {
+      let isLibrary = plan.attentionLibrary == .unfused
+      throw .cannotSimulate(
+        key: isLibrary ? "attention-library" : "fused-attention",
+        value: isLibrary ? "unfused" : "false",
+        rule: "does not serve: kernels over caches are fused")
+    }
     let ranks = plan.dataParallel * plan.tensorParallel
     guard plan.expertParallel == 1 || plan.expertParallel * plan.expertTensorParallel == ranks
     else {

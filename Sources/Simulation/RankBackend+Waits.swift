@@ -13,8 +13,8 @@ extension RankBackend {
     case true where waits.copiesMeet: rank.data.waiting += wait
     case true where plan.expertParallel > 1: rank.expert.waiting += wait
     case true where plan.tensorParallel > 1: rank.tensor.waiting += wait
-    case true: rank.context.waiting += wait
-    case false: rank.data.waiting += wait
+    case true where plan.contextParallel > 1: rank.context.waiting += wait
+    case true, false: rank.data.waiting += wait
     }
     return wait
   }

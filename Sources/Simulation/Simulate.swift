@@ -40,9 +40,19 @@ public struct PlannedStep: Sendable {
     stated = plan
     var plan = plan
     assumed = try plan.fillIn(from: cluster, for: architecture)
-    placed = try plan.validated(
-      for: architecture, on: .devices(cluster.rankCount),
-      multiprocessors: cluster.device.multiprocessors.value)
+    func validated() throws(PlanError) -> PlacedPlan {
+      try plan.validated(
+        for: architecture, on: .devices(cluster.rankCount),
+        multiprocessors: cluster.device.multiprocessors.value)
+    }
+    var placed = try validated()
+    let hasExperts = architecture.feedForwards.contains { $0.mixture != nil }
+    if !hasExperts, plan.expertTensorParallel != plan.tensorParallel {
+      // Nothing is divided so; what is stated is named as idle.
+      plan.expertTensorParallel = plan.tensorParallel
+      placed = try validated()
+    }
+    self.placed = placed
     try ExpertSpread(architecture, plan, cluster)?.check(plan)
     self.cluster = cluster
     let book = lowered.book?.prices

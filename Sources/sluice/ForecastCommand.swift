@@ -1,5 +1,6 @@
 import ArgumentParser
 import Clusters
+import Costs
 import Documents
 import Forecasts
 import Foundation
@@ -80,6 +81,7 @@ struct ForecastCommand: ParsableCommand {
     let ofCluster = try clusterOverrides
     let ofRun = overrides.filter { !$0.hasPrefix("cluster.") }
     let place = try Cluster.named(cluster, overrides: ofCluster)
+    try place.checkExchange()
     var phases = try RunFile.readPhases(path: runFile, overrides: ofRun)
     for index in phases.indices where phases[index].plan.layout == .balanced {
       phases[index].plan = try phases[index].plan.balanced(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Clusters
+import Costs
 import Documents
 import Models
 import Planning
@@ -88,6 +89,7 @@ struct PlaceOptions: ParsableArguments {
         suggestion: nearestName(to: noun, among: ["plan", "cluster", "model"]))
     }
     let cluster = try Cluster.named(self.cluster, overrides: own("cluster"))
+    try cluster.checkExchange()
     return (try Architecture.named(model, overrides: own("model")), cluster)
   }
 

@@ -124,6 +124,12 @@ import Testing
     #expect(page.output.split(separator: "\n").allSatisfy { $0.count <= 100 })
   }
 
+  /// Mixtures have no dense block: adapters go to the maps that there are.
+  @Test func mixturesHaveAdaptersToo() throws {
+    let table = try Self.table("memory mixtral-8x7b --gpus 8 --json")
+    #expect(table.rows.contains { $0.loraRank != nil })
+  }
+
   @Test(arguments: [
     ("gpt2 --gpus 0", "--gpus 0: must be from 1 to 2,048"),
     ("gpt2 --gpus 9000", "--gpus 9000: must be from 1 to 2,048"),

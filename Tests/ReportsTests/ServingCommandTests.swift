@@ -96,6 +96,14 @@ import Testing
     ("--decode --batch 1 --context 1 --mean-length 5", "--mean-length has no effect without"),
     ("--decode --batch 1 --context 1 --plan deepseek-v3", "pipeline-parallel 16 does not serve"),
     ("--decode --batch 1 --context 1 --model llama-3.1-8b", "none is given"),
+    (
+      "--decode --batch 1 --context 1 --set plan.attention-library=unfused",
+      "attention-library unfused does not serve"
+    ),
+    (
+      "--prefill --batch 1 --context 1 --set plan.fused-attention=false",
+      "fused-attention false does not serve"
+    ),
     ("--decode --batch 1 --context 1 --export-chakra x", "--export-chakra has no effect beside"),
     ("--prefill --batch 1 --context 1 --chakra-all-ranks", "--chakra-all-ranks has no effect"),
     (

@@ -84,6 +84,10 @@ import Testing
       model: "llama-3.1-8b",
       plan: ["data-parallel: 2", "tensor-parallel: 4", "expert-tensor-parallel: 1"],
       lines: ["expert-tensor-parallel never acts: the model has no routed experts"]),
+    Case(
+      model: "llama-3.1-8b",
+      plan: ["data-parallel: 8", "zero-stage: 1", "expert-tensor-parallel: 8"],
+      lines: ["expert-tensor-parallel never acts: the model has no routed experts"]),
     // Pairs leave them free; what they do not do is exchange.
     Case(
       plan: alone + ["schedule: dualpipe", "communication-sms: 20"], lines: []),
@@ -136,7 +140,11 @@ import Testing
       ).simulation.run().step
     }
     let keys = ["zero-stage", "collective", "precision", "expert-load", "nodes", "communication"]
-    let idle = keys + ["overlap", "send-mode"]
+    let idle =
+      keys + [
+        "overlap", "send-mode", "expert-tensor", "context-exchange", "dispatcher", "token-counts",
+        "loss-average", "documents",
+      ]
     let without = example.plan.filter { line in !idle.contains { line.hasPrefix($0) } }
     #expect(try step(example.plan) == step(without))
   }
