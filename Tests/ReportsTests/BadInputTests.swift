@@ -86,7 +86,8 @@ import Testing
         + "--set cluster.node.exchange.network-share=2", "network-share", "0.001 to 1.0"),
     Case(
       "simulate --model llama-3.1-8b --cluster h100-2048 --plan llama-3.1-8b "
-        + "--set cluster.node.exchange.network-shar=1", "network-shar", "did you mean network-share?"),
+        + "--set cluster.node.exchange.network-shar=1", "network-shar",
+      "did you mean network-share?"),
     Case("simulate --set cluster.device.peak.bf16=900TFLOPS", "h800-2048.yaml:", "flops-per-clock"),
     Case("simulate --set cluster.device.memory.reached=1MB/s", "h800-2048", "of all proportion"),
     // Plans that cannot be.
