@@ -69,8 +69,10 @@ public struct NewCluster: Hashable, Sendable {
         + "from them, with its",
       "# source. May be left alone: all that is not here. Worth a look: price, and what links "
         + "reached.",
-      "name: \(name)", "nodes: \(nodes)", "device: \(base)",
+      "name: \(name)", "nodes: \(nodes)",
     ]
+    lines += price(cluster)
+    lines.append("device: \(base)")
     lines += node(cluster, base)
     if nodes > 1 { lines += try network(cluster, base, &remarks) }
     let text = (lines + remarks.map { "# \($0)" }).joined(separator: "\n") + "\n"
@@ -96,6 +98,18 @@ public struct NewCluster: Hashable, Sendable {
         suggestion: nearestName(to: device, among: names))
     }
     return device
+  }
+
+  /// What the device costs where it ships: a cluster's own key, which no section brings along.
+  private func price(_ cluster: Cluster) -> [String] {
+    guard let price = cluster.price else { return [] }
+    let origin =
+      switch price.origin {
+      case .source(let text): ", source: \"\(text)\""
+      case .assumption(let text): ", assumption: \"\(text)\""
+      case .unstated: ""
+      }
+    return ["price: {value: \(price.value)\(origin)}"]
   }
 
   // MARK: The node

@@ -11,9 +11,12 @@ import Testing
     (try? Launch.run(["sh", "-c", "command -v python3"]).status) == 0
 
   /// Runs the probe's small shapes and gives the path of its table.
-  private func run(_ device: String, in folder: ScratchFolder) throws -> String {
-    let script = try folder.write(Probe.script, to: "probe.py")
-    let stand = try #require(
+  private func run(
+    _ device: String, in folder: ScratchFolder, _ options: [String] = [], _ stand: [String] = [],
+    script text: String = Probe.script
+  ) throws -> String {
+    let script = try folder.write(text, to: "probe.py")
+    let library = try #require(
       Bundle.module.url(forResource: "Fixtures", withExtension: nil)
     ).appending(path: "fake-torch").path
     let hwmon = folder.file("hwmon")
@@ -23,11 +26,11 @@ import Testing
       ("temp1_input", "61000"),
     ] { _ = try folder.write(value + "\n", to: "hwmon/" + name) }
     let table = folder.file("\(device).csv")
-    let outcome = try Launch.run([
-      "env", "FAKE_DEVICE=\(device)", "FAKE_DEVICES=2", "PYTHONPATH=\(stand)",
-      "PYTHONDONTWRITEBYTECODE=1", "PROBE_AMD_HWMON=\(hwmon)", "python3", script, "--small", "-o",
-      table,
-    ])
+    let outcome = try Launch.run(
+      [
+        "env", "FAKE_DEVICE=\(device)", "FAKE_DEVICES=2", "PYTHONPATH=\(library)",
+        "PYTHONDONTWRITEBYTECODE=1", "PROBE_AMD_HWMON=\(hwmon)",
+      ] + stand + ["python3", script, "--small", "-o", table] + options)
     #expect(outcome.status == 0, "\(outcome.output)")
     return table
   }
@@ -71,6 +74,47 @@ import Testing
     let untimed = rows.filter { $0.count > 6 && $0[0] != "sustained" && $0[6].isEmpty }
     #expect(untimed.isEmpty == (device == "cuda"), "\(untimed)")
     #expect(untimed.isEmpty || found.remarks.contains { $0.contains("without a time") })
+  }
+
+  /// Where the time is over, every part says how much it has left out; none goes on.
+  @Test(.enabled(if: hasPython)) func noTime() throws {
+    let folder = try ScratchFolder()
+    let table = try run("cuda", in: folder, ["--seconds", "0"])
+    let lines = String(decoding: try contents(of: table), as: UTF8.self)
+      .split(whereSeparator: \.isNewline)
+    #expect(lines.count { !$0.hasPrefix("#") } == 1, "\(lines)")
+    for part in [
+      "products", "attention", "streaming", "grouped", "host", "issue", "blocks", "units", "copies",
+      "sustained", "compiled", "collectives",
+    ] {
+      #expect(
+        lines.contains { $0.hasPrefix("# left out") && $0.hasSuffix(" of \(part)") }, "\(part)")
+    }
+  }
+
+  /// Collectives that are slow end with the time, and what was measured stays; so it does where ranks never come
+  /// back.
+  @Test(
+    .enabled(if: hasPython),
+    arguments: [
+      ["FAKE_COLLECTIVE_SECONDS=0.05"], ["FAKE_HANGING=1", "FAKE_COLLECTIVE_SECONDS=0.05"],
+    ])
+  func collectivesEnd(stand: [String]) throws {
+    let folder = try ScratchFolder()
+    let table = try run(
+      "cuda", in: folder, ["--seconds", "0.5", "--parts", "collectives"], stand,
+      script: Probe.script.replacing("COLLECTIVE_GRACE = 20", with: "COLLECTIVE_GRACE = 0"))
+    let lines = String(decoding: try contents(of: table), as: UTF8.self)
+      .split(whereSeparator: \.isNewline)
+    let measured = lines.count {
+      $0.hasPrefix("collectives,all") || $0.hasPrefix("collectives,red")
+    }
+    let said = try #require(lines.first { $0.hasSuffix(" of collectives") })
+    let left = try #require(said.split(separator: " ").compactMap { Int($0) }.first)
+    // Each of the twelve takes six times 0.05 s.
+    #expect(measured < 12 && measured + left == 12, "\(lines)")
+    #expect(
+      lines.contains { $0.contains("did not come back") } == stand.contains("FAKE_HANGING=1"))
   }
 
   /// A table of a processor checks the probe and describes no device.
