@@ -71,7 +71,7 @@ public struct NewCluster: Hashable, Sendable {
         + "reached.",
       "name: \(name)", "nodes: \(nodes)",
     ]
-    lines += price(cluster)
+    lines += cluster.priceLine.map { [$0] } ?? []
     lines.append("device: \(base)")
     lines += node(cluster, base)
     if nodes > 1 { lines += try network(cluster, base, &remarks) }
@@ -98,18 +98,6 @@ public struct NewCluster: Hashable, Sendable {
         suggestion: nearestName(to: device, among: names))
     }
     return device
-  }
-
-  /// What the device costs where it ships: a cluster's own key, which no section brings along.
-  private func price(_ cluster: Cluster) -> [String] {
-    guard let price = cluster.price else { return [] }
-    let origin =
-      switch price.origin {
-      case .source(let text): ", source: \"\(text)\""
-      case .assumption(let text): ", assumption: \"\(text)\""
-      case .unstated: ""
-      }
-    return ["price: {value: \(price.value)\(origin)}"]
   }
 
   // MARK: The node

@@ -294,7 +294,8 @@ func figures(_ value: Double) -> String {
   guard abs(value) > 1e-290, value.isFinite else { return "\(value)" }
   var scale = 1.0
   while abs(value) * scale < 1000 { scale *= 10 }
-  while abs(value) * scale >= 10_000 { scale /= 10 }
-  let rounded = (value * scale).rounded() / scale
+  var unit = 1.0
+  while abs(value) / unit >= 10_000 { unit *= 10 }
+  let rounded = (value * scale / unit).rounded() / scale * unit
   return rounded == rounded.rounded() && abs(rounded) < 1e15 ? "\(Int(rounded))" : "\(rounded)"
 }
