@@ -51,6 +51,12 @@ extension BenchmarkFileTests {
     #expect(error?.description.contains("is compressed by \(name)") == true)
   }
 
+  /// Logs whose numbers have commas are no heads alone.
+  @Test func commasInALog() {
+    let text = Self.head + "\n" + Self.rows.replacing(".", with: ",")
+    #expect(Self.rule(text).contains("log.txt:3: expected a time and rates as numbers"))
+  }
+
   @Test func nothing() {
     for text in ["", "\n\n", "  \r\n"] { #expect(Self.rule(text).hasSuffix("is empty")) }
   }

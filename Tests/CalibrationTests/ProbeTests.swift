@@ -154,10 +154,12 @@ import Testing
       sustained,idle,,,,,,,,,,,1980.0,140.13,"61 C, throttle 0x0"
       sustained,product,vendor,forward,bf16,seconds=4,1626.354,1,2,2432,1099511627776,402653184,1350.0,709.35,"first 1456.547 us; 76 C"
       sustained,copy,vendor,forward,bf16,seconds=4,92.339,1,2,43456,0,268435456,1980.0,514.01,"first 92.331 us; 67 C"
+      # left out for want of time: 12 of collectives
 
       """
     let found = try BenchmarkFormat.read(text: text, file: "probe.csv").measurements
     let values = Dictionary(uniqueKeysWithValues: found.values.map { ($0.path, $0.text) })
+    #expect(found.remarks.contains { $0.contains(":20: 12 of collectives not measured") })
     #expect(values["device.launch.gap"] == "1.219 us" && values["device.launch.host"] == "8.998 us")
     // 1,600 us over 80 kernels.
     #expect(values["device.launch.eager"] == "20 us")
