@@ -152,7 +152,7 @@ extension CollectiveFit.Parameter {
     .init("all-to-all.ll-rate", .rate, \.exchange.lowLatencyRate),
     .init("all-to-all.start", .seconds, \.exchange.start),
     .init("all-to-all.fill", .seconds, \.exchange.fill.seconds),
-    .init("all-to-all.fill-bytes", .bytes, \.exchange.fill.bytes),
+    .init("all-to-all.own-rate", .rate, \.exchange.ownRate),
     .init("all-to-all.link-share", .share, \.exchange.linkShare),
   ]
 

@@ -69,8 +69,10 @@ public struct NewCluster: Hashable, Sendable {
         + "from them, with its",
       "# source. May be left alone: all that is not here. Worth a look: price, and what links "
         + "reached.",
-      "name: \(name)", "nodes: \(nodes)", "device: \(base)",
+      "name: \(name)", "nodes: \(nodes)",
     ]
+    lines += cluster.priceLine.map { [$0] } ?? []
+    lines.append("device: \(base)")
     lines += node(cluster, base)
     if nodes > 1 { lines += try network(cluster, base, &remarks) }
     let text = (lines + remarks.map { "# \($0)" }).joined(separator: "\n") + "\n"

@@ -119,8 +119,30 @@ extension CollectiveConstants.Exchange {
     } else if try table.optional(keys.fillBytes) != nil {
       throw table.error("has no effect without fill", at: keys.fillBytes)
     }
+    lowLatencyBytesInside =
+      try table.optional(keys.lowLatencyBytesInside)?.value ?? lowLatencyBytes
+    channels = try CollectiveConstants.Channels(table, keys)
+    ownRate = try table.optional(keys.ownRate)?.value ?? .infinity
     linkShare = try table.constant(keys.linkShare)
     networkShare = try table.constant(keys.networkShare)
+  }
+}
+
+extension CollectiveConstants.Channels {
+  fileprivate init(_ table: Table, _ keys: AllToAllKeys) throws(ConfigurationError) {
+    let own = try table.optional(keys.channels)?.value
+    let bytes = try table.optional(keys.channelBytes)?.value
+    let lowLatencyBytes = try table.optional(keys.lowLatencyChannelBytes)?.value
+    if bytes != nil, try table.optional(keys.fill) == nil {
+      throw table.error("has no effect without fill", at: keys.channelBytes)
+    }
+    if own != nil, bytes == nil, lowLatencyBytes == nil {
+      throw table.error(
+        "has no effect without channel-bytes or ll-channel-bytes", at: keys.channels)
+    }
+    count = Double(own ?? 32)
+    self.bytes = bytes ?? 0
+    self.lowLatencyBytes = lowLatencyBytes ?? .infinity
   }
 }
 

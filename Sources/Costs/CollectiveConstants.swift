@@ -113,12 +113,37 @@ public struct CollectiveConstants: Hashable, Sendable {
     public var lowLatencyBytes: Double
     public var lowLatencyStart: Double
     public var lowLatencyRate: Double
+    /// The same bytes inside a node, where a message may have several channels.
+    public var lowLatencyBytesInside: Double
     /// Seconds of an exchange of larger messages beside its bytes, inside a node, and what its channels wait
     /// for until they are full.
     public var start: Double
     public var fill: Fill
+    /// How messages inside a node spread over channels.
+    public var channels: Channels
+    /// Bytes a second at which a rank copies its own part, inside a node.
+    public var ownRate: Double
     public var linkShare: Double
     public var networkShare: Double
+  }
+
+  /// How the messages of an all-to-all spread over the channels that a rank has for all of them together.
+  ///
+  /// As NCCL does (`addP2pToPlan` in `src/enqueue.cc`): a message takes another channel for every so many bytes, until
+  /// all are taken.
+  public struct Channels: Hashable, Sendable {
+    public var count: Double
+    /// Bytes of a message for each of its channels; 0 where the smallest takes all.
+    public var bytes: Double
+    /// The same for words with flags; infinite where a message has one channel.
+    public var lowLatencyBytes: Double
+
+    /// Bytes through the fullest channel of messages of `part` bytes, `all` of a rank's together.
+    func load(_ part: Double, of all: Double) -> Double { max(min(part, bytes), all / count) }
+
+    func lowLatencyLoad(_ part: Double, of all: Double) -> Double {
+      lowLatencyBytes.isFinite ? max(min(part, lowLatencyBytes), all / count) : part
+    }
   }
 
   /// Nominal bytes per second and direction of a rank's link inside the node and of its way to others, and

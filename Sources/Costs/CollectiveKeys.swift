@@ -112,15 +112,32 @@ struct DirectKeys: KeySet {
 struct AllToAllKeys: KeySet {
   let lowLatencyBytes = constant(
     "ll-bytes", .bytes, "A message up to which it goes as words with flags.")
+  let lowLatencyBytesInside = constant(
+    "ll-bytes-inside", .bytes, otherwise: "ll-bytes",
+    "The same inside a node, where a message may have several channels.")
   let lowLatencyStart = constant("ll-start", .time, "An empty exchange of such messages.")
-  let lowLatencyRate = constant("ll-rate", .rate, "Bytes a second of each such message.")
+  let lowLatencyRate = constant(
+    "ll-rate", .rate, "Bytes a second of each such message, inside a node of each channel.")
+  let lowLatencyChannelBytes = constant(
+    "ll-channel-bytes", .bytes, otherwise: "each such message has one channel",
+    "Bytes of such a message for which it takes another channel inside a node, while there are any."
+  )
   let start = constant("start", .time, "An exchange of larger ones inside a node.")
   let fill = Key(
     "fill", .sourced(ConstantKind.time.expected), otherwise: "0 s",
     "What such an exchange waits for its channels inside a node, at most.")
   let fillBytes = Key(
     "fill-bytes", .sourced(ConstantKind.bytes.expected), otherwise: "there is no fill",
-    "A rank's bytes from which on it is that much.")
+    "A rank's bytes from which on it is that much: a chunk of each channel.")
+  let channels = Key(
+    "channels", .sourced(.integer(in: 1...4096)), otherwise: "32",
+    "Channels that all messages of a rank share inside a node.")
+  let channelBytes = constant(
+    "channel-bytes", .bytes, otherwise: "every message takes its share of all",
+    "Bytes of a larger message for which it takes another channel, while there are any.")
+  let ownRate = constant(
+    "own-rate", .rate, otherwise: "no time",
+    "Bytes a second at which a rank copies its own part, inside a node.")
   let linkShare = constant("link-share", .share, "What it reaches of the link's bandwidth.")
   let networkShare = constant(
     "network-share", .share, "What it reaches of the adapters' bandwidth.")

@@ -74,16 +74,14 @@ extension CollectiveConstants {
     }
   }
 
-  /// Small messages take their own rate, all at once; large ones that of the links.
+  /// Small messages take the rate of their channels, all at once; large ones that of the links.
   ///
-  /// For these the channels of a node have to fill. Between nodes they do so while the network is busy.
+  /// For these the channels of a node have to fill: a chunk is whole before it is taken on. Between nodes they do
+  /// so while the network is busy.
   private func allToAll(_ bytes: Double, _ group: CollectiveGroup) -> CollectivePhase {
     let part = bytes / Double(group.ranks)
-    let isSmall = part <= exchange.lowLatencyBytes
     let inside =
-      (isSmall ? exchange.lowLatencyStart + part / exchange.lowLatencyRate : exchange.start)
-      + (isSmall || group.nodes > 1 ? 0 : exchange.fill(bytes))
-      + linkLatency - measuredLinkLatency
+      beside(part, bytes, isOneNode: group.nodes == 1) + linkLatency - measuredLinkLatency
     // What a message between nodes takes more than one inside.
     let across =
       group.nodes > 1 ? direct.networkStart - direct.linkStart + farther(group) : 0
@@ -92,6 +90,21 @@ extension CollectiveConstants {
       outside: part * Double(group.ranks - group.ranksPerNode),
       linkShare: exchange.linkShare, networkShare: exchange.networkShare / waiting(group),
       start: max(0, inside + max(0, across) * waiting(group)))
+  }
+
+  /// Seconds of an all-to-all of messages of `part` bytes, `bytes` of a rank's together, beside those on the links.
+  private func beside(_ part: Double, _ bytes: Double, isOneNode: Bool) -> Double {
+    let channels = exchange.channels
+    guard isOneNode else {
+      return part <= exchange.lowLatencyBytes
+        ? exchange.lowLatencyStart + part / exchange.lowLatencyRate : exchange.start
+    }
+    if part <= exchange.lowLatencyBytesInside {
+      return exchange.lowLatencyStart
+        + channels.lowLatencyLoad(part, of: bytes) / exchange.lowLatencyRate
+    }
+    return exchange.start + exchange.fill(channels.load(part, of: bytes) * channels.count)
+      + part / exchange.ownRate
   }
 
   /// Every ring passes each rank's link once, and enters and leaves a node through the same adapter.

@@ -91,6 +91,26 @@ import Testing
     #expect(!far.isEmpty && far.allSatisfy { error($0, alone) < -0.5 })
   }
 
+  /// H100s' all-to-alls inside a node, measured a second time, in a table that nothing was fitted to.
+  @Test func allToAllsMeasuredAgain() throws {
+    let file = try #require(
+      Bundle.module.url(forResource: "Fixtures", withExtension: nil)
+    ).appending(path: "all-to-alls-h100-again.csv")
+    let constants = try CollectiveConstants(Cluster.shipped("h100-2048"))
+    let cells = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+      .compactMap { line -> CollectiveCell? in
+        let numbers = line.split(separator: ",").compactMap { Double($0) }
+        guard numbers.count == 3 else { return nil }
+        return CollectiveCell(
+          kind: .allToAll, nodes: 1, ranks: Int(numbers[0]), bytes: numbers[1],
+          measuredSeconds: numbers[2] * 1e-6)
+      }
+    #expect(cells.count == 63)
+    let errors = cells.map { error($0, constants) }
+    #expect(errors.map(abs).reduce(0, +) / 63 < 0.05, "\(errors)")
+    #expect(abs(errors.reduce(0, +) / 63) < 0.01 && !errors.contains { abs($0) > 0.3 })
+  }
+
   /// Two sizes that a person would look up, as they were measured.
   @Test(arguments: [(8, 1 << 20, 25.4e-6, 34.0e-6)])
   func aSmallAllReduceInsideANode(

@@ -11,9 +11,12 @@ import Testing
     (try? Launch.run(["sh", "-c", "command -v python3"]).status) == 0
 
   /// Runs the probe's small shapes and gives the path of its table.
-  private func run(_ device: String, in folder: ScratchFolder) throws -> String {
-    let script = try folder.write(Probe.script, to: "probe.py")
-    let stand = try #require(
+  private func run(
+    _ device: String, in folder: ScratchFolder, _ options: [String] = [], _ stand: [String] = [],
+    script text: String = Probe.script
+  ) throws -> String {
+    let script = try folder.write(text, to: "probe.py")
+    let library = try #require(
       Bundle.module.url(forResource: "Fixtures", withExtension: nil)
     ).appending(path: "fake-torch").path
     let hwmon = folder.file("hwmon")
@@ -23,11 +26,11 @@ import Testing
       ("temp1_input", "61000"),
     ] { _ = try folder.write(value + "\n", to: "hwmon/" + name) }
     let table = folder.file("\(device).csv")
-    let outcome = try Launch.run([
-      "env", "FAKE_DEVICE=\(device)", "FAKE_DEVICES=2", "PYTHONPATH=\(stand)",
-      "PYTHONDONTWRITEBYTECODE=1", "PROBE_AMD_HWMON=\(hwmon)", "python3", script, "--small", "-o",
-      table,
-    ])
+    let outcome = try Launch.run(
+      [
+        "env", "FAKE_DEVICE=\(device)", "FAKE_DEVICES=2", "PYTHONPATH=\(library)",
+        "PYTHONDONTWRITEBYTECODE=1", "PROBE_AMD_HWMON=\(hwmon)",
+      ] + stand + ["python3", script, "--small", "-o", table] + options)
     #expect(outcome.status == 0, "\(outcome.output)")
     return table
   }
@@ -73,6 +76,47 @@ import Testing
     #expect(untimed.isEmpty || found.remarks.contains { $0.contains("without a time") })
   }
 
+  /// Where the time is over, every part says how much it has left out; none goes on.
+  @Test(.enabled(if: hasPython)) func noTime() throws {
+    let folder = try ScratchFolder()
+    let table = try run("cuda", in: folder, ["--seconds", "0"])
+    let lines = String(decoding: try contents(of: table), as: UTF8.self)
+      .split(whereSeparator: \.isNewline)
+    #expect(lines.count { !$0.hasPrefix("#") } == 1, "\(lines)")
+    for part in [
+      "products", "attention", "streaming", "grouped", "host", "issue", "blocks", "units", "copies",
+      "sustained", "compiled", "collectives",
+    ] {
+      #expect(
+        lines.contains { $0.hasPrefix("# left out") && $0.hasSuffix(" of \(part)") }, "\(part)")
+    }
+  }
+
+  /// Collectives that are slow end with the time, and what was measured stays; so it does where ranks never come
+  /// back.
+  @Test(
+    .enabled(if: hasPython),
+    arguments: [
+      ["FAKE_COLLECTIVE_SECONDS=0.05"], ["FAKE_HANGING=1", "FAKE_COLLECTIVE_SECONDS=0.05"],
+    ])
+  func collectivesEnd(stand: [String]) throws {
+    let folder = try ScratchFolder()
+    let table = try run(
+      "cuda", in: folder, ["--seconds", "0.5", "--parts", "collectives"], stand,
+      script: Probe.script.replacing("COLLECTIVE_GRACE = 20", with: "COLLECTIVE_GRACE = 0"))
+    let lines = String(decoding: try contents(of: table), as: UTF8.self)
+      .split(whereSeparator: \.isNewline)
+    let measured = lines.count {
+      $0.hasPrefix("collectives,all") || $0.hasPrefix("collectives,red")
+    }
+    let said = try #require(lines.first { $0.hasSuffix(" of collectives") })
+    let left = try #require(said.split(separator: " ").compactMap { Int($0) }.first)
+    // Each of the twelve takes six times 0.05 s.
+    #expect(measured < 12 && measured + left == 12, "\(lines)")
+    #expect(
+      lines.contains { $0.contains("did not come back") } == stand.contains("FAKE_HANGING=1"))
+  }
+
   /// A table of a processor checks the probe and describes no device.
   @Test func aProcessorIsNoDevice() {
     let text = """
@@ -110,10 +154,12 @@ import Testing
       sustained,idle,,,,,,,,,,,1980.0,140.13,"61 C, throttle 0x0"
       sustained,product,vendor,forward,bf16,seconds=4,1626.354,1,2,2432,1099511627776,402653184,1350.0,709.35,"first 1456.547 us; 76 C"
       sustained,copy,vendor,forward,bf16,seconds=4,92.339,1,2,43456,0,268435456,1980.0,514.01,"first 92.331 us; 67 C"
+      # left out for want of time: 12 of collectives
 
       """
     let found = try BenchmarkFormat.read(text: text, file: "probe.csv").measurements
     let values = Dictionary(uniqueKeysWithValues: found.values.map { ($0.path, $0.text) })
+    #expect(found.remarks.contains { $0.contains(":20: 12 of collectives not measured") })
     #expect(values["device.launch.gap"] == "1.219 us" && values["device.launch.host"] == "8.998 us")
     // 1,600 us over 80 kernels.
     #expect(values["device.launch.eager"] == "20 us")

@@ -64,6 +64,9 @@ import Testing
     let made = try cluster(name, 2)
     let isSheet = Cluster.dataSheetNames.contains { $0.hasPrefix(name) }
     #expect(made.remarks.contains { $0.contains("nobody measured") } == isSheet)
+    // The price of its list comes along with its source.
+    let part = try #require(NewCluster.devices.first { $0.name == name }).cluster
+    #expect(made.cluster.price == (try Cluster.named(part).price))
     #expect(try cluster(name, 1).cluster.network == nil)
   }
 

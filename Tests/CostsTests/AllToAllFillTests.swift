@@ -41,17 +41,68 @@ import Testing
   /// A file that was written before has none; one without the other says nothing.
   @Test func halvesAreRefused() throws {
     let place = "node.collectives.all-to-all"
-    let before = ["\(place).fill=null", "\(place).fill-bytes=null"]
+    let without = ["\(place).channels=null", "\(place).channel-bytes=null"]
+    let before = ["\(place).fill=null", "\(place).fill-bytes=null"] + without
     #expect(
       try Self.seconds(1e8, before) == Self.seconds(1e8, Self.fill("0 us", "1 MiB")))
-    for (override, words) in [
-      ("\(place).fill=null", "has no effect without fill"),
-      ("\(place).fill-bytes=null", "fill-bytes"),
+    for (overrides, words) in [
+      (["\(place).fill=null"] + without, "has no effect without fill"),
+      (["\(place).fill-bytes=null"], "fill-bytes"),
+      (before.filter { !$0.contains("channel-bytes") }, "channel-bytes: has no effect without"),
+      ([without[1]], "has no effect without channel-bytes or ll-channel-bytes"),
     ] {
       do {
-        _ = try Self.seconds(1e8, [override])
-        Issue.record("was read: \(override)")
+        _ = try Self.seconds(1e8, overrides)
+        Issue.record("was read: \(overrides)")
       } catch { #expect("\(error)".contains(words), "\(error)") }
     }
+  }
+
+  /// A message takes a channel for every 64 KiB until its share of all 32 is taken: a channel of 512 KiB is a whole
+  /// fill, which 16 MiB over any number of ranks are.
+  @Test(arguments: [2, 4, 8])
+  func channelsFill(ranks: Int) throws {
+    func wait(_ part: Double) throws -> Double {
+      let bytes = part * Double(ranks)
+      return try Self.seconds(bytes, ranks: ranks, Self.fill("32 us", "16 MiB"))
+        - Self.seconds(bytes, ranks: ranks, Self.fill("0 us", "16 MiB"))
+    }
+    let kibibyte = 1024.0
+    // One channel each; 64 KiB on each while there are channels; then all of them alike.
+    for (part, load) in [
+      (32 * kibibyte, 32 * kibibyte), (64 * kibibyte, 64 * kibibyte),
+      (2048 * kibibyte / Double(ranks), 64 * kibibyte),
+      (8192 * kibibyte / Double(ranks), 256 * kibibyte),
+      (65_536 * kibibyte / Double(ranks), 512 * kibibyte),
+    ] {
+      #expect(abs(try wait(part) - 32e-6 * load / (512 * kibibyte)) < 1e-12, "\(part)")
+    }
+  }
+
+  /// Words with flags: NCCL 2.27 takes them up to 512 KiB a message inside a node and another channel for every 8 KiB,
+  /// so that 256 KiB take as long as 8 KiB to each; between nodes from 16 KiB on whole chunks.
+  @Test func wordsWithFlagsOnA100s() throws {
+    let cluster = try Cluster.shipped("a100-selene")
+    let constants = try CollectiveConstants(cluster)
+    let cost = CollectiveCost(constants)
+    func seconds(_ part: Double, _ ranks: Int, _ perNode: Int = 8) -> Double {
+      let bytes = part * Double(ranks)
+      let onLink = part * Double(min(ranks, perNode) - 1) / (0.689 * 300e9)
+      return cost.allToAll(
+        bytes: bytes, group: CollectiveGroup(ranks: ranks, ranksPerNode: perNode)
+      ).seconds - onLink
+    }
+    for ranks in [2, 4, 8] {
+      let flat = seconds(8_192, ranks)
+      #expect(abs(flat - 12.2e-6 - 8_192 / 3.92e9) < 1e-11)
+      #expect(abs(seconds(262_144 / Double(ranks), ranks) - flat) < 1e-11)
+      // Twice as many in every channel.
+      #expect(abs(seconds(524_288 / Double(ranks), ranks) - 12.2e-6 - 16_384 / 3.92e9) < 1e-11)
+      // A message above it waits for its chunk and copies its own part.
+      let next = 2 * 524_288.0
+      let wait = 21.3e-6 * min(1, next * Double(ranks) / 16_777_216) + next / 929e9
+      #expect(abs(seconds(next, ranks) - 19.7e-6 - wait) < 1e-11)
+    }
+    #expect(constants.exchange.lowLatencyBytes == 16_384)
   }
 }

@@ -30,7 +30,7 @@ struct BenchmarkText: Sendable {
       if !text.isEmpty { lines.append(Line(number: number, text: text, isWhole: isWhole)) }
       current.removeAll(keepingCapacity: true)
     }
-    for byte in withoutMark(bytes) {
+    for byte in try Self.decoded(bytes, file) {
       switch byte {
       case 0:
         throw ConfigurationError(file: file, rule: "is not text: it has a byte of zero")
@@ -42,7 +42,28 @@ struct BenchmarkText: Sendable {
       }
     }
     take(false)
-    self.lines = lines
+    guard !lines.isEmpty else { throw ConfigurationError(file: file, rule: "is empty") }
+    self.lines = withoutCommonPrefix(lines)
+  }
+
+  /// Bytes as UTF-8, without the mark that spreadsheets and Windows begin text with.
+  ///
+  /// PowerShell writes what a program prints as UTF-16.
+  private static func decoded(
+    _ bytes: some Sequence<UInt8>, _ file: String
+  ) throws(ConfigurationError) -> [UInt8] {
+    let bytes = Array(bytes)
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { return Array(bytes.dropFirst(3)) }
+    let isLittle = bytes.starts(with: [0xFF, 0xFE])
+    guard isLittle || bytes.starts(with: [0xFE, 0xFF]) else { return bytes }
+    guard bytes.count.isMultiple(of: 2) else {
+      throw ConfigurationError(file: file, rule: "ends within a character of UTF-16: it is cut")
+    }
+    let units = stride(from: 2, to: bytes.count, by: 2).map { place in
+      let (first, second) = (UInt16(bytes[place]), UInt16(bytes[place + 1]))
+      return isLittle ? first | second << 8 : first << 8 | second
+    }
+    return Array(String(decoding: units, as: UTF16.self).utf8)
   }
 
   func error(_ line: Line?, _ rule: String, value: String? = nil) -> ConfigurationError {
@@ -102,10 +123,31 @@ struct BenchmarkText: Sendable {
   }
 }
 
-/// Bytes without the mark that spreadsheets and Windows begin UTF-8 with.
-private func withoutMark(_ bytes: some Sequence<UInt8>) -> ArraySlice<UInt8> {
-  let bytes = Array(bytes)
-  return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+/// Lines without the words that a logger or a container puts in front of each: `2026-01-02 12:00:00,123 - INFO - `,
+/// `worker-0  | `, `stdout F `.
+///
+/// How many there are is seen at the first line that a benchmark begins with a sign of its own.
+private func withoutCommonPrefix(_ lines: [BenchmarkText.Line]) -> [BenchmarkText.Line] {
+  let signs: Set<Substring> = [
+    "nThread", "Collective", "size", "Size", "OSU", "Rank", "nccl-tests",
+  ]
+  func place(_ words: [Substring]) -> Int? {
+    words.indices.first { index in
+      words[index] == "#bytes"
+        || words[index] == "#" && index + 1 < words.count && signs.contains(words[index + 1])
+    }
+  }
+  guard let count = lines.lazy.compactMap({ place($0.words) }).first, (1...8).contains(count)
+  else { return lines }
+  return lines.compactMap { line in
+    let words = line.text.split(
+      maxSplits: count, omittingEmptySubsequences: true, whereSeparator: { $0 == " " || $0 == "\t" }
+    )
+    guard words.count > count else { return nil }
+    var line = line
+    line.text = String(words[count].drop { $0 == " " || $0 == "\t" })
+    return line
+  }
 }
 
 extension Substring {

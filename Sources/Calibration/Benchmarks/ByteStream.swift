@@ -25,10 +25,27 @@ final class ByteStream {
       descriptor = -1
       throw ConfigurationError(file: path, rule: "is not a file")
     }
-    var magic = [UInt8](repeating: 0, count: 2)
-    guard pread(descriptor, &magic, 2, 0) == 2, magic == [0x1F, 0x8B] else { return }
-    try decompress()
+    var magic = [UInt8](repeating: 0, count: 4)
+    let count = pread(descriptor, &magic, magic.count, 0)
+    if count >= 2, magic.starts(with: [0x1F, 0x8B]) {
+      try decompress()
+      return
+    }
+    guard count == magic.count,
+      let other = Self.otherArchives.first(where: { magic.starts(with: $0.magic) })
+    else { return }
+    close(descriptor)
+    descriptor = -1
+    throw ConfigurationError(
+      file: path, rule: "is compressed by \(other.name): unpack it, or compress it by gzip")
   }
+
+  /// What else people compress logs with, by the bytes that such files begin with.
+  private static let otherArchives: [(name: String, magic: [UInt8])] = [
+    ("xz", [0xFD, 0x37, 0x7A, 0x58]), ("bzip2", [0x42, 0x5A, 0x68]),
+    ("zstd", [0x28, 0xB5, 0x2F, 0xFD]), ("zip", [0x50, 0x4B, 0x03, 0x04]),
+    ("7-zip", [0x37, 0x7A, 0xBC, 0xAF]),
+  ]
 
   deinit {
     if descriptor >= 0 { close(descriptor) }

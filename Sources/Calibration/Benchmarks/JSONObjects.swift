@@ -179,6 +179,9 @@ struct TraceEvents {
   private static let largestValue = 1 << 20
   /// Whether every bracket that was opened has been closed.
   var isWhole: Bool { depth == 0 && !isInString && hasList }
+  /// The line in which a second text begins behind the end of the first.
+  private(set) var secondText: Int?
+  private var isBegun = false
 
   /// Goes through a piece and calls `body` with each event that it completes, and the line of its end.
   ///
@@ -235,6 +238,10 @@ struct TraceEvents {
   }
 
   private mutating func open(_ byte: UInt8, at place: Int, _ start: inout Int) {
+    if depth == 0 {
+      if isBegun, secondText == nil { secondText = line }
+      isBegun = true
+    }
     if listDepth > 0, depth == listDepth, byte == UInt8(ascii: "{") {
       isInEvent = true
       start = place

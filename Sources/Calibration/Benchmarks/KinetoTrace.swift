@@ -69,6 +69,11 @@ struct KinetoTrace {
         throw ConfigurationError(file: path, rule: "is broken JSON, or no trace")
       }
     }
+    if let line = events.secondText {
+      throw ConfigurationError(
+        file: path, line: line,
+        rule: "begins a second trace behind the end of the first: give each a file of its own")
+    }
     guard events.hasList else {
       throw ConfigurationError(file: path, rule: "is JSON without traceEvents: no trace")
     }

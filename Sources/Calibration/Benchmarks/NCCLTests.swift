@@ -11,6 +11,8 @@ struct NCCLTests {
   private let facts: MeasurementFacts
   private var result = Measurements()
   private var test = Test()
+  /// The first row whose time or rates are no numbers.
+  private var unread: BenchmarkText.Line?
 
   /// One table with what its head said.
   private struct Test {
@@ -65,6 +67,9 @@ struct NCCLTests {
     for line in text.lines { try reader.read(line) }
     try reader.finish()
     guard !reader.result.collectives.isEmpty || !reader.result.remarks.isEmpty else {
+      if let unread = reader.unread {
+        throw text.error(unread, "expected a time and rates as numbers with a decimal point")
+      }
       throw text.error(
         nil, "has no row of a collective that moves bytes: the head alone of an nccl-tests log")
     }
@@ -128,10 +133,15 @@ struct NCCLTests {
     guard words.count >= columns.count || line.isWhole && words.count > columns.wrong else {
       return nil
     }
-    guard words.count > columns.bus, Int(words[1]) != nil, Double(words[2]) == nil,
-      let time = Double(words[columns.time]), let algorithm = Double(words[columns.algorithm]),
+    guard words.count > columns.bus, Int(words[1]) != nil, Double(words[2]) == nil else {
+      return nil
+    }
+    guard let time = Double(words[columns.time]), let algorithm = Double(words[columns.algorithm]),
       let bus = Double(words[columns.bus])
-    else { return nil }
+    else {
+      unread = unread ?? line
+      return nil
+    }
     // Gathers of fewer elements than ranks move nothing.
     guard try text.size(first, line) != nil else { return nil }
     _ = try text.measured(words[columns.time], "a time", line)
@@ -294,7 +304,8 @@ func figures(_ value: Double) -> String {
   guard abs(value) > 1e-290, value.isFinite else { return "\(value)" }
   var scale = 1.0
   while abs(value) * scale < 1000 { scale *= 10 }
-  while abs(value) * scale >= 10_000 { scale /= 10 }
-  let rounded = (value * scale).rounded() / scale
+  var unit = 1.0
+  while abs(value) / unit >= 10_000 { unit *= 10 }
+  let rounded = (value * scale / unit).rounded() / scale * unit
   return rounded == rounded.rounded() && abs(rounded) < 1e15 ? "\(Int(rounded))" : "\(rounded)"
 }

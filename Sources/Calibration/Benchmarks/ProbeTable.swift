@@ -46,7 +46,13 @@ struct ProbeTable {
     if line.text.hasPrefix("#") {
       if let colon = line.text.firstIndex(of: ":") {
         let key = line.text[..<colon].dropFirst().filter { $0 != " " }
-        conditions[key] = String(line.text[line.text.index(after: colon)...].drop { $0 == " " })
+        let value = String(line.text[line.text.index(after: colon)...].drop { $0 == " " })
+        conditions[key] = value
+        if key == "leftoutforwantoftime" {
+          result.remarks.append(
+            "\(text.file):\(line.number): \(value) not measured, its time was over: more by "
+              + "probe.py --seconds")
+        }
       }
       return
     }

@@ -15,7 +15,8 @@ struct ProductSweep {
 
   private static let times: [String: Double] = [
     "time_us": 1e-6, "us": 1e-6, "microseconds": 1e-6, "latency_us": 1e-6, "duration_us": 1e-6,
-    "time_ms": 1e-3, "ms": 1e-3, "latency_ms": 1e-3, "time_s": 1, "seconds": 1, "time_ns": 1e-9,
+    "time_ms": 1e-3, "ms": 1e-3, "latency_ms": 1e-3, "duration_ms": 1e-3, "time_s": 1,
+    "seconds": 1, "time_ns": 1e-9, "ns": 1e-9, "latency_ns": 1e-9, "duration_ns": 1e-9,
   ]
   private static let rates: [String: Double] = [
     "tflops": 1e12, "tflop/s": 1e12, "tflops/s": 1e12, "gflops": 1e9, "pflops": 1e15,
@@ -25,17 +26,40 @@ struct ProductSweep {
     ProductSweep(text, .init()) != nil && !ProbeTable.recognises(text)
   }
 
+  /// A column's name as it is looked up: `Time (us)` and `avg_time_us` are `time_us`.
+  private static func column(_ written: String) -> String {
+    var name = ""
+    for character in written.lowercased() {
+      if "([ ".contains(character) {
+        if name.last != "_" { name.append("_") }
+      } else if !")]".contains(character) {
+        name.append(character == "µ" || character == "μ" ? "u" : character)
+      }
+    }
+    for prefix in ["avg_", "average_", "mean_", "median_"] where name.hasPrefix(prefix) {
+      let rest = String(name.dropFirst(prefix.count))
+      if times[rest] != nil || rates[rest] != nil { return rest }
+    }
+    return name
+  }
+
   private init?(_ text: BenchmarkText, _ facts: MeasurementFacts) {
     guard let head = text.lines.first(where: { !$0.text.hasPrefix("#") })?.text else { return nil }
     let separator: Character = head.contains(";") ? ";" : head.contains("\t") ? "\t" : ","
-    let columns = Self.cells(head, separator).map { $0.lowercased() }
-    let hasShape = ["m", "n", "k"].allSatisfy(columns.contains) || columns.contains("shape")
-    guard hasShape, columns.contains(where: { Self.times[$0] != nil || Self.rates[$0] != nil })
-    else { return nil }
+    let columns = Self.cells(head, separator).map(Self.column)
+    let hasSides = ["m", "n", "k"].allSatisfy(columns.contains)
+    // Of a table with sides it is said that a time is lacking.
+    guard hasSides || columns.contains("shape") && columns.contains(where: Self.isMeasure) else {
+      return nil
+    }
     self.text = text
     self.facts = facts
     self.separator = separator
     self.columns = columns
+  }
+
+  private static func isMeasure(_ column: String) -> Bool {
+    times[column] != nil || rates[column] != nil
   }
 
   static func read(
@@ -44,8 +68,15 @@ struct ProductSweep {
     guard let sweep = ProductSweep(text, facts) else {
       throw text.error(nil, "has no line that names the columns m, n, k and a time or tflops")
     }
+    let rows = text.lines.filter { !$0.text.hasPrefix("#") }
+    guard sweep.columns.contains(where: isMeasure) else {
+      throw text.error(
+        rows.first,
+        "has columns m, n and k, and none of a time or a rate: time_us, time_ms, latency_us or tflops"
+      )
+    }
     var result = Measurements()
-    for line in text.lines.filter({ !$0.text.hasPrefix("#") }).dropFirst() {
+    for line in rows.dropFirst() {
       if let product = try sweep.product(line) {
         result.products.append(product)
       } else {
@@ -68,7 +99,19 @@ struct ProductSweep {
         cells[cells.count - 1].append(character)
       }
     }
-    return cells
+    // Where semicolons separate, spreadsheets write 6,79 for 6.79.
+    guard separator == ";" else { return cells }
+    return cells.map { cell in
+      let sides = cell.split(separator: ",", omittingEmptySubsequences: false)
+      let isDecimal =
+        sides.count == 2 && sides.allSatisfy { !$0.isEmpty && $0.allSatisfy(\.isWholeNumber) }
+      return isDecimal ? sides.joined(separator: ".") : cell
+    }
+  }
+
+  /// A side; what pandas writes of whole numbers beside empty cells, `4096.0`, is one too.
+  private static func side(_ written: String) -> Int? {
+    counting(written) ?? positive(written).flatMap { Int(exactly: $0) }
   }
 
   private func product(
@@ -87,8 +130,8 @@ struct ProductSweep {
         values[pair[0].filter { $0 != " " }.lowercased()] = pair[1].filter { $0 != " " }
       }
     }
-    guard let m = values["m"].flatMap({ counting($0) }),
-      let n = values["n"].flatMap({ counting($0) }), let k = values["k"].flatMap({ counting($0) })
+    guard let m = values["m"].flatMap(Self.side), let n = values["n"].flatMap(Self.side),
+      let k = values["k"].flatMap(Self.side)
     else { throw text.error(line, "expected whole numbers for m, n and k") }
     let groups = try ["batch", "b", "groups", "num_groups"].lazy.compactMap { values[$0] }.first
       .map { written throws(ConfigurationError) in

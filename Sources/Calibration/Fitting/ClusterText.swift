@@ -25,7 +25,7 @@ struct ClusterText {
       "summary: \(quoted("\(base.rankCount) x \(base.device.name), calibrated on top of \(base.name)"))",
       "nodes: \(base.nodes.value)",
     ]
-    if let price = base.price { lines.append("price: \(price.value)") }
+    if let price = base.priceLine { lines.append(price) }
     for section in ["device", "node", "network"] {
       if section == "network", base.network == nil { continue }
       lines.append("")

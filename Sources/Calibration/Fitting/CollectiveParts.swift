@@ -127,7 +127,7 @@ struct CollectiveParts {
   ) -> FittedPart {
     let all = series.flatMap { halved($0) }
     let start = constants
-    let usable = family.parameters.filter { $0(start) > 0 }
+    let usable = family.parameters.filter { $0(start) > 0 && $0(start).isFinite }
     func with(_ values: [Double]) -> CollectiveConstants {
       var changed = start
       for (parameter, value) in zip(usable, values) {

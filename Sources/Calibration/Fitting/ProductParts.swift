@@ -67,7 +67,7 @@ struct ProductParts {
     guard let constants = device.matmuls[library] else {
       preconditionFailure("The library was just looked up.")
     }
-    let all = halved(own)
+    let all = halved(own.inTurns)
     // Kernels of a millisecond feel the power limit of whoever measured them.
     let isLong = own.contains { $0.seconds >= 1e-3 }
     let start = ProductFit.State(
@@ -91,7 +91,7 @@ struct ProductParts {
       }
     }
     let found = state(fit.values)
-    let everything = cells(own)
+    let everything = cells(all.map(\.element))
     let predictions = ProductFit.predictions(everything, found, library, on: device)
     let points = zip(all, predictions).map { one, predicted in
       FittedPoint(

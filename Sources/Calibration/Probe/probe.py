@@ -224,13 +224,22 @@ class Probe:
         left = self.end - time.monotonic()
         self.part, self.part_end = part, time.monotonic() + max(0, left * share)
 
+    def is_over(self, measurements=1):
+        """Whether the part's time is over; then what would have been measured is counted as left out."""
+        if time.monotonic() <= self.part_end:
+            return False
+        self.leave_out(measurements)
+        return True
+
+    def leave_out(self, measurements):
+        self.left_out[self.part] = self.left_out.get(self.part, 0) + measurements
+
     def row(self, **cells):
         self.writer.writerow({"part": self.part, **cells})
 
     def cell(self, name, make, **facts):
         """Times what `make` returns: a list of calls, each on inputs of its own. A failure is a row as well."""
-        if time.monotonic() > self.part_end:
-            self.left_out[self.part] = self.left_out.get(self.part, 0) + 1
+        if self.is_over():
             return None
         calls = None
         try:
@@ -667,6 +676,8 @@ def host(probe):
     tiny = probe.normal(16, 16)
     layer = torch.nn.Linear(16, 16, device=probe.device.type, dtype=torch.bfloat16)
     def clocked(name, work, many, note=""):
+        if probe.is_over():
+            return
         work()
         probe.device.synchronize()
         times = []
@@ -739,6 +750,8 @@ def layer(probe):
 
 
 def chain(probe, name, step, make):
+    if probe.is_over():
+        return
     short, long = (1, 2) if probe.small else (8, 40)
     taken = {}
     try:
@@ -800,6 +813,8 @@ def kernels(probe, step, make, short, long):
 
 def alone(probe):
     """Collectives of a group of one: what the host takes to issue them."""
+    if probe.is_over(4):
+        return
     import torch.distributed as distributed
 
     distributed.init_process_group(
@@ -925,6 +940,8 @@ def copies(probe):
     back = torch.empty(size, dtype=torch.uint8, pin_memory=True)
     here, there = (torch.empty(size, dtype=torch.uint8, device="cuda") for _ in range(2))
     def loop(name, work, bytes):
+        if probe.is_over():
+            return
         for _ in range(2):
             work()
         torch.cuda.synchronize()
@@ -987,8 +1004,7 @@ def sustained_loads(probe):
 def sustained(probe, seconds):
     idle(probe, seconds)
     for name, format, make, flops, moved in sustained_loads(probe):
-        if time.monotonic() > probe.part_end:
-            probe.left_out["sustained"] = probe.left_out.get("sustained", 0) + 1
+        if probe.is_over():
             continue
         try:
             sustain(probe, name, format, make(), flops, moved, seconds)
@@ -997,7 +1013,7 @@ def sustained(probe, seconds):
 
 
 def idle(probe, seconds):
-    if not probe.device.is_gpu:
+    if not probe.device.is_gpu or probe.is_over():
         return
     with sampler(probe) as samples:
         time.sleep(min(seconds, 2))
@@ -1035,62 +1051,106 @@ def sustain(probe, name, format, call, flops, moved, seconds):
 
 # Collectives between the devices of this node.
 
+# What ranks may take beyond the end to stop: they look at the clock between rounds, of which one may be long.
+COLLECTIVE_GRACE = 20
+
+COLLECTIVES = ["all-reduce", "all-gather", "reduce-scatter", "all-to-all"]
+
+
+def collective_sizes(small):
+    return [1 << exponent for exponent in ([12, 14, 16] if small else range(12, 31, 2))]
+
+
 def collectives(probe):
     count = torch.cuda.device_count() if probe.device.is_gpu else 2
-    if count < 2:
+    wanted = len(collective_sizes(probe.small)) * len(COLLECTIVES)
+    if count < 2 or probe.is_over(wanted):
         return
     with tempfile.TemporaryDirectory() as folder:
         answer = os.path.join(folder, "rows.csv")
-        arguments = (count, os.path.join(folder, "meeting"), answer, probe.device.is_gpu, probe.small)
-        torch.multiprocessing.spawn(collective_rank, args=arguments, nprocs=count)
-        with open(answer, newline="") as file:
-            for row in csv.DictReader(file):
+        arguments = (
+            count, os.path.join(folder, "meeting"), answer, probe.device.is_gpu, probe.small, probe.part_end)
+        context = torch.multiprocessing.spawn(collective_rank, args=arguments, nprocs=count, join=False)
+        try:
+            wait_for(context, probe.part_end + COLLECTIVE_GRACE)
+        finally:
+            rows = []
+            if os.path.exists(answer):
+                with open(answer, newline="") as file:
+                    rows = list(csv.DictReader(file))
+            for row in rows:
                 probe.row(**row)
+            if len(rows) < wanted:
+                probe.leave_out(wanted - len(rows))
 
 
-def collective_rank(rank, count, meeting, answer, is_gpu, small):
+def wait_for(context, end):
+    """Ends ranks that do not come back: one that failed alone leaves the others waiting for it."""
+    while not context.join(timeout=0.2):
+        if time.monotonic() > end:
+            for process in context.processes:
+                process.kill()
+            raise TimeoutError("ranks did not come back from a collective")
+
+
+def collective_rank(rank, count, meeting, answer, is_gpu, small, end):
+    """Writes each row as it is measured. `end` is a time of the machine's clock, which all processes share."""
     import torch.distributed as distributed
 
     if is_gpu:
         torch.cuda.set_device(rank)
     distributed.init_process_group(
         "nccl" if is_gpu else "gloo", init_method=f"file://{meeting}", rank=rank, world_size=count)
-    rows = []
     library = "gloo" if not is_gpu else "rccl" if torch.version.hip is not None else "nccl"
-    for exponent in [12, 14, 16] if small else range(12, 31, 2):
-        values = (1 << exponent) // 2
-        kind = torch.bfloat16 if is_gpu else torch.float32
-        whole = torch.ones(values, dtype=kind, device="cuda" if is_gpu else "cpu")
-        part = whole[: values // count].clone()
-        even = whole[: values // count * count]
-        works = {
-            "all-reduce": lambda: distributed.all_reduce(whole),
-            "all-gather": lambda: distributed.all_gather_into_tensor(even, part),
-            "reduce-scatter": lambda: distributed.reduce_scatter_tensor(part, even),
-            "all-to-all": lambda: distributed.all_to_all_single(torch.empty_like(even), even),
-        }
-        for name, work in works.items():
-            try:
-                micros = timed_collective(work, is_gpu, distributed, small)
-                rows.append({"name": name, "library": library, "microseconds": f"{micros:.3f}",
-                             "shape": said(ranks=count, bytes=values * whole.element_size())})
-            except Exception as error:
-                rows.append({"name": name, "note": str(error).splitlines()[0][:160]})
-    if rank == 0:
-        with open(answer, "w", newline="") as file:
-            writer = csv.DictWriter(file, ["name", "library", "microseconds", "shape", "note"])
-            writer.writeheader()
-            writer.writerows(rows)
+    place = "cuda" if is_gpu else "cpu"
+    is_over = lambda: agreed(time.monotonic() > end, place, distributed)
+    with open(answer if rank == 0 else os.devnull, "w", newline="") as file:
+        writer = csv.DictWriter(file, ["name", "library", "microseconds", "shape", "note"])
+        writer.writeheader()
+        for size in collective_sizes(small):
+            values = size // 2
+            whole = torch.ones(values, dtype=torch.bfloat16 if is_gpu else torch.float32, device=place)
+            part = whole[: values // count].clone()
+            even = whole[: values // count * count]
+            works = [
+                lambda: distributed.all_reduce(whole),
+                lambda: distributed.all_gather_into_tensor(even, part),
+                lambda: distributed.reduce_scatter_tensor(part, even),
+                lambda: distributed.all_to_all_single(torch.empty_like(even), even),
+            ]
+            for name, work in zip(COLLECTIVES, works):
+                try:
+                    micros = timed_collective(work, is_gpu, is_over, small)
+                except Exception as error:
+                    writer.writerow({"name": name, "note": (str(error).splitlines() or ["?"])[0][:160]})
+                    continue
+                if micros is None:
+                    break
+                writer.writerow({"name": name, "library": library, "microseconds": f"{micros:.3f}",
+                                 "shape": said(ranks=count, bytes=values * whole.element_size())})
+                file.flush()
+            else:
+                continue
+            break
     distributed.barrier()
     distributed.destroy_process_group()
 
 
-def timed_collective(work, is_gpu, distributed, small):
+def agreed(is_true, place, distributed):
+    """Whether it is so for any rank: all stop together, since a collective waits for each. It is a barrier, too."""
+    flag = torch.tensor([float(is_true)], device=place)
+    distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
+    return flag.item() > 0
+
+
+def timed_collective(work, is_gpu, is_over, small):
+    """The median of rounds without the first; nothing where the time ends before two are done."""
     times = []
-    for round in range(3 if small else 8):
+    for _ in range(3 if small else 8):
         if is_gpu:
             torch.cuda.synchronize()
-        distributed.barrier()
+        if is_over():
+            break
         begin = time.perf_counter()
         many = 1 if small else 5
         for _ in range(many):
@@ -1098,7 +1158,7 @@ def timed_collective(work, is_gpu, distributed, small):
         if is_gpu:
             torch.cuda.synchronize()
         times.append((time.perf_counter() - begin) / many * 1e6)
-    return sorted(times[1:])[len(times[1:]) // 2]
+    return sorted(times[1:])[len(times[1:]) // 2] if len(times) > 1 else None
 
 
 def main():

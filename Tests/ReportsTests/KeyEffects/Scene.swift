@@ -60,7 +60,7 @@ struct Scene: Sendable {
       for group in groups {
         for operation: CollectiveOperation in [.allReduce, .allGather, .allToAll] {
           for way in contention.ways(of: operation, in: contention.group(of: group), by: nil) {
-            for bytes in [1e3, 1e6, 1e9] {
+            for bytes in [1e3, 1e6, 6e6, 1e9] {
               let outcome = contention.times(operation, by: way, bytes: bytes, over: [group])[0]
               figures["\(operation) \(way) of \(bytes) over \(group)"] = outcome.cost.seconds
             }

@@ -1,10 +1,12 @@
 """A stand-in for PyTorch with devices that compute nothing: the probe's branches for CUDA and ROCm run on any machine.
 
-FAKE_DEVICE is cuda or rocm, FAKE_DEVICES how many there are. An event is 0.25 ms after the one before.
+FAKE_DEVICE is cuda or rocm, FAKE_DEVICES how many there are. An event is 0.25 ms after the one before. A collective takes
+FAKE_COLLECTIVE_SECONDS; with FAKE_HANGING=1 its ranks never come back.
 """
 
 import os
 import sys
+import time
 import types
 
 IS_ROCM = os.environ.get("FAKE_DEVICE") == "rocm"
@@ -52,6 +54,12 @@ class Tensor:
         return self._same
 
     __add__ = __sub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = __radd__ = _same
+
+
+def tensor(values, device=None):
+    made_tensor = Tensor(len(values))
+    made_tensor.item = lambda: values[0]
+    return made_tensor
 
 
 def product(shape):
@@ -219,16 +227,35 @@ class Optimizer:
 optim = module("optim", AdamW=Optimizer)
 
 
-def spawn(function, args, nprocs):
-    for rank in reversed(range(nprocs)):
-        function(rank, *args)
+class Ranks:
+    """What runs ranks: one after the other, before anybody waits for them."""
+
+    def __init__(self, function, args, nprocs):
+        self.processes = [types.SimpleNamespace(kill=lambda: None) for _ in range(nprocs)]
+        self.is_hanging = os.environ.get("FAKE_HANGING") == "1"
+        for rank in range(nprocs):
+            function(rank, *args)
+
+    def join(self, timeout=None):
+        return not self.is_hanging
+
+
+def spawn(function, args, nprocs, join):
+    assert not join
+    return Ranks(function, args, nprocs)
+
+
+def collective(whole, *_, **__):
+    time.sleep(float(os.environ.get("FAKE_COLLECTIVE_SECONDS", "0")))
+    return alike(whole)
 
 
 multiprocessing = module("multiprocessing", spawn=spawn)
 GROUP = []
 distributed = module(
     "distributed", init_process_group=lambda backend, **_: GROUP.append(backend), barrier=lambda: None,
-    destroy_process_group=lambda: None, all_reduce=alike, all_gather_into_tensor=alike, reduce_scatter_tensor=alike,
-    all_to_all_single=alike, HashStore=Nothing)
+    destroy_process_group=lambda: None, all_reduce=collective, all_gather_into_tensor=collective,
+    reduce_scatter_tensor=collective, all_to_all_single=collective, HashStore=Nothing,
+    ReduceOp=types.SimpleNamespace(MAX="max"))
 
 from . import nn  # noqa: E402
