@@ -96,17 +96,25 @@ package final class PlanBounds: Sendable {
     let delays = try delays(of: candidate)
     let units = architecture.units
     var first = 0
+    var last: (units: Range<Int>, load: StageLoad)?
     return counts.map { count in
-      defer { first += count }
+      let own = first..<first + count
+      first += count
+      // Most stages are as the one before.
+      if let last, plain.areAlike(own, last.units), again.areAlike(own, last.units) {
+        return last.load
+      }
       var layers = 0
-      return StageLoad(
-        (first..<first + count).lazy.map { index -> UnitCost in
+      let load = StageLoad(
+        own.lazy.map { index -> UnitCost in
           guard case .layer = units[index], layers < candidate.member.firstLayers else {
             return plain[index]
           }
           layers += 1
           return again[index]
         }, delays)
+      last = (own, load)
+      return load
     }
   }
 
@@ -133,12 +141,13 @@ package final class PlanBounds: Sendable {
     _ candidate: Candidate, _ shards: (dense: Double, experts: Double)
   ) throws -> Double {
     let all = [try costs.costs(candidate.kernels), try recomputed(candidate)].compactMap(\.self)
+    let schedule = candidate.member.schedule
+    let ways = ClockBound.Ways(
+      hasPairs: candidate.member.hasPairs, hasHalves: ScheduleShape(schedule).hasHalves)
     let shares = all.map { costs in
       share(
-        costs, microbatches: microbatches(of: candidate),
-        sharing: sharing(candidate, shards),
-        directions: candidate.member.schedule.isBidirectional ? 2 : 1,
-        hasPairs: candidate.member.hasPairs)
+        costs, microbatches: microbatches(of: candidate), sharing: sharing(candidate, shards),
+        directions: schedule.isBidirectional ? 2 : 1, ways)
     }
     guard all.count > 1, let priced = all.compactMap({ $0.clock?.priced }).min() else {
       return shares[0]
@@ -181,6 +190,12 @@ package final class PlanBounds: Sendable {
       try live.activations(of: candidate.plan(in: space))
     }
     return PlanBound(seconds: seconds, bytes: bytes)
+  }
+
+  /// Whether the candidate's order is planned, policy by policy, and not known by a rule.
+  func plansOrder(of candidate: Candidate) -> Bool {
+    guard let schedule = candidate.member.schedule.known, schedule.isPlanned else { return false }
+    return schedule != .zeroBubbleV || space.bases[candidate.kernels.base].passTimes != nil
   }
 
   /// Seconds that follow the passes of all ranks: those of the rank with most parameters, which has no fewer than

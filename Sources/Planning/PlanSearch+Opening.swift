@@ -108,18 +108,21 @@ extension PlanSearch {
   private func open(_ group: SearchGroup, _ entry: Entry, _ cutoff: Double) -> Finding {
     var all = Finding()
     var quick = QuickBound()
-    let longest = request.objective == .memory ? .infinity : cutoff
+    let isByMemory = request.objective == .memory
     for member in space.members(of: group) {
       all.add(
         finding(standingFor: 1) {
           let candidate = try bounds.resolved(group.candidate(member))
-          let bound = try bounds.quickBound(of: candidate, &quick, longest: longest)
+          // To plan an order takes longer than all the rest: few of these plans come first.
+          let isLate = !isByMemory && bounds.plansOrder(of: candidate)
+          let bound = try bounds.quickBound(
+            of: candidate, &quick, longest: isByMemory ? .infinity : isLate ? 0 : cutoff)
           try checkMemory(bound)
-          return [
-            Entry(
-              count: 1, seconds: max(entry.seconds, bound.seconds),
-              bytes: max(entry.bytes, bound.bytes), node: .candidate(candidate))
-          ]
+          var own = Entry(
+            count: 1, seconds: max(entry.seconds, bound.seconds),
+            bytes: max(entry.bytes, bound.bytes), node: .candidate(candidate))
+          own.isWithoutKept = isLate
+          return [own]
         })
     }
     return all
@@ -127,6 +130,7 @@ extension PlanSearch {
 
   private func bound(_ candidate: Candidate, _ entry: Entry) -> Finding {
     finding(standingFor: 1) {
+      if entry.isWithoutKept { try checkMemory(bounds.quickBound(of: candidate)) }
       let bound = try bounds.bound(of: candidate)
       try checkMemory(bound)
       return [

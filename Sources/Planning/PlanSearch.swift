@@ -104,6 +104,8 @@ public final class PlanSearch: Sendable {
     var seconds: Double
     var bytes: Double
     var node: Node
+    /// Bytes are without what the schedule keeps, which is asked for when the plan comes first.
+    var isWithoutKept = false
     /// Of a plan with equal loads of experts, which says better than its bound what it takes.
     var even: (value: Double, bytes: Double)?
     /// What it is ordered by.

@@ -77,7 +77,7 @@ final class KernelCosts: Sendable {
   private struct Mix: Hashable {
     var microbatches: Int
     var updates: Double
-    var hasPairs: Bool
+    var ways: ClockBound.Ways
   }
 
   init(units: [UnitCost], boundary: BoundaryBytes, clock: ClockBound?) {
@@ -85,12 +85,11 @@ final class KernelCosts: Sendable {
   }
 
   /// The highest clock of a step, hertz; nil where the cluster gives the clock.
-  func highestClock(microbatches: Int, updates: Double, hasPairs: Bool) -> Double? {
+  func highestClock(microbatches: Int, updates: Double, _ ways: ClockBound.Ways) -> Double? {
     guard let clock else { return nil }
-    let mix = Mix(microbatches: microbatches, updates: updates, hasPairs: hasPairs)
+    let mix = Mix(microbatches: microbatches, updates: updates, ways: ways)
     if let known = clocks.withLock({ $0[mix] }) { return known }
-    let made = clock.clock(
-      microbatches: Double(microbatches), updates: updates, hasPairs: hasPairs)
+    let made = clock.clock(microbatches: Double(microbatches), updates: updates, ways)
     clocks.withLock { $0[mix] = made }
     return made
   }
@@ -122,6 +121,11 @@ struct UnitCosts: RandomAccessCollection, Sendable {
   var startIndex: Int { 0 }
   var endIndex: Int { numbers.count }
   subscript(index: Int) -> UnitCost { kinds[Int(numbers[index])] }
+
+  /// Whether units at two places have the same costs, one by one.
+  func areAlike(_ some: Range<Int>, _ others: Range<Int>) -> Bool {
+    numbers[some] == numbers[others]
+  }
 }
 
 /// Seconds of products and attention of all units, and of the unit with most of them; what parameters of all
@@ -140,6 +144,8 @@ struct KernelSketch: Hashable, Sendable {
   var waits = PassCost()
   var kernels = PassCost()
   var streams = SIMD4<Double>()
+  /// By what that takes longer than at the clock of backwards in halves.
+  var shareOfHalves = 1.0
 }
 
 /// Costs of units that were asked for before, for all threads of a search.
@@ -214,7 +220,7 @@ final class CostBook: Sendable {
   func sketch(_ setting: KernelSetting) throws -> KernelSketch {
     let key = key(of: setting)
     let all = try sketches(key) {
-      var programs = UnitPrograms(architecture)
+      var programs = UnitPrograms(architecture, hasUpdates: false)
       var sketches: [Int?: KernelSketch] = [:]
       for count in key.multiprocessors {
         sketches[count] = try sketched(setting.communicating(on: count), &programs)
@@ -243,6 +249,7 @@ final class CostBook: Sendable {
     var sketch = try lowering(clock.clockOfPasses).sketch(&programs)
     sketch.waits = (1 / ClockBound.allowance) * sketch.waits
     sketch.kernels = (1 / ClockBound.allowance) * sketch.kernels
+    sketch.shareOfHalves = clock.shareOfHalves
     return sketch
   }
 
@@ -269,7 +276,7 @@ final class CostBook: Sendable {
       }
       var clock = ClockBound(power)
       let fast = try products(power.boost, power)
-      clock.passes = ClockBound.Part(
+      clock.own.passes = ClockBound.Part(
         work: fast.work, fast: fast.all, slow: try products(power.boost / 2, nil).all)
       let own = clock.clockOfPasses
       let (all, largest, _) = try products(own, nil)

@@ -20,10 +20,15 @@ struct UnitPrograms {
   }
 
   private let architecture: Architecture
+  /// Whether single units have what follows their passes; stages of several units never do.
+  private let hasUpdates: Bool
   private var known: [[Shape]: StageProgram] = [:]
   private var priced: [[Shape]: Prices] = [:]
 
-  init(_ architecture: Architecture) { self.architecture = architecture }
+  init(_ architecture: Architecture, hasUpdates: Bool = true) {
+    self.architecture = architecture
+    self.hasUpdates = hasUpdates
+  }
 
   func shape(of unit: Unit) -> Shape {
     guard case .layer(let index) = unit else { return .other(unit) }
@@ -33,7 +38,10 @@ struct UnitPrograms {
   mutating func stage(_ units: [Unit], _ setting: LoweringSetting) -> StageProgram {
     let key = units.map { shape(of: $0) }
     if let program = known[key] { return program }
-    let program = StageProgram(units: units, of: architecture, setting)
+    let program =
+      hasUpdates && units.count == 1
+      ? StageProgram(units: units, of: architecture, setting)
+      : StageProgram(passesOf: units, of: architecture, setting)
     known[key] = program
     return program
   }
