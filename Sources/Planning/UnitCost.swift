@@ -154,6 +154,7 @@ final class CostBook: Sendable {
   private let architecture: Architecture
   private let cluster: Cluster
   private let multiprocessors: [Int]
+  private let prices = PriceBook()
   private let known = Memo<CostKey, [Int?: KernelCosts]>()
   private let sketches = Memo<CostKey, [Int?: KernelSketch]>()
   private let floors = Memo<KernelSetting, KernelFloor>()
@@ -318,7 +319,8 @@ final class CostBook: Sendable {
     } else {
       let plan = UnitLowering.plan(
         of: key.setting, bases[setting.base], architecture, cluster)
-      pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+      pricing = try ClusterPricing(
+        cluster, plan: plan, architecture: architecture, sharing: prices)
     }
     pricings.withLock { $0[key] = pricing }
     return pricing
