@@ -53,7 +53,8 @@ package final class PlanBounds: Sendable {
       part.communicationSMs == whole.space.communicationSMs
       ? whole.costs
       : CostBook(
-        part.bases, architecture, cluster, multiprocessors: part.communicationSMs)
+        part.bases, architecture, cluster, multiprocessors: part.communicationSMs,
+        sharing: whole.costs)
     (schedules, collectives, layouts) = (whole.schedules, whole.collectives, whole.layouts)
     (live, closings) = (whole.live, whole.closings)
   }

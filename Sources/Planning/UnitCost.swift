@@ -157,7 +157,8 @@ final class CostBook: Sendable {
   private let prices = PriceBook()
   private let known = Memo<CostKey, [Int?: KernelCosts]>()
   private let sketches = Memo<CostKey, [Int?: KernelSketch]>()
-  private let floors = Memo<KernelSetting, KernelFloor>()
+  private let floors: Memo<KernelSetting, KernelFloor>
+  private let plain: PlainPrograms
   private let pricings = Mutex<[PricingKey: ClusterPricing]>([:])
   private let cuts = Mutex<[Cut: [Int]]>([:])
 
@@ -178,10 +179,15 @@ final class CostBook: Sendable {
     var clock: Double?
   }
 
-  /// - Parameter multiprocessors: those of exchanges that will be asked for.
+  /// - Parameters:
+  ///   - multiprocessors: those of exchanges that will be asked for.
+  ///   - other: costs for other multiprocessors, with which this has the rest in common.
   init(
-    _ bases: [Plan], _ architecture: Architecture, _ cluster: Cluster, multiprocessors: [Int] = []
+    _ bases: [Plan], _ architecture: Architecture, _ cluster: Cluster, multiprocessors: [Int] = [],
+    sharing other: CostBook? = nil
   ) {
+    floors = other?.floors ?? Memo()
+    plain = other?.plain ?? PlainPrograms()
     self.bases = bases
     self.multiprocessors = multiprocessors
     self.architecture = architecture
@@ -196,7 +202,7 @@ final class CostBook: Sendable {
   func costs(_ setting: KernelSetting) throws -> KernelCosts {
     let key = key(of: setting)
     let all = try known(key) {
-      var programs = UnitPrograms(architecture)
+      var programs = UnitPrograms(architecture, sharing: plain)
       var costs: [Int?: KernelCosts] = [:]
       for count in key.multiprocessors {
         costs[count] = try made(setting.communicating(on: count), &programs)
@@ -221,7 +227,7 @@ final class CostBook: Sendable {
   func sketch(_ setting: KernelSetting) throws -> KernelSketch {
     let key = key(of: setting)
     let all = try sketches(key) {
-      var programs = UnitPrograms(architecture, hasUpdates: false)
+      var programs = UnitPrograms(architecture, hasUpdates: false, sharing: plain)
       var sketches: [Int?: KernelSketch] = [:]
       for count in key.multiprocessors {
         sketches[count] = try sketched(setting.communicating(on: count), &programs)
@@ -260,7 +266,7 @@ final class CostBook: Sendable {
   /// it, and take longer than that saves. Of a single unit that does not hold, and boost counts.
   func floor(_ setting: KernelSetting) throws -> KernelFloor {
     try floors(setting) {
-      var programs = UnitPrograms(architecture)
+      var programs = UnitPrograms(architecture, sharing: plain)
       func products(
         _ clock: Double?, _ power: PowerModel?
       ) throws -> (all: Double, largest: Double, work: PowerModel.Work) {
