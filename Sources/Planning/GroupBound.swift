@@ -20,8 +20,10 @@ extension PlanBounds {
     space.bases[shape.kernels.base].globalBatch / (shape.data * shape.kernels.microbatch)
   }
 
-  /// Whether some plan's backwards may come in halves.
-  private var hasHalves: Bool { space.schedules.contains { ScheduleShape($0).hasHalves } }
+  /// Whether backwards may come in halves in some plan on so many pipeline ranks.
+  private func hasHalves(onRanks ranks: Int) -> Bool {
+    space.schedules(onRanks: ranks).contains { ScheduleShape($0).hasHalves }
+  }
 
   /// What priced seconds are to be multiplied with, so that the clock is as high as it may get.
   ///
@@ -72,7 +74,7 @@ extension PlanBounds {
     let work =
       group.hasPairs
       ? max(sketch.kernels.seconds(delays), sketch.streams.max()) : sketch.waits.seconds(delays)
-    let share = hasHalves ? sketch.shareOfHalves : 1
+    let share = hasHalves(onRanks: group.shape.pipeline) ? sketch.shareOfHalves : 1
     return Double(microbatches(group.shape)) * share * work / Double(group.shape.pipeline)
   }
 
@@ -117,7 +119,7 @@ extension PlanBounds {
       sharing = max(1, (all.map { min($0.dense, $0.experts) }.min() ?? 1) / 2)
     }
     let count = microbatches(group.shape)
-    let hasHalves = hasHalves
+    let hasHalves = hasHalves(onRanks: group.shape.pipeline)
     let highest = share(
       costs, microbatches: count, sharing: sharing, directions: 2,
       ClockBound.Ways(hasPairs: group.hasPairs, hasHalves: hasHalves))

@@ -21,13 +21,16 @@ extension PlanSearch {
     }
   }
 
-  /// - Parameter cutoff: the value of the last of the plans that are asked for so far: what is no worse has its
-  ///   allocator replayed at once.
-  func open(_ entry: Entry, cutoff: Double) -> Finding {
+  /// - Parameters:
+  ///   - cutoff: the value of the last of the plans that are asked for so far: what is no worse has its
+  ///     allocator replayed at once.
+  ///   - isHasty: whether the search ends without proof once it has looked in vain: its families fall apart at
+  ///     once.
+  func open(_ entry: Entry, cutoff: Double, isHasty: Bool) -> Finding {
     switch entry.node {
     case .shape(let shape): open(shape, entry)
     case .sketch(let group): bound(family: group, entry)
-    case .family(let group): open(family: group, entry)
+    case .family(let group): open(family: group, entry, atOnce: isHasty)
     case .group(let group): open(group, entry, cutoff)
     case .candidate(let candidate): bound(candidate, entry)
     case .bounded(let candidate):
@@ -85,7 +88,9 @@ extension PlanSearch {
 
   /// A family falls apart into the group that recomputes least and families of those that recompute that and
   /// more: the bound of what recomputes less is one of theirs.
-  private func open(family: SearchGroup, _ entry: Entry) -> Finding {
+  ///
+  /// - Parameter atOnce: into all of its groups.
+  private func open(family: SearchGroup, _ entry: Entry, atOnce: Bool) -> Finding {
     let extents = space.extents
     func count(_ extent: Recomputation) -> Int {
       guard extents.contains(extent) else { return 0 }
@@ -112,9 +117,13 @@ extension PlanSearch {
     for next in space.extents(behind: extent) where wholeCount(next) > 0 {
       var more = family
       more.kernels.recomputation = next
-      all.entries.append(
-        Entry(
-          count: wholeCount(next), seconds: seconds, bytes: entry.bytes, node: .family(more)))
+      let rest = Entry(
+        count: wholeCount(next), seconds: seconds, bytes: entry.bytes, node: .family(more))
+      if atOnce {
+        all.add(open(family: more, rest, atOnce: true))
+      } else {
+        all.entries.append(rest)
+      }
     }
     return all
   }

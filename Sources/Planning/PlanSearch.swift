@@ -43,6 +43,9 @@ public final class PlanSearch: Sendable {
     public var progress: (@Sendable (SearchProgress) -> Void)?
 
     public init() {}
+
+    /// Whether the search ends without proof once it has looked in vain.
+    var isHasty: Bool { mostSimulations != nil && patience != nil }
   }
 
   private static let round = 64
@@ -165,7 +168,8 @@ public final class PlanSearch: Sendable {
     while let entries = state.next(Self.round) {
       let cutoff = state.lastOfBest
       let findings = parallelMap(
-        entries, threads: request.threads, { open($0, cutoff: cutoff) })
+        entries, threads: request.threads,
+        { open($0, cutoff: cutoff, isHasty: request.isHasty) })
       for (entry, finding) in zip(entries, findings) { state.take(finding, of: entry) }
       request.progress?(state.progress)
     }

@@ -228,7 +228,7 @@ extension SearchSpace {
 
   /// With one pipeline rank nothing is pipelined: of schedules only those of whole stages are left, where the
   /// grid has them.
-  private func schedules(onRanks ranks: Int) -> [Plan.ScheduleSource] {
+  func schedules(onRanks ranks: Int) -> [Plan.ScheduleSource] {
     guard ranks == 1 else { return schedules }
     let plain = schedules.filter { $0 == .named("gpipe") || $0 == .named("1f1b") }
     return plain.isEmpty ? schedules : plain
