@@ -21,16 +21,13 @@ extension PlanSearch {
     }
   }
 
-  /// - Parameters:
-  ///   - cutoff: the value of the last of the plans that are asked for so far: what is no worse has its
-  ///     allocator replayed at once.
-  ///   - isHasty: whether the search ends without proof once it has looked in vain: its families fall apart at
-  ///     once.
-  func open(_ entry: Entry, cutoff: Double, isHasty: Bool) -> Finding {
+  /// - Parameter cutoff: the value of the last of the plans that are asked for so far: what is no worse has its
+  ///   allocator replayed at once.
+  func open(_ entry: Entry, cutoff: Double) -> Finding {
     switch entry.node {
     case .shape(let shape): open(shape, entry)
     case .sketch(let group): bound(family: group, entry)
-    case .family(let group): open(family: group, entry, atOnce: isHasty)
+    case .family(let group): open(family: group, entry)
     case .group(let group): open(group, entry, cutoff)
     case .candidate(let candidate): bound(candidate, entry)
     case .bounded(let candidate):
@@ -88,9 +85,7 @@ extension PlanSearch {
 
   /// A family falls apart into the group that recomputes least and families of those that recompute that and
   /// more: the bound of what recomputes less is one of theirs.
-  ///
-  /// - Parameter atOnce: into all of its groups.
-  private func open(family: SearchGroup, _ entry: Entry, atOnce: Bool) -> Finding {
+  private func open(family: SearchGroup, _ entry: Entry) -> Finding {
     let extents = space.extents
     func count(_ extent: Recomputation) -> Int {
       guard extents.contains(extent) else { return 0 }
@@ -119,8 +114,8 @@ extension PlanSearch {
       more.kernels.recomputation = next
       let rest = Entry(
         count: wholeCount(next), seconds: seconds, bytes: entry.bytes, node: .family(more))
-      if atOnce {
-        all.add(open(family: more, rest, atOnce: true))
+      if request.opensFamiliesAtOnce {
+        all.add(open(family: more, rest))
       } else {
         all.entries.append(rest)
       }

@@ -35,6 +35,9 @@ public final class PlanSearch: Sendable {
     package var patience: Int?
     /// Plans from which on a space is searched in parts first.
     package var largeSize = 10_000_000
+    /// Families fall apart into all of their groups at once, where patience may end before they come one behind
+    /// the other.
+    var opensFamiliesAtOnce = false
     /// By what share two plans have to differ for their order to mean something.
     public var indifference = 0.0
     /// Asked before every round whether the search is to end with what it has.
@@ -43,9 +46,6 @@ public final class PlanSearch: Sendable {
     public var progress: (@Sendable (SearchProgress) -> Void)?
 
     public init() {}
-
-    /// Whether the search ends without proof once it has looked in vain.
-    var isHasty: Bool { mostSimulations != nil && patience != nil }
   }
 
   private static let round = 64
@@ -168,8 +168,7 @@ public final class PlanSearch: Sendable {
     while let entries = state.next(Self.round) {
       let cutoff = state.lastOfBest
       let findings = parallelMap(
-        entries, threads: request.threads,
-        { open($0, cutoff: cutoff, isHasty: request.isHasty) })
+        entries, threads: request.threads, { open($0, cutoff: cutoff) })
       for (entry, finding) in zip(entries, findings) { state.take(finding, of: entry) }
       request.progress?(state.progress)
     }

@@ -128,7 +128,7 @@ struct SearchState {
   }
 
   /// Whether it ends without proof once it has looked in vain.
-  private var isHasty: Bool { request.isHasty }
+  private var isHasty: Bool { request.mostSimulations != nil && request.patience != nil }
 
   /// Whether a search that need not prove anything has looked at enough: where few plans are worth a
   /// simulation, it would go on for as long as bounds lie low.
