@@ -10,7 +10,7 @@ extension Plan {
   /// on a cluster; any other plan as it is.
   ///
   /// The slowest stage is as fast as contiguous stages allow; of equal cuts the one that fills early
-  /// stages least. Complexity: units² times stages.
+  /// stages least. Complexity: units times stages.
   ///
   /// - Throws: `ConfigurationError` if the cluster lacks a constant, `PlanError` if there are fewer units
   ///   than stages.
@@ -65,14 +65,20 @@ func evenestCut(of costs: [Double], into parts: Int) -> [Int] {
   for part in 1..<max(parts, 1) {
     var row = [Double](repeating: .infinity, count: count + 1)
     var cut = [Int](repeating: 0, count: count + 1)
+    let fewer = best[part - 1]
+    var first = part
     for end in stride(from: part + 1, through: count, by: 1) {
-      for start in part..<end {
-        let largest = max(best[part - 1][start], sums[end] - sums[start])
+      // Of more entries the last part begins no earlier, and none is better that begins behind one whose entries
+      // before it are too many already.
+      for start in first..<end {
+        let largest = max(fewer[start], sums[end] - sums[start])
         if largest < row[end] {
           row[end] = largest
           cut[end] = start
         }
+        if fewer[start] >= row[end] { break }
       }
+      first = max(first, cut[end])
     }
     best.append(row)
     cuts.append(cut)

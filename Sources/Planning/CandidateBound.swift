@@ -53,7 +53,8 @@ package final class PlanBounds: Sendable {
       part.communicationSMs == whole.space.communicationSMs
       ? whole.costs
       : CostBook(
-        part.bases, architecture, cluster, multiprocessors: part.communicationSMs)
+        part.bases, architecture, cluster, multiprocessors: part.communicationSMs,
+        sharing: whole.costs)
     (schedules, collectives, layouts) = (whole.schedules, whole.collectives, whole.layouts)
     (live, closings) = (whole.live, whole.closings)
   }
@@ -89,34 +90,42 @@ package final class PlanBounds: Sendable {
   }
 
   /// Loads of the stages of a candidate whose layout is resolved.
-  private func loads(_ candidate: Candidate) throws -> [StageLoad] {
-    let plain = try costs.costs(candidate.kernels).units
+  ///
+  /// - Parameter costs: those of its kernels.
+  private func loads(_ candidate: Candidate, _ costs: [KernelCosts]) throws -> [StageLoad] {
     let counts = try unitCounts(candidate, candidate.member.layout)
-    let again = try recomputed(candidate)?.units ?? plain
+    let (plain, again) = (costs[0].units, costs[costs.count - 1].units)
     let delays = try delays(of: candidate)
     let units = architecture.units
     var first = 0
+    var last: (units: Range<Int>, load: StageLoad)?
     return counts.map { count in
-      defer { first += count }
+      let own = first..<first + count
+      first += count
+      // Most stages are as the one before.
+      if let last, plain.areAlike(own, last.units), again.areAlike(own, last.units) {
+        return last.load
+      }
       var layers = 0
-      return StageLoad(
-        (first..<first + count).lazy.map { index -> UnitCost in
+      let load = StageLoad(
+        own.lazy.map { index -> UnitCost in
           guard case .layer = units[index], layers < candidate.member.firstLayers else {
             return plain[index]
           }
           layers += 1
           return again[index]
         }, delays)
+      last = (own, load)
+      return load
     }
   }
 
-  /// Costs of layers that are computed again beside those that the candidate's setting says; nil where none
-  /// are.
-  private func recomputed(_ candidate: Candidate) throws -> KernelCosts? {
-    guard candidate.member.firstLayers > 0 else { return nil }
-    var setting = candidate.kernels
-    setting.recomputation = .full
-    return try costs.costs(setting)
+  /// Costs by the candidate's setting, and behind them those of layers that are computed again as a whole
+  /// beside, where some are.
+  private func costs(of candidate: Candidate) throws -> [KernelCosts] {
+    let plain = try costs.costs(candidate.kernels)
+    guard candidate.member.firstLayers > 0 else { return [plain] }
+    return [plain, try costs.costs(candidate.kernels.recomputing(.full))]
   }
 
   /// Ranks that share an update.
@@ -130,15 +139,15 @@ package final class PlanBounds: Sendable {
   ///
   /// Where layers of two settings are mixed, the clock lies between theirs.
   private func share(
-    _ candidate: Candidate, _ shards: (dense: Double, experts: Double)
-  ) throws -> Double {
-    let all = [try costs.costs(candidate.kernels), try recomputed(candidate)].compactMap(\.self)
+    _ candidate: Candidate, _ all: [KernelCosts], _ shards: (dense: Double, experts: Double)
+  ) -> Double {
+    let schedule = candidate.member.schedule
+    let ways = ClockBound.Ways(
+      hasPairs: candidate.member.hasPairs, hasHalves: ScheduleShape(schedule).hasHalves)
     let shares = all.map { costs in
       share(
-        costs, microbatches: microbatches(of: candidate),
-        sharing: sharing(candidate, shards),
-        directions: candidate.member.schedule.isBidirectional ? 2 : 1,
-        hasPairs: candidate.member.hasPairs)
+        costs, microbatches: microbatches(of: candidate), sharing: sharing(candidate, shards),
+        directions: schedule.isBidirectional ? 2 : 1, ways)
     }
     guard all.count > 1, let priced = all.compactMap({ $0.clock?.priced }).min() else {
       return shares[0]
@@ -163,14 +172,16 @@ package final class PlanBounds: Sendable {
   func quickBound(
     of candidate: Candidate, _ quick: inout QuickBound, longest: Double = .infinity
   ) throws -> PlanBound {
+    let costs = try quick.costs(of: candidate) { try self.costs(of: candidate) }
     if !quick.holds(for: candidate) {
-      quick = QuickBound(
-        candidate, try loads(candidate), microbatches: microbatches(of: candidate))
+      quick.begin(
+        candidate, try loads(QuickBound.alike(candidate), costs),
+        microbatches: microbatches(of: candidate))
     }
     let shards = shards(candidate)
     let zero = candidate.member.zero
-    let factor = try quick.share(sharing: sharing(candidate, shards)) {
-      try share(candidate, shards)
+    let factor = quick.share(sharing: sharing(candidate, shards)) {
+      share(candidate, costs, shards)
     }
     let seconds = (quick.seconds + (try closing(candidate, shards))) * factor
     let state = quick.bytesOfState(zero, shards.dense, shards.experts)
@@ -182,6 +193,18 @@ package final class PlanBounds: Sendable {
     }
     return PlanBound(seconds: seconds, bytes: bytes)
   }
+
+  /// Whether the candidate's order is planned, policy by policy, and that of few microbatches is long already.
+  func hasLongPlanning(_ candidate: Candidate) -> Bool {
+    let few = min(microbatches(of: candidate), 2 * candidate.pipeline)
+    guard few * candidate.pipeline >= Self.longOrder,
+      let schedule = candidate.member.schedule.known, schedule.isPlanned
+    else { return false }
+    return schedule != .zeroBubbleV || space.bases[candidate.kernels.base].passTimes != nil
+  }
+
+  /// Forwards of an order from which on planning takes longer than all other bounds of a plan: some 10 ms.
+  private static let longOrder = 400
 
   /// Seconds that follow the passes of all ranks: those of the rank with most parameters, which has no fewer than
   /// the mean.
@@ -215,8 +238,9 @@ package final class PlanBounds: Sendable {
     try plan.checkSharding()
     let order = try schedules.order(of: plan)
     let (copies, expertCopies) = shards(candidate)
-    let kernels = try costs.costs(candidate.kernels)
-    var loads = try loads(candidate)
+    let costs = try self.costs(of: candidate)
+    let kernels = costs[0]
+    var loads = try loads(candidate, costs)
     var streams = [Double](repeating: 0, count: loads.count)
     if plan.zeroStage.rawValue >= 2 {
       var traffic = try collectives.traffic(
@@ -275,7 +299,7 @@ package final class PlanBounds: Sendable {
       bound.bytes = max(bound.bytes, bytes)
     }
     bound.seconds = agreed + (try waited(plan, walk)) + closing.agreement + behind
-    bound.seconds *= try share(candidate, (copies, expertCopies))
+    bound.seconds *= share(candidate, costs, (copies, expertCopies))
     return bound
   }
 

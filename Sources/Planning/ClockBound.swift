@@ -22,14 +22,37 @@ struct ClockBound: Sendable {
   }
 
   let power: PowerModel
-  /// Both passes of all units, outside of pairs and in them; one update of all of them.
-  var passes = Part()
-  var pairs = Part()
-  var update = Part()
-  /// Passes and pairs where layers of the kind that the model has most of have others like them before them.
+  /// What a step has of one microbatch through all units.
+  struct Mixes: Sendable {
+    /// Both passes outside of pairs and in them.
+    var passes = Part()
+    var pairs = Part()
+    /// Both passes with backwards in halves: a half for the input cuts exchanges that a whole backward runs beside
+    /// its weight products, so that it has other kernels, which may draw less.
+    var halves = Part()
+
+    mutating func add(_ other: Self, times: Double) {
+      passes.add(other.passes, times: times)
+      pairs.add(other.pairs, times: times)
+      halves.add(other.halves, times: times)
+    }
+  }
+
+  /// How a step may carry out its passes.
+  struct Ways: Hashable, Sendable {
+    /// Some as overlapped pairs; some backwards in halves.
+    var hasPairs = false
+    var hasHalves = false
+  }
+
+  /// Units by themselves.
+  var own = Mixes()
+  /// The same where layers of the kind that the model has most of have others like them before them.
   ///
   /// A stage mixes layers of both ways, and its clock lies between theirs.
-  var neighbours = (passes: Part(), pairs: Part())
+  var neighbours = Mixes()
+  /// One update of all units.
+  var update = Part()
   /// The clock at which the units were priced, hertz.
   var priced = 0.0
 
@@ -49,8 +72,18 @@ struct ClockBound: Sendable {
   /// The clock of the passes alone, rounded up to one of 1,000 parts of boost, so that settings share prices.
   var clockOfPasses: Double {
     let step = power.boost / 1000
-    let own = max(clock(of: passes), neighbours.passes.fast > 0 ? clock(of: neighbours.passes) : 0)
-    return min(power.boost, (own / step).rounded(.up) * step)
+    return min(power.boost, (highest(\.passes) / step).rounded(.up) * step)
+  }
+
+  /// By what the passes take longer at the clock at which units are priced than at that of passes with backwards
+  /// in halves; 1 where that is no higher.
+  var shareOfHalves: Double { min(1, clockOfPasses / highest(\.halves)) }
+
+  /// The clock of work of one kind alone, of units by themselves or beside others.
+  private func highest(_ part: KeyPath<Mixes, Part>) -> Double {
+    let alone = clock(of: own[keyPath: part])
+    let beside = neighbours[keyPath: part]
+    return beside.fast > 0 ? max(alone, clock(of: beside)) : alone
   }
 
   /// The highest clock of a step.
@@ -60,15 +93,17 @@ struct ClockBound: Sendable {
   /// - Parameters:
   ///   - microbatches: those of a pipeline.
   ///   - updates: updates of all units, divided by the ranks that share them.
-  func clock(microbatches: Double, updates: Double, hasPairs: Bool) -> Double {
+  func clock(microbatches: Double, updates: Double, _ ways: Ways) -> Double {
     func mixed(_ part: Part) -> Double {
       var mix = Part()
       mix.add(part, times: microbatches)
       mix.add(update, times: updates * 4 / 3)
       return clock(of: mix)
     }
-    var highest = max(mixed(passes), mixed(neighbours.passes))
-    if hasPairs { highest = max(highest, mixed(pairs), mixed(neighbours.pairs)) }
+    var parts = [own.passes, neighbours.passes]
+    if ways.hasPairs { parts += [own.pairs, neighbours.pairs] }
+    if ways.hasHalves { parts += [own.halves, neighbours.halves] }
+    let highest = parts.reduce(0) { max($0, mixed($1)) }
     return min(power.boost, highest * Self.allowance)
   }
 }

@@ -20,15 +20,21 @@ extension PlanBounds {
     space.bases[shape.kernels.base].globalBatch / (shape.data * shape.kernels.microbatch)
   }
 
+  /// Whether backwards may come in halves in some plan on so many pipeline ranks.
+  private func hasHalves(onRanks ranks: Int) -> Bool {
+    space.schedules(onRanks: ranks).contains { ScheduleShape($0).hasHalves }
+  }
+
   /// What priced seconds are to be multiplied with, so that the clock is as high as it may get.
   ///
   /// - Parameter sharing: ranks that share an update.
   func share(
-    _ costs: KernelCosts, microbatches: Int, sharing: Double, directions: Int = 1, hasPairs: Bool
+    _ costs: KernelCosts, microbatches: Int, sharing: Double, directions: Int = 1,
+    _ ways: ClockBound.Ways
   ) -> Double {
     guard let clock = costs.clock,
       let highest = costs.highestClock(
-        microbatches: microbatches, updates: Double(directions) / sharing, hasPairs: hasPairs)
+        microbatches: microbatches, updates: Double(directions) / sharing, ways)
     else { return 1 }
     // Messages do not follow the clock: they are never taken to be longer.
     return min(1, clock.priced / highest)
@@ -68,7 +74,8 @@ extension PlanBounds {
     let work =
       group.hasPairs
       ? max(sketch.kernels.seconds(delays), sketch.streams.max()) : sketch.waits.seconds(delays)
-    return Double(microbatches(group.shape)) * work / Double(group.shape.pipeline)
+    let share = hasHalves(onRanks: group.shape.pipeline) ? sketch.shareOfHalves : 1
+    return Double(microbatches(group.shape)) * share * work / Double(group.shape.pipeline)
   }
 
   /// All passes and what goes over copies in them, perfectly divided among pipeline ranks, and the state.
@@ -112,12 +119,17 @@ extension PlanBounds {
       sharing = max(1, (all.map { min($0.dense, $0.experts) }.min() ?? 1) / 2)
     }
     let count = microbatches(group.shape)
+    let hasHalves = hasHalves(onRanks: group.shape.pipeline)
     let highest = share(
-      costs, microbatches: count, sharing: sharing, directions: 2, hasPairs: group.hasPairs)
+      costs, microbatches: count, sharing: sharing, directions: 2,
+      ClockBound.Ways(hasPairs: group.hasPairs, hasHalves: hasHalves))
     // Under a power cap other work beside the passes raises their clock, and takes longer than it saves: over
-    // all positions they take no less than at their own clock. The difference between units and stages that
-    // `ClockBound` allows for stays.
-    let mean = costs.clock == nil ? 1 : max(highest, 1 / ClockBound.allowance)
+    // all positions they take no less than at their own clock, that of backwards in halves where it is higher. The
+    // difference between units and stages that `ClockBound` allows for stays.
+    let mean =
+      costs.clock.map { clock in
+        max(highest, (hasHalves ? clock.shareOfHalves : 1) / ClockBound.allowance)
+      } ?? 1
     // DualPipe has every unit twice.
     let most = highest * largest / (space.schedules.contains(where: \.isBidirectional) ? 2 : 1)
     // Whatever hides exchanges, those of a stream go one after the other.

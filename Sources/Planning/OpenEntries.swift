@@ -114,7 +114,7 @@ struct OpenEntries {
 
   /// Learns from the bytes that a plan turned out to take.
   mutating func learn(from entry: PlanSearch.Entry, bytes: Double) {
-    guard entry.bytes > 0, bytes > 0 else { return }
+    guard entry.bytes > 0, bytes > 0, !entry.isWithoutKept else { return }
     let zero = entry.node.zero.rawValue
     if entry.node.level == .candidate { bytesBound[zero].learn(bytes / entry.bytes) }
     if entry.node.level == .bounded { memoryGrowth[zero].learn(bytes / entry.bytes) }

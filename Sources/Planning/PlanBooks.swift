@@ -108,6 +108,7 @@ final class CollectiveBook: Sendable {
   }
 
   private let known = Mutex<[Key: SharedPricing]>([:])
+  private let prices = PriceBook()
 
   private func pricing(
     _ plan: Plan, _ base: Int, _ architecture: Architecture, _ cluster: Cluster
@@ -121,7 +122,7 @@ final class CollectiveBook: Sendable {
       shardingGroup: plan.shardingGroup, isBidirectional: plan.isBidirectional)
     if let pricing = known.withLock({ $0[key] }) { return pricing }
     let pricing = SharedPricing(
-      try ClusterPricing(cluster, plan: plan, architecture: architecture))
+      try ClusterPricing(cluster, plan: plan, architecture: architecture, sharing: prices))
     known.withLock { $0[key] = pricing }
     return pricing
   }

@@ -83,24 +83,42 @@ extension PlanSearch {
     }
   }
 
+  /// A family falls apart into the group that recomputes least and families of those that recompute that and
+  /// more: the bound of what recomputes less is one of theirs.
   private func open(family: SearchGroup, _ entry: Entry) -> Finding {
-    var all = Finding()
-    for extent in space.extents {
-      var group = family
-      group.kernels.recomputation = extent
-      let count = space.size(of: group.shape, hasPairs: group.hasPairs, group.kernels)
-      guard count > 0 else { continue }
-      all.add(
-        finding(standingFor: count) {
-          try check(group.shape, group.kernels)
-          let bound = try bounds.bound(of: group)
-          try checkMemory(bound)
-          return [
-            Entry(
-              count: count, seconds: max(entry.seconds, bound.seconds),
-              bytes: max(entry.bytes, bound.bytes), node: .group(group))
-          ]
-        })
+    let extents = space.extents
+    func count(_ extent: Recomputation) -> Int {
+      guard extents.contains(extent) else { return 0 }
+      return space.size(
+        of: family.shape, hasPairs: family.hasPairs, family.kernels.recomputing(extent))
+    }
+    func wholeCount(_ extent: Recomputation) -> Int {
+      space.extents(behind: extent).reduce(count(extent)) { $0 + wholeCount($1) }
+    }
+    let extent = family.kernels.recomputation
+    var seconds = entry.seconds
+    var all = finding(standingFor: count(extent)) {
+      try check(family.shape, family.kernels)
+      let bound = try bounds.bound(of: family)
+      seconds = max(seconds, bound.seconds)
+      try checkMemory(bound)
+      guard count(extent) > 0 else { return [] }
+      return [
+        Entry(
+          count: count(extent), seconds: seconds, bytes: max(entry.bytes, bound.bytes),
+          node: .group(family))
+      ]
+    }
+    for next in space.extents(behind: extent) where wholeCount(next) > 0 {
+      var more = family
+      more.kernels.recomputation = next
+      let rest = Entry(
+        count: wholeCount(next), seconds: seconds, bytes: entry.bytes, node: .family(more))
+      if request.opensFamiliesAtOnce {
+        all.add(open(family: more, rest))
+      } else {
+        all.entries.append(rest)
+      }
     }
     return all
   }
@@ -108,18 +126,21 @@ extension PlanSearch {
   private func open(_ group: SearchGroup, _ entry: Entry, _ cutoff: Double) -> Finding {
     var all = Finding()
     var quick = QuickBound()
-    let longest = request.objective == .memory ? .infinity : cutoff
+    let isByMemory = request.objective == .memory
     for member in space.members(of: group) {
       all.add(
         finding(standingFor: 1) {
           let candidate = try bounds.resolved(group.candidate(member))
-          let bound = try bounds.quickBound(of: candidate, &quick, longest: longest)
+          // To plan a long order takes longer than all the rest, and few of these plans come first.
+          let isLate = !isByMemory && bounds.hasLongPlanning(candidate)
+          let bound = try bounds.quickBound(
+            of: candidate, &quick, longest: isByMemory ? .infinity : isLate ? 0 : cutoff)
           try checkMemory(bound)
-          return [
-            Entry(
-              count: 1, seconds: max(entry.seconds, bound.seconds),
-              bytes: max(entry.bytes, bound.bytes), node: .candidate(candidate))
-          ]
+          var own = Entry(
+            count: 1, seconds: max(entry.seconds, bound.seconds),
+            bytes: max(entry.bytes, bound.bytes), node: .candidate(candidate))
+          own.isWithoutKept = isLate
+          return [own]
         })
     }
     return all
@@ -127,6 +148,7 @@ extension PlanSearch {
 
   private func bound(_ candidate: Candidate, _ entry: Entry) -> Finding {
     finding(standingFor: 1) {
+      if entry.isWithoutKept { try checkMemory(bounds.quickBound(of: candidate)) }
       let bound = try bounds.bound(of: candidate)
       try checkMemory(bound)
       return [

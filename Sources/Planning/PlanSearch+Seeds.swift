@@ -30,6 +30,7 @@ extension PlanSearch {
   private func search(_ part: SearchSpace, _ size: Int, _ seeds: inout Seeds) throws {
     var request = request
     request.against = nil
+    request.opensFamiliesAtOnce = true
     request.mostSimulations = min(Self.fewSimulations, request.mostSimulations ?? .max)
     request.patience = request.patience ?? Self.patience
     if let progress = request.progress {

@@ -35,6 +35,9 @@ public final class PlanSearch: Sendable {
     package var patience: Int?
     /// Plans from which on a space is searched in parts first.
     package var largeSize = 10_000_000
+    /// Families fall apart into all of their groups at once, where patience may end before they come one behind
+    /// the other.
+    var opensFamiliesAtOnce = false
     /// By what share two plans have to differ for their order to mean something.
     public var indifference = 0.0
     /// Asked before every round whether the search is to end with what it has.
@@ -104,6 +107,8 @@ public final class PlanSearch: Sendable {
     var seconds: Double
     var bytes: Double
     var node: Node
+    /// Bytes are without what the schedule keeps, which is asked for when the plan comes first.
+    var isWithoutKept = false
     /// Of a plan with equal loads of experts, which says better than its bound what it takes.
     var even: (value: Double, bytes: Double)?
     /// What it is ordered by.

@@ -10,6 +10,8 @@ struct QuickBound {
   private var loads: [StageLoad] = []
   /// What each rank keeps for backwards; empty until it is asked for.
   private var live: [Double] = []
+  /// Costs that were asked for last, those of one setting and those of two.
+  private var costs: [(kernels: KernelSetting, costs: [KernelCosts])?] = [nil, nil]
   /// What seconds are to be multiplied with, by the ranks that share an update.
   private var shares: [Double: Double] = [:]
 
@@ -21,8 +23,20 @@ struct QuickBound {
   /// Of no candidate.
   init() {}
 
-  /// Of a candidate whose stages have these loads.
-  init(_ candidate: Candidate, _ loads: [StageLoad], microbatches: Int) {
+  /// Costs of a candidate's kernels, asked for once for all candidates that share them.
+  mutating func costs(
+    of candidate: Candidate, _ make: () throws -> [KernelCosts]
+  ) rethrows -> [KernelCosts] {
+    let place = candidate.member.firstLayers > 0 ? 1 : 0
+    if let known = costs[place], known.kernels == candidate.kernels { return known.costs }
+    let made = try make()
+    costs[place] = (candidate.kernels, made)
+    return made
+  }
+
+  /// Becomes the bound of a candidate whose stages have these loads.
+  mutating func begin(_ candidate: Candidate, _ loads: [StageLoad], microbatches: Int) {
+    (seconds, ranks, live, shares) = (0, [], [], [:])
     self.candidate = Self.alike(candidate)
     self.loads = loads
     let shape = ScheduleShape(candidate.member.schedule)
@@ -51,7 +65,7 @@ struct QuickBound {
   }
 
   /// The candidate without what is divided among copies.
-  private static func alike(_ candidate: Candidate) -> Candidate {
+  static func alike(_ candidate: Candidate) -> Candidate {
     var alike = candidate
     alike.member.zero = .nothing
     alike.member.shardingGroup = nil

@@ -25,6 +25,9 @@ enum ScheduleShape: Hashable {
   var fills: Bool { self != .bidirectional && self != .file }
   var drains: Bool { [.gpipe, .oneForwardOneBackward, .looped].contains(self) }
 
+  /// Whether backwards may come in halves, one for the input and one for the weights.
+  var hasHalves: Bool { ![.gpipe, .oneForwardOneBackward, .looped].contains(self) }
+
   /// Stages that a rank holds; those of another's half of a bidirectional pipeline count, too.
   func stages(of rank: Int, positions: Int, stages: Int) -> [Int] {
     switch self {

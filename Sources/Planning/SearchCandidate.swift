@@ -168,6 +168,17 @@ extension SearchSpace {
     distinct(recomputations + ((recomputedLayers ?? []).isEmpty ? [] : [.none]))
   }
 
+  /// Those of them that hold one with no other one between: from nothing on each of them is met once.
+  package func extents(behind extent: Recomputation) -> [Recomputation] {
+    extents.filter { other in
+      guard other.holds(extent) else { return false }
+      let between = extents.filter { other.holds($0) && $0 != .none }
+      // Of several that one holds and of which none holds the others the first counts.
+      let nearest = between.filter { near in !between.contains { $0.holds(near) } }.first
+      return (nearest ?? .none) == extent
+    }
+  }
+
   /// All ways to set the rest of what decides kernels.
   package func kernelSettings(of shape: SearchShape) -> [KernelSetting] {
     kernelFamilies(of: shape).flatMap { kernels, extents in
@@ -217,7 +228,7 @@ extension SearchSpace {
 
   /// With one pipeline rank nothing is pipelined: of schedules only those of whole stages are left, where the
   /// grid has them.
-  private func schedules(onRanks ranks: Int) -> [Plan.ScheduleSource] {
+  func schedules(onRanks ranks: Int) -> [Plan.ScheduleSource] {
     guard ranks == 1 else { return schedules }
     let plain = schedules.filter { $0 == .named("gpipe") || $0 == .named("1f1b") }
     return plain.isEmpty ? schedules : plain
@@ -341,6 +352,20 @@ extension Plan.ScheduleSource {
     case .interleavedOneForwardOneBackward, .loopedBreadthFirst, .interleavedZeroBubble:
       return SearchSpace.loopedStages
     default: return [known.defaultStagesPerRank]
+    }
+  }
+}
+
+extension Recomputation {
+  /// Whether it recomputes all that another one does, and more.
+  func holds(_ other: Recomputation) -> Bool {
+    switch (self, other) {
+    case (.none, _): false
+    case (_, .none): true
+    case (.full, .modules): true
+    case (.modules(let own), .modules(let others)):
+      own.count > others.count && others.allSatisfy(own.contains)
+    default: false
     }
   }
 }

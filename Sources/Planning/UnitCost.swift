@@ -77,7 +77,7 @@ final class KernelCosts: Sendable {
   private struct Mix: Hashable {
     var microbatches: Int
     var updates: Double
-    var hasPairs: Bool
+    var ways: ClockBound.Ways
   }
 
   init(units: [UnitCost], boundary: BoundaryBytes, clock: ClockBound?) {
@@ -85,12 +85,11 @@ final class KernelCosts: Sendable {
   }
 
   /// The highest clock of a step, hertz; nil where the cluster gives the clock.
-  func highestClock(microbatches: Int, updates: Double, hasPairs: Bool) -> Double? {
+  func highestClock(microbatches: Int, updates: Double, _ ways: ClockBound.Ways) -> Double? {
     guard let clock else { return nil }
-    let mix = Mix(microbatches: microbatches, updates: updates, hasPairs: hasPairs)
+    let mix = Mix(microbatches: microbatches, updates: updates, ways: ways)
     if let known = clocks.withLock({ $0[mix] }) { return known }
-    let made = clock.clock(
-      microbatches: Double(microbatches), updates: updates, hasPairs: hasPairs)
+    let made = clock.clock(microbatches: Double(microbatches), updates: updates, ways)
     clocks.withLock { $0[mix] = made }
     return made
   }
@@ -122,6 +121,11 @@ struct UnitCosts: RandomAccessCollection, Sendable {
   var startIndex: Int { 0 }
   var endIndex: Int { numbers.count }
   subscript(index: Int) -> UnitCost { kinds[Int(numbers[index])] }
+
+  /// Whether units at two places have the same costs, one by one.
+  func areAlike(_ some: Range<Int>, _ others: Range<Int>) -> Bool {
+    numbers[some] == numbers[others]
+  }
 }
 
 /// Seconds of products and attention of all units, and of the unit with most of them; what parameters of all
@@ -140,6 +144,8 @@ struct KernelSketch: Hashable, Sendable {
   var waits = PassCost()
   var kernels = PassCost()
   var streams = SIMD4<Double>()
+  /// By what that takes longer than at the clock of backwards in halves.
+  var shareOfHalves = 1.0
 }
 
 /// Costs of units that were asked for before, for all threads of a search.
@@ -148,9 +154,11 @@ final class CostBook: Sendable {
   private let architecture: Architecture
   private let cluster: Cluster
   private let multiprocessors: [Int]
+  private let prices = PriceBook()
   private let known = Memo<CostKey, [Int?: KernelCosts]>()
   private let sketches = Memo<CostKey, [Int?: KernelSketch]>()
-  private let floors = Memo<KernelSetting, KernelFloor>()
+  private let floors: Memo<KernelSetting, KernelFloor>
+  private let plain: PlainPrograms
   private let pricings = Mutex<[PricingKey: ClusterPricing]>([:])
   private let cuts = Mutex<[Cut: [Int]]>([:])
 
@@ -171,10 +179,15 @@ final class CostBook: Sendable {
     var clock: Double?
   }
 
-  /// - Parameter multiprocessors: those of exchanges that will be asked for.
+  /// - Parameters:
+  ///   - multiprocessors: those of exchanges that will be asked for.
+  ///   - other: costs for other multiprocessors, with which this has the rest in common.
   init(
-    _ bases: [Plan], _ architecture: Architecture, _ cluster: Cluster, multiprocessors: [Int] = []
+    _ bases: [Plan], _ architecture: Architecture, _ cluster: Cluster, multiprocessors: [Int] = [],
+    sharing other: CostBook? = nil
   ) {
+    floors = other?.floors ?? Memo()
+    plain = other?.plain ?? PlainPrograms()
     self.bases = bases
     self.multiprocessors = multiprocessors
     self.architecture = architecture
@@ -189,7 +202,7 @@ final class CostBook: Sendable {
   func costs(_ setting: KernelSetting) throws -> KernelCosts {
     let key = key(of: setting)
     let all = try known(key) {
-      var programs = UnitPrograms(architecture)
+      var programs = UnitPrograms(architecture, sharing: plain)
       var costs: [Int?: KernelCosts] = [:]
       for count in key.multiprocessors {
         costs[count] = try made(setting.communicating(on: count), &programs)
@@ -214,7 +227,7 @@ final class CostBook: Sendable {
   func sketch(_ setting: KernelSetting) throws -> KernelSketch {
     let key = key(of: setting)
     let all = try sketches(key) {
-      var programs = UnitPrograms(architecture)
+      var programs = UnitPrograms(architecture, hasUpdates: false, sharing: plain)
       var sketches: [Int?: KernelSketch] = [:]
       for count in key.multiprocessors {
         sketches[count] = try sketched(setting.communicating(on: count), &programs)
@@ -243,6 +256,7 @@ final class CostBook: Sendable {
     var sketch = try lowering(clock.clockOfPasses).sketch(&programs)
     sketch.waits = (1 / ClockBound.allowance) * sketch.waits
     sketch.kernels = (1 / ClockBound.allowance) * sketch.kernels
+    sketch.shareOfHalves = clock.shareOfHalves
     return sketch
   }
 
@@ -252,7 +266,7 @@ final class CostBook: Sendable {
   /// it, and take longer than that saves. Of a single unit that does not hold, and boost counts.
   func floor(_ setting: KernelSetting) throws -> KernelFloor {
     try floors(setting) {
-      var programs = UnitPrograms(architecture)
+      var programs = UnitPrograms(architecture, sharing: plain)
       func products(
         _ clock: Double?, _ power: PowerModel?
       ) throws -> (all: Double, largest: Double, work: PowerModel.Work) {
@@ -269,7 +283,7 @@ final class CostBook: Sendable {
       }
       var clock = ClockBound(power)
       let fast = try products(power.boost, power)
-      clock.passes = ClockBound.Part(
+      clock.own.passes = ClockBound.Part(
         work: fast.work, fast: fast.all, slow: try products(power.boost / 2, nil).all)
       let own = clock.clockOfPasses
       let (all, largest, _) = try products(own, nil)
@@ -311,7 +325,8 @@ final class CostBook: Sendable {
     } else {
       let plan = UnitLowering.plan(
         of: key.setting, bases[setting.base], architecture, cluster)
-      pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
+      pricing = try ClusterPricing(
+        cluster, plan: plan, architecture: architecture, sharing: prices)
     }
     pricings.withLock { $0[key] = pricing }
     return pricing

@@ -3,61 +3,82 @@ import Models
 import Programs
 import Simulation
 
+/// What a unit takes of power, by itself and beside another one like it, and what its update does.
+private struct ClockSums {
+  var own: ClockBound.Mixes
+  var beside: ClockBound.Mixes
+  var update: ClockBound.Part
+}
+
 /// What units take of power, for the clock of steps.
 extension UnitLowering {
   /// Adds what all units take of power, and of time at the clock of this pricing: boost, or half of it.
   func add(to clock: inout ClockBound, isFast: Bool, _ programs: inout UnitPrograms) {
-    struct Sums { var passes, pairs, update, neighbourPasses, neighbourPairs: ClockBound.Part }
     let common = commonLayers
-    var known: [UnitPrograms.Shape: Sums] = [:]
-    func part(_ operations: [Operation], _ rows: ExchangeRows, isOverlapped: Bool)
-      -> ClockBound.Part
-    {
-      var part = ClockBound.Part()
-      for operation in operations {
-        let seconds = pricing.seconds(of: operation, rows: rows, isOverlapped: isOverlapped)
-        if isFast {
-          part.fast += seconds
-          part.work += pricing.work(of: operation, rows: rows, clock.power)
-        } else {
-          part.slow += seconds
-        }
-      }
-      return part
-    }
+    var known: [UnitPrograms.Shape: ClockSums] = [:]
     for unit in architecture.units {
       let shape = programs.shape(of: unit)
-      let sums: Sums
+      let sums: ClockSums
       if let same = known[shape] {
         sums = same
       } else {
         let stage = programs.stage([unit], setting)
-        let rows = exchangeRows(stage, load: 1)
-        let operations = stage.forward.operations + stage.backward.operations
-        let passes = part(operations, rows, isOverlapped: false)
-        let pairs = part(operations, rows, isOverlapped: true)
-        var (otherPasses, otherPairs) = (passes, pairs)
+        let own = mixes(stage, clock.power, isFast: isFast)
+        var beside = own
         if common.count > 1, let first = common.first, shape == programs.shape(of: first) {
-          let both = programs.stage(Array(common.prefix(2)), setting)
-          let rows = exchangeRows(both, load: 1)
-          let operations = both.forward.operations + both.backward.operations
-          otherPasses = part(operations, rows, isOverlapped: false)
-          otherPasses.add(passes, times: -1)
-          otherPairs = part(operations, rows, isOverlapped: true)
-          otherPairs.add(pairs, times: -1)
+          beside = mixes(
+            programs.stage(Array(common.prefix(2)), setting), clock.power, isFast: isFast)
+          beside.add(own, times: -1)
         }
-        sums = Sums(
-          passes: passes, pairs: pairs,
-          update: part(stage.update.operations, rows, isOverlapped: false),
-          neighbourPasses: otherPasses, neighbourPairs: otherPairs)
+        sums = ClockSums(
+          own: own, beside: beside,
+          update: part(
+            stage.update, exchangeRows(stage, load: 1), clock.power, isFast: isFast))
         known[shape] = sums
       }
-      clock.passes.add(sums.passes, times: 1)
-      clock.pairs.add(sums.pairs, times: 1)
-      clock.neighbours.passes.add(sums.neighbourPasses, times: 1)
-      clock.neighbours.pairs.add(sums.neighbourPairs, times: 1)
+      clock.own.add(sums.own, times: 1)
+      clock.neighbours.add(sums.beside, times: 1)
       clock.update.add(sums.update, times: 1)
     }
+  }
+
+  /// What a stage takes of power and time for a microbatch.
+  private func mixes(
+    _ stage: StageProgram, _ power: PowerModel, isFast: Bool, withPairs: Bool = true
+  ) -> ClockBound.Mixes {
+    let rows = exchangeRows(stage, load: 1)
+    func sum(_ programs: Program..., isOverlapped: Bool = false) -> ClockBound.Part {
+      var sum = ClockBound.Part()
+      for program in programs {
+        sum.add(part(program, rows, power, isFast: isFast, isOverlapped: isOverlapped), times: 1)
+      }
+      return sum
+    }
+    let forward = sum(stage.forward)
+    var mixes = ClockBound.Mixes(
+      passes: sum(stage.backward), halves: sum(stage.backwardInput, stage.backwardWeight))
+    mixes.passes.add(forward, times: 1)
+    mixes.halves.add(forward, times: 1)
+    if withPairs { mixes.pairs = sum(stage.forward, stage.backward, isOverlapped: true) }
+    return mixes
+  }
+
+  /// What a program takes of power and of time at boost, or of time at half of it.
+  private func part(
+    _ program: Program, _ rows: ExchangeRows, _ power: PowerModel, isFast: Bool,
+    isOverlapped: Bool = false
+  ) -> ClockBound.Part {
+    var part = ClockBound.Part()
+    for operation in program.operations {
+      let seconds = pricing.seconds(of: operation, rows: rows, isOverlapped: isOverlapped)
+      if isFast {
+        part.fast += seconds
+        part.work += pricing.work(of: operation, rows: rows, power)
+      } else {
+        part.slow += seconds
+      }
+    }
+    return part
   }
 
   /// Seconds of the matrix products and of attention of all units by themselves, and of the unit with most
@@ -104,26 +125,15 @@ extension UnitLowering {
   func addCommonLayers(to clock: inout ClockBound, isFast: Bool, _ programs: inout UnitPrograms) {
     let layers = commonLayers
     guard let unit = layers.first else { return }
-    func part(_ units: [Unit]) -> ClockBound.Part {
-      let stage = programs.stage(units, setting)
-      let rows = exchangeRows(stage, load: 1)
-      var part = ClockBound.Part()
-      for operation in stage.forward.operations + stage.backward.operations {
-        if isFast {
-          part.fast += alone(operation, rows)
-          part.work += pricing.work(of: operation, rows: rows, clock.power)
-        } else {
-          part.slow += alone(operation, rows)
-        }
-      }
-      return part
+    func taken(_ units: [Unit]) -> ClockBound.Mixes {
+      mixes(programs.stage(units, setting), clock.power, isFast: isFast, withPairs: false)
     }
-    let own = part([unit])
-    clock.passes.add(own, times: Double(layers.count))
+    let own = taken([unit])
+    clock.own.add(own, times: Double(layers.count))
     guard layers.count > 1 else { return }
-    var both = part(Array(layers.prefix(2)))
+    var both = taken(Array(layers.prefix(2)))
     both.add(own, times: -1)
-    clock.neighbours.passes.add(both, times: Double(layers.count))
+    clock.neighbours.add(both, times: Double(layers.count))
   }
 
   /// What the common layers take at least, each as one of two takes more than one alone, with the products of

@@ -42,10 +42,18 @@ public struct StageProgram: Hashable, Sendable {
   /// Mixture layers in the stage.
   public var exchangeCount: Int
 
+  /// The passes of the stage that holds `units`, without what follows them: no reductions, no update, no
+  /// gathers, no passes that close or open a step.
+  public init(
+    passesOf units: [Unit], of architecture: Architecture, _ setting: LoweringSetting
+  ) {
+    self = StageLowering.program(
+      for: GraphBuilder.graph(of: units, architecture, setting), setting)
+  }
+
   /// Lowers the stage that holds `units`.
   public init(units: [Unit], of architecture: Architecture, _ setting: LoweringSetting) {
-    let graph = GraphBuilder.graph(of: units, architecture, setting)
-    self = StageLowering.program(for: graph, setting)
+    self.init(passesOf: units, of: architecture, setting)
     guard setting.purpose == .training else { return }
     addOptimizer(setting, architecture)
     if setting.gathersAheadOfForward { gatherAheadOfForward() }

@@ -34,7 +34,7 @@ public struct ClusterPricing: Pricing {
   }
 
   /// The same, with what other steps have asked of the device.
-  init(
+  package init(
     _ cluster: Cluster, plan: Plan, architecture: Architecture, sharing book: PriceBook?
   ) throws(ConfigurationError) {
     self.cluster = cluster

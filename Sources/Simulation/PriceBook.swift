@@ -5,7 +5,7 @@ import Plans
 import Synchronization
 
 /// What steps on one device have in common beside their programs: its constants, and the prices of kernels.
-final class PriceBook: Sendable {
+package final class PriceBook: Sendable {
   private struct Pages {
     var devices: [Device: DeviceModel] = [:]
     var kernels: [KernelPricing.Basis: KernelPricing] = [:]
@@ -17,6 +17,9 @@ final class PriceBook: Sendable {
   /// Devices, and kinds of prices, that are kept; a search has few of them.
   private static let most = 64
   private let pages = Mutex(Pages())
+
+  /// Nothing is known yet.
+  package init() {}
 
   /// The constants of a device.
   ///

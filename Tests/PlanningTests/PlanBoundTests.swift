@@ -74,6 +74,17 @@ import Planning
         64, 512, "tensor-parallel=1,2", "context-parallel=1,2", "schedule=1f1b",
         "microbatch-size=1", "zero-stage=2,3", "recompute=none,full", "layers-per-stage=even"),
       atLeast: 8),
+    // A half for the input cuts the exchanges that a whole backward runs beside its weight products: kernels of
+    // chunks draw less, and under a power cap run at a higher clock.
+    Case(
+      name: "halves beside chunks",
+      architecture: .gpt(
+        name: "small", hidden: 2048, layers: 10, heads: 16, vocabulary: 32_000, positions: 16_384),
+      cluster: "h100-2048", overrides: [], devices: 16,
+      settings: PlanSearchTests.settings(
+        16, 16_384, "tensor-parallel=8", "context-parallel=1", "pipeline-parallel=2",
+        "schedule=zb-h1,zb-h2,zb-1p", "microbatch-size=1", "zero-stage=0", "recompute=none",
+        "layers-per-stage=even", "overlap.tensor-exchange=chunked"), atLeast: 3),
   ]
 
   @Test(arguments: cases) func noBoundLiesAboveAStep(_ item: Case) throws {

@@ -77,6 +77,29 @@ import Planning
     }
   }
 
+  /// From nothing on every extent of recomputation is met once, behind one that it holds.
+  @Test(arguments: [
+    [], ["recompute=full,[swiglu],[rms-norm],[swiglu, rms-norm],selective"], ["recompute=[swiglu]"],
+    ["recompute=none"],
+  ]) func extentsFollowOneAnother(listed: [String]) throws {
+    let space = try space(listed)
+    var met: [Recomputation] = []
+    func meet(_ extent: Recomputation) {
+      met.append(extent)
+      for next in space.extents(behind: extent) {
+        #expect(Set(extent.modules).isSubset(of: next.modules) || next == .full)
+        meet(next)
+      }
+    }
+    meet(.none)
+    met.removeAll { $0 == .none }
+    let expected = space.recomputations.filter { $0 != .none }
+    #expect(met.count == expected.count && Set(met) == Set(expected))
+    // Parts together hold each of them.
+    guard listed.first?.contains("selective") == true else { return }
+    #expect(space.extents(behind: .modules([.rmsNorm, .swiGLU])) == [.full])
+  }
+
   /// Listing one of the two keys of recomputation leaves the other without alternatives.
   @Test func layersOrExtents() throws {
     let layers = try space(["recompute-layers=2,4"])
