@@ -8,42 +8,93 @@ func attentionOfOne(
   _ out: MutableHeads, logSum: Output, _ inputs: AttentionInputs, _ shape: AttentionShape,
   on bench: Workbench
 ) {
-  let keys = shape.keys - shape.firstKey(of: 0)
-  // As many heads at once as the tile has room for their scores.
-  let most = min(shape.heads, AttentionShape.room / (HeadsOfOne.scoreStride(keys) + 1))
+  let sweep = SweepOfOne(out: out, logSum: logSum, inputs: inputs, shape: shape, bench: bench)
+  for sequence in 0..<shape.sequences { sweep.attend(sequence, end: shape.keys) }
+}
+
+/// As `attentionForward` of one query to each sequence, where rows are kept apart and each sequence has
+/// as many keys as its cache holds.
+///
+/// - Parameters:
+///   - shape: of one query; `keys` are the positions that a cache has room for.
+///   - before: (sequences), the keys of each before the query's own.
+public func attentionOfEach(
+  _ out: MutableHeads, logSum: UnsafeMutablePointer<Float>, _ inputs: AttentionInputs,
+  _ shape: AttentionShape, before: UnsafeBufferPointer<Int>, on bench: Workbench
+) {
+  shape.check(inputs)
+  precondition(shape.sweepsOnce && before.count == shape.sequences, "one query a sequence")
+  let sweep = SweepOfOne(out: out, logSum: logSum, inputs: inputs, shape: shape, bench: bench)
   for sequence in 0..<shape.sequences {
-    for first in stride(from: 0, to: shape.heads, by: most) {
+    precondition(before[sequence] < shape.keys, "a cache has room for the query's own key")
+    let next = sequence + 1 < shape.sequences ? before[sequence + 1] + 1 : nil
+    sweep.attend(sequence, end: before[sequence] + 1, next: next)
+  }
+}
+
+/// One query of each sequence.
+private struct SweepOfOne {
+  var out: MutableHeads
+  var logSum: Output
+  var inputs: AttentionInputs
+  var shape: AttentionShape
+  var bench: Workbench
+
+  /// The query of a sequence against its first keys up to `end`, as many of them as its window shows.
+  ///
+  /// - Parameter next: those of the sequence that follows, whose keys are asked for in advance; nil for none.
+  func attend(_ sequence: Int, end: Int, next: Int? = nil) {
+    let keys = seen(end)
+    // As many heads at once as the tile has room for their scores.
+    let most = min(shape.heads, AttentionShape.room / (HeadsOfOne.scoreStride(keys) + 1))
+    var first = 0
+    while first < shape.heads {
       let heads = first..<min(first + most, shape.heads)
       bench.count(
         2 * heads.count * keys * (shape.queryWidth + shape.valueWidth), as: .attention)
-      HeadsOfOne(sequence: sequence, heads: heads, keys: keys, shape: shape)
-        .attend(
-          out, logSum, inputs, scores: bench.scoreTile, isWide: bench.takesWideVectors)
+      let following = next.map {
+        inputs.key.at(token: (sequence + 1) * shape.keys + $0 - seen($0), head: 0)
+      }
+      HeadsOfOne(
+        sequence: sequence, heads: heads, keys: keys, row: sequence * shape.keys + end - keys,
+        shape: shape
+      ).attend(
+        out, logSum, inputs, keysReadNext: following, scores: bench.scoreTile,
+        isWide: bench.takesWideVectors)
+      first += most
     }
   }
+
+  private func seen(_ end: Int) -> Int { min(end, shape.window ?? end) }
 }
 
 /// Some heads of one query.
 private struct HeadsOfOne {
   var sequence: Int
   var heads: Range<Int>
-  /// Keys that it sees, the last ones of its sequence.
+  /// Keys that it sees, and the first of them as a row of the batch.
   var keys: Int
+  var row: Int
   var shape: AttentionShape
 
   /// Elements from the scores of one head to those of the next: whole vectors of sixteen.
+  @inline(__always)
   static func scoreStride(_ keys: Int) -> Int { (keys + 15) & ~15 }
 
-  /// - Parameter scores: room for the scores of all heads, and behind them for the sum of each.
+  /// - Parameters:
+  ///   - keysReadNext: the first of the keys that are read after these; it changes no bit.
+  ///   - scores: room for the scores of all heads, and behind them for the sum of each.
+  @inline(__always)
   func attend(
-    _ out: MutableHeads, _ logSum: Output, _ inputs: AttentionInputs, scores: Output, isWide: Bool
+    _ out: MutableHeads, _ logSum: Output, _ inputs: AttentionInputs, keysReadNext: Input?,
+    scores: Output, isWide: Bool
   ) {
-    let row = (sequence + 1) * shape.keys - keys
     let (query, head) = (inputs.query, heads.lowerBound)
+    let isLaidOutAlike = isLaidOutAlike(inputs)
     sluice_scores_of_one(
       scores, query.at(token: sequence, head: head), query.headStride,
       inputs.key.at(token: row, head: 0), places(of: inputs.key, shape.keyWidth), shape.scale, 0,
-      isLaidOutAlike(inputs) ? inputs.value.at(token: row, head: 0) : nil)
+      isLaidOutAlike ? inputs.value.at(token: row, head: 0) : nil)
     if let shared = inputs.sharedKey {
       var places = places(of: shared, shape.sharedWidth)
       places.headStride = 0
@@ -57,8 +108,8 @@ private struct HeadsOfOne {
       scores, &values, sums, logSum + (sequence * shape.heads + head), isWide ? 1 : 0)
     sluice_values_of_one(
       out.at(token: sequence, head: head), out.headStride, scores, sums,
-      inputs.value.at(token: row, head: 0), values,
-      isLaidOutAlike(inputs) ? inputs.keysReadNext : nil)
+      inputs.value.at(token: row, head: 0), values, isLaidOutAlike ? keysReadNext : nil,
+      isWide ? 1 : 0)
   }
 
   /// Whether values lie as keys do, so that of either the places of the other can be asked for.
@@ -67,6 +118,7 @@ private struct HeadsOfOne {
       && inputs.key.headStride == inputs.value.headStride
   }
 
+  @inline(__always)
   private func places(of tokens: Heads, _ width: Int) -> sluice_heads_of_one {
     sluice_heads_of_one(
       first: heads.lowerBound, count: heads.count, group: shape.heads / shape.keyHeads,
@@ -79,8 +131,9 @@ extension AttentionShape {
   /// Scores that a bench's tile holds.
   fileprivate static let room = queryTile * keyTile
 
+  /// Whether there is one query to a sequence, and room for the scores of all keys of a head.
+  public var sweepsOnce: Bool { queries == 1 && keys + 16 < AttentionShape.room }
+
   /// Whether `attentionOfOne` computes it.
-  func isOfOne(_ inputs: AttentionInputs) -> Bool {
-    queries == 1 && inputs.firstKeys == nil && keys + 16 < AttentionShape.room
-  }
+  func isOfOne(_ inputs: AttentionInputs) -> Bool { sweepsOnce && inputs.firstKeys == nil }
 }

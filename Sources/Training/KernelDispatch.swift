@@ -32,7 +32,14 @@ extension RankBackend {
     for operand in operation.operands { operandPlaces.append(floats(operand, instance)) }
     let bound = BoundOperation(
       operation: operation, instance: instance, pointers: operandPlaces)
-    switch operation.kernel {
+    forwardUnderWay?.operations.append((bound, index))
+    try carryOut(bound, index)
+  }
+
+  /// Calls the kernel of an operation whose memory is known.
+  func carryOut(_ bound: BoundOperation, _ index: Int) throws {
+    let instance = bound.instance
+    switch bound.operation.kernel {
     case .loadTokens: try loadTokens(bound)
     case .loadLabels(_, let shift): try loadLabels(bound, shift: shift)
     case .loadTargets(_, let columns): try loadTargets(bound, columns: columns)
@@ -114,10 +121,16 @@ extension RankBackend {
     }
     known.withUnsafeBufferPointer { known in
       guard let first = known.baseAddress else { return }
+      guard hasPositions else {
+        embeddingForward(
+          bound[0], bound.input(1), tokens: first, rows: tokens, columns: hidden,
+          vocabulary: vocabulary, sequence: tokens)
+        return
+      }
       for run in runs(of: bound.instance, tokens: tokens) {
         embeddingForward(
           bound[0] + run.row * hidden, bound.input(1),
-          positions: hasPositions ? UnsafePointer(bound.input(2)) : nil, tokens: first + run.row,
+          positions: UnsafePointer(bound.input(2)), tokens: first + run.row,
           rows: run.count, columns: hidden, vocabulary: vocabulary, sequence: run.sequence,
           firstPosition: run.position)
       }

@@ -81,6 +81,12 @@ final class RankBackend: Backend {
   var operandPlaces: [UnsafeMutablePointer<Float>] = []
   /// What is written down of the item under way.
   var itemRecord = ItemRecord()
+  /// Whether forwards that give scores repeat the first one's places. Nobody else may take memory of this
+  /// rank's arena meanwhile.
+  var repeatsForwards = false
+  /// Those that are known, by microbatch, and the one that is being walked.
+  var forwards: [Int: RepeatedForward] = [:]
+  var forwardUnderWay: RepeatedForward?
 
   /// Takes memory for what the stages hold: parameters, and for training gradients and optimizer state.
   ///
@@ -240,7 +246,7 @@ final class RankBackend: Backend {
   // MARK: Items
 
   func begin(_ item: Item, index: Int) -> Beginning {
-    guard failure == nil else { return .done }
+    guard failure == nil, !carriesOutAgain(item) else { return .done }
     if recording.timeline {
       itemRecord = ItemRecord(start: stepTime(nanoseconds()), highest: arena.live)
       if case .run(let action) = item, action.pass == .forward {
@@ -258,6 +264,7 @@ final class RankBackend: Backend {
       bind(step, lane: lane, to: place)
     }
     if recording.timeline { finishRecord(of: item) }
+    keepForward(of: item)
     guard case .run(let action) = item else { return }
     if case .train = mode { return }
     releaseForward(stage: action.stage, microbatch: action.microbatch)

@@ -27,14 +27,30 @@ package final class RolloutGenerator {
     }
   }
 
-  /// Rows of a block: of a microbatch.
+  /// Rows of a block at most: of a microbatch.
   package static let rowsOfABlock = 32
+  /// Bytes that the caches of a block's rows take at most when they are full, as long as there are eight
+  /// rows.
+  ///
+  /// ROWS-REASON
+  private static let cacheBytesOfABlock = 3 << 19
   /// Blocks of a data rank at most; more completions wait for a row.
   ///
   /// One where there is one stage: the caches of all blocks are read in every forward, and those of one
   /// stay nearer to the core (a model of 64 columns, 80 positions: 2.6 MB, of four 10.5). A pipeline is
   /// filled by eight.
   package static func mostBlocks(_ plan: Plan) -> Int { plan.pipelineParallel == 1 ? 1 : 8 }
+
+  /// Rows of a block: half as many, or a quarter, where caches of all would not stay near the core.
+  ///
+  /// Of one stage alone: along a pipeline the caches of all blocks are read in every forward.
+  static func rowsOfABlock(_ architecture: Architecture, _ plan: Plan, positions: Int) -> Int {
+    guard plan.pipelineParallel == 1 else { return rowsOfABlock }
+    let row = positions * architecture.cachedBytesPerPosition
+    var rows = rowsOfABlock
+    while rows > 8, rows * row > cacheBytesOfABlock { rows /= 2 }
+    return rows
+  }
 
   package let rank: ForwardRank
   private let tokens = RowTokens()
@@ -64,11 +80,11 @@ package final class RolloutGenerator {
   ) throws {
     var plan = plan
     let mostBlocks = mostBlocks ?? Self.mostBlocks(plan)
-    plan.microbatchSize = Self.rowsOfABlock
+    plan.microbatchSize = Self.rowsOfABlock(architecture, plan, positions: positions)
     plan.sequenceLength = 1
     plan.gradientLanes = nil
     plan.recomputation = .none
-    let rowsOfABlock = plan.dataParallel * Self.rowsOfABlock
+    let rowsOfABlock = plan.dataParallel * plan.microbatchSize
     let blocks = min(mostBlocks, max(1, (wanted + rowsOfABlock - 1) / rowsOfABlock))
     // A schedule may ask for a number of microbatches, such as two for each rank.
     var schedule: Schedule?
@@ -86,6 +102,7 @@ package final class RolloutGenerator {
       .generation(positions: positions, microbatches: plan.microbatchCount), schedule: schedule,
       layout: layout)
     rank.backend.bench.keepsRowsApart = true
+    rank.backend.repeatsForwards = true
     tokens.next = Array(repeating: 0, count: rows)
   }
 
