@@ -30,19 +30,13 @@ static inline __m256i sluice_first(long n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n > 8 ? 8 : (int)n), lanes);
 }
 
-/// Asks for a head's columns of eight tokens, which are read later.
+/// Asks for a head's columns of eight tokens, which are read soon.
 __attribute__((always_inline)) static inline void sluice_fetch(
     const float *tokens, long stride, long width) {
 #pragma clang loop unroll(full)
   for (int l = 0; l < 8; l++)
     for (long i = 0; i < width; i += 16)
       _mm_prefetch((const char *)(tokens + l * stride + i), _MM_HINT_T0);
-}
-
-/// Whether all keys of some heads take at most half of a first cache of 32 KiB, so that what is
-/// read after them can be asked for meanwhile.
-static inline int sluice_is_small(const struct sluice_heads_of_one *shape) {
-  return shape->keys * shape->count * shape->width <= 16384 / 4;
 }
 
 /// The sums of eight vectors' elements, each by the same tree.
@@ -85,7 +79,7 @@ __attribute__((always_inline)) static inline __m256 sluice_eight_scores(
 
 /// As `sluice_scores_of_one`; a width that the compiler knows needs no loop over it.
 __attribute__((always_inline)) static inline void sluice_scores_of_width(
-    float *scores, const float *query, long queryStride, const float *key, const float *later,
+    float *scores, const float *query, long queryStride, const float *key,
     const struct sluice_heads_of_one *shape, float scale, int adds, long width) {
   const __m256 factor = _mm256_set1_ps(scale), none = _mm256_set1_ps(-INFINITY);
   const long stride = shape->tokenStride, keys = shape->keys;
@@ -95,8 +89,7 @@ __attribute__((always_inline)) static inline void sluice_scores_of_width(
       const float *q = query + head * queryStride;
       const long place = (shape->first + head) / shape->group * shape->headStride + j * stride;
       float *out = scores + head * shape->scoreStride + j;
-      if (later) sluice_fetch(later + place, stride, width);
-      else if (n > 8) sluice_fetch(key + place + 8 * stride, stride, width);
+      if (n > 8) sluice_fetch(key + place + 8 * stride, stride, width);
       if (n >= 8) {
         const __m256 sums = sluice_eight_scores(q, key + place, stride, 0, width);
         __m256 value = _mm256_mul_ps(factor, sums);
@@ -121,22 +114,20 @@ __attribute__((always_inline)) static inline void sluice_scores_of_width(
 /// partial sums; -infinity behind the last key.
 ///
 /// Eight keys at a time, and of them all heads, so that memory is read in one sweep. `query` is of
-/// the first head, the others lie `queryStride` apart. `later` is read next, as keys are, and asked
-/// for in advance; null for nothing.
+/// the first head, the others lie `queryStride` apart.
 static inline void sluice_scores_of_one(
     float *scores, const float *query, long queryStride, const float *key,
-    struct sluice_heads_of_one shape, float scale, int adds, const float *later) {
-  if (!sluice_is_small(&shape)) later = 0;
+    struct sluice_heads_of_one shape, float scale, int adds) {
   switch (shape.width) {
   case 16:
-    sluice_scores_of_width(scores, query, queryStride, key, later, &shape, scale, adds, 16);
+    sluice_scores_of_width(scores, query, queryStride, key, &shape, scale, adds, 16);
     break;
   case 64:
-    sluice_scores_of_width(scores, query, queryStride, key, later, &shape, scale, adds, 64);
+    sluice_scores_of_width(scores, query, queryStride, key, &shape, scale, adds, 64);
     break;
   default:
     sluice_scores_of_width(
-        scores, query, queryStride, key, later, &shape, scale, adds, shape.width);
+        scores, query, queryStride, key, &shape, scale, adds, shape.width);
   }
 }
 
@@ -172,18 +163,13 @@ __attribute__((always_inline)) static inline void sluice_weigh(
 /// vectors.
 __attribute__((always_inline)) static inline void sluice_weigh_64(
     float *out, long outStride, const float *weights, const float *sums, const float *value,
-    const float *later, const struct sluice_heads_of_one *shape, const long width) {
+    const struct sluice_heads_of_one *shape, const long width) {
   const long stride = shape->tokenStride, keys = shape->keys, vectors = width / 8;
   __m256 s[8];
 #pragma clang loop unroll(full)
   for (int v = 0; v < 8; v++) s[v] = _mm256_setzero_ps();
   for (long j = 0; j < keys; j++) {
     const float *row = value + j * stride;
-    if (later) {
-      const float *next = later + j * stride;
-#pragma clang loop unroll(full)
-      for (int i = 0; i < 64; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T0);
-    }
 #pragma clang loop unroll(full)
     for (int v = 0; v < 8; v++) {
       const __m256 weight = _mm256_broadcast_ss(weights + v / vectors * shape->scoreStride + j);
@@ -200,18 +186,13 @@ __attribute__((always_inline)) static inline void sluice_weigh_64(
 /// As `sluice_weigh_64`, with vectors of 512 bits: the same sums in the same order.
 __attribute__((target("avx512f"), always_inline)) static inline void sluice_weigh_64_wide(
     float *out, long outStride, const float *weights, const float *sums, const float *value,
-    const float *later, const struct sluice_heads_of_one *shape, const long width) {
+    const struct sluice_heads_of_one *shape, const long width) {
   const long stride = shape->tokenStride, keys = shape->keys, vectors = width / 16;
   __m512 s[4];
 #pragma clang loop unroll(full)
   for (int v = 0; v < 4; v++) s[v] = _mm512_setzero_ps();
   for (long j = 0; j < keys; j++) {
     const float *row = value + j * stride;
-    if (later) {
-      const float *next = later + j * stride;
-#pragma clang loop unroll(full)
-      for (int i = 0; i < 64; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T0);
-    }
 #pragma clang loop unroll(full)
     for (int v = 0; v < 4; v++) {
       const __m512 weight = _mm512_set1_ps(weights[v / vectors * shape->scoreStride + j]);
@@ -228,11 +209,11 @@ __attribute__((target("avx512f"), always_inline)) static inline void sluice_weig
 /// `sluice_weigh_64_wide` of a width that the compiler knows.
 __attribute__((target("avx512f"))) static inline void sluice_weigh_64_512(
     float *out, long outStride, const float *weights, const float *sums, const float *value,
-    const float *later, const struct sluice_heads_of_one *shape) {
+    const struct sluice_heads_of_one *shape) {
   switch (shape->width) {
-  case 16: sluice_weigh_64_wide(out, outStride, weights, sums, value, later, shape, 16); break;
-  case 32: sluice_weigh_64_wide(out, outStride, weights, sums, value, later, shape, 32); break;
-  default: sluice_weigh_64_wide(out, outStride, weights, sums, value, later, shape, 64);
+  case 16: sluice_weigh_64_wide(out, outStride, weights, sums, value, shape, 16); break;
+  case 32: sluice_weigh_64_wide(out, outStride, weights, sums, value, shape, 32); break;
+  default: sluice_weigh_64_wide(out, outStride, weights, sums, value, shape, 64);
   }
 }
 
@@ -251,24 +232,21 @@ __attribute__((always_inline)) static inline void sluice_scale(
 ///
 /// Heads of 16, 32 or 64 columns that lie side by side are taken by 64 columns; of others eight
 /// values at a time, and of them all heads. `out` is of the first head, the others lie `outStride`
-/// apart. `later` is read next, as values are, and asked for in advance; null for nothing. `isWide`
-/// only for processors that have AVX-512; the same bits either way.
+/// apart. `isWide` only for processors that have AVX-512; the same bits either way.
 static inline void sluice_values_of_one(
     float *out, long outStride, const float *weights, const float *sums, const float *value,
-    struct sluice_heads_of_one shape, const float *later, int isWide) {
+    struct sluice_heads_of_one shape, int isWide) {
   const long stride = shape.tokenStride, width = shape.width;
-  if (!sluice_is_small(&shape)) later = 0;
   const int isWhole = width == 16 || width == 32 || width == 64;
   if (isWhole && shape.group == 1 && shape.headStride == width) {
     const long heads = 64 / width;
     for (; shape.count >= heads; shape.count -= heads, shape.first += heads) {
       const float *own = value + shape.first * width;
-      const float *next = later ? later + shape.first * width : 0;
-      if (isWide) sluice_weigh_64_512(out, outStride, weights, sums, own, next, &shape);
+      if (isWide) sluice_weigh_64_512(out, outStride, weights, sums, own, &shape);
       else switch (width) {
-      case 16: sluice_weigh_64(out, outStride, weights, sums, own, next, &shape, 16); break;
-      case 32: sluice_weigh_64(out, outStride, weights, sums, own, next, &shape, 32); break;
-      default: sluice_weigh_64(out, outStride, weights, sums, own, next, &shape, 64);
+      case 16: sluice_weigh_64(out, outStride, weights, sums, own, &shape, 16); break;
+      case 32: sluice_weigh_64(out, outStride, weights, sums, own, &shape, 32); break;
+      default: sluice_weigh_64(out, outStride, weights, sums, own, &shape, 64);
       }
       out += heads * outStride;
       weights += heads * shape.scoreStride;

@@ -142,12 +142,15 @@ static inline void sluice_weights_256(
 }
 
 /// scores (heads, scoreStride) become weights of the keys of each head, which add up to `sums`
-/// (heads); logSum (heads) the logarithms of the exponentials' sums.
+/// (heads); logSum (heads) the logarithms of the exponentials' sums, null where nobody asks for them.
+/// There is room for a float of each head behind `sums`.
 static inline void sluice_weights_of_one(
     float *scores, const struct sluice_heads_of_one *shape, float *sums, float *logSum,
     int isWide) {
-  if (isWide) sluice_weights_512(scores, shape, sums, logSum);
-  else sluice_weights_256(scores, shape, sums, logSum);
+  float *largest = logSum ? logSum : sums + shape->count;
+  if (isWide) sluice_weights_512(scores, shape, sums, largest);
+  else sluice_weights_256(scores, shape, sums, largest);
+  if (!logSum) return;
   for (long head = 0; head < shape->count; head++) logSum[head] += logf(sums[head]);
 }
 

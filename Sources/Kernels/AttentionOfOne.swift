@@ -15,57 +15,50 @@ func attentionOfOne(
 /// As `attentionForward` of one query to each sequence, where rows are kept apart and each sequence has
 /// as many keys as its cache holds.
 ///
+/// The logarithms of sums of exponentials are not written: nothing goes back through it.
+///
 /// - Parameters:
 ///   - shape: of one query; `keys` are the positions that a cache has room for.
 ///   - before: (sequences), the keys of each before the query's own.
 public func attentionOfEach(
-  _ out: MutableHeads, logSum: UnsafeMutablePointer<Float>, _ inputs: AttentionInputs,
-  _ shape: AttentionShape, before: UnsafeBufferPointer<Int>, on bench: Workbench
+  _ out: MutableHeads, _ inputs: AttentionInputs, _ shape: AttentionShape,
+  before: UnsafeBufferPointer<Int>, on bench: Workbench
 ) {
   shape.check(inputs)
   precondition(shape.sweepsOnce && before.count == shape.sequences, "one query a sequence")
-  let sweep = SweepOfOne(out: out, logSum: logSum, inputs: inputs, shape: shape, bench: bench)
+  let sweep = SweepOfOne(out: out, logSum: nil, inputs: inputs, shape: shape, bench: bench)
   for sequence in 0..<shape.sequences {
     precondition(before[sequence] < shape.keys, "a cache has room for the query's own key")
-    let next = sequence + 1 < shape.sequences ? before[sequence + 1] + 1 : nil
-    sweep.attend(sequence, end: before[sequence] + 1, next: next)
+    sweep.attend(sequence, end: before[sequence] + 1)
   }
 }
 
 /// One query of each sequence.
 private struct SweepOfOne {
   var out: MutableHeads
-  var logSum: Output
+  var logSum: Output?
   var inputs: AttentionInputs
   var shape: AttentionShape
   var bench: Workbench
 
   /// The query of a sequence against its first keys up to `end`, as many of them as its window shows.
-  ///
-  /// - Parameter next: those of the sequence that follows, whose keys are asked for in advance; nil for none.
-  func attend(_ sequence: Int, end: Int, next: Int? = nil) {
-    let keys = seen(end)
+  func attend(_ sequence: Int, end: Int) {
+    let keys = min(end, shape.window ?? end)
     // As many heads at once as the tile has room for their scores.
-    let most = min(shape.heads, AttentionShape.room / (HeadsOfOne.scoreStride(keys) + 1))
+    let most = min(shape.heads, AttentionShape.room / (HeadsOfOne.scoreStride(keys) + 2))
     var first = 0
     while first < shape.heads {
       let heads = first..<min(first + most, shape.heads)
       bench.count(
         2 * heads.count * keys * (shape.queryWidth + shape.valueWidth), as: .attention)
-      let following = next.map {
-        inputs.key.at(token: (sequence + 1) * shape.keys + $0 - seen($0), head: 0)
-      }
       HeadsOfOne(
         sequence: sequence, heads: heads, keys: keys, row: sequence * shape.keys + end - keys,
         shape: shape
       ).attend(
-        out, logSum, inputs, keysReadNext: following, scores: bench.scoreTile,
-        isWide: bench.takesWideVectors)
+        out, logSum, inputs, scores: bench.scoreTile, isWide: bench.takesWideVectors)
       first += most
     }
   }
-
-  private func seen(_ end: Int) -> Int { min(end, shape.window ?? end) }
 }
 
 /// Some heads of one query.
@@ -81,41 +74,29 @@ private struct HeadsOfOne {
   @inline(__always)
   static func scoreStride(_ keys: Int) -> Int { (keys + 15) & ~15 }
 
-  /// - Parameters:
-  ///   - keysReadNext: the first of the keys that are read after these; it changes no bit.
-  ///   - scores: room for the scores of all heads, and behind them for the sum of each.
+  /// - Parameter scores: room for the scores of all heads, and behind them for two numbers of each.
   @inline(__always)
   func attend(
-    _ out: MutableHeads, _ logSum: Output, _ inputs: AttentionInputs, keysReadNext: Input?,
-    scores: Output, isWide: Bool
+    _ out: MutableHeads, _ logSum: Output?, _ inputs: AttentionInputs, scores: Output, isWide: Bool
   ) {
     let (query, head) = (inputs.query, heads.lowerBound)
-    let isLaidOutAlike = isLaidOutAlike(inputs)
     sluice_scores_of_one(
       scores, query.at(token: sequence, head: head), query.headStride,
-      inputs.key.at(token: row, head: 0), places(of: inputs.key, shape.keyWidth), shape.scale, 0,
-      isLaidOutAlike ? inputs.value.at(token: row, head: 0) : nil)
+      inputs.key.at(token: row, head: 0), places(of: inputs.key, shape.keyWidth), shape.scale, 0)
     if let shared = inputs.sharedKey {
       var places = places(of: shared, shape.sharedWidth)
       places.headStride = 0
       sluice_scores_of_one(
         scores, query.at(token: sequence, head: head) + shape.keyWidth, query.headStride,
-        shared.at(token: row, head: 0), places, shape.scale, 1, nil)
+        shared.at(token: row, head: 0), places, shape.scale, 1)
     }
     var values = places(of: inputs.value, shape.valueWidth)
     let sums = scores + heads.count * values.scoreStride
     sluice_weights_of_one(
-      scores, &values, sums, logSum + (sequence * shape.heads + head), isWide ? 1 : 0)
+      scores, &values, sums, logSum.map { $0 + (sequence * shape.heads + head) }, isWide ? 1 : 0)
     sluice_values_of_one(
       out.at(token: sequence, head: head), out.headStride, scores, sums,
-      inputs.value.at(token: row, head: 0), values, isLaidOutAlike ? keysReadNext : nil,
-      isWide ? 1 : 0)
-  }
-
-  /// Whether values lie as keys do, so that of either the places of the other can be asked for.
-  private func isLaidOutAlike(_ inputs: AttentionInputs) -> Bool {
-    shape.keyWidth == shape.valueWidth && inputs.key.tokenStride == inputs.value.tokenStride
-      && inputs.key.headStride == inputs.value.headStride
+      inputs.value.at(token: row, head: 0), values, isWide ? 1 : 0)
   }
 
   @inline(__always)

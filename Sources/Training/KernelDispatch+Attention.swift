@@ -87,7 +87,7 @@ extension RankBackend {
       attentionOfEach(
         MutableHeads(
           bound[0], tokenStride: shape.heads * shape.valueSize, headStride: shape.valueSize),
-        logSum: bound[1], inputs, sizes,
+        inputs, sizes,
         before: UnsafeBufferPointer(rebasing: cached[slot..<slot + shape.sequences]), on: bench)
     }
     return true

@@ -33,7 +33,7 @@ package final class RolloutGenerator {
   /// rows.
   ///
   /// ROWS-REASON
-  private static let cacheBytesOfABlock = 3 << 19
+  package static let cacheBytesOfABlock = 3 << 19
   /// Blocks of a data rank at most; more completions wait for a row.
   ///
   /// One where there is one stage: the caches of all blocks are read in every forward, and those of one
@@ -44,7 +44,9 @@ package final class RolloutGenerator {
   /// Rows of a block: half as many, or a quarter, where caches of all would not stay near the core.
   ///
   /// Of one stage alone: along a pipeline the caches of all blocks are read in every forward.
-  static func rowsOfABlock(_ architecture: Architecture, _ plan: Plan, positions: Int) -> Int {
+  package static func rowsOfABlock(_ architecture: Architecture, _ plan: Plan, positions: Int)
+    -> Int
+  {
     guard plan.pipelineParallel == 1 else { return rowsOfABlock }
     let row = positions * architecture.cachedBytesPerPosition
     var rows = rowsOfABlock
@@ -73,23 +75,25 @@ package final class RolloutGenerator {
   ///   - end: the token that ends a completion; nil where none does.
   ///   - known: tokens that may be sampled, where a tokenizer has fewer than the model.
   ///   - mostBlocks: blocks of a data rank at most, where not as many as the plan asks for.
+  ///   - rowsOfABlock: rows of a block, where not as many as its caches ask for; they change no bit.
   package init(
     _ architecture: Architecture, _ plan: Plan, _ communicator: any Communicator,
     layout: StageLayout?, positions: Int, wanted: Int, end: Int32?, known: Int? = nil,
-    mostBlocks: Int? = nil
+    mostBlocks: Int? = nil, rowsOfABlock: Int? = nil
   ) throws {
     var plan = plan
     let mostBlocks = mostBlocks ?? Self.mostBlocks(plan)
-    plan.microbatchSize = Self.rowsOfABlock(architecture, plan, positions: positions)
+    plan.microbatchSize =
+      rowsOfABlock ?? Self.rowsOfABlock(architecture, plan, positions: positions)
     plan.sequenceLength = 1
     plan.gradientLanes = nil
     plan.recomputation = .none
-    let rowsOfABlock = plan.dataParallel * plan.microbatchSize
-    let blocks = min(mostBlocks, max(1, (wanted + rowsOfABlock - 1) / rowsOfABlock))
+    let rowsOfAll = plan.dataParallel * plan.microbatchSize
+    let blocks = min(mostBlocks, max(1, (wanted + rowsOfAll - 1) / rowsOfAll))
     // A schedule may ask for a number of microbatches, such as two for each rank.
     var schedule: Schedule?
     for count in blocks...(blocks + 8 * plan.pipelineParallel) where schedule == nil {
-      plan.globalBatch = count * rowsOfABlock
+      plan.globalBatch = count * rowsOfAll
       schedule = try? RankTrainer.schedule(of: plan)
     }
     self.plan = plan
