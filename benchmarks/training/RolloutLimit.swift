@@ -25,7 +25,7 @@ struct RolloutLimit: Sendable {
   private(set) var exponentialRate = 0.0
   private(set) var isOwnFaster = false
   /// The rate of products made once, their weights wherever the rollout before has left them.
-  private var rateOnce = 0.0
+  private(set) var rateOnce = 0.0
 
   private var byBytes: Double { bytes / bandwidth }
   private var byKernels: Double { flops / rate + exponentials / exponentialRate }
