@@ -75,3 +75,4 @@ static inline void sluice_flush_subnormals(void) {
 #include "rows.h"
 #include "decode.h"
 #include "exponentials.h"
+#include "norms.h"
