@@ -24,6 +24,14 @@ struct sluice_heads_of_one {
   long scoreStride;
 };
 
+/// Elements from the first head of keys to that of a query's head.
+__attribute__((always_inline)) static inline long sluice_place_of_head(
+    const struct sluice_heads_of_one *shape, long head) {
+  const long own = shape->first + head;
+  // A division takes as long as the scores of eight keys.
+  return (shape->group == 1 ? own : own / shape->group) * shape->headStride;
+}
+
 /// The mask of the first n of eight floats.
 static inline __m256i sluice_first(long n) {
   const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -87,7 +95,7 @@ __attribute__((always_inline)) static inline void sluice_scores_of_width(
     const long n = keys - j;
     for (long head = 0; head < shape->count; head++) {
       const float *q = query + head * queryStride;
-      const long place = (shape->first + head) / shape->group * shape->headStride + j * stride;
+      const long place = sluice_place_of_head(shape, head) + j * stride;
       float *out = scores + head * shape->scoreStride + j;
       if (n > 8) sluice_fetch(key + place + 8 * stride, stride, width);
       if (n >= 8) {
@@ -256,8 +264,7 @@ static inline void sluice_values_of_one(
   for (long j = 0; j < shape.keys; j += 8) {
     const long n = shape.keys - j < 8 ? shape.keys - j : 8;
     for (long head = 0; head < shape.count; head++) {
-      const float *rows =
-          value + (shape.first + head) / shape.group * shape.headStride + j * stride;
+      const float *rows = value + sluice_place_of_head(&shape, head) + j * stride;
       const float *own = weights + head * shape.scoreStride + j;
       float *target = out + head * outStride;
       if (j + 8 < shape.keys) sluice_fetch(rows + 8 * stride, stride, shape.width);

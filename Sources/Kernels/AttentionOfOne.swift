@@ -26,11 +26,38 @@ public func attentionOfEach(
 ) {
   shape.check(inputs)
   precondition(shape.sweepsOnce && before.count == shape.sequences, "one query a sequence")
-  let sweep = SweepOfOne(out: out, logSum: nil, inputs: inputs, shape: shape, bench: bench)
-  for sequence in 0..<shape.sequences {
-    precondition(before[sequence] < shape.keys, "a cache has room for the query's own key")
-    sweep.attend(sequence, end: before[sequence] + 1)
+  precondition(before.allSatisfy { $0 < shape.keys }, "a cache has room for the query's own key")
+  if inputs.sharedKey == nil, shape.fitsScoresOfAllHeads {
+    attendInOneCall(out, inputs, shape, before: before, on: bench)
+    return
   }
+  let sweep = SweepOfOne(out: out, logSum: nil, inputs: inputs, shape: shape, bench: bench)
+  for sequence in 0..<shape.sequences { sweep.attend(sequence, end: before[sequence] + 1) }
+}
+
+/// As `attentionOfEach`, where keys have no part that all heads share.
+private func attendInOneCall(
+  _ out: MutableHeads, _ inputs: AttentionInputs, _ shape: AttentionShape,
+  before: UnsafeBufferPointer<Int>, on bench: Workbench
+) {
+  let window = shape.window ?? .max
+  let keys = before.reduce(0) { $0 + min($1 + 1, window) }
+  bench.count(2 * shape.heads * keys * (shape.queryWidth + shape.valueWidth), as: .attention)
+  var queries = sluice_queries_of_one(
+    out: out.start, query: inputs.query.start, key: inputs.key.start, value: inputs.value.start,
+    outRow: out.tokenStride, outHead: out.headStride, queryRow: inputs.query.tokenStride,
+    queryHead: inputs.query.headStride, keyRow: shape.keys * inputs.key.tokenStride,
+    valueRow: shape.keys * inputs.value.tokenStride, rows: shape.sequences,
+    before: before.baseAddress, window: window, scale: shape.scale, scores: bench.scoreTile)
+  func places(of tokens: Heads, _ width: Int) -> sluice_heads_of_one {
+    sluice_heads_of_one(
+      first: 0, count: shape.heads, group: shape.heads / shape.keyHeads,
+      tokenStride: tokens.tokenStride, headStride: tokens.headStride, keys: 0, width: width,
+      scoreStride: 0)
+  }
+  sluice_attend(
+    &queries, places(of: inputs.key, shape.keyWidth), places(of: inputs.value, shape.valueWidth),
+    bench.takesWideVectors ? 1 : 0)
 }
 
 /// One query of each sequence.
@@ -114,6 +141,9 @@ extension AttentionShape {
 
   /// Whether there is one query to a sequence, and room for the scores of all keys of a head.
   public var sweepsOnce: Bool { queries == 1 && keys + 16 < AttentionShape.room }
+
+  /// Whether a bench's tile has room for the scores of all keys of all heads.
+  fileprivate var fitsScoresOfAllHeads: Bool { heads * (keys + 17) <= AttentionShape.room }
 
   /// Whether `attentionOfOne` computes it.
   func isOfOne(_ inputs: AttentionInputs) -> Bool { sweepsOnce && inputs.firstKeys == nil }

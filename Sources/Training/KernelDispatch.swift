@@ -32,7 +32,7 @@ extension RankBackend {
     for operand in operation.operands { operandPlaces.append(floats(operand, instance)) }
     let bound = BoundOperation(
       operation: operation, instance: instance, pointers: operandPlaces)
-    forwardUnderWay?.operations.append((bound, index))
+    forwardUnderWay?.append(bound, index)
     try carryOut(bound, index)
   }
 

@@ -5,10 +5,19 @@ import Programs
 ///
 /// A rollout runs the same forward some hundred times. Walked anew each of them takes and frees the same
 /// blocks in the same order, which of a small model takes as long as some of its kernels.
-struct RepeatedForward {
-  var operations: [(bound: BoundOperation, index: Int)] = []
+final class RepeatedForward {
+  fileprivate var operations: [BoundOperation] = []
+  fileprivate var indices: [Int] = []
   /// What was live when most was.
-  var peak = MemoryUse()
+  fileprivate var peak = MemoryUse()
+
+  /// Takes the next operation up.
+  ///
+  /// - Parameter index: its number in the stage's program.
+  func append(_ operation: BoundOperation, _ index: Int) {
+    operations.append(operation)
+    indices.append(index)
+  }
 }
 
 extension RankBackend {
@@ -24,8 +33,9 @@ extension RankBackend {
       return false
     }
     let start = nanoseconds()
-    for (bound, index) in known.operations where failure == nil {
-      attempt { try carryOut(bound, index) }
+    let (operations, indices) = (known.operations, known.indices)
+    attempt {
+      for number in operations.indices { try carryOut(operations[number], indices[number]) }
     }
     arena.raisePeak(to: known.peak)
     ledger.computeTime += nanoseconds() - start
@@ -34,7 +44,7 @@ extension RankBackend {
 
   /// Keeps a forward that has been walked.
   func keepForward(of item: Item) {
-    guard var made = forwardUnderWay, case .run(let action) = item else { return }
+    guard let made = forwardUnderWay, case .run(let action) = item else { return }
     forwardUnderWay = nil
     guard failure == nil else { return }
     made.peak = arena.peak
