@@ -261,6 +261,7 @@ static inline void sluice_values_of_one(
       sums += heads;
     }
   }
+  if (shape.count == 0) return;
   for (long j = 0; j < shape.keys; j += 8) {
     const long n = shape.keys - j < 8 ? shape.keys - j : 8;
     for (long head = 0; head < shape.count; head++) {

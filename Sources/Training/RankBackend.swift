@@ -52,6 +52,9 @@ final class RankBackend: Backend {
   var observe: ((_ token: Int, TokenLikelihood) -> Void)?
   /// What the step has summed up so far, to be agreed on.
   var sums: StepSums
+  /// What a step begins with: made once, since a forward of a small model is short.
+  private let noSums: StepSums
+  private let noLedger = Ledger()
   /// By microbatch, the routers' part in a balance loss over all layers, as far as this rank knows it.
   var joinedBalances: [Int: JoinedBalance] = [:]
   /// What all ranks agreed on.
@@ -104,7 +107,8 @@ final class RankBackend: Backend {
     self.source = source
     self.setting = setting
     microbatches = assignment.plan.microbatchCount
-    sums = StepSums(assignment)
+    noSums = StepSums(assignment)
+    sums = noSums
     var positions = assignment.plan.sequenceLength
     if case .generation(let cached, _) = assignment.purpose {
       positions = cached
@@ -150,10 +154,10 @@ final class RankBackend: Backend {
 
   /// Begins a step: gradients are zero, counts begin anew.
   func beginStep() {
-    ledger = Ledger()
+    ledger = noLedger
     arena.resetPeak()
     bench.resetCounts()
-    sums = StepSums(assignment)
+    sums = noSums
     documents = [:]
     joinedBalances = [:]
     bench.onProduct =

@@ -6,8 +6,7 @@ import Programs
 /// A rollout runs the same forward some hundred times. Walked anew each of them takes and frees the same
 /// blocks in the same order, which of a small model takes as long as some of its kernels.
 final class RepeatedForward {
-  fileprivate var operations: [BoundOperation] = []
-  fileprivate var indices: [Int] = []
+  fileprivate var operations: [KeptOperation] = []
   /// What was live when most was.
   fileprivate var peak = MemoryUse()
 
@@ -15,9 +14,16 @@ final class RepeatedForward {
   ///
   /// - Parameter index: its number in the stage's program.
   func append(_ operation: BoundOperation, _ index: Int) {
-    operations.append(operation)
-    indices.append(index)
+    operations.append(KeptOperation(operation, index))
   }
+}
+
+/// An operation that is carried out again; an object, since a copy of all that it names takes its time.
+private final class KeptOperation {
+  let bound: BoundOperation
+  let index: Int
+
+  init(_ bound: BoundOperation, _ index: Int) { (self.bound, self.index) = (bound, index) }
 }
 
 extension RankBackend {
@@ -33,9 +39,8 @@ extension RankBackend {
       return false
     }
     let start = nanoseconds()
-    let (operations, indices) = (known.operations, known.indices)
     attempt {
-      for number in operations.indices { try carryOut(operations[number], indices[number]) }
+      for operation in known.operations { try carryOut(operation.bound, operation.index) }
     }
     arena.raisePeak(to: known.peak)
     ledger.computeTime += nanoseconds() - start
