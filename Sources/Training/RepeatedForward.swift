@@ -6,24 +6,9 @@ import Programs
 /// A rollout runs the same forward some hundred times. Walked anew each of them takes and frees the same
 /// blocks in the same order, which of a small model takes as long as some of its kernels.
 final class RepeatedForward {
-  fileprivate var operations: [KeptOperation] = []
+  var operations: [BoundOperation] = []
   /// What was live when most was.
   fileprivate var peak = MemoryUse()
-
-  /// Takes the next operation up.
-  ///
-  /// - Parameter index: its number in the stage's program.
-  func append(_ operation: BoundOperation, _ index: Int) {
-    operations.append(KeptOperation(operation, index))
-  }
-}
-
-/// An operation that is carried out again; an object, since a copy of all that it names takes its time.
-private final class KeptOperation {
-  let bound: BoundOperation
-  let index: Int
-
-  init(_ bound: BoundOperation, _ index: Int) { (self.bound, self.index) = (bound, index) }
 }
 
 extension RankBackend {
@@ -40,7 +25,7 @@ extension RankBackend {
     }
     let start = nanoseconds()
     attempt {
-      for operation in known.operations { try carryOut(operation.bound, operation.index) }
+      for operation in known.operations { try carryOut(operation) }
     }
     arena.raisePeak(to: known.peak)
     ledger.computeTime += nanoseconds() - start
