@@ -97,7 +97,8 @@ __attribute__((always_inline)) static inline void sluice_scores_of_width(
       const float *q = query + head * queryStride;
       const long place = sluice_place_of_head(shape, head) + j * stride;
       float *out = scores + head * shape->scoreStride + j;
-      if (n > 8) sluice_fetch(key + place + 8 * stride, stride, width);
+      // Heads of 16 columns are those of small models, whose caches lie near.
+      if (n > 8 && width != 16) sluice_fetch(key + place + 8 * stride, stride, width);
       if (n >= 8) {
         const __m256 sums = sluice_eight_scores(q, key + place, stride, 0, width);
         __m256 value = _mm256_mul_ps(factor, sums);

@@ -29,11 +29,9 @@ package final class RolloutGenerator {
 
   /// Rows of a block at most: of a microbatch.
   package static let rowsOfABlock = 32
-  /// Bytes that the caches of a block's rows take at most when they are full, as long as there are eight
-  /// rows.
-  ///
-  /// ROWS-REASON
-  package static let cacheBytesOfABlock = 3 << 19
+  /// Bytes of a core's second-level cache that weights and caches of a block's rows are to lie in together:
+  /// that of Intel's server cores with AVX-512 from 2017 on (Skylake-SP to Cascade Lake; later ones have more).
+  package static let nearBytes = 1 << 20
   /// Blocks of a data rank at most; more completions wait for a row.
   ///
   /// One where there is one stage: the caches of all blocks are read in every forward, and those of one
@@ -41,17 +39,20 @@ package final class RolloutGenerator {
   /// filled by eight.
   package static func mostBlocks(_ plan: Plan) -> Int { plan.pipelineParallel == 1 ? 1 : 8 }
 
-  /// Rows of a block: half as many, or a quarter, where caches of all would not stay near the core.
+  /// Rows of a block: half of the most, or a quarter, where with so many the weights and the caches, half
+  /// full in the mean, stay near the core, and with more they do not.
   ///
-  /// Of one stage alone: along a pipeline the caches of all blocks are read in every forward.
-  package static func rowsOfABlock(_ architecture: Architecture, _ plan: Plan, positions: Int)
-    -> Int
-  {
+  /// All are read in every forward. Of one stage alone: along a pipeline the caches of all blocks are. Of a
+  /// model whose weights lie farther away the most rows share each reading of them.
+  package static func rowsOfABlock(
+    _ architecture: Architecture, _ plan: Plan, positions: Int
+  ) -> Int {
     guard plan.pipelineParallel == 1 else { return rowsOfABlock }
-    let row = positions * architecture.cachedBytesPerPosition
-    var rows = rowsOfABlock
-    while rows > 8, rows * row > cacheBytesOfABlock { rows /= 2 }
-    return rows
+    let weights = 4 * architecture.parameterCounts.total
+    let row = positions * architecture.cachedBytesPerPosition / 2
+    return [rowsOfABlock, rowsOfABlock / 2, rowsOfABlock / 4].first {
+      weights + $0 * row <= nearBytes
+    } ?? rowsOfABlock
   }
 
   package let rank: ForwardRank
