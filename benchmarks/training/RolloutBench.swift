@@ -158,16 +158,17 @@ struct RolloutBench: Sendable {
         1e3 * middle(seconds), 100 * middle(zip(seconds, limited.processorSeconds).map { $0 / $1 })
       )
     }
-    let last = limited.limits[limited.limits.count - 1]
+    // The round of the middle.
+    let round = limited.limits.sorted { $0.seconds < $1.seconds }[limited.limits.count / 2]
     let (seconds, share) = reached(\.seconds)
     let (former, formerShare) = reached(\.secondsOfProductsOnce)
     print(
       String(
         format: "  limit, one rank      %.1f ms by %@ (%.1f GB/s of %.1f MB; %.1f GFLOP/s by %@ of "
           + "%.2f MFLOP and %.2f ns for each of %.1f thousand exponentials); rollouts reach %.1f %%",
-        seconds, last.isByBytes ? "bytes" : "kernels", last.bandwidth / 1e9, last.bytes / 1e6,
-        last.rate / 1e9, last.isOwnFaster ? "own kernels" : "OpenBLAS", last.flops / 1e6,
-        1e9 / last.exponentialRate, last.exponentials / 1e3, share))
+        seconds, round.isByBytes ? "bytes" : "kernels", round.bandwidth / 1e9, round.bytes / 1e6,
+        round.rate / 1e9, round.isOwnFaster ? "own kernels" : "OpenBLAS", round.flops / 1e6,
+        1e9 / round.exponentialRate, round.exponentials / 1e3, share))
     print(
       String(
         format: "    products made once, without exponentials %.1f ms: %.1f %% of it", former,
