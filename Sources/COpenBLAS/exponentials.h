@@ -142,13 +142,56 @@ static inline void sluice_weights_256(
 }
 
 /// scores (heads, scoreStride) become weights of the keys of each head, which add up to `sums`
-/// (heads); logSum (heads) the logarithms of the exponentials' sums.
+/// (heads); logSum (heads) the logarithms of the exponentials' sums, null where nobody asks for them.
+/// There is room for a float of each head behind `sums`.
 static inline void sluice_weights_of_one(
     float *scores, const struct sluice_heads_of_one *shape, float *sums, float *logSum,
     int isWide) {
-  if (isWide) sluice_weights_512(scores, shape, sums, logSum);
-  else sluice_weights_256(scores, shape, sums, logSum);
+  float *largest = logSum ? logSum : sums + shape->count;
+  if (isWide) sluice_weights_512(scores, shape, sums, largest);
+  else sluice_weights_256(scores, shape, sums, largest);
+  if (!logSum) return;
   for (long head = 0; head < shape->count; head++) logSum[head] += logf(sums[head]);
+}
+
+// MARK: - Attention of a decode step
+
+/// One query of each row against the keys and values of its own cache.
+struct sluice_queries_of_one {
+  float *out;
+  const float *query, *key, *value;
+  /// Elements from one row of `out` and of `query` to the next, and from one of their heads.
+  long outRow, outHead, queryRow, queryHead;
+  /// Elements from one row's keys and values to the next row's.
+  long keyRow, valueRow;
+  long rows;
+  /// By row the keys in front of the query's own, and how many of all it sees at most.
+  const long *before;
+  long window;
+  float scale;
+  /// Room for the scores of all heads, and for two numbers of each.
+  float *scores;
+};
+
+/// out = softmax(scale * query * key) * value of all heads of each row. `keys` and `values` tell how
+/// keys and values lie; how many there are is said by row.
+static inline void sluice_attend(
+    const struct sluice_queries_of_one *all, struct sluice_heads_of_one keys,
+    struct sluice_heads_of_one values, int isWide) {
+  for (long row = 0; row < all->rows; row++) {
+    const long end = all->before[row] + 1;
+    const long first = end > all->window ? end - all->window : 0;
+    keys.keys = values.keys = end - first;
+    keys.scoreStride = values.scoreStride = (end - first + 15) & ~15L;
+    float *sums = all->scores + keys.count * keys.scoreStride;
+    sluice_scores_of_one(
+        all->scores, all->query + row * all->queryRow, all->queryHead,
+        all->key + row * all->keyRow + first * keys.tokenStride, keys, all->scale, 0);
+    sluice_weights_of_one(all->scores, &values, sums, 0, isWide);
+    sluice_values_of_one(
+        all->out + row * all->outRow, all->outHead, all->scores, sums,
+        all->value + row * all->valueRow + first * values.tokenStride, values, isWide);
+  }
 }
 
 // MARK: - Rows

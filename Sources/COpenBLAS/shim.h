@@ -73,4 +73,6 @@ static inline void sluice_flush_subnormals(void) {
 
 
 #include "rows.h"
+#include "decode.h"
 #include "exponentials.h"
+#include "norms.h"

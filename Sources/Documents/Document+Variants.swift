@@ -5,15 +5,23 @@ extension Document {
   /// Every value keeps the line on which it was written.
   ///
   /// - Returns: nil where the key is missing or `null`; with each document the names that its table has.
-  /// - Throws: `ConfigurationError` where something else than a list of tables stands under the key.
+  /// - Throws: `ConfigurationError` where something else than a list of tables stands under the key, or
+  ///   nothing at all.
   public func variants(ofList key: String) throws(ConfigurationError)
     -> [(document: Document, own: [String])]?
   {
     guard case .table(let entries) = root.content,
-      let found = entries.first(where: { $0.key == key }), !found.element.isNull
+      let found = entries.first(where: { $0.key == key })
     else { return nil }
     func failure(_ element: Element, _ rule: String) -> ConfigurationError {
       Field(document: name, keyPath: key, origin: found.origin, element: element).error(rule)
+    }
+    if found.element.isNull {
+      // A list whose entries were taken out, most likely: what it said would be lost without a word.
+      guard found.element.scalarText != "" else {
+        throw failure(found.element, "has nothing behind it: expected a list of tables, or null")
+      }
+      return nil
     }
     guard case .list(let items) = found.element.content, !items.isEmpty else {
       throw failure(found.element, "expected a list of tables")

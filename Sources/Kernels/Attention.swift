@@ -109,11 +109,6 @@ public struct AttentionInputs {
   /// (sequences * queries), the first key of its sequence that a query may see, at most its own; nil
   /// where it sees all that are not behind it.
   public var firstKeys: UnsafePointer<Int32>?
-  /// The first of the keys of one query that are read after these, laid out as these are: asked for
-  /// in advance, where one query of each sequence is attended; nil for none.
-  ///
-  /// It changes no bit.
-  public var keysReadNext: UnsafePointer<Float>?
 
   public init(
     query: Heads, key: Heads, sharedKey: Heads? = nil, value: Heads,

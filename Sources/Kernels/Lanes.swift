@@ -149,6 +149,12 @@ func laneMaximum(_ x: Input, _ count: Int) -> Float {
   return result
 }
 
+/// The largest of some scores; -infinity where there are none. What is no number is passed over.
+public func largest(of scores: UnsafeBufferPointer<Float>) -> Float {
+  guard let start = scores.baseAddress else { return -.infinity }
+  return laneMaximum(start, scores.count)
+}
+
 /// Sets lanes from `n` on to zero.
 @inline(never)
 private func keep(_ value: UnsafeMutablePointer<Lanes>, first n: Int) {

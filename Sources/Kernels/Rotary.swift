@@ -47,6 +47,23 @@ public func rotaryBackward(
   rotate(inputGradient, outGradient, cosine, sine, direction: -1, shape)
 }
 
+/// As `rotaryForward`, of tokens each of which stands at a position of its own.
+///
+/// - Parameters:
+///   - positions: (tokens), rows of the tables.
+///   - cosine, sine: (more than the largest position, width / 2).
+public func rotaryForward(
+  _ out: MutableHeads, _ x: Heads, positions: UnsafePointer<Int>, cosine: UnsafePointer<Float>,
+  sine: UnsafePointer<Float>, _ shape: RotaryShape
+) {
+  let half = shape.width / 2
+  for token in 0..<shape.tokens {
+    rotate(
+      out, x, token, cosine + positions[token] * half, sine + positions[token] * half,
+      direction: 1, shape)
+  }
+}
+
 private func rotate(
   _ out: MutableHeads, _ x: Heads, _ cosine: Input, _ sine: Input, direction: Float,
   _ shape: RotaryShape
@@ -54,24 +71,34 @@ private func rotate(
   let half = shape.width / 2
   for token in 0..<shape.tokens {
     let position = token % shape.sequence
-    let (c, s) = (cosine + position * half, sine + position * half)
-    for head in 0..<shape.heads {
-      let (source, target) = (x.at(token: token, head: head), out.at(token: token, head: head))
-      switch shape.layout {
-      case .halved:
-        sweep(half) { i, n in
-          let (a, b) = (source.lanes(i, n), (source + half).lanes(i, n))
-          let (cos, sin) = (c.lanes(i, n), s.lanes(i, n) * direction)
-          target.store(a * cos - b * sin, i, n)
-          (target + half).store(a * sin + b * cos, i, n)
-        }
-      case .interleaved:
-        for i in 0..<half {
-          let (a, b) = (source[2 &* i], source[2 &* i &+ 1])
-          let (cos, sin) = (c[i], s[i] * direction)
-          target[2 &* i] = a * cos - b * sin
-          target[2 &* i &+ 1] = a * sin + b * cos
-        }
+    rotate(
+      out, x, token, cosine + position * half, sine + position * half, direction: direction, shape)
+  }
+}
+
+/// Turns the heads of one token.
+@inline(__always)
+private func rotate(
+  _ out: MutableHeads, _ x: Heads, _ token: Int, _ c: Input, _ s: Input, direction: Float,
+  _ shape: RotaryShape
+) {
+  let half = shape.width / 2
+  for head in 0..<shape.heads {
+    let (source, target) = (x.at(token: token, head: head), out.at(token: token, head: head))
+    switch shape.layout {
+    case .halved:
+      sweep(half) { i, n in
+        let (a, b) = (source.lanes(i, n), (source + half).lanes(i, n))
+        let (cos, sin) = (c.lanes(i, n), s.lanes(i, n) * direction)
+        target.store(a * cos - b * sin, i, n)
+        (target + half).store(a * sin + b * cos, i, n)
+      }
+    case .interleaved:
+      for i in 0..<half {
+        let (a, b) = (source[2 &* i], source[2 &* i &+ 1])
+        let (cos, sin) = (c[i], s[i] * direction)
+        target[2 &* i] = a * cos - b * sin
+        target[2 &* i &+ 1] = a * sin + b * cos
       }
     }
   }

@@ -6,6 +6,8 @@
 final class WeightPanels {
   /// Columns of a panel: two vectors.
   static let width = 16
+  /// Bytes at whose multiples panels begin: a vector of 512 bits then lies in one line of a cache.
+  private static let alignment = 64
   /// Bytes that are kept at most; weights beyond are laid out for every product.
   static let mostBytes = 1 << 30
 
@@ -49,7 +51,7 @@ final class WeightPanels {
     }
     let floats: UnsafeMutablePointer<Float>
     if keptBytes + 4 * count <= Self.mostBytes {
-      floats = .allocate(capacity: count)
+      floats = Self.aligned(count)
       keptBytes += 4 * count
       kept[b.start] = Kept(
         floats: floats, count: count, size: (n, k), stride: b.stride, isTransposed: b.isTransposed)
@@ -64,9 +66,14 @@ final class WeightPanels {
   private func room(_ count: Int) -> UnsafeMutablePointer<Float> {
     if let passing, passingCount >= count { return passing }
     passing?.deallocate()
-    let made = UnsafeMutablePointer<Float>.allocate(capacity: count)
+    let made = Self.aligned(count)
     (passing, passingCount) = (made, count)
     return made
+  }
+
+  private static func aligned(_ count: Int) -> UnsafeMutablePointer<Float> {
+    UnsafeMutableRawPointer.allocate(byteCount: 4 * count, alignment: alignment)
+      .bindMemory(to: Float.self, capacity: count)
   }
 
   private static func lay(_ b: Factor, n: Int, k: Int, into out: UnsafeMutablePointer<Float>) {

@@ -55,7 +55,9 @@ public final class Workbench {
     _ = matmulCore
     sluice_flush_subnormals()
     let tile = AttentionShape.queryTile * AttentionShape.keyTile
-    scoreTile = .allocate(capacity: tile)
+    // Vectors of scores each lie in one line of a cache.
+    scoreTile = UnsafeMutableRawPointer.allocate(byteCount: 4 * tile, alignment: 64)
+      .bindMemory(to: Float.self, capacity: tile)
     gradientTile = .allocate(capacity: tile)
     rowScratch = .allocate(capacity: 2 * AttentionShape.queryTile)
     scoreTile.initialize(repeating: 0, count: tile)

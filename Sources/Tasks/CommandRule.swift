@@ -13,6 +13,7 @@ public struct CommandRule: RewardRule {
   /// Seconds for one call.
   private let timeLimit: Double
   private let memoryLimit: ByteCount
+  private let fileLimit: ByteCount
   /// Where the program is named and what is wrong with it; nil where it can be started.
   let missing: ConfigurationError?
 
@@ -20,11 +21,18 @@ public struct CommandRule: RewardRule {
   /// - Precondition: `command` names a program.
   public init(
     command: [String], timeLimit: Double = 10, memoryLimit: ByteCount = ByteCount(2 << 30),
-    missing: ConfigurationError? = nil
+    fileLimit: ByteCount = ByteCount(1 << 30), missing: ConfigurationError? = nil
   ) {
     precondition(!command.isEmpty && timeLimit > 0)
-    (self.command, self.timeLimit, self.memoryLimit) = (command, timeLimit, memoryLimit)
+    (self.command, self.timeLimit) = (command, timeLimit)
+    (self.memoryLimit, self.fileLimit) = (memoryLimit, fileLimit)
     self.missing = missing
+  }
+
+  /// What the program may take, for people to read.
+  public var limits: String {
+    let seconds = String(format: "%.6g", timeLimit)
+    return "\(seconds) s, \(memoryLimit) of memory, files of \(fileLimit)"
   }
 
   /// What is wrong with a program's name on this machine, as far as files tell; nil where it can be started.
@@ -54,7 +62,7 @@ public struct CommandRule: RewardRule {
     let outcome: LimitedProcess.Outcome
     do {
       outcome = try LimitedProcess(
-        command: command, timeLimit: timeLimit, memoryLimit: memoryLimit,
+        command: command, timeLimit: timeLimit, memoryLimit: memoryLimit, fileLimit: fileLimit,
         outputLimit: answers.count * Self.longestLine
       ).run(input: Array(answers.map { Self.line($0) + "\n" }.joined().utf8))
     } catch {

@@ -11,6 +11,8 @@ struct LimitedProcess {
   /// Seconds.
   var timeLimit: Double
   var memoryLimit: ByteCount
+  /// How large each file may become that it writes.
+  var fileLimit: ByteCount
   /// Bytes.
   var outputLimit: Int
 
@@ -52,10 +54,11 @@ struct LimitedProcess {
     }
   }
 
-  /// Starts the program behind a shell that sets its limits.
+  /// Starts the program behind a shell that sets its limits: of files by 512 bytes, as POSIX has it.
   private func start(_ streams: [Int32]) throws(SystemError) -> pid_t {
     let limits =
       "ulimit -c 0; ulimit -t \(Int(timeLimit.rounded(.up)) + 1); "
+      + "ulimit -f \((fileLimit.bytes + 511) / 512) && "
       + "ulimit -v \(memoryLimit.bytes / 1024) && exec \"$@\""
     let words = ["/bin/sh", "-c", limits, "sh"] + command
     var attributes = posix_spawnattr_t()

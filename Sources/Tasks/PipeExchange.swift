@@ -73,7 +73,10 @@ struct PipeExchange {
     let signal = status & 0x7F
     let code = status >> 8 & 0xFF
     guard signal != 0 || code != 0 else { return nil }
-    let what = signal != 0 ? "was ended by signal \(signal)" : "ended with status \(code)"
+    let what =
+      signal == SIGXFSZ
+      ? "was ended: it wrote a file beyond its limit"
+      : signal != 0 ? "was ended by signal \(signal)" : "ended with status \(code)"
     let lines = String(decoding: complaint, as: UTF8.self).split(whereSeparator: \.isNewline)
     return lines.last.map { "\(what): \(printable(String($0)))" } ?? what
   }

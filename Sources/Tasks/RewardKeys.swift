@@ -66,6 +66,9 @@ public struct RewardKeys: KeySet {
     "memory-limit", .quantity(in: ByteCount(1 << 20)...ByteCount(1 << 50)),
     default: ByteCount(2 << 30),
     "Memory that the command and each of its children may have (command).")
+  public let fileLimit = Key(
+    "file-limit", .quantity(in: ByteCount(512)...ByteCount(1 << 50)), default: ByteCount(1 << 30),
+    "How large each file may become that the command or a child of it writes (command).")
 }
 
 extension Expected where Value == [String] {

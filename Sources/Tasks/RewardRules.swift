@@ -24,6 +24,7 @@ public enum RewardRules {
       return CommandRule(
         command: command, timeLimit: try table.value(keys.timeLimit),
         memoryLimit: try table.value(keys.memoryLimit),
+        fileLimit: try table.value(keys.fileLimit),
         missing: CommandRule.missing(command[0]).map { table.error($0, at: keys.command) })
     }
     guard command == nil else {

@@ -60,7 +60,8 @@ public final class AnswerSampler {
     var plan = Plan()
     plan.pipelineParallel = communicator.size
     plan.precision = .float32
-    let block = RolloutGenerator.rowsOfABlock * positions * architecture.cachedBytesPerPosition
+    let rows = RolloutGenerator.rowsOfABlock(architecture, plan, positions: positions)
+    let block = rows * positions * architecture.cachedBytesPerPosition
     let fitting = Self.mostCacheBytes * communicator.size / max(1, block)
     generator = try RolloutGenerator(
       architecture, plan, communicator, layout: nil, positions: positions, wanted: wanted,

@@ -101,6 +101,11 @@ final class Arena {
 
   /// Begins a new search for the peak, from what is live now.
   func resetPeak() { peak = live }
+
+  /// Counts what lived at once in a step that takes the same blocks again.
+  func raisePeak(to use: MemoryUse) {
+    if use.total > peak.total { peak = use }
+  }
 }
 
 /// Bytes of each use.

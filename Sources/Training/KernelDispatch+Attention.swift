@@ -56,8 +56,41 @@ extension RankBackend {
     precondition(
       shape.queryTile == Kernels.AttentionShape.queryTile,
       "the program counts tiles as the kernel takes them")
+    if pass == .forward, decodes(bound, shape) { return }
     let sequences = shape.isCached ? shape.sequences : 1
     for sequence in 0..<sequences { attention(bound, shape, pass, cachedSequence: sequence) }
+  }
+
+  /// One query of every sequence against its cache, where rows are kept apart; false where it is no
+  /// such attention.
+  private func decodes(_ bound: BoundOperation, _ shape: Programs.AttentionShape) -> Bool {
+    guard shape.isCached, shape.queries == 1, bench.keepsRowsApart else { return false }
+    let key = shape.queryKeySize - shape.sharedKeySize
+    let sizes = Kernels.AttentionShape(
+      sequences: shape.sequences, queries: 1, keys: cachedPositions, heads: shape.heads,
+      keyHeads: shape.keyValueHeads, keyWidth: key, sharedWidth: shape.sharedKeySize,
+      valueWidth: shape.valueSize, scale: scoreScale, window: shape.window)
+    guard sizes.sweepsOnce else { return false }
+    let slot = Int(bound.instance.microbatch) * shape.sequences
+    func heads(_ input: Int, _ count: Int, _ size: Int, from row: Int) -> Heads {
+      let columns = count * size
+      return Heads(bound.input(input) + row * columns, tokenStride: columns, headStride: size)
+    }
+    let first = slot * cachedPositions
+    let inputs = AttentionInputs(
+      query: heads(0, shape.heads, shape.queryKeySize, from: 0),
+      key: heads(1, shape.keyValueHeads, key, from: first),
+      sharedKey: shape.sharedKeySize == 0
+        ? nil : heads(3, 1, shape.sharedKeySize, from: first),
+      value: heads(2, shape.keyValueHeads, shape.valueSize, from: first))
+    cached.withUnsafeBufferPointer { cached in
+      attentionOfEach(
+        MutableHeads(
+          bound[0], tokenStride: shape.heads * shape.valueSize, headStride: shape.valueSize),
+        inputs, sizes,
+        before: UnsafeBufferPointer(rebasing: cached[slot..<slot + shape.sequences]), on: bench)
+    }
+    return true
   }
 
   /// All sequences of a microbatch, or one of those that are cached.
@@ -87,11 +120,6 @@ extension RankBackend {
       value: heads(
         bound.input(first + 2), shape.keyValueHeads, shape.valueSize, from: cacheRow
       ).reading)
-    if shape.isCached, sequence + 1 < shape.sequences {
-      let width = shape.keyValueHeads * key
-      inputs.keysReadNext = UnsafePointer(
-        bound.input(first + 1) + (cacheRow + cachedPositions) * width)
-    }
     let starts = shape.isCached ? nil : documentStarts(of: bound.instance)
     (starts ?? []).withUnsafeBufferPointer { starts in
       inputs.firstKeys = starts.isEmpty ? nil : starts.baseAddress
@@ -118,6 +146,18 @@ extension RankBackend {
     width: Int, isForward: Bool
   ) {
     guard let rotary else { preconditionFailure("Positions are learned.") }
+    if isForward, !cached.isEmpty, assignment.plan.sequenceLength == 1 {
+      // One token of every sequence, each behind its own cache.
+      let shape = RotaryShape(
+        tokens: tokens, sequence: 1, heads: heads, width: width, layout: rotary.layout)
+      let first = Int(bound.instance.microbatch) * tokens
+      cached[first..<first + tokens].withUnsafeBufferPointer { positions in
+        guard let start = positions.baseAddress else { return }
+        rotaryForward(
+          out, input, positions: start, cosine: rotary.cosine, sine: rotary.sine, shape)
+      }
+      return
+    }
     for run in runs(of: bound.instance, tokens: tokens) {
       let shape = RotaryShape(
         tokens: run.count, sequence: run.sequence, heads: heads, width: width,

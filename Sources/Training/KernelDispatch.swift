@@ -2,11 +2,22 @@ import Engines
 import Kernels
 import Programs
 
-/// One operation with the memory of its operands.
-struct BoundOperation {
+/// One operation with the memory of its operands; an object, since it is handed on to the kernel's call
+/// and a copy of all that it names takes its time.
+final class BoundOperation {
   let operation: Programs.Operation
+  /// Its number in the stage's program.
+  let index: Int
   let instance: Instance
   let pointers: [UnsafeMutablePointer<Float>]
+
+  init(
+    _ operation: Programs.Operation, _ index: Int, _ instance: Instance,
+    pointers: [UnsafeMutablePointer<Float>]
+  ) {
+    (self.operation, self.index) = (operation, index)
+    (self.instance, self.pointers) = (instance, pointers)
+  }
 
   subscript(index: Int) -> UnsafeMutablePointer<Float> { pointers[index] }
 
@@ -30,9 +41,15 @@ extension RankBackend {
     // The memory of the last operation's list is taken again.
     operandPlaces.removeAll(keepingCapacity: true)
     for operand in operation.operands { operandPlaces.append(floats(operand, instance)) }
-    let bound = BoundOperation(
-      operation: operation, instance: instance, pointers: operandPlaces)
-    switch operation.kernel {
+    let bound = BoundOperation(operation, index, instance, pointers: operandPlaces)
+    forwardUnderWay?.operations.append(bound)
+    try carryOut(bound)
+  }
+
+  /// Calls the kernel of an operation whose memory is known.
+  func carryOut(_ bound: BoundOperation) throws {
+    let (index, instance) = (bound.index, bound.instance)
+    switch bound.operation.kernel {
     case .loadTokens: try loadTokens(bound)
     case .loadLabels(_, let shift): try loadLabels(bound, shift: shift)
     case .loadTargets(_, let columns): try loadTargets(bound, columns: columns)
@@ -114,10 +131,16 @@ extension RankBackend {
     }
     known.withUnsafeBufferPointer { known in
       guard let first = known.baseAddress else { return }
+      guard hasPositions else {
+        embeddingForward(
+          bound[0], bound.input(1), tokens: first, rows: tokens, columns: hidden,
+          vocabulary: vocabulary, sequence: tokens)
+        return
+      }
       for run in runs(of: bound.instance, tokens: tokens) {
         embeddingForward(
           bound[0] + run.row * hidden, bound.input(1),
-          positions: hasPositions ? UnsafePointer(bound.input(2)) : nil, tokens: first + run.row,
+          positions: UnsafePointer(bound.input(2)), tokens: first + run.row,
           rows: run.count, columns: hidden, vocabulary: vocabulary, sequence: run.sequence,
           firstPosition: run.position)
       }

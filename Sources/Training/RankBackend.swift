@@ -52,6 +52,9 @@ final class RankBackend: Backend {
   var observe: ((_ token: Int, TokenLikelihood) -> Void)?
   /// What the step has summed up so far, to be agreed on.
   var sums: StepSums
+  /// What a step begins with: made once, since a forward of a small model is short.
+  private let noSums: StepSums
+  private let noLedger = Ledger()
   /// By microbatch, the routers' part in a balance loss over all layers, as far as this rank knows it.
   var joinedBalances: [Int: JoinedBalance] = [:]
   /// What all ranks agreed on.
@@ -81,6 +84,12 @@ final class RankBackend: Backend {
   var operandPlaces: [UnsafeMutablePointer<Float>] = []
   /// What is written down of the item under way.
   var itemRecord = ItemRecord()
+  /// Whether forwards that give scores repeat the first one's places. Nobody else may take memory of this
+  /// rank's arena meanwhile.
+  var repeatsForwards = false
+  /// Those that are known, by microbatch, and the one that is being walked.
+  var forwards: [Int: RepeatedForward] = [:]
+  var forwardUnderWay: RepeatedForward?
 
   /// Takes memory for what the stages hold: parameters, and for training gradients and optimizer state.
   ///
@@ -98,7 +107,8 @@ final class RankBackend: Backend {
     self.source = source
     self.setting = setting
     microbatches = assignment.plan.microbatchCount
-    sums = StepSums(assignment)
+    noSums = StepSums(assignment)
+    sums = noSums
     var positions = assignment.plan.sequenceLength
     if case .generation(let cached, _) = assignment.purpose {
       positions = cached
@@ -144,10 +154,10 @@ final class RankBackend: Backend {
 
   /// Begins a step: gradients are zero, counts begin anew.
   func beginStep() {
-    ledger = Ledger()
+    ledger = noLedger
     arena.resetPeak()
     bench.resetCounts()
-    sums = StepSums(assignment)
+    sums = noSums
     documents = [:]
     joinedBalances = [:]
     bench.onProduct =
@@ -240,7 +250,7 @@ final class RankBackend: Backend {
   // MARK: Items
 
   func begin(_ item: Item, index: Int) -> Beginning {
-    guard failure == nil else { return .done }
+    guard failure == nil, !carriesOutAgain(item) else { return .done }
     if recording.timeline {
       itemRecord = ItemRecord(start: stepTime(nanoseconds()), highest: arena.live)
       if case .run(let action) = item, action.pass == .forward {
@@ -258,6 +268,7 @@ final class RankBackend: Backend {
       bind(step, lane: lane, to: place)
     }
     if recording.timeline { finishRecord(of: item) }
+    keepForward(of: item)
     guard case .run(let action) = item else { return }
     if case .train = mode { return }
     releaseForward(stage: action.stage, microbatch: action.microbatch)

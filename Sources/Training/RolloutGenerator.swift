@@ -27,14 +27,33 @@ package final class RolloutGenerator {
     }
   }
 
-  /// Rows of a block: of a microbatch.
+  /// Rows of a block at most: of a microbatch.
   package static let rowsOfABlock = 32
+  /// Bytes of a core's second-level cache that weights and caches of a block's rows are to lie in together:
+  /// that of Intel's server cores with AVX-512 from 2017 on (Skylake-SP to Cascade Lake; later ones have more).
+  package static let nearBytes = 1 << 20
   /// Blocks of a data rank at most; more completions wait for a row.
   ///
   /// One where there is one stage: the caches of all blocks are read in every forward, and those of one
   /// stay nearer to the core (a model of 64 columns, 80 positions: 2.6 MB, of four 10.5). A pipeline is
   /// filled by eight.
   package static func mostBlocks(_ plan: Plan) -> Int { plan.pipelineParallel == 1 ? 1 : 8 }
+
+  /// Rows of a block: half of the most, or a quarter, where with so many the weights and the caches, half
+  /// full in the mean, stay near the core, and with more they do not.
+  ///
+  /// All are read in every forward. Of one stage alone: along a pipeline the caches of all blocks are. Of a
+  /// model whose weights lie farther away the most rows share each reading of them.
+  package static func rowsOfABlock(
+    _ architecture: Architecture, _ plan: Plan, positions: Int
+  ) -> Int {
+    guard plan.pipelineParallel == 1 else { return rowsOfABlock }
+    let weights = 4 * architecture.parameterCounts.total
+    let row = positions * architecture.cachedBytesPerPosition / 2
+    return [rowsOfABlock, rowsOfABlock / 2, rowsOfABlock / 4].first {
+      weights + $0 * row <= nearBytes
+    } ?? rowsOfABlock
+  }
 
   package let rank: ForwardRank
   private let tokens = RowTokens()
@@ -57,23 +76,25 @@ package final class RolloutGenerator {
   ///   - end: the token that ends a completion; nil where none does.
   ///   - known: tokens that may be sampled, where a tokenizer has fewer than the model.
   ///   - mostBlocks: blocks of a data rank at most, where not as many as the plan asks for.
+  ///   - rowsOfABlock: rows of a block, where not as many as its caches ask for; they change no bit.
   package init(
     _ architecture: Architecture, _ plan: Plan, _ communicator: any Communicator,
     layout: StageLayout?, positions: Int, wanted: Int, end: Int32?, known: Int? = nil,
-    mostBlocks: Int? = nil
+    mostBlocks: Int? = nil, rowsOfABlock: Int? = nil
   ) throws {
     var plan = plan
     let mostBlocks = mostBlocks ?? Self.mostBlocks(plan)
-    plan.microbatchSize = Self.rowsOfABlock
+    plan.microbatchSize =
+      rowsOfABlock ?? Self.rowsOfABlock(architecture, plan, positions: positions)
     plan.sequenceLength = 1
     plan.gradientLanes = nil
     plan.recomputation = .none
-    let rowsOfABlock = plan.dataParallel * Self.rowsOfABlock
-    let blocks = min(mostBlocks, max(1, (wanted + rowsOfABlock - 1) / rowsOfABlock))
+    let rowsOfAll = plan.dataParallel * plan.microbatchSize
+    let blocks = min(mostBlocks, max(1, (wanted + rowsOfAll - 1) / rowsOfAll))
     // A schedule may ask for a number of microbatches, such as two for each rank.
     var schedule: Schedule?
     for count in blocks...(blocks + 8 * plan.pipelineParallel) where schedule == nil {
-      plan.globalBatch = count * rowsOfABlock
+      plan.globalBatch = count * rowsOfAll
       schedule = try? RankTrainer.schedule(of: plan)
     }
     self.plan = plan
@@ -86,6 +107,7 @@ package final class RolloutGenerator {
       .generation(positions: positions, microbatches: plan.microbatchCount), schedule: schedule,
       layout: layout)
     rank.backend.bench.keepsRowsApart = true
+    rank.backend.repeatsForwards = true
     tokens.next = Array(repeating: 0, count: rows)
   }
 

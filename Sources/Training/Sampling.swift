@@ -75,17 +75,15 @@ extension Sampling {
     guard temperature > 0 else {
       return logits.allSatisfy(\.isFinite) ? (Self.best(of: logits), 0) : nil
     }
-    var highest = -Float.infinity
-    for score in logits {
-      guard !score.isNaN else { return nil }
-      if score > highest { highest = score }
-    }
+    let highest = largest(of: logits)
     guard highest.isFinite else { return nil }
-    return withUnsafeTemporaryAllocation(of: Float.self, capacity: logits.count) { weights in
-      let whole = weigh(logits, highest: highest, into: weights)
+    return withUnsafeTemporaryAllocation(of: Double.self, capacity: logits.count) { sums in
+      let whole = weigh(logits, highest: highest, into: sums)
+      // A score that is no number makes the sum none.
+      guard whole.isFinite else { return nil }
       let token =
         topShare < 1
-        ? likeliest(of: logits, unit) : Self.token(at: unit * whole, of: weights)
+        ? likeliest(of: logits, unit) : sums.firstIndex { unit * whole < $0 } ?? logits.count - 1
       return (token, (Double(logits[token]) - Double(highest)) / temperature - log(whole))
     }
   }
@@ -102,33 +100,24 @@ extension Sampling {
     return candidates[candidates.count - 1].token
   }
 
-  /// The first token with which the sum of weights goes beyond a place; the last one where none does.
-  private static func token(at target: Double, of weights: UnsafeMutableBufferPointer<Float>) -> Int
-  {
-    var sum = 0.0
-    for index in weights.indices {
-      sum += Double(weights[index])
-      if target < sum { return index }
-    }
-    return weights.count - 1
-  }
-
-  /// exp of (score − highest) / temperature, and the sum of all.
+  /// The sums of exp((score − highest) / temperature) up to each token, in order; gives that of all.
   private func weigh(
     _ logits: UnsafeBufferPointer<Float>, highest: Float,
-    into weights: UnsafeMutableBufferPointer<Float>
+    into sums: UnsafeMutableBufferPointer<Double>
   ) -> Double {
-    guard let out = weights.baseAddress else { return 0 }
     let factor = min(Float(1 / temperature), .greatestFiniteMagnitude)
-    for index in logits.indices {
-      weights.initializeElement(at: index, to: (logits[index] - highest) * factor)
-    }
-    exponential(out, out, count: logits.count)
     var whole = 0.0
-    for index in logits.indices {
-      // A kernel's exponential of −∞ is not quite nothing.
-      if logits[index] == -.infinity { weights[index] = 0 }
-      whole += Double(weights[index])
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: logits.count) { weights in
+      guard let out = weights.baseAddress else { return }
+      for index in logits.indices {
+        weights.initializeElement(at: index, to: (logits[index] - highest) * factor)
+      }
+      exponential(out, out, count: logits.count)
+      for index in logits.indices {
+        // A kernel's exponential of −∞ is not quite nothing.
+        whole += logits[index] == -.infinity ? 0 : Double(weights[index])
+        sums.initializeElement(at: index, to: whole)
+      }
     }
     return whole
   }

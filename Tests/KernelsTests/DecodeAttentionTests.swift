@@ -52,6 +52,40 @@ import Testing
     #expect(own.logSum == Array(whole.logSum.suffix(own.logSum.count)))
   }
 
+  /// Sequences of caches that are filled differently: each as by itself.
+  @Test(arguments: shapes) func eachMeetsItsOwnKeys(_ shape: AttentionShape) {
+    let all = AttentionCase(shape, seed: 10)
+    all.bench.keepsRowsApart = true
+    let before = (0..<shape.sequences).map { (shape.keys - 1) * (2 * $0 + 1) / 6 }
+    let out = all.withInputs { inputs in
+      filled(all.outGradient.count) { out in
+        before.withUnsafeBufferPointer {
+          attentionOfEach(
+            all.heads(out, shape.heads, shape.valueWidth), inputs, shape, before: $0,
+            on: all.bench)
+        }
+      }
+    }
+    var flops = 0
+    for (sequence, count) in before.enumerated() {
+      func part(_ values: [Float], of whole: Int, _ rows: Int) -> [Float] {
+        let row = values.count / shape.sequences / whole
+        return Array(values[(sequence * whole * row)...].prefix(rows * row))
+      }
+      var own = all
+      (own.shape.sequences, own.shape.keys) = (1, count + 1)
+      own.query = part(all.query, of: 1, 1)
+      own.key = part(all.key, of: shape.keys, count + 1)
+      own.shared = part(all.shared, of: shape.keys, count + 1)
+      own.value = part(all.value, of: shape.keys, count + 1)
+      own.outGradient = part(all.outGradient, of: 1, 1)
+      #expect(own.forward().out == part(out, of: 1, 1))
+      flops += own.shape.forwardFLOPs
+    }
+    // The bench is shared.
+    #expect(all.bench.attentionFLOPs == 2 * flops)
+  }
+
   /// Wider vectors give the same bits, and scores that are no numbers are not hidden by either.
   @Test(.enabled(if: Workbench().takesWideVectors), arguments: shapes)
   func widerVectorsGiveTheSameBits(_ shape: AttentionShape) {

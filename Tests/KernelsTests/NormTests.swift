@@ -40,6 +40,29 @@ import Testing
     expectClose(dbias, biases.map { $0 + 1 }, within: 2e-5)
   }
 
+  /// Rows that are taken together have the bits that each has by itself.
+  @Test(arguments: [8, 24, 32, 72, 45]) func aRowOfRMSNormIsAlone(columns: Int) {
+    var numbers = Numbers(seed: 6)
+    let (rows, stride) = (19, columns + 3)
+    let x = numbers.floats(rows * stride, limit: 2)
+    let gain = numbers.floats(columns)
+    var reciprocal = [Float](repeating: .nan, count: rows)
+    let y = filled(rows * columns) {
+      rmsNormForward(
+        $0, reciprocal: &reciprocal, x, gain: gain, rows: rows, columns: columns, stride: stride,
+        epsilon: 1e-3)
+    }
+    for row in 0..<rows {
+      let own = Array(x[row * stride..<row * stride + columns])
+      var factor: Float = .nan
+      let alone = filled(columns) {
+        rmsNormForward(
+          $0, reciprocal: &factor, own, gain: gain, rows: 1, columns: columns, epsilon: 1e-3)
+      }
+      #expect(alone == Array(y[row * columns..<(row + 1) * columns]) && factor == reciprocal[row])
+    }
+  }
+
   @Test(arguments: sides, [0, 3])
   func rmsNorm(_ sides: (Int, Int), _ gap: Int) {
     let (rows, columns) = sides

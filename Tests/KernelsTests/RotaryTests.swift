@@ -34,6 +34,37 @@ import Testing
     expectClose(dx, expected)
   }
 
+  /// Tokens at positions of their own turn as those of a sequence that stand there.
+  @Test(arguments: [RotaryLayout.halved, .interleaved])
+  func eachTokenHasItsOwnPosition(_ layout: RotaryLayout) {
+    var numbers = Numbers(seed: 14)
+    let (cosine, sine) = (numbers.floats(7 * 6), numbers.floats(7 * 6))
+    let x = numbers.floats(3 * 24)
+    let positions = [6, 0, 3]
+    let shape = RotaryShape(tokens: 3, sequence: 1, heads: 2, width: 12, layout: layout)
+    let out = filled(3 * 24) { out in
+      rotaryForward(
+        MutableHeads(out, tokenStride: 24, headStride: 12),
+        Heads(x, tokenStride: 24, headStride: 12), positions: positions, cosine: cosine,
+        sine: sine, shape)
+    }
+    for (token, position) in positions.enumerated() {
+      // A sequence of seven positions, of which this token fills each.
+      let row = Array(x[token * 24..<token * 24 + 24])
+      let whole = (0..<7).flatMap { _ in row }
+      var all = shape
+      (all.tokens, all.sequence) = (7, 7)
+      let turned = filled(7 * 24) { out in
+        rotaryForward(
+          MutableHeads(out, tokenStride: 24, headStride: 12),
+          Heads(whole, tokenStride: 24, headStride: 12), cosine: cosine, sine: sine, all)
+      }
+      #expect(
+        Array(out[token * 24..<token * 24 + 24])
+          == Array(turned[position * 24..<position * 24 + 24]))
+    }
+  }
+
   @Test func yarnKeepsFastPairsAndDividesSlowOnes() {
     // DeepSeek-V3: 64 columns, theta 10,000, factor 40, 4,096 original positions.
     var yarn = RotaryScaling.YaRN(factor: 40, originalPositions: 4096)

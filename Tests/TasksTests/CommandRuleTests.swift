@@ -9,10 +9,12 @@ import Testing
   /// What a shell's text gives to answers: rewards, or why there are none.
   private func rewards(
     _ script: String, seconds: Double = 60, memory: ByteCount = ByteCount(2 << 30),
-    completions: [String] = ["x", "y"]
+    file: ByteCount = ByteCount(1 << 30), completions: [String] = ["x", "y"]
   ) -> [Result<Double, RewardFailure>] {
-    CommandRule(command: ["/bin/sh", "-c", script], timeLimit: seconds, memoryLimit: memory)
-      .rewards(of: completions.map { TaskAnswer(prompt: prompt("1"), completion: $0) })
+    CommandRule(
+      command: ["/bin/sh", "-c", script], timeLimit: seconds, memoryLimit: memory, fileLimit: file
+    )
+    .rewards(of: completions.map { TaskAnswer(prompt: prompt("1"), completion: $0) })
   }
 
   private func failures(_ results: [Result<Double, RewardFailure>]) -> [String] {
@@ -105,6 +107,25 @@ import Testing
     #expect(rewards(script) == [.success(1), .success(1)])
     let limited = failures(rewards(script, memory: ByteCount(40 << 20)))
     #expect(limited.allSatisfy { $0.hasPrefix("/bin/sh: ") }, "\(limited)")
+  }
+
+  /// Up to its limit, in whole blocks of 512 bytes, and no further; pipes have none.
+  @Test func aFileEndsAtItsLimit() throws {
+    let folder = try ScratchFolder()
+    let file = folder.file("large")
+    let write = "exec head -c 3000 /dev/zero > \(file)"
+    #expect(
+      failures(rewards(write, file: ByteCount(2000)))
+        == [String](
+          repeating: "/bin/sh: was ended: it wrote a file beyond its limit", count: 2))
+    #expect(try contents(of: file).count == 2048)
+    #expect(
+      rewards("head -c 3000 /dev/zero > \(file); echo 1; echo 1", file: ByteCount(3000))
+        == [.success(1), .success(1)])
+    #expect(try contents(of: file).count == 3000)
+    #expect(
+      rewards("head -c 99999 /dev/zero | cat >&2; echo 1; echo 1", file: ByteCount(512))
+        == [.success(1), .success(1)])
   }
 
   @Test func aMissingProgramIsNamed() {

@@ -77,6 +77,9 @@ import Training
       return "nothing"
     }
     #expect(refusal("[]").contains("expected a list of tables"))
+    let empty = refusal("")
+    #expect(empty.contains("phases") && empty.contains("has nothing behind it"), "\(empty)")
+    #expect(empty.contains("run.yaml:"), "\(empty)")
     #expect(refusal("3").contains("expected a list of tables"))
     #expect(refusal("[a]").contains("expected a table"))
     #expect(refusal("[{steps: 3}]").contains("required key is missing"))

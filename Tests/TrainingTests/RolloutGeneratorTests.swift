@@ -20,7 +20,7 @@ import Training
   /// The completions of requests in an order, by their numbers.
   private func complete(
     _ name: String, _ order: [Int], blocks: Int, _ change: @escaping @Sendable (inout Plan) -> Void,
-    spoil: Bool = false
+    rows: Int? = nil, spoil: Bool = false
   ) throws -> (made: [Int: Made], rows: Int) {
     let model = try ReferenceModel(name)
     var plan = Plan()
@@ -32,7 +32,7 @@ import Training
       [plan] communicator in
       let generator = try RolloutGenerator(
         model.architecture, plan, communicator, layout: nil, positions: 17, wanted: Self.count,
-        end: 0, mostBlocks: blocks)
+        end: 0, mostBlocks: blocks, rowsOfABlock: rows)
       for slice in generator.rank.slices {
         let values = try model.parameters.floats(slice.tensor.sharedWith ?? slice.tensor.name)
         _ = generator.rank.values(slice).update(fromContentsOf: values)
@@ -56,6 +56,8 @@ import Training
     #expect(turned == expected)
     let (refilled, fewer) = try complete(name, order, blocks: 1) { _ in }
     #expect(fewer == 32 && refilled == expected)
+    let (narrow, fewest) = try complete(name, order, blocks: 1, { _ in }, rows: 8)
+    #expect(fewest == 8 && narrow == expected)
     let mixed = order.map { $0 * 13 % Self.count }
     let shared = try complete(name, mixed, blocks: 1) { $0.dataParallel = 2 }.made
     #expect(shared == expected)
@@ -64,6 +66,56 @@ import Training
       $0.schedule = .named("1f1b")
     }.made
     #expect(staged == expected)
+  }
+
+  /// Blocks have fewer rows where weights and caches then stay near the core.
+  @Test func rowsFollowFromWeightsAndCaches() throws {
+    let architecture = try ReferenceModel("llama-tiny").architecture
+    var plan = Plan()
+    func rows(_ positions: Int) -> Int {
+      RolloutGenerator.rowsOfABlock(architecture, plan, positions: positions)
+    }
+    let row = architecture.cachedBytesPerPosition
+    let free = RolloutGenerator.nearBytes - 4 * architecture.parameterCounts.total
+    #expect(row > 0 && free > 16 * row)
+    for most in [32, 16, 8] {
+      // Half-full caches of the most positions that so many rows may have, and of one more.
+      let positions = 2 * free / (most * row)
+      #expect(rows(positions) == most)
+      #expect(rows(positions + 1) == (most == 8 ? 32 : most / 2))
+    }
+    plan.pipelineParallel = 2
+    #expect(rows(2 * free / (8 * row)) == 32)
+  }
+
+  /// A forward that repeats the places of the one before does, and counts, what a walked one does.
+  @Test(arguments: ["gpt2-tiny", "llama-tiny", "deepseek-v3-tiny"])
+  func aRepeatedForwardIsAForward(name: String) throws {
+    let model = try ReferenceModel(name)
+    var plan = Plan()
+    (plan.globalBatch, plan.sequenceLength, plan.precision) = (1, 16, .float32)
+    let runs = try withRanksAsThreads(1, timeout: Launch.hangLimit) { [plan] communicator in
+      let generator = try RolloutGenerator(
+        model.architecture, plan, communicator, layout: nil, positions: 17, wanted: Self.count,
+        end: 0, mostBlocks: 2)
+      for slice in generator.rank.slices {
+        let values = try model.parameters.floats(slice.tensor.sharedWith ?? slice.tensor.name)
+        _ = generator.rank.values(slice).update(fromContentsOf: values)
+      }
+      // One whose order is written down is walked.
+      return try [true, false, true].map { isWalked in
+        generator.rank.recording = Recording(order: isWalked)
+        let made = try generator.complete(
+          Self.requests, maximum: 7, Sampling(temperature: 1, topShare: 1), seed: 3)
+        let ledger = generator.rank.ledger
+        return (made, ledger.matmulFLOPs, ledger.attentionFLOPs, ledger.peak, ledger.order.count)
+      }
+    }[0]
+    #expect(runs[0].4 > 0 && runs[1].4 == 0 && runs[2].4 == runs[0].4)
+    for run in runs.dropFirst() {
+      #expect(run.0 == runs[0].0)
+      #expect(run.1 == runs[0].1 && run.2 == runs[0].2 && run.3 == runs[0].3)
+    }
   }
 
   @Test func scoresThatAreNoNumbersEndAllRanks() throws {

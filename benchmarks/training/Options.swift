@@ -11,7 +11,7 @@ struct UsageError: Error, CustomStringConvertible {
 struct Options: Sendable {
   private static let known = [
     "dp", "pp", "vpp", "ep", "microbatch", "batch", "schedule", "sends", "steps", "lanes",
-    "prompt", "tokens", "python",
+    "prompt", "tokens", "rows", "python",
   ]
   private var values: [String: String] = [:]
 
@@ -41,10 +41,12 @@ struct Options: Sendable {
   /// How many steps are timed, behind one that is not.
   var steps: Int { number("steps", usual: 7) }
 
-  /// Of rollouts: completions at once, tokens of a prompt and behind it, and a Python that has torch.
+  /// Of rollouts: completions at once, tokens of a prompt and behind it, rows of a block where not as many
+  /// as a generator chooses, and a Python that has torch.
   func batch(usual: Int) -> Int { number("batch", usual: usual) }
   var prompt: Int { number("prompt", usual: 16) }
   var tokens: Int { number("tokens", usual: 64) }
+  var rows: Int? { values["rows"].flatMap(Int.init) }
   var python: String? { values["python"] }
 
   var schedule: String { values["schedule"] ?? "1f1b" }

@@ -14,7 +14,13 @@ final class Replay {
   /// FLOPs of one replay.
   let flops: Int
 
-  init(_ calls: [ProductCall]) {
+  /// - Parameter rows: rows of a product at least, whatever it was called with.
+  init(_ calls: [ProductCall], rows: Int = 0) {
+    let calls = calls.map { call in
+      var call = call
+      call.size.m = max(call.size.m, rows)
+      return call
+    }
     func room(_ count: (ProductSize) -> Int) -> UnsafeMutableBufferPointer<Float> {
       let memory = UnsafeMutableBufferPointer<Float>.allocate(
         capacity: max(1, calls.map { count($0.size) }.max() ?? 1))

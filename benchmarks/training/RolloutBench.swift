@@ -7,11 +7,8 @@ import Training
 
 /// Times rollouts of a model with random weights: many prompts, completions of equal length.
 ///
-/// Against three things in one run. Their limit: of every forward the longer of its bytes (weights once a
-/// block, and the caches of its rows) over the rate at which as many bytes are read again and again, and
-/// of its FLOPs over the rate of its products by themselves, by OpenBLAS or by the kernels of rollouts,
-/// whichever are faster; both measured here. One rank, where there are several. And `generate` of
-/// transformers at the same batch, where a Python with torch is named.
+/// Against three things in one run. Their limit (`RolloutLimit`), measured in every round. One rank, where
+/// there are several. And `generate` of transformers at the same batch, where a Python with torch is named.
 ///
 /// Times are the clock's and, for what others leave of a machine, the processor's; the limit is in processor time.
 struct RolloutBench: Sendable {
@@ -31,19 +28,11 @@ struct RolloutBench: Sendable {
     /// Of this process, by round.
     var processorSeconds: [Double] = []
     var forwards = 0
-    var blocks = 1
-    /// Seconds that the forwards of a rollout take at their limit, by round; 0 where not asked.
-    var limits: [Double] = []
-    var isLimitedByBytes = false
-    var bandwidth = 0.0
-    var rate = 0.0
-    /// Bytes of a forward: weights and caches.
-    var bytes = 0.0
-    var isOwnFaster = false
+    /// Of a rank, and the rows of each.
+    var (blocks, rows) = (1, 0)
+    /// By round; none where not asked.
+    var limits: [RolloutLimit] = []
     var checksum: UInt64 = 0
-
-    /// FLOPs of attention in a forward whose caches are half full.
-    var attentionFLOPs = 0.0
 
     var median: Double { middle(seconds) }
   }
@@ -73,7 +62,7 @@ struct RolloutBench: Sendable {
     (plan.globalBatch, plan.microbatchSize) = (plan.dataParallel, 1)
     let generator = try RolloutGenerator(
       model.architecture, plan, world, layout: nil, positions: prompt + tokens, wanted: batch,
-      end: nil)
+      end: nil, rowsOfABlock: options.rows)
     generator.rank.initialize(seed: 1)
     let requests = (0..<batch).map { number in
       RolloutGenerator.Request(
@@ -89,12 +78,17 @@ struct RolloutBench: Sendable {
     // The first one warms caches up, and tells the products.
     generator.rank.recording = Recording(products: limit)
     var made = try rollout()
-    let replay = limit ? Replay(generator.rank.ledger.products.filter { $0.size.m > 1 }) : nil
+    let products = generator.rank.ledger.products.filter { $0.size.m > 1 }
+    let replay = limit ? Replay(products, rows: Self.rows) : nil
     replay?.runApart()
     generator.rank.recording = Recording()
-    // The last forward's caches are full.
-    measured.attentionFLOPs = Double(generator.rank.ledger.attentionFLOPs) / 2
-    measured.blocks = generator.rows / plan.dataParallel / RolloutGenerator.rowsOfABlock
+    measured.blocks = generator.rank.plan.microbatchCount
+    measured.rows = generator.rank.plan.microbatchSize
+    // The last forward's caches are full, those of the mean half.
+    let attention = Double(generator.rank.ledger.attentionFLOPs) / 2
+    let bound = bound(
+      flops: Double(products.reduce(0) { $0 + $1.size.flops }) + attention,
+      rows: generator.rows / plan.dataParallel)
     for _ in 0..<rounds {
       let before = generator.forwards
       let (start, processor) = (ContinuousClock.now, processorSeconds())
@@ -102,7 +96,10 @@ struct RolloutBench: Sendable {
       measured.seconds.append((ContinuousClock.now - start) / .seconds(1))
       measured.processorSeconds.append(processorSeconds() - processor)
       measured.forwards = generator.forwards - before
-      if let replay { addLimit(replay, to: &measured) }
+      if let replay {
+        measured.limits.append(bound)
+        measured.limits[measured.limits.count - 1].measure(replay)
+      }
     }
     measured.checksum = made.reduce(0xCBF2_9CE4_8422_2325) { sum, made in
       zip(made.tokens, made.logProbabilities).reduce(sum) {
@@ -113,39 +110,20 @@ struct RolloutBench: Sendable {
     return measured
   }
 
-  /// The least time of a rollout's forwards, by what this round's memory and products give.
-  private func addLimit(_ replay: Replay, to measured: inout Measured) {
-    let byLibrary = processorTime { replay.run() }
-    let byOwn = processorTime { replay.runApart() }
-    let rate = Double(replay.flops) / min(byLibrary, byOwn)
-    let products = (Double(replay.flops) + measured.attentionFLOPs) / rate
-    let rows = Double(measured.blocks * RolloutGenerator.rowsOfABlock)
-    let weights = Double(4 * model.architecture.parameterCounts.total * measured.blocks)
-    // A cache holds half of its positions in the mean.
-    let positions = Double(prompt + tokens) / 2
-    let caches = rows * positions * Double(model.architecture.cachedBytesPerPosition)
-    measured.bytes = weights + caches
-    measured.bandwidth = Self.bandwidth(bytes: measured.bytes)
-    let byBytes = measured.bytes / measured.bandwidth
-    measured.isLimitedByBytes = byBytes > products
-    measured.limits.append(Double(measured.forwards) * max(byBytes, products))
-    measured.isOwnFaster = byOwn < byLibrary
-    measured.rate = rate
-  }
+  /// Rows of a forward for which weights are read once, in the limit, and of the products that give its
+  /// rate: however few a generator takes.
+  private static let rows = 32
 
-  /// Bytes a second of a stream that reads so many bytes again and again: the products of two arrays.
-  private static func bandwidth(bytes: Double) -> Double {
-    let count = Int(bytes / 8)
-    let memory = UnsafeMutablePointer<Float>.allocate(capacity: 2 * count)
-    defer { memory.deallocate() }
-    memory.initialize(repeating: 0.5, count: 2 * count)
-    var best = Double.infinity
-    var sum: Float = 0
-    for _ in 0..<max(3, (1 << 25) / count) {
-      best = min(best, processorTime { sum += dot(memory, memory + count, count: count) })
-    }
-    precondition(sum > 0)
-    return Double(8 * count) / best
+  /// What a forward of so many rows reads and computes, nothing of it measured yet.
+  private func bound(flops: Double, rows: Int) -> RolloutLimit {
+    let (rows, architecture) = (Double(rows), model.architecture)
+    let weights = Double(4 * architecture.parameterCounts.total) * rows / Double(Self.rows)
+    let (whole, positions) = (Double(prompt + tokens), Double(prompt + tokens) / 2)
+    // Behind every token but those of the prompt in front of its last one the next is sampled.
+    let sampled = Double(architecture.vocabularySize * tokens) / (whole - 1)
+    return RolloutLimit(
+      bytes: weights + rows * positions * Double(architecture.cachedBytesPerPosition),
+      flops: flops, exponentials: rows * (architecture.exponentials(keys: positions) + sampled))
   }
 
   private func display(_ all: Measured, _ alone: Measured?, _ plan: Plan) {
@@ -156,20 +134,13 @@ struct RolloutBench: Sendable {
     print(
       "\(model.name) rollout: \(plan.worldSize) ranks, dp \(plan.dataParallel), "
         + "pp \(plan.pipelineParallel); \(batch) prompts of \(prompt) tokens, \(tokens) sampled "
-        + "behind each; \(all.blocks) blocks of \(RolloutGenerator.rowsOfABlock) rows a rank, "
+        + "behind each; \(all.blocks) blocks of \(all.rows) rows a rank, "
         + "\(all.forwards) forwards; \(rounds) rounds, medians")
     print(
       "  rollout              \(text(all.median * 1e3)) ms, \(text(made / all.median, 0)) tokens/s; "
         + "\(text(middle(all.processorSeconds) * 1e3)) ms of processor time on rank 0")
     if let limited = [all, alone].compactMap({ $0 }).first(where: { !$0.limits.isEmpty }) {
-      let share = middle(zip(limited.limits, limited.processorSeconds).map { $0 / $1 })
-      print(
-        "  limit, one rank      \(text(middle(limited.limits) * 1e3)) ms by "
-          + (limited.isLimitedByBytes ? "bytes" : "products")
-          + " (\(text(limited.bandwidth / 1e9)) GB/s of \(text(limited.bytes / 1e6)) MB, "
-          + "\(text(limited.rate / 1e9)) GFLOP/s "
-          + (limited.isOwnFaster ? "by own kernels); " : "by OpenBLAS); ")
-          + "rollouts reach \(text(100 * share)) % of it")
+      display(limited)
     }
     if let alone {
       print(
@@ -177,6 +148,31 @@ struct RolloutBench: Sendable {
           + "\(text(alone.median / all.median, 2)) times as fast")
     }
     print("  checksum             \(String(all.checksum, radix: 16))")
+  }
+
+  private func display(_ limited: Measured) {
+    /// The median of a rollout's forwards at a limit, in ms, and of the share that rollouts reach.
+    func reached(_ limit: (RolloutLimit) -> Double) -> (Double, Double) {
+      let seconds = limited.limits.map { limit($0) * Double(limited.forwards) }
+      return (
+        1e3 * middle(seconds), 100 * middle(zip(seconds, limited.processorSeconds).map { $0 / $1 })
+      )
+    }
+    // The round of the middle.
+    let round = limited.limits.sorted { $0.seconds < $1.seconds }[limited.limits.count / 2]
+    let (seconds, share) = reached(\.seconds)
+    let (former, formerShare) = reached(\.secondsOfProductsOnce)
+    print(
+      String(
+        format: "  limit, one rank      %.1f ms by %@ (%.1f GB/s of %.1f MB; %.1f GFLOP/s by %@ of "
+          + "%.2f MFLOP and %.2f ns for each of %.1f thousand exponentials); rollouts reach %.1f %%",
+        seconds, round.isByBytes ? "bytes" : "kernels", round.bandwidth / 1e9, round.bytes / 1e6,
+        round.rate / 1e9, round.isOwnFaster ? "own kernels" : "OpenBLAS", round.flops / 1e6,
+        1e9 / round.exponentialRate, round.exponentials / 1e3, share))
+    print(
+      String(
+        format: "    products made once, without exponentials %.1f ms: %.1f %% of it", former,
+        formerShare))
   }
 
   /// The same work by transformers, in a process of its own.
@@ -219,18 +215,4 @@ private func middle(_ values: [Double]) -> Double {
   let sorted = values.sorted()
   let middle = sorted.count / 2
   return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-}
-
-/// Seconds that a piece takes of this thread's processor time.
-private func processorTime(_ body: () -> Void) -> Double {
-  let start = processorSeconds(CLOCK_THREAD_CPUTIME_ID)
-  body()
-  return processorSeconds(CLOCK_THREAD_CPUTIME_ID) - start
-}
-
-/// Seconds of processor time so far, of this process or this thread.
-private func processorSeconds(_ clock: clockid_t = CLOCK_PROCESS_CPUTIME_ID) -> Double {
-  var time = timespec()
-  clock_gettime(clock, &time)
-  return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
 }

@@ -4,8 +4,8 @@
 //     bench-training gpt-10m
 //     mpirun -np 2 bench-training gpt-10m pp=2 schedule=dualpipe microbatch=2
 //
-// bench-training grpo MODEL [dp=2 batch=128 prompt=16 tokens=64 python=PROGRAM]: rollouts against their
-// limit, one rank, and `generate` of transformers.
+// bench-training grpo MODEL [dp=2 batch=128 prompt=16 tokens=64 rows=32 python=PROGRAM]: rollouts against
+// their limit, one rank, and `generate` of transformers.
 //
 // On one rank every round takes a step, then makes the step's matrix products once more by themselves,
 // straight through OpenBLAS: both are slowed alike by what else the machine does. Not measured here:

@@ -1,6 +1,7 @@
 #if MPI
   import Reports
   import Runs
+  import Tasks
   import Training
 
   extension RunOutline {
@@ -24,6 +25,10 @@
         settings.rewards.parts.map { "\($0.name) × \(text($0.weight))" }.joined(separator: ", ")
       }
       table.add("rewards", names ?? "those of the file")
+      for part in policy.rewards?.rewards.parts ?? [] {
+        guard let command = part.rule as? CommandRule else { continue }
+        table.add("limits of \(part.name)", command.limits)
+      }
       table.add("advantage", policy.advantage.rawValue)
       table.add(
         "loss",
