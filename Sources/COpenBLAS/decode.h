@@ -1,9 +1,9 @@
 #pragma once
 
 // Attention of one query, whose rows are kept apart, by the sums of eight vectors at once and, for
-// values, by vectors of 512 bits where a processor has them: Swift 6.3 has no words for either. Looked
-// at instead: halving a vector in Swift, which goes lane by lane. Only code compiled for AVX2 and FMA
-// sees them.
+// values, by vectors of 512 bits where a processor has them: Swift 6.3 has no words for either.
+// Looked at instead: halving a vector in Swift, which goes lane by lane. Only code compiled for
+// AVX2 and FMA sees them.
 
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>

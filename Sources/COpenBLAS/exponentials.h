@@ -142,8 +142,8 @@ static inline void sluice_weights_256(
 }
 
 /// scores (heads, scoreStride) become weights of the keys of each head, which add up to `sums`
-/// (heads); logSum (heads) the logarithms of the exponentials' sums, null where nobody asks for them.
-/// There is room for a float of each head behind `sums`.
+/// (heads); logSum (heads) the logarithms of the exponentials' sums, null where nobody asks for
+/// them. There is room for a float of each head behind `sums`.
 static inline void sluice_weights_of_one(
     float *scores, const struct sluice_heads_of_one *shape, float *sums, float *logSum,
     int isWide) {
@@ -173,8 +173,8 @@ struct sluice_queries_of_one {
   float *scores;
 };
 
-/// out = softmax(scale * query * key) * value of all heads of each row. `keys` and `values` tell how
-/// keys and values lie; how many there are is said by row.
+/// out = softmax(scale * query * key) * value of all heads of each row. `keys` and `values` tell
+/// how keys and values lie; how many there are is said by row.
 static inline void sluice_attend(
     const struct sluice_queries_of_one *all, struct sluice_heads_of_one keys,
     struct sluice_heads_of_one values, int isWide) {

@@ -1,9 +1,9 @@
 #pragma once
 
 // Root-mean-square norms of eight rows at once: the sum of a row's eight lanes, its root and its
-// quotient, each of which waits for the one before, are made for eight rows side by side. Each row's
-// operations are those of `rmsNormForward` in Kernels, in the same order, so it has the same bits. Only
-// code compiled for AVX2 sees them.
+// quotient, each of which waits for the one before, are made for eight rows side by side. Each
+// row's operations are those of `rmsNormForward` in Kernels, in the same order, so it has the same
+// bits. Only code compiled for AVX2 sees them.
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -30,8 +30,9 @@ __attribute__((always_inline)) static inline void sluice_turn_8(__m256 *s) {
   }
 }
 
-/// out (8, columns) = x / sqrt(mean of x squared + epsilon) * gain (columns), `reciprocal` (8) what x is
-/// multiplied by first. Columns are a multiple of eight; rows of x start `stride` elements apart.
+/// out (8, columns) = x / sqrt(mean of x squared + epsilon) * gain (columns), `reciprocal` (8) what
+/// x is multiplied by first. Columns are a multiple of eight; rows of x start `stride` elements
+/// apart.
 static inline void sluice_rms_norms_8(
     float *out, float *reciprocal, const float *x, const float *gain, long columns, long stride,
     float epsilon) {

@@ -1,8 +1,8 @@
 #pragma once
 
-// Products of rows that are kept apart, with vectors of 512 bits where a processor has them: Swift 6.3
-// has no words for those (the rest is compiled for AVX2). Looked at instead: SIMD16 in Swift, which is
-// two vectors of 256 bits. Only code compiled for AVX2 and FMA sees them.
+// Products of rows that are kept apart, with vectors of 512 bits where a processor has them: Swift
+// 6.3 has no words for those (the rest is compiled for AVX2). Looked at instead: SIMD16 in Swift,
+// which is two vectors of 256 bits. Only code compiled for AVX2 and FMA sees them.
 
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>

@@ -149,7 +149,9 @@ func laneMaximum(_ x: Input, _ count: Int) -> Float {
   return result
 }
 
-/// The largest of some scores; -infinity where there are none. What is no number is passed over.
+/// The largest of some scores; -infinity where there are none.
+///
+/// What is no number is passed over.
 public func largest(of scores: UnsafeBufferPointer<Float>) -> Float {
   guard let start = scores.baseAddress else { return -.infinity }
   return laneMaximum(start, scores.count)

@@ -84,8 +84,9 @@ final class RankBackend: Backend {
   var operandPlaces: [UnsafeMutablePointer<Float>] = []
   /// What is written down of the item under way.
   var itemRecord = ItemRecord()
-  /// Whether forwards that give scores repeat the first one's places. Nobody else may take memory of this
-  /// rank's arena meanwhile.
+  /// Whether forwards that give scores repeat the first one's places.
+  ///
+  /// Nobody else may take memory of this rank's arena meanwhile.
   var repeatsForwards = false
   /// Those that are known, by microbatch, and the one that is being walked.
   var forwards: [Int: RepeatedForward] = [:]
