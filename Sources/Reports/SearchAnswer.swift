@@ -72,6 +72,9 @@ public struct SearchAnswer: Sendable {
   /// Why nothing is admissible, of the search that came nearest.
   public var nearestReason: String { searches[searches.count - 1].nearestReason }
 
+  /// Whether a search ended before it had looked at its whole space.
+  var isInterrupted: Bool { searches.contains(where: \.isInterrupted) }
+
   /// Time and money over the number of GPUs.
   public var curve: [Point] {
     searches.map { search in
@@ -114,7 +117,7 @@ extension SearchAnswer: Encodable {
     try answer.encode(curve, forKey: .curve)
     try answer.encode(
       searches.first { $0.gpus == plans.first?.gpus }?.indifferent ?? 0, forKey: .indifferent)
-    try answer.encode(searches.contains(where: \.isInterrupted), forKey: .isInterrupted)
+    try answer.encode(isInterrupted, forKey: .isInterrupted)
     try answer.encode(space, forKey: .space)
     try answer.encode(searches, forKey: .searches)
     try answer.encode(searches[0].inputs, forKey: .inputs)

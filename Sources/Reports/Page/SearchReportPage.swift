@@ -54,7 +54,10 @@ extension SearchFigures {
 extension SearchAnswer {
   fileprivate var verdict: String {
     let first = searches[0]
-    guard let best = plans.first else { return "No plan is admissible: \(nearestReason)." }
+    guard let best = plans.first else {
+      return isInterrupted
+        ? "No plan was found yet: \(nearestReason)." : "No plan is admissible: \(nearestReason)."
+    }
     return "\(best.name) is the best plan of \(first.model) on \(counted(best.gpus, "GPU")) of "
       + "\(first.cluster): a step of \(fixed(best.stepSeconds, decimals: 3)) s."
   }
