@@ -145,18 +145,21 @@ extension SearchAnswer {
         "The plans",
         lead: "Move the handles below a scale to narrow it: lines and rows that lie outside go.",
         blocks))
-    return sections + searches.indices.compactMap(differenceSection)
+    return sections + searches.indices.compactMap { differenceSection(of: $0, known) }
   }
 
-  private func differenceSection(of index: Int) -> ReportPage.Section? {
+  private func differenceSection(of index: Int, _ known: [Known]) -> ReportPage.Section? {
     let search = searches[index]
-    let texts = search.differences
+    let places = search.plans.compactMap { plan in
+      known.first { $0.item.gpus == plan.gpus && $0.item.yaml == plan.yaml }?.place
+    }
+    let texts = search.differences(at: places)
     guard !texts.isEmpty else { return nil }
     let isOne = searches.count == 1
     let key = isOne && !seeksFewest ? "plans" : "searches.\(index).plans"
     return .init(
       "What makes the difference" + (isOne ? "" : " on \(counted(search.gpus, "GPU"))"),
-      [.text(texts)] + (search.anchoredTable(key: key).map { [.table($0)] } ?? []))
+      [.text(texts)] + (search.anchoredTable(key: key, places).map { [.table($0)] } ?? []))
   }
 
   private func front(_ known: [Known]) -> PlotPicture {
