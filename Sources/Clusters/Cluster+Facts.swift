@@ -81,6 +81,10 @@ extension Cluster {
     add("node.adapters.count", node.adapters?.count)
     add("node.adapters.bandwidth", node.adapters?.rate.bandwidth)
     add("node.adapters.reached", node.adapters?.rate.reached)
+    if let network {
+      let name = network.attachment.rawValue
+      facts.append(Fact(path: "network.attachment", text: name, exact: name, origin: .unstated))
+    }
     add("network.planes", network?.planes)
     for (index, layer) in (network?.layers ?? []).enumerated() {
       add("network.layers[\(index)].radix", layer.radix)
@@ -91,6 +95,11 @@ extension Cluster {
     add("network.latency.same-leaf", network?.latency.sameLeaf)
     add("network.latency.cross-leaf", network?.latency.crossLeaf)
     add("network.latency.cross-pod", network?.latency.crossPod)
+    // Left out, it is that of an adapter.
+    if let port = network?.port, port != node.adapters?.rate {
+      add("network.port.bandwidth", port.bandwidth)
+      add("network.port.reached", port.reached)
+    }
     facts += failureFacts
     for (section, parameters) in [
       ("device.kernels", device.kernels), ("node.exchange", node.exchange),

@@ -132,6 +132,19 @@ extension Failures.Cause {
   }
 }
 
+extension Failures.Effect {
+  /// As files name it.
+  fileprivate var name: String {
+    let name: FailureCauseKeys.EffectName =
+      switch self {
+      case .stop: .stop
+      case .slow: .slow
+      case .corrupt: .corrupt
+      }
+    return name.rawValue
+  }
+}
+
 extension Storage {
   init(_ table: Table, _ keys: StorageKeys) throws(ConfigurationError) {
     write = try table.required(keys.write)
@@ -159,14 +172,24 @@ extension Cluster {
     }
     for (index, cause) in (failures?.causes ?? []).enumerated() {
       let path = "failures.causes[\(index)]"
-      facts.append(
-        Fact(path: "\(path).name", text: cause.name, exact: cause.name, origin: .unstated))
+      for (key, text) in [
+        ("name", cause.name), ("of", cause.element.rawValue), ("effect", cause.effect.name),
+      ] {
+        facts.append(Fact(path: "\(path).\(key)", text: text, exact: text, origin: .unstated))
+      }
       add("\(path).rate", cause.rate)
       if case .slow(let speed) = cause.effect { add("\(path).speed", speed) }
       add("\(path).detection", cause.detection)
       add("\(path).repair", cause.repair)
       add("\(path).follow-up", cause.followUp)
       add("\(path).follow-up-within", cause.followUpWithin)
+    }
+    if let times = failures?.times, !times.isEmpty {
+      let exact = times.map(\.exactDescription).joined(separator: ", ")
+      facts.append(
+        Fact(
+          path: "failures.at", text: times.count > 3 ? "\(times.count) times" : exact,
+          exact: "[\(exact)]", origin: .unstated))
     }
     add("failures.detection", failures?.detection)
     add("failures.repair", failures?.repair)

@@ -67,7 +67,8 @@ public struct PlannedRun: Sendable {
       parts.map { .init(phase: $0.phase, steps: $0.steps, stepSeconds: $0.stepSeconds) })
     self.model = model
     self.assumptions =
-      Self.defaults(phases, parts) + assumptions + Self.assumptions(of: parts)
+      Self.defaults(phases, parts) + assumptions + Self.leftOut(of: phases)
+      + Self.assumptions(of: parts)
   }
 
   /// What the file leaves to defaults of how completions are made, phases with the same ones together.
@@ -90,6 +91,11 @@ public struct PlannedRun: Sendable {
       return "by default grpo.generation\(whose) has "
         + group.defaults.map(\.setting).joined(separator: ", ")
     }
+  }
+
+  /// What the file says and the time does not have.
+  private static func leftOut(of phases: [RunFile]) -> [String] {
+    phases.contains { $0.evaluation != nil } ? ["evaluations take no time"] : []
   }
 
   /// What rollouts assume, each once.

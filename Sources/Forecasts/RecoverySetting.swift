@@ -69,6 +69,7 @@ struct RecoverySetting {
         "steps take longer in proportion where replicas are missing: recovery.widths can say what was "
           + "measured")
     }
+    try checkEnding()
     let checkpoints = try checkpoints(&assumptions)
     var model = RunModel(
       stretches: stretches, processes: processes,
@@ -173,6 +174,21 @@ struct RecoverySetting {
   }
 
   // MARK: Going on
+
+  /// Refuses an ending in front of stops that are wanted where nobody wants one.
+  ///
+  /// A job stops for a slow node that was found, and, with fewer replicas, for those that come back.
+  private func checkEnding() throws(ConfigurationError) {
+    let putsAside = processes.contains { process in
+      if case .slow = process.effect { process.totalRate > 0 } else { false }
+    }
+    guard recovery.ending.value > 0, recovery.elastic == .none, !putsAside else { return }
+    throw ConfigurationError(
+      file: phases[0].file, keyPath: "recovery.ending", value: "\(recovery.ending)",
+      rule:
+        "has no effect without elastic or a cause of failures with effect slow: no stop is wanted"
+    )
+  }
 
   private func recovering(
     hasCheckpoints: Bool

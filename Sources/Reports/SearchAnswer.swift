@@ -34,12 +34,22 @@ public struct SearchAnswer: Sendable {
     self.seeksFewest = seeksFewest
   }
 
-  /// The best plans of all searches, or of that with the fewest GPUs; equal ones by what they leave of
-  /// memory.
+  /// The best plans of all searches, or of that with the fewest GPUs.
   public var plans: [SearchFigures.Item] {
     if seeksFewest {
       return searches.filter { !$0.plans.isEmpty }.min { $0.gpus < $1.gpus }?.plans ?? []
     }
+    return ranked.prefix(count).map(\.item)
+  }
+
+  /// The plans of all searches, the best first; equal ones by what they leave of memory.
+  ///
+  /// Where the fewest GPUs are sought, fewer come before more.
+  var ranked: [(item: SearchFigures.Item, search: Int, index: Int)] {
+    let all = searches.enumerated().flatMap { search, figures in
+      figures.plans.enumerated().map { (item: $1, search: search, index: $0) }
+    }
+    if seeksFewest { return all.sorted { ($0.item.gpus, $0.index) < ($1.item.gpus, $1.index) } }
     func key(_ item: SearchFigures.Item) -> Double {
       switch objective {
       case .time: item.stepSeconds
@@ -47,13 +57,13 @@ public struct SearchAnswer: Sendable {
       case .memory: Double(item.memoryBytes.peak)
       }
     }
-    let all = searches.flatMap(\.plans).enumerated().sorted { left, right in
-      let keys = (key(left.element), key(right.element))
+    return all.sorted { left, right in
+      let keys = (key(left.item), key(right.item))
       if keys.0 != keys.1 { return keys.0 < keys.1 }
-      let margins = (left.element.marginBytes, right.element.marginBytes)
-      return margins.0 == margins.1 ? left.offset < right.offset : margins.0 > margins.1
+      let margins = (left.item.marginBytes, right.item.marginBytes)
+      if margins.0 != margins.1 { return margins.0 > margins.1 }
+      return (left.search, left.index) < (right.search, right.index)
     }
-    return Array(all.prefix(count).map(\.element))
   }
 
   /// The best plan's file.
@@ -61,6 +71,9 @@ public struct SearchAnswer: Sendable {
 
   /// Why nothing is admissible, of the search that came nearest.
   public var nearestReason: String { searches[searches.count - 1].nearestReason }
+
+  /// Whether a search ended before it had looked at its whole space.
+  var isInterrupted: Bool { searches.contains(where: \.isInterrupted) }
 
   /// Time and money over the number of GPUs.
   public var curve: [Point] {
@@ -104,7 +117,7 @@ extension SearchAnswer: Encodable {
     try answer.encode(curve, forKey: .curve)
     try answer.encode(
       searches.first { $0.gpus == plans.first?.gpus }?.indifferent ?? 0, forKey: .indifferent)
-    try answer.encode(searches.contains(where: \.isInterrupted), forKey: .isInterrupted)
+    try answer.encode(isInterrupted, forKey: .isInterrupted)
     try answer.encode(space, forKey: .space)
     try answer.encode(searches, forKey: .searches)
     try answer.encode(searches[0].inputs, forKey: .inputs)

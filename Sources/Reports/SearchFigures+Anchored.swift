@@ -49,7 +49,7 @@ extension SearchFigures {
   }
 
   /// What was measured, what follows for the system, and what that makes of the plans.
-  var anchoredSentences: [String] {
+  func anchoredSentences(_ places: [Int]) -> [String] {
     guard let anchored else { return [] }
     var sentences = anchored.anchors.map(\.sentence)
     let known = anchored.factors.map { "\($0.name) \($0.value.text)" }.joined(separator: ", ")
@@ -58,15 +58,17 @@ extension SearchFigures {
         ? "Factors as component tables leave them, 90 %: " : "Factors after that, 90 %: ") + known
         + ".")
     if let fastest = anchored.fastest, fastest > 1 {
-      sentences.append("With them plan \(fastest) is the fastest of those listed.")
+      sentences.append("With them plan \(places[fastest - 1]) is the fastest of those listed.")
     }
     return sentences
   }
 
   /// The steps of the plans by what was measured of others; nil where nothing was.
   ///
-  /// - Parameter key: where the JSON has the plans.
-  func anchoredTable(key: String) -> ReportTable? {
+  /// - Parameters:
+  ///   - key: where the JSON has the plans.
+  ///   - places: the numbers under which they are listed.
+  func anchoredTable(key: String, _ places: [Int]) -> ReportTable? {
     guard anchored != nil else { return nil }
     let hasMemory = plans.contains { $0.anchoredMemoryBytes != nil }
     var table = ReportTable(
@@ -80,7 +82,7 @@ extension SearchFigures {
       let place = "\(key).\(index)."
       let interval = place + "anchored_step_seconds."
       table.add([
-        ReportFigure("\(index + 1)", Double(index + 1)),
+        ReportFigure("\(places[index])", Double(places[index])),
         .seconds(item.stepSeconds, key: place + "step_seconds"),
         .seconds(step.middle, key: interval + "middle"),
         .seconds(step.low, key: interval + "low"), .seconds(step.high, key: interval + "high"),

@@ -247,13 +247,15 @@ extension SearchFigures {
     plans.first.map { ($0.yaml, $0.stepSeconds) }
   }
 
-  /// Why nothing is admissible, and what to relax: time, the memory that is missing, or the rule that most
+  /// Why nothing is admissible, or was not found in time, and what to relax: time, the memory that is missing, or the rule that most
   /// points break.
   public var nearestReason: String {
-    let start =
-      "no plan of \(model) on \(counted(gpus, "GPU")) of \(cluster) is admissible: of "
-      + "\(counted(space.size, "point")) of the grid "
-    if isInterrupted { return start + "none was found to fit before the search was interrupted" }
+    let place = "\(model) on \(counted(gpus, "GPU")) of \(cluster)"
+    let points = "\(counted(space.size, "point")) of the grid "
+    if isInterrupted {
+      return "the search of \(place) was interrupted before any of \(points)was found to fit"
+    }
+    let start = "no plan of \(place) is admissible: of \(points)"
     if let leastSlow {
       return start
         + "the fastest that may fit take at least \(fixed(leastSlow, decimals: 3)) s a step, "

@@ -4,14 +4,16 @@ import Quantities
 extension SearchFigures {
   /// What the plans lose, what tells them apart, what fills their memory, what measured runs say and what is
   /// not told apart, a sentence each.
-  var differences: [String] {
-    guard !plans.isEmpty else { return [] }
-    return difference + memoryText + anchoredSentences + doubt
-      + (against.map { [text(of: $0)] } ?? [])
+  ///
+  /// - Parameter places: the numbers under which the plans are listed.
+  func differences(at places: [Int]) -> [String] {
+    guard let first = places.first else { return [] }
+    return difference(places) + memoryText(places) + anchoredSentences(places) + doubt(first)
+      + (against.map { [text(of: $0, first)] } ?? [])
   }
 
   /// Why the second plan lost, and what keeps the first from being faster.
-  private var difference: [String] {
+  private func difference(_ places: [Int]) -> [String] {
     guard let best = plans.first else { return [] }
     let exposed = best.communicationSeconds.kinds
       .filter { $0.time.exposed > 0.005 * best.stepSeconds }
@@ -24,12 +26,12 @@ extension SearchFigures {
     if best.recomputedShare > 0.005 {
       limits.append("recomputation \(percent(best.recomputedShare))")
     }
-    var sentences = ["What plan 1 still loses: \(limits.joined(separator: ", "))."]
+    var sentences = ["What plan \(places[0]) still loses: \(limits.joined(separator: ", "))."]
     if plans.count > 1 {
       let other = plans[1]
       let parts = parts(of: other, against: best)
       sentences.append(
-        "Plan 2 takes \(fixed(other.stepSeconds - best.stepSeconds, decimals: 3)) s more"
+        "Plan \(places[1]) takes \(fixed(other.stepSeconds - best.stepSeconds, decimals: 3)) s more"
           + (parts.isEmpty ? "." : ": \(parts.joined(separator: ", ")); settings that differ: ")
           + (parts.isEmpty ? "" : settings(of: other, against: best) + "."))
     }
@@ -37,7 +39,7 @@ extension SearchFigures {
   }
 
   /// What decides the memory of the first plan, and of others that are as good as full.
-  private var memoryText: [String] {
+  private func memoryText(_ places: [Int]) -> [String] {
     let close = plans.enumerated().filter { index, item in
       index == 0 || Double(item.marginBytes) < 0.03 * Double(item.memoryBytes.limit)
     }.prefix(3)
@@ -51,14 +53,14 @@ extension SearchFigures {
         ("the allocator's gaps", gaps),
       ].filter { $0.1 > 0 }.sorted { $0.1 > $1.1 }.prefix(3)
         .map { "\($0.0) \(gibibytes(Double($0.1)))" }
-      return "Plan \(index + 1) leaves \(gibibytes(Double(item.marginBytes))) of "
+      return "Plan \(places[index]) leaves \(gibibytes(Double(item.marginBytes))) of "
         + "\(gibibytes(Double(memory.limit))) GiB (\(gibibytes(Double(memory.reserve))) are kept in "
         + "reserve); most goes to \(parts.joined(separator: ", "))."
     }
   }
 
   /// What is not told apart, and which constant decides.
-  private var doubt: [String] {
+  private func doubt(_ first: Int) -> [String] {
     var sentences = [
       "The model's steps of this kind are off by \(percent(statedError.share)) in the mean "
         + "(\(statedError.source)): \(indifferentIsComplete ? "" : "at least ")"
@@ -73,7 +75,7 @@ extension SearchFigures {
       }
       if winnerChanges.isEmpty {
         sentences.append(
-          "No single constant, moved as far as its measurements leave it, changes plan 1.")
+          "No single constant, moved as far as its measurements leave it, changes plan \(first).")
       }
     }
     return sentences
@@ -101,7 +103,7 @@ extension SearchFigures {
     return parts.isEmpty ? "none" : parts.joined(separator: ", ")
   }
 
-  private func text(of against: Against) -> String {
+  private func text(of against: Against, _ first: Int) -> String {
     let item = against.plan
     let place =
       against.betterPlans.map { count in
@@ -116,7 +118,7 @@ extension SearchFigures {
       + (item.fits ? "" : " (does NOT fit)") + "; \(place)."
     if let best = plans.first, best.stepSeconds < item.stepSeconds {
       text +=
-        " Plan 1 gains \(fixed(item.stepSeconds - best.stepSeconds, decimals: 3)) s: "
+        " Plan \(first) gains \(fixed(item.stepSeconds - best.stepSeconds, decimals: 3)) s: "
         + parts(of: best, against: item).joined(separator: ", ") + "; settings that differ: "
         + settings(of: best, against: item) + "."
     }

@@ -39,14 +39,15 @@ public struct SweepFigures: Encodable, Sendable {
   public var points: [Point]
   /// What follows a value that is moved, a sentence each.
   public var notes: [String]
-  public var usDollarsPerGpuHour: Double
+  /// Missing where it is swept.
+  public var usDollarsPerGpuHour: Double?
   /// The best plan was searched at every place.
   public var isSearched: Bool
   public var inputs: Inputs
 
   /// Figures of places in the order of the axes, the last one fastest.
   public init(
-    axes: [Axis], points: [Point], notes: [String], price: Double, isSearched: Bool,
+    axes: [Axis], points: [Point], notes: [String], price: Double?, isSearched: Bool,
     _ inputs: Inputs
   ) {
     precondition(points.count == axes.reduce(1) { $0 * $1.values.count }, "Every place is there.")
@@ -56,7 +57,18 @@ public struct SweepFigures: Encodable, Sendable {
   }
 }
 
+extension SweepFigures {
+  /// The price of a device, of which no step hangs.
+  public static let priceKey = "cluster.price"
+}
+
 extension SweepFigures.Point {
+  /// What a GPU costs here, by its tokens and theirs.
+  fileprivate var usDollarsPerGpuHour: Double? {
+    guard let usDollarsPerTrillionTokens, let tokensPerSecondPerGpu else { return nil }
+    return usDollarsPerTrillionTokens * tokensPerSecondPerGpu * 3600 / 1e12
+  }
+
   /// Reads a simulated step.
   public mutating func read(_ figures: StepFigures) {
     stepSeconds = figures.stepSeconds
@@ -116,18 +128,22 @@ extension SweepFigures {
     }
   }
 
-  /// What a GPU of the last place may cost where one of the first costs what it does.
+  /// What a GPU of the last place may cost where one of the first costs what it does; nothing of GPUs that
+  /// differ in their price alone.
   private var worth: [String] {
-    guard axes.first?.key.hasPrefix("cluster.") == true else { return [] }
+    guard let key = axes.first?.key, key.hasPrefix("cluster."), key != Self.priceKey else {
+      return []
+    }
     return rows.compactMap { row in
       guard let first = row.first, let last = row.last, row.count > 1,
-        let slow = first.tokensPerSecondPerGpu, let fast = last.tokensPerSecondPerGpu
+        let slow = first.tokensPerSecondPerGpu, let fast = last.tokensPerSecondPerGpu,
+        let price = usDollarsPerGpuHour ?? first.usDollarsPerGpuHour
       else { return nil }
       let rest = first.values.dropFirst().map { " (\($0))" }.joined()
       return "At \(last.values[0])\(rest) a GPU does \(fixed(fast / slow, decimals: 3)) times the "
         + "tokens of one at \(first.values[0]): as cheap a token at US$ "
-        + "\(fixed(usDollarsPerGpuHour * fast / slow, decimals: 2)) an hour as there at US$ "
-        + "\(fixed(usDollarsPerGpuHour, decimals: 2))."
+        + "\(fixed(price * fast / slow, decimals: 2)) an hour as there at US$ "
+        + "\(fixed(price, decimals: 2))."
     }
   }
 

@@ -134,13 +134,21 @@ extension StepReport {
   ///
   /// Products are priced below the peak, so that this means constants that do not belong together.
   public func checkPossible() throws(ConfigurationError) {
-    let rate = max(flopsPerGPUCausal, hardwareFLOPsCausal / (stepSeconds * Double(ranks)))
-    guard rate > fastestPeakFLOPs else { return }
+    guard stepSeconds < leastStepSeconds else { return }
+    let rate = workPerDevice / stepSeconds
     throw ConfigurationError(
       file: cluster, keyPath: "device.peak",
       rule: "the step of \(Seconds(stepSeconds)) would do \(FLOPsPerSecond(rate)) per device, "
         + "and the peak is \(FLOPsPerSecond(fastestPeakFLOPs)): impossible; look at device.peak, "
         + "device.multiprocessors, device.clock and flops-per-clock in device.kernels")
+  }
+
+  /// What the plan's arithmetic takes of every device at its peak: no step is shorter.
+  public var leastStepSeconds: Double { workPerDevice / fastestPeakFLOPs }
+
+  /// FLOPs of a step that a device does in the mean.
+  private var workPerDevice: Double {
+    max(flopsPerGPUCausal * stepSeconds, hardwareFLOPsCausal / Double(ranks))
   }
 
   /// Counts attention within documents alone, as a share of that over whole sequences.

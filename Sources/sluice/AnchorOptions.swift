@@ -44,46 +44,74 @@ struct AnchorOptions: ParsableArguments {
   /// The files that are read.
   var inputFiles: [String] { anchor + [anchors].compactMap(\.self) }
 
-  /// Measured runs, by plan and seconds; of the plan itself where none is named.
-  private func runs() throws -> (anchors: [(plan: String, seconds: Double)], own: Double?) {
-    var runs: [(String, Double)] = []
-    let seconds = try measured.map { try Self.seconds($0, of: "--measured") }
+  /// A step that was measured.
+  private struct Run {
+    var plan: String
+    var step: MeasuredStep
+  }
+
+  /// What was measured, and how it was given.
+  private struct MeasuredStep {
+    var seconds: Double
+    var given: String
+
+    init(_ text: String, of option: String) throws(CommandError) {
+      given = "\(option) \(text)"
+      switch Seconds.parse(text) {
+      case .value(let time) where time.value > 0: seconds = time.value
+      case .value: throw CommandError("\(given): must be above 0")
+      case .refused(let rule): throw CommandError("\(given): \(rule)")
+      }
+    }
+
+    /// Refuses a step in which devices would have done more than they can.
+    func checkPossible(_ report: StepReport) throws(CommandError) {
+      guard seconds < report.leastStepSeconds else { return }
+      throw CommandError(
+        "\(given): is shorter than the \(Seconds(report.leastStepSeconds)) that the arithmetic of "
+          + "\(report.plan) takes at the devices' peak of \(FLOPsPerSecond(report.fastestPeakFLOPs))"
+      )
+    }
+  }
+
+  /// Measured runs; of the plan itself where none is named.
+  private func runs() throws -> (anchors: [Run], own: MeasuredStep?) {
+    let measured = try measured.map { try MeasuredStep($0, of: "--measured") }
     if anchor.isEmpty, anchors == nil {
       guard measuredMemory == nil else {
         throw CommandError("--measured-memory is that of an --anchor")
       }
-      guard seconds.count < 2 else {
-        throw CommandError("\(seconds.count) --measured need as many --anchor")
+      guard measured.count < 2 else {
+        throw CommandError("\(measured.count) --measured need as many --anchor")
       }
-      return ([], seconds.first)
+      return ([], measured.first)
     }
-    guard seconds.count == anchor.count else {
+    guard measured.count == anchor.count else {
       throw CommandError(
-        "every --anchor needs a --measured: there are \(anchor.count) and \(seconds.count)")
+        "every --anchor needs a --measured: there are \(anchor.count) and \(measured.count)")
     }
-    runs += zip(anchor, seconds)
-    if let anchors {
-      let lines = try textFile(anchors).split(separator: "\n", omittingEmptySubsequences: false)
-      for (number, line) in lines.enumerated() where !line.isEmpty && !line.hasPrefix("#") {
-        let parts = line.split(separator: ",", maxSplits: 1)
-        guard parts.count == 2 else {
-          throw CommandError(
-            "\(anchors): line \(number + 1): expected a plan, a comma and its step")
-        }
-        let text = parts[1].drop { $0 == " " }
-        runs.append(
-          (String(parts[0]), try Self.seconds(String(text), of: "\(anchors): line \(number + 1):")))
-      }
-    }
-    return (runs, nil)
+    let named = zip(anchor, measured).map { Run(plan: $0, step: $1) }
+    return (try named + (anchors.map { try Self.runs(of: $0) } ?? []), nil)
   }
 
-  private static func seconds(_ text: String, of option: String) throws(CommandError) -> Double {
-    switch Seconds.parse(text) {
-    case .value(let time) where time.value > 0: return time.value
-    case .value: throw CommandError("\(option) \(text): must be above 0")
-    case .refused(let rule): throw CommandError("\(option) \(text): \(rule)")
+  /// The runs of a table, a line each; `#` begins a comment.
+  private static func runs(of table: String) throws -> [Run] {
+    var runs: [Run] = []
+    let lines = try textFile(table).split(
+      omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    for (number, line) in lines.enumerated() where !line.isEmpty && !line.hasPrefix("#") {
+      let place = "\(table): line \(number + 1):"
+      let parts = line.split(separator: ",", maxSplits: 1)
+      guard parts.count == 2 else {
+        throw CommandError("\(place) expected a plan, a comma and its step")
+      }
+      let text = String(parts[1].drop { $0 == " " })
+      runs.append(Run(plan: String(parts[0]), step: try MeasuredStep(text, of: place)))
     }
+    guard !runs.isEmpty else {
+      throw ConfigurationError(file: table, rule: "holds no measured run")
+    }
+    return runs
   }
 
   /// What measured runs have taught.
@@ -115,23 +143,27 @@ struct AnchorOptions: ParsableArguments {
 
   /// - Parameter overrides: what is replaced of anchors; nil for what `place` says of plans.
   private func learned(
-    from runs: [(plan: String, seconds: Double)], in place: PlaceOptions, _ overrides: [String]?
+    from runs: [Run], in place: PlaceOptions, _ overrides: [String]?
   ) throws -> Learned {
     var learned = Learned()
     guard !runs.isEmpty else { return learned }
     let hosts = try Self.slowHosts(place)
-    for (name, seconds) in runs {
-      let scene = try place.scene(plan: name, overrides: overrides)
+    for run in runs {
+      let scene = try place.scene(plan: run.plan, overrides: overrides)
       let anchor = try scene.step()
+      let asksMemory = learned.memoryOffset == nil && measuredMemory != nil
+      let report = anchor.report(replaysAllocator: asksMemory)
+      try run.step.checkPossible(report)
       let known = try Self.sensitivity(
         of: anchor, scene.resolved().plan, scene.architecture, hosts: hosts)
-      learned.model.learn(known, measured: seconds, error: AnchoredModel.layoutDeviation)
+      learned.model.learn(
+        known, measured: run.step.seconds, error: AnchoredModel.layoutDeviation)
       learned.plans.append(anchor.placed.plan)
       learned.anchors.append(
-        .init(plan: name, measuredSeconds: seconds, simulatedSeconds: known.step))
-      if learned.memoryOffset == nil, let measuredMemory {
-        learned.memoryOffset =
-          try Self.bytes(measuredMemory) - Self.held(anchor.report(replaysAllocator: true))
+        .init(
+          plan: run.plan, measuredSeconds: run.step.seconds, simulatedSeconds: known.step))
+      if asksMemory, let measuredMemory {
+        learned.memoryOffset = try Self.bytes(measuredMemory) - Self.held(report)
       }
     }
     return learned
@@ -142,16 +174,18 @@ struct AnchorOptions: ParsableArguments {
     of step: PlannedStep, _ report: StepReport, in scene: Scene, _ place: PlaceOptions
   ) throws -> AnchoredFigures {
     let (runs, own) = try runs()
+    try own?.checkPossible(report)
     let sensitivity = try Self.sensitivity(
       of: step, scene.resolved().plan, scene.architecture, hosts: Self.slowHosts(place))
     var learned = try learned(from: runs, in: place, nil)
     if let own {
-      learned.model.learn(sensitivity, measured: own, error: AnchoredModel.layoutDeviation)
+      learned.model.learn(
+        sensitivity, measured: own.seconds, error: AnchoredModel.layoutDeviation)
       learned.plans.append(step.placed.plan)
     }
     var figures = AnchoredFigures(
       sensitivity, learned.model, error: learned.error(of: step.placed.plan),
-      anchors: learned.anchors, measured: own, mfu: report.mfuCausal)
+      anchors: learned.anchors, measured: own?.seconds, mfu: report.mfuCausal)
     figures.memoryOffsetBytes = learned.memoryOffset
     figures.memoryBytes = learned.memoryOffset.map { Self.held(report) + $0 }
     return figures

@@ -50,9 +50,26 @@ struct ExportCommand: ParsableCommand {
     let scene = try place.scene(plan: plan).resolved()
     let export = try LauncherExport(
       scene.plan, model: config(), scene.architecture, to: to)
-    guard !json else { return try show(try jsonText(export)) }
+    guard !json else {
+      let placed = try scene.plan.validated(for: scene.architecture)
+      return try show(try jsonText(Figures(export, try scene.inputs(for: placed.plan))))
+    }
     for line in export.unsaid { note("sluice: not said: \(line)\n") }
     try show(export.text, in: path)
+  }
+
+  /// What is exported, with what it was computed from.
+  private struct Figures: Encodable {
+    var target: LauncherExport.Target
+    var text: String
+    var ranks: Int
+    var unsaid: [String]
+    var inputs: Inputs
+
+    init(_ export: LauncherExport, _ inputs: Inputs) {
+      (target, text, ranks) = (export.target, export.text, export.ranks)
+      (unsaid, self.inputs) = (export.unsaid, inputs)
+    }
   }
 
   /// The model's own file, with what the command line replaced.

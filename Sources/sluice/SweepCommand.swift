@@ -132,6 +132,9 @@ struct SweepCommand: ParsableCommand {
             + "cluster.node.link.bandwidth=\"200,450 GB/s\""
           : "\(axes.count) keys have several values: one or two can be swept")
     }
+    if price != nil, axes.contains(where: { $0.key == SweepFigures.priceKey }) {
+      throw CommandError("--price replaces \(SweepFigures.priceKey), which is swept")
+    }
     return (axes, fixed)
   }
 
@@ -184,7 +187,9 @@ struct SweepCommand: ParsableCommand {
       model: .init(name: architecture.name, given: here.model, overrides: here.own("model")),
       cluster: .init(cluster, given: here.cluster, overrides: here.own("cluster")))
     return SweepFigures(
-      axes: axes, points: points, notes: notes, price: price ?? cluster.price?.value ?? 2,
+      axes: axes, points: points, notes: notes,
+      price: axes.contains { $0.key == SweepFigures.priceKey }
+        ? nil : price ?? cluster.price?.value ?? 2,
       isSearched: search, inputs)
   }
 }

@@ -112,4 +112,26 @@ import Testing
     #expect(error?.description.contains("did you mean h800-2048?") == true)
     #expect(throws: ConfigurationError.self) { try Cluster.named("./no-such-file.yaml") }
   }
+
+  /// What words say is shown as numbers are: what a cause counts and does, where adapters hang.
+  @Test func wordsAreFacts() throws {
+    func texts(_ overrides: [String]) throws -> [String: String] {
+      let facts = try Cluster.shipped("h100-2048", overrides: overrides).facts
+      return Dictionary(facts.map { ($0.path, $0.exact) }) { first, _ in first }
+    }
+    let plain = try texts([])
+    #expect(plain["network.attachment"] == "rail")
+    #expect(plain["failures.causes[0].of"] == "device")
+    #expect(plain["failures.causes[0].effect"] == "stop")
+    #expect(plain["failures.causes[1].effect"] == "corrupt")
+    // A port is said where it is another one than an adapter's.
+    #expect(plain["network.port.bandwidth"] == nil && plain["failures.at"] == nil)
+    let changed = try texts([
+      "network.attachment=node", "network.port={bandwidth: 25 GB/s}", "failures.causes=null",
+      "failures.repair=null", "failures.at=[3 s, 1 h]",
+    ])
+    #expect(changed["network.attachment"] == "node")
+    #expect(changed["network.port.bandwidth"] != nil && changed["network.port.reached"] != nil)
+    #expect(changed["failures.at"] == "[3.0 s, 3600.0 s]")
+  }
 }

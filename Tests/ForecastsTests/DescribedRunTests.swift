@@ -239,6 +239,29 @@ import Testing
     #expect(run.model.meanTimeBetweenFailures.isFinite)
   }
 
+  /// A job without elastic stops on purpose for slow nodes alone.
+  @Test func endingsInFrontOfSlowNodesLeaving() throws {
+    let slow = [
+      "failures.causes=[{name: a, of: job, rate: 2000, effect: slow, speed: 0.5, detection: 1 h}]"
+    ]
+    let plain = try planned(Self.run, cluster: slow).model
+    let ending = try planned(Self.run, cluster: slow, overrides: ["recovery.ending=1 h"]).model
+    func seconds(_ model: RunModel) -> Double {
+      Forecast(model, runs: 20, seed: 1, threads: 1).wall.mean
+    }
+    // Some nine stops of 4.6 days, an hour longer each.
+    #expect(seconds(ending) > seconds(plain) + 4 * 3600)
+  }
+
+  /// Evaluations are read, and it is said that they are not in the time.
+  @Test func evaluationsAreNotInIt() throws {
+    let words = "evaluations take no time"
+    #expect(try !planned(Self.run).assumptions.contains(words))
+    let run = try planned(Self.run, overrides: ["evaluation={every: 100}", "data.hold-out=0.1"])
+    #expect(run.assumptions.contains(words))
+    #expect(try run.model == planned(Self.run).model)
+  }
+
   // MARK: What cannot be
 
   static let refused: [(run: [String], cluster: [String], rule: String)] = [
@@ -283,6 +306,10 @@ import Testing
       "has no effect with elastic resume, which starts nothing"
     ),
     (["recovery.take-back-after=1"], [], "has no effect without elastic restart"),
+    (
+      ["recovery.ending=5 min"], [],
+      "ending: \"5.00 min\": has no effect without elastic or a cause"
+    ),
     (["recovery.warm-steps=3"], [], "warm-ratio: required with warm-steps"),
     (["recovery.warm-ratio=3"], [], "has no effect without warm-steps"),
     (["recovery.elastik=none"], [], "unknown key; did you mean elastic?"),

@@ -51,7 +51,23 @@ import Testing
       try interval(read["step_seconds"]).middle == interval(written["step_seconds"]).middle)
   }
 
+  /// A table without a run, and one whose step no device could have done.
   @Test(arguments: [
+    ("", "anchors.csv: holds no measured run"), ("# none yet\n\n", "holds no measured run"),
+    ("deepseek-v3, 1us\n", "anchors.csv: line 1: 1us: is shorter than the "),
+    ("deepseek-v3\r\n", "anchors.csv: line 1: expected a plan, a comma and its step"),
+  ])
+  func refusedTables(text: String, message: String) throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(text, "anchors.csv")
+    let result = try Command.run("simulate --anchors \(path)")
+    #expect(result.status == 1 && result.output.isEmpty, "\(result)")
+    #expect(result.errors.contains(message), "\(result.errors)")
+  }
+
+  @Test(arguments: [
+    ("--measured 1us", "--measured 1us: is shorter than the "),
+    ("--anchor deepseek-v3 --measured 1us", "--measured 1us: is shorter than the "),
     ("--anchor deepseek-v3", "every --anchor needs a --measured"),
     ("--measured 1s --measured 2s", "need as many --anchor"),
     ("--measured 0s", "--measured 0s: must be above 0"),

@@ -65,6 +65,12 @@ import Testing
     #expect(try Self.file(model, "model")["overrides"] as? [String] == ["num_hidden_layers=20"])
     let cost = try Self.inputs("cost attention --json --set cluster.nodes=16")
     #expect(try Self.file(cost, "cluster")["overrides"] as? [String] == ["nodes=16"])
+    let export = try Self.inputs(
+      "export megatron-sc21-7.5b --model megatron-7.5b --cluster a100-selene --to megatron --json "
+        + "--set plan.zero-stage=1")
+    #expect(export["version"] as? String == Version.current && export["model"] != nil)
+    #expect(try Self.file(export, "plan")["overrides"] as? [String] == ["zero-stage=1"])
+    #expect(try Self.file(export, "plan")["settings"] is [String: Any])
     let text = try Command.run("compare deepseek-v3 deepseek-v3 --json").output
     let list = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]]
     #expect(list?.count == 2 && list?.allSatisfy { $0["inputs"] is [String: Any] } == true)

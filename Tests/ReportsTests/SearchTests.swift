@@ -198,6 +198,25 @@ import Testing
   @Test func severalNumbersOfGPUs() throws {
     let page = try Command.run(Self.narrow.replacing("--gpus 16", with: "--gpus 8,16")).output
     #expect(page.contains("on 8 GPUs") && page.contains("on 16 GPUs"))
+    // The page lists them as the JSON does, the best of all first.
+    let answer = try object(
+      try Command.run(Self.narrow.replacing("--gpus 16", with: "--gpus 8,16") + " --json").output)
+    let plans = try #require(answer["plans"] as? [[String: Any]])
+    let steps = plans.compactMap { $0["step_seconds"] as? Double }
+    let listed = page.matches(of: #/(?m)^ +([0-9]+) +best +([0-9]+) +([0-9.]+) /#)
+      .map { ($0.1, $0.2, $0.3) }
+    let rows = listed.prefix(plans.count)
+    #expect(rows.count == plans.count)
+    for (index, row) in rows.enumerated() {
+      let step = try #require(Double(row.2))
+      #expect(Int(row.0) == index + 1 && Int(row.1) == plans[index]["gpus"] as? Int)
+      #expect(abs(step / steps[index] - 1) < 1e-3, "\(page)")
+    }
+    // Sentences name plans by their places there.
+    for gpus in ["8", "16"] {
+      let first = try #require(listed.first { $0.1 == gpus })
+      #expect(page.contains("What plan \(first.0) still loses"), "\(page)")
+    }
   }
 
   @Test(arguments: [

@@ -48,6 +48,21 @@ import Testing
     #expect(page.contains("times the tokens of one at 200 GB/s"), "\(page)")
   }
 
+  /// A price that is swept moves no tokens: what they are worth is said by the prices of the places.
+  @Test func prices() throws {
+    let alone = try Command.run("sweep --set cluster.price=1,3")
+    #expect(alone.status == 0 && !alone.output.contains("as cheap a token"), "\(alone)")
+    let figures = try object(try Command.run("sweep --json --set cluster.price=1,3").output)
+    let points = try #require(figures["points"] as? [[String: Any]])
+    let dollars = points.compactMap { $0["us_dollars_per_trillion_tokens"] as? Double }
+    #expect(dollars.count == 2 && abs(dollars[1] / dollars[0] - 3) < 1e-9)
+    #expect(figures["us_dollars_per_gpu_hour"] == nil)
+    let both = try Command.run([
+      "sweep", "--set", "cluster.node.link.bandwidth=200,450 GB/s", "--set", "cluster.price=1,3",
+    ]).output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(both.contains("an hour as there at US$ 1.00.") && both.contains("at US$ 3.00."))
+  }
+
   /// The best plan is searched at every place.
   @Test func searches() throws {
     let result = try Command.run([
@@ -78,6 +93,7 @@ import Testing
     ("--set plan.a=1,2 --set plan.b=1,2 --set plan.c=1,2", "3 keys have several values"),
     ("--set plan.zero-stage=0,1 --gpus 8", "--gpus has no effect without --search"),
     ("--set plan.zero-stage=0,1 --json --csv", "exclude each other"),
+    ("--price 2 --set cluster.price=1,3", "--price replaces cluster.price, which is swept"),
     ("--set plan.zero-stag=0,1", "zero-stag: unknown key"),
   ])
   func refusals(options: String, message: String) throws {

@@ -54,7 +54,10 @@ extension SearchFigures {
 extension SearchAnswer {
   fileprivate var verdict: String {
     let first = searches[0]
-    guard let best = plans.first else { return "No plan is admissible: \(nearestReason)." }
+    guard let best = plans.first else {
+      return isInterrupted
+        ? "No plan was found yet: \(nearestReason)." : "No plan is admissible: \(nearestReason)."
+    }
     return "\(best.name) is the best plan of \(first.model) on \(counted(best.gpus, "GPU")) of "
       + "\(first.cluster): a step of \(fixed(best.stepSeconds, decimals: 3)) s."
   }
@@ -80,46 +83,46 @@ extension SearchAnswer {
     /// Its name, with a number where several have it.
     var label: String
     var isOfFront: Bool
-    /// Its place in its search, and why it is here.
+    /// Its place among all, and why it is here.
     var place: Int
     var reason: String
   }
 
-  /// Every plan that the answer holds, once: the best, the front, those that are as good.
+  /// Every plan that the answer holds, once: the best of all searches, the fronts, those that are as good.
   fileprivate var known: [Known] {
     let isOne = searches.count == 1 && !seeksFewest
     var result: [Known] = []
-    var seen: Set<String> = []
-    var first = 0
+    var seen: [String: Int] = [:]
     func add(
-      _ items: [SearchFigures.Item], _ key: String, _ reason: String, isOfFront: Bool = false
+      _ item: SearchFigures.Item, _ search: Int, _ key: String, _ reason: String,
+      isOfFront: Bool = false
     ) {
-      for (index, item) in items.enumerated() {
-        let identity = "\(item.gpus) \(item.yaml)"
-        guard seen.insert(identity).inserted else {
-          if isOfFront,
-            let place = result.firstIndex(where: {
-              "\($0.item.gpus) \($0.item.yaml)" == identity
-            })
-          {
-            result[place].isOfFront = true
-          }
-          continue
-        }
-        let count = result.count { $0.item.name == item.name }
-        result.append(
-          Known(
-            item: item, key: "\(key).\(index)",
-            label: count > 0 ? "\(item.name) (\(count + 1))" : item.name, isOfFront: isOfFront,
-            place: result.count - first + 1, reason: reason))
+      let identity = "\(item.gpus) \(item.yaml)"
+      if let place = seen[identity] {
+        if isOfFront { result[place].isOfFront = true }
+        return
+      }
+      seen[identity] = result.count
+      let count = result.count { $0.item.name == item.name }
+      result.append(
+        Known(
+          item: item, key: isOne ? key : "searches.\(search).\(key)",
+          label: count > 0 ? "\(item.name) (\(count + 1))" : item.name, isOfFront: isOfFront,
+          place: result.count + 1, reason: reason))
+    }
+    // One search has put its plans into its own order.
+    let best =
+      isOne ? searches[0].plans.enumerated().map { (item: $1, search: 0, index: $0) } : ranked
+    for (item, search, index) in best { add(item, search, "plans.\(index)", "best") }
+    for (number, search) in searches.enumerated() {
+      for (index, item) in search.pareto.enumerated() {
+        add(item, number, "pareto.\(index)", "front", isOfFront: true)
       }
     }
-    for (index, search) in searches.enumerated() {
-      let start = isOne ? "" : "searches.\(index)."
-      first = result.count
-      add(search.plans, start + "plans", "best")
-      add(search.pareto, start + "pareto", "front", isOfFront: true)
-      add(search.indifferentPlans, start + "indifferent_plans", "as good")
+    for (number, search) in searches.enumerated() {
+      for (index, item) in search.indifferentPlans.enumerated() {
+        add(item, number, "indifferent_plans.\(index)", "as good")
+      }
     }
     return result
   }
@@ -142,18 +145,21 @@ extension SearchAnswer {
         "The plans",
         lead: "Move the handles below a scale to narrow it: lines and rows that lie outside go.",
         blocks))
-    return sections + searches.indices.compactMap(differenceSection)
+    return sections + searches.indices.compactMap { differenceSection(of: $0, known) }
   }
 
-  private func differenceSection(of index: Int) -> ReportPage.Section? {
+  private func differenceSection(of index: Int, _ known: [Known]) -> ReportPage.Section? {
     let search = searches[index]
-    let texts = search.differences
+    let places = search.plans.compactMap { plan in
+      known.first { $0.item.gpus == plan.gpus && $0.item.yaml == plan.yaml }?.place
+    }
+    let texts = search.differences(at: places)
     guard !texts.isEmpty else { return nil }
     let isOne = searches.count == 1
     let key = isOne && !seeksFewest ? "plans" : "searches.\(index).plans"
     return .init(
       "What makes the difference" + (isOne ? "" : " on \(counted(search.gpus, "GPU"))"),
-      [.text(texts)] + (search.anchoredTable(key: key).map { [.table($0)] } ?? []))
+      [.text(texts)] + (search.anchoredTable(key: key, places).map { [.table($0)] } ?? []))
   }
 
   private func front(_ known: [Known]) -> PlotPicture {
