@@ -57,8 +57,7 @@ extension DescribedRun {
   }
 
   private static let mixture = [
-    "framework=megatron-lm", "precision=bf16", "fused-loss=true", "dropout=false",
-    "loss-average=null",
+    "precision=bf16", "fused-loss=true", "dropout=false", "loss-average=null",
   ]
 
   private static func mixtureDegrees(_ row: PublishedRow) -> RunDegrees {
@@ -96,7 +95,7 @@ extension DescribedRun {
     return PublishedRun(
       on: degrees, model: row["model"].lowercased(), plan: "nemo-gpt-3-175b",
       [
-        "framework=megatron-lm", "precision=bf16", "dropout=false",
+        "precision=bf16", "dropout=false",
         "dispatcher=\(degrees.expert > 1 ? "all-to-all" : "null")",
         "zero-stage=\(method.hasPrefix("FSDP") ? 3 : 1)",
         "overlap.tensor-exchange=\(degrees.tensor > 1 ? "true" : "null")",

@@ -82,7 +82,8 @@ import Testing
   /// Half of the multiprocessors take twice as long for the bytes, twice as many no less.
   @Test(arguments: CollectiveExchange.Kind.allCases, [8, 64])
   func fewerMultiprocessorsAreSlower(kind: CollectiveExchange.Kind, ranks: Int) throws {
-    let exchange = Self.exchange(kind, ranks: ranks, try Self.constants())
+    let constants = try Self.constants()
+    let exchange = Self.exchange(kind, ranks: ranks, constants)
     #expect(exchange.multiprocessors == 16)
     func seconds(_ rowBytes: Double, _ count: Int?) -> Double {
       exchange.parts(.dispatch, rows: 32_768, rowBytes: rowBytes, multiprocessors: count)
@@ -90,7 +91,10 @@ import Testing
     }
     // What a byte takes, beside starts and pipelines that are full.
     func slope(_ count: Int?) -> Double { seconds(80_000, count) - seconds(40_000, count) }
-    #expect(abs(slope(8) / slope(nil) - 2) < 1e-6)
+    // In a node what a rank sends itself is copied at its own rate, whatever the links take.
+    let isInNode = kind == .allToAll && ranks == 8
+    let own = isInNode ? 32_768 * 40_000 / 8 / constants.exchange.ownRate : 0
+    #expect(abs((slope(8) - own) / (slope(nil) - own) - 2) < 1e-6)
     #expect(slope(16) == slope(nil) && slope(32) == slope(nil))
     let few = exchange.parts(.combine, rows: 32_768, rowBytes: 40_000, multiprocessors: 8)
     #expect(few.payload.limitedBy == .multiprocessors)

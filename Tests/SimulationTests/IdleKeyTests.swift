@@ -139,13 +139,10 @@ import Testing
         plan: .read(Document(text: text, name: "plan"), name: "plan")
       ).simulation.run().step
     }
-    let keys = ["zero-stage", "collective", "precision", "expert-load", "nodes", "communication"]
-    let idle =
-      keys + [
-        "overlap", "send-mode", "expert-tensor", "context-exchange", "dispatcher", "token-counts",
-        "loss-average", "documents",
-      ]
+    // `overlap.pipeline-sends never acts: …` is of the line that begins with `overlap`.
+    let idle = example.lines.compactMap { $0.split { $0 == " " || $0 == "." }.first }
     let without = example.plan.filter { line in !idle.contains { line.hasPrefix($0) } }
+    #expect(without.count < example.plan.count)
     #expect(try step(example.plan) == step(without))
   }
 }

@@ -59,13 +59,13 @@ import Training
   func anAnswerDependsOnItsQuestionAlone(name: String) throws {
     let sampling = Sampling(temperature: 1, topShare: 0.9)
     let (expected, rows) = try answers(name, sampling).parts
-    #expect(rows == 64)
     for samples in expected.values { #expect(Set(samples).count > 6) }
     #expect(expected[3] != expected[0], "the same text asked as another question has other chance")
     let (refilled, fewer) = try answers(
       name, sampling, to: Self.prompts.reversed(), blocks: 1
     ).parts
-    #expect(fewer == 32 && refilled == expected)
+    // Blocks have as many rows as fit the caches of a core.
+    #expect(rows > fewer && rows.isMultiple(of: fewer) && refilled == expected)
     for prompt in Self.prompts {
       let alone = try answers(name, sampling, to: [prompt], samples: 3).answers
       #expect(alone[prompt.number] == expected[prompt.number].map { Array($0.prefix(3)) })
