@@ -65,7 +65,7 @@ import Testing
     let constants = try CollectiveConstants(Cluster.shipped("h800-2048"))
     let (bytes, simple) = (800e6, constants.simple)
     let outcome = try outcome(by: .ring, over: [0, 8], bytes: bytes)
-    let rate = min(constants.networkReached, 50e9 * constants.trees.networkShare)
+    let rate = 50e9 * constants.rings.networkShare
     let start = simple.start + simple.fill.seconds + 2 * (constants.rings.hop - 0.9e-6)
     #expect(abs(outcome.cost.seconds - (bytes / rate + start)) < 1e-9)
     let far = try self.outcome(by: .ring, over: [0, 32 * 8], bytes: bytes)
@@ -82,8 +82,7 @@ import Testing
     let (bytes, simple) = (Double(1 << 30), constants.simple)
     let link = min(160e9, 200e9 * simple.linkShare * (1 - constants.pairLoss / 8))
     let inside = 2 * bytes * 7 / 8 / link
-    let rail = min(constants.networkReached, 50e9 * constants.trees.networkShare)
-    let outside = 2 * bytes / 8 * 255 / 256 / rail
+    let outside = 2 * bytes / 8 * 255 / 256 / (50e9 * constants.rings.networkShare)
     let outcome = try outcome()
     #expect(outcome.phases.count == 2)
     // 32 nodes share a leaf switch: eight of the 256 hops cross a spine, over which hops were measured.
