@@ -51,14 +51,17 @@ import Testing
   /// A product that adds to a sum of 32 bits reads and writes it at the rate of sums.
   ///
   /// One that forms a gradient of 16 bits does not. On H100s tiles that are only written take no time.
-  @Test func sumsHaveARateOfTheirOwn() throws {
+  @Test(arguments: [("bf16", "bf16"), ("fp8-tensor", "cublaslt-fp8")])
+  func sumsHaveARateOfTheirOwn(precision: String, library: String) throws {
     func product(_ more: [String], _ cluster: [String]) throws -> (Matmul, Double) {
-      let plan = ["global-batch: 4", "sequence-length: 2048"] + more
+      let plan =
+        ["global-batch: 4", "sequence-length: 8192", "precision: \(precision)"] + more
       let step = try PlannedStep(
         architecture: .named("llama-3.1-8b", overrides: ["num_hidden_layers=2"]),
         cluster: .shipped("h100-2048", overrides: ["device.power-cap=null"] + cluster),
         plan: .read(Document(text: plan.joined(separator: "\n"), name: "plan"), name: "plan"))
-      for operation in step.input.stages[0].backward.operations {
+      // The last one is of a layer, whose operands have the recipe's format.
+      for operation in step.input.stages[0].backward.operations.reversed() {
         guard case .matmul(let matmul) = operation.kernel, matmul.pass == .backwardWeight else {
           continue
         }
@@ -68,13 +71,14 @@ import Testing
       }
       throw NoProduct()
     }
-    let fast = "device.kernels.matmul.bf16.accumulation-rate=10000 TB/s"
+    let fast = "device.kernels.matmul.\(library).accumulation-rate=10000 TB/s"
     let (matmul, added) = try product([], [])
     let numbers = Double(matmul.n * matmul.k)
     let free = try product([], [fast]).1
-    // 8 bytes a number over the rate of all multiprocessors; waves are not quite full.
+    // 8 bytes a number over the rate of all multiprocessors, of a product that memory does not bound; waves are
+    // not quite full.
     let longer = (added - free) / (numbers * 8 / 4.753e12)
-    #expect(longer > 0.9 && longer < 1.5)
+    #expect(longer > 0.7 && longer < 1.5, "\(longer)")
     #expect(try product([Self.apart], []).1 == product([Self.apart], [fast]).1)
   }
 
