@@ -128,27 +128,14 @@ package final class PlanBounds: Sendable {
     return [plain, try costs.costs(candidate.kernels.recomputing(.full))]
   }
 
-  /// Ranks that share an update.
-  private func sharing(
-    _ candidate: Candidate, _ shards: (dense: Double, experts: Double)
-  ) -> Double {
-    candidate.member.zero == .nothing ? 1 : max(1, min(shards.dense, shards.experts))
-  }
-
   /// What the seconds of a candidate are to be multiplied with.
   ///
   /// Where layers of two settings are mixed, the clock lies between theirs.
-  private func share(
-    _ candidate: Candidate, _ all: [KernelCosts], _ shards: (dense: Double, experts: Double)
-  ) -> Double {
-    let schedule = candidate.member.schedule
+  private func share(_ candidate: Candidate, _ all: [KernelCosts]) -> Double {
     let ways = ClockBound.Ways(
-      hasPairs: candidate.member.hasPairs, hasHalves: ScheduleShape(schedule).hasHalves)
-    let shares = all.map { costs in
-      share(
-        costs, microbatches: microbatches(of: candidate), sharing: sharing(candidate, shards),
-        directions: schedule.isBidirectional ? 2 : 1, ways)
-    }
+      hasPairs: candidate.member.hasPairs,
+      hasHalves: ScheduleShape(candidate.member.schedule).hasHalves)
+    let shares = all.map { share($0, ways) }
     guard all.count > 1, let priced = all.compactMap({ $0.clock?.priced }).min() else {
       return shares[0]
     }
@@ -180,9 +167,7 @@ package final class PlanBounds: Sendable {
     }
     let shards = shards(candidate)
     let zero = candidate.member.zero
-    let factor = quick.share(sharing: sharing(candidate, shards)) {
-      share(candidate, costs, shards)
-    }
+    let factor = quick.share { share(candidate, costs) }
     let seconds = (quick.seconds + (try closing(candidate, shards))) * factor
     let state = quick.bytesOfState(zero, shards.dense, shards.experts)
     guard seconds <= longest, state <= room else {
@@ -299,7 +284,7 @@ package final class PlanBounds: Sendable {
       bound.bytes = max(bound.bytes, bytes)
     }
     bound.seconds = agreed + (try waited(plan, walk)) + closing.agreement + behind
-    bound.seconds *= share(candidate, costs, (copies, expertCopies))
+    bound.seconds *= share(candidate, costs)
     return bound
   }
 

@@ -4,9 +4,7 @@ import Simulation
 
 /// What a setting's kernels take of power and time, for the clock at which its steps run at most.
 ///
-/// Firmware averages over a whole step, so that the clock follows from the mix of its kernels. Of a step the
-/// mix of its passes is known here, and what the optimizer may add to it, which draws little and so raises the
-/// clock.
+/// The clock follows from the mix of a step's passes, which is that of a microbatch through all units.
 struct ClockBound: Sendable {
   /// Work with its seconds at boost and at half of it.
   struct Part: Sendable {
@@ -51,8 +49,6 @@ struct ClockBound: Sendable {
   ///
   /// A stage mixes layers of both ways, and its clock lies between theirs.
   var neighbours = Mixes()
-  /// One update of all units.
-  var update = Part()
   /// The clock at which the units were priced, hertz.
   var priced = 0.0
 
@@ -87,23 +83,11 @@ struct ClockBound: Sendable {
   }
 
   /// The highest clock of a step.
-  ///
-  /// The norm of gradients and halves of an update are a third of an update at most.
-  ///
-  /// - Parameters:
-  ///   - microbatches: those of a pipeline.
-  ///   - updates: updates of all units, divided by the ranks that share them.
-  func clock(microbatches: Double, updates: Double, _ ways: Ways) -> Double {
-    func mixed(_ part: Part) -> Double {
-      var mix = Part()
-      mix.add(part, times: microbatches)
-      mix.add(update, times: updates * 4 / 3)
-      return clock(of: mix)
-    }
+  func clock(_ ways: Ways) -> Double {
     var parts = [own.passes, neighbours.passes]
     if ways.hasPairs { parts += [own.pairs, neighbours.pairs] }
     if ways.hasHalves { parts += [own.halves, neighbours.halves] }
-    let highest = parts.reduce(0) { max($0, mixed($1)) }
+    let highest = parts.reduce(0) { max($0, clock(of: $1)) }
     return min(power.boost, highest * Self.allowance)
   }
 }

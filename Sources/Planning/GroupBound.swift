@@ -26,16 +26,8 @@ extension PlanBounds {
   }
 
   /// What priced seconds are to be multiplied with, so that the clock is as high as it may get.
-  ///
-  /// - Parameter sharing: ranks that share an update.
-  func share(
-    _ costs: KernelCosts, microbatches: Int, sharing: Double, directions: Int = 1,
-    _ ways: ClockBound.Ways
-  ) -> Double {
-    guard let clock = costs.clock,
-      let highest = costs.highestClock(
-        microbatches: microbatches, updates: Double(directions) / sharing, ways)
-    else { return 1 }
+  func share(_ costs: KernelCosts, _ ways: ClockBound.Ways) -> Double {
+    guard let clock = costs.clock, let highest = costs.highestClock(ways) else { return 1 }
     // Messages do not follow the clock: they are never taken to be longer.
     return min(1, clock.priced / highest)
   }
@@ -106,7 +98,6 @@ extension PlanBounds {
     }
     // Of what may be divided the fastest that fits; the smallest, if none does.
     var (bytes, traffic) = (Double.infinity, Double.infinity)
-    var sharing = 1.0
     for sharding in shardings(of: group.shape) {
       let state = state(dense, experts, group.shape, sharding)
       bytes = min(bytes, state)
@@ -114,18 +105,13 @@ extension PlanBounds {
       traffic = min(traffic, try self.traffic(of: group, sharding, costs))
     }
     if !traffic.isFinite { traffic = 0 }
-    if !space.zeroStages.contains(.nothing) {
-      let all = shardings(of: group.shape).map { shards($0, group.shape) }
-      sharing = max(1, (all.map { min($0.dense, $0.experts) }.min() ?? 1) / 2)
-    }
     let count = microbatches(group.shape)
     let hasHalves = hasHalves(onRanks: group.shape.pipeline)
     let highest = share(
-      costs, microbatches: count, sharing: sharing, directions: 2,
-      ClockBound.Ways(hasPairs: group.hasPairs, hasHalves: hasHalves))
-    // Under a power cap other work beside the passes raises their clock, and takes longer than it saves: over
-    // all positions they take no less than at their own clock, that of backwards in halves where it is higher. The
-    // difference between units and stages that `ClockBound` allows for stays.
+      costs, ClockBound.Ways(hasPairs: group.hasPairs, hasHalves: hasHalves))
+    // Under a power cap pairs raise the clock, and take longer than that saves: over all positions passes take no
+    // less than at their own clock, that of backwards in halves where it is higher. The difference between units
+    // and stages that `ClockBound` allows for stays.
     let mean =
       costs.clock.map { clock in
         max(highest, (hasHalves ? clock.shareOfHalves : 1) / ClockBound.allowance)

@@ -12,8 +12,8 @@ struct QuickBound {
   private var live: [Double] = []
   /// Costs that were asked for last, those of one setting and those of two.
   private var costs: [(kernels: KernelSetting, costs: [KernelCosts])?] = [nil, nil]
-  /// What seconds are to be multiplied with, by the ranks that share an update.
-  private var shares: [Double: Double] = [:]
+  /// What seconds are to be multiplied with for the clock; nil until it is asked for.
+  private var share: Double?
 
   private struct Rank {
     var dense = ParameterCost()
@@ -36,7 +36,7 @@ struct QuickBound {
 
   /// Becomes the bound of a candidate whose stages have these loads.
   mutating func begin(_ candidate: Candidate, _ loads: [StageLoad], microbatches: Int) {
-    (seconds, ranks, live, shares) = (0, [], [], [:])
+    (seconds, ranks, live, share) = (0, [], [], nil)
     self.candidate = Self.alike(candidate)
     self.loads = loads
     let shape = ScheduleShape(candidate.member.schedule)
@@ -75,11 +75,11 @@ struct QuickBound {
   /// Whether a candidate has these seconds.
   func holds(for other: Candidate) -> Bool { candidate == Self.alike(other) }
 
-  /// What the seconds are to be multiplied with where so many ranks share an update.
-  mutating func share(sharing: Double, _ make: () throws -> Double) rethrows -> Double {
-    if let known = shares[sharing] { return known }
+  /// What the seconds are to be multiplied with for the clock, asked for once.
+  mutating func share(_ make: () throws -> Double) rethrows -> Double {
+    if let share { return share }
     let made = try make()
-    shares[sharing] = made
+    share = made
     return made
   }
 

@@ -71,26 +71,18 @@ final class KernelCosts: Sendable {
   let boundary: BoundaryBytes
   /// Nil where the cluster gives the clock.
   let clock: ClockBound?
-  private let clocks = Mutex<[Mix: Double]>([:])
-
-  /// What of a plan decides the mix of its kernels.
-  private struct Mix: Hashable {
-    var microbatches: Int
-    var updates: Double
-    var ways: ClockBound.Ways
-  }
+  private let clocks = Mutex<[ClockBound.Ways: Double]>([:])
 
   init(units: [UnitCost], boundary: BoundaryBytes, clock: ClockBound?) {
     (self.units, self.boundary, self.clock) = (UnitCosts(units), boundary, clock)
   }
 
   /// The highest clock of a step, hertz; nil where the cluster gives the clock.
-  func highestClock(microbatches: Int, updates: Double, _ ways: ClockBound.Ways) -> Double? {
+  func highestClock(_ ways: ClockBound.Ways) -> Double? {
     guard let clock else { return nil }
-    let mix = Mix(microbatches: microbatches, updates: updates, ways: ways)
-    if let known = clocks.withLock({ $0[mix] }) { return known }
-    let made = clock.clock(microbatches: Double(microbatches), updates: updates, ways)
-    clocks.withLock { $0[mix] = made }
+    if let known = clocks.withLock({ $0[ways] }) { return known }
+    let made = clock.clock(ways)
+    clocks.withLock { $0[ways] = made }
     return made
   }
 }

@@ -3,11 +3,10 @@ import Models
 import Programs
 import Simulation
 
-/// What a unit takes of power, by itself and beside another one like it, and what its update does.
+/// What a unit takes of power, by itself and beside another one like it.
 private struct ClockSums {
   var own: ClockBound.Mixes
   var beside: ClockBound.Mixes
-  var update: ClockBound.Part
 }
 
 /// What units take of power, for the clock of steps.
@@ -30,15 +29,11 @@ extension UnitLowering {
             programs.stage(Array(common.prefix(2)), setting), clock.power, isFast: isFast)
           beside.add(own, times: -1)
         }
-        sums = ClockSums(
-          own: own, beside: beside,
-          update: part(
-            stage.update, exchangeRows(stage, load: 1), clock.power, isFast: isFast))
+        sums = ClockSums(own: own, beside: beside)
         known[shape] = sums
       }
       clock.own.add(sums.own, times: 1)
       clock.neighbours.add(sums.beside, times: 1)
-      clock.update.add(sums.update, times: 1)
     }
   }
 

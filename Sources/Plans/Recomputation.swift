@@ -29,10 +29,9 @@ public enum Recomputation: Hashable, Sendable {
     /// A dense feed-forward block from the input of its norm, which Transformer Engine's first linear map
     /// holds (Megatron-LM, `--recompute-modules mlp`).
     case mlp
-    /// Every second product of a dense layer, in the order of PyTorch's operators: attention's output, and the
-    /// second half of a gated block's first one, which is two products then (torchtitan's selective
-    /// recomputation by operators, its `activation_checkpoint.py`). The product of keys, every second one too,
-    /// is kept: it is one with those of queries and values.
+    /// Every second product of a dense layer, in the order of PyTorch's operators: that of keys, attention's output, and
+    /// the second half of a gated block's first one (torchtitan's selective recomputation by operators, its
+    /// `activation_checkpoint.py`). Queries, keys and values have a product each then, as gate and up have.
     case alternateProducts = "alternate-products"
     /// A mixture of experts behind its norm: router, exchanges, experts (`--recompute-modules moe`).
     case moe

@@ -22,7 +22,7 @@ struct ProductOperand {
 /// The exchanges of a backward whose product has another beside it are not cut, but run whole beside that
 /// one, as is Transformer Engine's default for column-parallel maps (`bulk` for `qkv_dgrad`, `qkv_wgrad`,
 /// `fc1_dgrad`, `fc1_wgrad`). Where weight products are put off to an action of their own, the gradient's
-/// scatter is cut too (`tp_comm_overlap_rs_dgrad`).
+/// scatter is cut too (`tp_comm_overlap_rs_dgrad`). Under torchtitan neither is (`LoweringSetting.overlapsTensorExchange`).
 extension Emission {
   private var chunkCount: Int { lowering.setting.tensor }
 
@@ -59,7 +59,8 @@ extension Emission {
 
   /// Whether the input gradient of a linear map is, for want of a weight product to run beside.
   func scattersGradientInChunks(_ node: Node) -> Bool {
-    guard lowering.setting.splitsTensorExchange, pass == .backwardInput,
+    guard lowering.setting.splitsTensorExchange, lowering.setting.overlapsTensorExchange,
+      pass == .backwardInput,
       case .gatherSequence = producer(of: node.inputs[0]).kind
     else { return false }
     return consumers(of: node.inputs[0], node.layer).count == 1

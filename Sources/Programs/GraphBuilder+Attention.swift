@@ -36,20 +36,9 @@ extension GraphBuilder {
     let split = SplitHeads(
       tokens: setting.tokens, heads: heads, keyValueHeads: keyValueHeads,
       headSize: shape.headSize, rotates: rotates && shape.queryKeyNorm == .absent)
-    let roles: [ParameterTensor.Role] =
-      shape.fused ? [.fusedQueryKeyValue] : [.query, .key, .value]
-    let biases: [ParameterTensor.Role] =
-      !shape.bias
-      ? [] : shape.fused ? [.fusedQueryKeyValueBias] : [.queryBias, .keyBias, .valueBias]
-    let fused = linear(
-      input, roles, split.columns, "query-key-value", bias: biases, transposed: shape.fused)
-    var parts = nodes(
-      .splitHeads(split), [fused],
-      [
-        ("query", tokenRows, heads * shape.headSize),
-        ("key", tokenRows, keyValueHeads * shape.headSize),
-        ("value", tokenRows, keyValueHeads * shape.headSize),
-      ])
+    var parts =
+      setting.alternatesProducts && !shape.fused
+      ? separateHeads(input, shape, split) : jointHeads(input, shape, split)
     if shape.queryKeyNorm != .absent {
       parts[0] = normedHeads(parts[0], .queryHeadNorm, heads, shape, rotates, "query")
       parts[1] = normedHeads(parts[1], .keyHeadNorm, keyValueHeads, shape, rotates, "key")
@@ -69,6 +58,45 @@ extension GraphBuilder {
     }
     return projected(
       attended, bias: shape.outputBias ? [.outputBias] : [], transposed: shape.fused)
+  }
+
+  /// Queries, keys and values by one product.
+  private mutating func jointHeads(
+    _ input: ValueID, _ shape: MultiHead, _ split: SplitHeads
+  ) -> [ValueID] {
+    let roles: [ParameterTensor.Role] =
+      shape.fused ? [.fusedQueryKeyValue] : [.query, .key, .value]
+    let biases: [ParameterTensor.Role] =
+      !shape.bias
+      ? [] : shape.fused ? [.fusedQueryKeyValueBias] : [.queryBias, .keyBias, .valueBias]
+    let joint = linear(
+      input, roles, split.columns, "query-key-value", bias: biases, transposed: shape.fused)
+    return nodes(
+      .splitHeads(split), [joint],
+      [
+        ("query", tokenRows, split.heads * shape.headSize),
+        ("key", tokenRows, split.keyValueHeads * shape.headSize),
+        ("value", tokenRows, split.keyValueHeads * shape.headSize),
+      ])
+  }
+
+  /// Queries, keys and values by a product each; that of keys is run again, and so is what rotates.
+  private mutating func separateHeads(
+    _ input: ValueID, _ shape: MultiHead, _ split: SplitHeads
+  ) -> [ValueID] {
+    let roles: [ParameterTensor.Role] = [.query, .key, .value]
+    let biases: [ParameterTensor.Role] = [.queryBias, .keyBias, .valueBias]
+    return roles.indices.map { index in
+      let name = ["query", "key", "value"][index]
+      let heads = index == 0 ? split.heads : split.keyValueHeads
+      let part = linear(
+        input, [roles[index]], heads * shape.headSize, name,
+        bias: shape.bias ? [biases[index]] : [], isRecomputed: index == 1)
+      guard index < 2, split.rotates else { return part }
+      return node(
+        .rotate(heads: heads, headSize: shape.headSize), [part],
+        ("\(name), rotated", tokenRows, heads * shape.headSize), isRecomputed: true)
+    }
   }
 
   /// Norms each head, or all of a rank's together, and rotates them behind the norm where the layer rotates.

@@ -100,7 +100,9 @@ public struct LoweringSetting: Hashable, Sendable {
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
   /// In a backward, whole exchanges within a tensor-parallel group run beside the product that does not
-  /// need them; else everybody waits for them.
+  /// need them; else everybody waits for them, as under torchtitan: PyTorch cuts what one product alone gives or
+  /// takes (`micro_pipeline_tp.py`, `_find_producer_matmul`), while an input's gradient is a sum over the maps behind
+  /// a gather, whose weight products autograd runs before it is scattered.
   public var overlapsTensorExchange: Bool
   /// Up to ZeRO stage 1: parameters of a bucket that is reduced by itself; nil for all of a stage at once.
   public var bucketElements: Int?
@@ -257,6 +259,7 @@ extension LoweringSetting {
       keepsNormSteps = plan.execution == .eager
       averagesLoss = plan.lossAverage == .microbatch
       updatesByOperators = plan.optimizer == .adamWForeach
+      if plan.framework == .torchtitan { overlapsTensorExchange = false }
       if plan.framework == .llmFoundry { becomeLLMFoundry(plan) }
     }
     redundantExperts = plan.redundantExperts

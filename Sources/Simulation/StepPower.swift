@@ -7,13 +7,16 @@ import Schedules
 /// At which clock the kernels of a step run, and what the device draws meanwhile.
 public struct StepClock: Hashable, Sendable {
   public var clock: Frequency
-  /// What it draws while kernels run, the mean over all pipeline positions.
+  /// What it draws while kernels of passes run, the mean over all pipeline positions.
   public var power: Watts
   /// What it may draw; nil where the cluster gives the clock.
   public var cap: Watts?
 }
 
-/// What all kernels of a step take of power and time, with balanced rows, all pipeline positions added up.
+/// What the kernels of all passes of a step take of power and time, with balanced rows, all pipeline positions added up.
+///
+/// Firmware averages over tens of milliseconds: over many kernels, but not over passes and what follows them. The update
+/// comes by itself behind the last pass, bound by memory, whose rate does not follow the clock: it has no say.
 ///
 /// Time is priced at two clocks; in between, what follows the clock and what does not are told apart by
 /// these two. So the clock is known before the step is simulated.
@@ -26,13 +29,8 @@ struct StepPower {
   /// A program of a stage with how it runs.
   private struct Part: Hashable {
     var stage: Int
-    var program: Which
+    var pass: Action.Pass
     var isOverlapped: Bool
-  }
-
-  private enum Which: Hashable {
-    case action(Action.Pass)
-    case norm, update
   }
 
   init(_ input: StepInput) {
@@ -40,22 +38,21 @@ struct StepPower {
     for program in input.ranks {
       for item in program.items {
         switch item {
-        case .run(let action): count(action.stage, .action(action.pass))
+        case .run(let action): count(action.stage, action.pass)
         case .overlapped(let forward, let backward):
-          count(forward.stage, .action(.forward), isOverlapped: true)
-          count(backward.stage, .action(backward.pass), isOverlapped: true)
-        case .norm(let stage): count(stage, .norm)
-        case .update(let stage): count(stage, .update)
-        case .start, .reduce, .gather, .settle, .lane, .wait, .handOver, .agree: break
+          count(forward.stage, .forward, isOverlapped: true)
+          count(backward.stage, backward.pass, isOverlapped: true)
+        case .norm, .update, .start, .reduce, .gather, .settle, .lane, .wait, .handOver, .agree:
+          break
         }
       }
     }
   }
 
-  private mutating func count(_ stage: Int, _ program: Which, isOverlapped: Bool = false) {
+  private mutating func count(_ stage: Int, _ pass: Action.Pass, isOverlapped: Bool = false) {
     // Stages of one shape run the same programs.
     let first = input.shapes.firstIndex(of: input.shapes[stage]) ?? stage
-    let part = Part(stage: first, program: program, isOverlapped: isOverlapped)
+    let part = Part(stage: first, pass: pass, isOverlapped: isOverlapped)
     if counts[part] == nil { parts.append(part) }
     counts[part, default: 0] += 1
   }
@@ -98,7 +95,7 @@ struct StepPower {
       let rows = input.balancedRows[part.stage]
       var one = PowerModel.Work()
       var time = 0.0
-      for operation in program(part).operations {
+      for operation in input.stages[part.stage].program(for: part.pass).operations {
         one += pricing.kernels.work(of: operation, rows: rows, power)
         time += pricing.seconds(of: operation, rows: rows, isOverlapped: part.isOverlapped)
       }
@@ -107,15 +104,6 @@ struct StepPower {
       seconds += time * count
     }
     return (work, seconds)
-  }
-
-  private func program(_ part: Part) -> Program {
-    let stage = input.stages[part.stage]
-    switch part.program {
-    case .action(let pass): return stage.program(for: pass)
-    case .norm: return stage.norm
-    case .update: return stage.update
-    }
   }
 }
 

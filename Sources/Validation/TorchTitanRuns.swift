@@ -64,10 +64,6 @@ extension DescribedRun {
   /// What has no key yet.
   private static func torchTitanLeftOut(_ row: PublishedRow) -> [String] {
     var parts: [String] = []
-    switch row["recompute"] {
-    case "selective (op)", "selective op": parts.append("the product of keys run again")
-    default: break
-    }
     if row["fsdp_zero"].contains("float8 all-gather") { parts.append("gathers in FP8") }
     if row["precision"].hasPrefix("float8"), row.degree("pp") > 1 {
       parts.append("casts of weights in every pass")

@@ -76,9 +76,9 @@ import Testing
     }
   }
 
-  /// Attention's output and the second of a gated block's two products are run again.
+  /// Keys, attention's output and the second of a gated block's two products are run again.
   ///
-  /// The residual between them and that product's result are not kept. Nothing else changes: the same products forward,
+  /// Keys, the residual and the block's product are not kept. Nothing else changes: the same products forward,
   /// the same gradients.
   @Test func everySecondProductIsRunAgain() throws {
     let architecture = TinyModels.llama(layers: 1)
@@ -99,9 +99,14 @@ import Testing
     #expect(block.gated)
     let width = block.width
     let hidden = architecture.hiddenSize
+    guard case .multiHead(let heads) = architecture.layers[0].attention else {
+      Issue.record("queries, keys and values have products of their own")
+      return
+    }
+    let keys = heads.keyValueHeads * heads.headSize
     // Eight tokens; queries of all heads are as wide as the model.
-    #expect(Self.again(some) == Double(2 * 8 * hidden * (hidden + width)))
-    #expect(Self.kept(none) - Self.kept(some) == 2 * 8 * (hidden + width))
+    #expect(Self.again(some) == Double(2 * 8 * hidden * (keys + hidden + width)))
+    #expect(Self.kept(none) - Self.kept(some) == 2 * 8 * (keys + hidden + width))
   }
 
   /// The router's product, whose phase is that of attention in the published trace.

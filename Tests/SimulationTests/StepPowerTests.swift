@@ -10,7 +10,7 @@ import Testing
 @Suite struct StepPowerTests {
   private func step(
     cap: String? = nil, cluster: String = "h100-2048", precision: String = "bf16",
-    changes: [String] = []
+    globalBatch: Int = 16, changes: [String] = []
   ) throws -> PlannedStep {
     let overrides = (cap.map { ["device.power-cap=\($0)"] } ?? []) + changes
     let cluster = try Cluster.shipped(cluster, overrides: ["nodes=1"] + overrides)
@@ -18,7 +18,7 @@ import Testing
       text: """
         data-parallel: 8
         zero-stage: 1
-        global-batch: 16
+        global-batch: \(globalBatch)
         sequence-length: 4096
         precision: \(precision)
         """, name: "plan.yaml")
@@ -51,6 +51,13 @@ import Testing
     let products = try DeviceModel(step.cluster.device).loadedClock
     #expect(clock > products && clock <= 1830e6)
     #expect(step.pricing.device.loadedClock == clock)
+  }
+
+  /// The update comes by itself behind the passes and does not make them faster, however many there are.
+  @Test func theUpdateHasNoSay() throws {
+    let short = try #require(try step(cap: "500 W").clock)
+    let long = try #require(try step(cap: "500 W", globalBatch: 128).clock)
+    #expect(short.clock == long.clock && short.power == long.power, "\(short), \(long)")
   }
 
   /// A given clock decides; the power is shown where energies are known.
