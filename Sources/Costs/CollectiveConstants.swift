@@ -230,6 +230,12 @@ public struct CollectiveConstants: Hashable, Sendable {
     return channels * group.ranksPerNode
   }
 
+  /// Multiprocessors that channels may take of a rank whose group has no more than so many ranks on a node.
+  func channels(ofRanksPerNode most: Int) -> Set<Int> {
+    guard let channels = rings.partialNodeChannels else { return [ringMultiprocessors] }
+    return Set((1...max(1, most)).map { $0 * channels }).union([ringMultiprocessors])
+  }
+
   /// Seconds of a ring's step to another node of a group.
   func hop(_ wire: WireProtocol, _ group: CollectiveGroup) -> Double {
     let measured =

@@ -68,6 +68,11 @@ public struct CollectiveCost: Sendable {
   /// Multiprocessors that the channels of a group's collectives take.
   public func channels(of group: CollectiveGroup) -> Int { constants.channels(group) }
 
+  /// Those of all groups whose ranks lie so far from each other in the order of ranks.
+  public func channels(ofRanksApart distance: Int) -> Set<Int> {
+    constants.channels(ofRanksPerNode: (constants.ranksOfNode + distance - 1) / distance)
+  }
+
   /// Ranks of a node from which on its switch adds up; nil where none does.
   public var leastRanksInSwitch: Int? { constants.inSwitch?.fromRanks }
 

@@ -52,16 +52,14 @@ package struct HidingRoom: Hashable, Sendable {
 ///
 /// Kernels come in waves of blocks: with a third of the device gone a kernel may lose nothing more.
 struct HidingStates {
-  private let copies: Int
+  /// What one over copies takes, which hangs on how many of its ranks lie on a node.
+  private let copies: [Int]
   private let beside: [Int]
   private let besidePairs: [Int]
 
   init(_ stage: StageProgram, _ pricing: ClusterPricing) {
     let programs = [stage.forward, stage.backward, stage.backwardInput, stage.backwardWeight]
-    copies = pricing.channels(
-      of: Transfer(
-        .allReduce(.world), outputs: [], inputs: [], stream: .data, bytesPerRow: 1,
-        rows: .fixed(1), phase: .optimizer, pass: .backwardWeight, layer: -1))
+    copies = pricing.channelsOfCopies.sorted()
     beside = Self.sums(programs.flatMap(Self.transfersBesideKernels), pricing)
     besidePairs = Self.sums(programs.flatMap(\.transfers), pricing)
   }
@@ -70,12 +68,21 @@ struct HidingStates {
 
   /// Seconds of a kernel outside of pairs in each state, without a collective over copies and with one.
   func alone(_ seconds: (Int) -> Double) -> [Times] {
-    beside.map { (seconds($0), seconds($0 + copies)) }
+    Self.times(beside, copies, seconds)
   }
 
   /// The same in pairs, where the other half's kernels run beside whatever one waits for.
   func inPairs(_ seconds: (Int) -> Double) -> [Times] {
-    besidePairs.map { (seconds($0), seconds($0 + copies)) }
+    Self.times(besidePairs, copies, seconds)
+  }
+
+  private static func times(
+    _ own: [Int], _ copies: [Int], _ seconds: (Int) -> Double
+  ) -> [Times] {
+    own.flatMap { taken in
+      let without = seconds(taken)
+      return copies.map { (without, seconds(taken + $0)) }
+    }
   }
 
   /// Those that are not waited for before the next kernel.

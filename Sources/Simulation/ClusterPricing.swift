@@ -183,6 +183,12 @@ public struct ClusterPricing: Pricing {
     }
   }
 
+  /// Multiprocessors that collectives over copies of the parameters may take, however many there are and
+  /// whatever groups they are divided into.
+  package var channelsOfCopies: Set<Int> {
+    collectives.channels(ofRanksApart: plan.tensorParallel)
+  }
+
   public func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice
   {

@@ -26,7 +26,10 @@ extension KernelPricing {
       // Latents that heads share are wider than what the algorithm multiplies.
       let computed = Double(shape.computedQuerySize + shape.computedValueSize)
       let counted = Double(shape.queryKeySize + shape.valueSize)
-      return power.attentionWork(flops: flops / 2 * (computed / counted), rate: attentionRate)
+      // The square is counted; a block that lies below the diagonal is computed whole.
+      let share = shape.isCausal ? 0.5 : 1
+      return power.attentionWork(
+        flops: flops * share * (computed / counted), rate: attentionRate)
     case .scan(let shape, _):
       let format: Format = products[.bfloat16] != nil ? .bfloat16 : headProduct
       return products(flops, format, bytes: 8 * Double(shape.stateElements), power)

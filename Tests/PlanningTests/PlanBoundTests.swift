@@ -74,6 +74,16 @@ import Planning
         64, 512, "tensor-parallel=1,2", "context-parallel=1,2", "schedule=1f1b",
         "microbatch-size=1", "zero-stage=2,3", "recompute=none,full", "layers-per-stage=even"),
       atLeast: 8),
+    // Groups with two ranks and one on a node take few channels, where those of whole nodes would take half of the
+    // device.
+    Case(
+      name: "few channels",
+      architecture: (try? .named("llama-3.1-8b", overrides: ["num_hidden_layers=6"])) ?? dense,
+      cluster: "h100-2048", overrides: ["node.collectives.ring.multiprocessors=56"], devices: 16,
+      settings: PlanSearchTests.settings(
+        16, 8192, "tensor-parallel=4,8", "context-parallel=1", "pipeline-parallel=1",
+        "schedule=1f1b", "microbatch-size=1", "zero-stage=2,3", "recompute=none",
+        "overlap.tensor-exchange=false"), atLeast: 4),
     // A half for the input cuts the exchanges that a whole backward runs beside its weight products: kernels of
     // chunks draw less, and under a power cap run at a higher clock.
     Case(
