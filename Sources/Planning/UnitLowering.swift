@@ -182,8 +182,9 @@ final class UnitLowering {
     cost.keptByInput = own.keptByInput
     cost.forwardStreams = streams(of: stage.forward, least)
     cost.backwardStreams = streams(of: stage.backward, least)
-    cost.backwardPeak = memory(of: stage.backward, in: stage).peak
-    cost.inputPeak = memory(of: stage.backwardInput, in: stage).peak
+    let gradient = stage.outputGradient
+    cost.backwardPeak = memory(of: stage.backward, in: stage, arriving: gradient).peak
+    cost.inputPeak = memory(of: stage.backwardInput, in: stage, arriving: gradient).peak
     let balanced = exchangeRows(stage, load: 1)
     let prices = programs.prices([unit], stage) { self.alone($0, least) }
     let devices = HidingStates(stage, pricing)
@@ -227,8 +228,9 @@ final class UnitLowering {
       taken.forwardKernels = inPairs(stage.forward, prices.forward, least)
       taken.backwardKernels = inPairs(stage.backward, prices.backward, least)
     }
-    taken.kept = memory(of: stage.forward, in: stage).left
-    taken.keptByInput = memory(of: stage.backwardInput, in: stage).left
+    taken.kept = memory(of: stage.forward, in: stage, arriving: stage.input).left
+    taken.keptByInput =
+      memory(of: stage.backwardInput, in: stage, arriving: stage.outputGradient).left
     return taken
   }
 
@@ -245,20 +247,24 @@ final class UnitLowering {
       meeting: program.transfers.isEmpty ? 0 : seconds)
   }
 
-  /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak.
+  /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak, both
+  /// beside what was there before anything came for it.
   ///
-  /// What comes from another stage or goes there is left out: it is gone when it has been sent.
+  /// What goes to another stage is left out: it is gone when it has been sent.
+  ///
+  /// - Parameter arriving: what another stage has sent, which stays until the program, or a later one, releases
+  ///   it; within a stage it is what the unit before has left.
   private func memory(
-    of program: Program, in stage: StageProgram
+    of program: Program, in stage: StageProgram, arriving: BufferID?
   ) -> (left: Double, peak: Double) {
     let rows = exchangeRows(stage, load: 1)
-    var (bytes, peak) = (0, 0)
-    let passing = [stage.input, stage.output, stage.inputGradient, stage.outputGradient]
     func size(_ id: BufferID) -> Int {
-      guard !passing.contains(id) else { return 0 }
+      guard id != stage.output, id != stage.inputGradient else { return 0 }
       let buffer = stage.buffers[Int(id.index)]
       return rows(buffer.rows) * buffer.bytesPerRow
     }
+    var bytes = arriving.map(size) ?? 0
+    var peak = bytes
     for step in program.steps {
       switch step {
       case .acquire(let id): bytes += size(id)
