@@ -79,7 +79,7 @@ final class UnitLowering {
   /// The cost of every unit; those with equal blocks and equal neighbours are priced once.
   func costs(_ programs: inout UnitPrograms) -> [UnitCost] {
     var known: [UnitPair: UnitCost] = [:]
-    var taken: [UnitPrograms.Shape: Taken] = [:]
+    var looks = Looks()
     let units = architecture.units
     return units.indices.map { index in
       let neighbour = index > 0 ? units[index - 1] : units.count > 1 ? units[1] : nil
@@ -87,7 +87,7 @@ final class UnitLowering {
         unit: programs.shape(of: units[index]), neighbour: neighbour.map { programs.shape(of: $0) })
       if let cost = known[pair] { return cost }
       let cost = cost(
-        of: units[index], beside: neighbour, isBehind: index > 0, &programs, &taken)
+        of: units[index], beside: neighbour, isBehind: index > 0, &programs, &looks)
       known[pair] = cost
       return cost
     }
@@ -147,18 +147,25 @@ final class UnitLowering {
     }
   }
 
+  /// What units take whatever their neighbours are.
+  private struct Looks {
+    var alone: [UnitPrograms.Shape: Taken] = [:]
+    /// What a pair of stages takes for each unit of a kind.
+    var pairs: [UnitPrograms.Shape: PassCost] = [:]
+  }
+
   /// The smaller of what a unit takes by itself and of what a stage takes more that holds its neighbour, too.
   ///
   /// By itself a unit receives and sends what stays in the stage of a longer one.
   private func cost(
     of unit: Unit, beside neighbour: Unit?, isBehind: Bool, _ programs: inout UnitPrograms,
-    _ taken: inout [UnitPrograms.Shape: Taken]
+    _ looks: inout Looks
   ) -> UnitCost {
     func alone(_ unit: Unit) -> Taken {
       let shape = programs.shape(of: unit)
-      if let known = taken[shape] { return known }
+      if let known = looks.alone[shape] { return known }
       let made = self.taken(by: [unit], &programs)
-      taken[shape] = made
+      looks.alone[shape] = made
       return made
     }
     let stage = programs.stage([unit], setting)
@@ -171,7 +178,9 @@ final class UnitLowering {
       own = own.least(both, less: other)
     }
     var cost = UnitCost()
-    if stage.exchangeCount > 0, interleavesAsPublished { cost.pair = pairOfMany(unit, &programs) }
+    if stage.exchangeCount > 0, interleavesAsPublished {
+      cost.pair = pairOfMany(unit, &programs, &looks)
+    }
     cost.forward = own.forward
     cost.backward = own.backward
     cost.backwardInput = own.backwardInput
@@ -207,9 +216,15 @@ final class UnitLowering {
   }
 
   /// What a pair of stages takes for each unit like this one that both hold.
-  private func pairOfMany(_ unit: Unit, _ programs: inout UnitPrograms) -> PassCost {
+  private func pairOfMany(
+    _ unit: Unit, _ programs: inout UnitPrograms, _ looks: inout Looks
+  ) -> PassCost {
+    let shape = programs.shape(of: unit)
+    if let known = looks.pairs[shape] { return known }
     let own = pair([unit], &programs)
-    return own.least(pair([unit, unit], &programs), less: own)
+    let made = own.least(pair([unit, unit], &programs), less: own)
+    looks.pairs[shape] = made
+    return made
   }
 
   func taken(by units: [Unit], _ programs: inout UnitPrograms) -> Taken {
