@@ -369,7 +369,9 @@ extension StageProgram {
 
   /// The largest number of transfers in one of its programs.
   var mostTransfers: Int {
-    [forward, backward, backwardInput, backwardWeight, reduce, update, gather, openingForward]
-      .map(\.transfers.count).max() ?? 0
+    let passes = max(
+      forward.transfers.count, openingForward.transfers.count, backward.transfers.count,
+      backwardInput.transfers.count, backwardWeight.transfers.count)
+    return max(passes, reduce.transfers.count, update.transfers.count, gather.transfers.count)
   }
 }

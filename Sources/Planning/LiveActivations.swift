@@ -26,7 +26,9 @@ struct LiveActivations: Sendable {
   /// Of a schedule, whose cells are walked once.
   init(_ order: ScheduleOrder) {
     ranks = Array(repeating: Rank(), count: order.rankCount)
-    var live = ranks.map { _ in [Int: Count]() }
+    var live = ranks.map { _ in [Count]() }
+    // Passes of all of its stages.
+    var passes = ranks.map { _ in 0 }
     var isOpen = ranks.map { _ in false }
     for cell in order.cells {
       let rank = Int(cell.rank)
@@ -34,27 +36,34 @@ struct LiveActivations: Sendable {
         ranks[rank].next = cell.isPair ? nil : cell.first
         isOpen[rank] = false
       }
-      Self.hold(cell.first, &live[rank])
-      if cell.isPair { Self.hold(cell.second, &live[rank]) }
-      let most = live[rank].values.reduce(0) { $0 + $1.whole + $1.halves }
-      guard most > ranks[rank].most else { continue }
-      ranks[rank] = Rank(counts: Array(live[rank].values), most: most)
+      passes[rank] += Self.hold(cell.first, &live[rank])
+      if cell.isPair { passes[rank] += Self.hold(cell.second, &live[rank]) }
+      guard passes[rank] > ranks[rank].most else { continue }
+      ranks[rank] = Rank(counts: live[rank], most: passes[rank])
       isOpen[rank] = true
     }
   }
 
-  private static func hold(_ action: ScheduleOrder.Action, _ live: inout [Int: Count]) {
+  /// Books an action of a rank, and gives by how many more passes are kept; a rank has few stages.
+  private static func hold(_ action: ScheduleOrder.Action, _ live: inout [Count]) -> Int {
     let stage = Int(action.stage)
-    var count = live[stage] ?? Count(stage: stage)
+    let place = live.firstIndex { $0.stage == stage } ?? live.count
+    if place == live.count { live.append(Count(stage: stage)) }
     switch action.pass {
-    case .forward: count.whole += 1
-    case .backward: count.whole -= 1
+    case .forward:
+      live[place].whole += 1
+      return 1
+    case .backward:
+      live[place].whole -= 1
+      return -1
     case .backwardInput:
-      count.whole -= 1
-      count.halves += 1
-    case .backwardWeight: count.halves -= 1
+      live[place].whole -= 1
+      live[place].halves += 1
+      return 0
+    case .backwardWeight:
+      live[place].halves -= 1
+      return -1
     }
-    live[stage] = count
   }
 
   /// Bytes that a rank keeps at least, with what its next backward needs beside.

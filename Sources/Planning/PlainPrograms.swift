@@ -1,3 +1,4 @@
+import Models
 import Programs
 import Synchronization
 
@@ -11,6 +12,10 @@ final class PlainPrograms: Sendable {
   }
 
   private let known = Mutex<[Key: StageProgram]>([:])
+  /// Those of the model's units.
+  let shapes: UnitShapes
+
+  init(_ architecture: Architecture) { shapes = UnitShapes(architecture) }
 
   /// The program of units of these shapes.
   func program(
@@ -24,16 +29,5 @@ final class PlainPrograms: Sendable {
     let program = make(plain)
     known.withLock { $0[key] = program }
     return program
-  }
-}
-
-extension UnitPrograms.Shape {
-  /// Whether there are no experts in it for certain.
-  var isPlain: Bool {
-    switch self {
-    case .layer(let layer): layer.feedForward.mixture == nil
-    case .other(.embedding), .other(.head): true
-    case .other: false
-    }
   }
 }

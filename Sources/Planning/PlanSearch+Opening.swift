@@ -21,19 +21,27 @@ extension PlanSearch {
     }
   }
 
-  /// - Parameter cutoff: the value of the last of the plans that are asked for so far: what is no worse has its
-  ///   allocator replayed at once.
-  func open(_ entry: Entry, cutoff: Double) -> Finding {
+  /// Values that say what is worth while when an entry is opened.
+  struct Limits: Sendable {
+    /// That of the last of the plans that are asked for so far: what is no worse has its allocator replayed at
+    /// once.
+    var cutoff: Double
+    /// What lies above it is left out for good.
+    var threshold: Double
+  }
+
+  /// What an entry falls apart into, or what became of it.
+  func open(_ entry: Entry, _ limits: Limits) -> Finding {
     switch entry.node {
     case .shape(let shape): open(shape, entry)
     case .sketch(let group): bound(family: group, entry)
     case .family(let group): open(family: group, entry)
-    case .group(let group): open(group, entry, cutoff)
+    case .group(let group): open(group, entry, limits)
     case .candidate(let candidate): bound(candidate, entry)
     case .bounded(let candidate):
       space.bases[candidate.kernels.base].expertLoad == .balanced
-        ? simulate(candidate, entry, cutoff) : simulateEven(candidate, entry)
-    case .even(let candidate): simulate(candidate, entry, cutoff)
+        ? simulate(candidate, entry, limits.cutoff) : simulateEven(candidate, entry)
+    case .even(let candidate): simulate(candidate, entry, limits.cutoff)
     case .simulated(let plan): verify(plan)
     }
   }
@@ -123,27 +131,51 @@ extension PlanSearch {
     return all
   }
 
-  private func open(_ group: SearchGroup, _ entry: Entry, _ cutoff: Double) -> Finding {
+  private func open(_ group: SearchGroup, _ entry: Entry, _ limits: Limits) -> Finding {
     var all = Finding()
     var quick = QuickBound()
-    let isByMemory = request.objective == .memory
-    for member in space.members(of: group) {
-      all.add(
-        finding(standingFor: 1) {
-          let candidate = try bounds.resolved(group.candidate(member))
-          // To plan a long order takes longer than all the rest, and few of these plans come first.
-          let isLate = !isByMemory && bounds.hasLongPlanning(candidate)
-          let bound = try bounds.quickBound(
-            of: candidate, &quick, longest: isByMemory ? .infinity : isLate ? 0 : cutoff)
-          try checkMemory(bound)
-          var own = Entry(
-            count: 1, seconds: max(entry.seconds, bound.seconds),
-            bytes: max(entry.bytes, bound.bytes), node: .candidate(candidate))
-          own.isWithoutKept = isLate
-          return [own]
-        })
+    for (member, sharding) in space.kinds(of: group) {
+      let alike: Candidate
+      do {
+        alike = try bounds.resolved(group.candidate(member))
+      } catch {
+        all.end(sharding.count, with: error)
+        continue
+      }
+      // To plan a long order takes longer than all the rest, and few of these plans come first.
+      let isLate = request.objective != .memory && bounds.hasLongPlanning(alike)
+      for part in sharding {
+        var candidate = alike
+        candidate.member = alike.member.dividing(part)
+        do {
+          try take(candidate, entry, &quick, isLate: isLate, limits, into: &all)
+        } catch {
+          all.end(1, with: error)
+        }
+      }
     }
     return all
+  }
+
+  /// Looks at a candidate without its schedule; what lies above all that may count becomes no entry.
+  private func take(
+    _ candidate: Candidate, _ entry: Entry, _ quick: inout QuickBound, isLate: Bool,
+    _ limits: Limits, into all: inout Finding
+  ) throws {
+    let isByMemory = request.objective == .memory
+    let bound = try bounds.quickBound(
+      of: candidate, &quick, longest: isByMemory ? .infinity : isLate ? 0 : limits.cutoff)
+    guard bound.bytes <= room else { return all.end(1, with: Overflow(bytes: bound.bytes)) }
+    let seconds = max(entry.seconds, bound.seconds)
+    if !isByMemory, seconds > limits.threshold {
+      all.leastLeft = min(all.leastLeft ?? .infinity, seconds)
+      return
+    }
+    var own = Entry(
+      count: 1, seconds: seconds, bytes: max(entry.bytes, bound.bytes),
+      node: .candidate(candidate))
+    own.isWithoutKept = isLate
+    all.entries.append(own)
   }
 
   private func bound(_ candidate: Candidate, _ entry: Entry) -> Finding {
@@ -197,8 +229,11 @@ extension PlanSearch {
       var made = candidate.plan(in: space)
       made.name = made.searchName
       try checkText(of: made)
-      made.expertLoad = .balanced
-      let report = try step(of: made).report()
+      var equal = made
+      equal.expertLoad = .balanced
+      let report = try step(of: equal).report()
+      // Memory is booked with equal rows, whatever is drawn.
+      try checkPeaks(report, made)
       var even = entry
       even.node = .even(candidate)
       let bytes = Double(report.memory.peak)
@@ -260,10 +295,6 @@ extension PlanSearch {
     throw Overflow(bytes: Double(most))
   }
 
-  private struct Overflow: Error {
-    var bytes: Double
-  }
-
   /// The entries that `body` gives, or how so many plans ended with it.
   private func finding(
     standingFor count: Int, _ body: () throws -> [Entry]
@@ -271,25 +302,34 @@ extension PlanSearch {
     var finding = Finding()
     do {
       finding.entries = try body()
-    } catch let error as Overflow {
-      finding.outOfMemory = count
-      finding.leastOverflow = error.bytes
-    } catch let error as PlanError {
-      finding.refusals[error.searchReason] = count
-    } catch is SearchRefusal {
-      finding.refusals["layers-per-stage cuts the model as another alternative does"] = count
-    } catch let error as ConfigurationError {
-      finding.refusals[error.rule] = count
-    } catch let error as ScheduleError {
-      finding.refusals[error.message] = count
     } catch {
-      finding.refusals["\(error)"] = count
+      finding.end(count, with: error)
     }
     return finding
   }
 }
 
+/// A plan needs more memory than there is, at least so much.
+private struct Overflow: Error {
+  var bytes: Double
+}
+
 extension PlanSearch.Finding {
+  /// So many plans are none for this reason.
+  fileprivate mutating func end(_ count: Int, with error: any Error) {
+    switch error {
+    case let error as Overflow:
+      outOfMemory += count
+      leastOverflow = min(leastOverflow ?? .infinity, error.bytes)
+    case let error as PlanError: refusals[error.searchReason, default: 0] += count
+    case is SearchRefusal:
+      refusals["layers-per-stage cuts the model as another alternative does", default: 0] += count
+    case let error as ConfigurationError: refusals[error.rule, default: 0] += count
+    case let error as ScheduleError: refusals[error.message, default: 0] += count
+    default: refusals["\(error)", default: 0] += count
+    }
+  }
+
   fileprivate mutating func add(_ other: Self) {
     entries += other.entries
     refusals.merge(other.refusals) { $0 + $1 }

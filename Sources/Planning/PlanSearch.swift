@@ -115,6 +115,17 @@ public final class PlanSearch: Sendable {
     var key = 0.0
     var sequence = 0
 
+    /// What is opened earlier in a round: simulations, of those with drawn loads first.
+    var effort: Int {
+      switch node {
+      case .even: 4
+      case .bounded: 3
+      case .simulated: 2
+      case .candidate: isWithoutKept ? 2 : 0
+      case .shape, .sketch, .family, .group: 1
+      }
+    }
+
     static func == (left: Entry, right: Entry) -> Bool { left.sequence == right.sequence }
     static func < (left: Entry, right: Entry) -> Bool {
       (left.key, left.sequence) < (right.key, right.sequence)
@@ -133,6 +144,8 @@ public final class PlanSearch: Sendable {
     /// What a simulated plan takes, whether it fits or not.
     var simulated: (seconds: Double, bytes: Double)?
     var leastOverflow: Double?
+    /// The least bound of what became no entry because it lies above all that may count, seconds.
+    var leastLeft: Double?
   }
 
   /// Runs the search.
@@ -166,13 +179,27 @@ public final class PlanSearch: Sendable {
       state.take(finding)
     }
     while let entries = state.next(Self.round) {
-      let cutoff = state.lastOfBest
-      let findings = parallelMap(
-        entries, threads: request.threads, { open($0, cutoff: cutoff) })
-      for (entry, finding) in zip(entries, findings) { state.take(finding, of: entry) }
+      let limits = Limits(cutoff: state.lastOfBest, threshold: state.threshold)
+      for (entry, finding) in zip(entries, findings(of: entries, limits)) {
+        state.take(finding, of: entry)
+      }
       request.progress?(state.progress)
     }
     return state.finished { [self] simulated in verified(simulated) }
+  }
+
+  /// What became of a round's entries, in their order.
+  ///
+  /// What is likely to take longest is begun first, so that no thread waits long for the last one.
+  private func findings(of entries: [Entry], _ limits: Limits) -> [Finding] {
+    let efforts = entries.map(\.effort)
+    let order = entries.indices.sorted {
+      efforts[$0] == efforts[$1] ? $0 < $1 : efforts[$0] > efforts[$1]
+    }
+    let made = parallelMap(order, threads: request.threads) { open(entries[$0], limits) }
+    var findings = [Finding](repeating: Finding(), count: entries.count)
+    for (place, finding) in zip(order, made) { findings[place] = finding }
+    return findings
   }
 
   /// Plans of a shape.

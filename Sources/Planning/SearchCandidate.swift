@@ -112,6 +112,15 @@ package struct SearchMember: Hashable, Sendable {
   package var hasPairs: Bool { schedule.hasPairs(mergesPairs) }
 }
 
+extension SearchMember {
+  /// The same with other things divided among copies.
+  func dividing(_ sharding: SearchSharding) -> SearchMember {
+    var member = self
+    (member.zero, member.shardingGroup) = (sharding.zero, sharding.group)
+    return member
+  }
+}
+
 extension SearchGroup {
   package func candidate(_ member: SearchMember) -> Candidate {
     Candidate(
@@ -311,23 +320,25 @@ extension SearchSpace {
 
   /// All plans of a shape that share their kernels.
   package func members(of group: SearchGroup) -> [SearchMember] {
-    var members: [SearchMember] = []
+    kinds(of: group).flatMap { kind in kind.sharding.map { kind.member.dividing($0) } }
+  }
+
+  /// The same by what they have but for what is divided among copies, with all that may be.
+  func kinds(of group: SearchGroup) -> [(member: SearchMember, sharding: [SearchSharding])] {
+    var kinds: [(SearchMember, [SearchSharding])] = []
     for family in families(of: group.shape, hasPairs: group.hasPairs) {
       let layers = firstLayers(
         of: group.kernels, stages: group.shape.pipeline * family.stages)
       for layout in layouts {
         for count in layers {
-          for sharding in family.sharding {
-            members.append(
-              SearchMember(
-                schedule: family.schedule, mergesPairs: family.mergesPairs,
-                stagesPerRank: family.stages, zero: sharding.zero, shardingGroup: sharding.group,
-                layout: layout, firstLayers: count))
-          }
+          let member = SearchMember(
+            schedule: family.schedule, mergesPairs: family.mergesPairs,
+            stagesPerRank: family.stages, zero: .nothing, layout: layout, firstLayers: count)
+          kinds.append((member, family.sharding))
         }
       }
     }
-    return members
+    return kinds
   }
 }
 

@@ -13,8 +13,8 @@ struct SearchState {
   private var sequence = 0
   /// Entries that were opened.
   private var looks = 0
-  /// Those behind which the best plan was found.
-  private var looksAtBest = 0
+  /// Those behind which the last of the best plans was found.
+  private var looksAtLast = 0
   /// The least bound of what was left out for good, seconds.
   private var leastLeft = Double.infinity
   /// The shortest step that was simulated.
@@ -44,6 +44,7 @@ struct SearchState {
     }
     if finding.isSimulated { outcome.simulations += 1 }
     if finding.isEven { outcome.evenSimulations += 1 }
+    if let left = finding.leastLeft { leastLeft = min(leastLeft, left) }
     for var entry in finding.entries {
       sequence += 1
       entry.sequence = sequence
@@ -65,7 +66,7 @@ struct SearchState {
     let place = best.firstIndex { $0 > value } ?? best.count
     best.insert(value, at: place)
     if best.count > request.count { best.removeLast() }
-    if place == 0 { looksAtBest = looks }
+    if place < request.count { looksAtLast = looks }
   }
 
   private func key(of entry: PlanSearch.Entry) -> Double {
@@ -82,7 +83,9 @@ struct SearchState {
     } else if let even = finding.entries.first?.even {
       open.learn(from: entry, least: even.value)
       open.learn(from: entry, bytes: even.bytes)
-    } else if let least = finding.entries.map(key(of:)).min() {
+    } else if let least = (finding.entries.map(key(of:)) + [finding.leastLeft].compactMap(\.self))
+      .min()
+    {
       open.learn(from: entry, least: least)
       if let bytes = finding.entries.first?.bytes { open.learn(from: entry, bytes: bytes) }
     } else if let bytes = finding.leastOverflow {
@@ -136,7 +139,7 @@ struct SearchState {
     guard let most = request.mostSimulations else { return false }
     if looks >= max(Self.fewestLooks, Self.looksForEach * most) { return true }
     guard let patience = request.patience, best.count == request.count else { return false }
-    return looks - looksAtBest >= patience && isProofFar
+    return looks - looksAtLast >= patience && isProofFar
   }
 
   /// Whether bounds lie so far below the best plans that looking at what has the lowest one proves nothing.
@@ -159,7 +162,8 @@ struct SearchState {
     request.longestStep.map { seconds > $0 } ?? false
   }
 
-  private var threshold: Double {
+  /// What lies above it is never looked at.
+  var threshold: Double {
     max(lastOfBest, against?.value(request.objective) ?? 0)
   }
 
@@ -181,7 +185,9 @@ struct SearchState {
   /// those that belong among the best are looked at now.
   ///
   /// - Parameter verify: the plan with its allocator replayed; nil where it does not fit.
-  func finished(_ verify: @escaping (SearchPlan) -> SearchPlan?) -> SearchOutcome {
+  func finished(
+    _ verify: @escaping @Sendable (SearchPlan) -> SearchPlan?
+  ) -> SearchOutcome {
     var outcome = outcome
     var checks = Checks(verify)
     let (known, left) = settled(&checks)
@@ -236,18 +242,30 @@ struct SearchState {
 
   /// Replays of plans that were simulated and did not come to theirs, each once.
   private struct Checks {
-    private let verify: (SearchPlan) -> SearchPlan?
+    private let verify: @Sendable (SearchPlan) -> SearchPlan?
     private var known: [SearchPlan: SearchPlan?] = [:]
     private(set) var refused = 0
 
-    init(_ verify: @escaping (SearchPlan) -> SearchPlan?) { self.verify = verify }
+    init(_ verify: @escaping @Sendable (SearchPlan) -> SearchPlan?) { self.verify = verify }
 
     mutating func callAsFunction(_ plan: SearchPlan) -> SearchPlan? {
       if let result = known[plan] { return result }
       let result = verify(plan)
+      note(result, of: plan)
+      return result
+    }
+
+    /// Several plans at once, on so many threads.
+    mutating func look(at plans: [SearchPlan], threads: Int) {
+      let plans = plans.filter { known[$0] == nil }
+      for (plan, result) in zip(plans, parallelMap(plans, threads: threads, verify)) {
+        note(result, of: plan)
+      }
+    }
+
+    private mutating func note(_ result: SearchPlan?, of plan: SearchPlan) {
       known[plan] = .some(result)
       if result == nil { refused += 1 }
-      return result
     }
   }
 
@@ -274,6 +292,7 @@ struct SearchState {
     let limit = least * (1 + request.indifference)
     func isEqual(_ plan: SearchPlan) -> Bool { plan.report.stepSeconds <= limit }
     let near = left.filter(isEqual).sorted { $0.heldBytes < $1.heldBytes }
+    verify.look(at: Array(near.prefix(2 * request.count)), threads: request.threads)
     var lost = 0
     let some = near.prefix(2 * request.count).compactMap { plan in
       let fitting = verify(plan)

@@ -101,6 +101,11 @@ struct UnitCosts: RandomAccessCollection, Sendable {
   init(_ units: [UnitCost]) {
     var known: [UnitCost: UInt16] = [:]
     for unit in units {
+      // Most units are as the one before.
+      if let last = numbers.last, kinds[Int(last)] == unit {
+        numbers.append(last)
+        continue
+      }
       let number = known[unit] ?? UInt16(kinds.count)
       if Int(number) == kinds.count {
         kinds.append(unit)
@@ -179,7 +184,7 @@ final class CostBook: Sendable {
     sharing other: CostBook? = nil
   ) {
     floors = other?.floors ?? Memo()
-    plain = other?.plain ?? PlainPrograms()
+    plain = other?.plain ?? PlainPrograms(architecture)
     self.bases = bases
     self.multiprocessors = multiprocessors
     self.architecture = architecture

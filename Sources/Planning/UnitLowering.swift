@@ -79,7 +79,7 @@ final class UnitLowering {
   /// The cost of every unit; those with equal blocks and equal neighbours are priced once.
   func costs(_ programs: inout UnitPrograms) -> [UnitCost] {
     var known: [UnitPair: UnitCost] = [:]
-    var taken: [UnitPrograms.Shape: Taken] = [:]
+    var looks = Looks()
     let units = architecture.units
     return units.indices.map { index in
       let neighbour = index > 0 ? units[index - 1] : units.count > 1 ? units[1] : nil
@@ -87,7 +87,7 @@ final class UnitLowering {
         unit: programs.shape(of: units[index]), neighbour: neighbour.map { programs.shape(of: $0) })
       if let cost = known[pair] { return cost }
       let cost = cost(
-        of: units[index], beside: neighbour, isBehind: index > 0, &programs, &taken)
+        of: units[index], beside: neighbour, isBehind: index > 0, &programs, &looks)
       known[pair] = cost
       return cost
     }
@@ -147,18 +147,25 @@ final class UnitLowering {
     }
   }
 
+  /// What units take whatever their neighbours are.
+  private struct Looks {
+    var alone: [UnitPrograms.Shape: Taken] = [:]
+    /// What a pair of stages takes for each unit of a kind.
+    var pairs: [UnitPrograms.Shape: PassCost] = [:]
+  }
+
   /// The smaller of what a unit takes by itself and of what a stage takes more that holds its neighbour, too.
   ///
   /// By itself a unit receives and sends what stays in the stage of a longer one.
   private func cost(
     of unit: Unit, beside neighbour: Unit?, isBehind: Bool, _ programs: inout UnitPrograms,
-    _ taken: inout [UnitPrograms.Shape: Taken]
+    _ looks: inout Looks
   ) -> UnitCost {
     func alone(_ unit: Unit) -> Taken {
       let shape = programs.shape(of: unit)
-      if let known = taken[shape] { return known }
+      if let known = looks.alone[shape] { return known }
       let made = self.taken(by: [unit], &programs)
-      taken[shape] = made
+      looks.alone[shape] = made
       return made
     }
     let stage = programs.stage([unit], setting)
@@ -171,7 +178,9 @@ final class UnitLowering {
       own = own.least(both, less: other)
     }
     var cost = UnitCost()
-    if stage.exchangeCount > 0, interleavesAsPublished { cost.pair = pairOfMany(unit, &programs) }
+    if stage.exchangeCount > 0, interleavesAsPublished {
+      cost.pair = pairOfMany(unit, &programs, &looks)
+    }
     cost.forward = own.forward
     cost.backward = own.backward
     cost.backwardInput = own.backwardInput
@@ -182,8 +191,9 @@ final class UnitLowering {
     cost.keptByInput = own.keptByInput
     cost.forwardStreams = streams(of: stage.forward, least)
     cost.backwardStreams = streams(of: stage.backward, least)
-    cost.backwardPeak = memory(of: stage.backward, in: stage).peak
-    cost.inputPeak = memory(of: stage.backwardInput, in: stage).peak
+    let gradient = stage.outputGradient
+    cost.backwardPeak = memory(of: stage.backward, in: stage, arriving: gradient).peak
+    cost.inputPeak = memory(of: stage.backwardInput, in: stage, arriving: gradient).peak
     let balanced = exchangeRows(stage, load: 1)
     let prices = programs.prices([unit], stage) { self.alone($0, least) }
     let devices = HidingStates(stage, pricing)
@@ -206,9 +216,15 @@ final class UnitLowering {
   }
 
   /// What a pair of stages takes for each unit like this one that both hold.
-  private func pairOfMany(_ unit: Unit, _ programs: inout UnitPrograms) -> PassCost {
+  private func pairOfMany(
+    _ unit: Unit, _ programs: inout UnitPrograms, _ looks: inout Looks
+  ) -> PassCost {
+    let shape = programs.shape(of: unit)
+    if let known = looks.pairs[shape] { return known }
     let own = pair([unit], &programs)
-    return own.least(pair([unit, unit], &programs), less: own)
+    let made = own.least(pair([unit, unit], &programs), less: own)
+    looks.pairs[shape] = made
+    return made
   }
 
   func taken(by units: [Unit], _ programs: inout UnitPrograms) -> Taken {
@@ -227,8 +243,9 @@ final class UnitLowering {
       taken.forwardKernels = inPairs(stage.forward, prices.forward, least)
       taken.backwardKernels = inPairs(stage.backward, prices.backward, least)
     }
-    taken.kept = memory(of: stage.forward, in: stage).left
-    taken.keptByInput = memory(of: stage.backwardInput, in: stage).left
+    taken.kept = memory(of: stage.forward, in: stage, arriving: stage.input).left
+    taken.keptByInput =
+      memory(of: stage.backwardInput, in: stage, arriving: stage.outputGradient).left
     return taken
   }
 
@@ -243,31 +260,6 @@ final class UnitLowering {
     return PassCost(
       seconds: seconds, onPath: seconds, busy: seconds,
       meeting: program.transfers.isEmpty ? 0 : seconds)
-  }
-
-  /// Bytes that a program leaves behind it, negative where it frees more than it takes, and its peak.
-  ///
-  /// What comes from another stage or goes there is left out: it is gone when it has been sent.
-  private func memory(
-    of program: Program, in stage: StageProgram
-  ) -> (left: Double, peak: Double) {
-    let rows = exchangeRows(stage, load: 1)
-    var (bytes, peak) = (0, 0)
-    let passing = [stage.input, stage.output, stage.inputGradient, stage.outputGradient]
-    func size(_ id: BufferID) -> Int {
-      guard !passing.contains(id) else { return 0 }
-      let buffer = stage.buffers[Int(id.index)]
-      return rows(buffer.rows) * buffer.bytesPerRow
-    }
-    for step in program.steps {
-      switch step {
-      case .acquire(let id): bytes += size(id)
-      case .release(let id): bytes -= size(id)
-      case .compute, .start, .wait, .reduce, .gatherAhead: break
-      }
-      peak = max(peak, bytes)
-    }
-    return (Double(bytes), Double(peak))
   }
 
   func exchangeRows(_ stage: StageProgram, load: Double) -> ExchangeRows {

@@ -4,11 +4,8 @@ import Programs
 /// Programs of short stages under one setting, with the prices of their kernels; units with equal blocks
 /// share theirs.
 struct UnitPrograms {
-  /// What of a unit decides its programs.
-  enum Shape: Hashable {
-    case layer(Layer)
-    case other(Unit)
-  }
+  /// What of a unit decides its programs, as the first unit of the model that has the same.
+  typealias Shape = UnitShapes.Shape
 
   /// Seconds of the kernels of a stage's passes by themselves, which do not depend on the multiprocessors of
   /// exchanges.
@@ -20,6 +17,7 @@ struct UnitPrograms {
   }
 
   private let architecture: Architecture
+  private let shapes: UnitShapes
   /// Whether single units have what follows their passes; stages of several units never do.
   private let hasUpdates: Bool
   /// Where programs without experts come from; nil if the model has no experts.
@@ -31,14 +29,12 @@ struct UnitPrograms {
   init(_ architecture: Architecture, hasUpdates: Bool = true, sharing plain: PlainPrograms) {
     self.architecture = architecture
     self.hasUpdates = hasUpdates
+    shapes = plain.shapes
     let hasExperts = architecture.feedForwards.contains { $0.mixture != nil }
     self.plain = hasExperts ? plain : nil
   }
 
-  func shape(of unit: Unit) -> Shape {
-    guard case .layer(let index) = unit else { return .other(unit) }
-    return .layer(architecture.layers[index])
-  }
+  func shape(of unit: Unit) -> Shape { shapes.shape(of: unit) }
 
   mutating func stage(_ units: [Unit], _ setting: LoweringSetting) -> StageProgram {
     let key = units.map { shape(of: $0) }

@@ -8,7 +8,9 @@ import Schedules
 /// An action begins and ends with idle streams but for that of data parallelism, so what it does depends
 /// on its programs, its rows, the speed of its ranks, the times at which they come and what that stream
 /// still carries, and on nothing else: a replay is exact.
-struct ActionCatalog {
+///
+/// A class, since ranks ask it at every action: it is large to copy.
+final class ActionCatalog {
   let input: StepInput
   let pricing: any Pricing
   /// Switch off to walk every operation of every action anew.
@@ -67,7 +69,7 @@ struct ActionCatalog {
   }
 
   /// Begins a step with draws of its own; what programs, templates and prices are stays known.
-  mutating func begin(_ draws: ExpertDraws?, _ documents: DocumentLoads?) {
+  func begin(_ draws: ExpertDraws?, _ documents: DocumentLoads?) {
     self.draws = draws
     self.documents = input.attendsWithinDocuments ? documents : nil
     simulatedOperations = 0
@@ -82,7 +84,7 @@ struct ActionCatalog {
   ///   - linkSlowness: of each rank's links.
   ///   - offsets: when each comes, after the first.
   ///   - members: their numbers in the world.
-  mutating func records(
+  func records(
     of item: Item, _ place: ActionPlace, carried: [CarriedStream], slowness: [Double],
     linkSlowness: [LinkSlowness], offsets: [Int64], members: Range<Int>
   ) -> [ActionRecord] {
@@ -159,7 +161,7 @@ struct ActionCatalog {
     }
   }
 
-  private mutating func template(
+  private func template(
     _ item: Item, _ place: ActionPlace, _ kind: Kind
   ) -> ActionTemplate {
     if let known = templates[kind] { return known }
@@ -169,7 +171,7 @@ struct ActionCatalog {
     return made
   }
 
-  private mutating func simulate(
+  private func simulate(
     _ item: Item, _ place: ActionPlace, _ key: ActionKey
   ) -> [ActionRecord] {
     let (forward, backward) = actions(of: item)
@@ -206,10 +208,13 @@ struct ActionCatalog {
       keepsLog: keepsLog,
       usesScript: (isDrawn || documents != nil) && replays && !keepsSpans && !keepsLog,
       keepsAllFigures: !isDrawn)
-    let (made, walked) = simulation.run()
+    guard isDrawn else {
+      let (made, walked) = simulation.run()
+      simulatedOperations += walked
+      return made
+    }
+    let (together, walked) = simulation.runTogether()
     simulatedOperations += walked
-    guard isDrawn else { return made }
-    let together = LoadedGroup.together(made)
     return key.offsets.map { offset in
       var record = together
       record.offset = offset

@@ -83,4 +83,11 @@ struct ActionRank: Hashable, Sendable {
   var backwardDocuments: [Double] = []
   /// Pairs of queries and keys, as a share of those of whole sequences.
   var attentionWork = 1.0
+  /// Whether nothing but the rows of exchanges tells it apart.
+  func isLikeButForRows(_ other: ActionRank) -> Bool {
+    slowness == other.slowness && linkSlowness == other.linkSlowness && offset == other.offset
+      && carried == other.carried && booksOwnRows == other.booksOwnRows
+      && forwardDocuments == other.forwardDocuments
+      && backwardDocuments == other.backwardDocuments && attentionWork == other.attentionWork
+  }
 }

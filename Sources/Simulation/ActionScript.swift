@@ -25,12 +25,19 @@ struct ActionScript: Sendable {
   }
 
   /// A transfer that a step starts.
-  struct Sending: Sendable {
-    var number: Int
-    var work: Transfer
-    var instance: Instance
+  ///
+  /// A class, since every rank is handed it, and a copy costs more than what is done with it.
+  final class Sending: Sendable {
+    let number: Int
+    let work: Transfer
+    let instance: Instance
     /// The exchange whose rows decide what it takes; nil where none does.
-    var exchange: Int?
+    let exchange: Int?
+
+    init(number: Int, work: Transfer, instance: Instance, exchange: Int?) {
+      (self.number, self.work) = (number, work)
+      (self.instance, self.exchange) = (instance, exchange)
+    }
   }
 
   private(set) var steps: [Step] = []
@@ -140,8 +147,8 @@ struct KernelPiece: Sendable {
 }
 
 /// The pieces of an action's script on a device of one speed.
-struct ScriptPieces: Sendable {
-  enum Piece: Sendable {
+struct ScriptPieces {
+  enum Piece {
     /// Kernels, by their places in the script.
     case fixed(KernelPiece, Range<Int>)
     /// A kernel whose rows or documents are a rank's own, by its number.
@@ -149,13 +156,15 @@ struct ScriptPieces: Sendable {
   }
 
   /// The kernels of one step of the script.
-  struct Run: Sendable {
-    var pieces: [Piece] = []
+  ///
+  /// A class, since every rank looks into it at every step, and a copy costs more than what is done with it.
+  final class Run {
+    fileprivate(set) var pieces: [Piece] = []
     /// The exchanges that decide rows of any of them, a forward's and a backward's.
-    var forwardExchanges: [Int] = []
-    var backwardExchanges: [Int] = []
+    fileprivate(set) var forwardExchanges: [Int] = []
+    fileprivate(set) var backwardExchanges: [Int] = []
     /// All of them where these exchanges bring what every rank gets in the mean; nil where documents decide.
-    var even: KernelPiece?
+    fileprivate(set) var even: KernelPiece?
   }
 
   /// By kernel at which a step's range begins; empty elsewhere.
@@ -173,7 +182,7 @@ struct ScriptPieces: Sendable {
   init(_ script: ActionScript, kernel: (Int) -> Kernel) {
     runs = Array(repeating: Run(), count: script.kernels.count)
     for case .compute(let range) in script.steps {
-      var run = Run()
+      let run = Run()
       var areEven = true
       for (place, number) in zip(range, script.kernels[range]) {
         let next = kernel(number)
@@ -196,7 +205,7 @@ struct ScriptPieces: Sendable {
 }
 
 extension ScriptPieces.Run {
-  fileprivate mutating func append(_ fixed: KernelPiece, at place: Int) {
+  fileprivate func append(_ fixed: KernelPiece, at place: Int) {
     guard case .fixed(var last, let range)? = pieces.last else {
       pieces.append(.fixed(fixed, place..<place + 1))
       return
@@ -205,7 +214,7 @@ extension ScriptPieces.Run {
     pieces[pieces.count - 1] = .fixed(last, range.lowerBound..<place + 1)
   }
 
-  fileprivate mutating func note(_ kernel: ScriptPieces.Kernel) {
+  fileprivate func note(_ kernel: ScriptPieces.Kernel) {
     guard let exchange = kernel.exchange else { return }
     if kernel.isForward {
       if !forwardExchanges.contains(exchange) { forwardExchanges.append(exchange) }

@@ -26,6 +26,18 @@ struct ActionSimulation {
     return (records, lanes.walked)
   }
 
+  /// The same of ranks that leave the action together, as a group with drawn loads does.
+  func runTogether() -> (record: ActionRecord, walked: Int) {
+    guard usesScript else {
+      let (records, walked) = walk()
+      return (LoadedGroup.together(records), walked)
+    }
+    let script = template.script(gathers: ranks.first?.carried.gathers.count ?? 0)
+    var lanes = ScriptLanes(template, script, ranks, keepsAllFigures: keepsAllFigures)
+    let record = lanes.runTogether()
+    return (record, lanes.walked)
+  }
+
   /// An engine walks every operation of every rank.
   private func walk() -> (records: [ActionRecord], walked: Int) {
     let meetings = Meetings(count: ranks.count)

@@ -69,7 +69,9 @@ final class ActionTemplate {
     self.tables = tables
     isOpening = place.isOpening
     (lone, firstGather) = Self.lone(item, place, input)
-    let stages = input.stages.map { Optional($0) }
+    // Programs are large: an engine has those that it walks.
+    let own = [place.ahead?.stage] + Self.stages(of: item)
+    let stages = input.stages.indices.map { own.contains($0) ? input.stages[$0] : nil }
     var single = RankProgram(single: item, place)
     single.pairOrder = order ?? input.plan.pairOrder
     engine = Engine(single, stages: stages)
@@ -115,6 +117,14 @@ final class ActionTemplate {
           forward: nil, backward: input.stages[action.stage].program(for: action.pass))
       default: break
       }
+    }
+  }
+
+  private static func stages(of item: Item) -> [Int] {
+    switch item {
+    case .run(let action): [action.stage]
+    case .overlapped(let forward, let backward): [forward.stage, backward.stage]
+    default: []
     }
   }
 
@@ -239,15 +249,19 @@ final class ActionTemplate {
         ? prices.picosecondsOf[own] : picoseconds(prices.secondsOf[own] * rank.slowness)
     }
     let routed = prices.routed[Int(-1 - prices.picosecondsOf[own])]
-    let rows = index < forwardCount ? rank.forwardRows : rank.backwardRows
-    return picoseconds(tables.price(routed.table, rows: rows(routed.rows)) * rank.slowness)
+    let rows =
+      index < forwardCount ? rank.forwardRows(routed.rows) : rank.backwardRows(routed.rows)
+    return picoseconds(tables.price(routed.table, rows: rows) * rank.slowness)
   }
 
   /// The prices that an operation's are among, and its place there.
   private func prices(of index: Int, channels: Int = 0) -> (ProgramPrices, Int) {
-    let (forward, backward) = prices(channels: channels)
-    if index < forwardCount, let forward { return (forward, index) }
-    guard let backward else { preconditionFailure("An action has a forward or a backward.") }
+    let isForward = index < forwardCount
+    let beside = channels > 0 ? prices(channels: channels) : nil
+    if isForward, let forward = beside?.forward ?? forward { return (forward, index) }
+    guard let backward = beside?.backward ?? backward else {
+      preconditionFailure("An action has a forward or a backward.")
+    }
     return (backward, index - forwardCount)
   }
 

@@ -46,7 +46,11 @@ struct AllocationReplay: Backend {
 
   /// The most that is reserved; nil where the allocator finds no room.
   private static func peak(_ replay: consuming AllocationReplay) -> Int? {
-    var engine = Engine(replay.program, stages: replay.input.stages.map { Optional($0) })
+    let own = replay.program.stages
+    let stages = replay.input.stages.indices.map {
+      own.contains($0) ? replay.input.stages[$0] : nil
+    }
+    var engine = Engine(replay.program, stages: stages)
     while !replay.isFull, engine.advance(&replay) == .waiting {}
     return replay.isFull ? nil : replay.allocator.peakReserved
   }

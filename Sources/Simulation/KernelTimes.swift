@@ -51,7 +51,10 @@ public struct KernelTimes: Hashable, Sendable {
     var picoseconds: Int64
   }
 
-  private var times = [Int64](
+  private var times = Self.nothing
+
+  /// Shared by all to which nothing was added yet.
+  private static let nothing = [Int64](
     repeating: 0, count: Class.allCases.count * KernelTimes.Pass.allCases.count)
 
   public init() {}

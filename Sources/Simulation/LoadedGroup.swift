@@ -49,9 +49,16 @@ struct LoadedGroup {
   /// What the group does: it leaves an action together, when the last of its ranks is through, and its
   /// figures are those of a rank with the mean load, which waits for that one.
   static func together(_ records: [ActionRecord]) -> ActionRecord {
-    var last = records[0]
-    for record in records where record.duration > last.duration { last = record }
-    var record = records[0]
+    var last = 0
+    for index in records.indices where records[index].duration > records[last].duration {
+      last = index
+    }
+    return together(records[0], last: records[last])
+  }
+
+  /// The same of the rank with the mean load and of the one that is through last.
+  static func together(_ first: ActionRecord, last: ActionRecord) -> ActionRecord {
+    var record = first
     record.expert.waiting += last.duration - record.duration
     record.duration = last.duration
     record.carried = last.carried

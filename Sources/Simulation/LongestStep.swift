@@ -93,10 +93,13 @@ struct LongestStep {
 
   private func message(_ transfer: PipelineTransfer, from position: Int) -> Double {
     guard transfer.isSend else { return 0 }
-    let stage = input.stages[transfer.stage]
-    let id = transfer.boundary == .activation ? stage.output : stage.inputGradient
-    guard let id, position != transfer.peer else { return 0 }
-    let buffer = stage.buffers[Int(id.index)]
+    guard position != transfer.peer else { return 0 }
+    // Looked into where it lies: stages are large.
+    let id =
+      transfer.boundary == .activation
+      ? input.stages[transfer.stage].output : input.stages[transfer.stage].inputGradient
+    guard let id else { return 0 }
+    let buffer = input.stages[transfer.stage].buffers[Int(id.index)]
     let bytes = input.balancedRows[transfer.stage](buffer.rows) * buffer.bytesPerRow
     let price = pricing.price(ofMessage: bytes, from: position, to: transfer.peer, replica: 0)
     return price.latency + price.moving

@@ -50,10 +50,12 @@ public final class LoweringBook: Sendable {
   private struct Pages {
     var programs: [Key: StageProgram] = [:]
     var order: [Key] = []
+    /// Units of all of them.
+    var units = 0
   }
 
-  /// A program of 20 layers is about a megabyte.
-  private static let most = 96
+  /// Units whose programs are kept: those of 20 layers are about a megabyte.
+  private static let most = 2_000
   private let pages = Mutex(Pages())
   /// Prices that the same steps share.
   let prices = PriceBook()
@@ -70,7 +72,12 @@ public final class LoweringBook: Sendable {
     pages.withLock { pages in
       guard pages.programs.updateValue(program, forKey: key) == nil else { return }
       pages.order.append(key)
-      if pages.order.count > Self.most { pages.programs[pages.order.removeFirst()] = nil }
+      pages.units += shape.count
+      while pages.units > Self.most, pages.order.count > 1 {
+        let oldest = pages.order.removeFirst()
+        pages.programs[oldest] = nil
+        pages.units -= oldest.shape.count
+      }
     }
     return program
   }

@@ -48,11 +48,14 @@ public struct MemoryLedger: Hashable, Sendable {
 
 /// What an action does to a rank's memory, relative to its start.
 public struct MemoryChange: Hashable, Sendable {
-  private(set) var change = [Int](repeating: 0, count: Buffer.Use.allCases.count)
-  private(set) var peakParts = [Int](repeating: 0, count: Buffer.Use.allCases.count)
+  private(set) var change = Self.nothing
+  private(set) var peakParts = Self.nothing
   private(set) var total = 0
   /// The highest point over the start; never below 0.
   private(set) var peak = 0
+
+  /// By use; shared by all that have not changed anything yet.
+  private static let nothing = [Int](repeating: 0, count: Buffer.Use.allCases.count)
 
   mutating func acquire(_ bytes: Int, _ use: Buffer.Use) {
     let bytes = MemoryLedger.aligned(bytes)

@@ -57,9 +57,30 @@ struct ScriptLanes {
   /// Runs the action to its end, and gives what every rank has done; a rank that is carried along to the end
   /// has done what the first one has.
   mutating func run() -> [ActionRecord] {
-    for (number, step) in script.steps.enumerated() {
+    carryOut()
+    return records()
+  }
+
+  /// The same of ranks that leave the action together: the first one's record with the end of the last.
+  mutating func runTogether() -> ActionRecord {
+    carryOut()
+    // Who is carried along to the end is through with the first.
+    var last = lanes[0]
+    for lane in lanes.dropFirst().sorted(by: { $0.rank < $1.rank })
+    where lane.backend.clock > last.backend.clock { last = lane }
+    for lane in lanes { walked += lane.backend.walked }
+    let first = lanes[0].backend.finishedRecord()
+    return last.rank == lanes[0].rank
+      ? first
+      : LoadedGroup.together(first, last: last.backend.finishedRecord(keepsFigures: false))
+  }
+
+  private mutating func carryOut() {
+    // Copied once, and not at every step.
+    let (script, exchanges) = (script, exchanges)
+    for number in script.steps.indices {
       if carried.meets(exchanges[number]) { part(before: exchanges[number]) }
-      switch step {
+      switch script.steps[number] {
       case .compute(let range):
         for index in lanes.indices { lanes[index].backend.compute(range, script) }
       case .convert(let place):
@@ -77,7 +98,6 @@ struct ScriptLanes {
     }
     // What nobody in the action waits for has its end too.
     while !allPass({ $0.settle() }) {}
-    return records()
   }
 
   private mutating func records() -> [ActionRecord] {
@@ -153,9 +173,7 @@ struct ExchangeSet: Equatable, Sendable {
 extension ActionRank {
   /// The exchanges in which it has other rows; nil if something else tells them apart.
   fileprivate func difference(from other: ActionRank) -> ExchangeSet? {
-    var alike = self
-    (alike.forwardRows, alike.backwardRows) = (other.forwardRows, other.backwardRows)
-    guard alike == other else { return nil }
+    guard isLikeButForRows(other) else { return nil }
     var difference = ExchangeSet()
     for exchange in forwardRows.differences(from: other.forwardRows) {
       difference.insert(exchange, isForward: true)

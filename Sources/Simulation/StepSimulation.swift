@@ -63,7 +63,7 @@ final class SimulatedWorld {
   let replicas: Int
   /// Consecutive replicas that meet in the exchanges of an action.
   let groupSize: Int
-  var catalog: ActionCatalog
+  let catalog: ActionCatalog
   var ranks: [SimulatedRank]
   var lanes: [RankLane] = []
   var messages: MessageBook
@@ -94,7 +94,7 @@ final class SimulatedWorld {
     groupSize = chosen == nil ? 1 : input.plan.mesh.ranksPerAction
     waits = simulation.waits
     let slowest = simulation.waits?.slowness ?? 1
-    var catalog = known ?? ActionCatalog(input, simulation.pricing)
+    let catalog = known ?? ActionCatalog(input, simulation.pricing)
     catalog.begin(
       input.expertDraws(seedOffset: simulation.seedOffset), simulation.documents)
     catalog.replays = simulation.replays
@@ -123,8 +123,13 @@ final class SimulatedWorld {
   }
 
   func run() {
-    let stages = input.stages.map { Optional($0) }
-    let engines = input.ranks.map { Engine($0, stages: stages, walksPairs: false) }
+    let engines = input.ranks.map { rank in
+      // Programs are large: an engine has those that it walks.
+      let stages = input.stages.indices.map {
+        rank.stages.contains($0) ? input.stages[$0] : nil
+      }
+      return Engine(rank, stages: stages, walksPairs: false)
+    }
     lanes = ranks.indices.map { index in
       RankLane(
         engine: engines[ranks[index].position],

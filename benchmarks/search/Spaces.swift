@@ -147,6 +147,7 @@ func isExact(_ item: Space, threads: Int) throws -> Bool {
         + "\(found.plan.report.memory.peak)")
   }
   let gaps = all.plans.map { $0.plan.report.stepSeconds / $0.bound.seconds - 1 }.sorted()
+  let bytes = all.plans.map { Double($0.plan.report.memory.peak) / $0.bound.bytes - 1 }.sorted()
   // A limit that half of them keep.
   let limit = all.middleBytes
   let expected = try all.best(10, within: limit)
@@ -162,7 +163,8 @@ func isExact(_ item: Space, threads: Int) throws -> Bool {
   print(
     "\(item.name): \(all.plans.count) plans simulated in \(text(time)) s, \(tooHigh.count) bounds "
       + "above them, gaps \(text(gaps[gaps.count / 2] * 100)) % in the middle and "
-      + "\(text((gaps.last ?? 0) * 100)) % at most; the search "
+      + "\(text((gaps.last ?? 0) * 100)) % at most, of bytes \(text(bytes[bytes.count / 2] * 100)) "
+      + "and \(text((bytes.last ?? 0) * 100)) %; the search "
       + "\(isSame ? "names the same ten" : "NAMES OTHERS") after \(outcome.simulations) "
       + "simulations, checksum \(best)")
   return tooHigh.isEmpty && isSame
