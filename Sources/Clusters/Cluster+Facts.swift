@@ -225,7 +225,7 @@ extension Path: CustomStringConvertible {
 }
 
 /// A number as a person would write it: `2`, `1.5`.
-private func plain(_ value: Double) -> String {
+func plain(_ value: Double) -> String {
   value.rounded() == value && value.magnitude < 1e6 ? "\(Int(value))" : threeFigures(value)
 }
 

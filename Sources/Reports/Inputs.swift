@@ -25,12 +25,15 @@ public struct Inputs: Encodable, Sendable {
     public var name: String
     public var given: String
     public var overrides: [String]
+    /// What goes with them, a phrase each.
+    public var following: [String]
     public var degradations: [String]
 
     public init(_ cluster: Cluster, given: String, overrides: [String]) {
       name = cluster.name
       self.given = given
       self.overrides = overrides
+      following = cluster.followings.map { "\($0)" }
       degradations = cluster.degradations.map { "\($0)" }
     }
   }
@@ -80,6 +83,9 @@ public struct Inputs: Encodable, Sendable {
       + (model?.overrides ?? []).map { "model.\($0)" }
   }
 
+  /// What goes with values of the cluster that the command line replaced.
+  public var following: [String] { (cluster?.following ?? []).map { "cluster.\($0)" } }
+
   /// What is slower than described.
   public var degradations: [String] { cluster?.degradations ?? [] }
 
@@ -87,7 +93,9 @@ public struct Inputs: Encodable, Sendable {
   /// there is neither.
   func lines(width: Int) -> [String] {
     var lines: [String] = []
-    for (word, parts) in [("Set", changes), ("Degraded", degradations)] where !parts.isEmpty {
+    for (word, parts) in [
+      ("Set", changes), ("Taken along", following), ("Degraded", degradations),
+    ] where !parts.isEmpty {
       let broken = wrapped("\(word): " + parts.joined(separator: "; ") + ".", width: width)
         .map { $0.count > width ? $0.prefix(width - 1) + "…" : $0 }
       lines += broken

@@ -109,6 +109,9 @@ extension Inputs {
     if !changes.isEmpty {
       lines.append(.init("Set", changes.joined(separator: "; "), in: .head))
     }
+    if !following.isEmpty {
+      lines.append(.init("Taken along", following.joined(separator: "; "), in: .head))
+    }
     if !degradations.isEmpty {
       lines.append(.init("Degraded", degradations.joined(separator: "; "), in: .head))
     }
