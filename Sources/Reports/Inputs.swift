@@ -38,18 +38,22 @@ public struct Inputs: Encodable, Sendable {
     }
   }
 
-  /// A plan, with every setting spelled out, in the keys of plan files: `settings` reads back as a plan.
+  /// A plan, with every setting spelled out, in the keys of plan files: `settings` reads back as a plan of the same
+  /// step.
   public struct PlanFile: Encodable, Sendable {
     public var name: String
     public var given: String
     public var overrides: [String]
     public var settings: Document
 
-    public init(_ plan: Plan, given: String, overrides: [String]) throws(ConfigurationError) {
+    /// - Parameter onDevices: whether accelerators carry it out; CPU ranks have defaults of their own.
+    public init(
+      _ plan: Plan, given: String, overrides: [String], onDevices: Bool = true
+    ) throws(ConfigurationError) {
       name = plan.name
       self.given = given
       self.overrides = overrides
-      settings = try Document(text: plan.yaml, name: plan.name)
+      settings = try Document(text: onDevices ? plan.settings : plan.yaml, name: plan.name)
     }
   }
 

@@ -145,7 +145,7 @@ struct SweepCommand: ParsableCommand {
         let report = step.report(replaysAllocator: true)
         point.read(
           StepFigures(
-            report, of: step, try scene.inputs(for: step.placed.plan), price: price, tokens: nil))
+            report, of: step, try scene.inputs(for: step.decidedPlan), price: price, tokens: nil))
         return point
       }
       let figures = try searchRun(place).figures(grid.devices(place.modelAndCluster().1))
