@@ -34,8 +34,13 @@ extension Cluster {
           path: path, text: value.value.description, exact: value.value.exactDescription,
           origin: value.origin))
     }
+    func add(_ path: String, word: String?) {
+      guard let word else { return }
+      facts.append(Fact(path: path, text: word, exact: word, origin: .unstated))
+    }
     add("nodes", nodes)
     add("price", price)
+    add("device.name", word: device.name)
     if let processor = device.processor {
       add("device.memory.size", device.memory.size)
       facts += processor.facts
@@ -61,6 +66,7 @@ extension Cluster {
       add("device.jitter.pause-length", device.jitter?.pause?.length)
       add("slow-hosts.share", slowHosts?.share)
       add("slow-hosts.speed", slowHosts?.speed)
+      add("slow-hosts.seed", word: slowHosts.map { "\($0.seed)" })
       add("device.memory.size", device.memory.size)
       add("device.memory.bandwidth", device.memory.bandwidth)
       add("device.memory.reached", device.memory.reached)
@@ -74,17 +80,17 @@ extension Cluster {
       add("device.launch.eager", device.launch.eager)
     }
     add("node.devices", node.devices)
+    add("node.link.name", word: node.link.name)
     add("node.link.bandwidth", node.link.rate.bandwidth)
     add("node.link.reached", node.link.rate.reached)
     add("node.link.latency", node.link.latency)
     add("node.link.shared-bandwidth", node.link.sharedBandwidth)
+    add("node.adapters.name", word: node.adapters?.name)
     add("node.adapters.count", node.adapters?.count)
     add("node.adapters.bandwidth", node.adapters?.rate.bandwidth)
     add("node.adapters.reached", node.adapters?.rate.reached)
-    if let network {
-      let name = network.attachment.rawValue
-      facts.append(Fact(path: "network.attachment", text: name, exact: name, origin: .unstated))
-    }
+    add("network.name", word: network?.name)
+    add("network.attachment", word: network?.attachment.rawValue)
     add("network.planes", network?.planes)
     for (index, layer) in (network?.layers ?? []).enumerated() {
       add("network.layers[\(index)].radix", layer.radix)
@@ -101,6 +107,9 @@ extension Cluster {
       add("network.port.reached", port.reached)
     }
     facts += failureFacts
+    if device.kernels.field != nil {
+      add("device.kernels-scaled", word: "\(device.kernelsAreScaled)")
+    }
     for (section, parameters) in [
       ("device.kernels", device.kernels), ("node.exchange", node.exchange),
       ("node.collectives", node.collectives),
@@ -216,7 +225,7 @@ extension Path: CustomStringConvertible {
 }
 
 /// A number as a person would write it: `2`, `1.5`.
-private func plain(_ value: Double) -> String {
+func plain(_ value: Double) -> String {
   value.rounded() == value && value.magnitude < 1e6 ? "\(Int(value))" : threeFigures(value)
 }
 

@@ -10,12 +10,14 @@ extension Cluster {
   /// Reads a description; every fault is an error that names its place.
   ///
   /// A section may be the name or path of another description, whose section is then taken;
-  /// overrides, written `key=value`, reach into it.
+  /// overrides, written `key=value`, reach into it. With a bandwidth goes what is reached of it (`Following`).
   public init(_ document: Document, overrides: [String] = []) throws(ConfigurationError) {
-    var document = try Self.compose(document)
+    let plain = try Self.compose(document)
+    var document = plain
     try document.set(overrides)
     // Once more, since an override may name another description: device=h100-2048.
     document = try Self.compose(document)
+    let followings = try Following.take(in: &document, from: plain)
     let keys = ClusterKeys()
     let root = try document.table()
     let name = try root.optional(keys.name)
@@ -63,7 +65,7 @@ extension Cluster {
       name: name ?? Self.stem(of: document.name), summary: summary, device: device, node: node,
       nodes: nodes, network: network, price: price, degradations: degradations,
       borrowings: Borrowing.all(in: document), slowHosts: slowHosts, failures: failures,
-      storage: storage)
+      storage: storage, followings: followings)
     for (degradation, place) in zip(degradations, places) {
       try check(degradation, place, keys.degradations.keys)
     }

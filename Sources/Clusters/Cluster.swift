@@ -28,6 +28,8 @@ public struct Cluster: Hashable, Sendable {
   public let failures: Failures?
   /// What checkpoints are written to; nil where the file does not say.
   public let storage: Storage?
+  /// What goes with bandwidths that the command line gave.
+  public let followings: [Following]
 
   let plane: Plane?
   let effects: DegradationEffects
@@ -37,7 +39,7 @@ public struct Cluster: Hashable, Sendable {
     name: String, summary: String?, device: Device, node: Node, nodes: Sourced<Int>,
     network: Network?, price: Sourced<Double>?, degradations: [Degradation],
     borrowings: [Borrowing] = [], slowHosts: SlowHosts? = nil, failures: Failures? = nil,
-    storage: Storage? = nil
+    storage: Storage? = nil, followings: [Following] = []
   ) {
     self.name = name
     self.summary = summary
@@ -50,6 +52,7 @@ public struct Cluster: Hashable, Sendable {
     self.borrowings = borrowings
     self.slowHosts = slowHosts
     (self.failures, self.storage) = (failures, storage)
+    self.followings = followings
     plane = network.flatMap { network in
       node.adapters.map { adapters in
         Plane(

@@ -35,6 +35,15 @@ extension Document {
     }
   }
 
+  /// The single value at a path of keys, bare or with its source, and whether the command line gave it or a
+  /// part of it; nil where there is none.
+  public func value(at keyPath: String) -> (text: String, isOverride: Bool)? {
+    let keys = keyPath.split(separator: ".").map(String.init)
+    guard let entry = root.entry(at: keys[...]), !entry.element.isNull else { return nil }
+    let value = entry.element.entry(at: ["value"])?.element ?? entry.element
+    return value.scalarText.map { ($0, entry.origin == .override) }
+  }
+
   enum Step: Hashable {
     case key(String)
     case index(Int)

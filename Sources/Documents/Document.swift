@@ -55,6 +55,18 @@ public struct Document: Hashable, Sendable {
     return file
   }
 
+  /// The paths of all keys in the order written, a table in front of those within it.
+  public var keyPaths: [String] { root.keyPaths(below: "") }
+
+  /// The same without the value at a path of keys; nil where there is none.
+  public func removing(_ keyPath: String) -> Document? {
+    let keys = keyPath.split(separator: ".").map(String.init)
+    guard root.entry(at: keys[...]) != nil else { return nil }
+    var rest = self
+    rest.root.removeEntry(at: keys[...])
+    return rest
+  }
+
   /// Puts another document's section in place of a name: `device: h800-2048`.
   ///
   /// Where the value at `keyPath` (`device`, `device.kernels`) is a single text, `resolve` finds the

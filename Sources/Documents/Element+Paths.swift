@@ -22,6 +22,28 @@ extension Element {
     content = .table(entries)
   }
 
+  /// Takes the entry out to which a path of keys leads; nothing where there is no such entry.
+  mutating func removeEntry(at keys: ArraySlice<String>) {
+    guard let key = keys.first, case .table(var entries) = content,
+      let index = entries.firstIndex(where: { $0.key == key })
+    else { return }
+    if keys.count == 1 {
+      entries.remove(at: index)
+    } else {
+      entries[index].element.removeEntry(at: keys.dropFirst())
+    }
+    content = .table(entries)
+  }
+
+  /// The paths of all keys, a table in front of those within it; lists are not entered.
+  func keyPaths(below path: String) -> [String] {
+    guard case .table(let entries) = content else { return [] }
+    return entries.flatMap { entry in
+      let own = path.isEmpty ? entry.key : "\(path).\(entry.key)"
+      return [own] + entry.element.keyPaths(below: own)
+    }
+  }
+
   /// This table with the values of another one in place of its own, tables entered.
   ///
   /// A value with its source counts as one, a list too; so does a table that names another description.

@@ -39,7 +39,7 @@ struct DocumentParser {
     } catch let error as ConfigurationError {
       throw error
     } catch let error as YamlError {
-      throw located(error)
+      throw located(error, in: text)
     } catch {
       throw failure("cannot be read as YAML or JSON")
     }
@@ -50,7 +50,7 @@ struct DocumentParser {
       file: name, line: line.map { $0 + firstLine - 1 }, keyPath: path, rule: rule)
   }
 
-  private func located(_ error: YamlError) -> ConfigurationError {
+  private func located(_ error: YamlError, in text: String) -> ConfigurationError {
     switch error {
     case .scanner(let context, let problem, let mark, _),
       .parser(let context, let problem, let mark, _),
@@ -58,8 +58,10 @@ struct DocumentParser {
       let around = context.map { " \($0.text)" } ?? ""
       return failure("is not valid YAML or JSON\(around): \(problem)", line: mark.line)
     case .duplicatedKeysInMapping(let duplicates, let context):
+      let second = lineOfSecond(duplicates[0], after: context.mark, in: text)
       return failure(
-        "key is written twice in one table", line: context.mark.line, path: duplicates[0])
+        "key is written twice in one table", line: second ?? context.mark.line,
+        path: duplicates[0])
     default: return failure("cannot be read as YAML or JSON")
     }
   }

@@ -36,6 +36,22 @@ extension Table {
     try optional(key) ?? fallback
   }
 
+  /// The values of two keys that say the same thing: one that the command line gives takes the place of the
+  /// other one in the file, and both are there only where both were written in one place.
+  public func alternatives<First, Second>(
+    _ first: Key<First>, _ second: Key<Second>
+  ) throws(ConfigurationError) -> (first: First?, second: Second?) {
+    let values = (first: try optional(first), second: try optional(second))
+    let areGiven = (isOverride(first), isOverride(second))
+    guard values.first != nil, values.second != nil, areGiven.0 != areGiven.1 else {
+      return values
+    }
+    return areGiven.0 ? (values.first, nil) : (nil, values.second)
+  }
+
+  /// Whether the command line gave the value of a key, or a part of it.
+  public func isOverride<Value>(_ key: Key<Value>) -> Bool { field(key.name)?.isOverride == true }
+
   /// What stands under the key of a table, if it was written.
   public func field<Keys>(_ key: TableKey<Keys>) -> Field? { field(key.label) }
 

@@ -4,7 +4,8 @@ import Simulation
 public struct Forecast: Hashable, Sendable {
   public var runs: Int
   public var seed: UInt64
-  /// Seconds of all steps, each done once: what is left of the wall's time where nothing fails.
+  /// Seconds of all steps, each done once, in the mean of runs: what is left of the wall's time where nothing
+  /// fails.
   public var productiveSeconds: Double
   public var wall: Spread
   /// Means of what was lost.
@@ -60,22 +61,31 @@ public struct Forecast: Hashable, Sendable {
   /// - Complexity: a run costs what its failures and stretches cost, whatever the number of steps.
   public init(_ model: RunModel, runs: Int, seed: UInt64, threads: Int) {
     precondition(runs > 0)
-    let road = Road(model)
+    // One behind the other, so that every draw of slow nodes stands for as many runs.
+    let drawn = (0..<min(runs, model.drawCount)).map { model.drawn($0) }
+    let roads = drawn.map(Road.init)
     let size = 64
     let parts = Array(stride(from: 0, to: runs, by: size))
     let outcomes = parallelMap(parts, threads: threads) { first -> [RunOutcome] in
       (first..<min(runs, first + size)).map { number in
-        var trial = RunTrial(model, road: road, seed: Self.seed(seed, run: number))
+        let draw = number % drawn.count
+        var trial = RunTrial(drawn[draw], road: roads[draw], seed: Self.seed(seed, run: number))
         return trial.run()
       }
     }
-    self.init(model, outcomes.flatMap(\.self), seed: seed)
+    let productive = drawn.map(\.productiveSeconds)
+    let mean = (0..<runs).reduce(0) { $0 + productive[$1 % drawn.count] } / Double(runs)
+    self.init(
+      model, outcomes.flatMap(\.self),
+      productiveSeconds: drawn.count > 1 ? mean : productive[0], seed: seed)
   }
 
-  private init(_ model: RunModel, _ outcomes: [RunOutcome], seed: UInt64) {
+  private init(
+    _ model: RunModel, _ outcomes: [RunOutcome], productiveSeconds: Double, seed: UInt64
+  ) {
     runs = outcomes.count
     self.seed = seed
-    productiveSeconds = model.productiveSeconds
+    self.productiveSeconds = productiveSeconds
     wallSeconds = outcomes.map(\.wallSeconds)
     wall = Spread(ascending: wallSeconds.sorted())
     let count = Double(runs)

@@ -16,6 +16,8 @@ public struct PlannedRun: Sendable {
     public var sequenceLength: Int
     public var steps: Int
     public var stepSeconds: Double
+    /// The same for each draw of slow nodes, of which it is the mean; empty where none are drawn.
+    public var draws: [Double] = []
     /// What the simulation says; nil where the step's time was given.
     public var report: StepReport?
     /// With objective `grpo`, mean tokens of a completion with its prompt, and the rollout of which a step is
@@ -64,11 +66,21 @@ public struct PlannedRun: Sendable {
     let setting = try RecoverySetting(phases, cluster)
     checkpointBytes = setting.stateBytes
     let (model, assumptions) = try setting.model(
-      parts.map { .init(phase: $0.phase, steps: $0.steps, stepSeconds: $0.stepSeconds) })
+      parts.map { part in
+        part.draws.isEmpty
+          ? .init(phase: part.phase, steps: part.steps, stepSeconds: part.stepSeconds)
+          : .init(phase: part.phase, steps: part.steps, draws: part.draws)
+      })
     self.model = model
     self.assumptions =
-      Self.defaults(phases, parts) + assumptions + Self.leftOut(of: phases)
+      Self.defaults(phases, parts) + Self.draws(parts) + assumptions + Self.leftOut(of: phases)
       + Self.assumptions(of: parts)
+  }
+
+  /// How slow nodes were drawn.
+  private static func draws(_ parts: [Part]) -> [String] {
+    guard let count = parts.map(\.draws.count).max(), count > 0 else { return [] }
+    return ["slow nodes drawn anew for every run, from \(count) draws by turns (slow-hosts)"]
   }
 
   /// What the file leaves to defaults of how completions are made, phases with the same ones together.
@@ -159,14 +171,33 @@ public struct PlannedRun: Sendable {
         places.append(known[setting])
       }
     }
-    let reports = parallelMap(steps, threads: threads) { $0.report(replaysAllocator: true) }
+    let results = Self.results(of: steps, threads: threads)
     for (index, place) in places.enumerated() {
       guard let place else { continue }
-      try reports[place].checkPossible()
-      parts[index].stepSeconds = reports[place].stepSeconds
-      parts[index].report = reports[place]
+      let (report, draws) = results[place]
+      try report.checkPossible()
+      parts[index].stepSeconds = report.stepSeconds
+      parts[index].draws = draws
+      parts[index].report = report
     }
     return parts
+  }
+
+  /// Draws of slow nodes with which every step is simulated.
+  public static let hostDraws = 32
+
+  /// What every step takes, in the mean and with each draw of slow nodes.
+  private static func results(
+    of steps: [PlannedStep], threads: Int
+  ) -> [(StepReport, draws: [Double])] {
+    guard steps.contains(where: \.hasDrawnHosts) else {
+      return parallelMap(steps, threads: threads) { ($0.report(replaysAllocator: true), []) }
+    }
+    return steps.map { step in
+      let results = step.run(hostDraws: hostDraws, threads: threads)
+      let report = step.report(results, replaysAllocator: true)
+      return (report, results.map { Double($0.step) / 1e12 })
+    }
   }
 
   /// Updates of a phase of reinforcement learning, whose completions change in length.

@@ -7,10 +7,36 @@ public struct RunModel: Hashable, Sendable {
     /// The number of the phase that they belong to; phases follow one another.
     public var phase: Int
     public var steps: Int
+    /// Of one step, in the mean of `draws`.
     public var stepSeconds: Double
+    /// The same with each draw of what holds for a whole run, equally likely; empty where nothing is drawn.
+    ///
+    /// One place stands for the same draw in all stretches.
+    public private(set) var draws: [Double] = []
 
     public init(phase: Int = 0, steps: Int, stepSeconds: Double) {
       (self.phase, self.steps, self.stepSeconds) = (phase, steps, stepSeconds)
+    }
+
+    /// - Parameter draws: at least one.
+    public init(phase: Int = 0, steps: Int, draws: [Double]) {
+      precondition(!draws.isEmpty, "A step takes some time.")
+      self.init(
+        phase: phase, steps: steps, stepSeconds: draws.reduce(0, +) / Double(draws.count))
+      self.draws = draws
+    }
+
+    /// Makes steps so many times as long.
+    mutating func scale(by factor: Double) {
+      stepSeconds *= factor
+      draws = draws.map { $0 * factor }
+    }
+
+    /// The stretch of a run with one of the draws.
+    func drawn(_ number: Int) -> Stretch {
+      draws.isEmpty
+        ? self
+        : Stretch(phase: phase, steps: steps, stepSeconds: draws[number % draws.count])
     }
   }
 
@@ -155,6 +181,16 @@ public struct RunModel: Hashable, Sendable {
   /// Seconds of all steps, each done once.
   public var productiveSeconds: Double {
     stretches.reduce(0) { $0 + Double($1.steps) * $1.stepSeconds }
+  }
+
+  /// How many draws of what holds for a whole run its steps are known with; at least one.
+  public var drawCount: Int { max(1, stretches.map(\.draws.count).max() ?? 1) }
+
+  /// The run with one of the draws.
+  func drawn(_ number: Int) -> RunModel {
+    var model = self
+    model.stretches = stretches.map { $0.drawn(number) }
+    return model
   }
 
   public var phaseCount: Int { (stretches.last?.phase ?? -1) + 1 }

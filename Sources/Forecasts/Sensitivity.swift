@@ -34,7 +34,7 @@ extension RunModel {
       if model != self { all.append((words, model)) }
     }
     add("steps 1 % faster") { model in
-      for index in model.stretches.indices { model.stretches[index].stepSeconds *= 0.99 }
+      for index in model.stretches.indices { model.stretches[index].scale(by: 0.99) }
     }
     for index in processes.indices where processes[index].rate > 0 {
       let name = processes[index].name

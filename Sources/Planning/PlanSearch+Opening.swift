@@ -48,6 +48,7 @@ extension PlanSearch {
 
   /// The rules that plans of a shape with such kernels break.
   private func check(_ shape: SearchShape, _ kernels: KernelSetting) throws {
+    if let fault = faults[kernels.base] { throw fault }
     var plan = space.bases[kernels.base]
     kernels.apply(to: &plan)
     plan.dataParallel = shape.data

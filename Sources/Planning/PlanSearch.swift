@@ -1,4 +1,5 @@
 import Clusters
+import Documents
 import HeapModule
 import Models
 import Plans
@@ -59,6 +60,8 @@ public final class PlanSearch: Sendable {
   /// What plans keep free beside what they allocate.
   let room: Double
   let lowered: LoweringBook
+  /// Why plans of a base cannot be computed on the cluster whatever the grid has, by its number.
+  let faults: [Int: any Error]
 
   /// A search, ready to run.
   public init(
@@ -74,6 +77,7 @@ public final class PlanSearch: Sendable {
     room = Double(limit) - Double(reserve)
     bounds = PlanBounds(space, architecture, cluster, room: room)
     lowered = LoweringBook()
+    faults = Self.faults(space.bases, architecture, cluster)
   }
 
   /// A search of a part of another one's space, with what is known of that.
@@ -81,6 +85,9 @@ public final class PlanSearch: Sendable {
     (space, self.request) = (part, request)
     (architecture, cluster) = (whole.architecture, whole.cluster)
     (limit, room, lowered) = (whole.limit, whole.room, whole.lowered)
+    faults =
+      part.bases == whole.space.bases
+      ? whole.faults : Self.faults(part.bases, architecture, cluster)
     bounds = PlanBounds(part, sharing: whole.bounds)
   }
 
@@ -150,8 +157,10 @@ public final class PlanSearch: Sendable {
 
   /// Runs the search.
   ///
-  /// - Throws: what the plan that others are held against breaks.
+  /// - Throws: what the plan that others are held against breaks; what the cluster's file lacks or has wrong for
+  ///   every plan, in its own words.
   public func run() throws -> SearchOutcome {
+    try checkFaults()
     let size = space.shapes.reduce(0) { $0 + self.size(of: $1) }
     guard size >= request.largeSize else { return try searched([], request) }
     let seeds = try seeds(ofSize: size)
@@ -200,6 +209,27 @@ public final class PlanSearch: Sendable {
     var findings = [Finding](repeating: Finding(), count: entries.count)
     for (place, finding) in zip(order, made) { findings[place] = finding }
     return findings
+  }
+
+  private static func faults(
+    _ bases: [Plan], _ architecture: Architecture, _ cluster: Cluster
+  ) -> [Int: any Error] {
+    var faults: [Int: any Error] = [:]
+    for (number, base) in bases.enumerated() {
+      do {
+        try PlannedStep.checkConstants(of: cluster, for: base, architecture)
+      } catch {
+        faults[number] = error
+      }
+    }
+    return faults
+  }
+
+  /// A fault of the cluster is none of a plan: it ends the search, as does what all bases lack.
+  private func checkFaults() throws {
+    let errors = space.bases.indices.compactMap { faults[$0] }
+    if let error = errors.first(where: { $0 is ConfigurationError }) { throw error }
+    if let error = errors.first, errors.count == space.bases.count { throw error }
   }
 
   /// Plans of a shape.

@@ -1,5 +1,5 @@
 extension Plan {
-  /// The plan as a file that reads back to an equal plan, every setting spelled out.
+  /// The plan as a file that reads back to an equal plan: every setting that it has.
   public var yaml: String {
     var lines = ["name: \(quoted(name))"]
     func add(_ key: String, _ value: some CustomStringConvertible) {

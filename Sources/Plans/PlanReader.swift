@@ -57,8 +57,9 @@ struct PlanReader {
   }
 
   private mutating func readSchedule() throws(ConfigurationError) {
-    if let path = try table.optional(keys.scheduleFile) {
-      if try table.optional(keys.schedule) != nil {
+    let (name, file) = try table.alternatives(keys.schedule, keys.scheduleFile)
+    if let path = file {
+      if name != nil {
         throw table.error(
           "schedule and schedule-file exclude each other", at: keys.scheduleFile)
       }
@@ -154,8 +155,7 @@ struct PlanReader {
   }
 
   private func readLoss() throws(ConfigurationError) -> Plan.Loss {
-    let isFused = try table.optional(keys.fusedLoss)
-    let loss = try table.optional(keys.loss)
+    let (loss, isFused) = try table.alternatives(keys.loss, keys.fusedLoss)
     if isFused != nil, loss != nil {
       throw table.error("loss and fused-loss exclude each other", at: keys.loss)
     }
@@ -173,8 +173,8 @@ struct PlanReader {
   }
 
   private mutating func readLayout() throws(ConfigurationError) {
-    let layers = try table.optional(keys.layersPerStage)
-    guard let units = try table.optional(keys.unitsPerStage) else {
+    let (layers, given) = try table.alternatives(keys.layersPerStage, keys.unitsPerStage)
+    guard let units = given else {
       plan.layout = layers ?? .even
       return
     }
@@ -190,14 +190,13 @@ struct PlanReader {
     plan.computationSMs = try table.optional(keys.computationSMs)
     plan.execution = try table.value(keys.execution)
     plan.cudaGraphs = try table.value(keys.cudaGraphs)
-    plan.attentionLibrary = try table.optional(keys.attentionLibrary)
-    if plan.attentionLibrary != nil, try table.optional(keys.fusedAttention) != nil {
+    let (library, isFused) = try table.alternatives(keys.attentionLibrary, keys.fusedAttention)
+    if library != nil, isFused != nil {
       throw table.error(
         "attention-library and fused-attention exclude each other", at: keys.fusedAttention)
     }
-    plan.fusedAttention =
-      plan.attentionLibrary == nil
-      ? try table.value(keys.fusedAttention) : plan.attentionLibrary != .unfused
+    plan.attentionLibrary = library
+    plan.fusedAttention = isFused ?? (library != .unfused)
     plan.fusedHead = try table.optional(keys.fusedHead)
     plan.loss = try readLoss()
     plan.dropout = try table.value(keys.dropout)
@@ -227,10 +226,14 @@ struct PlanReader {
     plan.redundantExperts = try table.value(keys.redundantExperts)
     let keys = keys.expertLoad
     guard case .table(let load) = try table.either(keys) else { return }
-    let file = try load.optional(keys.counts)
-    let deviation = try load.optional(keys.deviation)
-    let seed = try load.optional(keys.seed)
-    let correlation = try load.optionalTable(keys.correlation)
+    let (file, deviation) = try load.alternatives(keys.counts, keys.deviation)
+    var seed = try load.optional(keys.seed)
+    var correlation = try load.optionalTable(keys.correlation)
+    if file != nil, load.isOverride(keys.counts) {
+      // A file's deviation goes with what belongs to it.
+      if !load.isOverride(keys.seed) { seed = nil }
+      if load.field(keys.correlation)?.isOverride != true { correlation = nil }
+    }
     switch (file, deviation) {
     case (let file?, nil) where seed == nil && correlation == nil:
       plan.expertLoad = .counts(file: absolute(file, of: load.field(keys.counts.name)))

@@ -29,7 +29,7 @@ enum Assumptions {
         "attention within documents: \(percent(documents.work)) of the pairs of whole sequences, "
           + "\(percent(documents.padding)) padding")
     }
-    if let count = plan.computationSMs {
+    if let count = plan.computationSMs, count < step.cluster.device.multiprocessors.value {
       list.append(
         "computation on \(count) of \(step.cluster.device.multiprocessors.value) SMs throughout")
     }

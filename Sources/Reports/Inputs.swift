@@ -25,28 +25,35 @@ public struct Inputs: Encodable, Sendable {
     public var name: String
     public var given: String
     public var overrides: [String]
+    /// What goes with them, a phrase each.
+    public var following: [String]
     public var degradations: [String]
 
     public init(_ cluster: Cluster, given: String, overrides: [String]) {
       name = cluster.name
       self.given = given
       self.overrides = overrides
+      following = cluster.followings.map { "\($0)" }
       degradations = cluster.degradations.map { "\($0)" }
     }
   }
 
-  /// A plan, with every setting spelled out, in the keys of plan files: `settings` reads back as a plan.
+  /// A plan, with every setting spelled out, in the keys of plan files: `settings` reads back as a plan of the same
+  /// step.
   public struct PlanFile: Encodable, Sendable {
     public var name: String
     public var given: String
     public var overrides: [String]
     public var settings: Document
 
-    public init(_ plan: Plan, given: String, overrides: [String]) throws(ConfigurationError) {
+    /// - Parameter onDevices: whether accelerators carry it out; CPU ranks have defaults of their own.
+    public init(
+      _ plan: Plan, given: String, overrides: [String], onDevices: Bool = true
+    ) throws(ConfigurationError) {
       name = plan.name
       self.given = given
       self.overrides = overrides
-      settings = try Document(text: plan.yaml, name: plan.name)
+      settings = try Document(text: onDevices ? plan.settings : plan.yaml, name: plan.name)
     }
   }
 
@@ -80,6 +87,9 @@ public struct Inputs: Encodable, Sendable {
       + (model?.overrides ?? []).map { "model.\($0)" }
   }
 
+  /// What goes with values of the cluster that the command line replaced.
+  public var following: [String] { (cluster?.following ?? []).map { "cluster.\($0)" } }
+
   /// What is slower than described.
   public var degradations: [String] { cluster?.degradations ?? [] }
 
@@ -87,7 +97,9 @@ public struct Inputs: Encodable, Sendable {
   /// there is neither.
   func lines(width: Int) -> [String] {
     var lines: [String] = []
-    for (word, parts) in [("Set", changes), ("Degraded", degradations)] where !parts.isEmpty {
+    for (word, parts) in [
+      ("Set", changes), ("Taken along", following), ("Degraded", degradations),
+    ] where !parts.isEmpty {
       let broken = wrapped("\(word): " + parts.joined(separator: "; ") + ".", width: width)
         .map { $0.count > width ? $0.prefix(width - 1) + "…" : $0 }
       lines += broken

@@ -21,7 +21,7 @@ struct ExchangePricing: Sendable {
   private let tokens: Int
   /// Rows that arrive at the ranks of the group for each token.
   private let rowsPerToken: Double
-  private let multiprocessors: Int
+  private var multiprocessors: Int
 
   /// - Parameters:
   ///   - farthest: seconds to the farthest rank of an expert group; nil for those of the constants.
@@ -148,9 +148,41 @@ struct ExchangePricing: Sendable {
     return range
   }
 
+  /// The fewest multiprocessors on which exchanges of these stages are as fast as on those that they take; nil where
+  /// nothing is exchanged.
+  ///
+  /// - Parameter besideComputation: whether some run beside busy computation, where rows take handling, too.
+  func fewestAsFast(
+    _ stages: [StageProgram], rows: [ExchangeRows], besideComputation: Bool
+  ) -> Int? {
+    if case .nothing = carrier { return nil }
+    func seconds(_ count: Int) -> [Double] {
+      var pricing = self
+      pricing.multiprocessors = count
+      return zip(stages, rows).flatMap { stage, rows in
+        (stage.forward.transfers + stage.backward.transfers).filter(\.kind.isExpertPayload).map {
+          pricing.parts($0, rows: rows, isOverlapped: besideComputation)?.payload.seconds ?? 0
+        }
+      }
+    }
+    let own = seconds(multiprocessors)
+    guard !own.isEmpty else { return nil }
+    return leastCount(in: 1...multiprocessors) { seconds($0) == own }
+  }
+
   private var crossesNodes: Bool {
     if case .twoLevels(_, _, let perNode) = carrier { plan.expertParallel > perNode } else { false }
   }
+}
+
+/// The least count that does, where all do from some count on, as the last one does.
+func leastCount(in counts: ClosedRange<Int>, _ does: (Int) throws -> Bool) rethrows -> Int {
+  var (low, high) = (counts.lowerBound, counts.upperBound)
+  while low < high {
+    let middle = (low + high) / 2
+    if try does(middle) { high = middle } else { low = middle + 1 }
+  }
+  return high
 }
 
 extension Plan.Dispatcher {

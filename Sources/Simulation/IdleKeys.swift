@@ -81,12 +81,6 @@ struct IdleKeys {
       ? "every rank has all experts (expert-parallel 1)" : "the model has no routed experts"
   }
 
-  private var hasPairs: Bool {
-    input.ranks.contains { rank in
-      rank.items.contains { if case .overlapped = $0 { true } else { false } }
-    }
-  }
-
   private var ofExperts: [Idle] {
     var list: [Idle] = []
     if case .deviation(0, _, let correlation) = plan.expertLoad,
@@ -106,7 +100,9 @@ struct IdleKeys {
     if plan.expertLoad != .balanced { list.append(("expert-load", noExchange)) }
     if plan.nodesPerToken != nil { list.append(("nodes-per-token", noExchange)) }
     // Overlapped pairs leave them free, exchange or not.
-    if plan.communicationSMs != nil, !hasPairs { list.append(("communication-sms", noExchange)) }
+    if plan.communicationSMs != nil, !input.hasPairs {
+      list.append(("communication-sms", noExchange))
+    }
     if plan.overlap.expertExchange == true { list.append(("overlap.expert-exchange", noExchange)) }
     return list
   }
@@ -176,6 +172,15 @@ struct IdleKeys {
       return "every layer is computed again (recompute: full)"
     case "kept-activation-inputs": return "the model has no SwiGLU"
     default: return "nothing of the step is kept or sent in it"
+    }
+  }
+}
+
+extension StepInput {
+  /// Whether forwards and backwards run as pairs somewhere.
+  var hasPairs: Bool {
+    ranks.contains { rank in
+      rank.items.contains { if case .overlapped = $0 { true } else { false } }
     }
   }
 }

@@ -8,11 +8,14 @@ import Programs
 /// A model that serves on a cluster, laid out by a plan.
 ///
 /// Of the plan it takes degrees, copies of experts, expert load, precision with its libraries, execution, and the
-/// reserve of memory; batch, length, schedule, recomputation and ZeRO are training's.
+/// reserve of memory; batch, length, schedule, recomputation and ZeRO are training's (`idleKeys`).
 public struct PlannedInference: Sendable {
   public let architecture: Architecture
   public let cluster: Cluster
   public let plan: Plan
+  /// The plan as it was given, and the same with what it leaves to the cluster.
+  let stated: Plan
+  let filled: Plan
   let layout: StageLayout
   let pricing: ClusterPricing
   let lowLatency: LowLatencyExchangeCost?
@@ -30,11 +33,13 @@ public struct PlannedInference: Sendable {
     try Self.checkCluster(cluster)
     try Self.checkLayout(plan)
     try Self.checkModel(architecture)
+    stated = plan
     statedDispatcher = plan.dispatcher
     ofExchanges = try plan.fillInExchanges(from: cluster, for: architecture)
     _ = try plan.validated(
       for: architecture, on: .devices(cluster.rankCount),
       multiprocessors: cluster.device.multiprocessors.value)
+    filled = plan
     plan.zeroStage = .nothing
     (plan.offload, plan.recomputation) = (Plan.Offload(), .none)
     self.architecture = architecture

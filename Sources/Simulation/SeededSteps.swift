@@ -13,6 +13,15 @@ extension PlannedStep {
     return input.expertDraws() != nil || SlowHostDraws(cluster, seedOffset: 0).isDrawn
   }
 
+  /// Whether it is drawn which nodes are slow.
+  public var hasDrawnHosts: Bool { SlowHostDraws(cluster, seedOffset: 0).isDrawn }
+
+  /// Simulates the step with as many draws of slow nodes, the cluster's own and those of the seeds that follow it;
+  /// all else that is drawn is the same.
+  public func run(hostDraws: Int, threads: Int) -> [StepResult] {
+    run(seeds: hostDraws, threads: threads, onlyHosts: true) { _ in }
+  }
+
   /// Simulates the step from as many seeds, the plan's own and those that follow it.
   ///
   /// Programs, templates of actions and prices are worked out once a thread. What comes back does not depend
@@ -23,12 +32,20 @@ extension PlannedStep {
     seeds: Int, threads: Int = ProcessInfo.processInfo.activeProcessorCount,
     adjust: @Sendable (inout StepSimulation<ClusterPricing>) -> Void = { _ in }
   ) -> [StepResult] {
+    run(seeds: seeds, threads: threads, onlyHosts: false, adjust)
+  }
+
+  private func run(
+    seeds: Int, threads: Int, onlyHosts: Bool,
+    _ adjust: @Sendable (inout StepSimulation<ClusterPricing>) -> Void
+  ) -> [StepResult] {
     precondition(seeds > 0 && threads > 0, "A step has a seed, and somebody simulates it.")
     let threads = min(threads, seeds)
     let parts = parallelMap(Array(0..<threads), threads: threads) { thread in
       var catalog: ActionCatalog?
       return stride(from: thread, to: seeds, by: threads).map { number in
-        var simulation = simulation(seedOffset: UInt64(number))
+        var simulation = simulation(
+          seedOffset: onlyHosts ? 0 : UInt64(number), hostOffset: UInt64(number))
         adjust(&simulation)
         return simulation.run(sharing: &catalog)
       }

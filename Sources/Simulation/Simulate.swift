@@ -95,7 +95,22 @@ public struct PlannedStep: Sendable {
   ///
   /// Lowers the stages again for every format of the plan's own.
   public var assumptions: [String] {
-    assumed + IdleKeys(stated, placed, input).phrases
+    assumed + IdleKeys(stated, placed, input).phrases + [saturation].compactMap(\.self)
+  }
+
+  /// That exchanges are no faster on as many multiprocessors as the plan gives them; nil where they are.
+  private var saturation: String? {
+    let hasPairs = input.hasPairs
+    guard let count = stated.communicationSMs, stated.expertParallel > 1,
+      let fewest = pricing.exchange.fewestAsFast(
+        input.stages, rows: input.balancedRows, besideComputation: hasPairs), fewest < count
+    else { return nil }
+    return Self.saturation(count, beyond: fewest)
+      + (hasPairs ? ", and pairs compute on fewer" : "")
+  }
+
+  static func saturation(_ count: Int, beyond fewest: Int) -> String {
+    "communication-sms \(count): on more than \(fewest) exchanges are no faster"
   }
 
   /// Refuses a step that may take longer than the simulated clock holds.
@@ -128,8 +143,10 @@ public struct PlannedStep: Sendable {
   public var simulation: StepSimulation<ClusterPricing> { simulation(pricing) }
 
   /// The simulation with other prices of the same cluster, or with what is drawn from so many seeds further.
+  ///
+  /// - Parameter hostOffset: how many seeds further slow nodes are drawn; nil for as many as all else.
   package func simulation(
-    _ pricing: ClusterPricing? = nil, seedOffset: UInt64 = 0
+    _ pricing: ClusterPricing? = nil, seedOffset: UInt64 = 0, hostOffset: UInt64? = nil
   ) -> StepSimulation<ClusterPricing> {
     let pricing = pricing ?? self.pricing
     var simulation = StepSimulation(input, pricing: pricing)
@@ -140,7 +157,7 @@ public struct PlannedStep: Sendable {
       ? documents : Self.loads(placed.plan, input, documentLengths, seedOffset: seedOffset)
     if let links = pricing.sharedLinks { simulation.linkSlowness = links.exchangeSlowness() }
     if pricing.sharedLinks != nil || cluster.slowHosts != nil {
-      let hosts = SlowHostDraws(cluster, seedOffset: seedOffset)
+      let hosts = SlowHostDraws(cluster, seedOffset: hostOffset ?? seedOffset)
       simulation.slowness = (0..<placed.plan.worldSize).map {
         hosts.slowness(of: $0) / cluster.speed(of: $0)
       }

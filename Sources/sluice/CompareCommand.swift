@@ -57,7 +57,7 @@ struct CompareCommand: ParsableCommand {
         let report = step.report(result, replaysAllocator: true)
         try report.checkPossible()
         let figures = StepFigures(
-          report, of: step, try scene.inputs(for: step.placed.plan), price: price, tokens: tokens)
+          report, of: step, try scene.inputs(for: step.decidedPlan), price: price, tokens: tokens)
         steps.append(ComparedStep(figures, result, of: step))
       } catch let error as PlanError {
         throw CommandError("\(name): \(error)")

@@ -99,7 +99,7 @@ struct OverlapCommand: ParsableCommand {
     let whole = step ? try OverlappedStep(planned, overlap, threads: asked.threads) : nil
     let automatic = try order.map { try Self.automatic(planned, $0) }
     var figures = OverlapFigures(
-      overlap, step: whole, planned, try scene.inputs(for: planned.placed.plan))
+      overlap, step: whole, planned, try scene.inputs(for: planned.decidedPlan))
     if let automatic { figures.schedule = .init(automatic) }
     try show(json ? try jsonText(figures) : try ReportPage(overlap: figures).text)
     try reporting.write(ReportPage(overlap: figures, overlap), to: reportPath)

@@ -151,7 +151,9 @@ struct Scene {
   func inputs(for plan: Plan) throws(ConfigurationError) -> Inputs {
     Inputs(
       model: model, cluster: place,
-      plan: try .init(plan, given: givenPlan, overrides: planOverrides), seed: plan.seed)
+      plan: try .init(
+        plan, given: givenPlan, overrides: planOverrides,
+        onDevices: cluster.device.processor == nil), seed: plan.seed)
   }
 
   /// The same scene with a layout by cost turned into counts of layers.

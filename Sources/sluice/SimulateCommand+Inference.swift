@@ -17,9 +17,9 @@ extension SimulateCommand {
       besides: place.inputFiles + InputFiles.reached(from: [plan ?? ""]))
     let scene = try place.scene(plan: plan, serving: serving.usualPlan)
     let planned = try scene.inference()
-    let report = try planned.report(request)
+    let report = try planned.explainedReport(request)
     let figures = InferenceFigures(
-      report, of: planned, try scene.inputs(for: planned.plan), price: price)
+      report, of: planned, try scene.inputs(for: planned.decidedPlan), price: price)
     try show(json ? try jsonText(figures) : try ReportPage(serving: figures).text)
     try reporting.write(
       ReportPage(serving: figures, beside: ServingBatches.steps(beside: report, of: planned)),
@@ -45,7 +45,7 @@ extension SimulateCommand {
       besides: place.inputFiles + learning.inputFiles + InputFiles.reached(from: [plan ?? ""]))
     let scene = try place.scene(plan: plan)
     let planned = try scene.rollout(generator, place)
-    let report = try planned.report(description)
+    let report = try planned.explainedReport(description)
     var figures = RolloutFigures(report, of: planned, try scene.inputs(for: planned.training))
     figures.assumptions = learning.assumed + figures.assumptions
     try show(json ? try jsonText(figures) : try ReportPage(rollout: figures).text)

@@ -107,7 +107,7 @@ struct SimulateCommand: ParsableCommand {
       return try runOnProcessor(scene, trace: tracePath, report: reportPath)
     }
     let step = try scene.step()
-    let inputs = try scene.inputs(for: step.placed.plan)
+    let inputs = try scene.inputs(for: step.decidedPlan)
     try checked("seeds", seeds, in: 1...10_000)
     if seeds > 1, !step.isDrawn {
       throw CommandError(

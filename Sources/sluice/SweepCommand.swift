@@ -75,21 +75,19 @@ struct SweepCommand: ParsableCommand {
       throw CommandError("\(places.count) places are more than \(Self.mostPlaces)")
     }
     Interruption.watch()
-    let following = try Following(axes, place)
     var points: [SweepFigures.Point] = []
     for (number, values) in places.enumerated() {
       if isatty(2) == 1 { note("\r\u{1B}[K\(number + 1) of \(places.count)") }
       if Interruption.isWished { throw Interrupted(description: "interrupted") }
       var here = place
       here.overrides = fixed + zip(axes, values).map { "\($0.key)=\($1)" }
-      here.overrides += try following.overrides(values)
       points.append(try point(values, here))
     }
     if isatty(2) == 1 { note("\r\u{1B}[K") }
     if points.allSatisfy({ $0.stepSeconds == nil }), let reason = points[0].reason {
       throw NothingAdmissible(description: "no place has a step: \(reason)")
     }
-    let figures = try figures(axes, fixed, points, following.notes)
+    let figures = try figures(axes, fixed, points, try notes(axes, fixed))
     try show(json ? try jsonText(figures) : csv ? figures.csv : try ReportPage(sweep: figures).text)
     if let path { try OutputFile.write(SweepChart(figures).svg, to: path) }
     try reporting.write(ReportPage(sweep: figures), to: reportPath)
@@ -147,7 +145,7 @@ struct SweepCommand: ParsableCommand {
         let report = step.report(replaysAllocator: true)
         point.read(
           StepFigures(
-            report, of: step, try scene.inputs(for: step.placed.plan), price: price, tokens: nil))
+            report, of: step, try scene.inputs(for: step.decidedPlan), price: price, tokens: nil))
         return point
       }
       let figures = try searchRun(place).figures(grid.devices(place.modelAndCluster().1))
@@ -176,6 +174,18 @@ struct SweepCommand: ParsableCommand {
       limits: nil, price: price, tokens: nil, doubts: false)
   }
 
+  /// What swept values take along.
+  private func notes(_ axes: [SweepFigures.Axis], _ fixed: [String]) throws -> [String] {
+    guard axes.contains(where: { $0.key.hasPrefix("cluster.") }) else { return [] }
+    var here = place
+    here.overrides = fixed + axes.map { "\($0.key)=\($0.values[0])" }
+    return try here.modelAndCluster().1.followings.compactMap { following in
+      guard axes.contains(where: { $0.key == "cluster.\(following.leader)" }) else { return nil }
+      return "cluster.\(following.key) goes with cluster.\(following.leader): the same share "
+        + "of it is reached."
+    }
+  }
+
   private func figures(
     _ axes: [SweepFigures.Axis], _ fixed: [String], _ points: [SweepFigures.Point],
     _ notes: [String]
@@ -191,41 +201,5 @@ struct SweepCommand: ParsableCommand {
       price: axes.contains { $0.key == SweepFigures.priceKey }
         ? nil : price ?? cluster.price?.value ?? 2,
       isSearched: search, inputs)
-  }
-}
-
-/// Values that a swept one takes along: what a link reaches goes with what it has.
-private struct Following {
-  private var keys: [(axis: Int, key: String, first: Double, value: String)] = []
-  private(set) var notes: [String] = []
-
-  init(_ axes: [SweepFigures.Axis], _ place: PlaceOptions) throws {
-    let facts = try Cluster.named(place.cluster).facts
-    for (index, axis) in axes.enumerated() {
-      let suffix = ".bandwidth"
-      guard axis.key.hasPrefix("cluster."), axis.key.hasSuffix(suffix) else { continue }
-      let reached = axis.key.dropLast(suffix.count) + ".reached"
-      func fact(_ key: some StringProtocol) -> String? {
-        facts.first { "cluster.\($0.path)" == key }?.exact
-      }
-      guard !place.overrides.contains(where: { $0.hasPrefix("\(reached)=") }),
-        let value = fact(reached),
-        let whole = fact(axis.key)?.split(separator: " ").first.flatMap({ Double($0) })
-      else { continue }
-      keys.append((index, String(reached), whole, value))
-      notes.append("\(reached) goes with \(axis.key): the same share of it is reached.")
-    }
-  }
-
-  /// The values that go with those of a place.
-  func overrides(_ values: [String]) throws -> [String] {
-    try keys.map { item in
-      guard case .value(let rate) = BytesPerSecond.parse(values[item.axis]),
-        let value = scaled(item.value, by: rate.value / item.first)
-      else {
-        throw CommandError("\(item.key) cannot go with \(values[item.axis]): give it, too")
-      }
-      return "\(item.key)=\(value)"
-    }
   }
 }

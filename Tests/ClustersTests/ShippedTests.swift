@@ -134,4 +134,35 @@ import Testing
     #expect(changed["network.port.bandwidth"] != nil && changed["network.port.reached"] != nil)
     #expect(changed["failures.at"] == "[3.0 s, 3600.0 s]")
   }
+
+  /// Whatever a description says is shown, wherever it was taken from: names, and whether kernels are scaled.
+  @Test(arguments: Cluster.knownNames)
+  func everyValueIsAFact(_ name: String) throws {
+    let text = try #require(Cluster.shippedText(name))
+    let document = try Document(text: text, name: name)
+    let cluster = try Cluster.shipped(name)
+    let facts = Set(cluster.facts.map(\.path))
+    let said = document.leaves.filter { $0.text != "null" }.map(\.keyPath).filter { path in
+      !["name", "summary"].contains(path) && !path.hasSuffix("like")
+    }
+    for path in said where !path.hasSuffix(".source") && !path.hasSuffix(".assumption") {
+      let key = path.hasSuffix(".value") ? String(path.dropLast(6)) : path
+      // A section by its name, a list or a table of numbers: all that is shown lies below.
+      #expect(
+        facts.contains { $0 == key || $0.hasPrefix(key + ".") || $0.hasPrefix(key + "[") }, "\(key)"
+      )
+    }
+    let names = Dictionary(cluster.facts.map { ($0.path, $0.exact) }) { first, _ in first }
+    #expect(names["node.adapters.name"] == cluster.node.adapters?.name)
+    #expect(names["device.name"] == cluster.device.name)
+  }
+
+  @Test func scaledKernelsAreShown() throws {
+    func scaled(_ overrides: [String]) throws -> String? {
+      try Cluster.shipped("h100-2048", overrides: overrides).facts
+        .first { $0.path == "device.kernels-scaled" }?.exact
+    }
+    #expect(try scaled([]) == "false")
+    #expect(try scaled(["device.kernels=h800-2048", "device.kernels-scaled=true"]) == "true")
+  }
 }

@@ -39,6 +39,11 @@ import Testing
     #expect(steps.count == 3 && steps[1] < steps[0] && steps[2] < steps[1])
     let plain = try Command.run("simulate --json")
     #expect(try object(plain.output)["step_seconds"] as? Double == steps[0])
+    let faster = try Command.run([
+      "simulate", "--json", "--set", "cluster.node.link.bandwidth=450 GB/s",
+    ])
+    #expect(try object(faster.output)["step_seconds"] as? Double == steps[2])
+    #expect(faster.output.contains("node.link.reached=360 GB/s, the same 80 % of"))
     let svg = try String(contentsOfFile: chart, encoding: .utf8)
     #expect(svg.hasPrefix("<svg ") && svg.contains("450 GB/s") && svg.hasSuffix("</svg>\n"))
     let page = try Command.run([

@@ -9,6 +9,10 @@ public struct Leaf {
   /// The texts of a list of single values.
   public var items: [String] = []
 
+  public init(path: String, text: String?, items: [String] = []) {
+    (self.path, self.text, self.items) = (path, text, items)
+  }
+
   /// The path as references write it, where all items of a list are described together.
   public var described: String {
     path.replacing(/\[\d+\]/, with: "[0]")

@@ -111,16 +111,19 @@ def check_step(report, page):
     figures = report.json
     step, memory = figures["step_seconds"], figures["memory_bytes"]
     kinds = figures["communication_seconds"].values()
-    lost = {
-        "bubble": figures["split_seconds"]["bubble"],
+    spent = {
+        "kernels": figures["busy_seconds"],
         "exposed communication": sum(kind["exposed"] for kind in kinds),
         "waiting for peers": sum(kind["waiting"] for kind in kinds),
     }
+    spent["between kernels"] = step - sum(spent.values())
+    spent["bubble"] = figures["split_seconds"]["bubble"]
+    spent = {name: seconds for name, seconds in spent.items() if seconds >= 0.0005 * step}
     claims(
         page,
         (rf"A step of .*? takes {NUMBER} s on {NUMBER} GPUs", [step, figures["ranks"]]),
         (rf"fits: {NUMBER} of {NUMBER} GiB", [memory["peak"] / 2**30, memory["limit"] / 2**30]),
-        *[(rf"{NUMBER} % {name}", [100 * seconds / step]) for name, seconds in lost.items()],
+        *[(rf"{NUMBER} % {name}", [100 * seconds / step]) for name, seconds in spent.items()],
         (rf"s {NUMBER} tokens", [figures["tokens_per_step"]]),
         (
             rf"tokens a day, {NUMBER} a second, {NUMBER} a second and GPU",

@@ -1,17 +1,30 @@
 import Quantities
 
 extension StepFigures {
-  /// By what plan, what is lost, the largest part first.
+  /// By what plan, and where the time goes.
   var remarks: [String] {
-    var losses = [("bubble", splitSeconds.bubble)]
+    let bubble = splitSeconds.bubble
+    let parts = wholeParts.filter { $0.seconds >= 0.0005 * stepSeconds }
+      .sorted { $0.seconds > $1.seconds }
+      .map { "\(percent($0.seconds / stepSeconds)) \($0.name)" }
+    let between =
+      bubble >= 0.0005 * stepSeconds ? "; of this \(percent(bubble / stepSeconds)) bubble" : ""
+    return [
+      "Plan \(plan): \(degreeText).",
+      "The step at position 0: \(parts.joined(separator: ", "))\(between).",
+    ]
+  }
+
+  /// What position 0 does all the time: parts that exclude each other and add up to the step.
+  ///
+  /// The bubble is none of them: between two passes a rank waits for its neighbours, or for their messages.
+  var wholeParts: [(name: String, seconds: Double)] {
     let exposed = communicationSeconds.kinds.reduce(0) { $0 + $1.time.exposed }
     let waiting = communicationSeconds.kinds.reduce(0) { $0 + $1.time.waiting }
-    losses += [("exposed communication", exposed), ("waiting for peers", waiting)]
-    let parts = losses.filter { $0.1 >= 0.0005 * stepSeconds }.sorted { $0.1 > $1.1 }
-      .map { "\(percent($0.1 / stepSeconds)) \($0.0)" }
-    let lost =
-      parts.isEmpty ? "" : " At position 0 the step loses \(parts.joined(separator: ", "))."
-    return ["Plan \(plan): \(degreeText).\(lost)"]
+    return [
+      ("kernels", busySeconds), ("exposed communication", exposed), ("waiting for peers", waiting),
+      ("between kernels", max(0, stepSeconds - busySeconds - exposed - waiting)),
+    ]
   }
 
   private var degreeText: String {

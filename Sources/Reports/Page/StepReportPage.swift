@@ -104,10 +104,14 @@ extension Inputs {
       lines.append(
         .init(
           "Plan", text(plan.name, plan.given),
-          details: plan.settings.leaves.map { "\($0.keyPath): \($0.text)" }))
+          details: plan.settings.leaves.filter { $0.text != "null" }
+            .map { "\($0.keyPath): \($0.text)" }))
     }
     if !changes.isEmpty {
       lines.append(.init("Set", changes.joined(separator: "; "), in: .head))
+    }
+    if !following.isEmpty {
+      lines.append(.init("Taken along", following.joined(separator: "; "), in: .head))
     }
     if !degradations.isEmpty {
       lines.append(.init("Degraded", degradations.joined(separator: "; "), in: .head))

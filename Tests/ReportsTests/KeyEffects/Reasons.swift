@@ -41,12 +41,6 @@ enum Reasons {
       why: .nothing("each plane has one adapter of a node, so either way they are apart"),
       paths: ["network.attachment"], files: ["h800-2048.yaml"]),
     Entry(
-      why: .bounds("what copies reach is measured"), paths: ["device.host-link.bandwidth"],
-      files: ["h100-2048.yaml", "h200-256.yaml", "h800-2048.yaml"]),
-    Entry(
-      why: .bounds("what copies and streaming kernels reach is measured"),
-      paths: ["device.memory.bandwidth"], files: ["h100-2048.yaml", "h200-256.yaml"]),
-    Entry(
       why: .bounds("the 72 adapters of a node take more than a leaf, so that no two share one"),
       paths: ["network.latency.same-leaf"], files: ["gb200-nvl72.yaml"]),
     Entry(
