@@ -22,6 +22,10 @@ public struct Forecast: Hashable, Sendable {
   /// What the steps took that count, as a run's own log has them, in the mean: on fewer replicas, on a slow
   /// node and behind a start they are longer.
   public var stepSeconds: Double
+  /// Stops that were wanted, and what of the restarts lies in them and in slower first steps, in the mean.
+  public var plannedStops: Double
+  public var plannedSeconds: Double
+  public var warmUpSeconds: Double
   /// Runs that were given up because they never end.
   public var unfinished: Int
 
@@ -96,6 +100,9 @@ public struct Forecast: Hashable, Sendable {
     }
     undoneSeconds = outcomes.reduce(0) { $0 + $1.undoneSeconds } / count
     stepSeconds = outcomes.reduce(0) { $0 + $1.stepSeconds } / count
+    plannedStops = Double(outcomes.reduce(0) { $0 + $1.plannedStops }) / count
+    plannedSeconds = outcomes.reduce(0) { $0 + $1.plannedSeconds } / count
+    warmUpSeconds = outcomes.reduce(0) { $0 + $1.warmUpSeconds } / count
     unfinished = outcomes.count { !$0.isFinished }
   }
 

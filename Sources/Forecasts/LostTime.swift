@@ -65,6 +65,11 @@ public struct RunOutcome: Hashable, Sendable {
   /// What the steps took that count, each as long as it was: longer on fewer replicas, on a slow node and
   /// behind a start.
   public var stepSeconds = 0.0
+  /// Stops that were wanted, and what of the restarts lies in them: ends and starts, their checkpoints not counted.
+  public var plannedStops = 0
+  public var plannedSeconds = 0.0
+  /// What of the restarts are first steps behind a start that take longer.
+  public var warmUpSeconds = 0.0
   /// Whether it came to its end; else it was given up for never ending.
   public var isFinished = true
 }

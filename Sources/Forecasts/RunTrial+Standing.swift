@@ -16,6 +16,7 @@ extension RunTrial {
       if holders > 0, saving != nil { saving = model.checkpoints.stall }
     case .rollback: need.readStorage(model.recovery)
     case .planned, .takingBack:
+      plannedStops += 1
       if case .takingBack = reason { lostReplicas = 0 }
       if handsOver {
         need.holders = holders
@@ -34,7 +35,10 @@ extension RunTrial {
       if failure == nil {
         waitForNodes()
         need.replicas = working
+        let spent = lost.restart
         failure = spendUntilFailure(need.seconds(model.recovery), \.restart)
+        // Behind a failure the job begins anew, whatever it stood still for.
+        if !need.requeues { plannedSeconds += lost.restart - spent }
         broken.removeAll { $0 <= now }
       }
       if let failure { failAgain(&need, failure) }

@@ -41,6 +41,10 @@ struct RunTrial {
   var failures = 0
   private(set) var phaseSeconds: [Double]
   private var steps = StepClock()
+  /// Stops that were wanted, and what of the restarts lies in them and in slower first steps.
+  var plannedStops = 0
+  var plannedSeconds = 0.0
+  private var warmUpSeconds = 0.0
 
   private let limit: Double
 
@@ -79,7 +83,8 @@ struct RunTrial {
     return RunOutcome(
       wallSeconds: now, lost: lost, failures: failures, phaseSeconds: phaseSeconds,
       undoneSeconds: isFinished ? 0 : model.productiveSeconds - road.seconds(at: place),
-      stepSeconds: steps.seconds, isFinished: isFinished)
+      stepSeconds: steps.seconds, plannedStops: plannedStops, plannedSeconds: plannedSeconds,
+      warmUpSeconds: warmUpSeconds, isFinished: isFinished)
   }
 
   // MARK: Events
@@ -298,5 +303,6 @@ struct RunTrial {
     lost.straggler += warm * (1 - pace.slowness) * pace.width
     lost.idle += warm * (1 - pace.width)
     lost.restart += seconds - warm
+    warmUpSeconds += seconds - warm
   }
 }

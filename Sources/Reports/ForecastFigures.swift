@@ -86,6 +86,11 @@ public struct ForecastFigures: Encodable, Sendable {
   public var phases: [Phase]
   /// Failures of a run that stop it or send it back, in the mean.
   public var failures: Double
+  /// Stops of a run that were wanted, in the mean, and what of the restarts lies in their ends and starts, and in
+  /// first steps behind a start that take longer.
+  public var plannedStops: Double
+  public var plannedStopSeconds: Double
+  public var warmUpSeconds: Double
   /// Seconds of steps that runs never do, in the mean.
   public var undoneSeconds: Double
   /// Runs that were given up since they never end.
@@ -117,6 +122,7 @@ public struct ForecastFigures: Encodable, Sendable {
       gpuHours
     case productiveGpuHours, usDollars, usDollarsPerGpuHour, phases, failures, undoneSeconds,
       unfinishedRuns
+    case plannedStops, plannedStopSeconds, warmUpSeconds
     case secondsBetweenFailures, restartSeconds, checkpointBytes, checkpointStallSeconds
     case checkpointWritingSeconds, cadenceSeconds, bestCadenceSeconds, youngsCadenceSeconds
     case dalysCadenceSeconds, expectedWallSeconds, firstOrderGoodput, sensitivities, assumptions
@@ -149,6 +155,9 @@ public struct ForecastFigures: Encodable, Sendable {
     usDollars = gpuHours * usDollarsPerGpuHour
     phases = Self.phases(forecast, planned)
     failures = forecast.failures
+    plannedStops = forecast.plannedStops
+    plannedStopSeconds = forecast.plannedSeconds
+    warmUpSeconds = forecast.warmUpSeconds
     undoneSeconds = forecast.undoneSeconds
     unfinishedRuns = forecast.unfinished
     restartSeconds = model.restartSeconds

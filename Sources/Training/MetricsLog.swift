@@ -86,6 +86,8 @@ public final class MetricsLog {
   /// The lines up to a step; nil where another run wrote them, or nobody knows who did.
   ///
   /// A last line that was cut is left out.
+  ///
+  /// - Complexity: linear in the file's bytes; of the lines of steps that others follow only the number is read.
   private static func lines(
     of run: String, in path: String, upTo step: Int
   ) throws(CheckpointError) -> [UInt8]? {
@@ -93,17 +95,35 @@ public final class MetricsLog {
     // The run that wrote the lines at the step; of a log that begins there, the first one.
     var writer: String?
     let bytes = try InputFile(path: path).allBytes(limit: 1 << 34)
-    for line in bytes.split(separator: UInt8(ascii: "\n")) {
-      guard let value = try? JSONValue(Array(line)) else { break }
-      if let header = LogHeader(value) {
-        if writer == nil || header.afterStep < step { writer = header.run }
-        guard header.afterStep < step else { break }
+    let lines = bytes.split(separator: UInt8(ascii: "\n"))
+    for (index, line) in lines.enumerated() {
+      // A line that was cut is the last one.
+      if index + 1 < lines.count, let number = Self.step(ofWhole: line) {
+        guard number <= step else { break }
       } else {
-        guard let number = value["step"]?.number, number <= step else { break }
+        guard let value = try? JSONValue(Array(line)) else { break }
+        if let header = LogHeader(value) {
+          if writer == nil || header.afterStep < step { writer = header.run }
+          guard header.afterStep < step else { break }
+        } else {
+          guard let number = value["step"]?.number, number <= step else { break }
+        }
       }
-      kept += line + [UInt8(ascii: "\n")]
+      kept += line
+      kept.append(UInt8(ascii: "\n"))
     }
     return writer == run && !run.isEmpty ? kept : nil
+  }
+
+  /// The number of a step's line that is whole, as this type writes it; nil for any other line.
+  private static func step(ofWhole line: ArraySlice<UInt8>) -> Int? {
+    let beginning = Array("{\"step\": ".utf8)
+    guard line.starts(with: beginning), line.last == UInt8(ascii: "}") else { return nil }
+    let digits = line.dropFirst(beginning.count).prefix { 0x30...0x39 ~= $0 }
+    guard (1...18).contains(digits.count), line[digits.endIndex] == UInt8(ascii: ",") else {
+      return nil
+    }
+    return digits.reduce(0) { 10 * $0 + Int($1 - 0x30) }
   }
 
   /// Gives a log another name, `log.jsonl.earlier`, and says it.

@@ -38,12 +38,14 @@ extension TrainingRun {
 
   /// Rank 0 makes the run's place this run's own, and finds the step that it goes on from.
   ///
-  /// - Returns: that step on all ranks, nil for the beginning; locks and notices on rank 0.
+  /// - Returns: that step on all ranks, nil for the beginning; locks, notices and whether every byte of the
+  ///   checkpoint was read and found sound on rank 0.
   static func takePlace(
     _ run: RunFile, _ beginning: RunBeginning, _ communicator: any Communicator
-  ) throws -> (step: Int?, locks: [RunLock], notices: [String]) {
+  ) throws -> (step: Int?, isSound: Bool, locks: [RunLock], notices: [String]) {
     try run.check(beginning)
     var step = -1
+    var isSound = false
     var result: (locks: [RunLock], notices: [String]) = ([], [])
     if communicator.rank == 0 {
       let place = run.place
@@ -57,17 +59,20 @@ extension TrainingRun {
           result.notices.append("\(folder.path) holds no checkpoint: the run begins anew")
         }
         step = found.step ?? -1
+        isSound = found.step != nil
       }
     }
     step = Int(try communicator.maximum(Int64(step)))
-    return (step < 0 ? nil : step, result.locks, result.notices)
+    return (step < 0 ? nil : step, isSound, result.locks, result.notices)
   }
 
   /// The checkpoint that a run goes on from, or takes its weights from, found sound by rank 0.
   ///
-  /// - Parameter step: that of the run's own checkpoint to go on from.
+  /// - Parameters:
+  ///   - step: that of the run's own checkpoint to go on from.
+  ///   - isSound: whether rank 0 has read every byte of that one already.
   static func start(
-    _ run: RunFile, from step: Int?, _ communicator: any Communicator
+    _ run: RunFile, from step: Int?, isSound: Bool, _ communicator: any Communicator
   ) throws -> Start {
     let wanted = run.model.architecture
     var path = run.model.checkpoint
@@ -76,7 +81,7 @@ extension TrainingRun {
     let reader: CheckpointReader
     do {
       reader = try CheckpointReader(path: path)
-      if communicator.rank == 0 { try reader.verify() }
+      if communicator.rank == 0, !isSound { try reader.verify() }
     } catch var error as CheckpointError where step != nil && error.kind == .damaged {
       error.rule += "; --resume-if-any goes on from the newest good checkpoint"
       throw error

@@ -67,7 +67,8 @@ public final class TrainingRun {
     let place = try Self.takePlace(prepared.run, beginning, communicator)
     let resuming = place.step != nil
     locks = place.locks
-    let start = try Self.start(prepared.run, from: place.step, communicator)
+    let start = try Self.start(
+      prepared.run, from: place.step, isSound: place.isSound, communicator)
     try prepared.checkTokenizer(of: start.checkpoint)
     var run = prepared.run
     run.model.architecture = start.architecture

@@ -44,6 +44,9 @@ import Testing
     let forecast = ForecastTests.one(model(kills, recovery))
     #expect(abs(forecast.wall.mean - walk.now) < 1e-6)
     #expect(abs(forecast.stepSeconds - walk.log.reduce(0, +)) < 1e-6)
+    #expect(forecast.plannedStops == Double(walk.returns))
+    #expect(abs(forecast.plannedSeconds - walk.returning) < 1e-6)
+    #expect(abs(forecast.warmUpSeconds - walk.warming) < 1e-6)
     #expect(abs(forecast.productiveSeconds + forecast.lost.total - walk.now) < 1e-6)
   }
 

@@ -20,6 +20,11 @@ struct ElasticWalk {
   private(set) var now = 0.0
   /// What each step took when it was made last.
   private(set) var log: [Double] = []
+  /// How often lost ranks were taken back, how long ends and starts took for it, and how much longer all first
+  /// steps took that were made, in vain or not.
+  private(set) var returns = 0
+  private(set) var returning = 0.0
+  private(set) var warming = 0.0
   private var left = 0
   private var saved = 0
   private var sinceStart = 0
@@ -40,7 +45,10 @@ struct ElasticWalk {
   mutating func run() {
     while log.count < steps {
       let seconds = (step[left] ?? 0) * (sinceStart < warmUp.steps ? warmUp.ratio : 1)
-      guard pass(seconds) else {
+      let begun = now
+      let isMade = pass(seconds)
+      warming += (now - begun) * (1 - (step[left] ?? 0) / seconds)
+      guard isMade else {
         restart()
         continue
       }
@@ -54,7 +62,11 @@ struct ElasticWalk {
       saved = log.count
       guard saved == returnAt else { continue }
       left = step.keys.max() ?? 1
-      if pass(ending + (start[left] ?? 0)) { begin() } else { restart() }
+      returns += 1
+      let stopped = now
+      let isBack = pass(ending + (start[left] ?? 0))
+      returning += now - stopped
+      if isBack { begin() } else { restart() }
     }
   }
 

@@ -69,6 +69,20 @@ import Training
     #expect(try names("deep").count == 4)
   }
 
+  /// Whatever stands between two lines, the log goes on behind the last one that is whole.
+  @Test(arguments: ["{\"step\": 4, \"lo", "{\"step\": 4x}", "{\"step\": 4}}", "{\"step\": }", "4"])
+  func aLineThatIsNone(line: String) throws {
+    #expect(try log("a", after: 0, steps: 1...3) == nil)
+    let path = folder.file("deep/log.jsonl")
+    let whole = try contents(of: path)
+    let bytes = whole + Array((line + "\n" + lines(5...6).joined(separator: "\n") + "\n").utf8)
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    #expect(try log("a", after: 9, .continued(run: "a"), steps: 10...10) == nil)
+    #expect(
+      try lines(of: "deep/log.jsonl")
+        == [header("a", after: 0)] + lines(1...3) + [header("a", after: 9)] + lines(10...10))
+  }
+
   /// Lines without a header, of an older sluice, could be anybody's.
   @Test func linesOfNobodyStay() throws {
     let old = try folder.write(lines(1...5).joined(separator: "\n") + "\n", to: "log.jsonl")

@@ -22,10 +22,10 @@ struct FaultBench {
       "--ranks", "\(options.ranks)", "--elastic", "--take-back-after", "1",
     ])
     let start = Date().timeIntervalSince1970
-    var kills: [FaultReport.Kill] = []
+    var kills: [(seconds: Double, gone: Double, ranks: Int, log: String)] = []
     var clock = FaultClock()
     do {
-      try wait(process, looking: 50_000) { scene.log().contains("\"step\": 1,") }
+      try wait(process, looking: 50_000) { scene.newestStep() != nil }
       var generator = SeededGenerator(seed: UInt64(options.seed))
       var due = Date().timeIntervalSince1970 - start
       for number in 0..<options.kills {
@@ -47,12 +47,13 @@ struct FaultBench {
         // The next one is drawn for ranks that are there, not for those that end with this one.
         try wait(process) { !ranks.contains(where: LostRanks.isAlive) }
         let gone = Date().timeIntervalSince1970 - start
-        kills.append(.init(seconds: time, gone: gone, ranks: ranks.count, made: scene.steps()))
+        // Read later: the ranks that start now need the processor.
+        kills.append((time, gone, ranks.count, scene.log()))
       }
       // A last interval without a kill.
       let last = kills[kills.count - 1].seconds + options.mean + start
       try wait(process, looking: 500_000) {
-        Date().timeIntervalSince1970 >= last && scene.steps().last?.ended ?? 0 > last
+        Date().timeIntervalSince1970 >= last && scene.newestStep()?.ended ?? 0 > last
       }
     } catch {
       process.terminate()
@@ -67,9 +68,13 @@ struct FaultBench {
     }
     let steps = scene.steps()
     let checksum = try checksum(of: steps)
+    let found = kills.map {
+      FaultReport.Kill(
+        seconds: $0.seconds, gone: $0.gone, ranks: $0.ranks, made: FaultLog($0.log).steps)
+    }
     return FaultReport(
       options: options, wall: clock.time(of: end) - start, start: start,
-      kills: kills.map { clock.kill($0, start) }, steps: steps.map(clock.step), checksum: checksum)
+      kills: found.map { clock.kill($0, start) }, steps: steps.map(clock.step), checksum: checksum)
   }
 
   /// Brings the ranks to a standstill while something else is measured, and lets them go on.
@@ -80,7 +85,7 @@ struct FaultBench {
     _ process: Process, behind kill: Double?, _ clock: inout FaultClock, _ aside: () throws -> Void
   ) throws -> Double {
     let kill = kill ?? 0
-    try wait(process) { scene.steps().last?.ended ?? 0 > kill }
+    try wait(process) { scene.newestStep()?.ended ?? 0 > kill }
     let ranks = scene.ranks()
     let begin = Date().timeIntervalSince1970
     for rank in ranks { Glibc.kill(rank, SIGSTOP) }

@@ -56,47 +56,62 @@ final class FaultCalibration {
     widths = choices.map { Width(ranks: $0.ranks) }
   }
 
-  /// Launches on every number of ranks in turn, as a run with kills makes them: all ranks behind an end that was
-  /// wanted, fewer behind a kill of one more.
+  /// How long the steps stand still for a checkpoint: on any number of ranks, since the disk decides, so that
+  /// there are many of them.
+  var stall: Double { widths.flatMap(\.stalls).mean }
+
+  /// Steps of a launch: those behind the first checkpoint are none of the first steps any more.
+  private var steps: Int { 3 * options.every }
+
+  /// Launches on every number of ranks in turn, as a run with kills makes them: fewer behind a kill of one more,
+  /// all ranks behind an end of fewer that was wanted, from a checkpoint of theirs.
   func measure() throws {
     standing = scene.ranks()
     if isNew { try launch(choices[0], steps: options.every) }
     isNew = false
-    for index in choices.indices {
-      let begin = Date().timeIntervalSince1970
-      let status = try launch(choices[index], steps: 2 * options.every)
-      let end = Date().timeIntervalSince1970
-      guard status == 0 else { throw failure("ended with \(status)") }
-      try read(into: &widths[index], begin, end)
-      if choices[index].ranks > 1 {
-        widths[index].detections.append(try detection(choices[index]))
-      }
+    for index in choices.indices.dropFirst() {
+      widths[index - 1].detections.append(try detection(choices[index - 1]))
+      try measure(index)
+      if index == 1 { try measure(0) }
     }
   }
 
+  private func measure(_ index: Int) throws {
+    let begin = Date().timeIntervalSince1970
+    let status = try launch(choices[index], steps: steps)
+    let end = Date().timeIntervalSince1970
+    guard status == 0 else { throw failure("ended with \(status)") }
+    try read(into: &widths[index], begin, end)
+  }
+
   private func read(into width: inout Width, _ begin: Double, _ end: Double) throws {
-    let steps = Array(scene.steps("calibration.jsonl").suffix(2 * options.every))
-    guard steps.count == 2 * options.every, let first = steps.first, let last = steps.last,
+    let count = steps
+    let steps = Array(scene.steps("calibration.jsonl").suffix(count))
+    guard steps.count == count, steps[0].isFirst, let first = steps.first, let last = steps.last,
       first.ended > begin
     else { throw failure("has steps missing in its log") }
     width.starts.append(first.ended - first.seconds - begin)
     width.first += steps.prefix(warmSteps).map(\.seconds)
     width.later += steps.dropFirst(options.every).map(\.seconds)
     var gaps: [Double] = []
-    var stall = 0.0
+    var stalls: [Double] = []
     for (before, after) in zip(steps, steps.dropFirst()) {
       let gap = after.ended - after.seconds - before.ended
-      if before.number.isMultiple(of: options.every) { stall = gap } else { gaps.append(gap) }
+      if before.number.isMultiple(of: options.every) {
+        stalls.append(gap)
+      } else {
+        gaps.append(gap)
+      }
     }
     width.between += gaps
-    width.stalls.append(max(0, stall - gaps.mean))
+    width.stalls += stalls.map { max(0, $0 - gaps.mean) }
     // The last step's checkpoint lies in front of the end.
-    width.endings.append(max(0, end - last.ended - stall))
+    width.endings.append(max(0, end - last.ended - stalls.mean))
   }
 
   /// From the kill of a rank, in the middle of steps, to the end of all.
   private func detection(_ choice: ElasticPlans.Choice) throws -> Double {
-    let before = scene.steps("calibration.jsonl").count
+    let before = scene.newestStep("calibration.jsonl")?.number ?? 0
     let scene = scene
     let killer = Killer(scene, behind: before + 2, sparing: standing)
     let status = try launch(choice, steps: 100 * options.every)
@@ -145,7 +160,7 @@ private final class Killer: @unchecked Sendable {
       defer { isOver.signal() }
       for _ in 0..<6000 {
         usleep(20_000)
-        guard scene.steps("calibration.jsonl").count >= step,
+        guard scene.newestStep("calibration.jsonl")?.number ?? 0 >= step,
           let last = scene.ranks().last(where: { !others.contains($0) })
         else { continue }
         time = Date().timeIntervalSince1970

@@ -10,7 +10,7 @@ struct FaultForecast {
   let kills: [Double]
   let steps: Int
   private let wall: Double
-  private let lost: FaultReport.Lost
+  private let lost: FaultParts
   private let options: FaultOptions
   private let scene: FaultScene
 
@@ -21,14 +21,13 @@ struct FaultForecast {
     wall = report.steps[steps - 1].ended - begin
     kills = report.kills.map { report.start + $0.seconds - begin }
     measured = report.useful / wall
-    lost = report.lost
+    lost = report.parts
   }
 
   /// What forecasts with the same kills and with rates alone say, beside what was measured.
   func text() throws -> String {
-    let all = calibration.widths[0]
     let bytes = try forecast(settings(writing: 1e15), runs: 1)["checkpoint_bytes"]?.double ?? 0
-    let common = settings(writing: bytes / max(1e-6, all.stalls.mean))
+    let common = settings(writing: bytes / max(1e-6, calibration.stall))
     let file = scene.folder.appending(path: "kills.txt")
     try kills.map { "\($0)\n" }.joined().write(to: file, atomically: true, encoding: .utf8)
     let same = try forecast(common + ["--failure-times", file.path], runs: 1)
@@ -36,6 +35,7 @@ struct FaultForecast {
       "cluster.failures.causes=[{name: kills, of: job, rate: \(86_400_000 / options.mean)}]"
     let drawn = try forecast(common + ["--set", cause], runs: 2000)
     // A step's own time, without what lies behind it.
+    let all = calibration.widths[0]
     let share = all.later.mean / all.step
     func goodput(_ figures: JSONValue, _ percentile: String) -> Double {
       100 * share * (figures["seconds_in_steps"]?.double ?? 0)
@@ -47,6 +47,7 @@ struct FaultForecast {
         format: "from the first step to the last: %d steps in %.1f s, forecast %.1f s", steps, wall,
         same["wall_seconds"]?["mean"]?.double ?? 0),
       parts(of: same),
+      FaultPartsTable(parts: lost, calibration: calibration, forecast: same).text,
       String(
         format: "goodput: measured %.2f %%, forecast with the same kills %.2f %%, with rates alone "
           + "%.2f %% (nine in ten %.2f to %.2f %%)", 100 * measured, goodput(same, "mean"),
@@ -67,8 +68,8 @@ struct FaultForecast {
       format:
         "  measured and forecast: in steps that count %.1f and %.1f s, known of kills %.1f and %.1f s, "
         + "made again %.1f and %.1f s, starts, ends and checkpoints %.1f (%.1f behind kills) and %.1f s",
-      wall - lost.all, inSteps, lost.detection, detection, lost.recomputation, again,
-      lost.restart + lost.between, lost.restart, whole - detection - again)
+      lost.steps, inSteps, lost.detection, detection, lost.recomputation, again,
+      lost.restart + lost.others, lost.restart, whole - detection - again)
   }
 
   /// What is fed to the forecast.
@@ -76,15 +77,16 @@ struct FaultForecast {
     let widths = calibration.widths.map {
       String(
         format:
-          "  %d ranks: a step %.4f s and %.4f s behind it, a start %.2f s, an end %.2f s, known "
-          + "%.2f s after a kill", $0.ranks, $0.later.mean, $0.between.mean, $0.starts.mean,
-        $0.endings.mean, $0.detections.mean)
+          "  %d ranks: a step %.4f s and %.4f s behind it, a checkpoint %.4f s (longest %.4f), "
+          + "a start %.3f s, an end %.3f s, known %.3f s after a kill", $0.ranks, $0.later.mean,
+        $0.between.mean, $0.stalls.mean, $0.stalls.max() ?? 0, $0.starts.mean, $0.endings.mean,
+        $0.detections.mean)
     }
     return String(
       format: "fed to the forecast, from launches of their own (%d on each number of ranks):\n%@\n"
-        + "  the first %d steps take %.3f times as long, a checkpoint %.3f s",
+        + "  the first %d steps take %.3f times as long, a checkpoint %.4f s (the mean of %d)",
       calibration.widths[0].starts.count, widths.joined(separator: "\n"), calibration.warmSteps,
-      warmRatio, calibration.widths[0].stalls.mean)
+      warmRatio, calibration.stall, calibration.widths.flatMap(\.stalls).count)
   }
 
   /// The first steps over later ones, in the mean of all numbers of ranks.

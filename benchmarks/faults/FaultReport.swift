@@ -12,27 +12,18 @@ struct FaultReport {
     var made: [Step]
   }
 
-  /// Seconds from the first step's beginning to the last one's end that lie in no step that counts.
-  struct Lost {
-    /// From kills to the end of all ranks.
-    var detection = 0.0
-    /// In steps that were made again, or were not made to their end.
-    var recomputation = 0.0
-    /// From the end of all ranks to the first step behind it, or to the next kill.
-    var restart = 0.0
-    /// Between steps: checkpoints, and ends and starts by which ranks are taken back.
-    var between = 0.0
-
-    var all: Double { detection + recomputation + restart + between }
-  }
-
-  /// A step that counts.
+  /// A step that was made.
   struct Step {
     var number: Int
+    /// Ranks that made it, and whether it is their first.
+    var ranks: Int
+    var isFirst: Bool
     /// Seconds since 1970.
     var ended: Double
     var seconds: Double
     var loss: Double
+
+    var began: Double { ended - seconds }
   }
 
   var options: FaultOptions
@@ -63,48 +54,8 @@ struct FaultReport {
     }
   }
 
-  /// What was lost, by kind; the sum is all that lies between steps that count.
-  var lost: Lost {
-    var lost = Lost()
-    var gone = 0.0
-    // Where the steps that count come next.
-    var next = 0
-    var last: Double?
-    func pass(until time: Double) {
-      while next < steps.count, steps[next].ended <= time {
-        let begin = steps[next].ended - steps[next].seconds
-        if let last { lost.between += begin - last }
-        last = steps[next].ended
-        next += 1
-      }
-    }
-    for kill in kills {
-      let time = start + kill.seconds
-      if let first = kill.made.first(where: { $0.ended > gone }), gone > 0 {
-        last = first.ended - first.seconds
-        lost.restart += first.ended - first.seconds - gone
-      }
-      let isStarting = gone > 0 && !kill.made.contains { $0.ended > gone }
-      pass(until: time)
-      if isStarting {
-        lost.restart += time - gone
-      } else if let last {
-        // What lies behind a step that counts is a checkpoint, or ranks being taken back, until a step is made in vain.
-        let again = kill.made.first { $0.ended > last }
-        let begin = again.map { $0.ended - $0.seconds } ?? time
-        lost.between += begin - last
-        lost.recomputation += time - begin
-      }
-      gone = start + kill.gone
-      lost.detection += gone - time
-      last = nil
-    }
-    if next < steps.count, gone > 0 {
-      lost.restart += steps[next].ended - steps[next].seconds - gone
-    }
-    pass(until: .infinity)
-    return lost
-  }
+  /// Where the time went.
+  var parts: FaultParts { FaultParts(steps, kills, from: start, every: options.every) }
 
   private var meanRestart: Double {
     restarts.reduce(0, +) / Double(max(1, restarts.count))

@@ -48,14 +48,26 @@ struct FaultScene {
   }
 
   /// The steps of a log.
-  func steps(_ name: String = "log.jsonl") -> [FaultReport.Step] {
-    log(name).split(separator: "\n").compactMap { line in
-      guard let value = try? JSONValue(Array(line.utf8)), let number = value["step"]?.number,
-        let ended = value["wall_time"]?.double, let seconds = value["seconds"]?.double,
-        let loss = value["loss"]?.double
-      else { return nil }
-      return FaultReport.Step(number: number, ended: ended, seconds: seconds, loss: loss)
+  func steps(_ name: String = "log.jsonl") -> [FaultReport.Step] { FaultLog(log(name)).steps }
+
+  /// The newest step of a log and its end in seconds since 1970; nil where there is none.
+  ///
+  /// Of the log's end alone, since this is asked often while ranks run.
+  func newestStep(_ name: String = "log.jsonl") -> (number: Int, ended: Double)? {
+    let path = folder.appending(path: name).path
+    guard let file = FileHandle(forReadingAtPath: path), let end = try? file.seekToEnd() else {
+      return nil
     }
+    defer { try? file.close() }
+    try? file.seek(toOffset: end - min(end, 1 << 14))
+    let bytes = (try? file.readToEnd()) ?? Data()
+    for line in bytes.split(separator: UInt8(ascii: "\n")).reversed() {
+      guard let value = try? JSONValue(Array(line)), let number = value["step"]?.number,
+        let ended = value["wall_time"]?.double
+      else { continue }
+      return (number, ended)
+    }
+    return nil
   }
 
   /// When the last file of a checkpoint was written, in seconds since 1970.
