@@ -1,13 +1,10 @@
 import Clusters
-import Costs
 import Models
 import Plans
-import Programs
-import Simulation
 
 extension Plan {
-  /// The plan with a balanced layout turned into explicit counts of units, by the cost of their kernels
-  /// on a cluster; any other plan as it is.
+  /// The plan with a balanced layout turned into explicit counts of units, by what their passes take on a
+  /// cluster: the cut that a search has; any other plan as it is.
   ///
   /// The slowest stage is as fast as contiguous stages allow; of equal cuts the one that fills early
   /// stages least. Complexity: units times stages.
@@ -19,35 +16,23 @@ extension Plan {
     var plan = self
     plan.layout = .even
     _ = try plan.stageLayout(of: architecture)
-    let costs = try unitCosts(of: architecture, on: cluster)
-    plan.layout = .units(evenestCut(of: costs, into: stageCount))
+    let counts = try CostBook([plan], architecture, cluster).balancedCounts(
+      KernelSetting(plan), stages: stageCount,
+      hasPairs: plan.schedule.hasPairs(plan.overlap.expertExchange))
+    plan.layout = .units(counts)
     return plan
   }
+}
 
-  /// Seconds of forward and backward kernels of each unit by itself.
-  private func unitCosts(of architecture: Architecture, on cluster: Cluster) throws -> [Double] {
-    let pricing = try ClusterPricing(cluster, plan: self, architecture: architecture)
-    let rows = pricing.balancedRows(architecture)
-    var setting = LoweringSetting(self, target: .device)
-    setting.dispatcher = dispatcher(for: architecture, on: cluster)
-    var known: [Layer: Double] = [:]
-    return architecture.units.map { unit in
-      if case .layer(let index) = unit,
-        let cost = known[architecture.layers[index]]
-      {
-        return cost
-      }
-      let stage = StageProgram(units: [unit], of: architecture, setting)
-      let exchanges = ExchangeRows(
-        received: Array(repeating: rows.received, count: stage.exchangeCount),
-        routed: Array(repeating: rows.routed, count: stage.exchangeCount),
-        sent: Array(repeating: rows.sent, count: stage.exchangeCount))
-      let cost = (stage.forward.operations + stage.backward.operations).reduce(0) {
-        $0 + pricing.seconds(of: $1, rows: exchanges, isOverlapped: false)
-      }
-      if case .layer(let index) = unit { known[architecture.layers[index]] = cost }
-      return cost
-    }
+extension KernelSetting {
+  /// What of a plan decides its kernels, the plan itself being the only base.
+  init(_ plan: Plan) {
+    self.init(
+      base: 0, tensor: plan.tensorParallel, context: plan.contextParallel,
+      expert: plan.expertParallel, expertTensor: plan.expertTensorParallel,
+      microbatch: plan.microbatchSize, sequenceParallel: plan.sequenceParallel,
+      recomputation: plan.recomputation, dispatcher: plan.dispatcher,
+      communicationSMs: plan.communicationSMs, tensorExchange: plan.overlap.tensorExchange)
   }
 }
 

@@ -86,7 +86,8 @@ package final class PlanBounds: Sendable {
     let stages = candidate.pipeline * candidate.member.stagesPerRank
     guard layout == .balanced else { return try layouts.counts(layout, stages, architecture) }
     _ = try layouts.counts(.even, stages, architecture)
-    return try costs.balancedCounts(candidate.kernels, stages: stages)
+    return try costs.balancedCounts(
+      candidate.kernels, stages: stages, hasPairs: candidate.member.hasPairs)
   }
 
   /// Loads of the stages of a candidate whose layout is resolved.

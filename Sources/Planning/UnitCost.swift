@@ -26,8 +26,10 @@ struct UnitCost: Hashable, Sendable {
   /// and where they may.
   var room = HidingRoom()
   var pairRoom = HidingRoom()
-  /// Seconds of all kernels of both passes, as layouts are balanced by.
+  /// Seconds of all kernels of both passes, as layouts of stages are balanced by whose passes overlap in pairs.
   var weight = 0.0
+  /// The same with what both passes wait for exchanges, as others are balanced by.
+  var weightWithWaits = 0.0
   /// Bytes that are kept from a forward to its backward, and what a backward for the input adds to them or
   /// takes away until the weights' half is done.
   var kept = 0.0
@@ -162,6 +164,7 @@ final class CostBook: Sendable {
   private struct Cut: Hashable {
     var setting: KernelSetting
     var stages: Int
+    var hasPairs: Bool
   }
 
   /// Settings that differ in the multiprocessors of exchanges alone have one key.
@@ -330,10 +333,13 @@ final class CostBook: Sendable {
   }
 
   /// Units on each stage, cut by cost.
-  func balancedCounts(_ setting: KernelSetting, stages: Int) throws -> [Int] {
-    let cut = Cut(setting: setting, stages: stages)
+  ///
+  /// - Parameter hasPairs: exchanges run beside the kernels of other passes; else passes wait for them.
+  func balancedCounts(_ setting: KernelSetting, stages: Int, hasPairs: Bool) throws -> [Int] {
+    let cut = Cut(setting: setting, stages: stages, hasPairs: hasPairs)
     if let counts = cuts.withLock({ $0[cut] }) { return counts }
-    let counts = evenestCut(of: try costs(setting).units.map(\.weight), into: stages)
+    let weight = hasPairs ? \UnitCost.weight : \.weightWithWaits
+    let counts = evenestCut(of: try costs(setting).units.map { $0[keyPath: weight] }, into: stages)
     cuts.withLock { $0[cut] = counts }
     return counts
   }

@@ -207,6 +207,9 @@ final class UnitLowering {
       let isFixed = leastLoad == 1 || !operation.kernel.hasRoutedRows
       cost.weight += isFixed ? seconds : self.alone(operation, balanced)
     }
+    let waits =
+      (own.forward.seconds - own.forward.onPath) + (own.backward.seconds - own.backward.onPath)
+    cost.weightWithWaits = cost.weight + max(0, waits)
     let ownShare = addParameters(of: stage, unit, to: &cost)
     cost.update = stage.update.operations.reduce(0) {
       $0 + pricing.seconds(of: $1, rows: ExchangeRows(), isOverlapped: false)
