@@ -60,6 +60,12 @@ public struct AnchoredModel: Sendable {
   /// Standard deviations on either side of the mean between which 90 % lie.
   private static let reach = 1.6449
 
+  /// Beyond this many standard deviations, in the root of the mean square over the runs, measurements contradict each
+  /// other or what factors may be.
+  public static let greatestDisagreement = 2.0
+
+  /// Squares of how far each measured step lay from what was expected of it, in its own variance.
+  private var surprises: [Double] = []
   /// Means and covariances of the logarithms.
   private var means: [Double]
   private var covariances: [[Double]]
@@ -83,6 +89,7 @@ public struct AnchoredModel: Sendable {
     let gained = product(slopes)
     let variance = dot(slopes, gained) + error * error
     let surprise = Double.log(measured / step.step) - dot(slopes, means)
+    surprises.append(surprise * surprise / variance)
     for row in means.indices {
       means[row] += gained[row] / variance * surprise
       for column in means.indices {
@@ -91,16 +98,30 @@ public struct AnchoredModel: Sendable {
     }
   }
 
+  /// How far measured steps lie from what the model allows, in standard deviations.
+  ///
+  /// The root of the mean square, 1 in the mean where both are right: Birge's ratio (Phys. Rev. 40, 207); 0 before
+  /// anything was measured.
+  public var disagreement: Double {
+    surprises.isEmpty ? 0 : (surprises.reduce(0, +) / Double(surprises.count)).squareRoot()
+  }
+
+  /// By how much deviations are wider than what was assumed of errors: by the disagreement, where it is too large to
+  /// be chance.
+  private var widening: Double {
+    disagreement > Self.greatestDisagreement ? disagreement : 1
+  }
+
   /// A factor with the ends of its 90 %.
   public func factor(_ factor: NuisanceFactor) -> Interval {
     let index = NuisanceFactor.allCases.firstIndex(of: factor) ?? 0
-    return Self.interval(means[index], covariances[index][index], times: 1)
+    return interval(means[index], covariances[index][index], times: 1)
   }
 
   /// A step as it will be, seconds.
   public func predicted(_ step: StepSensitivity, error: Double) -> Interval {
     let slopes = step.elasticities
-    return Self.interval(
+    return interval(
       dot(slopes, means), dot(slopes, product(slopes)) + error * error, times: step.step)
   }
 
@@ -111,8 +132,8 @@ public struct AnchoredModel: Sendable {
     public var high: Double
   }
 
-  private static func interval(_ mean: Double, _ variance: Double, times: Double) -> Interval {
-    let half = reach * max(0, variance).squareRoot()
+  private func interval(_ mean: Double, _ variance: Double, times: Double) -> Interval {
+    let half = Self.reach * widening * max(0, variance).squareRoot()
     return Interval(
       low: times * Double.exp(mean - half), middle: times * Double.exp(mean),
       high: times * Double.exp(mean + half))

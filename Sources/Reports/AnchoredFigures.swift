@@ -48,6 +48,8 @@ public struct AnchoredFigures: Encodable, Sendable {
   }
 
   public var anchors: [Anchor]
+  /// How far measured steps lie from what the factors may explain, in standard deviations; 0 without any.
+  public var disagreement: Double
   public var factors: [Factor]
   public var simulatedSeconds: Double
   /// The step as it will be.
@@ -70,6 +72,7 @@ public struct AnchoredFigures: Encodable, Sendable {
     measured: Double? = nil, mfu: Double
   ) {
     self.anchors = anchors
+    disagreement = model.disagreement
     simulatedSeconds = step.step
     stepSeconds = Interval(model.predicted(step, error: error))
     factors = zip(NuisanceFactor.allCases, step.elasticities).map { factor, elasticity in
@@ -96,6 +99,12 @@ public struct AnchoredFigures: Encodable, Sendable {
           ?? "\(factor.name) does not move it"
       }
       sentences.append("For that by itself " + parts.joined(separator: ", or ") + ".")
+    }
+    if disagreement > AnchoredModel.greatestDisagreement {
+      sentences.append(
+        "What was measured lies \(fixed(disagreement, decimals: 1)) standard deviations from what the factors may "
+          + "explain: measurements contradict each other, or a run was not this plan on this cluster. All intervals "
+          + "are wider by that.")
     }
     let known = factors.map { "\($0.name) \($0.value.text)" }.joined(separator: ", ")
     sentences.append(

@@ -111,7 +111,10 @@ extension SearchFigures {
           ? "no plan of the space is better"
           : "\(counted(count, "plan")) of the space "
             + "\(count == 1 ? "is" : "are") better and \(count == 1 ? "fits" : "fit")"
-      } ?? "how many plans are better is not counted, as the search ended early"
+      }
+      ?? (openBoundSeconds != nil || isInterrupted
+        ? "how many plans are better is not counted, as the search ended early"
+        : "how many plans are better is not counted: behind the \(plans.count) best they are not simulated one by one")
     var text =
       "Held against \(item.name): step \(fixed(item.stepSeconds, decimals: 3)) s, "
       + "\(gibibytes(Double(item.memoryBytes.peak))) GiB"

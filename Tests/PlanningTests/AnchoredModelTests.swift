@@ -51,6 +51,28 @@ import Testing
     }
   }
 
+  /// Two measurements of one step that contradict each other leave intervals wide enough for both; what lies within its
+  /// deviations widens nothing.
+  @Test func contradictionsWiden() {
+    let step = StepSensitivity(step: 10, elasticities: [1, 0, 0])
+    var one = AnchoredModel()
+    one.learn(step, measured: 11, error: 0.025)
+    // One standard deviation of a step is the root of both variances.
+    #expect(abs(one.disagreement - log(1.1) / (0.06 * 0.06 + 0.025 * 0.025).squareRoot()) < 1e-12)
+    #expect(AnchoredModel().disagreement == 0)
+    var both = one
+    both.learn(step, measured: 5, error: 0.025)
+    var other = AnchoredModel()
+    other.learn(step, measured: 5, error: 0.025)
+    other.learn(step, measured: 11, error: 0.025)
+    #expect(abs(both.disagreement / other.disagreement - 1) < 1e-9)
+    #expect(both.disagreement > AnchoredModel.greatestDisagreement)
+    let interval = both.predicted(step, error: 0.01)
+    #expect(interval.low < 5 && interval.high > 11, "\(interval)")
+    let narrow = one.predicted(step, error: 0.01)
+    #expect(log(interval.high / interval.low) > 5 * log(narrow.high / narrow.low))
+  }
+
   /// Without anchors the interval is what the priors leave, and it narrows with each.
   @Test func intervalsNarrow() {
     let step = StepSensitivity(step: 1, elasticities: [0.8, 0.15, 0.05])
