@@ -12,8 +12,7 @@ import RealModule
 /// has the lowest bound after the growth that is still to come is likely to hold a good plan; and with good plans
 /// known, most of the space need not be looked at. Growth that was never seen counts as none, so that
 /// each level is looked into. How much more memory plans take than their bounds say is learned likewise: what is
-/// likely to be too large comes behind everything else; since good plans fill the memory, a plan counts as too large
-/// only if it is with a deviation less than the mean.
+/// likely to be too large comes behind everything else.
 struct OpenEntries {
   /// How far something has fallen apart.
   enum Level: Int, CaseIterable, Sendable {
@@ -98,9 +97,9 @@ struct OpenEntries {
     let zero = entry.node.zero.rawValue
     let isTight =
       switch entry.node.level {
-      case .bounded: entry.bytes * memoryGrowth[zero].hopedFor > room
+      case .bounded: entry.bytes * memoryGrowth[zero].factor > room
       case .candidate:
-        entry.bytes * bytesBound[zero].factor * memoryGrowth[zero].hopedFor > room
+        entry.bytes * bytesBound[zero].factor * memoryGrowth[zero].factor > room
       default: false
       }
     return Kind(level: entry.node.level.rawValue, zero: zero, isTight: isTight)

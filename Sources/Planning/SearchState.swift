@@ -13,8 +13,8 @@ struct SearchState {
   private var sequence = 0
   /// Entries that were opened.
   private var looks = 0
-  /// Those behind which the last of the best plans was found.
-  private var looksAtLast = 0
+  /// Those behind which the best plan was found.
+  private var looksAtBest = 0
   /// The least bound of what was left out for good, seconds.
   private var leastLeft = Double.infinity
   /// The shortest step that was simulated.
@@ -66,7 +66,7 @@ struct SearchState {
     let place = best.firstIndex { $0 > value } ?? best.count
     best.insert(value, at: place)
     if best.count > request.count { best.removeLast() }
-    if place < request.count { looksAtLast = looks }
+    if place == 0 { looksAtBest = looks }
   }
 
   private func key(of entry: PlanSearch.Entry) -> Double {
@@ -139,7 +139,7 @@ struct SearchState {
     guard let most = request.mostSimulations else { return false }
     if looks >= max(Self.fewestLooks, Self.looksForEach * most) { return true }
     guard let patience = request.patience, best.count == request.count else { return false }
-    return looks - looksAtLast >= patience && isProofFar
+    return looks - looksAtBest >= patience && isProofFar
   }
 
   /// Whether bounds lie so far below the best plans that looking at what has the lowest one proves nothing.

@@ -191,9 +191,8 @@ final class UnitLowering {
     cost.keptByInput = own.keptByInput
     cost.forwardStreams = streams(of: stage.forward, least)
     cost.backwardStreams = streams(of: stage.backward, least)
-    let gradient = stage.outputGradient
-    cost.backwardPeak = memory(of: stage.backward, in: stage, arriving: gradient).peak
-    cost.inputPeak = memory(of: stage.backwardInput, in: stage, arriving: gradient).peak
+    cost.backwardPeak = memory(of: stage.backward, in: stage).peak
+    cost.inputPeak = memory(of: stage.backwardInput, in: stage).peak
     let balanced = exchangeRows(stage, load: 1)
     let prices = programs.prices([unit], stage) { self.alone($0, least) }
     let devices = HidingStates(stage, pricing)
@@ -246,9 +245,8 @@ final class UnitLowering {
       taken.forwardKernels = inPairs(stage.forward, prices.forward, least)
       taken.backwardKernels = inPairs(stage.backward, prices.backward, least)
     }
-    taken.kept = memory(of: stage.forward, in: stage, arriving: stage.input).left
-    taken.keptByInput =
-      memory(of: stage.backwardInput, in: stage, arriving: stage.outputGradient).left
+    taken.kept = memory(of: stage.forward, in: stage).left
+    taken.keptByInput = memory(of: stage.backwardInput, in: stage).left
     return taken
   }
 
