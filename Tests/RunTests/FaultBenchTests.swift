@@ -23,6 +23,13 @@ import Testing
     let whole = try #require(outcome.output.firstMatch(of: /steps in ([0-9.]+) s, forecast/))
     let sum = [numbers.1, numbers.2, numbers.3, numbers.4].compactMap { Double($0) }.reduce(0, +)
     #expect(abs(sum - (Double(whole.1) ?? 0)) < 0.3)
+    // So do the kinds of what lies between steps, which the forecast has too.
+    let kinds = outcome.output.matches(of: /: measured ([0-9]+) in (-?[0-9.]+) s/)
+    #expect(kinds.count == 5, "\(outcome.output)")
+    let between = kinds.compactMap { Double($0.2) }.reduce(0, +)
+    #expect(abs(between - (Double(numbers.4) ?? 0)) < 0.1)
+    #expect(outcome.output.contains(/starts behind kills: measured [2-9] in/))
+    #expect(outcome.output.contains(/checkpoints: .*, forecast [0-9]+ in [0-9.]+ s/))
     let value = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
     let report = try #require(value as? [String: Any])
     let kills = try #require(report["kills"] as? [[String: Any]])

@@ -16,7 +16,8 @@ struct FaultForecast {
 
   init(_ report: FaultReport, _ calibration: FaultCalibration, _ scene: FaultScene) {
     (options, self.calibration, self.scene) = (report.options, calibration, scene)
-    let begin = report.steps[0].ended - report.steps[0].seconds
+    // A kill in front of the first checkpoint has the first step made again.
+    let begin = (report.kills.first?.made.first ?? report.steps[0]).began
     steps = report.steps.count
     wall = report.steps[steps - 1].ended - begin
     kills = report.kills.map { report.start + $0.seconds - begin }
