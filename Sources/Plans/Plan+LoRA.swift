@@ -128,8 +128,8 @@ extension Plan.LoRA {
     guard isOfBlocks, architecture.feedForwards.contains(where: { $0.mixture != nil }) else {
       return "is no map of the model"
     }
-    return "is of dense blocks and shared experts, and the model has neither: routed experts have no "
-      + "adapters here"
+    return "is of dense blocks and shared experts, and the model has neither: routed experts have "
+      + "no adapters here"
   }
 
   /// What adapters leave out without being told to, a short phrase; nil where they leave out nothing.
