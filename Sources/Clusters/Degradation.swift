@@ -22,6 +22,28 @@ public struct Degradation: Hashable, Sendable {
   public var share: Double
 }
 
+extension Cluster {
+  /// Whether the first so many ranks have something to do with what is degraded: with their devices, the links and
+  /// adapters of their nodes, and the switches that those are attached to.
+  public func isAmong(ranks: Int, _ degradation: Degradation) -> Bool {
+    let nodes = min(nodes.value, ceilingDivision(ranks, node.devices.value))
+    func leaves() -> Set<Int> {
+      guard let plane else { return [] }
+      return Set(
+        (0..<nodes).flatMap { node in
+          (0..<plane.adaptersPerNode).map { plane.leaf(node: node, index: $0) }
+        })
+    }
+    switch degradation.target {
+    case .device(let rank), .nodeLink(let rank): return rank < ranks
+    case .adapter(let node, _): return node < nodes
+    case .leafUplinks(_, let leaf): return leaves().contains(leaf)
+    case .spineUplinks(_, let pod):
+      return leaves().contains { $0 / (plane?.leavesPerPod ?? 1) == pod }
+    }
+  }
+}
+
 /// Degradations arranged for lookup; where several name one thing, their shares multiply.
 struct DegradationEffects: Hashable, Sendable {
   struct Pair: Hashable, Sendable {

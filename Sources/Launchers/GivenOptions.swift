@@ -158,8 +158,11 @@ extension GivenOptions {
     return number
   }
 
-  /// One of some words.
+  /// One of some words; `none` is one where it is among them, though other options are told nothing by it.
   func choice(_ name: String, _ words: [String]) throws(ConfigurationError) -> String? {
+    if let values = option(name)?.values, values.count == 1, words.contains(values[0]) {
+      return values[0]
+    }
     guard let text = try text(name) else { return nil }
     guard words.contains(text) else {
       throw error(

@@ -14,7 +14,8 @@ public struct LauncherExport: Hashable, Sendable, Encodable {
   public var text: String
   /// GPUs of the job.
   public var ranks: Int
-  /// What the plan says and the launcher cannot be told, a sentence each.
+  /// What the plan says and the launcher cannot be told, a sentence each that begins with the key; every key
+  /// that comes back as another value when the file is imported is among them.
   public var unsaid: [String]
 
   /// - Parameters:
@@ -39,6 +40,27 @@ public struct LauncherExport: Hashable, Sendable, Encodable {
       text = try writer.write()
       unsaid = writer.unsaid
     }
+    do throws(ConfigurationError) {
+      let again = try PlanReadBack(text, ranks: ranks, of: plan, architecture)
+      unsaid = Self.named(unsaid, try again.differences())
+    } catch {
+      // Where a key cannot be said at all, what is left may contradict itself.
+      unsaid.append("the file as a whole: an import refuses it, since \(error.rule)")
+    }
+  }
+
+  /// Sentences that begin with the keys that they are about, and one for each difference that none is about.
+  private static func named(
+    _ sentences: [String], _ differences: [PlanReadBack.Difference]
+  ) -> [String] {
+    var (named, rest) = (sentences, differences)
+    for index in named.indices {
+      guard let own = rest.firstIndex(where: { named[index].hasPrefix("\($0.key): ") }) else {
+        continue
+      }
+      named[index] += " (\(rest.remove(at: own).change))"
+    }
+    return named + rest.map(\.sentence)
   }
 }
 
@@ -66,7 +88,8 @@ extension Plan {
     note(optimizer == .adamWForeach, "optimizer", "its operators are the launcher's")
     note(lossAverage != .step, "loss-average", "the launcher's version decides")
     note(offload.activations > 0, "offload.activations")
-    note(fusedHead == true || loss == .chunked, "a fused head")
+    note(fusedHead == true, "fused-head")
+    note(loss == .chunked, "loss", "no option forms logits in parts")
     return unsaid
   }
 }

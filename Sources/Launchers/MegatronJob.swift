@@ -185,7 +185,7 @@ struct MegatronJob {
       } else if MegatronOptions.read.contains(option.name) {
         given.explain(option.name, as: .costless, "nothing here depends on it")
       } else {
-        let near = MegatronOptions.nearest(to: option.name).map { "; did you mean --\($0)?" } ?? ""
+        let near = MegatronOptions.nearest(to: option.name).map { "; did you mean \($0)?" } ?? ""
         given.explain(
           option.name, as: .unknown, "no option of Megatron-LM that is known here\(near)")
       }

@@ -198,14 +198,8 @@ struct MegatronModel {
   }
 
   private func position() throws(ConfigurationError) -> ModelDescription.Position {
-    // `none` is a kind here, and no missing value.
-    let isNone = given.option("position-embedding-type")?.values == ["none"]
-    let kind =
-      isNone
-      ? "none"
-      : try given.choice(
-        "position-embedding-type",
-        ["learned_absolute", "rope", "yarn", "mrope", "relative", "none"])
+    let kind = try given.choice(
+      "position-embedding-type", ["learned_absolute", "rope", "yarn", "mrope", "relative", "none"])
     switch kind {
     case nil:
       given.imply("--position-embedding-type", "learned_absolute", "a table of positions")

@@ -149,9 +149,10 @@ enum MegatronOptions {
     return nil
   }
 
-  /// The known name that is nearest to another.
+  /// The known options that are nearest to a name, as they are written.
   static func nearest(to name: String) -> String? {
-    nearestName(to: name, among: (read.union(costless.keys).union(unmodelled.keys)).sorted())
+    let known = read.union(costless.keys).union(unmodelled.keys).sorted()
+    return alternatives(nearestNames(to: name, among: known).map { "--\($0)" })
   }
 
   private static func table(_ groups: [(String, String)]) -> [String: String] {

@@ -197,9 +197,7 @@ extension MegatronWriter {
       ("kept-attention-outputs", recipe.keptAttentionOutputs),
       ("kept-activation-inputs", recipe.keptActivationInputs),
     ].filter { $0.1 != recipe.activations }
-    if !own.isEmpty {
-      unsaid.append("precision of \(own.map(\.0).joined(separator: ", ")): no option says so")
-    }
+    unsaid += own.map { "precision.\($0.0): no option says so" }
   }
 
   private mutating func addFloat8(_ format: String, _ recipe: String) {

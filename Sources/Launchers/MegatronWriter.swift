@@ -176,7 +176,7 @@ struct MegatronWriter {
         let isActivation = module == .swiGLU || module == .gelu
         let isWhole = !isActivation || model.mixture.map { $0.layers.allSatisfy(\.self) } ?? false
         guard isWhole, let name = names[module] else {
-          unsaid.append("recompute \(module.rawValue): Megatron-LM has no such part")
+          unsaid.append("recompute: Megatron-LM has no part like \(module.rawValue)")
           return nil
         }
         return name

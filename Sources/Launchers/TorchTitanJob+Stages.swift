@@ -37,10 +37,11 @@ extension TorchTitanJob {
     let first = try given.integer(names[3], in: 0...1024) ?? 1
     let last = try given.integer(names[4], in: 0...1024) ?? 1
     let counts = try counts(model, schedule, names: names, first: first, last: last)
-    let stages = counts.count / pipeline
-    if schedule.stages == nil || given.contains(names[1]) { plan.add("stages-per-rank", stages) }
+    stages = counts.count
+    let perRank = stages / pipeline
+    if schedule.stages == nil || given.contains(names[1]) { plan.add("stages-per-rank", perRank) }
     plan.add("layers-per-stage", "\(counts)")
-    given.explain(names[0], "schedule: \(schedule.own), \(stages) stages a rank")
+    given.explain(names[0], "schedule: \(schedule.own), \(perRank) stages a rank")
     given.explain(names[2], names[3], names[4], names[5], "layers-per-stage: \(counts)")
     given.explain("parallelism.module_fqns_per_model_part", "layers-per-stage: \(counts)")
     let overlaps = try given.flag(names[6])
@@ -180,7 +181,6 @@ extension TorchTitanJob {
           ? "[rms-norm, swiglu, alternate-products]" : "[rms-norm, swiglu]"
         plan.add("recompute", parts)
       } else if let every = Int(option), every > 0 {
-        let stages = pipeline == 1 ? 1 : pipeline * 2
         plan.add("recompute", "full")
         let layers = max(1, model.layers / stages / every)
         if every > 1 { plan.add("recompute-layers", layers) }
@@ -192,10 +192,15 @@ extension TorchTitanJob {
         given.imply("activation_checkpoint.selective_ac_option", "2", "every second layer")
       }
     }
-    given.explain(name, "recompute: \(plan.value("recompute") ?? "none")")
-    given.explain(
-      "activation_checkpoint.selective_ac_option", "recompute: \(plan.value("recompute") ?? "none")"
-    )
+    let layers = plan.value("recompute-layers").map { ", recompute-layers: \($0) of each stage" }
+    let meaning = "recompute: \(plan.value("recompute") ?? "none")\(layers ?? "")"
+    given.explain(name, meaning)
+    if mode == "selective" {
+      given.explain("activation_checkpoint.selective_ac_option", meaning)
+    } else {
+      given.explain(
+        "activation_checkpoint.selective_ac_option", as: .costless, "is for mode selective")
+    }
   }
 
   mutating func readKernels(_ model: ModelDescription) throws(ConfigurationError) {

@@ -6,6 +6,8 @@ struct TorchTitanJob {
   let settings: ImportSettings
   var plan = PlanText()
   var (tensor, pipeline, context, data) = (1, 1, 1, 1)
+  /// Stages of the whole pipeline.
+  var stages = 1
   var overlap: [(String, String)] = []
 
   init(_ given: GivenOptions, _ settings: ImportSettings) {

@@ -112,7 +112,7 @@ struct TorchTitanWriter {
     let copies = plan.dataParallel * plan.contextParallel
     let zero = plan.zeroStage.rawValue
     if copies > 1, plan.pipelineParallel == 1, zero != 3 {
-      unsaid.append("zero-stage \(zero): FSDP divides parameters too")
+      unsaid.append("zero-stage: FSDP divides parameters too")
     }
     if plan.reshardAfterForward == false {
       add(table, "fsdp_reshard_after_forward", text: "never")
@@ -130,7 +130,7 @@ struct TorchTitanWriter {
       if let known = TorchTitanJob.schedules.first(where: { $0.own == name }) {
         add(table, "pipeline_parallel_schedule", text: known.name)
       } else {
-        unsaid.append("schedule \(name): PyTorch has no schedule of this name")
+        unsaid.append("schedule: PyTorch has no \(name)")
       }
     case .file(let path, _): add(table, "pipeline_parallel_schedule_csv", text: path)
     }
@@ -182,9 +182,7 @@ struct TorchTitanWriter {
       add(table, "mode", text: "selective")
       add(table, "selective_ac_option", text: "op")
       if !Set(modules).isSubset(of: known) || !modules.contains(.rmsNorm) {
-        unsaid.append(
-          "recompute \(modules.map(\.rawValue).joined(separator: ", ")): selective by operators instead"
-        )
+        unsaid.append("recompute: torchtitan is told to choose by operators")
       }
     }
     add("compile", "enable", plan.execution == .compiled)

@@ -32,7 +32,7 @@ extension Architecture {
     }
   }
 
-  /// The model that ships and is spelled most like the last part of a repository's name.
+  /// The models that ship and are spelled most like the last part of a repository's name, as a phrase.
   static func nearestShippedName(to repository: String) -> String? {
     let last = repository.split(separator: "/").last.map(String.init) ?? repository
     return nearestName(to: last.lowercased(), among: shippedNames) ?? sharingWords(with: last)

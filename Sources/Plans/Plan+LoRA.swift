@@ -67,14 +67,80 @@ extension Plan {
         "overlap.tensor-exchange", "chunked",
         "cuts what one product reads, and with lora two read it: bulk or false")
     }
-    let targets = Set(
-      architecture.units.flatMap { architecture.parameters(of: $0) }
-        .compactMap { LoRA.Target($0.role) })
+    let maps = LoRA.maps(of: architecture)
+    let targets = Set(maps.map(\.target))
     // All of them, which is also what is meant where none is named, are those that the model has.
     let isEvery = Set(lora.targets) == Set(LoRA.Target.allCases) && !targets.isEmpty
     if !isEvery, let target = lora.targets.first(where: { !targets.contains($0) }) {
-      throw refused("lora.targets", target.rawValue, "is no map of the model")
+      throw refused("lora.targets", target.rawValue, lora.reasonWithout(target, in: architecture))
     }
+    let adapted = maps.filter { lora.targets.contains($0.target) }
+    if let map = adapted.first(where: { min($0.inputs, $0.outputs) < lora.rank }) {
+      throw refused(
+        "lora.rank", "\(lora.rank)",
+        "exceeds the smaller side of \(map.target.rawValue) (\(map.inputs) to \(map.outputs)), beyond "
+          + "which an adapter can say no more: \(min(map.inputs, map.outputs)) at most")
+    }
+  }
+}
+
+extension Plan.LoRA {
+  /// What an adapter stands beside: one product, however many tensors it joins.
+  struct Map: Hashable {
+    var target: Target
+    var inputs: Int
+    var outputs: Int
+  }
+
+  /// The maps of a model that may have adapters, each kind of shape once.
+  static func maps(of architecture: Architecture) -> [Map] {
+    var seen: Set<Map> = []
+    return architecture.units.flatMap { maps(of: architecture.parameters(of: $0)) }
+      .filter { seen.insert($0).inserted }
+  }
+
+  /// Those of a unit: queries, keys and values are one map, and so are gate and up.
+  private static func maps(of tensors: [ParameterTensor]) -> [Map] {
+    var maps: [Map] = []
+    var joined: [ParameterTensor.Role: Int] = [:]
+    for tensor in tensors where tensor.shape.count == 2 {
+      guard let target = Target(tensor.role) else { continue }
+      let sides = tensor.isInputMajor ? tensor.shape : tensor.shape.reversed()
+      let first = firstOfProduct[tensor.role] ?? tensor.role
+      if let known = joined[first] {
+        maps[known].outputs += sides[1]
+      } else {
+        joined[first] = maps.count
+        maps.append(Map(target: target, inputs: sides[0], outputs: sides[1]))
+      }
+    }
+    return maps
+  }
+
+  /// The role of the first tensor of a product of several.
+  private static let firstOfProduct: [ParameterTensor.Role: ParameterTensor.Role] = [
+    .key: .query, .value: .query, .up: .gate, .sharedUp: .sharedGate,
+  ]
+
+  /// Why no map of a model is a target.
+  func reasonWithout(_ target: Target, in architecture: Architecture) -> String {
+    let isOfBlocks = target == .gateUp || target == .down
+    guard isOfBlocks, architecture.feedForwards.contains(where: { $0.mixture != nil }) else {
+      return "is no map of the model"
+    }
+    return "is of dense blocks and shared experts, and the model has neither: routed experts have "
+      + "no adapters here"
+  }
+
+  /// What adapters leave out without being told to, a short phrase; nil where they leave out nothing.
+  package func omission(in architecture: Architecture) -> String? {
+    let adaptsBlocks = targets.contains(.gateUp) || targets.contains(.down)
+    guard adaptsBlocks, architecture.feedForwards.contains(where: { $0.mixture != nil }) else {
+      return nil
+    }
+    let had = Set(Self.maps(of: architecture).map(\.target)).intersection(targets)
+    let names = Target.allCases.filter(had.contains).map(\.rawValue).joined(separator: ", ")
+    return "lora beside \(names) alone: routed experts have no adapters"
   }
 }
 

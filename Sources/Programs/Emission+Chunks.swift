@@ -40,7 +40,9 @@ extension Emission {
 
   /// Whether a gather is cut: a product reads it now; in a backward, one that is run again.
   func gathersInChunks(_ node: Node) -> Bool {
-    guard lowering.setting.splitsTensorExchange, isForward || node.isRerun else { return false }
+    guard lowering.setting.splitsTensorExchange, isForward || node.isRerun,
+      !regathers.contains(value(node.outputs[0]).producer)
+    else { return false }
     return consumers(of: node.outputs[0], node.layer).first.map(isLinear) == true
   }
 

@@ -86,6 +86,18 @@ extension Emission {
       return
     }
     for node in nodes where graph.nodes[node].isRerun { recompute(node) }
+    if lowering.setting.gathersAgainBehindReruns { forgetGatheredRows(of: nodes) }
+  }
+
+  /// What a layer that was run again has gathered is its products' alone: they keep their rank's own part, of
+  /// which the backward gathers the whole once more.
+  private func forgetGatheredRows(of nodes: [Int]) {
+    for index in nodes where graph.nodes[index].isRerun {
+      guard case .gatherSequence = graph.nodes[index].kind else { continue }
+      live[graph.nodes[index].outputs[0].index] = nil
+      rerun.remove(index)
+      regathers.insert(index)
+    }
   }
 
   private func waitForAll() {

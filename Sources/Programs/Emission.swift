@@ -58,6 +58,8 @@ final class Emission {
   var lastReductions: [Int] = []
   /// Nodes whose forward has been run again in this pass.
   var rerun: Set<Int> = []
+  /// Gathers of layers that were run again whose rows weight products gather once more, whole.
+  var regathers: Set<Int> = []
   var isRecomputing = false
   /// The node that is being emitted.
   var current: Node

@@ -99,6 +99,11 @@ public struct LoweringSetting: Hashable, Sendable {
   public var formsEmbeddingGradients = false
   /// Dropout behind attention, feed-forward block and attention's softmax, as Megatron's runs had it.
   public var dropout: Bool
+  /// Behind a layer that is run again, weight products gather the rows of their inputs once more over the tensor
+  /// group: what they keep is the rank's own part, whoever called them (Megatron-LM 000c4ac,
+  /// `core/tensor_parallel/layers.py`, `LinearWithGradAccumulationAndAsyncCommunication`; Transformer Engine,
+  /// `pytorch/module/layernorm_linear.py`, whose backward gathers `ln_out` or has `ub_bulk_dgrad` do so).
+  public var gathersAgainBehindReruns = false
   /// In a backward, whole exchanges within a tensor-parallel group run beside the product that does not
   /// need them; else everybody waits for them, as under torchtitan: PyTorch cuts what one product alone gives or
   /// takes (`micro_pipeline_tp.py`, `_find_producer_matmul`), while an input's gradient is a sum over the maps behind
@@ -259,6 +264,7 @@ extension LoweringSetting {
       keepsNormSteps = plan.execution == .eager
       averagesLoss = plan.lossAverage == .microbatch
       updatesByOperators = plan.optimizer == .adamWForeach
+      gathersAgainBehindReruns = [.megatronLM, .megatronLocal].contains(plan.framework)
       if plan.framework == .torchtitan { overlapsTensorExchange = false }
       if plan.framework == .llmFoundry { becomeLLMFoundry(plan) }
     }

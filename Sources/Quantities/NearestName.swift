@@ -1,11 +1,52 @@
-/// The name among `candidates` that a person who wrote `name` most likely meant, if one is near.
-///
-/// Near means an edit distance (insert, delete, replace, swap two neighbours, letter case and `-`
-/// against `_` free) of at most a third of the longer length, and at least one. The first of equals
-/// wins; where none is near, the only one that has all words of `name`. Time grows with the product of the lengths; names over 64 characters have no neighbour.
+/// The names among `candidates` that a person who wrote `name` most likely meant, as a phrase: `a`, `a or b`,
+/// `a, b or c`; nil where none is near.
 public func nearestName(to name: String, among candidates: [String]) -> String? {
+  alternatives(nearestNames(to: name, among: candidates))
+}
+
+/// Names as a phrase: `a, b or c`; nil where there are none.
+public func alternatives(_ names: [String]) -> String? {
+  guard let last = names.last else { return nil }
+  return names.count == 1 ? last : names.dropLast().joined(separator: ", ") + " or \(last)"
+}
+
+/// The names among `candidates` that a person who wrote `name` most likely meant, six at most.
+///
+/// Letter case and `-` against `_` are free. The first of these that there is: the name that is one edit away
+/// (insert, delete, replace, swap two neighbours); those that begin with what was written, from three letters
+/// on; those that contain it; the first of those that are fewest edits away, and no more than a third of the
+/// longer length; those that have all of its words. Shorter names go first. Time grows with the product of the
+/// lengths; names over 64 characters have no neighbour.
+public func nearestNames(to name: String, among candidates: [String]) -> [String] {
   let wanted = folded(name)
-  guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
+  guard !wanted.isEmpty, wanted.count <= 64 else { return [] }
+  let fewest = fewestEdits(to: wanted, among: candidates)
+  if let fewest, fewest.distance <= 1 { return [fewest.name] }
+  var seen: Set<String> = []
+  let names = candidates.filter { seen.insert($0).inserted }
+  let parts = [begins(_:with:), contains(_:_:)].lazy.map { test in
+    wanted.count < 3 ? [] : names.filter { test(folded($0), wanted) }
+  }
+  if let near = parts.first(where: { !$0.isEmpty }) { return firstShortest(near) }
+  if let fewest { return [fewest.name] }
+  return firstShortest(names.filter { hasWords(of: wanted, folded($0)) })
+}
+
+private func begins(_ name: [UInt8], with start: [UInt8]) -> Bool { name.starts(with: start) }
+
+private func contains(_ name: [UInt8], _ part: [UInt8]) -> Bool {
+  name.count >= part.count
+    && (0...name.count - part.count).contains { name[$0...].starts(with: part) }
+}
+
+private func firstShortest(_ names: [String]) -> [String] {
+  let order = names.indices.sorted { (names[$0].utf8.count, $0) < (names[$1].utf8.count, $1) }
+  return order.prefix(6).map { names[$0] }
+}
+
+private func fewestEdits(
+  to wanted: [UInt8], among candidates: [String]
+) -> (name: String, distance: Int)? {
   var best: (name: String, distance: Int)?
   for candidate in candidates {
     let letters = folded(candidate)
@@ -15,18 +56,16 @@ public func nearestName(to name: String, among candidates: [String]) -> String? 
     let distance = editDistance(wanted, letters)
     if distance <= allowed, distance < best?.distance ?? .max { best = (candidate, distance) }
   }
-  return best?.name ?? onlyName(holding: wanted, among: candidates)
+  return best
 }
 
-/// The one name that has all words of `wanted` among its own: `num-hidden-layers` for `num-layers`.
-private func onlyName(holding wanted: [UInt8], among candidates: [String]) -> String? {
+/// Whether a name has all words of another: `num-hidden-layers` those of `num-layers`.
+private func hasWords(of wanted: [UInt8], _ name: [UInt8]) -> Bool {
   func words(_ letters: [UInt8]) -> Set<ArraySlice<UInt8>> {
     Set(letters.split { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") })
   }
   let all = words(wanted)
-  guard !all.isEmpty else { return nil }
-  let holding = Set(candidates.filter { all.isSubset(of: words(folded($0))) })
-  return holding.count == 1 ? holding.first : nil
+  return !all.isEmpty && all.isSubset(of: words(name))
 }
 
 private func folded(_ name: String) -> [UInt8] {

@@ -36,6 +36,16 @@ public struct Inputs: Encodable, Sendable {
       following = cluster.followings.map { "\($0)" }
       degradations = cluster.degradations.map { "\($0)" }
     }
+
+    /// The same for a plan of so many ranks: what is degraded elsewhere is told apart.
+    public func used(by ranks: Int, of cluster: Cluster) -> ClusterFile {
+      var file = self
+      file.degradations = cluster.degradations.map { degradation in
+        let isAmong = cluster.isAmong(ranks: ranks, degradation)
+        return isAmong ? "\(degradation)" : "\(degradation), not among the plan's \(ranks) ranks"
+      }
+      return file
+    }
   }
 
   /// A plan, with every setting spelled out, in the keys of plan files: `settings` reads back as a plan of the same

@@ -101,8 +101,8 @@ extension PrecisionRecipe {
       guard let precision, device.peak(precision) != nil else {
         let isMicro = precision == .mxfp8
         throw failure(
-          "needs \(isMicro ? "MXFP8" : format.rawValue) products, which \(device.name) does not have "
-            + "(peak.\(precision?.rawValue ?? format.rawValue))")
+          "needs \(isMicro ? "MXFP8" : format.rawValue) products, of which the cluster's file states no peak "
+            + "for \(device.name) (device.peak.\(precision?.rawValue ?? format.rawValue))")
       }
       let ofTensors = scaling.isOfTensors
       if format == .e4m3,

@@ -27,7 +27,9 @@ extension Plan {
     if redundantExperts > 0 {
       assumptions.append(
         "\(redundantExperts) copies of experts whose gradients are not added to their originals'")
+      if let why = reasonCopiesLevelNothing { assumptions.append(why) }
     }
+    if let omission = lora?.omission(in: architecture) { assumptions.append(omission) }
     assumptions += precision.borrowings
     if let limit = nodesPerToken,
       let spread = ExpertSpread(architecture, self, cluster),
@@ -44,6 +46,17 @@ extension Plan {
           + "\(architecture.maximumPositions)")
     }
     return assumptions
+  }
+
+  /// Why copies of experts take memory and shorten nothing; nil where experts' own counts are given.
+  private var reasonCopiesLevelNothing: String? {
+    switch expertLoad {
+    case .counts: nil
+    case .balanced: "redundant-experts level nothing: expert-load balanced gives all ranks the same"
+    case .deviation:
+      "redundant-experts level nothing: expert-load.deviation is of the rows that ranks get, with copies "
+        + "or without; expert-load.counts says which experts are chosen most"
+    }
   }
 
   /// Sets what the plan leaves to the cluster of the exchanges of forwards; gives a phrase for each.

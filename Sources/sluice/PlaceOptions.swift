@@ -150,7 +150,7 @@ struct Scene {
   /// What is computed from, with the plan as it was resolved.
   func inputs(for plan: Plan) throws(ConfigurationError) -> Inputs {
     Inputs(
-      model: model, cluster: place,
+      model: model, cluster: place.used(by: plan.worldSize, of: cluster),
       plan: try .init(
         plan, given: givenPlan, overrides: planOverrides,
         onDevices: cluster.device.processor == nil), seed: plan.seed)

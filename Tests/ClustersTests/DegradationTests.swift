@@ -24,6 +24,25 @@ import Testing
     #expect(cluster.degradedRanks == [3, 17])
   }
 
+  /// 64 ranks are 8 nodes, whose adapters go to the first leaf of each plane.
+  @Test func whatAPlanOfFewRanksHas() throws {
+    let places: [(degraded: String, isAmong: Bool)] = [
+      ("{what: device, rank: 63, share: 0.5}", true),
+      ("{what: device, rank: 64, share: 0.5}", false),
+      ("{what: node-link, rank: 500, share: 0.5}", false),
+      ("{what: adapter, node: 7, index: 0, share: 0}", true),
+      ("{what: adapter, node: 8, index: 0, share: 0}", false),
+      ("{what: leaf-uplinks, plane: 4, leaf: 0, share: 0.5}", true),
+      ("{what: leaf-uplinks, plane: 4, leaf: 7, share: 0.5}", false),
+    ]
+    for (degraded, isAmong) in places {
+      let cluster = try cluster(degraded)
+      let degradation = try #require(cluster.degradations.first)
+      #expect(cluster.isAmong(ranks: 64, degradation) == isAmong, "\(degraded)")
+      #expect(cluster.isAmong(ranks: cluster.rankCount, degradation), "\(degraded)")
+    }
+  }
+
   /// Another adapter of the node, and of the plane that both ends reach, takes over.
   @Test func failedAdapter() throws {
     let cluster = try cluster("{what: adapter, node: 1, index: 5, share: 0}")

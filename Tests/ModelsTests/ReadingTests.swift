@@ -74,7 +74,8 @@ struct ReadingTests {
 
   @Test(arguments: [
     ("Qwen/Qwen2.5-Coder-7B", "qwen2.5-7b"), ("Qwen/Qwen2.5-7B-Instruct-1M", "qwen2.5-7b"),
-    ("meta-llama/Llama-Guard-3-8B", "llama-3-8b"), ("mixtral", "mixtral-8x7b"),
+    ("meta-llama/Llama-Guard-3-8B", "llama-3-8b"), ("mixtral", "mixtral-8x7b or mixtral-8x22b"),
+    ("qwen3-235b", "qwen3-235b-a22b"),
   ])
   func theNearestNameSharesWords(name: String, near: String) {
     #expect(failure { try Architecture.named(name) }?.suggestion == near)
@@ -140,8 +141,9 @@ struct ReadingTests {
   @Test(arguments: [
     ("deepseek-v3", "n_routed_expert=8", "n_routed_expert", "n_routed_experts"),
     ("llama-3.1-8b", "num_layers=8", "num_layers", "num_hidden_layers"),
-    // num_hidden_layers or num_nextn_predict_layers.
-    ("deepseek-v3", "num_layers=8", "num_layers", nil),
+    (
+      "deepseek-v3", "num_layers=8", "num_layers", "num_hidden_layers or num_nextn_predict_layers"
+    ),
     ("deepseek-v3", "torch_dtype=float16", "torch_dtype", nil),
     ("deepseek-v3", "rope_scaling.facter=2", "rope_scaling.facter", "factor"),
     ("deepseek-v3", "mlp_bias=true", "mlp_bias", nil),

@@ -42,6 +42,27 @@ import Testing
     }
   }
 
+  /// Products of Megatron's keep their rank's part of what was gathered over the tensor group, in a layer that is
+  /// run again too: beside its two gathers, two for the products' inputs, and two of gradients.
+  @Test(arguments: [Recipe.bfloat16, .deepSeekFloat8]) func gathersBehindARerun(recipe: Recipe) {
+    let model = TinyModels.llama()
+    func gathers(_ recomputation: Recomputation, again: Bool, splits: Bool = false) -> [Int] {
+      var setting = TensorChunkTests.setting(2, recomputation, splits: splits, recipe: recipe)
+      setting.gathersAgainBehindReruns = again
+      let stage = StageProgram(units: [model.units[1]], of: model, setting)
+      return [stage.forward, stage.backward].map { program in
+        program.transfers.count { $0.kind == .allGather(.tensor) }
+      }
+    }
+    #expect(gathers(.none, again: false) == [2, 4])
+    #expect(gathers(.none, again: true) == [2, 4])
+    #expect(gathers(.full, again: false) == [2, 4])
+    #expect(gathers(.full, again: true) == [2, 6])
+    #expect(gathers(.firstLayers(1), again: true) == [2, 6])
+    // In chunks come only the gathers in front of a product that reads them at once.
+    #expect(gathers(.full, again: true, splits: true)[1] == 2)
+  }
+
   /// Of a stage's layers the first ones keep their inputs and are run again, the others keep everything.
   @Test(arguments: 0...4) func firstLayersAreRunAgain(count: Int) {
     let architecture = TinyModels.llama(layers: 4)

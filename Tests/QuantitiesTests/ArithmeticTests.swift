@@ -28,7 +28,7 @@ import Testing
     await #expect(processExitsWith: .failure) { _ = Seconds(.nan) }
   }
 
-  @Test func nearestNames() {
+  @Test func namesSpelledAlike() {
     let names = ["tensor-parallel", "pipeline-parallel", "data-parallel", "zero-stage"]
     #expect(nearestName(to: "tensor-paralel", among: names) == "tensor-parallel")
     #expect(nearestName(to: "zero_stage", among: names) == "zero-stage")
@@ -37,5 +37,18 @@ import Testing
     #expect(nearestName(to: "", among: names) == nil)
     #expect(nearestName(to: String(repeating: "x", count: 1 << 20), among: names) == nil)
     #expect(nearestName(to: "a", among: ["b", "c"]) == "b")
+  }
+
+  /// What begins with what was written goes before what contains it, and both before what is spelled alike.
+  @Test func namesThatBeginOrContain() {
+    let names = ["qwen3-32b", "qwen3-235b-a22b", "llama-3-8b", "tensor-parallel", "data-parallel"]
+    #expect(nearestName(to: "qwen3-235b", among: names) == "qwen3-235b-a22b")
+    #expect(nearestName(to: "Qwen", among: names) == "qwen3-32b or qwen3-235b-a22b")
+    #expect(nearestName(to: "qwen3-33b", among: names) == "qwen3-32b")
+    #expect(nearestName(to: "235b", among: names) == "qwen3-235b-a22b")
+    #expect(nearestNames(to: "parallel", among: names) == ["data-parallel", "tensor-parallel"])
+    #expect(nearestName(to: "qw", among: names) == nil)
+    #expect(nearestNames(to: "name", among: (0..<20).map { "name-\($0)" }).count == 6)
+    #expect(alternatives(["a", "b", "c"]) == "a, b or c" && alternatives([]) == nil)
   }
 }

@@ -58,6 +58,13 @@ import Testing
     let sentences = try #require(Self.file(inputs, "cluster")["degradations"] as? [String])
     #expect(sentences.count == 1 && sentences[0].contains("rank 3"), "\(sentences)")
     #expect(inputs["seed"] == nil && inputs["plan"] == nil)
+    // Of a plan of eight ranks rank 500 is none.
+    let step = try Self.inputs(
+      "simulate --json --model llama-3.1-8b --cluster h800-2048 --set plan.data-parallel=8 "
+        + "--plan torchtitan-llama-3.1-8b "
+        + "--set cluster.degraded=[{\"what\":\"device\",\"rank\":500,\"share\":0.5}]")
+    let far = try #require(Self.file(step, "cluster")["degradations"] as? [String])
+    #expect(far == ["device of rank 500 at 0.5, not among the plan's 8 ranks"])
   }
 
   @Test func otherCommands() throws {

@@ -66,6 +66,30 @@ import Testing
     #expect(elements == 2 * expected)
   }
 
+  /// A mixture's experts are left out in a line where nothing is named, and refused where they are.
+  @Test func routedExpertsHaveNoAdapters() throws {
+    func step(_ lora: String) throws -> PlannedStep {
+      let text = "global-batch: 8\nsequence-length: 1024\nlora: \(lora)"
+      return try PlannedStep(
+        architecture: .named("mixtral-8x7b", overrides: ["num_hidden_layers=2"]),
+        cluster: .shipped("h800-2048"),
+        plan: .read(Document(text: text, name: "plan"), name: "plan"))
+    }
+    let line = "lora beside query-key-value, output alone: routed experts have no adapters"
+    #expect(try step("{rank: 8}").assumptions.contains(line))
+    #expect(try !step("{rank: 8, targets: [output]}").assumptions.contains { $0.contains("lora") })
+    #expect(try !Self.step(["lora: {rank: 8}"]).assumptions.contains { $0.contains("lora") })
+    let error = #expect(throws: PlanError.self) { try step("{rank: 8, targets: [gate-up]}") }
+    #expect(error.map { "\($0)".contains("routed experts have no adapters here") } == true)
+  }
+
+  /// As wide as the map of attention's results, and one more.
+  @Test func anAdapterIsNoWiderThanItsMap() throws {
+    _ = try Self.step(["lora: {rank: 4096}"])
+    let error = #expect(throws: PlanError.self) { try Self.step(["lora: {rank: 4097}"]) }
+    #expect(error.map { "\($0)".contains("4096 at most") } == true, "\(String(describing: error))")
+  }
+
   @Test(arguments: [
     (["lora: {rank: 8}", "frozen: [head]"], "freezes the whole model: leave it out"),
     (["lora: {rank: 8}", "loss: chunked"], "freezes a head whose kernel writes its gradient"),

@@ -221,7 +221,7 @@ import Testing
       _ = try Self.report(
         recipe, cluster: ["device.peak={bf16: {value: 989 TFLOPS, source: a test}}"])
     }
-    #expect("\(error)".contains("which H800 SXM5 does not have (peak."), "\(error)")
+    #expect("\(error)".contains("states no peak for H800 SXM5 (device.peak."), "\(error)")
   }
 
   /// A precision does not choose what a step runs on: float32 has the programs of a device, and its head is

@@ -64,6 +64,17 @@ import Testing
       })
   }
 
+  /// Copies act where counts say who is hot; elsewhere the page says that they level nothing.
+  @Test func copiesLevelWhatCountsSay() throws {
+    func says(_ counts: [Int]?, _ more: [String]) throws -> Bool {
+      try ExpertCountsTests.step(counts, ["redundant-experts=4"] + more).assumptions
+        .contains { $0.hasPrefix("redundant-experts level nothing") }
+    }
+    #expect(try !says(Self.hot, []))
+    #expect(try says(nil, []))
+    #expect(try says(nil, ["expert-load={deviation: 0.3}"]))
+  }
+
   /// Experts and copies together divide among ranks.
   @Test func placesDivideAmongRanks() throws {
     func refusal(_ expert: Int, _ redundant: Int) throws -> String? {

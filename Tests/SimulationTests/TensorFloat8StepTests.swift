@@ -112,9 +112,21 @@ import Testing
     #expect(step.report().stepSeconds > 0)
   }
 
+  /// Blackwell's files state the peak, and the line says whose kernels are taken.
+  @Test(arguments: ["b200-256", "gb200-nvl72"]) func microscalingOnBlackwell(name: String) throws {
+    let device = try Cluster.named(name).device
+    #expect(device.peak(.mxfp8)?.value == device.peak(.fp8)?.value)
+    let step = try Self.step("mxfp8", cluster: name)
+    #expect(step.assumptions.contains { $0.hasPrefix("MXFP8 products as fast as FP8") })
+    #expect(step.report().stepSeconds < (try Self.step("bf16", cluster: name)).report().stepSeconds)
+  }
+
   static let refused: [(precision: String, more: [String], cluster: String, words: String)] = [
-    ("mxfp8", [], "h100-2048", "needs MXFP8 products, which H100 SXM5 does not have (peak.mxfp8)"),
-    ("fp8-tensor", [], "a100-selene", "needs e4m3 products, which"),
+    (
+      "mxfp8", [], "h100-2048",
+      "needs MXFP8 products, of which the cluster's file states no peak for H100 SXM5 (device.peak.mxfp8)"
+    ),
+    ("fp8-tensor", [], "a100-selene", "needs e4m3 products, of which"),
     (
       "fp8-tensor", [], "h800-2048",
       "has no constants of FP8 kernels with one scale a tensor on H800 SXM5"
