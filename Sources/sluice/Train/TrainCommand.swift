@@ -165,8 +165,9 @@
       if phases.count > 1 {
         try refuse([("--trace", trace != nil)] + predicting.given, beside: "several phases")
       }
+      let places = RunFile.places(of: phases)
       return try phases.enumerated().map { index, run in
-        if checksPlaces { try checkPlaces(of: run, index) }
+        if checksPlaces { try checkPlaces(of: run, places[index], index) }
         let prepared = try PreparedRun(index == 0 ? run : run.withoutCheckpoint, ranks: ranks)
         if checksPlaces { _ = try predicting.prediction(prepared) }
         return prepared
@@ -179,22 +180,6 @@
       let phases = try RunFile.readPhases(path: command.file, overrides: command.overrides)
       let count = try command.checkedRanks(of: phases[0])
       _ = try command.prepare(phases, ranks: count, checksPlaces: true)
-    }
-
-    /// All that the run will write can be written, and nothing is spoilt by it.
-    private func checkPlaces(of run: RunFile, _ index: Int) throws {
-      _ = try run.checkOutputs(trace: trace)
-      if let report = reporting.report {
-        _ = try run.checkOutputs(trace: report)
-        _ = try OutputPath(report, besides: [trace].compactMap { $0 })
-      }
-      try run.check(beginning(of: index))
-      try run.place.check(beginning(of: index))
-    }
-
-    /// How a phase begins: a later one may not have begun where a run goes on.
-    private func beginning(of index: Int) -> RunBeginning {
-      index > 0 && beginning == .resuming ? .resumingIfAny : beginning
     }
 
     private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout ?? 600) }
@@ -289,6 +274,7 @@
       var wish = StopWish.goOn
       var pages: [RunFigures] = []
       let described = try RunFile.readPhases(path: file, overrides: overrides)
+      try clearLaterPhases(described, communicator)
       for (index, run) in described.enumerated() where wish == .goOn {
         let isLast = index == phases.count - 1
         if !isLast, beginning != .anew, beginning != .overwriting {
