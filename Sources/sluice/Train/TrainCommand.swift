@@ -74,6 +74,13 @@
     var timeout: Double?
 
     @Option(
+      help: """
+        With --ranks: seconds within which all ranks must have started; by default --timeout, at least 60, and \
+        for ever where that is 0.
+        """)
+    var startTimeout: Double?
+
+    @Option(
       help: ArgumentHelp(
         """
         Write a Chrome and Perfetto trace of one step of all ranks: the second, or the only one.
@@ -100,9 +107,7 @@
       try refuseIdleOptions()
       if keys { return try show(RunFile.keyReference.text) }
       guard runFile != nil else { throw CommandError("train needs a run file, or --keys") }
-      if let timeout, !(timeout.isFinite && timeout >= 0 && timeout <= 1e6) {
-        throw CommandError("--timeout \(timeout): must be from 0 to 1,000,000 s")
-      }
+      try checkTimeouts()
       if let stopAfter, stopAfter < 1 {
         throw CommandError("--stop-after \(stopAfter): must be at least 1")
       }
@@ -139,7 +144,7 @@
           ("--trace", trace != nil), ("--check-simulation", checkSimulation),
           ("--stop-after", stopAfter != nil), ("--report", reporting.isGiven),
         ] + predicting.given
-      let ofRanks = [("--timeout", timeout != nil), ("--hosts", hosts != nil)]
+      let ofRanks = [("--hosts", hosts != nil)] + timeouts
       if dryRun { try refuse(ofSteps + ofRanks, beside: "--dry-run") }
       try elastic.refuseIdle(besides: ofSteps)
       guard keys else { return }
@@ -187,7 +192,7 @@
     /// Refuses what a run of one rank would pass over.
     private func refuseIdleOptions(ranks: Int) throws(CommandError) {
       guard ranks == 1 else { return }
-      try refuse([("--timeout", timeout != nil)], beside: "one rank, which waits for no other")
+      try refuse(timeouts, beside: "one rank, which waits for no other")
     }
 
     /// The ranks that are asked for, if the plan has as many.
@@ -218,6 +223,7 @@
         ) { world in
           try sayingOnce(world) {
             do {
+              try sayStarted(world)
               wish = try trainOrOutline(world, signals)
             } catch {
               RankReports.say(.failed)
@@ -257,6 +263,10 @@
     private var ranksFailure: CommandError? {
       if hosts != nil {
         return CommandError("--hosts has no effect under mpirun, which has started the ranks")
+      }
+      if startTimeout != nil {
+        return CommandError(
+          "--start-timeout has no effect under mpirun, which has started the ranks")
       }
       if elastic.elastic {
         return CommandError("--elastic starts the ranks itself: sluice train --elastic --ranks N")
