@@ -18,7 +18,7 @@ public struct CheckpointReader: Sendable {
   private let files: [SafetensorsFile]
   private let fileOfTensor: [String: Int]
   private let moments: MomentIndex
-  private let manifest: Manifest?
+  let manifest: Manifest?
   private let checksums: [String: String]
   /// The names of embedding and head where they are one tensor.
   private let tied: (embedding: String, head: String)?

@@ -14,13 +14,16 @@ public struct TrainingState: Hashable, Sendable {
   public var data: String
   /// Which run this is: `RunFile.identity`; empty in checkpoints of an older sluice.
   public var run: String
+  /// Which weights the first step was made from: `CheckpointReader.weightsIdentity` of `model.checkpoint`;
+  /// empty where they were drawn, came from another program, or an older sluice wrote this.
+  public var begunFrom: String
   /// What else made the numbers what they are; empty in checkpoints of an older sluice.
   public var settings: RunSettings
 
   /// The state at the start of a run.
   public init(
     step: Int = 0, sequences: Int = 0, tokens: Int = 0, seed: UInt64 = 0, data: String = "",
-    run: String = "", settings: RunSettings = RunSettings()
+    run: String = "", begunFrom: String = "", settings: RunSettings = RunSettings()
   ) {
     self.step = step
     self.sequences = sequences
@@ -28,6 +31,7 @@ public struct TrainingState: Hashable, Sendable {
     self.seed = seed
     self.data = data
     self.run = run
+    self.begunFrom = begunFrom
     self.settings = settings
   }
 }
@@ -46,6 +50,7 @@ extension TrainingState {
         "seed": "\(seed)",
         "data": \(JSONValue.quoted(data)),
         "run": \(JSONValue.quoted(run)),
+        "begun-from": \(JSONValue.quoted(begunFrom)),
         "settings": {
       \(lines.joined(separator: ",\n"))
         }
@@ -74,6 +79,7 @@ extension TrainingState {
     }
     self.init(
       step: try count("step"), sequences: try count("sequences"), tokens: try count("tokens"),
-      seed: seed, data: data, run: table["run"]?.text ?? "", settings: settings)
+      seed: seed, data: data, run: table["run"]?.text ?? "",
+      begunFrom: table["begun-from"]?.text ?? "", settings: settings)
   }
 }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Documents
+import Foundation
 
 extension RunFile {
   /// What tells this run from others: a checksum of its file, overrides, model and data.
@@ -59,16 +60,24 @@ extension BatchRamp {
 }
 
 extension LearningRate {
-  /// Its phases: `10 steps linear from 0.0003 to 0.003, then 0.003`.
-  fileprivate var text: String {
-    phases.map { phase in
-      if phase.steps == 0 { return "\(phase.to)" }
-      let move =
-        phase.from == phase.to
-        ? "of \(phase.from)" : "\(phase.shape.rawValue) from \(phase.from) to \(phase.to)"
-      return "\(phase.steps) steps \(move)"
-    }.joined(separator: ", then ")
+  /// Its phases, each from the rate of its first step to that of its last one, and the rate behind them:
+  /// `10 steps linear from 0.0003 to 0.003, then 0.003`.
+  package var text: String {
+    let end = phases[phases.count - 1].to
+    var moving = phases.filter { $0.steps > 0 }
+    if let last = moving.last, last.from == last.to, last.to == end { moving.removeLast() }
+    let words = moving.map { phase in
+      let first = Self.text(of: phase.from)
+      if phase.steps == 1 { return "1 step of \(first)" }
+      if phase.from == phase.to { return "\(phase.steps) steps of \(first)" }
+      let last = phase.rate(at: Double(phase.steps - 1) / Double(phase.steps))
+      return "\(phase.steps) steps \(phase.shape.rawValue) from \(first) to \(Self.text(of: last))"
+    }
+    return (words + [Self.text(of: end)]).joined(separator: ", then ")
   }
+
+  /// A rate with six digits at most: those that are computed end in a digit that nobody wrote.
+  private static func text(of rate: Double) -> String { String(format: "%.6g", rate) }
 }
 
 extension Piecewise {

@@ -16,6 +16,12 @@ public struct Rewards: Sendable {
   /// The rules in the order of the file.
   public let parts: [Part]
 
+  /// What a reward may come to in size, by itself and times its weight.
+  ///
+  /// Sums over rules and groups, and the squares of their distances, are then numbers in 64 bits, and advantages
+  /// without a divisor numbers in 32.
+  public static let largest = 1e9
+
   /// - Precondition: there is a rule, and no name is twice.
   public init(_ parts: [Part]) {
     precondition(!parts.isEmpty && Set(parts.map(\.name)).count == parts.count)
@@ -68,8 +74,12 @@ public struct Rewards: Sendable {
       var failures: [RewardFailure] = []
       let values = part.rule.rewards(of: answers).map { result -> Double in
         switch result {
-        case .success(let value) where value.isFinite: return value
-        case .success: failures.append(RewardFailure("the reward is not a number"))
+        case .success(let value) where !value.isFinite:
+          failures.append(RewardFailure("the reward is not a number"))
+        case .success(let value) where max(abs(value), abs(part.weight * value)) > Self.largest:
+          failures.append(
+            RewardFailure("the reward, or with its weight \(part.weight), is beyond ±1e9"))
+        case .success(let value): return value
         case .failure(let failure): failures.append(failure)
         }
         return 0

@@ -121,13 +121,20 @@ extension Demonstration {
   ) throws(ConfigurationError) -> [Demonstration] {
     let texts: [[Part]]
     if line.value["messages"] != nil {
+      guard line.value["completion"] == nil else {
+        throw line.error(
+          "stands beside messages, and one of the two forms would be passed over: give one of them",
+          at: "completion")
+      }
       let messages = try Self.messages(line)
       if let chat = tokenizer.chat {
         texts = try parts(messages, line, tokenizer, by: chat)
       } else {
+        try refuseTools(line, "without a chat template, which would write them (ChatML has none)")
         texts = [try parts(messages, line, tokenizer)]
       }
     } else {
+      try refuseTools(line, "beside prompt and completion, which say all that is shown")
       let prompt = try line.tokens("prompt", tokenizer)
       let completion = try line.tokens("completion", tokenizer)
       guard !prompt.isEmpty else { throw line.error("must not be empty", at: "prompt") }
@@ -135,6 +142,16 @@ extension Demonstration {
     }
     let end = try tokenizer.completionEnd(in: line.file)
     return texts.map { Demonstration($0, end: end) }
+  }
+
+  /// Refuses tools that nobody would be shown.
+  private static func refuseTools(
+    _ line: JSONLines.Line, _ place: String
+  ) throws(ConfigurationError) {
+    guard let tools = line.value["tools"], tools != .null, tools.items?.isEmpty != true else {
+      return
+    }
+    throw line.error("has no effect \(place)", at: "tools")
   }
 
   /// Tokens that are to be predicted or not.

@@ -116,7 +116,8 @@ extension CheckpointModel {
   ///   - count: how many tokens are made, fewer if the text ends.
   ///   - tokenizer: which tokens there are, and which of them ends the text.
   ///   - each: given every token as soon as it is chosen.
-  /// - Throws: what `checkGeneration` throws.
+  /// - Throws: what `checkGeneration` throws, and `TrainingError` where the model gives scores that are not
+  ///   numbers.
   public func generate(
     after prompt: [Int], count: Int, _ sampling: Sampling, seed: UInt64,
     by tokenizer: Tokenizer, _ communicator: any Communicator, each: (Int) throws -> Void
@@ -136,11 +137,14 @@ extension CheckpointModel {
     var next = prompt.map { Int32($0) }
     for _ in 0..<count {
       let scores = try generator.feed(next)
-      next = [0]
-      if let scores, communicator.rank == generator.root {
+      next = [-1]
+      if let scores, communicator.rank == generator.root,
+        Sampling.canChoose(from: scores[..<known])
+      {
         next = [Int32(sampling.token(from: scores[..<known], using: &chance))]
       }
       try communicator.broadcast(&next, from: generator.root)
+      guard next[0] >= 0 else { throw TrainingError.notFiniteScores }
       let token = Int(next[0])
       if token == tokenizer.completionEnd { return }
       try each(token)

@@ -69,6 +69,10 @@ extension RankBackend {
       sums.packed = packed
       agreed = sums.agreed(clipNorm: setting.clipNorm)
       guard agreed.norm.isFinite, agreed.losses.allSatisfy(\.isFinite) else {
+        guard mode.isTraining else {
+          let loss = agreed.losses.first { !$0.isFinite } ?? agreed.losses[0]
+          throw TrainingError.notFiniteEvaluation(loss: loss)
+        }
         throw TrainingError.notFinite(step: update, loss: agreed.losses[0], norm: agreed.norm)
       }
       if setting.biasSpeed != 0 { moveBiases() }

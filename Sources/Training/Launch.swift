@@ -4,7 +4,8 @@ import Foundation
 /// Starts a program on several ranks of this machine, or of named hosts, with Open MPI's `mpirun`, and waits for it.
 ///
 /// SIGINT, SIGTERM and SIGHUP are kept from mpirun, which would kill the ranks a second later: they get
-/// SIGUSR2 in their place, and all the time that they need. A second one goes to mpirun itself.
+/// SIGUSR2 in their place, and all the time that they need. A second one goes to mpirun itself. Ranks that do
+/// not all start are ended (`StartWatch`).
 /// What mpirun and the ranks write passes through this program (`OutputRelay`): a closed pipe ends no run.
 /// Should this program be killed, the system ends mpirun and mpirun the ranks, where the system has
 /// `setpriv` (util-linux), since only a process itself can ask for that.
@@ -19,6 +20,8 @@ public struct Launch: Sendable {
   public var hosts: LaunchHosts?
   /// After how long mpirun is ended; nil for never.
   public var timeLimit: Duration?
+  /// How long the ranks may take to start.
+  public var startLimit = StartLimit.unwatched
   /// The command, with its arguments, that starts mpirun itself: what enters another place than this one.
   public var entrance: [String]
   /// Whether all ranks end as soon as one of them is lost: mpirun leaves them a second to end by themselves, twice
@@ -83,6 +86,7 @@ public struct Launch: Sendable {
     var hasStopped = false
     var isEnding = false
     var lost = LostRanks()
+    var watch = StartWatch(startLimit)
     while true {
       var status: Int32 = 0
       do throws(SystemError) {
@@ -91,7 +95,7 @@ public struct Launch: Sendable {
           relay.finish()
           var outcome = LaunchOutcome(
             ofMpirun: status, reports: reports.read(), ranks: ranks, wish: signals.poll(),
-            ranksAreLost: lost.areLost)
+            ranksAreLost: lost.areLost, notStarted: watch.reason, signalsPassedOn: forwarded)
           outcome.outputFailure = relay.outputFailure
           outcome.launcherWords = relay.launcherWords
           outcome.processes = reports.processes()
@@ -109,7 +113,8 @@ public struct Launch: Sendable {
         isEnding = true
         if clock.now - start > timeLimit + .seconds(2) { kill(-child, SIGKILL) }
       }
-      signals.poll()
+      watch.look(
+        at: reports, isInterrupted: signals.poll() == .interrupt, mpirun: child)
       let hasNews = signals.interruptions > forwarded || (signals.wish == .stop && !hasStopped)
       // Before its handlers are there, a signal would end mpirun or a rank instead of telling it.
       guard hasNews, forwarded > 0 || areListening(reports) || clock.now - start > Self.patience
@@ -126,7 +131,7 @@ public struct Launch: Sendable {
   }
 
   /// How long ranks may take until they listen; those on another machine never say it.
-  private static let patience = Duration.seconds(30)
+  static let patience = Duration.seconds(30)
 
   private func areListening(_ reports: RankReports) -> Bool {
     reports.read().count { $0 == .listening } >= ranks

@@ -25,17 +25,26 @@ public struct LaunchOutcome: Hashable, Sendable {
   ///   - ranks: how many there were.
   ///   - wish: what signals to this program asked for.
   ///   - ranksAreLost: whether mpirun was ended because a rank was gone and it did not notice.
+  ///   - notStarted: why mpirun was ended before all ranks had started, if it was.
+  ///   - signalsPassedOn: signals to this program that asked for an end and were passed on, the second one to
+  ///     mpirun itself.
   public init(
     ofMpirun waitStatus: Int32, reports: [RankReports.Report], ranks: Int, wish: StopWish,
-    ranksAreLost: Bool = false
+    ranksAreLost: Bool = false, notStarted: String? = nil, signalsPassedOn: Int = 0
   ) {
-    self.init(waitStatus, reports, ranks, wish, ranksAreLost)
+    if let notStarted, waitStatus != 0 {
+      self.init(
+        (wish == .interrupt ? ExitStatus.interrupted : .peer).rawValue,
+        "\(notStarted), and mpirun was ended")
+    } else {
+      self.init(waitStatus, reports, ranks, wish, ranksAreLost, signalsPassedOn)
+    }
     hasStopped = status == 0 && reports.contains(.stopped)
   }
 
   private init(
     _ waitStatus: Int32, _ reports: [RankReports.Report], _ ranks: Int, _ wish: StopWish,
-    _ ranksAreLost: Bool
+    _ ranksAreLost: Bool, _ signalsPassedOn: Int
   ) {
     let signal = waitStatus & 0x7f
     let code = (waitStatus >> 8) & 0xff
@@ -65,6 +74,10 @@ public struct LaunchOutcome: Hashable, Sendable {
     {
       // The number of the signal is what mpirun ends with where a daemon's starter is killed first; no rank has it.
       self.init(ExitStatus.peer.rawValue, "mpirun lost its daemon on another host")
+    } else if code == 1, !reports.contains(.failed), signalsPassedOn > 1 {
+      self.init(
+        ExitStatus.interrupted.rawValue,
+        "a second signal was passed on to mpirun, which gave the ranks no time")
     } else if code == 1, !reports.contains(.failed),
       reports.count(where: { $0 == .listening }) >= ranks
     {

@@ -43,6 +43,19 @@ package struct LostRanks {
     return link == Launch.ownPath
   }
 
+  /// The processes that a process has started and that are there.
+  package static func children(of parent: pid_t) -> [pid_t] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { pid_t($0) }.filter { process in
+      // Behind the name, which may hold anything, stand the state and the parent.
+      guard let text = systemFile("/proc/\(process)/stat"),
+        let name = text.lastIndex(of: UInt8(ascii: ")"))
+      else { return false }
+      let words = text[(name + 1)...].split(separator: UInt8(ascii: " "))
+      return words.count > 1 && String(decoding: words[1], as: UTF8.self) == "\(parent)"
+    }
+  }
+
   /// Whether a process runs; one that has ended and that nobody has waited for does not.
   package static func isAlive(_ process: pid_t) -> Bool {
     guard let text = systemFile("/proc/\(process)/stat"),

@@ -87,6 +87,9 @@ public struct PolicyMaterial: Sendable {
       guard let reward = line.value["reward"]?.double, reward.isFinite else {
         throw line.error("expected a number", at: "reward")
       }
+      guard abs(reward) <= Rewards.largest else {
+        throw line.error("\(reward) must lie from -1e9 to 1e9", at: "reward")
+      }
       try check(prompt, run, line)
       try check(tokens, run, line, at: "completion", mayBeEmpty: true)
       guard prompt.count + tokens.count <= run.plan.sequenceLength + 1 else {

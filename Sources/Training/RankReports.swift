@@ -13,6 +13,8 @@ public struct RankReports: Sendable {
   public enum Report: String, Hashable, Sendable, CaseIterable {
     /// It holds signals back from here on.
     case listening
+    /// All ranks have met, and wait for one another no longer than they may; said by rank 0 for all.
+    case started
     /// It has failed, and said so on standard error.
     case failed
     /// All steps are done. This and what follows is said by rank 0 for all.

@@ -3,15 +3,46 @@ import Documents
 import Runs
 
 extension RunFile {
-  /// Removes what an earlier run left where this one writes, once, before its ranks start: its checkpoints,
-  /// and the lines of its log and samples.
+  /// Where the phases of a run write, in their order, with what is never removed there: what a phase itself
+  /// and the phases before it read.
   ///
-  /// A run that is started again and again begins with this; whoever of its starts overwrote would remove what
-  /// those before had done, and whoever did not would go on from a later phase of the earlier run.
+  /// A later phase reads what an earlier one writes anew; an earlier one may read what lies in the place of a
+  /// later one, which is cleared before either begins.
+  public static func places(of phases: [RunFile]) -> [RunPlace] {
+    var inputs: [String] = []
+    return phases.map { phase in
+      inputs += phase.inputs
+      var place = phase.place
+      place.inputs = inputs
+      return place
+    }
+  }
+
+  /// Removes what an earlier run left where phases write, before the first of them makes a step: their
+  /// checkpoints, and the lines of their logs and samples.
   ///
+  /// A run that ends before a later phase began would else leave that phase's checkpoints of the run before
+  /// it, and go on from them when it is resumed.
+  ///
+  /// - Parameters:
+  ///   - phases: all of the run's.
+  ///   - first: the first one that is cleared; those before it clear their place themselves.
   /// - Returns: what people should know.
   /// - Throws: `CheckpointError` where something is in use, not sluice's own, or read by the run.
-  public func clearPlace() throws(CheckpointError) -> [String] {
+  public static func clearPlaces(
+    of phases: [RunFile], from first: Int = 0
+  ) throws(CheckpointError) -> [String] {
+    let places = places(of: phases)
+    // Nothing goes where something is refused.
+    for place in places { try place.check(.overwriting) }
+    var notices: [String] = []
+    for index in phases.indices.dropFirst(first) {
+      notices += try phases[index].clear(places[index])
+    }
+    return notices
+  }
+
+  private func clear(_ place: RunPlace) throws(CheckpointError) -> [String] {
     let (locks, notices) = try place.take(.overwriting)
     for path in [log.file, log.samples].compactMap({ $0 }) where fileSize(path) > 0 {
       do throws(ConfigurationError) {

@@ -21,6 +21,16 @@ public struct Sampling: Hashable, Sendable {
 }
 
 extension Sampling {
+  /// Whether a token can be chosen from scores: none is not a number or +∞, and one at least is a number.
+  static func canChoose(from logits: some Collection<Float>) -> Bool {
+    var highest = -Float.infinity
+    for score in logits {
+      if score.isNaN { return false }
+      highest = max(highest, score)
+    }
+    return highest.isFinite
+  }
+
   /// Chooses a token; chance enters by one number of `generator`, and by none where greedy.
   ///
   /// Equal scores are ordered by token number, so the choice is the same everywhere.

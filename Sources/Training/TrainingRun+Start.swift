@@ -111,11 +111,10 @@ extension TrainingRun {
     return try MetricsLog(path: path, header, lines, besides: run.inputs)
   }
 
-  /// The state that training goes on from, after it was found to be of the same data and seed.
-  ///
-  /// - Parameter files: the run's training data.
+  /// The state that training goes on from, after it was found to be of the same data and seed, and to have
+  /// begun from the weights that the run would begin from now.
   static func state(
-    of checkpoint: CheckpointReader, for fresh: TrainingState, data files: [String]
+    of checkpoint: CheckpointReader, for fresh: TrainingState, _ run: RunFile
   ) throws(CheckpointError) -> TrainingState {
     guard let state = checkpoint.state else {
       throw CheckpointError(
@@ -124,12 +123,21 @@ extension TrainingRun {
     guard state.data == fresh.data else {
       throw CheckpointError(
         .mismatched, file: checkpoint.path,
-        rule: TokenSource.difference(of: state.data, from: fresh.data, in: files))
+        rule: TokenSource.difference(of: state.data, from: fresh.data, in: run.data.training))
     }
     guard state.seed == fresh.seed else {
       throw CheckpointError(
         .mismatched, file: checkpoint.path,
         rule: "was trained with seed \(state.seed), and the run's is \(fresh.seed)")
+    }
+    // Weights that are no longer there were those that it began from; nothing says otherwise.
+    if !state.begunFrom.isEmpty, let parent = run.model.checkpoint,
+      let now = CheckpointReader.weightsIdentity(at: parent), now != state.begunFrom
+    {
+      throw CheckpointError(
+        .mismatched, file: checkpoint.path,
+        rule: "began from other weights than \(parent) has now: --overwrite begins the whole run "
+          + "anew, and without \(run.place.folder?.path ?? checkpoint.path) this part of it does")
     }
     var result = state
     (result.run, result.settings) = (fresh.run, fresh.settings)

@@ -78,8 +78,10 @@ public final class TrainingRun {
       seed: run.seed, data: identity, run: run.identity(data: identity), settings: run.settingsHere)
     var notices = prepared.notices + differences + place.notices + start.notices
     if resuming, let checkpoint = start.checkpoint {
-      state = try Self.state(of: checkpoint, for: state, data: run.data.training)
+      state = try Self.state(of: checkpoint, for: state, run)
       notices += run.settingsHere.changes(since: checkpoint.state?.settings)
+    } else {
+      state.begunFrom = start.checkpoint?.weightsIdentity ?? ""
     }
     lessons = Lessons(prepared, communicator, position: state.sequences)
     setting = run.setting(atStep: state.step)

@@ -47,6 +47,8 @@ public struct TrainingSetting: Hashable, Sendable {
 public enum TrainingError: Error, Hashable, Sendable {
   /// Loss or gradient norm is not a number.
   case notFinite(step: Int, loss: Double, norm: Double)
+  /// The loss of a forward that nothing is learnt from is not a number.
+  case notFiniteEvaluation(loss: Double)
   /// A model that samples gives scores that are not numbers.
   case notFiniteScores
   /// The world has another number of ranks than the plan.
@@ -62,6 +64,8 @@ extension TrainingError: CustomStringConvertible {
     switch self {
     case .notFinite(let step, let loss, let norm):
       "step \(step): the loss is \(loss) and the gradient norm \(norm); training cannot go on"
+    case .notFiniteEvaluation(let loss):
+      "the loss is \(loss): the model's scores are not numbers; nothing can be evaluated with them"
     case .notFiniteScores: "the model's scores are not numbers; nothing can be sampled from them"
     case .worldSize(let ranks, let plan):
       "the plan needs \(plan) ranks, but \(ranks) were started"

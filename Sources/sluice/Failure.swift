@@ -37,7 +37,8 @@ func exitStatus(of error: any Error) -> ExitStatus {
   #if MPI
     switch error {
     case is CheckpointError: return .storage
-    case TrainingError.notFinite, TrainingError.notFiniteScores: return .diverged
+    case TrainingError.notFinite, TrainingError.notFiniteEvaluation, TrainingError.notFiniteScores:
+      return .diverged
     case is TrainingError: return .badInput
     case is MPIError: return .peer
     default: break

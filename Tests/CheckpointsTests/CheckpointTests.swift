@@ -19,7 +19,21 @@ import Testing
     #expect(
       state
         == TrainingState(
-          step: 7, sequences: 56, tokens: 224, seed: .max, data: "stream 7 \"x\""))
+          step: 7, sequences: 56, tokens: 224, seed: .max, data: "stream 7 \"x\"",
+          begunFrom: "sum"))
+  }
+
+  /// Weights are the same however many ranks wrote them, and others at another step.
+  @Test func weightsAreToldApart() throws {
+    var all: [String?] = []
+    for (place, step, ranks) in [("one", 7, 1), ("two", 7, 2), ("other", 8, 2)] {
+      let path = try writeCheckpoint(
+        of: .deepSeekV3, in: folder.file(place), step: step, ranks: ranks)
+      all.append(CheckpointReader.weightsIdentity(at: path))
+      #expect(try CheckpointReader(path: path).weightsIdentity == all.last)
+    }
+    #expect(all[0] != nil && all[0] == all[1] && all[1] != all[2])
+    #expect(CheckpointReader.weightsIdentity(at: folder.path) == nil)
   }
 
   /// What transformers looks for: an index of exactly the model's tensors, none twice, prediction

@@ -84,7 +84,8 @@ final class Barrier: @unchecked Sendable {
     folder: CheckpointFolder(path: folder), keep: keep, architecture: architecture,
     configuration: Array(model.rawValue.utf8))
   let state = TrainingState(
-    step: step, sequences: 8 * step, tokens: 32 * step, seed: .max, data: "stream 7 \"x\"")
+    step: step, sequences: 8 * step, tokens: 32 * step, seed: .max, data: "stream 7 \"x\"",
+    begunFrom: "sum")
   let barrier = Barrier(ranks: ranks)
   let failures = Failures()
   let threads = (0..<ranks).map { rank in

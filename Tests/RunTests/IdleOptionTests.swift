@@ -46,6 +46,12 @@ import Testing
         "mpirun", "--oversubscribe", "-np", "1", Program.path, "train", scene.run, "--timeout",
         "60",
       ]), says)
+    for (option, said) in [
+      ("60", "--start-timeout has no effect beside one rank"),
+      ("-1", "--start-timeout -1.0: must be from 0 to 1,000,000 s"),
+    ] {
+      expectRefusal(try Program.sluice("train", scene.run, "--start-timeout=\(option)"), said)
+    }
     #expect(scene.checkpoints().isEmpty)
     let pair = try Scene("gpt2-tiny", plan: "data-parallel: 2", steps: 2)
     let outcome = try Program.sluice("train", pair.run, "--ranks", "2", "--timeout", "60")

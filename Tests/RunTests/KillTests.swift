@@ -85,6 +85,22 @@ import Testing
     try expectSoundFolder(scene)
   }
 
+  /// A rank that is stopped while it starts, where no message has a limit yet: with `--elastic` another start
+  /// is made with what is left, without it the run ends.
+  @Test(arguments: [false, true]) func rankThatDoesNotStartEndsAll(isElastic: Bool) throws {
+    let scene = try endlessScene()
+    let outcome = try Launch.run(
+      [Program.path, "train", scene.run, "--ranks", "2", "--start-timeout", "8"]
+        + (isElastic ? ["--elastic", "--minimum-ranks", "2"] : [])
+    ) { _ in
+      try #require(Launch.wait(milliseconds: 1) { scene.ranks().count == 2 })
+      kill(try #require(scene.ranks().last), SIGSTOP)
+    }
+    #expect(outcome.status == 5, "\(outcome.output)")
+    #expect(outcome.output.contains("not all ranks had started within 8 s"), "\(outcome.output)")
+    expectGone(scene)
+  }
+
   /// mpirun is killed: its ranks see it, and sluice says so.
   @Test(arguments: [Moment.startUp, .step])
   func killedMpirunEndsAll(moment: Moment) throws {

@@ -25,6 +25,20 @@ import Testing
     #expect(rate.rate(atStep: 1_000_000) == 0.1)
   }
 
+  /// A schedule in words says the rates of steps that are made, in digits that somebody wrote.
+  @Test func wordsSayTheRatesOfSteps() {
+    #expect(
+      LearningRate.cosine(3e-3, warmUp: 3, steps: 12, final: 3e-3 / 10).text
+        == "3 steps linear from 0.001 to 0.003, then 9 steps cosine from 0.003 to 0.000381416, "
+        + "then 0.0003")
+    #expect(LearningRate.constant(0.01).text == "0.01")
+    #expect(LearningRate.constant(0.01, warmUp: 1).text == "1 step of 0.01, then 0.01")
+    let held = LearningRate(phases: [
+      .init(steps: 4, from: 0.3, to: 0.3), .init(steps: 2, from: 0.1, to: 0.1),
+    ])
+    #expect(held.text == "4 steps of 0.3, then 0.1")
+  }
+
   /// DeepSeek-V3's phases at 1,480 steps: 10 of 14.8, 4.3, 0.333 and 0.167 parts.
   @Test func deepSeekV3HasItsPhases() {
     let rate = LearningRate.deepSeekV3(2.2e-4, warmUp: 2, steps: 14800)

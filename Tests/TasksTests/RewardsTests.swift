@@ -40,6 +40,24 @@ import Testing
     #expect(grades.notices[0].hasPrefix("rewards: number counts 0 for 2 of 2 completions: "))
   }
 
+  /// A reward that sums and squares could not hold counts nothing, and the notice names its weight.
+  @Test func rewardsAreOfBoundedSize() throws {
+    struct Fixed: RewardRule {
+      var reward: Double
+      func reward(of completion: String, to prompt: TaskPrompt) -> Double { reward }
+    }
+    for (reward, weight, total) in [
+      (1e308, 1000, 0), (-1e7, 1000, 0), (-1e6, 1000, -1e9), (1e10, 1e-3, 0),
+    ] {
+      let rewards = Rewards([.init(name: "mine", weight: weight, rule: Fixed(reward: reward))])
+      let grades = rewards.grade(answers(["a"], to: "b"))
+      #expect(grades.totals == [total] && grades.parts == [[total / weight]])
+      #expect(grades.notices.count == (total == 0 ? 1 : 0))
+      #expect(
+        grades.notices.allSatisfy { $0.contains("with its weight \(weight), is beyond ±1e9") })
+    }
+  }
+
   /// Several reasons are told apart, with how often each came.
   @Test func everyReasonIsNamed() throws {
     let rewards = try rewards("  - {rule: number}\n")

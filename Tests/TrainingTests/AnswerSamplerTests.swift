@@ -3,6 +3,7 @@ import MessagePassing
 import Quantities
 import TestSupport
 import Testing
+import Tokens
 import Training
 
 /// Completions of many prompts are those that each prompt has alone.
@@ -52,6 +53,39 @@ import Training
       ) { tokens.append($0) }
       return tokens
     }[0]
+  }
+
+  /// Weights that are no numbers: texts and losses are refused in words of their own.
+  @Test func scoresThatAreNoNumbersAreSaid() throws {
+    let folder = try ScratchFolder()
+    for name in ["config.json", "model.safetensors"] {
+      var bytes = try contents(of: "\(path("gpt2-tiny"))/\(name)")
+      if name.hasPrefix("model") {
+        let header = 8 + bytes[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+        // Numbers whose bits are all 1 are none.
+        for index in header..<bytes.count { bytes[index] = 0xff }
+      }
+      _ = try folder.write(bytes, to: name)
+    }
+    let rows = try folder.write("[[1, 2, 3]]", to: "rows.json")
+    for sampling in [Sampling.greedy, Sampling(temperature: 1, topShare: 0.9)] {
+      #expect(throws: TrainingError.notFiniteScores) {
+        _ = try withRanksAsThreads(2, timeout: Launch.hangLimit) { communicator in
+          try CheckpointModel(path: folder.path, tokenizer: "bytes").generate(
+            after: [65], count: 3, sampling, seed: 1, by: .bytes, communicator
+          ) { _ in }
+        }
+      }
+    }
+    #expect {
+      _ = try withRanksAsThreads(1) { communicator in
+        try CheckpointModel(path: folder.path, tokenizer: "bytes").evaluate(
+          TokenData.open([rows], tokenizer: .bytes), sequenceLength: 2, communicator)
+      }
+    } throws: { error in
+      guard case TrainingError.notFiniteEvaluation = error else { return false }
+      return "\(error)".contains("nan") && !"\(error)".contains("training")
+    }
   }
 
   /// All prompts in blocks, fewer rows that are filled again, one prompt alone, two ranks: the same.

@@ -174,6 +174,16 @@ import Training
     #expect(
       refusal("{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}")
         .contains("no message of the assistant"))
+    let asked = "{\"role\": \"user\", \"content\": \"a\"}"
+    let said = "{\"role\": \"assistant\", \"content\": \"b\"}"
+    let messages = "\"messages\": [\(asked), \(said)]"
+    let pair = "\"prompt\": \"a\", \"completion\": \"b\""
+    #expect(refusal("{\(pair), \(messages)}", length: 90).contains("stands beside messages"))
+    for form in [pair, messages] {
+      #expect(refusal("{\(form), \"tools\": []}", length: 90) == "nothing")
+      let tools = refusal("{\(form), \"tools\": [{\"name\": \"f\"}]}", length: 90)
+      #expect(tools.contains("tools") && tools.contains("has no effect"), "\(tools)")
+    }
     #expect(refusal("[]").contains("1"))
   }
 }

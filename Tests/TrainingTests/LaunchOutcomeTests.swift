@@ -90,6 +90,29 @@ import Training
     #expect(well.message == nil)
   }
 
+  /// Ranks that did not start are lost ranks, or the end of a run that was told to end.
+  @Test func ranksThatDoNotStartAreSaid() {
+    func end(_ wish: StopWish, exit code: Int32 = 1) -> LaunchOutcome {
+      LaunchOutcome(
+        ofMpirun: code << 8, reports: both, ranks: 2, wish: wish, notStarted: "they slept")
+    }
+    #expect(end(.goOn).status == 5 && end(.interrupt).status == 6)
+    #expect(end(.goOn).message == "they slept, and mpirun was ended")
+    #expect(end(.goOn, exit: 0).status == 0 && end(.goOn, exit: 0).message == nil)
+  }
+
+  /// mpirun ends alike whoever sends it a SIGTERM: of a second signal it is known who did.
+  @Test func secondSignalsAreOurOwn() {
+    func message(_ signals: Int) -> String? {
+      LaunchOutcome(
+        ofMpirun: 1 << 8, reports: both, ranks: 2, wish: .interrupt, signalsPassedOn: signals
+      ).message
+    }
+    #expect(
+      message(2) == "a second signal was passed on to mpirun, which gave the ranks no time")
+    #expect(message(1)?.hasPrefix("mpirun was told to end, by a signal of its own") == true)
+  }
+
   /// Open MPI's status where its daemon on another host is gone.
   @Test func lostHostsAreLostRanks() {
     let lost = outcome(exit: 205, both)
@@ -115,6 +138,7 @@ import Training
     process.arguments = ["60"]
     try process.run()
     #expect(LostRanks.isAlive(process.processIdentifier))
+    #expect(LostRanks.children(of: getpid()).contains(process.processIdentifier))
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     #expect(!LostRanks.isAlive(process.processIdentifier))

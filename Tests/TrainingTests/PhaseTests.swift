@@ -30,11 +30,13 @@ import Training
     return try RunFile.readPhases(path: folder.write(text, to: "run.yaml"), overrides: change)
   }
 
-  @discardableResult private func train(_ run: RunFile) throws -> [Double?] {
+  @discardableResult private func train(
+    _ run: RunFile, _ beginning: RunBeginning = .anew
+  ) throws -> [Double?] {
     let prepared = try PreparedRun(run, ranks: 1)
     return try withRanksAsThreads(1, timeout: Launch.hangLimit) { communicator in
       var losses: [Double?] = []
-      try TrainingRun(prepared, communicator).finish(report: { losses.append($0.loss) })
+      try TrainingRun(prepared, communicator, beginning).finish(report: { losses.append($0.loss) })
       return losses
     }[0]
   }
@@ -63,6 +65,51 @@ import Training
     #expect(none[0].checkpoints?.folder == "\(folder.path)/out")
     try FileManager.default.removeItem(atPath: folder.file("out"))
     #expect(try train(none[0]) == one)
+  }
+
+  /// Before the first phase begins anew, nothing of later ones is left; what an earlier phase reads of a
+  /// later one's place is not removed.
+  @Test func placesOfLaterPhasesAreCleared() throws {
+    let runs = try phases("[{name: a}, {name: b}]")
+    for run in runs { try train(run) }
+    func steps(_ name: String) -> [Int] {
+      CheckpointFolder(path: folder.file("out/\(name)")).steps()
+    }
+    let reading = try phases(
+      "[{name: a, model: {checkpoint: \(folder.path)/out/b/step-00000001}}, {name: b}]")
+    do {
+      _ = try RunFile.clearPlaces(of: reading, from: 1)
+      Issue.record("what is read was removed")
+    } catch { #expect("\(error)".contains("is read by the run"), "\(error)") }
+    #expect(steps("b") == [1, 2])
+    _ = try RunFile.clearPlaces(of: runs, from: 1)
+    #expect(steps("a") == [1, 2] && steps("b").isEmpty)
+    #expect(try contents(of: folder.file("log.b.jsonl")).isEmpty)
+  }
+
+  /// A phase goes on behind the weights that it began from, made anew with the same bits or gone, and not
+  /// behind others.
+  @Test func aPhaseKnowsWhatItBeganFrom() throws {
+    let runs = try phases("[{name: a}, {name: b}]")
+    for run in runs { try train(run) }
+    let state = try CheckpointReader(path: folder.file("out/b/step-00000002")).state
+    let parent = try #require(runs[1].model.checkpoint)
+    #expect(state?.begunFrom == CheckpointReader.weightsIdentity(at: parent))
+    func refusal() -> String {
+      do { try train(runs[1], .resuming) } catch { return "\(error)" }
+      return "nothing"
+    }
+    func again(_ change: [String]) throws {
+      for name in ["out/a", "log.a.jsonl"] {
+        try FileManager.default.removeItem(atPath: folder.file(name))
+      }
+      #expect(refusal() == "nothing")
+      try train(phases("[{name: a}, {name: b}]", change)[0])
+    }
+    try again([])
+    #expect(refusal() == "nothing")
+    try again(["phases[0].learning-rate=0.02"])
+    #expect(refusal().contains("began from other weights than \(parent) has now"), "\(refusal())")
   }
 
   @Test func valuesOfAPhaseCanBeReplaced() throws {

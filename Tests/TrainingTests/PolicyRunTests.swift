@@ -188,6 +188,33 @@ import Training
     #expect(divergence >= 0 && divergence < 1)
   }
 
+  /// A reward that is given lies in the range of those that rules give.
+  @Test func givenRewardsAreOfBoundedSize() throws {
+    func train(_ reward: String) throws -> [StepMetrics] {
+      let rows = (0..<4).map {
+        "{\"prompt\": [1], \"completion\": [2, 3], \"reward\": \($0 == 2 ? reward : "0")}\n"
+      }
+      _ = try folder.write(rows.joined(), to: "rollouts.jsonl")
+      return try metrics(
+        """
+        model: {checkpoint: \(fixture("checkpoints/gpt2-tiny"))}
+        objective: grpo
+        grpo: {rollouts: {file: rollouts.jsonl}, group: 4, max-tokens: 4, advantage: none}
+        plan: {global-batch: 4, sequence-length: 16}
+        learning-rate: 0.01
+        steps: 1
+        """)
+    }
+    #expect(try train("-1e9").allSatisfy { $0.loss?.isFinite == true })
+    do {
+      _ = try train("1e300")
+      Issue.record("a reward of 1e300 was taken")
+    } catch {
+      #expect("\(error)".contains("rollouts.jsonl:3"), "\(error)")
+      #expect("\(error)".contains("must lie from -1e9 to 1e9"), "\(error)")
+    }
+  }
+
   @Test func whatCannotBeIsRefused() throws {
     func refusal(_ text: String) -> String {
       do { _ = try metrics(text) } catch { return "\(error)" }

@@ -64,18 +64,19 @@ import Training
     let run = try run([:])
     try train(run, .anew)
     #expect(!checkpoints.steps().isEmpty)
-    let notices = try run.clearPlace()
+    let notices = try RunFile.clearPlaces(of: [run])
     #expect(notices.contains { $0.contains("were removed") }, "\(notices)")
     let left = try steps(of: "log.jsonl")
     #expect(checkpoints.steps().isEmpty && left.isEmpty)
     try run.place.check(.anew)
-    let again = try run.clearPlace()
+    let again = try RunFile.clearPlaces(of: [run])
     #expect(!again.contains { $0.contains("were removed") })
     // What the run reads stays, and so does what a person has put there.
     try train(run, .resumingIfAny)
     #expect(try names(".").filter { $0.hasPrefix("log") } == ["log.jsonl"])
     _ = try folder.write("mine", to: "out/step-00000001/mine")
-    #expect(refusal { _ = try run.clearPlace() }.contains("was not written by sluice"))
+    let said = refusal { _ = try RunFile.clearPlaces(of: [run]) }
+    #expect(said.contains("was not written by sluice"), "\(said)")
   }
 
   // MARK: - Used folders

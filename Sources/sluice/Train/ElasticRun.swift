@@ -101,9 +101,7 @@
     /// How the first launch begins: where earlier runs wrote, all phases are cleared before it, once.
     private func clearedBeginning() throws -> RunBeginning {
       guard command.beginning == .overwriting else { return command.beginning }
-      for phase in phases {
-        for notice in try phase.clearPlace() { note("note: \(printable(notice))\n") }
-      }
+      for notice in try RunFile.clearPlaces(of: phases) { note("note: \(printable(notice))\n") }
       return .resumingIfAny
     }
 

@@ -2,6 +2,7 @@
   import Checkpoints
   import Documents
   import Foundation
+  import MessagePassing
   import Runs
   import Training
 
@@ -11,7 +12,7 @@
       _ phases: [RunFile], _ count: Int, _ signals: StopSignals
     ) throws -> Never {
       var arguments = Array(CommandLine.arguments.dropFirst())
-      for option in ["--ranks", "--hosts"] {
+      for option in ["--ranks", "--hosts", "--start-timeout"] {
         if let place = arguments.firstIndex(of: option) {
           arguments.removeSubrange(place...min(place + 1, arguments.count - 1))
         }
@@ -39,9 +40,39 @@
     func launcher(
       _ count: Int, _ arguments: [String], on hosts: LaunchHosts? = nil
     ) -> Launch {
-      Launch(
+      var launch = Launch(
         ranks: count, command: [Launch.ownPath] + arguments,
         environment: [TrainCommand.live: isatty(STDOUT_FILENO) != 0 ? "1" : "0"], hosts: hosts)
+      launch.startLimit = startLimit
+      return launch
+    }
+
+    /// The least time that ranks have to start where nothing else is said, in seconds: on a busy machine two take
+    /// some ten, and those of other hosts are reached one after the other.
+    private static let leastStart = 60.0
+
+    private var startLimit: StartLimit {
+      let limit = startTimeout ?? (timeout == 0 ? 0 : max(Self.leastStart, timeout ?? 600))
+      return limit == 0 ? .forEver : .within(.seconds(limit))
+    }
+
+    /// The options that say how long ranks are waited for, and whether they are given.
+    var timeouts: [(String, Bool)] {
+      [("--timeout", timeout != nil), ("--start-timeout", startTimeout != nil)]
+    }
+
+    func checkTimeouts() throws(CommandError) {
+      for (name, value) in [("--timeout", timeout), ("--start-timeout", startTimeout)] {
+        guard let value, !(value.isFinite && value >= 0 && value <= 1e6) else { continue }
+        throw CommandError("\(name) \(value): must be from 0 to 1,000,000 s")
+      }
+    }
+
+    /// Meets all other ranks, and tells the sluice that started them: from here on nobody waits without a limit.
+    func sayStarted(_ world: any Communicator) throws {
+      guard Launch.isLaunched else { return }
+      try world.barrier()
+      if world.rank == 0 { RankReports.say(.started) }
     }
 
     /// Says how the ranks ended, where they could not, and ends as they did.

@@ -74,6 +74,13 @@
     var timeout: Double?
 
     @Option(
+      help: """
+        With --ranks: seconds within which all ranks must have started; by default --timeout, at least 60, and \
+        for ever where that is 0.
+        """)
+    var startTimeout: Double?
+
+    @Option(
       help: ArgumentHelp(
         """
         Write a Chrome and Perfetto trace of one step of all ranks: the second, or the only one.
@@ -100,9 +107,7 @@
       try refuseIdleOptions()
       if keys { return try show(RunFile.keyReference.text) }
       guard runFile != nil else { throw CommandError("train needs a run file, or --keys") }
-      if let timeout, !(timeout.isFinite && timeout >= 0 && timeout <= 1e6) {
-        throw CommandError("--timeout \(timeout): must be from 0 to 1,000,000 s")
-      }
+      try checkTimeouts()
       if let stopAfter, stopAfter < 1 {
         throw CommandError("--stop-after \(stopAfter): must be at least 1")
       }
@@ -139,7 +144,7 @@
           ("--trace", trace != nil), ("--check-simulation", checkSimulation),
           ("--stop-after", stopAfter != nil), ("--report", reporting.isGiven),
         ] + predicting.given
-      let ofRanks = [("--timeout", timeout != nil), ("--hosts", hosts != nil)]
+      let ofRanks = [("--hosts", hosts != nil)] + timeouts
       if dryRun { try refuse(ofSteps + ofRanks, beside: "--dry-run") }
       try elastic.refuseIdle(besides: ofSteps)
       guard keys else { return }
@@ -165,8 +170,9 @@
       if phases.count > 1 {
         try refuse([("--trace", trace != nil)] + predicting.given, beside: "several phases")
       }
+      let places = RunFile.places(of: phases)
       return try phases.enumerated().map { index, run in
-        if checksPlaces { try checkPlaces(of: run, index) }
+        if checksPlaces { try checkPlaces(of: run, places[index], index) }
         let prepared = try PreparedRun(index == 0 ? run : run.withoutCheckpoint, ranks: ranks)
         if checksPlaces { _ = try predicting.prediction(prepared) }
         return prepared
@@ -181,28 +187,12 @@
       _ = try command.prepare(phases, ranks: count, checksPlaces: true)
     }
 
-    /// All that the run will write can be written, and nothing is spoilt by it.
-    private func checkPlaces(of run: RunFile, _ index: Int) throws {
-      _ = try run.checkOutputs(trace: trace)
-      if let report = reporting.report {
-        _ = try run.checkOutputs(trace: report)
-        _ = try OutputPath(report, besides: [trace].compactMap { $0 })
-      }
-      try run.check(beginning(of: index))
-      try run.place.check(beginning(of: index))
-    }
-
-    /// How a phase begins: a later one may not have begun where a run goes on.
-    private func beginning(of index: Int) -> RunBeginning {
-      index > 0 && beginning == .resuming ? .resumingIfAny : beginning
-    }
-
     private var limit: Duration? { timeout == 0 ? nil : .seconds(timeout ?? 600) }
 
     /// Refuses what a run of one rank would pass over.
     private func refuseIdleOptions(ranks: Int) throws(CommandError) {
       guard ranks == 1 else { return }
-      try refuse([("--timeout", timeout != nil)], beside: "one rank, which waits for no other")
+      try refuse(timeouts, beside: "one rank, which waits for no other")
     }
 
     /// The ranks that are asked for, if the plan has as many.
@@ -233,6 +223,7 @@
         ) { world in
           try sayingOnce(world) {
             do {
+              try sayStarted(world)
               wish = try trainOrOutline(world, signals)
             } catch {
               RankReports.say(.failed)
@@ -273,6 +264,10 @@
       if hosts != nil {
         return CommandError("--hosts has no effect under mpirun, which has started the ranks")
       }
+      if startTimeout != nil {
+        return CommandError(
+          "--start-timeout has no effect under mpirun, which has started the ranks")
+      }
       if elastic.elastic {
         return CommandError("--elastic starts the ranks itself: sluice train --elastic --ranks N")
       }
@@ -289,6 +284,7 @@
       var wish = StopWish.goOn
       var pages: [RunFigures] = []
       let described = try RunFile.readPhases(path: file, overrides: overrides)
+      try clearLaterPhases(described, communicator)
       for (index, run) in described.enumerated() where wish == .goOn {
         let isLast = index == phases.count - 1
         if !isLast, beginning != .anew, beginning != .overwriting {

@@ -1,0 +1,37 @@
+#if MPI
+  import Documents
+  import MessagePassing
+  import Reports
+  import Runs
+  import Training
+
+  extension TrainCommand {
+    /// How a phase begins: a later one may not have begun where a run goes on.
+    func beginning(of index: Int) -> RunBeginning {
+      index > 0 && beginning == .resuming ? .resumingIfAny : beginning
+    }
+
+    /// All that a phase will write can be written, and nothing is spoilt by it.
+    func checkPlaces(of run: RunFile, _ place: RunPlace, _ index: Int) throws {
+      _ = try run.checkOutputs(trace: trace)
+      if let report = reporting.report {
+        _ = try run.checkOutputs(trace: report)
+        _ = try OutputPath(report, besides: [trace].compactMap { $0 })
+      }
+      try run.check(beginning(of: index))
+      try place.check(beginning(of: index))
+    }
+
+    /// Where earlier runs wrote, later phases are cleared before the first one begins, which clears its own
+    /// place.
+    func clearLaterPhases(_ phases: [RunFile], _ communicator: any Communicator) throws {
+      guard beginning == .overwriting, phases.count > 1 else { return }
+      try agreed(communicator) {
+        guard communicator.rank == 0 else { return }
+        for notice in try RunFile.clearPlaces(of: phases, from: 1) {
+          note("note: \(printable(notice))\n")
+        }
+      }
+    }
+  }
+#endif
