@@ -14,7 +14,25 @@ public struct CollectiveFit: Sendable {
     public enum Unit: String, Sendable {
       case seconds, bytes, share, cycles, exponent, multiple
       case rate = "bytes_per_second"
+
+      /// What a file may say of a key in this unit.
+      var kind: ConstantKind {
+        switch self {
+        case .seconds: .time
+        case .bytes: .bytes
+        case .share: .share
+        case .cycles: .cycles
+        case .exponent: .exponent
+        case .multiple: .multiple
+        case .rate: .rate
+        }
+      }
     }
+
+    /// What the key may be.
+    var range: ClosedRange<Double> { (kind ?? unit.kind).range }
+    /// Where the unit alone does not say it.
+    var kind: ConstantKind?
 
     /// The value of some constants.
     public func callAsFunction(_ constants: CollectiveConstants) -> Double { get(constants) }
@@ -47,10 +65,11 @@ public struct CollectiveFit: Sendable {
 extension CollectiveFit.Parameter {
   fileprivate init(
     _ name: String, _ unit: Unit,
-    _ path: WritableKeyPath<CollectiveConstants, Double> & Sendable
+    _ path: WritableKeyPath<CollectiveConstants, Double> & Sendable, of kind: ConstantKind? = nil
   ) {
     self.init(
-      name: name, unit: unit, get: { $0[keyPath: path] }, set: { $0[keyPath: path] = $1 })
+      name: name, unit: unit, get: { $0[keyPath: path] }, set: { $0[keyPath: path] = $1 },
+      kind: kind)
   }
 
   fileprivate static func steps(
@@ -76,7 +95,7 @@ extension CollectiveFit.Parameter {
     steps("ll", \.lowLatency) + steps("ll128", \.lowLatency128) + steps("simple", \.simple) + [
       .init("ring.simple.fill", .seconds, \.simple.fill.seconds),
       .init("ring.simple.fill-bytes", .bytes, \.simple.fill.bytes),
-      .init("ring.pair-loss", .share, \.pairLoss),
+      .init("ring.pair-loss", .share, \.pairLoss, of: .fraction),
     ]
 
   /// Sums in the switch of one node.
@@ -105,7 +124,7 @@ extension CollectiveFit.Parameter {
     steps("simple", \.simple) + [
       .init("ring.simple.fill", .seconds, \.simple.fill.seconds),
       .init("ring.simple.fill-bytes", .bytes, \.simple.fill.bytes),
-      .init("ring.pair-loss", .share, \.pairLoss),
+      .init("ring.pair-loss", .share, \.pairLoss, of: .fraction),
     ]
 
   /// Rings that leave their node.
@@ -134,7 +153,7 @@ extension CollectiveFit.Parameter {
       .init("ring.across.ll128-hop", .seconds, \.rings.lowLatency128Hop),
       .init("ring.across.hop", .seconds, \.rings.hop), ringShareBetweenNodes,
     ] + trees.filter { $0.name != "tree.ll-network-share" } + [
-      .init("straggling", .share, \.straggling)
+      .init("straggling", .share, \.straggling, of: .fraction)
     ]
 
   /// Direct messages.

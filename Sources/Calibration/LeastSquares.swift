@@ -13,35 +13,54 @@ struct LeastSquares {
 
   /// The parameters that fit best, from a start.
   ///
-  /// - Parameter residuals: log(predicted / measured) of every measurement for some parameters.
-  func fit(from start: [Double], _ residuals: ([Double]) -> [Double]) -> [Double] {
-    var logs = start.map { Double.log($0) }
-    func at(_ logs: [Double]) -> [Double] { residuals(logs.map { Double.exp($0) }) }
+  /// - Parameters:
+  ///   - ranges: what each parameter may be; none leaves it, though all stay positive. One that would leave its
+  ///     range stays at the end of it while the others move.
+  ///   - residuals: log(predicted / measured) of every measurement for some parameters.
+  func fit(
+    from start: [Double], within ranges: [ClosedRange<Double>]? = nil,
+    _ residuals: ([Double]) -> [Double]
+  ) -> [Double] {
+    // What is exactly at an end is given back exactly.
+    func values(_ logs: [Double]) -> [Double] {
+      let values = logs.map { Double.exp($0) }
+      guard let ranges else { return values }
+      return zip(values, ranges).map { min(max($0, $1.lowerBound), $1.upperBound) }
+    }
+    let ends = ranges?.map { (Double.log($0.lowerBound), Double.log($0.upperBound)) }
+    func inside(_ logs: [Double]) -> [Double] {
+      guard let ends else { return logs }
+      return zip(logs, ends).map { min(max($0, $1.0), $1.1) }
+    }
+    var logs = inside(start.map { Double.log($0) })
+    func at(_ logs: [Double]) -> [Double] { residuals(values(logs)) }
     var errors = at(logs)
     var damping = 1e-2
     for _ in 0..<iterations {
-      let (matrix, gradient) = normalEquations(at, logs, errors)
+      var (matrix, gradient) = normalEquations(at, logs, errors, ends)
+      if let ends { Self.hold(logs, ends, &matrix, &gradient) }
       var isBetter = false
       while !isBetter, damping < 1e9 {
         let step = Self.solve(matrix, gradient, damping: damping)
-        let next = zip(logs, step).map { $0 + max(-1, min(1, $1)) }
+        let next = inside(zip(logs, step).map { $0 + max(-1, min(1, $1)) })
         let found = at(next)
         isBetter = loss(found) < loss(errors)
         if isBetter {
           let gain = 1 - loss(found) / loss(errors)
           (logs, errors) = (next, found)
           damping = max(damping / 5, 1e-9)
-          if gain < 1e-9 { return logs.map { Double.exp($0) } }
+          if gain < 1e-9 { return values(logs) }
         } else {
           damping *= 4
         }
       }
       if !isBetter { break }
     }
-    return logs.map { Double.exp($0) }
+    return values(logs)
   }
 
-  private func loss(_ errors: [Double]) -> Double {
+  /// What is made least: a sum over the measurements.
+  func loss(_ errors: [Double]) -> Double {
     errors.reduce(0) {
       $0 + 2 * scale * scale * ((1 + ($1 / scale) * ($1 / scale)).squareRoot() - 1)
     }
@@ -49,12 +68,16 @@ struct LeastSquares {
 
   /// The weighted squares of the residuals' derivatives, and the downhill direction.
   private func normalEquations(
-    _ at: ([Double]) -> [Double], _ logs: [Double], _ errors: [Double]
+    _ at: ([Double]) -> [Double], _ logs: [Double], _ errors: [Double],
+    _ ends: [(least: Double, most: Double)]?
   ) -> (matrix: [[Double]], gradient: [Double]) {
-    let step = 1e-5
+    let width = 1e-5
     let weights = errors.map { 1 / (1 + ($0 / scale) * ($0 / scale)).squareRoot() }
     let slopes = logs.indices.map { index in
       var moved = logs
+      // Beyond an end nothing changes any more.
+      let isHighest = ends.map { logs[index] + width > $0[index].most } ?? false
+      let step = isHighest ? -width : width
       moved[index] += step
       return zip(at(moved), errors).map { ($0 - $1) / step }
     }
@@ -75,6 +98,24 @@ struct LeastSquares {
       }
     }
     return (matrix, gradient)
+  }
+
+  /// Takes parameters out of a step that stand at an end and would go beyond it.
+  private static func hold(
+    _ logs: [Double], _ ends: [(least: Double, most: Double)], _ matrix: inout [[Double]],
+    _ gradient: inout [Double]
+  ) {
+    for place in logs.indices {
+      let leaves =
+        logs[place] >= ends[place].most && gradient[place] > 0
+        || logs[place] <= ends[place].least && gradient[place] < 0
+      guard leaves else { continue }
+      gradient[place] = 0
+      for other in logs.indices {
+        matrix[place][other] = 0
+        matrix[other][place] = 0
+      }
+    }
   }
 
   /// Gauss's elimination with pivots, the diagonal raised by its own share.

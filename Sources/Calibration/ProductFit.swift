@@ -15,6 +15,9 @@ public struct ProductFit: Sendable {
     let get: @Sendable (State) -> Double
     let set: @Sendable (inout State, Double) -> Void
 
+    /// What the key may be.
+    var range: ClosedRange<Double> { unit.kind.range }
+
     /// The value of a state.
     public func callAsFunction(_ state: State) -> Double { get(state) }
 

@@ -4,7 +4,7 @@ import Quantities
 
 /// What a constant of a cost formula may be: wider than any hardware, and narrow enough for every formula
 /// to give a time.
-enum ConstantKind {
+package enum ConstantKind: Sendable {
   /// Rows or columns of a block, elements of a step.
   case rows, tile
   /// A step between tiles' sides; keys and values of attention.
@@ -18,26 +18,43 @@ enum ConstantKind {
   /// Ranks of a node.
   case ranks
 
+  /// What a file may say, in SI units.
+  package var range: ClosedRange<Double> {
+    switch self {
+    case .rows: 1...4096
+    // The smallest tile of any library has 64 rows and 64 columns.
+    case .tile: 64...4096
+    case .keys, .cycles: 0...100_000
+    case .step: 8...192
+    case .share: 0.001...1
+    case .fraction: 0...1
+    case .ranks: 2...4096
+    case .bytes: 1...0x1p50
+    case .flopsPerClock: 1...1_000_000
+    case .multiple: 0...100
+    case .exponent: 1...16
+    case .rate: 1e6...1e18
+    case .time: 0...1
+    case .latency: 1e-9...1
+    }
+  }
+
   /// How it is written in a file, read in SI units.
   var expected: Expected<Double> {
+    let (least, most) = (range.lowerBound, range.upperBound)
     switch self {
-    case .rows: Expected.integer(in: 1...4096).map { Double($0) }
-    // The smallest tile of any library has 64 rows and 64 columns.
-    case .tile: Expected.integer(in: 64...4096).map { Double($0) }
-    case .keys: .number(in: 0...100_000)
-    case .step: Expected.integer(in: 8...192).map { Double($0) }
-    case .share: .number(in: 0.001...1)
-    case .fraction: .fraction
-    case .ranks: Expected.integer(in: 2...4096).map { Double($0) }
-    case .bytes: Expected.quantity(in: ByteCount(1)...ByteCount(1 << 50)).map { Double($0.bytes) }
-    case .flopsPerClock: .number(in: 1...1_000_000)
-    case .cycles: .number(in: 0...100_000)
-    case .multiple: .number(in: 0...100)
-    case .exponent: .number(in: 1...16)
+    case .rows, .tile, .step, .ranks:
+      return Expected.integer(in: Int(least)...Int(most)).map { Double($0) }
+    case .fraction: return .fraction
+    case .bytes:
+      return Expected.quantity(in: ByteCount(Int(least))...ByteCount(Int(most)))
+        .map { Double($0.bytes) }
+    case .keys, .cycles, .share, .flopsPerClock, .multiple, .exponent:
+      return .number(in: range)
     case .rate:
-      Expected.quantity(in: BytesPerSecond(1e6)...BytesPerSecond(1e18)).map { $0.value }
-    case .time: Expected.quantity(in: Seconds.zero...Seconds(1)).map { $0.value }
-    case .latency: Expected.quantity(in: Seconds(1e-9)...Seconds(1)).map { $0.value }
+      return Expected.quantity(in: BytesPerSecond(least)...BytesPerSecond(most)).map { $0.value }
+    case .time, .latency:
+      return Expected.quantity(in: Seconds(least)...Seconds(most)).map { $0.value }
     }
   }
 }

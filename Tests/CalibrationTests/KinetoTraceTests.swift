@@ -76,6 +76,21 @@ import Testing
     #expect(abs(trace.seconds - 1960e-6) < 1e-12)
   }
 
+  /// Lists over several lines, blanks around colons and times with exponents say the same.
+  @Test func whiteSpaceSaysNothing() throws {
+    let text = Self.trace(Self.events)
+    let tree = try JSONSerialization.jsonObject(with: Data(text.utf8))
+    let pretty = try JSONSerialization.data(
+      withJSONObject: tree, options: [.prettyPrinted, .sortedKeys])
+    let (plain, found) = (try read(text), try read(String(decoding: pretty, as: UTF8.self)))
+    #expect(found.products.map(\.shape) == plain.products.map(\.shape))
+    #expect(found.products.map(\.seconds) == [170e-6] && found.remarks.count == plain.remarks.count)
+    #expect(found.collectives.map(\.bytes) == plain.collectives.map(\.bytes))
+    #expect(found.collectives.map(\.nodes) == [2] && found.traces.first?.device == "NVIDIA H800")
+    let short = try read(Self.trace([Self.kernel("sm90_gemm_bf16_128x256", "1", "1.5e-02")]))
+    #expect(short.traces.first?.computing == 15e-9)
+  }
+
   /// Compressed, as an outermost list, with older names of categories.
   @Test func otherForms() throws {
     let folder = try ScratchFolder()

@@ -114,6 +114,16 @@ struct JSONObject {
     return nil
   }
 
+  private func isExponent(_ place: Int, _ end: Int) -> Bool {
+    place < end && (bytes[place] == UInt8(ascii: "e") || bytes[place] == UInt8(ascii: "E"))
+  }
+
+  /// Nanoseconds of microseconds with an exponent.
+  private func rounded(_ value: JSONSlice) -> Int? {
+    guard let number = Double(text(value)), abs(number) < 4e15 else { return nil }
+    return Int((number * 1000).rounded())
+  }
+
   /// A number of microseconds as nanoseconds: `1740461679479740.123`, without passing through Double.
   func nanoseconds(_ value: JSONSlice) -> Int? {
     var place = value.start
@@ -132,10 +142,7 @@ struct JSONObject {
       place += 1
     }
     guard place > first else { return nil }
-    if place < value.end, bytes[place] == UInt8(ascii: "e") || bytes[place] == UInt8(ascii: "E") {
-      guard let number = Double(text(value)), abs(number) < 4e15 else { return nil }
-      return Int((number * 1000).rounded())
-    }
+    if isExponent(place, value.end) { return rounded(value) }
     let (scaled, overflow) = whole.multipliedReportingOverflow(by: 1000)
     guard !overflow else { return nil }
     var fraction = 0
@@ -147,6 +154,7 @@ struct JSONObject {
         unit /= 10
         place += 1
       }
+      if isExponent(place, value.end) { return rounded(value) }
     }
     let (sum, tooMuch) = scaled.addingReportingOverflow(fraction)
     return tooMuch ? nil : isNegative ? -sum : sum

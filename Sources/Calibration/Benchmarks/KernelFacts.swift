@@ -63,7 +63,8 @@ struct KernelFacts {
           if depth == 2 { lists.append(current) }
           depth -= 1
         }
-      case " ": continue
+      // JSON may have white space anywhere, ends of lines too.
+      case _ where character.isWhitespace: continue
       default: digits.append(character)
       }
     }

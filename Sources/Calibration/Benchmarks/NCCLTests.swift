@@ -309,3 +309,9 @@ func figures(_ value: Double) -> String {
   let rounded = (value * scale / unit).rounded() / scale * unit
   return rounded == rounded.rounded() && abs(rounded) < 1e15 ? "\(Int(rounded))" : "\(rounded)"
 }
+
+/// The same, not rounded beyond a limit.
+func figures(_ value: Double, atMost limit: Double) -> String {
+  let text = figures(value)
+  return Double(text).map { $0 <= limit } ?? true ? text : "\(limit)"
+}

@@ -65,7 +65,9 @@ struct AttentionParts {
       let value = start[keyPath: parameter.path]
       return value > 0 ? value : 50
     }
-    let fit = SelectedFit(from: from, measurements: fitted.count) { values in
+    let fit = SelectedFit(
+      from: from, within: usable.map { Self.range($0.name) }, measurements: fitted.count
+    ) { values in
       let device = with(values)
       return fitted.map {
         Double.log(
@@ -118,17 +120,22 @@ struct AttentionParts {
     _ points: [FittedPoint]
   ) -> [FittedConstant] {
     let table = "device.kernels.attention.\(library.rawValue).width-\(kernels.width)"
-    let source = FittedPart.source(points)
     let determined = Set(fit.determined.map { usable[$0] })
     return AttentionFit.parameters.map { parameter in
       let value = kernels[keyPath: parameter.path]
-      let isShare = parameter.name.hasSuffix("share")
       let isKnown = determined.contains(parameter.name)
       return FittedConstant(
-        path: "\(table).\(parameter.name)", text: figures(isShare ? min(1, value) : value),
-        source: isKnown ? source : "not decided by these measurements: as in \(base.name)",
+        path: "\(table).\(parameter.name)", text: figures(value),
+        source: isKnown
+          ? FittedPart.source(points, of: value, in: Self.range(parameter.name))
+          : "not decided by these measurements: as in \(base.name)",
         isAssumed: !isKnown)
     }
+  }
+
+  /// What a key may be.
+  private static func range(_ name: String) -> ClosedRange<Double> {
+    (name.hasSuffix("share") ? ConstantKind.share : .keys).range
   }
 
   private static func extrapolated(_ cells: [AttentionCell]) -> String {

@@ -178,7 +178,8 @@ public struct Calibrator: Sendable {
       guard reached > rate.reached.value.value else { return }
       ceilings.append(
         FittedConstant(
-          path: path, text: "\(figuresUp(reached / 1e9)) GB/s",
+          path: path,
+          text: "\(figuresUp(reached / 1e9, atMost: rate.bandwidth.value.value / 1e9)) GB/s",
           source: "the most that any of these got: \(source)"))
     }
     add("node.link.reached", [".link-share", ".link-share-across"], base.node.link.rate)
@@ -189,7 +190,9 @@ public struct Calibrator: Sendable {
   }
 
   /// Four figures, rounded up but to no more than a share of one in ten thousand: a ceiling must not cut.
-  private func figuresUp(_ value: Double) -> String { figures(value * 1.00005) }
+  private func figuresUp(_ value: Double, atMost limit: Double) -> String {
+    figures(value * 1.00005, atMost: limit)
+  }
 
   /// The base as a file in some folder names it.
   private func nameInFile(_ file: String) -> String {

@@ -136,7 +136,9 @@ struct CollectiveParts {
       return changed
     }
     let fitted = all.filter(\.isFitted).map(\.element.cell)
-    let fit = SelectedFit(from: usable.map { $0(start) }, measurements: fitted.count) { values in
+    let fit = SelectedFit(
+      from: usable.map { $0(start) }, within: usable.map(\.range), measurements: fitted.count
+    ) { values in
       let constants = with(values)
       return fitted.map { Double.log($0.predictedSeconds(constants) / $0.measuredSeconds) }
     }
@@ -148,14 +150,14 @@ struct CollectiveParts {
         measured: one.cell.measuredSeconds, predicted: one.cell.predictedSeconds(found),
         isFitted: isFitted)
     }
-    let source = FittedPart.source(points)
     let written = fit.determined.sorted().map { usable[$0] }
     let cells = all.map(\.element.cell)
     return FittedPart(
       title: family.title,
       constants: written.map {
         FittedConstant(
-          path: "node.collectives.\($0.name)", text: $0.unit.text($0(found)), source: source)
+          path: "node.collectives.\($0.name)", text: $0.unit.text($0(found)),
+          source: FittedPart.source(points, of: $0(found), in: $0.range))
       }, points: points,
       undetermined: usable.indices.filter { !fit.determined.contains($0) }.map { usable[$0].name },
       extrapolated: Self.extrapolated(cells)

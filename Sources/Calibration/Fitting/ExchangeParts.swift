@@ -57,7 +57,8 @@ struct ExchangeParts {
     let all = [false, true].flatMap { halved(groups[$0] ?? []) }
     let fitted = all.filter(\.isFitted).map(\.element)
     let fit = SelectedFit(
-      from: parameters.map { start[keyPath: $0.path] }, measurements: 2 * fitted.count
+      from: parameters.map { start[keyPath: $0.path] },
+      within: parameters.map(\.unit.kind.range), measurements: 2 * fitted.count
     ) { values in
       let constants = with(values)
       return fitted.map { Double.log(Self.seconds($0, constants) / $0.seconds) }
@@ -87,13 +88,14 @@ struct ExchangeParts {
   private func written(
     _ fit: SelectedFit, _ found: ExchangeConstants, _ points: [FittedPoint]
   ) -> [FittedConstant] {
-    let source = FittedPart.source(points)
     return fit.determined.sorted().flatMap { place in
       let parameter = Self.parameters[place]
       let path = "node.exchange.\(parameter.name)"
       let value = found[keyPath: parameter.path]
       var constants = [
-        FittedConstant(path: path, text: parameter.unit.text(value), source: source)
+        FittedConstant(
+          path: path, text: parameter.unit.text(value),
+          source: FittedPart.source(points, of: value, in: parameter.unit.kind.range))
       ]
       // Ends of what is plausible are those of kernels that nobody measured.
       if parameter.unit == .rate {

@@ -71,6 +71,19 @@ public struct FittedPart: Sendable {
   }
 }
 
+extension FittedPart {
+  /// The same for a constant whose key has a range: the fit would go on where it ends.
+  static func source(
+    _ points: [FittedPoint], of value: Double, in range: ClosedRange<Double>
+  ) -> String {
+    let end =
+      value >= range.upperBound
+      ? "; the most that the key takes"
+      : value <= range.lowerBound ? "; the least that the key takes" : ""
+    return source(points) + end
+  }
+}
+
 /// A share as a percentage with one decimal.
 func percentText(_ share: Double) -> String {
   guard share.isFinite, share < 1e6 else { return "no" }

@@ -65,7 +65,7 @@ struct MessageParts {
     let fastest = own.map { $0.bytes / measured($0) }.max() ?? 1
     var values = [first, max(fastest, 1)]
     if sizes.count >= 3 {
-      values = LeastSquares().fit(from: values) { values in
+      values = LeastSquares().fit(from: values, within: ranges(way, quantity)) { values in
         fitted.map {
           Double.log(
             Self.seconds($0.bytes, start: values[0], rate: values[1], quantity) / measured($0))
@@ -89,6 +89,18 @@ struct MessageParts {
     ) { _ in predictions }
   }
 
+  /// What a start and a rate may be, so that the file may have what follows from them: no rate above the hardware's.
+  private func ranges(
+    _ way: MeasuredMessage.Way, _ quantity: MeasuredMessage.Quantity
+  ) -> [ClosedRange<Double>] {
+    let any = Double.leastNormalMagnitude...Double.greatestFiniteMagnitude
+    guard quantity == .bandwidth else { return [ConstantKind.time.range, any] }
+    let link = way == .insideNode ? base.node.link.rate : base.node.adapters?.rate
+    guard let nominal = link?.bandwidth.value.value else { return [any, any] }
+    let least = way == .adapter ? ConstantKind.rate.range.lowerBound / nominal : 0.001
+    return [any, min(1, least) * nominal...nominal]
+  }
+
   private func written(
     _ way: MeasuredMessage.Way, _ quantity: MeasuredMessage.Quantity, _ own: [MeasuredMessage],
     _ start: Double, _ rate: Double, _ points: [FittedPoint]
@@ -101,7 +113,8 @@ struct MessageParts {
     case (.adapter, .bandwidth):
       // Small messages alone may promise more than the adapter has.
       let nominal = base.node.adapters?.rate.bandwidth.value.value ?? rate
-      return [constant("node.adapters.reached", "\(figures(min(rate, nominal) / 1e9)) GB/s")]
+      let text = figures(min(rate, nominal) / 1e9, atMost: nominal / 1e9)
+      return [constant("node.adapters.reached", "\(text) GB/s")]
     case (.adapter, .latency):
       return try latencies(start, source)
     case (.insideNode, .latency):
@@ -110,13 +123,13 @@ struct MessageParts {
       return [constant("node.collectives.direct.network-start", "\(figures(start * 1e6)) us")]
     case (.insideNode, .bandwidth):
       let share = rate / base.node.link.rate.bandwidth.value.value
-      return [constant("node.collectives.direct.link-share", figures(min(1, share)))]
+      return [constant("node.collectives.direct.link-share", figures(max(0.001, min(1, share))))]
     case (.betweenNodes, .bandwidth):
       guard let adapters = base.node.adapters else {
         throw Unfittable(what: "messages between nodes", reason: "\(base.name) is a single node")
       }
       let share = rate / adapters.rate.bandwidth.value.value
-      return [constant("node.collectives.direct.network-share", figures(min(1, share)))]
+      return [constant("node.collectives.direct.network-share", figures(max(0.001, min(1, share))))]
     }
   }
 
@@ -142,7 +155,7 @@ struct MessageParts {
     }
     let moved = seconds - known[layers - 1]
     return zip(names, known).enumerated().map { place, one in
-      let value = place == layers - 1 ? seconds : max(1e-8, one.1 + moved)
+      let value = place == layers - 1 ? seconds : min(1, max(1e-8, one.1 + moved))
       return FittedConstant(
         path: "network.latency.\(one.0)", text: "\(figures(value * 1e6)) us",
         source: place == layers - 1

@@ -85,7 +85,9 @@ struct ProductParts {
       products.map { ProductCell(shape: $0.shape, measuredSeconds: $0.seconds) }
     }
     let fitted = cells(all.filter(\.isFitted).map(\.element))
-    let fit = SelectedFit(from: usable.map { $0(start) }, measurements: fitted.count) { values in
+    let fit = SelectedFit(
+      from: usable.map { $0(start) }, within: usable.map(\.range), measurements: fitted.count
+    ) { values in
       zip(ProductFit.predictions(fitted, state(values), library, on: device), fitted).map {
         Double.log($0 / $1.measuredSeconds)
       }
@@ -101,7 +103,7 @@ struct ProductParts {
     let clock = found.clock
     return FittedPart(
       title: title,
-      constants: written(library, usable, fit, found, FittedPart.source(points)), points: points,
+      constants: written(library, usable, fit, found, points), points: points,
       undetermined: usable.indices.filter { !fit.determined.contains($0) }.map { usable[$0].name },
       extrapolated: Self.extrapolated(own)
     ) { cluster throws(ConfigurationError) in
@@ -116,13 +118,15 @@ struct ProductParts {
   /// their scale ends with the library's own.
   private func written(
     _ library: MatmulLibrary, _ usable: [ProductFit.Parameter], _ fit: SelectedFit,
-    _ found: ProductFit.State, _ source: String
+    _ found: ProductFit.State, _ points: [FittedPoint]
   ) -> [FittedConstant] {
     let table = "device.kernels.matmul.\(library.rawValue)"
     var constants = fit.determined.sorted().map { usable[$0] }
       .filter { !$0.name.hasSuffix("(of the benchmark)") }
       .map {
-        FittedConstant(path: "\(table).\($0.name)", text: $0.unit.text($0(found)), source: source)
+        FittedConstant(
+          path: "\(table).\($0.name)", text: $0.unit.text($0(found)),
+          source: FittedPart.source(points, of: $0(found), in: $0.range))
       }
     guard base.device.kernelsAreScaled else { return constants }
     for (name, value) in [

@@ -18,23 +18,34 @@ struct SelectedFit {
 
   /// - Parameters:
   ///   - start: the base's values; those of zero have no logarithm and stay.
+  ///   - ranges: what the keys of the values may be.
   ///   - measurements: how many are fitted.
   ///   - residuals: log(predicted / measured) of every fitted measurement for some values.
-  init(from start: [Double], measurements: Int, _ residuals: ([Double]) -> [Double]) {
+  init(
+    from start: [Double], within ranges: [ClosedRange<Double>], measurements: Int,
+    _ residuals: ([Double]) -> [Double]
+  ) {
+    // Beyond mostMove a term has gone, at the end of a range its key ends.
+    let reach = zip(start, ranges).map { value, range in
+      let (least, most) = (range.lowerBound, range.upperBound)
+      return max(
+        least, min(value / Self.mostMove, most))...min(
+          most, max(value * Self.mostMove, least))
+    }
     let most = max(1, measurements / 2)
     values = start
     determined = []
     var chosen = Self.chosen(start, from: start, most, residuals)
     for _ in 0..<4 where !chosen.isEmpty {
       var own = start
-      let found = LeastSquares().fit(from: chosen.map { start[$0] }) { moved in
+      let found = LeastSquares().fit(
+        from: chosen.map { start[$0] }, within: chosen.map { reach[$0] }
+      ) { moved in
         for (place, value) in zip(chosen, moved) { own[place] = value }
         return residuals(own)
       }
       values = start
-      for (place, value) in zip(chosen, found) {
-        values[place] = min(max(value, start[place] / Self.mostMove), start[place] * Self.mostMove)
-      }
+      for (place, value) in zip(chosen, found) { values[place] = value }
       determined = chosen
       // What is the fastest now has to be as slow as what was.
       let next = Self.chosen(values, from: start, most, residuals).filter { !chosen.contains($0) }

@@ -40,7 +40,7 @@ struct StreamParts {
       + classes.map { kernel in
         device.streaming.rates[StreamingClass.allCases.firstIndex(of: kernel) ?? 0]
       }
-    let values = LeastSquares().fit(from: start) { values in
+    let values = LeastSquares().fit(from: start, within: try ranges(classes, reached)) { values in
       fitted.map { Double.log(seconds($0, values) / $0.seconds) }
     }
     let points = all.map { one, isFitted in
@@ -60,11 +60,21 @@ struct StreamParts {
     return ([part], [])
   }
 
+  /// What the ramp and the rates may be, so that the file may have them: none faster than the memory.
+  private func ranges(
+    _ classes: [StreamingClass], _ reached: Double
+  ) throws(ConfigurationError) -> [ClosedRange<Double>] {
+    let rate = ConstantKind.rate.range
+    let scale = reached / (try base.streamingMeasuredAt)
+    let most = min(rate.upperBound * scale, base.device.memory.bandwidth.value.value)
+    return [ConstantKind.time.range]
+      + classes.map { _ in min(rate.lowerBound * scale, most)...most }
+  }
+
   /// Rates as the file has them: for memory that reaches what the base's were measured at.
   private func written(
     _ classes: [StreamingClass], _ values: [Double], _ points: [FittedPoint], reached: Double
   ) throws(ConfigurationError) -> [FittedConstant] {
-    let nominal = base.device.memory.bandwidth.value.value
     var constants = [
       FittedConstant(
         path: "device.kernels.streaming.ramp", text: "\(figures(values[0] * 1e6)) us",
@@ -76,7 +86,7 @@ struct StreamParts {
       constants.append(
         FittedConstant(
           path: "device.kernels.streaming.\(kernel.rawValue)",
-          text: "\(figures(min(rate, nominal) * measuredAt / reached / 1e12)) TB/s",
+          text: "\(figures(rate * measuredAt / reached / 1e12)) TB/s",
           source: FittedPart.source(own)
             + "; as it would be where memory reaches \(figures(measuredAt / 1e12)) TB/s"))
     }
