@@ -228,12 +228,12 @@ struct PlanReader {
     guard case .table(let load) = try table.either(keys) else { return }
     let (file, deviation) = try load.alternatives(keys.counts, keys.deviation)
     var seed = try load.optional(keys.seed)
-    var correlation = try load.optionalTable(keys.correlation)
-    if file != nil, load.isOverride(keys.counts) {
-      // A file's deviation goes with what belongs to it.
-      if !load.isOverride(keys.seed) { seed = nil }
-      if load.field(keys.correlation)?.isOverride != true { correlation = nil }
-    }
+    // A file's deviation goes with what belongs to it.
+    let isReplaced = file != nil && load.isOverride(keys.counts)
+    if isReplaced, !load.isOverride(keys.seed) { seed = nil }
+    let correlation =
+      isReplaced && load.field(keys.correlation)?.isOverride != true
+      ? nil : try load.optionalTable(keys.correlation)
     switch (file, deviation) {
     case (let file?, nil) where seed == nil && correlation == nil:
       plan.expertLoad = .counts(file: absolute(file, of: load.field(keys.counts.name)))

@@ -31,7 +31,7 @@ extension PlannedInference {
       for key in rest.keys {
         guard let without = rest.without(key) else { continue }
         if without.plan.spelledOut == rest.plan.spelledOut {
-          rest = without
+          (rest, isChanged) = (without, true)
           continue
         }
         guard
