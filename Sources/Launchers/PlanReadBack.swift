@@ -58,6 +58,10 @@ struct PlanReadBack {
     }
     let (own, other) = (stages(plan, architecture), stages(again, readModel))
     guard plan.stageCount == again.stageCount, own != other else { return [] }
+    if let own, let other, own.layerCounts == other.layerCounts {
+      let (units, others) = (own.stages.map(\.count), other.stages.map(\.count))
+      return [Difference(key: "units-per-stage", own: "\(units)", other: "\(others)")]
+    }
     return [
       Difference(
         key: "layers-per-stage", own: own.map { "\($0.layerCounts)" },
@@ -84,10 +88,23 @@ struct PlanReadBack {
     var leaves = OrderedLeaves()
     // Names say nothing, nor does the recipe that a list of formats began with.
     let silent = ["name", "source", "precision.name", "precision.base", "layers-per-stage"]
+    var load: [String] = []
     for leaf in try Document(text: text, name: plan.name).leaves
     where !silent.contains(leaf.keyPath) {
-      leaves.append(leaf.keyPath, leaf.text)
+      // A load in numbers stands in place of a word.
+      if leaf.keyPath.hasPrefix("expert-load.") {
+        load.append("\(leaf.keyPath.dropFirst("expert-load.".count)): \(leaf.text)")
+      } else {
+        leaves.append(leaf.keyPath, leaf.text)
+      }
     }
+    if !load.isEmpty { leaves.append("expert-load", "{\(load.joined(separator: ", "))}") }
+    // What a plan file leaves out where it is as usual.
+    leaves.append("execution", plan.execution.rawValue)
+    leaves.append("cuda-graphs", "\(plan.cudaGraphs)")
+    leaves.append("optimizer", plan.optimizer.rawValue)
+    leaves.append("loss-average", plan.lossAverage.rawValue)
+    leaves.append("redundant-experts", "\(plan.redundantExperts)")
     return leaves
   }
 }
