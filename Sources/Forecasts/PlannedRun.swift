@@ -29,11 +29,19 @@ public struct PlannedRun: Sendable {
     }
   }
 
+  /// A step, and the places of the parts that consist of it.
+  public struct SimulatedStep: Sendable {
+    public var step: PlannedStep
+    public var parts: [Int]
+  }
+
   public let name: String
   public let cluster: Cluster
   /// The names of its phases.
   public let phases: [String]
   public let parts: [Part]
+  /// The steps that were simulated, rollouts' left out: none where their time was given.
+  public let steps: [SimulatedStep]
   /// Devices of the job.
   public let ranks: Int
   /// Bytes of a checkpoint.
@@ -55,7 +63,7 @@ public struct PlannedRun: Sendable {
     self.phases = phases.map(\.name)
     name = phases.count == 1 ? phases[0].name : Self.stem(phases[0].file)
     ranks = phases[0].plan.worldSize
-    parts = try Self.parts(phases, cluster, stepSeconds, threads)
+    (parts, steps) = try Self.parts(phases, cluster, stepSeconds, threads)
     for phase in phases where phase.recovery != phases[0].recovery {
       throw ConfigurationError(
         file: phase.file, keyPath: "recovery",
@@ -67,8 +75,20 @@ public struct PlannedRun: Sendable {
       parts.map { .init(phase: $0.phase, steps: $0.steps, stepSeconds: $0.stepSeconds) })
     self.model = model
     self.assumptions =
-      Self.defaults(phases, parts) + assumptions + Self.leftOut(of: phases)
+      Self.precisions(phases, parts) + Self.defaults(phases, parts) + assumptions
+      + Self.leftOut(of: phases)
       + Self.assumptions(of: parts)
+  }
+
+  /// Phases whose simulated steps compute in 32 bits because their plan says nothing else.
+  private static func precisions(_ phases: [RunFile], _ parts: [Part]) -> [String] {
+    let simulated = phases.indices.filter { number in
+      parts.contains { $0.phase == number && ($0.report != nil || $0.rollout != nil) }
+    }
+    let silent = simulated.filter { !phases[$0].hasPrecision }.map { phases[$0].name }
+    guard !silent.isEmpty else { return [] }
+    let whose = silent.count == simulated.count ? "" : " in \(silent.joined(separator: ", "))"
+    return ["by default of a run file plan.precision is float32\(whose)"]
   }
 
   /// What the file leaves to defaults of how completions are made, phases with the same ones together.
@@ -122,7 +142,8 @@ public struct PlannedRun: Sendable {
 
   private static func parts(
     _ phases: [RunFile], _ cluster: Cluster, _ given: Double?, _ threads: Int
-  ) throws -> [Part] {
+  ) throws -> ([Part], [SimulatedStep]) {
+    if given != nil { try checkSizes(phases, cluster) }
     var parts: [Part] = []
     var steps: [PlannedStep] = []
     // Phases that do the same have the same step.
@@ -160,13 +181,30 @@ public struct PlannedRun: Sendable {
       }
     }
     let reports = parallelMap(steps, threads: threads) { $0.report(replaysAllocator: true) }
+    var simulated = steps.map { SimulatedStep(step: $0, parts: []) }
     for (index, place) in places.enumerated() {
       guard let place else { continue }
       try reports[place].checkPossible()
       parts[index].stepSeconds = reports[place].stepSeconds
       parts[index].report = reports[place]
+      simulated[place].parts.append(index)
     }
-    return parts
+    return (parts, simulated)
+  }
+
+  /// Refuses plans of more ranks than the cluster has devices, as a simulation of their steps does.
+  private static func checkSizes(
+    _ phases: [RunFile], _ cluster: Cluster
+  ) throws {
+    for phase in phases {
+      do throws(PlanError) {
+        try phase.plan.checkSizes(on: .devices(cluster.rankCount))
+      } catch {
+        let batch = phase.batch.batches(inSteps: phase.steps).first?.batch
+        throw located(
+          error, phase, batch ?? phase.plan.globalBatch, isRamp: phase.batch.batches.count > 1)
+      }
+    }
   }
 
   /// Updates of a phase of reinforcement learning, whose completions change in length.

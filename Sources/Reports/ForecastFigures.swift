@@ -179,7 +179,12 @@ public struct ForecastFigures: Encodable, Sendable {
       Improvement(
         change: $0.change, savedHours: $0.savedSeconds / 3600, standardError: $0.error / 3600)
     }
-    assumptions = planned.assumptions
+    assumptions = Assumptions.ofSteps(planned) + planned.assumptions
+    takesCorruptionForStops = model.takesCorruptionForStops
+    if takesCorruptionForStops {
+      assumptions.append(
+        "closed forms take silent corruption for a stop that is known at once, the runs do not")
+    }
     self.inputs = inputs
     endings = forecast.wallSeconds.sorted()
   }
