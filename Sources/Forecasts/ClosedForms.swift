@@ -79,10 +79,16 @@ extension RunModel {
     if case .resume = recovery.elastic { false } else { meanTimeBetweenFailures.isFinite }
   }
 
+  /// Whether states go wrong unseen, which the closed forms take for stops that are known at once: what is lost
+  /// until somebody finds out, and that a run goes back to a checkpoint from before, they leave out.
+  public var takesCorruptionForStops: Bool {
+    hasClosedForms && processes.contains { $0.effect == .corrupt && $0.rate > 0 }
+  }
+
   /// The seconds of work between checkpoints at which the exact expectation of the wall's time is least;
   /// nil where no form is known, or no checkpoint is taken.
   ///
-  /// Exact where checkpoints hold the steps up. One that is written behind them costs a failure its writing
+  /// Exact where checkpoints hold the steps up and all that fails stops the job at once. One that is written behind them costs a failure its writing
   /// more, whatever the interval, so that only the stall decides; the next one waits until it is written.
   public var bestCadenceSeconds: Double? {
     guard hasClosedForms, checkpoints.cadence != .phases else { return nil }

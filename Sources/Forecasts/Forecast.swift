@@ -8,14 +8,18 @@ public struct Forecast: Hashable, Sendable {
   /// fails.
   public var productiveSeconds: Double
   public var wall: Spread
+  /// The wall's time of those runs that came to an end; nil where none did.
+  public var ended: Spread?
   /// Means of what was lost.
   public var lost: LostTime
   /// Failures of a run in the mean.
   public var failures: Double
   /// Seconds of the wall's time that each phase takes, in the mean.
   public var phaseSeconds: [Double]
-  /// The wall's time of each run in order.
+  /// The wall's time of each run in order, of one that was given up until then.
   public var wallSeconds: [Double]
+  /// Which of them came to an end.
+  public var isEnded: [Bool]
   /// Seconds of steps that a run never does, in the mean: the wall's time is that of all steps without
   /// these, and what was lost.
   public var undoneSeconds: Double
@@ -92,6 +96,9 @@ public struct Forecast: Hashable, Sendable {
     self.productiveSeconds = productiveSeconds
     wallSeconds = outcomes.map(\.wallSeconds)
     wall = Spread(ascending: wallSeconds.sorted())
+    isEnded = outcomes.map(\.isFinished)
+    let ended = outcomes.filter(\.isFinished).map(\.wallSeconds).sorted()
+    self.ended = ended.isEmpty ? nil : Spread(ascending: ended)
     let count = Double(runs)
     lost = outcomes.reduce(LostTime()) { $0 + $1.lost } / count
     failures = Double(outcomes.reduce(0) { $0 + $1.failures }) / count

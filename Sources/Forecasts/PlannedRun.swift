@@ -31,11 +31,19 @@ public struct PlannedRun: Sendable {
     }
   }
 
+  /// A step, and the places of the parts that consist of it.
+  public struct SimulatedStep: Sendable {
+    public var step: PlannedStep
+    public var parts: [Int]
+  }
+
   public let name: String
   public let cluster: Cluster
   /// The names of its phases.
   public let phases: [String]
   public let parts: [Part]
+  /// The steps that were simulated, rollouts' left out: none where their time was given.
+  public let steps: [SimulatedStep]
   /// Devices of the job.
   public let ranks: Int
   /// Bytes of a checkpoint.
@@ -57,7 +65,7 @@ public struct PlannedRun: Sendable {
     self.phases = phases.map(\.name)
     name = phases.count == 1 ? phases[0].name : Self.stem(phases[0].file)
     ranks = phases[0].plan.worldSize
-    parts = try Self.parts(phases, cluster, stepSeconds, threads)
+    (parts, steps) = try Self.parts(phases, cluster, stepSeconds, threads)
     for phase in phases where phase.recovery != phases[0].recovery {
       throw ConfigurationError(
         file: phase.file, keyPath: "recovery",
@@ -73,14 +81,25 @@ public struct PlannedRun: Sendable {
       })
     self.model = model
     self.assumptions =
-      Self.defaults(phases, parts) + Self.draws(parts) + assumptions + Self.leftOut(of: phases)
-      + Self.assumptions(of: parts)
+      Self.precisions(phases, parts) + Self.defaults(phases, parts) + Self.draws(parts)
+      + assumptions + Self.leftOut(of: phases) + Self.assumptions(of: parts)
   }
 
   /// How slow nodes were drawn.
   private static func draws(_ parts: [Part]) -> [String] {
     guard let count = parts.map(\.draws.count).max(), count > 0 else { return [] }
     return ["slow nodes drawn anew for every run, from \(count) draws by turns (slow-hosts)"]
+  }
+
+  /// Phases whose simulated steps compute in 32 bits because their plan says nothing else.
+  private static func precisions(_ phases: [RunFile], _ parts: [Part]) -> [String] {
+    let simulated = phases.indices.filter { number in
+      parts.contains { $0.phase == number && ($0.report != nil || $0.rollout != nil) }
+    }
+    let silent = simulated.filter { !phases[$0].hasPrecision }.map { phases[$0].name }
+    guard !silent.isEmpty else { return [] }
+    let whose = silent.count == simulated.count ? "" : " in \(silent.joined(separator: ", "))"
+    return ["by default of a run file plan.precision is float32\(whose)"]
   }
 
   /// What the file leaves to defaults of how completions are made, phases with the same ones together.
@@ -134,7 +153,8 @@ public struct PlannedRun: Sendable {
 
   private static func parts(
     _ phases: [RunFile], _ cluster: Cluster, _ given: Double?, _ threads: Int
-  ) throws -> [Part] {
+  ) throws -> ([Part], [SimulatedStep]) {
+    if given != nil { try checkSizes(phases, cluster) }
     var parts: [Part] = []
     var steps: [PlannedStep] = []
     // Phases that do the same have the same step.
@@ -172,6 +192,7 @@ public struct PlannedRun: Sendable {
       }
     }
     let results = Self.results(of: steps, threads: threads)
+    var simulated = steps.map { SimulatedStep(step: $0, parts: []) }
     for (index, place) in places.enumerated() {
       guard let place else { continue }
       let (report, draws) = results[place]
@@ -179,8 +200,24 @@ public struct PlannedRun: Sendable {
       parts[index].stepSeconds = report.stepSeconds
       parts[index].draws = draws
       parts[index].report = report
+      simulated[place].parts.append(index)
     }
-    return parts
+    return (parts, simulated)
+  }
+
+  /// Refuses plans of more ranks than the cluster has devices, as a simulation of their steps does.
+  private static func checkSizes(
+    _ phases: [RunFile], _ cluster: Cluster
+  ) throws {
+    for phase in phases {
+      do throws(PlanError) {
+        try phase.plan.checkSizes(on: .devices(cluster.rankCount))
+      } catch {
+        let batch = phase.batch.batches(inSteps: phase.steps).first?.batch
+        throw located(
+          error, phase, batch ?? phase.plan.globalBatch, isRamp: phase.batch.batches.count > 1)
+      }
+    }
   }
 
   /// Draws of slow nodes with which every step is simulated.

@@ -10,16 +10,19 @@ public struct Sensitivity: Hashable, Sendable {
 extension RunModel {
   /// Each mechanism by itself made better by a stated step, and what that saves of `forecast`.
   ///
-  /// Every change is tried with the same seeds; differences are taken run by run.
+  /// Every change is tried with the same seeds; differences are taken run by run, of runs that end either way:
+  /// what a run took that was given up says nothing. A change without such runs is left out.
   ///
   /// - Parameter runs: how many of the forecast's runs are tried again.
   public func sensitivities(
     of forecast: Forecast, runs: Int, threads: Int
   ) -> [Sensitivity] {
     let count = min(runs, forecast.runs)
-    return improvements.map { name, model in
+    return improvements.compactMap { name, model in
       let other = Forecast(model, runs: count, seed: forecast.seed, threads: threads)
-      let differences = zip(forecast.wallSeconds, other.wallSeconds).map { $0 - $1 }
+      let differences = (0..<count).filter { forecast.isEnded[$0] && other.isEnded[$0] }
+        .map { forecast.wallSeconds[$0] - other.wallSeconds[$0] }
+      guard !differences.isEmpty else { return nil }
       let spread = Forecast.Spread(ascending: differences.sorted())
       return Sensitivity(change: name, savedSeconds: spread.mean, error: spread.error)
     }.sorted { $0.savedSeconds > $1.savedSeconds }

@@ -2,7 +2,7 @@ import Models
 
 extension Plan {
   /// Sizes are positive, fit in 64 bits and fit the world.
-  func checkSizes(on world: World) throws(PlanError) {
+  package func checkSizes(on world: World) throws(PlanError) {
     for (key, value) in [
       ("data-parallel", dataParallel), ("tensor-parallel", tensorParallel),
       ("context-parallel", contextParallel), ("pipeline-parallel", pipelineParallel),

@@ -73,7 +73,10 @@ public struct ForecastFigures: Encodable, Sendable {
   public var run: String
   public var gpus: Int
   public var runs: Int
-  public var wallSeconds: Spread
+  /// Of the runs that came to an end; nil where none did.
+  public var wallSeconds: Spread?
+  /// Of all runs in the mean, those that were given up until then.
+  public var elapsedSeconds: Double
   public var productiveSeconds: Double
   public var goodput: Double
   /// What the steps took that count: longer on fewer replicas, on slow nodes and behind a start.
@@ -109,17 +112,19 @@ public struct ForecastFigures: Encodable, Sendable {
   public var dalysCadenceSeconds: Double?
   /// Daly's exact expectation, with one kind of restart and no waiting for nodes.
   public var expectedWallSeconds: Double?
-  /// The same ratio to first order.
+  /// The same ratio to first order; nil where failures come so fast that nothing is left of it.
   public var firstOrderGoodput: Double?
   public var sensitivities: [Improvement]
   public var assumptions: [String]
   public var inputs: Inputs
-  /// The wall's seconds of every run, ascending, for the picture.
+  /// The wall's seconds of every run that ended, ascending, for the picture.
   let endings: [Double]
+  /// Whether the closed forms leave out what silent corruption is like.
+  let takesCorruptionForStops: Bool
 
   private enum CodingKeys: String, CodingKey {
-    case run, gpus, runs, wallSeconds, productiveSeconds, goodput, secondsInSteps, lostSeconds,
-      gpuHours
+    case run, gpus, runs, wallSeconds, elapsedSeconds, productiveSeconds, goodput
+    case secondsInSteps, lostSeconds, gpuHours
     case productiveGpuHours, usDollars, usDollarsPerGpuHour, phases, failures, undoneSeconds,
       unfinishedRuns
     case plannedStops, plannedStopSeconds, warmUpSeconds
@@ -139,9 +144,10 @@ public struct ForecastFigures: Encodable, Sendable {
     run = planned.name
     gpus = planned.ranks
     runs = forecast.runs
-    wallSeconds = Spread(
-      mean: forecast.wall.mean, p5: forecast.wall.p5, p50: forecast.wall.p50,
-      p95: forecast.wall.p95, standardError: forecast.wall.error)
+    wallSeconds = forecast.ended.map {
+      Spread(mean: $0.mean, p5: $0.p5, p50: $0.p50, p95: $0.p95, standardError: $0.error)
+    }
+    elapsedSeconds = forecast.wall.mean
     productiveSeconds = forecast.productiveSeconds
     goodput = forecast.goodput
     secondsInSteps = forecast.stepSeconds
@@ -179,18 +185,25 @@ public struct ForecastFigures: Encodable, Sendable {
       }
       let expected = model.expectedWallSeconds
       expectedWallSeconds = expected.isFinite ? expected : nil
-      firstOrderGoodput = planned.cadenceSeconds.map {
+      let firstOrder = planned.cadenceSeconds.map {
         ClosedForms.effectiveTrainingRatio(
           interval: $0, restart: model.restartSeconds, checkpoint: stall, between: between)
       }
+      // To first order a failure is rare: below nothing the form does not hold.
+      firstOrderGoodput = firstOrder.flatMap { $0 > 0 ? $0 : nil }
     }
     self.sensitivities = sensitivities.map {
       Improvement(
         change: $0.change, savedHours: $0.savedSeconds / 3600, standardError: $0.error / 3600)
     }
-    assumptions = planned.assumptions
+    assumptions = Assumptions.ofSteps(planned) + planned.assumptions
+    takesCorruptionForStops = model.takesCorruptionForStops
+    if takesCorruptionForStops {
+      assumptions.append(
+        "closed forms take silent corruption for a stop that is known at once, the runs do not")
+    }
     self.inputs = inputs
-    endings = forecast.wallSeconds.sorted()
+    endings = zip(forecast.wallSeconds, forecast.isEnded).filter(\.1).map(\.0).sorted()
   }
 
   private static func phases(_ forecast: Forecast, _ planned: PlannedRun) -> [Phase] {

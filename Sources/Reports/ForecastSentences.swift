@@ -1,11 +1,22 @@
 import Quantities
 
 extension ForecastFigures {
-  /// How long the run takes, and how sure that is.
+  /// How long the run takes, and how sure that is; of runs that were given up nobody knows.
   var verdict: String {
-    "\(run) on \(grouped(gpus)) GPUs takes \(unit.text(wallSeconds.mean)); of \(grouped(runs)) runs "
-      + "nine in ten take \(unit.number(wallSeconds.p5)) to \(unit.number(wallSeconds.p95)). Steps alone "
-      + "are \(unit.text(productiveSeconds)): goodput \(percent(goodput))."
+    let steps = "Steps alone are \(unit.text(productiveSeconds))"
+    guard let wall = wallSeconds else {
+      return
+        "\(run) on \(grouped(gpus)) GPUs does not end: none of \(counted(runs, "run")) did. \(steps)."
+    }
+    let most = "\(unit.number(wall.p5)) to \(unit.number(wall.p95))"
+    guard unfinishedRuns > 0 else {
+      return
+        "\(run) on \(grouped(gpus)) GPUs takes \(unit.text(wall.mean)); of \(grouped(runs)) runs "
+        + "nine in ten take \(most). \(steps): goodput \(percent(goodput))."
+    }
+    return "\(run) on \(grouped(gpus)) GPUs ends in only \(grouped(runs - unfinishedRuns)) of "
+      + "\(counted(runs, "run")); these take \(unit.text(wall.mean)), nine in ten of them \(most). "
+      + "\(steps): goodput of all \(percent(goodput))."
   }
 
   /// What did not come to an end.
@@ -13,7 +24,8 @@ extension ForecastFigures {
     unfinishedRuns > 0
       ? [
         "\(counted(unfinishedRuns, "run")) never came to an end and was given up: "
-          + "\(Seconds(undoneSeconds)) of steps undone in the mean of all runs."
+          + "\(Seconds(undoneSeconds)) of steps undone in the mean of all runs. Hours, money and what "
+          + "was lost count such a run until then, \(unit.text(elapsedSeconds)) in the mean of all."
       ] : []
   }
 
@@ -31,6 +43,14 @@ extension ForecastFigures {
       ("straggler", lostSeconds.straggler, "slow nodes"),
       ("idle", lostSeconds.idle, "waiting for nodes, missing replicas"),
     ]
+  }
+
+  /// Beyond this many times the steps a time says nothing, and runs are given up.
+  private static let mostExpected = 1000.0
+
+  /// What the best cadence makes least.
+  private var expectation: String {
+    takesCorruptionForStops ? "expectation, corruption taken for stops" : "exact expectation"
   }
 
   /// What checkpoints and failures are like, a sentence each.
@@ -55,12 +75,19 @@ extension ForecastFigures {
       let daly = dalysCadenceSeconds, checkpointStallSeconds > 0
     {
       lines.append(
-        "Best cadence \(Seconds(best)) (least exact expectation); Young's \(Seconds(young)), Daly's "
+        "Best cadence \(Seconds(best)) (least \(expectation)); Young's \(Seconds(young)), Daly's "
           + "\(Seconds(daly)).")
     }
     if let expected = expectedWallSeconds {
+      let time =
+        expected > Self.mostExpected * productiveSeconds
+        ? "over a thousand times the steps" : unit.text(expected)
+      let form = takesCorruptionForStops ? "Daly's expectation" : "Daly's exact expectation"
       lines.append(
-        "Daly's exact expectation, without waiting for nodes and slow ones: \(unit.text(expected))"
+        "\(form), without waiting for nodes and slow ones"
+          + (takesCorruptionForStops
+            ? ", silent corruption taken for a stop that is known at once" : "")
+          + ": \(time)"
           + (firstOrderGoodput.map { "; goodput to first order \(percent($0))" } ?? "") + ".")
     }
     lines += phases.compactMap(rolloutSentence)

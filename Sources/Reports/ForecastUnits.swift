@@ -48,7 +48,7 @@ struct ReadableTime: Equatable {
 
 extension ForecastFigures {
   /// What the whole run is told in.
-  var unit: ReadableTime { ReadableTime(for: wallSeconds.mean) }
+  var unit: ReadableTime { ReadableTime(for: wallSeconds?.mean ?? elapsedSeconds) }
 
   /// What the run's parts are told in: of days hours, of hours and minutes what is below.
   var partUnit: ReadableTime { unit.finer }

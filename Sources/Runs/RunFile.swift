@@ -18,6 +18,8 @@ public struct RunFile: Hashable, Sendable {
   /// nil but for the objective `grpo`.
   public var policy: PolicySettings?
   public var plan: Plan
+  /// Whether the plan says its precision: one in a run's own file that says none means float32.
+  public var hasPrecision: Bool
   /// The plan's own file; nil where it stands in the run file or ships.
   public var planFile: String?
   /// What the command line replaced of the plan that the file names, each `key=value`.

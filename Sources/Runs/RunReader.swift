@@ -109,7 +109,7 @@ struct RunReader {
   func read(name: String, checksum: UInt64) throws(ConfigurationError) -> RunFile {
     let name = try table.value(keys.name, default: name)
     let seed = try table.value(keys.seed)
-    let (plan, planFile) = try readPlan()
+    let (plan, planFile, hasPrecision) = try readPlan()
     let batch = try readBatch(plan)
     let clock = RunClock(batch: batch, sequenceLength: plan.sequenceLength)
     let steps = try length(table, keys.steps, clock, try table.required(keys.steps))
@@ -125,7 +125,8 @@ struct RunReader {
     return RunFile(
       name: name, seed: UInt64(seed), model: try readModel(clock, objective),
       objective: objective, data: data, policy: policy, plan: plan,
-      planFile: planFile, planOverrides: planOverrides, optimizer: try readOptimizer(),
+      hasPrecision: hasPrecision, planFile: planFile, planOverrides: planOverrides,
+      optimizer: try readOptimizer(),
       learningRate: try readRate(clock, steps: steps), batch: batch, steps: steps,
       evaluation: try readEvaluation(),
       checkpoints: checkpoints,
@@ -161,18 +162,19 @@ struct RunReader {
     return length
   }
 
-  /// The plan, and the path of its file where it has one of its own.
-  private func readPlan() throws(ConfigurationError) -> (Plan, file: String?) {
+  /// The plan, the path of its file where it has one of its own, and whether it says a precision.
+  private func readPlan() throws(ConfigurationError) -> (Plan, file: String?, hasPrecision: Bool) {
     let name: String
     switch try table.either(keys.plan) {
     case .table(let table):
-      return (try readPlan(table, name: "plan", folder: folder), nil)
+      let plan = try readPlan(table, name: "plan", folder: folder)
+      return (plan, nil, table.contains("precision"))
     case .plain(let written): name = written
     default: preconditionFailure("a plan must be there")
     }
     let file = resolved(name)
     guard name.hasSuffix(".yaml") || name.contains("/") else {
-      return (try Plan.named(name, overrides: planOverrides), nil)
+      return (try Plan.named(name, overrides: planOverrides), nil, true)
     }
     let url = URL(fileURLWithPath: file)
     var document = try Document(file: file)
@@ -182,7 +184,7 @@ struct RunReader {
       own, name: url.deletingPathExtension().lastPathComponent,
       folder: url.deletingLastPathComponent().path)
     try own.finish()
-    return (plan, file)
+    return (plan, file, own.contains("precision"))
   }
 
   /// The runtime computes in 32 bits, so a plan that names no precision means that.

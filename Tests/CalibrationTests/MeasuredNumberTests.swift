@@ -146,6 +146,29 @@ import Testing
     #expect(rate.measurements.products.count == 1)
   }
 
+  /// Rows that move nothing, that are cut, or that hold no time are left out, and counted by why with the first line.
+  @Test func rowsThatAreLeftOut() throws {
+    let nccl =
+      BenchmarkFileTests.whole + """
+        0  0  float  sum  -1  7.10  0.00  0.00  0  7.10  0.00  0.00  0
+        0  0  float  sum  -1  7.20  0.00  0.00  0  7.10  0.00  0.00  0
+        4194304  1048576  float  sum  -1  N/A  N/A  N/A  0  7.10  0.00  0.00  0
+        8388608  2097152  float  sum
+        16777216  4194304  float  sum  -1  152.
+        """
+    let found = try BenchmarkFileTests.read(nccl).measurements
+    #expect(found.collectives.count == 3)
+    let counts = ["the first of 2 rows left out, cut short", "2 rows left out, of 0 bytes"]
+    for words in counts + ["a row left out, without a time"] {
+      #expect(found.remarks.contains { $0.contains(words) }, "\(words): \(found.remarks)")
+    }
+    let osu = "# OSU MPI Latency Test v7.5\n# Size   Latency (us)\n0  1.7\n8  1.8\n16  1."
+    let messages = try BenchmarkFileTests.read(osu) { $0.isInsideNode = true }.measurements
+    #expect(messages.messages.map(\.bytes) == [8])
+    #expect(messages.remarks.contains { $0.contains(":3: a row left out, of 0 bytes") })
+    #expect(messages.remarks.contains { $0.contains(":5: a row left out, cut short") })
+  }
+
   /// What the probe writes of a difference of two times may be nothing, and nothing is fitted to it.
   @Test func differencesOfTheProbe() throws {
     let text =

@@ -87,16 +87,89 @@ import Testing
       "forecast", file, "--step-seconds", "20", "--runs", "2",
       "--set", "cluster.failures.causes=[{name: a, of: device, rate: 2000}]",
     ]
+    // With checkpoints the first order has a value, far below nothing.
+    let often = try Command.run(
+      words + ["--json", "--set", "checkpoints={folder: none, every: 9}"])
+    #expect(often.status == 0 && !often.output.contains("first_order_goodput"), "\(often.errors)")
     let text = try Command.run(words)
     let line = text.output.replacing("\n", with: " ")
     #expect(text.status == 0 && line.contains("was given up: "), "\(text)")
+    #expect(line.contains("does not end: none of 2 runs did.") && !line.contains(" takes "))
     let result = try Command.run(words + ["--json"])
     let tree = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
     let figures = try #require(tree as? [String: Any])
     #expect(try number(figures, "undone_seconds") > 0)
     #expect(try number(figures, "unfinished_runs") == 2)
     #expect(try number(figures, "goodput") < 0.01)
+    // What was given up is no duration, and no first order is left of it.
+    #expect(figures["wall_seconds"] == nil && figures["first_order_goodput"] == nil)
+    #expect(try number(figures, "elapsed_seconds") > 0)
+    #expect((figures["sensitivities"] as? [Any])?.isEmpty == true)
     #expect(figures["best_cadence_seconds"] == nil && figures["cadence_seconds"] == nil)
+  }
+
+  /// Some runs end: the first line says how many, and only their time is told.
+  @Test func someRunsEnd() throws {
+    let scratch = try Scratch()
+    let file = try scratch.write(
+      """
+      model: llama-3.1-8b
+      data: {training: none.bin, type: uint32, tokenizer: bytes}
+      plan: {data-parallel: 1, tensor-parallel: 8, global-batch: 16, sequence-length: 128}
+      steps: 10
+      learning-rate: 1e-4
+      """, "run.yaml")
+    // Half of the runs meet no failure; one behind takes longer than anybody waits.
+    let words = [
+      "forecast", file, "--step-seconds", "10", "--runs", "40", "--set",
+      "cluster.failures={causes: [{name: a, of: job, rate: 600000}], detection: 240 h, repair: 0 s, "
+        + "requeue: 0 s, start: 0 s, start-per-rank: 0 s}",
+    ]
+    let result = try Command.run(words + ["--json"])
+    let tree = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
+    let figures = try #require(tree as? [String: Any], "\(result.errors)")
+    let unfinished = try number(figures, "unfinished_runs")
+    #expect(unfinished > 0 && unfinished < 40)
+    #expect(try number(figures, "wall_seconds", "p95") < 200)
+    #expect(try number(figures, "elapsed_seconds") > 10_000)
+    let text = try Command.run(words).output.replacing("\n", with: " ")
+    #expect(text.contains("ends in only \(40 - Int(unfinished)) of 40 runs"), "\(text)")
+  }
+
+  /// Silent corruption is no stop: the closed forms are not called exact beside it, and say what they leave out.
+  @Test func corruptionIsNoStop() throws {
+    let silent = try run([]).output.replacing("\n", with: " ")
+    #expect(silent.contains("silent corruption taken for a stop") && !silent.contains("exact exp"))
+    let stops = try run(["--set", "cluster.failures.causes=[{name: a, of: node, rate: 1}]"]).output
+    #expect(stops.contains("Daly's exact expectation") && stops.contains("least exact expectation"))
+    #expect(!stops.contains("corruption"))
+  }
+
+  /// Simulated steps say what they assume: in this run that nothing of the file says a precision.
+  @Test func stepsSayWhatTheyAssume() throws {
+    let scratch = try Scratch()
+    let text = """
+      model: llama-3.1-8b
+      data: {training: none.bin, type: uint32, tokenizer: bytes}
+      plan: {data-parallel: 1, tensor-parallel: 8, global-batch: 16, sequence-length: 128}
+      steps: 10
+      learning-rate: 1e-4
+      """
+    let file = try scratch.write(text, "run.yaml")
+    func assumptions(_ words: [String]) throws -> [String] {
+      let result = try Command.run(["forecast", file, "--runs", "3", "--json"] + words)
+      let tree = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
+      return try #require((tree as? [String: Any])?["assumptions"] as? [String], "\(result.errors)")
+    }
+    let said = try assumptions([])
+    let precision = "by default of a run file plan.precision is float32"
+    #expect(said.contains("layers per stage 32") && said.contains(precision), "\(said)")
+    #expect(!(try assumptions(["--set", "plan.precision=bf16"])).contains(precision))
+    #expect(!(try assumptions(["--step-seconds", "1"])).contains(precision))
+    // Of a ramp whose batches differ what holds for some is said with them.
+    let ramp = try assumptions(
+      ["--set", "batch-ramp={from: 8, increment: 8, over: 16 sequences}"])
+    #expect(ramp.contains("layers per stage 32"), "\(ramp)")
   }
 
   @Test func theCheaperPriceCostsLess() throws {
@@ -179,6 +252,8 @@ import Testing
     (["--failure-times", "/no/such/file"], "/no/such/file"),
     (["--borrow-kernels", "h100-2048"], "has no effect with --step-seconds"),
     (["--report", example], "deepseek-v3-run.yaml"),
+    // A cluster too small for the plan is so whatever a step takes.
+    (["--set", "cluster.nodes=4"], "needs 2048 ranks"),
   ]
 
   @Test(arguments: refused.indices) func oneLineSaysWhatIsWrong(index: Int) throws {

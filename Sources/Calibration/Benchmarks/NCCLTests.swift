@@ -13,6 +13,7 @@ struct NCCLTests {
   private var test = Test()
   /// The first row whose time or rates are no numbers.
   private var unread: BenchmarkText.Line?
+  private var leftOut = LeftOutRows()
 
   /// One table with what its head said.
   private struct Test {
@@ -73,6 +74,7 @@ struct NCCLTests {
       throw text.error(
         nil, "has no row of a collective that moves bytes: the head alone of an nccl-tests log")
     }
+    reader.result.remarks += reader.leftOut.remarks(of: text.file)
     return reader.result
   }
 
@@ -128,22 +130,26 @@ struct NCCLTests {
   private mutating func row(
     _ line: BenchmarkText.Line, _ words: [Substring]
   ) throws(ConfigurationError) -> Row? {
-    guard let first = words.first, let bytes = Int(first), words.count > 5 else { return nil }
+    guard let first = words.first, let bytes = Int(first), isRow(line, words) else { return nil }
     let columns = test.columns ?? Columns()
-    guard words.count >= columns.count || line.isWhole && words.count > columns.wrong else {
-      return nil
-    }
-    guard words.count > columns.bus, Int(words[1]) != nil, Double(words[2]) == nil else {
+    guard words.count >= columns.count || line.isWhole && words.count > columns.wrong,
+      words.count > columns.bus
+    else {
+      leftOut.note(line, .cut)
       return nil
     }
     guard let time = Double(words[columns.time]), let algorithm = Double(words[columns.algorithm]),
       let bus = Double(words[columns.bus])
     else {
       unread = unread ?? line
+      leftOut.note(line, .unread)
       return nil
     }
     // Gathers of fewer elements than ranks move nothing.
-    guard try text.size(first, line) != nil else { return nil }
+    guard try text.size(first, line) != nil else {
+      leftOut.note(line, .empty)
+      return nil
+    }
     _ = try text.measured(words[columns.time], "a time", line)
     _ = try text.measured(words[columns.algorithm], "algbw", line, zero: true)
     _ = try text.measured(words[columns.bus], "busbw", line, zero: true)
@@ -170,6 +176,12 @@ struct NCCLTests {
       bytes: bytes, seconds: seconds, algorithmRate: rate, busRate: bus,
       reduction: columns.reduction.map { String(words[$0]) } ?? "",
       root: columns.root.flatMap { Int(words[$0]) } ?? -1, line: line)
+  }
+
+  /// Whether a line that begins with a number is a row: a count of elements and a type follow, as far as it goes.
+  private func isRow(_ line: BenchmarkText.Line, _ words: [Substring]) -> Bool {
+    if words.count > 2 { return Int(words[1]) != nil && Double(words[2]) == nil }
+    return test.columns != nil && words.dropFirst().allSatisfy { Int($0) != nil }
   }
 
   // MARK: What a table is of

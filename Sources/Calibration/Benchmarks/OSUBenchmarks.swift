@@ -10,6 +10,7 @@ struct OSUBenchmarks {
   private let facts: MeasurementFacts
   private var result = Measurements()
   private var test: Test?
+  private var leftOut = LeftOutRows()
 
   private enum Test {
     case message(MeasuredMessage.Quantity, directions: Double)
@@ -30,6 +31,7 @@ struct OSUBenchmarks {
       throw text.error(
         nil, reader.result.remarks.first.map { "has nothing to fit: \($0)" } ?? "has no rows")
     }
+    reader.result.remarks += reader.leftOut.remarks(of: text.file)
     return reader.result
   }
 
@@ -91,10 +93,11 @@ struct OSUBenchmarks {
   ) throws(ConfigurationError) {
     let words = line.words
     // A cut number would be another one.
-    guard words.count > (line.isWhole ? 1 : 2), Double(String(words[1])) != nil,
-      let bytes = try text.size(words[0], line)
-    else { return }
+    guard Double(String(words[0])) != nil else { return }
     if case .other = test { return }
+    guard words.count > (line.isWhole ? 1 : 2) else { return leftOut.note(line, .cut) }
+    guard Double(String(words[1])) != nil else { return leftOut.note(line, .unread) }
+    guard let bytes = try text.size(words[0], line) else { return leftOut.note(line, .empty) }
     let isRate = if case .message(.bandwidth, _) = test { true } else { false }
     guard
       let value = try text.measured(

@@ -13,6 +13,7 @@ struct Perftest {
   /// The directions that rates add up.
   private var directions = 1.0
   private var hasBanner = false
+  private var leftOut = LeftOutRows()
 
   private struct Columns {
     var quantity: MeasuredMessage.Quantity
@@ -45,6 +46,7 @@ struct Perftest {
           ? "has no rows: it is what a perftest server prints, or cut; the client's output has them"
           : "has the head of a perftest table and no rows: the client's output has them")
     }
+    reader.result.remarks += reader.leftOut.remarks(of: text.file)
     return reader.result
   }
 
@@ -102,10 +104,14 @@ struct Perftest {
   ) throws(ConfigurationError) {
     let words = line.words
     // A log that is cut within a number would give another one.
-    guard words.count > columns.place + (line.isWhole ? 0 : 1),
-      Double(String(words[columns.place])) != nil, Int(words[1]) != nil,
-      let bytes = try text.size(words[0], line)
-    else { return }
+    guard Double(String(words[0])) != nil else { return }
+    guard words.count > columns.place + (line.isWhole ? 0 : 1) else {
+      return leftOut.note(line, .cut)
+    }
+    guard Double(String(words[columns.place])) != nil, Int(words[1]) != nil else {
+      return leftOut.note(line, .unread)
+    }
+    guard let bytes = try text.size(words[0], line) else { return leftOut.note(line, .empty) }
     guard counting(words[1]) != nil else {
       throw text.error(line, "expected iterations above 0", value: String(words[1]))
     }

@@ -137,7 +137,8 @@ struct CollectiveParts {
     }
     let fitted = all.filter(\.isFitted).map(\.element.cell)
     let fit = SelectedFit(
-      from: usable.map { $0(start) }, within: usable.map(\.range), measurements: fitted.count
+      from: usable.map { $0(start) }, within: usable.map(\.range), measurements: fitted.count,
+      ways: usable.map(Self.way)
     ) { values in
       let constants = with(values)
       return fitted.map { Double.log($0.predictedSeconds(constants) / $0.measuredSeconds) }
@@ -165,6 +166,13 @@ struct CollectiveParts {
       let constants = try CollectiveConstants(cluster)
       return cells.map { $0.predictedSeconds(constants) }
     }
+  }
+
+  /// The algorithm and protocol that a constant is of, `ring.ll` of `ring.ll.step`; times make it slower.
+  private static func way(_ parameter: CollectiveFit.Parameter) -> SeveralStarts.Way {
+    .init(
+      name: parameter.name.split(separator: ".").dropLast().joined(separator: "."),
+      slower: parameter.unit == .seconds ? 8 : 1)
   }
 
   private static func extrapolated(_ cells: [CollectiveCell]) -> String {

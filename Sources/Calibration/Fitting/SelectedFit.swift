@@ -20,10 +20,11 @@ struct SelectedFit {
   ///   - start: the base's values; those of zero have no logarithm and stay.
   ///   - ranges: what the keys of the values may be.
   ///   - measurements: how many are fitted.
+  ///   - ways: of each parameter, where several ways compete; none otherwise.
   ///   - residuals: log(predicted / measured) of every fitted measurement for some values.
   init(
     from start: [Double], within ranges: [ClosedRange<Double>], measurements: Int,
-    _ residuals: ([Double]) -> [Double]
+    ways: [SeveralStarts.Way] = [], _ residuals: ([Double]) -> [Double]
   ) {
     // Beyond mostMove a term has gone, at the end of a range its key ends.
     let reach = zip(start, ranges).map { value, range in
@@ -35,11 +36,13 @@ struct SelectedFit {
     let most = max(1, measurements / 2)
     values = start
     determined = []
+    var search = SeveralStarts()
     var chosen = Self.chosen(start, from: start, most, residuals)
     for _ in 0..<4 where !chosen.isEmpty {
       var own = start
-      let found = LeastSquares().fit(
-        from: chosen.map { start[$0] }, within: chosen.map { reach[$0] }
+      let found = search.least(
+        from: chosen.map { start[$0] }, within: chosen.map { reach[$0] },
+        ways: ways.isEmpty ? [] : chosen.map { ways[$0] }
       ) { moved in
         for (place, value) in zip(chosen, moved) { own[place] = value }
         return residuals(own)
@@ -53,7 +56,12 @@ struct SelectedFit {
       if next.isEmpty || room < 1 { break }
       chosen += next.prefix(room)
     }
-    let sensitive = Self.chosen(values, from: start, Int.max, residuals)
+    var sensitive = Self.chosen(values, from: start, Int.max, residuals)
+    if !ways.isEmpty {
+      values = SeveralStarts.nearest(
+        values, to: start, determined.filter { !sensitive.contains($0) }, residuals)
+      sensitive = Self.chosen(values, from: start, Int.max, residuals)
+    }
     determined = determined.filter {
       sensitive.contains($0) || abs(values[$0] / start[$0] - 1) > 1e-3
     }

@@ -23,21 +23,26 @@ extension ReportPage {
         "Where the time goes", lead: "Means of all runs.",
         [.picture(figures.lostPicture), .table(figures.lostTable)]),
       Section(
-        "How sure that is",
-        lead:
-          "Each run has failures of its own; the line says what share of runs has ended by then.",
-        [.picture(figures.spreadPicture)]),
-      Section(
         "Phases", lead: "Each step that differs is simulated once.",
         [
           .picture(figures.phasePicture), .table(figures.phaseTable), .table(figures.settingTable),
         ]),
       Section("Failures and checkpoints", [.text(figures.sentences)]),
     ]
+    if !figures.endings.isEmpty {
+      sections.insert(
+        Section(
+          "How sure that is",
+          lead: "Each run has failures of its own; the line says what share of "
+            + (figures.unfinishedRuns > 0 ? "those that end" : "runs") + " has ended by then.",
+          [.picture(figures.spreadPicture)]), at: 1)
+    }
     guard !figures.sensitivities.isEmpty else { return }
     sections.append(
       Section(
-        "What would help", lead: "One thing better at a time, with the same chance.",
+        "What would help",
+        lead: "One thing better at a time, with the same chance"
+          + (figures.unfinishedRuns > 0 ? ", of runs that end either way." : "."),
         [.table(figures.improvementTable)]))
   }
 }
@@ -46,7 +51,10 @@ extension ForecastFigures {
   private static let tones: [PageTone] = (0..<7).map { .series($0) }
 
   fileprivate var wallFact: ReportPage.Fact {
-    let (unit, wall) = (unit, wallSeconds)
+    let unit = unit
+    guard let wall = wallSeconds else {
+      return .init(unit.title, ReportFigure("–"), note: "no run came to an end")
+    }
     return .init(
       unit.title, .init(unit.number(wall.mean), wall.mean, key: "wall_seconds.mean"),
       note: "\(unit.number(wall.p5)) to \(unit.number(wall.p95)) of nine runs in ten")
@@ -82,7 +90,7 @@ extension ForecastFigures {
         .init("what", isText: true), .init(partUnit.name), .init("share"),
         .init("what it is", short: "", isText: true),
       ])
-    let whole = max(wallSeconds.mean, 1e-9)
+    let whole = max(elapsedSeconds, 1e-9)
     table.add([
       ReportFigure("steps"),
       ReportFigure(
