@@ -92,8 +92,12 @@ package final class PlanBounds: Sendable {
 
   /// Loads of the stages of a candidate whose layout is resolved.
   ///
-  /// - Parameter costs: those of its kernels.
-  private func loads(_ candidate: Candidate, _ costs: [KernelCosts]) throws -> [StageLoad] {
+  /// - Parameters:
+  ///   - costs: those of its kernels.
+  ///   - channels: multiprocessors of collectives over copies in its passes; nil for none.
+  private func loads(
+    _ candidate: Candidate, _ costs: [KernelCosts], besideChannels channels: Set<Int>? = nil
+  ) throws -> [StageLoad] {
     let counts = try unitCounts(candidate, candidate.member.layout)
     let (plain, again) = (costs[0].units, costs[costs.count - 1].units)
     let delays = try delays(of: candidate)
@@ -115,7 +119,7 @@ package final class PlanBounds: Sendable {
           }
           layers += 1
           return again[index]
-        }, delays)
+        }, delays, besideChannels: channels)
       last = (own, load)
       return load
     }
@@ -226,12 +230,15 @@ package final class PlanBounds: Sendable {
     let (copies, expertCopies) = shards(candidate)
     let costs = try self.costs(of: candidate)
     let kernels = costs[0]
-    var loads = try loads(candidate, costs)
-    var streams = [Double](repeating: 0, count: loads.count)
-    if plan.zeroStage.rawValue >= 2 {
-      var traffic = try collectives.traffic(
+    let copyTraffic =
+      plan.zeroStage.rawValue < 2
+      ? nil
+      : try collectives.traffic(
         of: plan, base: candidate.kernels.base, architecture, cluster,
         copies: (copies, expertCopies))
+    var loads = try loads(candidate, costs, besideChannels: copyTraffic?.channels)
+    var streams = [Double](repeating: 0, count: loads.count)
+    if var traffic = copyTraffic {
       let units = kernels.units
       let counts = try unitCounts(candidate, candidate.member.layout)
       var first = 0

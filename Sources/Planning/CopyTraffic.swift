@@ -59,6 +59,22 @@ struct CopyTraffic {
     return seconds
   }
 
+  /// Multiprocessors that their channels take, of every group that there may be.
+  var channels: Set<Int> {
+    let groups = plan.dividingGroups
+    var channels: Set<Int> = []
+    for (group, copies, equal) in [
+      (groups.dense, copies.dense, TransferKind.Group.gradientReplicas),
+      (groups.experts, copies.experts, .expertReplicas),
+    ] where copies > 1 {
+      channels.insert(pricing.prices.channels(of: Self.transfer(.reduceScatter(group), 1, bits: 8)))
+      if group == .gradientShards || group == .expertShards {
+        channels.insert(pricing.prices.channels(of: Self.transfer(.allReduce(equal), 1, bits: 8)))
+      }
+    }
+    return channels.subtracting([0])
+  }
+
   private func seconds(of unit: Key) -> (gather: Double, reduce: Double) {
     var (gather, reduce) = (0.0, 0.0)
     let groups = plan.dividingGroups
@@ -82,10 +98,13 @@ struct CopyTraffic {
 
   private func seconds(_ kind: TransferKind, _ elements: Double, _ bits: Int) -> Double {
     pricing.prices.seconds(
-      ofCollective: Transfer(
-        kind, outputs: [], inputs: [], stream: .data, bytesPerRow: max(1, bits / 8),
-        rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1),
-      stage: 0)
+      ofCollective: Self.transfer(kind, elements, bits: bits), stage: 0)
+  }
+
+  private static func transfer(_ kind: TransferKind, _ elements: Double, bits: Int) -> Transfer {
+    Transfer(
+      kind, outputs: [], inputs: [], stream: .data, bytesPerRow: max(1, bits / 8),
+      rows: .fixed(Int(elements)), phase: .optimizer, pass: .backwardWeight, layer: -1)
   }
 }
 

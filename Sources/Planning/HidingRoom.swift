@@ -47,6 +47,35 @@ package struct HidingRoom: Hashable, Sendable {
   }
 }
 
+/// Room beside a unit's kernels, by how many multiprocessors a collective over copies takes.
+struct HidingRooms: Hashable, Sendable {
+  /// Those that it may take, in their order, and the room beside each.
+  private var counts: [Int] = []
+  private var rooms: [HidingRoom] = []
+  /// The room beside collectives of several of them: of each kernel the least loss counts.
+  private var any = HidingRoom()
+
+  init() {}
+
+  /// Adds a kernel by its times in every state of the device, with collectives that take so many.
+  mutating func add(_ times: [(count: Int, states: [HidingStates.Times])]) {
+    if counts.isEmpty {
+      counts = times.map(\.count)
+      rooms = times.map { _ in HidingRoom() }
+    }
+    for (place, own) in times.enumerated() { rooms[place].add(own.states) }
+    any.add(times.flatMap(\.states))
+  }
+
+  /// The room beside collectives that take these numbers of multiprocessors.
+  func room(beside taken: Set<Int>) -> HidingRoom {
+    guard taken.count == 1, let only = taken.first, let place = counts.firstIndex(of: only) else {
+      return any
+    }
+    return rooms[place]
+  }
+}
+
 /// What a unit's own collectives may have of the device when one over copies comes, as numbers of
 /// multiprocessors.
 ///
@@ -66,22 +95,22 @@ struct HidingStates {
 
   typealias Times = (without: Double, with: Double)
 
-  /// Seconds of a kernel outside of pairs in each state, without a collective over copies and with one.
-  func alone(_ seconds: (Int) -> Double) -> [Times] {
+  /// Seconds of a kernel outside of pairs in each state, without a collective over copies and with one of each kind.
+  func alone(_ seconds: (Int) -> Double) -> [(count: Int, states: [Times])] {
     Self.times(beside, copies, seconds)
   }
 
   /// The same in pairs, where the other half's kernels run beside whatever one waits for.
-  func inPairs(_ seconds: (Int) -> Double) -> [Times] {
+  func inPairs(_ seconds: (Int) -> Double) -> [(count: Int, states: [Times])] {
     Self.times(besidePairs, copies, seconds)
   }
 
   private static func times(
     _ own: [Int], _ copies: [Int], _ seconds: (Int) -> Double
-  ) -> [Times] {
-    own.flatMap { taken in
-      let without = seconds(taken)
-      return copies.map { (without, seconds(taken + $0)) }
+  ) -> [(count: Int, states: [Times])] {
+    let without = own.map(seconds)
+    return copies.map { count in
+      (count, zip(own, without).map { (without: $1, with: seconds($0 + count)) })
     }
   }
 

@@ -39,7 +39,11 @@ struct StageLoad: Sendable {
   var experts = ParameterCost()
   var update = 0.0
 
-  init(_ units: some Sequence<UnitCost>, _ delays: PassDelays) {
+  /// - Parameter channels: multiprocessors that collectives over copies take; nil where none go in passes, and no room
+  ///   beside kernels is asked for.
+  init(
+    _ units: some Sequence<UnitCost>, _ delays: PassDelays, besideChannels channels: Set<Int>? = nil
+  ) {
     var (pair, isMixed) = (PassCost(), false)
     for unit in units {
       if unit.pair.seconds > 0 {
@@ -65,9 +69,11 @@ struct StageLoad: Sendable {
       busy.backward += delays.slowness * min(unit.backward.busy, unit.backwardKernels.busy)
       busy.backwardInput += delays.slowness * unit.backwardInput.busy
       busy.backwardWeight += delays.slowness * unit.backwardWeight.busy
-      // Kernels of slower devices last longer.
-      room = room + delays.slowness * unit.room
-      pairRoom = pairRoom + delays.slowness * unit.pairRoom
+      if let channels {
+        // Kernels of slower devices last longer.
+        room = room + delays.slowness * unit.rooms.room(beside: channels)
+        pairRoom = pairRoom + delays.slowness * unit.pairRooms.room(beside: channels)
+      }
       forwardStreams += unit.forwardStreams
       backwardStreams += unit.backwardStreams
       kept += unit.kept

@@ -24,8 +24,8 @@ struct UnitCost: Hashable, Sendable {
   var backwardStreams = SIMD4<Double>()
   /// Kernels of both passes beside collectives over copies, where none of them runs in an overlapped pair,
   /// and where they may.
-  var room = HidingRoom()
-  var pairRoom = HidingRoom()
+  var rooms = HidingRooms()
+  var pairRooms = HidingRooms()
   /// Seconds of all kernels of both passes, as layouts of stages are balanced by whose passes overlap in pairs.
   var weight = 0.0
   /// The same with what both passes wait for exchanges, as others are balanced by.

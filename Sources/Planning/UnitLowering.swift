@@ -200,9 +200,9 @@ final class UnitLowering {
       stage.forward.operations + stage.backward.operations, prices.forward + prices.backward)
     {
       let alone = devices.alone { beside(operation, least, $0) }
-      cost.room.add(alone)
-      cost.pairRoom.add(
-        alone + devices.inPairs { beside(operation, least, $0, isPair: true) })
+      let pairs = devices.inPairs { beside(operation, least, $0, isPair: true) }
+      cost.rooms.add(alone)
+      cost.pairRooms.add(zip(alone, pairs).map { ($0.count, $0.states + $1.states) })
       let isFixed = leastLoad == 1 || !operation.kernel.hasRoutedRows
       cost.weight += isFixed ? seconds : self.alone(operation, balanced)
     }
