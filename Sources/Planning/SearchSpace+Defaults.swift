@@ -2,6 +2,7 @@ import Clusters
 import Models
 import Plans
 import Schedules
+import Simulation
 
 /// The framework whose abilities limit a grid.
 public enum SearchFramework: String, Hashable, Sendable, CaseIterable {
@@ -124,6 +125,10 @@ extension SearchSpace {
   private static func prefixes(
     of architecture: Architecture, _ base: Plan, on cluster: Cluster
   ) -> [Recomputation] {
+    // What cannot be priced at all is refused by the search, in the cluster's own words.
+    guard (try? PlannedStep.checkConstants(of: cluster, for: base, architecture)) != nil else {
+      return []
+    }
     let book = CostBook([base], architecture, cluster)
     func cost(_ recomputation: Recomputation) -> UnitCost? {
       var setting = KernelSetting(base: 0)

@@ -231,9 +231,10 @@ struct PlanReader {
     // A file's deviation goes with what belongs to it.
     let isReplaced = file != nil && load.isOverride(keys.counts)
     if isReplaced, !load.isOverride(keys.seed) { seed = nil }
-    let correlation =
-      isReplaced && load.field(keys.correlation)?.isOverride != true
-      ? nil : try load.optionalTable(keys.correlation)
+    var correlation: Table?
+    if !isReplaced || load.field(keys.correlation)?.isOverride == true {
+      correlation = try load.optionalTable(keys.correlation)
+    }
     switch (file, deviation) {
     case (let file?, nil) where seed == nil && correlation == nil:
       plan.expertLoad = .counts(file: absolute(file, of: load.field(keys.counts.name)))
