@@ -82,7 +82,7 @@ public struct Launch: Sendable {
     relay.childHasStarted()
     let clock = ContinuousClock()
     let start = clock.now
-    var forwarded = 0
+    var (heard, forwarded) = (0, 0)
     var hasStopped = false
     var isEnding = false
     var lost = LostRanks()
@@ -116,15 +116,19 @@ public struct Launch: Sendable {
       watch.look(
         at: reports, isInterrupted: signals.poll() == .interrupt, mpirun: child)
       let hasNews = signals.interruptions > forwarded || (signals.wish == .stop && !hasStopped)
+      // Those that come together are one.
+      if heard == 0 { heard = signals.interruptions }
+      let isSecond = signals.interruptions > heard
       // Before its handlers are there, a signal would end mpirun or a rank instead of telling it.
-      guard hasNews, forwarded > 0 || areListening(reports) || clock.now - start > Self.patience
+      guard hasNews,
+        isSecond || forwarded > 0 || areListening(reports) || clock.now - start > Self.patience
       else { continue }
       if signals.wish == .stop, !hasStopped {
         hasStopped = true
         kill(child, SIGUSR1)
       }
       if signals.interruptions > forwarded {
-        kill(child, forwarded == 0 ? SIGUSR2 : SIGTERM)
+        kill(child, forwarded == 0 && !isSecond ? SIGUSR2 : SIGTERM)
         forwarded = signals.interruptions
       }
     }

@@ -39,6 +39,29 @@ import Testing
     #expect(try scene.losses().count == 2)
   }
 
+  /// A run of two phases that is overwritten, and stopped within the first: nothing of the earlier run's second
+  /// phase is gone on from.
+  @Test func overwritingClearsLaterPhases() throws {
+    let scene = try Scene("gpt2-tiny", plan: "gradient-lanes: 2")
+    let phases = try String(contentsOfFile: scene.run, encoding: .utf8)
+    try (phases + "phases: [{name: a}, {name: b, steps: 2}]\n")
+      .write(toFile: scene.run, atomically: true, encoding: .utf8)
+    let last = scene.path("out/b/step-00000002")
+    func train(_ options: String...) throws -> Outcome {
+      let outcome = try Launch.run([Program.path, "train", scene.run] + options)
+      #expect(outcome.status == 0, "\(outcome.output)")
+      return outcome
+    }
+    _ = try train()
+    #expect(FileManager.default.fileExists(atPath: last))
+    let faster = "phases[0].learning-rate=0.02"
+    _ = try train("--overwrite", "--set", faster, "--stop-after", "1")
+    #expect(!FileManager.default.fileExists(atPath: last))
+    let resumed = try train("--resume", "--set", faster)
+    #expect(!resumed.output.contains("made no step"), "\(resumed.output)")
+    #expect(FileManager.default.fileExists(atPath: last))
+  }
+
   /// Two at once, of which the second is told who was first; and its lock, once that was killed.
   @Test func theSecondOfTwoIsRefused() throws {
     let scene = try Scene("gpt2-tiny", plan: "gradient-lanes: 2", steps: 1_000_000)

@@ -96,6 +96,21 @@ import Testing
     try scene.expectGoodCheckpoint()
   }
 
+  /// A rank that is stopped while it starts can hear nothing: the second signal ends mpirun, and is said.
+  @Test func aSecondSignalEndsAtOnce() throws {
+    let scene = try endlessScene("data-parallel: 2")
+    let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
+      try #require(Launch.wait(milliseconds: 1) { scene.ranks().count == 2 })
+      kill(try #require(scene.ranks().last), SIGSTOP)
+      for _ in 0..<2 {
+        usleep(500_000)
+        kill(try #require(scene.launchers().last), SIGTERM)
+      }
+    }
+    #expect(outcome.status == 6, "\(outcome.output)")
+    #expect(outcome.output.contains("a second signal was passed on"), "\(outcome.output)")
+  }
+
   /// A signal to one rank, or to the mpirun that sluice has started.
   @Test(arguments: [true, false]) func rankOrMpirunIsTold(isRank: Bool) throws {
     let scene = try endlessScene("data-parallel: 2")

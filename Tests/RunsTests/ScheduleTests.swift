@@ -29,7 +29,7 @@ import Testing
   @Test func wordsSayTheRatesOfSteps() {
     #expect(
       LearningRate.cosine(3e-3, warmUp: 3, steps: 12, final: 3e-3 / 10).text
-        == "3 steps linear from 0.001 to 0.003, then 9 steps cosine from 0.003 to 0.000381416, "
+        == "3 steps linear from 0.001 to 0.003, then 9 steps cosine from 0.003 to 0.000381415, "
         + "then 0.0003")
     #expect(LearningRate.constant(0.01).text == "0.01")
     #expect(LearningRate.constant(0.01, warmUp: 1).text == "1 step of 0.01, then 0.01")
