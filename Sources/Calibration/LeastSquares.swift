@@ -21,13 +21,16 @@ struct LeastSquares {
     from start: [Double], within ranges: [ClosedRange<Double>]? = nil,
     _ residuals: ([Double]) -> [Double]
   ) -> [Double] {
-    // What is exactly at an end is given back exactly.
+    let ends = ranges?.map { (least: Double.log($0.lowerBound), most: Double.log($0.upperBound)) }
+    // What is at an end is given back as the end itself.
     func values(_ logs: [Double]) -> [Double] {
-      let values = logs.map { Double.exp($0) }
-      guard let ranges else { return values }
-      return zip(values, ranges).map { min(max($0, $1.lowerBound), $1.upperBound) }
+      guard let ranges, let ends else { return logs.map { Double.exp($0) } }
+      return logs.indices.map { place in
+        if logs[place] >= ends[place].most { return ranges[place].upperBound }
+        if logs[place] <= ends[place].least { return ranges[place].lowerBound }
+        return Double.exp(logs[place])
+      }
     }
-    let ends = ranges?.map { (Double.log($0.lowerBound), Double.log($0.upperBound)) }
     func inside(_ logs: [Double]) -> [Double] {
       guard let ends else { return logs }
       return zip(logs, ends).map { min(max($0, $1.0), $1.1) }

@@ -99,7 +99,7 @@ public struct PlannedRun: Sendable {
     let silent = simulated.filter { !phases[$0].hasPrecision }.map { phases[$0].name }
     guard !silent.isEmpty else { return [] }
     let whose = silent.count == simulated.count ? "" : " in \(silent.joined(separator: ", "))"
-    return ["by default of a run file plan.precision is float32\(whose)"]
+    return ["precision float32\(whose), as of a run file that says none"]
   }
 
   /// What the file leaves to defaults of how completions are made, phases with the same ones together.

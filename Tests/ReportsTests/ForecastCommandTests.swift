@@ -162,7 +162,7 @@ import Testing
       return try #require((tree as? [String: Any])?["assumptions"] as? [String], "\(result.errors)")
     }
     let said = try assumptions([])
-    let precision = "by default of a run file plan.precision is float32"
+    let precision = "precision float32, as of a run file that says none"
     #expect(said.contains("layers per stage 32") && said.contains(precision), "\(said)")
     #expect(!(try assumptions(["--set", "plan.precision=bf16"])).contains(precision))
     #expect(!(try assumptions(["--step-seconds", "1"])).contains(precision))

@@ -76,10 +76,11 @@ extension FittedPart {
   static func source(
     _ points: [FittedPoint], of value: Double, in range: ClosedRange<Double>
   ) -> String {
+    // As near as a file's four figures tell.
     let end =
-      value >= range.upperBound
+      value >= range.upperBound * 0.99995
       ? "; the most that the key takes"
-      : value <= range.lowerBound ? "; the least that the key takes" : ""
+      : value <= range.lowerBound * 1.00005 ? "; the least that the key takes" : ""
     return source(points) + end
   }
 }
