@@ -196,7 +196,7 @@ public struct ForecastFigures: Encodable, Sendable {
       Improvement(
         change: $0.change, savedHours: $0.savedSeconds / 3600, standardError: $0.error / 3600)
     }
-    assumptions = Assumptions.ofSteps(planned) + planned.assumptions
+    assumptions = planned.assumptions + Assumptions.ofSteps(planned)
     takesCorruptionForStops = model.takesCorruptionForStops
     if takesCorruptionForStops {
       assumptions.append(

@@ -3,11 +3,11 @@ import Quantities
 extension ForecastFigures {
   /// How long the run takes, and how sure that is; of runs that were given up nobody knows.
   var verdict: String {
-    let steps = "Steps alone are \(unit.text(productiveSeconds))"
     guard let wall = wallSeconds else {
-      return
-        "\(run) on \(grouped(gpus)) GPUs does not end: none of \(counted(runs, "run")) did. \(steps)."
+      return "\(run) on \(grouped(gpus)) GPUs does not end: none of \(counted(runs, "run")) did. "
+        + "Steps alone are \(ReadableTime(for: productiveSeconds).text(productiveSeconds))."
     }
+    let steps = "Steps alone are \(unit.text(productiveSeconds))"
     let most = "\(unit.number(wall.p5)) to \(unit.number(wall.p95))"
     guard unfinishedRuns > 0 else {
       return
