@@ -220,6 +220,29 @@ package final class PlanBounds: Sendable {
       / (candidate.data * candidate.kernels.microbatch)
   }
 
+  /// Loads of the stages with what goes over copies in their passes, and the seconds of that for a microbatch.
+  private func loadsWithCopies(
+    _ candidate: Candidate, _ plan: Plan, _ costs: [KernelCosts]
+  ) throws -> (loads: [StageLoad], streams: [Double]) {
+    guard plan.zeroStage.rawValue >= 2 else {
+      let loads = try loads(candidate, costs)
+      return (loads, loads.map { _ in 0 })
+    }
+    var traffic = try collectives.traffic(
+      of: plan, base: candidate.kernels.base, architecture, cluster, copies: shards(candidate))
+    var loads = try loads(candidate, costs, besideChannels: traffic.channels)
+    var streams: [Double] = []
+    var first = 0
+    for (index, count) in try unitCounts(candidate, candidate.member.layout).enumerated() {
+      let seconds = traffic.seconds(
+        of: costs[0].units[first..<first + count], beginsModel: first == 0)
+      first += count
+      loads[index].addCopies(seconds)
+      streams.append(seconds.forward + seconds.backward)
+    }
+    return (loads, streams)
+  }
+
   /// The bound of a candidate by its schedule.
   ///
   /// - Throws: `PlanError` where the plan is none.
@@ -230,26 +253,7 @@ package final class PlanBounds: Sendable {
     let (copies, expertCopies) = shards(candidate)
     let costs = try self.costs(of: candidate)
     let kernels = costs[0]
-    let copyTraffic =
-      plan.zeroStage.rawValue < 2
-      ? nil
-      : try collectives.traffic(
-        of: plan, base: candidate.kernels.base, architecture, cluster,
-        copies: (copies, expertCopies))
-    var loads = try loads(candidate, costs, besideChannels: copyTraffic?.channels)
-    var streams = [Double](repeating: 0, count: loads.count)
-    if var traffic = copyTraffic {
-      let units = kernels.units
-      let counts = try unitCounts(candidate, candidate.member.layout)
-      var first = 0
-      for (index, count) in counts.enumerated() {
-        let seconds = traffic.seconds(
-          of: units[first..<first + count], beginsModel: first == 0)
-        first += count
-        loads[index].addCopies(seconds)
-        streams[index] = seconds.forward + seconds.backward
-      }
-    }
+    let (loads, streams) = try loadsWithCopies(candidate, plan, costs)
     let messages = try collectives.seconds(
       of: order.messages, bytes: kernels.boundary, plan, base: candidate.kernels.base,
       architecture, cluster)

@@ -38,9 +38,9 @@ public struct StatedError: Hashable, Sendable {
   private static let mixtureOnH800s = StatedError(
     0.011, "DeepSeek-V3's training step on 2,048 H800s", 2)
   private static let mixtures = StatedError(
-    0.137, "Five layouts of a mixture on 64 and 128 H100s", 12)
+    0.133, "Five layouts of a mixture on 64 and 128 H100s", 12)
   private static let denseOnA100s = StatedError(
     0.099, "Megatron-DeepSpeed steps on 64 to 512 A100s", 73)
   private static let dense = StatedError(
-    0.019, "Steps of NVIDIA's recipes in BF16 on 8 to 2,048 H100s", 10)
+    0.015, "Steps of NVIDIA's recipes in BF16 on 8 to 2,048 H100s", 10)
 }

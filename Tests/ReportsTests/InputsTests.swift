@@ -64,7 +64,7 @@ import Testing
         + "--plan torchtitan-llama-3.1-8b "
         + "--set cluster.degraded=[{\"what\":\"device\",\"rank\":500,\"share\":0.5}]")
     let far = try #require(Self.file(step, "cluster")["degradations"] as? [String])
-    #expect(far == ["device of rank 500 at 0.5, not among the plan's 8 ranks"])
+    #expect(far == ["device of rank 500 at 0.500, not among the plan's 8 ranks"])
   }
 
   @Test func otherCommands() throws {

@@ -10,8 +10,8 @@ extension StepFigures {
     let between =
       bubble >= 0.0005 * stepSeconds ? "; of this \(percent(bubble / stepSeconds)) bubble" : ""
     return [
-      "Plan \(plan): \(degreeText).",
-      "The step at position 0: \(parts.joined(separator: ", "))\(between).",
+      "Plan \(plan): \(degreeText). The step at position 0: "
+        + "\(parts.joined(separator: ", "))\(between)."
     ]
   }
 
