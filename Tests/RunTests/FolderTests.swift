@@ -44,7 +44,7 @@ import Testing
   @Test func overwritingClearsLaterPhases() throws {
     let scene = try Scene("gpt2-tiny", plan: "gradient-lanes: 2")
     let phases = try String(contentsOfFile: scene.run, encoding: .utf8)
-    try (phases + "phases: [{name: a}, {name: b, steps: 2}]\n")
+    try (phases + "\nphases: [{name: a}, {name: b, steps: 2}]\n")
       .write(toFile: scene.run, atomically: true, encoding: .utf8)
     let last = scene.path("out/b/step-00000002")
     func train(_ options: String...) throws -> Outcome {

@@ -108,7 +108,10 @@ import Testing
       }
     }
     #expect(outcome.status == 6, "\(outcome.output)")
-    #expect(outcome.output.contains("a second signal was passed on"), "\(outcome.output)")
+    // On a busy machine it may be stopped too late: then signals wake it, and it ends in order.
+    #expect(
+      outcome.output.contains("a second signal was passed on")
+        || scene.checkpoints() == ["step-00000000"], "\(outcome.output)")
   }
 
   /// A signal to one rank, or to the mpirun that sluice has started.
