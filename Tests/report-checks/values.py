@@ -81,7 +81,9 @@ def check_every_value(report, page):
 
 def words(page):
     """What the page says above its sections, as one line."""
-    text = page.evaluate("document.body.innerText.split(document.querySelector('h2').textContent)[0]")
+    # Headings begin lines; sentences may have their words.
+    text = page.evaluate(
+        "document.body.innerText.split('\\n' + document.querySelector('h2').textContent)[0]")
     return " ".join(text.replace("\u2212", "-").split())
 
 
