@@ -45,6 +45,9 @@ import Testing
     // No node is slow, or some are, and then it does not matter how many.
     #expect(draws.allSatisfy { $0 == whole || $0 == slowest })
     #expect(slowest > whole && slowest <= whole / Self.speed)
+    // One slow node is waited for as if all were slow.
+    let all = try planned(Self.slow(share: 1)).parts[0].stepSeconds
+    #expect(abs(all / slowest - 1) < 1e-9, "\(all), \(slowest)")
     // Of 8 nodes none is slow with a probability of 0.9 to the 8th.
     let isSlow = 1 - pow(1 - Self.share, 8)
     let count = Double(draws.count)

@@ -78,7 +78,7 @@ import Planning
     // device.
     Case(
       name: "few channels",
-      architecture: (try? .named("llama-3.1-8b", overrides: ["num_hidden_layers=6"])) ?? dense,
+      architecture: (try? .named("llama-3.1-8b")) ?? dense,
       cluster: "h100-2048", overrides: ["node.collectives.ring.multiprocessors=56"], devices: 16,
       settings: PlanSearchTests.settings(
         16, 8192, "tensor-parallel=4,8", "context-parallel=1", "pipeline-parallel=1",

@@ -102,6 +102,31 @@ import Testing
     #expect(Self.trace(layer(true).backwardInput).hasPrefix(gather + "PsPsPsPwww+"))
   }
 
+  /// Under torchtitan what one product gives or takes is cut, and everything else is waited for: a gradient of an input
+  /// that several maps read is a sum, whose weight products have run by then.
+  @Test func torchTitanScattersSumsWhole() throws {
+    var plan = Plan()
+    (plan.tensorParallel, plan.sequenceParallel) = (4, true)
+    (plan.sequenceLength, plan.microbatchSize) = (8, 2)
+    plan.overlap.tensorExchange = .chunked
+    let layers = [Plan.Framework.plain, .torchtitan].map { framework in
+      plan.framework = framework
+      return StageProgram(
+        units: [.layer(0)], of: TinyModels.llama(layers: 1), LoweringSetting(plan, target: .device))
+    }
+    let (plain, titan) = (layers[0], layers[1])
+    #expect(Self.trace(titan.forward) == Self.trace(plain.forward))
+    #expect(Self.trace(plain.backward).contains("SP"))
+    for program in [titan.backward, titan.backwardInput, titan.backwardWeight] {
+      let trace = Self.trace(program)
+      #expect(!trace.contains("SP") && !trace.contains("SS"), "\(trace)")
+    }
+    // Gradients of outputs are gathered in chunks all the same, in front of one product each.
+    #expect(Self.trace(titan.backward).contains("sssPwPwPwP"))
+    #expect(!Self.trace(titan.backwardInput).contains("PsPsPsP"))
+    #expect(Self.trace(plain.backwardInput).contains("PsPsPsP"))
+  }
+
   /// The others' sums of a rank's rows are held beside its own, nothing else.
   @Test func sumsOfOthersAreHeld() {
     let stage = StageProgram(

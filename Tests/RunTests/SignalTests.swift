@@ -97,21 +97,24 @@ import Testing
   }
 
   /// A rank that is stopped while it starts can hear nothing: the second signal ends mpirun, and is said.
+  ///
+  /// On a busy machine it may have started before it is stopped, and then ends in order: that is tried again.
   @Test func aSecondSignalEndsAtOnce() throws {
-    let scene = try endlessScene("data-parallel: 2")
-    let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
-      try #require(Launch.wait(milliseconds: 1) { scene.ranks().count == 2 })
-      kill(try #require(scene.ranks().last), SIGSTOP)
-      for _ in 0..<2 {
-        usleep(500_000)
-        kill(try #require(scene.launchers().last), SIGTERM)
+    for _ in 0..<10 {
+      let scene = try endlessScene("data-parallel: 2")
+      let outcome = try Program.sluice("train", scene.run, "--ranks", "2") { _ in
+        try #require(Launch.wait(milliseconds: 1) { !scene.ranks().isEmpty })
+        kill(try #require(scene.ranks().first), SIGSTOP)
+        for _ in 0..<2 {
+          usleep(500_000)
+          if let launcher = scene.launchers().last { kill(launcher, SIGTERM) }
+        }
       }
+      #expect(outcome.status == 6, "\(outcome.output)")
+      if outcome.output.contains("a second signal was passed on") { return }
+      #expect(outcome.output.contains("ended by a signal"), "\(outcome.output)")
     }
-    #expect(outcome.status == 6, "\(outcome.output)")
-    // On a busy machine it may be stopped too late: then signals wake it, and it ends in order.
-    #expect(
-      outcome.output.contains("a second signal was passed on")
-        || outcome.output.contains("ended by a signal"), "\(outcome.output)")
+    Issue.record("no rank was stopped in its start")
   }
 
   /// A signal to one rank, or to the mpirun that sluice has started.

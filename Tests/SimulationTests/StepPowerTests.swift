@@ -60,6 +60,40 @@ import Testing
     #expect(short.clock == long.clock && short.power == long.power, "\(short), \(long)")
   }
 
+  /// Joules of attention in the passes of a stage whose context ranks meet keys in this way.
+  private func attention(_ exchange: Plan.ContextExchange) throws -> [Double] {
+    let cluster = try Cluster.shipped("h100-2048", overrides: ["nodes=1"])
+    let document = try Document(
+      text: """
+        context-parallel: 8
+        global-batch: 1
+        sequence-length: 32768
+        precision: bf16
+        context-exchange: \(exchange.rawValue)
+        """, name: "plan.yaml")
+    let plan = try Plan.read(document, name: "plan", world: .devices(cluster.rankCount))
+    let architecture = try Architecture.named(
+      "llama-3.1-8b", overrides: ["num_hidden_layers=1"])
+    let step = try PlannedStep(architecture: architecture, cluster: cluster, plan: plan)
+    let power = try #require(PowerModel(cluster.device))
+    let stage = step.input.stages[0]
+    return [stage.forward, stage.backward].map { program in
+      program.operations.reduce(0) { sum, operation in
+        guard case .attention = operation.kernel else { return sum }
+        return sum
+          + step.pricing.work(of: operation, rows: ExchangeRows(), power).computing
+      }
+    }
+  }
+
+  /// A rank of a ring attends to as many pairs as one that has gathered all keys: its own block below the diagonal,
+  /// half of every other one whole.
+  @Test func blocksOfARingDrawAsMuch() throws {
+    for (ring, gathered) in zip(try attention(.ring), try attention(.gather)) {
+      #expect(gathered > 0 && abs(ring / gathered - 1) < 1e-9, "\(ring), \(gathered)")
+    }
+  }
+
   /// A given clock decides; the power is shown where energies are known.
   @Test func aGivenClockDecides() throws {
     let given = try step(changes: ["device.clock.loaded=1500 MHz", "device.power-cap=null"])
