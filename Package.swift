@@ -14,10 +14,13 @@ func room(
     plugins: folders.isEmpty ? [] : ["EmbedFiles"])
 }
 
+/// Tests in release call what is optimised and are not optimised themselves: to compile them took as long as all rooms.
+let unoptimized = strict + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .testTarget(
     name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies,
-    resources: [.copy("Fixtures")], swiftSettings: strict)
+    resources: [.copy("Fixtures")], swiftSettings: unoptimized)
 }
 
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -182,13 +185,13 @@ let package = Package(
       name: "SluiceTests",
       dependencies: [
         "sluice", "Engines", "TestSupport", .target(name: "Training", condition: withMPI),
-      ], resources: [.copy("Fixtures")], swiftSettings: strict),
+      ], resources: [.copy("Fixtures")], swiftSettings: unoptimized),
     // The walls between the rooms, and the limits of files: read from the sources.
-    .testTarget(name: "HouseTests", swiftSettings: strict),
+    .testTarget(name: "HouseTests", swiftSettings: unoptimized),
     // Starts the built program; it needs nothing of it to be linked.
     .testTarget(
       name: "RunTests", dependencies: ["TestSupport"], resources: [.copy("Fixtures")],
-      swiftSettings: strict),
+      swiftSettings: unoptimized),
     .executableTarget(
       name: "bench-simulation",
       dependencies: ["Clusters", "Models", "Plans", "Costs", "Simulation"],

@@ -78,7 +78,7 @@ extension SearchSpace {
           file: "--exclude", value: text, rule: "the grid has no such dimension",
           suggestion: nearestName(to: key, among: SearchKey.allCases.map(\.rawValue)))
       }
-      guard exclude(known, of: try reader.plans(key, values)) else {
+      guard exclude(known, of: try reader.plans(excluded: key, values)) else {
         throw ConfigurationError(
           file: "--exclude", value: text, rule: "the grid does not have all of these alternatives")
       }
@@ -188,6 +188,15 @@ private struct SpaceReader {
       plans.append(try read(overrides, isBase: false))
     }
     return plans
+  }
+
+  /// The same of what is taken out, whose mistakes are that option's.
+  func plans(excluded key: String, _ values: [String]) throws(ConfigurationError) -> [Plan] {
+    do { return try plans(key, values) } catch {
+      var error = error
+      if error.file == "--set" { error.file = "--exclude" }
+      throw error
+    }
   }
 
   /// A plan with these keys beside what the command line says of all.

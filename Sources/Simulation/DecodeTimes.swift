@@ -21,7 +21,9 @@ struct DecodeTimes: Sendable {
     seconds = try batches.map { batch in
       try contexts.map { context in
         try planned.report(
-          InferenceRequest(.decode(context: context), batch: batch, acceptance: acceptance)
+          InferenceRequest(
+            .decode(context: context), batch: batch, acceptance: acceptance,
+            returnsProbabilities: true)
         ).seconds
       }
     }

@@ -15,13 +15,19 @@ public struct InferenceRequest: Hashable, Sendable {
   public var parts: Int?
   /// The probability that a token which a prediction module drafts is kept, where modules draft.
   public var acceptance: Double?
+  /// Whether the probabilities of the tokens that are drawn are asked for, as reinforcement learning does.
+  public var returnsProbabilities: Bool
 
-  public init(_ kind: Kind, batch: Int, parts: Int? = nil, acceptance: Double? = nil) {
+  public init(
+    _ kind: Kind, batch: Int, parts: Int? = nil, acceptance: Double? = nil,
+    returnsProbabilities: Bool = false
+  ) {
     precondition(batch > 0 && parts ?? 1 > 0, "A step serves sequences.")
     self.kind = kind
     self.batch = batch
     self.parts = parts
     self.acceptance = acceptance
+    self.returnsProbabilities = returnsProbabilities
   }
 
   /// Positions in caches, or tokens of a new sequence.

@@ -5,12 +5,12 @@ import Programs
 
 /// One step of a deployment: its stack of units lowered, priced and walked.
 struct InferenceStep {
-  private let planned: PlannedInference
-  private let request: InferenceRequest
+  let planned: PlannedInference
+  let request: InferenceRequest
   /// The model with the prediction modules that draft.
-  private let architecture: Architecture
+  let architecture: Architecture
   /// New tokens of a sequence.
-  private let tokens: Int
+  let tokens: Int
   private let parts: [InferencePart]
   private var assumptions: [String] = []
 
@@ -82,7 +82,7 @@ struct InferenceStep {
     throw .sequenceTooLong(sequence: length, positions: architecture.maximumPositions)
   }
 
-  private var isDecode: Bool { if case .decode = request.kind { true } else { false } }
+  var isDecode: Bool { if case .decode = request.kind { true } else { false } }
 
   // MARK: Lowering
 
@@ -270,6 +270,10 @@ struct InferenceStep {
         let priced = units[shape] ?? price(unit, part, pricing)
         units[shape] = priced
         lane.append(priced.program.forward, times: 1, priced.prices)
+        if let choice = choice(behind: unit, part, pricing) {
+          append(choice, to: &lane, pricing)
+          activations = max(activations, choice.heldBytes)
+        }
         sums.productFLOPs += priced.productFLOPs
         sums.attentionFLOPs += priced.attentionFLOPs
         sums.cachedBytesRead += priced.cachedBytesRead

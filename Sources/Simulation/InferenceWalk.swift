@@ -50,6 +50,17 @@ struct InferenceLane: Sendable {
     }
   }
 
+  /// Appends a transfer that is waited for at once.
+  mutating func append(
+    waited kind: InferenceClass, seconds: Double, on stream: Stream, in phase: Phase
+  ) {
+    items.append(
+      InferenceItem(
+        action: .start(event: events, kind, stream, seconds: seconds), phase: phase))
+    items.append(InferenceItem(action: .wait(event: events), phase: phase))
+    events += 1
+  }
+
   var eventCount: Int { events }
 }
 

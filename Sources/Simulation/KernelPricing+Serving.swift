@@ -34,6 +34,11 @@ extension KernelPricing {
     if case .fixed(let count) = rows { count } else { 0 }
   }
 
+  /// The passes that draw the next tokens.
+  func kernels(of choice: TokenChoice) -> [PricedKernel] {
+    choice.passes.map { pass($0.kernel, $0.bytes) }
+  }
+
   private func pass(_ kind: StreamingClass, _ bytes: Double) -> PricedKernel {
     PricedKernel(.streaming(kind), seconds: streaming.cost(kind, bytes: bytes).seconds)
   }

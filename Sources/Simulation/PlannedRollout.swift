@@ -39,14 +39,19 @@ public struct PlannedRollout: Sendable {
     let generators = try generatorCount(description)
     let lengths = description.lengths.lengths(description.count, seed: description.seed)
     let learning = try learning(description, lengths)
+    let reference = reference(description, learning)
     let generation = try generation(
-      description, lengths, generators, beside: resident(description, learning.step))
+      description, lengths, generators,
+      beside: resident(description, learning.step, reference.resident))
     let (weights, offload, phrases) = transfer(description, learning.step, generation.weights)
     let parts = RolloutReport.Parts(
       generation: generation.outcome.seconds, policyScores: learning.scores,
-      referenceScores: description.hasReference ? learning.scores : 0,
+      referenceScores: reference.seconds,
       rewards: description.rewardSeconds, training: learning.training, weights: weights,
       offload: offload)
+    var memory = learning.step.memory
+    memory.parameters += reference.resident
+    memory.peak += reference.resident
     var devices = training.worldSize
     if case .separate(let own) = description.placement { devices += own }
     return RolloutReport(
@@ -58,14 +63,18 @@ public struct PlannedRollout: Sendable {
       meanActive: generation.outcome.meanActive,
       drainedShare: generation.outcome.drained / generation.outcome.seconds,
       moments: generation.outcome.moments, shareCut: description.lengths.shareCut,
-      training: learning.step.memory, trainingFits: learning.step.fits,
-      assumptions: phrases + generation.phrases + learning.phrases)
+      training: memory,
+      trainingFits: learning.step.fits
+        && (reference.resident == 0 || memory.peak + memory.reserve <= memory.limit),
+      assumptions: phrases + reference.phrases + generation.phrases + learning.phrases)
   }
 
   /// Bytes of training's state that lie on a device while it generates.
-  private func resident(_ description: RolloutDescription, _ step: StepReport) -> Int {
+  private func resident(
+    _ description: RolloutDescription, _ step: StepReport, _ reference: Int
+  ) -> Int {
     guard description.placement == .colocated, cluster.device.hostLink == nil else { return 0 }
-    return step.memory.optimizer + step.memory.parameters
+    return step.memory.optimizer + step.memory.parameters + reference
   }
 
   // MARK: Generation
@@ -167,7 +176,8 @@ public struct PlannedRollout: Sendable {
   ) throws -> (Double, Int) {
     let one = try generator.report(
       InferenceRequest(
-        .decode(context: longest), batch: 1, acceptance: description.acceptance))
+        .decode(context: longest), batch: 1, acceptance: description.acceptance,
+        returnsProbabilities: true))
     let memory = one.memory
     let limit = Double(memory.limit) * description.memoryShare
     let room = limit - Double(memory.weights + memory.activations + resident)
@@ -186,7 +196,7 @@ public struct PlannedRollout: Sendable {
     let multiple = tensor > 1 && isSplit ? 2 * tensor : tensor
     let batch = max(multiple, Self.chunk / prompt / multiple * multiple)
     let report = try generator.report(
-      InferenceRequest(.prefill(length: prompt), batch: batch))
+      InferenceRequest(.prefill(length: prompt), batch: batch, returnsProbabilities: true))
     return (report.seconds / Double(batch * description.answers), batch)
   }
 
@@ -239,6 +249,26 @@ public struct PlannedRollout: Sendable {
     return Learning(
       step: step, scores: Double(description.updates) * scores,
       training: Double(description.updates) * step.stepSeconds, packed: packed, phrases: phrases)
+  }
+
+  /// Seconds in which a reference scores all answers, and bytes of a device that it keeps.
+  ///
+  /// Its weights lie in the host's memory: for its scores the policy's go there, they come, and the policy's come back, as NeMo
+  /// RL has it (`use_reference_model`, nemo_rl/models/policy); without a host's link they stay on the devices.
+  private func reference(
+    _ description: RolloutDescription, _ learning: Learning
+  ) -> (seconds: Double, resident: Int, phrases: [String]) {
+    guard description.hasReference else { return (0, 0, []) }
+    let weights = learning.step.memory.parameters
+    guard let host = cluster.device.hostLink?.reached.value.value else {
+      return (learning.scores, weights, ["the reference's weights stay on the devices"])
+    }
+    return (
+      learning.scores + 3 * Double(weights) / host, 0,
+      [
+        "the reference's weights come from the host's memory, and the policy's go there and come back"
+      ]
+    )
   }
 
   // MARK: Weights

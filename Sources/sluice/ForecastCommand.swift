@@ -82,6 +82,11 @@ struct ForecastCommand: ParsableCommand {
     let ofRun = overrides.filter { !$0.hasPrefix("cluster.") }
     let place = try Cluster.named(cluster, overrides: ofCluster)
     try place.checkExchange()
+    if stepSeconds != nil, place.slowHosts != nil {
+      throw CommandError(
+        "--step-seconds is what each step takes: slow-hosts of \(place.name) would have no effect; "
+          + "--set cluster.slow-hosts=null leaves them out")
+    }
     var phases = try RunFile.readPhases(path: runFile, overrides: ofRun)
     for index in phases.indices where phases[index].plan.layout == .balanced {
       phases[index].plan = try phases[index].plan.balanced(

@@ -55,6 +55,7 @@ import Planning
     (["schedule=1f1b,,gpipe"], [], "empty"), (["=2"], [], "expected"),
     ([], ["recompte=full"], "no such dimension"), ([], ["zero-stage=0,1,2,3"], "no alternative"),
     ([], ["tensor-parallel=3"], "does not have"), (["global-batch=2"], [], "too"),
+    (["schedule=foo"], [], "--set: schedule"), ([], ["schedule=foo"], "--exclude: schedule"),
   ])
   func refusesWhatItCannotRead(listed: [String], excluded: [String], part: String) throws {
     let error = #expect(throws: ConfigurationError.self) {

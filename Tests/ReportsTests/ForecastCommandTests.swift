@@ -251,6 +251,10 @@ import Testing
     (["--cluster", "h801-2048"], "did you mean h800-2048?"),
     (["--failure-times", "/no/such/file"], "/no/such/file"),
     (["--borrow-kernels", "h100-2048"], "has no effect with --step-seconds"),
+    (
+      ["--set", "cluster.slow-hosts={share: 0.1, speed: 0.9, seed: 1}"],
+      "slow-hosts of h800-2048 would have no effect"
+    ),
     (["--report", example], "deepseek-v3-run.yaml"),
     // A cluster too small for the plan is so whatever a step takes.
     (["--set", "cluster.nodes=4"], "needs 2048 ranks"),

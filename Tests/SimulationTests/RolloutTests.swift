@@ -180,7 +180,7 @@ import Testing
       + parts.weights + parts.offload
     #expect(abs(here.seconds - sum) < 1e-9)
     #expect(here.devices == 8 && here.generators == 8 && parts.offload > 0)
-    #expect(parts.policyScores == parts.referenceScores && parts.policyScores < parts.training)
+    #expect(parts.policyScores < parts.referenceScores && parts.policyScores < parts.training)
     var apart = try Self.description(.separate(devices: 8))
     let waiting = try planned.report(apart)
     #expect(waiting.devices == 16 && waiting.parts.offload == 0)
@@ -271,6 +271,22 @@ import Testing
     description.places = 4
     let few = try planned.report(description)
     #expect(few.places == 4 && few.parts.generation > bare.parts.generation)
+  }
+
+  /// The reference's weights change places with the policy's and back over the host's link, or stay on the devices.
+  @Test func theReferenceComesFromTheHost() throws {
+    let description = try Self.description()
+    let report = try Self.planned(cluster: ["device.host-link.reached=50 GB/s"]).report(description)
+    let way = report.parts.referenceScores - report.parts.policyScores
+    #expect(abs(way / (3 * Double(report.training.parameters) / 50e9) - 1) < 1e-9)
+    let planned = try Self.planned(cluster: ["device.host-link=null"])
+    let stays = try planned.report(description)
+    #expect(stays.parts.referenceScores == stays.parts.policyScores)
+    #expect(stays.training.parameters == 2 * report.training.parameters)
+    #expect(stays.training.peak == report.training.peak + report.training.parameters)
+    var without = description
+    without.hasReference = false
+    #expect(try planned.report(without).training.parameters == report.training.parameters)
   }
 
   @Test func refusals() throws {

@@ -1,0 +1,84 @@
+import Clusters
+import Simulation
+import Testing
+
+/// Drawing the next tokens of a step of serving, against bytes over rates.
+@Suite struct TokenChoiceTests {
+  /// Kernels take their bytes over their rate, and nothing in front of or between them.
+  private static let bare = [
+    "device.kernels.streaming.ramp=0 us", "device.kernels.streaming.shortest=0 us",
+    "device.launch.gap=0 us",
+  ]
+
+  private static func report(
+    rate: Double = 3, softmax: Double = 3, plan: [String] = [], batch: Int = 256,
+    returnsProbabilities: Bool = false
+  ) throws -> InferenceReport {
+    let rates = [
+      "device.kernels.streaming.elementwise=\(rate) TB/s",
+      "device.kernels.streaming.operator-of-softmax=\(softmax) TB/s",
+    ]
+    return try InferenceTests.planned(
+      "llama-3.1-8b", ["num_hidden_layers=1"], plan: plan, cluster: bare + rates
+    ).report(
+      InferenceRequest(
+        .decode(context: 64), batch: batch, returnsProbabilities: returnsProbabilities))
+  }
+
+  /// Of a score of 16 bits: 8 bytes by the softmax, and by other operators 34: cast 6, temperature 8, noise 4, quotient 12, the
+  /// largest 4. What other kernels of those classes take is what two widths of the vocabulary have in common.
+  @Test(arguments: [1, 2]) func everyOperatorCounts(tensor: Int) throws {
+    let plan = ["tensor-parallel=\(tensor)"]
+    let scores = Double(256 * 128_256)
+    let fast = try Self.report(plan: plan)
+    let slow = try Self.report(rate: 1.5, plan: plan)
+    // Two sums of residual streams of 4,096 numbers of 16 bits a layer at most.
+    let streams = 2.0 * 3 * 2 * 256 * 4_096
+    let bytes = (slow.seconds - fast.seconds) * 3e12
+    #expect(
+      bytes >= 34 * scores * 0.999 && bytes <= 34 * scores + streams * 1.001, "\(bytes / scores)")
+    let softer = try Self.report(softmax: 1.5, plan: plan)
+    let softmax = (softer.seconds - fast.seconds) * 3e12
+    #expect(abs(softmax / (8 * scores) - 1) < 0.001, "\(softmax / scores)")
+  }
+
+  /// A softmax of 6 bytes a score more, and a pass of 4 for the ranks; 4 bytes a score are held for it.
+  @Test func probabilitiesThatAreReturned() throws {
+    let scores = Double(256 * 128_256)
+    let without = try Self.report()
+    let with = try Self.report(returnsProbabilities: true)
+    #expect(abs((with.seconds - without.seconds) / (10 * scores / 3e12) - 1) < 0.001)
+    #expect(with.memory.activations - without.memory.activations == 4 * 256 * 128_256)
+  }
+
+  /// Tensor ranks bring their parts together, of which one draws: as many scores as on one rank, and an exchange more.
+  @Test func tensorRanksGatherTheirScores() throws {
+    let small = try Self.report(plan: ["tensor-parallel=8"], batch: 1)
+    let large = try Self.report(plan: ["tensor-parallel=8"], batch: 256)
+    // Seven eighths of the scores come over a link of 200 GB/s at most.
+    let gathered = 7.0 / 8 * 2 * 255 * 128_256 / 200e9
+    #expect(large.split.tensorExchanges - small.split.tensorExchanges > gathered)
+    let alone = try Self.report(batch: 256)
+    #expect(alone.split.tensorExchanges == 0)
+  }
+
+  /// A module that drafts reads its scores once for the largest.
+  @Test func draftsTakeTheirLargestScore() throws {
+    func seconds(_ rate: Double) throws -> Double {
+      try PlannedInference(
+        architecture: .named(
+          "deepseek-v3", overrides: ["num_hidden_layers=1", "first_k_dense_replace=1"]),
+        cluster: .shipped(
+          "h800-2048",
+          overrides: Self.bare + ["device.kernels.streaming.elementwise=\(rate) TB/s"]),
+        plan: .named("deepseek-v3-decode")
+      ).report(InferenceRequest(.decode(context: 64), batch: 256, parts: 1, acceptance: 0.5))
+        .seconds
+    }
+    let bytes = (try seconds(1.5) - seconds(3)) * 3e12
+    let scores = Double(256 * 129_280)
+    // Two tokens of each sequence are judged; the module scores the last one.
+    #expect(
+      bytes > (2 * 34 + 2) * scores && bytes < (2 * 34 + 2) * 1.1 * scores, "\(bytes / scores)")
+  }
+}
