@@ -223,7 +223,7 @@ import Testing
     ("--gpus 0", "--gpus 0: expected"), ("--gpus 8,x", "--gpus 8,x: expected"),
     ("--gpus 8 --margin 5", "--margin 5: "), ("--gpus 8 --margin 90GiB", "--margin 90GiB: leaves"),
     ("--gpus 8 --set plan.tensor-paralel=2", "--set: tensor-paralel: unknown key"),
-    ("--gpus 8 --exclude plan.schedule=none", "--set: schedule"),
+    ("--gpus 8 --exclude plan.schedule=none", "--exclude: schedule"),
     ("--gpus 8 --count 0", "--count 0"), ("--gpus 8 --framework jax", "--framework"),
     ("--gpus 8 --deadline 3d", "give its --tokens"), ("--gpus 8 --budget 0", "--budget 0"),
     ("--gpus 8 --deadline 3 --tokens 1T", "--deadline 3: expected"),
