@@ -14,7 +14,8 @@ func room(
     plugins: folders.isEmpty ? [] : ["EmbedFiles"])
 }
 
-/// Tests in release call what is optimised and are not optimised themselves: to compile them took as long as all rooms.
+/// Tests in release call what is optimised and are not optimised themselves: those of Simulation compile in 73 s of
+/// processor time in place of 169, and the suite takes no longer.
 let unoptimized = strict + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {

@@ -289,6 +289,23 @@ import Testing
     #expect(try planned.report(without).training.parameters == report.training.parameters)
   }
 
+  /// Generators return the probabilities of what they draw: two softmaxes of 14 bytes a score of every token, and of every
+  /// question's first.
+  @Test func generatorsReturnProbabilities() throws {
+    func generation(_ rate: Int) throws -> RolloutReport {
+      try Self.planned(cluster: [
+        "device.kernels.operators.operator-of-softmax=\(rate) GB/s",
+        "device.kernels.streaming.shortest=0 us",
+      ]).report(Self.description(spread: 0))
+    }
+    let (fast, slow) = (try generation(3_000), try generation(1_500))
+    // 16 answers of 500 tokens on each generator, all at once; a question's prompt is read for 8.
+    #expect(fast.places == 16)
+    let scores = (500.0 * 16 + 16 / 8) * 128_256
+    let bytes = (slow.parts.generation - fast.parts.generation) * 3e12
+    #expect(abs(bytes / (14 * scores) - 1) < 1e-6, "\(bytes / scores)")
+  }
+
   @Test func refusals() throws {
     func rule(_ body: () throws -> Void) -> String {
       do { try body() } catch { return "\(error)" }

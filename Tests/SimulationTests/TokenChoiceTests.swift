@@ -15,14 +15,16 @@ import Testing
 
   private static func report(
     rate: Double = 3, softmax: Double = 3, plan: [String] = [], batch: Int = 256,
-    returnsProbabilities: Bool = false
+    vocabulary: Int = 128_256, returnsProbabilities: Bool = false
   ) throws -> InferenceReport {
     let rates = [
       "device.kernels.streaming.elementwise=\(rate) TB/s",
       "device.kernels.operators.operator-of-softmax=\(softmax) TB/s",
     ]
     return try PlannedInference(
-      architecture: .named("llama-3.1-8b", overrides: ["num_hidden_layers=1"]),
+      architecture: .named(
+        "llama-3.1-8b",
+        overrides: ["num_hidden_layers=1", "vocab_size=\(vocabulary)"]),
       cluster: .shipped("h100-2048", overrides: bare + rates),
       plan: Plan.read(
         Document(text: "precision: bf16\n", name: "plan.yaml"), name: "plan", overrides: plan,
@@ -61,13 +63,34 @@ import Testing
 
   /// Tensor ranks bring their parts together, of which one draws: as many scores as on one rank, and an exchange more.
   @Test func tensorRanksGatherTheirScores() throws {
-    let small = try Self.report(plan: ["tensor-parallel=8"], batch: 1)
-    let large = try Self.report(plan: ["tensor-parallel=8"], batch: 256)
-    // Seven eighths of the scores come over a link of 450 GB/s at most.
-    let gathered = 7.0 / 8 * 2 * 255 * 128_256 / 450e9
-    #expect(large.split.tensorExchanges - small.split.tensorExchanges > gathered)
+    let all = try Self.report(plan: ["tensor-parallel=8"])
+    let half = try Self.report(plan: ["tensor-parallel=8"], vocabulary: 64_128)
+    // Seven eighths of the scores come in 16 bits over a link of 450 GB/s at most, which long messages use half of at
+    // least; sums of embeddings and layers are the same.
+    let gathered = 7.0 / 8 * 2 * 256 * 64_128 / 450e9
+    let longer = all.split.tensorExchanges - half.split.tensorExchanges
+    #expect(longer > gathered && longer < 2 * gathered, "\(longer / gathered)")
     let alone = try Self.report(batch: 256)
     #expect(alone.split.tensorExchanges == 0)
+  }
+
+  /// Rows that fill a batch up for tensor ranks go through the head and are not drawn.
+  @Test func filledRowsAreNotDrawn() throws {
+    func seconds(_ rate: Double, _ batch: Int) throws -> Double {
+      try PlannedInference(
+        architecture: .named("qwen3-30b-a3b", overrides: ["num_hidden_layers=1"]),
+        cluster: .shipped(
+          "h100-2048",
+          overrides: Self.bare + ["device.kernels.operators.operator-of-softmax=\(rate) TB/s"]),
+        plan: Plan.read(
+          Document(text: "precision: bf16\n", name: "plan.yaml"), name: "plan",
+          overrides: ["tensor-parallel=4"], world: .unknown, serves: true)
+      ).report(InferenceRequest(.decode(context: 64), batch: batch)).seconds
+    }
+    for batch in [253, 256] {
+      let bytes = (try seconds(1.5, batch) - seconds(3, batch)) * 3e12
+      #expect(abs(bytes / Double(8 * batch * 151_936) - 1) < 1e-6, "\(batch): \(bytes)")
+    }
   }
 
   /// A module that drafts reads its scores once for the largest.
