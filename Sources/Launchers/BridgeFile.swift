@@ -29,10 +29,10 @@ enum BridgeFile {
 
   /// The options in a table of YAML, behind its references.
   static func options(
-    _ document: Document, file: String, definitions: [String: String]
+    _ document: Document, file: String, _ use: ImportUse
   ) throws(ConfigurationError) -> [GivenOption] {
     var options: [GivenOption] = []
-    for value in try YAMLReferences.values(of: document, file: file, definitions: definitions) {
+    for value in try YAMLReferences.values(of: document, file: file, use) {
       let parts = value.path.split(separator: ".").map(String.init)
       // A function or a type: `activation_func: {_target_: torch.nn.functional.silu}`.
       if parts.last == "_call_" || parts.last == "_args_" || parts.last == "_partial_" { continue }
@@ -43,7 +43,7 @@ enum BridgeFile {
         add(parts, value, file, to: &options)
       }
     }
-    return ordered(options)
+    return ordered(synchronised(options))
   }
 
   private static func add(
@@ -128,7 +128,7 @@ enum BridgeFile {
   /// Adds what these launchers do where nothing is said, and turns the name of a precision into its parts.
   static func complete(_ given: GivenOptions, isRecipe: Bool) throws(ConfigurationError) {
     if let name = try given.text("mixed-precision") {
-      try addPrecision(name, to: given)
+      try BridgePrecision.add(name, to: given)
       given.explain("mixed-precision", "precision: \(name)")
     }
     for (name, (values, what)) in NeMoKeys.fixed.sorted(by: { $0.key < $1.key }) {
@@ -163,39 +163,5 @@ enum BridgeFile {
         ("moe-token-dispatcher-type", "alltoall"),
       ] { given.addDefault(name, value) }
     }
-  }
-
-  /// The parts of `bf16_with_fp8_current_scaling_mixed` and of its short names
-  /// (Megatron-Bridge 067f987, training/mixed_precision.py and performance recipes).
-  private static func addPrecision(
-    _ text: String, to given: GivenOptions
-  ) throws(ConfigurationError) {
-    let name = text.lowercased().replacing("-", with: "_")
-    func add(_ option: String, _ value: String) {
-      guard !given.contains(option) else { return }
-      given.addDefault(option, value)
-    }
-    let isHalf = name.hasPrefix("fp16") || name.hasPrefix("16")
-    guard isHalf || name.contains("bf16") || name.contains("fp8") || name == "32" || name == "fp32"
-    else {
-      throw given.error("mixed-precision", "expected a name such as bf16_mixed")
-    }
-    if name == "32" || name == "fp32" { return }
-    guard !name.contains("nvfp4") && !name.contains("fp4") else {
-      throw given.error("mixed-precision", "products in 4 bits have no kernels in sluice")
-    }
-    add(isHalf ? "fp16" : "bf16", "true")
-    let recipes: [(parts: [String], recipe: String, gathers: Bool)] = [
-      (["current_scaling", "fp8_cs"], "tensorwise", true), (["mxfp8", "fp8_mx"], "mxfp8", true),
-      (["subchannel", "fp8_sc"], "blockwise", false),
-      (["delayed", "fp8_ds", "fp8"], "delayed", true),
-    ]
-    guard let found = recipes.first(where: { $0.parts.contains(where: name.contains) }) else {
-      return
-    }
-    add("fp8-format", found.recipe == "mxfp8" ? "e4m3" : "hybrid")
-    add("fp8-recipe", found.recipe)
-    add("fp8-param-gather", "\(found.gathers)")
-    if found.recipe == "tensorwise" { add("first-last-layers-bf16", "true") }
   }
 }

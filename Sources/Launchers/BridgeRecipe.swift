@@ -47,6 +47,7 @@ struct BridgeRecipe {
     }
     function = chosen.name.isEmpty ? nil : chosen.name
     read(chosen.lines, functions, file, depth: 0)
+    options = BridgeFile.synchronised(options, hasBase: true)
     guard let own = function, let gpus = Self.gpus(own) else { return }
     options.append(
       GivenOption(name: "gpus", spelling: own, values: ["\(gpus)"], file: file, line: nil))

@@ -24,8 +24,14 @@ struct DeepSpeedJob {
   /// The options of a file.
   static func options(_ document: Document, file: String) -> [GivenOption] {
     document.locatedLeaves.map { leaf, line in
-      GivenOption(
+      var option = GivenOption(
         name: leaf.keyPath, spelling: leaf.keyPath, values: [leaf.text], file: file, line: line)
+      // As one word it was stage 1 or none, and still is.
+      if option.name == "zero_optimization", let stage = ["true": "1", "false": "0"][leaf.text] {
+        (option.name, option.written) = ("zero_optimization.stage", leaf.text)
+        option.values = [stage]
+      }
+      return option
     }
   }
 
@@ -174,45 +180,6 @@ struct DeepSpeedJob {
     }
   }
 
-  private mutating func readPrecision(_ zero: Int) throws(ConfigurationError) {
-    func isOn(_ section: String) throws(ConfigurationError) -> Bool {
-      guard let text = try given.text("\(section).enabled") else {
-        return given.contains("\(section).loss_scale")
-      }
-      if text == "auto" { return section == "bf16" }
-      return try given.flag("\(section).enabled") ?? false
-    }
-    let (newer, older) = (try isOn("bf16"), try isOn("bfloat16"))
-    let brain = newer || older
-    let half = given.option("fp16.enabled")?.text == "auto" ? false : try isOn("fp16")
-    guard !brain || !half else { throw given.error("fp16.enabled", "excludes bf16") }
-    let base = brain ? "bf16" : half ? "float16" : "float32"
-    var table = [("base", base)]
-    if base != "float32" {
-      let kept = try format("data_types.grad_accum_dtype") ?? base
-      let sent = try format("communication_data_type") ?? (zero > 0 ? base : kept)
-      table += [("gradients", kept), ("gradient-reduction", sent)]
-      if !given.contains("data_types.grad_accum_dtype") {
-        given.imply("data_types.grad_accum_dtype", base, "precision.gradients: \(base)")
-      }
-      given.explain("data_types.grad_accum_dtype", "precision.gradients: \(kept)")
-      given.explain("communication_data_type", "precision.gradient-reduction: \(sent)")
-    }
-    plan.add("precision", table: table)
-    given.explain("bf16.enabled", "bfloat16.enabled", "fp16.enabled", "precision: \(base)")
-    if base == "float32" { given.imply("bf16.enabled", "false", "precision: float32") }
-  }
-
-  private func format(_ name: String) throws(ConfigurationError) -> String? {
-    switch try given.text(name)?.lowercased() {
-    case nil: nil
-    case "fp32"?, "float32"?: "float32"
-    case "fp16"?, "float16"?, "half"?: "float16"
-    case "bf16"?, "bfp16"?, "bfloat16"?: "bf16"
-    case _?: throw given.error(name, "expected fp32, fp16 or bf16")
-    }
-  }
-
   private mutating func readOverlap(_ zero: Int) throws(ConfigurationError) {
     let name = "zero_optimization.overlap_comm"
     let said = try given.flag(name)
@@ -272,73 +239,6 @@ struct DeepSpeedJob {
         "optimizer.type", "optimizer: \(optimizer.lowercased() == "muon" ? "muon" : "adamw")")
     } else {
       given.imply("optimizer.type", "AdamW", "optimizer: adamw")
-    }
-  }
-
-  /// What nobody read.
-  private func explainTheRest() {
-    let groups: [(ExplainedOption.Sense, String, String)] = [
-      (.costless, "the optimizer's constants", "optimizer. gradient_clipping"),
-      (.costless, "the learning rate", "scheduler."),
-      (.costless, "the scale of the loss", "fp16. bf16. bfloat16. amp."),
-      (
-        .costless, "logging",
-        "steps_per_print wall_clock_breakdown tensorboard. wandb. csv_monitor. comet. "
-          + "dump_state flops_profiler. comms_logger. monitor_config. memory_breakdown log_level"
-      ),
-      (
-        .costless, "checkpoints",
-        "checkpoint. load_universal zero_optimization.stage3_gather "
-          + "zero_optimization.load_from zero_optimization.elastic zero_optimization.pipeline_loading"
-      ),
-      (
-        .costless, "data",
-        "data_efficiency. curriculum_learning. dataloader_drop_last data_sampling."
-      ),
-      (
-        .costless, "where tensors lie in memory",
-        "zero_optimization.contiguous_gradients zero_optimization.round_robin "
-          + "zero_optimization.offload_optimizer. zero_optimization.offload_param."
-      ),
-      (
-        .costless, "chance and checks",
-        "seed zero_allow_untested_optimizer zero_force_ds_cpu_optimizer "
-          + "zero_optimization.ignore_unused zero_optimization.log_trace zero_optimization.enable_sanity "
-          + "prescale_gradients gradient_predivide_factor gradient_allreduce_op autotuning. elasticity. "
-          + "torch_autocast. sparse_gradients disable_allgather"
-      ),
-      (
-        .unmodelled, "buckets and prefetches by numbers of parameters: a plan has layers",
-        "zero_optimization.allgather_bucket zero_optimization.stage3_ zero_optimization.sub_group "
-          + "zero_optimization.reduce_scatter zero_optimization.allgather_partitions "
-          + "zero_optimization.prefetch zero_optimization.max_ zero_optimization.param_persistence "
-          + "zero_optimization.use_multi_rank zero_optimization.memory_efficient "
-          + "zero_optimization.legacy zero_optimization.override_module zero_optimization.leaf_module"
-      ),
-      (
-        .unmodelled, "gradients and weights that travel in 8 bits",
-        "zero_optimization.zero_quantized zero_optimization.zeropp zero_optimization.mics_hier"
-      ),
-      (
-        .unmodelled, "how recomputed activations are kept, where the model's code asks for it",
-        "activation_checkpointing."
-      ),
-      (.unmodelled, "how layers are cut into stages", "pipeline. tensor_parallel."),
-      (
-        .unmodelled, "training in fewer bits, layers or tokens",
-        "compression_training. progressive_layer_drop. random_ltd. sparse_attention. aio. zenflow. "
-          + "zero_optimization.zenflow hybrid_engine. eigenvalue. compile. data_types. seq_parallel"
-      ),
-    ]
-    for option in given.unexplained {
-      let found = groups.first { group in
-        group.2.split(separator: " ").contains { option.name.hasPrefix($0) || option.name == $0 }
-      }
-      if let (sense, meaning, _) = found {
-        given.explain(option.name, as: sense, meaning)
-      } else {
-        given.explain(option.name, as: .unknown, "no option of DeepSpeed that is known here")
-      }
     }
   }
 }

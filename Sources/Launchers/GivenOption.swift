@@ -14,6 +14,8 @@ struct GivenOption: Hashable, Sendable {
   var isDefault = false
   /// What stands there, where the spelling means another value of the option.
   var written: String?
+  /// Whether it stands on a command line, where argparse reads it: `64.0` and nothing are no whole numbers.
+  var isTyped = false
 
   /// The values in one text, as they would be typed.
   var text: String { values.joined(separator: " ") }

@@ -84,6 +84,13 @@ final class GivenOptions {
         file: nil, line: nil, option: option, value: value, sense: .implied, meaning: meaning))
   }
 
+  /// Says what a launcher's default decides, and the plan cannot say.
+  func lose(_ option: String, _ value: String, _ meaning: String) {
+    implied.append(
+      ExplainedOption(
+        file: nil, line: nil, option: option, value: value, sense: .unmodelled, meaning: meaning))
+  }
+
   /// An error about an option, at its line, or about the job where it is not written.
   func error(_ name: String, _ rule: String, suggestion: String? = nil) -> ConfigurationError {
     guard let option = option(name) else {
@@ -136,8 +143,13 @@ extension GivenOptions {
   func integer(
     _ name: String, in range: ClosedRange<Int> = 1...(1 << 30)
   ) throws(ConfigurationError) -> Int? {
+    try checkTyped(name)
     guard let text = try text(name) else { return nil }
-    guard let number = Self.integer(text) else { throw error(name, "expected a whole number") }
+    // argparse turns a word into a whole number as Python's int() does, which takes no `64.0` and no `1e3`.
+    let isTyped = option(name)?.isTyped == true
+    guard let number = isTyped ? Int(text.replacing("_", with: "")) : Self.integer(text) else {
+      throw error(name, "expected a whole number")
+    }
     guard range.contains(number) else {
       throw error(name, "must be from \(range.lowerBound) to \(range.upperBound)")
     }
@@ -148,6 +160,7 @@ extension GivenOptions {
   func number(
     _ name: String, in range: ClosedRange<Double> = 0...1e18
   ) throws(ConfigurationError) -> Double? {
+    try checkTyped(name)
     guard let text = try text(name) else { return nil }
     guard let number = Double(text.replacing("_", with: "")), number.isFinite else {
       throw error(name, "expected a number")
@@ -156,6 +169,16 @@ extension GivenOptions {
       throw error(name, "must be from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
+  }
+
+  /// Refuses a length of the command line beside another one of a file.
+  func checkLength(
+    _ settings: ImportSettings, _ said: Int?, _ name: String
+  ) throws(ConfigurationError) {
+    guard let own = settings.sequenceLength, let said, own != said,
+      option(name)?.isDefault == false
+    else { return }
+    throw error(name, "is said here: --seq-length \(own) of the import has no effect")
   }
 
   /// One of some words; `none` is one where it is among them, though other options are told nothing by it.
@@ -172,11 +195,32 @@ extension GivenOptions {
     return text
   }
 
+  /// Refuses nothing in place of a number on a command line; in a table it leaves the number to the default.
+  private func checkTyped(_ name: String) throws(ConfigurationError) {
+    guard let option = option(name), option.isTyped, option.values.count == 1,
+      Self.isNothing(option.values[0])
+    else { return }
+    throw error(name, "expected a number")
+  }
+
   /// Refuses a value that depends on what only a running shell knows.
   private func checkExpanded(_ name: String, _ value: String) throws(ConfigurationError) {
     guard let unset = unsetVariable(in: value) else { return }
     if unset.hasPrefix("${"), unset.contains(":"), !unset.contains(":-") {
       throw error(name, "\(unset) is worked out by the launcher: write its value in the file")
+    }
+    if unset.hasPrefix("$(") || unset.hasPrefix("`") {
+      throw error(
+        name,
+        unset.hasPrefix("$((")
+          ? "cannot be worked out: write its value in the file"
+          : "is what a command prints, and none is run: write its value in the file")
+    }
+    let bare = unset.filter { !"${}".contains($0) }
+    if !bare.isEmpty, bare.allSatisfy(\.isNumber) {
+      throw error(
+        name, "\(unset) is an argument, and none is known here: give it with --define \(bare)=VALUE"
+      )
     }
     throw error(name, "\(unset) is not set in the file: give it with --define NAME=VALUE")
   }
@@ -201,7 +245,10 @@ func unsetVariable(in text: String) -> String? {
   guard let dollar = text.firstIndex(of: "$") else { return nil }
   let rest = text[dollar...]
   if rest.hasPrefix("${"), let end = closingBrace(of: rest) { return String(rest[...end]) }
-  if rest.hasPrefix("$(") { return "a command's output" }
+  if rest.hasPrefix("$((") {
+    return ShellArithmetic.firstName(in: rest.dropFirst(3)).map { "${\($0)}" } ?? String(rest)
+  }
+  if rest.hasPrefix("$(") { return String(rest) }
   let name = rest.dropFirst().prefix { $0.isLetter || $0.isNumber || $0 == "_" }
   return "$" + name
 }

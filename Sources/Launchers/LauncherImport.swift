@@ -20,10 +20,14 @@ public struct LauncherImport {
   }
 
   private let settings: ImportSettings
+  /// What of the settings the files read.
+  private let use: ImportUse
   /// What was found so far, with the files.
   private var found: [(file: String, content: Content)] = []
 
-  private init(_ settings: ImportSettings) { self.settings = settings }
+  private init(_ settings: ImportSettings) {
+    (self.settings, use) = (settings, ImportUse(settings))
+  }
 
   /// The job that files describe together: one or several of one launcher, and a model's `config.json` where
   /// the launcher names none.
@@ -55,8 +59,10 @@ public struct LauncherImport {
       // The mark that Windows begins UTF-8 with says nothing.
       let isMarked = text.unicodeScalars.first == "\u{FEFF}"
       let plain = isMarked ? String(text.unicodeScalars.dropFirst()) : text
-      reader.found.append((name, try reader.content(of: plain, file: name)))
+      let bare = CommentedJSON.withoutComments(plain) ?? plain
+      reader.found.append((name, try reader.content(of: bare, file: name)))
     }
+    try reader.use.check()
     return try reader.job()
   }
 
@@ -91,7 +97,7 @@ public struct LauncherImport {
   private func content(of text: String, file: String) throws(ConfigurationError) -> Content {
     if MegatronFile.isLog(text) { return .megatron(MegatronFile.log(text, file: file)) }
     if BridgeRecipe.isLikely(text) {
-      return .recipe(try BridgeRecipe(text, file: file, job: settings.job))
+      return .recipe(try BridgeRecipe(text, file: file, job: use.chosenJob()))
     }
     if TOML.isLikely(text), !MegatronFile.isScript(text) {
       let options = try TorchTitanJob.options(text, file: file)
@@ -116,43 +122,15 @@ public struct LauncherImport {
       }
     }
     if MegatronFile.isScript(text) {
-      return .megatron(try MegatronFile.script(text, file: file, settings))
+      return .megatron(try MegatronFile.script(text, file: file, use))
     }
-    let options = try torchtitanOptions(text, file: file)
+    let options = try TorchTitanJob.commandOptions(text, file: file, use)
     if !options.isEmpty { return .torchtitan(options) }
     throw ConfigurationError(
       file: file,
       rule:
         "is nothing that is known here: arguments of Megatron-LM, torchtitan's TOML, DeepSpeed's JSON, a "
         + "YAML or a recipe of Megatron-Bridge or NeMo, or a model's config.json")
-  }
-
-  private func torchtitanOptions(
-    _ text: String, file: String
-  ) throws(ConfigurationError) -> [GivenOption] {
-    guard text.contains("--") else { return [] }
-    let script = try ShellScript(text, file: file, definitions: settings.definitions)
-    var options: [GivenOption] = []
-    for words in script.commands {
-      var isOpen = false
-      for word in words {
-        let parts = word.text.split(separator: "=", maxSplits: 1).map(String.init)
-        let name = String((parts.first ?? "").drop { $0 == "-" }).replacing("-", with: "_")
-        if word.text.hasPrefix("--") {
-          isOpen = TorchTitanJob.isOption(name)
-          guard isOpen else { continue }
-          options.append(
-            GivenOption(
-              name: TorchTitanJob.canonical(name), spelling: parts[0],
-              values: Array(parts.dropFirst()), file: file,
-              line: word.line))
-        } else if isOpen, var last = options.popLast() {
-          last.values.append(word.text)
-          options.append(last)
-        }
-      }
-    }
-    return options
   }
 
   private func content(
@@ -167,7 +145,7 @@ public struct LauncherImport {
     }
     if BridgeFile.isLikely(keys) {
       return .bridge(
-        try BridgeFile.options(document, file: file, definitions: settings.definitions))
+        try BridgeFile.options(document, file: file, use))
     }
     return try arguments(in: table, document, file: file).map { .megatron($0) }
   }
@@ -176,8 +154,7 @@ public struct LauncherImport {
   private func arguments(
     in table: Table, _ document: Document, file: String
   ) throws(ConfigurationError) -> [GivenOption]? {
-    let leaves = try YAMLReferences.values(
-      of: document, file: file, definitions: settings.definitions)
+    let leaves = try YAMLReferences.values(of: document, file: file, use)
     func known(_ key: Substring) -> Bool { MegatronOptions.isKnown("--" + key.drop { $0 == "-" }) }
     func options(under prefix: String) -> [GivenOption] {
       leaves.compactMap { value in
@@ -199,7 +176,7 @@ public struct LauncherImport {
       }
     }
     guard !jobs.isEmpty else { return nil }
-    guard let job = settings.job ?? (jobs.count == 1 ? jobs[0] : nil) else {
+    guard let job = use.chosenJob() ?? (jobs.count == 1 ? jobs[0] : nil) else {
       throw ConfigurationError(
         file: file,
         rule: "holds \(jobs.count) jobs: choose one with --job, such as \(jobs[0])")
@@ -234,9 +211,12 @@ public struct LauncherImport {
       }
     }
     let given = GivenOptions(file: first.file, options)
-    let name = settings.job.map { Self.plain($0) } ?? Self.name(ofFile: first.file)
+    let name = jobName(ofFile: first.file)
     switch first.content {
     case .torchtitan:
+      let why = "the flavour that torchtitan is told is the model"
+      try refuse("--model", settings.model, why)
+      try refuse("--vocab-size", settings.vocabulary, why)
       var job = TorchTitanJob(given, settings)
       return try job.read()
     case .deepSpeed:
@@ -246,14 +226,26 @@ public struct LauncherImport {
           rule:
             "does not say which model it trains: give its config.json beside it, or --model NAME")
       }
+      try refuse("--vocab-size", settings.vocabulary, Self.isOfModel)
       var job = DeepSpeedJob(given, settings, model: model)
       return try job.read()
     case .megatron, .model:
       var job = MegatronJob(given, settings, name: name)
       job.knownModel = try model().map { ($0.text, ModelFacts($0.architecture)) }
+      if job.knownModel != nil { try refuse("--vocab-size", settings.vocabulary, Self.isOfModel) }
       return try job.read()
     case .bridge, .recipe: return try bridge(first.content, given, name)
     }
+  }
+
+  private static let isOfModel = "the model's config.json says how many tokens there are"
+
+  /// Refuses what the command line says and nothing takes.
+  private func refuse(
+    _ option: String, _ value: (some CustomStringConvertible)?, _ why: String
+  ) throws(ConfigurationError) {
+    guard let value else { return }
+    throw ConfigurationError(file: option, value: "\(value)", rule: "has no effect: \(why)")
   }
 
   private func bridge(
@@ -269,6 +261,7 @@ public struct LauncherImport {
     }
     try BridgeFile.complete(given, isRecipe: isRecipe)
     if let known = try model(orShipped: given.contains("num-layers") ? nil : recipeModel) {
+      try refuse("--vocab-size", settings.vocabulary, Self.isOfModel)
       job.knownModel = (known.text, ModelFacts(known.architecture))
       given.imply(
         "model", known.architecture.name, "the model of the recipe, with its published sizes")
@@ -301,6 +294,12 @@ public struct LauncherImport {
     if let text = Architecture.shippedText(named: name) { return (text, architecture) }
     let isFolder = FileManager.default.fileExists(atPath: "\(name)/config.json")
     return (try textFile(isFolder ? "\(name)/config.json" : name), architecture)
+  }
+
+  /// A job that is chosen by its name is called so; one by its line, by its file and the line.
+  private func jobName(ofFile file: String) -> String {
+    guard let job = settings.job else { return Self.name(ofFile: file) }
+    return Self.plain(Int(job) == nil ? job : "\(Self.name(ofFile: file))-\(job)")
   }
 
   private static func kind(_ content: Content) -> String {

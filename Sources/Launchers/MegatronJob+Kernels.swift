@@ -5,6 +5,7 @@ extension MegatronJob {
   mutating func readRecomputation(_ facts: ModelFacts) throws(ConfigurationError) {
     var granularity = try given.choice("recompute-granularity", ["full", "selective", "none"])
     let method = try given.choice("recompute-method", ["uniform", "block"])
+    try checkRecomputation(granularity, method)
     let layers = try given.integer("recompute-num-layers", in: 0...1024)
     let modules = try given.words("recompute-modules")
     let isRecipe = given.option("recompute-modules")?.spelling.hasPrefix("cfg.") ?? false
@@ -42,12 +43,31 @@ extension MegatronJob {
       }
       given.explain("recompute-method", "recompute-num-layers", "every layer by itself")
     default:
-      guard method == nil else {
-        throw given.error("recompute-method", "is for --recompute-granularity full")
-      }
+      given.explain("recompute-method", as: .costless, "is for whole layers")
       try readModules(modules, facts)
       given.explain("recompute-granularity", "parts of layers")
       given.explain("recompute-num-layers", as: .costless, "is for --recompute-granularity full")
+    }
+  }
+
+  /// Refuses what Megatron-Core refuses: whole layers without a method, and a method for parts of layers.
+  ///
+  /// NeMo passes a method over where parts are computed again. What a recipe leaves out is its base's.
+  private func checkRecomputation(
+    _ granularity: String?, _ method: String?
+  ) throws(ConfigurationError) {
+    if granularity == "selective", method != nil,
+      given.option("recompute-method")?.spelling.contains("activations_checkpoint") != true
+    {
+      throw given.error("recompute-method", "is for --recompute-granularity full")
+    }
+    guard granularity == "full", let said = given.option("recompute-granularity"),
+      !said.spelling.hasPrefix("cfg.")
+    else { return }
+    for (name, value) in [
+      ("recompute-method", "uniform or block"), ("recompute-num-layers", "a number of layers"),
+    ] where given.option(name).map({ GivenOptions.isNothing($0.text) }) ?? true {
+      throw given.error("recompute-granularity", "needs --\(name), \(value), beside full")
     }
   }
 
@@ -136,12 +156,16 @@ extension MegatronJob {
   private mutating func readDropout() throws(ConfigurationError) {
     let hidden = try given.number("hidden-dropout", in: 0...1)
     let attention = try given.number("attention-dropout", in: 0...1)
-    for (name, rate) in [("hidden-dropout", hidden), ("attention-dropout", attention)]
-    where rate == nil {
-      given.imply("--\(name)", "0.1", "dropout, Megatron's default")
-    }
     let drops = hidden != 0
     plan.add("dropout", drops)
+    if hidden == nil { given.imply("--hidden-dropout", "0.1", "dropout: true") }
+    if attention == nil, drops {
+      given.imply("--attention-dropout", "0.1", "dropout: true")
+    } else if attention == nil {
+      given.lose(
+        "--attention-dropout", "0.1",
+        "Megatron's default, which stays: the plan's dropout is that of --hidden-dropout")
+    }
     given.explain("hidden-dropout", "dropout: \(drops)")
     if (attention != 0) == drops {
       given.explain("attention-dropout", "dropout: \(drops)")

@@ -31,9 +31,11 @@ extension MegatronJob {
         "global-batch-size",
         "does not divide into microbatches of \(microbatch) on \(data) data ranks")
     }
-    guard
-      let length = try given.integer("seq-length", in: 1...(1 << 24)) ?? settings.sequenceLength
-    else { throw given.error("seq-length", "is not said: give --seq-length N") }
+    let said = try given.integer("seq-length", in: 1...(1 << 24))
+    try given.checkLength(settings, said, "seq-length")
+    guard let length = said ?? settings.sequenceLength else {
+      throw given.error("seq-length", "is not said: give --seq-length N")
+    }
     given.explain("seq-length", "sequence-length: \(length)")
     plan.add("microbatch-size", microbatch)
     plan.add("global-batch", globalBatch)

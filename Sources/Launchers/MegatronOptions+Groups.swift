@@ -80,8 +80,16 @@ extension MegatronOptions {
       pipeline-model-parallel-comm-backend fake-process-group enable-experimental mpi
       container-image container-mounts container-name job-name partition account time exclusive
       output error mem cpus-per-task ntasks export kill-on-bad-exit label unbuffered
-      start-method rdzv-backend rdzv-endpoint rdzv-id
+      start-method rdzv-backend rdzv-endpoint rdzv-id slurm-request hostfile map-by bind-to
       """
+    ),
+    ("the script's arguments: none are given", "script-arguments"),
+    ("a launch that is not the one taken", "other-launch"),
+    ("says the same as the launch taken", "same-launch"),
+    ("printed again: the last table counts", "earlier-table"),
+    (
+      "Megatron-Bridge sets ddp and optimizer where one is set",
+      "use-distributed-optimizer-beside overlap-param-gather-beside"
     ),
     (
       "numbers that are computed, not how many",

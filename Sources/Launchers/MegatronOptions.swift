@@ -47,6 +47,7 @@ enum MegatronOptions {
     "moe-layer-recompute": Alias("recompute-modules", set: "moe"),
     "nproc_per_node": Alias("nproc-per-node"), "nproc": Alias("nproc-per-node"),
     "gpus-per-node": Alias("nproc-per-node"), "ntasks-per-node": Alias("nproc-per-node"),
+    "num-gpus": Alias("nproc-per-node"),
     "num-nodes": Alias("nnodes"), "nodes": Alias("nnodes"),
     "should-pad-vocab": Alias("pad-vocab-size"), "rotary-theta": Alias("rotary-base"),
     "n-shared-experts": Alias("moe-shared-experts"),

@@ -24,16 +24,24 @@ enum MegatronProgram {
     "qwen3", "deepseek", "mixtral", "mistral", "moe", "mcore", "lm", "gemma", "nemotron",
   ]
 
-  /// The program among the words of a command: the first file of Python that is no option's value.
-  static func option(in words: [ShellScript.Word], file: String) -> GivenOption? {
+  /// The place of the program in a command: the first file of Python that is no option's value.
+  static func index(in words: [ShellScript.Word]) -> Int? {
     let alone: Set<String> = ["--standalone", "--no-python", "--no_python", "--use-env"]
     for (index, word) in words.enumerated() where word.text.hasSuffix(".py") {
       let before = index > 0 ? words[index - 1].text : ""
       if before.hasPrefix("--"), !before.contains("="), !alone.contains(before) { continue }
-      return GivenOption(
-        name: option, spelling: option, values: [word.text], file: file, line: word.line)
+      return index
     }
     return nil
+  }
+
+  /// The program among the words of a command.
+  static func option(in words: [ShellScript.Word], file: String) -> GivenOption? {
+    index(in: words).map { index in
+      GivenOption(
+        name: option, spelling: option, values: [words[index].text], file: file,
+        line: words[index].line)
+    }
   }
 
   /// Refuses a program that trains another kind of model; says of an unknown one what it is taken for.

@@ -26,6 +26,12 @@ struct ShellWord: Hashable, Sendable {
     }
     return text
   }
+
+  /// Whether it is a list and nothing else: `$@`, `${LIST[@]}`.
+  var isListAlone: Bool {
+    guard case .variable(let name, _)? = parts.first, parts.count == 1 else { return false }
+    return name.hasPrefix("@") || name.hasSuffix("[@]")
+  }
 }
 
 /// A piece of a shell script: a word, or what stands between commands.
@@ -90,6 +96,8 @@ struct ShellLexer {
       while let next = current, !next.isNewline { advance() }
     } else if starts(with: "<<"), !starts(with: "<<<") {
       readDocumentName()
+    } else if starts(with: "(("), !followsWord("for") {
+      try readExpression()
     } else if let mark = [";;", "&&", "||", ";", "&", "|", "(", ")"].first(where: {
       starts(with: $0)
     }) {
@@ -97,6 +105,20 @@ struct ShellLexer {
       for _ in mark { advance() }
     } else {
       tokens.append(.word(try word()))
+    }
+  }
+
+  private func followsWord(_ text: String) -> Bool {
+    guard case .word(let word)? = tokens.last else { return false }
+    return word.plain == text || word.plain?.hasSuffix("=") == true
+  }
+
+  /// `(( … ))` is another spelling of `let`.
+  private mutating func readExpression() throws(ConfigurationError) {
+    let start = line
+    let text = try bracketed("((", "(", ")", extra: 1, start)
+    for part in ["let", text] {
+      tokens.append(.word(.init(parts: [.text(part)], line: start, isQuoted: part != "let")))
     }
   }
 

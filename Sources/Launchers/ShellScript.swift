@@ -11,33 +11,56 @@ package struct ShellScript {
     package var line: Int
   }
 
-  private let file: String
-  private var variables: [String: [Word]] = [:]
+  let file: String
+  /// What is set from outside, the positions (`1`, `2`) among it.
+  let outside: ImportUse
+  /// What Slurm sets by the script's header, unless a definition from outside says otherwise.
+  let scheduler: [String: String]
+  /// What the script sets.
+  var variables: [String: [Word]] = [:]
   /// What only branches set that are not taken: empty, where nothing else sets it.
-  private var passedOver: Set<String> = []
+  var passedOver: Set<String> = []
+  /// The first place where the script's own arguments stand and none are given.
+  var emptyArguments: (spelling: String, line: Int)?
   /// The commands with their words.
   package private(set) var commands: [[Word]] = []
   /// Texts larger than this are no launch.
-  private static let most = 1 << 20
-  private var size = 0
+  static let most = 1 << 20
+  var size = 0
 
   /// - Parameter definitions: variables that are set from outside.
   package init(
     _ text: String, file: String, definitions: [String: String] = [:]
   ) throws(ConfigurationError) {
-    self.file = file
-    for (name, value) in definitions { variables[name] = [Word(text: value, line: 0)] }
+    try self.init(text, file: file, ImportUse(definitions: definitions))
+  }
+
+  init(_ text: String, file: String, _ outside: ImportUse) throws(ConfigurationError) {
+    (self.file, self.outside) = (file, outside)
+    scheduler = SlurmRequest(header: text).environment
     try run(all: ShellParser.parse(text, file: file))
   }
 
-  /// The values of all variables, in the order of their names.
+  /// The values of all variables that the script sets, in the order of their names.
   var arrays: [(name: String, words: [Word])] {
     variables.keys.sorted().map { ($0, variables[$0] ?? []) }
   }
 
   /// The value of a variable; nil where it is not set.
   func value(_ name: String) -> String? {
-    variables[name].map { $0.map(\.text).joined(separator: " ") }
+    words(of: name).map { $0.map(\.text).joined(separator: " ") }
+  }
+
+  /// The words of a variable, of the script or from outside; nil where it is not set.
+  func words(of name: String) -> [Word]? {
+    variables[name]
+      ?? (outside.definition(of: name) ?? scheduler[name]).map { [Word(text: $0, line: 0)] }
+  }
+
+  /// Sets a variable, which a definition from outside does not outlast.
+  mutating func set(_ name: String, _ words: [Word], line: Int) {
+    outside.replace(name, file: file, line: line)
+    variables[name] = words
   }
 
   // MARK: - Parts of the script
@@ -45,10 +68,10 @@ package struct ShellScript {
   private mutating func run(_ node: ShellNode) throws(ConfigurationError) {
     switch node {
     case .command(let words, let line): try run(words, line)
-    case .array(let name, let words, let appends, _):
+    case .array(let name, let words, let appends, let line):
       var own: [Word] = []
       for word in words { own += try expanded(word) }
-      variables[name] = (appends ? variables[name] ?? [] : []) + own
+      set(name, (appends ? self.words(of: name) ?? [] : []) + own, line: line)
     case .list(let nodes): try run(all: nodes)
     case .branches(let branches, let otherwise, let line):
       for branch in branches {
@@ -95,9 +118,7 @@ package struct ShellScript {
         }
       }
       test = nil
-      if case .command(let words, let line) = joined.node,
-        ["[", "[[", "test"].contains(words.first?.plain ?? "")
-      {
+      if case .command(let words, let line) = joined.node, Self.isTest(words) {
         test = (holds(words), line)
       } else {
         try run(joined.node)
@@ -105,7 +126,21 @@ package struct ShellScript {
     }
   }
 
+  /// Whether a command only tests: `[ … ]`, and `(( … ))` or `let` that sets nothing.
+  private static func isTest(_ words: [ShellWord]) -> Bool {
+    guard words.count == 2, words[0].plain == "let", let text = words[1].plain else {
+      return ["[", "[[", "test"].contains(words.first?.plain ?? "")
+    }
+    let comparisons = ["==", "!=", "<=", ">="]
+    return !["++", "--"].contains(where: text.contains)
+      && !comparisons.reduce(text) { $0.replacing($1, with: "") }.contains("=")
+  }
+
   private mutating func run(_ words: [ShellWord], _ line: Int) throws(ConfigurationError) {
+    if words.first?.plain == "let" { return try calculate(words.dropFirst()) }
+    if words.count > 1, words[0].plain == "set", words[1].plain == "--" {
+      return try setArguments(words.dropFirst(2), line)
+    }
     var rest = words[...]
     while let first = rest.first, let plain = first.plain,
       ["export", "local", "declare", "readonly", "typeset", "set"].contains(plain)
@@ -116,10 +151,11 @@ package struct ShellScript {
     while let first = rest.first, let assignment = Self.assignment(first) {
       let value = try expanded(assignment.value, splitting: false)
       let text = Word(text: value.map(\.text).joined(separator: " "), line: first.line)
-      if assignment.appends, var old = variables[assignment.name], let last = old.popLast() {
-        variables[assignment.name] = old + [Word(text: last.text + text.text, line: last.line)]
+      if assignment.appends, var old = self.words(of: assignment.name), let last = old.popLast() {
+        old.append(Word(text: last.text + text.text, line: last.line))
+        set(assignment.name, old, line: first.line)
       } else {
-        variables[assignment.name] = [text]
+        set(assignment.name, [text], line: first.line)
       }
       rest.removeFirst()
     }
@@ -129,6 +165,16 @@ package struct ShellScript {
     // What is evaluated is read once more.
     if command.first?.text == "eval" { command = command.map(Self.unescaped) }
     if !command.isEmpty { commands.append(command) }
+  }
+
+  /// `set -- a b`: the script's own arguments from here on.
+  private mutating func setArguments(
+    _ words: ArraySlice<ShellWord>, _ line: Int
+  ) throws(ConfigurationError) {
+    var own: [Word] = []
+    for word in words { own += try expanded(word) }
+    set("@", own, line: line)
+    for (index, word) in own.enumerated() { set("\(index + 1)", [word], line: line) }
   }
 
   /// The word without the backslashes that guard its characters.
@@ -146,7 +192,7 @@ package struct ShellScript {
   }
 
   /// `NAME=…` or `NAME+=…` at the start of a word.
-  private static func assignment(
+  static func assignment(
     _ word: ShellWord
   ) -> (name: String, value: ShellWord, appends: Bool)? {
     guard case .text(let text)? = word.parts.first, let equals = text.firstIndex(of: "=") else {
@@ -194,175 +240,5 @@ package struct ShellScript {
       if let found { return found }
     }
     return nil
-  }
-}
-
-// MARK: - Expansion
-
-extension ShellScript {
-  /// Keeps what parts would set that are not carried out.
-  private mutating func passOver(_ nodes: [ShellNode.Joined]) {
-    for joined in nodes {
-      switch joined.node {
-      case .command(let words, _):
-        passedOver.formUnion(words.compactMap { Self.assignment($0)?.name })
-      case .array(let name, _, _, _): passedOver.insert(name)
-      case .list(let inner), .loop(let inner, _): passOver(inner)
-      case .branches(let branches, let otherwise, _):
-        passOver(branches.flatMap(\.body) + otherwise)
-      case .choice(_, let options, _): passOver(options.flatMap(\.body))
-      }
-    }
-  }
-
-  /// The words that a word becomes; one that was not in quotes is cut at its spaces.
-  private mutating func expanded(
-    _ word: ShellWord, splitting: Bool = true
-  ) throws(ConfigurationError) -> [Word] {
-    var words = [Word(text: "", line: word.line)]
-    for part in word.parts {
-      switch part {
-      case .text(let text): words[words.count - 1].text += text
-      case .command(let text): words[words.count - 1].text += "$(\(text))"
-      case .arithmetic(let text):
-        let known = variables
-        let number = ShellArithmetic.value(of: text) { name in
-          known[name].map { $0.map(\.text).joined(separator: " ") }
-        }
-        words[words.count - 1].text += number.map { "\($0)" } ?? "$((\(text)))"
-      case .variable(let name, let isQuoted):
-        var pieces = values(of: name, line: word.line)
-        if !isQuoted, splitting {
-          pieces = pieces.flatMap { piece in
-            piece.text.split(whereSeparator: \.isWhitespace).map {
-              Word(text: String($0), line: piece.line)
-            }
-          }
-        }
-        guard let first = pieces.first else { continue }
-        // An array's words keep the lines that they were written in.
-        let last = words.count - 1
-        words[last] = Word(
-          text: words[last].text + first.text,
-          line: words[last].text.isEmpty && name.contains("[") ? first.line : words[last].line)
-        words += pieces.dropFirst()
-      }
-    }
-    if word.parts.isEmpty || (words.count == 1 && words[0].text.isEmpty) {
-      words = word.isQuoted ? [Word(text: "", line: word.line)] : []
-    }
-    size += words.reduce(0) { $0 + $1.text.utf8.count + 1 }
-    guard size <= Self.most else {
-      throw ConfigurationError(
-        file: file, line: word.line, rule: "expands to more than \(Self.most) characters")
-    }
-    return words
-  }
-
-  /// The words of what stands in `${…}`; one that nobody set stays as it is written.
-  private func values(of inner: String, line: Int) -> [Word] {
-    if inner.contains("["), let name = inner.split(separator: "[").first,
-      inner.hasSuffix("[@]") || inner.hasSuffix("[*]")
-    {
-      return variables[String(name)] ?? []
-    }
-    return texts(of: inner).map { Word(text: $0, line: line) }
-  }
-
-  private func texts(of inner: String) -> [String] {
-    let name = String(inner.prefix { $0.isLetter || $0.isNumber || $0 == "_" })
-    let rest = inner.dropFirst(name.count)
-    let own = variables[name].map { $0.map(\.text) }
-    if rest.isEmpty {
-      return [own?.joined(separator: " ") ?? (passedOver.contains(name) ? "" : "${\(inner)}")]
-    }
-    for mark in [":-", ":=", "-", "="] where rest.hasPrefix(mark) {
-      let isSet = own.map { mark.hasPrefix(":") ? $0 != [""] && !$0.isEmpty : true } ?? false
-      if let own, isSet { return own }
-      return [unquoted(String(rest.dropFirst(mark.count)))]
-    }
-    if rest.hasPrefix("["), rest.hasSuffix("]"), let index = Int(rest.dropFirst().dropLast()) {
-      return own.map { index < $0.count && index >= 0 ? [$0[index]] : [] } ?? ["${\(inner)}"]
-    }
-    return ["${\(inner)}"]
-  }
-
-  /// A default's text without its quotes, its own variables expanded once.
-  private func unquoted(_ text: String) -> String {
-    let plain = text.filter { $0 != "\"" && $0 != "'" }
-    guard plain.hasPrefix("$") else { return plain }
-    let name = plain.dropFirst().filter { $0 != "{" && $0 != "}" }
-    return value(String(name)) ?? plain
-  }
-}
-
-// MARK: - Conditions
-
-extension ShellScript {
-  /// Whether a condition holds; nil where that cannot be said.
-  private mutating func holds(_ nodes: [ShellNode.Joined]) -> Bool? {
-    var result: Bool? = true
-    for (index, joined) in nodes.enumerated() {
-      guard case .command(let words, _) = joined.node else { continue }
-      let next = holds(words)
-      if index == 0 { result = next }
-      if joined.mark == "&&" {
-        result = result == false || next == false ? false : result.flatMap { _ in next }
-      } else if joined.mark == "||" {
-        result = result == true || next == true ? true : result.flatMap { _ in next }
-      } else if index > 0 {
-        result = next
-      }
-    }
-    return result
-  }
-
-  private mutating func holds(_ words: [ShellWord]) -> Bool? {
-    guard let bracket = words.first?.plain, ["[", "[[", "test"].contains(bracket) else {
-      return words.count == 1 ? ["true": true, "false": false][words[0].plain ?? ""] : nil
-    }
-    var texts: [String] = []
-    for word in words.dropFirst() {
-      guard let pieces = try? expanded(word, splitting: false) else { return nil }
-      let text = pieces.map(\.text).joined(separator: " ")
-      // Nobody set it: empty, as it is to a shell.
-      texts.append(text.hasPrefix("${") && unsetVariable(in: text) == text ? "" : text)
-    }
-    if texts.last == "]" || texts.last == "]]" { texts.removeLast() }
-    if texts.first == "!" {
-      return compare(Array(texts.dropFirst())).map { !$0 }
-    }
-    return compare(texts)
-  }
-
-  private func compare(_ texts: [String]) -> Bool? {
-    guard !texts.contains(where: { unsetVariable(in: $0) != nil }) else { return nil }
-    switch texts.count {
-    case 1: return !texts[0].isEmpty
-    case 2:
-      switch texts[0] {
-      case "-z": return texts[1].isEmpty
-      case "-n": return !texts[1].isEmpty
-      default: return nil
-      }
-    case 3:
-      let (left, right) = (texts[0], texts[2])
-      switch texts[1] {
-      case "=", "==": return left == right
-      case "!=": return left != right
-      default: break
-      }
-      guard let first = Int(left), let second = Int(right) else { return nil }
-      switch texts[1] {
-      case "-eq": return first == second
-      case "-ne": return first != second
-      case "-gt", ">": return first > second
-      case "-ge": return first >= second
-      case "-lt", "<": return first < second
-      case "-le": return first <= second
-      default: return nil
-      }
-    default: return nil
-    }
   }
 }

@@ -257,10 +257,15 @@ extension TorchTitanJob {
       ("parallelism.enable_compiled", "how autograd runs"),
       ("experimental.custom", "code of one's own"),
       ("parallelism.", "not set for this job"), ("gpus", "GPUs"),
+      ("script-arguments", "the script's arguments: none are given"),
+      ("other-launch", "a launch that is not the one taken"),
+      ("same-launch", "says the same as the launch taken"),
     ]
     for option in given.unexplained {
       if Self.namesDegree(option.name) {
-        throw given.error(option.name, "names a way to divide the job that is not known here")
+        throw given.error(
+          option.name, "names a way to divide the job that is not known here",
+          suggestion: Self.nearest(to: option.name))
       }
       if option.name == "parallelism.disable_loss_parallel" {
         given.explain(
@@ -272,7 +277,9 @@ extension TorchTitanJob {
       {
         given.explain(option.name, as: .costless, reason)
       } else {
-        given.explain(option.name, as: .unknown, "no option of torchtitan that is known here")
+        let near = Self.nearest(to: option.name).map { "; did you mean \($0)?" } ?? ""
+        given.explain(
+          option.name, as: .unknown, "no option of torchtitan that is known here\(near)")
       }
     }
   }

@@ -40,7 +40,9 @@ struct TorchTitanJob {
   mutating func read() throws(ConfigurationError) -> ImportedJob {
     let name = try given.text("model.name") ?? "llama3"
     let flavour = try given.text("model.flavor") ?? "debugmodel"
-    let length = try given.integer("training.seq_len", in: 1...(1 << 24)) ?? 2048
+    let said = try given.integer("training.seq_len", in: 1...(1 << 24))
+    try given.checkLength(settings, said, "training.seq_len")
+    let length = said ?? settings.sequenceLength ?? 2048
     let model = try model(name, flavour, length)
     let job = "\(name)-\(flavour)".lowercased()
     plan.heading = [
@@ -229,7 +231,7 @@ struct TorchTitanJob {
       given.imply("training.local_batch_size", "8", "\(local) sequences on a rank")
     }
     if !given.contains("training.seq_len") {
-      given.imply("training.seq_len", "2048", "sequence-length: 2048")
+      given.imply("training.seq_len", "\(length)", "sequence-length: \(length)")
     }
   }
 }

@@ -17,7 +17,7 @@ struct YAMLReferences {
   }
 
   private let file: String
-  private let definitions: [String: String]
+  private let outside: ImportUse
   private var written: [String: (text: String, line: Int?)] = [:]
   /// The keys that are being looked up, to find circles.
   private var open: [String] = []
@@ -25,18 +25,18 @@ struct YAMLReferences {
   /// No configuration refers to more, or has longer values.
   private static let (mostSteps, mostText) = (1 << 16, 1 << 16)
 
-  private init(file: String, definitions: [String: String]) {
-    (self.file, self.definitions) = (file, definitions)
+  private init(file: String, _ outside: ImportUse) {
+    (self.file, self.outside) = (file, outside)
   }
 
   /// Every value of a document, in the order written.
   ///
-  /// - Parameter definitions: what is set from outside, by the text within the braces; it goes first.
+  /// - Parameter outside: what is set from outside, by the text within the braces; it goes first.
   /// - Throws: `ConfigurationError` where a value refers to itself.
   static func values(
-    of document: Document, file: String, definitions: [String: String]
+    of document: Document, file: String, _ outside: ImportUse
   ) throws(ConfigurationError) -> [Value] {
-    var reader = YAMLReferences(file: file, definitions: definitions)
+    var reader = YAMLReferences(file: file, outside)
     let leaves = document.locatedLeaves
     for (leaf, line) in leaves { reader.written[leaf.keyPath] = (leaf.text, line) }
     var values: [Value] = []
@@ -75,7 +75,7 @@ struct YAMLReferences {
     of reference: String, at path: String
   ) throws(ConfigurationError) -> String? {
     let inner = reference.trimmed
-    if let defined = definitions[inner] { return defined }
+    if let defined = outside.definition(of: inner) { return defined }
     if inner.hasPrefix(".") { return try value(ofKey: absolute(inner, from: path)) }
     guard let colon = inner.firstIndex(where: { ":${".contains($0) }), inner[colon] == ":" else {
       if let found = try value(ofKey: inner) { return found }
@@ -88,13 +88,13 @@ struct YAMLReferences {
     // A shell's `${NAME:-default}`.
     if text.hasPrefix("-") {
       let found = try value(ofKey: name)
-      if let said = definitions[name] ?? found { return said }
+      if let said = outside.definition(of: name) ?? found { return said }
       return try resolved(String(text.dropFirst()), at: path)
     }
     var words: [String] = []
     for word in Self.words(text) { words.append(try resolved(word, at: path).trimmed) }
     switch name {
-    case "oc.env": return words.first.flatMap { definitions[$0] } ?? words.dropFirst().first
+    case "oc.env": return words.first.flatMap(outside.definition) ?? words.dropFirst().first
     case "oc.select":
       guard let key = words.first else { return nil }
       let found = try value(ofKey: key.hasPrefix(".") ? absolute(key, from: path) : key)

@@ -39,7 +39,7 @@ struct ImportCommand: ParsableCommand {
       "The model, where the files do not describe it: a name, a config.json or a folder with one.")
   var model: String?
 
-  @Option(help: "Which job, where a file holds several.")
+  @Option(help: "Which job, where a file holds several: its name, or the line of a launch.")
   var job: String?
 
   @Option(

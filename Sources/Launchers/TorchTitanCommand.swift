@@ -1,0 +1,50 @@
+import Documents
+
+/// torchtitan's options on a command line: `--training.seq_len 4096`.
+extension TorchTitanJob {
+  /// The options of the launch in a script; none where nothing in it is torchtitan's.
+  static func commandOptions(
+    _ text: String, file: String, _ use: ImportUse
+  ) throws(ConfigurationError) -> [GivenOption] {
+    guard text.contains("--") else { return [] }
+    let script = try ShellScript(text, file: file, use)
+    let launches = script.commands.compactMap { words -> ScriptLaunch? in
+      let options = options(of: words, file: file)
+      guard let first = words.first, !options.isEmpty else { return nil }
+      return ScriptLaunch(
+        line: first.line, program: words.first { $0.text.hasSuffix(".py") }?.text,
+        options: options, saysSizes: true
+      ) { option in
+        !["job.", "metrics.", "checkpoint.", "profiling."].contains(where: option.name.hasPrefix)
+      }
+    }
+    guard let (launch, notes) = try ScriptLaunch.chosen(from: launches, file: file, use) else {
+      return []
+    }
+    let arguments = script.emptyArguments.map { spelling, line in
+      GivenOption(name: "script-arguments", spelling: spelling, values: [], file: file, line: line)
+    }
+    return launch.options + notes + [arguments].compactMap(\.self)
+  }
+
+  private static func options(of words: [ShellScript.Word], file: String) -> [GivenOption] {
+    var options: [GivenOption] = []
+    var isOpen = false
+    for word in words {
+      let parts = word.text.split(separator: "=", maxSplits: 1).map(String.init)
+      let name = String((parts.first ?? "").drop { $0 == "-" }).replacing("-", with: "_")
+      if word.text.hasPrefix("--") {
+        isOpen = isOption(name)
+        guard isOpen else { continue }
+        options.append(
+          GivenOption(
+            name: canonical(name), spelling: parts[0], values: Array(parts.dropFirst()), file: file,
+            line: word.line, isTyped: true))
+      } else if isOpen, var last = options.popLast() {
+        last.values.append(word.text)
+        options.append(last)
+      }
+    }
+    return options
+  }
+}
