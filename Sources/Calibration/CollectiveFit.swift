@@ -138,9 +138,13 @@ extension CollectiveFit.Parameter {
     .init("ring.across.hop", .seconds, \.rings.hop), ringShareBetweenNodes,
   ]
 
-  /// All-to-alls between nodes.
-  static let exchangeShareBetweenNodes = Self(
-    "all-to-all.network-share", .share, \.exchange.networkShare)
+  /// All-to-alls between nodes; a start of nothing has no logarithm, so that a search begins at a microsecond.
+  static let exchangeBetweenNodes: [Self] = [
+    .init(
+      name: "all-to-all.network-start", unit: .seconds, get: { max(1e-6, $0.startAcross) },
+      set: { $0.exchange.networkStart = $1 }, kind: nil),
+    .init("all-to-all.network-share", .share, \.exchange.networkShare),
+  ]
 
   /// Collectives between nodes of a network that others use too, and rings of whole chunks inside a node.
   ///

@@ -256,6 +256,11 @@ extension Network {
       guard !isTop || oversubscription.value == 1 else {
         throw table.error("the top layer has no uplinks", at: keys.oversubscription)
       }
+      guard oversubscription.value <= Double(radix.value - 1) else {
+        throw table.error(
+          "a switch of \(radix.value) ports has at most \(radix.value - 1) below one above",
+          at: keys.oversubscription)
+      }
       let layer = Layer(radix: radix, oversubscription: oversubscription)
       layers.append(layer)
     }

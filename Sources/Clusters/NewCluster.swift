@@ -63,6 +63,7 @@ public struct NewCluster: Hashable, Sendable {
   public func text() throws(ConfigurationError) -> (text: String, remarks: [String]) {
     let base = try baseName()
     let cluster = try Cluster.shipped(base)
+    try checkAdapters()
     var remarks: [String] = []
     var lines = [
       "# What differs from parts that ship. sluice cluster FILE shows every value that is taken "
@@ -98,6 +99,22 @@ public struct NewCluster: Hashable, Sendable {
         suggestion: nearestName(to: device, among: names))
     }
     return device
+  }
+
+  /// Twice what the fastest adapter that ships carries (400 Gb/s).
+  private static let fastestAdapter = 100e9
+
+  /// Refuses rates that no adapter has, most of which are bytes written for bits.
+  private func checkAdapters() throws(ConfigurationError) {
+    guard let adapters, adapters.rate.value > Self.fastestAdapter else { return }
+    let gigabytes = adapters.rate.value / 1e9
+    throw ConfigurationError(
+      file: "--adapters", value: "\(adapters.count)x\(Self.gigabits(adapters.rate))",
+      rule:
+        "adapters carry up to \(Self.gigabits(BytesPerSecond(Self.fastestAdapter))) one way; a faster one is "
+        + "written into the file, node.adapters.bandwidth",
+      suggestion: gigabytes <= 1000 && gigabytes == gigabytes.rounded()
+        ? "\(adapters.count)x\(Int(gigabytes))Gb/s" : nil)
   }
 
   // MARK: The node
@@ -160,6 +177,13 @@ public struct NewCluster: Hashable, Sendable {
     var layers = own.layers
     if let oversubscription {
       if layers.count == 1, oversubscription > 1 { layers.append(layers[0]) }
+      let ports = layers[0].radix.value
+      guard oversubscription <= Double(ports - 1) else {
+        let text = "\(oversubscription)"
+        throw ConfigurationError(
+          file: "--oversubscription", value: text.hasSuffix(".0") ? "\(text.dropLast(2))" : text,
+          rule: "a leaf switch of \(ports) ports has at most \(ports - 1) below one above")
+      }
       if layers.count > 1 { layers[0].oversubscription = Sourced(oversubscription) }
     }
     let added = try join(&layers, attachment, perNode: count / planes, &remarks)

@@ -123,6 +123,7 @@ extension CollectiveConstants.Exchange {
       try table.optional(keys.lowLatencyBytesInside)?.value ?? lowLatencyBytes
     channels = try CollectiveConstants.Channels(table, keys)
     ownRate = try table.optional(keys.ownRate)?.value ?? .infinity
+    networkStart = try table.optional(keys.networkStart)?.value
     linkShare = try table.constant(keys.linkShare)
     networkShare = try table.constant(keys.networkShare)
   }

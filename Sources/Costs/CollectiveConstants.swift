@@ -123,6 +123,8 @@ public struct CollectiveConstants: Hashable, Sendable {
     public var channels: Channels
     /// Bytes a second at which a rank copies its own part, inside a node.
     public var ownRate: Double
+    /// What an exchange between nodes starts later than one inside a node; nil for as much as a message does.
+    public var networkStart: Double?
     public var linkShare: Double
     public var networkShare: Double
   }

@@ -138,6 +138,9 @@ struct AllToAllKeys: KeySet {
   let ownRate = constant(
     "own-rate", .rate, otherwise: "no time",
     "Bytes a second at which a rank copies its own part, inside a node.")
+  let networkStart = constant(
+    "network-start", .time, otherwise: "what a message takes more, of direct",
+    "What an exchange between nodes starts later than one inside.")
   let linkShare = constant("link-share", .share, "What it reaches of the link's bandwidth.")
   let networkShare = constant(
     "network-share", .share, "What it reaches of the adapters' bandwidth.")

@@ -82,14 +82,17 @@ extension CollectiveConstants {
     let part = bytes / Double(group.ranks)
     let inside =
       beside(part, bytes, isOneNode: group.nodes == 1) + linkLatency - measuredLinkLatency
-    // What a message between nodes takes more than one inside.
-    let across =
-      group.nodes > 1 ? direct.networkStart - direct.linkStart + farther(group) : 0
+    let across = group.nodes > 1 ? startAcross + farther(group) : 0
     return CollectivePhase(
       inside: part * Double(group.ranksPerNode - 1),
       outside: part * Double(group.ranks - group.ranksPerNode),
       linkShare: exchange.linkShare, networkShare: exchange.networkShare / waiting(group),
       start: max(0, inside + max(0, across) * waiting(group)))
+  }
+
+  /// What an all-to-all between nodes starts later than one inside: where nobody measured it, what a message does.
+  package var startAcross: Double {
+    exchange.networkStart ?? direct.networkStart - direct.linkStart
   }
 
   /// Seconds of an all-to-all of messages of `part` bytes, `bytes` of a rank's together, beside those on the links.

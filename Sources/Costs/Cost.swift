@@ -1,3 +1,5 @@
+import Clusters
+
 /// How long one operation takes, and the mechanism that decides it.
 public struct Cost: Hashable, Sendable {
   /// Seconds from the first to the last instruction; the gap to the next kernel is not in it.
@@ -41,4 +43,15 @@ public enum Limit: String, Hashable, Sendable, CaseIterable {
   /// Too few multiprocessors move the data.
   case multiprocessors = "SMs"
   case latency
+
+  /// As people of a cluster call it: its own network and links, which need be neither InfiniBand nor NVLink.
+  public func name(on cluster: Cluster) -> String {
+    switch self {
+    case .infiniBand:
+      // Generations (`InfiniBand NDR`) are one technology.
+      cluster.network.map { $0.name.contains(rawValue) ? rawValue : $0.name } ?? rawValue
+    case .nvlink: cluster.node.link.name
+    default: rawValue
+    }
+  }
 }

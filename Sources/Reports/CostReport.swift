@@ -1,3 +1,4 @@
+import Clusters
 import Costs
 import Documents
 import Quantities
@@ -34,7 +35,7 @@ public struct CostReport: Encodable, Sendable {
 
   /// An operation that computes: `flops` multiplications and additions.
   public init(
-    _ operation: String, on cluster: String, _ cost: Cost, flops: Double, details: [Detail] = [],
+    _ operation: String, on cluster: Cluster, _ cost: Cost, flops: Double, details: [Detail] = [],
     assumptions: [String] = []
   ) {
     self.init(operation, on: cluster, cost, details, assumptions)
@@ -43,7 +44,7 @@ public struct CostReport: Encodable, Sendable {
 
   /// An operation that moves `bytes`; `movingSeconds` is the time to which the rate refers.
   public init(
-    _ operation: String, on cluster: String, _ cost: Cost, bytes: Double,
+    _ operation: String, on cluster: Cluster, _ cost: Cost, bytes: Double,
     movingSeconds: Double? = nil, details: [Detail] = [], assumptions: [String] = []
   ) {
     self.init(operation, on: cluster, cost, details, assumptions)
@@ -52,13 +53,13 @@ public struct CostReport: Encodable, Sendable {
   }
 
   private init(
-    _ operation: String, on cluster: String, _ cost: Cost, _ details: [Detail],
+    _ operation: String, on cluster: Cluster, _ cost: Cost, _ details: [Detail],
     _ assumptions: [String]
   ) {
     self.operation = operation
-    self.cluster = cluster
+    self.cluster = cluster.name
     seconds = cost.seconds
-    limitedBy = cost.limitedBy.rawValue
+    limitedBy = cost.limitedBy.name(on: cluster)
     self.details = details
     self.assumptions = assumptions
   }

@@ -36,7 +36,7 @@ import Testing
   /// Rates of links come back within noise, and every second size is predicted as well as the fitted ones.
   @Test(arguments: [
     (CollectiveCell.Kind.allGather, 1, 8), (.allReduce, 1, 4), (.allReduce, 8, 64), (.send, 2, 2),
-    (.allToAll, 1, 8),
+    (.allToAll, 1, 8), (.allToAll, 2, 16),
   ])
   func collectivesAreFoundAgain(kind: CollectiveCell.Kind, nodes: Int, ranks: Int) throws {
     let base = try Cluster.shipped("h100-2048")
@@ -49,6 +49,8 @@ import Testing
     truth.direct.networkShare *= 0.8
     truth.direct.networkStart *= 2
     truth.exchange.linkShare *= 0.75
+    truth.exchange.networkShare *= 0.7
+    truth.exchange.networkStart = 60e-6
     truth.trees.level *= 1.5
     var measured = Measurements()
     measured.collectives = Self.collectives(

@@ -121,6 +121,36 @@ import Testing
     #expect(rule?.contains("0.txt:4") == true && rule?.contains("--base NAME") == true)
   }
 
+  /// Exchanges ten times as fast as NVLink, a hundred times slower, and faster than an adapter.
+  @Test(
+    arguments: [
+      (1, 158.0, nil, nil), (1, 1580.0, nil, "more than h100-2048 has, 450"),
+      (1, 1.58, nil, "less than a hundredth of what h100-2048 has, 450"), (2, 152.0, 46.0, nil),
+      (2, 152.0, 460.0, "more than h100-2048 has, 50"),
+      (2, 1.0, 0.3, "less than a hundredth of what h100-2048 has, 50"),
+    ] as [(Int, Double, Double?, String?)])
+  func exchangesInAnotherUnit(nodes: Int, link: Double, network: Double?, word: String?) throws {
+    let rates = (network.map { "\($0) GB/s (RDMA), " } ?? "") + "\(link) GB/s (NVL)"
+    let text = """
+      [config] num_tokens=4096, hidden=7168, num_topk=8
+      [tuning] Best dispatch (FP8): SMs 24, NVL chunk 30: \(rates)
+      [tuning] Best dispatch (BF16): SMs 24, NVL chunk 30: \(rates)
+      [tuning] Best combine: SMs 24, NVL chunk 8: \(rates)
+
+      """
+    var facts = MeasurementFacts()
+    (facts.ranks, facts.nodes) = (8 * nodes, nodes)
+    let base = try Cluster.shipped("h100-2048")
+    var rule: String?
+    do throws(ConfigurationError) {
+      let measured = try BenchmarkFormat.read(text: text, file: "0.txt", facts).measurements
+      _ = try Calibrator(base: base, named: "h100-2048", facts: facts).fit(
+        measured, name: "mine", file: "mine.yaml")
+    } catch { rule = error.description }
+    #expect((rule == nil) == (word == nil), "\(rule ?? "taken")")
+    if let word { #expect(rule?.contains(word) == true && rule?.contains("0.txt:2:") == true) }
+  }
+
   @Test func anAverageIsNotAboveItsPeak() throws {
     let text = BenchmarkFileTests.perftest("Gb/sec", " 65536 5000 180.0 380.0 0.724792\n")
     #expect(try outcome([text]).rule?.contains("average of 380.0 above the peak of 180.0") == true)

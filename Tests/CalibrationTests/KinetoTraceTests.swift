@@ -91,6 +91,26 @@ import Testing
     #expect(abs((short.traces.first?.computing ?? 0) - 15e-9) < 1e-18)
   }
 
+  /// What was measured stands in the line in which its event begins, on lines of its own or spread over many.
+  @Test func linesOfEvents() throws {
+    let plain = try read(Self.trace(Self.events))
+    #expect(plain.products.map(\.place.line) == [4] && plain.collectives.map(\.place.line) == [6])
+    let tree = try JSONSerialization.jsonObject(with: Data(Self.trace(Self.events).utf8))
+    let data = try JSONSerialization.data(
+      withJSONObject: tree, options: [.prettyPrinted, .sortedKeys])
+    let text = String(decoding: data, as: UTF8.self)
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    let found = try read(text)
+    let product = try #require(found.products.first).place.line
+    let message = try #require(found.collectives.first).place.line
+    // The shorter of two messages is the later one.
+    func event(_ line: Int) -> String { lines[(line - 1)..<min(lines.count, line + 40)].joined() }
+    #expect(lines[product - 1].contains("{") && event(product).contains("External id"))
+    #expect(lines[message - 1].contains("{") && event(message).contains("_allgather_base"))
+    #expect(found.devices.map { lines[$0.place.line - 1].contains("deviceProperties") } == [true])
+    #expect(message > product && found.values.allSatisfy { $0.place?.line ?? 0 > message })
+  }
+
   /// Compressed, as an outermost list, with older names of categories.
   @Test func otherForms() throws {
     let folder = try ScratchFolder()

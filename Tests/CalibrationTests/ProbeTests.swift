@@ -76,6 +76,19 @@ import Testing
     #expect(untimed.isEmpty || found.remarks.contains { $0.contains("without a time") })
   }
 
+  /// Without PyTorch the options are told all the same, and what is missing in a line.
+  @Test(.enabled(if: hasPython)) func withoutPyTorch() throws {
+    let folder = try ScratchFolder()
+    let script = try folder.write(Probe.script, to: "probe.py")
+    // -S leaves packages out, PyTorch's among them.
+    let help = try Launch.run(["python3", "-S", "-E", script, "--help"])
+    #expect(help.status == 0 && help.output.contains("--seconds"), "\(help.output)")
+    let run = try Launch.run(["python3", "-S", "-E", script, "-o", folder.file("probe.csv")])
+    #expect(run.status == 1 && run.output.contains("needs PyTorch 2.3 or later"), "\(run.output)")
+    #expect(!run.output.contains("Traceback"))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("probe.csv")))
+  }
+
   /// Where the time is over, every part says how much it has left out; none goes on.
   @Test(.enabled(if: hasPython)) func noTime() throws {
     let folder = try ScratchFolder()

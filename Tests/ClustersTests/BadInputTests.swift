@@ -49,6 +49,10 @@ import Testing
       "network.layers[1].oversubscription=2",
       "network.layers[1].oversubscription: \"2\": the top layer has no uplinks"
     ),
+    (
+      "network.layers[0].oversubscription=64",
+      "network.layers[0].oversubscription: \"64\": a switch of 64 ports has at most 63 below one above"
+    ),
     ("network.layers[0].oversubscription=0.5", "network.layers[0].oversubscription: \"0.5\": must"),
     ("network.latency.cross-leaf=1 us", "network.latency.cross-leaf: \"1 us\": must be at least"),
     ("network.latency.cross-pod=9 us", "network.latency.cross-pod: unknown key"),

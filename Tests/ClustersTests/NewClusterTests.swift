@@ -35,6 +35,24 @@ import Testing
     #expect(made.cluster.node.link == (try Cluster.shipped("h100-2048").node.link))
   }
 
+  /// Gigabytes for gigabits, and more uplinks saved than a switch has ports.
+  @Test func whatNobodySells() throws {
+    func rule(_ change: (inout NewCluster) -> Void) -> String {
+      let error = #expect(throws: ConfigurationError.self) { try cluster("h100", 64, change) }
+      return error?.description ?? ""
+    }
+    let bytes = rule { $0.adapters = (8, BytesPerSecond(400e9)) }
+    #expect(
+      bytes.contains("up to 800 Gb/s") && bytes.hasSuffix("did you mean 8x400Gb/s?"), "\(bytes)")
+    #expect(try cluster("h100", 4) { $0.adapters = (8, BytesPerSecond(100e9)) }.remarks.isEmpty)
+    let leaves = rule { $0.oversubscription = 100 }
+    #expect(leaves.hasPrefix("--oversubscription: \"100\": a leaf"), "\(leaves)")
+    #expect(leaves.contains("64 ports has at most 63 below one above"), "\(leaves)")
+    #expect(
+      try cluster("h100", 64) { $0.oversubscription = 63 }.cluster.network?.layers.first?
+        .oversubscription.value == 63)
+  }
+
   /// More nodes than switches join: a layer is added and said; even more are refused.
   @Test func layers() throws {
     let some = try cluster("h100", 256)

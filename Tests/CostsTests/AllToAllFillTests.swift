@@ -38,6 +38,20 @@ import Testing
         == Self.seconds(bytes, ranks: 16, Self.fill("0 us", "1 KiB")))
   }
 
+  /// Between nodes it starts later than inside by what was measured of it, else by what a message does.
+  @Test func startsBetweenNodes() throws {
+    let key = "node.collectives.all-to-all.network-start"
+    let direct = try CollectiveConstants(Cluster.shipped("h100-2048")).direct
+    let later = direct.networkStart - direct.linkStart
+    #expect(later > 5e-6)
+    for bytes in [1024.0, 1e9] {
+      let bare = try Self.seconds(bytes, ranks: 16, ["\(key)=0 us"])
+      #expect(abs(try Self.seconds(bytes, ranks: 16, []) - bare - later) < 1e-12)
+      #expect(abs(try Self.seconds(bytes, ranks: 16, ["\(key)=50 us"]) - bare - 50e-6) < 1e-12)
+      #expect(try Self.seconds(bytes, ["\(key)=50 us"]) == Self.seconds(bytes, []))
+    }
+  }
+
   /// A file that was written before has none; one without the other says nothing.
   @Test func halvesAreRefused() throws {
     let place = "node.collectives.all-to-all"

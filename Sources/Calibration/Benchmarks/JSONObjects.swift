@@ -179,10 +179,13 @@ struct TraceEvents {
   private var lastString: [UInt8] = []
   private var kept: [UInt8] = []
   private var keptKey: String?
-  private(set) var values: [String: [UInt8]] = [:]
-  private let wanted: Set<String> = ["deviceProperties", "distributedInfo"]
+  private(set) var values: [String: (bytes: [UInt8], line: Int)] = [:]
+  private var keptLine = 1
+  private let wanted: Set<String> = ["deviceProperties"]
   /// The line that is read, counted from one.
   private var line = 1
+  /// The line in which the event that is read began.
+  private var eventLine = 1
   private static let largestEvent = 1 << 22
   private static let largestValue = 1 << 20
   /// Whether every bracket that was opened has been closed.
@@ -191,7 +194,7 @@ struct TraceEvents {
   private(set) var secondText: Int?
   private var isBegun = false
 
-  /// Goes through a piece and calls `body` with each event that it completes, and the line of its end.
+  /// Goes through a piece and calls `body` with each event that it completes, and the line of its beginning.
   ///
   /// - Returns: whether the text can still be a trace.
   mutating func take(_ piece: UnsafeRawBufferPointer, _ body: (JSONObject, _ line: Int) -> Void)
@@ -252,6 +255,7 @@ struct TraceEvents {
     }
     if listDepth > 0, depth == listDepth, byte == UInt8(ascii: "{") {
       isInEvent = true
+      eventLine = line
       start = place
       event.removeAll(keepingCapacity: true)
     } else if listDepth == 0, byte == UInt8(ascii: "["),
@@ -263,6 +267,7 @@ struct TraceEvents {
       let key = String(decoding: lastString, as: UTF8.self)
       if wanted.contains(key) {
         keptKey = key
+        keptLine = line
         kept.removeAll(keepingCapacity: true)
       }
     }
@@ -273,7 +278,7 @@ struct TraceEvents {
     kept.append(byte)
     guard let key = keptKey else { return }
     if depth == 1 || kept.count > Self.largestValue {
-      if depth == 1 { values[key] = kept }
+      if depth == 1 { values[key] = (kept, keptLine) }
       keptKey = nil
     }
   }
@@ -284,11 +289,11 @@ struct TraceEvents {
   ) {
     isInEvent = false
     guard !event.isEmpty else {
-      body(JSONObject(bytes: piece, start: start, end: end), line)
+      body(JSONObject(bytes: piece, start: start, end: end), eventLine)
       return
     }
     event += piece[start..<end]
-    let line = line
+    let line = eventLine
     event.withUnsafeBytes { body(JSONObject(bytes: $0, start: 0, end: $0.count), line) }
     event.removeAll(keepingCapacity: true)
   }

@@ -7,19 +7,17 @@ import Documents
 /// Times keep their nanoseconds: 16 digits of microseconds do not fit a Double. What overlaps is taken on the
 /// device's streams. Annotations on the device's rows repeat the kernels' time and are passed over. Of messages equal
 /// in kind, size and group the shortest counts: a kernel waits for its peers. Of products of equal shape, which
-/// operators tell (`record_shapes`), the median counts.
+/// operators tell (`record_shapes`), the median counts. What is measured has the line in which its event begins.
 struct KinetoTrace {
   private struct Span {
-    var start: Int
-    var end: Int
+    var start, end: Int
     var isMessage: Bool
     var stream: Int
   }
 
   private struct Message: Hashable {
     var name: String
-    var inputs: Int
-    var outputs: Int
+    var inputs, outputs: Int
     var format: String
     var group: Int
     var ranks: String
@@ -36,12 +34,13 @@ struct KinetoTrace {
   private var spans: [Span] = []
   private var classes: [String: KernelClass] = [:]
   private var totals: [KernelClass: (count: Int, nanoseconds: Int)] = [:]
-  private var messages: [Message: (shortest: Int, count: Int)] = [:]
+  private var messages: [Message: (shortest: Int, line: Int, count: Int)] = [:]
   private var operators: [Int: Product] = [:]
-  private var products: [Int: Int] = [:]
-  private var copies: [(bytes: Int, nanoseconds: Int, isToDevice: Bool)] = []
+  private var products: [Int: (nanoseconds: Int, line: Int)] = [:]
+  /// Bytes a nanosecond of copies of pinned memory from 1 MiB.
+  private var copies: [(rate: Double, line: Int)] = []
   private var events = 0
-  private var device: String?
+  private var device: MeasuredDevice?
   /// What no clock says, of the first event that has it.
   private var fault: (line: Int, key: String, value: String, rule: String)?
 
@@ -58,7 +57,7 @@ struct KinetoTrace {
       let count = try stream.read(into: piece)
       guard count > 0 else { break }
       let isTrace = events.take(UnsafeRawBufferPointer(rebasing: piece[..<count])) {
-        reader.take($0, endingInLine: $1)
+        reader.take($0, inLine: $1)
       }
       if let fault = reader.fault {
         throw ConfigurationError(
@@ -80,7 +79,7 @@ struct KinetoTrace {
     guard events.isWhole else {
       throw ConfigurationError(file: path, rule: "ends within an event: the trace is cut")
     }
-    reader.device = events.values["deviceProperties"].flatMap(Self.deviceName)
+    reader.device = MeasuredDevice(events, file: path)
     return try reader.finish()
   }
 
@@ -90,25 +89,13 @@ struct KinetoTrace {
     self.devicesPerNode = devicesPerNode
   }
 
-  private static func deviceName(_ bytes: [UInt8]) -> String? {
-    bytes.withUnsafeBytes { buffer in
-      guard let first = buffer.firstIndex(of: UInt8(ascii: "{")) else { return nil }
-      let table = JSONObject(bytes: buffer, start: first, end: buffer.count)
-      var name: String?
-      table.forEach { key, value in
-        if table.isText(key, "name"), value.kind == .string { name = table.text(value) }
-      }
-      return name
-    }
-  }
-
   // MARK: Events
 
   private enum Category {
     case kernel, copy, fill, operation
   }
 
-  private mutating func take(_ event: JSONObject, endingInLine line: Int) {
+  private mutating func take(_ event: JSONObject, inLine line: Int) {
     guard fault == nil else { return }
     events += 1
     var category: Category?
@@ -134,10 +121,9 @@ struct KinetoTrace {
     guard isSpan, let category, let name, let time, let duration else { return }
     guard let (time, duration) = span(event, time, duration, line) else { return }
     switch category {
-    case .operation:
-      if let arguments { takeOperator(event, name, arguments) }
+    case .operation: if let arguments { takeOperator(event, name, arguments) }
     case .kernel, .copy, .fill:
-      takeKernel(event, category, name, time, duration, arguments)
+      takeKernel(event, category, name, time, duration, arguments, line)
     }
   }
 
@@ -171,7 +157,7 @@ struct KinetoTrace {
 
   private mutating func takeKernel(
     _ event: JSONObject, _ category: Category, _ name: JSONSlice, _ time: Int, _ duration: Int,
-    _ arguments: JSONSlice?
+    _ arguments: JSONSlice?, _ line: Int
   ) {
     let end = time + duration
     let text = event.text(name)
@@ -194,12 +180,16 @@ struct KinetoTrace {
       let message = Message(
         name: collective, inputs: facts.inputs ?? 0, outputs: facts.outputs ?? 0,
         format: facts.format ?? "", group: group, ranks: facts.ranks ?? "")
-      let known = messages[message] ?? (Int.max, 0)
-      messages[message] = (min(known.0, duration), known.1 + 1)
+      let known = messages[message] ?? (Int.max, line, 0)
+      messages[message] =
+        duration < known.shortest
+        ? (duration, line, known.count + 1) : (known.shortest, known.line, known.count + 1)
     } else if kind == .product, let identity = facts.external {
-      products[identity, default: 0] += duration
-    } else if category == .copy, let bytes = facts.bytes, text.contains("Pinned") {
-      copies.append((bytes, duration, text.contains("HtoD")))
+      products[identity, default: (0, line)].nanoseconds += duration
+    } else if category == .copy, let bytes = facts.bytes, text.contains("Pinned"), bytes >= 1 << 20,
+      duration > 0
+    {
+      copies.append((Double(bytes) / Double(duration), line))
     }
   }
 
@@ -243,7 +233,7 @@ struct KinetoTrace {
         rule: "has \(events) events and no kernel of a device: profile with ProfilerActivity.CUDA")
     }
     var result = Measurements()
-    result.traces = [summary()]
+    (result.traces, result.devices) = ([summary()], device.map { [$0] } ?? [])
     addMessages(&result)
     addProducts(&result)
     addCopies(&result)
@@ -258,7 +248,7 @@ struct KinetoTrace {
     let moving = Self.union(spans.filter(\.isMessage).map { ($0.start, $0.end) })
     let either = Self.union(spans.map { ($0.start, $0.end) })
     return TraceSummary(
-      file: file, device: device,
+      file: file, device: device?.name,
       kernels: KernelClass.allCases.compactMap { kind in
         totals[kind].map {
           .init(name: kind.rawValue, count: $0.count, seconds: Double($0.nanoseconds) * 1e-9)
@@ -286,7 +276,7 @@ struct KinetoTrace {
         < ($1.key.name, $1.key.group, $1.key.inputs, $1.key.outputs, $1.key.ranks)
     }
     for (message, times) in ordered {
-      guard let cell = cell(message, times.shortest) else {
+      guard let cell = cell(message, times.shortest, times.line) else {
         left[message.name, default: 0] += times.count
         continue
       }
@@ -306,7 +296,9 @@ struct KinetoTrace {
     }
   }
 
-  private func cell(_ message: Message, _ nanoseconds: Int) -> MeasuredCollective? {
+  private func cell(
+    _ message: Message, _ nanoseconds: Int, _ line: Int
+  ) -> MeasuredCollective? {
     let sizes = [
       "BFloat16": 2, "Half": 2, "Float": 4, "Double": 8, "Byte": 1, "Char": 1, "Long": 8, "Int": 4,
       "Float8_e4m3fn": 1, "Float8_e5m2": 1, "Bool": 1,
@@ -333,19 +325,21 @@ struct KinetoTrace {
     }
     let known = facts.nodes ?? nodes
     if let known, message.group % known != 0 { return nil }
-    return MeasuredCollective(
+    var measured = MeasuredCollective(
       kind: kind, ranks: message.group, nodes: known, bytes: Double(count * width),
-      seconds: Double(nanoseconds) * 1e-9, place: MeasuredPlace(file: file, line: 1))
+      seconds: Double(nanoseconds) * 1e-9, place: MeasuredPlace(file: file, line: line))
+    measured.mayWait = true
+    return measured
   }
 
   private func addProducts(_ result: inout Measurements) {
-    var times: [Product: [Int]] = [:]
-    for (identity, nanoseconds) in products {
-      if let product = operators[identity] { times[product, default: []].append(nanoseconds) }
+    var times: [Product: [(nanoseconds: Int, line: Int)]] = [:]
+    for (identity, time) in products {
+      if let product = operators[identity] { times[product, default: []].append(time) }
     }
     for (product, all) in times.sorted(by: { $0.key.sides.lexicographicallyPrecedes($1.key.sides) })
     {
-      let middle = all.sorted()[all.count / 2]
+      let (middle, line) = all.sorted(by: <)[all.count / 2]
       guard middle > 0 else { continue }
       result.products.append(
         MeasuredProduct(
@@ -353,7 +347,7 @@ struct KinetoTrace {
           shape: MatmulShape(
             rows: Array(repeating: product.sides[0], count: product.sides[3]),
             columns: product.sides[1], depth: product.sides[2]),
-          seconds: Double(middle) * 1e-9, place: MeasuredPlace(file: file, line: 1)))
+          seconds: Double(middle) * 1e-9, place: MeasuredPlace(file: file, line: line)))
     }
     if times.isEmpty, !products.isEmpty {
       result.remarks.append(
@@ -362,13 +356,12 @@ struct KinetoTrace {
   }
 
   private func addCopies(_ result: inout Measurements) {
-    let large = copies.filter { $0.bytes >= 1 << 20 && $0.nanoseconds > 0 }
-    guard let rate = large.map({ Double($0.bytes) / Double($0.nanoseconds) }).max() else { return }
+    guard let fastest = copies.max(by: { $0.rate < $1.rate }) else { return }
     result.values.append(
       MeasuredValue(
-        path: "device.host-link.reached", text: "\(figures(rate)) GB/s",
-        source: "\(file): the fastest of \(large.count) copies of pinned memory from 1 MiB",
-        place: MeasuredPlace(file: file, line: 1)))
+        path: "device.host-link.reached", text: "\(figures(fastest.rate)) GB/s",
+        source: "\(file): the fastest of \(copies.count) copies of pinned memory from 1 MiB",
+        place: MeasuredPlace(file: file, line: fastest.line)))
   }
 
   /// Gaps of the stream that computes most: the median of those up to 10 us, as shipped traces were read.
@@ -381,10 +374,8 @@ struct KinetoTrace {
       return
     }
     let own = spans.filter { $0.stream == stream }.sorted { $0.start < $1.start }
-    let gaps = zip(own, own.dropFirst()).map { $1.start - $0.end }.filter {
-      (1...10_000).contains($0)
-    }
-    .sorted()
+    let gaps = zip(own, own.dropFirst()).map { $1.start - $0.end }
+      .filter { (1...10_000).contains($0) }.sorted()
     guard gaps.count >= 100 else { return }
     result.values.append(
       MeasuredValue(

@@ -4,7 +4,7 @@ import Documents
 ///
 /// Files that it writes hold the best shapes only; each shape stands on the terminal between carriage
 /// returns (`12 | 600.1(mean) 610.0(median) 620.0(max) @ 2048x4096x4096 | best: …`). The mean counts, of version
-/// 4 the sustained rate (MSMF). Shapes are m x n x k with k the reduction, unless `(MxKxN)` stands behind them.
+/// 4 the sustained rate (MSMF). A file may hold several runs, each behind its `** Dtype:` line. Shapes are m x n x k with k the reduction, unless `(MxKxN)` stands behind them.
 struct MAMFFinder {
   static func recognises(_ text: BenchmarkText) -> Bool {
     text.lines.contains { line in
@@ -16,47 +16,72 @@ struct MAMFFinder {
     _ text: BenchmarkText, _ facts: MeasurementFacts
   ) throws(ConfigurationError) -> Measurements {
     var result = Measurements()
-    var format: String?
-    var hasSustained = false
-    var products: [(line: BenchmarkText.Line, rate: Double, sides: [Int], isSustained: Bool)] = []
+    var runs = [Run()]
     for line in text.lines {
       if let dtype = line.text.firstRange(of: "Dtype:") {
-        format = line.text[dtype.upperBound...].split(separator: " ").first.map(String.init)
+        let format = line.text[dtype.upperBound...].split(separator: " ").first.map(String.init)
+        runs.append(Run(format: format))
       }
       guard let at = line.text.firstRange(of: " @ ") else { continue }
       guard let word = rate(line.text[..<at.lowerBound]),
         let rate = try text.measured(word, "TFLOPS", line),
         let sides = sides(line.text[at.upperBound...])
       else { continue }
-      let isSustained = line.text.contains("MSMF")
-      hasSustained = hasSustained || isSustained
       // The best of other measures than the mean repeats a shape.
       if line.text.hasPrefix("median:") || line.text.hasPrefix("max:") { continue }
-      products.append((line, rate, sides, isSustained))
+      runs[runs.count - 1].rows.append(
+        Row(line: line, rate: rate, sides: sides, isSustained: line.text.contains("MSMF")))
     }
-    guard !products.isEmpty else { throw text.error(nil, "has no rate of a shape") }
-    guard let format else {
-      throw text.error(
-        products[0].line, "the log does not say the format: keep its `** Dtype:` line")
+    guard runs.contains(where: { !$0.rows.isEmpty }) else {
+      throw text.error(nil, "has no rate of a shape")
     }
-    var seen: Set<[Int]> = []
-    for product in products where !hasSustained || product.isSustained {
-      // What is best is a shape that stands above too.
-      guard seen.insert(product.sides).inserted else { continue }
-      let (m, n, k) = (product.sides[0], product.sides[1], product.sides[2])
-      let library = try libraryOfProducts(format: format.lowercased(), named: "vendor", facts) {
-        rule throws(ConfigurationError) in throw text.error(product.line, rule, value: format)
-      }
-      result.products.append(
-        MeasuredProduct(
-          library: library, shape: .init(m: m, n: n, k: k),
-          seconds: 2 * Double(m) * Double(n) * Double(k) / (product.rate * 1e12),
-          place: text.place(product.line)))
-    }
-    if hasSustained {
+    for run in runs { result.products += try products(run, text, facts) }
+    if runs.contains(where: \.hasSustained) {
       result.remarks.append("\(text.file): sustained rates (MSMF) count, bursts (MAMF) do not")
     }
     return result
+  }
+
+  /// What a search prints from one `** Dtype:` line on.
+  private struct Run {
+    var format: String?
+    var rows: [Row] = []
+
+    var hasSustained: Bool { rows.contains(where: \.isSustained) }
+  }
+
+  private struct Row {
+    var line: BenchmarkText.Line
+    var rate: Double
+    var sides: [Int]
+    var isSustained: Bool
+  }
+
+  private static func products(
+    _ run: Run, _ text: BenchmarkText, _ facts: MeasurementFacts
+  ) throws(ConfigurationError) -> [MeasuredProduct] {
+    guard let first = run.rows.first else { return [] }
+    guard let format = run.format else {
+      throw text.error(
+        first.line,
+        "the log does not say the format above this line: keep its `** Dtype:` line")
+    }
+    var products: [MeasuredProduct] = []
+    var seen: Set<[Int]> = []
+    for row in run.rows where !run.hasSustained || row.isSustained {
+      // What is best is a shape that stands above too.
+      guard seen.insert(row.sides).inserted else { continue }
+      let (m, n, k) = (row.sides[0], row.sides[1], row.sides[2])
+      let library = try libraryOfProducts(format: format.lowercased(), named: "vendor", facts) {
+        rule throws(ConfigurationError) in throw text.error(row.line, rule, value: format)
+      }
+      products.append(
+        MeasuredProduct(
+          library: library, shape: .init(m: m, n: n, k: k),
+          seconds: 2 * Double(m) * Double(n) * Double(k) / (row.rate * 1e12),
+          place: text.place(row.line)))
+    }
+    return products
   }
 
   /// TFLOPS in front of the shape: the mean where there are several measures.

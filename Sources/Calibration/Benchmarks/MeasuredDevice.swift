@@ -10,6 +10,22 @@ public struct MeasuredDevice: Hashable, Sendable {
     (self.name, self.place) = (name, place)
   }
 
+  /// The device that a trace names, in the line in which its properties begin.
+  init?(_ events: TraceEvents, file: String) {
+    guard let (bytes, line) = events.values["deviceProperties"] else { return nil }
+    let name: String? = bytes.withUnsafeBytes { buffer in
+      guard let first = buffer.firstIndex(of: UInt8(ascii: "{")) else { return nil }
+      let table = JSONObject(bytes: buffer, start: first, end: buffer.count)
+      var name: String?
+      table.forEach { key, value in
+        if table.isText(key, "name"), value.kind == .string { name = table.text(value) }
+      }
+      return name
+    }
+    guard let name else { return nil }
+    self.init(name: name, place: MeasuredPlace(file: file, line: line))
+  }
+
   /// What tells products apart in a name: `H100`, `MI300X`, `L40S`, `4090`; nil where it says none.
   static func product(_ name: String) -> String? {
     let words = name.uppercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }

@@ -21,6 +21,8 @@ public struct MeasuredCollective: Hashable, Sendable {
   /// Bytes on each rank, all parts together.
   public var bytes: Double
   public var seconds: Double
+  /// Whether its time may hold a wait for peers, as kernels of a trace do.
+  public var mayWait = false
   public var place: MeasuredPlace
 
   package init(
@@ -59,6 +61,8 @@ public struct MeasuredMessage: Hashable, Sendable {
   public var bytes: Double
   /// Seconds, or bytes a second.
   public var value: Double
+  /// How many empty messages a latency holds beside its bytes: two where they were asked for first.
+  public var starts = 1
   public var place: MeasuredPlace
 
   package init(quantity: Quantity, way: Way, bytes: Double, value: Double, place: MeasuredPlace) {
@@ -114,12 +118,18 @@ public struct MeasuredExchange: Hashable, Sendable {
 public struct MeasuredStream: Hashable, Sendable {
   public var kernel: StreamingClass
   public var bytes: Double
+  /// Whose kernel it is and of which shape, as its file says: others of the same class and bytes may take longer.
+  public var shape: String
   public var seconds: Double
   public var place: MeasuredPlace
 
-  package init(kernel: StreamingClass, bytes: Double, seconds: Double, place: MeasuredPlace) {
+  package init(
+    kernel: StreamingClass, bytes: Double, shape: String = "", seconds: Double,
+    place: MeasuredPlace
+  ) {
     self.kernel = kernel
     self.bytes = bytes
+    self.shape = shape
     self.seconds = seconds
     self.place = place
   }

@@ -4,14 +4,15 @@ import Documents
 ///
 /// The unit of rates stands in the head of the columns only: `Gb/sec` are 10^9 bits, `MB/sec` and `MiB/sec` 2^20
 /// bytes. The average counts, since peaks are 0.00 in runs of a given duration; latencies are half of a round trip, the
-/// typical one, else the average.
+/// typical one, else the average. Of reads and atomics it is the whole trip, which starts twice and carries bytes once.
 struct Perftest {
   private let text: BenchmarkText
   private let facts: MeasurementFacts
   private var result = Measurements()
   private var columns: Columns?
-  /// The directions that rates add up.
+  /// The directions that rates add up, and the starts that a latency holds.
   private var directions = 1.0
+  private var starts = 1
   private var hasBanner = false
   private var leftOut = LeftOutRows()
 
@@ -61,6 +62,16 @@ struct Perftest {
       if directions == 2 {
         result.remarks.append(
           "\(text.file):\(line.number): both directions are counted; half of each rate is taken")
+      }
+      // What a read or an atomic asks for comes back: the trip is not halved (perftest_resources.c, rtt_factor).
+      let isWholeTrip =
+        line.text.contains("Latency")
+        && ["RDMA_Read ", "Atomic "].contains(where: line.text.hasPrefix)
+      starts = isWholeTrip ? 2 : 1
+      if isWholeTrip {
+        result.remarks.append(
+          "\(text.file):\(line.number): \(line.text.prefix { $0 != " " }) asks there and is answered: each "
+            + "latency holds two starts, and its bytes once")
       }
       columns = nil
     } else if line.text.contains("#bytes") {
@@ -149,9 +160,10 @@ struct Perftest {
             + "\(figures(implied / columns.unit)) of the unit, not \(words[columns.place])")
       }
     }
-    result.messages.append(
-      MeasuredMessage(
-        quantity: columns.quantity, way: .adapter, bytes: Double(bytes), value: converted,
-        place: text.place(line)))
+    var message = MeasuredMessage(
+      quantity: columns.quantity, way: .adapter, bytes: Double(bytes), value: converted,
+      place: text.place(line))
+    if !isRate { message.starts = starts }
+    result.messages.append(message)
   }
 }

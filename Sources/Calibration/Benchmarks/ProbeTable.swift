@@ -185,7 +185,9 @@ struct ProbeTable {
     }
     result.streams.append(
       MeasuredStream(
-        kernel: kernel, bytes: bytes * share, seconds: seconds, place: text.place(line)))
+        kernel: kernel, bytes: bytes * share, shape: "\(name) \(row.text("shape"))",
+        seconds: seconds,
+        place: text.place(line)))
   }
 
   private mutating func takeCollective(

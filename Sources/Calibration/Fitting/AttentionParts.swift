@@ -19,14 +19,15 @@ struct AttentionParts {
         let own = measured.filter { $0.library == library && Self.width($0) == width }
         guard let first = own.first else { continue }
         let title = "attention by \(library.rawValue), heads of \(width)"
-        guard own.count >= 3 else {
+        let kernels = own.byThing
+        guard kernels.count >= 3 else {
           refused.append(
             Unfittable(
               what: "\(title) (\(first.place.file))",
-              reason: "\(counted(own.count, "kernel")); at least 3 lengths are needed"))
+              reason: "\(counted(kernels.count, "kernel")); at least 3 lengths are needed"))
           continue
         }
-        parts.append(part(title, library, width, own, device, power))
+        parts.append(part(title, library, width, kernels, device, power))
       }
     }
     return (parts, refused)
@@ -42,15 +43,15 @@ struct AttentionParts {
   private static let burst = 2.34e-3
 
   private func part(
-    _ title: String, _ library: AttentionLibrary, _ width: Int, _ own: [MeasuredAttention],
-    _ device: DeviceModel, _ power: PowerModel?
+    _ title: String, _ library: AttentionLibrary, _ width: Int,
+    _ own: [EqualRows<MeasuredAttention>], _ device: DeviceModel, _ power: PowerModel?
   ) -> FittedPart {
     var start = device.attention.table(library, width)
     start.width = width
     let all = Self.series(own).flatMap { halved($0) }
     let usable = AttentionFit.parameters.filter { parameter in
       let isBackward = parameter.name.hasPrefix("backward")
-      return own.contains { ($0.cell.pass == .forward) != isBackward }
+      return own.contains { ($0.first.cell.pass == .forward) != isBackward }
     }
     func with(_ values: [Double]) -> DeviceModel {
       var kernels = start
@@ -59,7 +60,8 @@ struct AttentionParts {
       }
       return device.setting(kernels, of: library)
     }
-    let fitted = all.filter(\.isFitted).map(\.element.cell)
+    let cells = all.map { Self.cell($0.element) }
+    let fitted = zip(all, cells).filter { $0.0.isFitted }.map(\.1)
     // A ramp of nothing has no logarithm: a few keys are a start.
     let from = usable.map { parameter in
       let value = start[keyPath: parameter.path]
@@ -76,13 +78,12 @@ struct AttentionParts {
       }
     }
     let found = with(fit.values)
-    let cells = all.map(\.element.cell)
-    let points = all.map { one, isFitted in
-      FittedPoint(
-        series: "\(title), \(one.cell.pass.rawValue)", place: one.place,
-        size: one.cell.shape.flops, unit: .operations, measured: one.cell.measuredSeconds,
-        predicted: AttentionFit.seconds(one.cell, library, on: found, power, burst: Self.burst),
-        isFitted: isFitted)
+    let rows = all.map(\.element)
+    let points = zip(all, cells).flatMap { one, cell in
+      one.element.points(
+        series: "\(title), \(cell.pass.rawValue)", size: cell.shape.flops, .operations,
+        predicted: AttentionFit.seconds(cell, library, on: found, power, burst: Self.burst),
+        isFitted: one.isFitted)
     }
     return FittedPart(
       title: title,
@@ -94,24 +95,30 @@ struct AttentionParts {
     ) { cluster throws(ConfigurationError) in
       let device = try DeviceModel(cluster.device)
       let power = PowerModel(cluster.device)
-      return cells.map {
-        AttentionFit.seconds($0, library, on: device, power, burst: Self.burst)
+      return zip(rows, cells).flatMap {
+        $0.forEachRow(AttentionFit.seconds($1, library, on: device, power, burst: Self.burst))
       }
     }
   }
 
   /// Kernels of one pass, mask and sharing by length.
-  private static func series(_ own: [MeasuredAttention]) -> [[MeasuredAttention]] {
-    var series: [String: [MeasuredAttention]] = [:]
-    for one in own {
-      series[
-        "\(one.cell.pass) \(one.cell.shape.causal) \(one.cell.shape.queriesPerKey)", default: []
-      ]
-      .append(one)
+  private static func series(
+    _ own: [EqualRows<MeasuredAttention>]
+  ) -> [[EqualRows<MeasuredAttention>]] {
+    let series = Dictionary(grouping: own) { one in
+      let cell = one.first.cell
+      return "\(cell.pass) \(cell.shape.causal) \(cell.shape.queriesPerKey)"
     }
     return series.sorted { $0.key < $1.key }.map {
-      $0.value.sorted { $0.cell.shape.queries < $1.cell.shape.queries }
+      $0.value.sorted { $0.first.cell.shape.queries < $1.first.cell.shape.queries }
     }
+  }
+
+  /// The cell of equal kernels, with the mean of their times.
+  private static func cell(_ equal: EqualRows<MeasuredAttention>) -> AttentionCell {
+    var cell = equal.first.cell
+    cell.measuredSeconds = equal.seconds
+    return cell
   }
 
   /// All four constants of the table: what was not measured is the base's.

@@ -57,26 +57,24 @@ public struct Calibrator: Sendable {
 
   /// Fits what was read.
   package func fit(
-    _ all: Measurements, _ formats: [(file: String, format: BenchmarkFormat)] = [], name: String,
+    _ read: Measurements, _ formats: [(file: String, format: BenchmarkFormat)] = [], name: String,
     file: String, isWritten: Bool = true
   ) throws(ConfigurationError) -> Outcome {
+    var all = read
+    all.collectives = read.collectives.shortestOfTraces
     var parts: [FittedPart] = []
     var refused: [Unfittable] = []
     func add(_ found: ([FittedPart], [Unfittable])) {
       parts += found.0
       refused += found.1
     }
-    let devices =
-      all.devices
-      + all.traces.compactMap { trace in
-        trace.device.map {
-          MeasuredDevice(name: $0, place: MeasuredPlace(file: trace.file, line: 1))
-        }
-      }
-    try MeasuredDevice.check(devices)
+    try MeasuredDevice.check(all.devices)
     try HardwareLimits(base: base).check(all)
-    let (values, kept) = usable(all.values)
-    try fitMessages(all, add)
+    let differing = try Contradictions.remarks(of: all)
+    let (distinct, others) = Contradictions.distinct(all.values)
+    let (unusable, kept) = usable(distinct)
+    let rates = ReachedRates(all, base)
+    try fitMessages(all, rates, add)
     if !all.products.isEmpty {
       add(try ProductParts(base: base, measured: all.products).parts())
     }
@@ -96,7 +94,8 @@ public struct Calibrator: Sendable {
           : "cannot be fitted: " + reasons.prefix(3).joined(separator: "; ")
             + (reasons.count > 3 ? "; and \(reasons.count - 3) more" : ""))
     }
-    let text = try written(parts, kept, name: name, file: file)
+    let twice = Self.withoutRepeatedKeys(&parts)
+    let text = try written(parts, kept, rates, name: name, file: file)
     let cluster = try Cluster(Document(text: text, name: file))
     for place in parts.indices {
       let predictions = try parts[place].predict(cluster)
@@ -106,8 +105,8 @@ public struct Calibrator: Sendable {
     }
     return Outcome(
       parts: parts, refused: refused, values: kept,
-      remarks: all.remarks + values
-        + [MeasuredDevice.remark(devices, base: base.name, device: base.device.name)]
+      remarks: all.remarks + differing + others + unusable + parts.flatMap(\.remarks) + twice
+        + [MeasuredDevice.remark(all.devices, base: base.name, device: base.device.name)]
         .compactMap { $0 },
       traces: all.traces, formats: formats, text: text, cluster: cluster)
   }
@@ -118,13 +117,17 @@ public struct Calibrator: Sendable {
   }
 
   private func fitMessages(
-    _ all: Measurements, _ add: (([FittedPart], [Unfittable])) -> Void
+    _ all: Measurements, _ rates: ReachedRates, _ add: (([FittedPart], [Unfittable])) -> Void
   ) throws(ConfigurationError) {
     if !all.collectives.isEmpty {
       var constants = try CollectiveConstants(base)
-      // What a link reached is the ceiling of what is found.
-      constants.linkReached = constants.linkBandwidth
-      constants.networkReached = constants.networkBandwidth
+      // What a link reached is the ceiling of what is found, as the file will have it.
+      constants.linkReached = max(
+        constants.linkReached, min(rates.link, constants.linkBandwidth))
+      if let adapter = base.node.adapters?.rate.bandwidth.value.value {
+        constants.networkReached = max(
+          constants.networkReached, min(1, rates.adapter / adapter) * constants.networkBandwidth)
+      }
       add(try CollectiveParts(base: base, measured: all.collectives).parts(&constants))
     }
     add(try MessageParts(base: base, measured: all.messages, facts: facts).parts())
@@ -147,21 +150,41 @@ public struct Calibrator: Sendable {
 
   // MARK: The file
 
+  /// Takes keys out of parts that an earlier one gives too, and says so: a file has each once.
+  private static func withoutRepeatedKeys(_ parts: inout [FittedPart]) -> [String] {
+    var titles: [String: String] = [:]
+    var remarks: [String] = []
+    for place in parts.indices {
+      let title = parts[place].title
+      for constant in parts[place].constants {
+        guard let first = titles[constant.path] else { continue }
+        remarks.append(
+          "\(constant.path): \(constant.text ?? "nothing") by \(title) left out, what \(first) give "
+            + "stands, and both are compared with it")
+      }
+      parts[place].constants.removeAll { titles[$0.path] != nil }
+      for constant in parts[place].constants { titles[constant.path] = title }
+    }
+    return remarks
+  }
+
   private func written(
-    _ parts: [FittedPart], _ values: [MeasuredValue], name: String, file: String
+    _ parts: [FittedPart], _ values: [MeasuredValue], _ rates: ReachedRates, name: String,
+    file: String
   ) throws(ConfigurationError) -> String {
     var constants = values.map {
       FittedConstant(path: $0.path, text: $0.text, source: $0.source)
     }
     constants += parts.flatMap(\.constants)
-    constants += ceilings(parts)
+    constants += ceilings(parts, rates)
     return ClusterText(
       name: name, base: base, baseName: nameInFile(file), kernels: kernels, constants: constants
     ).text
   }
 
-  /// What links reached, where fitted shares are more than the base says.
-  private func ceilings(_ parts: [FittedPart]) -> [FittedConstant] {
+  /// What links reached, where rows got more than the base says: no further than they got, since the shares that
+  /// are fitted are of messages without an end.
+  private func ceilings(_ parts: [FittedPart], _ rates: ReachedRates) -> [FittedConstant] {
     func most(_ names: [String]) -> (share: Double, source: String)? {
       parts.flatMap(\.constants).filter { constant in
         names.contains { constant.path.hasSuffix($0) }
@@ -170,11 +193,11 @@ public struct Calibrator: Sendable {
       }.max { $0.0 < $1.0 }
     }
     var ceilings: [FittedConstant] = []
-    func add(_ path: String, _ names: [String], _ rate: LinkRate) {
+    func add(_ path: String, _ names: [String], _ rate: LinkRate, _ seen: Double) {
       guard !parts.contains(where: { $0.constants.contains { $0.path == path } }),
         let (share, source) = most(names)
       else { return }
-      let reached = min(1, share) * rate.bandwidth.value.value
+      let reached = min(min(1, share) * rate.bandwidth.value.value, seen)
       guard reached > rate.reached.value.value else { return }
       ceilings.append(
         FittedConstant(
@@ -182,9 +205,10 @@ public struct Calibrator: Sendable {
           text: "\(figuresUp(reached / 1e9, atMost: rate.bandwidth.value.value / 1e9)) GB/s",
           source: "the most that any of these got: \(source)"))
     }
-    add("node.link.reached", [".link-share", ".link-share-across"], base.node.link.rate)
+    add(
+      "node.link.reached", [".link-share", ".link-share-across"], base.node.link.rate, rates.link)
     if let adapters = base.node.adapters {
-      add("node.adapters.reached", [".network-share"], adapters.rate)
+      add("node.adapters.reached", [".network-share"], adapters.rate, rates.adapter)
     }
     return ceilings
   }

@@ -40,7 +40,7 @@ struct CollectiveParts {
       parameters: CollectiveFit.Parameter.exchange),
     Family(
       title: "all-to-alls between nodes", isWanted: { $0.nodes > 1 && $0.kind == .allToAll },
-      parameters: [CollectiveFit.Parameter.exchangeShareBetweenNodes]),
+      parameters: CollectiveFit.Parameter.exchangeBetweenNodes),
   ]
 
   /// The parts, and what could not be fitted.
@@ -51,17 +51,17 @@ struct CollectiveParts {
   ) throws(ConfigurationError) -> ([FittedPart], [Unfittable]) {
     var parts: [FittedPart] = []
     var refused: [Unfittable] = []
-    let cells = try cells()
+    for one in measured { try check(one) }
     for family in Self.families {
-      let own = cells.filter { family.isWanted($0.cell) }
+      let own = measured.filter { family.isWanted(Self.cell($0)) }
       guard !own.isEmpty else { continue }
       let series = Self.series(own)
       guard let widest = series.max(by: { $0.count < $1.count }), Self.isEnough(widest) else {
         refused.append(
           Unfittable(
-            what: "\(family.title) (\(Self.name(own[0].cell)), \(own[0].place.file))",
+            what: "\(family.title) (\(Self.name(Self.cell(own[0]))), \(own[0].place.file))",
             reason:
-              "\(counted(Set(own.map(\.cell.bytes)).count, "size")); at least 3 that differ by 4 "
+              "\(counted(Set(own.map(\.bytes)).count, "size")); at least 3 that differ by 4 "
               + "times in all "
               + "are needed, such as -b 8 -e 1G -f 2"))
         continue
@@ -71,29 +71,29 @@ struct CollectiveParts {
     return (parts, refused)
   }
 
-  typealias Cell = (cell: CollectiveCell, place: MeasuredPlace)
+  typealias Cell = EqualRows<MeasuredCollective>
 
-  private func cells() throws(ConfigurationError) -> [Cell] {
-    var cells: [Cell] = []
-    for one in measured {
-      guard let nodes = one.nodes else {
-        throw ConfigurationError(
-          file: one.place.file, line: one.place.line,
-          rule: "does not say how many nodes its \(one.ranks) ranks lie on: --nodes N")
-      }
-      let perNode = one.ranks / nodes
-      guard perNode <= base.node.devices.value else {
-        throw ConfigurationError(
-          file: one.place.file, line: one.place.line,
-          rule: "has \(perNode) ranks on a node, and those of \(base.name) have "
-            + "\(base.node.devices.value) devices: --base NAME for another one")
-      }
-      let cell = CollectiveCell(
-        kind: one.kind, nodes: nodes, ranks: one.ranks, bytes: one.bytes,
-        measuredSeconds: one.seconds)
-      cells.append((cell, one.place))
+  /// Refuses groups of which it is not known how they lie on nodes, or which do not fit on those of the base.
+  private func check(_ one: MeasuredCollective) throws(ConfigurationError) {
+    guard let nodes = one.nodes else {
+      throw ConfigurationError(
+        file: one.place.file, line: one.place.line,
+        rule: "does not say how many nodes its \(one.ranks) ranks lie on: --nodes N")
     }
-    return cells
+    let perNode = one.ranks / nodes
+    guard perNode <= base.node.devices.value else {
+      throw ConfigurationError(
+        file: one.place.file, line: one.place.line,
+        rule: "has \(perNode) ranks on a node, and those of \(base.name) have "
+          + "\(base.node.devices.value) devices: --base NAME for another one")
+    }
+  }
+
+  /// As the formulas take it; where nobody says how many nodes, one.
+  private static func cell(_ one: MeasuredCollective, _ seconds: Double? = nil) -> CollectiveCell {
+    CollectiveCell(
+      kind: one.kind, nodes: one.nodes ?? 1, ranks: one.ranks, bytes: one.bytes,
+      measuredSeconds: seconds ?? one.seconds)
   }
 
   static func name(_ cell: CollectiveCell) -> String {
@@ -101,25 +101,17 @@ struct CollectiveParts {
       + (cell.nodes > 1 ? " on \(cell.nodes) nodes" : "")
   }
 
-  /// Cells of one kind and group by size; equal sizes are one, with their mean.
-  static func series(_ cells: [Cell]) -> [[Cell]] {
-    var series: [String: [Double: [Cell]]] = [:]
-    for one in cells {
-      series[name(one.cell), default: [:]][one.cell.bytes, default: []].append(one)
-    }
-    return series.sorted { $0.key < $1.key }.map { _, sizes in
-      sizes.sorted { $0.key < $1.key }.map { _, equal in
-        var first = equal[0]
-        first.cell.measuredSeconds =
-          equal.reduce(0) { $0 + $1.cell.measuredSeconds } / Double(equal.count)
-        return first
-      }
+  /// Cells of one kind and group by size; equal sizes are one.
+  private static func series(_ rows: [MeasuredCollective]) -> [[Cell]] {
+    let groups = Dictionary(grouping: rows.byThing) { name(cell($0.first)) }
+    return groups.sorted { $0.key < $1.key }.map { _, cells in
+      cells.sorted { $0.first.bytes < $1.first.bytes }
     }
   }
 
   static func isEnough(_ series: [Cell]) -> Bool {
     guard series.count >= 3, let first = series.first, let last = series.last else { return false }
-    return last.cell.bytes >= 4 * first.cell.bytes
+    return last.first.bytes >= 4 * first.first.bytes
   }
 
   private func part(
@@ -135,7 +127,8 @@ struct CollectiveParts {
       }
       return changed
     }
-    let fitted = all.filter(\.isFitted).map(\.element.cell)
+    let cells = all.map { Self.cell($0.element.first, $0.element.seconds) }
+    let fitted = zip(all, cells).filter { $0.0.isFitted }.map(\.1)
     let fit = SelectedFit(
       from: usable.map { $0(start) }, within: usable.map(\.range), measurements: fitted.count,
       ways: usable.map(Self.way)
@@ -145,14 +138,13 @@ struct CollectiveParts {
     }
     constants = with(fit.values)
     let found = constants
-    let points = all.map { one, isFitted in
-      FittedPoint(
-        series: Self.name(one.cell), place: one.place, size: one.cell.bytes, unit: .bytes,
-        measured: one.cell.measuredSeconds, predicted: one.cell.predictedSeconds(found),
-        isFitted: isFitted)
+    let points = zip(all, cells).flatMap { one, cell in
+      one.element.points(
+        series: Self.name(cell), size: cell.bytes, .bytes, predicted: cell.predictedSeconds(found),
+        isFitted: one.isFitted)
     }
     let written = fit.determined.sorted().map { usable[$0] }
-    let cells = all.map(\.element.cell)
+    let rows = all.map(\.element)
     return FittedPart(
       title: family.title,
       constants: written.map {
@@ -164,7 +156,7 @@ struct CollectiveParts {
       extrapolated: Self.extrapolated(cells)
     ) { cluster throws(ConfigurationError) in
       let constants = try CollectiveConstants(cluster)
-      return cells.map { $0.predictedSeconds(constants) }
+      return zip(rows, cells).flatMap { $0.forEachRow($1.predictedSeconds(constants)) }
     }
   }
 

@@ -22,7 +22,7 @@ struct ExchangeParts {
   /// The part, or what is missing; inside a node and between nodes are fitted together.
   func parts() throws(ConfigurationError) -> ([FittedPart], [Unfittable]) {
     guard let first = measured.first else { return ([], []) }
-    guard measured.count >= 2 else {
+    guard measured.byThing.count >= 2 else {
       return (
         [],
         [
@@ -53,7 +53,7 @@ struct ExchangeParts {
       }
       return constants
     }
-    let groups = Dictionary(grouping: measured) { $0.shape.crossesNodes }
+    let groups = Dictionary(grouping: measured.byThing) { $0.first.shape.crossesNodes }
     let all = [false, true].flatMap { halved(groups[$0] ?? []) }
     let fitted = all.filter(\.isFitted).map(\.element)
     let fit = SelectedFit(
@@ -61,13 +61,14 @@ struct ExchangeParts {
       within: parameters.map(\.unit.kind.range), measurements: 2 * fitted.count
     ) { values in
       let constants = with(values)
-      return fitted.map { Double.log(Self.seconds($0, constants) / $0.seconds) }
+      return fitted.map { Double.log(Self.seconds($0.first, constants) / $0.seconds) }
     }
     let found = with(fit.values)
-    let points = all.map { one, isFitted in
-      FittedPoint(
-        series: "\(one.name) over \(one.shape.ranks) ranks", place: one.place,
-        size: one.shape.nvlinkRows * one.shape.rowBytes, unit: .bytes, measured: one.seconds,
+    let points = all.flatMap { equal, isFitted in
+      let one = equal.first
+      return equal.points(
+        series: "\(one.name) over \(one.shape.ranks) ranks",
+        size: one.shape.nvlinkRows * one.shape.rowBytes, .bytes,
         predicted: Self.seconds(one, found), isFitted: isFitted)
     }
     let exchanges = all.map(\.element)
@@ -76,12 +77,13 @@ struct ExchangeParts {
       undetermined: parameters.indices.filter { !fit.determined.contains($0) }
         .map { parameters[$0].name },
       extrapolated: "groups other than "
-        + Set(exchanges.map { "\($0.shape.ranks) ranks on \($0.multiprocessors) SMs" }).sorted()
+        + Set(exchanges.map { "\($0.first.shape.ranks) ranks on \($0.first.multiprocessors) SMs" })
+        .sorted()
         .joined(separator: ", ")
         + "; what these files cannot tell apart is put down to what limits by the base"
     ) { cluster throws(ConfigurationError) in
       let constants = try ExchangeConstants(cluster)
-      return exchanges.map { Self.seconds($0, constants) }
+      return exchanges.flatMap { $0.forEachRow(Self.seconds($0.first, constants)) }
     }
   }
 

@@ -46,6 +46,8 @@ public struct FittedPart: Sendable {
   public var extrapolated: String
   /// Seconds of each point by a cluster's constants.
   var predict: @Sendable (Cluster) throws(ConfigurationError) -> [Double]
+  /// What was left out of the comparison, and why.
+  var remarks: [String] = []
 
   /// The points that constants did not see.
   public var held: [FittedPoint] { points.filter { !$0.isFitted } }

@@ -15,11 +15,17 @@ struct HardwareLimits {
   private static let least = 1.0 / 500
   private static let largeProduct = 1e11
   private static let largeMessage = 1e6
+  /// Messages of one pair are timed to a few per cent.
+  private static let mostOfMessages = 1.02
+  /// Exchanges are tuned for their rate: the slowest that was published reaches a third.
+  private static let leastOfExchanges = 1.0 / 100
 
   /// - Throws: `ConfigurationError` with the line of the first measurement that no such hardware makes.
   func check(_ all: Measurements) throws(ConfigurationError) {
     for product in all.products { try check(product) }
     for collective in all.collectives { try check(collective) }
+    for message in all.messages { try check(message) }
+    for exchange in all.exchanges { try check(exchange) }
     for value in all.values { try check(value) }
   }
 
@@ -68,12 +74,56 @@ struct HardwareLimits {
     )
   }
 
+  /// A message's bytes over its whole time are less than its link carries, whatever it waits for.
+  private func check(_ one: MeasuredMessage) throws(ConfigurationError) {
+    let adapter = one.way == .insideNode ? nil : base.node.adapters?.rate.bandwidth.value
+    let limit = adapter ?? base.node.link.rate.bandwidth.value
+    let rate = one.bytes / one.seconds
+    guard rate > Self.mostOfMessages * limit.value else { return }
+    throw ConfigurationError(
+      file: one.place.file, line: one.place.line,
+      rule:
+        "\(figures(rate / 1e9)) GB/s are more than the \(adapter == nil ? "link" : "adapter") of "
+        + "\(base.name) has, \(limit): --base NAME for another cluster")
+  }
+
+  private func check(_ one: MeasuredExchange) throws(ConfigurationError) {
+    let link = base.node.link.rate.bandwidth.value.value
+    let perNode = Double(one.shape.ranksPerNode)
+    // A rank's rows for itself are counted and pass no link.
+    let counted = perNode > 1 ? perNode / (perNode - 1) : .infinity
+    try check(
+      one, one.linkRate, fastest: Self.most * counted * link,
+      slowest: one.shape.crossesNodes ? 0 : Self.leastOfExchanges * link, of: link, "link")
+    guard one.shape.crossesNodes, let said = one.networkRate, one.shape.reach.nodes > 0,
+      let adapters = base.node.adapters
+    else { return }
+    // So are rows for its own node on the way to others.
+    let adapter = adapters.rate.bandwidth.value.value
+    let crossing = said * one.shape.networkRows / (Double(one.shape.tokens) * one.shape.reach.nodes)
+    let share = min(1, Double(adapters.count.value) / Double(base.node.devices.value))
+    try check(
+      one, crossing, fastest: Self.most * adapter, slowest: Self.leastOfExchanges * adapter * share,
+      of: adapter, "adapter")
+  }
+
+  private func check(
+    _ one: MeasuredExchange, _ rate: Double, fastest: Double, slowest: Double, of limit: Double,
+    _ what: String
+  ) throws(ConfigurationError) {
+    guard rate > fastest || rate < slowest else { return }
+    throw contradiction(
+      one.place, "\(one.name) at \(figures(rate / 1e9)) GB/s on each rank's \(what)",
+      "\(base.name) has, \(figures(limit / 1e9))", rate > fastest, "rate", least: "hundredth")
+  }
+
   private func contradiction(
-    _ place: MeasuredPlace, _ rate: String, _ limit: String, _ isFast: Bool, _ what: String
+    _ place: MeasuredPlace, _ rate: String, _ limit: String, _ isFast: Bool, _ what: String,
+    least: String = "five-hundredth"
   ) -> ConfigurationError {
     ConfigurationError(
       file: place.file, line: place.line,
-      rule: "\(rate), \(isFast ? "more than" : "less than a five-hundredth of what") \(limit): the "
+      rule: "\(rate), \(isFast ? "more than" : "less than a \(least) of what") \(limit): the "
         + "\(what) is in another unit, or --base NAME for another cluster")
   }
 }

@@ -1,6 +1,6 @@
 import Costs
 
-extension Array<MeasuredProduct> {
+extension Array<EqualRows<MeasuredProduct>> {
   /// Products of each pass by their sides, there and back: by depth, of equal depth by columns, of equal columns
   /// by rows, and each inner side up and down in turn.
   ///
@@ -9,8 +9,8 @@ extension Array<MeasuredProduct> {
   /// fit every second width and predict the others.
   ///
   /// Complexity: O(n log n).
-  var inTurns: [MeasuredProduct] {
-    let passes = Dictionary(grouping: self) { Kind($0.shape) }
+  var inTurns: [EqualRows<MeasuredProduct>] {
+    let passes = Dictionary(grouping: self) { Kind($0.first.shape) }
     return passes.sorted { $0.key < $1.key }.flatMap { turned($0.value, by: sides) }
   }
 
@@ -36,10 +36,10 @@ private struct Kind: Hashable, Comparable {
 
 /// Products by their first side upwards; those of equal first side by the others, backwards in every second group.
 private func turned(
-  _ products: [MeasuredProduct], by sides: [(MatmulShape) -> Int]
-) -> [MeasuredProduct] {
+  _ products: [EqualRows<MeasuredProduct>], by sides: [(MatmulShape) -> Int]
+) -> [EqualRows<MeasuredProduct>] {
   guard let first = sides.first else { return products }
-  let groups = Dictionary(grouping: products) { first($0.shape) }
+  let groups = Dictionary(grouping: products) { first($0.first.shape) }
   return groups.sorted { $0.key < $1.key }.enumerated().flatMap { place, group in
     let inner = turned(group.value, by: Array(sides.dropFirst()))
     return place.isMultiple(of: 2) ? inner : inner.reversed()

@@ -14,20 +14,20 @@ struct ProductParts {
     var refused: [Unfittable] = []
     let device = try DeviceModel(base.device)
     for library in MatmulLibrary.allCases {
-      let own = distinct(measured.filter { $0.library == library })
+      let own = measured.filter { $0.library == library }.byThing
       guard let first = own.first else { continue }
       let title = "products by \(library.rawValue)"
       guard device.matmuls[library] != nil else {
         refused.append(
           Unfittable(
-            what: "\(title) (\(first.place.file))",
+            what: "\(title) (\(first.first.place.file))",
             reason: "\(base.name) has no such library to start from"))
         continue
       }
       guard own.count >= Self.leastShapes else {
         refused.append(
           Unfittable(
-            what: "\(title) (\(first.place.file))",
+            what: "\(title) (\(first.first.place.file))",
             reason:
               "\(counted(own.count, "shape")); at least \(Self.leastShapes) are needed, large "
               + "and small"
@@ -41,28 +41,9 @@ struct ProductParts {
 
   private static let leastShapes = 4
 
-  /// Equal products once, with the mean of their times, in the order of the files.
-  private func distinct(_ all: [MeasuredProduct]) -> [MeasuredProduct] {
-    var places: [MatmulShape: Int] = [:]
-    var sums: [(product: MeasuredProduct, seconds: Double, count: Double)] = []
-    for one in all {
-      if let place = places[one.shape] {
-        sums[place].seconds += one.seconds
-        sums[place].count += 1
-      } else {
-        places[one.shape] = sums.count
-        sums.append((one, one.seconds, 1))
-      }
-    }
-    return sums.map { sum in
-      var product = sum.product
-      product.seconds = sum.seconds / sum.count
-      return product
-    }
-  }
-
   private func part(
-    _ title: String, _ library: MatmulLibrary, _ own: [MeasuredProduct], _ device: DeviceModel
+    _ title: String, _ library: MatmulLibrary, _ own: [EqualRows<MeasuredProduct>],
+    _ device: DeviceModel
   ) -> FittedPart {
     guard let constants = device.matmuls[library] else {
       preconditionFailure("The library was just looked up.")
@@ -81,8 +62,8 @@ struct ProductParts {
       }
       return state
     }
-    func cells(_ products: [MeasuredProduct]) -> [ProductCell] {
-      products.map { ProductCell(shape: $0.shape, measuredSeconds: $0.seconds) }
+    func cells(_ products: [EqualRows<MeasuredProduct>]) -> [ProductCell] {
+      products.map { ProductCell(shape: $0.first.shape, measuredSeconds: $0.seconds) }
     }
     let fitted = cells(all.filter(\.isFitted).map(\.element))
     let fit = SelectedFit(
@@ -93,24 +74,26 @@ struct ProductParts {
       }
     }
     let found = state(fit.values)
-    let everything = cells(all.map(\.element))
+    let rows = all.map(\.element)
+    let everything = cells(rows)
     let predictions = ProductFit.predictions(everything, found, library, on: device)
-    let points = zip(all, predictions).map { one, predicted in
-      FittedPoint(
-        series: title, place: one.element.place, size: one.element.shape.flops, unit: .operations,
-        measured: one.element.seconds, predicted: predicted, isFitted: one.isFitted)
+    let points = zip(all, predictions).flatMap { one, predicted in
+      one.element.points(
+        series: title, size: one.element.first.shape.flops, .operations, predicted: predicted,
+        isFitted: one.isFitted)
     }
     let clock = found.clock
     return FittedPart(
       title: title,
       constants: written(library, usable, fit, found, points), points: points,
       undetermined: usable.indices.filter { !fit.determined.contains($0) }.map { usable[$0].name },
-      extrapolated: Self.extrapolated(own)
+      extrapolated: Self.extrapolated(own.map(\.first))
     ) { cluster throws(ConfigurationError) in
       let device = try DeviceModel(cluster.device)
       guard let constants = device.matmuls[library] else { return [] }
-      return ProductFit.predictions(
+      let predictions = ProductFit.predictions(
         everything, .init(constants: constants, clock: clock), library, on: device)
+      return zip(rows, predictions).flatMap { $0.forEachRow($1) }
     }
   }
 

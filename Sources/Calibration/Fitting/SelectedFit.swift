@@ -4,7 +4,8 @@ import RealModule
 ///
 /// Measurements of one machine at a few sizes see some constants only: the algorithm that is never the
 /// fastest leaves no trace. Parameters are taken by how far they move the predictions, at most one for two
-/// fitted measurements; after the fit those of algorithms that would then be the fastest are added.
+/// fitted measurements; after the fit those of algorithms that would then be the fastest are added, and where ways
+/// compete those that leave less than half of what is missed.
 struct SelectedFit {
   /// Every parameter's value, and which of them were decided.
   var values: [Double]
@@ -55,6 +56,10 @@ struct SelectedFit {
       let room = max(3, measurements) - chosen.count
       if next.isEmpty || room < 1 { break }
       chosen += next.prefix(room)
+    }
+    if !ways.isEmpty {
+      let room = max(3, measurements) - determined.count
+      values = search.grown(values, &determined, from: start, within: reach, most: room, residuals)
     }
     var sensitive = Self.chosen(values, from: start, Int.max, residuals)
     if !ways.isEmpty {

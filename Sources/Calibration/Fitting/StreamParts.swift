@@ -16,20 +16,23 @@ struct StreamParts {
     let classes = StreamingClass.allCases.filter { kernel in
       measured.contains { $0.kernel == kernel }
     }
-    guard measured.count >= 2 * classes.count + 1 || measured.count >= 4 else {
+    let cells = measured.byThing
+    guard cells.count >= 2 * classes.count + 1 || cells.count >= 4 else {
       return (
         [],
         [
           Unfittable(
             what: "streaming kernels (\(first.place.file))",
-            reason: "\(counted(measured.count, "kernel")); at least 4 of several sizes are needed")
+            reason: "\(counted(cells.count, "kernel")); at least 4 of several sizes are needed")
         ]
       )
     }
     let all = classes.flatMap { kernel in
-      halved(measured.filter { $0.kernel == kernel }.sorted { $0.bytes < $1.bytes })
+      halved(
+        cells.filter { $0.first.kernel == kernel }.sorted { $0.first.bytes < $1.first.bytes })
     }
-    func seconds(_ one: MeasuredStream, _ values: [Double]) -> Double {
+    func seconds(_ equal: EqualRows<MeasuredStream>, _ values: [Double]) -> Double {
+      let one = equal.first
       let place = classes.firstIndex(of: one.kernel) ?? 0
       return values[0] + one.bytes / values[place + 1]
     }
@@ -43,19 +46,21 @@ struct StreamParts {
     let values = LeastSquares().fit(from: start, within: try ranges(classes, reached)) { values in
       fitted.map { Double.log(seconds($0, values) / $0.seconds) }
     }
-    let points = all.map { one, isFitted in
-      FittedPoint(
-        series: one.kernel.rawValue, place: one.place, size: one.bytes, unit: .bytes,
-        measured: one.seconds, predicted: seconds(one, values), isFitted: isFitted)
+    let points = all.flatMap { equal, isFitted in
+      equal.points(
+        series: equal.first.kernel.rawValue, size: equal.first.bytes, .bytes,
+        predicted: seconds(equal, values), isFitted: isFitted)
     }
     let kernels = all.map(\.element)
     let part = FittedPart(
       title: "streaming kernels",
       constants: try written(classes, values, points, reached: reached), points: points,
-      undetermined: [], extrapolated: Self.extrapolated(kernels)
+      undetermined: [], extrapolated: Self.extrapolated(kernels.map(\.first))
     ) { cluster throws(ConfigurationError) in
       let cost = StreamingCost(try DeviceModel(cluster.device))
-      return kernels.map { cost.cost($0.kernel, bytes: $0.bytes).seconds }
+      return kernels.flatMap {
+        $0.forEachRow(cost.cost($0.first.kernel, bytes: $0.first.bytes).seconds)
+      }
     }
     return ([part], [])
   }

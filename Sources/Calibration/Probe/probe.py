@@ -24,9 +24,14 @@ import tempfile
 import threading
 import time
 
-import torch
-import torch.nn.functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
+try:
+    import torch
+    import torch.nn.functional as F
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    MISSING = None
+except ImportError as error:
+    # What the options are can be said without it.
+    torch, MISSING = None, error
 
 COLUMNS = [
     "part", "name", "library", "direction", "format", "shape", "microseconds", "fastest", "slowest", "runs",
@@ -300,8 +305,8 @@ class Probe:
         end.synchronize()
         return begin.elapsed_time(end) * 1e3
 
-    def normal(self, *shape, dtype=torch.bfloat16):
-        return torch.randn(*shape, device=self.device.type, dtype=torch.float32).to(dtype)
+    def normal(self, *shape, dtype=None):
+        return torch.randn(*shape, device=self.device.type, dtype=torch.float32).to(dtype or torch.bfloat16)
 
     def rotated(self, bytes_of_one, most=6):
         """How many sets of inputs push one another out of the cache."""
@@ -1172,6 +1177,9 @@ def main():
     unknown = [part for part in chosen if part not in PARTS]
     if unknown:
         sys.exit(f"probe: no part is called {unknown[0]!r}; there are: {', '.join(PARTS)}")
+    if torch is None:
+        sys.exit(f"probe: needs PyTorch 2.3 or later, which {sys.executable} cannot import ({MISSING}): run it with "
+                 "the Python that has it, or install it (pip install torch)")
     torch.manual_seed(1)
     torch.backends.cuda.matmul.allow_tf32 = True
     device = Device()

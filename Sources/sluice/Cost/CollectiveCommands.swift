@@ -47,7 +47,7 @@ struct CollectiveOptions: ParsableArguments {
     let bus = seconds > 0 ? Double(size.bytes) / seconds * busFactor(Double(ranks)) / 1e9 : 0
     try options.show(
       CostReport(
-        "\(name) of \(size) over \(grouped(ranks)) ranks", on: models.cluster.name,
+        "\(name) of \(size) over \(grouped(ranks)) ranks", on: models.cluster,
         outcome.cost, bytes: Double(size.bytes),
         details: details(outcome, operation, bus: bus, models),
         assumptions: models.assumptions(of: "node.collectives")))

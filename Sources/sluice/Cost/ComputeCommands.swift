@@ -58,7 +58,7 @@ struct ProductOptions: ParsableArguments {
     let name = groups.map { "grouped-matmul of \($0) groups" } ?? "matmul"
     return CostReport(
       "\(name) \(m) x \(n) x \(k) in \(precision.rawValue)\(weightGradient ? ", weight gradient" : "")",
-      on: models.cluster.name, cost, flops: shape.flops,
+      on: models.cluster, cost, flops: shape.flops,
       details: [
         .init("tiles", "\(tile.rows) x \(tile.columns)\(split)"),
         .init("waves", "\(grouped(tile.waves)) over \(count) SMs at the \(clock.rawValue) clock"),
@@ -212,7 +212,7 @@ struct AttentionCommand: ParsableCommand {
       CostReport(
         "attention \(kind), \(batch) x \(heads) heads of \(headSize)/\(valueSize), "
           + "\(grouped(sequence)) tokens\(full ? "" : ", causal")",
-        on: models.cluster.name, cost, flops: shape.flops * products,
+        on: models.cluster, cost, flops: shape.flops * products,
         details: [.init("multiprocessors", "\(count) at the \(clock.rawValue) clock")],
         assumptions: models.assumptions(of: "device")))
   }

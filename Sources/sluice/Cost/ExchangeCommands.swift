@@ -67,7 +67,7 @@ struct ExchangeOptions: ParsableArguments {
       CostReport(
         "\(direction.rawValue) of \(grouped(tokens)) x \(grouped(hidden)) in \(wire.rawValue) over "
           + "\(ranks) ranks",
-        on: models.cluster.name, parts.total, bytes: shape.countedBytes,
+        on: models.cluster, parts.total, bytes: shape.countedBytes,
         movingSeconds: parts.payload.seconds,
         details: [
           .init("SMs", sms.map(String.init) ?? "\(count) (\(origin))"),

@@ -39,6 +39,12 @@ import Testing
     try expectEffects(document, .cluster, Scenes.all(on: document), OwnFiles())
   }
 
+  @Test func calibratedCluster() throws {
+    let document = try Document(text: OwnFiles.calibrated, name: "calibrated.yaml")
+    try expectEffects(
+      document, .cluster, Scenes.all(on: document), OwnFiles(), under: "node.collectives")
+  }
+
   @Test(arguments: OwnFiles.degradations) func degradations(place: String) throws {
     let document = try Document(
       text: OwnFiles.layered(nodes: 8, degraded: place), name: "degraded.yaml")
@@ -63,7 +69,10 @@ import Testing
       try Cluster.shippedNames.map(Scenes.shippedCluster)
       + ([""] + OwnFiles.degradations).map {
         try Document(text: OwnFiles.layered(nodes: 8, degraded: $0), name: "own.yaml")
-      } + OwnFiles.failures.map { try Document(text: $0, name: "failing.yaml") }
+      }
+      + (OwnFiles.failures + [OwnFiles.calibrated]).map {
+        try Document(text: $0, name: "own.yaml")
+      }
     for (entries, documents) in [(Self.plans, plans), (Self.clusters, clusters)] {
       let tried = Set(try documents.flatMap(Leaf.all).map(\.described))
       // ProcessorStepTests.valuesAct tries every key of this section, as the same reference has them.

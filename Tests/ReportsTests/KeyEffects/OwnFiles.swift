@@ -323,6 +323,21 @@ struct OwnFiles {
     """
   }
 
+  /// A cluster as `calibrate` writes it, with what no shipped one was measured for.
+  static let calibrated = """
+    name: calibrated
+    summary: what all-to-alls between nodes say
+    nodes: 256
+    price: 2
+    device: h100-2048
+    node:
+      like: h100-2048
+      collectives:
+        all-to-all:
+          network-start: {value: 30 us, source: a log}
+    network: h100-2048
+    """
+
   /// One thing that is slower, each of every kind.
   static let degradations = [
     "{what: device, rank: 1, share: 0.5}", "{what: node-link, rank: 1, share: 0.1}",
