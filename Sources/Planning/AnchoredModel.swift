@@ -49,13 +49,24 @@ public struct StepSensitivity: Hashable, Sendable {
 /// Factors between simulated and measured steps, inferred from runs that were measured.
 ///
 /// Logarithms of the factors are normal, independent before anything was measured; of a step they are taken
-/// to act as powers, which holds near 1. What is left differs from layout to layout: a normal error of its own.
+/// to act as powers, which holds near 1. What is left differs from layout to layout: every layout has a normal error
+/// of its own, which all of its runs share, and every run one more.
 public struct AnchoredModel: Sendable {
-  /// The error of a layout beside the factors, a standard deviation: with one system's errors by layout (the
-  /// recipes of NVIDIA from −4.2 to −7.4 %, Megatron's A100s from 0 to −4.4 %), and of the same layout on
-  /// another number of data ranks.
-  public static let layoutDeviation = 0.025
-  public static let sameLayoutDeviation = 0.01
+  /// Standard deviations of what the factors do not say of a step.
+  ///
+  /// With one system's errors by layout (the recipes of NVIDIA from −4.2 to −7.4 %, Megatron's A100s from 0 to
+  /// −4.4 %), and of the same layout on another number of data ranks.
+  public struct Deviations: Hashable, Sendable {
+    /// Of a layout that was not measured.
+    public var layout = 0.025
+    /// Of a run whose layout is known.
+    public var run = 0.01
+
+    public init() {}
+
+    /// Of what runs of one layout share.
+    var shared: Double { (layout * layout - run * run).squareRoot() }
+  }
 
   /// Standard deviations on either side of the mean between which 90 % lie.
   private static let reach = 1.6449
@@ -64,30 +75,37 @@ public struct AnchoredModel: Sendable {
   /// other or what factors may be.
   public static let greatestDisagreement = 2.0
 
+  private let deviations: Deviations
   /// Squares of how far each measured step lay from what was expected of it, in its own variance.
   private var surprises: [Double] = []
-  /// Means and covariances of the logarithms.
-  private var means: [Double]
-  private var covariances: [[Double]]
+  /// Means and covariances of the logarithms of the factors, then of the errors of layouts that were measured.
+  private var means: [Double] = []
+  private var covariances: [[Double]] = []
 
   /// What is known before anything was measured.
-  public init() {
-    let factors = NuisanceFactor.allCases
-    means = factors.map { _ in 0 }
-    covariances = factors.indices.map { row in
-      factors.indices.map { row == $0 ? factors[row].deviation * factors[row].deviation : 0 }
-    }
+  public init(_ deviations: Deviations = Deviations()) {
+    self.deviations = deviations
+    for factor in NuisanceFactor.allCases { append(deviation: factor.deviation) }
+  }
+
+  /// Another value that nothing was learned of.
+  private mutating func append(deviation: Double) {
+    for row in covariances.indices { covariances[row].append(0) }
+    covariances.append(means.map { _ in 0 } + [deviation * deviation])
+    means.append(0)
   }
 
   /// Learns from a measured step.
   ///
   /// - Parameters:
   ///   - measured: seconds.
-  ///   - error: the standard deviation of what the factors do not say of it.
-  public mutating func learn(_ step: StepSensitivity, measured: Double, error: Double) {
-    let slopes = step.elasticities
+  ///   - layout: the number of its layout, from 0 in the order in which they are met.
+  public mutating func learn(_ step: StepSensitivity, measured: Double, layout: Int) {
+    precondition(layout <= layoutCount, "Layouts are numbered as they are met.")
+    if layout == layoutCount { append(deviation: deviations.shared) }
+    let slopes = slopes(of: step, layout)
     let gained = product(slopes)
-    let variance = dot(slopes, gained) + error * error
+    let variance = dot(slopes, gained) + deviations.run * deviations.run
     let surprise = Double.log(measured / step.step) - dot(slopes, means)
     surprises.append(surprise * surprise / variance)
     for row in means.indices {
@@ -96,6 +114,14 @@ public struct AnchoredModel: Sendable {
         covariances[row][column] -= gained[row] * gained[column] / variance
       }
     }
+  }
+
+  /// Layouts that were measured.
+  private var layoutCount: Int { means.count - NuisanceFactor.allCases.count }
+
+  /// By how much a step's logarithm grows with each value.
+  private func slopes(of step: StepSensitivity, _ layout: Int?) -> [Double] {
+    step.elasticities + (0..<layoutCount).map { $0 == layout ? 1 : 0 }
   }
 
   /// How far measured steps lie from what the model allows, in standard deviations.
@@ -119,10 +145,13 @@ public struct AnchoredModel: Sendable {
   }
 
   /// A step as it will be, seconds.
-  public func predicted(_ step: StepSensitivity, error: Double) -> Interval {
-    let slopes = step.elasticities
+  ///
+  /// - Parameter layout: the number of its layout; nil for one that was not measured.
+  public func predicted(_ step: StepSensitivity, layout: Int?) -> Interval {
+    let slopes = slopes(of: step, layout)
+    let own = layout == nil ? deviations.layout : deviations.run
     return interval(
-      dot(slopes, means), dot(slopes, product(slopes)) + error * error, times: step.step)
+      dot(slopes, means), dot(slopes, product(slopes)) + own * own, times: step.step)
   }
 
   /// A value with the ends between which 90 % of the cases lie.

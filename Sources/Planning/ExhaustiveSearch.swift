@@ -83,7 +83,7 @@ extension PlanSearch {
       return try bounds.bound(of: less)
     }
     var plan = candidate.plan(in: space)
-    plan.name = plan.searchName
+    plan.name = space.name(of: plan, base: candidate.kernels.base)
     try checkText(of: plan)
     let step = try step(of: plan)
     let report = step.report(replaysAllocator: true)

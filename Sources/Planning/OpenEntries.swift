@@ -7,32 +7,75 @@ import RealModule
 ///
 /// Bounds of a shape lie further below its best plan than those of a single plan. By how much a bound grows where
 /// something falls apart is learned as the search goes: of single plans the mean over all that fell apart, in
-/// logarithms, by ZeRO stage, since bounds know least of what goes over copies within passes; of what
-/// stands for several plans a deviation less, since most of it is far from the best. What
+/// logarithms, by ZeRO stage, since bounds know least of what goes over copies within passes, and where a search is
+/// thorough by schedule and dispatcher; of what stands for several plans a deviation less, since most of it is far from the best. What
 /// has the lowest bound after the growth that is still to come is likely to hold a good plan; and with good plans
 /// known, most of the space need not be looked at. Growth that was never seen counts as none, so that
 /// each level is looked into. How much more memory plans take than their bounds say is learned likewise: what is
 /// likely to be too large comes behind everything else.
 struct OpenEntries {
   /// How far something has fallen apart.
-  enum Level: Int, CaseIterable, Sendable {
+  enum Level: Int, CaseIterable, Comparable, Sendable {
     case shape, sketch, family, group, candidate, bounded, even, simulated
+
+    static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
 
     /// Whether what is looked at next is a simulation.
     var isSimulated: Bool { self == .bounded || self == .even }
   }
 
-  /// Entries of one heap: those of a level, and there of one ZeRO stage.
-  private struct Kind: Hashable {
-    static let stages = 4
-    static let count = Level.allCases.count * stages * 2
+  /// Single plans whose bounds grow alike: those of a ZeRO stage, in a thorough search of a schedule and a dispatcher,
+  /// too.
+  struct Family: Hashable, Sendable {
+    var zero: Plan.ZeROStage
+    var schedule: Plan.ScheduleSource?
+    var dispatcher: Plan.Dispatcher?
+  }
 
-    var level: Int
-    var zero: Int
-    /// Likely to be too large.
+  /// What is open of a family, and what was learned of it; the first one is of what stands for several plans.
+  private struct Members {
+    /// By level, and by whether it is likely to be too large; the lowest bound first.
+    private var heaps = [Heap<PlanSearch.Entry>](
+      repeating: Heap(), count: Level.allCases.count * 2)
+    /// By level.
+    var growth = [Growth](repeating: Growth(), count: Level.allCases.count)
+    var memoryGrowth = Growth()
+    var bytesBound = Growth()
+
+    subscript(level: Level, isTight: Bool) -> Heap<PlanSearch.Entry> {
+      get { heaps[level.rawValue * 2 + (isTight ? 1 : 0)] }
+      _modify { yield &heaps[level.rawValue * 2 + (isTight ? 1 : 0)] }
+    }
+
+    subscript(level: Level) -> Growth { growth[level.rawValue] }
+
+    var entries: [PlanSearch.Entry] { heaps.flatMap(\.unordered) }
+
+    /// Whether an entry is likely to be too large.
+    func isTight(_ entry: PlanSearch.Entry, room: Double) -> Bool {
+      switch entry.node.level {
+      case .bounded: entry.bytes * memoryGrowth.factor > room
+      case .candidate: entry.bytes * bytesBound.factor * memoryGrowth.factor > room
+      default: false
+      }
+    }
+
+    /// By how much a bound of a single plan is likely to grow.
+    func factor(from level: Level) -> Double {
+      switch level {
+      case .candidate: self[.candidate].factor * self[.bounded].factor * self[.even].factor
+      case .bounded: self[.bounded].factor * self[.even].factor
+      case .even: self[.even].factor
+      default: 1
+      }
+    }
+  }
+
+  /// Where an entry lies.
+  private struct Place {
+    var family: Int
+    var level: Level
     var isTight: Bool
-
-    var number: Int { (level * Self.stages + zero) * 2 + (isTight ? 1 : 0) }
   }
 
   private struct Growth {
@@ -60,64 +103,80 @@ struct OpenEntries {
     }
   }
 
-  /// By kind, the lowest bound first.
-  private var heaps = [Heap<PlanSearch.Entry>](repeating: Heap(), count: Kind.count)
+  private var families = [Members()]
+  private var numbers: [Family: Int] = [:]
   /// Plans whose step with equal loads is known: few, and wanted by that step as well.
   private var evens: [PlanSearch.Entry] = []
-  /// By level and ZeRO stage.
-  private var growth = [[Growth]](
-    repeating: Array(repeating: Growth(), count: Kind.stages), count: Level.allCases.count)
-  /// By ZeRO stage.
-  private var memoryGrowth = [Growth](repeating: Growth(), count: Kind.stages)
-  private var bytesBound = [Growth](repeating: Growth(), count: Kind.stages)
   /// Bytes that a plan may take.
   private let room: Double
+  /// Looks into every schedule and dispatcher of its own, and takes plans to be worth a simulation with equal loads
+  /// that would be good if they grew a deviation less than the mean.
+  private let isThorough: Bool
   /// Plans that entries stand for.
   private(set) var plans = 0
 
   /// - Parameter room: bytes that a plan may take.
-  init(room: Double) { self.room = room }
+  init(room: Double, isThorough: Bool = false) {
+    (self.room, self.isThorough) = (room, isThorough)
+  }
 
   /// The entry with the lowest bound.
-  var least: PlanSearch.Entry? { (heaps.compactMap(\.min) + evens).min() }
+  var least: PlanSearch.Entry? {
+    (places { _, _ in true }.compactMap { first(at: $0) } + evens).min()
+  }
 
   /// All entries, in no order.
-  var unordered: [PlanSearch.Entry] { heaps.flatMap(\.unordered) + evens }
+  var unordered: [PlanSearch.Entry] { families.flatMap(\.entries) + evens }
 
   mutating func insert(_ entry: PlanSearch.Entry) {
+    var entry = entry
     plans += entry.count
-    if entry.node.level == .even {
+    entry.family = entry.node.family(isFine: isThorough).map { number(of: $0) } ?? 0
+    let level = entry.node.level
+    if level == .even {
       evens.append(entry)
     } else {
-      heaps[kind(of: entry).number].insert(entry)
+      let isTight = families[entry.family].isTight(entry, room: room)
+      families[entry.family][level, isTight].insert(entry)
     }
   }
 
-  private func kind(of entry: PlanSearch.Entry) -> Kind {
-    let zero = entry.node.zero.rawValue
-    let isTight =
-      switch entry.node.level {
-      case .bounded: entry.bytes * memoryGrowth[zero].factor > room
-      case .candidate:
-        entry.bytes * bytesBound[zero].factor * memoryGrowth[zero].factor > room
-      default: false
-      }
-    return Kind(level: entry.node.level.rawValue, zero: zero, isTight: isTight)
+  private mutating func number(of family: Family) -> Int {
+    if let number = numbers[family] { return number }
+    families.append(Members())
+    numbers[family] = families.count - 1
+    return families.count - 1
   }
 
   /// Learns from the least value that an entry turned out to have, once it fell apart.
   mutating func learn(from entry: PlanSearch.Entry, least: Double) {
     let before = entry.even?.value ?? entry.key
     guard before > 0, least > 0 else { return }
-    growth[entry.node.level.rawValue][entry.node.zero.rawValue].learn(least / before)
+    families[entry.family].growth[entry.node.level.rawValue].learn(least / before)
   }
 
   /// Learns from the bytes that a plan turned out to take.
   mutating func learn(from entry: PlanSearch.Entry, bytes: Double) {
     guard entry.bytes > 0, bytes > 0, !entry.isWithoutKept else { return }
-    let zero = entry.node.zero.rawValue
-    if entry.node.level == .candidate { bytesBound[zero].learn(bytes / entry.bytes) }
-    if entry.node.level == .bounded { memoryGrowth[zero].learn(bytes / entry.bytes) }
+    let ratio = bytes / entry.bytes
+    if entry.node.level == .candidate { families[entry.family].bytesBound.learn(ratio) }
+    if entry.node.level == .bounded { families[entry.family].memoryGrowth.learn(ratio) }
+  }
+
+  /// Places where entries may lie: single plans in their families, all others in the first one.
+  private func places(_ isWanted: (Level, Bool) -> Bool) -> [Place] {
+    let levels = Level.allCases.filter { $0 != .even }
+    return levels.flatMap { level in
+      [false, true].filter { isWanted(level, $0) }.flatMap { isTight in
+        (level == .candidate || level == .bounded ? 1..<families.count : 0..<1).map {
+          Place(family: $0, level: level, isTight: isTight)
+        }
+      }
+    }
+  }
+
+  private func first(at place: Place) -> PlanSearch.Entry? {
+    families[place.family][place.level, place.isTight].min
   }
 
   /// Takes out the entry with the lowest bound, unless that lies above a threshold.
@@ -126,18 +185,18 @@ struct OpenEntries {
   mutating func removeLeast(
     upTo threshold: Double, onlyLikely: Bool
   ) -> PlanSearch.Entry? {
-    var found: (number: Int, entry: PlanSearch.Entry)?
-    for number in heaps.indices {
-      guard let entry = heaps[number].min, entry.key <= threshold else { continue }
+    var found: (place: Place, entry: PlanSearch.Entry)?
+    for place in places({ _, _ in true }) {
+      guard let entry = first(at: place), entry.key <= threshold else { continue }
       if let known = found?.entry, known < entry { continue }
-      if onlyLikely, entry.node.level == .bounded, estimate(of: entry, 1) > threshold { continue }
-      found = (number, entry)
+      if onlyLikely, place.level == .bounded, hope(of: entry) > threshold { continue }
+      found = (place, entry)
     }
     let even = evens.indices.filter {
       evens[$0].key <= threshold && (!onlyLikely || estimate(of: evens[$0], 1) <= threshold)
     }.min { evens[$0] < evens[$1] }
     if let even, found.map({ evens[even] < $0.entry }) ?? true { return remove(even: even) }
-    return found.map { remove(from: $0.number) }
+    return found.map { remove(at: $0.place) }
   }
 
   /// Takes out the entry that is likely to hold the best plan, of those whose bound does not lie above a threshold.
@@ -148,30 +207,40 @@ struct OpenEntries {
   mutating func removeLikeliest(
     upTo threshold: Double, simulates: Bool
   ) -> PlanSearch.Entry? {
+    let above = growthAbove()
     for tight in [false, true] {
       let even = simulates ? likeliestEven(upTo: threshold, isTight: tight) : nil
-      var found: (number: Int, estimate: Double)?
-      // Of what holds plans of all ZeRO stages those are hoped for whose bounds grow least.
-      var above = 1.0
-      for level in Level.allCases.reversed() where level != .simulated && level != .even {
-        if level == .bounded, !simulates { continue }
-        for zero in 0..<Kind.stages {
-          let number = Kind(level: level.rawValue, zero: zero, isTight: tight).number
-          guard let entry = heaps[number].min, entry.key <= threshold else { continue }
-          let estimate = estimate(of: entry, above)
-          if level == .bounded, estimate > threshold { continue }
-          if estimate < found?.estimate ?? .infinity { found = (number, estimate) }
-        }
-        if level.rawValue < Level.candidate.rawValue {
-          above *= growth[level.rawValue][0].hopedFor
-        }
+      var found: (place: Place, estimate: Double)?
+      let places = places { level, isTight in
+        isTight == tight && level != .simulated && (simulates || level != .bounded)
+      }
+      // Of equal estimates the one that fell apart furthest.
+      for place in places.reversed() {
+        guard let entry = first(at: place), entry.key <= threshold else { continue }
+        let estimate = estimate(of: entry, above[place.level.rawValue])
+        if place.level == .bounded, hope(of: entry) > threshold { continue }
+        if estimate < found?.estimate ?? .infinity { found = (place, estimate) }
       }
       if let even, even.estimate <= found?.estimate ?? .infinity {
         return remove(even: even.index)
       }
-      if let found { return remove(from: found.number) }
+      if let found { return remove(at: found.place) }
     }
     return nil
+  }
+
+  /// By level, what a bound is hoped to grow from the next one to a simulated step; of plans of all families those
+  /// are hoped for whose bounds grow least.
+  private func growthAbove() -> [Double] {
+    var above = [Double](repeating: 1, count: Level.allCases.count)
+    // Growth that was never seen counts as none, that of ZeRO stages which were not met, too.
+    let isMet = Set(numbers.keys.map(\.zero)).count == Plan.ZeROStage.allCases.count
+    var known = isMet ? families.dropFirst().map { $0.factor(from: .candidate) }.min() ?? 1 : 1
+    for level in Level.allCases.reversed() where level < .candidate {
+      above[level.rawValue] = known
+      known *= families[0][level].hopedFor
+    }
+    return above
   }
 
   /// The plan that is likely to be the best of those whose step with equal loads is known.
@@ -187,30 +256,20 @@ struct OpenEntries {
 
   /// What the best plan of an entry is likely to take.
   ///
-  /// - Parameter above: what a bound grows between its level and that of single plans, its own step left out.
+  /// - Parameter above: what a bound of several plans is hoped to grow beyond its own level.
   private func estimate(of entry: PlanSearch.Entry, _ above: Double) -> Double {
-    let zero = entry.node.zero.rawValue
-    if let even = entry.even { return even.value * growth[Level.even.rawValue][zero].factor }
-    return entry.key * factor(from: entry.node.level, zero, above)
+    let family = families[entry.family]
+    if let even = entry.even { return even.value * family[.even].factor }
+    let level = entry.node.level
+    return level < .candidate
+      ? entry.key * above * family[level].hopedFor : entry.key * family.factor(from: level)
   }
 
-  /// By how much a bound is likely to grow.
-  ///
-  /// - Parameter above: what it grows between its level and that of single plans, its own step left out.
-  private func factor(from level: Level, _ zero: Int, _ above: Double) -> Double {
-    func bounded(_ zero: Int) -> Double {
-      growth[Level.bounded.rawValue][zero].factor * growth[Level.even.rawValue][zero].factor
-    }
-    func single(_ zero: Int) -> Double {
-      growth[Level.candidate.rawValue][zero].factor * bounded(zero)
-    }
-    switch level {
-    case .simulated, .even: return 1
-    case .bounded: return bounded(zero)
-    case .candidate: return single(zero)
-    case .shape, .sketch, .family, .group:
-      return above * growth[level.rawValue][0].hopedFor * ((0..<Kind.stages).map(single).min() ?? 1)
-    }
+  /// What a plan takes whose bounds are known, if it turns out well.
+  private func hope(of entry: PlanSearch.Entry) -> Double {
+    guard isThorough else { return estimate(of: entry, 1) }
+    let family = families[entry.family]
+    return entry.key * family[.bounded].hopedFor * family[.even].factor
   }
 
   private mutating func remove(even index: Int) -> PlanSearch.Entry {
@@ -219,8 +278,8 @@ struct OpenEntries {
     return entry
   }
 
-  private mutating func remove(from number: Int) -> PlanSearch.Entry {
-    let entry = heaps[number].removeMin()
+  private mutating func remove(at place: Place) -> PlanSearch.Entry {
+    let entry = families[place.family][place.level, place.isTight].removeMin()
     plans -= entry.count
     return entry
   }
@@ -240,12 +299,16 @@ extension PlanSearch.Entry.Node {
     }
   }
 
-  /// The ZeRO stage of a single plan; nothing of what stands for several.
-  var zero: Plan.ZeROStage {
+  /// The family of a single plan; nil of what stands for several, and of what is simulated.
+  ///
+  /// - Parameter isFine: whether schedules and dispatchers have families of their own.
+  func family(isFine: Bool) -> OpenEntries.Family? {
     switch self {
     case .candidate(let candidate), .bounded(let candidate), .even(let candidate):
-      candidate.member.zero
-    case .shape, .sketch, .family, .group, .simulated: .nothing
+      OpenEntries.Family(
+        zero: candidate.member.zero, schedule: isFine ? candidate.member.schedule : nil,
+        dispatcher: isFine ? candidate.kernels.dispatcher : nil)
+    case .shape, .sketch, .family, .group, .simulated: nil
     }
   }
 }

@@ -197,7 +197,7 @@ extension PlanSearch {
     var simulated: (seconds: Double, bytes: Double)?
     var finding = finding(standingFor: 1) {
       var made = candidate.plan(in: space)
-      made.name = made.searchName
+      made.name = space.name(of: made, base: candidate.kernels.base)
       try checkText(of: made)
       let step = try step(of: made)
       let report = step.report()
@@ -228,7 +228,7 @@ extension PlanSearch {
   private func simulateEven(_ candidate: Candidate, _ entry: Entry) -> Finding {
     var finding = finding(standingFor: 1) {
       var made = candidate.plan(in: space)
-      made.name = made.searchName
+      made.name = space.name(of: made, base: candidate.kernels.base)
       try checkText(of: made)
       made.expertLoad = .balanced
       let report = try step(of: made).report()
@@ -333,6 +333,19 @@ extension PlanSearch.Finding {
     refusals.merge(other.refusals) { $0 + $1 }
     outOfMemory += other.outOfMemory
     if let bytes = other.leastOverflow { leastOverflow = min(leastOverflow ?? .infinity, bytes) }
+  }
+}
+
+extension SearchSpace {
+  /// A plan's name, with what its base has and not all others have: `dp64 1f1b mbs1 zero1 execution eager`.
+  package func name(of plan: Plan, base: Int) -> String {
+    guard bases.count > 1 else { return plan.searchName }
+    let lines = bases.map { Set($0.yaml.split(separator: "\n").filter { !$0.hasPrefix("name:") }) }
+    let own = bases[base].yaml.split(separator: "\n").filter { line in
+      lines[base].contains(line) && !lines.allSatisfy { $0.contains(line) }
+    }
+    return ([plan.searchName] + own.map { $0.replacing(": ", with: " ").drop { $0 == " " } + "" })
+      .joined(separator: " ")
   }
 }
 

@@ -1,13 +1,16 @@
 import Plans
 
-/// Plans with which the search of a large space begins: without good ones nothing of it can be left out.
+/// Plans with which the search of a space goes on whose proof is far off: without good ones nothing of it can be
+/// left out.
 extension PlanSearch {
   /// Entries of a large space that are looked at in vain before its search ends without proof.
   static let patience = 1_000
+  /// Those of the part that is searched thoroughly.
+  private static let thoroughPatience = 4_000
   /// Simulations of each part that is searched first.
   private static let fewSimulations = 100
   /// Degrees whose plans are all looked at.
-  private static let fewDegrees = 4
+  private static let fewDegrees = 6
 
   /// Plans that are known, and how many simulations they took.
   struct Seeds {
@@ -16,23 +19,51 @@ extension PlanSearch {
     var evenSimulations = 0
   }
 
-  /// The best plans of a coarse part of the space, then of all plans with the degrees of the best of these.
-  func seeds(ofSize size: Int) throws -> Seeds {
-    var seeds = Seeds()
-    try search(space.coarse, size, &seeds)
-    for degrees in distinct(seeds.plans.map(\.plan.degrees)).prefix(Self.fewDegrees) {
-      try search(space.part(with: degrees), size, &seeds)
+  /// The best plans of a coarse part of the space and of those that are known, then of all plans with the degrees of
+  /// the best one, with those of the best one that has others, and so on; with the best degrees thoroughly at last.
+  func seeds(from plans: [SearchPlan], ofSize size: Int) -> Seeds {
+    var seeds = Seeds(plans: plans)
+    var best: [PlanDegrees: Double] = [:]
+    func search(_ part: SearchSpace, isThorough: Bool = false) {
+      let found = self.search(part, size, &seeds, isThorough: isThorough)
+      best.merge(found.bestOfDegrees, uniquingKeysWith: min)
+    }
+    search(space.coarse)
+    var done: Set<PlanDegrees> = []
+    for _ in 0..<Self.fewDegrees {
+      let next = best.filter { !done.contains($0.key) }
+        .min { ($0.value, $0.key) < ($1.value, $1.key) }
+      guard let degrees = next?.key else { break }
+      done.insert(degrees)
+      search(space.part(with: degrees))
+    }
+    if let degrees = seeds.plans.first?.plan.degrees {
+      search(space.part(with: degrees), isThorough: true)
     }
     return seeds
   }
 
+  /// The plans of the space that have the settings of a plan, under the conditions of all.
+  func seeds(alike plan: Plan, ofSize size: Int) -> Seeds {
+    var seeds = Seeds()
+    _ = search(space.part(alike: plan), size, &seeds, most: Self.fewSimulations)
+    return seeds
+  }
+
   /// The best plans of a part of the space and of those that are known.
-  private func search(_ part: SearchSpace, _ size: Int, _ seeds: inout Seeds) throws {
+  ///
+  /// - Parameter most: simulations; nil for as many as a part has in a search that makes as many itself.
+  private func search(
+    _ part: SearchSpace, _ size: Int, _ seeds: inout Seeds, most: Int? = nil,
+    isThorough: Bool = false
+  ) -> SearchOutcome {
     var request = request
     request.against = nil
+    request.count = request.sought
     request.opensFamiliesAtOnce = true
-    request.mostSimulations = min(Self.fewSimulations, request.mostSimulations ?? .max)
-    request.patience = request.patience ?? Self.patience
+    request.mostSimulations = most ?? min(Self.fewSimulations, request.mostSimulations ?? .max)
+    request.isThorough = isThorough
+    request.patience = request.patience ?? (isThorough ? Self.thoroughPatience : Self.patience)
     if let progress = request.progress {
       let before = seeds.simulations
       request.progress = { part in
@@ -42,10 +73,11 @@ extension PlanSearch {
             bound: nil))
       }
     }
-    let outcome = try PlanSearch(part, of: self, request).searched(seeds.plans, request)
+    let outcome = PlanSearch(part, of: self, request).searched(seeds.plans, request)
     seeds.plans = outcome.plans
     seeds.simulations += outcome.simulations
     seeds.evenSimulations += outcome.evenSimulations
+    return outcome
   }
 }
 
@@ -57,6 +89,14 @@ struct PlanDegrees: Hashable {
   var expert: Int
   var expertTensor: Int
   var microbatch: Int
+}
+
+extension PlanDegrees: Comparable {
+  private var values: [Int] { [tensor, context, pipeline, expert, expertTensor, microbatch] }
+
+  static func < (left: PlanDegrees, right: PlanDegrees) -> Bool {
+    left.values.lexicographicallyPrecedes(right.values)
+  }
 }
 
 extension Plan {
@@ -73,7 +113,8 @@ extension SearchSpace {
     var part = self
     part.dispatchers = Array(dispatchers.prefix(1))
     part.communicationSMs = Array(communicationSMs.dropFirst(communicationSMs.count / 2).prefix(1))
-    part.tensorExchanges = Array(tensorExchanges.prefix(1))
+    // The last one hides most.
+    part.tensorExchanges = Array(tensorExchanges.suffix(1))
     part.recomputedLayers = recomputedLayers ?? []
     part.shardingGroups = shardingGroups.map { Array($0.prefix(1)) } ?? [nil]
     return part
@@ -88,6 +129,22 @@ extension SearchSpace {
     part.expertParallel = [degrees.expert]
     part.expertTensorParallel = [degrees.expertTensor]
     part.microbatchSizes = [degrees.microbatch]
+    return part
+  }
+  /// The part with the settings of a plan, as far as the grid has them.
+  func part(alike plan: Plan) -> SearchSpace {
+    var part = part(with: plan.degrees)
+    for key: SearchKey in [
+      .sequenceParallel, .dataParallel, .schedule, .stagesPerRank, .layersPerStage, .zeroStage,
+      .shardingGroup, .recompute, .recomputedLayers,
+    ] {
+      part.list(key, of: [plan])
+    }
+    if plan.recomputation.firstLayers != nil { part.recomputations = [] }
+    if plan.dispatcher != nil { part.list(.dispatcher, of: [plan]) }
+    if plan.communicationSMs != nil { part.list(.communicationSMs, of: [plan]) }
+    if plan.overlap.tensorExchange != nil { part.list(.tensorExchange, of: [plan]) }
+    if plan.overlap.expertExchange != nil { part.list(.expertExchange, of: [plan]) }
     return part
   }
 }

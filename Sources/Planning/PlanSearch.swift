@@ -34,11 +34,14 @@ public final class PlanSearch: Sendable {
     /// Entries that are looked at in vain before a search ends that may end without proof, and whose proof is
     /// far; nil for as many as it takes.
     package var patience: Int?
-    /// Plans from which on a space is searched in parts first.
-    package var largeSize = 10_000_000
+    /// Plans from which on a space is searched in parts at once, not only when proof turns out to be far off; nil for
+    /// `PlanSearch.largeSize`.
+    package var largeSize: Int?
     /// Families fall apart into all of their groups at once, where patience may end before they come one behind
     /// the other.
     var opensFamiliesAtOnce = false
+    /// Every schedule and dispatcher is looked into, whatever others of them let hope for.
+    var isThorough = false
     /// By what share two plans have to differ for their order to mean something.
     public var indifference = 0.0
     /// Asked before every round whether the search is to end with what it has.
@@ -47,6 +50,10 @@ public final class PlanSearch: Sendable {
     public var progress: (@Sendable (SearchProgress) -> Void)?
 
     public init() {}
+
+    /// How many plans lead a search that may end without proof, whatever part of them is wanted: what it names
+    /// first does not depend on that.
+    var sought: Int { mostSimulations == nil ? count : max(count, 10) }
   }
 
   private static let round = 64
@@ -120,6 +127,8 @@ public final class PlanSearch: Sendable {
     var even: (value: Double, bytes: Double)?
     /// What it is ordered by.
     var key = 0.0
+    /// The number of its family among `OpenEntries`.
+    var family = 0
     var sequence = 0
 
     /// What is opened earlier in a round: simulations, of those with drawn loads first.
@@ -161,40 +170,70 @@ public final class PlanSearch: Sendable {
   ///   every plan, in its own words.
   public func run() throws -> SearchOutcome {
     try checkFaults()
-    let size = space.shapes.reduce(0) { $0 + self.size(of: $1) }
-    guard size >= request.largeSize else { return try searched([], request) }
-    let seeds = try seeds(ofSize: size)
-    var request = request
-    request.patience = request.patience ?? Self.patience
-    var outcome = try searched(seeds.plans, request)
-    outcome.simulations += seeds.simulations
-    outcome.evenSimulations += seeds.evenSimulations
-    return outcome
+    var state = SearchState(request, room: room)
+    begin(&state)
+    if let against = request.against {
+      state.against = try simulated(against)
+      state.adopt(seeds(alike: against, ofSize: state.outcome.counts.size))
+    }
+    var isSown = false
+    func sow() {
+      state.adopt(seeds(from: state.plans, ofSize: state.outcome.counts.size))
+      state.endsInPatience()
+      isSown = true
+    }
+    if state.outcome.counts.size >= request.largeSize ?? largeSize { sow() }
+    // No search ends without proof before it has looked for seeds.
+    while true {
+      let goesOn = advance(&state)
+      if !isSown, goesOn ? state.isProofFarOff : state.endsWithoutProof {
+        sow()
+      } else if !goesOn {
+        break
+      }
+    }
+    return state.finished { [self] simulated in verified(simulated) }
   }
 
-  /// The same, from plans of the space that are known.
-  func searched(_ seeds: [SearchPlan], _ request: Request) throws -> SearchOutcome {
+  /// Plans from which on a proof is seldom reached: bounds know least of loads that are drawn.
+  private var largeSize: Int {
+    space.bases.contains { $0.expertLoad != .balanced } ? 100_000 : 10_000_000
+  }
+
+  /// The search of a part, from plans that are known.
+  func searched(_ seeds: [SearchPlan], _ request: Request) -> SearchOutcome {
     var state = SearchState(request, room: room, seeds: seeds)
-    if let against = request.against {
-      let step = try PlannedStep(
-        architecture: architecture, cluster: cluster,
-        plan: try against.balanced(for: architecture, on: cluster))
-      let report = step.report(replaysAllocator: true)
-      state.against = SearchPlan(plan: against, report: report, bound: 0)
-    }
+    begin(&state)
+    while advance(&state) {}
+    return state.finished { [self] simulated in verified(simulated) }
+  }
+
+  /// Takes the bounds of all shapes.
+  private func begin(_ state: inout SearchState) {
     let shapes = space.shapes
     state.outcome.counts.size = shapes.reduce(0) { $0 + size(of: $1) }
     for finding in parallelMap(shapes, threads: request.threads, { begin($0) }) {
       state.take(finding)
     }
-    while let entries = state.next(Self.round) {
-      let limits = Limits(cutoff: state.lastOfBest, threshold: state.threshold)
-      for (entry, finding) in zip(entries, findings(of: entries, limits)) {
-        state.take(finding, of: entry)
-      }
-      request.progress?(state.progress)
+  }
+
+  /// A round of the search; false where nothing is left to be looked at.
+  private func advance(_ state: inout SearchState) -> Bool {
+    guard let entries = state.next(Self.round) else { return false }
+    let limits = Limits(cutoff: state.lastOfBest, threshold: state.threshold)
+    for (entry, finding) in zip(entries, findings(of: entries, limits)) {
+      state.take(finding, of: entry)
     }
-    return state.finished { [self] simulated in verified(simulated) }
+    request.progress?(state.progress)
+    return true
+  }
+
+  /// A plan that is given, under its own conditions.
+  private func simulated(_ plan: Plan) throws -> SearchPlan {
+    let step = try PlannedStep(
+      architecture: architecture, cluster: cluster,
+      plan: try plan.balanced(for: architecture, on: cluster))
+    return SearchPlan(plan: plan, report: step.report(replaysAllocator: true), bound: 0)
   }
 
   /// What became of a round's entries, in their order.

@@ -110,6 +110,8 @@ public struct SearchOutcome: Sendable {
   public var equal: [SearchPlan] = []
   /// The plan that others are held against.
   public var against: Place?
+  /// By degrees the best value of the plans that were simulated and were not found too large.
+  var bestOfDegrees: [PlanDegrees: Double] = [:]
 }
 
 extension SearchOutcome {

@@ -203,7 +203,7 @@ extension SearchSpace {
 }
 
 /// The values in their order, each once.
-func distinct<Value: Equatable>(_ values: [Value]) -> [Value] {
+package func distinct<Value: Equatable>(_ values: [Value]) -> [Value] {
   values.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
 }
 

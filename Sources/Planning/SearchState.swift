@@ -6,9 +6,14 @@ struct SearchState {
   private let request: PlanSearch.Request
   var outcome = SearchOutcome(plans: [], front: [], counts: .init(), simulations: 0)
   var against: SearchPlan?
-  private var found: [SearchPlan]
+  /// Plans that fit.
+  private(set) var plans: [SearchPlan] = []
   /// Plans that were known before, and are not taken again.
-  private let seeds: Set<Plan>
+  private var seeds: Set<Plan> = []
+  /// Simulations that found them.
+  private var seedSimulations = 0
+  /// Entries that are looked at in vain before it ends without proof; nil for as many as it takes.
+  private var patience: Int?
   private var open: OpenEntries
   private var sequence = 0
   /// Entries that were opened.
@@ -27,11 +32,27 @@ struct SearchState {
   ///   - seeds: plans that are known.
   init(_ request: PlanSearch.Request, room: Double, seeds: [SearchPlan] = []) {
     self.request = request
-    open = OpenEntries(room: room)
-    self.seeds = Set(seeds.map(\.plan))
-    found = seeds
-    best = Array(seeds.map { $0.value(request.objective) }.sorted().prefix(request.count))
-    shortest = seeds.map(\.report.stepSeconds).min()
+    patience = request.patience
+    open = OpenEntries(room: room, isThorough: request.isThorough)
+    adopt(PlanSearch.Seeds(plans: seeds))
+  }
+
+  /// Takes plans that were found elsewhere.
+  mutating func adopt(_ found: PlanSearch.Seeds) {
+    let known = Set(plans.map(\.plan))
+    plans += found.plans.filter { !known.contains($0.plan) }
+    seeds.formUnion(found.plans.map(\.plan))
+    best = Array(plans.map { $0.value(request.objective) }.sorted().prefix(request.sought))
+    shortest = (plans.map(\.report.stepSeconds) + [shortest].compactMap(\.self)).min()
+    looksAtBest = looks
+    seedSimulations += found.simulations
+    outcome.evenSimulations += found.evenSimulations
+  }
+
+  /// From now on it ends without proof once it has looked in vain for long, if it may.
+  mutating func endsInPatience() {
+    looksAtBest = looks
+    patience = request.patience ?? PlanSearch.patience
   }
 
   /// Takes what became of an entry, or of a shape that was looked at first.
@@ -61,11 +82,11 @@ struct SearchState {
     }
     guard let plan = finding.plan, !seeds.contains(plan.plan) else { return }
     shortest = min(shortest ?? .infinity, plan.report.stepSeconds)
-    found.append(plan)
+    plans.append(plan)
     let value = plan.value(request.objective)
     let place = best.firstIndex { $0 > value } ?? best.count
     best.insert(value, at: place)
-    if best.count > request.count { best.removeLast() }
+    if best.count > request.sought { best.removeLast() }
     if place == 0 { looksAtBest = looks }
   }
 
@@ -93,7 +114,7 @@ struct SearchState {
     }
   }
 
-  /// What is to be looked at next, nothing when the best are known.
+  /// What is to be looked at next, nothing when the best that are wanted are known.
   ///
   /// Half of it by bounds and half by what steps are likely to be, all of it where no proof is near; of the
   /// latter a few plans are simulated at a time, so that the next round knows better.
@@ -103,7 +124,7 @@ struct SearchState {
       return nil
     }
     if let most = request.mostSimulations, outcome.simulations >= most { return nil }
-    if hasLookedEnough { return nil }
+    if hasLookedEnough || !mayFindBetter { return nil }
     var entries: [PlanSearch.Entry] = []
     var guesses = 0
     while entries.count < most, let entry = remove(entries.count, guesses: guesses) {
@@ -131,14 +152,14 @@ struct SearchState {
   }
 
   /// Whether it ends without proof once it has looked in vain.
-  private var isHasty: Bool { request.mostSimulations != nil && request.patience != nil }
+  private var isHasty: Bool { request.mostSimulations != nil && patience != nil }
 
   /// Whether a search that need not prove anything has looked at enough: where few plans are worth a
   /// simulation, it would go on for as long as bounds lie low.
   private var hasLookedEnough: Bool {
     guard let most = request.mostSimulations else { return false }
     if looks >= max(Self.fewestLooks, Self.looksForEach * most) { return true }
-    guard let patience = request.patience, best.count == request.count else { return false }
+    guard let patience, best.count == request.sought else { return false }
     return looks - looksAtBest >= patience && isProofFar
   }
 
@@ -151,12 +172,14 @@ struct SearchState {
   /// may make.
   private static let fewestLooks = 150_000
   private static let looksForEach = 300
+  /// Bounds that are looked at before a proof that is far counts as out of reach.
+  private static let probation = 8_000
   /// By what share of it bounds may lie below the last of the best for a proof to be near: then patience
   /// does not end.
-  private static let provableGap = 0.15
+  private static let provableGap = 0.05
 
   /// Plans that a round simulates because their steps are likely to be short: few as long as little is open.
-  private var mostGuesses: Int { best.count < request.count ? 2 : 8 }
+  private var mostGuesses: Int { best.count < request.sought ? 2 : 8 }
 
   private func isTooSlow(_ seconds: Double) -> Bool {
     request.longestStep.map { seconds > $0 } ?? false
@@ -167,14 +190,32 @@ struct SearchState {
     max(lastOfBest, against?.value(request.objective) ?? 0)
   }
 
-  /// The value of the last plan that is asked for.
+  /// The value of the last plan that is sought.
   var lastOfBest: Double {
-    best.count < request.count ? .infinity : best[request.count - 1]
+    best.count < request.sought ? .infinity : best[request.sought - 1]
+  }
+
+  /// Whether something is open that may belong to the plans that are wanted.
+  var mayFindBetter: Bool {
+    guard let least = open.least?.key else { return false }
+    let last = best.count < request.count ? .infinity : best[request.count - 1]
+    return least <= max(last, against?.value(request.objective) ?? 0)
+  }
+
+  /// Whether it ends now, and something that may be better was not looked at.
+  var endsWithoutProof: Bool {
+    request.mostSimulations != nil && !outcome.isInterrupted && mayFindBetter
+  }
+
+  /// Whether it has looked for a while, and bounds lie far below what it found.
+  var isProofFarOff: Bool {
+    request.mostSimulations != nil && looks >= Self.probation && isProofFar
   }
 
   var progress: SearchProgress {
     SearchProgress(
-      size: outcome.counts.size, open: open.plans, simulations: outcome.simulations,
+      size: outcome.counts.size, open: open.plans,
+      simulations: outcome.simulations + seedSimulations,
       best: shortest,
       bound: request.objective == .memory ? nil : open.least?.seconds)
   }
@@ -189,17 +230,22 @@ struct SearchState {
     _ verify: @escaping @Sendable (SearchPlan) -> SearchPlan?
   ) -> SearchOutcome {
     var outcome = outcome
+    outcome.simulations += seedSimulations
     var checks = Checks(verify)
     let (known, left) = settled(&checks)
     let ordered = known.sorted { SearchPlan.precedes($0, $1, by: request.objective) }
     outcome.plans = Array(ordered.prefix(request.count))
+    for plan in known + left {
+      outcome.bestOfDegrees[plan.plan.degrees] = min(
+        outcome.bestOfDegrees[plan.plan.degrees] ?? .infinity, plan.value(request.objective))
+    }
     let worst =
       ordered.count < request.count
       ? Double.infinity : ordered[request.count - 1].value(request.objective)
     if let least = leastOpen, least <= worst { outcome.leastOpen = least }
     outcome.front = Self.front(known, left, &checks)
     setEqual(&outcome, known, left, &checks)
-    outcome.counts.simulated = found.count + waiting.count - checks.refused
+    outcome.counts.simulated = plans.count + waiting.count - checks.refused
     outcome.counts.outOfMemory += checks.refused
     guard let against else { return outcome }
     let value = against.value(request.objective)
@@ -220,14 +266,16 @@ struct SearchState {
   /// Plans that were simulated and did not come to their replay.
   private var waiting: [SearchPlan] {
     open.unordered.compactMap { entry in
-      guard case .simulated(let plan) = entry.node, !isTooSlow(entry.seconds) else { return nil }
+      guard case .simulated(let plan) = entry.node, !isTooSlow(entry.seconds),
+        !seeds.contains(plan.plan)
+      else { return nil }
       return plan
     }
   }
 
   /// Plans that fit, the best of those that wait among them, and the others that wait.
   private func settled(_ verify: inout Checks) -> (known: [SearchPlan], left: [SearchPlan]) {
-    var known = found
+    var known = plans
     var left: [SearchPlan] = []
     for plan in waiting.sorted(by: { SearchPlan.precedes($0, $1, by: request.objective) }) {
       let before = known.count { SearchPlan.precedes($0, plan, by: request.objective) }

@@ -65,16 +65,16 @@ public struct AnchoredFigures: Encodable, Sendable {
   ///
   /// - Parameters:
   ///   - model: what the anchors have taught.
-  ///   - error: the standard deviation of what the factors do not say of this step.
+  ///   - layout: the number of its layout among those that were measured; nil for another one.
   ///   - measured: seconds of this very step, if it was measured.
   public init(
-    _ step: StepSensitivity, _ model: AnchoredModel, error: Double, anchors: [Anchor],
+    _ step: StepSensitivity, _ model: AnchoredModel, layout: Int?, anchors: [Anchor],
     measured: Double? = nil, mfu: Double
   ) {
     self.anchors = anchors
     disagreement = model.disagreement
     simulatedSeconds = step.step
-    stepSeconds = Interval(model.predicted(step, error: error))
+    stepSeconds = Interval(model.predicted(step, layout: layout))
     factors = zip(NuisanceFactor.allCases, step.elasticities).map { factor, elasticity in
       Factor(
         name: factor.rawValue, elasticity: elasticity, value: Interval(model.factor(factor)),

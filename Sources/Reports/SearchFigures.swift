@@ -115,6 +115,8 @@ public struct SearchFigures: Encodable, Sendable {
     public var plan: Item
     /// Plans of the space that are better and fit; null where that was not counted to the end.
     public var betterPlans: Int?
+    /// Lines of its file that the search has otherwise for all of its plans: they differ by those, too.
+    public var otherConditions: [String]
   }
 
   public var model: String
@@ -202,10 +204,14 @@ extension SearchFigures {
     self.objective = objective.rawValue
     isInterrupted = outcome.isInterrupted
     reserve = Int(space.bases.map(\.memoryReserve.bytes).max() ?? 0)
+    let conditions = Self.conditions(of: space)
+    self.conditions = conditions
     if let place = outcome.against {
       against = Against(
         plan: try Item(place.plan, on: cluster, price: price, tokens: tokens),
-        betterPlans: place.better)
+        betterPlans: place.better,
+        otherConditions: Self.conditions(of: place.plan.plan, in: space)
+          .filter { !conditions.contains($0) })
     }
     let counts = outcome.counts
     lines = space.lines
@@ -215,7 +221,6 @@ extension SearchFigures {
       evenSimulations: outcome.evenSimulations,
       refusedBy: counts.reasons.map { Refusal(rule: $0.rule, count: $0.count) },
       grid: Dictionary(uniqueKeysWithValues: space.lines.map { ($0.key, $0.values) }))
-    conditions = Self.conditions(of: space)
     leastOverflow = outcome.leastOverflow
     leastSlow = outcome.leastSlow
     self.inputs = inputs
@@ -225,21 +230,18 @@ extension SearchFigures {
 
   /// The keys of plan files that the grid does not vary, with their values.
   private static func conditions(of space: SearchSpace) -> [String] {
+    distinct(space.bases.flatMap { conditions(of: $0, in: space) })
+  }
+
+  private static func conditions(of plan: Plan, in space: SearchSpace) -> [String] {
     let varied = Set(space.lines.map(\.key)).union([
       "name", "data-parallel", "units-per-stage", "expert-parallel", "expert-tensor-parallel",
-      "dispatcher", "communication-sms",
+      "dispatcher", "communication-sms", "recompute-layers", "schedule-file",
     ])
-    let bases = space.bases.map { base in
-      base.yaml.split(separator: "\n").map(String.init).filter { line in
-        !line.hasPrefix(" ") && !line.hasSuffix(":")
-          && !varied.contains(String(line.prefix { $0 != ":" }))
-      }
+    return plan.yaml.split(separator: "\n").map(String.init).filter { line in
+      !line.hasPrefix(" ") && !line.hasSuffix(":")
+        && !varied.contains(String(line.prefix { $0 != ":" }))
     }
-    var lines: [String] = []
-    for base in bases {
-      for line in base where !lines.contains(line) { lines.append(line) }
-    }
-    return lines
   }
 
   /// The best plan's file, and its step.

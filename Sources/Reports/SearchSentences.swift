@@ -119,6 +119,11 @@ extension SearchFigures {
       "Held against \(item.name): step \(fixed(item.stepSeconds, decimals: 3)) s, "
       + "\(gibibytes(Double(item.memoryBytes.peak))) GiB"
       + (item.fits ? "" : " (does NOT fit)") + "; \(place)."
+    if !against.otherConditions.isEmpty {
+      text +=
+        " Conditions of its own, which the plans of the search have otherwise: "
+        + against.otherConditions.joined(separator: ", ") + "."
+    }
     if let best = plans.first, best.stepSeconds < item.stepSeconds {
       text +=
         " Plan \(first) gains \(fixed(item.stepSeconds - best.stepSeconds, decimals: 3)) s: "

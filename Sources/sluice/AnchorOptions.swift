@@ -118,15 +118,18 @@ struct AnchorOptions: ParsableArguments {
   struct Learned: Sendable {
     var model = AnchoredModel()
     var anchors: [AnchoredFigures.Anchor] = []
-    /// The plans that were measured.
-    fileprivate var plans: [Plan] = []
+    /// A plan of each layout that was measured.
+    private var layouts: [Plan] = []
     /// Bytes that the first anchor needed beyond its prediction.
     fileprivate(set) var memoryOffset: Int?
 
-    /// The standard deviation of what the factors do not say of a plan.
-    func error(of plan: Plan) -> Double {
-      plans.contains { $0.hasLayout(of: plan) }
-        ? AnchoredModel.sameLayoutDeviation : AnchoredModel.layoutDeviation
+    /// The number of a plan's layout; nil where it was not measured.
+    func layout(of plan: Plan) -> Int? { layouts.firstIndex { $0.hasLayout(of: plan) } }
+
+    fileprivate mutating func learn(_ step: StepSensitivity, of plan: Plan, measured: Double) {
+      let layout = layout(of: plan)
+      if layout == nil { layouts.append(plan) }
+      model.learn(step, measured: measured, layout: layout ?? layouts.count - 1)
     }
   }
 
@@ -156,9 +159,7 @@ struct AnchorOptions: ParsableArguments {
       try run.step.checkPossible(report)
       let known = try Self.sensitivity(
         of: anchor, scene.resolved().plan, scene.architecture, hosts: hosts)
-      learned.model.learn(
-        known, measured: run.step.seconds, error: AnchoredModel.layoutDeviation)
-      learned.plans.append(anchor.placed.plan)
+      learned.learn(known, of: anchor.placed.plan, measured: run.step.seconds)
       learned.anchors.append(
         .init(
           plan: run.plan, measuredSeconds: run.step.seconds, simulatedSeconds: known.step))
@@ -178,13 +179,9 @@ struct AnchorOptions: ParsableArguments {
     let sensitivity = try Self.sensitivity(
       of: step, scene.resolved().plan, scene.architecture, hosts: Self.slowHosts(place))
     var learned = try learned(from: runs, in: place, nil)
-    if let own {
-      learned.model.learn(
-        sensitivity, measured: own.seconds, error: AnchoredModel.layoutDeviation)
-      learned.plans.append(step.placed.plan)
-    }
+    if let own { learned.learn(sensitivity, of: step.placed.plan, measured: own.seconds) }
     var figures = AnchoredFigures(
-      sensitivity, learned.model, error: learned.error(of: step.placed.plan),
+      sensitivity, learned.model, layout: learned.layout(of: step.placed.plan),
       anchors: learned.anchors, measured: own?.seconds, mfu: report.mfuCausal)
     figures.memoryOffsetBytes = learned.memoryOffset
     figures.memoryBytes = learned.memoryOffset.map { Self.held(report) + $0 }

@@ -32,6 +32,7 @@ struct SearchRun {
     var request = request
     if let against {
       let plan = try place.read(against, world: .devices(devices))
+      try checkComparable(plan, named: against, with: space.bases, on: devices)
       space.include(plan)
       request.against = plan
     }
@@ -60,6 +61,26 @@ struct SearchRun {
     return figures
   }
 
+  /// Refuses to hold plans against one whose step does other work, or on another number of GPUs.
+  private func checkComparable(
+    _ plan: Plan, named name: String, with bases: [Plan], on devices: Int
+  ) throws(CommandError) {
+    func refuse(_ key: String, _ own: Int, _ others: [Int]) -> CommandError {
+      CommandError(
+        "--against \(name): has \(key) \(own) where the plans of this search have "
+          + others.map { "\($0)" }.joined(separator: ", ") + ": their steps are not comparable")
+    }
+    guard plan.worldSize == devices else { throw refuse("ranks", plan.worldSize, [devices]) }
+    let batches = distinct(bases.map(\.globalBatch))
+    guard batches.contains(plan.globalBatch) else {
+      throw refuse("global-batch", plan.globalBatch, batches)
+    }
+    let lengths = distinct(bases.map(\.sequenceLength))
+    guard lengths.contains(plan.sequenceLength) else {
+      throw refuse("sequence-length", plan.sequenceLength, lengths)
+    }
+  }
+
   /// What plans will take by what was measured of others.
   private func predictions(
     _ plans: [SearchPlan], _ learned: AnchorOptions.Learned
@@ -71,7 +92,7 @@ struct SearchRun {
       let sensitivity = try AnchorOptions.sensitivity(
         of: step, found.plan, architecture, hosts: hosts)
       return SearchFigures.Prediction(
-        learned.model.predicted(sensitivity, error: learned.error(of: step.placed.plan)),
+        learned.model.predicted(sensitivity, layout: learned.layout(of: step.placed.plan)),
         memoryBytes: learned.memoryOffset.map { AnchorOptions.held(found.report) + $0 })
     }
     let predictions = parallelMap(plans, threads: request.threads) { found in

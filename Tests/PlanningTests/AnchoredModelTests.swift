@@ -12,9 +12,9 @@ import Testing
   @Test func oneFactorInClosedForm() {
     let step = StepSensitivity(step: 10, elasticities: [1, 0, 0])
     var model = AnchoredModel()
-    model.learn(step, measured: 11, error: 0.02)
+    model.learn(step, measured: 11, layout: 0)
     let prior = NuisanceFactor.computation.deviation * NuisanceFactor.computation.deviation
-    let weight = prior / (prior + 0.02 * 0.02)
+    let weight = prior / (prior + 0.025 * 0.025)
     let mean = weight * log(1.1)
     let deviation = (prior * (1 - weight)).squareRoot()
     let factor = model.factor(.computation)
@@ -23,10 +23,44 @@ import Testing
     #expect(abs(factor.low * factor.high / (factor.middle * factor.middle) - 1) < 1e-12)
     // Nothing was learned of the others.
     #expect(model.factor(.host) == AnchoredModel().factor(.host))
-    let next = model.predicted(StepSensitivity(step: 5, elasticities: [1, 0, 0]), error: 0.01)
+    let next = model.predicted(StepSensitivity(step: 5, elasticities: [1, 0, 0]), layout: nil)
     #expect(abs(next.middle / (5 * exp(mean)) - 1) < 1e-12)
-    let whole = (deviation * deviation + 0.01 * 0.01).squareRoot()
+    let whole = (deviation * deviation + 0.025 * 0.025).squareRoot()
     #expect(abs(next.low / (next.middle * exp(-1.6449 * whole)) - 1) < 1e-12)
+  }
+
+  /// A plan that was measured is foreseen as it was measured, but for what one run differs from the next.
+  @Test func aMeasuredPlanIsForeseenAsMeasured() {
+    let step = StepSensitivity(step: 10, elasticities: [1, 0, 0])
+    var model = AnchoredModel()
+    model.learn(step, measured: 11, layout: 0)
+    // Factor and layout together vary by their variances; of the surprise the run itself takes its share.
+    let shared = 0.06 * 0.06 + 0.025 * 0.025 - 0.01 * 0.01
+    let share = shared / (shared + 0.01 * 0.01)
+    let own = model.predicted(step, layout: 0)
+    #expect(abs(own.middle / (10 * exp(share * log(1.1))) - 1) < 1e-12)
+    let width = (shared * (1 - share) + 0.01 * 0.01).squareRoot()
+    #expect(abs(log(own.high / own.middle) / (1.6449 * width) - 1) < 1e-9)
+    #expect(own.middle > 10.97 && own.low < 11 && own.high > 11)
+  }
+
+  /// Runs of one layout share its error: any number of them tells no more of another layout than its mean does, where
+  /// as many layouts tell much.
+  @Test func repeatsAreNotLayouts() {
+    let step = StepSensitivity(step: 10, elasticities: [1, 0, 0])
+    var (repeated, several) = (AnchoredModel(), AnchoredModel())
+    for number in 0..<50 {
+      repeated.learn(step, measured: 11, layout: 0)
+      several.learn(step, measured: 11, layout: number)
+    }
+    let prior = 0.06 * 0.06
+    func mean(_ error: Double) -> Double { exp(prior / (prior + error) * log(1.1)) }
+    let shared = 0.025 * 0.025 - 0.01 * 0.01
+    #expect(
+      abs(repeated.factor(.computation).middle / mean(shared + 0.01 * 0.01 / 50) - 1) < 1e-9)
+    #expect(abs(several.factor(.computation).middle / mean(0.025 * 0.025 / 50) - 1) < 1e-9)
+    let width = repeated.factor(.computation).high / repeated.factor(.computation).low
+    #expect(width > several.factor(.computation).high / several.factor(.computation).low)
   }
 
   /// Two steps that weigh two factors differently tell them apart; in any order.
@@ -40,13 +74,17 @@ import Testing
       step.step * pow(truth.computation, step.elasticities[0])
         * pow(truth.collectives, step.elasticities[1])
     }
+    var exact = AnchoredModel.Deviations()
+    (exact.layout, exact.run) = (1e-4, 1e-4)
     for order in [steps, steps.reversed()] {
-      var model = AnchoredModel()
-      for step in order { model.learn(step, measured: measured(step), error: 1e-4) }
+      var model = AnchoredModel(exact)
+      for (layout, step) in order.enumerated() {
+        model.learn(step, measured: measured(step), layout: layout)
+      }
       #expect(abs(model.factor(.computation).middle / truth.computation - 1) < 0.005)
       #expect(abs(model.factor(.collectives).middle / truth.collectives - 1) < 0.005)
       let third = StepSensitivity(step: 7, elasticities: [0.6, 0.4, 0])
-      let predicted = model.predicted(third, error: 1e-4)
+      let predicted = model.predicted(third, layout: nil)
       #expect(abs(predicted.middle / measured(third) - 1) < 0.005)
     }
   }
@@ -56,20 +94,24 @@ import Testing
   @Test func contradictionsWiden() {
     let step = StepSensitivity(step: 10, elasticities: [1, 0, 0])
     var one = AnchoredModel()
-    one.learn(step, measured: 11, error: 0.025)
+    one.learn(step, measured: 11, layout: 0)
     // One standard deviation of a step is the root of both variances.
     #expect(abs(one.disagreement - log(1.1) / (0.06 * 0.06 + 0.025 * 0.025).squareRoot()) < 1e-12)
     #expect(AnchoredModel().disagreement == 0)
     var both = one
-    both.learn(step, measured: 5, error: 0.025)
+    both.learn(step, measured: 5, layout: 1)
     var other = AnchoredModel()
-    other.learn(step, measured: 5, error: 0.025)
-    other.learn(step, measured: 11, error: 0.025)
+    other.learn(step, measured: 5, layout: 0)
+    other.learn(step, measured: 11, layout: 1)
     #expect(abs(both.disagreement / other.disagreement - 1) < 1e-9)
     #expect(both.disagreement > AnchoredModel.greatestDisagreement)
-    let interval = both.predicted(step, error: 0.01)
+    // Of one plan they contradict each other more than of two layouts.
+    var same = one
+    same.learn(step, measured: 5, layout: 0)
+    #expect(same.disagreement > 2 * both.disagreement)
+    let interval = both.predicted(step, layout: nil)
     #expect(interval.low < 5 && interval.high > 11, "\(interval)")
-    let narrow = one.predicted(step, error: 0.01)
+    let narrow = one.predicted(step, layout: nil)
     #expect(log(interval.high / interval.low) > 5 * log(narrow.high / narrow.low))
   }
 
@@ -78,11 +120,11 @@ import Testing
     let step = StepSensitivity(step: 1, elasticities: [0.8, 0.15, 0.05])
     var model = AnchoredModel()
     var width = Double.infinity
-    for _ in 0..<4 {
-      let interval = model.predicted(step, error: 0.01)
+    for layout in 0..<4 {
+      let interval = model.predicted(step, layout: nil)
       #expect(interval.high - interval.low < width)
       width = interval.high - interval.low
-      model.learn(step, measured: 1.02, error: 0.025)
+      model.learn(step, measured: 1.02, layout: layout)
     }
   }
 
