@@ -22,9 +22,20 @@ public struct Expected<Value> {
   }
 
   /// A list read as `list` says, any other value as this expectation says.
+  ///
+  /// A value that is neither, and may be meant as a member of the list, has that list suggested.
   public func or(list: Expected) -> Expected {
     Expected(.either([form, list.form])) { field throws(ConfigurationError) in
-      field.isList ? try list.read(field) : try read(field)
+      guard !field.isList else { return try list.read(field) }
+      do throws(ConfigurationError) {
+        return try read(field)
+      } catch {
+        guard let member = error.value.flatMap(list.form.member(meantBy:)) else { throw error }
+        var error = error
+        error.rule += ", or a list"
+        error.suggestion = "[\(member)]"
+        throw error
+      }
     }
   }
 }

@@ -42,6 +42,14 @@ public indirect enum ValueForm: Hashable, Sendable {
   }
 }
 
+extension ValueForm {
+  /// The word that a list of this form may hold, as it is written or nearly; nil where none is near.
+  func member(meantBy text: String) -> String? {
+    guard case .list(.choice(let names), _) = self else { return nil }
+    return nearestNames(to: text, among: names).first
+  }
+}
+
 extension ValueForm: CustomStringConvertible {
   /// The form in words: `integer 1 to 4,096`; a sourced value is marked with `*`.
   public var description: String {

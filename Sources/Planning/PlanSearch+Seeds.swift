@@ -43,10 +43,11 @@ extension PlanSearch {
     return seeds
   }
 
-  /// The plans of the space that have the settings of a plan, under the conditions of all.
+  /// The best plans of the space that have the settings of a plan, under the conditions of all.
   func seeds(alike plan: Plan, ofSize size: Int) -> Seeds {
     var seeds = Seeds()
-    _ = search(space.part(alike: plan), size, &seeds, most: Self.fewSimulations)
+    guard let part = space.part(alike: plan) else { return seeds }
+    _ = search(part, size, &seeds, most: Self.fewSimulations)
     return seeds
   }
 
@@ -113,8 +114,10 @@ extension SearchSpace {
     var part = self
     part.dispatchers = Array(dispatchers.prefix(1))
     part.communicationSMs = Array(communicationSMs.dropFirst(communicationSMs.count / 2).prefix(1))
-    // The last one hides most.
-    part.tensorExchanges = Array(tensorExchanges.suffix(1))
+    // The last one of the usual grid hides most, but cuts what only a sequence that is divided can be cut into.
+    let mayCut = sequenceParallel.contains(true) && bases.allSatisfy { $0.lora == nil }
+    part.tensorExchanges = Array(
+      mayCut ? tensorExchanges.suffix(1) : tensorExchanges.prefix(1))
     part.recomputedLayers = recomputedLayers ?? []
     part.shardingGroups = shardingGroups.map { Array($0.prefix(1)) } ?? [nil]
     return part
@@ -131,20 +134,30 @@ extension SearchSpace {
     part.microbatchSizes = [degrees.microbatch]
     return part
   }
-  /// The part with the settings of a plan, as far as the grid has them.
-  func part(alike plan: Plan) -> SearchSpace {
+  /// The part with the settings of a plan; nil where its degrees are not the grid's.
+  ///
+  /// What has several spellings or means nothing beside other settings is as the grid has it, so that no plan is
+  /// met twice.
+  func part(alike plan: Plan) -> SearchSpace? {
+    guard dataParallel?.contains(plan.dataParallel) ?? true,
+      expertTensorParallel?.contains(plan.expertTensorParallel)
+        ?? [1, plan.tensorParallel].contains(plan.expertTensorParallel)
+    else { return nil }
     var part = part(with: plan.degrees)
-    for key: SearchKey in [
-      .sequenceParallel, .dataParallel, .schedule, .stagesPerRank, .layersPerStage, .zeroStage,
-      .shardingGroup, .recompute, .recomputedLayers,
-    ] {
-      part.list(key, of: [plan])
+    if plan.pipelineParallel > 1 { part.list(.schedule, of: [plan]) }
+    if plan.recomputation.firstLayers == nil {
+      part.list(.recompute, of: [plan])
+      part.recomputedLayers = []
+    } else {
+      part.recomputations = []
+      part.list(.recomputedLayers, of: [plan])
     }
-    if plan.recomputation.firstLayers != nil { part.recomputations = [] }
+    if plan.tensorParallel > 1 {
+      part.list(.sequenceParallel, of: [plan])
+      part.tensorExchanges = [plan.overlap.tensorExchange ?? .no]
+    }
     if plan.dispatcher != nil { part.list(.dispatcher, of: [plan]) }
     if plan.communicationSMs != nil { part.list(.communicationSMs, of: [plan]) }
-    if plan.overlap.tensorExchange != nil { part.list(.tensorExchange, of: [plan]) }
-    if plan.overlap.expertExchange != nil { part.list(.expertExchange, of: [plan]) }
     return part
   }
 }

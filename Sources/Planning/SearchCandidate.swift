@@ -162,7 +162,7 @@ extension SearchSpace {
 
   /// Expert-tensor degrees beside a tensor degree; without experts they cannot act.
   private func expertTensor(beside tensor: Int) -> [Int] {
-    guard expertParallel != [1] else { return [tensor] }
+    guard expertParallel != [1] || expertTensorParallel != nil else { return [tensor] }
     return expertTensorParallel ?? distinct([1, tensor])
   }
 

@@ -215,7 +215,7 @@ struct SearchState {
   var progress: SearchProgress {
     SearchProgress(
       size: outcome.counts.size, open: open.plans,
-      simulations: outcome.simulations + seedSimulations,
+      simulations: outcome.simulations,
       best: shortest,
       bound: request.objective == .memory ? nil : open.least?.seconds)
   }

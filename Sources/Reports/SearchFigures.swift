@@ -235,7 +235,8 @@ extension SearchFigures {
 
   private static func conditions(of plan: Plan, in space: SearchSpace) -> [String] {
     let varied = Set(space.lines.map(\.key)).union([
-      "name", "data-parallel", "units-per-stage", "expert-parallel", "expert-tensor-parallel",
+      "name", "source", "data-parallel", "units-per-stage", "expert-parallel",
+      "expert-tensor-parallel",
       "dispatcher", "communication-sms", "recompute-layers", "schedule-file",
     ])
     return plan.yaml.split(separator: "\n").map(String.init).filter { line in

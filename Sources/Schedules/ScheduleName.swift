@@ -22,13 +22,14 @@ public enum ScheduleName: String, Hashable, Sendable, CaseIterable {
       return
     }
     let typed = Array(name.lowercased().prefix(64))
-    let nearest = ScheduleName.allCases.min {
-      editDistance(typed, Array($0.rawValue)) < editDistance(typed, Array($1.rawValue))
-    }
+    let nearest = ScheduleName.allCases.map(\.rawValue)
+      .map { (name: $0, edits: editDistance(typed, Array($0))) }
+      .filter { 3 * $0.edits <= max(typed.count, $0.name.count) }
+      .min { $0.edits < $1.edits }
     let names = ScheduleName.allCases.map(\.rawValue).joined(separator: " ")
     throw ScheduleError(
-      "there is no schedule '\(String(name.prefix(64)))'; did you mean "
-        + "'\(nearest?.rawValue ?? names)'? (one of: \(names))")
+      "there is no schedule '\(String(name.prefix(64)))'; "
+        + (nearest.map { "did you mean '\($0.name)'? " } ?? "") + "(one of: \(names))")
   }
 
   /// How many stages a rank holds when a plan does not say.

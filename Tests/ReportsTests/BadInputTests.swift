@@ -100,6 +100,8 @@ import Testing
         + "--set plan.expert-parallel=1", "more than the 64 units"),
     Case("simulate --set plan.global-batch=128", "schedule dualpipe"),
     Case("simulate --set plan.schedule=dualpip", "dualpip"),
+    Case("simulate --set plan.recompute=swiglu", "or a list; did you mean [swiglu]?"),
+    Case("simulate --set plan.recompute=attention_core", "did you mean [attention-core]?"),
     // Schedules.
     Case("schedule dualpip --ranks 4 --microbatches 8", "did you mean 'dualpipe'?"),
     Case("schedule dualpipe --ranks 3 --microbatches 8", "dualpipe"),

@@ -100,6 +100,8 @@ import Testing
     for name in ScheduleName.allCases { #expect(try ScheduleName(named: name.rawValue) == name) }
     let error = #expect(throws: ScheduleError.self) { try ScheduleName(named: "dualpip") }
     #expect(error?.message.contains("did you mean 'dualpipe'?") == true)
+    let far = #expect(throws: ScheduleError.self) { try ScheduleName(named: "foo") }
+    #expect(far?.message.hasPrefix("there is no schedule 'foo'; (one of: gpipe 1f1b ") == true)
   }
 
   @Test(arguments: [
