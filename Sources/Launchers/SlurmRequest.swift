@@ -84,8 +84,8 @@ struct SlurmRequest {
       let parts = plain.split(separator: ",").map { Self.gpus($0.split(separator: ":")[...]) }
       count = parts.contains { $0 == nil } ? nil : parts.compactMap(\.self).reduce(0, +)
     case .gres:
-      let own = plain.split(separator: ",").map { $0.split(separator: ":") }
-        .filter { $0.first == "gpu" || $0.first == "gres/gpu" }
+      let all: [[Substring]] = plain.split(separator: ",").map { $0.split(separator: ":") }
+      let own = all.filter { $0.first == "gpu" || $0.first == "gres/gpu" }
       guard !own.isEmpty else { return }
       let parts = own.map { Self.gpus($0.dropFirst()) }
       count = parts.contains { $0 == nil } ? nil : parts.compactMap(\.self).reduce(0, +)

@@ -129,11 +129,13 @@ extension Plan {
         "{deviation: \(deviation), seed: \(seed)\(Self.entry(correlation))}"
       case .counts(let file): "{counts: \(quoted(file))}"
       }
-    return (dispatcher.map { ["dispatcher: \($0.rawValue)"] } ?? [])
-      + (tokenCounts.map { ["token-counts: \($0.rawValue)"] } ?? [])
-      + (nodesPerToken.map { ["nodes-per-token: \($0)"] } ?? [])
-      + (redundantExperts > 0 ? ["redundant-experts: \(redundantExperts)"] : [])
-      + ["expert-load: \(load)"]
+    var lines: [String] = []
+    if let dispatcher { lines.append("dispatcher: \(dispatcher.rawValue)") }
+    if let tokenCounts { lines.append("token-counts: \(tokenCounts.rawValue)") }
+    if let nodesPerToken { lines.append("nodes-per-token: \(nodesPerToken)") }
+    if redundantExperts > 0 { lines.append("redundant-experts: \(redundantExperts)") }
+    lines.append("expert-load: \(load)")
+    return lines
   }
 
   /// How draws hang together, behind other entries; nothing where each is one of its own.

@@ -17,7 +17,7 @@ extension Plan {
 
   /// Keys that speak of devices alone: CPU ranks do the same whatever they say.
   public var keysForDevicesAlone: [String] {
-    [
+    let keys: [(name: String, isAsked: Bool)] = [
       ("library", library != nil),
       ("attention-library", attentionLibrary != nil && fusedAttention),
       ("execution", execution != .fused), ("cuda-graphs", cudaGraphs),
@@ -27,7 +27,8 @@ extension Plan {
       ("expert-load", expertLoad != .balanced), ("framework", framework != .plain),
       ("expandable-segments", expandsSegments), ("loss-average", lossAverage != .step),
       ("memory-reserve", memoryReserve != Self.usualMemoryReserve),
-    ].filter(\.1).map(\.0)
+    ]
+    return keys.filter(\.isAsked).map(\.name)
   }
 
   private typealias Rule = (isAsked: Bool, key: String, rule: String)

@@ -66,16 +66,16 @@ extension MemoryPage {
       "ZeRO", "recompute", "train", "params", "grads", "optim.", "activ.", "peak", "fits",
       "fewest devices")
     for row in rows {
-      table.add(
-        [
-          "\(row.zeroStage)", row.recomputes ? "full" : "none",
-          row.loraRank.map { "LoRA \($0)" } ?? "all",
-        ]
-          + [
-            row.parametersBytes, row.gradientsBytes, row.optimizerBytes, row.activationsBytes,
-            row.peakBytes,
-          ].map(Self.gibibytes)
-          + [row.fits ? "yes" : "no", row.fewestDevices.map { grouped($0) } ?? "none"])
+      var cells = [
+        "\(row.zeroStage)", row.recomputes ? "full" : "none",
+        row.loraRank.map { "LoRA \($0)" } ?? "all",
+      ]
+      cells += [
+        row.parametersBytes, row.gradientsBytes, row.optimizerBytes, row.activationsBytes,
+        row.peakBytes,
+      ].map(Self.gibibytes)
+      cells += [row.fits ? "yes" : "no", row.fewestDevices.map { grouped($0) } ?? "none"]
+      table.add(cells)
     }
     let cluster = inputs.cluster.map { " of \($0.name)" } ?? ""
     let lines = [

@@ -26,9 +26,9 @@ import Testing
   /// Groups of a rail each, of a node each, of all, of two ranks a node, and of uneven nodes.
   static let groups: [[[Int]]] = {
     let lanes = Array(0..<8)
-    let rails = lanes.map { lane in lanes.map { $0 * 8 + lane } }
-    let nodes = lanes.map { Array($0 * 8..<$0 * 8 + 8) }
-    let pairs = (0..<4).map { pair in rails[2 * pair] + rails[2 * pair + 1] }
+    let rails: [[Int]] = lanes.map { lane in lanes.map { $0 * 8 + lane } }
+    let nodes: [[Int]] = lanes.map { Array($0 * 8..<$0 * 8 + 8) }
+    let pairs: [[Int]] = (0..<4).map { pair in rails[2 * pair] + rails[2 * pair + 1] }
     return [
       rails, nodes, pairs, [Array(0..<64)], [Array(0..<13), Array(13..<30), Array(30..<64)],
     ]

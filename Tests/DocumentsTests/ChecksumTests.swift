@@ -10,11 +10,16 @@ import Testing
 
   /// A bit at a time, as the definition has it.
   private func definition(_ bytes: some Sequence<UInt8>) -> UInt64 {
-    ~bytes.reduce(~0 as UInt64) { sum, byte in
-      (0..<8).reduce(sum ^ UInt64(byte)) { crc, _ in
-        crc & 1 == 1 ? crc >> 1 ^ 0xC96C_5795_D787_0F42 : crc >> 1
+    let polynomial: UInt64 = 0xC96C_5795_D787_0F42
+    var sum = ~UInt64(0)
+    for byte in bytes {
+      sum ^= UInt64(byte)
+      for _ in 0..<8 {
+        let half = sum >> 1
+        sum = sum & 1 == 1 ? half ^ polynomial : half
       }
     }
+    return ~sum
   }
 
   /// Lengths on both sides of where several parts are taken at once, and one that leaves a rest.

@@ -76,10 +76,8 @@ import Testing
     pricing.load = LinkLoad(adapter: 1)
     let rank = try SharedAdapterTests.result(Inputs.deepSeek(layers: 4), plan, pricing).ranks[0]
     // Behind two microseconds of preparation.
-    let exchanges = rank.items.flatMap { item in
-      item.spans.filter { $0.stream == .expert && $0.end > $0.start }.map {
-        (start: item.start + $0.start + 2_000_000, end: item.start + $0.end)
-      }
+    let exchanges = SharedAdapterTests.exchanges(rank).map { span in
+      (start: span.start + 2_000_000, end: span.end)
     }.filter { $0.start < $0.end }
     let reductions = rank.transfers.compactMap { span in
       switch span.kind {

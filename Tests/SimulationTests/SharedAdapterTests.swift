@@ -27,11 +27,18 @@ import Testing
 
   /// Payloads of a rank's exchanges, 10 microseconds each, at the end of their spans.
   static func windows(_ rank: RankResult, payload: Int64) -> [(start: Int64, end: Int64)] {
-    rank.items.flatMap { item in
-      item.spans.filter { $0.stream == .expert && $0.end > $0.start }.map {
-        (item.start + $0.end - payload, item.start + $0.end)
+    exchanges(rank).map { (start: $0.end - payload, end: $0.end) }.filter { $0.start < $0.end }
+  }
+
+  /// A rank's exchanges, in the time of its step.
+  static func exchanges(_ rank: RankResult) -> [(start: Int64, end: Int64)] {
+    var found: [(start: Int64, end: Int64)] = []
+    for item in rank.items {
+      for span in item.spans where span.stream == .expert && span.end > span.start {
+        found.append((item.start + span.start, item.start + span.end))
       }
-    }.filter { $0.0 < $0.1 }
+    }
+    return found
   }
 
   static func overlap(_ first: (start: Int64, end: Int64), _ second: (start: Int64, end: Int64))
