@@ -54,9 +54,10 @@ public enum Recomputation: Hashable, Sendable {
     }
   }
 
-  /// Whether `module` is recomputed, by itself or with its layer.
+  /// Whether `module` is recomputed by itself, wherever it stands; layers that are run again whole are
+  /// asked for with `includes(layerOfStage:)`.
   public func includes(_ module: Module) -> Bool {
-    self == .full || modules.contains { $0 == module || module.lies(in: $0) && $0 == .norm }
+    modules.contains { $0 == module || module.lies(in: $0) && $0 == .norm }
   }
 
   /// Whether the layer that `index` layers of its stage come before is run again from its input.

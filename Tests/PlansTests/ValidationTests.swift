@@ -320,7 +320,9 @@ struct PrecisionTests {
   }
 
   @Test func whatIsRecomputed() {
-    #expect(Recomputation.full.includes(.attentionCore) && Recomputation.full.modules.isEmpty)
+    #expect(Recomputation.full.includes(layerOfStage: 7) && Recomputation.full.modules.isEmpty)
+    #expect(!Recomputation.full.includes(.norm))
+    #expect(Recomputation.modules([.norm]).includes(.rmsNorm))
     #expect(Recomputation.selective.modules == [.attentionCore])
     #expect(!Recomputation.none.includes(.swiGLU))
     #expect(Recomputation.modules([.swiGLU]).includes(.swiGLU))

@@ -77,6 +77,14 @@ import Testing
     #expect(spared > 0 && 4 * (Self.kept(none) - Self.kept(some)) == count * spared)
   }
 
+  /// Frameworks run their layers again, and nothing beside them: not the norm in front of the head.
+  @Test(arguments: TinyModels.all) func allLayersAreAllThatIsRunAgain(architecture: Architecture) {
+    let full = Self.stage(architecture.units, of: architecture, .full)
+    #expect(full == Self.stage(architecture.units, of: architecture, .firstLayers(1_000)))
+    #expect(full != Self.stage(architecture.units, of: architecture, .none))
+    #expect(full.backward.operations.allSatisfy { !$0.isRecomputed || $0.layer >= 0 })
+  }
+
   /// A block's products are run again, and of what it computes nothing is kept; attention is left alone.
   @Test func blocksAreRunAgain() {
     let architecture = TinyModels.deepSeek()
