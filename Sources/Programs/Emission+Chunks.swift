@@ -33,7 +33,8 @@ extension Emission {
   }
 
   private func consumers(of id: ValueID, _ layer: Int) -> [Node] {
-    graph.nodes.filter { $0.layer == layer && $0.inputs.contains(id) }
+    lowering.nodes(ofLayer: layer).filter { graph.nodes[$0].inputs.contains(id) }
+      .map { graph.nodes[$0] }
   }
 
   // MARK: Which exchanges are cut

@@ -79,7 +79,7 @@ extension Emission {
   /// layer of which only the input was kept is run again.
   private func enterLayer(of index: Int) {
     let layer = graph.nodes[index].layer
-    let nodes = graph.nodes.indices.filter { graph.nodes[$0].layer == layer }
+    let nodes = lowering.nodes(ofLayer: layer)
     let hides = nodes.contains { if case .combine = graph.nodes[$0].kind { true } else { false } }
     if !hides { flushWeights() }
     guard graph.nodes[index].isRerun || nodes.contains(where: { graph.nodes[$0].isRerun }) else {

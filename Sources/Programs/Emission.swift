@@ -104,6 +104,7 @@ final class Emission {
   }
 
   func waitFor(_ inputs: [BufferID]) {
+    guard !arriving.isEmpty || !pending.isEmpty else { return }
     for input in inputs {
       items += (arriving.removeValue(forKey: input) ?? []).map { .wait($0) }
       if let transfer = pending.removeValue(forKey: input) {
@@ -244,20 +245,20 @@ final class Emission {
 
   /// Exchanges one buffer for another in all that was emitted.
   func rename(_ old: BufferID, to new: BufferID) {
-    func renamed(_ operands: [BufferID]) -> [BufferID] {
-      operands.map { $0 == old ? new : $0 }
+    func rename(_ operands: inout [BufferID]) {
+      for place in operands.indices where operands[place] == old { operands[place] = new }
     }
-    func renamed(_ list: [Item]) -> [Item] {
-      list.map { item in
-        guard case .operation(var operation) = item else { return item }
-        operation.operands = renamed(operation.operands)
-        return .operation(operation)
+    func rename(_ list: inout [Item]) {
+      for place in list.indices {
+        guard case .operation(var operation) = list[place], operation.operands.contains(old) else {
+          continue
+        }
+        rename(&operation.operands)
+        list[place] = .operation(operation)
       }
     }
-    items = renamed(items)
-    weightItems = renamed(weightItems)
-    for index in transfers.indices {
-      transfers[index].operands = renamed(transfers[index].operands)
-    }
+    rename(&items)
+    rename(&weightItems)
+    for place in transfers.indices { rename(&transfers[place].operands) }
   }
 }

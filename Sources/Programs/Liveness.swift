@@ -32,15 +32,16 @@ struct Liveness {
     let passes = [forward, backward, backwardInput, backwardWeight]
     let ranges = passes.map(ranges)
     var buffers = buffers
-    var acquired = passes.map { _ in [Int: [BufferID]]() }
+    // By item; of a pass without any, what is placed at its first goes nowhere.
+    var acquired = passes.map { [[BufferID]](repeating: [], count: max(1, $0.items.count)) }
     var released = acquired
     for index in buffers.indices where buffers[index].scope != .stage {
       let uses = ranges.map { $0[index] }
       let id = BufferID(index)
       let (start, end) = plan(id, uses)
       if start.count + end.count > 0, crosses(id, uses) { buffers[index].scope = .microbatch }
-      for (pass, position) in start { acquired[pass][position, default: []].append(id) }
-      for (pass, position) in end { released[pass][position, default: []].append(id) }
+      for (pass, position) in start { acquired[pass][position].append(id) }
+      for (pass, position) in end { released[pass][position].append(id) }
     }
     let programs = passes.indices.map {
       assemble(passes[$0], acquired: acquired[$0], released: released[$0])
@@ -158,12 +159,12 @@ struct Liveness {
   }
 
   private func assemble(
-    _ emission: Emission, acquired: [Int: [BufferID]], released: [Int: [BufferID]]
+    _ emission: Emission, acquired: [[BufferID]], released: [[BufferID]]
   ) -> Program {
     var program = Program()
     program.transfers = emission.transfers
     for (position, item) in emission.items.enumerated() {
-      for id in acquired[position] ?? [] { program.steps.append(.acquire(id)) }
+      for id in acquired[position] { program.steps.append(.acquire(id)) }
       switch item {
       case .operation(let operation):
         program.steps.append(.compute(Int32(program.operations.count)))
@@ -172,7 +173,7 @@ struct Liveness {
       case .wait(let index): program.steps.append(.wait(Int32(index)))
       case .gatherAhead: program.steps.append(.gatherAhead)
       }
-      for id in released[position] ?? [] { program.steps.append(.release(id)) }
+      for id in released[position] { program.steps.append(.release(id)) }
       if position + 1 == emission.prologue { program.prologue = program.steps.count }
     }
     return program

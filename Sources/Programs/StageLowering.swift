@@ -19,6 +19,8 @@ final class StageLowering {
   private var quantizedBuffers: [BufferID?]
   /// The same in columns, for the weight gradient.
   private var columnBuffers: [BufferID?]
+  /// The nodes of each layer, in their order.
+  private let nodesOfLayers: [Int: [Int]]
   /// Gathered parameters that a forward keeps for its backward.
   var keptParameters: [Int: BufferID] = [:]
   let input: BufferID?
@@ -29,6 +31,7 @@ final class StageLowering {
   init(_ graph: Graph, _ setting: LoweringSetting) {
     self.graph = graph
     self.setting = setting
+    nodesOfLayers = Dictionary(grouping: graph.nodes.indices) { graph.nodes[$0].layer }
     forwardBuffers = Array(repeating: nil, count: graph.values.count)
     keptBuffers = forwardBuffers
     quantizedBuffers = forwardBuffers
@@ -57,6 +60,9 @@ final class StageLowering {
     }
     addParameters()
   }
+
+  /// The nodes of a layer, in their order.
+  func nodes(ofLayer layer: Int) -> [Int] { nodesOfLayers[layer] ?? [] }
 
   private func addParameters() {
     for var parameter in graph.parameters {

@@ -50,6 +50,13 @@ struct KernelPricing: Sendable {
       computationSMs = plan.computationSMs
       self.communicationSMs = communicationSMs
     }
+
+    /// What differs between the steps of a search; to take all of a device would take longer than to compare it.
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(clock)
+      hasher.combine(communicationSMs)
+      hasher.combine(computationSMs)
+    }
   }
 
   /// - Parameters:

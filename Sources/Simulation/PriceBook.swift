@@ -7,7 +7,7 @@ import Synchronization
 /// What steps on one device have in common beside their programs: its constants, and the prices of kernels.
 package final class PriceBook: Sendable {
   private struct Pages {
-    var devices: [Device: DeviceModel] = [:]
+    var devices: [(device: Device, model: DeviceModel)] = []
     var kernels: [KernelPricing.Basis: KernelPricing] = [:]
     /// Plans without what orders their passes whose steps are far from the longest one, on one cluster.
     var cluster: Cluster?
@@ -25,11 +25,15 @@ package final class PriceBook: Sendable {
   ///
   /// - Throws: `ConfigurationError` if its file lacks one.
   func model(of device: Device) throws(ConfigurationError) -> DeviceModel {
-    if let known = pages.withLock({ $0.devices[device] }) { return known }
+    func known(_ pages: Pages) -> DeviceModel? {
+      pages.devices.first { $0.device == device }?.model
+    }
+    if let known = pages.withLock({ known($0) }) { return known }
     let made = try DeviceModel(device)
     pages.withLock { pages in
-      if pages.devices.count >= Self.most { pages.devices = [:] }
-      pages.devices[device] = made
+      guard known(pages) == nil else { return }
+      if pages.devices.count >= Self.most { pages.devices = [] }
+      pages.devices.append((device, made))
     }
     return made
   }
