@@ -26,6 +26,8 @@ struct SearchState {
   private var shortest: Double?
   /// Values of the best plans, in order.
   private var best: [Double] = []
+  /// Whether this round looks at what is unlikely to be good, since nothing else is open.
+  private var isProving = false
 
   /// - Parameters:
   ///   - room: bytes that a plan may take.
@@ -127,6 +129,7 @@ struct SearchState {
     if hasLookedEnough || !mayFindBetter { return nil }
     var entries: [PlanSearch.Entry] = []
     var guesses = 0
+    isProving = false
     while entries.count < most, let entry = remove(entries.count, guesses: guesses) {
       if entry.node.level.isSimulated { guesses += 1 }
       if isTooSlow(entry.seconds) {
@@ -147,8 +150,10 @@ struct SearchState {
       return entry
     }
     if let entry = open.removeLeast(upTo: threshold, onlyLikely: true) { return entry }
-    // Plans that are likely to be slow are left for the proof.
-    return place == 0 && !isHasty ? open.removeLeast(upTo: threshold, onlyLikely: false) : nil
+    // Plans that are likely to be slow are left for the proof, which looks at several of them at once.
+    if place == 0 { isProving = !isHasty }
+    guard isProving, place < Self.mostProofs else { return nil }
+    return open.removeLeast(upTo: threshold, onlyLikely: false)
   }
 
   /// Whether it ends without proof once it has looked in vain.
@@ -177,6 +182,10 @@ struct SearchState {
   /// By what share of it bounds may lie below the last of the best for a proof to be near: then patience
   /// does not end.
   private static let provableGap = 0.05
+
+  /// Entries that a round looks at for the proof alone: enough for the threads of a large machine, and few, since
+  /// one that turns out well would have spared those behind it.
+  private static let mostProofs = 16
 
   /// Plans that a round simulates because their steps are likely to be short: few as long as little is open.
   private var mostGuesses: Int { best.count < request.sought ? 2 : 8 }
