@@ -121,7 +121,7 @@ public struct LauncherImport {
         }
       }
     }
-    if MegatronFile.isScript(text) {
+    if MegatronFile.isScript(text), !TorchTitanJob.isStarted(by: text) {
       return .megatron(try MegatronFile.script(text, file: file, use))
     }
     let options = try TorchTitanJob.commandOptions(text, file: file, use)
@@ -210,6 +210,7 @@ public struct LauncherImport {
       case .model: break
       }
     }
+    if case .torchtitan = first.content { options = try TorchTitanJob.joined(options) }
     let given = GivenOptions(file: first.file, options)
     let name = jobName(ofFile: first.file)
     switch first.content {

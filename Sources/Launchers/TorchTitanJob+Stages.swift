@@ -257,6 +257,8 @@ extension TorchTitanJob {
       ("parallelism.enable_compiled", "how autograd runs"),
       ("experimental.custom", "code of one's own"),
       ("parallelism.", "not set for this job"), ("gpus", "GPUs"),
+      ("nproc-per-node", "as many GPUs as a node has"),
+      ("nnodes", "nothing says how many GPUs a node has"),
       ("script-arguments", "the script's arguments: none are given"),
       ("other-launch", "a launch that is not the one taken"),
       ("same-launch", "says the same as the launch taken"),

@@ -129,7 +129,7 @@ struct TorchTitanJob {
   /// Ranks that divide the state: as said, or what is left of the world.
   private func shardRanks(_ shards: Int, _ others: Int) throws(ConfigurationError) -> Int {
     let name = "parallelism.data_parallel_shard_degree"
-    if let ranks = settings.ranks {
+    if let ranks = try ranks() {
       guard ranks % others == 0 else {
         throw given.error(name, "the other degrees, \(others) in all, do not divide \(ranks) GPUs")
       }
@@ -147,6 +147,24 @@ struct TorchTitanJob {
     given.explain(name, "data-parallel: what is left of the GPUs")
     given.imply("--gpus", "\(rest * others)", "a node of 8; nothing says how many GPUs there are")
     return rest
+  }
+
+  /// All ranks, as the import is told or `torchrun` is; nil where neither is.
+  private func ranks() throws(ConfigurationError) -> Int? {
+    if let ranks = settings.ranks {
+      for name in ["nproc-per-node", "nnodes"] {
+        given.explain(name, as: .costless, "--gpus of the import is \(ranks)")
+      }
+      return ranks
+    }
+    // `gpu` and `auto` are as many as a node has; `1:4` nodes are one to four.
+    guard let perNode = given.option("nproc-per-node").flatMap({ Int($0.text) }), perNode > 0 else {
+      return nil
+    }
+    let nodes = try given.integer("nnodes", in: 1...(1 << 20)) ?? 1
+    given.explain("nproc-per-node", "\(perNode) GPUs a node")
+    given.explain("nnodes", "\(nodes) nodes")
+    return perNode * nodes
   }
 
   private mutating func readExperts(_ hasExperts: Bool) throws(ConfigurationError) {

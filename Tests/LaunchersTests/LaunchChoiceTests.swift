@@ -47,6 +47,28 @@ import Launchers
     #expect(try ImportTests.plan(ImportTests.job(text, job: "1")).sequenceLength == 4096)
   }
 
+  /// A script that starts torchtitan says little itself: its TOML goes with it, and what it says holds before that.
+  @Test func torchtitansScriptGoesWithItsFile() throws {
+    let toml = "[model]\nname = \"llama3\"\nflavor = \"8B\"\n[training]\nseq_len = 8192\n"
+    let script = """
+      #!/usr/bin/bash
+      NGPU=${NGPU:-"4"}
+      torchrun --nproc_per_node=${NGPU} --nnodes 2 --rdzv_backend c10d -m torchtitan.train \\
+        --job.config_file ./llama3_8b.toml --training.seq_len 4096
+      """
+    for texts in [[("run.sh", script), ("a.toml", toml)], [("a.toml", toml), ("run.sh", script)]] {
+      let job = try LauncherImport.job(texts: texts, ImportSettings())
+      let plan = try ImportTests.plan(job)
+      #expect(job.launcher == "torchtitan" && job.ranks == 8)
+      #expect(plan.sequenceLength == 4096 && plan.dataParallel == 8)
+    }
+    let error = try #require(throws: ConfigurationError.self) {
+      try LauncherImport.job(texts: [("run.sh", script)], ImportSettings())
+    }
+    #expect(error.keyPath == "--job.config_file" && error.value == "./llama3_8b.toml")
+    #expect(error.line == 3)
+  }
+
   // MARK: - Tables that runs print
 
   /// The lines of a table; the last three are those of one model or another.
