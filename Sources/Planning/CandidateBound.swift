@@ -87,7 +87,8 @@ package final class PlanBounds: Sendable {
     guard layout == .balanced else { return try layouts.counts(layout, stages, architecture) }
     _ = try layouts.counts(.even, stages, architecture)
     return try costs.balancedCounts(
-      candidate.kernels, stages: stages, hasPairs: candidate.member.hasPairs)
+      candidate.kernels, stages: stages, hasPairs: candidate.member.hasPairs,
+      firstLayers: candidate.member.firstLayers)
   }
 
   /// Loads of the stages of a candidate whose layout is resolved.

@@ -37,13 +37,12 @@ extension PlanBounds {
   ///
   /// Products in chunks take other kernels than whole ones: the shorter count.
   package func bound(of shape: SearchShape) throws -> PlanBound {
-    let isSplit = shape.kernels.tensor > 1
-    let ways = space.tensorExchanges(
-      isSplit: isSplit, isSequence: isSplit && space.sequenceParallel.contains(true))
+    let isSequence = space.dividesSequences(shape)
+    let ways = space.tensorExchanges(isSplit: shape.kernels.tensor > 1, isSequence: isSequence)
     var (least, bytes) = (Double.infinity, Double.infinity)
     for way in distinct(ways.map { $0 == .chunked || $0 == .yes ? $0 : nil }) {
       var plain = shape.kernels
-      plain.sequenceParallel = isSplit && space.sequenceParallel.contains(true)
+      plain.sequenceParallel = isSequence
       plain.tensorExchange = way
       let floor = try costs.floor(plain)
       // DualPipe has every unit twice.

@@ -12,6 +12,11 @@ extension PlanSearch {
     let count = size(of: shape)
     return finding(standingFor: count) {
       try check(shape, shape.kernels)
+      if shape.kernels.tensor > 1, !space.sequenceParallel.contains(false) {
+        var divided = shape.kernels
+        divided.sequenceParallel = true
+        try check(shape, divided)
+      }
       let bound = try bounds.bound(of: shape)
       try checkMemory(bound)
       return [
@@ -149,6 +154,7 @@ extension PlanSearch {
         var candidate = alike
         candidate.member = alike.member.dividing(part)
         do {
+          try candidate.plan(in: space).checkSharding()
           try take(candidate, entry, &quick, isLate: isLate, limits, into: &all)
         } catch {
           all.end(1, with: error)

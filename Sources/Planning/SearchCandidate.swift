@@ -216,6 +216,14 @@ extension SearchSpace {
     return families
   }
 
+  /// Whether a shape's tensor ranks may divide sequences among themselves, as the grid has it and as sequences
+  /// allow.
+  func dividesSequences(_ shape: SearchShape) -> Bool {
+    let kernels = shape.kernels
+    return kernels.tensor > 1 && sequenceParallel.contains(true)
+      && bases[kernels.base].sequenceLength / kernels.context % kernels.tensor == 0
+  }
+
   /// Ways of a tensor group's exchanges; without sequence parallelism there is nothing to cut.
   func tensorExchanges(
     isSplit: Bool, isSequence: Bool
@@ -235,10 +243,10 @@ extension SearchSpace {
     }
   }
 
-  /// With one pipeline rank nothing is pipelined: of schedules only those of whole stages are left, where the
-  /// grid has them.
+  /// With one pipeline rank nothing is pipelined: of schedules that nobody named only those of whole stages are
+  /// left, where the grid has them.
   func schedules(onRanks ranks: Int) -> [Plan.ScheduleSource] {
-    guard ranks == 1 else { return schedules }
+    guard ranks == 1, !namesSchedules else { return schedules }
     let plain = schedules.filter { $0 == .named("gpipe") || $0 == .named("1f1b") }
     return plain.isEmpty ? schedules : plain
   }
@@ -249,8 +257,11 @@ extension SearchSpace {
     guard shape.kernels.expert > 1, let known = schedule.known, known.canMergePairs else {
       return [nil]
     }
-    if let expertExchanges { return expertExchanges.map(Optional.init) }
-    return known.usualPairs == .merged ? [nil] : [nil, true]
+    let isUsual = known.usualPairs == .merged
+    // What a schedule has of itself is no alternative of its own.
+    let listed = expertExchanges ?? (isUsual ? [nil] : [nil, true])
+    let pairings = listed.filter { !excludedExchanges.contains($0 ?? isUsual) }
+    return listed.contains(nil) ? pairings.filter { $0 != isUsual } : pairings
   }
 
   /// Plans that differ in what is divided among copies, in their layout and in layers that are computed
@@ -286,14 +297,13 @@ extension SearchSpace {
     guard copies > 1 || expertCopies > 1 else {
       return zeroStages.prefix(1).map { SearchSharding(zero: $0) }
     }
-    // A group of all copies is no group.
-    let listed = shardingGroups ?? [nil, nodeDevices / shape.kernels.tensor]
+    // A group of all copies is no group; one that is listed and that a plan cannot have refuses the plan.
+    let isListed = shardingGroups != nil
     let groups = distinct(
-      listed.map { size -> Int? in
-        guard let size, !isTwice, size > 1, size < replicas, replicas % size == 0 else {
-          return nil
-        }
-        return size
+      (shardingGroups ?? [nil, nodeDevices / shape.kernels.tensor]).map { size -> Int? in
+        guard let size, size != replicas else { return nil }
+        let isPossible = !isTwice && size > 1 && size < replicas && replicas % size == 0
+        return isPossible || isListed ? size : nil
       })
     return zeroStages.flatMap { zero in
       zero == .nothing ? [SearchSharding()] : groups.map { SearchSharding(zero: zero, group: $0) }

@@ -100,6 +100,8 @@ public struct SearchOutcome: Sendable {
   public var leastOverflow: Double?
   /// Seconds that the fastest of those plans takes at least which are slower than was asked for.
   public var leastSlow: Double?
+  /// Seconds that a step might take; nil for any.
+  public var longestStep: Double?
   /// The search was told to end before its proof.
   public var isInterrupted = false
   /// Plans whose step lies within the model's error of the best one's, of those that were simulated, and

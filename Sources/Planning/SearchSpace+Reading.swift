@@ -85,18 +85,28 @@ extension SearchSpace {
     }
     for (key, values) in lines
     where values.isEmpty && (key != SearchKey.recompute.rawValue || recomputedLayers == []) {
+      guard reader.listed.contains(where: { $0.key == key && $0.values == ["null"] }) else {
+        throw ConfigurationError(
+          file: "--exclude", value: key, rule: "leaves no alternative of \(key)")
+      }
       throw ConfigurationError(
-        file: "--exclude", value: key, rule: "leaves no alternative of \(key)")
+        file: "--set", value: "plan.\(key)=null",
+        rule: "is no alternative of \(key): leave it out for those that the grid has")
     }
   }
 }
 
 extension SearchSpace {
-  /// Where one of the two keys of recomputation is listed, the other has no alternatives of its own.
+  /// Where one of the two keys of recomputation is listed, the other has no alternatives of its own; where layers
+  /// stand beside `full` alone, they say of how many it is.
   private mutating func settleRecomputation(listed: Set<String>) {
     let hasLayers = listed.contains(SearchKey.recomputedLayers.rawValue)
-    guard hasLayers != listed.contains(SearchKey.recompute.rawValue) else { return }
-    if hasLayers { recomputations = [] } else { recomputedLayers = [] }
+    let hasExtents = listed.contains(SearchKey.recompute.rawValue)
+    if hasLayers {
+      if !hasExtents || recomputations == [.full] { recomputations = [] }
+    } else if hasExtents {
+      recomputedLayers = []
+    }
   }
 }
 
@@ -148,8 +158,25 @@ private struct SpaceReader {
       }
     }
     var plans: [Plan] = []
-    for choice in choices { plans.append(try read(grid + choice, isBase: true)) }
+    for choice in choices { plans.append(try base(grid + choice)) }
     return distinct(plans.map { plain($0) })
+  }
+
+  /// A plan with these keys; where one of them acts only beside copies, or where these divide parameters, beside
+  /// such.
+  ///
+  /// - Throws: what the keys by themselves break, if nothing helps.
+  private func base(_ overrides: [String]) throws(ConfigurationError) -> Plan {
+    let said = Set(overrides.map { String($0.prefix { $0 != "=" }) })
+    let copies = ["data-parallel=2", "zero-stage=3"].filter {
+      !said.contains(String($0.prefix { $0 != "=" }))
+    }
+    do { return try read(overrides, isBase: true) } catch {
+      for count in 1...max(1, copies.count) {
+        if let plan = try? read(overrides + copies.prefix(count), isBase: true) { return plan }
+      }
+      throw error
+    }
   }
 
   /// What the grid varies as a plan has it that does not say.

@@ -26,6 +26,8 @@ public struct SearchSpace: Sendable {
   public var sequenceParallel: [Bool]
   public var microbatchSizes: [Int]
   public var schedules: [Plan.ScheduleSource]
+  /// Whether schedules are those that somebody named: then each of them is looked at on one pipeline rank, too.
+  var namesSchedules = false
   /// Stages of a rank, the same for every schedule; nil for what each schedule usually has, and
   /// `loopedStages` where any number will do.
   public var stagesPerRank: [Int]?
@@ -46,7 +48,9 @@ public struct SearchSpace: Sendable {
   public var tensorExchanges: [Plan.Overlap.TensorExchange]
   /// With expert groups: whether forwards and backwards are merged so that exchanges run beside
   /// computation; nil for what a schedule usually has, and merged, too, where it can.
-  public var expertExchanges: [Bool]?
+  public var expertExchanges: [Bool?]?
+  /// Of those what is taken out, whether a schedule has it of itself or not.
+  var excludedExchanges: [Bool] = []
   /// Layers of the model, and devices of a node.
   let layerCount: Int
   let nodeDevices: Int
@@ -95,7 +99,9 @@ extension SearchSpace {
     case .expertTensorParallel:
       expertTensorParallel = distinct(plans.map(\.expertTensorParallel))
     case .microbatchSize: microbatchSizes = distinct(plans.map(\.microbatchSize))
-    case .schedule, .scheduleFile: schedules = distinct(plans.map(\.schedule))
+    case .schedule, .scheduleFile:
+      schedules = distinct(plans.map(\.schedule))
+      namesSchedules = true
     case .stagesPerRank: stagesPerRank = distinct(plans.map(\.stagesPerRank))
     case .layersPerStage, .unitsPerStage: layouts = distinct(plans.map(\.layout))
     case .zeroStage: zeroStages = distinct(plans.map(\.zeroStage))
@@ -108,7 +114,7 @@ extension SearchSpace {
     case .tensorExchange:
       tensorExchanges = distinct(plans.compactMap(\.overlap.tensorExchange))
     case .expertExchange:
-      expertExchanges = distinct(plans.compactMap(\.overlap.expertExchange))
+      expertExchanges = distinct(plans.map(\.overlap.expertExchange))
     }
   }
 
@@ -138,10 +144,11 @@ extension SearchSpace {
       return areThere
     case .tensorExchange: return take(excluded, from: \.tensorExchanges)
     case .expertExchange:
-      expertExchanges = expertExchanges ?? [false, true]
-      let gone = excluded.expertExchanges ?? []
-      expertExchanges?.removeAll(where: gone.contains)
-      return true
+      let gone = (excluded.expertExchanges ?? []).compactMap(\.self)
+      let areThere = gone.allSatisfy { expertExchanges?.contains($0) ?? true }
+      expertExchanges?.removeAll { $0.map(gone.contains) ?? false }
+      excludedExchanges += gone
+      return areThere
     case .dataParallel, .expertTensorParallel, .stagesPerRank, .recomputedLayers: return false
     }
   }
@@ -210,6 +217,11 @@ package func distinct<Value: Equatable>(_ values: [Value]) -> [Value] {
 // MARK: - Text
 
 extension SearchSpace {
+  /// Whether pairs are taken out of the grid whatever schedule has them.
+  private func isExcluded(_ isMerged: Bool?) -> Bool {
+    isMerged.map(excludedExchanges.contains) ?? (Set(excludedExchanges).count == 2)
+  }
+
   /// The grid as people read it: keys of plan files with their alternatives.
   public var lines: [(key: String, values: [String])] {
     func texts(_ values: [some CustomStringConvertible]) -> [String] { values.map(\.description) }
@@ -249,7 +261,8 @@ extension SearchSpace {
       lines.append(
         (
           "overlap.expert-exchange",
-          expertExchanges.map(texts) ?? ["as the schedule has", "true"]
+          (expertExchanges ?? [nil, true]).filter { !isExcluded($0) }
+            .map { $0.map(\.description) ?? "as the schedule has" }
         ))
     }
     lines.append(("overlap.tensor-exchange", tensorExchanges.map(\.rawValue)))

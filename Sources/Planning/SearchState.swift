@@ -239,6 +239,7 @@ struct SearchState {
     _ verify: @escaping @Sendable (SearchPlan) -> SearchPlan?
   ) -> SearchOutcome {
     var outcome = outcome
+    outcome.longestStep = request.longestStep
     outcome.simulations += seedSimulations
     var checks = Checks(verify)
     let (known, left) = settled(&checks)

@@ -165,6 +165,7 @@ final class CostBook: Sendable {
     var setting: KernelSetting
     var stages: Int
     var hasPairs: Bool
+    var firstLayers: Int
   }
 
   /// Settings that differ in the multiprocessors of exchanges alone have one key.
@@ -334,12 +335,24 @@ final class CostBook: Sendable {
 
   /// Units on each stage, cut by cost.
   ///
-  /// - Parameter hasPairs: exchanges run beside the kernels of other passes; else passes wait for them.
-  func balancedCounts(_ setting: KernelSetting, stages: Int, hasPairs: Bool) throws -> [Int] {
-    let cut = Cut(setting: setting, stages: stages, hasPairs: hasPairs)
+  /// - Parameters:
+  ///   - hasPairs: exchanges run beside the kernels of other passes; else passes wait for them.
+  ///   - firstLayers: of every stage, layers that are run again beside what the setting recomputes.
+  func balancedCounts(
+    _ setting: KernelSetting, stages: Int, hasPairs: Bool, firstLayers: Int = 0
+  ) throws -> [Int] {
+    let cut = Cut(setting: setting, stages: stages, hasPairs: hasPairs, firstLayers: firstLayers)
     if let counts = cuts.withLock({ $0[cut] }) { return counts }
     let weight = hasPairs ? \UnitCost.weight : \.weightWithWaits
-    let counts = evenestCut(of: try costs(setting).units.map { $0[keyPath: weight] }, into: stages)
+    let plain = try costs(setting).units.map { $0[keyPath: weight] }
+    let counts: [Int]
+    if firstLayers > 0 {
+      let whole = try costs(setting.recomputing(.full)).units.map { $0[keyPath: weight] }
+      let again = zip(whole, plain).map { max(0, $0 - $1) }
+      counts = evenestCut(of: plain, into: stages, again: again, ofFirst: firstLayers)
+    } else {
+      counts = evenestCut(of: plain, into: stages)
+    }
     cuts.withLock { $0[cut] = counts }
     return counts
   }

@@ -70,7 +70,12 @@ public struct SearchAnswer: Sendable {
   public var bestPlan: String? { plans.first?.yaml }
 
   /// Why nothing is admissible, of the search that came nearest.
-  public var nearestReason: String { searches[searches.count - 1].nearestReason }
+  ///
+  /// Where numbers of GPUs are tried one by one, a large one that does not divide the batch says less than one
+  /// whose plans take too much memory or time.
+  public var nearestReason: String {
+    (searches.last { $0.isNearlyAdmissible } ?? searches[searches.count - 1]).nearestReason
+  }
 
   /// Whether a search ended before it had looked at its whole space.
   var isInterrupted: Bool { searches.contains(where: \.isInterrupted) }

@@ -153,7 +153,11 @@ public struct SearchFigures: Encodable, Sendable {
   let lines: [(key: String, values: [String])]
   let leastOverflow: Double?
   let leastSlow: Double?
+  let longestStep: Double?
   let reserve: Int
+
+  /// Whether some of its plans only take too much memory or time.
+  var isNearlyAdmissible: Bool { leastSlow != nil || leastOverflow != nil }
 
   private enum CodingKeys: String, CodingKey {
     case model, cluster, gpus, plans, openBoundSeconds, pareto, against, anchored, space
@@ -211,7 +215,9 @@ extension SearchFigures {
         plan: try Item(place.plan, on: cluster, price: price, tokens: tokens),
         betterPlans: place.better,
         otherConditions: Self.conditions(of: place.plan.plan, in: space)
-          .filter { !conditions.contains($0) })
+          .filter { line in
+            !space.bases.contains { Self.conditions(of: $0, in: space).contains(line) }
+          })
     }
     let counts = outcome.counts
     lines = space.lines
@@ -223,14 +229,16 @@ extension SearchFigures {
       grid: Dictionary(uniqueKeysWithValues: space.lines.map { ($0.key, $0.values) }))
     leastOverflow = outcome.leastOverflow
     leastSlow = outcome.leastSlow
+    longestStep = outcome.longestStep
     self.inputs = inputs
     self.seconds = seconds
     self.threads = threads
   }
 
-  /// The keys of plan files that the grid does not vary, with their values.
+  /// The keys of plan files that the grid does not vary, with their values, as far as all plans have them alike.
   private static func conditions(of space: SearchSpace) -> [String] {
-    distinct(space.bases.flatMap { conditions(of: $0, in: space) })
+    let all = space.bases.map { conditions(of: $0, in: space) }
+    return all[0].filter { line in all.allSatisfy { $0.contains(line) } }
   }
 
   private static func conditions(of plan: Plan, in space: SearchSpace) -> [String] {
@@ -239,9 +247,14 @@ extension SearchFigures {
       "expert-tensor-parallel",
       "dispatcher", "communication-sms", "recompute-layers", "schedule-file",
     ])
-    return plan.yaml.split(separator: "\n").map(String.init).filter { line in
-      !line.hasPrefix(" ") && !line.hasSuffix(":")
-        && !varied.contains(String(line.prefix { $0 != ":" }))
+    var section = ""
+    return plan.yaml.split(separator: "\n").compactMap { line -> String? in
+      if line.hasSuffix(":") {
+        section = line.dropLast() + "."
+        return nil
+      }
+      let text = line.hasPrefix(" ") ? section + line.drop { $0 == " " } : String(line)
+      return varied.contains(String(text.prefix { $0 != ":" })) ? nil : text
     }
   }
 
@@ -262,10 +275,17 @@ extension SearchFigures {
     if let leastSlow {
       return start
         + "the fastest that may fit take at least \(fixed(leastSlow, decimals: 3)) s a step, "
-        + "longer than --deadline or --budget allow: give them more time or money, or --gpus more"
+        + "longer than --deadline or --budget allow"
+        + (longestStep.map { " (\(fixed($0, decimals: 3)) s)" } ?? "")
+        + ": give them more time or money, or --gpus more"
     }
     if let leastOverflow {
       let room = Double(memoryLimitBytes - reserve)
+      guard room > 0 else {
+        return start
+          + "none fits: --margin or --max-memory leave less than memory-reserve takes, "
+          + "\(gibibytes(Double(reserve))) GiB"
+      }
       return start
         + "\(grouped(space.outOfMemory)) need more memory, the least of them at least "
         + "\(gibibytes(max(0, leastOverflow - room))) GiB more than \(gibibytes(room)) GiB, which the "

@@ -48,6 +48,16 @@ struct AnchorOptions: ParsableArguments {
   private struct Run {
     var plan: String
     var step: MeasuredStep
+    /// Where it was named.
+    var place: String
+
+    /// What is wrong with its plan, with where that was named.
+    func failure(_ error: any Error) -> any Error {
+      if let error = error as? PlanError { return CommandError("\(place): \(error)") }
+      guard var error = error as? ConfigurationError, error.file == plan else { return error }
+      error.file = place
+      return error
+    }
   }
 
   /// What was measured, and how it was given.
@@ -64,8 +74,18 @@ struct AnchorOptions: ParsableArguments {
       }
     }
 
-    /// Refuses a step in which devices would have done more than they can.
+    /// How many times as long as a step is simulated none of its kind takes.
+    private static let most = 30.0
+
+    /// Refuses a step in which devices would have done more than they can, and one so long that it is no step of
+    /// the plan.
     func checkPossible(_ report: StepReport) throws(CommandError) {
+      guard seconds <= Self.most * report.stepSeconds else {
+        throw CommandError(
+          "\(given): is more than \(Int(Self.most)) times the \(Seconds(report.stepSeconds)) that "
+            + "\(report.plan) is simulated to take: no step of this plan on this cluster, or another unit"
+        )
+      }
       guard seconds < report.leastStepSeconds else { return }
       throw CommandError(
         "\(given): is shorter than the \(Seconds(report.leastStepSeconds)) that the arithmetic of "
@@ -90,7 +110,7 @@ struct AnchorOptions: ParsableArguments {
       throw CommandError(
         "every --anchor needs a --measured: there are \(anchor.count) and \(measured.count)")
     }
-    let named = zip(anchor, measured).map { Run(plan: $0, step: $1) }
+    let named = zip(anchor, measured).map { Run(plan: $0, step: $1, place: "--anchor \($0)") }
     return (try named + (anchors.map { try Self.runs(of: $0) } ?? []), nil)
   }
 
@@ -106,7 +126,10 @@ struct AnchorOptions: ParsableArguments {
         throw CommandError("\(place) expected a plan, a comma and its step")
       }
       let text = String(parts[1].drop { $0 == " " })
-      runs.append(Run(plan: String(parts[0]), step: try MeasuredStep(text, of: place)))
+      runs.append(
+        Run(
+          plan: String(parts[0]), step: try MeasuredStep(text, of: place),
+          place: "\(place) \(parts[0])"))
     }
     guard !runs.isEmpty else {
       throw ConfigurationError(file: table, rule: "holds no measured run")
@@ -120,8 +143,20 @@ struct AnchorOptions: ParsableArguments {
     var anchors: [AnchoredFigures.Anchor] = []
     /// A plan of each layout that was measured.
     private var layouts: [Plan] = []
+    /// What the first anchor needed, and what was predicted of it, bytes.
+    fileprivate var memory: (measured: Int, predicted: Int)?
+
     /// Bytes that the first anchor needed beyond its prediction.
-    fileprivate(set) var memoryOffset: Int?
+    var memoryOffset: Int? { memory.map { $0.measured - $0.predicted } }
+
+    /// What a plan needs that is predicted to need so many bytes: as much more as the anchor, or its share.
+    func memory(of predicted: Int) -> Int? {
+      memory.map { anchor in
+        anchor.measured >= anchor.predicted
+          ? predicted + anchor.measured - anchor.predicted
+          : Int(Double(predicted) * Double(anchor.measured) / Double(anchor.predicted))
+      }
+    }
 
     /// The number of a plan's layout; nil where it was not measured.
     func layout(of plan: Plan) -> Int? { layouts.firstIndex { $0.hasLayout(of: plan) } }
@@ -152,22 +187,30 @@ struct AnchorOptions: ParsableArguments {
     guard !runs.isEmpty else { return learned }
     let hosts = try Self.slowHosts(place)
     for run in runs {
-      let scene = try place.scene(plan: run.plan, overrides: overrides)
-      let anchor = try scene.step()
-      let asksMemory = learned.memoryOffset == nil && measuredMemory != nil
-      let report = anchor.report(replaysAllocator: asksMemory)
-      try run.step.checkPossible(report)
-      let known = try Self.sensitivity(
-        of: anchor, scene.resolved().plan, scene.architecture, hosts: hosts)
-      learned.learn(known, of: anchor.placed.plan, measured: run.step.seconds)
-      learned.anchors.append(
-        .init(
-          plan: run.plan, measuredSeconds: run.step.seconds, simulatedSeconds: known.step))
-      if asksMemory, let measuredMemory {
-        learned.memoryOffset = try Self.bytes(measuredMemory) - Self.held(report)
+      do { try learn(run, in: place, overrides, hosts: hosts, &learned) } catch {
+        throw run.failure(error)
       }
     }
     return learned
+  }
+
+  private func learn(
+    _ run: Run, in place: PlaceOptions, _ overrides: [String]?, hosts: Cluster,
+    _ learned: inout Learned
+  ) throws {
+    let scene = try place.scene(plan: run.plan, overrides: overrides)
+    let anchor = try scene.step()
+    let asksMemory = learned.memory == nil && measuredMemory != nil
+    let report = anchor.report(replaysAllocator: asksMemory)
+    try run.step.checkPossible(report)
+    let known = try Self.sensitivity(
+      of: anchor, scene.resolved().plan, scene.architecture, hosts: hosts)
+    learned.learn(known, of: anchor.placed.plan, measured: run.step.seconds)
+    learned.anchors.append(
+      .init(plan: run.plan, measuredSeconds: run.step.seconds, simulatedSeconds: known.step))
+    if asksMemory, let measuredMemory {
+      learned.memory = (try Self.bytes(measuredMemory, of: report, scene), Self.held(report))
+    }
   }
 
   /// What the runs say of a step.
@@ -184,7 +227,7 @@ struct AnchorOptions: ParsableArguments {
       sensitivity, learned.model, layout: learned.layout(of: step.placed.plan),
       anchors: learned.anchors, measured: own?.seconds, mfu: report.mfuCausal)
     figures.memoryOffsetBytes = learned.memoryOffset
-    figures.memoryBytes = learned.memoryOffset.map { Self.held(report) + $0 }
+    figures.memoryBytes = learned.memory(of: Self.held(report))
     return figures
   }
 
@@ -193,11 +236,28 @@ struct AnchorOptions: ParsableArguments {
     (report.memory.reservation?.reserved ?? report.memory.peak) + report.memory.reserve
   }
 
-  private static func bytes(_ text: String) throws(CommandError) -> Int {
+  /// What was measured of a step's memory, which is no more than the device has and no less than half of what is
+  /// simulated.
+  private static func bytes(
+    _ text: String, of report: StepReport, _ scene: Scene
+  ) throws(CommandError) -> Int {
+    let measured: Int
     switch ByteCount.parse(text) {
-    case .value(let size): return Int(size.bytes)
+    case .value(let size): measured = Int(size.bytes)
     case .refused(let rule): throw CommandError("--measured-memory \(text): \(rule)")
     }
+    let device = Int(scene.cluster.device.memory.size.value.bytes)
+    guard measured <= device else {
+      throw CommandError(
+        "--measured-memory \(text): is more than the \(ByteCount(device)) of \(scene.cluster.name)'s "
+          + "device")
+    }
+    guard 2 * measured >= held(report) else {
+      throw CommandError(
+        "--measured-memory \(text): is less than half of the \(ByteCount(held(report))) that "
+          + "\(report.plan) is simulated to need: not of this plan, or another unit")
+    }
+    return measured
   }
 
   /// By how much factors are moved.

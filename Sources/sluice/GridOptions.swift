@@ -6,8 +6,8 @@ import Planning
 struct GridOptions: ParsableArguments {
   @Option(
     help: """
-      How many GPUs a plan uses, a list: 256,512, or fewest: the smallest number that keeps to the limits; by \
-      default all of the cluster.
+      How many GPUs a plan uses, a list: 256,512, or fewest: the smallest number that keeps to the limits, of \
+      those within a node and 1, 2, 3, 4, 6, 8, 12, … nodes; by default all of the cluster.
       """)
   var gpus: String?
 
@@ -71,18 +71,20 @@ struct GridOptions: ParsableArguments {
           "--gpus \(gpus): expected numbers from 1 to \(cluster.rankCount), the devices of "
             + "\(cluster.name), with commas between them, or fewest")
       }
-      counts.append(count)
+      if !counts.contains(count) { counts.append(count) }
     }
     return counts
   }
 
-  /// Numbers of GPUs: powers of two within a node, then 1, 2, 3, 4, 6, 8, 12, … nodes, and all of them.
-  static func ladder(of cluster: Cluster) -> [Int] {
+  /// Numbers of GPUs: each within a node, then 1, 2, 3, 4, 6, 8, 12, … nodes, and all of them.
+  ///
+  /// - Parameter isCoarse: of a node's only powers of two.
+  static func ladder(of cluster: Cluster, isCoarse: Bool = false) -> [Int] {
     let perNode = cluster.node.devices.value
-    var counts: Set<Int> = [cluster.rankCount]
+    let within = (1...perNode).filter { !isCoarse || $0.nonzeroBitCount == 1 }
+    var counts = Set(within.filter { $0 <= cluster.rankCount } + [cluster.rankCount])
     var power = 1
     while power <= cluster.rankCount {
-      if power < perNode { counts.insert(power) }
       for nodes in [power, 3 * power / 2] where nodes * perNode <= cluster.rankCount {
         counts.insert(nodes * perNode)
       }

@@ -93,7 +93,7 @@ struct SearchRun {
         of: step, found.plan, architecture, hosts: hosts)
       return SearchFigures.Prediction(
         learned.model.predicted(sensitivity, layout: learned.layout(of: step.placed.plan)),
-        memoryBytes: learned.memoryOffset.map { AnchorOptions.held(found.report) + $0 })
+        memoryBytes: learned.memory(of: AnchorOptions.held(found.report)))
     }
     let predictions = parallelMap(plans, threads: request.threads) { found in
       Result { try prediction(found) }

@@ -44,7 +44,7 @@ struct ShortSearch {
     request.count = 1
     request.threads = ProcessInfo.processInfo.activeProcessorCount
     request.memoryLimit = Int(cluster.device.memory.size.value.bytes)
-    for devices in GridOptions.ladder(of: cluster) {
+    for devices in GridOptions.ladder(of: cluster, isCoarse: true) {
       if !isSaid("global-batch") { settings.globalBatch = Self.sequencesPerGPU * devices }
       let space = try SearchSpace(settings, devices: devices, for: architecture, on: cluster)
       let outcome = try PlanSearch(
