@@ -140,6 +140,9 @@ public final class MetricsLog {
 
   /// Whether a file is a log that this type wrote, or empty.
   ///
+  /// It begins with a header, or, of a sluice that wrote none, with a step's line as this type writes it. A
+  /// table of one's own that has a step is neither.
+  ///
   /// - Throws: `CheckpointError` where it cannot be read.
   static func isLog(_ path: String) throws(CheckpointError) -> Bool {
     let file = try InputFile(path: path)
@@ -147,12 +150,11 @@ public final class MetricsLog {
     guard let line = beginning.split(separator: UInt8(ascii: "\n")).first else {
       return beginning.isEmpty
     }
-    // A run that was killed may have left the beginning of a line only.
-    guard line.count < beginning.count else {
-      return ["{\"step\": ", "{\"run\": "].contains { line.starts(with: Array($0.utf8)) }
+    if step(ofWhole: line) != nil {
+      let keys = (try? JSONValue(Array(line)))?.entries?.map(\.key) ?? []
+      return keys.starts(with: ["step", "tokens", "global_batch"])
     }
-    guard let value = try? JSONValue(Array(line)) else { return false }
-    return value["step"]?.number != nil || LogHeader(value) != nil
+    return (try? JSONValue(Array(line))).flatMap(LogHeader.init) != nil
   }
 
   /// Adds a line.

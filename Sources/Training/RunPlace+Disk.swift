@@ -18,14 +18,16 @@ extension RunPlace {
   }
 
   /// A log can be made, or the one that is there is a log of sluice's.
-  func checkLog(_ path: String) throws(CheckpointError) {
+  ///
+  /// - Parameter key: what names it in a run file.
+  func checkLog(_ path: String, _ key: String) throws(CheckpointError) {
     guard FileManager.default.fileExists(atPath: path) else {
       return try Self.probe(parentFolder(of: path))
     }
     guard try MetricsLog.isLog(path) else {
       throw CheckpointError(
         .system, file: path,
-        rule: "is not a log that sluice wrote, and is not overwritten: give log.file another name")
+        rule: "is not a log that sluice wrote, and is not overwritten: give \(key) another name")
     }
   }
 

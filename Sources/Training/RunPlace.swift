@@ -4,7 +4,7 @@ import Foundation
 import Models
 import Runs
 
-/// Where a run writes: the folder of its checkpoints and its log.
+/// Where a run writes: the folder of its checkpoints, its log and its samples.
 ///
 /// Whether it can be used is found out before the first step, and nothing that another run or a
 /// person has put there is touched unless that was asked for.
@@ -13,6 +13,8 @@ public struct RunPlace: Hashable, Sendable {
   public var folder: CheckpointFolder?
   /// nil where no log is written.
   public var log: String?
+  /// nil where no completions are logged.
+  var samples: String?
   /// Checkpoints that are kept.
   var keep: Int
   /// The bytes of one checkpoint, but for its texts.
@@ -26,7 +28,8 @@ extension RunFile {
   public var place: RunPlace {
     RunPlace(
       folder: checkpoints.map { CheckpointFolder(path: $0.folder) }, log: log.file,
-      keep: checkpoints?.keep ?? 1, checkpointBytes: model.architecture.checkpointBytes,
+      samples: log.samples, keep: checkpoints?.keep ?? 1,
+      checkpointBytes: model.architecture.checkpointBytes,
       inputs: inputs)
   }
 }
@@ -43,10 +46,11 @@ extension RunPlace {
     try checkContents(beginning)
   }
 
-  /// The folder and the log can be written.
+  /// The folder and the logs can be written.
   private func checkUse() throws(CheckpointError) {
     if let folder { try Self.probe(folder.path) }
-    if let log { try checkLog(log) }
+    if let log { try checkLog(log, "log.file") }
+    if let samples { try checkLog(samples, "log.samples") }
   }
 
   /// Makes the place this process's own, as `beginning` says.

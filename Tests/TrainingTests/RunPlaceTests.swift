@@ -126,6 +126,29 @@ import Training
     #expect(checkpoints.steps() == [1, 2, 3])
   }
 
+  /// What a person wrote under the name of an output is no log of sluice's, however much it looks like one.
+  @Test(arguments: [
+    "my precious notes\n", "{\"step\":1,\"prompt\":\"mine\"}\n{\"my\":1}\n",
+    "{\"step\": 1, \"mine\": 2}\n",
+    "{\"run\": \"mine\"}\n", "{\"run\": \"unended",
+  ])
+  func aPersonsFileIsNoLog(text: String) throws {
+    let mine = try folder.write(text, to: "mine.jsonl")
+    for beginning in [RunBeginning.anew, .overwriting, .resumingIfAny] {
+      let said = refusal(try run(["FOLDER/log.jsonl": mine]), beginning)
+      #expect(said.contains("mine.jsonl: is not a log that sluice wrote"), "\(said)")
+      #expect(said.contains("give log.file another name"))
+      var sampling = try run()
+      sampling.log.samples = mine
+      let other = refusal(sampling, beginning)
+      #expect(other.contains("mine.jsonl: is not a log that sluice wrote"), "\(other)")
+      #expect(other.contains("give log.samples another name"))
+      #expect(
+        refusal { _ = try RunFile.clearPlaces(of: [sampling]) }.contains("is not a log"))
+    }
+    #expect(try contents(of: mine) == Array(text.utf8))
+  }
+
   /// A checkpoint that somebody has put a file into stays, whatever `keep` says.
   @Test func keepingLeavesWhatPeopleAdded() throws {
     let few = try run(["keep: 9": "keep: 1"])
