@@ -32,6 +32,7 @@ extension RunFile {
   private var tokenizerFiles: [String] {
     var files = [modelFolder].compactMap { $0 }.map { "\($0)/\(NamedTokenizer.fileName)" }
     if let name = data.tokenizer, let path = NamedTokenizer.file(named: name) { files.append(path) }
+    if let folder = modelFolder { files.append("\(folder)/\(CompletionEnds.generationFile)") }
     let folders = files.map { URL(filePath: $0).deletingLastPathComponent() }
     for name in [ChatTemplate.fileName, ChatTemplate.configurationName] {
       files += folders.map { $0.appending(path: name).path(percentEncoded: false) }

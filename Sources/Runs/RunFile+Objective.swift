@@ -65,7 +65,8 @@ public struct RewardSettings: Hashable, Sendable {
 struct PolicyKeys: KeySet {
   let prompts = Key(
     "prompts", .text("path"), otherwise: "rollouts",
-    "Prompts, one JSON object a line: `prompt`, and what rewards ask for, such as `answer`.")
+    "Prompts, one JSON object a line: `prompt` (a text or a list of tokens) or `messages`, and what "
+      + "rewards ask for, such as `answer`.")
   let heldOut = Key(
     "held-out", .text("path"), otherwise: "nothing is held out",
     "Prompts by which the policy is evaluated: a completion of each is sampled and judged.")

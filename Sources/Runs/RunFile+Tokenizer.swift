@@ -13,6 +13,16 @@ extension RunFile {
     try choice.tokenizer(of: data.training[0], form: data.form, fallback: .bytes)
   }
 
+  /// What ends completions: as the tokenizer, what lies beside it and the model's description say.
+  package func completionEnds(
+    by tokenizer: Tokenizer
+  ) throws(ConfigurationError) -> CompletionEnds {
+    CompletionEnds(
+      of: tokenizer,
+      declared: try CompletionEnds.declared(by: model.configuration, inFolder: modelFolder),
+      vocabulary: model.architecture.vocabularySize)
+  }
+
   /// What people should know of how data are read where the run file does not say it.
   package func notices(on tokenizer: NamedTokenizer?) -> [String] {
     guard data.tokenizer == nil else { return [] }

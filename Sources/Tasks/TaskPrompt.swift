@@ -36,10 +36,15 @@ extension TaskPrompt {
 
   /// The prompt that a line describes.
   public init(_ line: JSONLines.Line) throws(ConfigurationError) {
-    text = try line.text("prompt")
+    let text = try line.text("prompt")
     guard !text.isEmpty else { throw line.error("must not be empty", at: "prompt") }
+    self.init(text: text, line)
+  }
+
+  /// The prompt that a line gives otherwise than as a text, with the line's other fields.
+  public init(text: String, _ line: JSONLines.Line) {
     let others = (line.value.entries ?? []).filter { $0.key != "prompt" }
-    fields = .table(others)
+    self.init(text: text, fields: .table(others))
   }
 
   /// The prompt as a table, `prompt` first.

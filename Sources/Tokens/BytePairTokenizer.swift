@@ -37,6 +37,8 @@ public struct BytePairTokenizer: Sendable {
   /// How conversations are shown to its models, where something beside it says that; an error where that
   /// is not known, which matters only where there are conversations.
   var chat: Result<ChatTemplate, ConfigurationError>?
+  /// By name, the special tokens that `tokenizer_config.json` beside it names: `eos_token`.
+  var specialTokens: [String: String] = [:]
   private let numberOfToken: [[UInt8]: Int]
   private let bytesOfNumber: [[UInt8]?]
   /// What tokens stand for at the beginning of a text, where that is something else; else empty.
@@ -103,14 +105,18 @@ public struct BytePairTokenizer: Sendable {
   }
 
   /// The token that ends a text, by the names that GPT-2, Llama 3 and DeepSeek have for it; where it has
-  /// none of them, the one that the chat template beside it knows as `eos_token`.
+  /// none of them, the one that `tokenizer_config.json` beside it names.
   public var endOfText: Int? {
     let known = ["<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>", "</s>"]
-    let told = (try? chat?.get())?.tokens["eos_token"]
-    for name in known + [told].compactMap(\.self) {
-      if let token = added.first(where: { $0.content == Array(name.utf8) }) { return token.number }
-    }
-    return nil
+    return known.lazy.compactMap(number(ofAdded:)).first ?? declaredEnd
+  }
+
+  /// The token that `eos_token` of `tokenizer_config.json` beside it names.
+  var declaredEnd: Int? { specialTokens["eos_token"].flatMap(number(ofAdded:)) }
+
+  /// The number of an added token.
+  private func number(ofAdded name: String) -> Int? {
+    added.first { $0.content == Array(name.utf8) }?.number
   }
 
   /// Every byte is its own token, and there are no others.

@@ -34,19 +34,21 @@ public struct Demonstrations: Sendable {
   /// - Parameters:
   ///   - weights: how often those of each file are taken; empty where all count alike.
   ///   - length: positions of a sequence, in which each demonstration must fit.
+  ///   - ends: what ends completions; nil for what the tokenizer says by itself.
   ///   - vocabulary: tokens of the model.
   ///   - seed: from where the order comes; nil for that of the files.
   /// - Throws: `ConfigurationError` with file, line and key.
   public init(
     _ paths: [String], weights: [Double] = [], length: Int, tokenizer: Tokenizer,
-    vocabulary: Int = .max, seed: UInt64?
+    ends: CompletionEnds? = nil, vocabulary: Int = .max, seed: UInt64?
   ) throws(ConfigurationError) {
     precondition(weights.isEmpty || weights.count == paths.count)
+    let ends = ends ?? CompletionEnds(of: tokenizer, vocabulary: vocabulary)
     var read: [[Demonstration]] = []
     for path in paths {
       var own: [Demonstration] = []
       for line in try JSONLines.read(path) {
-        for made in try Demonstration.all(of: line, tokenizer) {
+        for made in try Demonstration.all(of: line, tokenizer, ends) {
           guard made.tokens.count <= length + 1 else {
             throw line.error(
               "has \(made.tokens.count) tokens, and plan.sequence-length \(length) has room for "
@@ -117,166 +119,44 @@ extension Demonstration {
   /// What a line shows: `prompt` and `completion`, each a text or a list of tokens, or `messages`, which a
   /// chat template may write in several texts.
   static func all(
-    of line: JSONLines.Line, _ tokenizer: Tokenizer
+    of line: JSONLines.Line, _ tokenizer: Tokenizer, _ ends: CompletionEnds
   ) throws(ConfigurationError) -> [Demonstration] {
-    let texts: [[Part]]
-    if line.value["messages"] != nil {
-      guard line.value["completion"] == nil else {
+    guard line.value["messages"] == nil else {
+      for key in ["prompt", "completion"] where line.value[key] != nil {
         throw line.error(
           "stands beside messages, and one of the two forms would be passed over: give one of them",
-          at: "completion")
+          at: key)
       }
-      let messages = try Self.messages(line)
-      if let chat = tokenizer.chat {
-        texts = try parts(messages, line, tokenizer, by: chat)
-      } else {
-        try refuseTools(line, "without a chat template, which would write them (ChatML has none)")
-        texts = [try parts(messages, line, tokenizer)]
+      var made: [Demonstration] = []
+      for parts in try Conversation(line, tokenizer, ends).demonstrations() {
+        made.append(try Demonstration(parts, ends.ofTexts, line))
       }
-    } else {
-      try refuseTools(line, "beside prompt and completion, which say all that is shown")
-      let prompt = try line.tokens("prompt", tokenizer)
-      let completion = try line.tokens("completion", tokenizer)
-      guard !prompt.isEmpty else { throw line.error("must not be empty", at: "prompt") }
-      texts = [[(prompt, false), (completion, true)]]
+      return made
     }
-    let end = try tokenizer.completionEnd(in: line.file)
-    return texts.map { Demonstration($0, end: end) }
+    try line.refuseTools("beside prompt and completion, which say all that is shown")
+    let prompt = try line.tokens("prompt", tokenizer)
+    let completion = try line.tokens("completion", tokenizer)
+    guard !prompt.isEmpty else { throw line.error("must not be empty", at: "prompt") }
+    let isNumbers = line.value["completion"]?.items != nil
+    return [
+      try Demonstration(
+        [(prompt, false), (completion, true)], isNumbers ? ends.ofNumbers : ends.ofTexts, line)
+    ]
   }
 
-  /// Refuses tools that nobody would be shown.
-  private static func refuseTools(
-    _ line: JSONLines.Line, _ place: String
+  /// Parts one behind the other up to the last that is learnt, and the token that ends a completion where none
+  /// does yet.
+  private init(
+    _ parts: [Conversation.Part], _ ends: CompletionEnds.Ends, _ line: JSONLines.Line
   ) throws(ConfigurationError) {
-    guard let tools = line.value["tools"], tools != .null, tools.items?.isEmpty != true else {
-      return
+    let last = parts.lastIndex { $0.isPredicted } ?? parts.count - 1
+    tokens = parts[...last].flatMap(\.tokens)
+    isPredicted = parts[...last].flatMap {
+      Array(repeating: $0.isPredicted, count: $0.tokens.count)
     }
-    throw line.error("has no effect \(place)", at: "tools")
-  }
-
-  /// Tokens that are to be predicted or not.
-  private typealias Part = (tokens: [Int32], isPredicted: Bool)
-
-  /// Parts one behind the other, and the token that ends a completion.
-  private init(_ parts: [Part], end: Int32) {
-    tokens = parts.flatMap(\.tokens)
-    isPredicted = parts.flatMap { Array(repeating: $0.isPredicted, count: $0.tokens.count) }
-    // Some templates end what the assistant says with it.
-    guard tokens.last != end || isPredicted.last == false else { return }
-    tokens.append(end)
+    let isEnded = tokens.last.map(ends.all.contains) ?? false
+    guard !isEnded || isPredicted.last == false else { return }
+    tokens.append(try ends.required(in: line.file))
     isPredicted.append(true)
-  }
-
-  private static func messages(_ line: JSONLines.Line) throws(ConfigurationError) -> [JSONValue] {
-    guard let messages = line.value["messages"]?.items, !messages.isEmpty else {
-      throw line.error("expected a list of messages", at: "messages")
-    }
-    for (index, message) in messages.enumerated() where message["role"]?.text == nil {
-      throw line.error("expected {role: …, content: …}", at: "messages[\(index)]")
-    }
-    guard messages.contains(where: { $0["role"]?.text == "assistant" }) else {
-      throw line.error("has no message of the assistant, which would be learnt", at: "messages")
-    }
-    return messages
-  }
-
-  /// Messages as the template of the tokenizer's models writes them.
-  private static func parts(
-    _ messages: [JSONValue], _ line: JSONLines.Line, _ tokenizer: Tokenizer,
-    by chat: Result<ChatTemplate, ConfigurationError>
-  ) throws(ConfigurationError) -> [[Part]] {
-    do throws(ConfigurationError) {
-      var texts: [[Part]] = []
-      for written in try chat.get().parts(of: messages, tools: line.value["tools"] ?? .null) {
-        var parts: [Part] = []
-        for part in written {
-          let tokens = try tokenizer.encode(Array(part.text.utf8), file: line.file)
-          parts.append((tokens.map { Int32($0) }, part.isPredicted))
-        }
-        texts.append(parts)
-      }
-      return texts
-    } catch {
-      throw line.error("\(error)", at: "messages")
-    }
-  }
-
-  /// Messages in the form that chat models of OpenAI and Qwen read (ChatML); those of the assistant are
-  /// predicted.
-  private static func parts(
-    _ messages: [JSONValue], _ line: JSONLines.Line, _ tokenizer: Tokenizer
-  ) throws(ConfigurationError) -> [Part] {
-    guard tokenizer.readsChatML else {
-      throw line.error(
-        "needs a tokenizer with a chat template beside it (chat_template.jinja, tokenizer_config.json), "
-          + "or with the tokens <|im_start|> and <|im_end|> (ChatML)", at: "messages")
-    }
-    var parts: [Part] = []
-    for (index, message) in messages.enumerated() {
-      guard let role = message["role"]?.text, let content = message["content"]?.text else {
-        throw line.error("expected {role: …, content: …}", at: "messages[\(index)]")
-      }
-      func add(_ text: String, _ isPredicted: Bool) throws(ConfigurationError) {
-        let tokens = try tokenizer.encode(Array(text.utf8), file: line.file).map { Int32($0) }
-        parts.append((tokens, isPredicted))
-      }
-      try add("<|im_start|>\(role)\n", false)
-      try add("\(content)<|im_end|>", role == "assistant")
-      try add("\n", false)
-    }
-    return parts
-  }
-}
-
-extension JSONLines.Line {
-  /// A text as its tokens, or a list of tokens as it is.
-  package func tokens(_ key: String, _ tokenizer: Tokenizer) throws(ConfigurationError) -> [Int32] {
-    guard let items = value[key]?.items else {
-      return try tokenizer.encode(Array(text(key).utf8), file: file).map { Int32($0) }
-    }
-    var tokens: [Int32] = []
-    for item in items {
-      guard let token = item.number.flatMap({ Int32(exactly: $0) }), token >= 0 else {
-        throw error("expected a text, or a list of token numbers", at: key)
-      }
-      tokens.append(token)
-    }
-    return tokens
-  }
-}
-
-extension Tokenizer {
-  /// The token that ends a completion: the one that ends a text; of bytes the byte 0, which no text has.
-  public var completionEnd: Int? {
-    switch self {
-    case .bytes: 0
-    case .bytePairs(let tokenizer): tokenizer.endOfText
-    }
-  }
-
-  /// How conversations are shown to its models, where something beside it says that.
-  var chat: Result<ChatTemplate, ConfigurationError>? {
-    if case .bytePairs(let tokenizer) = self { tokenizer.chat } else { nil }
-  }
-
-  /// Whether messages in ChatML are what its models know.
-  ///
-  /// ChatML's marks are tokens of it, and there is none of Phi-4's form, which has `<|im_sep|>` where
-  /// ChatML has a line end. Bytes spell all marks out.
-  package var readsChatML: Bool {
-    guard case .bytePairs(let tokenizer) = self else { return true }
-    func has(_ mark: String) -> Bool {
-      tokenizer.added.contains { $0.content == Array(mark.utf8) }
-    }
-    return has("<|im_start|>") && has("<|im_end|>") && !has("<|im_sep|>")
-  }
-
-  /// The token that ends a completion.
-  package func completionEnd(in file: String) throws(ConfigurationError) -> Int32 {
-    guard let end = completionEnd else {
-      throw ConfigurationError(
-        file: file, rule: "needs a tokenizer with a token that ends a text, such as <|endoftext|>")
-    }
-    return Int32(end)
   }
 }

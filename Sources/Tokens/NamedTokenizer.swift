@@ -50,13 +50,24 @@ public struct NamedTokenizer: Sendable {
     } catch {
       pairs.chat = .failure(error)
     }
+    // Where the file cannot be read, messages say so: nothing else needs it.
+    pairs.specialTokens = (try? ChatTemplate.tokens(inFolder: folder)) ?? [:]
     tokenizer = .bytePairs(pairs)
   }
 
-  /// The chat template beside it, where there is one that is known.
-  package var chat: ChatTemplate? {
-    guard case .bytePairs(let pairs) = tokenizer else { return nil }
-    return try? pairs.chat?.get()
+  /// What lies beside it and a checkpoint takes along, so that its model is shown conversations the same way
+  /// and ends what it says: the chat template, if it is known, and the names of special tokens.
+  package var filesBeside: [(name: String, text: String)] {
+    guard case .bytePairs(let pairs) = tokenizer else { return [] }
+    var files: [(name: String, text: String)] = []
+    if let chat = try? pairs.chat?.get() { files.append((ChatTemplate.fileName, chat.text)) }
+    if !pairs.specialTokens.isEmpty {
+      files.append(
+        (
+          ChatTemplate.configurationName, ChatTemplate.configurationText(pairs.specialTokens)
+        ))
+    }
+    return files
   }
 
   /// The file that a name or path stands for; nil for `bytes`, which needs none.

@@ -44,7 +44,7 @@ public final class AnswerSampler {
   /// Takes up a rank's part of the model; a collective.
   ///
   /// - Parameters:
-  ///   - tokenizer: which tokens there are, and which of them ends a text.
+  ///   - tokenizer: which tokens there are; answers end as it and the model's folder say.
   ///   - positions: tokens of a prompt and its completion together; memory for as many is taken.
   ///   - wanted: samples of all prompts together; more than there are rows wait for one.
   ///   - mostBlocks: blocks of 32 rows at most, nil for as many as the ranks ask for; fewer where their caches would take more than 1 GiB.
@@ -65,7 +65,7 @@ public final class AnswerSampler {
     let fitting = Self.mostCacheBytes * communicator.size / max(1, block)
     generator = try RolloutGenerator(
       architecture, plan, communicator, layout: nil, positions: positions, wanted: wanted,
-      end: tokenizer.completionEnd.map { Int32($0) }, known: tokenizer.vocabularySize,
+      ends: try model.ends(by: tokenizer), known: tokenizer.vocabularySize,
       mostBlocks: max(1, min(mostBlocks ?? RolloutGenerator.mostBlocks(plan), fitting)))
     try generator.rank.load(model.reader)
     self.positions = positions

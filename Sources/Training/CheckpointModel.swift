@@ -38,6 +38,15 @@ public struct CheckpointModel: Sendable {
     return isCheckpoint ? path : CheckpointFolder(path: path).latest ?? path
   }
 
+  /// What ends the completions that the model makes of texts.
+  func ends(by tokenizer: Tokenizer) throws(ConfigurationError) -> Set<Int32> {
+    CompletionEnds(
+      of: tokenizer,
+      declared: try CompletionEnds.declared(by: reader.configuration, inFolder: reader.path),
+      vocabulary: architecture.vocabularySize
+    ).ofTexts.all
+  }
+
   /// Refuses sequences that the model has no positions for.
   func check(length: Int, of what: String) throws(ConfigurationError) {
     guard length <= architecture.maximumPositions else {
@@ -114,7 +123,7 @@ extension CheckpointModel {
   /// - Parameters:
   ///   - prompt: at least one token.
   ///   - count: how many tokens are made, fewer if the text ends.
-  ///   - tokenizer: which tokens there are, and which of them ends the text.
+  ///   - tokenizer: which tokens there are; the text ends as it and the model's folder say.
   ///   - each: given every token as soon as it is chosen.
   /// - Throws: what `checkGeneration` throws, and `TrainingError` where the model gives scores that are not
   ///   numbers.
@@ -134,6 +143,7 @@ extension CheckpointModel {
     try generator.load(reader)
     var chance = SeededGenerator(seed: seed, stream: 0)
     let known = min(architecture.vocabularySize, tokenizer.vocabularySize)
+    let ends = try ends(by: tokenizer)
     var next = prompt.map { Int32($0) }
     for _ in 0..<count {
       let scores = try generator.feed(next)
@@ -145,9 +155,8 @@ extension CheckpointModel {
       }
       try communicator.broadcast(&next, from: generator.root)
       guard next[0] >= 0 else { throw TrainingError.notFiniteScores }
-      let token = Int(next[0])
-      if token == tokenizer.completionEnd { return }
-      try each(token)
+      if ends.contains(next[0]) { return }
+      try each(Int(next[0]))
     }
   }
 }

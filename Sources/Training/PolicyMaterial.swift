@@ -9,6 +9,8 @@ public struct PolicyMaterial: Sendable {
   struct Prompt: Sendable {
     var task: TaskPrompt
     var tokens: [Int32]
+    /// Whether its line has numbers, not a text.
+    var isNumbers = false
   }
 
   /// Prompts of rollouts; empty where completions are given.
@@ -18,8 +20,8 @@ public struct PolicyMaterial: Sendable {
   /// Completions that are given, with their rewards.
   let given: [Completion]
   let tokenizer: Tokenizer
-  /// The token that ends a completion.
-  let end: Int32
+  /// The tokens that end a completion.
+  let ends: Set<Int32>
   /// What tells it from other material.
   let identity: String
 
@@ -30,16 +32,21 @@ public struct PolicyMaterial: Sendable {
     _ run: RunFile, _ settings: RunFile.PolicySettings, _ tokenizer: Tokenizer
   ) throws(ConfigurationError) {
     self.tokenizer = tokenizer
-    let end = try tokenizer.completionEnd(in: settings.file)
-    self.end = end
+    let ends = try run.completionEnds(by: tokenizer)
     func read(_ path: String?) throws(ConfigurationError) -> [Prompt] {
       guard let path else { return [] }
-      return try Self.prompts(path, run, settings, tokenizer)
+      return try Self.prompts(path, run, settings, tokenizer, ends)
     }
     prompts = try read(settings.prompts)
     heldOut = try read(settings.heldOut)
+    let kinds = Set((prompts + heldOut).map(\.isNumbers))
+    self.ends = [(false, ends.ofTexts), (true, ends.ofNumbers)].filter { kinds.contains($0.0) }
+      .reduce([]) { $0.union($1.1.all) }
+    if settings.prompts != nil, self.ends.isEmpty {
+      _ = try ends.ofTexts.required(in: settings.file)
+    }
     if let path = settings.rollouts {
-      given = try Self.completions(path, run, settings, tokenizer, end: end)
+      given = try Self.completions(path, run, settings, tokenizer, ends)
     } else {
       given = []
     }
@@ -55,12 +62,13 @@ public struct PolicyMaterial: Sendable {
   }
 
   private static func prompts(
-    _ path: String, _ run: RunFile, _ settings: RunFile.PolicySettings, _ tokenizer: Tokenizer
+    _ path: String, _ run: RunFile, _ settings: RunFile.PolicySettings, _ tokenizer: Tokenizer,
+    _ ends: CompletionEnds
   ) throws(ConfigurationError) -> [Prompt] {
     var prompts: [Prompt] = []
     for line in try JSONLines.read(path) {
-      let task = try TaskPrompt(line)
-      let tokens = try tokenizer.encode(Array(task.text.utf8), file: path).map { Int32($0) }
+      let prompt = try prompt(line, tokenizer, ends)
+      let tokens = prompt.tokens
       try check(tokens, run, line)
       let whole = tokens.count + settings.maximumTokens
       guard whole <= run.plan.sequenceLength + 1 else {
@@ -69,15 +77,39 @@ public struct PolicyMaterial: Sendable {
             + "plan.sequence-length \(run.plan.sequenceLength) by "
             + "\(whole - run.plan.sequenceLength - 1)", at: "prompt")
       }
-      prompts.append(Prompt(task: task, tokens: tokens))
+      prompts.append(prompt)
     }
     guard !prompts.isEmpty else { throw ConfigurationError(file: path, rule: "has no prompts") }
     return prompts
   }
 
+  /// The prompt of a line: a text, a list of tokens, or messages as the tokenizer's models are shown them.
+  private static func prompt(
+    _ line: JSONLines.Line, _ tokenizer: Tokenizer, _ ends: CompletionEnds
+  ) throws(ConfigurationError) -> Prompt {
+    func task(_ tokens: [Int32]) -> TaskPrompt {
+      let bytes = tokenizer.decode(tokens.map { Int($0) })
+      return TaskPrompt(text: String(decoding: bytes, as: UTF8.self), line)
+    }
+    guard line.value["messages"] == nil else {
+      guard line.value["prompt"] == nil else {
+        throw line.error(
+          "stands beside messages, and one of the two would be passed over: give one of them",
+          at: "prompt")
+      }
+      let tokens = try Conversation(line, tokenizer, ends).prompt()
+      return Prompt(task: task(tokens), tokens: tokens)
+    }
+    let tokens = try line.tokens("prompt", tokenizer)
+    guard line.value["prompt"]?.items == nil else {
+      return Prompt(task: task(tokens), tokens: tokens, isNumbers: true)
+    }
+    return Prompt(task: try TaskPrompt(line), tokens: tokens)
+  }
+
   private static func completions(
     _ path: String, _ run: RunFile, _ settings: RunFile.PolicySettings, _ tokenizer: Tokenizer,
-    end: Int32
+    _ ends: CompletionEnds
   ) throws(ConfigurationError) -> [Completion] {
     var completions: [Completion] = []
     for line in try JSONLines.read(path) {
@@ -107,10 +139,12 @@ public struct PolicyMaterial: Sendable {
           "differs from that of the line before, and grpo.group \(settings.group) lines share one",
           at: "prompt")
       }
+      let isNumbers = line.value["completion"]?.items != nil
+      let own = (isNumbers ? ends.ofNumbers : ends.ofTexts).all
       completions.append(
         Completion(
           promptNumber: number / settings.group, prompt: prompt, tokens: tokens,
-          isEnded: tokens.last == end, reward: reward))
+          isEnded: tokens.last.map(own.contains) ?? false, reward: reward))
     }
     guard completions.count == run.plan.globalBatch else {
       throw ConfigurationError(

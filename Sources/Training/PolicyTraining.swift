@@ -225,7 +225,7 @@ final class PolicyTraining {
   private func makeGenerator(_ trainer: RankTrainer) throws -> RolloutGenerator {
     try RolloutGenerator(
       trainer.architecture, plan.plan, communicator, layout: plan.layout, positions: length + 1,
-      wanted: completionsOfARollout, end: material.end)
+      wanted: completionsOfARollout, ends: material.ends)
   }
 
   /// What rules of all ranks could not judge.

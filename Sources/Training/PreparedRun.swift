@@ -142,10 +142,12 @@ extension RunFile {
   fileprivate func demonstrations(
     _ paths: [String], _ tokenizer: NamedTokenizer?, seed: UInt64?
   ) throws(ConfigurationError) -> Demonstrations {
-    try Demonstrations(
+    let tokenizer = tokenizer?.tokenizer ?? .bytes
+    return try Demonstrations(
       paths, weights: paths.count == data.weights.count ? data.weights : [],
-      length: plan.sequenceLength, tokenizer: tokenizer?.tokenizer ?? .bytes,
-      vocabulary: model.architecture.vocabularySize, seed: seed)
+      length: plan.sequenceLength, tokenizer: tokenizer,
+      ends: try completionEnds(by: tokenizer), vocabulary: model.architecture.vocabularySize,
+      seed: seed)
   }
 }
 

@@ -59,7 +59,7 @@ package final class RolloutGenerator {
   private let tokens = RowTokens()
   private let plan: Plan
   private let communicator: any Communicator
-  private let end: Int32?
+  private let ends: Set<Int32>
   /// Tokens that may be sampled: those from 0 on.
   private let known: Int
   /// Rows of all data ranks.
@@ -73,13 +73,13 @@ package final class RolloutGenerator {
   ///   - plan: that of training, whose ranks, schedule and stages it shares.
   ///   - positions: tokens of a prompt with its completion at most.
   ///   - wanted: completions that are made at once, for which there are rows as far as there are blocks.
-  ///   - end: the token that ends a completion; nil where none does.
+  ///   - ends: the tokens that end a completion.
   ///   - known: tokens that may be sampled, where a tokenizer has fewer than the model.
   ///   - mostBlocks: blocks of a data rank at most, where not as many as the plan asks for.
   ///   - rowsOfABlock: rows of a block, where not as many as its caches ask for; they change no bit.
   package init(
     _ architecture: Architecture, _ plan: Plan, _ communicator: any Communicator,
-    layout: StageLayout?, positions: Int, wanted: Int, end: Int32?, known: Int? = nil,
+    layout: StageLayout?, positions: Int, wanted: Int, ends: Set<Int32>, known: Int? = nil,
     mostBlocks: Int? = nil, rowsOfABlock: Int? = nil
   ) throws {
     var plan = plan
@@ -99,7 +99,7 @@ package final class RolloutGenerator {
     }
     self.plan = plan
     self.communicator = communicator
-    self.end = end
+    self.ends = ends
     self.known = min(architecture.vocabularySize, known ?? .max)
     rows = plan.globalBatch
     rank = try ForwardRank(
@@ -158,9 +158,9 @@ package final class RolloutGenerator {
         let token = Int32(chosen[2 * row]) - 1
         made[request].tokens.append(token)
         made[request].logProbabilities.append(Float(chosen[2 * row + 1]))
-        made[request].isEnded = token == end
+        made[request].isEnded = ends.contains(token)
         let most = min(maximum, requests[request].maximum)
-        guard token == end || made[request].tokens.count == most else { continue }
+        guard made[request].isEnded || made[request].tokens.count == most else { continue }
         finished(request, made[request])
         queue.takeNext(row)
       }

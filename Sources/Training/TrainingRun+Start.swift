@@ -165,14 +165,19 @@ extension RunFile {
   /// What writes the run's checkpoints; nil where it keeps none.
   ///
   /// - Parameter tokenizer: what they take along, so that they can read and write text by themselves.
-  func checkpointWriter(_ tokenizer: NamedTokenizer?) -> CheckpointWriter? {
+  func checkpointWriter(
+    _ tokenizer: NamedTokenizer?
+  ) throws(ConfigurationError) -> CheckpointWriter? {
     guard let checkpoints else { return nil }
-    let attachments = [tokenizer].compactMap { $0 }.flatMap { tokenizer in
-      [CheckpointWriter.Attachment(name: NamedTokenizer.fileName, bytes: tokenizer.json)]
-        + (tokenizer.chat?.files ?? []).map {
-          CheckpointWriter.Attachment(name: $0.name, bytes: Array($0.text.utf8))
-        }
+    var files: [(name: String, bytes: [UInt8])] = []
+    if let tokenizer {
+      files.append((NamedTokenizer.fileName, tokenizer.json))
+      files += tokenizer.filesBeside.map { ($0.name, Array($0.text.utf8)) }
     }
+    if let text = try CompletionEnds.generationText(inFolder: modelFolder) {
+      files.append((CompletionEnds.generationFile, Array(text.utf8)))
+    }
+    let attachments = files.map { CheckpointWriter.Attachment(name: $0.name, bytes: $0.bytes) }
     return CheckpointWriter(
       folder: CheckpointFolder(path: checkpoints.folder), keep: checkpoints.keep,
       architecture: model.architecture, configuration: model.configuration,

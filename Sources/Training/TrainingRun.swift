@@ -92,7 +92,7 @@ public final class TrainingRun {
     } else {
       trainer.initialize(seed: run.seed, residualScale: run.residualScale)
     }
-    writer = run.checkpointWriter(prepared.tokenizer)
+    writer = try run.checkpointWriter(prepared.tokenizer)
     lastSaved = resuming ? state.step : nil
     let earlier = resuming ? start.checkpoint?.state : nil
     log = try Self.log(run.log.file, run, beginning, state, of: earlier, inputs, communicator)

@@ -267,24 +267,6 @@ import Tokens
     }
   }
 
-  /// ChatML's marks alone: the end is the one that the template's configuration names.
-  @Test func theEndIsTheOneThatTheTemplateKnows() throws {
-    let marks = ["<|im_start|>", "<|im_end|>"]
-    let added = marks.enumerated().map { number, mark in
-      "{\"id\": \(300 + number), \"content\": \"\(mark)\", \"special\": true}"
-    }
-    let text = String(decoding: NamedTokenizer.bytes.json, as: UTF8.self).replacingOccurrences(
-      of: "\"added_tokens\": []", with: "\"added_tokens\": [\(added.joined(separator: ", "))]")
-    let path = try folder.write(text, to: "tokenizer.json")
-    #expect(try NamedTokenizer(named: path).tokenizer.completionEnd == nil)
-    for (name, end) in [("<|im_end|>", 301), ("<|nothing|>", nil)] {
-      _ = try folder.write(
-        "{\"chat_template\": \"{{ messages[0].content }}\", \"eos_token\": \"\(name)\"}",
-        to: "tokenizer_config.json")
-      #expect(try NamedTokenizer(named: path).tokenizer.completionEnd == end)
-    }
-  }
-
   @Test func whatATemplateCannotDoIsSaid() throws {
     func refusal(_ template: String) throws -> String {
       let own = try tokenizer(template, asConfiguration: false)

@@ -115,6 +115,38 @@ import Training
     }
   }
 
+  /// Every end that a folder declares ends a completion, and none of them is judged; prompts may be numbers.
+  @Test func declaredEndsEndCompletions() throws {
+    for name in try FileManager.default.contentsOfDirectory(
+      atPath: fixture("checkpoints/llama-tiny"))
+    {
+      try FileManager.default.createDirectory(
+        atPath: folder.file("model"), withIntermediateDirectories: true)
+      try FileManager.default.copyItem(
+        atPath: fixture("checkpoints/llama-tiny/\(name)"), toPath: folder.file("model/\(name)"))
+    }
+    _ = try folder.write("{\"prompt\": [5, 6]}\n{\"prompt\": [7]}\n", to: "numbers.jsonl")
+    let text = """
+      model: {checkpoint: OUT/model}
+      objective: grpo
+      grpo: {prompts: numbers.jsonl, group: 4, max-tokens: 6, rewards: [{rule: length, maximum: 0}]}
+      plan: {global-batch: 8, sequence-length: 12}
+      learning-rate: 0
+      steps: 1
+      """
+    // config.json alone says 2, which this model seldom says.
+    let seldom = try #require(try metrics(text)[0].policy)
+    #expect(seldom.fields.contains { $0.name == "completions/mean_length" && $0.value > 1 })
+    let all = (0..<97).map(String.init).joined(separator: ", ")
+    _ = try folder.write("{\"eos_token_id\": [\(all)]}", to: "model/generation_config.json")
+    let found = try #require(try metrics(text)[0].policy)
+    for (name, value) in [
+      ("completions/mean_length", 1), ("completions/clipped_ratio", 0), ("reward", 1),
+    ] {
+      #expect(found.fields.first { $0.name == name }?.value == value, "\(name)")
+    }
+  }
+
   /// The same completions, rewards and updates, bit by bit, on any ranks.
   @Test func rolloutsAreTheSameBitsOnAnyRanks() throws {
     let more = "updates-per-rollout: 2\n  minibatches: 1"

@@ -32,7 +32,7 @@ import Training
       [plan] communicator in
       let generator = try RolloutGenerator(
         model.architecture, plan, communicator, layout: nil, positions: 17, wanted: Self.count,
-        end: 0, mostBlocks: blocks, rowsOfABlock: rows)
+        ends: [0], mostBlocks: blocks, rowsOfABlock: rows)
       for slice in generator.rank.slices {
         let values = try model.parameters.floats(slice.tensor.sharedWith ?? slice.tensor.name)
         _ = generator.rank.values(slice).update(fromContentsOf: values)
@@ -97,7 +97,7 @@ import Training
     let runs = try withRanksAsThreads(1, timeout: Launch.hangLimit) { [plan] communicator in
       let generator = try RolloutGenerator(
         model.architecture, plan, communicator, layout: nil, positions: 17, wanted: Self.count,
-        end: 0, mostBlocks: 2)
+        ends: [0], mostBlocks: 2)
       for slice in generator.rank.slices {
         let values = try model.parameters.floats(slice.tensor.sharedWith ?? slice.tensor.name)
         _ = generator.rank.values(slice).update(fromContentsOf: values)

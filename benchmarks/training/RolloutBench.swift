@@ -62,7 +62,7 @@ struct RolloutBench: Sendable {
     (plan.globalBatch, plan.microbatchSize) = (plan.dataParallel, 1)
     let generator = try RolloutGenerator(
       model.architecture, plan, world, layout: nil, positions: prompt + tokens, wanted: batch,
-      end: nil, rowsOfABlock: options.rows)
+      ends: [], rowsOfABlock: options.rows)
     generator.rank.initialize(seed: 1)
     let requests = (0..<batch).map { number in
       RolloutGenerator.Request(

@@ -107,26 +107,39 @@ extension ChatTemplate {
   ///
   /// - Throws: `ConfigurationError` for files that cannot be read.
   init?(inFolder folder: String) throws(ConfigurationError) {
-    func text(_ name: String) throws(ConfigurationError) -> String? {
-      let path = "\(folder)/\(name)"
-      return FileManager.default.fileExists(atPath: path) ? try textFile(path) : nil
-    }
     let path = "\(folder)/\(Self.configurationName)"
-    var configuration = JSONValue.table([])
-    if let text = try text(Self.configurationName) {
-      do throws(JSONValue.Failure) {
-        configuration = try JSONValue(Array(text.utf8))
-      } catch {
-        throw ConfigurationError(file: path, rule: error.rule)
-      }
-    }
+    let configuration = try Self.configuration(inFolder: folder)
     let tokens = Self.tokens(of: configuration)
-    if let text = try text(Self.fileName) {
+    if let text = try Self.text(Self.fileName, inFolder: folder) {
       try self.init(text, file: "\(folder)/\(Self.fileName)", tokens: tokens)
       return
     }
     guard let own = Self.template(of: configuration) else { return nil }
     try self.init(own, file: path, tokens: tokens)
+  }
+
+  private static func text(
+    _ name: String, inFolder folder: String
+  ) throws(ConfigurationError) -> String? {
+    let path = "\(folder)/\(name)"
+    return FileManager.default.fileExists(atPath: path) ? try textFile(path) : nil
+  }
+
+  /// What `tokenizer_config.json` of a folder says; an empty table where there is none.
+  private static func configuration(
+    inFolder folder: String
+  ) throws(ConfigurationError) -> JSONValue {
+    guard let text = try text(configurationName, inFolder: folder) else { return .table([]) }
+    do throws(JSONValue.Failure) {
+      return try JSONValue(Array(text.utf8))
+    } catch {
+      throw ConfigurationError(file: "\(folder)/\(configurationName)", rule: error.rule)
+    }
+  }
+
+  /// By name, the special tokens that `tokenizer_config.json` of a folder names.
+  static func tokens(inFolder folder: String) throws(ConfigurationError) -> [String: String] {
+    tokens(of: try configuration(inFolder: folder))
   }
 
   private static func template(of configuration: JSONValue) -> String? {
@@ -144,15 +157,12 @@ extension ChatTemplate {
     return tokens
   }
 
-  /// What a checkpoint takes along, so that its model is shown conversations the same way: the template, and
-  /// the tokens that it asks for.
-  package var files: [(name: String, text: String)] {
+  /// The text of a `tokenizer_config.json` that names special tokens.
+  static func configurationText(_ tokens: [String: String]) -> String {
     let entries = tokens.sorted { $0.key < $1.key }.map {
       JSONValue.Entry(key: $0.key, value: .string($0.value))
     }
-    return [
-      (Self.fileName, text), (Self.configurationName, JSONValue.table(entries).compact + "\n"),
-    ]
+    return JSONValue.table(entries).compact + "\n"
   }
 }
 

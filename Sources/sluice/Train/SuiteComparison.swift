@@ -17,6 +17,8 @@
       var samples: Int
       var maximumTokens: Int
       var isInstructing: Bool
+      /// Whether questions are put as they are to a model that has a chat template, too.
+      var isRaw: Bool
     }
 
     /// A model with its completions of every question.
@@ -58,7 +60,7 @@
       let (model, tokenizer, prompts) = try agreed(communicator) {
         let model = try CheckpointModel(path: checkpoint, tokenizer: self.tokenizer)
         let tokenizer = try model.tokenizers.ofText("--suite").tokenizer
-        return (model, tokenizer, encoded(by: tokenizer, for: model))
+        return (model, tokenizer, try encoded(by: tokenizer, for: model))
       }
       let most = model.architecture.maximumPositions
       // A question that leaves no room for an answer, or has a character of no token, is not asked.
@@ -97,11 +99,13 @@
       return completions
     }
 
-    /// The prompts as tokens of a model; nil for one that its tokenizer has no tokens for.
-    private func encoded(by tokenizer: Tokenizer, for model: CheckpointModel) -> [[Int]?] {
-      suite.questions.map { question in
+    /// The prompts as tokens of a model, as its chat template shows them to it where it has one; nil for one
+    /// that its tokenizer has no tokens for.
+    private func encoded(by tokenizer: Tokenizer, for model: CheckpointModel) throws -> [[Int]?] {
+      try suite.questions.map { question in
         let text = question.prompt(instructing: sampling.isInstructing).text
-        let tokens = try? tokenizer.encode(Array(text.utf8))
+        let shown = sampling.isRaw ? nil : try tokenizer.chatPrompt(text)
+        let tokens = shown ?? (try? tokenizer.encode(Array(text.utf8)))
         let known = model.architecture.vocabularySize
         return tokens.flatMap { tokens in tokens.allSatisfy { $0 < known } ? tokens : nil }
       }

@@ -39,6 +39,9 @@
     @Flag(help: "Say in words what is asked, for models that have not been trained on it.")
     var instructions = false
 
+    @Flag(help: "Put the questions as they are to models with a chat template, too.")
+    var raw = false
+
     @Flag(help: "Write the questions instead, for models that live elsewhere.")
     var prompts = false
 
@@ -65,7 +68,7 @@
     private var ofSampling: [(String, Bool)] {
       [
         ("--samples", samples != nil), ("--temperature", temperature != nil),
-        ("--top-p", topP != nil), ("--max-tokens", maxTokens != nil),
+        ("--top-p", topP != nil), ("--max-tokens", maxTokens != nil), ("--raw", raw),
       ]
     }
 
@@ -131,7 +134,7 @@
         temperature: temperature, topShare: topP ?? 1,
         samples: temperature == 0 ? 1 : try checked(samples, 8, "--samples", in: 1...1024),
         maximumTokens: try checked(maxTokens, 96, "--max-tokens", in: 1...1 << 20),
-        isInstructing: instructions)
+        isInstructing: instructions, isRaw: raw)
     }
 
     private func checked(
