@@ -4,47 +4,50 @@
 //   loss = alpha * sum_i f_i P_i.
 // f_i is a count and takes no gradient.
 
-/// The balance loss of every sequence, summed over sequences in Double.
+/// Rows over which routers are balanced: a sequence, or what of it counts.
+public struct BalanceRun: Hashable, Sendable {
+  public var rows: Range<Int>
+  /// What the loss of the rows is multiplied by.
+  public var weight: Double
+
+  public init(_ rows: Range<Int>, weight: Double = 1) { (self.rows, self.weight) = (rows, weight) }
+}
+
+/// The balance loss of every run of rows, summed over runs in Double.
 ///
-/// - Parameters:
-///   - scores: (rows, experts), from the router; experts: (rows, chosen), whose counts make f.
-///   - sequence: tokens of a sequence; rows are whole sequences.
+/// - Parameter scores: (rows, experts), from the router; experts: (rows, chosen), whose counts make f.
 public func balanceLoss(
-  scores: UnsafePointer<Float>, experts: UnsafePointer<Int32>, rows: Int, sequence: Int,
+  scores: UnsafePointer<Float>, experts: UnsafePointer<Int32>, runs: [BalanceRun],
   alpha: Double, _ rule: RouterRule
 ) -> Double {
-  precondition(sequence > 0 && rows >= 0 && rows % sequence == 0, "rows are whole sequences")
   var loss = 0.0
-  var first = 0
-  while first < rows {
-    let load = loads(experts, first: first, sequence, rule)
-    for row in first..<first + sequence {
+  for run in runs {
+    let load = loads(experts, run.rows, rule)
+    for row in run.rows {
       let score = scores + row * rule.experts
       var (sum, weighted) = (0.0, 0.0)
       for expert in 0..<rule.experts {
         sum += Double(score[expert])
         weighted += Double(score[expert]) * load[expert]
       }
-      loss += alpha * weighted / (sum * Double(sequence))
+      loss += run.weight * alpha * weighted / (sum * Double(run.rows.count))
     }
-    first += sequence
   }
   return loss
 }
 
-/// scoreGradient (rows, experts), overwritten: `scale` times the gradient of the summed loss.
+/// scoreGradient (rows, experts), overwritten: `scale` times the gradient of the summed loss; 0 in rows of no
+/// run.
 public func balanceLossBackward(
   _ scoreGradient: UnsafeMutablePointer<Float>, scores: UnsafePointer<Float>,
-  experts: UnsafePointer<Int32>, rows: Int, sequence: Int, alpha: Double, scale: Double = 1,
-  _ rule: RouterRule
+  experts: UnsafePointer<Int32>, rows: Int, runs: [BalanceRun], alpha: Double,
+  scale: Double = 1, _ rule: RouterRule
 ) {
-  precondition(sequence > 0 && rows >= 0 && rows % sequence == 0, "rows are whole sequences")
-  var first = 0
-  while first < rows {
+  scoreGradient.update(repeating: 0, count: rows * rule.experts)
+  for run in runs {
     balanceGradient(
-      scoreGradient, scores: scores, rows: first..<first + sequence,
-      load: loads(experts, first: first, sequence, rule), factor: scale * alpha / Double(sequence))
-    first += sequence
+      scoreGradient, scores: scores, rows: run.rows, load: loads(experts, run.rows, rule),
+      factor: scale * run.weight * alpha / Double(run.rows.count))
   }
 }
 
@@ -67,16 +70,17 @@ func balanceGradient(
   }
 }
 
-/// f_i of one sequence.
+/// f_i of some rows.
 private func loads(
-  _ experts: UnsafePointer<Int32>, first: Int, _ sequence: Int, _ rule: RouterRule
+  _ experts: UnsafePointer<Int32>, _ rows: Range<Int>, _ rule: RouterRule
 ) -> [Double] {
+  precondition(!rows.isEmpty, "a run has rows")
   var counts = [Int](repeating: 0, count: rule.experts)
-  for slot in first * rule.chosen..<(first + sequence) * rule.chosen {
+  for slot in rows.lowerBound * rule.chosen..<rows.upperBound * rule.chosen {
     let expert = Int(experts[slot])
     precondition(expert >= 0 && expert < rule.experts, "an expert's number lies in range")
     counts[expert] += 1
   }
-  let factor = Double(rule.experts) / Double(rule.chosen * sequence)
+  let factor = Double(rule.experts) / Double(rule.chosen * rows.count)
   return counts.map { Double($0) * factor }
 }

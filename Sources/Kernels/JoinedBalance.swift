@@ -57,26 +57,26 @@ public struct JoinedBalance: Sendable {
     }
   }
 
-  /// Adds a layer's rows.
+  /// Adds rows of a layer.
   ///
   /// - Parameters:
   ///   - scores: (rows, experts), from the router; experts: (rows, chosen).
   public mutating func add(
-    scores: UnsafePointer<Float>, experts: UnsafePointer<Int32>, rows count: Int,
+    scores: UnsafePointer<Float>, experts: UnsafePointer<Int32>, rows range: Range<Int>,
     _ rule: RouterRule
   ) {
     precondition(rule.experts == counts.count, "all layers have as many experts")
-    for slot in 0..<count * rule.chosen {
+    for slot in range.lowerBound * rule.chosen..<range.upperBound * rule.chosen {
       let expert = Int(experts[slot])
       precondition(expert >= 0 && expert < counts.count, "an expert's number lies in range")
       counts[expert] += 1
     }
-    for row in 0..<count {
+    for row in range {
       let score = scores + row * counts.count
       let sum = counts.indices.reduce(0.0) { $0 + Double(score[$1]) }
       for expert in counts.indices { shares[expert] += Double(score[expert]) / sum }
     }
-    rows += count
+    rows += range.count
   }
 
   /// The loss of all rows so far, without a weight.
@@ -85,15 +85,16 @@ public struct JoinedBalance: Sendable {
     return Double(counts.count) * products / (Double(rows) * Double(rows))
   }
 
-  /// scoreGradient (rows, experts), overwritten: `weight` times the gradient of the loss in one layer's
-  /// scores, behind the last layer's `add`.
+  /// scoreGradient (rows, experts), overwritten in some rows of one layer: `weight` times the gradient of the
+  /// loss in their scores, behind the last layer's `add`.
   public func backward(
-    _ scoreGradient: UnsafeMutablePointer<Float>, scores: UnsafePointer<Float>, rows count: Int,
+    _ scoreGradient: UnsafeMutablePointer<Float>, scores: UnsafePointer<Float>,
+    rows range: Range<Int>,
     weight: Double
   ) {
     let scale = Double(counts.count) / Double(rows)
     balanceGradient(
-      scoreGradient, scores: scores, rows: 0..<count, load: counts.map { Double($0) * scale },
+      scoreGradient, scores: scores, rows: range, load: counts.map { Double($0) * scale },
       factor: weight / Double(rows))
   }
 }

@@ -25,11 +25,13 @@ public final class PackedSequences: SequenceSource {
   private let demonstrations: Demonstrations
   private let length: Int
   /// Sequences that earlier steps have used.
-  public var position: Int { didSet { labels = [:] } }
+  public var position: Int { didSet { forgetCounts() } }
   /// Sequences of a step, whose labels its loss is the mean of.
-  public var batch = 1 { didSet { labels = [:] } }
+  public var batch = 1 { didSet { forgetCounts() } }
   /// By module, the labels of the step, as far as they were asked for.
   private var labels: [Int: Int] = [:]
+  /// The step's tokens that another one follows, if they were asked for.
+  private var followed: Int?
   /// Where set, sequences come from here instead.
   package var evaluation: PackedSequences?
   /// The first sequence that is empty: where demonstrations end.
@@ -67,6 +69,19 @@ public final class PackedSequences: SequenceSource {
     if evaluation == nil { labels[module] = count }
     return count
   }
+
+  public func followedTokens() -> Int? {
+    if evaluation == nil, let followed { return followed }
+    let count = (0..<batch).reduce(0) { sum, index in
+      let row = row(index)
+      let runs = row.tokens.withUnsafeBufferPointer(row.marks.followedRuns)
+      return sum + runs.reduce(0) { $0 + $1.count }
+    }
+    if evaluation == nil { followed = count }
+    return count
+  }
+
+  private func forgetCounts() { (labels, followed) = ([:], nil) }
 
   /// Rows that hold each demonstration once, in their order.
   public func countOfOnePass() -> Int {

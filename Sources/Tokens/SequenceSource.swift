@@ -10,6 +10,13 @@ public protocol SequenceSource: AnyObject {
   /// one; nil where every sequence fills the plan's length.
   func labelCount(module: Int) -> Int?
 
+  /// Tokens of all sequences of the step that another one of their document follows; nil where every sequence
+  /// fills the plan's length.
+  ///
+  /// These are what routers are balanced over: neither filling nor a document's last token, which nothing is
+  /// learnt behind, counts, so that it does not matter how documents lie in sequences.
+  func followedTokens() -> Int?
+
   /// What is known of a sequence of the step beside its tokens; nil where every token is predicted from
   /// all before it.
   func marks(_ index: Int) throws -> SequenceMarks?
@@ -21,6 +28,8 @@ public protocol SequenceSource: AnyObject {
 extension SequenceSource {
   /// Nil: every sequence fills the plan's length.
   public func labelCount(module: Int) -> Int? { nil }
+  /// Nil: every sequence fills the plan's length.
+  public func followedTokens() -> Int? { nil }
   /// Nil: every token is predicted.
   public func marks(_ index: Int) throws -> SequenceMarks? { nil }
   /// False: a sequence is one document.
@@ -49,6 +58,25 @@ public struct SequenceMarks: Hashable, Sendable {
     let last = position + shift - 1
     guard last < isPredicted.count, isPredicted[last] else { return false }
     return documentStarts.isEmpty || documentStarts[last] == documentStarts[position]
+  }
+
+  /// The runs of positions whose token another one of its document follows, a document's one behind the other.
+  ///
+  /// - Parameter window: the sequence's tokens, one more than it has positions; filling is −1.
+  package func followedRuns(_ window: UnsafeBufferPointer<Int32>) -> [Range<Int>] {
+    var runs: [Range<Int>] = []
+    var first = 0
+    let length = isPredicted.count
+    for position in 0..<length {
+      let isOfNext =
+        position + 1 == length || documentStarts.isEmpty
+        || documentStarts[position + 1] == documentStarts[position]
+      guard window[position] < 0 || window[position + 1] < 0 || !isOfNext else { continue }
+      if first < position { runs.append(first..<position) }
+      first = position + 1
+    }
+    if first < length { runs.append(first..<length) }
+    return runs
   }
 
   /// The positions that have a label so far behind them.

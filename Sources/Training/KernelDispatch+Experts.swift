@@ -94,21 +94,24 @@ extension RankBackend {
     let (routing, scores) = (bound.input(1), bound.input(2))
     let experts = bound.integers(routing)
     var scoreGradient: UnsafePointer<Float>?
+    let runs = balanceRuns(of: bound.instance)
     let joined = joinedBalances[Int(bound.instance.microbatch)]
-    if let joined {
+    if let joined, !runs.isEmpty {
       precondition(
-        joined.rows == mixtureLayers * shape.tokens, "a backward knows the routers of all layers")
-      joined.backward(
-        bound[0], scores: scores, rows: shape.tokens,
-        weight: assignment.architecture.joinedBalance * Double(assignment.plan.microbatchSize)
-          / Double(assignment.plan.globalBatch))
+        joined.rows == mixtureLayers * runs.rowCount, "a backward knows the routers of all layers")
+      bound[0].update(repeating: 0, count: shape.tokens * shape.experts)
+      for run in runs {
+        joined.backward(
+          bound[0], scores: scores, rows: run.rows,
+          weight: assignment.architecture.joinedBalance * sequences(runs)
+            / Double(assignment.plan.globalBatch))
+      }
       scoreGradient = UnsafePointer(bound[0])
     } else if setting.balanceWeight > 0 {
       // Written where the router reads it before it overwrites it, row by row.
       balanceLossBackward(
-        bound[0], scores: scores, experts: experts, rows: shape.tokens,
-        sequence: assignment.plan.sequenceLength, alpha: setting.balanceWeight,
-        scale: 1 / Double(assignment.plan.globalBatch), rule)
+        bound[0], scores: scores, experts: experts, rows: shape.tokens, runs: runs,
+        alpha: setting.balanceWeight, scale: 1 / Double(assignment.plan.globalBatch), rule)
       scoreGradient = UnsafePointer(bound[0])
     }
     routerBackward(
@@ -116,15 +119,19 @@ extension RankBackend {
       rows: shape.tokens, rule)
   }
 
-  /// Counts the experts' tokens and the balance loss; without an exchange the rows are known now.
+  /// Counts the experts' tokens that routers are balanced over, and the balance loss; without an exchange the
+  /// rows are known now.
   private func note(
     _ experts: UnsafeMutablePointer<Int32>, _ scores: UnsafeMutablePointer<Float>,
     _ shape: RouterShape, _ bound: BoundOperation, _ rule: RouterRule
   ) {
     let layer = bound.operation.layer
     let slots = shape.tokens * shape.chosen
-    for slot in 0..<slots {
-      sums.loads[layer * assignment.expertCount + Int(experts[slot])] += 1
+    let runs = balanceRuns(of: bound.instance)
+    for run in runs {
+      for slot in run.rows.lowerBound * shape.chosen..<run.rows.upperBound * shape.chosen {
+        sums.loads[layer * assignment.expertCount + Int(experts[slot])] += 1
+      }
     }
     let microbatch = Int(bound.instance.microbatch)
     if recording.routes {
@@ -134,11 +141,10 @@ extension RankBackend {
           layer: layer, microbatch: assignment.globalMicrobatch(microbatch), experts: chosen))
     }
     if assignment.architecture.joinedBalance > 0 {
-      join(experts, scores, shape, layer: layer, microbatch, rule)
+      join(experts, scores, runs, layer: layer, microbatch, rule)
     } else if setting.balanceWeight > 0 {
       let loss = balanceLoss(
-        scores: scores, experts: experts, rows: shape.tokens,
-        sequence: assignment.plan.sequenceLength, alpha: setting.balanceWeight, rule)
+        scores: scores, experts: experts, runs: runs, alpha: setting.balanceWeight, rule)
       sums.add(
         balance: loss, layer: layer, microbatch: assignment.globalMicrobatch(microbatch))
     }
@@ -154,20 +160,28 @@ extension RankBackend {
     assignment.architecture.feedForwards.count { $0.mixture != nil }
   }
 
+  /// How many of the step's sequences a microbatch stands for: by its rows that count.
+  private func sequences(_ runs: [BalanceRun]) -> Double {
+    guard let whole = source.followedTokens() else { return Double(assignment.plan.microbatchSize) }
+    return Double(runs.rowCount) * Double(assignment.plan.globalBatch) / Double(max(1, whole))
+  }
+
   /// Adds a router to the balance loss over all layers, which is known behind the last of them, on the rank
   /// that holds it.
   private func join(
     _ experts: UnsafeMutablePointer<Int32>, _ scores: UnsafeMutablePointer<Float>,
-    _ shape: RouterShape, layer: Int, _ microbatch: Int, _ rule: RouterRule
+    _ runs: [BalanceRun], layer: Int, _ microbatch: Int, _ rule: RouterRule
   ) {
-    let architecture = assignment.architecture
-    joinedBalances[microbatch, default: JoinedBalance(experts: rule.experts)]
-      .add(scores: scores, experts: experts, rows: shape.tokens, rule)
-    guard let joined = joinedBalances[microbatch], joined.rows == mixtureLayers * shape.tokens
+    guard !runs.isEmpty else { return }
+    for run in runs {
+      joinedBalances[microbatch, default: JoinedBalance(experts: rule.experts)]
+        .add(scores: scores, experts: experts, rows: run.rows, rule)
+    }
+    guard let joined = joinedBalances[microbatch], joined.rows == mixtureLayers * runs.rowCount
     else { return }
     // Sums are meant over sequences, of which a microbatch's loss stands for all that it has.
     sums.add(
-      balance: architecture.joinedBalance * joined.loss * Double(assignment.plan.microbatchSize),
+      balance: assignment.architecture.joinedBalance * joined.loss * sequences(runs),
       layer: layer, microbatch: assignment.globalMicrobatch(microbatch))
   }
 
@@ -285,4 +299,9 @@ extension RankBackend {
       }
     }
   }
+}
+
+extension [BalanceRun] {
+  /// Rows of all runs.
+  fileprivate var rowCount: Int { reduce(0) { $0 + $1.rows.count } }
 }

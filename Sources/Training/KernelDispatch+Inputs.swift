@@ -97,6 +97,38 @@ extension RankBackend {
     return starts
   }
 
+  /// The rows of a microbatch that routers are balanced over: its sequences, or of each document the tokens that
+  /// another one follows, weighted so that each token of the step counts alike.
+  ///
+  /// Neither what fills a sequence up nor how documents lie in sequences moves a router.
+  func balanceRuns(of instance: Instance) -> [BalanceRun] {
+    let microbatch = Int(instance.microbatch)
+    if let known = balanceRuns[microbatch] { return known }
+    let (size, length) = (assignment.plan.microbatchSize, assignment.plan.sequenceLength)
+    var runs: [BalanceRun] = []
+    if let whole = source.followedTokens() {
+      let share = Double(assignment.plan.globalBatch) / Double(max(1, whole))
+      attempt {
+        try forEachSequence(of: instance) { row, sequence in
+          let marks =
+            try source.marks(sequence)
+            ?? SequenceMarks(isPredicted: Array(repeating: true, count: length))
+          try source.withSequence(sequence) { window in
+            runs += marks.followedRuns(window).map { run in
+              BalanceRun(
+                row * length + run.lowerBound..<row * length + run.upperBound,
+                weight: Double(run.count) * share)
+            }
+          }
+        }
+      }
+    } else {
+      runs = (0..<size).map { BalanceRun($0 * length..<($0 + 1) * length) }
+    }
+    balanceRuns[microbatch] = runs
+    return runs
+  }
+
   /// Puts the rows of a microbatch behind what the caches of its sequences hold.
   func cache(_ bound: BoundOperation, tokens: Int, columns: Int) {
     let size = assignment.plan.microbatchSize

@@ -48,6 +48,8 @@ final class RankBackend: Backend {
   let cachedPositions: Int
   /// By microbatch, where the documents of its sequences begin, as far as the step has asked for it.
   var documents: [Int: [Int32]] = [:]
+  /// By microbatch, the rows that routers are balanced over, as far as the step has asked for them.
+  var balanceRuns: [Int: [BalanceRun]] = [:]
   /// Given what the head says of every label, by the number of its token in the global batch.
   var observe: ((_ token: Int, TokenLikelihood) -> Void)?
   /// What the step has summed up so far, to be agreed on.
@@ -160,6 +162,7 @@ final class RankBackend: Backend {
     bench.resetCounts()
     sums = noSums
     documents = [:]
+    balanceRuns = [:]
     joinedBalances = [:]
     bench.onProduct =
       recording.products ? { [unowned self] in ledger.products.append($0) } : nil

@@ -142,6 +142,10 @@ package final class CompletionSequences: SequenceSource {
 
   package func marks(_ index: Int) -> SequenceMarks? { marks[index] }
 
+  package func followedTokens() -> Int? {
+    completions.reduce(0) { $0 + $1.prompt.count + $1.tokens.count - 1 }
+  }
+
   /// Of a prediction module fewer where a prompt is short: no position stands far enough in front of a
   /// completion's first tokens.
   package func labelCount(module: Int) -> Int? {

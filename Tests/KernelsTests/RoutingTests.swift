@@ -125,16 +125,27 @@ import Testing
         return sum + Reference.balanceLoss(scores: part, counts: counts, alpha: 0.3, rule)
       }
     }
-    let loss = balanceLoss(
-      scores: scores, experts: experts, rows: rows, sequence: sequence, alpha: 0.3, rule)
+    let runs = [BalanceRun(0..<4), BalanceRun(4..<8)]
+    let loss = balanceLoss(scores: scores, experts: experts, runs: runs, alpha: 0.3, rule)
     #expect(abs(loss - reference(doubles(scores))) < 1e-6)
     let gradient = filled(scores.count) {
       balanceLossBackward(
-        $0, scores: scores, experts: experts, rows: rows, sequence: sequence, alpha: 0.3,
-        scale: 2, rule)
+        $0, scores: scores, experts: experts, rows: rows, runs: runs, alpha: 0.3, scale: 2, rule)
     }
     let expected = Reference.gradient(at: doubles(scores)) { 2 * reference($0) }
     expectClose(gradient, expected, within: 2e-5)
+    // Rows of no run neither count nor have a gradient, and a run has its weight.
+    let last = [BalanceRun(4..<8, weight: 3)]
+    let own = balanceLoss(scores: scores, experts: experts, runs: last, alpha: 0.1, rule)
+    let first = balanceLoss(
+      scores: scores, experts: experts, runs: [BalanceRun(0..<4)], alpha: 0.3, rule)
+    #expect(abs(own - (loss - first)) < 1e-12)
+    let part = filled(scores.count) {
+      balanceLossBackward(
+        $0, scores: scores, experts: experts, rows: rows, runs: last, alpha: 0.1, scale: 2, rule)
+    }
+    #expect(part[..<24].allSatisfy { $0 == 0 })
+    expectClose(Array(part[24...]), Array(gradient[24...]).map { $0 }, within: 1e-6)
   }
 
   /// Two layers of eight rows: counts and means over both, by the formula in Double.
@@ -160,7 +171,7 @@ import Testing
     for layer in 0..<2 {
       joined.add(
         scores: Array(scores[layer * rows * 6..<(layer + 1) * rows * 6]),
-        experts: Array(experts[layer * rows * 2..<(layer + 1) * rows * 2]), rows: rows, rule)
+        experts: Array(experts[layer * rows * 2..<(layer + 1) * rows * 2]), rows: 0..<rows, rule)
     }
     #expect(joined.rows == 16)
     expectCarried(joined, experts: 6)
@@ -169,7 +180,7 @@ import Testing
     for layer in 0..<2 {
       let part = layer * rows * 6..<(layer + 1) * rows * 6
       let gradient = filled(part.count) {
-        joined.backward($0, scores: Array(scores[part]), rows: rows, weight: 0.7)
+        joined.backward($0, scores: Array(scores[part]), rows: 0..<rows, weight: 0.7)
       }
       expectClose(gradient, Array(expected[part]), within: 2e-5)
     }

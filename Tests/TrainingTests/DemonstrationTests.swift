@@ -46,22 +46,33 @@ import Training
     func labelCount(module: Int) -> Int? {
       rows.reduce(0) { $0 + $1.marks.isPredicted.count { $0 } }
     }
+    func followedTokens() -> Int? {
+      rows.reduce(0) { $0 + $1.tokens.count { $0 >= 0 } - 1 }
+    }
   }
 
   /// Loss and gradients of a step, with all sequences on one rank.
   private func step(
     _ model: ReferenceModel, _ source: @escaping @Sendable () throws -> any SequenceSource,
-    sequences: Int, length: Int
-  ) throws -> (loss: Double, gradients: [[Float]]) {
+    sequences: Int, length: Int, balance: Double = 0, joined: Double = 0
+  ) throws -> (loss: Double, balance: Double, loads: [[Int]], gradients: [[Float]]) {
     try withRanksAsThreads(1) { communicator in
       var plan = Plan()
       plan.globalBatch = sequences
       plan.sequenceLength = length
       plan.precision = .float32
-      let trainer = try RankTrainer(model.architecture, plan, communicator, try source())
+      var setting = TrainingSetting()
+      setting.balanceWeight = balance
+      var architecture = model.architecture
+      architecture.joinedBalance = joined
+      let trainer = try RankTrainer(
+        architecture, plan, communicator, try source(), setting)
       try model.load(trainer)
-      let loss = try trainer.step(learningRate: 0).loss
-      return (loss, trainer.slices.compactMap { trainer.gradient($0).map { Array($0) } })
+      let result = try trainer.step(learningRate: 0)
+      return (
+        result.loss, result.balanceLoss, result.expertLoads,
+        trainer.slices.compactMap { trainer.gradient($0).map { Array($0) } }
+      )
     }[0]
   }
 
@@ -85,6 +96,35 @@ import Training
       let largest = b.map(abs).max() ?? 0
       let difference = zip(a, b).map { abs($0 - $1) }.max() ?? .infinity
       #expect(difference <= 1e-5 * max(largest, 1e-3))
+    }
+  }
+
+  /// Neither packing nor filling moves routers: loads and balance loss are those of rows without filling, and
+  /// every token counts alike. A loss over all layers is over what a microbatch has, packed or not.
+  @Test(arguments: [(0.5, 0.0, [5, 6, 11, 12]), (0.0, 0.5, [5, 6, 9])])
+  func fillingCountsNowhere(balance: Double, joined: Double, lengths: [Int]) throws {
+    let model = try ReferenceModel("deepseek-v3-tiny")
+    // Six tokens each: rows of five positions hold one, those of eleven two, without filling.
+    let made = try demonstrations((1...4).map { ("\($0)+\($0)=", "\(2 * $0)") }, length: 30)
+    let all = try lengths.map { length in
+      let count = PackedSequences(made, length: length).countOfOnePass()
+      return try step(
+        model,
+        {
+          let sequences = PackedSequences(made, length: length)
+          sequences.batch = count
+          return sequences
+        }, sequences: count, length: length, balance: balance, joined: joined)
+    }
+    #expect(all[0].balance > 0)
+    // Five tokens of four demonstrations, each to as many experts as there are.
+    let chosen = try #require(model.architecture.feedForwards.compactMap(\.mixture).first)
+    for found in all {
+      #expect(abs(found.balance - all[0].balance) <= 1e-6 * all[0].balance)
+      #expect(found.loads == all[0].loads)
+      for counts in found.loads where counts.contains(where: { $0 > 0 }) {
+        #expect(counts.reduce(0, +) == 20 * chosen.expertsPerToken)
+      }
     }
   }
 
