@@ -1,4 +1,5 @@
 import Documents
+import Quantities
 
 /// Questions of many tasks to compare models by: generated from a seed, graded by program.
 ///
@@ -20,20 +21,20 @@ public struct RuleSuite: Sendable {
     }
   }
 
-  /// The name of a question in files: `json-list-1-003`.
-  public static func name(of index: Int, in questions: [TaskQuestion]) -> String {
+  /// The name of a question in files, which no question of another seed has: `json-list-1-seed0-003`.
+  func name(of index: Int) -> String {
     let question = questions[index]
     let first = questions.firstIndex { $0.kind == question.kind && $0.tier == question.tier } ?? 0
     let number = String(index - first + 1)
     let padding = String(repeating: "0", count: max(0, 3 - number.count))
-    return "\(question.kind.rawValue)-\(question.tier)-\(padding)\(number)"
+    return "\(question.kind.rawValue)-\(question.tier)-seed\(seed)-\(padding)\(number)"
   }
 
   /// The questions as lines for a model that lives elsewhere; without the answers.
   public func lines(instructing: Bool) -> [JSONValue] {
     questions.indices.map { index in
       .table([
-        .init(key: "id", value: .string(Self.name(of: index, in: questions))),
+        .init(key: "id", value: .string(name(of: index))),
         .init(
           key: "prompt",
           value: .string(questions[index].prompt(instructing: instructing).text)),
@@ -48,14 +49,16 @@ public struct RuleSuite: Sendable {
   /// - Throws: `ConfigurationError` for a line without them, or of another suite.
   public func answers(in path: String) throws(ConfigurationError) -> [[SuiteCompletion]] {
     var answers = [[SuiteCompletion]](repeating: [], count: questions.count)
-    let names = questions.indices.map { Self.name(of: $0, in: questions) }
+    let names = questions.indices.map(name(of:))
     let places = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
     for line in try JSONLines.read(path) {
       let name = try line.text("id")
       guard let place = places[name] else {
-        throw line.error(
-          "is none of the \(names.count) questions: give the options that they were written with",
-          at: "id")
+        throw ConfigurationError(
+          file: path, line: line.number, keyPath: "id", value: name,
+          rule:
+            "is none of the \(names.count) questions of seed \(seed): give the options that they "
+            + "were written with", suggestion: nearestName(to: name, among: names))
       }
       var tokens: Int?
       if let value = line.value["tokens"] {

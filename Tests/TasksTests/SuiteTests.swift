@@ -80,14 +80,14 @@ import Testing
     let folder = try ScratchFolder()
     let lines = suite.lines(instructing: true)
     #expect(lines.count == 20)
-    #expect(lines[7]["id"] == .string("digit-sum-2-003"))
+    #expect(lines[7]["id"] == .string("digit-sum-2-seed2-003"))
     #expect(lines[7]["prompt"]?.text?.hasSuffix("\n\n\(suite.questions[7].text)") == true)
     #expect(lines.allSatisfy { $0["answer"] == nil })
     let path = try folder.write(
       """
-      {"id":"digit-sum-2-003","completion":"[]1","tokens":4}
-      {"id":"json-list-1-001","completion":"{}"}
-      {"id":"digit-sum-2-003","completion":"[]2"}
+      {"id":"digit-sum-2-seed2-003","completion":"[]1","tokens":4}
+      {"id":"json-list-1-seed2-001","completion":"{}"}
+      {"id":"digit-sum-2-seed2-003","completion":"[]2"}
 
       """, to: "answers.jsonl")
     let answers = try suite.answers(in: path)
@@ -95,9 +95,23 @@ import Testing
     #expect(answers[10].map(\.text) == ["{}"])
     #expect(answers.count { $0.isEmpty } == 18)
     for (text, message) in [
-      ("{\"id\":\"copy-1-001\",\"completion\":\"\"}", ":1: id: is none of the 20 questions"),
-      ("{\"id\":\"digit-sum-2-003\"}", ":1: completion: required key is missing"),
-      ("{\"id\":\"digit-sum-2-003\",\"completion\":\"\",\"tokens\":-1}", ":1: tokens: expected"),
+      (
+        "{\"id\":\"copy-1-seed2-001\",\"completion\":\"\"}", "is none of the 20 questions of seed 2"
+      ),
+      // The same questions of another seed are other ones.
+      (
+        "{\"id\":\"digit-sum-2-seed1-003\",\"completion\":\"\"}",
+        ":1: id: \"digit-sum-2-seed1-003\": is none of the 20 questions of seed 2"
+      ),
+      (
+        "{\"id\":\"digit-sum-2-seed1-003\",\"completion\":\"\"}",
+        "did you mean digit-sum-2-seed2-003?"
+      ),
+      ("{\"id\":\"digit-sum-2-seed2-003\"}", ":1: completion: required key is missing"),
+      (
+        "{\"id\":\"digit-sum-2-seed2-003\",\"completion\":\"\",\"tokens\":-1}",
+        ":1: tokens: expected"
+      ),
       ("\n", "has no answers"),
     ] {
       let broken = try folder.write(text, to: "broken.jsonl")

@@ -88,8 +88,8 @@ import Tokens
     let sequences = PackedSequences(made, length: 90)
     let marks = try #require(sequences.marks(0)).isPredicted
     var texts: [[Int]] = []
+    let last = try #require(marks.lastIndex(of: true))
     try sequences.withSequence(0) { window in
-      let last = try #require(marks.lastIndex(of: true))
       #expect(last + 2 == window.count || window[last + 2] == -1, "nothing behind what is learnt")
       for position in marks.indices where marks[position] {
         if position == 0 || !marks[position - 1] { texts.append([]) }
