@@ -251,6 +251,7 @@ extension Architecture {
     (a.name, b.name) = ("", "")
     (a.notices, b.notices) = ([], [])
     (a.initializerRange, b.initializerRange) = (0, 0)
+    (a.joinedBalance, b.joinedBalance) = (0, 0)
     (a.multiTokenPrediction, b.multiTokenPrediction) = (0, 0)
     guard a != b else { return nil }
     let (mine, theirs) = (a.settings, b.settings)

@@ -8,16 +8,15 @@ extension RunFile {
   ///
   /// - Parameters:
   ///   - earlier: the phases before it.
-  ///   - keys: those that the phase's own table has.
-  func asPhase(
-    behind earlier: [RunFile], ownKeys keys: [String]
-  ) throws(ConfigurationError) -> RunFile {
-    func failure(_ key: String, _ rule: String) -> ConfigurationError {
-      ConfigurationError(file: file, keyPath: "phases[\(earlier.count)].\(key)", rule: rule)
+  ///   - own: the phase's own table.
+  /// - Throws: `ConfigurationError` that names file, line and key.
+  func asPhase(behind earlier: [RunFile], _ own: Table) throws(ConfigurationError) -> RunFile {
+    guard own.contains("name") else { throw own.error("required key is missing", at: "name") }
+    guard isPlainName(name) else {
+      throw own.error("must be a name that a folder can have", at: "name")
     }
-    guard keys.contains("name") else { throw failure("name", "required key is missing") }
-    guard isPlainName(name), !earlier.contains(where: { $0.name == name }) else {
-      throw failure("name", "must be a name of its own that a folder can have")
+    if let index = earlier.firstIndex(where: { $0.name == name }) {
+      throw own.error("is the name of phases[\(index)], too: each has its own", at: "name")
     }
     var phase = self
     if let folder = checkpoints?.folder { phase.checkpoints?.folder = "\(folder)/\(name)" }
@@ -29,13 +28,18 @@ extension RunFile {
     phase.checksum = sum.value
     guard let before = earlier.last else { return phase }
     guard plan.worldSize == before.plan.worldSize else {
-      throw failure(
-        "plan", "has \(plan.worldSize) ranks, and the phase before has \(before.plan.worldSize)")
+      throw own.error(
+        "has \(plan.worldSize) ranks, and the phase before has \(before.plan.worldSize)", at: "plan"
+      )
     }
-    if keys.contains("model"), model.checkpoint != nil { return phase }
+    if own.contains("model"), model.checkpoint != nil { return phase }
     guard let folder = before.checkpoints?.folder else {
-      throw failure(
-        "model", "cannot start from \(before.name), which writes no checkpoint (checkpoints)")
+      throw own.error(
+        "cannot start from \(before.name), which writes no checkpoint (checkpoints)", at: "model")
+    }
+    if let difference = before.model.architecture.difference(from: model.architecture) {
+      throw own.error(
+        "cannot start from \(before.name), which is of another model: \(difference)", at: "model")
     }
     // A run's last step is always followed by a checkpoint.
     phase.model.checkpoint = CheckpointFolder(path: folder).checkpoint(atStep: before.steps)

@@ -45,17 +45,39 @@ extension RunFile {
     for override in overrides { sum.add(Array(override.utf8) + [0]) }
     var document = try Document(bytes: bytes, name: path)
     let key = RunKeys.phasesName
-    try document.set(overrides.filter { $0.hasPrefix("\(key)[") })
-    let others = overrides.filter { !$0.hasPrefix("\(key)[") }
+    func isOfPhases(_ override: String) -> Bool {
+      ["[", ".", "="].contains { override.hasPrefix(key + $0) }
+    }
+    for override in overrides where isOfPhases(override) {
+      try refuseName(override, in: document)
+      try document.set([override])
+    }
+    let others = overrides.filter { !isOfPhases($0) }
     guard let variants = try document.variants(ofList: key) else {
       return [try read(document, path, others, sum)]
     }
     var phases: [RunFile] = []
     for variant in variants {
       let run = try read(variant.document, path, others, sum)
-      phases.append(try run.asPhase(behind: phases, ownKeys: variant.own))
+      phases.append(try run.asPhase(behind: phases, variant.own))
     }
     return phases
+  }
+
+  /// Refuses `phases.NAME.key=value`, which a list has no place for, with the place of the phase.
+  private static func refuseName(
+    _ override: String, in document: Document
+  ) throws(ConfigurationError) {
+    let key = RunKeys.phasesName
+    let path = override.prefix { $0 != "=" }
+    guard path.hasPrefix("\(key).") else { return }
+    let parts = path.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+    let place = document.place(ofItemNamed: String(parts[1]), inList: key)
+    let rest = parts.count > 2 ? ".\(parts[2])" : ""
+    throw ConfigurationError(
+      file: "--set", keyPath: String(path),
+      rule: "is not a key: phases are a list, whose items are counted from 0",
+      suggestion: "\(key)[\(place ?? 0)]\(rest)")
   }
 
   /// Reads the description of one phase.

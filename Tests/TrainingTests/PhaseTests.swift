@@ -118,6 +118,35 @@ import Training
     #expect(runs.map(\.seed) == [9, 9])
   }
 
+  /// Phases are counted, not named, and nothing that is said of them is passed over.
+  @Test func valuesOfNoPhaseAreRefused() throws {
+    func refusal(_ change: String) -> String {
+      do { _ = try phases("[{name: a}, {name: b}]", [change]) } catch { return "\(error)" }
+      return "nothing"
+    }
+    for (change, words) in [
+      ("phases.b.steps=4", "--set: phases.b.steps: is not a key"),
+      ("phases.b.steps=4", "did you mean phases[1].steps?"),
+      ("phases.nosuch.foo=4", "did you mean phases[0].foo?"), ("phases.b=4", "phases[1]?"),
+      ("phases=3", "expected a list of tables"), ("phases[2].steps=4", "2 items"),
+    ] {
+      #expect(refusal(change).contains(words), "\(refusal(change))")
+    }
+    #expect(try phases("[{name: a}]", ["phases=[{name: c, steps: 5}]"]).map(\.steps) == [5])
+  }
+
+  /// Before any phase is trained.
+  @Test func aPhaseOfAnotherModelIsRefused() throws {
+    let other = fixture("checkpoints/gpt2-8-layers/config.json")
+    do {
+      _ = try phases("[{name: a}, {name: b, model: \(other)}]")
+      Issue.record("a phase goes on with its model")
+    } catch {
+      #expect("\(error)".contains("phases[1].model"))
+      #expect("\(error)".contains("cannot start from a, which is of another model: "))
+    }
+  }
+
   @Test func whatCannotBeIsRefused() throws {
     func refusal(_ list: String) -> String {
       do { _ = try phases(list) } catch { return "\(error)" }
@@ -130,8 +159,15 @@ import Training
     #expect(refusal("3").contains("expected a list of tables"))
     #expect(refusal("[a]").contains("expected a table"))
     #expect(refusal("[{steps: 3}]").contains("required key is missing"))
-    #expect(refusal("[{name: a}, {name: a}]").contains("a name of its own"))
-    #expect(refusal("[{name: a/b}]").contains("a name of its own"))
+    let twice = refusal("[{name: a}, {name: a}]")
+    #expect(
+      twice.contains("run.yaml:9: phases[1].name: \"a\": is the name of phases[0]"), "\(twice)")
+    #expect(refusal("[{name: a/b}]").contains("a name that a folder can have"))
+    for inner in ["[{name: c}]", "null"] {
+      let nested = refusal("[{name: a}, {name: b, phases: \(inner)}]")
+      #expect(nested.contains("run.yaml:9: phases[1].phases"), "\(nested)")
+      #expect(nested.contains("cannot stand within phases[1]"), "\(nested)")
+    }
     #expect(refusal("[{name: a, step: 3}]").contains("step"))
     #expect(refusal("[{name: a, checkpoints: null}, {name: b}]").contains("writes no checkpoint"))
     #expect(

@@ -1,4 +1,5 @@
 #if MPI
+  import Checkpoints
   import Documents
   import MessagePassing
   import Reports
@@ -20,6 +21,16 @@
       }
       try run.check(beginning(of: index))
       try place.check(beginning(of: index))
+    }
+
+    /// A later phase may name a checkpoint of its own, which has to be one of its model before the phases in
+    /// front of it are trained.
+    func checkStart(of run: RunFile, behind earlier: ArraySlice<RunFile>) throws {
+      guard let path = run.model.checkpoint else { return }
+      let places = earlier.compactMap { $0.checkpoints.map { "\($0.folder)/" } }
+      // What an earlier phase writes is of its model, and not there yet.
+      guard !places.contains(where: path.hasPrefix) else { return }
+      _ = try CheckpointReader(path: path).admitted(for: run.model.architecture)
     }
 
     /// Where earlier runs wrote, later phases are cleared before the first one begins, which clears its own

@@ -173,6 +173,7 @@
       let places = RunFile.places(of: phases)
       return try phases.enumerated().map { index, run in
         if checksPlaces { try checkPlaces(of: run, places[index], index) }
+        if index > 0 { try checkStart(of: run, behind: phases[..<index]) }
         let prepared = try PreparedRun(index == 0 ? run : run.withoutCheckpoint, ranks: ranks)
         if checksPlaces { _ = try predicting.prediction(prepared) }
         return prepared
