@@ -16,6 +16,8 @@ public struct CommandRule: RewardRule {
   private let fileLimit: ByteCount
   /// Where the program is named and what is wrong with it; nil where it can be started.
   let missing: ConfigurationError?
+  /// Whether nobody waits for rewards any more: the program is ended then.
+  var isStopped: @Sendable () -> Bool = { false }
 
   /// - Parameter missing: what a run with this rule is refused with, since the program is not there.
   /// - Precondition: `command` names a program.
@@ -63,7 +65,7 @@ public struct CommandRule: RewardRule {
     do {
       outcome = try LimitedProcess(
         command: command, timeLimit: timeLimit, memoryLimit: memoryLimit, fileLimit: fileLimit,
-        outputLimit: answers.count * Self.longestLine
+        outputLimit: answers.count * Self.longestLine, isStopped: isStopped
       ).run(input: Array(answers.map { Self.line($0) + "\n" }.joined().utf8))
     } catch {
       return answers.map { _ in .failure(RewardFailure("\(error)")) }

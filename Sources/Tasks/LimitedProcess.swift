@@ -5,7 +5,7 @@ import Quantities
 /// A program that may take so much time and memory and write so much, and no more.
 ///
 /// It and its children are a process group of their own, which is killed at the end, however the program
-/// ended. A child that makes itself a group of its own escapes that; its limits stay.
+/// ended, and when this program is gone. A child that makes itself a group of its own escapes that; its limits stay.
 struct LimitedProcess {
   var command: [String]
   /// Seconds.
@@ -15,6 +15,8 @@ struct LimitedProcess {
   var fileLimit: ByteCount
   /// Bytes.
   var outputLimit: Int
+  /// Whether nobody waits for it any more: it is ended then.
+  var isStopped: @Sendable () -> Bool = { false }
 
   /// What a program left behind.
   struct Outcome {
@@ -28,22 +30,25 @@ struct LimitedProcess {
   /// - Throws: `RewardFailure` where the system refuses to start it.
   func run(input: [UInt8]) throws(RewardFailure) -> Outcome {
     do throws(SystemError) {
-      let (programInput, feed) = try makePipe()
+      let (programInput, feed) = try ProcessGroup.pipe()
       defer { close(programInput) }
       var pipes: [Int32] = []
       do throws(SystemError) {
-        let (output, programOutput) = try makePipe()
+        let (output, programOutput) = try ProcessGroup.pipe()
         pipes.append(output)
         defer { close(programOutput) }
-        let (errors, programErrors) = try makePipe()
+        let (errors, programErrors) = try ProcessGroup.pipe()
         pipes.append(errors)
         defer { close(programErrors) }
+        let watch = try OrphanWatch()
         let process = try start([programInput, programOutput, programErrors])
+        watch.watch(process)
         // The program's ends are its own from here on: its end closes them.
         var exchange = PipeExchange(
           process: process, feed: feed, output: output, errors: errors, input: input,
           outputLimit: outputLimit)
-        return exchange.run(seconds: timeLimit)
+        defer { withExtendedLifetime(watch) {} }
+        return exchange.run(seconds: timeLimit, isStopped: isStopped)
       } catch {
         close(feed)
         for pipe in pipes { close(pipe) }
@@ -60,42 +65,6 @@ struct LimitedProcess {
       "ulimit -c 0; ulimit -t \(Int(timeLimit.rounded(.up)) + 1); "
       + "ulimit -f \((fileLimit.bytes + 511) / 512) && "
       + "ulimit -v \(memoryLimit.bytes / 1024) && exec \"$@\""
-    let words = ["/bin/sh", "-c", limits, "sh"] + command
-    var attributes = posix_spawnattr_t()
-    var actions = posix_spawn_file_actions_t()
-    posix_spawnattr_init(&attributes)
-    posix_spawn_file_actions_init(&actions)
-    defer {
-      posix_spawnattr_destroy(&attributes)
-      posix_spawn_file_actions_destroy(&actions)
-    }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    // What this program ignores, a broken pipe for one, its children would ignore, too.
-    sigfillset(&signals)
-    posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-      &attributes,
-      Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-    for (number, stream) in streams.enumerated() {
-      posix_spawn_file_actions_adddup2(&actions, stream, Int32(number))
-    }
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
-    arguments.append(nil)
-    defer { for argument in arguments { free(argument) } }
-    var process: pid_t = 0
-    let code = posix_spawn(&process, "/bin/sh", &actions, &attributes, arguments, environ)
-    guard code == 0 else { throw SystemError(code: code) }
-    return process
+    return try ProcessGroup.start(["/bin/sh", "-c", limits, "sh"] + command, streams: streams)
   }
-}
-
-/// A pipe whose ends no other program inherits: what is read, what is written.
-private func makePipe() throws(SystemError) -> (reading: Int32, writing: Int32) {
-  var ends: [Int32] = [0, 0]
-  try systemCall { pipe(&ends) }
-  for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-  return (ends[0], ends[1])
 }

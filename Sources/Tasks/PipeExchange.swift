@@ -31,11 +31,15 @@ struct PipeExchange {
   }
 
   /// Feeds and reads, ends the program with its children, and closes the pipes.
-  mutating func run(seconds: Double) -> LimitedProcess.Outcome {
+  mutating func run(
+    seconds: Double, isStopped: () -> Bool
+  ) -> LimitedProcess.Outcome {
     let end = ContinuousClock.now + .seconds(seconds)
     var ending: String?
     while ending == nil, !hasEnded {
-      if ContinuousClock.now >= end {
+      if isStopped() {
+        ending = "was ended, since the run is to stop"
+      } else if ContinuousClock.now >= end {
         ending = "was ended after \(seconds) seconds"
       } else if result.count > outputLimit {
         ending = "was ended: it wrote more than \(outputLimit) bytes"

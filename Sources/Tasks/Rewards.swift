@@ -66,6 +66,19 @@ public struct Rewards: Sendable {
     }
   }
 
+  /// Whether a program judges, which takes as long as it wants to.
+  public var haveCommands: Bool { parts.contains { $0.rule is CommandRule } }
+
+  /// The same rules, whose programs are ended as soon as nobody waits for them any more.
+  public func stopping(when isStopped: @escaping @Sendable () -> Bool) -> Rewards {
+    Rewards(
+      parts.map { part in
+        guard var rule = part.rule as? CommandRule else { return part }
+        rule.isStopped = isStopped
+        return Part(name: part.name, weight: part.weight, rule: rule)
+      })
+  }
+
   /// Judges answers; one that a rule cannot judge has 0 of it.
   public func grade(_ answers: [TaskAnswer]) -> RewardGrades {
     var grades = RewardGrades(

@@ -45,7 +45,9 @@ final class PolicyTraining {
     self.material = material
     self.communicator = communicator
     sequences = CompletionSequences(length: prepared.run.plan.sequenceLength)
-    judge = settings.rewards.map { RewardJudge($0.rewards) }
+    judge = settings.rewards.map {
+      RewardJudge($0.rewards, isStopped: { StopSignals.hasArrived })
+    }
   }
 
   private var length: Int { run.plan.sequenceLength }
@@ -206,8 +208,11 @@ final class PolicyTraining {
     if recording.order {
       forwards.append(generator.rank.recorded("one forward of a rollout (prefill and decode)"))
     }
-    var (rewards, own) = judge.finish(count: requests.count)
+    var (rewards, own, isStopped) = judge.finish(count: requests.count)
+    // Where one rank stops, all do.
+    rewards.append(isStopped ? 1 : 0)
     try communicator.allReduce(&rewards, .sum)
+    guard rewards.removeLast() == 0 else { throw RolloutStopped() }
     notices += try gathered(own)
     return made.enumerated().map { index, made in
       var completion = Completion(

@@ -11,20 +11,30 @@ final class RewardJudge: Sendable {
     /// By rule, for each number.
     var rewards: [Int: [Double]] = [:]
     var notices: [String] = []
+    var isStopped = false
   }
 
   private let rewards: Rewards
   private let queue = DispatchQueue(label: "sluice.rewards")
   private let verdicts = Mutex(Verdicts())
 
-  init(_ rewards: Rewards) { self.rewards = rewards }
+  private let isStopped: @Sendable () -> Bool
+
+  /// Judges by rules; programs among them are ended, and nothing is judged any more, once the run is to stop.
+  init(_ rewards: Rewards, isStopped: @escaping @Sendable () -> Bool = { false }) {
+    self.rewards = rewards.stopping(when: isStopped)
+    self.isStopped = rewards.haveCommands ? isStopped : { false }
+  }
 
   /// Takes completions, each with its number, and returns at once.
   func judge(_ answers: [(number: Int, answer: TaskAnswer)]) {
     guard !answers.isEmpty else { return }
     queue.async {
+      guard !self.isStopped() else { return self.verdicts.withLock { $0.isStopped = true } }
       let grades = self.rewards.grade(answers.map(\.answer))
+      let isStopped = self.isStopped()
       self.verdicts.withLock { verdicts in
+        verdicts.isStopped = verdicts.isStopped || isStopped
         for (index, answer) in answers.enumerated() {
           verdicts.rewards[answer.number] = grades.parts.map { $0[index] }
         }
@@ -34,8 +44,8 @@ final class RewardJudge: Sendable {
   }
 
   /// Waits for all verdicts, and gives those of `count` numbers, rule by rule; zeros for what it was not
-  /// asked.
-  func finish(count: Int) -> (rewards: [Double], notices: [String]) {
+  /// asked. Whether it has stopped before all were judged.
+  func finish(count: Int) -> (rewards: [Double], notices: [String], isStopped: Bool) {
     queue.sync {}
     return verdicts.withLock { verdicts in
       let rules = rewards.parts.count
@@ -43,9 +53,15 @@ final class RewardJudge: Sendable {
       for (number, own) in verdicts.rewards {
         for (rule, reward) in own.enumerated() { all[number * rules + rule] = reward }
       }
-      let notices = verdicts.notices
+      let (notices, isStopped) = (verdicts.notices, verdicts.isStopped)
       verdicts = Verdicts()
-      return (all, notices)
+      return (all, notices, isStopped)
     }
   }
+}
+
+/// A run that is to stop does not wait for programs that judge: the update they judge for is not made, and the
+/// run that goes on makes it as if nothing had been.
+public struct RolloutStopped: Error, CustomStringConvertible {
+  public var description: String { "the run is to stop, and its rollout is not judged" }
 }

@@ -68,6 +68,17 @@ public final class StopSignals: @unchecked Sendable {
     return handler == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
+  /// Whether a signal has come that nobody has taken in yet; any thread may ask.
+  static var hasArrived: Bool {
+    if arrivals.stops.load(ordering: .relaxed) + arrivals.interruptions.load(ordering: .relaxed) > 0
+    {
+      return true
+    }
+    var pending = sigset_t()
+    sigpending(&pending)
+    return numbers.contains { sigismember(&pending, $0) == 1 }
+  }
+
   /// Lets the signals through again, those that wait first: they end the process.
   public func release() {
     for number in Self.numbers where sigismember(&signals, number) == 1 {

@@ -112,6 +112,8 @@ public final class TrainingRun {
   public var isFinished: Bool { state.step >= run.steps }
 
   /// One step, with evaluation, checkpoint and log line where they are due after it.
+  ///
+  /// - Throws: `RolloutStopped` where the run is to stop while a program judges: no step is made.
   public func step() throws -> StepMetrics {
     precondition(!isFinished, "the run is finished")
     try inFlight?.check()
@@ -135,9 +137,14 @@ public final class TrainingRun {
     if let settings = run.evaluation,
       state.step.isMultiple(of: settings.every) || isFinished
     {
-      try evaluate(into: &metrics)
+      do {
+        try evaluate(into: &metrics)
+      } catch is RolloutStopped {
+        metrics.notices.append(
+          "step \(state.step) is not evaluated: the run is to stop, and its programs were ended")
+      }
     }
-    metrics.notices = lessons.policy?.takeNotices() ?? []
+    metrics.notices += lessons.policy?.takeNotices() ?? []
     // In front of the checkpoint: a run that goes on from it has to find the step in its log, and takes out
     // what lies behind.
     if state.step.isMultiple(of: run.log.every) || isFinished { write(metrics) }

@@ -61,6 +61,30 @@ import Testing
     #expect(Launch.wait { !isAlive(child) })
   }
 
+  /// Who is not waited for any more is ended at once, with its children.
+  @Test func aProgramEndsWithItsRun() throws {
+    let folder = try ScratchFolder()
+    let file = folder.file("child")
+    let rewards = Rewards([
+      .init(
+        name: "p",
+        rule: CommandRule(
+          command: ["/bin/sh", "-c", "sleep 300 & echo $! > \(file); sleep 300"], timeLimit: 600))
+    ]).stopping { FileManager.default.fileExists(atPath: file) }
+    let grades = rewards.grade([TaskAnswer(prompt: prompt("1"), completion: "x")])
+    #expect(grades.totals == [0])
+    #expect(grades.notices.first?.contains("was ended, since the run is to stop") == true)
+    _ = try wait(forChildIn: file)
+  }
+
+  /// The process of a file's number, which is to end.
+  private func wait(forChildIn file: String) throws -> Int32 {
+    let text = String(decoding: try contents(of: file), as: UTF8.self)
+    let child = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+    #expect(Launch.wait { !isAlive(child) })
+    return child
+  }
+
   /// A child that holds the pipe open does not keep the program's caller waiting.
   @Test func aChildLeftBehindIsEnded() throws {
     let folder = try ScratchFolder()

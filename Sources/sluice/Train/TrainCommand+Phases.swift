@@ -23,6 +23,11 @@
       try place.check(beginning(of: index))
     }
 
+    /// A step; nil where the run is to stop while a program judges, and none was made.
+    func step(of training: TrainingRun) throws -> StepMetrics? {
+      do { return try training.step() } catch is RolloutStopped { return nil }
+    }
+
     /// A later phase may name a checkpoint of its own, which has to be one of its model before the phases in
     /// front of it are trained.
     func checkStart(of run: RunFile, behind earlier: ArraySlice<RunFile>) throws {

@@ -333,7 +333,10 @@
           (trace != nil || reporting.isGiven || prediction != nil) && number == traced
         let isChecked = checkSimulation && number == 1
         training.recording = Recording(order: isChecked, timeline: isTraced)
-        let metrics = try training.step()
+        guard let metrics = try step(of: training) else {
+          wish = try agree(.stop, signals, communicator)
+          break
+        }
         board.show(metrics, after: training.opening)
         if reporting.isGiven { record.add(metrics, of: training) }
         prediction?.add(metrics.seconds ?? 0, step: number, isRecorded: isTraced)
