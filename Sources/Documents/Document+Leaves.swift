@@ -14,6 +14,14 @@ extension Document {
   public var locatedLeaves: [(leaf: Leaf, line: Int?)] { root.leaves(below: "") }
 }
 
+extension Table {
+  /// The table on one line, in YAML's flow style without quotes, but for some keys.
+  public func flowText(without keys: [String]) -> String {
+    let kept = entries.filter { !keys.contains($0.key) }
+    return Element(content: .table(kept), origin: .override).flowText
+  }
+}
+
 extension Element {
   fileprivate func leaves(below path: String) -> [(leaf: Document.Leaf, line: Int?)] {
     guard case .table(let entries) = content else {
@@ -27,7 +35,7 @@ extension Element {
   }
 
   /// The element on one line, in YAML's flow style without quotes.
-  private var flowText: String {
+  fileprivate var flowText: String {
     switch content {
     case .scalar(let text, _): text
     case .list(let elements): "[\(elements.map(\.flowText).joined(separator: ", "))]"

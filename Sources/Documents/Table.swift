@@ -8,7 +8,7 @@ import Quantities
 public final class Table {
   /// The place of the table itself.
   public let field: Field
-  private let entries: [Element.Entry]
+  let entries: [Element.Entry]
   private let indexOfKey: [String: Int]
   private let toleratesUnknownKeys: Bool
   private var wasRead: [Bool]

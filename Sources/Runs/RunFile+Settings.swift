@@ -35,6 +35,9 @@ extension RunFile {
       add("model.router_aux_loss_coef", model.architecture.joinedBalance)
     }
     add("model.bias-speed", model.biasSpeed.text)
+    if data.training.count > 1, objective == .demonstrations {
+      add("data.weights", data.weights.isEmpty ? "every line alike" : "\(data.weights)")
+    }
     guard let policy else { return result }
     add("grpo.group", policy.group)
     add("grpo.temperature", policy.loss.temperature)
@@ -47,7 +50,16 @@ extension RunFile {
     add("grpo.updates-per-rollout", policy.updatesPerRollout)
     add("grpo.minibatches", policy.minibatches)
     add("grpo.reference.refresh-every", policy.referenceRefresh ?? 0)
+    if let rewards = policy.rewards { add("grpo.rewards", rewards.rewards.text) }
+    if let path = policy.heldOut { add("grpo.held-out", Self.named(path)) }
     return result
+  }
+
+  /// A file's name with a checksum of what it holds, wherever it lies.
+  private static func named(_ path: String) -> String {
+    var sum = Checksum()
+    sum.add((try? InputFile(path: path).allBytes(limit: 1 << 30)) ?? [])
+    return "\(lastName(of: path)) (\(sum.text))"
   }
 }
 

@@ -116,7 +116,8 @@ struct DataKeys: KeySet {
     Expected.text("path").map { [$0] }.or(list: .list(of: .text("path"), count: 1...100_000)),
     "The data; several texts stand one behind the other.")
   let weights = Key(
-    "weights", .list(of: .number(in: 1e-6...1e6), count: 1...100_000), otherwise: "all alike",
+    "weights", .list(of: .number(in: 1e-6...1e6), count: 1...100_000),
+    otherwise: "every line alike",
     "How often the demonstrations of each file are taken, beside those of the others.")
   let form = Key(
     "form", .choice(TokenData.Form.self), default: .automatic,

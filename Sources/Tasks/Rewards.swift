@@ -7,9 +7,11 @@ public struct Rewards: Sendable {
     public let name: String
     public let weight: Double
     public let rule: any RewardRule
+    /// How the run file describes the rule, to tell it from another one: `{rule: exact, answer-after: ]}`.
+    public let text: String
 
-    public init(name: String, weight: Double = 1, rule: any RewardRule) {
-      (self.name, self.weight, self.rule) = (name, weight, rule)
+    public init(name: String, weight: Double = 1, rule: any RewardRule, text: String = "") {
+      (self.name, self.weight, self.rule, self.text) = (name, weight, rule, text)
     }
   }
 
@@ -49,7 +51,10 @@ public struct Rewards: Sendable {
         throw table.error(
           "another rule is logged as \(printable(name)): give one a name", at: keys.name)
       }
-      parts.append(Part(name: name, weight: try table.value(keys.weight), rule: rule))
+      parts.append(
+        Part(
+          name: name, weight: try table.value(keys.weight), rule: rule,
+          text: table.flowText(without: [keys.name.name, keys.weight.name])))
     }
     guard parts.contains(where: { $0.weight != 0 }) else {
       throw table.error("no rule has a weight other than 0: nothing is rewarded", at: list)
@@ -66,6 +71,11 @@ public struct Rewards: Sendable {
     }
   }
 
+  /// The rules with their weights, on one line.
+  public var text: String {
+    parts.map { "\($0.weight) × \($0.name) \($0.text)" }.joined(separator: ", ")
+  }
+
   /// Whether a program judges, which takes as long as it wants to.
   public var haveCommands: Bool { parts.contains { $0.rule is CommandRule } }
 
@@ -75,7 +85,7 @@ public struct Rewards: Sendable {
       parts.map { part in
         guard var rule = part.rule as? CommandRule else { return part }
         rule.isStopped = isStopped
-        return Part(name: part.name, weight: part.weight, rule: rule)
+        return Part(name: part.name, weight: part.weight, rule: rule, text: part.text)
       })
   }
 

@@ -145,7 +145,7 @@ import Testing
         $0, scores: scores, experts: experts, rows: rows, runs: last, alpha: 0.1, scale: 2, rule)
     }
     #expect(part[..<24].allSatisfy { $0 == 0 })
-    expectClose(Array(part[24...]), Array(gradient[24...]).map { $0 }, within: 1e-6)
+    expectClose(Array(part[24...]), doubles(Array(gradient[24...])), within: 1e-6)
   }
 
   /// Two layers of eight rows: counts and means over both, by the formula in Double.

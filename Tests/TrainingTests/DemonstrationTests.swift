@@ -163,6 +163,22 @@ import Training
     #expect(counts == [a: 10, a + 1: 10, a + 2: 30, a + 3: 30])
   }
 
+  /// Without weights lines count, not files.
+  @Test func linesAreAlikeWithoutWeights() throws {
+    let line = { (text: String) in "{\"prompt\": \"\(text)=\", \"completion\": \"\(text)\"}\n" }
+    let paths = try [["a"], ["b", "c", "d"]].enumerated().map { index, texts in
+      try folder.write(texts.map(line).joined(), to: "\(index).jsonl")
+    }
+    let made = try Demonstrations(paths, length: 4, tokenizer: .bytes, seed: 5)
+    let sequences = PackedSequences(made, length: 4)
+    var counts: [UInt8: Int] = [:]
+    for number in 0..<80 {
+      sequences.position = number
+      try sequences.withSequence(0) { counts[UInt8($0[0]), default: 0] += 1 }
+    }
+    #expect(counts.count == 4 && counts.values.allSatisfy { $0 == 20 })
+  }
+
   /// Of messages the assistant's are learnt, by a tokenizer that has ChatML's marks as tokens alone.
   @Test func messagesNeedTheMarksOfTheirTemplate() throws {
     let messages =

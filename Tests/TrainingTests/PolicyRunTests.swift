@@ -1,3 +1,4 @@
+import Checkpoints
 import Documents
 import Foundation
 import MessagePassing
@@ -218,6 +219,27 @@ import Training
     // counts.
     let divergence = try #require(found.last?.policy?.divergence)
     #expect(divergence >= 0 && divergence < 1)
+  }
+
+  /// Other rules and other held-out prompts are said where a run goes on, whatever the file is called.
+  @Test func otherRulesAreSaid() throws {
+    func settings(_ change: [String: String] = [:]) throws -> RunSettings {
+      var text = try online()
+      for (old, new) in change { text = text.replacingOccurrences(of: old, with: new) }
+      return try RunFile.read(path: folder.write(text, to: "r.yaml")).settings
+    }
+    let before = try settings()
+    #expect(try settings().changes(since: before) == [])
+    for change in [["maximum: 5}": "maximum: 6}"], ["weight: 0.5": "weight: 2"]] {
+      let said = try settings(change).changes(since: before)
+      #expect(said.count == 1, "\(said)")
+      #expect(
+        said.first?.hasPrefix("grpo.rewards was 1.0 × length {rule: length, maximum: 5}") == true)
+    }
+    _ = try folder.write("{\"prompt\": \"1\"}\n", to: "other.jsonl")
+    let held = "held-out: prompts.jsonl"
+    let said = try settings([held: "held-out: other.jsonl"]).changes(since: before)
+    #expect(said.count == 1 && said[0].hasPrefix("grpo.held-out was prompts.jsonl ("), "\(said)")
   }
 
   /// A reward that is given lies in the range of those that rules give.
