@@ -62,6 +62,30 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: last))
   }
 
+  /// The first weights can be kept, to be compared with what becomes of them; a run goes on from them as if it
+  /// had not stopped.
+  @Test func noStepIsEnough() throws {
+    let (whole, parts) = (
+      try Scene("gpt2-tiny", plan: "gradient-lanes: 2"),
+      try Scene("gpt2-tiny", plan: "gradient-lanes: 2")
+    )
+    #expect(try Program.sluice("train", whole.run).status == 0)
+    let first = try Program.sluice("train", parts.run, "--stop-after", "0")
+    #expect(first.status == 0, "\(first.output)")
+    #expect(parts.checkpoints() == ["step-00000000"])
+    #expect(try Program.sluice("train", parts.run, "--resume").status == 0)
+    let losses = try parts.losses()
+    #expect(try !losses.isEmpty && losses == whole.losses())
+    for (more, words) in [
+      (["--set", "checkpoints=null"], "keeps no checkpoints"),
+      (["--check-simulation"], "--check-simulation has no effect beside --stop-after 0"),
+    ] {
+      let refused = try Launch.run(
+        [Program.path, "train", parts.run, "--overwrite", "--stop-after", "0"] + more)
+      #expect(refused.status == 1 && refused.output.contains(words), "\(refused.output)")
+    }
+  }
+
   /// Two at once, of which the second is told who was first; and its lock, once that was killed.
   @Test func theSecondOfTwoIsRefused() throws {
     let scene = try Scene("gpt2-tiny", plan: "gradient-lanes: 2", steps: 1_000_000)

@@ -91,7 +91,8 @@
     @Flag(help: "Hold the first step against its simulation, and print the table.")
     var checkSimulation = false
 
-    @Option(help: "End after so many steps, with a checkpoint.")
+    @Option(
+      help: "End after so many steps, with a checkpoint; after 0 with that of the first weights.")
     var stopAfter: Int?
 
     @Flag(help: "Print every key of a run file: what may be written, its default, its meaning.")
@@ -108,8 +109,8 @@
       if keys { return try show(RunFile.keyReference.text) }
       guard runFile != nil else { throw CommandError("train needs a run file, or --keys") }
       try checkTimeouts()
-      if let stopAfter, stopAfter < 1 {
-        throw CommandError("--stop-after \(stopAfter): must be at least 1")
+      if let stopAfter, stopAfter < 0 {
+        throw CommandError("--stop-after \(stopAfter): must be at least 0")
       }
       guard [resume, resumeIfAny, overwrite].count(where: { $0 }) <= 1 else {
         throw CommandError("--resume, --resume-if-any and --overwrite exclude each other")
@@ -147,6 +148,9 @@
       let ofRanks = [("--hosts", hosts != nil)] + timeouts
       if dryRun { try refuse(ofSteps + ofRanks, beside: "--dry-run") }
       try elastic.refuseIdle(besides: ofSteps)
+      if stopAfter == 0 {
+        try refuse(ofSteps.filter { $0.0 != "--stop-after" }, beside: "--stop-after 0")
+      }
       guard keys else { return }
       try refuse(
         ofSteps + ofRanks + [
@@ -169,6 +173,9 @@
     ) throws -> [PreparedRun] {
       if phases.count > 1 {
         try refuse([("--trace", trace != nil)] + predicting.given, beside: "several phases")
+      }
+      if stopAfter == 0, phases[0].checkpoints == nil {
+        throw CommandError("--stop-after 0 has no effect on a run that keeps no checkpoints")
       }
       let places = RunFile.places(of: phases)
       return try phases.enumerated().map { index, run in
@@ -323,7 +330,7 @@
         peakRate: training.isFinished ? nil : try training.measurePeak(), isLive: isLive,
         isSilent: communicator.rank != 0)
       board.begin(training.notices, step: first)
-      var wish = try agree(.goOn, signals, communicator)
+      var wish = try agree(stopAfter == 0 ? .stop : .goOn, signals, communicator)
       var lostTrace: ConfigurationError?
       var record = RunRecord(training.run, ranks: communicator.size)
       var prediction = try predicting.prediction(prepared)
