@@ -21,16 +21,24 @@ public enum JSONLines {
     }
   }
 
+  private static let largestFile = 1 << 26
+
   /// The lines of a file that are not empty.
   ///
   /// - Throws: `ConfigurationError` for a file that cannot be read, and for a line that is no table.
   public static func read(_ path: String) throws(ConfigurationError) -> [Line] {
-    let bytes = Array(try textFile(path).utf8)
+    let bytes = try fileContents(path, atMost: largestFile + 1)
+    guard bytes.count <= largestFile else {
+      throw ConfigurationError(file: path, rule: "is larger than 64 MiB")
+    }
     var lines: [Line] = []
     let parts = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     for (index, part) in parts.enumerated() where part.contains(where: { $0 > 0x20 }) {
       func failure(_ rule: String) -> ConfigurationError {
         ConfigurationError(file: path, line: index + 1, rule: rule)
+      }
+      guard String(validating: part, as: UTF8.self) != nil else {
+        throw failure("is not UTF-8 text")
       }
       let value: JSONValue
       do throws(JSONValue.Failure) {

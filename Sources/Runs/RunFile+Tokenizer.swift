@@ -5,7 +5,9 @@ import Tokens
 extension RunFile {
   /// Who says by which tokenizer the run's data are encoded.
   package func tokenizerChoice() throws(ConfigurationError) -> TokenizerChoice {
-    try TokenizerChoice(given: data.tokenizer, key: "data.tokenizer", folder: modelFolder)
+    try TokenizerChoice(
+      given: data.tokenizer, key: policy == nil ? "data.tokenizer" : "grpo.tokenizer", in: file,
+      folder: modelFolder)
   }
 
   /// The tokenizer of the run's training data; texts are bytes unless told otherwise.

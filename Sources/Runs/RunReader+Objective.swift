@@ -93,7 +93,7 @@ extension RunReader {
       ("top-p", policy.contains(keys.topShare)), ("minibatches", policy.contains(keys.minibatches)),
       ("generation", settings.generation != nil),
     ] where isGiven {
-      throw policy.error("has no effect on completions that are given (rollouts): \(name)")
+      throw policy.error("has no effect on completions that are given (rollouts)", at: name)
     }
     guard steps <= settings.updatesPerRollout else {
       throw policy.error(

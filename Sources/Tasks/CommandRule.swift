@@ -60,7 +60,13 @@ public struct CommandRule: RewardRule {
   }
 
   public func rewards(of answers: [TaskAnswer]) -> [Result<Double, RewardFailure>] {
-    guard !answers.isEmpty else { return [] }
+    judgement(of: answers).rewards
+  }
+
+  public func judgement(
+    of answers: [TaskAnswer]
+  ) -> (rewards: [Result<Double, RewardFailure>], remark: RewardFailure?) {
+    guard !answers.isEmpty else { return ([], nil) }
     let outcome: LimitedProcess.Outcome
     do {
       outcome = try LimitedProcess(
@@ -68,9 +74,10 @@ public struct CommandRule: RewardRule {
         outputLimit: answers.count * Self.longestLine, isStopped: isStopped
       ).run(input: Array(answers.map { Self.line($0) + "\n" }.joined().utf8))
     } catch {
-      return answers.map { _ in .failure(RewardFailure("\(error)")) }
+      return (answers.map { _ in .failure(RewardFailure("\(error)")) }, nil)
     }
-    let ending = outcome.ending.map { "\(printable(command[0])): \($0)" }
+    let program = printable(command[0])
+    let ending = outcome.ending.map { "\(program): \($0)" }
     var lines = outcome.output.split(
       separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     // What stands behind the last newline is empty, or a line cut short.
@@ -78,18 +85,24 @@ public struct CommandRule: RewardRule {
     if ending == nil, !rest.isEmpty { lines.append(rest) }
     guard lines.count <= answers.count else {
       let failure = RewardFailure(
-        ending
-          ?? "\(printable(command[0])) wrote more lines than the \(answers.count) it was asked for")
-      return answers.map { _ in .failure(failure) }
+        ending ?? "\(program) wrote more lines than the \(answers.count) it was asked for",
+        kind: "lines")
+      return (answers.map { _ in .failure(failure) }, nil)
     }
-    return answers.indices.map { index in
+    let results = answers.indices.map { index -> Result<Double, RewardFailure> in
       guard index < lines.count else {
         return .failure(
           RewardFailure(
-            ending ?? "\(printable(command[0])) wrote \(lines.count) lines of \(answers.count)"))
+            ending ?? "\(program) wrote \(lines.count) lines of \(answers.count)",
+            kind: ending == nil ? "lines" : "ending"))
       }
       return reward(in: Array(lines[index]))
     }
+    let isWhole = lines.count == answers.count
+    let remark = ending.map { ending in
+      RewardFailure("all rewards count, and yet \(ending)", kind: "remark")
+    }
+    return (results, isWhole ? remark : nil)
   }
 
   /// Bytes of output for each completion.
@@ -110,7 +123,8 @@ public struct CommandRule: RewardRule {
     let value = try? JSONValue(line)
     guard let reward = value?.double ?? value?["reward"]?.double else {
       let text = printable(String(decoding: line, as: UTF8.self), atMost: 60)
-      return .failure(RewardFailure("\(printable(command[0])) wrote no reward but: \(text)"))
+      return .failure(
+        RewardFailure("\(printable(command[0])) wrote no reward but: \(text)", kind: "no reward"))
     }
     return .success(reward)
   }

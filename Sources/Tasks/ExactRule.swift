@@ -7,6 +7,8 @@ public struct ExactRule: RewardRule {
     (self.field, self.place) = (field, place)
   }
 
+  public var neededField: String? { field }
+
   public func reward(of completion: String, to prompt: TaskPrompt) throws -> Double {
     let right = trimmed(try prompt.text(of: field))
     guard let answer = place.answer(in: completion) else { return 0 }

@@ -22,6 +22,13 @@ public struct JSONRule: RewardRule {
     (self.demand, self.field, self.place) = (demand, field, place)
   }
 
+  public var neededField: String? {
+    switch demand {
+    case .parses, .fits: nil
+    case .values, .order: field
+    }
+  }
+
   public func reward(of completion: String, to prompt: TaskPrompt) throws -> Double {
     // Wrong prompts are noticed whatever the answer.
     let right = try right(for: prompt)
@@ -45,7 +52,8 @@ public struct JSONRule: RewardRule {
     }
     let text = try prompt.text(of: field)
     guard let value = try? JSONValue(Array(text.utf8)) else {
-      throw RewardFailure("the prompt's \(printable(field)) is not JSON: \(printable(text))")
+      throw RewardFailure(
+        "the prompt's \(printable(field)) is not JSON: \(printable(text))", kind: "no JSON")
     }
     return value
   }

@@ -32,6 +32,8 @@ public struct LanguageRule: RewardRule {
 
   public init(script: Script? = nil) { self.script = script }
 
+  public var neededField: String? { script == nil ? "script" : nil }
+
   /// A completion without a letter has none of the right script: 0.
   public func reward(of completion: String, to prompt: TaskPrompt) throws -> Double {
     let blocks = try (script ?? Self.script(of: prompt)).blocks

@@ -11,10 +11,13 @@ public struct NumberRule: RewardRule {
     (self.field, self.place, self.tolerance) = (field, place, tolerance)
   }
 
+  public var neededField: String? { field }
+
   public func reward(of completion: String, to prompt: TaskPrompt) throws -> Double {
     let text = try prompt.text(of: field)
     guard let right = Self.lastNumber(in: text) else {
-      throw RewardFailure("the prompt's \(printable(field)) is not a number: \(printable(text))")
+      throw RewardFailure(
+        "the prompt's \(printable(field)) is not a number: \(printable(text))", kind: "no number")
     }
     guard let answer = place.answer(in: completion), let number = Self.lastNumber(in: answer) else {
       return 0
@@ -22,23 +25,27 @@ public struct NumberRule: RewardRule {
     return abs(number - right) <= tolerance * max(1, abs(right)) ? 1 : 0
   }
 
-  /// The last number in decimal digits that stands in a text: -3, 2.5, 1e-3, 1,000.
+  /// The last number in decimal digits that stands in a text: -3, 2.5, -.5, 1e-3, 1,000; the minus may be
+  /// Unicode's (U+2212).
   ///
   /// A minus between two numbers belongs to neither: 7-3 ends in 3. Commas belong to a number where it
   /// has one to three digits in front of the first and three behind each; 10,20 and 1,0000 end in numbers
   /// of their own. Time grows with the text.
   static func lastNumber(in text: String) -> Double? {
-    let digits = DigitText(bytes: Array(text.utf8))
+    let digits = DigitText(bytes: Array(text.replacing("\u{2212}", with: "-").utf8))
     var last: Double?
     var index = 0
     while index < digits.bytes.count {
-      guard digits.isDigit(index) else {
+      // A point begins a number where no digit stands in front of it.
+      let isFraction =
+        digits.has(".", at: index) && digits.isDigit(index + 1) && !digits.isDigit(index - 1)
+      guard isFraction || digits.isDigit(index) else {
         index += 1
         continue
       }
       let isNegative = digits.has("-", at: index - 1) && !digits.isDigit(index - 2)
       let start = isNegative ? index - 1 : index
-      index = digits.endOfWhole(from: index)
+      if !isFraction { index = digits.endOfWhole(from: index) }
       if digits.has(".", at: index), digits.isDigit(index + 1) {
         index = digits.skip(from: index + 1)
       }

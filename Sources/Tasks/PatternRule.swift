@@ -31,6 +31,35 @@ public struct PatternRule: RewardRule {
     (self.expression, self.extent, self.place) = (expression, extent, place)
   }
 
+  /// What is wrong with a pattern that is none, as the end of a sentence about it.
+  static func fault(of pattern: String) -> String {
+    if pattern.utf8.count > longestPattern { return "is longer than \(longestPattern) bytes" }
+    var (open, isSet, isEscaped) = (0, false, false)
+    for character in pattern {
+      if isEscaped {
+        isEscaped = false
+      } else if character == "\\" {
+        isEscaped = true
+      } else if isSet {
+        isSet = character != "]"
+      } else if character == "[" {
+        isSet = true
+      } else if character == "(" {
+        open += 1
+      } else if character == ")" {
+        open -= 1
+        if open < 0 { return "is not a regular expression: ) closes nothing" }
+      }
+    }
+    if isEscaped { return "is not a regular expression: nothing stands behind its last \\" }
+    if isSet { return "is not a regular expression: [ is not closed" }
+    if open > 0 { return "is not a regular expression: ( is not closed" }
+    if let first = pattern.first, "*+?{".contains(first) {
+      return "is not a regular expression: \(first) has nothing in front of it to repeat"
+    }
+    return "is not a regular expression in ICU's syntax"
+  }
+
   public func reward(of completion: String, to prompt: TaskPrompt) throws -> Double {
     guard let answer = place.answer(in: completion) else { return 0 }
     var isFound = false

@@ -28,7 +28,8 @@ public struct RewardKeys: KeySet {
       + "number, pattern, json-…, table).")
   public let tag = Key(
     "answer-tag", .string, otherwise: "the whole completion",
-    "The name of the tag whose last occurrence, <name>…</name>, holds the answer (as answer-after)."
+    "The name of the tag whose last occurrence, <name>…</name>, holds the answer (as answer-after; beside it, in what stands "
+      + "behind that text)."
   )
   public let tolerance = Key(
     "tolerance", .number(), default: 0,

@@ -8,9 +8,26 @@ public protocol RewardRule: Sendable {
 
   /// The same for many answers, each with a reward or the reason why it has none.
   func rewards(of answers: [TaskAnswer]) -> [Result<Double, RewardFailure>]
+
+  /// The same, with what there is to remark though all were judged.
+  func judgement(
+    of answers: [TaskAnswer]
+  ) -> (rewards: [Result<Double, RewardFailure>], remark: RewardFailure?)
+
+  /// The field that a prompt must have to be judged; nil where none is needed.
+  var neededField: String? { get }
 }
 
 extension RewardRule {
+  public func judgement(
+    of answers: [TaskAnswer]
+  ) -> (rewards: [Result<Double, RewardFailure>], remark: RewardFailure?) {
+    (rewards(of: answers), nil)
+  }
+
+  /// Nil: none.
+  public var neededField: String? { nil }
+
   public func rewards(of answers: [TaskAnswer]) -> [Result<Double, RewardFailure>] {
     answers.map { answer in
       do {
@@ -27,6 +44,11 @@ extension RewardRule {
 /// Why a rule has no reward for an answer.
 public struct RewardFailure: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String
+  /// What it has in common with failures that are not worth being told of again.
+  let kind: String
 
-  public init(_ description: String) { self.description = description }
+  /// A reason; of a kind of its own unless told otherwise.
+  public init(_ description: String, kind: String? = nil) {
+    (self.description, self.kind) = (description, kind ?? description)
+  }
 }

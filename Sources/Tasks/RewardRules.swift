@@ -19,6 +19,7 @@ public enum RewardRules {
   /// - Throws: `ConfigurationError` that names the key.
   public static func rule(from table: Table) throws(ConfigurationError) -> any RewardRule {
     let command = try table.optional(keys.command)
+    try refuseOthers(table, command == nil ? try table.optional(keys.rule) : nil)
     guard let name = try table.optional(keys.rule) else {
       guard let command else { throw table.error("names neither a rule nor a command") }
       return CommandRule(
@@ -31,6 +32,38 @@ public enum RewardRules {
       throw table.error("stands beside a rule; one of both judges", at: keys.command)
     }
     return try rule(named: name, arguments: table)
+  }
+
+  /// The keys that some rules have, each with these rules; those of a program have none.
+  private static var owners: [(key: String, rules: [Name])] {
+    let compared: [Name] = [.exact, .number, .values, .order, .table]
+    let placed = compared + [.pattern, .parses, .fits]
+    return [
+      (keys.field.name, compared), (keys.after.name, placed), (keys.tag.name, placed),
+      (keys.tolerance.name, [.number]), (keys.pattern.name, [.pattern]),
+      (keys.match.name, [.pattern]), (keys.schema.name, [.fits]), (keys.tags.name, [.tags]),
+      (keys.script.name, [.language]), (keys.minimum.name, [.length]),
+      (keys.maximum.name, [.length]), (keys.slack.name, [.length]), (keys.timeLimit.name, []),
+      (keys.memoryLimit.name, []), (keys.fileLimit.name, []),
+    ]
+  }
+
+  /// Refuses keys that other rules have, or that a program has.
+  ///
+  /// - Parameter name: nil for a program.
+  private static func refuseOthers(
+    _ table: Table, _ name: Name?
+  ) throws(ConfigurationError) {
+    let written = table.keys
+    for (key, rules) in owners where written.contains(key) {
+      if let name, rules.contains(name) { continue }
+      if name == nil, rules.isEmpty { continue }
+      let whose =
+        rules.isEmpty ? "a command" : "the rule \(rules.map(\.rawValue).joined(separator: ", "))"
+      throw table.error(
+        "has no effect on \(name.map { "the rule \($0.rawValue)" } ?? "a command"): it is of \(whose)",
+        at: key)
+    }
   }
 
   /// A rule by its name, with what else its table says.
@@ -81,9 +114,7 @@ public enum RewardRules {
       let rule = PatternRule(
         pattern: pattern, extent: try table.value(keys.match), place: try place(table))
     else {
-      throw table.error(
-        "is not a regular expression of at most \(PatternRule.longestPattern) bytes",
-        at: keys.pattern)
+      throw table.error(PatternRule.fault(of: pattern), at: keys.pattern)
     }
     return rule
   }

@@ -9,9 +9,15 @@ public struct Rewards: Sendable {
     public let rule: any RewardRule
     /// How the run file describes the rule, to tell it from another one: `{rule: exact, answer-after: ]}`.
     public let text: String
+    /// What a run is refused with whose prompts lack the field that the rule needs; its rule is still to be said.
+    let fieldError: ConfigurationError?
 
-    public init(name: String, weight: Double = 1, rule: any RewardRule, text: String = "") {
+    public init(
+      name: String, weight: Double = 1, rule: any RewardRule, text: String = "",
+      fieldError: ConfigurationError? = nil
+    ) {
       (self.name, self.weight, self.rule, self.text) = (name, weight, rule, text)
+      self.fieldError = fieldError
     }
   }
 
@@ -54,7 +60,9 @@ public struct Rewards: Sendable {
       parts.append(
         Part(
           name: name, weight: try table.value(keys.weight), rule: rule,
-          text: table.flowText(without: [keys.name.name, keys.weight.name])))
+          text: table.flowText(without: [keys.name.name, keys.weight.name]),
+          fieldError: table.error(
+            "", at: rule is LanguageRule ? keys.script.name : keys.field.name)))
     }
     guard parts.contains(where: { $0.weight != 0 }) else {
       throw table.error("no rule has a weight other than 0: nothing is rewarded", at: list)
@@ -85,62 +93,56 @@ public struct Rewards: Sendable {
       parts.map { part in
         guard var rule = part.rule as? CommandRule else { return part }
         rule.isStopped = isStopped
-        return Part(name: part.name, weight: part.weight, rule: rule, text: part.text)
+        return Part(
+          name: part.name, weight: part.weight, rule: rule, text: part.text,
+          fieldError: part.fieldError)
       })
   }
 
   /// Judges answers; one that a rule cannot judge has 0 of it.
   public func grade(_ answers: [TaskAnswer]) -> RewardGrades {
     var grades = RewardGrades(
-      totals: [Double](repeating: 0, count: answers.count), parts: [], notices: [])
+      totals: [Double](repeating: 0, count: answers.count), parts: [],
+      complaints: RewardComplaints())
     for part in parts {
-      var failures: [RewardFailure] = []
-      let values = part.rule.rewards(of: answers).map { result -> Double in
+      func fail(_ failure: RewardFailure) -> Double {
+        grades.complaints.add(part.name, failure)
+        return 0
+      }
+      let judgement = part.rule.judgement(of: answers)
+      let values = judgement.rewards.map { result -> Double in
         switch result {
         case .success(let value) where !value.isFinite:
-          failures.append(RewardFailure("the reward is not a number"))
+          return fail(RewardFailure("the reward is not a number"))
         case .success(let value) where max(abs(value), abs(part.weight * value)) > Self.largest:
-          failures.append(
+          return fail(
             RewardFailure("the reward, or with its weight \(part.weight), is beyond ±1e9"))
         case .success(let value): return value
-        case .failure(let failure): failures.append(failure)
+        case .failure(let failure): return fail(failure)
         }
-        return 0
       }
       precondition(values.count == answers.count)
       for (index, value) in values.enumerated() { grades.totals[index] += part.weight * value }
       grades.parts.append(values)
-      if !failures.isEmpty {
-        grades.notices.append(
-          "rewards: \(printable(part.name)) counts 0 for \(failures.count) of \(answers.count) "
-            + "completions: \(Self.reasons(failures))")
-      }
+      if let remark = judgement.remark { grades.complaints.add(part.name, remark, count: 0) }
     }
     return grades
   }
 
-  /// The reasons that a notice names at most.
-  private static let mostReasons = 4
-
-  /// The reasons of failures, the most frequent first, with their numbers where there are several.
-  private static func reasons(_ failures: [RewardFailure]) -> String {
-    var counts: [(reason: RewardFailure, count: Int)] = []
-    var places: [RewardFailure: Int] = [:]
-    for failure in failures {
-      if let place = places[failure] {
-        counts[place].count += 1
-      } else {
-        places[failure] = counts.count
-        counts.append((failure, 1))
-      }
+  /// Refuses a rule whose field none of a file's prompts has: it could judge nothing.
+  ///
+  /// - Throws: `ConfigurationError` that names file, line and key of the first of them.
+  public func check(
+    _ prompts: [TaskPrompt], of file: String
+  ) throws(ConfigurationError) {
+    for part in parts {
+      guard let field = part.rule.neededField, var error = part.fieldError,
+        !prompts.contains(where: { $0.fields[field] != nil })
+      else { continue }
+      error.rule =
+        "none of the \(prompts.count) prompts of \(file) has the field \(printable(field))"
+      throw error
     }
-    if counts.count == 1 { return printable(counts[0].reason.description, atMost: 400) }
-    let order = counts.indices.sorted { (-counts[$0].count, $0) < (-counts[$1].count, $1) }
-    var words = order.prefix(mostReasons).map { place in
-      "\(printable(counts[place].reason.description, atMost: 400)) (\(counts[place].count))"
-    }
-    if order.count > mostReasons { words.append("\(order.count - mostReasons) other reasons") }
-    return words.joined(separator: "; ")
   }
 }
 
@@ -150,6 +152,12 @@ public struct RewardGrades: Hashable, Sendable {
   public var totals: [Double]
   /// For each rule, in its order, one reward without weight for each answer.
   public var parts: [[Double]]
+  /// What rules could not judge, and why.
+  public var complaints: RewardComplaints
+
   /// One line for each rule that could not judge some answers: how many, and why.
-  public var notices: [String]
+  public var notices: [String] {
+    var said = Set<String>()
+    return complaints.notices(of: totals.count, besides: &said)
+  }
 }

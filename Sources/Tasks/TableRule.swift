@@ -3,7 +3,8 @@ import Documents
 /// 1 for an answer that is the right table: the same cells in the same rows and columns.
 ///
 /// Cells stand between commas, tabs or bars, whichever the text has: a Markdown table equals its CSV.
-/// White space around a cell does not count, and numbers are equal by value.
+/// White space around a cell does not count, numbers are equal by value, and quotes around a cell between
+/// commas or tabs are no part of it (RFC 4180).
 public struct TableRule: RewardRule {
   private let field: String
   private let place: AnswerPlace
@@ -11,6 +12,8 @@ public struct TableRule: RewardRule {
   public init(field: String = "answer", place: AnswerPlace = .whole) {
     (self.field, self.place) = (field, place)
   }
+
+  public var neededField: String? { field }
 
   public func reward(of completion: String, to prompt: TaskPrompt) throws -> Double {
     let right = Self.cells(of: try prompt.text(of: field))
@@ -40,8 +43,7 @@ public struct TableRule: RewardRule {
     let separator: Character =
       lines.contains { $0.contains("|") } ? "|" : lines.contains { $0.contains("\t") } ? "\t" : ","
     return lines.enumerated().compactMap { index, line in
-      var parts = line.split(separator: separator, omittingEmptySubsequences: false).map(
-        String.init)
+      var parts = parts(of: line, separator)
       if separator == "|" {
         if line.hasPrefix("|") { parts.removeFirst() }
         if line.hasSuffix("|"), !parts.isEmpty { parts.removeLast() }
@@ -53,5 +55,31 @@ public struct TableRule: RewardRule {
       }
       return parts.map(Cell.init)
     }
+  }
+
+  /// What stands between separators; within quotes a separator is text, and two quotes are one.
+  private static func parts(of line: String, _ separator: Character) -> [String] {
+    let plain = line.split(separator: separator, omittingEmptySubsequences: false).map(String.init)
+    guard separator != "|", line.contains("\"") else { return plain }
+    var parts: [String] = []
+    var open: String?
+    for part in plain {
+      let text = open.map { $0 + String(separator) + part } ?? part
+      // A cell that begins with a quote goes on until its quotes are even.
+      let isQuoted = trimmed(text).hasPrefix("\"")
+      guard isQuoted, text.count(where: { $0 == "\"" }) % 2 == 1 else {
+        parts.append(isQuoted ? unquoted(trimmed(text)) : text)
+        open = nil
+        continue
+      }
+      open = text
+    }
+    // A quote that nothing closes is text.
+    return open == nil ? parts : plain
+  }
+
+  private static func unquoted(_ cell: String) -> String {
+    guard cell.count > 1, cell.hasSuffix("\"") else { return cell }
+    return String(cell.dropFirst().dropLast()).replacing("\"\"", with: "\"")
   }
 }

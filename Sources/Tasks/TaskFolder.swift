@@ -19,12 +19,14 @@ public enum TaskFolder {
       throw ConfigurationError(
         file: "\(folder)/\(name)", rule: "cannot be written: it is there; choose another folder")
     }
-    do {
-      try FileManager.default.createDirectory(
-        atPath: folder, withIntermediateDirectories: true)
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), !isFolder.boolValue {
+      throw ConfigurationError(file: folder, rule: "is not a folder", status: .storage)
+    }
+    do throws(CheckpointError) {
+      _ = try makeFolder(folder)
     } catch {
-      throw ConfigurationError(
-        file: folder, rule: "cannot be made: \(error.localizedDescription)", status: .storage)
+      throw ConfigurationError(file: folder, rule: error.rule, status: .storage)
     }
     let paths = try names.map { name throws(ConfigurationError) in
       try OutputPath("\(folder)/\(name)", besides: [])

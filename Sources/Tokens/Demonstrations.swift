@@ -28,6 +28,8 @@ public struct Demonstrations: Sendable {
   package let identity: String
   /// Demonstrations in all files.
   public let count: Int
+  /// What people should know of the files.
+  package let notices: [String]
 
   /// Reads JSON Lines of `prompt` and `completion`, or of `messages`.
   ///
@@ -45,8 +47,10 @@ public struct Demonstrations: Sendable {
     precondition(weights.isEmpty || weights.count == paths.count)
     let ends = ends ?? CompletionEnds(of: tokenizer, vocabulary: vocabulary)
     var read: [[Demonstration]] = []
+    var notices: [String] = []
     for path in paths {
       var own: [Demonstration] = []
+      var unknown = UnknownCharacters(of: "demonstrations", in: path)
       for line in try JSONLines.read(path) {
         for made in try Demonstration.all(of: line, tokenizer, ends) {
           guard made.tokens.count <= length + 1 else {
@@ -57,6 +61,8 @@ public struct Demonstrations: Sendable {
           if let token = made.tokens.first(where: { $0 >= vocabulary }) {
             throw line.error("its token \(token) is not one of the model's \(vocabulary)")
           }
+          try made.check(line, tokenizer)
+          unknown.look(at: made.tokens, of: line, tokenizer)
           own.append(made)
         }
       }
@@ -64,12 +70,14 @@ public struct Demonstrations: Sendable {
         throw ConfigurationError(file: path, rule: "has no demonstrations")
       }
       read.append(own)
+      notices += [unknown.notice].compactMap(\.self)
     }
     var sum = Checksum()
     for demonstration in read.joined() {
       demonstration.tokens.withUnsafeBytes { sum.add($0) }
       sum.add(demonstration.isPredicted.map { $0 ? 1 : 0 })
     }
+    self.notices = notices
     count = read.reduce(0) { $0 + $1.count }
     identity = "demonstrations \(count) \(sum.text)"
     files = weights.isEmpty ? [Array(read.joined())] : read
@@ -142,6 +150,19 @@ extension Demonstration {
       try Demonstration(
         [(prompt, false), (completion, true)], isNumbers ? ends.ofNumbers : ends.ofTexts, line)
     ]
+  }
+
+  /// Refuses a text that the model would learn to say with characters that the tokenizer has no token for.
+  fileprivate func check(
+    _ line: JSONLines.Line, _ tokenizer: Tokenizer
+  ) throws(ConfigurationError) {
+    let key = line.value["messages"] == nil ? "completion" : "messages"
+    guard let unknown = tokenizer.unknown, line.value[key]?.items == nil || key == "messages",
+      zip(tokens, isPredicted).contains(where: { $0 == unknown && $1 })
+    else { return }
+    throw line.error(
+      "has characters that the tokenizer has no token for: the model would learn to leave them out",
+      at: key)
   }
 
   /// Parts one behind the other up to the last that is learnt, and the token that ends a completion where none

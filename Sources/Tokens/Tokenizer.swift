@@ -51,6 +51,15 @@ public enum Tokenizer: Sendable {
     }
   }
 
+  /// The token that stands for characters without one of their own; nil where every character has one, or none
+  /// is read that has not.
+  var unknown: Int32? {
+    guard case .bytePairs(let tokenizer) = self,
+      case .characters(let characters) = tokenizer.alphabet
+    else { return nil }
+    return characters.unknown.map { Int32($0) }
+  }
+
   /// The token that ends a text, if the tokenizer has one by a usual name.
   public var endOfText: Int? {
     switch self {

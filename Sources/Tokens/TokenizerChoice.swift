@@ -6,6 +6,8 @@ import Documents
 public struct TokenizerChoice: Sendable {
   private let given: NamedTokenizer?
   private let key: String
+  /// Where the person has named one: the key, with its file where it is of one.
+  private let place: String
   private let folder: String
   /// What lies beside the model's weights; an error where that cannot be read, which matters only where
   /// it is needed.
@@ -16,13 +18,17 @@ public struct TokenizerChoice: Sendable {
   /// - Parameters:
   ///   - given: `bytes` or a path, where the person named one.
   ///   - key: how the person names one, for messages: `--tokenizer`, `data.tokenizer`.
+  ///   - file: where that key is written; nil on the command line.
   ///   - folder: the model's, in Hugging Face's layout; nil for a model without one.
   /// - Throws: `ConfigurationError` for a named tokenizer that cannot be read.
-  public init(given: String?, key: String, folder: String?) throws(ConfigurationError) {
+  public init(
+    given: String?, key: String, in file: String? = nil, folder: String?
+  ) throws(ConfigurationError) {
     self.given = try given.map { name throws(ConfigurationError) in
       try NamedTokenizer(named: name)
     }
     self.key = key
+    place = file.map { "\($0): \(key)" } ?? key
     self.folder = folder ?? "the model"
     beside = Result { () throws(ConfigurationError) in
       try folder.flatMap { folder throws(ConfigurationError) in
@@ -34,7 +40,7 @@ public struct TokenizerChoice: Sendable {
   /// What the person named, or what lies beside the model; both must be the same.
   private func known() throws(ConfigurationError) -> NamedTokenizer? {
     let model = try beside.get()
-    try given?.require(model, of: folder, for: key)
+    try given?.require(model, of: folder, for: place)
     return given ?? model
   }
 

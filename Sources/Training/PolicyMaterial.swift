@@ -24,6 +24,8 @@ public struct PolicyMaterial: Sendable {
   let ends: Set<Int32>
   /// What tells it from other material.
   let identity: String
+  /// What people should know of the files.
+  let notices: [String]
 
   /// Reads the files of a run.
   ///
@@ -33,12 +35,15 @@ public struct PolicyMaterial: Sendable {
   ) throws(ConfigurationError) {
     self.tokenizer = tokenizer
     let ends = try run.completionEnds(by: tokenizer)
+    var notices: [String] = []
     func read(_ path: String?) throws(ConfigurationError) -> [Prompt] {
       guard let path else { return [] }
-      return try Self.prompts(path, run, settings, tokenizer, ends)
+      let (prompts, notice) = try Self.prompts(path, run, settings, tokenizer, ends)
+      notices += [notice].compactMap(\.self)
+      return prompts
     }
-    prompts = try read(settings.prompts)
-    heldOut = try read(settings.heldOut)
+    (prompts, heldOut) = (try read(settings.prompts), try read(settings.heldOut))
+    self.notices = notices
     let kinds = Set((prompts + heldOut).map(\.isNumbers))
     self.ends = [(false, ends.ofTexts), (true, ends.ofNumbers)].filter { kinds.contains($0.0) }
       .reduce([]) { $0.union($1.1.all) }
@@ -64,8 +69,9 @@ public struct PolicyMaterial: Sendable {
   private static func prompts(
     _ path: String, _ run: RunFile, _ settings: RunFile.PolicySettings, _ tokenizer: Tokenizer,
     _ ends: CompletionEnds
-  ) throws(ConfigurationError) -> [Prompt] {
+  ) throws(ConfigurationError) -> ([Prompt], notice: String?) {
     var prompts: [Prompt] = []
+    var unknown = UnknownCharacters(of: "prompts", in: path)
     for line in try JSONLines.read(path) {
       let prompt = try prompt(line, tokenizer, ends)
       let tokens = prompt.tokens
@@ -77,10 +83,12 @@ public struct PolicyMaterial: Sendable {
             + "plan.sequence-length \(run.plan.sequenceLength) by "
             + "\(whole - run.plan.sequenceLength - 1)", at: "prompt")
       }
+      if !prompt.isNumbers { unknown.look(at: tokens, of: line, tokenizer) }
       prompts.append(prompt)
     }
     guard !prompts.isEmpty else { throw ConfigurationError(file: path, rule: "has no prompts") }
-    return prompts
+    try settings.rewards?.rewards.check(prompts.map(\.task), of: path)
+    return (prompts, unknown.notice)
   }
 
   /// The prompt of a line: a text, a list of tokens, or messages as the tokenizer's models are shown them.

@@ -27,6 +27,8 @@ final class PolicyTraining {
   private(set) var referenceUpdate: Int?
   /// What rules could not judge since somebody asked.
   private var notices: [String] = []
+  /// What was said of that before.
+  private var said = Set<String>()
   /// Seconds of the last rollout, of its completions alone.
   private var rolloutSeconds: Double?
   private var targets: [[PolicyTarget]] = []
@@ -213,7 +215,7 @@ final class PolicyTraining {
     rewards.append(isStopped ? 1 : 0)
     try communicator.allReduce(&rewards, .sum)
     guard rewards.removeLast() == 0 else { throw RolloutStopped() }
-    notices += try gathered(own)
+    notices += try gathered(own).notices(of: requests.count, besides: &said)
     return made.enumerated().map { index, made in
       var completion = Completion(
         promptNumber: index, prompt: requests[index].prompt, tokens: made.tokens,
@@ -233,14 +235,11 @@ final class PolicyTraining {
       wanted: completionsOfARollout, ends: material.ends)
   }
 
-  /// What rules of all ranks could not judge.
-  private func gathered(_ own: [String]) throws -> [String] {
-    let text = own.map { $0 + "\n" }.joined()
-    let all = try communicator.allGather(Array(text.utf8))
-    var seen: [String] = []
-    for line in String(decoding: all, as: UTF8.self).split(separator: "\n").map(String.init)
-    where !seen.contains(line) { seen.append(line) }
-    return seen
+  /// What rules of all ranks could not judge; the same on all of them.
+  private func gathered(_ own: RewardComplaints) throws -> RewardComplaints {
+    var all = RewardComplaints()
+    all.add(lines: try communicator.allGather(Array(own.lines.utf8)))
+    return all
   }
 
   /// What rules could not judge since the last time; the same on all ranks.

@@ -59,7 +59,7 @@ public struct PreparedRun: Sendable {
     (self.evaluation, self.heldOut) = (evaluation, heldOut)
     notices =
       architecture.notices + [run.idleKeysNotice].compactMap { $0 } + run.notices(on: tokenizer)
-      + [run.lengthNotice].compactMap { $0 }
+      + [run.lengthNotice].compactMap { $0 } + material.notices + (heldOut?.notices ?? [])
   }
 
   /// Texts, token files and rows, and what of them is kept for evaluation.
@@ -108,6 +108,15 @@ public enum Material: Sendable {
   case tokens(TokenSource)
   case demonstrations(Demonstrations)
   case policy(PolicyMaterial)
+
+  /// What people should know of its files.
+  var notices: [String] {
+    switch self {
+    case .tokens: []
+    case .demonstrations(let demonstrations): demonstrations.notices
+    case .policy(let policy): policy.notices
+    }
+  }
 
   /// What tells it from other material, for resuming.
   var identity: String {

@@ -10,7 +10,7 @@ final class RewardJudge: Sendable {
   private struct Verdicts {
     /// By rule, for each number.
     var rewards: [Int: [Double]] = [:]
-    var notices: [String] = []
+    var complaints = RewardComplaints()
     var isStopped = false
   }
 
@@ -38,14 +38,18 @@ final class RewardJudge: Sendable {
         for (index, answer) in answers.enumerated() {
           verdicts.rewards[answer.number] = grades.parts.map { $0[index] }
         }
-        verdicts.notices += grades.notices
+        verdicts.complaints.add(grades.complaints)
       }
     }
   }
 
-  /// Waits for all verdicts, and gives those of `count` numbers, rule by rule; zeros for what it was not
-  /// asked. Whether it has stopped before all were judged.
-  func finish(count: Int) -> (rewards: [Double], notices: [String], isStopped: Bool) {
+  /// Waits for all verdicts, and gives those of `count` numbers, rule by rule.
+  ///
+  /// - Returns: rewards, zeros for what it was not asked; what could not be judged; whether it has stopped before
+  ///   all were judged.
+  func finish(count: Int) -> (
+    rewards: [Double], complaints: RewardComplaints, isStopped: Bool
+  ) {
     queue.sync {}
     return verdicts.withLock { verdicts in
       let rules = rewards.parts.count
@@ -53,9 +57,9 @@ final class RewardJudge: Sendable {
       for (number, own) in verdicts.rewards {
         for (rule, reward) in own.enumerated() { all[number * rules + rule] = reward }
       }
-      let (notices, isStopped) = (verdicts.notices, verdicts.isStopped)
+      let (complaints, isStopped) = (verdicts.complaints, verdicts.isStopped)
       verdicts = Verdicts()
-      return (all, notices, isStopped)
+      return (all, complaints, isStopped)
     }
   }
 }

@@ -61,7 +61,10 @@ extension TrainingRun {
     if model.multiTokenPrediction > 0 {
       flops += model.predictionTrainingFlops(sequence: length, causal: true).total
     }
-    return Double(flops) * Double(metrics.globalBatch * length) / seconds / peakRate
+    let rate = Double(flops) * Double(metrics.globalBatch * length) / seconds
+    // What a step reaches, the ranks can reach: the measurement before the run was disturbed.
+    self.peakRate = max(peakRate, rate)
+    return rate / max(peakRate, rate)
   }
 
   /// Measures what all ranks reach in products at the same time, for the share of it that steps reach; a

@@ -63,7 +63,9 @@ extension TrainingError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .notFinite(let step, let loss, let norm):
-      "step \(step): the loss is \(loss) and the gradient norm \(norm); training cannot go on"
+      // Swift writes the sign of what is no number.
+      "step \(step): the loss is \(loss.isNaN ? .nan : loss) and the gradient norm "
+        + "\(norm.isNaN ? .nan : norm); training cannot go on"
     case .notFiniteEvaluation(let loss):
       "the loss is \(loss): the model's scores are not numbers; nothing can be evaluated with them"
     case .notFiniteScores: "the model's scores are not numbers; nothing can be sampled from them"

@@ -38,7 +38,7 @@ import Testing
 
   /// Starts a run whose program hangs, and sends a signal once it does.
   private func interrupt(_ scene: Scene, by signal: Int32) throws -> Outcome {
-    FileManager.default.createFile(atPath: scene.path("slow"), contents: nil)
+    try Data().write(to: URL(filePath: scene.path("slow")))
     return try Program.sluice("train", scene.run) { _ in
       try #require(
         Launch.wait { FileManager.default.fileExists(atPath: scene.path("program")) })

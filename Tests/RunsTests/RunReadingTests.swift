@@ -233,6 +233,28 @@ import Testing
     #expect(try read(text("clip: [1, 28]")).policy?.loss.clipHigh == 28)
   }
 
+  /// What rollouts leave without effect is named where it is written.
+  @Test func keysBesideRolloutsAreNamed() throws {
+    for (key, value) in [("top-p", "0.5"), ("minibatches", "2"), ("held-out", "rows.json")] {
+      let error = try #require(throws: ConfigurationError.self) {
+        try read(
+          """
+          model: {config: llama.json}
+          objective: grpo
+          grpo:
+            rollouts: {file: rows.json}
+            \(key): \(value)
+          steps: 1
+          learning-rate: 0.01
+          plan: {global-batch: 8, sequence-length: 4}
+
+          """)
+      }
+      #expect(
+        "\(error)".contains("run.yaml:5: grpo.\(key): \"\(value)\": has no effect"), "\(error)")
+    }
+  }
+
   /// The folder of a run's checkpoints is not one of them: which is the newest changes.
   @Test func aRunsFolderIsNoCheckpoint() throws {
     try FileManager.default.createDirectory(

@@ -103,6 +103,19 @@ import Testing
     #expect(failed == ["/bin/sh: ended with status 3", "/bin/sh: ended with status 3"])
   }
 
+  /// All lines count, and what went wrong behind them is said.
+  @Test(arguments: [
+    ("cat >/dev/null; echo 1; echo 2; exit 3", "/bin/sh: ended with status 3", 60.0),
+    ("echo 1; echo 2; sleep 300", "/bin/sh: was ended after 1.0 seconds", 1.0),
+  ])
+  func aProgramThatFailsBehindItsLinesIsNoted(script: String, words: String, seconds: Double) {
+    let rule = CommandRule(command: ["/bin/sh", "-c", script], timeLimit: seconds)
+    let grades = Rewards([.init(name: "p", rule: rule)]).grade(
+      ["x", "y"].map { TaskAnswer(prompt: prompt("1"), completion: $0) })
+    #expect(grades.totals == [1, 2])
+    #expect(grades.notices == ["rewards: p: all rewards count, and yet \(words)"])
+  }
+
   @Test func aBabblingProgramIsEnded() {
     for results in [failures(rewards("yes")), failures(rewards("yes 1 | head -100000"))] {
       #expect(results.allSatisfy { $0.contains("wrote more than 8192 bytes") }, "\(results)")

@@ -39,6 +39,9 @@ func prompt(_ answer: String, script: String? = nil) -> TaskPrompt {
       #expect(try rewards(NumberRule(), [text], answer: number) == [1], "\(text)")
     }
     #expect(try rewards(NumberRule(), ["0.1", "0.10000001"], answer: "0.1") == [1, 0])
+    let halves = ["-.5", "\u{2212}0.5", "x=\u{2212}.5", "-0.5", ".5", "1.-.5", "1.5"]
+    #expect(try rewards(NumberRule(), halves, answer: "-.5") == [1, 1, 1, 1, 0, 1, 0])
+    #expect(try rewards(NumberRule(), ["1.2.3", "1..5"], answer: "3") == [1, 0])
     #expect(throws: RewardFailure.self) { try rewards(NumberRule(), ["1"], answer: "one") }
   }
 
@@ -92,6 +95,11 @@ func prompt(_ answer: String, script: String? = nil) -> TaskPrompt {
     ]
     #expect(
       try rewards(TableRule(), completions, answer: "a,b\n1,2") == [1, 1, 1, 0, 0, 0, 0, 0])
+    // Quotes of CSV are no part of a cell, and a separator within them is.
+    let quoted = ["\"a\",b\n\"1\",2", "a,\"b\"\n1, \"2\"", "\"a,b\"\n1,2", "\"a,b\n1,2"]
+    #expect(try rewards(TableRule(), quoted, answer: "a,b\n1,2") == [1, 1, 0, 0])
+    let texts = ["\"say \"\"a, b\"\"\",1", "say \"a, b\",1"]
+    #expect(try rewards(TableRule(), texts, answer: texts[0]) == [1, 0])
     // A row of dashes is a row, but for the line below a Markdown table's head.
     let dashes = ["| a | b |\n|---|---|\n| - | - |", "| a | b |\n|---|---|"]
     #expect(try rewards(TableRule(), dashes, answer: "a,b\n-,-") == [1, 0])

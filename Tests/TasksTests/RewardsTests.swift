@@ -76,6 +76,51 @@ import Testing
     #expect(parts.count == 2 && parts[0].hasSuffix(" (2)") && parts[1].hasSuffix(" (1)"))
   }
 
+  /// What was said is said again only for another reason, whoever has judged; numbers are those of all.
+  @Test func whatFailsIsSaidOnce() throws {
+    let rewards = try rewards("  - {rule: number}\n  - {rule: json-values}\n")
+    func complaints(_ answer: String) throws -> RewardComplaints {
+      var all = RewardComplaints()
+      let own = rewards.grade(answers(["1", "2"], to: answer)).complaints
+      // As from two ranks.
+      for _ in 0..<2 { all.add(lines: Array(own.lines.utf8)) }
+      return all
+    }
+    var said = Set<String>()
+    let first = try complaints("one").notices(of: 4, besides: &said)
+    #expect(first.count == 2, "\(first)")
+    #expect(first[0].hasPrefix("rewards: number counts 0 for 4 of 4 completions: "), "\(first)")
+    // Another text that is no number is no other reason.
+    #expect(try complaints("two").notices(of: 4, besides: &said) == [])
+    var others = RewardComplaints()
+    others.add(
+      rewards.grade([TaskAnswer(prompt: TaskPrompt(text: "q", fields: .table([])), completion: "1")]
+      ).complaints)
+    #expect(others.notices(of: 1, besides: &said).count == 2)
+  }
+
+  /// A rule whose field no prompt of a file has could judge nothing.
+  @Test func aFieldThatNoPromptHasIsRefused() throws {
+    let prompts = [
+      prompt("1"), TaskPrompt(text: "q", fields: try JSONValue(Array(#"{"script":"latin"}"#.utf8))),
+    ]
+    try rewards("  - {rule: exact}\n  - {rule: language}\n").check(prompts, of: "p.jsonl")
+    try rewards("  - {rule: json-parses}\n").check([prompts[1]], of: "p.jsonl")
+    for (list, of, words) in [
+      (
+        "  - {rule: exact, field: label}", prompts,
+        "run.yaml:2: rewards[0].field: \"label\": none of"
+      ),
+      ("  - {rule: table}", [prompts[1]], "none of the 1 prompts of p.jsonl has the field answer"),
+      ("  - {rule: language}", [prompts[0]], "has the field script"),
+    ] {
+      let error = try #require(throws: ConfigurationError.self) {
+        try rewards(list).check(of, of: "p.jsonl")
+      }
+      #expect("\(error)".contains(words), "\(error)")
+    }
+  }
+
   /// A program that is not there is found before a run starts, by file, line and key.
   @Test func aMissingProgramIsFoundBefore() throws {
     let folder = try ScratchFolder()
@@ -97,9 +142,18 @@ import Testing
     ("  - {rule: exakt}", "did you mean exact?"),
     ("  - {weight: 1}", "names neither a rule nor a command"),
     ("  - {rule: exact, command: ./p}", "stands beside a rule"),
-    ("  - {rule: exact, tolerance: 1}", "tolerance: unknown key"),
+    (
+      "  - {rule: exact, tolerance: 1}",
+      "run.yaml:2: rewards[0].tolerance: \"1\": has no effect on the rule exact: it is of the rule number"
+    ),
+    ("  - {rule: number, time-limit: 1}", "has no effect on the rule number: it is of a command"),
+    ("  - {rule: exact, tolerence: 1}", "tolerence: unknown key"),
     ("  - {rule: pattern}", "the rule pattern needs it"),
-    ("  - {rule: pattern, pattern: '(a'}", "is not a regular expression"),
+    ("  - {rule: pattern, pattern: '(a'}", "is not a regular expression: ( is not closed"),
+    ("  - {rule: pattern, pattern: 'a)'}", "is not a regular expression: ) closes nothing"),
+    ("  - {rule: pattern, pattern: '[(a'}", "is not a regular expression: [ is not closed"),
+    ("  - {rule: pattern, pattern: '*a'}", "* has nothing in front of it to repeat"),
+    ("  - {rule: pattern, pattern: 'a{2,1}'}", "is not a regular expression in ICU's syntax"),
     ("  - {rule: length, maximum: 1, minimum: 2}", "is more than maximum"),
     ("  - {rule: json-fits}", "the rule json-fits needs it"),
     ("  - {rule: json-fits, schema: {type: objekt}}", "did you mean object?"),
@@ -107,7 +161,7 @@ import Testing
     ("  - {rule: tags, tags: []}", "must have"),
     ("  - {rule: exact}\n  - {rule: exact}", "another rule is logged as exact"),
     ("  - {command: ./p, time-limit: 0}", "time-limit"),
-    ("  - {command: ./p, field: x}", "field: unknown key"),
+    ("  - {command: ./p, field: x}", "has no effect on a command: it is of the rule exact, "),
     ("  []", "names no rule"),
     ("  - {rule: exact, weight: 0}\n  - {rule: number, weight: 0}", "nothing is rewarded"),
   ])

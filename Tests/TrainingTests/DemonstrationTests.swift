@@ -99,8 +99,9 @@ import Training
     }
   }
 
-  /// Neither packing nor filling moves routers: loads and balance loss are those of rows without filling, and
-  /// every token counts alike. A loss over all layers is over what a microbatch has, packed or not.
+  /// Neither packing nor filling moves routers: loads and balance loss are those of rows without filling.
+  ///
+  /// Every token counts alike. A loss over all layers is over what a microbatch has, packed or not.
   @Test(arguments: [(0.5, 0.0, [5, 6, 11, 12]), (0.0, 0.5, [5, 6, 9])])
   func fillingCountsNowhere(balance: Double, joined: Double, lengths: [Int]) throws {
     let model = try ReferenceModel("deepseek-v3-tiny")
@@ -177,6 +178,35 @@ import Training
       try sequences.withSequence(0) { counts[UInt8($0[0]), default: 0] += 1 }
     }
     #expect(counts.count == 4 && counts.values.allSatisfy { $0 == 20 })
+  }
+
+  /// Characters without a token: what would be learnt without them is refused, what is read is said.
+  @Test func unknownCharactersAreSaid() throws {
+    let tokenizer = try NamedTokenizer(
+      named: folder.write(
+        """
+        {"added_tokens": [{"id": 0, "content": "<|endoftext|>"}, {"id": 1, "content": "<unk>"}],
+         "normalizer": null, "pre_tokenizer": null, "decoder": {"type": "Fuse"},
+         "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": false, "byte_fallback": false,
+          "vocab": {"<|endoftext|>": 0, "<unk>": 1, "a": 2, "b": 3}, "merges": []}}
+        """, to: "characters.json")
+    ).tokenizer
+    func read(_ text: String) throws -> Demonstrations {
+      let path = try folder.write(text, to: "lines.jsonl")
+      return try Demonstrations([path], length: 9, tokenizer: tokenizer, seed: nil)
+    }
+    let good = "{\"prompt\": \"a\", \"completion\": \"b\"}\n"
+    let unread = "{\"prompt\": \"ax\", \"completion\": \"b\"}\n"
+    #expect(try read(good).notices == [])
+    let notices = try read(good + unread + unread).notices
+    #expect(notices.count == 1 && notices[0].contains("2 demonstrations have characters"))
+    #expect(notices[0].hasSuffix("the first is line 2"))
+    let error = #expect(throws: ConfigurationError.self) {
+      try read(good + "{\"prompt\": \"a\", \"completion\": \"bx\"}\n")
+    }
+    #expect("\(try #require(error))".contains("lines.jsonl:2: completion: has characters"))
+    // Numbers say what they mean.
+    #expect(try read("{\"prompt\": [2], \"completion\": [1]}\n").count == 1)
   }
 
   /// Of messages the assistant's are learnt, by a tokenizer that has ChatML's marks as tokens alone.

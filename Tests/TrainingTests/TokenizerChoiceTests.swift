@@ -177,6 +177,22 @@ extension TokenizerChoiceTests {
           ranks: 1)
       }
     }
+    // Which key says otherwise, and in which file.
+    _ = try folder.write("{\"prompt\": \"a\", \"answer\": \"b\"}\n", to: "prompts.jsonl")
+    let policy = try folder.write(
+      """
+      model: {checkpoint: \(checkpoint)}
+      objective: grpo
+      grpo: {prompts: prompts.jsonl, tokenizer: bytes, rewards: [{rule: exact}]}
+      plan: {global-batch: 8, sequence-length: 128}
+      learning-rate: 0.01
+      steps: 1
+      """, to: "policy.yaml")
+    let other = #expect(throws: ConfigurationError.self) {
+      try PreparedRun(RunFile.read(path: policy), ranks: 1)
+    }
+    #expect(
+      "\(try #require(other))".hasPrefix("\(policy): grpo.tokenizer: has the tokenizer bytes"))
     // Text without a word about it is read as the checkpoint reads it.
     let text = try PreparedRun(
       RunFile.read(

@@ -147,7 +147,8 @@
     }
 
     private func decimals(_ number: Double?) -> String {
-      number.map { String(format: "%.4f", $0) } ?? "–"
+      // A nought has no sign, and what is no number has none either.
+      number.map { $0.isNaN ? "nan" : String(format: "%.4f", abs($0) < 5e-5 ? 0 : $0) } ?? "–"
     }
   }
 
