@@ -41,11 +41,22 @@ ifndef NO_MPI
 endif
 	@echo; echo "Reports to look at: open demo/deepseek-v3.html, demo/search.html$(if $(NO_MPI),, and demo/tiny-deepseek-v3.html) in a browser"
 
-# Cold start and reinforcement learning by rules: a small model learns to write its sums down before it answers.
+# Cold start and reinforcement learning by rules: a small model learns to write its sums down before it answers, and
+# another one three tasks, of which its first weights, its cold start and its end are compared.
+THREE_TASKS := --task sort-digits --task table-cell --task json-list
 demo-rl: build
-	@rm -rf demo/digit-sum demo/digit-sum-run && mkdir -p demo
+	@rm -rf demo/digit-sum demo/digit-sum-run demo/three-tasks demo/three-tasks-run && mkdir -p demo
+	@echo; echo "1. sluice train: a model learns to write sums down before it answers"; echo
 	@$(SLUICE) data --task digit-sum --seed 1 -o demo/digit-sum
 	@$(SLUICE) train examples/digit-sum.yaml --ranks 2 --overwrite
+	@echo; echo "2. sluice train: reasoning, tables and structured data by one model"; echo
+	@$(SLUICE) data $(THREE_TASKS) --seed 1 -o demo/three-tasks
+	@$(SLUICE) train examples/three-tasks.yaml --ranks 2 --overwrite --set 'phases[0].name=base' --stop-after 0
+	@$(SLUICE) train examples/three-tasks.yaml --ranks 2 --overwrite
+	@echo; echo "3. sluice evaluate: its first weights, the cold start and reinforcement learning side by side"; echo
+	@$(SLUICE) evaluate --suite rules $(THREE_TASKS) --tier 1 --questions 64 --max-tokens 24 \
+	  --checkpoint demo/three-tasks-run/base --checkpoint demo/three-tasks-run/cold-start \
+	  --checkpoint demo/three-tasks-run/rl
 
 # Every line of code is as the formatter writes it; the walls of the house are tests.
 test: setup lint

@@ -1,6 +1,7 @@
 import Engines
 import Kernels
 import Programs
+import Tokens
 
 /// What a step reads of its sequences: tokens, labels, what its objective needs, and where documents begin.
 extension RankBackend {

@@ -46,7 +46,7 @@ public struct PolicyMaterial: Sendable {
     self.notices = notices
     let kinds = Set((prompts + heldOut).map(\.isNumbers))
     self.ends = [(false, ends.ofTexts), (true, ends.ofNumbers)].filter { kinds.contains($0.0) }
-      .reduce([]) { $0.union($1.1.all) }
+      .reduce(into: Set<Int32>()) { $0.formUnion($1.1.all) }
     if settings.prompts != nil, self.ends.isEmpty {
       _ = try ends.ofTexts.required(in: settings.file)
     }

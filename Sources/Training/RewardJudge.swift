@@ -23,7 +23,8 @@ final class RewardJudge: Sendable {
   /// Judges by rules; programs among them are ended, and nothing is judged any more, once the run is to stop.
   init(_ rewards: Rewards, isStopped: @escaping @Sendable () -> Bool = { false }) {
     self.rewards = rewards.stopping(when: isStopped)
-    self.isStopped = rewards.haveCommands ? isStopped : { false }
+    let hasCommands = rewards.haveCommands
+    self.isStopped = { hasCommands && isStopped() }
   }
 
   /// Takes completions, each with its number, and returns at once.

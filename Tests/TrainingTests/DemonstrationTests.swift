@@ -1,5 +1,6 @@
 import Documents
 import MessagePassing
+import Models
 import Plans
 import TestSupport
 import Testing

@@ -142,7 +142,7 @@ import Training
     _ = try folder.write("{\"eos_token_id\": [\(all)]}", to: "model/generation_config.json")
     let found = try #require(try metrics(text)[0].policy)
     for (name, value) in [
-      ("completions/mean_length", 1), ("completions/clipped_ratio", 0), ("reward", 1),
+      ("completions/mean_length", 1.0), ("completions/clipped_ratio", 0), ("reward", 1),
     ] {
       #expect(found.fields.first { $0.name == name }?.value == value, "\(name)")
     }
