@@ -76,6 +76,19 @@ import Testing
     #expect(untimed.isEmpty || found.remarks.contains { $0.contains("without a time") })
   }
 
+  /// What the driver has for programs is the device's memory; what is no such number is refused.
+  @Test func memoryOfTheHead() throws {
+    let head = "# device: NVIDIA H200\n# multiprocessors: 132\n# memory: "
+    let rows = "\npart,name,library,direction,format,shape,microseconds\nhost,launch,eager,,,,9.5\n"
+    let found = try BenchmarkFormat.read(text: head + "150109880320" + rows, file: "probe.csv")
+    let size = try #require(found.measurements.values.first { $0.path == "device.memory.size" })
+    #expect(size.text == "150109880320 B")
+    let error = #expect(throws: ConfigurationError.self) {
+      try BenchmarkFormat.read(text: head + "17" + rows, file: "probe.csv")
+    }
+    #expect(error?.description.contains("expected bytes of the device") == true)
+  }
+
   /// Without PyTorch the options are told all the same, and what is missing in a line.
   @Test(.enabled(if: hasPython)) func withoutPyTorch() throws {
     let folder = try ScratchFolder()

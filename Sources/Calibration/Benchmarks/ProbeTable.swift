@@ -288,6 +288,7 @@ struct ProbeTable {
           + "describes no device")
     }
     addPower()
+    try addMemory()
     if let name = conditions["device"] {
       result.devices.append(
         MeasuredDevice(name: name, place: MeasuredPlace(file: text.file, line: 1)))
@@ -303,6 +304,15 @@ struct ProbeTable {
     for (what, number) in unused.sorted(by: { $0.key < $1.key }) {
       result.remarks.append("\(text.file): \(number) x \(what) left out")
     }
+  }
+
+  /// What the driver has for programs, less than the product's name says or more.
+  private mutating func addMemory() throws(ConfigurationError) {
+    guard let word = conditions["memory"] else { return }
+    guard let bytes = counting(Substring(word)), (1 << 30...1 << 50).contains(bytes) else {
+      throw text.error(nil, "memory: \(word): expected bytes of the device, 1 GiB to 1 PiB")
+    }
+    add("device.memory.size", "\(bytes) B", "all that PyTorch has")
   }
 
   /// Energies, where the driver told watts and the cap.
