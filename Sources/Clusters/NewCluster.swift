@@ -77,7 +77,7 @@ public struct NewCluster: Hashable, Sendable {
     lines += node(cluster, base)
     if nodes > 1 { lines += try network(cluster, base, &remarks) }
     let text = (lines + remarks.map { "# \($0)" }).joined(separator: "\n") + "\n"
-    let made = try Cluster(Document(text: text, name: name + ".yaml"))
+    let made = try read(text)
     if made.device.kernels.field == nil {
       remarks.append(
         "nobody measured the kernels of \(made.device.name): memory and counts hold, times need "
@@ -85,6 +85,21 @@ public struct NewCluster: Hashable, Sendable {
           + "--borrow-kernels")
     }
     return (text, remarks)
+  }
+
+  /// The cluster of the file that is made.
+  ///
+  /// No such file lies anywhere yet: what is wrong is an option, by the key that it gives.
+  private func read(_ text: String) throws(ConfigurationError) -> Cluster {
+    do throws(ConfigurationError) {
+      return try Cluster(Document(text: text, name: name + ".yaml"))
+    } catch {
+      let isOfAdapters = error.keyPath.hasPrefix("node.adapters")
+      let isOfNetwork = error.keyPath.hasPrefix("network")
+      throw ConfigurationError(
+        file: isOfAdapters ? "--adapters" : isOfNetwork ? "--network" : "--new",
+        keyPath: error.keyPath, value: error.value, rule: error.rule, suggestion: error.suggestion)
+    }
   }
 
   private func baseName() throws(ConfigurationError) -> String {
@@ -148,6 +163,10 @@ public struct NewCluster: Hashable, Sendable {
     return lines
   }
 
+  private func figure(_ value: Double) -> String {
+    value == value.rounded() ? "\(Int(value))" : "\(value)"
+  }
+
   private static func microseconds(_ time: Seconds) -> Double {
     (time.value * 1e9).rounded() / 1e3
   }
@@ -187,6 +206,13 @@ public struct NewCluster: Hashable, Sendable {
       if layers.count > 1 { layers[0].oversubscription = Sourced(oversubscription) }
     }
     let added = try join(&layers, attachment, perNode: count / planes, &remarks)
+    if oversubscription == nil, technology != nil, layers.count > 1,
+      layers[0].oversubscription.value > 1
+    {
+      remarks.append(
+        "leaves have \(figure(layers[0].oversubscription.value)) times as much below as above, as in "
+          + "\(part): --oversubscription R for another network")
+    }
     let isSame =
       layers == own.layers && attachment == own.attachment && planes == own.planes.value
     guard !isSame else { return ["network: \(part)"] }

@@ -121,6 +121,8 @@ import Testing
     }
     #expect(try borrowed(.shipped("h800-2048")).isEmpty)
     #expect(try borrowed(.shipped("h800-2048-mrft")).isEmpty)
+    // With a change, too.
+    #expect(try borrowed(.shipped("mi300x-64")).contains("node.collectives h100-2048"))
     #expect(
       try borrowed(.shipped("h100-2048")) == [
         "device.kernels.matmul.fp8-2025-02 h800-2048",

@@ -53,6 +53,18 @@ import Testing
         .oversubscription.value == 63)
   }
 
+  /// What a network of another cluster brings along is said, and a fault is one of the option, not of a file that
+  /// is nowhere.
+  @Test func partsOfOtherClusters() throws {
+    let made = try cluster("h100", 8) { $0.technology = .ethernet }
+    let share = made.cluster.network?.layers.first?.oversubscription.value ?? 1
+    #expect(made.remarks.contains { $0.contains("times as much below as above") } == (share > 1))
+    let error = #expect(throws: ConfigurationError.self) {
+      try cluster("h100", 8) { $0.adapters = (3, BytesPerSecond(50e9)) }
+    }
+    #expect(error?.file == "--adapters" && error?.line == nil, "\(error?.description ?? "")")
+  }
+
   /// More nodes than switches join: a layer is added and said; even more are refused.
   @Test func layers() throws {
     let some = try cluster("h100", 256)
