@@ -3,7 +3,7 @@ import RealModule
 
 /// A collective that was measured: all runs of one size on as many nodes and ranks.
 public struct CollectiveCell: Hashable, Sendable {
-  public enum Kind: String, Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
     case allReduce = "all-reduce"
     case allGather = "all-gather"
     case reduceScatter = "reduce-scatter"

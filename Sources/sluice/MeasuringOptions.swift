@@ -49,7 +49,7 @@ struct MeasuringOptions: ParsableArguments {
     help: "Whose FP8 products a table has: cublaslt-fp8, fp8-2025-02 or fp8-2025-04 (DeepGEMM).")
   var library: MatmulLibrary?
 
-  enum Ends: String, ExpressibleByArgument { case devices, nodes }
+  enum Ends: String, ExpressibleByArgument, CaseIterable { case devices, nodes }
   enum Switches: String, ExpressibleByArgument, CaseIterable { case leaf, spine, core }
 
   /// The options that were written.

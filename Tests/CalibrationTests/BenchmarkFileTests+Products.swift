@@ -27,6 +27,15 @@ extension BenchmarkFileTests {
     #expect(try Self.read(key).measurements.products[0].shape.depth == 5120)
   }
 
+  /// Two columns of one name, and two times that say something else.
+  @Test func columnsThatContradictEachOther() {
+    let row = "128,4096,4096,bf16"
+    #expect(
+      Self.rule("m,n,k,dtype,dtype,time_us\n\(row),fp8,18.16\n").contains("has two columns dtype"))
+    let times = Self.rule("m,n,k,dtype,time_us,time_ms\n\(row),18.42,18.42\n")
+    #expect(times.contains("the columns contradict each other: time_us 18.42, time_ms 18.42"))
+  }
+
   /// Old and new versions; every shape stands between carriage returns on the terminal.
   @Test func mamfFinder() throws {
     let best = """

@@ -8,7 +8,7 @@ extension BenchmarkFileTests {
   /// What a logger or a container puts in front of every line is no part of a row.
   @Test(arguments: [
     "2026-01-02 12:00:00,123 - INFO - ", "worker-0  | ", "2026-01-02T12:00:00.123456789Z stdout F ",
-    "[launcher] ",
+    "[launcher] ", "Sun Nov 29 11:22:26 2026[1,0]<stdout>:",
   ])
   func loggersWords(prefix: String) throws {
     let plain = try Self.read(Self.whole).measurements.collectives

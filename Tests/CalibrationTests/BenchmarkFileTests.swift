@@ -1,4 +1,5 @@
 import Calibration
+import Clusters
 import Costs
 import Documents
 import TestSupport
@@ -155,6 +156,52 @@ import Testing
     #expect(Self.rule(units).contains("log.txt:10"))
     #expect(Self.rule(units).contains("the units contradict each other"))
     #expect(Self.rule(Self.head + "\n").contains("no row of a collective"))
+  }
+
+  /// What is said of files that do not say it does not touch those that do; a contradiction is one where no file asks.
+  @Test func optionsAreOfFilesThatAsk() throws {
+    var facts = MeasurementFacts()
+    (facts.ranks, facts.nodes) = (8, 1)
+    let folder = try ScratchFolder()
+    let osu =
+      "# OSU MPI-CUDA Allreduce Latency Test v7.4\n# Size Avg Latency(us)\n"
+      + (10...24).map { "\(1 << $0) \(30 + Double(1 << $0) / 250e3)\n" }.joined()
+    let calibrator = Calibrator(
+      base: try Cluster.shipped("h100-2048"), named: "h100-2048", facts: facts)
+    func run(_ files: [String]) throws -> Calibrator.Outcome {
+      try calibrator.run(files, name: "mine", file: "mine.yaml", isWritten: true)
+    }
+    let whole = try folder.write(Self.whole.replacing("H800", with: "H100"), to: "nccl.txt")
+    let mixed = try run([whole, try folder.write(osu, to: "osu.txt")])
+    #expect(mixed.parts.flatMap(\.points).contains { $0.series.contains("8 ranks") })
+    let error = #expect(throws: ConfigurationError.self) { try run([whole]) }
+    #expect(error?.description.contains("has 2 ranks, and --ranks says 8") == true)
+  }
+
+  /// Heads, counts and types that no version prints.
+  @Test(arguments: [
+    ("(us)  (GB/s)", "(ms)  (GB/s)", "expected the units of nccl-tests"),
+    ("(us)  (GB/s)", "(us)  (GiB/s)", "expected the units of nccl-tests"),
+    ("262144     float", "17     float", "size and count contradict each other"),
+    ("262144     float", "262144     quux", "expected a type of nccl-tests"),
+    ("1048576        262144", "10485761048576104857610485 262144", "expected a size in bytes"),
+  ])
+  func columnsOfNCCLTests(own: String, other: String, rule: String) {
+    #expect(Self.rule(Self.whole.replacing(own, with: other)).contains(rule))
+  }
+
+  /// Sums without a root whose bus rates are below the algorithm's are reduce-scatters.
+  @Test func aCutLogOfReduceScatters() throws {
+    let rows = [20, 22, 24, 26].map { exponent -> String in
+      let bytes = 1 << exponent
+      let time = 30 + Double(bytes) / 250e3
+      let rate = Double(bytes) / time / 1e3
+      return "\(bytes) \(bytes / 4) float sum -1 \(time) \(rate) \(rate * 7 / 8) 0 \(time) \(rate) "
+        + "\(rate * 7 / 8) 0\n"
+    }
+    let found = try Self.read(Self.head + "\n" + rows.joined()).measurements
+    #expect(found.collectives.allSatisfy { $0.kind == .reduceScatter && $0.ranks == 8 })
+    #expect(found.collectives.count == 4)
   }
 
   // MARK: perftest

@@ -132,11 +132,21 @@ import Testing
   @Test(arguments: [
     ("{}", "without traceEvents"), ("{\"traceEvents\": []}", "no kernel of a device"),
     ("{\"traceEvents\": [{\"ph\": \"X\"}", "the trace is cut"), ("{]}", "broken JSON"),
-    ("{\"traceEvents\": [{}]} x", "broken JSON"),
+    ("{\"traceEvents\": [{}]} x", "broken JSON"), ("{\"traceEvents\": [{},, {}]}", "broken JSON"),
   ])
   func faults(text: String, rule: String) throws {
     let error = #expect(throws: ConfigurationError.self) { try read(text) }
     #expect(error?.description.contains(rule) == true, "\(String(describing: error))")
+  }
+
+  /// Messages whose kernels say nothing of them are counted and said.
+  @Test func messagesWithoutSizes() throws {
+    let product = Self.kernel("sm90_gemm_bf16_128x256", "1740461679479740", "170")
+    let message = Self.kernel("ncclDevKernel_AllGather_RING_LL", "1740461679479950", "700")
+    let found = try read(Self.trace([product, message, message]))
+    #expect(found.collectives.isEmpty)
+    #expect(
+      found.remarks.contains { $0.contains("2 x messages left out: their kernels do not say") })
   }
 
   /// Changed and shortened text ends in an error or in fewer events.

@@ -80,7 +80,9 @@ public enum BenchmarkFormat: String, Hashable, Sendable, CaseIterable {
   package static func read(
     text: String, file: String, _ facts: MeasurementFacts = .init()
   ) throws(ConfigurationError) -> (format: BenchmarkFormat, measurements: Measurements) {
-    try read(try BenchmarkText(text.utf8, file: file), facts)
+    let found = try read(try BenchmarkText(text.utf8, file: file), facts)
+    try found.measurements.facts.check()
+    return found
   }
 
   private static func read(

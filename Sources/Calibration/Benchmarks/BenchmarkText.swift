@@ -103,9 +103,23 @@ struct BenchmarkText: Sendable {
     return text
   }
 
+  /// Whether a text is a date as C writes it, `Mon Jan  5 12:00:00 2026`.
+  private static func isDate(_ text: Substring) -> Bool {
+    let words = text.split(separator: " ")
+    guard words.count == 5, text.utf8.count < 30 else { return false }
+    return words[0].count == 3 && words[1].count == 3 && words[3].count { $0 == ":" } == 2
+      && words[4].count == 4 && words[4].allSatisfy(\.isNumber)
+  }
+
   private static func withoutTag(_ text: Substring) -> Substring {
     if text.first == "[", let end = text.range(of: ">:"),
       text[..<end.lowerBound].contains("]<std"), text[..<end.lowerBound].utf8.count < 60
+    {
+      return text[end.upperBound...]
+    }
+    // Mon Jan  5 12:00:00 2026[1,0]<stdout>: of Open MPI, which puts the time in front of its tag.
+    if let tag = text.firstIndex(of: "["), isDate(text[..<tag]),
+      let end = text[tag...].range(of: ">:"), text[tag..<end.lowerBound].contains("]<std")
     {
       return text[end.upperBound...]
     }

@@ -145,8 +145,10 @@ struct DeepEPTests {
       throw text.error(line, "the file does not say how many ranks took part: --ranks N")
     }
     if let said = self.ranks, let given = facts.ranks, said != given {
-      throw text.error(line, "the file has \(said) ranks, and --ranks says \(given)")
+      result.facts.contradict(
+        .ranks, text.error(line, "the file has \(said) ranks, and --ranks says \(given)"))
     }
+    if self.ranks == nil { result.facts.use(.ranks) }
     let nodes = try nodes(line, ranks, crosses: (network ?? 0) > 0)
     let reach = try reach(line, ranks, nodes)
     let rowBytes = Double(hidden) * (isFP8 ? 1 + 4.0 / 128 : 2)
@@ -167,10 +169,19 @@ struct DeepEPTests {
         name: "\(direction.rawValue) \(isFP8 ? "FP8" : "BF16")", place: text.place(line)))
   }
 
-  private func nodes(
+  private mutating func nodes(
     _ line: BenchmarkText.Line, _ ranks: Int, crosses: Bool
   ) throws(ConfigurationError) -> Int {
-    let nodes = ranksPerNode.map { ranks / max(1, $0) } ?? facts.nodes ?? (crosses ? nil : 1)
+    let said = ranksPerNode.map { ranks / max(1, $0) } ?? (crosses ? nil : 1)
+    if let said, let given = facts.nodes, said != given {
+      result.facts.contradict(
+        .nodes, text.error(line, "the ranks lie on \(said) nodes, and --nodes says \(given)"))
+    }
+    // Without RDMA they lie on one node, which the file does not say in words.
+    if ranksPerNode == nil, facts.nodes != nil, said == nil || said == facts.nodes {
+      result.facts.use(.nodes)
+    }
+    let nodes = said ?? facts.nodes
     guard let nodes else {
       throw text.error(line, "the file does not say how many nodes took part: --nodes N")
     }

@@ -192,6 +192,8 @@ struct TraceEvents {
   var isWhole: Bool { depth == 0 && !isInString && hasList }
   /// The line in which a second text begins behind the end of the first.
   private(set) var secondText: Int?
+  /// Whether an event has to follow: behind a comma of the list, and not behind two.
+  private var isAfterComma = false
   private var isBegun = false
 
   /// Goes through a piece and calls `body` with each event that it completes, and the line of its beginning.
@@ -220,6 +222,9 @@ struct TraceEvents {
         } else if listDepth > 0, depth < listDepth {
           listDepth = 0
         }
+      } else if byte == UInt8(ascii: ","), listDepth > 0, depth == listDepth {
+        if isAfterComma { return false }
+        isAfterComma = true
       } else if byte == UInt8(ascii: "\n") {
         line += 1
       } else if depth == 0, byte > 0x20, byte != 0xEF, byte != 0xBB, byte != 0xBF {
@@ -254,7 +259,7 @@ struct TraceEvents {
       isBegun = true
     }
     if listDepth > 0, depth == listDepth, byte == UInt8(ascii: "{") {
-      isInEvent = true
+      (isInEvent, isAfterComma) = (true, false)
       eventLine = line
       start = place
       event.removeAll(keepingCapacity: true)

@@ -35,6 +35,8 @@ struct KinetoTrace {
   private var classes: [String: KernelClass] = [:]
   private var totals: [KernelClass: (count: Int, nanoseconds: Int)] = [:]
   private var messages: [Message: (shortest: Int, line: Int, count: Int)] = [:]
+  /// Kernels of messages that say nothing of them.
+  private var unsized = 0
   private var operators: [Int: Product] = [:]
   private var products: [Int: (nanoseconds: Int, line: Int)] = [:]
   /// Bytes a nanosecond of copies of pinned memory from 1 MiB.
@@ -184,6 +186,8 @@ struct KinetoTrace {
       messages[message] =
         duration < known.shortest
         ? (duration, line, known.count + 1) : (known.shortest, known.line, known.count + 1)
+    } else if kind == .communication {
+      unsized += 1
     } else if kind == .product, let identity = facts.external {
       products[identity, default: (0, line)].nanoseconds += duration
     } else if category == .copy, let bytes = facts.bytes, text.contains("Pinned"), bytes >= 1 << 20,
@@ -283,12 +287,18 @@ struct KinetoTrace {
       result.collectives.append(cell)
     }
     if !result.collectives.isEmpty {
+      if facts.nodes != nil { result.facts.use(.nodes) }
       let count = ordered.reduce(0) { $0 + $1.value.count }
       result.remarks.append(
         "\(file): of \(count) messages those of equal kind, size and group count by their "
           + "shortest, since kernels "
           + "wait for peers"
           + (devicesPerNode.map { "; ranks are taken to fill nodes of \($0)" } ?? ""))
+    }
+    if unsized > 0 {
+      result.remarks.append(
+        "\(file): \(unsized) x messages left out: their kernels do not say of which collective, group and size they are"
+      )
     }
     for (name, count) in left.sorted(by: { $0.key < $1.key }) {
       result.remarks.append(

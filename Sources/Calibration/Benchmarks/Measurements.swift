@@ -169,6 +169,8 @@ public struct Measurements: Sendable {
   public var remarks: [String] = []
   /// What a trace shows beside constants.
   public var traces: [TraceSummary] = []
+  /// Which options some file did not say itself, and where files say something else.
+  var facts = AskedFacts()
 
   public init() {}
 
@@ -189,6 +191,7 @@ public struct Measurements: Sendable {
     left.devices += right.devices
     left.remarks += right.remarks
     left.traces += right.traces
+    left.facts += right.facts
   }
 }
 

@@ -41,6 +41,9 @@ struct NCCLTests {
     var reduction: String
     var root: Int
     var line: BenchmarkText.Line
+
+    /// Whether elements are added up, or the like.
+    var adds: Bool { ["sum", "prod", "min", "max", "avg"].contains(reduction) }
   }
 
   static func recognises(_ text: BenchmarkText) -> Bool {
@@ -100,6 +103,7 @@ struct NCCLTests {
         result.devices.append(MeasuredDevice(name: String(name), place: text.place(line)))
       }
     } else if words.first == "#" {
+      try checkUnits(line, words)
       if let columns = Self.columns(words) { test.columns = columns }
     } else if let row = try row(line, words) {
       test.rows.append(row)
@@ -127,10 +131,57 @@ struct NCCLTests {
       wrong: wrong ?? bus + 1, count: names.count)
   }
 
+  private static let units: Set<Substring> = ["(B)", "(elements)", "(us)", "(GB/s)"]
+
+  /// Refuses units that no version prints: a table that was rewritten has other numbers, too.
+  private func checkUnits(
+    _ line: BenchmarkText.Line, _ words: [Substring]
+  ) throws(ConfigurationError) {
+    guard words.contains("(B)") || words.contains("(elements)") else { return }
+    let other = words.first { $0.hasPrefix("(") && $0.hasSuffix(")") && !Self.units.contains($0) }
+    guard let other else { return }
+    throw text.error(
+      line, "expected the units of nccl-tests, B, elements, us and GB/s", value: String(other))
+  }
+
+  /// Bytes of an element, by the names of types.
+  private static func width(_ type: Substring) -> Int? {
+    if type.hasPrefix("fp8") || type.hasPrefix("f8") { return 1 }
+    let widths = [
+      (1, ["int8", "uint8", "char"]), (2, ["half", "float16", "bfloat16", "bf16"]),
+      (4, ["int32", "uint32", "int", "float", "float32"]),
+      (8, ["int64", "uint64", "double", "float64"]),
+    ]
+    return widths.first { $0.1.contains(String(type)) }?.0
+  }
+
+  /// Refuses a count of elements of which a row's bytes are no multiple.
+  private func checkCount(
+    _ bytes: Int, _ line: BenchmarkText.Line, _ words: [Substring]
+  ) throws(ConfigurationError) {
+    guard words.count > 2, let count = Int(words[1]), count > 0 else { return }
+    guard let width = Self.width(words[2]) else {
+      throw text.error(
+        line, "expected a type of nccl-tests, such as float, half or bfloat16",
+        value: String(words[2]))
+    }
+    let (each, isTooMuch) = count.multipliedReportingOverflow(by: width)
+    guard !isTooMuch, bytes % each == 0 else {
+      throw text.error(
+        line,
+        "size and count contradict each other: \(bytes) B are no multiple of \(count) x "
+          + "\(width) B (\(words[2]))")
+    }
+  }
+
   private mutating func row(
     _ line: BenchmarkText.Line, _ words: [Substring]
   ) throws(ConfigurationError) -> Row? {
-    guard let first = words.first, let bytes = Int(first), isRow(line, words) else { return nil }
+    guard let first = words.first, isRow(line, words) else { return nil }
+    guard let bytes = Int(first) else {
+      guard first.allSatisfy(\.isNumber), words.count > 2 else { return nil }
+      throw text.error(line, "expected a size in bytes up to 2^53", value: String(first))
+    }
     let columns = test.columns ?? Columns()
     guard words.count >= columns.count || line.isWhole && words.count > columns.wrong,
       words.count > columns.bus
@@ -150,6 +201,7 @@ struct NCCLTests {
       leftOut.note(line, .empty)
       return nil
     }
+    try checkCount(bytes, line, words)
     _ = try text.measured(words[columns.time], "a time", line)
     _ = try text.measured(words[columns.algorithm], "algbw", line, zero: true)
     _ = try text.measured(words[columns.bus], "busbw", line, zero: true)
@@ -207,19 +259,25 @@ struct NCCLTests {
   }
 
   /// The kind of collective; nil where the formulas have none such.
-  private func kind(_ last: Row) throws(ConfigurationError) -> CollectiveCell.Kind? {
+  private mutating func kind(_ last: Row) throws(ConfigurationError) -> CollectiveCell.Kind? {
     if let name = test.name {
       guard let kind = Self.kinds.first(where: { name.hasPrefix($0.0) }) else { return nil }
       if let given = facts.collective, let known = kind.1, given != known {
-        throw text.error(
-          last.line, "is of \(name), and --collective says \(given.rawValue)")
+        result.facts.contradict(
+          .collective,
+          text.error(last.line, "is of \(name), and --collective says \(given.rawValue)"))
       }
       return kind.1
     }
-    if let given = facts.collective { return given }
+    if let given = facts.collective {
+      result.facts.use(.collective)
+      return given
+    }
     // More than the size crosses a rank's link in all-reduces alone.
     if let factor = busFactor, factor.value - factor.error > 1 { return .allReduce }
     if last.root >= 0 { return nil }
+    // Of what adds up without a root, the other one is left.
+    if let factor = busFactor, factor.value + factor.error < 1, last.adds { return .reduceScatter }
     throw text.error(
       test.rows[0].line,
       "the log does not say which collective it is of: --collective all-reduce, all-gather, "
@@ -242,12 +300,14 @@ struct NCCLTests {
     return (value, value * (0.0055 / best.busRate + 0.6e-6 / best.seconds) + 1e-4)
   }
 
-  private func ranks(_ kind: CollectiveCell.Kind) throws(ConfigurationError) -> Int {
+  private mutating func ranks(_ kind: CollectiveCell.Kind) throws(ConfigurationError) -> Int {
     let said = test.ranks > 0 ? test.ranks : nil
     if let given = facts.ranks, let said, given != said {
-      throw text.error(
-        test.rows[0].line, "the log has \(said) ranks, and --ranks says \(given)")
+      result.facts.contradict(
+        .ranks,
+        text.error(test.rows[0].line, "the log has \(said) ranks, and --ranks says \(given)"))
     }
+    if said == nil, facts.ranks != nil { result.facts.use(.ranks) }
     if let known = said ?? facts.ranks {
       try check(known, kind)
       return known
@@ -289,12 +349,15 @@ struct NCCLTests {
     return fitting.count == 1 ? fitting[0] : nil
   }
 
-  private func nodes(_ ranks: Int) throws(ConfigurationError) -> Int? {
+  private mutating func nodes(_ ranks: Int) throws(ConfigurationError) -> Int? {
     let said = test.hosts.isEmpty ? nil : test.hosts.count
     if let said, let given = facts.nodes, given != said {
-      throw text.error(
-        test.rows[0].line, "the ranks lie on \(said) hosts, and --nodes says \(given)")
+      result.facts.contradict(
+        .nodes,
+        text.error(
+          test.rows[0].line, "the ranks lie on \(said) hosts, and --nodes says \(given)"))
     }
+    if said == nil, facts.nodes != nil { result.facts.use(.nodes) }
     guard let nodes = said ?? facts.nodes else { return nil }
     guard ranks % nodes == 0 else {
       throw text.error(

@@ -124,6 +124,8 @@ struct OSUBenchmarks {
       guard let nodes = facts.nodes else {
         throw text.error(line, "the file does not say how many nodes they lay on: --nodes N")
       }
+      result.facts.use(.ranks)
+      result.facts.use(.nodes)
       guard ranks > 1, nodes > 0, ranks % nodes == 0 else {
         throw text.error(line, "\(ranks) ranks do not spread evenly over \(nodes) nodes")
       }

@@ -58,6 +58,14 @@ struct ProductSweep {
     self.columns = columns
   }
 
+  /// Whether something is taken of a column of that name.
+  private func isRead(_ column: String) -> Bool {
+    Self.isMeasure(column)
+      || ["m", "n", "k", "shape", "batch", "b", "groups", "num_groups", "accumulate", "pass"]
+        .contains(column)
+      || ["direction", "dtype", "format", "precision", "library", "backend"].contains(column)
+  }
+
   private static func isMeasure(_ column: String) -> Bool {
     times[column] != nil || rates[column] != nil
   }
@@ -69,6 +77,10 @@ struct ProductSweep {
       throw text.error(nil, "has no line that names the columns m, n, k and a time or tflops")
     }
     let rows = text.lines.filter { !$0.text.hasPrefix("#") }
+    for (index, column) in sweep.columns.enumerated()
+    where sweep.isRead(column) && sweep.columns[..<index].contains(column) {
+      throw text.error(rows.first, "has two columns \(column): which of them holds is not said")
+    }
     guard sweep.columns.contains(where: isMeasure) else {
       throw text.error(
         rows.first,
@@ -173,6 +185,11 @@ struct ProductSweep {
         guard let unit = units[column], let word = values[column],
           let value = try text.measured(word, column, line)
         else { continue }
+        if let found, abs(value * unit / found.value - 1) > 0.03 {
+          throw text.error(
+            line,
+            "the columns contradict each other: \(found.column) \(found.text), \(column) \(word)")
+        }
         found = found ?? (word, value * unit, column)
       }
       return found

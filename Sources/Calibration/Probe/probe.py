@@ -476,7 +476,9 @@ def attend(probe, library, backend, length, widths, causal, sharing, direction):
         v = probe.normal(batch, length, heads // sharing, value).transpose(1, 2).requires_grad_()
         def forward():
             with sdpa_kernel(backend):
-                return F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=sharing > 1)
+                # PyTorch before 2.5 has no such argument.
+                shared = {"enable_gqa": True} if sharing > 1 else {}
+                return F.scaled_dot_product_attention(q, k, v, is_causal=causal, **shared)
         if direction == "forward":
             return [lambda: forward()]
         out = forward()
