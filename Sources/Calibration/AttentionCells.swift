@@ -10,6 +10,12 @@ public struct AttentionCell: Hashable, Sendable {
   public var pass: Pass
   public var shape: AttentionShape
   public var measuredSeconds: Double
+
+  package init(pass: Pass, shape: AttentionShape, measuredSeconds: Double) {
+    self.pass = pass
+    self.shape = shape
+    self.measuredSeconds = measuredSeconds
+  }
 }
 
 /// One library's attention with heads of one width, halved: every second length of a series is fitted, the

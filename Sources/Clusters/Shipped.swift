@@ -9,6 +9,9 @@ extension Cluster {
   /// The names of those whose devices are data sheets: nobody measured their kernels.
   public static let dataSheetNames = ["l40s-64", "mi300x-64", "rtx4090-64"]
 
+  /// The one whose kernels stand in where a device has none and something has to begin with some.
+  public static let standIn = "h100-2048"
+
   /// All names, in alphabetical order.
   public static let knownNames: [String] = files.map(\.name)
 

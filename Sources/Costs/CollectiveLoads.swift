@@ -34,6 +34,7 @@ public struct CollectiveLoads: Sendable {
   private let cluster: Cluster
   private let constants: CollectiveConstants
   private let operation: CollectiveOperation
+  private let rates: Rates
   private let shapes: [CollectiveGroup]
   /// By group, phase and kind.
   private let peaks: [[[Peak]]]
@@ -45,6 +46,7 @@ public struct CollectiveLoads: Sendable {
     self.cluster = cluster
     self.constants = constants
     self.operation = operation
+    rates = Rates(cluster)
     let members = groups.map { cluster.byNode($0) }
     shapes = members.map { CollectiveGroup(byNode: $0, on: cluster) }
     let flows = members.map {
@@ -76,18 +78,34 @@ public struct CollectiveLoads: Sendable {
     }
   }
 
-  /// Seconds for which the most loaded link of each kind is busy.
-  private func moving(_ phase: CollectivePhase, _ bytes: Double, _ peaks: [Peak]) -> [Double] {
-    zip(Kind.allCases, peaks).map { kind, peak in
-      peak.link < 0 ? 0 : bytes * peak.seconds / share(of: kind, phase)
+  /// Seconds that the first group takes with other constants than those it was counted with.
+  package func seconds(
+    by way: CollectiveWay, bytes: Double, with constants: CollectiveConstants
+  ) -> Double {
+    guard let shape = shapes.first, let peaks = peaks.first, !peaks.isEmpty else { return 0 }
+    let phases = constants.phases(operation, bytes: bytes, group: shape, by: way)
+    return zip(phases, peaks).reduce(0) { sum, one in
+      let (phase, peaks) = one
+      let longest = Kind.allCases.reduce(0) {
+        max($0, moving($1, phase, bytes, peaks[$1.rawValue], constants))
+      }
+      return sum + CollectiveCost.cost(of: phase, moving: longest, limit: .latency).seconds
     }
+  }
+
+  /// Seconds for which the most loaded link of a kind is busy.
+  private func moving(
+    _ kind: Kind, _ phase: CollectivePhase, _ bytes: Double, _ peak: Peak,
+    _ constants: CollectiveConstants
+  ) -> Double {
+    peak.link < 0 ? 0 : bytes * peak.seconds / share(of: kind, phase, constants)
   }
 
   private func add(
     _ phase: CollectivePhase, _ bytes: Double, _ peaks: [Peak],
     to outcome: inout CollectiveContention.Outcome
   ) {
-    let moving = moving(phase, bytes, peaks)
+    let moving = zip(Kind.allCases, peaks).map { self.moving($0, phase, bytes, $1, constants) }
     var (longest, link, alike) = (0.0, -1, 0)
     for (seconds, peak) in zip(moving, peaks) where peak.link >= 0 {
       // A later kind must be slower by more than rounding to take the name.
@@ -109,20 +127,29 @@ public struct CollectiveLoads: Sendable {
 
   /// What a phase gets of a link's bandwidth: of what is left of the link what it gets of a whole one, at
   /// most all that a whole one reaches.
-  private func share(of kind: Kind, _ phase: CollectivePhase) -> Double {
-    func part(_ nominal: BytesPerSecond?, _ reached: BytesPerSecond?) -> Double {
-      guard let nominal, let reached else { return 1 }
-      return min(1, phase.networkShare * (nominal / reached))
+  private func share(
+    of kind: Kind, _ phase: CollectivePhase, _ constants: CollectiveConstants
+  ) -> Double {
+    func part(_ overReached: Double?) -> Double {
+      overReached.map { min(1, phase.networkShare * $0) } ?? 1
     }
     switch kind {
-    case .insideNode:
-      return constants.linkRate(phase.linkShare) / cluster.node.link.rate.reached.value.value
-    case .adapter:
-      let rate = cluster.node.adapters?.rate
-      return part(rate?.bandwidth.value, rate?.reached.value)
-    case .betweenSwitches:
-      let rate = cluster.network?.port
-      return part(rate?.bandwidth.value, rate?.reached.value)
+    case .insideNode: return constants.linkRate(phase.linkShare) / rates.linkReached
+    case .adapter: return part(rates.adapter)
+    case .betweenSwitches: return part(rates.port)
+    }
+  }
+
+  /// What the links of the cluster reached inside a node, and the nominal of others over what they reached.
+  private struct Rates {
+    var linkReached: Double
+    var adapter: Double?
+    var port: Double?
+
+    init(_ cluster: Cluster) {
+      linkReached = cluster.node.link.rate.reached.value.value
+      adapter = (cluster.node.adapters?.rate).map { $0.bandwidth.value / $0.reached.value }
+      port = (cluster.network?.port).map { $0.bandwidth.value / $0.reached.value }
     }
   }
 

@@ -2,6 +2,7 @@ import Calibration
 import Clusters
 import Costs
 import Documents
+import Foundation
 import Testing
 
 /// Messages between two ends: what is compared with them is what the written file says.
@@ -32,8 +33,13 @@ import Testing
   }
 
   private func price(_ cluster: Cluster, _ bytes: Double, insideNode: Bool) throws -> Double {
-    CollectiveCost(try CollectiveConstants(cluster)).send(bytes: bytes, insideNode: insideNode)
-      .seconds
+    // Two neighbours, as a step has them.
+    let latency =
+      insideNode
+      ? nil : cluster.latency(from: 0, to: cluster.node.devices.value)
+    return CollectiveCost(try CollectiveConstants(cluster)).send(
+      bytes: bytes, insideNode: insideNode, latency: latency
+    ).seconds
   }
 
   /// A latency test alone, of a link that carries a fifteenth of the base's: large messages decide the rate, and the
@@ -49,16 +55,17 @@ import Testing
     #expect(abs(price / (start + 0x1p30 / rate) - 1) < 0.01, "\(price)")
   }
 
-  /// A start below what the base's link alone takes: the key ends at nothing, which its source and each error say.
+  /// A start below what the base's link alone takes: the link's latency is no more than that, and gives way.
   @Test func aStartBelowTheLink() throws {
     let outcome = try fit(
       messages(.latency, .insideNode, upTo: 27, start: 3e-6, rate: 20e9), base: "a100-pcie")
     let part = try #require(outcome.parts.first)
-    let start = try #require(part.constants.first { $0.path.hasSuffix("link-start") })
-    #expect(start.text == "0.0 us" && start.source.hasSuffix("the least that the key takes"))
+    let latency = try #require(part.constants.first { $0.path == "node.link.latency" })
+    #expect(latency.source.hasPrefix("no more than a message's start"))
+    #expect(abs(outcome.cluster.node.link.latency.value.value / 3e-6 - 1) < 0.01)
     let point = try #require(part.points.first { $0.size == 1 })
     let price = try price(outcome.cluster, 1, insideNode: true)
-    #expect(price > 5e-6 && abs(point.error - (price / point.measured - 1)) < 1e-9)
+    #expect(abs(price / 3e-6 - 1) < 0.01 && abs(point.predicted / price - 1) < 1e-9)
   }
 
   /// Every error is one of the written file, whichever keys it has.
@@ -99,9 +106,11 @@ import Testing
     let rate = try #require(outcome.cluster.node.adapters?.rate.reached.value.value)
     #expect(abs(latency / 2e-6 - 1) < 0.01 && abs(rate / 46e9 - 1) < 0.01)
     for part in outcome.parts {
-      let start = part.title.hasSuffix("latency") ? latency : 0
+      let isLatency = part.title.hasSuffix("latency")
       for point in part.points {
-        #expect(abs(point.predicted / (start + point.size / rate) - 1) < 1e-9)
+        // A test of bandwidth has a start of its own.
+        let seconds = (isLatency ? latency : 0) + point.size / rate
+        #expect(abs(point.predicted / seconds - 1) < (isLatency ? 1e-9 : 0.05))
       }
     }
     #expect(outcome.remarks.count { $0.contains("left out of the fit and of its errors") } == 2)
@@ -123,6 +132,56 @@ import Testing
     let writes = messages(.latency, .adapter, upTo: 23, start: 2e-6, rate: 46e9)
     let both = try fit(measured + writes, layers: 1)
     #expect(try #require(both.parts.first).points.count == 2 * points.count)
+  }
+
+  /// Tests of bandwidth whose starts are paid beside the bytes, or hidden behind those of other messages: the rate is
+  /// that of messages without an end, though no size of the test reaches it.
+  @Test(arguments: [1.0, 2, 4, 12], [(1e-6, 300e9, 22), (2e-6, 40e9, 22), (2e-6, 40e9, 30)])
+  func ratesWithoutTheirStarts(overlap: Double, link: (start: Double, rate: Double, most: Int))
+    throws
+  {
+    let way = link.rate > 100e9 ? MeasuredMessage.Way.insideNode : .betweenNodes
+    let measured = (0...link.most).map { exponent in
+      let bytes = Double(1 << exponent)
+      let seconds = pow(
+        pow(link.start, overlap) + pow(bytes / link.rate, overlap), 1 / overlap)
+      return MeasuredMessage(
+        quantity: .bandwidth, way: way, bytes: bytes, value: bytes / seconds,
+        place: MeasuredPlace(file: "bw.txt", line: exponent + 3))
+    }
+    let outcome = try fit(measured)
+    let cost = CollectiveCost(try CollectiveConstants(outcome.cluster))
+    let rate = 1 / cost.secondsOfSend(bytes: 1, insideNode: way == .insideNode)
+    #expect(abs(rate / link.rate - 1) < 0.02, "\(rate)")
+    #expect(FittedPart.residual(try #require(outcome.parts.first).points).worst < 0.02)
+  }
+
+  /// The same of an adapter, whose key is the rate itself.
+  @Test(arguments: [0.15e-6, 1e-6]) func adaptersWithoutTheirStarts(start: Double) throws {
+    let measured = (1...23).map { exponent in
+      let bytes = Double(1 << exponent)
+      return MeasuredMessage(
+        quantity: .bandwidth, way: .adapter, bytes: bytes, value: bytes / (start + bytes / 46e9),
+        place: MeasuredPlace(file: "bw.txt", line: exponent + 3))
+    }
+    let rate = try #require(fit(measured).cluster.node.adapters?.rate.reached.value.value)
+    #expect(abs(rate / 46e9 - 1) < 0.02, "\(rate)")
+  }
+
+  /// Rates under a head in another unit, and times of milliseconds: no such link.
+  @Test func unitsOfMessages() throws {
+    for (quantity, factor, rule) in [
+      (MeasuredMessage.Quantity.bandwidth, 1e-3, "the rate is in another unit"),
+      (.latency, 1e3, "the time is in another unit"),
+    ] {
+      let measured = messages(quantity, .betweenNodes, upTo: 22, start: 8e-6, rate: 24e9).map {
+        var one = $0
+        one.value *= factor
+        return one
+      }
+      let error = #expect(throws: ConfigurationError.self) { try fit(measured) }
+      #expect(error?.description.contains(rule) == true, "\(error?.description ?? "")")
+    }
   }
 
   /// Nodes with half as many adapters as devices: a share is one of each rank's own way.

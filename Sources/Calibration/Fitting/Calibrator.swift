@@ -10,6 +10,8 @@ public struct Calibrator: Sendable {
   public var baseName: String
   /// The cluster whose kernels stand for what nobody measured of the base's device.
   public var kernels: String?
+  /// Whether nobody asked for these kernels: they are where the fit begins.
+  var kernelsStandIn = false
   public var facts: MeasurementFacts
 
   public init(
@@ -52,6 +54,7 @@ public struct Calibrator: Sendable {
       formats.append((path, format))
       all += measurements
     }
+    try all.facts.check()
     return try fit(all, formats, name: name, file: file, isWritten: isWritten)
   }
 
@@ -60,31 +63,25 @@ public struct Calibrator: Sendable {
     _ read: Measurements, _ formats: [(file: String, format: BenchmarkFormat)] = [], name: String,
     file: String, isWritten: Bool = true
   ) throws(ConfigurationError) -> Outcome {
+    if let own = try standingIn(for: read, file: file) {
+      return try own.fit(read, formats, name: name, file: file, isWritten: isWritten)
+    }
     var all = read
     all.collectives = read.collectives.shortestOfTraces
     var parts: [FittedPart] = []
     var refused: [Unfittable] = []
     func add(_ found: ([FittedPart], [Unfittable])) {
-      parts += found.0
-      refused += found.1
+      parts += found.0.filter { $0.misfit == nil }
+      refused += found.0.compactMap(\.misfit) + found.1
     }
     try MeasuredDevice.check(all.devices)
     try HardwareLimits(base: base).check(all)
     let differing = try Contradictions.remarks(of: all)
     let (distinct, others) = Contradictions.distinct(all.values)
     let (unusable, kept) = usable(distinct)
-    let rates = ReachedRates(all, base)
-    try fitMessages(all, rates, add)
-    if !all.products.isEmpty {
-      add(try ProductParts(base: base, measured: all.products).parts())
-    }
-    if !all.attention.isEmpty {
-      add(try AttentionParts(base: base, measured: all.attention).parts())
-    }
-    let reached =
-      kept.first { $0.path == "device.memory.reached" }
-      .flatMap { BytesPerSecond.read($0.text) } ?? base.device.memory.reached.value.value
-    add(try StreamParts(base: base, measured: all.streams).parts(reached: reached))
+    var rates = ReachedRates(all, base)
+    add(try links(of: all, &rates, file: file))
+    add(try kernelParts(all, kept))
     if parts.isEmpty, kept.isEmpty, isWritten || all.traces.isEmpty {
       let reasons = refused.map { "\($0.what): \($0.reason)" }
       throw ConfigurationError(
@@ -105,7 +102,8 @@ public struct Calibrator: Sendable {
     }
     return Outcome(
       parts: parts, refused: refused, values: kept,
-      remarks: all.remarks + differing + others + unusable + parts.flatMap(\.remarks) + twice
+      remarks: all.remarks + standInRemarks(parts) + differing + others + unusable
+        + parts.flatMap(\.remarks) + parts.compactMap(\.warning) + twice
         + [MeasuredDevice.remark(all.devices, base: base.name, device: base.device.name)]
         .compactMap { $0 },
       traces: all.traces, formats: formats, text: text, cluster: cluster)
@@ -114,24 +112,6 @@ public struct Calibrator: Sendable {
   /// A remark without the file and the line in front of it, which an error has by itself.
   private static func withoutPlace(_ remark: String) -> String {
     remark.firstRange(of: ": ").map { String(remark[$0.upperBound...]) } ?? remark
-  }
-
-  private func fitMessages(
-    _ all: Measurements, _ rates: ReachedRates, _ add: (([FittedPart], [Unfittable])) -> Void
-  ) throws(ConfigurationError) {
-    if !all.collectives.isEmpty {
-      var constants = try CollectiveConstants(base)
-      // What a link reached is the ceiling of what is found, as the file will have it.
-      constants.linkReached = max(
-        constants.linkReached, min(rates.link, constants.linkBandwidth))
-      if let adapter = base.node.adapters?.rate.bandwidth.value.value {
-        constants.networkReached = max(
-          constants.networkReached, min(1, rates.adapter / adapter) * constants.networkBandwidth)
-      }
-      add(try CollectiveParts(base: base, measured: all.collectives).parts(&constants))
-    }
-    add(try MessageParts(base: base, measured: all.messages, facts: facts).parts())
-    add(try ExchangeParts(base: base, measured: all.exchanges).parts())
   }
 
   /// Values for keys that the base has, and lines about others.
@@ -176,46 +156,15 @@ public struct Calibrator: Sendable {
       FittedConstant(path: $0.path, text: $0.text, source: $0.source)
     }
     constants += parts.flatMap(\.constants)
-    constants += ceilings(parts, rates)
-    return ClusterText(
+    constants += ceilings(parts, rates) + unmeasuredLibraries(parts)
+    return text(of: constants, name: name, file: file)
+  }
+
+  /// The file of some constants on top of the base.
+  func text(of constants: [FittedConstant], name: String, file: String) -> String {
+    ClusterText(
       name: name, base: base, baseName: nameInFile(file), kernels: kernels, constants: constants
     ).text
-  }
-
-  /// What links reached, where rows got more than the base says: no further than they got, since the shares that
-  /// are fitted are of messages without an end.
-  private func ceilings(_ parts: [FittedPart], _ rates: ReachedRates) -> [FittedConstant] {
-    func most(_ names: [String]) -> (share: Double, source: String)? {
-      parts.flatMap(\.constants).filter { constant in
-        names.contains { constant.path.hasSuffix($0) }
-      }.compactMap { constant in
-        constant.text.flatMap { Double($0) }.map { ($0, constant.source) }
-      }.max { $0.0 < $1.0 }
-    }
-    var ceilings: [FittedConstant] = []
-    func add(_ path: String, _ names: [String], _ rate: LinkRate, _ seen: Double) {
-      guard !parts.contains(where: { $0.constants.contains { $0.path == path } }),
-        let (share, source) = most(names)
-      else { return }
-      let reached = min(min(1, share) * rate.bandwidth.value.value, seen)
-      guard reached > rate.reached.value.value else { return }
-      ceilings.append(
-        FittedConstant(
-          path: path,
-          text: "\(figuresUp(reached / 1e9, atMost: rate.bandwidth.value.value / 1e9)) GB/s",
-          source: "the most that any of these got: \(source)"))
-    }
-    add(
-      "node.link.reached", [".link-share", ".link-share-across"], base.node.link.rate, rates.link)
-    if let adapters = base.node.adapters {
-      add("node.adapters.reached", [".network-share"], adapters.rate, rates.adapter)
-    }
-    return ceilings
-  }
-
-  /// Four figures, rounded up but to no more than a share of one in ten thousand: a ceiling must not cut.
-  private func figuresUp(_ value: Double, atMost limit: Double) -> String {
-    figures(value * 1.00005, atMost: limit)
   }
 
   /// The base as a file in some folder names it.

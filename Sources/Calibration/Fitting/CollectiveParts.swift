@@ -5,6 +5,7 @@ import RealModule
 
 /// Fits constants of collectives to measured ones, inside nodes first and then between them.
 struct CollectiveParts {
+  /// The base with the links that other measurements found.
   let base: Cluster
   let measured: [MeasuredCollective]
 
@@ -66,7 +67,14 @@ struct CollectiveParts {
               + "are needed, such as -b 8 -e 1G -f 2"))
         continue
       }
-      parts.append(part(family, series, &constants))
+      var found = constants
+      let part = part(family, series, &found)
+      if let misfit = part.misfit {
+        refused.append(misfit)
+        continue
+      }
+      constants = found
+      parts.append(part)
     }
     return (parts, refused)
   }
@@ -117,9 +125,14 @@ struct CollectiveParts {
   private func part(
     _ family: Family, _ series: [[Cell]], _ constants: inout CollectiveConstants
   ) -> FittedPart {
-    let all = series.flatMap { halved($0) }
+    let all = series.flatMap { one in
+      one.count < Self.fewest ? one.map { (element: $0, isFitted: true) } : halved(one)
+    }
     let start = constants
-    let usable = family.parameters.filter { $0(start) > 0 && $0(start).isFinite }
+    let usable = family.parameters.filter { parameter in
+      let value = parameter(start)
+      return value.isFinite && (value > 0 || parameter.unit.seed > 0 && parameter.canBegin(start))
+    }
     func with(_ values: [Double]) -> CollectiveConstants {
       var changed = start
       for (parameter, value) in zip(usable, values) {
@@ -128,35 +141,79 @@ struct CollectiveParts {
       return changed
     }
     let cells = all.map { Self.cell($0.element.first, $0.element.seconds) }
-    let fitted = zip(all, cells).filter { $0.0.isFitted }.map(\.1)
-    let fit = SelectedFit(
-      from: usable.map { $0(start) }, within: usable.map(\.range), measurements: fitted.count,
-      ways: usable.map(Self.way)
-    ) { values in
+    let prices = Self.prices(of: cells, on: base, start)
+    let fitted = zip(prices, zip(all, cells)).filter { $1.0.isFitted }.map { ($0, $1.1) }
+    func residuals(_ values: [Double]) -> [Double] {
       let constants = with(values)
-      return fitted.map { Double.log($0.predictedSeconds(constants) / $0.measuredSeconds) }
+      return fitted.map { Double.log($0.seconds($1.bytes, constants) / $1.measuredSeconds) }
     }
+    let own = usable.map { $0(start) }
+    let isFew = series.allSatisfy { $0.count < Self.fewest }
+    let begin = isFew ? ScaledStart(own, usable, residuals).values : own
+    let fit = SelectedFit(
+      from: begin, seeds: usable.map(\.unit.seed), within: usable.map(\.range),
+      measurements: isFew ? 2 * fitted.count : fitted.count, ways: usable.map(Self.way), residuals)
     constants = with(fit.values)
     let found = constants
-    let points = zip(all, cells).flatMap { one, cell in
-      one.element.points(
-        series: Self.name(cell), size: cell.bytes, .bytes, predicted: cell.predictedSeconds(found),
-        isFitted: one.isFitted)
+    let points = zip(prices, zip(all, cells)).flatMap { price, both in
+      let (one, cell) = both
+      return one.element.points(
+        series: Self.name(cell), size: cell.bytes, .bytes,
+        predicted: price.seconds(cell.bytes, found), isFitted: one.isFitted)
     }
-    let written = fit.determined.sorted().map { usable[$0] }
     let rows = all.map(\.element)
-    return FittedPart(
+    var part = FittedPart(
       title: family.title,
-      constants: written.map {
-        FittedConstant(
-          path: "node.collectives.\($0.name)", text: $0.unit.text($0(found)),
-          source: FittedPart.source(points, of: $0(found), in: $0.range))
-      }, points: points,
-      undetermined: usable.indices.filter { !fit.determined.contains($0) }.map { usable[$0].name },
+      constants: Self.written(usable, fit, begun: zip(own, begin).map { $0 != $1 }, found, points),
+      points: points,
+      undetermined: usable.indices.filter { !fit.determined.contains($0) && own[$0] == begin[$0] }
+        .map { usable[$0].name },
       extrapolated: Self.extrapolated(cells)
     ) { cluster throws(ConfigurationError) in
       let constants = try CollectiveConstants(cluster)
-      return zip(rows, cells).flatMap { $0.forEachRow($1.predictedSeconds(constants)) }
+      let prices = Self.prices(of: cells, on: cluster, constants)
+      return zip(prices, zip(rows, cells)).flatMap { price, both in
+        both.0.forEachRow(price.seconds(both.1.bytes, constants))
+      }
+    }
+    part.remarks = series.filter { $0.count < Self.fewest }.map { few in
+      "\(few[0].first.place.file): \(counted(few.count, "size")) of \(Self.name(Self.cell(few[0].first))): "
+        + "all are fitted, and none is left to check (from \(Self.fewest) sizes on every second one is)"
+    }
+    return part
+  }
+
+  /// The constants for the file: those that rows decide, and those that moved with all others.
+  private static func written(
+    _ usable: [CollectiveFit.Parameter], _ fit: SelectedFit, begun: [Bool],
+    _ found: CollectiveConstants, _ points: [FittedPoint]
+  ) -> [FittedConstant] {
+    usable.indices.compactMap { place in
+      let parameter = usable[place]
+      let isDetermined = fit.determined.contains(place)
+      guard isDetermined || begun[place] else { return nil }
+      let source = FittedPart.source(points, of: parameter(found), in: parameter.range)
+      return FittedConstant(
+        path: "node.collectives.\(parameter.name)", text: parameter.unit.text(parameter(found)),
+        source: isDetermined ? source : "moved as far as its kind on the whole; \(source)",
+        isAssumed: !isDetermined)
+    }
+  }
+
+  /// Sizes of a series from which on half of them decide what all together do: a protocol's start and rate take two,
+  /// and a series goes through two or three protocols.
+  private static let fewest = 8
+
+  /// What prices each cell; those of one group are priced as one, since to count its flows takes longest.
+  private static func prices(
+    of cells: [CollectiveCell], on cluster: Cluster, _ constants: CollectiveConstants
+  ) -> [GroupPricing] {
+    var known: [String: GroupPricing] = [:]
+    return cells.map { cell in
+      let name = name(cell)
+      let price = known[name] ?? GroupPricing(cell, on: cluster, constants)
+      known[name] = price
+      return price
     }
   }
 
@@ -181,7 +238,19 @@ struct CollectiveParts {
 /// `1 size`, `2 sizes`.
 func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
+extension CollectiveFit.Parameter {
+  /// Whether the constants have a place for it: sums in a switch that adds nothing up have none.
+  fileprivate func canBegin(_ constants: CollectiveConstants) -> Bool {
+    var changed = constants
+    set(&changed, unit.seed)
+    return self(changed) == unit.seed
+  }
+}
+
 extension CollectiveFit.Parameter.Unit {
+  /// With what a fit begins where the base has nothing: times alone may be none at all and still count.
+  var seed: Double { self == .seconds ? 5e-6 : 0 }
+
   /// A value as a cluster's file has it.
   func text(_ value: Double) -> String {
     switch self {

@@ -38,10 +38,18 @@ struct ExchangeParts {
     return ([part(start)], [])
   }
 
+  /// As `cost` prices it: over the farthest of the group's nodes.
   private static func seconds(
-    _ one: MeasuredExchange, _ constants: ExchangeConstants
+    _ one: MeasuredExchange, _ constants: ExchangeConstants, on cluster: Cluster
   ) -> Double {
-    ExchangeCost(constants).parts(one.shape, multiprocessors: one.multiprocessors).payload.seconds
+    var constants = constants
+    let (ranks, perNode) = (one.shape.ranks, one.shape.ranksPerNode)
+    let all = (ranks + perNode - 1) / perNode * cluster.node.devices.value
+    if all <= cluster.rankCount, let latency = cluster.latencyToFarthest(of: 0..<all) {
+      constants.networkLatency = latency
+    }
+    return ExchangeCost(constants).parts(one.shape, multiprocessors: one.multiprocessors).payload
+      .seconds
   }
 
   private func part(_ start: ExchangeConstants) -> FittedPart {
@@ -61,7 +69,7 @@ struct ExchangeParts {
       within: parameters.map(\.unit.kind.range), measurements: 2 * fitted.count
     ) { values in
       let constants = with(values)
-      return fitted.map { Double.log(Self.seconds($0.first, constants) / $0.seconds) }
+      return fitted.map { Double.log(Self.seconds($0.first, constants, on: base) / $0.seconds) }
     }
     let found = with(fit.values)
     let points = all.flatMap { equal, isFitted in
@@ -69,7 +77,7 @@ struct ExchangeParts {
       return equal.points(
         series: "\(one.name) over \(one.shape.ranks) ranks",
         size: one.shape.nvlinkRows * one.shape.rowBytes, .bytes,
-        predicted: Self.seconds(one, found), isFitted: isFitted)
+        predicted: Self.seconds(one, found, on: base), isFitted: isFitted)
     }
     let exchanges = all.map(\.element)
     return FittedPart(
@@ -83,7 +91,7 @@ struct ExchangeParts {
         + "; what these files cannot tell apart is put down to what limits by the base"
     ) { cluster throws(ConfigurationError) in
       let constants = try ExchangeConstants(cluster)
-      return exchanges.flatMap { $0.forEachRow(Self.seconds($0.first, constants)) }
+      return exchanges.flatMap { $0.forEachRow(Self.seconds($0.first, constants, on: cluster)) }
     }
   }
 

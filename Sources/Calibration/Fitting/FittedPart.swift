@@ -46,11 +46,47 @@ public struct FittedPart: Sendable {
   public var extrapolated: String
   /// Seconds of each point by a cluster's constants.
   var predict: @Sendable (Cluster) throws(ConfigurationError) -> [Double]
+  /// Bytes a second of messages without an end, where they were fitted, and of which.
+  var rate: (way: MeasuredMessage.Way, bytes: Double)?
   /// What was left out of the comparison, and why.
   var remarks: [String] = []
 
   /// The points that constants did not see.
   public var held: [FittedPoint] { points.filter { !$0.isFitted } }
+
+  /// How far fitted rows may lie from what was fitted to them: benchmarks scatter by less than the first on average,
+  /// and what is off by more than the second says nothing of the cluster.
+  private static let warned = 0.1
+  private static let refusedFrom = 0.25
+
+  /// The fitted rows that are farthest from what was fitted to them, in words.
+  private var worstFitted: String {
+    let fitted = points.filter(\.isFitted).sorted { abs($0.error) > abs($1.error) }
+    return fitted.prefix(3).map {
+      "\($0.place.file):\($0.place.line) (\(figures($0.measured * 1e6)) us, put at "
+        + "\(figures($0.predicted * 1e6)))"
+    }.joined(separator: ", ")
+  }
+
+  private var fittedMean: Double { Self.residual(points.filter(\.isFitted)).mean }
+
+  /// Why nothing is written of rows that their own constants do not describe; nil where these do.
+  var misfit: Unfittable? {
+    guard fittedMean > Self.refusedFrom, let first = points.first else { return nil }
+    return Unfittable(
+      what: "\(title) (\(first.place.file))",
+      reason:
+        "the rows that were fitted are \(percentText(fittedMean)) off on average, \(worstFitted): no "
+        + "constants describe them; more sizes, or another --base")
+  }
+
+  /// A line where they describe them badly.
+  var warning: String? {
+    guard fittedMean > Self.warned else { return nil }
+    return
+      "\(title): the rows that were fitted are themselves \(percentText(fittedMean)) off on average, "
+      + "\(worstFitted): constants do not describe them well"
+  }
 
   /// The mean and the worst of the points' errors, as shares.
   public static func residual(_ points: [FittedPoint]) -> (mean: Double, worst: Double) {

@@ -15,6 +15,9 @@ struct HardwareLimits {
   private static let least = 1.0 / 500
   private static let largeProduct = 1e11
   private static let largeMessage = 1e6
+  /// Small messages are starts, which take microseconds, through a processor's network tens of them.
+  private static let smallMessage = 8192.0
+  private static let longestStart = 1e-3
   /// Messages of one pair are timed to a few per cent.
   private static let mostOfMessages = 1.02
   /// Exchanges are tuned for their rate: the slowest that was published reaches a third.
@@ -79,6 +82,21 @@ struct HardwareLimits {
     let adapter = one.way == .insideNode ? nil : base.node.adapters?.rate.bandwidth.value
     let limit = adapter ?? base.node.link.rate.bandwidth.value
     let rate = one.bytes / one.seconds
+    let isSlow = one.bytes >= Self.largeMessage && rate < Self.least * limit.value
+    guard !isSlow else {
+      throw contradiction(
+        one.place, "\(figures(one.bytes / 1e6)) MB at \(figures(rate / 1e9)) GB/s",
+        "the \(adapter == nil ? "link" : "adapter") of \(base.name) has, "
+          + figures(limit.value / 1e9), false,
+        one.quantity == .latency ? "time" : "rate")
+    }
+    guard one.bytes > Self.smallMessage || one.seconds < Self.longestStart else {
+      throw ConfigurationError(
+        file: one.place.file, line: one.place.line,
+        rule:
+          "\(sizeText(one.bytes)) in \(Seconds(one.seconds)): no link of a cluster takes a millisecond to "
+          + "start, the \(one.quantity == .latency ? "time" : "rate") is in another unit")
+    }
     guard rate > Self.mostOfMessages * limit.value else { return }
     throw ConfigurationError(
       file: one.place.file, line: one.place.line,

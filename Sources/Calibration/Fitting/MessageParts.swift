@@ -60,8 +60,7 @@ private struct MessageTable {
 
   // MARK: Rates
 
-  /// From how many times a message's start on its bytes decide what a rate is: beside each other the two differ by
-  /// 0.3 % there.
+  /// How many times a message's start the bytes of the largest take at least: less shows no rate.
   private static let fromStarts = 3.0
 
   /// - Parameter rate: takes up what is found.
@@ -72,32 +71,29 @@ private struct MessageTable {
         what: title,
         reason: "no message of 64 KiB or more: smaller ones do not show what a link carries")
     }
-    let free = line(beside: true)
-    let decided =
-      own.count < 3
-      ? own : own.filter { $0.first.bytes >= Self.fromStarts * free.start * free.rate }
-    guard !decided.isEmpty else {
+    let all = halved(own)
+    let stream = MessageStream(
+      all.filter(\.isFitted).map { ($0.element.first.bytes, $0.element.seconds) },
+      within: way.rates)
+    guard largest >= Self.fromStarts * stream.start * stream.rate else {
       throw Unfittable(
         what: title,
         reason:
           "starts decide at every size up to \(sizeText(largest)): larger messages show what a "
           + "link carries")
     }
-    let all = halved(decided)
-    let fitted = all.filter(\.isFitted).map(\.element)
-    let fastest = fitted.map { $0.first.bytes / $0.seconds }.max() ?? way.nominal
-    let values = LeastSquares().fit(
-      from: [min(max(fastest, way.rates.lowerBound), way.rates.upperBound)], within: [way.rates]
-    ) { values in fitted.map { Double.log($0.first.bytes / values[0] / $0.seconds) } }
-    let found = values[0]
-    rate = found
-    var part = part(all, start: 0, rate: found) { cluster throws(ConfigurationError) in
-      (0, try way.written(in: cluster).rate)
+    rate = stream.rate
+    let decided = all.filter { $0.element.first.bytes >= stream.start * stream.rate }
+    var part = part(decided, { stream.seconds($0.bytes) }) { one, file in
+      var stream = stream
+      stream.rate = file.rate
+      return stream.seconds(one.bytes)
     }
-    part.constants = [way.constant(ofRate: found, part.points)]
+    part.rate = (way.way, stream.rate)
+    part.constants = [way.constant(ofRate: stream.rate, part.points)]
     part.remarks = leftOut(
-      own.filter { $0.first.bytes < (decided.first?.first.bytes ?? 0) }, "below",
-      decided.first?.first.bytes, "starts decide there, of which this test tells nothing")
+      own.filter { $0.first.bytes < stream.start * stream.rate }, "below",
+      decided.first?.element.first.bytes, "starts decide there, of which this test tells nothing")
     return part
   }
 
@@ -109,7 +105,7 @@ private struct MessageTable {
   /// - Parameter known: what a test of rates found.
   func latencies(_ known: Double?) throws(Unfittable) -> FittedPart {
     guard own.count >= 3 else { throw tooFew }
-    let free = line(beside: false)
+    let free = line
     if known == nil, way.way != .adapter, largest >= 65_536, largest >= free.start * free.rate {
       return try both(free)
     }
@@ -128,9 +124,8 @@ private struct MessageTable {
     ) { values in
       fitted.map { Double.log($0.first.seconds(values[0], rate) / $0.seconds) }
     }
-    var part = part(all, start: values[0], rate: rate) {
-      cluster throws(ConfigurationError) in try way.written(in: cluster)
-    }
+    var part = part(
+      all, { $0.seconds(values[0], rate) }, { $0.seconds($1.start, $1.rate) })
     part.constants = try way.constants(ofStart: values[0], part.points)
     part.remarks = leftOut(
       own.filter { $0.first.bytes > last.first.bytes }, "above", last.first.bytes,
@@ -151,9 +146,9 @@ private struct MessageTable {
     ) { values in
       fitted.map { Double.log($0.first.seconds(values[0], values[1]) / $0.seconds) }
     }
-    var part = part(all, start: values[0], rate: values[1]) {
-      cluster throws(ConfigurationError) in try way.written(in: cluster)
-    }
+    var part = part(
+      all, { $0.seconds(values[0], values[1]) }, { $0.seconds($1.start, $1.rate) })
+    part.rate = (way.way, values[1])
     part.constants =
       try way.constants(ofStart: values[0], part.points) + [
         way.constant(ofRate: values[1], part.points)
@@ -169,39 +164,37 @@ private struct MessageTable {
   }
 
   /// A start and a rate through all sizes, whatever the file may have: to see which of the two decides where.
-  ///
-  /// With many messages under way starts lie beside bytes, and the longer of the two counts, rounded where they are
-  /// alike; else one follows the other.
-  private func line(beside: Bool) -> (start: Double, rate: Double) {
-    func seconds(_ one: MeasuredMessage, _ start: Double, _ rate: Double) -> Double {
-      guard beside else { return one.seconds(start, rate) }
-      return Double.pow(Double.pow(start, 4) + Double.pow(one.bytes / rate, 4), 0.25)
-    }
+  private var line: (start: Double, rate: Double) {
     let fastest = own.map { $0.first.bytes / $0.seconds }.max() ?? 1
     let values = LeastSquares().fit(from: [own.first?.seconds ?? 1e-6, max(fastest, 1)]) { values in
-      own.map { Double.log(seconds($0.first, values[0], values[1]) / $0.seconds) }
+      own.map { Double.log($0.first.seconds(values[0], values[1]) / $0.seconds) }
     }
     return (values[0], values[1])
   }
 
+  /// - Parameters:
+  ///   - found: seconds by what was fitted.
+  ///   - written: seconds by what a cluster's file says of the way.
   private func part(
-    _ all: [(element: EqualRows<MeasuredMessage>, isFitted: Bool)], start: Double, rate: Double,
+    _ all: [(element: EqualRows<MeasuredMessage>, isFitted: Bool)],
+    _ found: (MeasuredMessage) -> Double,
     _ written:
-      @escaping @Sendable (Cluster) throws(ConfigurationError) -> (start: Double, rate: Double)
+      @escaping @Sendable (MeasuredMessage, (start: Double, rate: Double)) -> Double
   ) -> FittedPart {
     let points = all.flatMap { one, isFitted in
       one.points(
-        series: title, size: one.first.bytes, .bytes, predicted: one.first.seconds(start, rate),
+        series: title, size: one.first.bytes, .bytes, predicted: found(one.first),
         isFitted: isFitted)
     }
     let rows = all.map(\.element)
     let sizes = rows.map(\.first.bytes)
+    let way = way
     return FittedPart(
       title: title, constants: [], points: points, undetermined: [],
       extrapolated: "below \(sizeText(sizes.min() ?? 0)) and above \(sizeText(sizes.max() ?? 0))"
     ) { cluster throws(ConfigurationError) in
-      let (start, rate) = try written(cluster)
-      return rows.flatMap { $0.forEachRow($0.first.seconds(start, rate)) }
+      let file = try way.written(in: cluster)
+      return rows.flatMap { $0.forEachRow(written($0.first, file)) }
     }
   }
 

@@ -18,6 +18,8 @@ struct MessageWay: Sendable {
   private let layers: Int?
   /// What a library's start on the base is more than its key.
   private let beyondKey: Double
+  /// The latency over which the key holds.
+  private let measuredLatency: Double
 
   init(
     _ way: MeasuredMessage.Way, base: Cluster, layers: Int?
@@ -36,7 +38,7 @@ struct MessageWay: Sendable {
         latencies.indices.contains($0 - 1) ? latencies[$0 - 1] : nil
       }
       self.base = (known ?? 0, rate?.reached.value.value ?? 1)
-      (starts, beyondKey) = (time, 0)
+      (starts, beyondKey, measuredLatency) = (time, 0, 0)
       rates = min(ConstantKind.rate.range.lowerBound, nominal)...nominal
       return
     }
@@ -44,15 +46,19 @@ struct MessageWay: Sendable {
       let constants = try CollectiveConstants(base)
       let isInside = way == .insideNode
       nominal = isInside ? constants.linkBandwidth : constants.networkBandwidth
-      self.base = Self.price(constants, isInside)
-      beyondKey =
-        isInside
-        ? constants.linkLatency - constants.measuredLinkLatency
-        : constants.networkLatency - constants.measuredNetworkLatency
+      let latency = Self.latency(of: base, constants, isInside)
+      self.base = Self.price(constants, isInside, latency)
+      measuredLatency =
+        isInside ? constants.measuredLinkLatency : constants.measuredNetworkLatency
+      beyondKey = latency - measuredLatency
     } catch {
       throw Unfittable(what: "messages", reason: error.description)
     }
-    starts = max(0, time.lowerBound + beyondKey)...max(0, time.upperBound + beyondKey)
+    // Inside a node the link's own latency gives way to a shorter start.
+    let least =
+      way == .insideNode
+      ? ConstantKind.latency.range.lowerBound : max(0, time.lowerBound + beyondKey)
+    starts = least...max(least, time.upperBound + beyondKey)
     rates = ConstantKind.share.range.lowerBound * nominal...nominal
   }
 
@@ -61,11 +67,19 @@ struct MessageWay: Sendable {
       .compactMap { $0?.value.value }
   }
 
+  /// That of the way between two neighbours, as a step has it.
+  private static func latency(
+    of cluster: Cluster, _ constants: CollectiveConstants, _ isInside: Bool
+  ) -> Double {
+    guard !isInside else { return constants.linkLatency }
+    return cluster.firstRanks(2, onNodes: 2).map { cluster.latency(from: $0[0], to: $0[1]) }
+      ?? constants.networkLatency
+  }
+
   private static func price(
-    _ constants: CollectiveConstants, _ isInside: Bool
+    _ constants: CollectiveConstants, _ isInside: Bool, _ latency: Double
   ) -> (start: Double, rate: Double) {
     let cost = CollectiveCost(constants)
-    let latency = isInside ? constants.linkLatency : constants.networkLatency
     return (
       cost.startOfSend(insideNode: isInside, latency: latency),
       1 / cost.secondsOfSend(bytes: 1, insideNode: isInside)
@@ -75,7 +89,9 @@ struct MessageWay: Sendable {
   /// What a cluster's file says of the way.
   func written(in cluster: Cluster) throws(ConfigurationError) -> (start: Double, rate: Double) {
     guard way == .adapter else {
-      return Self.price(try CollectiveConstants(cluster), way == .insideNode)
+      let constants = try CollectiveConstants(cluster)
+      let isInside = way == .insideNode
+      return Self.price(constants, isInside, Self.latency(of: cluster, constants, isInside))
     }
     let latencies = cluster.network.map(Self.latencies) ?? []
     let place = (layers ?? 1) - 1
@@ -107,12 +123,24 @@ struct MessageWay: Sendable {
     ofStart start: Double, _ points: [FittedPoint]
   ) throws(Unfittable) -> [FittedConstant] {
     guard way != .adapter else { return try latencies(start, FittedPart.source(points)) }
-    let least = ConstantKind.time.range.lowerBound
-    let key = start <= starts.lowerBound ? least : start - beyondKey
+    let isInside = way == .insideNode
+    let key = start - beyondKey
+    // A link's latency is no more than a message's start over it.
+    if isInside, key < 0 {
+      return [
+        FittedConstant(
+          path: "node.link.latency", text: "\(figures(start * 1e6)) us",
+          source: "no more than a message's start; " + FittedPart.source(points)),
+        FittedConstant(
+          path: "node.collectives.direct.link-start",
+          text: "\(figures(measuredLatency * 1e6)) us",
+          source: FittedPart.source(points)),
+      ]
+    }
     return [
       FittedConstant(
         path: "node.collectives.direct.\(way == .insideNode ? "link" : "network")-start",
-        text: "\(figures(key * 1e6)) us",
+        text: "\(figures(max(0, key) * 1e6)) us",
         source: FittedPart.source(points, of: key, in: ConstantKind.time.range))
     ]
   }

@@ -17,11 +17,13 @@ struct ProductParts {
       let own = measured.filter { $0.library == library }.byThing
       guard let first = own.first else { continue }
       let title = "products by \(library.rawValue)"
-      guard device.matmuls[library] != nil else {
+      let lent = try device.matmuls[library] == nil ? LentLibrary(library, to: base.device) : nil
+      guard let constants = device.matmuls[library] ?? lent?.constants else {
         refused.append(
           Unfittable(
             what: "\(title) (\(first.first.place.file))",
-            reason: "\(base.name) has no such library to start from"))
+            reason: "\(base.device.name) has no peak of such products: device.peak of the base "
+              + "says it"))
         continue
       }
       guard own.count >= Self.leastShapes else {
@@ -34,7 +36,7 @@ struct ProductParts {
               + (own.count == 1 ? ": of mamf-finder the terminal's output has every shape" : "")))
         continue
       }
-      parts.append(part(title, library, own, device))
+      parts.append(part(title, library, own, device, from: constants, lent))
     }
     return (parts, refused)
   }
@@ -43,18 +45,18 @@ struct ProductParts {
 
   private func part(
     _ title: String, _ library: MatmulLibrary, _ own: [EqualRows<MeasuredProduct>],
-    _ device: DeviceModel
+    _ device: DeviceModel, from constants: MatmulConstants, _ lent: LentLibrary?
   ) -> FittedPart {
-    guard let constants = device.matmuls[library] else {
-      preconditionFailure("The library was just looked up.")
-    }
     let all = halved(own.inTurns)
     // Kernels of a millisecond feel the power limit of whoever measured them.
     let isLong = own.contains { $0.seconds >= 1e-3 }
     let start = ProductFit.State(
       constants: constants,
       clock: isLong ? BenchmarkClock(burst: 2.34e-3, sustained: 0.9) : .boost)
-    let usable = ProductFit.parameters(of: library).filter { $0(start) > 0 && $0(start).isFinite }
+    let usable = ProductFit.parameters(of: library).filter { parameter in
+      let value = parameter(start)
+      return value.isFinite && (value > 0 || parameter.unit.seed > 0)
+    }
     func state(_ values: [Double]) -> ProductFit.State {
       var state = start
       for (parameter, value) in zip(usable, values) {
@@ -67,7 +69,8 @@ struct ProductParts {
     }
     let fitted = cells(all.filter(\.isFitted).map(\.element))
     let fit = SelectedFit(
-      from: usable.map { $0(start) }, within: usable.map(\.range), measurements: fitted.count
+      from: usable.map { $0(start) }, seeds: usable.map(\.unit.seed), within: usable.map(\.range),
+      measurements: fitted.count
     ) { values in
       zip(ProductFit.predictions(fitted, state(values), library, on: device), fitted).map {
         Double.log($0 / $1.measuredSeconds)
@@ -85,7 +88,7 @@ struct ProductParts {
     let clock = found.clock
     return FittedPart(
       title: title,
-      constants: written(library, usable, fit, found, points), points: points,
+      constants: written(library, usable, fit, found, points, lent), points: points,
       undetermined: usable.indices.filter { !fit.determined.contains($0) }.map { usable[$0].name },
       extrapolated: Self.extrapolated(own.map(\.first))
     ) { cluster throws(ConfigurationError) in
@@ -101,7 +104,7 @@ struct ProductParts {
   /// their scale ends with the library's own.
   private func written(
     _ library: MatmulLibrary, _ usable: [ProductFit.Parameter], _ fit: SelectedFit,
-    _ found: ProductFit.State, _ points: [FittedPoint]
+    _ found: ProductFit.State, _ points: [FittedPoint], _ lent: LentLibrary?
   ) -> [FittedConstant] {
     let table = "device.kernels.matmul.\(library.rawValue)"
     var constants = fit.determined.sorted().map { usable[$0] }
@@ -111,7 +114,7 @@ struct ProductParts {
           path: "\(table).\($0.name)", text: $0.unit.text($0(found)),
           source: FittedPart.source(points, of: $0(found), in: $0.range))
       }
-    guard base.device.kernelsAreScaled else { return constants }
+    guard base.device.kernelsAreScaled || lent != nil else { return constants }
     for (name, value) in [
       ("flops-per-clock", found.constants.flopsPerClock),
       ("step-overhead", found.constants.stepOverhead), ("step-floor", found.constants.stepFloor),
@@ -123,7 +126,8 @@ struct ProductParts {
             "the device's peak; the rest of a step as long a part of it as where it was measured",
           isAssumed: true))
     }
-    return constants
+    let known = Set(constants.map(\.path))
+    return constants + (lent?.entries ?? []).filter { !known.contains($0.path) }
   }
 
   private static func extrapolated(_ products: [MeasuredProduct]) -> String {
@@ -141,5 +145,7 @@ struct ProductParts {
     return "m beyond \(range(rows)), n beyond \(range(products.map(\.shape.columns))), k beyond "
       + range(products.map(\.shape.depth))
       + (passes.isEmpty ? "" : "; " + passes.compactMap { names[$0] }.joined(separator: " and "))
+      + "; and the clock that training leaves: rows are compared at boost, as by sluice cost matmul "
+      + "--clock boost"
   }
 }

@@ -1,6 +1,8 @@
 import Clusters
 
 /// The most that any row got of a link inside a node and of an adapter, bytes a second each way.
+///
+/// Where a test of messages decides a rate it is that one: bytes of messages without an end got it.
 struct ReachedRates {
   var link = 0.0
   var adapter = 0.0
@@ -38,6 +40,16 @@ struct ReachedRates {
       link = max(link, one.shape.nvlinkRows * bytes)
       let ways = min(1, Double(adapters) / Double(devices))
       adapter = max(adapter, one.shape.networkRows * bytes / ways)
+    }
+  }
+
+  /// Takes up a rate that was fitted to messages.
+  mutating func raise(by part: FittedPart) {
+    guard let found = part.rate else { return }
+    if found.way == .insideNode {
+      link = max(link, found.bytes)
+    } else {
+      adapter = max(adapter, found.bytes)
     }
   }
 }
