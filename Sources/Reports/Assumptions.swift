@@ -62,9 +62,11 @@ enum Assumptions {
 extension Assumptions {
   /// What the constants of a cluster's cost formulas stand for that were not measured on it.
   ///
-  /// - Parameter sections: those that the question is about, `device`, `node.exchange`.
+  /// - Parameters:
+  ///   - device: its kernels; nil where nobody measured them.
+  ///   - sections: those that the question is about, `device`, `node.exchange`.
   static func ofConstants(
-    of cluster: Cluster, _ device: DeviceModel, sections: [String]
+    of cluster: Cluster, _ device: DeviceModel?, sections: [String]
   ) -> [String] {
     func isAsked(_ section: String) -> Bool {
       sections.contains { section == $0 || section.hasPrefix($0 + ".") }
@@ -85,10 +87,10 @@ extension Assumptions {
     if isAsked("device"), cluster.device.kernelsAreScaled {
       list.append(
         "kernels as efficient as those of another device, at the peaks and the memory of "
-          + "\(device.name)"
+          + "\(cluster.device.name)"
       )
     }
-    if isAsked("device") { list += slowProducts(cluster.device, device) }
+    if isAsked("device"), let device { list += slowProducts(cluster.device, device) }
     return list
   }
 

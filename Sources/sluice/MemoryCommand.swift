@@ -65,7 +65,7 @@ struct MemoryCommand: ParsableCommand {
     }
     let length = sequence ?? min(4096, architecture.maximumPositions)
     let table = try MemoryTable(
-      architecture, on: cluster, devices: gpus, sequenceLength: length,
+      architecture, on: try holding(cluster, ofCluster), devices: gpus, sequenceLength: length,
       microbatchSize: microbatch, ways: ways)
     let page = MemoryPage(
       table, of: architecture, device: cluster.device.name,
@@ -90,6 +90,15 @@ struct MemoryCommand: ParsableCommand {
   private var clusterName: String {
     let word = device.lowercased() + "-"
     return Cluster.knownNames.first { $0.hasPrefix(word) } ?? device
+  }
+
+  /// The same cluster for which programs can be walked: what memory holds, no kernel's time decides, so that of a
+  /// device whose kernels nobody measured another's stand in.
+  private func holding(_ cluster: Cluster, _ overrides: [String]) throws -> Cluster {
+    guard cluster.device.kernels.field == nil else { return cluster }
+    return try Cluster.named(
+      clusterName,
+      overrides: overrides + ["device.kernels=\(Cluster.standIn)", "device.kernels-scaled=true"])
   }
 
   private func divided() throws -> (model: [String], cluster: [String]) {

@@ -205,6 +205,46 @@ import Testing
     #expect(command.status == 1 && command.errors.contains("CPU ranks"), "\(command.output)")
   }
 
+  /// Collectives take no kernels of products: neither those of a data sheet nor those of a file on top of one.
+  @Test func collectivesOfDataSheets() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write(Self.log, to: "rccl.txt")
+    let out = folder.file("mine.yaml")
+    let command = try Command.run(["calibrate", path, "-o", out, "--base", "mi300x-64"])
+    #expect(command.status == 0, "\(command.errors)")
+    for cluster in [out, "mi300x-64", "l40s-64"] {
+      let cost = try Command.run([
+        "cost", "all-reduce", "--bytes", "1MiB", "--ranks", "8", "--cluster", cluster,
+      ])
+      #expect(cost.status == 0, "\(cost.errors)")
+      // Whose constants they are is said, as a whole or with a change.
+      #expect(cost.output.contains("constants borrowed from"), "\(cost.output)")
+    }
+  }
+
+  /// Products alone make no device of a data sheet: what is missing is named, and nothing is written.
+  @Test func productsOfDataSheets() throws {
+    let folder = try ScratchFolder()
+    let rows = [512, 1024, 2048, 4096, 8192].map { "\($0),4096,4096,bf16,\($0 / 4)\n" }.joined()
+    let path = try folder.write("m,n,k,dtype,time_us\n" + rows, to: "gemm.csv")
+    let out = folder.file("mine.yaml")
+    let command = try Command.run(["calibrate", path, "-o", out, "--base", "l40s-64"])
+    #expect(command.status == 1 && command.output.isEmpty)
+    for word in ["no file measures attention or streaming kernels", "--probe", "--borrow-kernels"] {
+      #expect(command.errors.contains(word), "\(command.errors)")
+    }
+    #expect(try Command.run(["cluster", out]).status == 1)
+  }
+
+  @Test(arguments: [
+    ("--collective all-redcue", "did you mean all-reduce?"),
+    ("--between node", "did you mean nodes?"),
+  ])
+  func choicesAreNamed(option: String, rule: String) throws {
+    let command = try Command.run("calibrate nothing.txt \(option)")
+    #expect(command.status != 0 && command.errors.contains(rule), "\(command.errors)")
+  }
+
   /// Times of a data sheet's device are refused until kernels are borrowed, which every page then says.
   @Test func dataSheets() throws {
     let refused = try Command.run("cost matmul --cluster l40s-64 --m 4096 --n 4096 --k 4096")

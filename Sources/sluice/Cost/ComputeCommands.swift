@@ -38,18 +38,19 @@ struct ProductOptions: ParsableArguments {
 
   func report(groups: Int?) throws -> CostReport {
     let models = try options.models()
+    let device = try models.device
     for (name, value) in [("m", m), ("n", n), ("k", k)] {
       try checked(name, value, in: 1...1 << 24)
     }
     let count = try checked(
-      "sms", sms ?? models.device.multiprocessors, in: 1...models.device.multiprocessors)
+      "sms", sms ?? device.multiprocessors, in: 1...device.multiprocessors)
     let pass: MatmulPass = weightGradient ? .backwardWeight : .forward
     let shape =
       groups.map {
         MatmulShape(rows: Array(repeating: m, count: $0), columns: n, depth: k, pass: pass)
       } ?? MatmulShape(m: m, n: n, k: k, pass: pass)
-    let library = try chosenLibrary(models.device)
-    guard let formula = MatmulCost(models.device, library: library) else {
+    let library = try chosenLibrary(device)
+    guard let formula = MatmulCost(device, library: library) else {
       preconditionFailure("A library that was chosen is one of the device's.")
     }
     let cost = formula.cost(shape, multiprocessors: count, clock: clock)
@@ -64,7 +65,7 @@ struct ProductOptions: ParsableArguments {
         .init("waves", "\(grouped(tile.waves)) over \(count) SMs at the \(clock.rawValue) clock"),
         .init("library", library.rawValue),
       ],
-      assumptions: (self.library == nil && models.device.libraries(for: precision).count > 1
+      assumptions: (self.library == nil && device.libraries(for: precision).count > 1
         ? ["products by \(library.rawValue), the newest library of the cluster's file"] : [])
         + models.assumptions(of: "device"))
   }
@@ -175,6 +176,7 @@ struct AttentionCommand: ParsableCommand {
 
   func run() throws {
     let models = try options.models()
+    let device = try models.device
     for (name, value) in [
       ("heads", heads), ("kv-heads", kvHeads ?? heads), ("sequence", sequence), ("batch", batch),
       ("head-size", headSize), ("value-size", valueSize),
@@ -183,21 +185,21 @@ struct AttentionCommand: ParsableCommand {
       throw CommandError("--kv-heads \(kvHeads ?? heads): must divide --heads \(heads)")
     }
     let count = try checked(
-      "sms", sms ?? models.device.multiprocessors, in: 1...models.device.multiprocessors)
+      "sms", sms ?? device.multiprocessors, in: 1...device.multiprocessors)
     let shape = Costs.AttentionShape(
       heads: batch * heads, queriesPerKey: heads / (kvHeads ?? heads), queries: sequence,
       queryDimension: headSize, valueDimension: valueSize, causal: !full)
-    let known = models.device.attention.known
+    let known = device.attention.known
     if let library, unfused || !known.contains(library) {
       throw CommandError(
         unfused
           ? "--library \(library.rawValue): has no effect beside --unfused"
-          : "--library \(library.rawValue): \(models.device.name) has "
+          : "--library \(library.rawValue): \(device.name) has "
             + (known.isEmpty
               ? "one, without a name" : known.map(\.rawValue).joined(separator: ", "))
       )
     }
-    let formula = AttentionCost(models.device, library: library)
+    let formula = AttentionCost(device, library: library)
     let cost =
       switch (backward, unfused) {
       case (false, false): formula.forward(shape, multiprocessors: count, clock: clock)

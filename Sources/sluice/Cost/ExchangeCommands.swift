@@ -59,7 +59,7 @@ struct ExchangeOptions: ParsableArguments {
       ranksPerNode: perNode, load: load)
     let exchange = models.exchange(over: ranks)
     let count = try checked(
-      "sms", sms ?? exchange.multiprocessors, in: 1...models.device.multiprocessors)
+      "sms", sms ?? exchange.multiprocessors, in: 1...models.cluster.device.multiprocessors.value)
     let origin = ExchangeConstants.originOfMultiprocessors(on: models.cluster)
     let parts = exchange.parts(
       shape, multiprocessors: count, besideComputation: besideComputation)
