@@ -106,13 +106,14 @@ public struct NamedTokenizer: Sendable {
   ///
   /// - Parameters:
   ///   - file: what the message is about.
+  ///   - key: that of the file which it is about, if it is about one.
   ///   - owner: who has the other tokenizer.
   package func require(
-    _ other: NamedTokenizer?, of owner: String, for file: String
+    _ other: NamedTokenizer?, of owner: String, for file: String, at key: String = ""
   ) throws(ConfigurationError) {
     guard let other, !isEqual(to: other) else { return }
     throw ConfigurationError(
-      file: file,
+      file: file, keyPath: key,
       rule:
         "has the tokenizer \(named(beside: other)), and \(owner) has \(other.named(beside: self))"
     )

@@ -6,8 +6,8 @@ import Documents
 public struct TokenizerChoice: Sendable {
   private let given: NamedTokenizer?
   private let key: String
-  /// Where the person has named one: the key, with its file where it is of one.
-  private let place: String
+  /// The file in which the key is written; nil on the command line.
+  private let file: String?
   private let folder: String
   /// What lies beside the model's weights; an error where that cannot be read, which matters only where
   /// it is needed.
@@ -28,7 +28,7 @@ public struct TokenizerChoice: Sendable {
       try NamedTokenizer(named: name)
     }
     self.key = key
-    place = file.map { "\($0): \(key)" } ?? key
+    self.file = file
     self.folder = folder ?? "the model"
     beside = Result { () throws(ConfigurationError) in
       try folder.flatMap { folder throws(ConfigurationError) in
@@ -40,7 +40,7 @@ public struct TokenizerChoice: Sendable {
   /// What the person named, or what lies beside the model; both must be the same.
   private func known() throws(ConfigurationError) -> NamedTokenizer? {
     let model = try beside.get()
-    try given?.require(model, of: folder, for: place)
+    try given?.require(model, of: folder, for: file ?? key, at: file == nil ? "" : key)
     return given ?? model
   }
 

@@ -84,8 +84,8 @@ import Tokens
   /// What of a line is learnt, in texts, and whether nothing stands behind it.
   private func learnt(_ line: String, _ tokenizer: Tokenizer) throws -> [String] {
     let path = try folder.write(line + "\n", to: "lines.jsonl")
-    let made = try Demonstrations([path], length: 90, tokenizer: tokenizer, seed: nil)
-    let sequences = PackedSequences(made, length: 90)
+    let made = try Demonstrations([path], length: 160, tokenizer: tokenizer, seed: nil)
+    let sequences = PackedSequences(made, length: 160)
     let marks = try #require(sequences.marks(0)).isPredicted
     var texts: [[Int]] = []
     let last = try #require(marks.lastIndex(of: true))

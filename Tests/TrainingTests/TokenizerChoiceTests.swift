@@ -191,8 +191,9 @@ extension TokenizerChoiceTests {
     let other = #expect(throws: ConfigurationError.self) {
       try PreparedRun(RunFile.read(path: policy), ranks: 1)
     }
-    #expect(
-      "\(try #require(other))".hasPrefix("\(policy): grpo.tokenizer: has the tokenizer bytes"))
+    let said = try #require(other)
+    #expect(said.file == policy && said.keyPath == "grpo.tokenizer")
+    #expect(said.rule.hasPrefix("has the tokenizer bytes, and "))
     // Text without a word about it is read as the checkpoint reads it.
     let text = try PreparedRun(
       RunFile.read(
