@@ -165,18 +165,17 @@ private struct SpaceReader {
   /// A plan with these keys; where one of them acts only beside copies, or where these divide parameters, beside
   /// such.
   ///
-  /// - Throws: what the keys by themselves break, if nothing helps.
+  /// - Throws: what the keys break beside copies, if nothing helps.
   private func base(_ overrides: [String]) throws(ConfigurationError) -> Plan {
+    if let plan = try? read(overrides, isBase: true) { return plan }
     let said = Set(overrides.map { String($0.prefix { $0 != "=" }) })
-    let copies = ["data-parallel=2", "zero-stage=3"].filter {
-      !said.contains(String($0.prefix { $0 != "=" }))
+    func unsaid(_ key: String, _ value: Int) -> [String] {
+      said.contains(key) ? [] : ["\(key)=\(value)"]
     }
-    do { return try read(overrides, isBase: true) } catch {
-      for count in 1...max(1, copies.count) {
-        if let plan = try? read(overrides + copies.prefix(count), isBase: true) { return plan }
-      }
-      throw error
-    }
+    let copied = overrides + unsaid("data-parallel", 2)
+    let divided = copied + unsaid("zero-stage", 3)
+    if let plan = try? read(divided, isBase: true) { return plan }
+    return try read(copied, isBase: true)
   }
 
   /// What the grid varies as a plan has it that does not say.

@@ -66,7 +66,7 @@ import Launchers
       try LauncherImport.job(texts: [("run.sh", script)], ImportSettings())
     }
     #expect(error.keyPath == "--job.config_file" && error.value == "./llama3_8b.toml")
-    #expect(error.line == 3)
+    #expect(error.line == 4)
   }
 
   // MARK: - Tables that runs print

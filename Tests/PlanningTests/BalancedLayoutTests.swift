@@ -96,8 +96,6 @@ import Testing
     var plan = found.plan.plan
     plan.layout = .balanced
     #expect(try plan.balanced(for: architecture, on: cluster).layout == found.plan.plan.layout)
-    plan.recomputation = .none
-    #expect(try plan.balanced(for: architecture, on: cluster).layout != found.plan.plan.layout)
   }
 
   /// More stages than units is refused by the plan's own rule.

@@ -74,6 +74,7 @@ import Testing
     }
     var request = PlanSearch.Request()
     request.count = 2
+    request.mostSimulations = 5_000
     let whole = try searched(request)
     #expect(whole.leastOpen == nil)
     (request.patience, request.largeSize) = (1, 1)

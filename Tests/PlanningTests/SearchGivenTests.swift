@@ -41,7 +41,7 @@ import Planning
     let degrees = Set(outcome.plans.map(\.plan.tensorParallel))
     #expect(degrees == (sequences == "true" ? [1] : [1, 2]))
     #expect(outcome.plans.allSatisfy { !$0.plan.sequenceParallel })
-    #expect(outcome.counts.refused > 0)
+    #expect((outcome.counts.refused > 0) == (sequences != "false"))
   }
 
   /// A sharding group that is listed and that no plan can have is refused, not left out.
@@ -71,12 +71,15 @@ import Planning
 
   /// Keys that act only beside copies, or where these divide parameters, can be listed by themselves.
   @Test(arguments: [
-    "gradient-bucket=100000000", "reshard-after-forward=true,false", "overlap.prefetch=0,1,2",
+    ("gradient-bucket=100000000", 1), ("reshard-after-forward=true,false", 3),
+    ("overlap.prefetch=0,1,2", 3),
   ])
-  func keysThatNeedCopies(listed: String) throws {
+  func keysThatNeedCopies(listed: String, zero: Int) throws {
     let settings = Self.settings(
       1024,
-      ["tensor-parallel=1", "pipeline-parallel=1", "recompute=none", "zero-stage=3", listed])
+      [
+        "tensor-parallel=1", "pipeline-parallel=1", "recompute=none", "zero-stage=\(zero)", listed,
+      ])
     let outcome = try Self.outcome(settings, devices: 8)
     #expect(outcome.counts.size >= listed.split(separator: ",").count)
     #expect(outcome.counts.refused == 0 && outcome.plans.count == outcome.counts.size)
@@ -87,6 +90,11 @@ import Planning
     #expect(throws: ConfigurationError.self) {
       try Self.outcome(Self.settings(1024, ["gradient-bucket=-1"]), devices: 8)
     }
+    let error = #expect(throws: ConfigurationError.self) {
+      try Self.outcome(
+        Self.settings(1024, ["zero-stage=3", "gradient-bucket=100000000"]), devices: 8)
+    }
+    #expect(error?.rule == "zero-stage 3 reduces a layer at a time")
   }
 
   /// Schedules that are named are looked at on one pipeline rank, too, whatever others are.

@@ -183,8 +183,8 @@ extension TokenizerChoiceTests {
       """
       model: {checkpoint: \(checkpoint)}
       objective: grpo
-      grpo: {prompts: prompts.jsonl, tokenizer: bytes, rewards: [{rule: exact}]}
-      plan: {global-batch: 8, sequence-length: 128}
+      grpo: {prompts: prompts.jsonl, tokenizer: bytes, max-tokens: 8, rewards: [{rule: exact}]}
+      plan: {global-batch: 8, sequence-length: 32}
       learning-rate: 0.01
       steps: 1
       """, to: "policy.yaml")
