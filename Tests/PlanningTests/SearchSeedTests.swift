@@ -3,6 +3,7 @@ import Documents
 import Models
 import Planning
 import Plans
+import Synchronization
 import Testing
 
 /// Searches that may end without proof: what leads them, and what they begin with.
@@ -15,6 +16,22 @@ import Testing
     var space = try item.space(on: cluster)
     if let against = request.against { space.include(against) }
     return try PlanSearch(space, for: item.architecture, on: cluster, request: request).run()
+  }
+
+  /// What is left for the proof alone is looked at several at once, so that no thread waits for another one's
+  /// simulation.
+  @Test func aProofLooksAtSeveralAtOnce() throws {
+    let item = PlanSearchTests.cases[0]
+    let counts = Mutex<[Int]>([0])
+    var request = PlanSearch.Request()
+    request.count = 1
+    request.mostSimulations = nil
+    request.progress = { progress in counts.withLock { $0.append(progress.simulations) } }
+    let outcome = try searched(item, request)
+    #expect(outcome.leastOpen == nil)
+    let all = counts.withLock { $0 }
+    let rounds = zip(all.dropFirst(), all).map { $0 - $1 }.filter { $0 > 0 }
+    #expect(rounds.count(where: { $0 == 1 }) * 2 < rounds.count, "\(rounds)")
   }
 
   /// How many plans are wanted does not decide which are found: a shorter list is the beginning of a longer one.
