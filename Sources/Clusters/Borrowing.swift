@@ -11,13 +11,18 @@ public struct Borrowing: Hashable, Sendable {
 extension Borrowing {
   /// The sections that lie in another file than what they are a part of, as a whole or most of them (`like`).
   static func all(in document: Document) -> [Borrowing] {
-    let paths = document.keyPaths
+    let keys = document.keyFiles
+    let places = Dictionary(
+      keys.enumerated().map { ($1.path, $0) }, uniquingKeysWith: { first, _ in first })
     return Cluster.sections.compactMap { section in
-      guard let dot = section.lastIndex(of: "."), let source = document.file(of: section),
-        let own = document.file(of: String(section[..<dot]))
+      guard let dot = section.lastIndex(of: "."), let place = places[section],
+        let around = places[String(section[..<dot])], let source = keys[place].file,
+        let own = keys[around].file
       else { return nil }
       if source != own { return Borrowing(section: section, source: Cluster.stem(of: source)) }
-      return most(of: section, besides: own, paths, document).map {
+      // A table stands in front of what it holds.
+      let held = keys[(place + 1)...].prefix { $0.path.hasPrefix(section + ".") }
+      return most(of: section, besides: own, held).map {
         Borrowing(section: section, source: Cluster.stem(of: $0))
       }
     }
@@ -27,13 +32,13 @@ extension Borrowing {
   ///
   /// Sections within it are told by themselves.
   private static func most(
-    of section: String, besides own: String, _ paths: [String], _ document: Document
+    of section: String, besides own: String, _ held: ArraySlice<(path: String, file: String?)>
   ) -> String? {
     let within = Cluster.sections.filter { $0.hasPrefix(section + ".") }
-    let values = paths.filter { path in
-      path.hasPrefix(section + ".") && !within.contains { path == $0 || path.hasPrefix($0 + ".") }
+    let values = held.filter { key in
+      !within.contains { key.path == $0 || key.path.hasPrefix($0 + ".") }
     }
-    let others = values.compactMap { document.file(of: $0) }.filter { $0 != own }
+    let others = values.compactMap(\.file).filter { $0 != own }
     return others.count * 2 > values.count ? others[0] : nil
   }
 }

@@ -56,7 +56,14 @@ public struct Document: Hashable, Sendable {
   }
 
   /// The paths of all keys in the order written, a table in front of those within it.
-  public var keyPaths: [String] { root.keyPaths(below: "") }
+  public var keyPaths: [String] { keyFiles.map(\.path) }
+
+  /// The same with the file in which the value of each was written; nil where the command line gave it.
+  public var keyFiles: [(path: String, file: String?)] {
+    var paths: [(path: String, file: String?)] = []
+    root.collectPaths(below: "", into: &paths)
+    return paths
+  }
 
   /// The same without the value at a path of keys; nil where there is none.
   public func removing(_ keyPath: String) -> Document? {

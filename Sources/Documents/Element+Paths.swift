@@ -35,12 +35,16 @@ extension Element {
     content = .table(entries)
   }
 
-  /// The paths of all keys, a table in front of those within it; lists are not entered.
-  func keyPaths(below path: String) -> [String] {
-    guard case .table(let entries) = content else { return [] }
-    return entries.flatMap { entry in
+  /// The paths of all keys with the files in which their values were written, a table in front of those
+  /// within it; lists are not entered.
+  func collectPaths(below path: String, into paths: inout [(path: String, file: String?)]) {
+    guard case .table(let entries) = content else { return }
+    for entry in entries {
       let own = path.isEmpty ? entry.key : "\(path).\(entry.key)"
-      return [own] + entry.element.keyPaths(below: own)
+      var file: String?
+      if case .line(_, let name) = entry.element.origin { file = name }
+      paths.append((own, file))
+      entry.element.collectPaths(below: own, into: &paths)
     }
   }
 

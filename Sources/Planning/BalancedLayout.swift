@@ -66,7 +66,9 @@ package func evenestCut(
     var cut = [Int](repeating: 0, count: count + 1)
     let fewer = best[part - 1]
     var first = part
-    for end in stride(from: part + 1, through: count, by: 1) {
+    // Every part behind it needs an entry, and the last one ends with all.
+    let last = count - (parts - 1 - part)
+    for end in stride(from: part == parts - 1 ? count : part + 1, through: last, by: 1) {
       // Of more entries the last part begins no earlier, and none is better that begins behind one whose entries
       // before it are too many already.
       for start in first..<end {

@@ -114,12 +114,12 @@ package final class PlanBounds: Sendable {
       }
       var layers = 0
       let load = StageLoad(
-        own.lazy.map { index -> UnitCost in
+        own.lazy.map { index in
           guard case .layer = units[index], layers < candidate.member.firstLayers else {
-            return plain[index]
+            return plain.kind(of: index)
           }
           layers += 1
-          return again[index]
+          return again.kind(of: index)
         }, delays, besideChannels: channels)
       last = (own, load)
       return load
@@ -205,14 +205,15 @@ package final class PlanBounds: Sendable {
     let key = ClosingKey(candidate)
     return try closings(key) {
       let units = try costs.costs(candidate.kernels.recomputing(.none)).units
+      let all = units.kinds(of: units.indices)
       let traffic = try collectives.closing(
         of: candidate.plan(in: space), base: candidate.kernels.base, architecture, cluster,
         copies: shards)
       let share = (candidate.member.schedule.isBidirectional ? 2.0 : 1) / Double(candidate.pipeline)
       return traffic.agreement
         + traffic.gather(
-          share * units.reduce(0) { $0 + $1.dense.elements },
-          share * units.reduce(0) { $0 + $1.experts.elements })
+          share * all.reduce(0) { $0 + $1.cost.dense.elements },
+          share * all.reduce(0) { $0 + $1.cost.experts.elements })
     }
   }
 
@@ -236,7 +237,7 @@ package final class PlanBounds: Sendable {
     var first = 0
     for (index, count) in try unitCounts(candidate, candidate.member.layout).enumerated() {
       let seconds = traffic.seconds(
-        of: costs[0].units[first..<first + count], beginsModel: first == 0)
+        of: costs[0].units, first..<first + count, beginsModel: first == 0)
       first += count
       loads[index].addCopies(seconds)
       streams.append(seconds.forward + seconds.backward)

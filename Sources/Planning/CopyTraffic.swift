@@ -35,12 +35,15 @@ struct CopyTraffic {
     var reduced = 0.0
   }
 
-  /// Seconds of what a stage with these units gathers and reduces.
+  /// Seconds of what a stage with some of a model's units gathers and reduces.
   ///
   /// - Parameter beginsModel: the first unit is the embedding, which no backward reads.
-  mutating func seconds(of units: Slice<UnitCosts>, beginsModel: Bool) -> Seconds {
-    let all = units.map { unit -> (gather: Double, reduce: Double) in
-      let key = Key(dense: unit.dense.elements, experts: unit.experts.elements)
+  mutating func seconds(
+    of units: UnitCosts, _ range: Range<Int>, beginsModel: Bool
+  ) -> Seconds {
+    let all = range.map { unit -> (gather: Double, reduce: Double) in
+      let kind = units.kind(of: unit)
+      let key = Key(dense: kind.cost.dense.elements, experts: kind.cost.experts.elements)
       if let own = known[key] { return own }
       let own = self.seconds(of: key)
       known[key] = own

@@ -80,20 +80,20 @@ extension PlanBounds {
     var (work, largest) = (0.0, 0.0)
     var streams = SIMD4<Double>()
     var (dense, experts) = (ParameterCost(), ParameterCost())
-    for unit in costs.units {
-      streams += unit.forwardStreams + unit.backwardStreams
-      let forward = unit.forward.seconds(delays)
+    for kind in costs.units.kinds(of: costs.units.indices) {
+      streams += kind.cost.forwardStreams + kind.cost.backwardStreams
+      let forward = kind.cost.forward.seconds(delays)
       let whole = min(
-        unit.backward.seconds(delays),
-        unit.backwardInput.seconds(delays) + unit.backwardWeight.seconds(delays))
+        kind.cost.backward.seconds(delays),
+        kind.cost.backwardInput.seconds(delays) + kind.cost.backwardWeight.seconds(delays))
       let seconds =
         group.hasPairs
-        ? min(unit.forwardKernels.seconds(delays), forward)
-          + min(unit.backwardKernels.seconds(delays), whole) : forward + whole
+        ? min(kind.cost.forwardKernels.seconds(delays), forward)
+          + min(kind.cost.backwardKernels.seconds(delays), whole) : forward + whole
       work += seconds
       largest = max(largest, seconds)
-      dense = dense + unit.dense
-      experts = experts + unit.experts
+      dense = dense + kind.cost.dense
+      experts = experts + kind.cost.experts
     }
     // Of what may be divided the fastest that fits; the smallest, if none does.
     var (bytes, traffic) = (Double.infinity, Double.infinity)
@@ -141,7 +141,8 @@ extension PlanBounds {
       var traffic = try collectives.traffic(
         of: candidate.plan(in: space), base: group.kernels.base, architecture, cluster,
         copies: (shards.dense, shards.experts))
-      let seconds = traffic.seconds(of: costs.units[...], beginsModel: true)
+      let seconds = traffic.seconds(
+        of: costs.units, costs.units.indices, beginsModel: true)
       least = min(least, seconds.forward + seconds.backward)
     }
     return least.isFinite ? least : 0

@@ -134,7 +134,7 @@ extension SearchSpace {
       var setting = KernelSetting(base: 0)
       setting.recomputation = recomputation
       let layer = architecture.units.lastIndex { if case .layer = $0 { true } else { false } }
-      return layer.flatMap { index in (try? book.costs(setting))?.units[index] }
+      return layer.flatMap { index in (try? book.costs(setting))?.units.kind(of: index).cost }
     }
     func isAllowed(_ modules: [Recomputation.Module]) -> Bool {
       var plan = base

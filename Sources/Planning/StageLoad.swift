@@ -42,47 +42,49 @@ struct StageLoad: Sendable {
   /// - Parameter channels: multiprocessors that collectives over copies take; nil where none go in passes, and no room
   ///   beside kernels is asked for.
   init(
-    _ units: some Sequence<UnitCost>, _ delays: PassDelays, besideChannels channels: Set<Int>? = nil
+    _ units: some Sequence<UnitCosts.Kind>, _ delays: PassDelays,
+    besideChannels channels: Set<Int>? = nil
   ) {
     var (pair, isMixed) = (PassCost(), false)
-    for unit in units {
-      if unit.pair.seconds > 0 {
-        isMixed = isMixed || (exchanging > 0 && unit.pair != pair)
-        pair = unit.pair
+    for kind in units {
+      if kind.cost.pair.seconds > 0 {
+        isMixed = isMixed || (exchanging > 0 && kind.cost.pair != pair)
+        pair = kind.cost.pair
         exchanging += 1
       }
-      forward += unit.forward.seconds(delays)
-      backward += unit.backward.seconds(delays)
-      backwardInput += unit.backwardInput.seconds(delays)
-      backwardWeight += unit.backwardWeight.seconds(delays)
-      forwardKernels += unit.forwardKernels.withoutDelay(delays)
-      backwardKernels += unit.backwardKernels.withoutDelay(delays)
-      forwardPath += unit.forwardKernels.path(delays)
-      backwardPath += unit.backwardKernels.path(delays)
-      forwardDelay += unit.forwardKernels.delay(delays)
-      backwardDelay += unit.backwardKernels.delay(delays)
-      path.forward += unit.forward.path(delays)
-      path.backward += unit.backward.path(delays)
-      path.backwardInput += unit.backwardInput.path(delays)
-      path.backwardWeight += unit.backwardWeight.path(delays)
-      busy.forward += delays.slowness * min(unit.forward.busy, unit.forwardKernels.busy)
-      busy.backward += delays.slowness * min(unit.backward.busy, unit.backwardKernels.busy)
-      busy.backwardInput += delays.slowness * unit.backwardInput.busy
-      busy.backwardWeight += delays.slowness * unit.backwardWeight.busy
+      forward += kind.cost.forward.seconds(delays)
+      backward += kind.cost.backward.seconds(delays)
+      backwardInput += kind.cost.backwardInput.seconds(delays)
+      backwardWeight += kind.cost.backwardWeight.seconds(delays)
+      forwardKernels += kind.cost.forwardKernels.withoutDelay(delays)
+      backwardKernels += kind.cost.backwardKernels.withoutDelay(delays)
+      forwardPath += kind.cost.forwardKernels.path(delays)
+      backwardPath += kind.cost.backwardKernels.path(delays)
+      forwardDelay += kind.cost.forwardKernels.delay(delays)
+      backwardDelay += kind.cost.backwardKernels.delay(delays)
+      path.forward += kind.cost.forward.path(delays)
+      path.backward += kind.cost.backward.path(delays)
+      path.backwardInput += kind.cost.backwardInput.path(delays)
+      path.backwardWeight += kind.cost.backwardWeight.path(delays)
+      busy.forward += delays.slowness * min(kind.cost.forward.busy, kind.cost.forwardKernels.busy)
+      busy.backward +=
+        delays.slowness * min(kind.cost.backward.busy, kind.cost.backwardKernels.busy)
+      busy.backwardInput += delays.slowness * kind.cost.backwardInput.busy
+      busy.backwardWeight += delays.slowness * kind.cost.backwardWeight.busy
       if let channels {
         // Kernels of slower devices last longer.
-        room = room + delays.slowness * unit.rooms.room(beside: channels)
-        pairRoom = pairRoom + delays.slowness * unit.pairRooms.room(beside: channels)
+        room = room + delays.slowness * kind.cost.rooms.room(beside: channels)
+        pairRoom = pairRoom + delays.slowness * kind.cost.pairRooms.room(beside: channels)
       }
-      forwardStreams += unit.forwardStreams
-      backwardStreams += unit.backwardStreams
-      kept += unit.kept
-      keptByInput += unit.keptByInput
-      backwardPeak = unit.backwardPeak
-      inputPeak = unit.inputPeak
-      dense = dense + unit.dense
-      experts = experts + unit.experts
-      update += unit.update
+      forwardStreams += kind.cost.forwardStreams
+      backwardStreams += kind.cost.backwardStreams
+      kept += kind.cost.kept
+      keptByInput += kind.cost.keptByInput
+      backwardPeak = kind.cost.backwardPeak
+      inputPeak = kind.cost.inputPeak
+      dense = dense + kind.cost.dense
+      experts = experts + kind.cost.experts
+      update += kind.cost.update
     }
     if isMixed { exchanging = 0 }
     secondsOfPair = pair.seconds(delays)

@@ -96,30 +96,49 @@ struct BoundaryBytes: Hashable, Sendable {
 }
 
 /// Costs of all units of a model; equal ones are kept once.
-struct UnitCosts: RandomAccessCollection, Sendable {
-  private var kinds: [UnitCost] = []
+struct UnitCosts: Sendable {
+  /// What some units cost; a class, since bounds go over units again and again, and a copy of so many numbers
+  /// takes longer than what is asked of them.
+  final class Kind: Sendable {
+    let cost: UnitCost
+
+    init(_ cost: UnitCost) { self.cost = cost }
+  }
+
+  private var kinds: [Kind] = []
   private var numbers: [UInt16] = []
+  /// Seconds of all kernels of each, and those with waits for exchanges, as layouts are balanced by.
+  let weights: [Double]
+  let weightsWithWaits: [Double]
 
   init(_ units: [UnitCost]) {
+    weights = units.map(\.weight)
+    weightsWithWaits = units.map(\.weightWithWaits)
     var known: [UnitCost: UInt16] = [:]
     for unit in units {
       // Most units are as the one before.
-      if let last = numbers.last, kinds[Int(last)] == unit {
+      if let last = numbers.last, kinds[Int(last)].cost == unit {
         numbers.append(last)
         continue
       }
       let number = known[unit] ?? UInt16(kinds.count)
       if Int(number) == kinds.count {
-        kinds.append(unit)
+        kinds.append(Kind(unit))
         known[unit] = number
       }
       numbers.append(number)
     }
   }
 
-  var startIndex: Int { 0 }
-  var endIndex: Int { numbers.count }
-  subscript(index: Int) -> UnitCost { kinds[Int(numbers[index])] }
+  var indices: Range<Int> { numbers.indices }
+
+  /// What a unit costs.
+  func kind(of unit: Int) -> Kind { kinds[Int(numbers[unit])] }
+
+  /// What some units cost, one behind the other.
+  func kinds(of units: Range<Int>) -> LazyMapSequence<Range<Int>, Kind> {
+    units.lazy.map { kind(of: $0) }
+  }
 
   /// Whether units at two places have the same costs, one by one.
   func areAlike(_ some: Range<Int>, _ others: Range<Int>) -> Bool {
@@ -343,11 +362,11 @@ final class CostBook: Sendable {
   ) throws -> [Int] {
     let cut = Cut(setting: setting, stages: stages, hasPairs: hasPairs, firstLayers: firstLayers)
     if let counts = cuts.withLock({ $0[cut] }) { return counts }
-    let weight = hasPairs ? \UnitCost.weight : \.weightWithWaits
-    let plain = try costs(setting).units.map { $0[keyPath: weight] }
+    let weights = hasPairs ? \UnitCosts.weights : \.weightsWithWaits
+    let plain = try costs(setting).units[keyPath: weights]
     let counts: [Int]
     if firstLayers > 0 {
-      let whole = try costs(setting.recomputing(.full)).units.map { $0[keyPath: weight] }
+      let whole = try costs(setting.recomputing(.full)).units[keyPath: weights]
       let again = zip(whole, plain).map { max(0, $0 - $1) }
       counts = evenestCut(of: plain, into: stages, again: again, ofFirst: firstLayers)
     } else {

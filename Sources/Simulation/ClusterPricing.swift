@@ -39,17 +39,18 @@ public struct ClusterPricing: Pricing {
   ) throws(ConfigurationError) {
     self.cluster = cluster
     self.plan = plan
-    device =
-      if let book { try book.model(of: cluster.device) } else { try DeviceModel(cluster.device) }
+    // Without a book of others' it lasts for this step.
+    let book = book ?? PriceBook()
+    device = try book.model(of: cluster.device)
     keyValueReplicas = LoweringSetting(plan, target: .device).keyValueReplicas(of: architecture)
     distances = GroupDistances(plan, keyValueReplicas: keyValueReplicas, on: cluster)
-    let usual = try plan.usualCommunicationSMs(on: cluster, for: architecture)?.count
+    let usual = try plan.usualCommunicationSMs(on: cluster, for: architecture, book)?.count
     communicationSMs = plan.communicationSMs ?? usual ?? 0
     kernels = KernelPricing(
       cluster.device, device, plan: plan, communicationSMs: communicationSMs)
-    let constants = try CollectiveConstants(cluster)
+    let constants = try book.collectives(of: cluster)
     exchange = try ExchangePricing(
-      cluster, plan, architecture, constants, farthest: distances.farthestExpert,
+      cluster, plan, architecture, book, farthest: distances.farthestExpert,
       multiprocessors: communicationSMs)
     collectives = CollectiveCost(constants)
     sharedLinks = SharedLinks(cluster, plan, constants)

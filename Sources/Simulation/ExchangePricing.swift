@@ -24,12 +24,13 @@ struct ExchangePricing: Sendable {
   private var multiprocessors: Int
 
   /// - Parameters:
+  ///   - book: what is known of the cluster's constants.
   ///   - farthest: seconds to the farthest rank of an expert group; nil for those of the constants.
   ///   - multiprocessors: those that exchanges take.
   /// - Throws: `ConfigurationError` if the cluster's file lacks a constant.
   init(
     _ cluster: Cluster, _ plan: Plan, _ architecture: Architecture,
-    _ collectives: CollectiveConstants, farthest: Double?, multiprocessors: Int
+    _ book: PriceBook, farthest: Double?, multiprocessors: Int
   ) throws(ConfigurationError) {
     self.plan = plan
     self.multiprocessors = multiprocessors
@@ -40,7 +41,7 @@ struct ExchangePricing: Sendable {
     }
     let perNode = plan.expertRanksPerNode(on: cluster)
     guard let kind = plan.dispatcher(for: architecture, on: cluster).collective else {
-      var constants = try ExchangeConstants(cluster)
+      var constants = try book.exchanges(of: cluster)
       constants.networkLatency = farthest ?? constants.networkLatency
       let reach = SampledReach.reach(
         of: spread.routing, ranks: plan.expertParallel, ranksPerNode: spread.ranksPerNode,
@@ -52,7 +53,8 @@ struct ExchangePricing: Sendable {
     let group = CollectiveGroup(
       ranks: plan.expertParallel, ranksPerNode: perNode, networkLatency: farthest)
     carrier = .collective(
-      CollectiveExchange(kind, collectives, group: group), experts: spread.routing.experts)
+      CollectiveExchange(kind, try book.collectives(of: cluster), group: group),
+      experts: spread.routing.experts)
     rowsPerToken = Double(
       kind == .allToAll ? spread.routing.expertsPerToken : plan.expertParallel)
   }

@@ -88,17 +88,17 @@ extension Plan {
   /// Multiprocessors that expert exchanges take where the plan does not say, and who says so: the
   /// cluster's for the dispatcher; nil where nothing is exchanged.
   func usualCommunicationSMs(
-    on cluster: Cluster, for architecture: Architecture
+    on cluster: Cluster, for architecture: Architecture, _ book: PriceBook = PriceBook()
   ) throws(ConfigurationError) -> (count: Int, origin: String)? {
     guard expertParallel > 1 else { return nil }
     guard let kind = dispatcher(for: architecture, on: cluster).collective else {
       return (
-        try ExchangeConstants(cluster).multiprocessors,
+        try book.exchanges(of: cluster).multiprocessors,
         ExchangeConstants.originOfMultiprocessors(on: cluster)
       )
     }
     return (
-      try CollectiveConstants(cluster).multiprocessors(of: kind),
+      try book.collectives(of: cluster).multiprocessors(of: kind),
       CollectiveConstants.originOfMultiprocessors(of: kind, on: cluster)
     )
   }

@@ -7,7 +7,9 @@ import Synchronization
 /// What steps on one device have in common beside their programs: its constants, and the prices of kernels.
 package final class PriceBook: Sendable {
   private struct Pages {
-    var devices: [(device: Device, model: DeviceModel)] = []
+    var devices: [(Device, DeviceModel)] = []
+    var collectives: [(Cluster, CollectiveConstants)] = []
+    var exchanges: [(Cluster, ExchangeConstants)] = []
     var kernels: [KernelPricing.Basis: KernelPricing] = [:]
     /// Plans without what orders their passes whose steps are far from the longest one, on one cluster.
     var cluster: Cluster?
@@ -25,15 +27,34 @@ package final class PriceBook: Sendable {
   ///
   /// - Throws: `ConfigurationError` if its file lacks one.
   func model(of device: Device) throws(ConfigurationError) -> DeviceModel {
-    func known(_ pages: Pages) -> DeviceModel? {
-      pages.devices.first { $0.device == device }?.model
-    }
-    if let known = pages.withLock({ known($0) }) { return known }
-    let made = try DeviceModel(device)
+    try known(of: device, in: \.devices, DeviceModel.init)
+  }
+
+  /// The constants of a cluster's collectives.
+  ///
+  /// - Throws: `ConfigurationError` if its file lacks one.
+  func collectives(of cluster: Cluster) throws(ConfigurationError) -> CollectiveConstants {
+    try known(of: cluster, in: \.collectives, CollectiveConstants.init)
+  }
+
+  /// The constants of a cluster's exchanges over two levels.
+  ///
+  /// - Throws: `ConfigurationError` if its file lacks one.
+  func exchanges(of cluster: Cluster) throws(ConfigurationError) -> ExchangeConstants {
+    try known(of: cluster, in: \.exchanges, ExchangeConstants.init)
+  }
+
+  /// What a description says, read once.
+  private func known<Key: Equatable & Sendable, Constants: Sendable>(
+    of key: Key, in page: WritableKeyPath<Pages, [(Key, Constants)]> & Sendable,
+    _ read: (Key) throws(ConfigurationError) -> Constants
+  ) throws(ConfigurationError) -> Constants {
+    if let known = pages.withLock({ $0[keyPath: page].first { $0.0 == key }?.1 }) { return known }
+    let made = try read(key)
     pages.withLock { pages in
-      guard known(pages) == nil else { return }
-      if pages.devices.count >= Self.most { pages.devices = [] }
-      pages.devices.append((device, made))
+      guard !pages[keyPath: page].contains(where: { $0.0 == key }) else { return }
+      if pages[keyPath: page].count >= Self.most { pages[keyPath: page] = [] }
+      pages[keyPath: page].append((key, made))
     }
     return made
   }

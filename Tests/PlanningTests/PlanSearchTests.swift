@@ -39,7 +39,7 @@ import Planning
     Case(
       name: "dense, all schedules", architecture: dense, cluster: "h100-2048", devices: 16,
       settings: settings(
-        64, 512, "tensor-parallel=1,2", "context-parallel=1", "microbatch-size=1,2",
+        32, 512, "tensor-parallel=1,2", "context-parallel=1", "microbatch-size=1,2",
         "zero-stage=0,3", "recompute=none,full")),
     Case(
       name: "dense, sharding", architecture: dense, cluster: "a100-selene", devices: 8,
@@ -55,7 +55,7 @@ import Planning
     Case(
       name: "groups of shards", architecture: dense, cluster: "h100-2048", devices: 32,
       settings: settings(
-        64, 1024, "tensor-parallel=1,2", "context-parallel=1", "pipeline-parallel=1,2,4",
+        32, 1024, "tensor-parallel=1,2", "context-parallel=1", "pipeline-parallel=1,2,4",
         "schedule=1f1b,zbv", "zero-stage=1,2,3", "microbatch-size=1", "recompute=none")),
     Case(
       name: "layers and exchanges", architecture: dense, cluster: "h800-2048", devices: 8,

@@ -134,7 +134,10 @@ import Testing
     let item = PlanSearchTests.cases[1]
     let cluster = try Cluster.named(item.cluster)
     var settings = item.settings
-    settings.listed += ["execution=fused,eager", "tensor-parallel=1", "layers-per-stage=even"]
+    settings.listed += [
+      "execution=fused,eager", "tensor-parallel=1", "layers-per-stage=even",
+      "microbatch-size=1", "context-parallel=1",
+    ]
     let space = try SearchSpace(settings, devices: 8, for: item.architecture, on: cluster)
     var request = PlanSearch.Request()
     request.count = 1000

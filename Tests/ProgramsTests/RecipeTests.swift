@@ -98,10 +98,13 @@ import Testing
   }
 
   /// A machine that keeps books can run every recipe: nothing is read that was not written, or is left.
+  ///
+  /// Of a whole model, a layer between others and the end; `StageProgramTests` cuts models everywhere.
   @Test(arguments: TinyModels.all, changes)
   func buffersLiveAsLongAsTheyAreUsed(model: Architecture, change: Change) {
     for setting in Self.settings(change.recipe) {
-      for units in StageProgramTests.stages(of: model) {
+      let cuts = StageProgramTests.stages(of: model)
+      for units in [cuts[0], cuts[3], cuts[5]] {
         let stage = StageProgram(units: units, of: model, setting)
         for halves in [false, true] {
           var books = Bookkeeper(stage) { StageProgramTests.rows($0, setting) }

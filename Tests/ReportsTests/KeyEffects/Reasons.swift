@@ -9,6 +9,9 @@ enum Reasons {
     case bounds(String)
   }
 
+  /// What a thing is called, which no figure hangs on.
+  static let name = Reason.nothing("a name")
+
   /// Why a change of a value of a file moves no figure; nil where one must move.
   static func forNothing(_ file: String, _ leaf: Leaf) -> Reason? {
     all.first {
@@ -26,7 +29,7 @@ enum Reasons {
 
   private static let all: [Entry] = [
     Entry(
-      why: .nothing("a name"),
+      why: name,
       paths: [
         "name", "summary", "source", "precision.name", "device.name", "node.link.name",
         "node.adapters.name", "network.name", "failures.causes[0].name",
