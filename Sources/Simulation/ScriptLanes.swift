@@ -23,6 +23,9 @@ struct ScriptLanes {
   private let differences: [ExchangeSet?]
   /// The first rank's before all others.
   private var lanes: [Lane]
+  /// Those of the lanes, which keep them, without a count of who holds them: each is asked at every step,
+  /// and counting took a quarter of that.
+  private var walkers: [Unmanaged<ActionBackend>] = []
   private var isCarried: [Bool]
   /// Where those that are carried along differ.
   private var carried = ExchangeSet()
@@ -38,8 +41,9 @@ struct ScriptLanes {
     self.script = script
     self.ranks = ranks
     exchanges = template.exchanges(of: script)
-    let differences = ranks.indices.map { index in
-      index == 0 || keepsAllFigures ? nil : ranks[index].difference(from: ranks[0])
+    let first = ranks[0]
+    let differences = ranks.enumerated().map { index, rank in
+      index == 0 || keepsAllFigures ? nil : rank.difference(from: first)
     }
     self.differences = differences
     isCarried = differences.map { $0 != nil }
@@ -82,15 +86,13 @@ struct ScriptLanes {
       if carried.meets(exchanges[number]) { part(before: exchanges[number]) }
       switch script.steps[number] {
       case .compute(let range):
-        for index in lanes.indices { lanes[index].backend.compute(range, script) }
+        forEachWalker { $0.compute(range, script) }
       case .convert(let place):
         let start = script.conversions[place]
-        for index in lanes.indices {
-          lanes[index].backend.issue(start.number, of: start.program, start.instance)
-        }
+        forEachWalker { $0.issue(start.number, of: start.program, start.instance) }
       case .start(let place):
         let sending = script.transfers[place]
-        for index in lanes.indices { lanes[index].backend.start(sending, at: place) }
+        forEachWalker { $0.start(sending, at: place) }
       case .wait(let handle):
         while !allPass({ $0.wait(TransferHandle(handle)) }) {}
         if lanes.count > 1 { join() }
@@ -116,8 +118,13 @@ struct ScriptLanes {
   /// Asks every rank; those that meet in a transfer pass once all have come.
   private func allPass(_ passes: (ActionBackend) -> Bool) -> Bool {
     var all = true
-    for index in lanes.indices where !passes(lanes[index].backend) { all = false }
+    forEachWalker { if !passes($0) { all = false } }
     return all
+  }
+
+  @inline(__always)
+  private func forEachWalker(_ body: (ActionBackend) -> Void) {
+    for walker in walkers { walker._withUnsafeGuaranteedRef { body($0) } }
   }
 
   /// Those whose rows differ in the next step go their own way, from where the first one is.
@@ -132,9 +139,10 @@ struct ScriptLanes {
   /// Those that nothing tells apart from the first go along with it again.
   private mutating func join() {
     var hasJoined = false
+    let first = lanes[0].backend
     for index in lanes.indices.dropFirst().reversed()
     where differences[lanes[index].rank] != nil
-      && lanes[index].backend.doesAs(lanes[0].backend)
+      && walkers[index]._withUnsafeGuaranteedRef({ $0.doesAs(first) })
     {
       isCarried[lanes[index].rank] = true
       walked += lanes[index].backend.walked
@@ -151,6 +159,8 @@ struct ScriptLanes {
       if let difference = differences[index] { carried.formUnion(difference) }
     }
     lanes[0].backend.weight = 1 + ranks.count - lanes.count
+    walkers.removeAll(keepingCapacity: true)
+    for lane in lanes { walkers.append(Unmanaged.passUnretained(lane.backend)) }
   }
 }
 
