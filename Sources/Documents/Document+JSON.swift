@@ -40,3 +40,25 @@ extension Element: Encodable {
     }
   }
 }
+
+extension Field {
+  /// The value as JSON: what is not quoted and looks like a number, `true`, `false` or nothing is that, all
+  /// else text.
+  public var json: JSONValue { element.json }
+}
+
+extension Element {
+  fileprivate var json: JSONValue {
+    switch content {
+    case .table(let entries):
+      return .table(entries.map { .init(key: $0.key, value: $0.element.json) })
+    case .list(let elements): return .list(elements.map(\.json))
+    case .scalar(let text, let isQuoted):
+      if isNull { return .null }
+      guard !isQuoted, let value = try? JSONValue(Array(text.utf8)), value.isNumberOrFlag else {
+        return .string(text)
+      }
+      return value
+    }
+  }
+}

@@ -6,6 +6,8 @@ public enum JSONValue: Hashable, Sendable {
   case null
   case boolean(Bool)
   case integer(Int)
+  /// A whole number beyond 64 bits, as it is written.
+  case long(String)
   case decimal(Double)
   case string(String)
   case list([JSONValue])
@@ -154,6 +156,7 @@ private struct JSONParser {
     }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if isNumber, let number = Int(text) { return .integer(number) }
+    if isNumber, position - start == whole + (text.hasPrefix("-") ? 1 : 0) { return .long(text) }
     guard isNumber, let number = Double(text), number.isFinite else {
       position = start
       throw failure("is not JSON")
@@ -257,6 +260,7 @@ extension JSONValue {
     case .null: "null"
     case .boolean(let flag): "\(flag)"
     case .integer(let number): "\(number)"
+    case .long(let text): text
     case .decimal(let number): "\(number)"
     case .string(let text): Self.quoted(text)
     case .list(let items):
@@ -299,6 +303,7 @@ extension JSONValue {
     case .null: "null"
     case .boolean(let flag): "\(flag)"
     case .integer(let number): "\(number)"
+    case .long(let text): text
     case .decimal(let number): "\(number)"
     case .string(let text): Self.quoted(text)
     case .list(let items): "[\(items.map(\.compact).joined(separator: ","))]"
@@ -311,8 +316,11 @@ extension JSONValue {
   public var double: Double? {
     switch self {
     case .integer(let number): Double(number)
+    case .long(let text): Double(text)
     case .decimal(let number): number
     default: nil
     }
   }
+
+  var isNumberOrFlag: Bool { double != nil || flag != nil }
 }

@@ -74,6 +74,8 @@ extension JSONValue {
     case (.string(let mine), .string(let theirs)): return mine.utf8.elementsEqual(theirs.utf8)
     // A number with a point holds fewer digits than a whole one may have.
     case (.integer(let mine), .integer(let theirs)): return mine == theirs
+    case (.long(let mine), .long(let theirs)): return mine == theirs
+    case (.integer, .long), (.long, .integer): return false
     default:
       if let mine = double, let theirs = other.double { return mine == theirs }
       return self == other

@@ -16,8 +16,8 @@ public struct JSONSchema: Hashable, Sendable {
   /// Of every item; at most one.
   var items: [JSONSchema] = []
   var itemCount = 0...Int.max
-  /// Texts of which a string must be one; empty for any.
-  var choices: [String] = []
+  /// Values of which it must be one, numbers by value; empty for any.
+  var choices: [JSONValue] = []
 
   struct Property: Hashable, Sendable {
     var key: String
@@ -27,9 +27,7 @@ public struct JSONSchema: Hashable, Sendable {
   /// Whether a value is as the schema asks.
   public func admits(_ value: JSONValue) -> Bool {
     guard kind.map({ Self.isOf($0, value) }) ?? true else { return false }
-    if !choices.isEmpty {
-      guard let text = value.text, choices.contains(text) else { return false }
-    }
+    guard choices.isEmpty || choices.contains(where: value.hasValues(of:)) else { return false }
     if let entries = value.entries {
       guard required.allSatisfy({ value[$0] != nil }) else { return false }
       return entries.allSatisfy { entry in
@@ -46,7 +44,8 @@ public struct JSONSchema: Hashable, Sendable {
   private static func isOf(_ kind: Kind, _ value: JSONValue) -> Bool {
     switch (kind, value) {
     case (.object, .table), (.array, .list), (.string, .string), (.boolean, .boolean),
-      (.null, .null), (.number, .integer), (.number, .decimal), (.integer, .integer):
+      (.null, .null), (.number, .integer), (.number, .decimal), (.integer, .integer),
+      (.number, .long), (.integer, .long):
       true
     // 1.0 is an integer of JSON Schema.
     case (.integer, .decimal(let number)): number == number.rounded()
@@ -78,7 +77,10 @@ extension JSONSchema {
     let most = try table.value("maxItems", .integer(), default: Int.max)
     guard least <= most else { throw table.error("is less than minItems", at: "maxItems") }
     itemCount = least...most
-    choices = try table.value("enum", .list(of: .string, count: 1...Int.max), default: [])
+    if let field = table.field("enum") {
+      choices = try field.items().map(\.json)
+      guard !choices.isEmpty else { throw table.error("admits nothing", at: "enum") }
+    }
     try table.finish()
   }
 }

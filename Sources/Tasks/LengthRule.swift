@@ -1,4 +1,4 @@
-/// 1 for a completion of a permitted length in characters; beyond it less, down to 0.
+/// 1 for a completion of a permitted length in characters (Unicode scalars); beyond it less, down to 0.
 public struct LengthRule: RewardRule {
   private let minimum: Int
   private let maximum: Int
@@ -13,6 +13,6 @@ public struct LengthRule: RewardRule {
     let length = completion.unicodeScalars.count
     if length < minimum { return 0 }
     if length <= maximum { return 1 }
-    return max(0, 1 - Double(length - maximum) / Double(slack + 1))
+    return slack == 0 ? 0 : max(0, 1 - Double(length - maximum) / Double(slack))
   }
 }

@@ -4,7 +4,7 @@ import Documents
 public struct NumberRule: RewardRule {
   var field = "answer"
   var place = AnswerPlace.whole
-  /// How far the number may be from the right one r: tolerance · max(1, |r|).
+  /// How far the number may be from the right one r: tolerance · max(1, |r|); with 0 every digit counts.
   var tolerance = 0.0
 
   public init(field: String = "answer", place: AnswerPlace = .whole, tolerance: Double = 0) {
@@ -22,7 +22,9 @@ public struct NumberRule: RewardRule {
     guard let answer = place.answer(in: completion), let number = Self.lastNumber(in: answer) else {
       return 0
     }
-    return abs(number - right) <= tolerance * max(1, abs(right)) ? 1 : 0
+    guard tolerance > 0 else { return number == right ? 1 : 0 }
+    let distance = abs(number.double - right.double)
+    return distance <= tolerance * max(1, abs(right.double)) ? 1 : 0
   }
 
   /// The last number in decimal digits that stands in a text: -3, 2.5, -.5, 1e-3, 1,000; the minus may be
@@ -31,9 +33,9 @@ public struct NumberRule: RewardRule {
   /// A minus between two numbers belongs to neither: 7-3 ends in 3. Commas belong to a number where it
   /// has one to three digits in front of the first and three behind each; 10,20 and 1,0000 end in numbers
   /// of their own. Time grows with the text.
-  static func lastNumber(in text: String) -> Double? {
+  static func lastNumber(in text: String) -> WrittenNumber? {
     let digits = DigitText(bytes: Array(text.replacing("\u{2212}", with: "-").utf8))
-    var last: Double?
+    var last: WrittenNumber?
     var index = 0
     while index < digits.bytes.count {
       // A point begins a number where no digit stands in front of it.
@@ -55,8 +57,7 @@ public struct NumberRule: RewardRule {
         if digits.isDigit(exponent) { index = digits.skip(from: exponent) }
       }
       let own = digits.bytes[start..<index].filter { $0 != UInt8(ascii: ",") }
-      let number = Double(String(decoding: own, as: UTF8.self))
-      if let number, number.isFinite { last = number }
+      if let number = WrittenNumber(own) { last = number }
     }
     return last
   }

@@ -33,19 +33,20 @@ public struct RewardKeys: KeySet {
   )
   public let tolerance = Key(
     "tolerance", .number(), default: 0,
-    "How far the number may be from the right one r: tolerance · max(1, |r|) (number).")
+    "How far the number may be from the right one r: tolerance · max(1, |r|); with 0 every digit "
+      + "counts (number).")
   public let pattern = Key(
-    "pattern", .string, otherwise: "none",
+    "pattern", .string, otherwise: "required with rule: pattern",
     "A regular expression in ICU's syntax; given up after a million steps (pattern).")
   public let match = Key(
     "match", .choice(PatternRule.Extent.self), default: .whole,
     "Whether the whole answer must match or some part of it (pattern).")
   public let schema = Key(
-    "schema", JSONSchema.expected, otherwise: "none",
+    "schema", JSONSchema.expected, otherwise: "required with rule: json-fits",
     "type, properties, required, additionalProperties, items, minItems, maxItems, enum, as in JSON "
       + "Schema (json-fits).")
   public let tags = Key(
-    "tags", .list(of: .string, count: 1...64), otherwise: "none",
+    "tags", .list(of: .string, count: 1...64), otherwise: "required with rule: tags",
     "Texts that the completion must have, each once, in this order, the first at its beginning (tags)."
   )
   public let script = Key(
@@ -54,11 +55,12 @@ public struct RewardKeys: KeySet {
   public let minimum = Key(
     "minimum", .integer(), default: 0, "Characters that a completion must have (length).")
   public let maximum = Key(
-    "maximum", .integer(), otherwise: "none",
-    "Characters that a completion may have (length).")
+    "maximum", .integer(), otherwise: "required with rule: length",
+    "Characters (Unicode scalars) that a completion may have (length).")
   public let slack = Key(
     "slack", .integer(in: 0...1 << 30), default: 0,
-    "Characters beyond the maximum over which the reward falls to 0 evenly (length).")
+    "Characters beyond the maximum over which the reward falls evenly: with so many it is 0 "
+      + "(length).")
   public let timeLimit = Key(
     "time-limit", .number(in: 0.01...86_400), default: 10,
     "Seconds that the command has for all completions of one call; then it is ended with its "

@@ -90,6 +90,9 @@ public enum RewardRules {
     case .table: return TableRule(field: try table.value(keys.field), place: try place(table))
     case .tags:
       guard let tags = try table.optional(keys.tags) else { throw missing(keys.tags, name, table) }
+      guard Set(tags).count == tags.count, !tags.contains("") else {
+        throw table.error("must be texts that differ: each is to stand there once", at: keys.tags)
+      }
       return TagsRule(tags: tags)
     case .language: return LanguageRule(script: try table.optional(keys.script))
     case .length: return try length(table)
@@ -103,7 +106,11 @@ public enum RewardRules {
   }
 
   private static func place(_ table: Table) throws(ConfigurationError) -> AnswerPlace {
-    AnswerPlace(marker: try table.optional(keys.after), tag: try table.optional(keys.tag))
+    let tag = try table.optional(keys.tag)
+    if let tag, tag.isEmpty || tag.contains(where: { "<>/".contains($0) }) {
+      throw table.error("is the tag's name alone, as answer for <answer>…</answer>", at: keys.tag)
+    }
+    return AnswerPlace(marker: try table.optional(keys.after), tag: tag)
   }
 
   private static func pattern(_ table: Table) throws(ConfigurationError) -> PatternRule {

@@ -137,7 +137,7 @@ public struct Rewards: Sendable {
   ) throws(ConfigurationError) {
     for part in parts {
       guard let field = part.rule.neededField, var error = part.fieldError,
-        !prompts.contains(where: { $0.fields[field] != nil })
+        !prompts.contains(where: { $0[field] != nil })
       else { continue }
       error.rule =
         "none of the \(prompts.count) prompts of \(file) has the field \(printable(field))"

@@ -23,12 +23,13 @@ public struct TableRule: RewardRule {
 
   /// A cell, a number where its text is one.
   enum Cell: Hashable {
-    case number(Double)
+    case number(WrittenNumber)
     case text([UInt8])
 
     init(_ text: String) {
       let text = trimmed(text)
-      if let value = try? JSONValue(Array(text.utf8)), let number = value.double {
+      let bytes = Array(text.utf8)
+      if let value = try? JSONValue(bytes), value.double != nil, let number = WrittenNumber(bytes) {
         self = .number(number)
       } else {
         self = .text(Array(text.utf8))

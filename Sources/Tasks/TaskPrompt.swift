@@ -12,11 +12,14 @@ public struct TaskPrompt: Hashable, Sendable {
     (self.text, self.fields) = (text, fields)
   }
 
+  /// What stands in a field; nil where there is none, or `null`, as which others write a value that is missing.
+  subscript(field: String) -> JSONValue? { fields[field].flatMap { $0 == .null ? nil : $0 } }
+
   /// A field as text: a text as it is, anything else as JSON.
   ///
-  /// - Throws: `RewardFailure` where the prompt has no such field.
+  /// - Throws: `RewardFailure` where the prompt has no such field, or nothing in it.
   func text(of field: String) throws(RewardFailure) -> String {
-    guard let value = fields[field] else {
+    guard let value = self[field] else {
       throw RewardFailure("the prompt has no field \(printable(field))")
     }
     return value.text ?? value.compact

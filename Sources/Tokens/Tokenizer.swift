@@ -53,7 +53,7 @@ public enum Tokenizer: Sendable {
 
   /// The token that stands for characters without one of their own; nil where every character has one, or none
   /// is read that has not.
-  var unknown: Int32? {
+  package var unknown: Int32? {
     guard case .bytePairs(let tokenizer) = self,
       case .characters(let characters) = tokenizer.alphabet
     else { return nil }

@@ -152,9 +152,7 @@ extension TrainingRun {
   func resumePolicy(from checkpoint: CheckpointReader?) throws {
     guard let policy = lessons.policy else { return }
     let update = checkpoint?.state?.step ?? 0
-    if let checkpoint, update % policy.settings.updatesOfARollout > 0 {
-      policy.resume(try policy.kept(in: checkpoint))
-    }
+    if let checkpoint { policy.resume(try prepared.rollout(keptIn: checkpoint)) }
     var refreshed: Int?
     if let every = policy.settings.referenceRefresh, update > 0 {
       refreshed = (update - 1) / every * every
@@ -181,36 +179,5 @@ extension PolicyTraining {
       writer.attachments.append(.init(name: Rollout.fileName, bytes: rollout.bytes))
     }
     if let referenceUpdate { writer.spared.insert(referenceUpdate) }
-  }
-
-  /// The rollout that a checkpoint has kept.
-  func kept(in checkpoint: CheckpointReader) throws(CheckpointError) -> Rollout {
-    let file = "\(checkpoint.path)/\(Rollout.fileName)"
-    let rollout = try Rollout(InputFile(path: file).allBytes(limit: 1 << 32), file: file)
-    let wanted = sequences.length + 1
-    guard rollout.completions.count == completionsOfARollout,
-      rollout.completions.allSatisfy({ $0.prompt.count + $0.tokens.count <= wanted })
-    else {
-      throw CheckpointError(
-        .mismatched, file: file,
-        rule: "has \(rollout.completions.count) completions, and the run's rollouts have "
-          + "\(completionsOfARollout) of at most \(wanted) tokens")
-    }
-    guard rollout.completions.allSatisfy({ $0.rewards.count == ruleNames.count }) else {
-      throw CheckpointError(
-        .mismatched, file: file,
-        rule: "was judged by another number of rules than the \(ruleNames.count) of grpo.rewards; "
-          + "rules may change between two rollouts")
-    }
-    let groups = rollout.completions.indices.map {
-      rollout.completions[$0 / settings.group * settings.group]
-    }
-    guard zip(rollout.completions, groups).allSatisfy({ $0.prompt == $1.prompt }) else {
-      throw CheckpointError(
-        .mismatched, file: file,
-        rule: "has no \(settings.group) completions of each prompt (grpo.group); "
-          + "a group's size may change between two rollouts")
-    }
-    return rollout
   }
 }

@@ -93,20 +93,24 @@ public struct StepMetrics: Hashable, Sendable {
 
 extension StepMetrics {
   /// The numbers of the step that are worth a curve, by tags as TensorBoard groups them.
-  var curves: [(tag: String, value: Double)] {
+  package var curves: [(tag: String, value: Double)] {
     let all: [(String, Double?)] = [
       ("loss/training", loss), ("loss/prediction", predictionLoss), ("loss/balance", balanceLoss),
       ("loss/total", totalLoss), ("loss/evaluation", evaluationLoss),
-      ("optimizer/gradient_norm", gradientNorm), ("optimizer/learning_rate", learningRate),
+      ("optimizer/grad_norm", gradientNorm), ("optimizer/learning_rate", learningRate),
       ("optimizer/global_batch", globalBatch > 0 ? Double(globalBatch) : nil),
       ("speed/seconds", seconds), ("speed/tokens_per_second", tokensPerSecond),
       ("speed/mfu", utilization),
       ("speed/slow_ranks", seconds == nil ? nil : Double(slowRanks.count)),
       ("memory/peak_bytes", peakMemory.map(Double.init)),
-      ("policy/reward", policy?.reward), ("policy/length", policy?.meanLength),
-      ("policy/held_out_accuracy", heldOut?.accuracy),
+      ("evaluation/accuracy", heldOut?.accuracy), ("evaluation/reward", heldOut?.reward),
+      ("evaluation/mean_length", heldOut?.meanLength),
     ]
-    return all.compactMap { tag, value in value.map { (tag, $0) } }
+    // The names of the log, those without a group in one of theirs.
+    let ofPolicy = (policy?.fields ?? []).map { name, value in
+      (name.contains("/") ? name : "policy/\(name)", value)
+    }
+    return all.compactMap { tag, value in value.map { (tag, $0) } } + ofPolicy
       + expertLoads.map { ("experts/imbalance_layer_\($0.layer)", $0.imbalance) }
   }
 

@@ -54,7 +54,7 @@ final class PolicyTraining {
 
   private var length: Int { run.plan.sequenceLength }
   private var batch: Int { run.plan.globalBatch }
-  var completionsOfARollout: Int { batch * settings.minibatches }
+  private var completionsOfARollout: Int { batch * settings.minibatches }
   private var needsReference: Bool { settings.loss.beta > 0 }
 
   /// The setting of forwards that give log-probabilities.
@@ -298,7 +298,7 @@ extension PolicyTraining {
   /// - Parameter likelihoods: what the head said of every label in the update's own forward.
   func metrics(_ likelihoods: [TokenLikelihood], update: Int) -> PolicyMetrics {
     var metrics = PolicyMetrics(
-      sequences.completions, group: settings.group, rules: ruleNames)
+      sequences.completions, group: settings.group, rules: settings.ruleNames)
     var (tokens, low, high, entropy) = (0.0, 0.0, 0.0, 0.0)
     var (divergence, difference) = (0.0, 0.0)
     var (lowest, highest) = (1.0, 0.0)
@@ -334,8 +334,6 @@ extension PolicyTraining {
     metrics.rolloutSeconds = rolloutSeconds
     return metrics
   }
-
-  var ruleNames: [String] { settings.rewards?.rewards.parts.map(\.name) ?? [] }
 
   /// Samples a completion of each held-out prompt and judges it; a collective.
   ///
@@ -373,7 +371,7 @@ extension PolicyTraining {
           ("completion", text(completion.tokens.dropLast(completion.isEnded ? 1 : 0))),
           ("ended", .boolean(completion.isEnded)), ("reward", .decimal(completion.reward)),
           ("advantage", .decimal(advantages[index])),
-        ] + zip(ruleNames, completion.rewards).map { ("rewards/\($0)", .decimal($1)) }
+        ] + zip(settings.ruleNames, completion.rewards).map { ("rewards/\($0)", .decimal($1)) }
       return JSONValue.table(fields.map { .init(key: $0.0, value: $0.1) })
     }
   }

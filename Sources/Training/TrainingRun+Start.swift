@@ -111,6 +111,25 @@ extension TrainingRun {
     return try MetricsLog(path: path, header, lines, besides: run.inputs)
   }
 
+  /// The state in front of a run's first step.
+  static func fresh(_ run: RunFile, data identity: String) -> TrainingState {
+    TrainingState(
+      seed: run.seed, data: identity, run: run.identity(data: identity), settings: run.settingsHere)
+  }
+
+  /// Looks whether a run can go on from its newest checkpoint, where it has one, without a step.
+  ///
+  /// - Throws: why it cannot, as the run itself does.
+  public static func checkResumption(of prepared: PreparedRun) throws {
+    guard let folder = prepared.run.place.folder, let step = folder.steps().last else { return }
+    let checkpoint = try CheckpointReader(path: folder.checkpoint(atStep: step))
+    _ = try checkpoint.admitted(for: prepared.run.model.architecture)
+    try prepared.checkTokenizer(of: checkpoint)
+    let fresh = fresh(prepared.run, data: try prepared.material.identity)
+    _ = try state(of: checkpoint, for: fresh, prepared.run)
+    _ = try prepared.rollout(keptIn: checkpoint)
+  }
+
   /// The state that training goes on from, after it was found to be of the same data and seed, and to have
   /// begun from the weights that the run would begin from now.
   static func state(

@@ -74,8 +74,7 @@ public final class TrainingRun {
     run.model.architecture = start.architecture
     self.run = run
     let identity = try prepared.material.identity
-    state = TrainingState(
-      seed: run.seed, data: identity, run: run.identity(data: identity), settings: run.settingsHere)
+    state = Self.fresh(run, data: identity)
     var notices = prepared.notices + differences + place.notices + start.notices
     if resuming, let checkpoint = start.checkpoint {
       state = try Self.state(of: checkpoint, for: state, run)
@@ -94,6 +93,10 @@ public final class TrainingRun {
     }
     writer = try run.checkpointWriter(prepared.tokenizer)
     lastSaved = resuming ? state.step : nil
+    // What refuses to go on does so before a line of a log goes.
+    if resuming, let checkpoint = start.checkpoint {
+      _ = try prepared.rollout(keptIn: checkpoint)
+    }
     let earlier = resuming ? start.checkpoint?.state : nil
     log = try Self.log(run.log.file, run, beginning, state, of: earlier, inputs, communicator)
     samples = try Self.log(run.log.samples, run, beginning, state, of: earlier, nil, communicator)

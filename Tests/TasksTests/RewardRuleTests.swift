@@ -45,6 +45,55 @@ func prompt(_ answer: String, script: String? = nil) -> TaskPrompt {
     #expect(throws: RewardFailure.self) { try rewards(NumberRule(), ["1"], answer: "one") }
   }
 
+  /// Doubles have sixteen digits, and answers more.
+  @Test func everyDigitCounts() throws {
+    let long = "12345678901234567891"
+    let near = [
+      "12345678901234567890", "12345678901234567891", "12,345,678,901,234,567,891",
+      "1.2345678901234567891e19",
+    ]
+    #expect(try rewards(NumberRule(), near, answer: long) == [0, 1, 1, 1])
+    #expect(try rewards(TableRule(), near, answer: long) == [0, 1, 0, 1])
+    #expect(try rewards(JSONRule(.values), [near[0], near[1]], answer: long) == [0, 1])
+    let odd = [
+      "9007199254740993", "9007199254740992", "9007199254740992.0", "9.007199254740992E+15",
+    ]
+    for rule: any RewardRule in [NumberRule(), TableRule()] {
+      #expect(try odd.map { try rule.reward(of: $0, to: prompt(odd[1])) } == [0, 1, 1, 1])
+    }
+    #expect(
+      try rewards(NumberRule(), ["-0", "0.0", "0e7", "00", "1e-400"], answer: "0")
+        == [1, 1, 1, 1, 0])
+    #expect(
+      try rewards(NumberRule(), ["0.50", "5e-1", "0.05e+1", "-.5"], answer: ".5") == [1, 1, 1, 0])
+    // A tolerance is of doubles.
+    #expect(try rewards(NumberRule(tolerance: 1e-12), [near[0]], answer: long) == [1])
+  }
+
+  /// `enum` holds values of every type, as JSON Schema has it.
+  @Test func choicesHaveTypes() throws {
+    func admits(_ choices: String, _ answers: [String]) throws -> [Double] {
+      let document = try Document(text: "schema: {enum: \(choices)}", name: "run.yaml")
+      let key = Key("schema", JSONSchema.expected, otherwise: "none", "")
+      let schema = try #require(try document.table().optional(key))
+      return try rewards(JSONRule(.fits(schema)), answers)
+    }
+    #expect(try admits("[1, 2]", ["1", "1.0", "\"1\"", "3"]) == [1, 1, 0, 0])
+    #expect(
+      try admits("[true, null]", ["true", "null", "\"true\"", "\"null\"", "1"]) == [1, 1, 0, 0, 0])
+    #expect(try admits("[a, \"1\"]", ["\"a\"", "\"1\"", "1"]) == [1, 1, 0])
+    #expect(try admits("[{a: 1, b: [x]}]", ["{\"b\":[\"x\"],\"a\":1}", "{\"a\":1}"]) == [1, 0])
+    #expect(throws: ConfigurationError.self) { try admits("[]", ["1"]) }
+  }
+
+  /// Exported data write a value that is missing as null.
+  @Test func nothingIsNoAnswer() throws {
+    let prompt = TaskPrompt(text: "q", fields: .table([.init(key: "answer", value: .null)]))
+    for rule: any RewardRule in [ExactRule(), JSONRule(.values), NumberRule(), TableRule()] {
+      #expect(throws: RewardFailure.self) { try rule.reward(of: "null", to: prompt) }
+    }
+  }
+
   @Test func patternsMatchWholeOrAnywhere() throws {
     let whole = try #require(PatternRule(pattern: "a|ab"))
     #expect(try rewards(whole, ["a", "ab", "abc", "xa"]) == [1, 1, 0, 0])
@@ -128,9 +177,11 @@ func prompt(_ answer: String, script: String? = nil) -> TaskPrompt {
   }
 
   @Test func lengthIsCountedInCharacters() throws {
-    let rule = LengthRule(minimum: 2, maximum: 4, slack: 3)
+    // With as many beyond the maximum as the slack nothing is left.
+    let rule = LengthRule(minimum: 2, maximum: 4, slack: 4)
     #expect(
-      try rewards(rule, ["ä", "äöüß", "12345", "1234567", "12345678"]) == [0, 1, 0.75, 0.25, 0])
+      try rewards(rule, ["ä", "äöüß", "12345", "1234567", "12345678", "123456789"])
+        == [0, 1, 0.75, 0.25, 0, 0])
     #expect(try rewards(LengthRule(maximum: 1), ["", "1", "12"]) == [1, 1, 0])
   }
 }

@@ -149,6 +149,8 @@ import Testing
     ("  - {rule: number, time-limit: 1}", "has no effect on the rule number: it is of a command"),
     ("  - {rule: exact, tolerence: 1}", "tolerence: unknown key"),
     ("  - {rule: pattern}", "the rule pattern needs it"),
+    ("  - {rule: exact, answer-tag: <answer>}", "is the tag's name alone"),
+    ("  - {rule: tags, tags: [a, a]}", "must be texts that differ"),
     ("  - {rule: pattern, pattern: '(a'}", "is not a regular expression: ( is not closed"),
     ("  - {rule: pattern, pattern: 'a)'}", "is not a regular expression: ) closes nothing"),
     ("  - {rule: pattern, pattern: '[(a'}", "is not a regular expression: [ is not closed"),

@@ -37,6 +37,46 @@ import Testing
     #expect(abs(estimate.low - 0.490162) < 1e-5 && abs(estimate.high - 0.943318) < 1e-5)
   }
 
+  /// The share to which the first rule gives 1 is a run's accuracy: what a task's files suggest must not call right
+  /// what the suite calls wrong.
+  @Test(arguments: TaskKind.allCases) func theFirstRewardIsTheGraders(kind: TaskKind) throws {
+    let document = try Document(text: "rewards: \(kind.rewardsText)", name: "run.yaml")
+    let table = try #require(try document.table().field("rewards")?.items().first).table()
+    let rule = try RewardRules.rule(from: table)
+    let own = RuleSuite(kinds: [kind], tiers: [1, 2], count: 8, seed: 5)
+    let grader = TaskGrader(kind)
+    for question in own.questions {
+      let right = kind == .digitSum ? "[]\(question.answer)" : question.answer
+      var wrong = [String(right.dropLast()), right + "1", "x"]
+      if case .table(let entries)? = try? JSONValue(Array(right.utf8)) {
+        wrong.append(JSONValue.table(entries.reversed()).compact)
+      }
+      for text in [right] + wrong {
+        let isRight = grader.grade(text, of: question).isRight
+        let reward = try rule.reward(of: text, to: question.prompt)
+        #expect((reward == 1) == isRight, "\(text)")
+      }
+    }
+  }
+
+  /// A right answer has a form that was asked for: tables in Markdown, with other ends of lines, or with 1.0.
+  @Test func rightAnswersHaveAForm() throws {
+    let tables = RuleSuite(kinds: [.tableTranspose], tiers: [1], count: 3, seed: 2)
+    let grader = TaskGrader(.tableTranspose)
+    for question in tables.questions {
+      let rows = question.answer.split(separator: "\n").map { $0.split(separator: ",") }
+      let lines = rows.map { "| \($0.joined(separator: " | ")) |" }
+      let rule = "|" + String(repeating: "---|", count: rows[0].count)
+      let markdown = ([lines[0], rule] + lines.dropFirst()).joined(separator: "\n")
+      for text in [question.answer.replacing("\n", with: "\r\n"), markdown] {
+        let grade = grader.grade(text, of: question)
+        #expect(grade.isRight && grade.isWellFormed, "\(text)")
+      }
+      let ragged = grader.grade(question.answer + ",1", of: question)
+      #expect(!ragged.isRight && !ragged.isWellFormed)
+    }
+  }
+
   @Test func scoresCountQuestions() throws {
     let questions = Array(suite.questions[..<3])
     let right = questions.map(\.answer)

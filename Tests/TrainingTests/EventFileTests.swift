@@ -139,7 +139,7 @@ import Training
     }
     for (step, line) in zip(steps, lines) {
       for (tag, key) in [
-        ("loss/training", "loss"), ("optimizer/gradient_norm", "grad_norm"),
+        ("loss/training", "loss"), ("optimizer/grad_norm", "grad_norm"),
         ("optimizer/learning_rate", "learning_rate"), ("speed/seconds", "seconds"),
       ] {
         let number = try #require(line[key] as? Double)

@@ -57,6 +57,31 @@ import Training
     }
   }
 
+  /// More steps of a phase behind which another has begun would take away what that one began from; nothing is
+  /// trained then.
+  @Test func phasesThatHaveBegunStandInTheWayOfMoreSteps() throws {
+    let runs = try phases("[{name: a}, {name: b}]")
+    for run in runs { try train(run) }
+    try RunFile.checkOrder(of: runs)
+    func refusal(_ runs: [RunFile]) throws -> String {
+      "\(try #require(throws: CheckpointError.self) { try RunFile.checkOrder(of: runs) })"
+    }
+    let longer = try phases("[{name: a, steps: 3}, {name: b}]")
+    #expect(
+      try refusal(longer).contains("a in front of it stands behind step 2 where the run file has 3")
+    )
+    // Trained further all the same, with nothing left of where b began.
+    try train(longer[0], .resuming)
+    for step in 1...2 {
+      try FileManager.default.removeItem(atPath: folder.file("out/a/step-0000000\(step)"))
+    }
+    #expect(try refusal(runs).contains("stands behind step 3 where the run file has 2"))
+    try FileManager.default.removeItem(atPath: folder.file("out/b"))
+    #expect(try refusal(runs).contains("whose checkpoint is no longer there"))
+    // Phases that have not begun stand in nobody's way.
+    try RunFile.checkOrder(of: longer)
+  }
+
   /// One phase trains as the run without it does.
   @Test func onePhaseIsTheRunItself() throws {
     let one = try train(phases("[{name: only}]")[0])

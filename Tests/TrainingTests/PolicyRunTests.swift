@@ -106,6 +106,19 @@ import Training
       """
   }
 
+  /// An event file has what the log has, under the same names.
+  @Test func curvesHaveTheLogsNames() throws {
+    let all = try metrics(online(steps: 2))
+    let last = try #require(all.last)
+    let curves = Dictionary(uniqueKeysWithValues: last.curves.map { ($0.tag, $0.value) })
+    let policy = try #require(last.policy)
+    for (name, value) in policy.fields {
+      #expect(curves[name.contains("/") ? name : "policy/\(name)"] == value, "\(name)")
+    }
+    #expect(curves["optimizer/grad_norm"] == last.gradientNorm)
+    #expect(curves["evaluation/accuracy"] == last.heldOut?.accuracy && last.heldOut != nil)
+  }
+
   private func figures(_ metrics: [StepMetrics]) -> [String] {
     metrics.map { step in
       var step = step
@@ -207,13 +220,27 @@ import Training
     func text(_ steps: Int, _ more: String) throws -> String {
       try online(
         steps: steps, more: "minibatches: 2\n  \(more)",
-        extra: "checkpoints: {folder: OUT/run, every: 1}")
+        extra:
+          "checkpoints: {folder: OUT/run, every: 1}\nlog: {file: OUT/log.jsonl, samples: OUT/samples.jsonl}"
+      )
     }
     _ = try metrics(text(1, "beta: 0"))
+    // Lines that a killed run has written behind its checkpoint.
+    let logs = try ["log.jsonl", "samples.jsonl"].map { name in
+      let text = try String(contentsOfFile: folder.file(name), encoding: .utf8) + "{\"step\": 9}\n"
+      try text.write(toFile: folder.file(name), atomically: true, encoding: .utf8)
+      return text
+    }
     let rule = "{rule: length, maximum: 5}, "
     let other = try text(2, "beta: 0").replacingOccurrences(of: rule, with: "")
     let error = #expect(throws: CheckpointError.self) { try metrics(other, .resuming) }
     #expect("\(try #require(error))".contains("another number of rules"))
+    for (name, text) in zip(["log.jsonl", "samples.jsonl"], logs) {
+      #expect(try String(contentsOfFile: folder.file(name), encoding: .utf8) == text, "\(name)")
+    }
+    // The same is found without a run.
+    let prepared = try PreparedRun(RunFile.read(path: folder.file("r.yaml")), ranks: 1)
+    #expect(throws: CheckpointError.self) { try TrainingRun.checkResumption(of: prepared) }
     let found = try metrics(text(2, "beta: 0.1"), .resuming)
     // One update moves the policy a little; a reference of zeros would be some nats away, exp of which
     // counts.

@@ -37,6 +37,7 @@ extension TemplateValue {
     case .null: self = .none
     case .boolean(let flag): self = .boolean(flag)
     case .integer(let number): self = .integer(number)
+    case .long(let text): self = .decimal(Double(text) ?? .infinity)
     case .decimal(let number): self = .decimal(number)
     case .string(let text): self = .string(text)
     case .list(let items): self = .list(items.map { TemplateValue($0) })

@@ -79,6 +79,7 @@
       if let sequence, !(1...1 << 24).contains(sequence) {
         throw CommandError("--sequence \(sequence): must be from 1 to 16,777,216")
       }
+      try refuseDemonstrations(tokens)
       try prepareProcessor()
       try withWorld { communicator in
         let (model, data) = try agreed(communicator) {
@@ -100,6 +101,20 @@
             model: model.architecture.name, checkpoint: checkpoint, tokens: tokens,
             tokenizer: data.tokenizer?.name, sequenceTokens: length, ranks: communicator.size),
           seconds: (ContinuousClock.now - start) / .seconds(1), report: place)
+      }
+    }
+
+    /// Demonstrations read as plain text would be names of keys and quotes for the most part.
+    private func refuseDemonstrations(_ path: String) throws {
+      guard let file = FileHandle(forReadingAtPath: path),
+        let beginning = try? file.read(upToCount: 1 << 20),
+        let line = beginning.split(separator: UInt8(ascii: "\n")).first,
+        let table = try? JSONValue(Array(line))
+      else { return }
+      for key in ["prompt", "messages"] where table[key] != nil {
+        throw CommandError(
+          "--tokens \(path): has a table with \(key) a line, as demonstrations have; their loss on completions "
+            + "is data.evaluation's in a run of objective: demonstrations")
       }
     }
 

@@ -107,7 +107,10 @@
         let shown = sampling.isRaw ? nil : try tokenizer.chatPrompt(text)
         let tokens = shown ?? (try? tokenizer.encode(Array(text.utf8)))
         let known = model.architecture.vocabularySize
-        return tokens.flatMap { tokens in tokens.allSatisfy { $0 < known } ? tokens : nil }
+        return tokens.flatMap { tokens in
+          // What stands for all unknown characters is none of the question's.
+          tokens.allSatisfy { $0 < known && Int32($0) != tokenizer.unknown } ? tokens : nil
+        }
       }
     }
 

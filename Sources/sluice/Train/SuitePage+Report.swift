@@ -75,6 +75,10 @@
       guard !others.isEmpty else {
         return "\(share) of the answers of \(label(of: best.model)) are right."
       }
+      if others.contains(where: { $0.passAt1.share == best.passAt1.share }) {
+        return "\(share) of the answers of \(label(of: best.model)) are right, and as many of "
+          + "another model's."
+      }
       // Intervals that overlap do not tell models apart.
       let isApart = others.allSatisfy { $0.passAt1.high < best.passAt1.low }
       return

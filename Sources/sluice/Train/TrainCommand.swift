@@ -177,12 +177,19 @@
       if stopAfter == 0, phases[0].checkpoints == nil {
         throw CommandError("--stop-after 0 has no effect on a run that keeps no checkpoints")
       }
+      if checksPlaces, beginning == .resuming || beginning == .resumingIfAny {
+        try RunFile.checkOrder(of: phases)
+      }
       let places = RunFile.places(of: phases)
       return try phases.enumerated().map { index, run in
         if checksPlaces { try checkPlaces(of: run, places[index], index) }
         if index > 0 { try checkStart(of: run, behind: phases[..<index]) }
         let prepared = try PreparedRun(index == 0 ? run : run.withoutCheckpoint, ranks: ranks)
-        if checksPlaces { _ = try predicting.prediction(prepared) }
+        if checksPlaces {
+          _ = try predicting.prediction(prepared)
+          // The run does so itself.
+          if dryRun, beginning == .resuming { try TrainingRun.checkResumption(of: prepared) }
+        }
         return prepared
       }
     }
