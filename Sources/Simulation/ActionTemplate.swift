@@ -185,6 +185,8 @@ final class ActionTemplate {
     return durations
   }
 
+  private lazy var documentLengths = DocumentLengths(input.plan)
+
   /// Picoseconds of an attention core on a rank with documents; nil for what is none, and without any.
   private func duration(
     ofAttention number: Int, _ rank: ActionRank, channels: Int = 0
@@ -192,8 +194,7 @@ final class ActionTemplate {
     let shares = number < forwardCount ? rank.forwardDocuments : rank.backwardDocuments
     guard !shares.isEmpty, attention.operations[number] != nil else { return nil }
     let seconds = attention.seconds(
-      of: number, shares, points: DocumentLoads.points(input.plan.sequenceLength),
-      channels: channels
+      of: number, shares, documentLengths, channels: channels
     ) { [pricing, isPair] in
       pricing.seconds(
         of: $0, rows: ExchangeRows(), isOverlapped: isPair, channels: channels)
