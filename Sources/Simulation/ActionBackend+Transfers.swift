@@ -216,14 +216,16 @@ extension ActionBackend {
     }
   }
 
-  /// Since when the data stream has been busy without a break until a transfer moved: what a rank waits for
-  /// is exposed, whichever transfer of its own it is.
+  /// Since when the data stream has been busy without a break until a transfer moved, as far as the compute
+  /// stream has come: what a rank waits for is exposed, whichever transfer of its own it is.
   private func busySince(_ transfer: Started) -> Int64 {
-    guard transfer.previous >= 0 else {
-      return rank.carried.end >= transfer.moving ? rank.offset : transfer.moving
+    var (since, before) = (transfer.moving, transfer.previous)
+    while before >= 0, since > clock {
+      guard transfers[before].end >= since else { return since }
+      since = min(since, transfers[before].moving)
+      before = transfers[before].previous
     }
-    let before = transfers[transfer.previous]
-    return before.end >= transfer.moving ? min(before.moving, transfer.moving) : transfer.moving
+    return before < 0 && rank.carried.end >= since ? rank.offset : since
   }
 
   func wait(_ handle: TransferHandle) -> Bool {
