@@ -14,7 +14,8 @@ public struct ExchangeConstants: Hashable, Sendable {
   public var acrossRate: MultiprocessorRate
   /// Which of each is computed with.
   public var rateEnd = MultiprocessorRate.End.stated
-  /// Seconds that a channel (two multiprocessors) spends on a row beside busy computation.
+  /// Seconds that a channel (two multiprocessors) spends beside busy computation on a row from another node,
+  /// whatever its bytes.
   public var rowHandling: Double
   /// Seconds per token to count destinations before a dispatch.
   public var layoutPerToken: Double
@@ -168,9 +169,11 @@ public struct ExchangeCost: Sendable {
       (network, .infiniBand), (nvlink, .nvlink), (moving, .multiprocessors),
     ]
     let slowest = ranked.max { $0.0 < $1.0 } ?? (0, .latency)
-    let rows = max(shape.networkRows, shape.crossesNodes ? 0 : shape.nvlinkRows)
+    // Measured of rows that come from other nodes, which a channel takes in and hands on one by one; nobody
+    // publishes what rows of the own node, which their senders write where they belong, take beside kernels.
     let channels = max(1, Double(multiprocessors) / 2)
-    let handling = besideComputation ? rows * constants.rowHandling / channels : 0
+    let handling =
+      besideComputation ? shape.networkRows * constants.rowHandling / channels : 0
     let latency =
       constants.nvlinkLatency + (shape.networkRows > 0 ? constants.networkLatency : 0)
     let limit = handling > slowest.0 ? .multiprocessors : slowest.1
