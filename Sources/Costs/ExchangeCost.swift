@@ -129,40 +129,42 @@ public struct ExchangeCost: Sendable {
 
   /// The parts of an exchange that runs on some multiprocessors, alone or beside computation; nil for as
   /// many as it takes by itself.
+  ///
+  /// - Parameter links: by what bytes take longer over the rank's links.
   public func parts(
-    _ shape: ExchangeShape, multiprocessors: Int? = nil, besideComputation: Bool = false
+    _ shape: ExchangeShape, multiprocessors: Int? = nil, besideComputation: Bool = false,
+    over links: LinkStretch = LinkStretch()
   ) -> Parts {
     let multiprocessors = multiprocessors ?? constants.multiprocessors
     precondition(multiprocessors > 0, "An exchange needs a multiprocessor.")
     let counts = shape.direction == .dispatch && !shape.countsAreKnown
     let hop = constants.nvlinkLatency + (shape.crossesNodes ? constants.networkLatency : 0)
+    let (network, nvlink) = (networkSeconds(shape, links), nvlinkSeconds(shape, links))
     let payload = payload(
-      shape, multiprocessors: multiprocessors, besideComputation: besideComputation)
+      shape, network: network, nvlink: nvlink, multiprocessors: multiprocessors,
+      besideComputation: besideComputation)
     return Parts(
       layout: counts ? Double(shape.tokens) * constants.layoutPerToken : 0,
       notify: (counts ? 4 : 2) * hop, payload: payload,
-      adapterShare: payload.seconds > 0
-        ? shape.load * networkSeconds(shape) / payload.seconds : 0,
-      linkShare: payload.seconds > 0
-        ? shape.load * nvlinkSeconds(shape) / payload.seconds : 0)
+      adapterShare: payload.seconds > 0 ? shape.load * network / payload.seconds : 0,
+      linkShare: payload.seconds > 0 ? shape.load * nvlink / payload.seconds : 0)
   }
 
   /// What the rows of a rank take over its adapter alone.
-  private func networkSeconds(_ shape: ExchangeShape) -> Double {
-    shape.networkRows * shape.rowBytes / constants.networkRate
+  private func networkSeconds(_ shape: ExchangeShape, _ links: LinkStretch) -> Double {
+    shape.networkRows * shape.rowBytes / constants.networkRate * links.network
   }
 
   /// What those that arrive over its link take over it alone.
-  private func nvlinkSeconds(_ shape: ExchangeShape) -> Double {
-    shape.nvlinkRows * shape.rowBytes / constants.nvlinkRate
+  private func nvlinkSeconds(_ shape: ExchangeShape, _ links: LinkStretch) -> Double {
+    shape.nvlinkRows * shape.rowBytes / constants.nvlinkRate * links.node
   }
 
   private func payload(
-    _ shape: ExchangeShape, multiprocessors: Int, besideComputation: Bool
+    _ shape: ExchangeShape, network: Double, nvlink: Double, multiprocessors: Int,
+    besideComputation: Bool
   ) -> Cost {
-    let network = networkSeconds(shape)
     let bytes = shape.nvlinkRows * shape.rowBytes
-    let nvlink = nvlinkSeconds(shape)
     let rate = multiprocessorRate(crossingNodes: shape.crossesNodes)(constants.rateEnd)
     let moving = bytes / (rate * Double(multiprocessors))
     let ranked: [(Double, Limit)] = [
