@@ -142,7 +142,9 @@ public struct AttentionFit: Sendable {
     _ cell: AttentionCell, _ library: AttentionLibrary, on device: DeviceModel,
     _ power: PowerModel?, burst: Double
   ) -> Double {
-    let cost = AttentionCost(device, library: library)
+    var cost = AttentionCost(device, library: library)
+    // What is fitted is what was measured of one width.
+    cost.keepsOrder = false
     func seconds(_ boost: Double, _ flops: Double) -> Double {
       guard let power, power.cap != nil else { return boost }
       let work = power.attentionWork(flops: flops)

@@ -14,4 +14,21 @@ public enum AttentionLibrary: String, Hashable, Sendable, CaseIterable {
   /// The fused ones, in the order in which a device's is taken where a plan names none: Transformer Engine
   /// takes cuDNN on Hopper, then FlashAttention 3 where it is installed.
   public static let preferred: [AttentionLibrary] = [.cuDNN, .flash3, .flash2]
+
+  /// Widths of heads for which it has kernels, ascending; none for products, which have any width.
+  ///
+  /// A narrower head is padded with zeros to the next one, and wider than the last one none can be.
+  /// Sources: `HEADDIM_SWITCH` in FlashAttention 2's `csrc/flash_attn/src/static_switch.h`, `hdim` of FlashAttention
+  /// 3's `hopper/instantiations`; `BLOCK_HEADDIM` and the assertion on `d` in `flash_attn/flash_attn_triton.py`. cuDNN
+  /// says no more than 256 ("Support Matrix" of its Attention page, Hopper and Blackwell); its steps are taken to be the widths
+  /// that were measured.
+  public var kernelWidths: [Int] {
+    switch self {
+    case .flash2: [32, 64, 96, 128, 192, 256]
+    case .flash3: [64, 96, 128, 192, 256]
+    case .cuDNN: [64, 128, 192, 256]
+    case .triton: [16, 32, 64, 128]
+    case .unfused: []
+    }
+  }
 }

@@ -86,6 +86,11 @@ public struct AttentionConstants: Hashable, Sendable {
     return described + (described.contains(.flash2) || sharesLibrary == .triton ? [.triton] : [])
   }
 
+  /// The widest heads that a library's kernels take, or the usual ones'; nil for any width.
+  public func widestHead(_ library: AttentionLibrary?) -> Int? {
+    (library ?? usual)?.kernelWidths.last
+  }
+
   /// The kernels for heads of a width, by a library or the usual one: those of the narrowest table that is
   /// wide enough, else of the widest.
   func kernels(_ library: AttentionLibrary?, width: Int) -> AttentionWidth {

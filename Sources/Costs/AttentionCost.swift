@@ -65,6 +65,8 @@ public struct AttentionCost: Sendable {
   private let library: AttentionLibrary?
   private let rate: Double
   private let operandBytes: Double
+  /// Whether heads take no less than narrower ones; else what the table of their own width says.
+  package var keepsOrder = true
 
   /// - Parameters:
   ///   - library: whose fused kernels run; nil for those that the device takes by itself.
@@ -87,10 +89,11 @@ public struct AttentionCost: Sendable {
   public func forward(
     _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
   ) -> Cost {
-    let kernels = kernels(shape)
-    return fused(
-      shape, work: 1, share: kernels.forwardShare, ramp: kernels.forwardRamp,
-      tail: device.attention.forwardTail, multiprocessors: multiprocessors, clock: clock)
+    padded(shape) { shape, computed, kernels in
+      fused(
+        shape, computed, work: 1, share: kernels.forwardShare, ramp: kernels.forwardRamp,
+        tail: device.attention.forwardTail, multiprocessors: multiprocessors, clock: clock)
+    }
   }
 
   /// The fused backward kernel: five products for the forward's two, 2.5 times its FLOPs.
@@ -99,10 +102,11 @@ public struct AttentionCost: Sendable {
   public func backward(
     _ shape: AttentionShape, multiprocessors: Int? = nil, clock: ClockState = .loaded
   ) -> Cost {
-    let kernels = kernels(shape)
-    return fused(
-      shape, work: 2.5, share: kernels.backwardShare, ramp: kernels.backwardRamp,
-      tail: device.attention.backwardTail, multiprocessors: multiprocessors, clock: clock)
+    padded(shape) { shape, computed, kernels in
+      fused(
+        shape, computed, work: 2.5, share: kernels.backwardShare, ramp: kernels.backwardRamp,
+        tail: device.attention.backwardTail, multiprocessors: multiprocessors, clock: clock)
+    }
   }
 
   var bytesOfNumber: Double { operandBytes }
@@ -117,13 +121,34 @@ public struct AttentionCost: Sendable {
       * Double(multiprocessors ?? device.multiprocessors)
   }
 
-  private func kernels(_ shape: AttentionShape) -> AttentionWidth {
-    device.attention.kernels(library, width: max(shape.queryDimension, shape.valueDimension))
+  /// What a kernel takes for heads of a shape: that of the next width for which the library has one, on operands
+  /// that are filled up with zeros.
+  ///
+  /// A width without a table runs at the rate of the next table. No width is faster than a narrower one, which tables
+  /// that were measured at other lengths, or with other ramps, would have at some.
+  private func padded(
+    _ shape: AttentionShape, _ cost: (AttentionShape, AttentionShape, AttentionWidth) -> Cost
+  ) -> Cost {
+    let widths = (library ?? device.attention.usual)?.kernelWidths ?? []
+    func width(_ size: Int) -> Int { widths.first { $0 >= size } ?? size }
+    var computed = shape
+    computed.queryDimension = width(shape.queryDimension)
+    computed.valueDimension = width(shape.valueDimension)
+    let widest = max(computed.queryDimension, computed.valueDimension)
+    let kernels = device.attention.kernels(library, width: widest)
+    let own = cost(shape, computed, kernels)
+    guard keepsOrder, let narrower = widths.last(where: { $0 < widest }) else { return own }
+    var next = shape
+    next.queryDimension = min(shape.queryDimension, narrower)
+    next.valueDimension = min(shape.valueDimension, narrower)
+    let least = padded(next, cost)
+    return least.seconds > own.seconds ? least : own
   }
 
+  /// A fused kernel that computes the products of one shape and moves the operands of another.
   private func fused(
-    _ shape: AttentionShape, work: Double, share: Double, ramp: Double, tail: Double,
-    multiprocessors: Int?, clock: ClockState
+    _ shape: AttentionShape, _ computed: AttentionShape, work: Double, share: Double,
+    ramp: Double, tail: Double, multiprocessors: Int?, clock: ClockState
   ) -> Cost {
     let constants = device.attention
     let count = Double(multiprocessors ?? device.multiprocessors)
@@ -132,10 +157,10 @@ public struct AttentionCost: Sendable {
     let rate = self.rate * constants.flopsPerClock * device.clock(clock) * share
     if let reach = shape.reach {
       return limited(
-        shape, reach, work: work, ramp: ramp, tail: tail, rate: rate, count: count)
+        shape, computed, reach, work: work, ramp: ramp, tail: tail, rate: rate, count: count)
     }
     // Diagonal blocks are computed whole: (blocks + 1) / blocks of the triangle.
-    let full = shape.causal ? shape.flops * (blocks + 1) / blocks : shape.flops
+    let full = shape.causal ? computed.flops * (blocks + 1) / blocks : computed.flops
     // A block starts and ends once, however many keys it meets in between.
     let met = shape.causal ? (Double(shape.keys) + block) / 2 : Double(shape.keys)
     let flops = work * full * (1 + ramp / met)
@@ -148,18 +173,18 @@ public struct AttentionCost: Sendable {
   /// The same kernel where a row of blocks meets what is within reach alone; blocks at its edges are
   /// computed whole.
   private func limited(
-    _ shape: AttentionShape, _ reach: AttentionReach, work: Double, ramp: Double, tail: Double,
-    rate: Double, count: Double
+    _ shape: AttentionShape, _ computed: AttentionShape, _ reach: AttentionReach, work: Double,
+    ramp: Double, tail: Double, rate: Double, count: Double
   ) -> Cost {
     let block = Double(device.attention.blockRows)
     let met = reach.pairs / Double(shape.queries) + reach.edges * block / 2
-    let computed = 1 + reach.edges * block / 2 * Double(shape.queries) / reach.pairs
-    let flops = work * shape.flops * computed * (1 + ramp / met)
+    let whole = 1 + reach.edges * block / 2 * Double(shape.queries) / reach.pairs
+    let flops = work * computed.flops * whole * (1 + ramp / met)
     // The last row of blocks meets the whole width, and what lies at its edges.
     let width = min(Double(shape.keys), Double(reach.width) + max(0, reach.edges - 1) * block)
     let longest =
       2 * width * min(block, Double(shape.queries)) * work * (1 + ramp / met)
-      * Double(shape.queryDimension + shape.valueDimension) / rate
+      * Double(computed.queryDimension + computed.valueDimension) / rate
     return finished(
       shape, work: work, spread: flops / (rate * count), longest: longest, tail: tail)
   }

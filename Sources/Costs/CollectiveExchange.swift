@@ -45,9 +45,10 @@ public struct CollectiveExchange: Sendable {
   ///   - countedExperts: how many experts' rows are counted first; nil where the counts are known.
   ///   - multiprocessors: nil for as many as it takes by itself; with fewer its bytes are slower by as
   ///     much, with more no faster.
+  ///   - links: by what bytes take longer over the links.
   public func parts(
     _ direction: ExchangeShape.Direction, rows: Double, rowBytes: Double, load: Double = 1,
-    countedExperts: Int? = nil, multiprocessors: Int? = nil
+    countedExperts: Int? = nil, multiprocessors: Int? = nil, over links: LinkStretch = LinkStretch()
   ) -> ExchangeCost.Parts {
     let count = multiprocessors ?? self.multiprocessors
     precondition(count > 0, "An exchange needs a multiprocessor.")
@@ -57,7 +58,7 @@ public struct CollectiveExchange: Sendable {
     let carried = constants.ways(of: operation, in: group).map { way in
       carry(
         constants.phases(operation, bytes: whole(rows * rowBytes), group: group, by: way),
-        load: load, stretch: stretch)
+        load: load, stretch: stretch, links)
     }
     let fastest = carried.min { $0.cost.seconds < $1.cost.seconds } ?? (.none, 0, 0)
     let seconds = fastest.cost.seconds
@@ -77,10 +78,11 @@ public struct CollectiveExchange: Sendable {
   }
 
   private func carry(
-    _ phases: [CollectivePhase], load: Double, stretch: Double
+    _ phases: [CollectivePhase], load: Double, stretch: Double, _ links: LinkStretch
   ) -> (cost: Cost, adapter: Double, link: Double) {
     phases.reduce((.none, 0, 0)) { sum, phase in
-      let (inside, outside) = cost.moving(phase)
+      let healthy = cost.moving(phase)
+      let (inside, outside) = (healthy.inside * links.node, healthy.outside * links.network)
       let link: Limit = outside > inside ? .infiniBand : .nvlink
       let part = CollectiveCost.cost(
         of: phase, moving: load * stretch * max(inside, outside),

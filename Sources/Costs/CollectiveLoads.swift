@@ -66,6 +66,25 @@ public struct CollectiveLoads: Sendable {
     self.peaks = peaks
   }
 
+  /// By group, the number of the first one that takes as long as it, whatever the size and the protocol.
+  public var alike: [Int] {
+    var numbers: [Profile: Int] = [:]
+    return zip(shapes, peaks).enumerated().map { index, group in
+      // Less than single precision tells apart is rounding.
+      let profile = Profile(
+        shape: group.0, seconds: group.1.map { phase in phase.map { Float($0.seconds) } })
+      if let known = numbers[profile] { return known }
+      numbers[profile] = index
+      return index
+    }
+  }
+
+  /// All that a group's times depend on.
+  private struct Profile: Hashable {
+    var shape: CollectiveGroup
+    var seconds: [[Float]]
+  }
+
   /// What the collective takes for each group, by a way of the algorithm that was counted.
   public func outcomes(by way: CollectiveWay, bytes: Double) -> [CollectiveContention.Outcome] {
     zip(shapes, peaks).map { shape, peaks in

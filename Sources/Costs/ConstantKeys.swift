@@ -238,7 +238,8 @@ struct ExchangeKeys: KeySet {
       "The same where rows come from other nodes."))
   let lowLatency = LowLatencyKeys()
   let rowHandling = constant(
-    "row-handling", .time, "A row, for two multiprocessors, beside busy computation.")
+    "row-handling", .time,
+    "A row to another node, for two multiprocessors, beside busy computation.")
   let layoutPerToken = constant(
     "layout-per-token", .time, "A token, to count destinations before a dispatch.")
   // Files that were written before the key existed mean DeepEP, whose normal kernels take 20.

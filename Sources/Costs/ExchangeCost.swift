@@ -14,7 +14,8 @@ public struct ExchangeConstants: Hashable, Sendable {
   public var acrossRate: MultiprocessorRate
   /// Which of each is computed with.
   public var rateEnd = MultiprocessorRate.End.stated
-  /// Seconds that a channel (two multiprocessors) spends on a row beside busy computation.
+  /// Seconds that a channel (two multiprocessors) spends beside busy computation on a row from another node,
+  /// whatever its bytes.
   public var rowHandling: Double
   /// Seconds per token to count destinations before a dispatch.
   public var layoutPerToken: Double
@@ -128,49 +129,53 @@ public struct ExchangeCost: Sendable {
 
   /// The parts of an exchange that runs on some multiprocessors, alone or beside computation; nil for as
   /// many as it takes by itself.
+  ///
+  /// - Parameter links: by what bytes take longer over the rank's links.
   public func parts(
-    _ shape: ExchangeShape, multiprocessors: Int? = nil, besideComputation: Bool = false
+    _ shape: ExchangeShape, multiprocessors: Int? = nil, besideComputation: Bool = false,
+    over links: LinkStretch = LinkStretch()
   ) -> Parts {
     let multiprocessors = multiprocessors ?? constants.multiprocessors
     precondition(multiprocessors > 0, "An exchange needs a multiprocessor.")
     let counts = shape.direction == .dispatch && !shape.countsAreKnown
     let hop = constants.nvlinkLatency + (shape.crossesNodes ? constants.networkLatency : 0)
+    let (network, nvlink) = (networkSeconds(shape, links), nvlinkSeconds(shape, links))
     let payload = payload(
-      shape, multiprocessors: multiprocessors, besideComputation: besideComputation)
+      shape, network: network, nvlink: nvlink, multiprocessors: multiprocessors,
+      besideComputation: besideComputation)
     return Parts(
       layout: counts ? Double(shape.tokens) * constants.layoutPerToken : 0,
       notify: (counts ? 4 : 2) * hop, payload: payload,
-      adapterShare: payload.seconds > 0
-        ? shape.load * networkSeconds(shape) / payload.seconds : 0,
-      linkShare: payload.seconds > 0
-        ? shape.load * nvlinkSeconds(shape) / payload.seconds : 0)
+      adapterShare: payload.seconds > 0 ? shape.load * network / payload.seconds : 0,
+      linkShare: payload.seconds > 0 ? shape.load * nvlink / payload.seconds : 0)
   }
 
   /// What the rows of a rank take over its adapter alone.
-  private func networkSeconds(_ shape: ExchangeShape) -> Double {
-    shape.networkRows * shape.rowBytes / constants.networkRate
+  private func networkSeconds(_ shape: ExchangeShape, _ links: LinkStretch) -> Double {
+    shape.networkRows * shape.rowBytes / constants.networkRate * links.network
   }
 
   /// What those that arrive over its link take over it alone.
-  private func nvlinkSeconds(_ shape: ExchangeShape) -> Double {
-    shape.nvlinkRows * shape.rowBytes / constants.nvlinkRate
+  private func nvlinkSeconds(_ shape: ExchangeShape, _ links: LinkStretch) -> Double {
+    shape.nvlinkRows * shape.rowBytes / constants.nvlinkRate * links.node
   }
 
   private func payload(
-    _ shape: ExchangeShape, multiprocessors: Int, besideComputation: Bool
+    _ shape: ExchangeShape, network: Double, nvlink: Double, multiprocessors: Int,
+    besideComputation: Bool
   ) -> Cost {
-    let network = networkSeconds(shape)
     let bytes = shape.nvlinkRows * shape.rowBytes
-    let nvlink = nvlinkSeconds(shape)
     let rate = multiprocessorRate(crossingNodes: shape.crossesNodes)(constants.rateEnd)
     let moving = bytes / (rate * Double(multiprocessors))
     let ranked: [(Double, Limit)] = [
       (network, .infiniBand), (nvlink, .nvlink), (moving, .multiprocessors),
     ]
     let slowest = ranked.max { $0.0 < $1.0 } ?? (0, .latency)
-    let rows = max(shape.networkRows, shape.crossesNodes ? 0 : shape.nvlinkRows)
+    // Measured of rows that come from other nodes, which a channel takes in and hands on one by one; nobody
+    // publishes what rows of the own node, which their senders write where they belong, take beside kernels.
     let channels = max(1, Double(multiprocessors) / 2)
-    let handling = besideComputation ? rows * constants.rowHandling / channels : 0
+    let handling =
+      besideComputation ? shape.networkRows * constants.rowHandling / channels : 0
     let latency =
       constants.nvlinkLatency + (shape.networkRows > 0 ? constants.networkLatency : 0)
     let limit = handling > slowest.0 ? .multiprocessors : slowest.1

@@ -49,7 +49,8 @@ struct CopyTraffic {
       known[key] = own
       return own
     }
-    let ahead = plan.prefetchedUnits
+    // One unit is gathered in the action before, however many are within a pass.
+    let ahead = min(1, plan.prefetchedUnits)
     let back = plan.reshardsAfterForward ? all.dropFirst(beginsModel ? 1 : 0) : []
     var seconds = Seconds()
     seconds.reduced = all.reduce(0) { $0 + $1.reduce }

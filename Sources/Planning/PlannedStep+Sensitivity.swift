@@ -20,8 +20,9 @@ extension PlannedStep {
     var thinner = simulation
     let links = simulation.linkSlowness
     thinner.linkSlowness = (0..<world).map { rank in
-      let own = links.isEmpty ? LinkSlowness() : links[rank]
-      return LinkSlowness(network: own.network * growth, node: own.node * growth)
+      var own = links.isEmpty ? LinkSlowness() : links[rank]
+      own.stretch *= growth
+      return own
     }
     return StepSensitivity(
       step: Double(plain) / 1e12,

@@ -353,7 +353,7 @@ struct OverlapKeys: KeySet {
     Plan.Overlap.Kind.tensorExchange.meaning, otherNames: ["tp-comm-overlap", "async-tp"])
   let prefetch = Key(
     "prefetch", .integer(in: 0...64), otherwise: "1 with zero-stage 3",
-    "Units (layers, embedding, head) ahead of the computed one that zero-stage 3 gathers; 0: none.",
+    "Units (layers, embedding, head) that zero-stage 3 gathers ahead, one across passes; 0: none.",
     otherNames: ["forward-prefetch", "limit-all-gathers"])
 }
 

@@ -26,17 +26,19 @@ extension Emission {
     return isForward ? units : units.reversed()
   }
 
-  /// Gathers the first units: where the look-ahead reaches across passes, this happens in the action
-  /// before.
+  /// Gathers the first unit, which happens in the action before where units are gathered ahead.
+  ///
+  /// The look-ahead reaches across passes by one unit, however far it goes within one: what the action before
+  /// reduces is on the stream before this one begins, and so many gathers in front of it would hold it up,
+  /// which no framework does.
   func emitPrologue() {
-    let ahead = lowering.setting.prefetchedUnits
-    guard ahead > 0 else { return }
-    for unit in unitsInOrder.prefix(ahead) { gather(unit) }
+    guard lowering.setting.prefetchedUnits > 0 else { return }
+    for unit in unitsInOrder.prefix(1) { gather(unit) }
     prologue = items.count
   }
 
   /// A unit is computed, whose own parameters were gathered likewise: those of the next ones are gathered
-  /// beside it, and at the last one those that the next action begins with.
+  /// beside it, and at the last one what the next action begins with.
   private func enter(_ unit: Unit) {
     gather(unit)
     copyOut(unit)

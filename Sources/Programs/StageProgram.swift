@@ -42,6 +42,15 @@ public struct StageProgram: Hashable, Sendable {
   /// Mixture layers in the stage.
   public var exchangeCount: Int
 
+  /// The transfers of all its programs.
+  public var transfers: [Transfer] {
+    let programs = [
+      forward, backward, backwardInput, backwardWeight, closingBackward, closingBackwardWeight,
+      openingForward, reduce, norm, update, settle, gather,
+    ]
+    return programs.flatMap(\.transfers)
+  }
+
   /// The passes of the stage that holds `units`, without what follows them: no reductions, no update, no
   /// gathers, no passes that close or open a step.
   public init(

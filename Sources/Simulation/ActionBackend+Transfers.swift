@@ -31,11 +31,11 @@ extension ActionBackend {
   private func reduce(_ transfer: Int) -> TransferHandle {
     hostClock += template.hostDurationOfTransfer
     let start = max(clock, hostClock)
-    let (taken, load, seconds) = template.reduction(transfer)
+    let (taken, load, seconds) = template.reduction(transfer, over: rank.linkSlowness)
     let isShared = load != .none
     record.reductions.append(
       StartedReduction(transfer: Int32(transfer), offset: start, isShared: isShared))
-    let alone = picoseconds(seconds * linkSlowness(template.reductions[transfer]))
+    let alone = picoseconds(seconds)
     let begin = channels.occupy(.data, taken, from: start, for: alone)
     if isShared {
       sharing.begin(CarriedStream.Reduction(start: begin, left: alone, load: load))
@@ -58,7 +58,8 @@ extension ActionBackend {
     let price =
       work.kind.expertExchange != nil
       ? template.pricing.price(
-        ofExchange: work, rows: rows(instance), isOverlapped: template.isPair) : nil
+        ofExchange: work, rows: rows(instance), isOverlapped: template.isPair,
+        over: rank.linkSlowness) : nil
     return start(transfer, work, instance, price)
   }
 
@@ -72,7 +73,8 @@ extension ActionBackend {
     let price =
       sending.work.kind.expertExchange != nil
       ? template.price(
-        ofExchange: sending.work, number: place, rows: rows(sending.instance), sending.instance)
+        ofExchange: sending.work, number: place, rows: rows(sending.instance), sending.instance,
+        over: rank.linkSlowness)
       : nil
     _ = start(sending.number, sending.work, sending.instance, price)
   }
@@ -103,14 +105,15 @@ extension ActionBackend {
     case .dispatch, .combine, .combineBackward, .dispatchBackward:
       guard let price else { preconditionFailure("An exchange has a price.") }
       started.preparation = picoseconds(price.preparation)
-      started.payload = picoseconds(price.payload * max(rank.slowness, linkSlowness(work)))
+      started.payload = payload(of: work, price, instance)
       started.load = LinkLoad(adapter: price.adapterShare, link: price.linkShare)
     case .allGather, .reduceScatter, .allReduce, .shift, .toHost, .fromHost:
       var known = work
       if work.rows.exchange != nil { known.rows = .fixed(rows(instance)(work.rows)) }
+      let links = stream.isOfHost ? LinkSlowness() : rank.linkSlowness
       started.payload = picoseconds(
-        template.pricing.seconds(ofCollective: known, stage: Int(instance.stage))
-          * (stream.isOfHost ? 1 : linkSlowness(work)))
+        template.pricing.seconds(
+          ofCollective: known, stage: Int(instance.stage), over: links))
       channels.occupy(
         stream, template.pricing.channels(of: work), from: started.started,
         for: started.payload)
@@ -127,9 +130,17 @@ extension ActionBackend {
     return TransferHandle(transfers.count - 1)
   }
 
-  private func linkSlowness(_ transfer: Transfer) -> Double {
-    if rank.linkSlowness == LinkSlowness() { return 1 }
-    return rank.linkSlowness(crossesNodes: template.pricing.crossesNodes(transfer))
+  /// Picoseconds of an exchange's bytes: over the rank's own links, or by its device, whichever is slower.
+  private func payload(
+    of work: Transfer, _ price: ExchangePrice, _ instance: Instance
+  ) -> Int64 {
+    if rank.slowness == 1 { return picoseconds(price.payload) }
+    let healthy =
+      rank.linkSlowness == LinkSlowness()
+      ? price
+      : template.pricing.price(
+        ofExchange: work, rows: rows(instance), isOverlapped: template.isPair)
+    return picoseconds(max(price.payload, healthy.payload * rank.slowness))
   }
 
   /// Settles the end of a transfer, once all ranks have come to it; a stream carries one transfer behind
@@ -216,14 +227,16 @@ extension ActionBackend {
     }
   }
 
-  /// Since when the data stream has been busy without a break until a transfer moved: what a rank waits for
-  /// is exposed, whichever transfer of its own it is.
+  /// Since when the data stream has been busy without a break until a transfer moved, as far as the compute
+  /// stream has come: what a rank waits for is exposed, whichever transfer of its own it is.
   private func busySince(_ transfer: Started) -> Int64 {
-    guard transfer.previous >= 0 else {
-      return rank.carried.end >= transfer.moving ? rank.offset : transfer.moving
+    var (since, before) = (transfer.moving, transfer.previous)
+    while before >= 0, since > clock {
+      guard transfers[before].end >= since else { return since }
+      since = min(since, transfers[before].moving)
+      before = transfers[before].previous
     }
-    let before = transfers[transfer.previous]
-    return before.end >= transfer.moving ? min(before.moving, transfer.moving) : transfer.moving
+    return before < 0 && rank.carried.end >= since ? rank.offset : since
   }
 
   func wait(_ handle: TransferHandle) -> Bool {

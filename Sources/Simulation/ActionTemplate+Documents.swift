@@ -36,23 +36,45 @@ struct DocumentAttention {
   ///
   /// - Parameter price: of an operation of the same kind.
   mutating func seconds(
-    of number: Int, _ shares: [Double], points: [Int], channels: Int, price: (Operation) -> Double
+    of number: Int, _ shares: [Double], _ lengths: DocumentLengths, channels: Int,
+    price: (Operation) -> Double
   ) -> Double {
+    guard let operation = operations[number],
+      case .attention(let shape, _, _) = operation.kernel
+    else { return 0 }
     let key = Key(operation: number, channels: channels)
-    if known[key] == nil, let operation = operations[number] {
-      known[key] = points.map { length in
-        guard case .attention(var shape, let fused, let pass) = operation.kernel,
-          length < points[points.count - 1], shape.queries == shape.keys
-        else { return price(operation) }
-        // As many documents as fill the sequences, and what they leave in proportion.
-        let all = shape.sequences * shape.queries
-        let whole = max(1, all / length)
-        (shape.sequences, shape.queries, shape.keys) = (whole, length, length)
-        var other = operation
-        other.kernel = .attention(shape, fused: fused, pass)
-        return price(other) * Double(all) / Double(whole * length)
+    if lengths.isRing, !shape.isCausal {
+      // The block of another rank of the ring.
+      let whole = known[key] ?? [price(operation)]
+      known[key] = whole
+      return (shares.last ?? 0) * whole[0]
+    }
+    if known[key] == nil {
+      known[key] = lengths.points.map {
+        Self.seconds(of: operation, full: $0, of: lengths.whole, price)
       }
     }
     return zip(shares, known[key] ?? []).reduce(0) { $0 + $1.0 * $1.1 }
+  }
+
+  /// Seconds of a core on a rank whose sequences are full of documents of a length.
+  private static func seconds(
+    of operation: Operation, full length: Int, of whole: Int, _ price: (Operation) -> Double
+  ) -> Double {
+    guard case .attention(var shape, let fused, let pass) = operation.kernel, length != whole else {
+      return price(operation)
+    }
+    var other = operation
+    if length > whole {
+      shape.keys = length
+      other.kernel = .attention(shape, fused: fused, pass)
+      return price(other)
+    }
+    // As many documents as fill the sequences, and what they leave in proportion.
+    let all = shape.sequences * shape.queries
+    let count = max(1, all / length)
+    (shape.sequences, shape.queries, shape.keys) = (count, length, length)
+    other.kernel = .attention(shape, fused: fused, pass)
+    return price(other) * Double(all) / Double(count * length)
   }
 }

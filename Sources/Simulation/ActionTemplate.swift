@@ -185,6 +185,8 @@ final class ActionTemplate {
     return durations
   }
 
+  private lazy var documentLengths = DocumentLengths(input.plan)
+
   /// Picoseconds of an attention core on a rank with documents; nil for what is none, and without any.
   private func duration(
     ofAttention number: Int, _ rank: ActionRank, channels: Int = 0
@@ -192,8 +194,7 @@ final class ActionTemplate {
     let shares = number < forwardCount ? rank.forwardDocuments : rank.backwardDocuments
     guard !shares.isEmpty, attention.operations[number] != nil else { return nil }
     let seconds = attention.seconds(
-      of: number, shares, points: DocumentLoads.points(input.plan.sequenceLength),
-      channels: channels
+      of: number, shares, documentLengths, channels: channels
     ) { [pricing, isPair] in
       pricing.seconds(
         of: $0, rows: ExchangeRows(), isOverlapped: isPair, channels: channels)
@@ -267,13 +268,17 @@ final class ActionTemplate {
 
   /// The price of an exchange of the script; where it brings what every rank gets in the mean, it is known.
   func price(
-    ofExchange transfer: Transfer, number: Int, rows: ExchangeRows, _ instance: Instance
+    ofExchange transfer: Transfer, number: Int, rows: ExchangeRows, _ instance: Instance,
+    over links: LinkSlowness
   ) -> ExchangePrice {
     let even = input.balancedRows[Int(instance.stage)]
-    guard let exchange = transfer.kind.expertExchange,
+    guard let exchange = transfer.kind.expertExchange, links == LinkSlowness(),
       rows.received[exchange] == even.received[exchange],
       rows.routed[exchange] == even.routed[exchange]
-    else { return pricing.price(ofExchange: transfer, rows: rows, isOverlapped: isPair) }
+    else {
+      return pricing.price(
+        ofExchange: transfer, rows: rows, isOverlapped: isPair, over: links)
+    }
     if let known = evenPrices[number] { return known }
     let made = pricing.price(ofExchange: transfer, rows: rows, isOverlapped: isPair)
     evenPrices[number] = made
@@ -283,14 +288,8 @@ final class ActionTemplate {
   /// The reductions that a closing action starts.
   private(set) lazy var reductions: [Transfer] = input.stages[backwardStage].reduce.transfers
 
-  /// What each of them takes of the device and of its links, and its seconds once all ranks have come.
-  private lazy var reductionPrices: [(channels: Int, load: LinkLoad, seconds: Double)] =
-    reductions.map {
-      (
-        pricing.channels(of: $0), pricing.load(ofCollective: $0),
-        pricing.seconds(ofCollective: $0, stage: backwardStage)
-      )
-    }
+  typealias ReductionPrice = (channels: Int, load: LinkLoad, seconds: Double)
+  private var reductionPrices: [LinkSlowness: [ReductionPrice]] = [:]
 
   private var backwardStage: Int {
     switch item {
@@ -301,8 +300,17 @@ final class ActionTemplate {
   }
 
   /// What a reduction takes of the device and of its links, and its seconds once all ranks have come.
-  func reduction(_ number: Int) -> (channels: Int, load: LinkLoad, seconds: Double) {
-    reductionPrices[number]
+  func reduction(_ number: Int, over links: LinkSlowness) -> ReductionPrice {
+    if let known = reductionPrices[links] { return known[number] }
+    let made = reductions.map { reduction in
+      (
+        pricing.channels(of: reduction),
+        pricing.load(ofCollective: reduction, stage: backwardStage, over: links),
+        pricing.seconds(ofCollective: reduction, stage: backwardStage, over: links)
+      )
+    }
+    reductionPrices[links] = made
+    return made[number]
   }
 
   private func prices(channels: Int) -> (forward: ProgramPrices?, backward: ProgramPrices?) {

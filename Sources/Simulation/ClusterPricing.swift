@@ -18,12 +18,12 @@ public struct ClusterPricing: Pricing {
   private(set) var exchange: ExchangePricing
   /// Multiprocessors of exchanges; 0 where there are none and the plan reserves none.
   let communicationSMs: Int
-  private let collectives: CollectiveCost
-  private let distances: GroupDistances
+  let collectives: CollectiveCost
+  let distances: GroupDistances
   /// Nil where closed forms say all about links.
   let sharedLinks: SharedLinks?
-  private let messageEnds: MessageEnds
-  private let keyValueReplicas: Int
+  let messageEnds: MessageEnds
+  let keyValueReplicas: Int
 
   /// Prices for a plan of a model on a cluster.
   ///
@@ -53,7 +53,8 @@ public struct ClusterPricing: Pricing {
       cluster, plan, architecture, book, farthest: distances.farthestExpert,
       multiprocessors: communicationSMs)
     collectives = CollectiveCost(constants)
-    sharedLinks = SharedLinks(cluster, plan, constants)
+    sharedLinks = SharedLinks(
+      cluster, plan, constants, keyValueReplicas: keyValueReplicas)
     messageEnds = MessageEnds(cluster, plan)
   }
 
@@ -96,17 +97,30 @@ public struct ClusterPricing: Pricing {
       : device.library(for: .bf16, chosen: plan.library)
   }
 
-  /// Refuses attention of a library that the cluster's file does not describe.
-  func checkAttention() throws(PlanError) {
+  /// Refuses attention of a library that the cluster's file does not describe, and heads wider than its kernels
+  /// take.
+  func checkAttention(of architecture: Architecture) throws(PlanError) {
     let known = device.attention.known
     guard let chosen = plan.attentionLibrary, chosen != .unfused, !known.contains(chosen) else {
-      return
+      return try checkHeads(of: architecture)
     }
     throw .cannotSimulate(
       key: "attention-library", value: chosen.rawValue,
       rule: "is not among the attention that \(cluster.name) describes for "
         + "\(cluster.device.name); there is "
         + (known + [.unfused]).map(\.rawValue).joined(separator: ", "))
+  }
+
+  private func checkHeads(of architecture: Architecture) throws(PlanError) {
+    guard plan.fusedAttention, let library = plan.attentionLibrary ?? device.attention.usual,
+      let widest = library.kernelWidths.last
+    else { return }
+    let widths = architecture.layers.compactMap { $0.attention.widthOfFusedHeads }
+    guard let width = widths.max(), width > widest else { return }
+    throw .cannotSimulate(
+      key: "attention-library", value: library.rawValue,
+      rule: "has kernels for heads of up to \(widest), and those of \(architecture.name) are "
+        + "\(width) wide; unfused takes any width")
   }
 
   /// Refuses to offload where the cluster's file does not say what joins device and host.
@@ -196,201 +210,24 @@ public struct ClusterPricing: Pricing {
     exchange.price(transfer, rows: rows, isOverlapped: isOverlapped)
   }
 
-  // MARK: Collectives and messages
-
-  public func seconds(ofCollective transfer: Transfer, stage: Int) -> Double {
-    let bytes = Double(ExchangeRows()(transfer.rows)) * Double(transfer.bytesPerRow)
-    switch transfer.kind {
-    case .allGather(let of):
-      let group = group(of)
-      return seconds(of: .allGather, bytes: bytes * Double(group.ranks), of)
-    case .reduceScatter(let of): return seconds(of: .reduceScatter, bytes: bytes, of)
-    case .allReduce(let of): return seconds(of: .allReduce, bytes: bytes, of)
-    case .shift(let of): return secondsOfShift(bytes: bytes, group(of))
-    case .toHost, .fromHost: return kernels.hostSeconds(bytes: bytes)
-    default: return 0
-    }
-  }
-
-  public func load(ofCollective transfer: Transfer) -> LinkLoad {
-    let bytes = Double(ExchangeRows()(transfer.rows)) * Double(transfer.bytesPerRow)
-    switch transfer.kind {
-    case .allGather(let of): return load(of: .allGather, bytes: bytes * Double(group(of).ranks), of)
-    case .reduceScatter(let of): return load(of: .reduceScatter, bytes: bytes, of)
-    case .allReduce(let of): return load(of: .allReduce, bytes: bytes, of)
-    default: return .none
-    }
-  }
-
-  private func load(
-    of operation: CollectiveOperation, bytes: Double, _ kind: TransferKind.Group
-  ) -> LinkLoad {
-    let group = group(kind)
-    let shares = collectives.shares(
-      operation, bytes: bytes, group: group, algorithm: algorithm(of: operation, kind, in: group))
-    return LinkLoad(adapter: shares.adapter, link: shares.link)
-  }
-
-  public func seconds(
-    ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: LinkSlowness
-  ) -> Double {
-    sharedLinks?.seconds(ofCollective: transfer, rank: rank)
-      ?? seconds(ofCollective: transfer, stage: stage)
-      * linkSlowness(crossesNodes: crossesNodes(transfer))
-  }
-
-  /// By the plan's algorithm over data ranks, by the fastest elsewhere.
-  private func seconds(
-    of operation: CollectiveOperation, bytes: Double, _ kind: TransferKind.Group
-  ) -> Double {
-    let group = group(kind)
-    let algorithm = algorithm(of: operation, kind, in: group)
-    return collectives.cost(operation, bytes: bytes, group: group, algorithm: algorithm).seconds
-  }
-
-  private func algorithm(
-    of operation: CollectiveOperation, _ kind: TransferKind.Group, in group: CollectiveGroup
-  ) -> Costs.CollectiveAlgorithm? {
-    kind.isOverDataRanks ? plan.algorithm(of: operation, in: group, collectives) : nil
-  }
-
-  /// Every rank of a group sends to the next at once: the slowest way is between nodes where there is one.
-  private func secondsOfShift(bytes: Double, _ group: CollectiveGroup) -> Double {
-    let isInside = group.ranks <= group.ranksPerNode
-    let neighbour = isInside ? 1 : plan.tensorParallel * (group.ranks - 1)
-    let latency = group.networkLatency ?? cluster.latency(from: 0, to: neighbour)
-    return collectives.startOfSend(insideNode: isInside, latency: latency)
-      + collectives.secondsOfSend(bytes: bytes, insideNode: isInside)
-  }
-
-  public func crossesNodes(_ transfer: Transfer) -> Bool {
-    switch transfer.kind {
-    case .allGather(let of), .reduceScatter(let of), .allReduce(let of), .shift(let of):
-      let group = group(of)
-      return group.ranks > group.ranksPerNode
-    case .counts, .dispatch, .combine, .combineBackward, .dispatchBackward:
-      return plan.expertParallel > plan.expertRanksPerNode(on: cluster)
-    case .toHost, .fromHost: return false
-    }
-  }
-
-  private func group(_ kind: TransferKind.Group) -> CollectiveGroup {
-    var group = size(kind)
-    group.networkLatency = distances.hops[kind]
-    return group
-  }
-
-  /// Of copies that lie `apart` ranks from each other, those that divide their state, or own equal shards.
-  private func part(
-    of copies: Int, apart: Int, _ size: Int, isShards: Bool
-  ) -> CollectiveGroup {
-    let perNode = cluster.node.devices.value
-    let (ranks, step) = isShards ? (size, apart) : (copies / size, apart * size)
-    return CollectiveGroup(ranks: ranks, ranksPerNode: max(1, min(ranks, perNode / step)))
-  }
-
-  private func size(_ kind: TransferKind.Group) -> CollectiveGroup {
-    let perNode = cluster.node.devices.value
-    let directions = plan.isBidirectional ? 2 : 1
-    let replicas = plan.dataParallel * plan.contextParallel
-    switch kind {
-    case .tensor:
-      return CollectiveGroup(
-        ranks: plan.tensorParallel, ranksPerNode: min(plan.tensorParallel, perNode))
-    case .context:
-      return CollectiveGroup(
-        ranks: plan.contextParallel,
-        ranksPerNode: max(1, min(plan.contextParallel, perNode / plan.tensorParallel)))
-    case .gradient, .sharedEmbedding, .sharedHead:
-      return CollectiveGroup(
-        ranks: replicas * directions,
-        ranksPerNode: max(1, min(replicas, perNode / plan.tensorParallel)))
-    case .gradientShards, .gradientReplicas:
-      return part(
-        of: replicas, apart: plan.tensorParallel, plan.shardingRanks ?? replicas,
-        isShards: kind == .gradientShards)
-    case .expertShards, .expertReplicas:
-      let apart = plan.expertParallel * plan.expertTensorParallel
-      let copies = replicas * plan.tensorParallel / apart
-      return part(
-        of: copies, apart: apart, plan.expertShardingRanks ?? copies,
-        isShards: kind == .expertShards)
-    case .keyValue:
-      // Consecutive ranks of a tensor group.
-      return CollectiveGroup(
-        ranks: keyValueReplicas, ranksPerNode: min(keyValueReplicas, perNode))
-    case .expertTensor:
-      return CollectiveGroup(
-        ranks: plan.expertTensorParallel, ranksPerNode: min(plan.expertTensorParallel, perNode))
-    case .expertGradient:
-      // Copies lie an expert group with its slices apart.
-      let apart = plan.expertParallel * plan.expertTensorParallel
-      let copies = replicas * plan.tensorParallel / apart
-      // Those of the other direction lie on another pipeline position.
-      return CollectiveGroup(
-        ranks: copies * directions, ranksPerNode: max(1, min(copies, perNode / apart)))
-    case .position:
-      let ranks = replicas * plan.tensorParallel
-      return CollectiveGroup(ranks: ranks, ranksPerNode: min(ranks, perNode))
-    case .world:
-      return CollectiveGroup(ranks: plan.worldSize, ranksPerNode: min(plan.worldSize, perNode))
-    }
-  }
-
-  /// A message over the adapters, or inside a node; with scattered sends each rank of a tensor group
-  /// carries its part and gathers the others' behind it.
-  ///
-  /// Where links are as described, all replicas are priced by the longest way among them; else each has its
-  /// own way.
-  public func price(ofMessage bytes: Int, from: Int, to: Int, replica: Int) -> MessagePrice {
-    let ends =
-      sharedLinks == nil
-      ? messageEnds.farthest(from: from, to: to)
-      : messageEnds.pair(from: from, to: to, replica: replica)
-    var part = Double(bytes)
-    var latency = collectives.startOfSend(insideNode: ends.isInside, latency: ends.latency)
-    if plan.scattersPipelineSends {
-      latency += collectives.allGather(bytes: part, group: group(.tensor)).seconds
-      part /= Double(plan.tensorParallel)
-    }
-    let moving = collectives.secondsOfSend(bytes: part, insideNode: ends.isInside)
-    let slowness =
-      sharedLinks?.messageSlowness(from: ends.source, distance: ends.destination - ends.source) ?? 1
-    return MessagePrice(
-      latency: latency, moving: moving, usesAdapter: !ends.isInside, share: 1 / slowness)
+  public func price(
+    ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool, over links: LinkSlowness
+  ) -> ExchangePrice {
+    exchange.price(transfer, rows: rows, isOverlapped: isOverlapped, over: links)
   }
 
   /// Kernels over routed rows are priced at whole tiles.
   public var rowsPerBlock: Int { KernelPricing.rowsPerBlock }
-
-  public func secondsOfAgreement() -> Double {
-    plan.worldSize == 1 ? 0 : collectives.allReduce(bytes: 8, group: group(.world)).seconds
-  }
 }
 
-extension Plan {
-  /// How the plan wants an operation over data ranks carried out; nil for the fastest way, also where
-  /// the plan's algorithm cannot do it: a tree neither scatters nor gathers, and few ranks of a node do
-  /// not make its switch add.
-  func algorithm(
-    of operation: CollectiveOperation, in group: CollectiveGroup, _ cost: CollectiveCost
-  ) -> Costs.CollectiveAlgorithm? {
-    collectiveAlgorithm.flatMap { wanted in
-      operation.algorithms.first {
-        $0.rawValue == wanted.rawValue && cost.canCarryOut(operation, in: group, by: $0)
-      }
-    }
-  }
-}
-
-extension TransferKind.Group {
-  /// Joins copies of parameters.
-  fileprivate var isOverDataRanks: Bool {
+extension Attention {
+  /// The wider of a head's keys and values where the fused kernels of a library attend to them; nil where there are
+  /// none, or each query gathers latents of its own, for which there are other kernels.
+  fileprivate var widthOfFusedHeads: Int? {
     switch self {
-    case .gradient, .expertGradient, .sharedEmbedding, .sharedHead, .gradientShards,
-      .gradientReplicas, .expertShards, .expertReplicas:
-      true
-    case .tensor, .expertTensor, .keyValue, .context, .position, .world: false
+    case .latent(let shape) where shape.indexer != nil: nil
+    case .multiHead, .latent: max(queryKeyHeadSize, valueHeadSize)
+    case .recurrent, .absent: nil
     }
   }
 }

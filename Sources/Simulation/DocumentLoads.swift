@@ -11,14 +11,14 @@ import RealModule
 /// heaviest. All replicas are simulated as that one.
 ///
 /// A document takes its share of what a sequence full of documents of its length takes, so that kernels lose
-/// on short ones what they were measured to lose. Between the lengths in `points` the share is divided in
-/// proportion. Over context ranks, each of which holds the n-th and the n-th last of two chunks for every
-/// rank, attention takes as much of a whole sequence's time as it has of its pairs.
+/// on short ones what they were measured to lose. Between the lengths in `lengths` the share is divided in
+/// proportion. Context ranks, each of which holds the n-th and the n-th last of two chunks for every rank, have
+/// pieces of documents (`DocumentLengths`).
 package struct DocumentLoads: Sendable {
-  /// Lengths at which attention is priced, ascending; the last is the sequence's.
-  package let points: [Int]
-  /// By microbatch, how much of a sequence is filled with documents of each of those lengths: at most 1
-  /// together; over context ranks, the share of a whole sequence's time at the last one.
+  /// At which attention is priced.
+  package let lengths: DocumentLengths
+  /// By microbatch, how much of a rank's tokens lies in documents of each of those lengths: at most 1
+  /// together; of a ring one more, the share of a whole sequence's time that blocks of other ranks take.
   package let shares: [[Double]]
   /// Pairs of queries and keys of all ranks together, as a share of those of whole sequences.
   package let work: Double
@@ -29,7 +29,7 @@ package struct DocumentLoads: Sendable {
   ///   - lengths: those of a file; nil where they are drawn.
   ///   - seedOffset: how many seeds further than the plan's.
   package init(_ documents: PackedDocuments, lengths: [Int]?, _ plan: Plan, seedOffset: UInt64) {
-    points = Self.points(plan.sequenceLength)
+    self.lengths = DocumentLengths(plan)
     var packer = SequencePacker(
       LengthStream(documents.lengths, file: lengths, seedOffset: seedOffset), documents.packing,
       sequence: plan.sequenceLength)
@@ -44,9 +44,9 @@ package struct DocumentLoads: Sendable {
     for _ in 0..<plan.microbatchCount {
       var loads: [MicrobatchLoad?] = Array(repeating: nil, count: groups)
       for rank in 0..<ranks {
-        var load = MicrobatchLoad(points, contextRanks: plan.contextParallel)
+        var load = MicrobatchLoad(self.lengths)
         for _ in 0..<plan.microbatchSize {
-          load.add(packer.next(), sequence: plan.sequenceLength, of: plan.microbatchSize)
+          load.add(packer.next(), of: plan.microbatchSize)
         }
         work += load.work
         filled += load.filled
@@ -64,81 +64,6 @@ package struct DocumentLoads: Sendable {
     shares = heaviest[chosen].map(\.timeShares)
     self.work = work / Double(ranks * plan.microbatchCount)
     padding = 1 - filled / Double(ranks * plan.microbatchCount)
-  }
-
-  /// 16, 32, 64 … and the sequence's own length.
-  static func points(_ sequence: Int) -> [Int] {
-    var points: [Int] = []
-    var length = 16
-    while length < sequence {
-      points.append(length)
-      length *= 2
-    }
-    return points + [sequence]
-  }
-}
-
-/// What one microbatch of one rank has to attend to.
-private struct MicrobatchLoad {
-  private let points: [Int]
-  private var shares: [Double]
-  /// Of each context rank, its pairs as a share of those of a whole sequence.
-  private var contextWork: [Double]
-  /// Its pairs and its tokens as shares of those of whole sequences.
-  private(set) var work = 0.0
-  private(set) var filled = 0.0
-
-  init(_ points: [Int], contextRanks: Int) {
-    self.points = points
-    shares = Array(repeating: 0, count: points.count)
-    contextWork = Array(repeating: 0, count: contextRanks)
-  }
-
-  /// The pairs of the heaviest of its context ranks.
-  var heaviest: Double { contextWork.max() ?? 0 }
-
-  /// How much of a sequence's time attention takes, by length.
-  var timeShares: [Double] {
-    guard contextWork.count > 1 else { return shares }
-    return points.indices.map { $0 == points.count - 1 ? heaviest : 0 }
-  }
-
-  /// Adds the documents of one of so many sequences.
-  mutating func add(_ documents: [Range<Int>], sequence: Int, of sequences: Int) {
-    let weight = 1 / Double(sequences)
-    let (length, ranks) = (Double(sequence), contextWork.count)
-    for document in documents {
-      let tokens = Double(document.count)
-      filled += weight * tokens / length
-      work += weight * tokens * tokens / (length * length)
-      divide(weight * tokens / length, at: document.count)
-      for rank in 0..<ranks {
-        for chunk in [rank, 2 * ranks - 1 - rank] {
-          let chunks = Double(2 * ranks)
-          let from = max(0, Double(chunk) * length / chunks - Double(document.lowerBound))
-          let to = min(
-            tokens, Double(chunk + 1) * length / chunks - Double(document.lowerBound))
-          guard to > from else { continue }
-          contextWork[rank] += weight * (to * to - from * from) * Double(ranks) / (length * length)
-        }
-      }
-    }
-  }
-
-  /// Divides a share between the two lengths around a document's in proportion.
-  private mutating func divide(_ share: Double, at length: Int) {
-    guard let upper = points.firstIndex(where: { $0 >= length }) else {
-      shares[points.count - 1] += share
-      return
-    }
-    guard upper > 0, points[upper] > length else {
-      shares[upper] += share
-      return
-    }
-    let part =
-      Double(length - points[upper - 1]) / Double(points[upper] - points[upper - 1])
-    shares[upper] += share * part
-    shares[upper - 1] += share * (1 - part)
   }
 }
 

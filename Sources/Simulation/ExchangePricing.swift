@@ -67,18 +67,23 @@ struct ExchangePricing: Sendable {
     return (copies, tokens * chosen * plan.expertTensorParallel, copies)
   }
 
-  func price(_ transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool) -> ExchangePrice {
-    guard let parts = parts(transfer, rows: rows, isOverlapped: isOverlapped) else {
-      return ExchangePrice(preparation: 0, payload: 0)
-    }
+  func price(
+    _ transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool,
+    over links: LinkSlowness = LinkSlowness()
+  ) -> ExchangePrice {
+    guard
+      let parts = parts(
+        transfer, rows: rows, isOverlapped: isOverlapped, stretch: links.exchanges)
+    else { return ExchangePrice(preparation: 0, payload: 0) }
     return ExchangePrice(
-      preparation: parts.layout + parts.notify, payload: parts.payload.seconds,
+      preparation: parts.layout + parts.notify, payload: parts.payload.seconds * links.stretch,
       adapterShare: parts.adapterShare, linkShare: parts.linkShare)
   }
 
   /// The parts of an exchange; nil where nothing is exchanged.
   private func parts(
-    _ transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool
+    _ transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool,
+    stretch: LinkStretch = LinkStretch()
   ) -> ExchangeCost.Parts? {
     let direction: ExchangeShape.Direction
     var countsAreKnown = true
@@ -96,13 +101,14 @@ struct ExchangePricing: Sendable {
           direction, tokens: tokens, rowBytes: Double(transfer.bytesPerRow), reach: reach,
           ranks: plan.expertParallel, ranksPerNode: perNode, load: load,
           countsAreKnown: countsAreKnown),
-        multiprocessors: multiprocessors, besideComputation: isOverlapped)
+        multiprocessors: multiprocessors, besideComputation: isOverlapped, over: stretch)
     case .collective(let cost, let experts):
       return cost.parts(
         direction,
         rows: cost.kind == .allToAll ? Double(tokens) * rowsPerToken : Double(tokens),
         rowBytes: Double(transfer.bytesPerRow), load: load,
-        countedExperts: countsAreKnown ? nil : experts, multiprocessors: multiprocessors)
+        countedExperts: countsAreKnown ? nil : experts, multiprocessors: multiprocessors,
+        over: stretch)
     }
   }
 

@@ -1,19 +1,21 @@
-/// How much slower than described the links of a rank are: times of what crosses them are multiplied by
-/// it, 1 for healthy ones.
+import Costs
+
+/// How the links of a rank differ from healthy ones.
 public struct LinkSlowness: Hashable, Sendable {
-  /// Of the way to other nodes.
-  public var network = 1.0
-  /// Of the link inside the node.
-  public var node = 1.0
+  /// What they do to the bytes of its exchanges.
+  public var exchanges = LinkStretch()
+  /// The number of the ranks whose collectives all take as long as this one's.
+  public var alike = 0
+  /// All that it says to others takes so many times as long as its links make it; 1 but where the question is
+  /// what slower links would cost.
+  public var stretch = 1.0
 
   /// Healthy links.
   public init() {}
 
-  public init(network: Double, node: Double) {
-    self.network = network
-    self.node = node
+  /// The factor of a transfer of which nothing but its reach is known: of its slowest link, and what stays in
+  /// the node uses no adapter.
+  func callAsFunction(crossesNodes: Bool) -> Double {
+    stretch * (crossesNodes ? max(exchanges.network, exchanges.node) : exchanges.node)
   }
-
-  /// The factor of a transfer: of its slowest link, and what stays in the node uses no adapter.
-  func callAsFunction(crossesNodes: Bool) -> Double { crossesNodes ? max(network, node) : node }
 }

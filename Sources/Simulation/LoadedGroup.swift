@@ -25,7 +25,8 @@ struct LoadedGroup {
     }
     func slowness(_ index: Int) -> Double {
       let rank = members[index]
-      return max(rank.slowness, rank.linkSlowness.network, rank.linkSlowness.node)
+      let links = rank.linkSlowness.exchanges
+      return max(rank.slowness, links.network, links.node)
     }
     let slowest = members.indices.max { slowness($0) < slowness($1) } ?? 0
     var group = [members[slowest]]

@@ -49,7 +49,7 @@ public struct PlannedInference: Sendable {
     let pricing = try ClusterPricing(cluster, plan: plan, architecture: architecture)
     try plan.precision.check(on: cluster.device, pricing.device, plan.library)
     try pricing.checkLibrary()
-    try pricing.checkAttention()
+    try pricing.checkAttention(of: architecture)
     self.pricing = pricing.serving()
     let constants = try LowLatencyConstants(cluster)
     if plan.expertParallel > 1, constants == nil {

@@ -17,7 +17,7 @@ extension PlannedStep {
     let pricing = try ClusterPricing(cluster, plan: alone, architecture: architecture)
     try alone.precision.check(on: cluster.device, pricing.device, alone.library)
     try pricing.checkLibrary()
-    try pricing.checkAttention()
+    try pricing.checkAttention(of: architecture)
   }
 }
 

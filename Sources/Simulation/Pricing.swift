@@ -87,13 +87,18 @@ public protocol Pricing: Sendable {
   /// Dispatch, combine and their gradients.
   func price(ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool)
     -> ExchangePrice
+  /// The same exchange over a rank's own links.
+  func price(
+    ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool, over links: LinkSlowness
+  ) -> ExchangePrice
   /// A collective within a group of ranks, of the stage with this number; its rows are fixed ones.
   func seconds(ofCollective transfer: Transfer, stage: Int) -> Double
-  /// The same collective for one rank of the world, whose links are slower than described.
-  func seconds(ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: LinkSlowness)
-    -> Double
+  /// The same collective for a rank with such links.
+  func seconds(ofCollective transfer: Transfer, stage: Int, over links: LinkSlowness) -> Double
   /// What a collective within a group of ranks takes of a rank's links.
   func load(ofCollective transfer: Transfer) -> LinkLoad
+  /// The same of a rank with such links.
+  func load(ofCollective transfer: Transfer, stage: Int, over links: LinkSlowness) -> LinkLoad
   /// Whether an exchange or a collective leaves the node, so that slow adapters slow it.
   func crossesNodes(_ transfer: Transfer) -> Bool
   /// A message between the pipeline ranks of one replica of the pipeline.
@@ -106,11 +111,26 @@ public protocol Pricing: Sendable {
 
 extension Pricing {
   /// Slower by what the rank's links are.
-  public func seconds(
-    ofCollective transfer: Transfer, stage: Int, rank: Int, linkSlowness: LinkSlowness
-  ) -> Double {
-    seconds(ofCollective: transfer, stage: stage)
-      * linkSlowness(crossesNodes: crossesNodes(transfer))
+  public func price(
+    ofExchange transfer: Transfer, rows: ExchangeRows, isOverlapped: Bool, over links: LinkSlowness
+  ) -> ExchangePrice {
+    var price = price(ofExchange: transfer, rows: rows, isOverlapped: isOverlapped)
+    price.payload *= links(crossesNodes: crossesNodes(transfer))
+    return price
+  }
+
+  /// Slower by what the rank's links are.
+  public func seconds(ofCollective transfer: Transfer, stage: Int, over links: LinkSlowness)
+    -> Double
+  {
+    seconds(ofCollective: transfer, stage: stage) * links(crossesNodes: crossesNodes(transfer))
+  }
+
+  /// As much as of healthy ones.
+  public func load(ofCollective transfer: Transfer, stage: Int, over links: LinkSlowness)
+    -> LinkLoad
+  {
+    load(ofCollective: transfer)
   }
 
   /// Nothing that an exchange would miss.

@@ -254,7 +254,7 @@ struct RankBackend: Backend {
   ) -> TransferHandle {
     let duration = picoseconds(
       world.pricing.seconds(
-        ofCollective: work, stage: stage, rank: worldRank, linkSlowness: rank.linkSlowness))
+        ofCollective: work, stage: stage, over: rank.linkSlowness))
     let pending = world.collectives.arrive(
       index, replica: rank.replica, work, number: transfer, stage: stage, at: time,
       duration: duration + delay)

@@ -10,15 +10,17 @@ import Synchronization
 ///
 /// Compared is the described cluster with the same one where nothing is degraded and every layer of
 /// switches has full uplinks. All ranks are taken to do the same at the same time: to exchange, to send to
-/// the next or the previous position, to reduce.
+/// the next or the previous position, to reduce, to gather.
 final class SharedLinks: Sendable {
-  private let cluster: Cluster
+  let cluster: Cluster
   private let ideal: Cluster
-  private let plan: Plan
-  private let contention: CollectiveContention
-  private let known = Mutex<Known>(Known())
+  let plan: Plan
+  /// Ranks of a tensor group that hold the same key and value head.
+  let keyValueReplicas: Int
+  let contention: CollectiveContention
+  let known = Mutex<Known>(Known())
 
-  private struct Known {
+  struct Known {
     /// By the distance between source and destination.
     var messages: [Int: [Double]] = [:]
     /// By whether they are of experts.
@@ -26,49 +28,40 @@ final class SharedLinks: Sendable {
     var loads: [Counted: CollectiveLoads] = [:]
     /// Seconds by group.
     var collectives: [Reduction: [Double]] = [:]
-  }
-
-  /// All groups of a kind, and each rank's own among them.
-  private struct Groups {
-    var members: [[Int]]
-    var number: [Int]
-  }
-
-  private struct Counted: Hashable {
-    var operation: CollectiveOperation
-    var group: TransferKind.Group
-    var algorithm: Costs.CollectiveAlgorithm
-  }
-
-  private struct Reduction: Hashable {
-    var operation: CollectiveOperation
-    var group: TransferKind.Group
-    var bytes: Double
+    /// By what shifts within groups of a kind are slower, by rank.
+    var shifts: [TransferKind.Group: [Double]] = [:]
+    /// By rank, and a rank of each number of those that are alike.
+    var slowness: [LinkSlowness] = []
+    var examples: [Int] = []
   }
 
   /// Nil where no link is degraded or shared: then closed forms are exact.
-  init?(_ cluster: Cluster, _ plan: Plan, _ constants: CollectiveConstants) {
+  init?(
+    _ cluster: Cluster, _ plan: Plan, _ constants: CollectiveConstants, keyValueReplicas: Int
+  ) {
     if cluster.isUniform, cluster.hasUnsharedLinks { return nil }
     self.cluster = cluster
     ideal = cluster.withFullLinks
     self.plan = plan
+    self.keyValueReplicas = keyValueReplicas
     contention = CollectiveContention(cluster, constants)
   }
 
   // MARK: Exchanges
 
-  /// How much slower the links of each rank are while all ranks exchange.
+  /// By what bytes take longer over the links of each rank while all ranks exchange.
   ///
   /// Every rank sends over the network to its counterpart half of its expert group's nodes away, of the
-  /// world's where the group is in one node, and to its neighbour inside the node. A failed adapter, a slow link and thin uplinks all show as a lower
-  /// rate.
-  func exchangeSlowness() -> [LinkSlowness] {
+  /// world's where the group is in one node, and to its neighbour inside the node. A failed adapter, a slow link
+  /// and thin uplinks all show as a lower rate.
+  func exchangeStretch() -> [LinkStretch] {
     let network = slowness(of: networkPeers)
     let inside = slowness(of: nodePeers)
-    return zip(network, inside).map { LinkSlowness(network: $0, node: $1) }
+    return zip(network, inside).map { LinkStretch(network: $0, node: $1) }
   }
 
-  private func slowness(of peers: [Int]) -> [Double] {
+  /// By what each rank's flow to its peer, or from it, is slower.
+  func slowness(of peers: [Int]) -> [Double] {
     var slowness = [Double](repeating: 1, count: peers.count)
     for (rank, factor) in factors(peers).enumerated() where factor > 1 {
       // Both ends notice.
@@ -139,113 +132,5 @@ final class SharedLinks: Sendable {
     let factors = factors(peers)
     known.withLock { $0.messages[distance] = factors }
     return factors[rank]
-  }
-
-  // MARK: Reductions
-
-  /// Seconds of a rank's collective over the ranks that share its parameters, while all groups of its
-  /// kind carry out theirs; nil for other collectives.
-  func seconds(ofCollective transfer: Transfer, rank: Int) -> Double? {
-    let bytes = Double(ExchangeRows()(transfer.rows)) * Double(transfer.bytesPerRow)
-    let reduction: Reduction
-    switch transfer.kind {
-    case .reduceScatter(let of):
-      guard of.joinsCopies else { return nil }
-      reduction = Reduction(operation: .reduceScatter, group: of, bytes: bytes)
-    case .allReduce(let of):
-      guard of.joinsCopies else { return nil }
-      reduction = Reduction(operation: .allReduce, group: of, bytes: bytes)
-    case .allGather(let of):
-      guard of.joinsCopies else { return nil }
-      let parts = Double(groups(of).members[0].count)
-      reduction = Reduction(operation: .allGather, group: of, bytes: bytes * parts)
-    default: return nil
-    }
-    let group = groups(reduction.group).number[rank]
-    if let seconds = known.withLock({ $0.collectives[reduction] }) { return seconds[group] }
-    let seconds = seconds(of: reduction)
-    known.withLock { $0.collectives[reduction] = seconds }
-    return seconds[group]
-  }
-
-  /// By the plan's algorithm, else by that whose slowest group is fastest; by group.
-  private func seconds(of reduction: Reduction) -> [Double] {
-    let groups = groups(reduction.group).members
-    let most = groups.map { contention.group(of: $0) }.max { $0.ranksPerNode < $1.ranksPerNode }
-    let ways = most.map {
-      contention.ways(
-        of: reduction.operation, in: $0,
-        by: plan.algorithm(of: reduction.operation, in: $0, contention.formula))
-    }
-    let choices = (ways ?? []).map { way in
-      loads(of: reduction, by: way.algorithm).outcomes(by: way, bytes: reduction.bytes)
-        .map(\.cost.seconds)
-    }
-    return choices.min { ($0.max() ?? 0) < ($1.max() ?? 0) } ?? []
-  }
-
-  /// What all groups of a kind put on links at once.
-  private func loads(
-    of reduction: Reduction, by algorithm: Costs.CollectiveAlgorithm
-  ) -> CollectiveLoads {
-    // A gather puts on links what a scatter does.
-    let operation =
-      reduction.operation == .allGather ? .reduceScatter : reduction.operation
-    let counted = Counted(
-      operation: operation, group: reduction.group, algorithm: algorithm)
-    if let loads = known.withLock({ $0.loads[counted] }) { return loads }
-    let loads = contention.loads(
-      operation, by: algorithm,
-      over: groups(reduction.group).members)
-    known.withLock { $0.loads[counted] = loads }
-    return loads
-  }
-
-  /// All groups of a kind of ranks that hold the same parameters, each once.
-  private func groups(_ kind: TransferKind.Group) -> Groups {
-    if let groups = known.withLock({ $0.groups[kind] }) { return groups }
-    let mesh = plan.mesh
-    let positions = plan.pipelineParallel
-    let placement: Placement =
-      plan.isBidirectional
-      ? .bidirectional(ranks: positions) : .fixed(Array(0..<positions))
-    var number = [Int](repeating: -1, count: plan.worldSize)
-    var members: [[Int]] = []
-    for rank in 0..<plan.worldSize where number[rank] < 0 {
-      let position = mesh.coordinates(of: rank).pipeline
-      let copies =
-        kind.isOfExperts
-        ? mesh.expertGradientGroup(ofStage: position, placement: placement, rank: rank)
-        : mesh.gradientGroup(ofStages: [position], placement: placement, rank: rank)
-      let parts = plan.shardingGroups(of: copies, ofExperts: kind.isOfExperts)
-      let groups =
-        switch kind {
-        case .gradientShards, .expertShards: parts.dividing
-        case .gradientReplicas, .expertReplicas: parts.equal
-        default: [copies]
-        }
-      for group in groups {
-        for member in group { number[member] = members.count }
-        members.append(group)
-      }
-    }
-    let groups = Groups(members: members, number: number)
-    known.withLock { $0.groups[kind] = groups }
-    return groups
-  }
-}
-
-extension TransferKind.Group {
-  /// It reduces or gathers parameters of one stage over ranks that hold them.
-  fileprivate var joinsCopies: Bool {
-    self == .gradient || self == .gradientShards || self == .gradientReplicas || isOfExperts
-  }
-
-  /// Those are parameters of experts.
-  fileprivate var isOfExperts: Bool {
-    switch self {
-    case .expertGradient, .expertShards, .expertReplicas: true
-    default: false
-    }
   }
 }

@@ -61,7 +61,7 @@ public struct PlannedStep: Sendable {
     try plan.precision.check(on: cluster.device, pricing.device, plan.library)
     try pricing.checkLibrary()
     try pricing.checkAlgorithm()
-    try pricing.checkAttention()
+    try pricing.checkAttention(of: architecture)
     try pricing.checkOffload()
     let rows = pricing.balancedRows(architecture)
     var input = try StepInput(placed, rows: rows, target: .device, lowered: &lowered)
@@ -155,7 +155,9 @@ public struct PlannedStep: Sendable {
     simulation.documents =
       seedOffset == 0
       ? documents : Self.loads(placed.plan, input, documentLengths, seedOffset: seedOffset)
-    if let links = pricing.sharedLinks { simulation.linkSlowness = links.exchangeSlowness() }
+    if let links = pricing.sharedLinks {
+      simulation.linkSlowness = links.slowness(input.stages.flatMap(\.transfers))
+    }
     if pricing.sharedLinks != nil || cluster.slowHosts != nil {
       let hosts = SlowHostDraws(cluster, seedOffset: hostOffset ?? seedOffset)
       simulation.slowness = (0..<placed.plan.worldSize).map {

@@ -38,6 +38,50 @@ import Testing
     #expect(cost.unfusedBackward(shape).seconds > cost.unfusedForward(shape).seconds)
   }
 
+  /// Kernels are made for some widths: a head between two takes what the next one does, and never less than a
+  /// narrower one, at any length and on any device.
+  @Test(
+    arguments: ["h100-2048", "h800-2048", "a100-selene", "b200-256"], [128, 256, 1_024, 8_192])
+  func widerHeadsAreNeverFaster(cluster: String, queries: Int) throws {
+    let device = try DeviceModel(Cluster.shipped(cluster).device)
+    for library in device.attention.known {
+      let cost = AttentionCost(device, library: library)
+      let widest = try #require(library.kernelWidths.last)
+      #expect(device.attention.widestHead(library) == widest)
+      func seconds(_ width: Int) -> [Double] {
+        let shape = AttentionShape(heads: 264, queries: queries, queryDimension: width)
+        return [cost.forward(shape).seconds, cost.backward(shape).seconds]
+      }
+      var last = seconds(1)
+      for width in 2...widest {
+        let next = seconds(width)
+        #expect(
+          zip(last, next).allSatisfy { $0 <= $1 }, "\(library.rawValue) \(width) \(queries)")
+        last = next
+      }
+    }
+  }
+
+  /// 72 numbers are padded to 96 where there is a kernel for so many, else to 128, and a value to its own next
+  /// width.
+  @Test(arguments: [
+    (AttentionLibrary.flash2, 96), (.flash3, 96), (.cuDNN, 128), (.triton, 128),
+  ])
+  func headsArePadded(library: AttentionLibrary, width: Int) throws {
+    let cost = AttentionCost(
+      try DeviceModel(Cluster.shipped("h100-2048").device), library: library)
+    func seconds(_ query: Int, _ value: Int) -> Double {
+      cost.forward(
+        AttentionShape(
+          heads: 264, queries: 8_192, queryDimension: query, valueDimension: value)
+      ).seconds
+    }
+    #expect(seconds(72, 72) == seconds(width, width))
+    #expect(seconds(72, 72) > 1.05 * seconds(64, 64))
+    #expect(seconds(width, 72) == seconds(width, width))
+    #expect(seconds(128, 64) < seconds(128, 128))
+  }
+
   /// No kernel of an H100 takes less than its shortest; longer ones take their bytes alone.
   @Test func noKernelIsShorterThanTheShortest() throws {
     let device = try DeviceModel(Cluster.shipped("h100-2048").device)

@@ -53,6 +53,20 @@ import Testing
     }
   }
 
+  /// Where the network decides, a link at half speed inside the node costs nothing.
+  @Test func slowLinksSlowTheirOwnBytes() throws {
+    let exchange = Self.exchange(.allToAll, ranks: 64, try Self.constants())
+    func seconds(_ links: LinkStretch) -> Double {
+      exchange.parts(
+        .combine, rows: Self.tokens * Self.chosen, rowBytes: Self.rowBytes, over: links
+      ).payload.seconds
+    }
+    let alone = seconds(LinkStretch())
+    #expect(seconds(LinkStretch(node: 2)) == alone)
+    let outside = seconds(LinkStretch(network: 2))
+    #expect(outside > 1.9 * alone && outside < 2 * alone)
+  }
+
   /// Counts go first where they are unknown, by a small gather in words with flags.
   @Test func onlyADispatchWithUnknownCountsWaitsForThem() throws {
     let constants = try Self.constants()

@@ -111,7 +111,42 @@ import Testing
     let nvlink = try cost("node.link.bandwidth=450 GB/s").parts(shape, multiprocessors: 16).total
       .seconds
     let alone = try cost().parts(shape, multiprocessors: 16).total.seconds
-    #expect(more <= base && network <= alone && nvlink <= alone && alone < base)
+    #expect(more <= base && network <= alone && nvlink <= alone)
+    #expect(ranks > 8 ? alone < base : alone == base)
+  }
+
+  /// Beside computation a row to another node takes its time whatever its bytes; rows of the own node, of which
+  /// nobody measured that, take what they take alone.
+  @Test(arguments: [16, 24]) func rowsOfOtherNodesTakeHandling(multiprocessors: Int) throws {
+    let cost = try cost()
+    for rowBytes in [256.0, 7_392, 14_336] {
+      for ranks in [2, 8, 16, 64] {
+        let shape = shape(ranks: ranks, rowBytes: rowBytes)
+        func seconds(_ beside: Bool) -> Double {
+          cost.parts(shape, multiprocessors: multiprocessors, besideComputation: beside).payload
+            .seconds
+        }
+        let handling = shape.networkRows * 1e-6 / (Double(multiprocessors) / 2)
+        #expect(abs(seconds(true) - seconds(false) - handling) < 1e-9)
+        #expect((handling > 0) == (ranks > 8))
+      }
+    }
+  }
+
+  /// A slower link costs what its own bytes take on it, and nothing while another is slower still.
+  @Test func slowLinksSlowTheirOwnBytes() throws {
+    let cost = try cost()
+    let shape = shape(ranks: 64)
+    let alone = cost.parts(shape)
+    let inside = cost.parts(shape, over: LinkStretch(node: 1.05))
+    #expect(alone.payload.limitedBy == .infiniBand && inside.payload == alone.payload)
+    #expect(abs(inside.linkShare / alone.linkShare - 1.05) < 1e-9)
+    let outside = cost.parts(shape, over: LinkStretch(network: 2))
+    let latency = cost.parts(self.shape(ranks: 64, rowBytes: 1e-9)).payload.seconds
+    let factor = (outside.payload.seconds - latency) / (alone.payload.seconds - latency)
+    #expect(abs(factor - 2) < 1e-6)
+    let slow = cost.parts(shape, over: LinkStretch(node: 10)).payload
+    #expect(slow.limitedBy == .nvlink && slow.seconds > alone.payload.seconds)
   }
 
   /// What a link reached is the most that an exchange gets of it; its share counts below.

@@ -7,7 +7,9 @@ import Testing
 
 /// A plan names the library of attention.
 @Suite struct AttentionLibraryTests {
-  private func step(_ words: String, on cluster: String = "h100-2048") throws -> PlannedStep {
+  private func step(
+    _ words: String, on cluster: String = "h100-2048", heads overrides: [String] = []
+  ) throws -> PlannedStep {
     let cluster = try Cluster.shipped(cluster, overrides: ["nodes=1"])
     let document = try Document(
       text: """
@@ -18,7 +20,8 @@ import Testing
         \(words)
         """, name: "plan.yaml")
     let plan = try Plan.read(document, name: "plan", world: .devices(cluster.rankCount))
-    let architecture = try Architecture.named("llama-3.1-8b", overrides: ["num_hidden_layers=2"])
+    let architecture = try Architecture.named(
+      "llama-3.1-8b", overrides: ["num_hidden_layers=2"] + overrides)
     return try PlannedStep(architecture: architecture, cluster: cluster, plan: plan)
   }
 
@@ -50,6 +53,22 @@ import Testing
       try step("attention-library: cudnn", on: "a100-selene")
     }
     #expect("\(try #require(error))".contains("there is flash-2, triton, unfused"))
+  }
+
+  /// Heads wider than a library's kernels take are refused, also by the one that nobody named.
+  @Test func tooWideHeadsAreRefused() throws {
+    for (words, widest) in [
+      ("", 256), ("attention-library: flash-3", 256), ("attention-library: triton", 128),
+    ] {
+      let fits = ["head_dim=\(widest)"]
+      #expect(try step(words, heads: fits).report().stepSeconds > 0)
+      let error = #expect(throws: PlanError.self) {
+        try step(words, heads: ["head_dim=\(widest + 8)"])
+      }
+      #expect("\(try #require(error))".contains("heads of up to \(widest)"))
+    }
+    #expect(
+      try step("attention-library: unfused", heads: ["head_dim=512"]).report().stepSeconds > 0)
   }
 
   /// A printed plan reads as the same plan.

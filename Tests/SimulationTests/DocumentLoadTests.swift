@@ -48,7 +48,7 @@ private struct PairPricing: Pricing {
   /// Documents take their shares of the sequence, divided between the lengths around theirs.
   @Test func sharesOfLengths() {
     let loads = Self.loads([16, 48])
-    #expect(loads.points == [16, 32, 64])
+    #expect(loads.lengths.points == [16, 32, 64])
     #expect(loads.shares == [[0.25, 0.375, 0.375]])
     #expect(loads.work == 2560.0 / 4096 && loads.padding == 0)
   }
@@ -80,15 +80,56 @@ private struct PairPricing: Pricing {
     #expect(together.work == apart.work)
   }
 
-  /// Each of two context ranks holds an outer or an inner pair of four chunks; the heavier one is waited for.
+  /// Each of two context ranks holds an outer or an inner pair of four chunks, and the heavier one is waited for.
+  ///
+  /// Rows of a document cost what those of one do that meet as many keys.
   @Test func contextRanks() {
     let plan = Self.plan(context: 2)
-    #expect(Self.loads([64], plan).shares == [[0, 0, 1]])
-    #expect(Self.loads([32], plan).shares == [[0, 0, 0.5]])
+    #expect(Self.loads([64], plan).lengths.points == [16, 32, 64, 128])
+    #expect(Self.loads([64], plan).shares == [[0, 0, 1, 0]])
+    // Of each half the outer rank has the first 16 rows, or those from 16 to 32.
+    #expect(Self.loads([32], plan).shares == [[0.5, 0.25, 0.25, 0]])
+    #expect(Self.loads([8], plan).shares == [[1, 0, 0, 0]])
     let uneven = Self.loads([16, 48], plan)
-    // Outer chunks: 16² and 48² − 32²; inner ones 16² and 32² − 16²; of 64² for two ranks.
-    #expect(uneven.shares == [[0, 0, 0.75]])
+    // The outer rank: a document of 16, and the rows from 32 to 48 of the other, as of one of 80.
+    #expect(uneven.shares == [[0.5, 0, 0.375, 0.125]])
     #expect(uneven.work == 0.625)
+  }
+
+  /// Around a ring a rank's own block has what lies of a document there, other blocks the rest of its pairs.
+  @Test func ranksOfARing() {
+    var plan = Self.plan(context: 2)
+    plan.contextExchange = .ring
+    #expect(Self.loads([64], plan).lengths.points == [16, 32])
+    #expect(Self.loads([64], plan).shares == [[0, 1, 1]])
+    #expect(Self.loads([16], plan).shares == [[1, 0, 0]])
+    // The rows from 16 to 32 meet 16 keys of the other rank, half of what those of a whole sequence do twice.
+    #expect(Self.loads([32], plan).shares == [[1, 0, 0.5]])
+  }
+
+  /// Short documents cost ranks of a context group what they cost a rank by itself, its kernels' ramp included.
+  @Test(arguments: [200, 500, 3_000], ["gather", "ring"])
+  func contextRanksKeepTheRamp(mean: Int, exchange: String) throws {
+    func attention(_ words: String) throws -> Double {
+      let text = """
+        global-batch: 8
+        sequence-length: 32768
+        zero-stage: 1
+        documents: {lengths: {mean: \(mean), deviation: 0}}
+        \(words)
+        """
+      let step = try PlannedStep(
+        architecture: .named("llama-3.1-8b", overrides: ["num_hidden_layers=2"]),
+        cluster: .shipped("h100-2048", overrides: ["nodes=1"]),
+        plan: .read(Document(text: text, name: "plan"), name: "plan"))
+      let kernels = step.simulation.run().ranks[0].kernels
+      return Double(
+        kernels[.attention, .forward] + kernels[.attention, .backwardInput])
+    }
+    let alone = try attention("data-parallel: 8")
+    let parted = try attention(
+      "data-parallel: 4\ncontext-parallel: 2\ncontext-exchange: \(exchange)")
+    #expect(abs(parted / alone - 1) < 0.05, "\(parted / alone)")
   }
 
   /// Over many documents the drawn lengths have the mean and the deviation that were asked for.

@@ -239,6 +239,25 @@ import Testing
     #expect(peaks[0] < peaks[1] && peaks[1] < peaks[2])
   }
 
+  /// Gathers for the next microbatch's forward do not go in front of what this backward reduces; and where all
+  /// ranks are alike nobody waits for another one.
+  @Test(arguments: [20e-6, 60e-6]) func farPrefetchHoldsNoReductionUp(collective: Double) throws {
+    func run(_ prefetch: Int, reshards: Bool) throws -> StepResult {
+      let input = try Self.input(3) {
+        $0.overlap.prefetch = prefetch
+        $0.reshardAfterForward = reshards
+      }
+      return StepSimulation(input, pricing: FlatPricing(kernel: 5e-6, collective: collective)).run()
+    }
+    let near = try run(1, reshards: false)
+    for prefetch in [4, 64] {
+      let far = try run(prefetch, reshards: false)
+      #expect(far.step <= near.step)
+      #expect(far.ranks[0].data.waiting == 0)
+      #expect(try run(prefetch, reshards: true).ranks[0].data.waiting == 0)
+    }
+  }
+
   /// Parameters that stay gathered are not gathered again, and are held meanwhile.
   @Test func parametersMayStayGathered() throws {
     let inputs = try [true, false].map { reshards in

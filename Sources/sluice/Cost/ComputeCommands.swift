@@ -199,6 +199,13 @@ struct AttentionCommand: ParsableCommand {
               ? "one, without a name" : known.map(\.rawValue).joined(separator: ", "))
       )
     }
+    if !unfused, let widest = device.attention.widestHead(library),
+      let name = library ?? device.attention.usual, max(headSize, valueSize) > widest
+    {
+      throw CommandError(
+        "--\(headSize > widest ? "head-size" : "value-size") \(max(headSize, valueSize)): "
+          + "\(name.rawValue) has kernels for heads of up to \(widest); --unfused takes any width")
+    }
     let formula = AttentionCost(device, library: library)
     let cost =
       switch (backward, unfused) {
