@@ -30,13 +30,17 @@ struct AllocationReplay: Backend {
   /// Reserved memory that is not in use is given back where the device is full, so that a step fits if its
   /// blocks do.
   ///
-  /// - Parameter buffers: bytes of what the framework holds all the time.
+  /// - Parameters:
+  ///   - replica: which rank of the position it is.
+  ///   - buffers: bytes of what the framework holds all the time.
   static func reservation(
-    _ input: StepInput, position: Int, beside buffers: [Int], limit: Int
+    _ input: StepInput, position: Int, replica: Int, beside buffers: [Int], limit: Int
   ) -> Reservation {
     func peak(within limit: Int?) -> Int? {
       let allocator = CachingAllocator(expandsSegments: input.plan.expandsSegments, limit: limit)
-      return Self.peak(AllocationReplay(input, position: position, beside: buffers, allocator))
+      return Self.peak(
+        AllocationReplay(
+          input, position: position, replica: replica, beside: buffers, allocator))
     }
     let free = peak(within: nil)
     guard let free, free > limit else { return Reservation(reserved: free ?? 0, fits: true) }
@@ -56,12 +60,14 @@ struct AllocationReplay: Backend {
   }
 
   private init(
-    _ input: StepInput, position: Int, beside buffers: [Int], _ allocator: CachingAllocator
+    _ input: StepInput, position: Int, replica: Int, beside buffers: [Int],
+    _ allocator: CachingAllocator
   ) {
     self.input = input
     self.allocator = allocator
     program = input.ranks[position]
     sizes = input.stages.map { _ in [] }
+    rank = input.plan.worldSize / input.ranks.count * position + replica
     blocks = sizes.map { _ in [] }
     let slots = input.plan.microbatchCount + 1
     for stage in program.stages {

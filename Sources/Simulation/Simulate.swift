@@ -197,8 +197,8 @@ public struct PlannedStep: Sendable {
     }
     guard others, let held = report.memory.reservation?.reserved, held > room else { return others }
     return AllocationReplay.reservation(
-      input, position: report.memory.position, beside: report.memory.workspace.map(\.bytes),
-      limit: room
+      input, position: report.memory.position, replica: report.memory.replica,
+      beside: report.memory.workspace.map(\.bytes), limit: room
     ).fits
   }
 
