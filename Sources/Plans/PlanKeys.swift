@@ -241,7 +241,7 @@ struct PlanKeys: KeySet {
     "gradient-bucket", .integer(in: 1...(1 << 40)),
     otherwise: "1000000 times data-parallel, 40000000 at least",
     "Parameters of a stage whose gradients are reduced together, beside its last backward, and which "
-      + "are gathered together.",
+      + "are gathered together. Of two at a time there is a copy where gradients travel in another format.",
     otherNames: ["ddp-bucket-size", "bucket-size", "bucket-cap-mb"])
   let shardingGroup = Key(
     "sharding-group", .integer(in: degrees), otherwise: "data-parallel times context-parallel",
