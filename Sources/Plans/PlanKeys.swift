@@ -245,7 +245,8 @@ struct PlanKeys: KeySet {
     otherNames: ["ddp-bucket-size", "bucket-size", "bucket-cap-mb"])
   let shardingGroup = Key(
     "sharding-group", .integer(in: degrees), otherwise: "data-parallel times context-parallel",
-    "Consecutive data and context ranks among which zero-stage divides; their groups are copies.",
+    "Consecutive data and context ranks, two at least, among which zero-stage divides; their groups are "
+      + "copies.",
     otherNames: ["hsdp", "shard-degree", "num-distributed-optimizer-instances"])
   let reshardAfterForward = Key(
     "reshard-after-forward", .boolean, otherwise: "true with zero-stage 3",

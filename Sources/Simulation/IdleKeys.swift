@@ -9,14 +9,17 @@ import Programs
 struct IdleKeys {
   private let plan: Plan
   private let input: StepInput
+  private let waits: ExpectedWaits?
   private let layout: StageLayout
 
   /// - Parameters:
   ///   - plan: the plan as it was read.
   ///   - placed: the same, filled in and placed.
-  init(_ plan: Plan, _ placed: PlacedPlan, _ input: StepInput) {
+  ///   - waits: what ranks wait for since equal devices take unequal times; nil where they do not.
+  init(_ plan: Plan, _ placed: PlacedPlan, _ input: StepInput, _ waits: ExpectedWaits?) {
     self.plan = plan
     self.input = input
+    self.waits = waits
     layout = placed.layout
   }
 
@@ -32,7 +35,10 @@ struct IdleKeys {
   // MARK: Documents
 
   private var ofDocuments: [Idle] {
-    guard let documents = plan.documents, !input.attendsWithinDocuments else { return [] }
+    // Padding behind whole ones is no token, whatever attention does.
+    guard let documents = plan.documents, documents.packing == .cut,
+      !input.attendsWithinDocuments
+    else { return [] }
     return [
       (
         "documents",
@@ -61,13 +67,22 @@ struct IdleKeys {
 
   private var ofCopies: [Idle] {
     var list: [Idle] = []
-    if plan.lossAverage == .microbatch, plan.dataParallel * plan.contextParallel == 1 {
-      list.append(("loss-average", "one rank has all of a microbatch's loss"))
+    if plan.lossAverage == .microbatch, let why = reasonAveragesWaitForNobody {
+      list.append(("loss-average", why))
     }
     guard !hasCopies else { return list }
     if plan.zeroStage != .nothing { list.append(("zero-stage", Self.noCopies)) }
     if plan.collectiveAlgorithm != nil { list.append(("collective-algorithm", Self.noCopies)) }
     return list
+  }
+
+  /// Why nobody waits where ranks average a microbatch's loss; nil where they do.
+  private var reasonAveragesWaitForNobody: String? {
+    if plan.dataParallel * plan.contextParallel == 1 {
+      return "one rank has all of a microbatch's loss"
+    }
+    guard let waits else { return "equal devices take equal times (device.jitter)" }
+    return waits.groupsDrift ? nil : "all ranks meet in every pass already"
   }
 
   // MARK: Experts

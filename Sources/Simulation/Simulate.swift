@@ -95,7 +95,20 @@ public struct PlannedStep: Sendable {
   ///
   /// Lowers the stages again for every format of the plan's own.
   public var assumptions: [String] {
-    assumed + IdleKeys(stated, placed, input).phrases + [saturation].compactMap(\.self)
+    assumed + IdleKeys(stated, placed, input, waits).phrases
+      + [saturation, partsOfHead].compactMap(\.self)
+  }
+
+  /// In how many parts the head and its loss go over a microbatch, by Liger-Kernel's rule; nil where in one.
+  private var partsOfHead: String? {
+    guard let last = input.stages.last, placed.plan.loss == .chunked else { return nil }
+    let parts = last.forward.operations.compactMap { operation -> Int? in
+      guard case .headLoss(let tokens, _, _, module: 0) = operation.kernel else { return nil }
+      return tokens
+    }
+    guard parts.count > 1 else { return nil }
+    return
+      "loss chunked: \(parts.count) parts of \(parts[0]) rows, each adding to the head's whole gradient"
   }
 
   /// That exchanges are no faster on as many multiprocessors as the plan gives them; nil where they are.
