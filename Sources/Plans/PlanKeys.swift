@@ -206,8 +206,9 @@ struct PlanKeys: KeySet {
   let attentionLibrary = Key(
     "attention-library", .choice(AttentionLibrary.self),
     otherwise: "the cluster's; unfused where fused-attention is false",
-    "Whose kernels attention is; unfused: products with softmax and dropout passes in between; triton: "
-      + "FlashAttention in Triton of 2022, 1.4 times flash-2's time forward and twice backward.",
+    "Whose kernels attention is, for 16 bits and fewer; unfused: products with softmax and dropout passes in "
+      + "between; triton: FlashAttention in Triton of 2022, 1.4 times flash-2's time forward and twice backward, "
+      + "where the device has flash-2's. In 32 bits: unfused, or left out for PyTorch's memory-efficient kernels.",
     otherNames: ["attention-backend", "attention", "attn-implementation"])
   let execution = Key(
     "execution", .choice(Plan.Execution.self), default: .fused,

@@ -37,7 +37,9 @@ enum Assumptions {
     if isFP8, plan.library == nil, let library = step.pricing.library {
       list.append("FP8 products by \(library.rawValue), the newest library of the cluster's file")
     }
-    if plan.fusedAttention, plan.attentionLibrary == nil,
+    if let borrowing = attention32(step) {
+      list.append(borrowing)
+    } else if plan.fusedAttention, plan.attentionLibrary == nil,
       let usual = step.pricing.device.attention.usual,
       step.pricing.device.attention.known.count > 1
     {
@@ -68,6 +70,17 @@ extension Assumptions {
   static func ofConstants(
     of cluster: Cluster, _ device: DeviceModel?, sections: [String]
   ) -> [String] {
+  /// Whose kernels attention in 32 bits is, and as how fast they are taken; nil where it is unfused, or narrower.
+  private static func attention32(_ step: PlannedStep) -> String? {
+    let plan = step.placed.plan
+    guard plan.fusedAttention, plan.precision.has32BitAttention,
+      let usual = step.pricing.device.attention.usual
+    else { return nil }
+    return
+      "\(plan.precision.attentionOperands.rawValue) attention by PyTorch's memory-efficient "
+      + "kernels, which nobody has measured: as efficient as \(usual.rawValue) in 16 bits"
+  }
+
     func isAsked(_ section: String) -> Bool {
       sections.contains { section == $0 || section.hasPrefix($0 + ".") }
     }
