@@ -20,7 +20,8 @@ enum Assumptions {
           : "correlation \(correlation.layers) of layers, \(correlation.microbatches) of "
             + "microbatches"
         list.append(
-          "expert load scatters by \(percent(deviation)) over ranks (seed \(seed)), \(draws)")
+          "expert load scatters by \(percent(deviation)) over ranks (seed \(seed)), \(draws), "
+            + "in times alone: memory is that of the mean load")
       case .counts(let file): list.append("expert load from \(file)")
       }
     }
