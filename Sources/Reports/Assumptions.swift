@@ -30,6 +30,13 @@ enum Assumptions {
         "attention within documents: \(percent(documents.work)) of the pairs of whole sequences, "
           + "\(percent(documents.padding)) padding")
     }
+    if let whole = step.wholeDocuments {
+      list.append(
+        "documents stay whole: \(percent(whole.padding)) of the tokens are padding, which counts as none"
+          + (whole.shortened > 0
+            ? ", and \(percent(whole.shortened)) of the documents, longer than a sequence, lose their ends"
+            : ""))
+    }
     if let count = plan.computationSMs, count < step.cluster.device.multiprocessors.value {
       list.append(
         "computation on \(count) of \(step.cluster.device.multiprocessors.value) SMs throughout")

@@ -18,6 +18,8 @@ public struct PlannedStep: Sendable {
   public let pricing: ClusterPricing
   /// What attention takes of each microbatch; nil where sequences are attended to whole.
   package let documents: DocumentLoads?
+  /// What whole documents leave of sequences; nil where they are cut, or where there are none.
+  package let wholeDocuments: DocumentLoads?
   private let documentLengths: [Int]?
   /// The clock of its kernels and what they draw; nil where nothing is known of the device's power.
   public let clock: StepClock?
@@ -77,6 +79,11 @@ public struct PlannedStep: Sendable {
       try PackedDocuments.lengths(file: path)
     }
     documents = Self.loads(placed.plan, input, documentLengths, seedOffset: 0)
+    wholeDocuments = plan.documents.flatMap { [documents, documentLengths] packed in
+      guard packed.packing == .whole else { return nil }
+      return documents
+        ?? DocumentLoads(packed, lengths: documentLengths, placed.plan, seedOffset: 0)
+    }
     let powered = StepPower(input).clock(pricing, sharing: book)
     clock = powered?.0
     self.pricing = powered?.1 ?? pricing
@@ -219,6 +226,9 @@ public struct PlannedStep: Sendable {
   public func report(_ result: StepResult, replaysAllocator: Bool) -> StepReport {
     var report = StepReport(result, placed: placed, cluster: cluster)
     if let documents { report.count(documents.work, of: placed) }
+    if let wholeDocuments {
+      report.leaveOut(wholeDocuments.padding, attendsToIt: documents == nil, placed)
+    }
     report.addFramework(input, cluster.device)
     if replaysAllocator { report.replayAllocator(input) }
     return report

@@ -87,7 +87,9 @@ public struct StepReport: Hashable, Sendable {
   public var splitByPosition: [Split]
   /// Where the compute stream of the reference rank is busy; picoseconds.
   public var kernels: KernelTimes
+  /// Tokens that are trained: without the padding behind whole documents, which comes beside them.
   public var tokensPerStep: Int
+  public var paddingPerStep = 0
   public var expert: Communication
   public var pipeline: Communication
   public var data: Communication
@@ -151,16 +153,6 @@ extension StepReport {
   /// FLOPs of a step that a device does in the mean.
   private var workPerDevice: Double {
     max(flopsPerGPUCausal * stepSeconds, hardwareFLOPsCausal / Double(ranks))
-  }
-
-  /// Counts attention within documents alone, as a share of that over whole sequences.
-  mutating func count(_ work: Double, of placed: PlacedPlan) {
-    func flops(causal: Bool) -> Double {
-      let flops = placed.plan.trainingFlops(of: placed.architecture, causal: causal)
-      return Double(flops.total - flops.attention) + work * Double(flops.attention)
-    }
-    flopsPerTokenCausal = flops(causal: true)
-    flopsPerTokenNonCausal = flops(causal: false)
   }
 
   /// Adds what the plan's framework holds on every rank.
