@@ -229,7 +229,8 @@ struct PlanKeys: KeySet {
   let loss = Key(
     "loss", .choice(Plan.Loss.self), otherwise: "fused",
     "fused: one kernel a pass over whole logits. native: operators over them in 32 bits; compiled: three "
-      + "kernels forward and one backward (Megatron-Core's fusion called native). chunked: head and loss over parts of the rows, so that a part's logits are held at a time.",
+      + "kernels forward and one backward (Megatron-Core's fusion called native). chunked: head and loss over "
+      + "parts of the rows, so that a part's logits are held at a time: as many parts as the vocabulary is times the width (Liger-Kernel), each of which adds to the head's whole gradient.",
     otherNames: ["cross-entropy", "cross-entropy-fusion-impl"])
   let dropout = Key(
     "dropout", .boolean, default: false,
