@@ -70,14 +70,6 @@ enum Assumptions {
 }
 
 extension Assumptions {
-  /// What the constants of a cluster's cost formulas stand for that were not measured on it.
-  ///
-  /// - Parameters:
-  ///   - device: its kernels; nil where nobody measured them.
-  ///   - sections: those that the question is about, `device`, `node.exchange`.
-  static func ofConstants(
-    of cluster: Cluster, _ device: DeviceModel?, sections: [String]
-  ) -> [String] {
   /// Whose kernels attention in 32 bits is, and as how fast they are taken; nil where it is unfused, or narrower.
   private static func attention32(_ step: PlannedStep) -> String? {
     let plan = step.placed.plan
@@ -89,6 +81,14 @@ extension Assumptions {
       + "kernels, which nobody has measured: as efficient as \(usual.rawValue) in 16 bits"
   }
 
+  /// What the constants of a cluster's cost formulas stand for that were not measured on it.
+  ///
+  /// - Parameters:
+  ///   - device: its kernels; nil where nobody measured them.
+  ///   - sections: those that the question is about, `device`, `node.exchange`.
+  static func ofConstants(
+    of cluster: Cluster, _ device: DeviceModel?, sections: [String]
+  ) -> [String] {
     func isAsked(_ section: String) -> Bool {
       sections.contains { section == $0 || section.hasPrefix($0 + ".") }
     }
