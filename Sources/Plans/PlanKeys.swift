@@ -230,7 +230,8 @@ struct PlanKeys: KeySet {
     "loss", .choice(Plan.Loss.self), otherwise: "fused",
     "fused: one kernel a pass over whole logits. native: operators over them in 32 bits; compiled: three "
       + "kernels forward and one backward (Megatron-Core's fusion called native). chunked: head and loss over "
-      + "parts of the rows, so that a part's logits are held at a time: as many parts as the vocabulary is times the width (Liger-Kernel), each of which adds to the head's whole gradient.",
+      + "parts of the rows, so that a part's logits are held at a time: as many parts as the vocabulary is times "
+      + "the width (Liger-Kernel), each of which adds to the head's whole gradient.",
     otherNames: ["cross-entropy", "cross-entropy-fusion-impl"])
   let dropout = Key(
     "dropout", .boolean, default: false,
@@ -304,30 +305,6 @@ struct PassTimeKeys: KeySet {
   let backwardInput = time("backward-input", from: 1e-6, "Its backward for the input.")
   let backwardWeight = time("backward-weight", from: 1e-6, "Its backward for the weights.")
   let transfer = time("transfer", from: 0, "A message between two stages.")
-}
-
-/// The keys of a load of experts in numbers: a file of counts, or a deviation with its seed.
-struct ExpertLoadKeys: KeySet {
-  let counts = Key(
-    "counts", .text("path of a file"), otherwise: "deviation is required",
-    "Tokens of each expert, as metrics of a run (JSON lines) or a table layer, expert, tokens.")
-  let deviation = Key(
-    "deviation", .fraction, otherwise: "counts is required",
-    "Standard deviation of the rows that ranks receive, relative to their mean.")
-  let seed = Key("seed", .integer(), otherwise: "0", "From where the deviation's chance comes.")
-  let correlation = TableKey(
-    "correlation", LoadCorrelationKeys(), otherwise: "every exchange draws anew",
-    "How far the rank loaded most in one exchange is so in others.")
-}
-
-/// The keys of `expert-load.correlation`.
-struct LoadCorrelationKeys: KeySet {
-  let layers = Key(
-    "layers", .fraction, default: 0,
-    "Between layers: 0 where each draws anew, 1 where all share one draw.")
-  let microbatches = Key(
-    "microbatches", .fraction, default: 0,
-    "Between microbatches: 0 where each draws anew, 1 where all share one draw.")
 }
 
 /// A key that is read into a property of what it belongs to, or into an optional one that stays nil where

@@ -149,7 +149,7 @@ import Testing
         architecture: .named(
           example.model,
           overrides: [example.model.hasPrefix("megatron") ? "n_layer=4" : "num_hidden_layers=4"]),
-        cluster: .named("h800-2048"),
+        cluster: .named("h800-2048", overrides: example.cluster),
         plan: .read(Document(text: text, name: "plan"), name: "plan")
       ).simulation.run().step
     }

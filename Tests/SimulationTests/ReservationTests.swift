@@ -64,7 +64,7 @@ import Testing
 
   /// The fullest rank's own rows are replayed: what is reserved covers its peak and grows with the heat, and a device
   /// between what equal and what counted rows need has room for the former alone.
-  @Test(arguments: [[9, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0]])
+  @Test(arguments: [[5, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0]])
   func hotExpertsAreReserved(counts: [Int]) throws {
     let balanced = try ExpertCountsTests.step(nil).report(replaysAllocator: true).memory
     let step = try ExpertCountsTests.step(counts)
