@@ -25,17 +25,18 @@ enum Assumptions {
       case .counts(let file): list.append("expert load from \(file)")
       }
     }
+    if let whole = step.wholeDocuments {
+      if whole.shortened > 0 {
+        list.append(
+          "\(percent(whole.shortened)) of the whole documents, longer than a sequence, lose their ends"
+        )
+      }
+      if step.documents == nil { list.append("whole documents: \(percent(whole.padding)) padding") }
+    }
     if let documents = step.documents {
       list.append(
         "attention within documents: \(percent(documents.work)) of the pairs of whole sequences, "
           + "\(percent(documents.padding)) padding")
-    }
-    if let whole = step.wholeDocuments {
-      list.append(
-        "documents stay whole: \(percent(whole.padding)) of the tokens are padding, which counts as none"
-          + (whole.shortened > 0
-            ? ", and \(percent(whole.shortened)) of the documents, longer than a sequence, lose their ends"
-            : ""))
     }
     if let count = plan.computationSMs, count < step.cluster.device.multiprocessors.value {
       list.append(
