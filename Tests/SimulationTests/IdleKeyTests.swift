@@ -54,6 +54,10 @@ import Testing
     Case(
       model: "llama-3.1-8b",
       plan: ["data-parallel: 8", "zero-stage: 1", "loss-average: microbatch"],
+      cluster: ["device.jitter=null"], lines: []),
+    Case(
+      model: "llama-3.1-8b",
+      plan: ["data-parallel: 8", "zero-stage: 3", "loss-average: microbatch"],
       cluster: ["device.jitter=null"],
       lines: ["loss-average never acts: equal devices take equal times (device.jitter)"]),
     // Embedding and head are one tensor on two stages: copies after all.
