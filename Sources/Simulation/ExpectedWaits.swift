@@ -32,8 +32,6 @@ package struct ExpectedWaits: Sendable {
   private let groups: Int
   /// Most of those that meet in a pass are copies: they share parameters, or agree on scales.
   package let copiesMeet: Bool
-  /// Groups of a position come apart between the places where they meet.
-  package var groupsDrift: Bool { groups > 1 && (operation > 0 || pauseRate > 0) }
   private let ofMembers: (mean: Double, deviation: Double)
   private let meanOfGroups: Double
 

@@ -9,17 +9,14 @@ import Programs
 struct IdleKeys {
   private let plan: Plan
   private let input: StepInput
-  private let waits: ExpectedWaits?
   private let layout: StageLayout
 
   /// - Parameters:
   ///   - plan: the plan as it was read.
   ///   - placed: the same, filled in and placed.
-  ///   - waits: what ranks wait for since equal devices take unequal times; nil where they do not.
-  init(_ plan: Plan, _ placed: PlacedPlan, _ input: StepInput, _ waits: ExpectedWaits?) {
+  init(_ plan: Plan, _ placed: PlacedPlan, _ input: StepInput) {
     self.plan = plan
     self.input = input
-    self.waits = waits
     layout = placed.layout
   }
 
@@ -67,29 +64,13 @@ struct IdleKeys {
 
   private var ofCopies: [Idle] {
     var list: [Idle] = []
-    if plan.lossAverage == .microbatch, let why = reasonAveragesWaitForNobody {
-      list.append(("loss-average", why))
+    if plan.lossAverage == .microbatch, plan.dataParallel * plan.contextParallel == 1 {
+      list.append(("loss-average", "one rank has all of a microbatch's loss"))
     }
     guard !hasCopies else { return list }
     if plan.zeroStage != .nothing { list.append(("zero-stage", Self.noCopies)) }
     if plan.collectiveAlgorithm != nil { list.append(("collective-algorithm", Self.noCopies)) }
     return list
-  }
-
-  /// Why nobody waits where ranks average a microbatch's loss; nil where they do.
-  private var reasonAveragesWaitForNobody: String? {
-    if plan.dataParallel * plan.contextParallel == 1 {
-      return "one rank has all of a microbatch's loss"
-    }
-    // One number, which what follows a forward waits for.
-    let isReduced = input.stages.contains { stage in
-      stage.forward.transfers.contains {
-        $0.kind == .allReduce(.gradient) && $0.rows == .fixed(1) && $0.bytesPerRow == 4
-      }
-    }
-    if isReduced { return nil }
-    guard let waits else { return "equal devices take equal times (device.jitter)" }
-    return waits.groupsDrift ? nil : "all ranks meet in every pass already"
   }
 
   // MARK: Experts

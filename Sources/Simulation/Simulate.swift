@@ -102,7 +102,7 @@ public struct PlannedStep: Sendable {
   ///
   /// Lowers the stages again for every format of the plan's own.
   public var assumptions: [String] {
-    assumed + IdleKeys(stated, placed, input, waits).phrases
+    assumed + IdleKeys(stated, placed, input).phrases
       + [saturation, partsOfHead].compactMap(\.self)
   }
 
