@@ -27,7 +27,9 @@ public struct PlannedRun: Sendable {
 
     /// Tokens that a step trains on.
     public var tokens: Double {
-      Double(globalBatch) * (completionTokens ?? Double(sequenceLength))
+      if let completionTokens { return Double(globalBatch) * completionTokens }
+      // Padding is none.
+      return Double(report?.tokensPerStep ?? globalBatch * sequenceLength)
     }
   }
 

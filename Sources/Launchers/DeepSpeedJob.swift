@@ -167,6 +167,9 @@ struct DeepSpeedJob {
     if let size = try given.integer(name, in: -1...(1 << 20)), size > 0, zero > 0,
       size < data * context
     {
+      guard size > 1 else {
+        throw given.error(name, "divides nothing among one rank: that is stage 0")
+      }
       plan.add("sharding-group", size)
       given.explain(name, "sharding-group: \(size)")
     }

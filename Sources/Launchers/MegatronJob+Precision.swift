@@ -33,6 +33,11 @@ extension MegatronJob {
           "num-distributed-optimizer-instances",
           "does not divide data \(data) x context \(context)")
       }
+      guard instances < data * context else {
+        throw given.error(
+          "num-distributed-optimizer-instances",
+          "leaves one rank in each, which divides nothing: leave --use-distributed-optimizer out")
+      }
       plan.add("sharding-group", data * context / instances)
       given.explain(
         "num-distributed-optimizer-instances", "sharding-group: \(data * context / instances)")

@@ -195,7 +195,8 @@ struct TorchTitanJob {
     let copies = data * context
     // FSDP2 keeps parameters gathered under a pipeline: what is moved is what ZeRO 1 moves.
     let gathers = pipeline == 1 || policy == "always"
-    let zero = copies == 1 ? 0 : gathers ? 3 : 1
+    // Groups of one rank divide nothing, as DDP does.
+    let zero = min(copies, group * context) == 1 ? 0 : gathers ? 3 : 1
     plan.add("zero-stage", zero)
     if replicas > 1, zero > 0, group * context < copies {
       plan.add("sharding-group", group * context)

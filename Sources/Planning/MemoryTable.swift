@@ -27,7 +27,8 @@ public struct MemoryTable: Sendable {
     public var way: Way
     /// Of the fullest device.
     public var memory: StepReport.Memory
-    /// The smallest number of devices that holds it; nil where none of the cluster's does.
+    /// The smallest number of devices that holds it, whatever it is a power of; nil where none of the cluster's
+    /// does.
     public var fewest: Int?
   }
 
@@ -83,41 +84,36 @@ public struct MemoryTable: Sendable {
     ).report().memory
   }
 
-  /// Numbers of devices that are tried: up to a node by doubling, then whole nodes.
-  private func allowed(_ count: Int) -> Int {
-    let node = max(1, cluster.node.devices.value)
-    guard count < node else { return (count + node - 1) / node * node }
-    var power = 1
-    while power < count { power *= 2 }
-    return min(power, node)
-  }
-
-  /// Of what is divided each device holds a part: from two numbers of devices follows where the line of
-  /// `held + divided / devices` meets the room, and the programs of that number and its neighbours decide.
+  /// The smallest number of devices on which a way fits; nil if it does on none.
+  ///
+  /// Of what is divided each device holds a part, the less the more there are: where the line of
+  /// `held + divided / devices` meets the room the search begins, and the programs of each number decide.
   private func fewest(of way: Way, _ known: StepReport.Memory) throws -> Int? {
     let alone = try devices == 1 ? known : memory(of: way, devices: 1)
     if alone.fits { return 1 }
     guard way.zeroStage > 0, cluster.rankCount > 1 else { return nil }
-    let most = cluster.rankCount / cluster.node.devices.value * cluster.node.devices.value
-    guard most > 1 else { return nil }
-    let spread = try memory(of: way, devices: most)
+    let most = cluster.rankCount
+    let spread = try devices == most ? known : memory(of: way, devices: most)
     guard spread.fits else { return nil }
     let divided = Double(alone.peak - spread.peak) / (1 - 1 / Double(most))
     let held = Double(alone.peak) - divided
     let room = Double(alone.limit - alone.reserve)
     let line = room > held ? divided / (room - held) : Double(most)
-    var count = allowed(max(2, min(most, Int(line.rounded(.up)))))
-    while count < most, !(try memory(of: way, devices: count).fits) { count = allowed(count + 1) }
-    while let fewer = below(count), try memory(of: way, devices: fewer).fits { count = fewer }
-    return count
-  }
-
-  /// The next smaller number that is tried; nil below two.
-  private func below(_ count: Int) -> Int? {
-    let node = max(1, cluster.node.devices.value)
-    if count > node { return count - node }
-    var next = 1
-    while next * 2 < count { next *= 2 }
-    return next > 1 ? next : nil
+    // The way fits on `enough` devices and not on `few`.
+    var (few, enough) = (1, most)
+    if known.fits { enough = min(enough, devices) } else { few = max(few, devices) }
+    var (probe, stride) = (Int(min(line, Double(most)).rounded(.up)), 1)
+    var hasTurned = false
+    var wasEnough: Bool?
+    while enough - few > 1 {
+      let count = hasTurned ? (few + enough) / 2 : max(few + 1, min(enough - 1, probe))
+      let fits = try memory(of: way, devices: count).fits
+      if fits { enough = count } else { few = count }
+      hasTurned = hasTurned || (wasEnough.map { $0 != fits } ?? false)
+      wasEnough = fits
+      probe = fits ? count - stride : count + stride
+      stride *= 2
+    }
+    return enough
   }
 }

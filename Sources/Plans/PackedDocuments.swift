@@ -50,7 +50,8 @@ struct DocumentKeys: KeySet {
     DocumentLengthKeys())
   let packing = Key(
     "packing", .choice(PackedDocuments.Packing.self), default: .cut,
-    "How they fill sequences: cut where a sequence ends, or whole ones with padding behind them.")
+    "How they fill sequences: cut where a sequence ends, or whole ones with padding behind them, which counts "
+      + "as no token.")
   let mask = Key(
     "mask", .choice(PackedDocuments.Mask.self), default: .document,
     "Attention within documents, or over whole sequences.")

@@ -177,6 +177,10 @@ extension Plan {
     case .gradientReduction:
       return said && replicas == 1 ? "there are no copies to reduce over" : nil
     case .parameterGather:
+      if said, gathersAheadOfForward, !overlaps(.gradientReduction) {
+        return "without overlap.gradient-reduction there is one bucket, for all of which the first "
+          + "forward waits (Megatron-Core refuses it too)"
+      }
       if !said || gathersBesideComputation || gathersAheadOfForward { return nil }
       return replicas == 1
         ? "there are no copies to gather from" : "zero-stage 0 gathers nothing"

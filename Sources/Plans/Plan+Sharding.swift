@@ -41,6 +41,9 @@ extension Plan {
     guard let shardingGroup else { return nil }
     let ranks = dataParallel * contextParallel
     if zeroStage == .nothing { return "zero-stage 0 divides nothing" }
+    if shardingGroup == 1, ranks > 1 {
+      return "divides nothing among one rank: that is zero-stage 0"
+    }
     if isBidirectional { return "dualpipe's copies lie on two pipeline positions: leave it out" }
     guard ranks % shardingGroup == 0 else {
       return "must divide data-parallel times context-parallel (\(ranks))"

@@ -206,8 +206,9 @@ struct PlanKeys: KeySet {
   let attentionLibrary = Key(
     "attention-library", .choice(AttentionLibrary.self),
     otherwise: "the cluster's; unfused where fused-attention is false",
-    "Whose kernels attention is; unfused: products with softmax and dropout passes in between; triton: "
-      + "FlashAttention in Triton of 2022, 1.4 times flash-2's time forward and twice backward.",
+    "Whose kernels attention is, for 16 bits and fewer; unfused: products with softmax and dropout passes in "
+      + "between; triton: FlashAttention in Triton of 2022, 1.4 times flash-2's time forward and twice backward, "
+      + "where the device has flash-2's. In 32 bits: unfused, or left out for PyTorch's memory-efficient kernels.",
     otherNames: ["attention-backend", "attention", "attn-implementation"])
   let execution = Key(
     "execution", .choice(Plan.Execution.self), default: .fused,
@@ -228,7 +229,9 @@ struct PlanKeys: KeySet {
   let loss = Key(
     "loss", .choice(Plan.Loss.self), otherwise: "fused",
     "fused: one kernel a pass over whole logits. native: operators over them in 32 bits; compiled: three "
-      + "kernels forward and one backward (Megatron-Core's fusion called native). chunked: head and loss over parts of the rows, so that a part's logits are held at a time.",
+      + "kernels forward and one backward (Megatron-Core's fusion called native). chunked: head and loss over "
+      + "parts of the rows, so that a part's logits are held at a time: as many parts as the vocabulary is times "
+      + "the width (Liger-Kernel), each of which adds to the head's whole gradient.",
     otherNames: ["cross-entropy", "cross-entropy-fusion-impl"])
   let dropout = Key(
     "dropout", .boolean, default: false,
@@ -241,11 +244,12 @@ struct PlanKeys: KeySet {
     "gradient-bucket", .integer(in: 1...(1 << 40)),
     otherwise: "1000000 times data-parallel, 40000000 at least",
     "Parameters of a stage whose gradients are reduced together, beside its last backward, and which "
-      + "are gathered together.",
+      + "are gathered together. Of two at a time there is a copy where gradients travel in another format.",
     otherNames: ["ddp-bucket-size", "bucket-size", "bucket-cap-mb"])
   let shardingGroup = Key(
     "sharding-group", .integer(in: degrees), otherwise: "data-parallel times context-parallel",
-    "Consecutive data and context ranks among which zero-stage divides; their groups are copies.",
+    "Consecutive data and context ranks, two at least, among which zero-stage divides; their groups are "
+      + "copies.",
     otherNames: ["hsdp", "shard-degree", "num-distributed-optimizer-instances"])
   let reshardAfterForward = Key(
     "reshard-after-forward", .boolean, otherwise: "true with zero-stage 3",
@@ -301,30 +305,6 @@ struct PassTimeKeys: KeySet {
   let backwardInput = time("backward-input", from: 1e-6, "Its backward for the input.")
   let backwardWeight = time("backward-weight", from: 1e-6, "Its backward for the weights.")
   let transfer = time("transfer", from: 0, "A message between two stages.")
-}
-
-/// The keys of a load of experts in numbers: a file of counts, or a deviation with its seed.
-struct ExpertLoadKeys: KeySet {
-  let counts = Key(
-    "counts", .text("path of a file"), otherwise: "deviation is required",
-    "Tokens of each expert, as metrics of a run (JSON lines) or a table layer, expert, tokens.")
-  let deviation = Key(
-    "deviation", .fraction, otherwise: "counts is required",
-    "Standard deviation of the rows that ranks receive, relative to their mean.")
-  let seed = Key("seed", .integer(), otherwise: "0", "From where the deviation's chance comes.")
-  let correlation = TableKey(
-    "correlation", LoadCorrelationKeys(), otherwise: "every exchange draws anew",
-    "How far the rank loaded most in one exchange is so in others.")
-}
-
-/// The keys of `expert-load.correlation`.
-struct LoadCorrelationKeys: KeySet {
-  let layers = Key(
-    "layers", .fraction, default: 0,
-    "Between layers: 0 where each draws anew, 1 where all share one draw.")
-  let microbatches = Key(
-    "microbatches", .fraction, default: 0,
-    "Between microbatches: 0 where each draws anew, 1 where all share one draw.")
 }
 
 /// A key that is read into a property of what it belongs to, or into an optional one that stays nil where

@@ -30,7 +30,10 @@ struct PrecisionKeys: KeySet {
     format(
       "combine", \.combine, "Results on their way back, and their gradients on the same way."),
     format("pipeline-sends", \.pipelineSends, "Activations and gradients between stages."),
-    format("gradient-reduction", \.gradientReduction, "Gradients as they are reduced over ranks."),
+    format(
+      "gradient-reduction", \.gradientReduction,
+      "Gradients as they are reduced over ranks, whatever gradients says: in another format buckets under "
+        + "way have a copy."),
     format(
       "parameter-gather", \.parameterGather, "Parameters as they are gathered from their shards."),
     format(

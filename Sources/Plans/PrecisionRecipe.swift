@@ -188,6 +188,9 @@ public struct PrecisionRecipe: Hashable, Sendable {
     return recipe
   }()
 
+  /// Whether attention has operands of 32 bits, for which FlashAttention and cuDNN have no kernels.
+  public var has32BitAttention: Bool { attentionOperands.bits == 32 }
+
   /// Bits of a parameter that is gathered in the fewest.
   public var leastGatherBits: Int {
     keepsFloat8Weights ? min(linearWeights.bits, parameterGather.bits) : parameterGather.bits

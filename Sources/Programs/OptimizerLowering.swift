@@ -5,18 +5,22 @@ extension StageProgram {
   ///
   /// With ZeRO stage 0 gradients are all-reduced and every copy updates everything. From stage 1 on they
   /// are reduce-scattered, each copy updates its shard, and parameters are gathered. Gradients are reduced
-  /// in place where they travel in the format in which they are kept.
+  /// in place where they travel in the format in which they are kept; else the buckets under way have a copy.
   mutating func addOptimizer(_ setting: LoweringSetting, _ architecture: Architecture) {
     let groups: [TransferKind.Group] = [
       .gradient, .expertGradient, .sharedEmbedding, .sharedHead,
     ]
     var unpacked: [Unpacking] = []
-    for (group, members) in reductions(groups, setting) {
+    let all = reductions(groups, setting)
+    var travelling = TravellingCopies(
+      behindEachOther: setting.zeroStage >= 2
+        ? 0 : all.count { Self.copies(of: $0.0, setting, architecture).copies > 1 })
+    for (group, members) in all {
       let (copies, uses) = Self.copies(of: group, setting, architecture)
       let first = reduce.steps.count
       addKeyValueReduction(of: members, setting, architecture)
       unpacked += addSegment(
-        group, members, copies: copies, uses: uses, setting, architecture)
+        group, members, copies: copies, uses: uses, &travelling, setting, architecture)
       reductionParts.append(first..<reduce.steps.count)
     }
     if reduce.steps.isEmpty { reductionParts = [] }
@@ -83,7 +87,7 @@ extension StageProgram {
         inputs: [unpacking.arrived]))
   }
 
-  private func conversion(
+  func conversion(
     _ parameter: StageParameter, from: Format, to: Format, outputs: [BufferID], inputs: [BufferID]
   ) -> Operation {
     Operation(
@@ -94,7 +98,7 @@ extension StageProgram {
   }
 
   /// A communication buffer for a whole parameter or gradient in the format in which it travels.
-  private mutating func packed(
+  mutating func packed(
     _ name: String, _ parameter: StageParameter, _ format: Format
   ) -> BufferID {
     buffers.append(
@@ -125,7 +129,8 @@ extension StageProgram {
   /// Gives the parameters that are gathered in another format than they are kept in.
   private mutating func addSegment(
     _ group: TransferKind.Group, _ members: [Int], copies: Int, uses: Int,
-    _ setting: LoweringSetting, _ architecture: Architecture
+    _ travelling: inout TravellingCopies, _ setting: LoweringSetting,
+    _ architecture: Architecture
   ) -> [Unpacking] {
     var segment = GradientSegment(
       group: group, parameters: members, elements: 0, copies: copies, shards: [], folds: [],
@@ -141,7 +146,7 @@ extension StageProgram {
     segment.shardElements = segment.shards.map(\.count).max() ?? 0
     // From ZeRO stage 2 on every backward has reduced its layers' gradients already.
     if copies > 1, setting.zeroStage < 2 || !isSharded {
-      addReduction(&segment, uses: uses, isSharded: isSharded, setting)
+      addReduction(&segment, uses: uses, isSharded: isSharded, &travelling, setting)
     }
     let gradients = members.map { parameters[$0].gradient }
     if copies == 1, segment.isShared {
@@ -159,12 +164,14 @@ extension StageProgram {
   }
 
   private mutating func addReduction(
-    _ segment: inout GradientSegment, uses: Int, isSharded: Bool, _ setting: LoweringSetting
+    _ segment: inout GradientSegment, uses: Int, isSharded: Bool,
+    _ travelling: inout TravellingCopies, _ setting: LoweringSetting
   ) {
     let recipe = setting.recipe
     let group = segment.group
-    var outputs = segment.parameters.map { parameters[$0].gradient }
-    if recipe.gradient != recipe.reduction {
+    let gradients = addCopies(of: segment, isSharded: isSharded, &travelling, recipe)
+    var outputs = gradients
+    if recipe.gradient != recipe.reduction, isSharded {
       let shard = add("\(group) shard", .communication, segment.shardElements, recipe.reduction)
       segment.shardGradient = shard
       outputs = [shard]
@@ -181,7 +188,6 @@ extension StageProgram {
       outputs.append(staging)
       reduce.steps.append(.acquire(staging))
     }
-    let gradients = segment.parameters.map { gradientToReduce($0, recipe) }
     let groups = isSharded ? setting.dividing(segment) : nil
     addTransfer(
       isSharded ? .reduceScatter(groups?.dividing ?? group) : .allReduce(group), outputs, gradients,
@@ -190,7 +196,7 @@ extension StageProgram {
       addTransfer(.allReduce(groups.equal), outputs, outputs, segment.shardElements, recipe)
     }
     if let staging = segment.contributions { norm.steps.append(.release(staging)) }
-    if recipe.gradient != recipe.reduction { norm.steps += gradients.map { .release($0) } }
+    if let last = travelling.takeLast() { finish(last, in: \.norm, recipe) }
   }
 
   /// Starts a part of a segment's reduction, for which the norm waits.
@@ -205,20 +211,6 @@ extension StageProgram {
         kind, outputs: outputs, inputs: inputs, stream: .data,
         bytesPerRow: recipe.reduction.bytes(columns: 1), rows: .fixed(elements),
         phase: .optimizer, pass: .backwardWeight, layer: -1, segment: segments.count))
-  }
-
-  /// A parameter's gradient as it travels.
-  private mutating func gradientToReduce(_ index: Int, _ recipe: Recipe) -> BufferID {
-    let parameter = parameters[index]
-    guard recipe.gradient != recipe.reduction else { return parameter.gradient }
-    let made = packed("gradient, converted", parameter, recipe.reduction)
-    reduce.steps.append(.acquire(made))
-    reduce.steps.append(.compute(Int32(reduce.operations.count)))
-    reduce.operations.append(
-      conversion(
-        parameter, from: recipe.gradient, to: recipe.reduction, outputs: [made],
-        inputs: [parameter.gradient]))
-    return made
   }
 
   private mutating func appendNorm(_ kernel: Kernel, outputs: [BufferID], inputs: [BufferID]) {

@@ -12,7 +12,8 @@ public func alternatives(_ names: [String]) -> String? {
 
 /// The names among `candidates` that a person who wrote `name` most likely meant, six at most.
 ///
-/// Letter case and `-` against `_` are free. The first of these that there is: the name that is one edit away
+/// Letter case and `-` against `_` are free. The first of these that there is: the same number's format by its other
+/// name (`bfloat16`, which is one edit from `float16` and is not meant so); the name that is one edit away
 /// (insert, delete, replace, swap two neighbours); those that begin with what was written, from three letters
 /// on; those that contain it; the first of those that are fewest edits away, and no more than a third of the
 /// longer length; those that have all of its words. Shorter names go first. Time grows with the product of the
@@ -20,6 +21,7 @@ public func alternatives(_ names: [String]) -> String? {
 public func nearestNames(to name: String, among candidates: [String]) -> [String] {
   let wanted = folded(name)
   guard !wanted.isEmpty, wanted.count <= 64 else { return [] }
+  if let meant = otherNames[name.lowercased()], candidates.contains(meant) { return [meant] }
   let fewest = fewestEdits(to: wanted, among: candidates)
   if let fewest, fewest.distance <= 1 { return [fewest.name] }
   var seen: Set<String> = []
@@ -31,6 +33,12 @@ public func nearestNames(to name: String, among candidates: [String]) -> [String
   if let fewest { return [fewest.name] }
   return firstShortest(names.filter { hasWords(of: wanted, folded($0)) })
 }
+
+/// What other programs call formats of numbers, beside the names here.
+private let otherNames = [
+  "bfloat16": "bf16", "fp16": "float16", "half": "float16", "fp32": "float32", "single": "float32",
+  "tensorfloat32": "tf32",
+]
 
 private func begins(_ name: [UInt8], with start: [UInt8]) -> Bool { name.starts(with: start) }
 

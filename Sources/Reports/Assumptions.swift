@@ -20,9 +20,18 @@ enum Assumptions {
           : "correlation \(correlation.layers) of layers, \(correlation.microbatches) of "
             + "microbatches"
         list.append(
-          "expert load scatters by \(percent(deviation)) over ranks (seed \(seed)), \(draws)")
+          "expert load scatters by \(percent(deviation)) over ranks (seed \(seed)), \(draws), "
+            + "in times alone: memory is that of the mean load")
       case .counts(let file): list.append("expert load from \(file)")
       }
+    }
+    if let whole = step.wholeDocuments {
+      if whole.shortened > 0 {
+        list.append(
+          "\(percent(whole.shortened)) of the whole documents, longer than a sequence, lose their ends"
+        )
+      }
+      if step.documents == nil { list.append("whole documents: \(percent(whole.padding)) padding") }
     }
     if let documents = step.documents {
       list.append(
@@ -37,7 +46,9 @@ enum Assumptions {
     if isFP8, plan.library == nil, let library = step.pricing.library {
       list.append("FP8 products by \(library.rawValue), the newest library of the cluster's file")
     }
-    if plan.fusedAttention, plan.attentionLibrary == nil,
+    if let borrowing = attention32(step) {
+      list.append(borrowing)
+    } else if plan.fusedAttention, plan.attentionLibrary == nil,
       let usual = step.pricing.device.attention.usual,
       step.pricing.device.attention.known.count > 1
     {
@@ -60,6 +71,17 @@ enum Assumptions {
 }
 
 extension Assumptions {
+  /// Whose kernels attention in 32 bits is, and as how fast they are taken; nil where it is unfused, or narrower.
+  private static func attention32(_ step: PlannedStep) -> String? {
+    let plan = step.placed.plan
+    guard plan.fusedAttention, plan.precision.has32BitAttention,
+      let usual = step.pricing.device.attention.usual
+    else { return nil }
+    return
+      "\(plan.precision.attentionOperands.rawValue) attention by PyTorch's memory-efficient "
+      + "kernels, which nobody has measured: as efficient as \(usual.rawValue) in 16 bits"
+  }
+
   /// What the constants of a cluster's cost formulas stand for that were not measured on it.
   ///
   /// - Parameters:

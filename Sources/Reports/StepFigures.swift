@@ -213,6 +213,8 @@ public struct StepFigures: Encodable, Sendable {
   /// What of the step the compute stream works at that position; the rest it waits.
   public var busySeconds: Double
   public var tokensPerStep: Int
+  /// Padding behind whole documents, which comes beside them; nil where there is none.
+  public var paddingTokensPerStep: Int?
   public var tokensPerSecond: Double
   public var tokensPerSecondPerGpu: Double
   public var tokensPerDay: Double
@@ -242,7 +244,7 @@ public struct StepFigures: Encodable, Sendable {
     case anchored, model, cluster, plan, library, ranks, simulatedRanks, degrees
     case clockHertz, watts, powerCapWatts, stepSeconds, stepSecondsDeviation, seeds, splitSeconds
     case splitSecondsMean, splitSecondsByPosition, secondsByKernel, busySeconds
-    case tokensPerStep, tokensPerSecond
+    case tokensPerStep, paddingTokensPerStep, tokensPerSecond
     case tokensPerSecondPerGpu, tokensPerDay, tflopsPerGpu, mfu, hfu, gpuHoursPerTrillionTokens
     case usDollarsPerGpuHour, usDollarsPerTrillionTokens, budget, communicationSeconds,
       exchangeRange,
@@ -284,6 +286,7 @@ public struct StepFigures: Encodable, Sendable {
     secondsByKernel = KernelSeconds(report.kernels)
     busySeconds = Double(report.kernels.total) / 1e12
     tokensPerStep = report.tokensPerStep
+    paddingTokensPerStep = report.paddingPerStep > 0 ? report.paddingPerStep : nil
     tokensPerSecond = report.tokensPerSecond
     tokensPerSecondPerGpu = report.tokensPerSecondPerGPU
     tokensPerDay = report.tokensPerDay

@@ -14,12 +14,15 @@ public struct Reservation: Hashable, Sendable {
 /// caching allocator.
 ///
 /// Buffers of the stage come first. All requests are made for one stream, as frameworks make them for what
-/// communication reads and writes too; exchanges have equal rows.
+/// communication reads and writes too. Exchanges have the rank's own rows where they are known, as its ledger has
+/// them, else equal ones.
 struct AllocationReplay: Backend {
   private let input: StepInput
   private let program: RankProgram
   private var allocator: CachingAllocator
-  /// Bytes of every buffer, and its blocks by microbatch, the optimizer's first; by stage.
+  /// The rank in the world, whose own rows its exchanges have.
+  private let rank: Int
+  /// Bytes of every buffer with equal rows, and its blocks by microbatch, the optimizer's first; by stage.
   private var sizes: [[Int]]
   private var blocks: [[CachingAllocator.Block?]]
   private var messages: [PipelineTransfer] = []
@@ -30,13 +33,17 @@ struct AllocationReplay: Backend {
   /// Reserved memory that is not in use is given back where the device is full, so that a step fits if its
   /// blocks do.
   ///
-  /// - Parameter buffers: bytes of what the framework holds all the time.
+  /// - Parameters:
+  ///   - replica: which rank of the position it is.
+  ///   - buffers: bytes of what the framework holds all the time.
   static func reservation(
-    _ input: StepInput, position: Int, beside buffers: [Int], limit: Int
+    _ input: StepInput, position: Int, replica: Int, beside buffers: [Int], limit: Int
   ) -> Reservation {
     func peak(within limit: Int?) -> Int? {
       let allocator = CachingAllocator(expandsSegments: input.plan.expandsSegments, limit: limit)
-      return Self.peak(AllocationReplay(input, position: position, beside: buffers, allocator))
+      return Self.peak(
+        AllocationReplay(
+          input, position: position, replica: replica, beside: buffers, allocator))
     }
     let free = peak(within: nil)
     guard let free, free > limit else { return Reservation(reserved: free ?? 0, fits: true) }
@@ -56,9 +63,11 @@ struct AllocationReplay: Backend {
   }
 
   private init(
-    _ input: StepInput, position: Int, beside buffers: [Int], _ allocator: CachingAllocator
+    _ input: StepInput, position: Int, replica: Int, beside buffers: [Int],
+    _ allocator: CachingAllocator
   ) {
     self.input = input
+    rank = input.plan.worldSize / input.ranks.count * position + replica
     self.allocator = allocator
     program = input.ranks[position]
     sizes = input.stages.map { _ in [] }
@@ -84,8 +93,17 @@ struct AllocationReplay: Backend {
     (microbatch + 1) * sizes[stage].count + Int(id.index)
   }
 
+  /// Bytes of a buffer for a microbatch.
+  private func size(_ id: BufferID, _ stage: Int, _ microbatch: Int) -> Int {
+    guard microbatch >= 0,
+      let rows = input.rankRows?[rank: rank, stage: stage, microbatch: microbatch]
+    else { return sizes[stage][Int(id.index)] }
+    let buffer = input.stages[stage].buffers[Int(id.index)]
+    return rows(buffer.rows) * buffer.bytesPerRow
+  }
+
   private mutating func acquire(_ id: BufferID, _ stage: Int, _ microbatch: Int) {
-    let bytes = sizes[stage][Int(id.index)]
+    let bytes = size(id, stage, microbatch)
     // An empty tensor has no block.
     guard bytes > 0, !isFull else { return }
     guard let block = allocator.allocate(bytes) else {

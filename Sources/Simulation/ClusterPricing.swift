@@ -97,32 +97,6 @@ public struct ClusterPricing: Pricing {
       : device.library(for: .bf16, chosen: plan.library)
   }
 
-  /// Refuses attention of a library that the cluster's file does not describe, and heads wider than its kernels
-  /// take.
-  func checkAttention(of architecture: Architecture) throws(PlanError) {
-    let known = device.attention.known
-    guard let chosen = plan.attentionLibrary, chosen != .unfused, !known.contains(chosen) else {
-      return try checkHeads(of: architecture)
-    }
-    throw .cannotSimulate(
-      key: "attention-library", value: chosen.rawValue,
-      rule: "is not among the attention that \(cluster.name) describes for "
-        + "\(cluster.device.name); there is "
-        + (known + [.unfused]).map(\.rawValue).joined(separator: ", "))
-  }
-
-  private func checkHeads(of architecture: Architecture) throws(PlanError) {
-    guard plan.fusedAttention, let library = plan.attentionLibrary ?? device.attention.usual,
-      let widest = library.kernelWidths.last
-    else { return }
-    let widths = architecture.layers.compactMap { $0.attention.widthOfFusedHeads }
-    guard let width = widths.max(), width > widest else { return }
-    throw .cannotSimulate(
-      key: "attention-library", value: library.rawValue,
-      rule: "has kernels for heads of up to \(widest), and those of \(architecture.name) are "
-        + "\(width) wide; unfused takes any width")
-  }
-
   /// Refuses to offload where the cluster's file does not say what joins device and host.
   func checkOffload() throws(PlanError) {
     guard !plan.offload.isNothing, cluster.device.hostLink == nil else { return }
@@ -218,16 +192,4 @@ public struct ClusterPricing: Pricing {
 
   /// Kernels over routed rows are priced at whole tiles.
   public var rowsPerBlock: Int { KernelPricing.rowsPerBlock }
-}
-
-extension Attention {
-  /// The wider of a head's keys and values where the fused kernels of a library attend to them; nil where there are
-  /// none, or each query gathers latents of its own, for which there are other kernels.
-  fileprivate var widthOfFusedHeads: Int? {
-    switch self {
-    case .latent(let shape) where shape.indexer != nil: nil
-    case .multiHead, .latent: max(queryKeyHeadSize, valueHeadSize)
-    case .recurrent, .absent: nil
-    }
-  }
 }

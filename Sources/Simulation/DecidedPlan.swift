@@ -6,7 +6,8 @@ extension ClusterPricing {
   func decided(_ plan: Plan) -> Plan {
     var plan = plan
     plan.library = plan.library ?? library
-    if plan.fusedAttention {
+    // No library that a plan can name has kernels for 32 bits.
+    if plan.fusedAttention, !plan.precision.has32BitAttention {
       plan.attentionLibrary = plan.attentionLibrary ?? device.attention.usual
     }
     plan.computationSMs = plan.computationSMs ?? device.multiprocessors

@@ -24,6 +24,8 @@ package struct DocumentLoads: Sendable {
   package let work: Double
   /// How much of all sequences is padding.
   package let padding: Double
+  /// Of the whole documents, the share that is longer than a sequence and loses its end.
+  package let shortened: Double
 
   /// - Parameters:
   ///   - lengths: those of a file; nil where they are drawn.
@@ -64,6 +66,7 @@ package struct DocumentLoads: Sendable {
     shares = heaviest[chosen].map(\.timeShares)
     self.work = work / Double(ranks * plan.microbatchCount)
     padding = 1 - filled / Double(ranks * plan.microbatchCount)
+    shortened = Double(packer.shortened) / Double(max(1, packer.taken))
   }
 }
 
@@ -74,6 +77,8 @@ struct SequencePacker {
   private let sequence: Int
   /// What is left of the document that comes next; 0 for none.
   private var left = 0
+  /// Documents, or pieces of them, that were placed, and those of whole ones that were too long.
+  private(set) var (taken, shortened) = (0, 0)
 
   init(_ lengths: LengthStream, _ packing: PackedDocuments.Packing, sequence: Int) {
     (self.lengths, self.packing, self.sequence) = (lengths, packing, sequence)
@@ -86,11 +91,13 @@ struct SequencePacker {
     while place < sequence {
       if left == 0 { left = lengths.next() }
       if packing == .whole, left > sequence - place, place > 0 { break }
-      let taken = min(left, sequence - place)
-      documents.append(place..<place + taken)
-      place += taken
+      let length = min(left, sequence - place)
+      documents.append(place..<place + length)
+      place += length
+      taken += 1
       // A whole document that is longer than a sequence loses its end.
-      left = packing == .cut ? left - taken : 0
+      if packing == .whole, left > length { shortened += 1 }
+      left = packing == .cut ? left - length : 0
     }
     return documents
   }

@@ -32,7 +32,10 @@ struct IdleKeys {
   // MARK: Documents
 
   private var ofDocuments: [Idle] {
-    guard let documents = plan.documents, !input.attendsWithinDocuments else { return [] }
+    // Padding behind whole ones is no token, whatever attention does.
+    guard let documents = plan.documents, documents.packing == .cut,
+      !input.attendsWithinDocuments
+    else { return [] }
     return [
       (
         "documents",

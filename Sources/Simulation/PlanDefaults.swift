@@ -17,6 +17,7 @@ extension Plan {
       assumptions.append(
         "gradients reduced in buckets of \(elements) parameters (Megatron-Core's rule)")
     }
+    if let copies = copiesOfGradients { assumptions.append(copies) }
     if gradientAccumulationFusion == nil, framework != .plain {
       assumptions.append(
         "gradient-accumulation-fusion \(fusesGradientSums) (framework \(framework.rawValue))")
@@ -46,6 +47,20 @@ extension Plan {
           + "\(architecture.maximumPositions)")
     }
     return assumptions
+  }
+
+  /// What is held of gradients in the format of their reduction, where that is another one; nil if nothing is.
+  private var copiesOfGradients: String? {
+    let (kept, sent) = (precision.gradients, precision.gradientReduction)
+    guard replicas > 1, kept != sent else { return nil }
+    let copied =
+      switch zeroStage {
+      case .gradients, .parameters: "a layer at a time"
+      case .nothing, .optimizer:
+        bucketElements == nil
+          ? "all at once, since gradient reductions are not overlapped" : "two buckets at a time"
+      }
+    return "gradients kept in \(kept.rawValue) and reduced in \(sent.rawValue), copied \(copied)"
   }
 
   /// Why copies of experts take memory and shorten nothing; nil where experts' own counts are given.

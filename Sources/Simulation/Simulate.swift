@@ -18,6 +18,8 @@ public struct PlannedStep: Sendable {
   public let pricing: ClusterPricing
   /// What attention takes of each microbatch; nil where sequences are attended to whole.
   package let documents: DocumentLoads?
+  /// What whole documents leave of sequences; nil where they are cut, or where there are none.
+  package let wholeDocuments: DocumentLoads?
   private let documentLengths: [Int]?
   /// The clock of its kernels and what they draw; nil where nothing is known of the device's power.
   public let clock: StepClock?
@@ -77,6 +79,11 @@ public struct PlannedStep: Sendable {
       try PackedDocuments.lengths(file: path)
     }
     documents = Self.loads(placed.plan, input, documentLengths, seedOffset: 0)
+    wholeDocuments = plan.documents.flatMap { [documents, documentLengths] packed in
+      guard packed.packing == .whole else { return nil }
+      return documents
+        ?? DocumentLoads(packed, lengths: documentLengths, placed.plan, seedOffset: 0)
+    }
     let powered = StepPower(input).clock(pricing, sharing: book)
     clock = powered?.0
     self.pricing = powered?.1 ?? pricing
@@ -95,7 +102,20 @@ public struct PlannedStep: Sendable {
   ///
   /// Lowers the stages again for every format of the plan's own.
   public var assumptions: [String] {
-    assumed + IdleKeys(stated, placed, input).phrases + [saturation].compactMap(\.self)
+    assumed + IdleKeys(stated, placed, input).phrases
+      + [saturation, partsOfHead].compactMap(\.self)
+  }
+
+  /// In how many parts the head and its loss go over a microbatch, by Liger-Kernel's rule; nil where in one.
+  private var partsOfHead: String? {
+    guard let last = input.stages.last, placed.plan.loss == .chunked else { return nil }
+    let parts = last.forward.operations.compactMap { operation -> Int? in
+      guard case .headLoss(let tokens, _, _, module: 0) = operation.kernel else { return nil }
+      return tokens
+    }
+    guard parts.count > 1 else { return nil }
+    return
+      "loss chunked: \(parts.count) parts of \(parts[0]) rows, each adding to the head's whole gradient"
   }
 
   /// That exchanges are no faster on as many multiprocessors as the plan gives them; nil where they are.
@@ -199,8 +219,8 @@ public struct PlannedStep: Sendable {
     }
     guard others, let held = report.memory.reservation?.reserved, held > room else { return others }
     return AllocationReplay.reservation(
-      input, position: report.memory.position, beside: report.memory.workspace.map(\.bytes),
-      limit: room
+      input, position: report.memory.position, replica: report.memory.replica,
+      beside: report.memory.workspace.map(\.bytes), limit: room
     ).fits
   }
 
@@ -208,6 +228,9 @@ public struct PlannedStep: Sendable {
   public func report(_ result: StepResult, replaysAllocator: Bool) -> StepReport {
     var report = StepReport(result, placed: placed, cluster: cluster)
     if let documents { report.count(documents.work, of: placed) }
+    if let wholeDocuments {
+      report.leaveOut(wholeDocuments.padding, attendsToIt: documents == nil, placed)
+    }
     report.addFramework(input, cluster.device)
     if replaysAllocator { report.replayAllocator(input) }
     return report

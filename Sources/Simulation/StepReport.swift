@@ -42,6 +42,8 @@ public struct StepReport: Hashable, Sendable {
   /// Bytes on the fullest rank, by use, at its peak.
   public struct Memory: Hashable, Sendable {
     public var position: Int
+    /// Which rank of the position it is: those with rows of their own hold more or less.
+    package var replica: Int
     public var peak: Int
     public var limit: Int
     public var parameters: Int
@@ -85,7 +87,9 @@ public struct StepReport: Hashable, Sendable {
   public var splitByPosition: [Split]
   /// Where the compute stream of the reference rank is busy; picoseconds.
   public var kernels: KernelTimes
+  /// Tokens that are trained: without the padding behind whole documents, which comes beside them.
   public var tokensPerStep: Int
+  public var paddingPerStep = 0
   public var expert: Communication
   public var pipeline: Communication
   public var data: Communication
@@ -151,16 +155,6 @@ extension StepReport {
     max(flopsPerGPUCausal * stepSeconds, hardwareFLOPsCausal / Double(ranks))
   }
 
-  /// Counts attention within documents alone, as a share of that over whole sequences.
-  mutating func count(_ work: Double, of placed: PlacedPlan) {
-    func flops(causal: Bool) -> Double {
-      let flops = placed.plan.trainingFlops(of: placed.architecture, causal: causal)
-      return Double(flops.total - flops.attention) + work * Double(flops.attention)
-    }
-    flopsPerTokenCausal = flops(causal: true)
-    flopsPerTokenNonCausal = flops(causal: false)
-  }
-
   /// Adds what the plan's framework holds on every rank.
   mutating func addFramework(_ input: StepInput, _ device: Device) {
     for index in stages.indices {
@@ -175,8 +169,8 @@ extension StepReport {
   /// Replays the fullest rank's step through the caching allocator.
   mutating func replayAllocator(_ input: StepInput) {
     memory.reservation = AllocationReplay.reservation(
-      input, position: memory.position, beside: memory.workspace.map(\.bytes),
-      limit: memory.limit - memory.reserve)
+      input, position: memory.position, replica: memory.replica,
+      beside: memory.workspace.map(\.bytes), limit: memory.limit - memory.reserve)
     for index in stages.indices where stages[index].position == memory.position {
       stages[index].memory = memory
     }
@@ -309,7 +303,8 @@ extension StepReport.Memory {
   init(_ rank: RankResult, limit: Int, reserve: Int) {
     func part(_ use: Buffer.Use) -> Int { rank.memory.peakParts[Int(use.rawValue)] }
     self.init(
-      position: rank.position, peak: rank.memory.peak, limit: limit, parameters: part(.parameter),
+      position: rank.position, replica: rank.replica, peak: rank.memory.peak, limit: limit,
+      parameters: part(.parameter),
       gradients: part(.gradient), optimizer: part(.optimizer),
       activations: part(.activation) + part(.workspace), communication: part(.communication),
       workspace: [], reserve: reserve)

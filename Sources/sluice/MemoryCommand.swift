@@ -27,8 +27,8 @@ struct MemoryCommand: ParsableCommand {
 
   @Option(
     help: """
-      The device, by the beginning of a cluster that ships (h100, h800, h200, b200, a100), or a cluster's \
-      name or file.
+      The device, by the first word of a cluster that ships (h100, h800, h200, b200), or a cluster's name or \
+      file; a100 alone may be one of two.
       """)
   var device = "h100"
 
@@ -54,7 +54,7 @@ struct MemoryCommand: ParsableCommand {
   func run() throws {
     let (own, ofCluster) = try divided()
     let architecture = try Architecture.named(model, overrides: own)
-    let name = clusterName
+    let name = try clusterName()
     let cluster = try Cluster.named(name, overrides: ofCluster)
     try cluster.refuseProcessors()
     for (option, value, most) in [
@@ -65,8 +65,8 @@ struct MemoryCommand: ParsableCommand {
     }
     let length = sequence ?? min(4096, architecture.maximumPositions)
     let table = try MemoryTable(
-      architecture, on: try holding(cluster, ofCluster), devices: gpus, sequenceLength: length,
-      microbatchSize: microbatch, ways: ways)
+      architecture, on: try holding(cluster, name, ofCluster), devices: gpus,
+      sequenceLength: length, microbatchSize: microbatch, ways: ways)
     let page = MemoryPage(
       table, of: architecture, device: cluster.device.name,
       Inputs(
@@ -87,17 +87,27 @@ struct MemoryCommand: ParsableCommand {
   }
 
   /// The first cluster that ships whose name begins with the device's, or the name as it is.
-  private var clusterName: String {
+  ///
+  /// - Throws: `CommandError` where such clusters have devices with different memory.
+  private func clusterName() throws -> String {
     let word = device.lowercased() + "-"
-    return Cluster.knownNames.first { $0.hasPrefix(word) } ?? device
+    let names = Cluster.knownNames.filter { $0.hasPrefix(word) }
+    let sizes = try names.map { try Cluster.named($0).device.memory.size.value }
+    guard Set(sizes).count <= 1 else {
+      let all = zip(names, sizes).map { "\($0) (\($1))" }
+      throw CommandError("--device \(device): which of \(all.joined(separator: ", "))?")
+    }
+    return names.first ?? device
   }
 
   /// The same cluster for which programs can be walked: what memory holds, no kernel's time decides, so that of a
   /// device whose kernels nobody measured another's stand in.
-  private func holding(_ cluster: Cluster, _ overrides: [String]) throws -> Cluster {
+  private func holding(
+    _ cluster: Cluster, _ name: String, _ overrides: [String]
+  ) throws -> Cluster {
     guard cluster.device.kernels.field == nil else { return cluster }
     return try Cluster.named(
-      clusterName,
+      name,
       overrides: overrides + ["device.kernels=\(Cluster.standIn)", "device.kernels-scaled=true"])
   }
 

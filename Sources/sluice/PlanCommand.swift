@@ -71,7 +71,7 @@ struct PlanCommand: ParsableCommand {
     if let scaleTo { return try scale(to: scaleTo) }
     if output != nil { throw CommandError("--output has no effect without --scale-to") }
     let scene = try place.scene(plan: plan)
-    let placed = try scene.placed()
+    let placed = try scene.locatedPlace()
     let report = PlanReport(
       placed, cluster: scene.cluster.name, devices: scene.cluster.rankCount,
       try scene.inputs(for: placed.plan))

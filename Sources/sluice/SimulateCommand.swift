@@ -106,7 +106,7 @@ struct SimulateCommand: ParsableCommand {
     if scene.cluster.device.processor != nil {
       return try runOnProcessor(scene, trace: tracePath, report: reportPath)
     }
-    let step = try scene.step()
+    let step = try scene.locatedStep()
     let inputs = try scene.inputs(for: step.decidedPlan)
     try checked("seeds", seeds, in: 1...10_000)
     if seeds > 1, !step.isDrawn {

@@ -80,6 +80,14 @@ import Testing
     ),
     ("zero-stage: 0\noverlap: {parameter-gather: true}", "zero-stage 0 gathers nothing"),
     (
+      "zero-stage: 1\noverlap: {parameter-gather: true, gradient-reduction: false}",
+      "without overlap.gradient-reduction there is one bucket"
+    ),
+    (
+      "zero-stage: 2\noverlap: {parameter-gather: true, gradient-reduction: false}",
+      "without overlap.gradient-reduction there is one bucket"
+    ),
+    (
       "data-parallel: 1\nexpert-parallel: 1\nzero-stage: 1\noverlap: {parameter-gather: true}",
       "no copies to gather from"
     ),

@@ -96,7 +96,53 @@ import Testing
     }
     var narrow = PrecisionRecipe.bfloat16
     narrow.gradientReduction = .bfloat16
+    // Only shards of sums have a place of their own.
     let converted = self.stage(bucket: nil, zero: zero, recipe: Recipe(narrow))
-    #expect(converted.buffers.contains { $0.scope == .stage && $0.use == .communication })
+    #expect(
+      converted.buffers.contains { $0.scope == .stage && $0.use == .communication } == (zero > 0))
+  }
+
+  /// Of gradients in another format than their reduction's, two buckets have a copy at a time, each read by its
+  /// reduction and, where every copy updates all, written back.
+  @Test(arguments: [0, 1], [Optional(1000), 100_000, nil])
+  func bucketsUnderWayHaveCopies(zero: Int, bucket: Int?) throws {
+    var narrow = PrecisionRecipe.bfloat16
+    narrow.gradients = .bfloat16
+    let stage = stage(bucket: bucket, zero: zero, recipe: Recipe(narrow))
+    func bytes(_ ids: Set<BufferID>) -> Int {
+      ids.reduce(0) { sum, id in
+        let buffer = stage.buffers[Int(id.index)]
+        guard case .fixed(let rows) = buffer.rows else { return sum }
+        return sum + rows * buffer.bytesPerRow
+      }
+    }
+    var (live, most): (Set<BufferID>, Int) = ([], 0)
+    var (converted, written) = (0, 0)
+    for program in [stage.reduce, stage.norm] {
+      for step in program.steps {
+        switch step {
+        case .acquire(let id): #expect(live.insert(id).inserted)
+        case .release(let id): #expect(live.remove(id) != nil)
+        case .compute(let index):
+          let operation = program.operations[Int(index)]
+          guard case .convert = operation.kernel else { continue }
+          #expect((operation.inputs + operation.outputs).contains(where: live.contains))
+          if live.contains(operation.outputs[0]) { converted += 1 } else { written += 1 }
+        default: break
+        }
+        most = max(most, bytes(live))
+      }
+    }
+    #expect(live.isEmpty)
+    let segments = stage.segments
+    #expect(converted == segments.reduce(0) { $0 + $1.parameters.count })
+    // Of a tensor with several uses one sum stands for all.
+    let sums = segments.reduce(0) { $0 + ($1.isShared ? 1 : $1.parameters.count) }
+    #expect(written == (zero == 0 ? sums : 0))
+    let sizes = segments.map { segment in
+      segment.parameters.reduce(0) { $0 + 4 * stage.parameters[$1].elements }
+    }
+    #expect(most == zip(sizes, sizes.dropFirst() + [0]).map { $0 + $1 }.max())
+    #expect(bucket != 1000 || most < sizes.reduce(0, +) / 2)
   }
 }

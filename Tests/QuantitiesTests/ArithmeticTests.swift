@@ -39,6 +39,17 @@ import Testing
     #expect(nearestName(to: "a", among: ["b", "c"]) == "b")
   }
 
+  /// Formats go by other names elsewhere, one edit from names of others.
+  @Test func formatsByOtherNames() {
+    let names = ["float32", "tf32", "float16", "bf16", "fp8-tensor"]
+    #expect(nearestName(to: "bfloat16", among: names) == "bf16")
+    #expect(nearestName(to: "BFloat16", among: names) == "bf16")
+    #expect(nearestName(to: "fp16", among: names) == "float16")
+    #expect(nearestName(to: "float61", among: names) == "float16")
+    // Where there is no such format, the nearest spelling is.
+    #expect(nearestName(to: "bfloat16", among: ["float16"]) == "float16")
+  }
+
   /// What begins with what was written goes before what contains it, and both before what is spelled alike.
   @Test func namesThatBeginOrContain() {
     let names = ["qwen3-32b", "qwen3-235b-a22b", "llama-3-8b", "tensor-parallel", "data-parallel"]

@@ -26,6 +26,14 @@ import Testing
       Array("global-batch: 2\npipeline-paralel: 2\nsequence-length: 64\nschedule: 1f1b\n".utf8)
     ),
     (
+      "batch.yaml",
+      Array("data-parallel: 8\nsequence-length: 64\nglobal-batch: 15\nzero-stage: 1\n".utf8)
+    ),
+    (
+      "part.yaml",
+      Array("data-parallel: 8\nrecompute: [mlp]\nsequence-length: 64\nglobal-batch: 16\n".utf8)
+    ),
+    (
       "l40s.yaml",
       Array(
         """
@@ -90,7 +98,16 @@ import Testing
       "did you mean network-share?"),
     Case("simulate --set cluster.device.peak.bf16=900TFLOPS", "h800-2048.yaml:", "flops-per-clock"),
     Case("simulate --set cluster.device.memory.reached=1MB/s", "h800-2048", "of all proportion"),
-    // Plans that cannot be.
+    // Plans that cannot be: the line of the key that the rule names first, where a file says it.
+    Case(
+      "simulate --model llama-3.1-8b --cluster h100-2048 --plan {}/batch.yaml",
+      "batch.yaml:3: global-batch 15 is not a multiple of data-parallel 8"),
+    Case(
+      "plan {}/batch.yaml --model llama-3.1-8b --set plan.global-batch=17",
+      "sluice: global-batch 17 is not a multiple"),
+    Case(
+      "simulate --model qwen3-30b-a3b --cluster h100-2048 --plan {}/part.yaml",
+      "part.yaml:2: recompute mlp: the model has no such part"),
     Case("simulate --set plan.pipeline-parallel=32", "4096 ranks", "2048 devices"),
     Case(
       "simulate --set plan.expert-parallel=48", "expert-parallel 48 does not divide the 128 ranks",
@@ -127,6 +144,14 @@ import Testing
     Case("cost all-reduce --bytes 12 --ranks 8", "--bytes 12", "unit"),
     Case("cost all-reduce --bytes 1GiB --ranks 4096", "--ranks 4096"),
     Case("cost dispatch --ranks 48", "--experts 256"),
+    // A rank of 64 cannot have 1,000 times the mean, nor 64 times where a token goes to several.
+    Case("cost dispatch --ranks 64 --load 1000", "--load 1000", "from 1 to"),
+    Case("cost combine --ranks 64 --load 63", "--load 63", "a token reaches"),
+    Case("cost attention --library flash-2 --cluster b200-256", "has cudnn, and unfused"),
+    Case("cost attention --library flash-3 --unfused", "no effect beside --unfused"),
+    Case("simulate --set plan.precision=bfloat16", "did you mean bf16?"),
+    Case("memory gpt2 --device a100", "a100-40gb-160 (", "a100-dgx-160 ("),
+    Case("memory gpt2 --device h10", "did you mean h100-2048?"),
     Case("compare deepseek-v3", "two to twelve"),
     Case("compare" + String(repeating: " deepseek-v3", count: 13), "two to twelve"),
     Case("compare deepseek-v3 deepseek-v3 --json --csv", "exclude each other"),

@@ -71,6 +71,27 @@ import Testing
       try step("attention-library: unfused", heads: ["head_dim=512"]).report().stepSeconds > 0)
   }
 
+  /// No library has kernels for 32 bits: named ones are refused, and what is left is unfused or not named.
+  @Test(arguments: ["float32", "tf32"], ["flash-2", "flash-3", "cudnn", "triton"])
+  func noLibraryHasKernelsForWideNumbers(precision: String, library: String) throws {
+    let error = #expect(throws: PlanError.self) {
+      try step("precision: \(precision)\nattention-library: \(library)")
+    }
+    let text = "\(try #require(error))"
+    #expect(text.contains("attention-library \(library) has no kernels"), "\(text)")
+    #expect(text.contains(precision) && text.contains("unfused"), "\(text)")
+  }
+
+  /// Without a name the kernels are PyTorch's, which keep no square; what the program decided can be read again.
+  @Test(arguments: ["float32", "tf32"]) func wideAttentionHasNoLibrary(precision: String) throws {
+    let usual = try step("precision: \(precision)")
+    #expect(usual.decidedPlan.attentionLibrary == nil)
+    let narrow = try step("precision: {base: \(precision), attention-operands: float32}")
+    #expect(narrow.decidedPlan.attentionLibrary == nil)
+    let unfused = try step("precision: \(precision)\nattention-library: unfused")
+    #expect(unfused.report().memory.activations > usual.report().memory.activations)
+  }
+
   /// A printed plan reads as the same plan.
   @Test(arguments: ["flash-3", "unfused"]) func aPrintedPlanReadsAsTheSame(library: String) throws {
     let plan = try step("attention-library: \(library)").placed.plan

@@ -109,6 +109,37 @@ import Testing
     }
   }
 
+  /// Replayed or walked, folded or every rank by itself: the same step where buckets have copies, some of which are
+  /// given back inside the backward; and the copies are of two buckets, however many there are.
+  @Test(arguments: [0, 1]) func copiesAreOfTwoBuckets(zero: Int) throws {
+    func held(bucket: Int) throws -> Int {
+      var plan = Self.plan(bucket: bucket)
+      plan.zeroStage = zero == 0 ? .nothing : .optimizer
+      (plan.precision.gradients, plan.precision.gradientReduction) = (.bfloat16, .float32)
+      let input = try Inputs.input(Inputs.gpt(layers: 16), plan)
+      var simulation = StepSimulation(input, pricing: FlatPricing())
+      let replayed = simulation.run()
+      simulation.replays = false
+      let walked = simulation.run()
+      #expect(replayed.step == walked.step && replayed.ranks == walked.ranks)
+      simulation.isExplicit = true
+      let explicit = simulation.run()
+      #expect(explicit.step == replayed.step)
+      #expect(explicit.ranks[0].memory == replayed.ranks[0].memory)
+      plan.precision.gradientReduction = .bfloat16
+      let plain = StepSimulation(
+        try Inputs.input(Inputs.gpt(layers: 16), plan), pricing: FlatPricing()
+      ).run()
+      return replayed.ranks[0].memory.peak - plain.ranks[0].memory.peak
+    }
+    let layer = Inputs.gpt(layers: 1).parameterCounts(of: .layer(0)).total
+    let all = 4 * Inputs.gpt(layers: 16).parameterCounts.total
+    // Shards of sums in 32 bits, a quarter of all.
+    let shards = zero == 0 ? 0 : all / 4
+    #expect(try held(bucket: 1 << 40) <= all + shards + (1 << 16))
+    #expect(try held(bucket: layer) - shards < all / 2)
+  }
+
   /// Reductions in another format than gradients are kept in start behind their conversion.
   @Test func conversionsComeFirst() throws {
     var plan = Self.plan(bucket: 5000)
@@ -116,7 +147,10 @@ import Testing
     plan.precision.gradientReduction = .bfloat16
     let input = try Inputs.input(Inputs.gpt(layers: 4), plan)
     let converted = StepSimulation(input, pricing: Self.pricing).run()
-    let more = input.stages[0].reduce.operations.count
+    let programs = [input.stages[0].reduce, input.stages[0].norm]
+    let more = programs.flatMap(\.operations).count {
+      if case .convert = $0.kernel { true } else { false }
+    }
     #expect(more > 0)
     #expect(converted.ranks[0].busy == same.ranks[0].busy + Int64(more) * Self.kernel)
   }

@@ -65,6 +65,51 @@ private struct PairPricing: Pricing {
     #expect(long.work == 4496.0 / 8192 && long.padding == 44.0 / 128)
   }
 
+  /// Of whole documents those that are longer than a sequence lose their ends; cut ones go on.
+  @Test func longDocumentsAreCounted() {
+    let plan = Self.plan(microbatches: 2)
+    #expect(Self.loads([100, 20], plan, .whole).shortened == 0.5)
+    #expect(Self.loads([40], plan, .whole).shortened == 0)
+    #expect(Self.loads([100], plan).shortened == 0)
+  }
+
+  /// A step of whole documents trains what is no padding, whatever attention does with it: half of all tokens where
+  /// documents are one longer than half a sequence; per token attention is that of a document.
+  @Test(arguments: ["document", "none"]) func paddingTrainsNothing(mask: String) throws {
+    func report(_ documents: String) throws -> StepReport {
+      let text = """
+        data-parallel: 8
+        global-batch: 16
+        sequence-length: 4096
+        zero-stage: 3
+        \(documents)
+        """
+      return try PlannedStep(
+        architecture: .named("llama-3.1-8b", overrides: ["num_hidden_layers=2"]),
+        cluster: .named("h800-2048"),
+        plan: .read(Document(text: text, name: "plan"), name: "plan")
+      ).report()
+    }
+    func packed(_ mean: Int, _ packing: String) throws -> StepReport {
+      try report(
+        "documents: {lengths: {mean: \(mean), deviation: 0}, packing: \(packing), mask: \(mask)}")
+    }
+    let all = 16 * 4096
+    let (plain, cut, whole) = (try report(""), try packed(2049, "cut"), try packed(2049, "whole"))
+    #expect(plain.tokensPerStep == all && cut.tokensPerStep == all && cut.paddingPerStep == 0)
+    #expect(whole.tokensPerStep == 16 * 2049 && whole.paddingPerStep == all - 16 * 2049)
+    #expect(whole.tokensPerSecond * whole.stepSeconds == Double(16 * 2049))
+    #expect(whole.mfuCausal < 0.6 * cut.mfuCausal)
+    let full = try packed(4096, "whole")
+    #expect(full.tokensPerStep == all && full.paddingPerStep == 0)
+    #expect(abs(full.flopsPerTokenCausal / plain.flopsPerTokenCausal - 1) < 1e-9)
+    // Pairs of a document of n tokens are n squared: for each of its tokens as many as in a sequence of n.
+    guard mask == "document" else { return }
+    let half = try packed(2048, "whole")
+    let short = try packed(2049, "whole")
+    #expect(abs(short.flopsPerTokenCausal / half.flopsPerTokenCausal - 1) < 1e-3)
+  }
+
   /// Data ranks that meet at the end of a step wait for the one with the heaviest sum; ranks that meet in
   /// every pass for the heaviest of each.
   @Test func theHeaviestRank() {

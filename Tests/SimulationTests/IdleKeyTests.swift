@@ -10,6 +10,7 @@ import Testing
   struct Case: Sendable, CustomTestStringConvertible {
     var model = "qwen3-235b-a22b"
     var plan: [String]
+    var cluster: [String] = []
     /// What begins a line each, in order.
     var lines: [String]
     var testDescription: String { "\(model) \(plan)" }
@@ -21,7 +22,7 @@ import Testing
       architecture: .named(
         example.model,
         overrides: [example.model.hasPrefix("megatron") ? "n_layer=4" : "num_hidden_layers=4"]),
-      cluster: .named("h800-2048"),
+      cluster: .named("h800-2048", overrides: example.cluster),
       plan: .read(Document(text: text, name: "plan"), name: "plan"))
     return step.assumptions.filter { $0.contains(" never acts: ") }
   }
@@ -42,6 +43,11 @@ import Testing
     Case(
       plan: ["data-parallel: 2", "zero-stage: 2", "collective-algorithm: ring"],
       lines: []),
+    // One number is reduced behind each forward, which takes a launch and a latency wherever there are copies.
+    Case(
+      model: "llama-3.1-8b",
+      plan: ["data-parallel: 8", "zero-stage: 3", "loss-average: microbatch"],
+      cluster: ["device.jitter=null"], lines: []),
     // Embedding and head are one tensor on two stages: copies after all.
     Case(
       model: "megatron-22b",
@@ -135,7 +141,7 @@ import Testing
         architecture: .named(
           example.model,
           overrides: [example.model.hasPrefix("megatron") ? "n_layer=4" : "num_hidden_layers=4"]),
-        cluster: .named("h800-2048"),
+        cluster: .named("h800-2048", overrides: example.cluster),
         plan: .read(Document(text: text, name: "plan"), name: "plan")
       ).simulation.run().step
     }

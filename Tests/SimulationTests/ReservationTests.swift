@@ -62,6 +62,30 @@ import Testing
     #expect(reserved >= megatron.memory.peak)
   }
 
+  /// The fullest rank's own rows are replayed: what is reserved covers its peak and grows with the heat, and a device
+  /// between what equal and what counted rows need has room for the former alone.
+  @Test(arguments: [[5, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0]])
+  func hotExpertsAreReserved(counts: [Int]) throws {
+    let balanced = try ExpertCountsTests.step(nil).report(replaysAllocator: true).memory
+    let step = try ExpertCountsTests.step(counts)
+    let hot = step.report(replaysAllocator: true).memory
+    let (even, own) = (try #require(balanced.reservation), try #require(hot.reservation))
+    #expect(hot.peak > balanced.peak)
+    #expect(even.reserved >= balanced.peak && own.reserved >= hot.peak)
+    #expect(own.reserved > even.reserved)
+    let report = step.report(replaysAllocator: true)
+    #expect(step.fits(report, within: own.reserved + hot.reserve))
+    #expect(!step.fits(report, within: hot.peak + hot.reserve - 1))
+  }
+
+  /// Equal counts are the balanced plan to the byte.
+  @Test func equalCountsReserveTheSame() throws {
+    let balanced = try ExpertCountsTests.step(nil).report(replaysAllocator: true).memory
+    let equal = try ExpertCountsTests.step(Array(repeating: 900, count: 8))
+      .report(replaysAllocator: true).memory
+    #expect(equal.peak == balanced.peak && equal.reservation == balanced.reservation)
+  }
+
   /// Full of what is cached, the allocator gives it back and goes on.
   @Test func cachedMemoryIsGivenBack() throws {
     let report = try Self.report()

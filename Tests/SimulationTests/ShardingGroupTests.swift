@@ -38,18 +38,6 @@ import Testing
     #expect(plain.simulation.run().ranks == grouped.simulation.run().ranks)
   }
 
-  /// Groups of one rank divide nothing: the bytes of ZeRO stage 0.
-  @Test(arguments: 1...3) func groupsOfOneSendWhatCopiesSend(zero: Int) throws {
-    let copies = try step(zero: 0, group: nil, more: "overlap: {gradient-reduction: false}").input
-    let alone = try step(zero: zero, group: 1, more: "overlap: {gradient-reduction: false}").input
-    func all(_ input: StepInput) -> [Program] {
-      let stage = input.stages[0]
-      return [stage.forward, stage.backward, stage.reduce, stage.update]
-    }
-    #expect(bytes(all(alone)) { _ in true } == bytes(all(copies)) { _ in true })
-    #expect(bytes(all(alone)) { $0 == .allReduce(.gradient) } == bytes(all(copies)) { _ in true })
-  }
-
   /// Gradients are scattered whole inside a group, of the shards sums are made over the groups, and
   /// parameters are gathered inside; every group holds the whole state.
   @Test(arguments: [2, 4, 8], 1...3) func shardsAreReducedOverGroups(group: Int, zero: Int) throws {
@@ -101,7 +89,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (0, 4, "", "divides nothing"), (1, 5, "", "must divide"),
+    (0, 4, "", "divides nothing"), (1, 5, "", "must divide"), (1, 1, "", "divides nothing"),
+    (2, 1, "", "divides nothing"), (3, 1, "", "divides nothing"),
     (1, 4, "schedule: dualpipe\npipeline-parallel: 2", "dualpipe"),
   ])
   func groupsThatDoNotDivideAreRefused(

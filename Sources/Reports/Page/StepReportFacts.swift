@@ -52,7 +52,8 @@ extension StepFigures {
     return .init(
       "Step",
       ReportFigure("\(fixed(stepSeconds, decimals: 3)) s", stepSeconds, key: "step_seconds"),
-      note: "\(large(Double(tokensPerStep))) tokens\(spread)")
+      note: "\(large(Double(tokensPerStep))) tokens"
+        + (paddingTokensPerStep.map { " beside \(large(Double($0))) of padding" } ?? "") + spread)
   }
 
   private var throughputFact: ReportPage.Fact {

@@ -11,7 +11,16 @@ extension StepFigures {
       + "\(fixed(Double(memoryBytes.limit) / 0x1p30, decimals: 1)) GiB"
     return "A step of \(model) takes \(fixed(stepSeconds, decimals: 3)) s on "
       + "\(counted(ranks, "GPU")) of \(cluster) and "
-      + (fits ? "fits: \(peak)." : "does not fit: \(peak).")
+      + (fits ? "fits: \(peak)." : "does not fit: \(peak)\(besideReserve).")
+  }
+
+  /// What else takes the device's memory, where the peak alone does not exceed it; empty where it does.
+  private var besideReserve: String {
+    func gibibytes(_ bytes: Int) -> String { fixed(Double(bytes) / 0x1p30, decimals: 1) }
+    guard memoryBytes.peak <= memoryBytes.limit else { return "" }
+    let reserved = memoryBytes.reserved.flatMap { $0 > memoryBytes.peak ? $0 : nil }
+    return (reserved.map { ", \(gibibytes($0)) as the allocator holds it" } ?? "")
+      + ", beside a reserve of \(gibibytes(memoryBytes.reserve)) (memory-reserve)"
   }
 
   /// A row per position: what it holds and where its time goes.

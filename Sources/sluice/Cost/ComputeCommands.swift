@@ -163,7 +163,9 @@ struct AttentionCommand: ParsableCommand {
   var unfused = false
 
   @Option(
-    help: "The library of fused kernels: flash-2, flash-3 or cudnn; by default the cluster's.")
+    help: """
+      Whose kernels, of those that the cluster's device has; by default the usual one. unfused is --unfused.
+      """)
   var library: AttentionLibrary?
 
   @Option(help: "Multiprocessors that the kernel gets; by default all of the device.")
@@ -189,16 +191,7 @@ struct AttentionCommand: ParsableCommand {
     let shape = Costs.AttentionShape(
       heads: batch * heads, queriesPerKey: heads / (kvHeads ?? heads), queries: sequence,
       queryDimension: headSize, valueDimension: valueSize, causal: !full)
-    let known = device.attention.known
-    if let library, unfused || !known.contains(library) {
-      throw CommandError(
-        unfused
-          ? "--library \(library.rawValue): has no effect beside --unfused"
-          : "--library \(library.rawValue): \(device.name) has "
-            + (known.isEmpty
-              ? "one, without a name" : known.map(\.rawValue).joined(separator: ", "))
-      )
-    }
+    let (library, unfused) = try kernels(of: device)
     if !unfused, let widest = device.attention.widestHead(library),
       let name = library ?? device.attention.usual, max(headSize, valueSize) > widest
     {
@@ -224,6 +217,24 @@ struct AttentionCommand: ParsableCommand {
         on: models.cluster, cost, flops: shape.flops * products,
         details: [.init("multiprocessors", "\(count) at the \(clock.rawValue) clock")],
         assumptions: models.assumptions(of: "device")))
+  }
+}
+
+extension AttentionCommand {
+  /// The library of fused kernels, nil for the device's usual one, or that they are not fused.
+  private func kernels(of device: DeviceModel) throws -> (AttentionLibrary?, unfused: Bool) {
+    guard let library, library != .unfused else { return (nil, unfused || library == .unfused) }
+    guard !unfused else {
+      throw CommandError("--library \(library.rawValue): has no effect beside --unfused")
+    }
+    let known = device.attention.known
+    guard known.contains(library) else {
+      throw CommandError(
+        "--library \(library.rawValue): \(device.name) has "
+          + (known.isEmpty ? "one, without a name" : known.map(\.rawValue).joined(separator: ", "))
+          + ", and unfused")
+    }
+    return (library, false)
   }
 }
 

@@ -51,6 +51,7 @@ struct ExchangeOptions: ParsableArguments {
       experts: experts, expertsPerToken: expertsPerToken, groups: nodes,
       groupsPerToken: min(nodesPerToken, nodes), scoredPerGroup: 1)
     let reach = routing.reach(ranks: ranks, ranksPerNode: perNode)
+    try checkLoad(reach)
     let wire = precision ?? (direction == .dispatch ? .fp8 : .bf16)
     let format: NumberFormat = wire == .fp8 ? .e4m3 : .bfloat16
     let rowBytes = format.rowBytes(columns: hidden, scaleBlock: 128)
@@ -103,6 +104,17 @@ struct ExchangeOptions: ParsableArguments {
     ]
   }
 
+  /// A rank gets every token of all ranks once at most; in the mean it gets what each reaches.
+  private func checkLoad(_ reach: ExpertReach) throws(CommandError) {
+    let most = Double(ranks) / reach.ranks
+    guard load.isFinite, load >= 1, load <= most * (1 + 1e-9) || load == 1 else {
+      throw CommandError(
+        "--load \(load): must be from 1 to \(fixed(most, decimals: 2)): a rank gets each of "
+          + "\(grouped(tokens)) x \(ranks) tokens once at most, and a token reaches "
+          + "\(fixed(reach.ranks, decimals: 2)) ranks")
+    }
+  }
+
   /// The nodes that the group fills, once everything is known to fit together.
   private func checkedNodes(_ perNode: Int, rankCount: Int) throws(CommandError) -> Int {
     try checked("ranks", ranks, in: 1...rankCount)
@@ -111,9 +123,6 @@ struct ExchangeOptions: ParsableArguments {
     try checked("experts", experts, in: 1...1 << 16)
     try checked("experts-per-token", expertsPerToken, in: 1...experts)
     try checked("nodes-per-token", nodesPerToken)
-    guard load.isFinite, (1...1000).contains(load) else {
-      throw CommandError("--load \(load): must be from 1 to 1,000")
-    }
     guard ranks <= perNode || ranks % perNode == 0 else {
       throw CommandError("--ranks \(ranks): more than a node's \(perNode) must fill their nodes")
     }
