@@ -50,7 +50,8 @@ import Testing
     let rows = try #require(first["rows"] as? [[String: Any]])
     // Two tasks and two groups in two tiers, and all.
     #expect(rows.count == 9)
-    #expect(rows.last?["samples"] as? Int == 24 && rows.last?["group"] == nil)
+    // Questions with characters that the model's tokenizer has no token for are not asked.
+    #expect(rows.last?["samples"] as? Int == 12 && rows.last?["group"] == nil)
     let length = try #require(rows.last?["mean_tokens"] as? Double)
     #expect(length > 1 && length <= 12)
     let second = try object(try Launch.run(["mpirun", "--oversubscribe", "-np", "2"] + asked))

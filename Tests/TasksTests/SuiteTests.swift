@@ -64,7 +64,9 @@ import Testing
     let tables = RuleSuite(kinds: [.tableTranspose], tiers: [1], count: 3, seed: 2)
     let grader = TaskGrader(.tableTranspose)
     for question in tables.questions {
-      let rows = question.answer.split(separator: "\n").map { $0.split(separator: ",") }
+      let rows = question.answer.split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false)
+      }
       let lines = rows.map { "| \($0.joined(separator: " | ")) |" }
       let rule = "|" + String(repeating: "---|", count: rows[0].count)
       let markdown = ([lines[0], rule] + lines.dropFirst()).joined(separator: "\n")

@@ -23,6 +23,18 @@
       try place.check(beginning(of: index))
     }
 
+    /// No phase is trained further behind which another has begun.
+    func checkOrder(of phases: [RunFile]) throws {
+      guard beginning == .resuming || beginning == .resumingIfAny else { return }
+      try RunFile.checkOrder(of: phases)
+    }
+
+    /// What a run that goes on looks at before its first step, where there is to be none.
+    func checkResumption(of prepared: PreparedRun) throws {
+      guard dryRun, beginning == .resuming else { return }
+      try TrainingRun.checkResumption(of: prepared)
+    }
+
     /// A step; nil where the run is to stop while a program judges, and none was made.
     func step(of training: TrainingRun) throws -> StepMetrics? {
       do { return try training.step() } catch is RolloutStopped { return nil }

@@ -177,9 +177,7 @@
       if stopAfter == 0, phases[0].checkpoints == nil {
         throw CommandError("--stop-after 0 has no effect on a run that keeps no checkpoints")
       }
-      if checksPlaces, beginning == .resuming || beginning == .resumingIfAny {
-        try RunFile.checkOrder(of: phases)
-      }
+      if checksPlaces { try checkOrder(of: phases) }
       let places = RunFile.places(of: phases)
       return try phases.enumerated().map { index, run in
         if checksPlaces { try checkPlaces(of: run, places[index], index) }
@@ -187,8 +185,7 @@
         let prepared = try PreparedRun(index == 0 ? run : run.withoutCheckpoint, ranks: ranks)
         if checksPlaces {
           _ = try predicting.prediction(prepared)
-          // The run does so itself.
-          if dryRun, beginning == .resuming { try TrainingRun.checkResumption(of: prepared) }
+          try checkResumption(of: prepared)
         }
         return prepared
       }
