@@ -38,6 +38,18 @@ struct House {
     return File(path: path, lines: text.split(separator: "\n", omittingEmptySubsequences: false))
   }
 
+  /// What the tests of every room name beside it.
+  func dependenciesOfTests() throws -> [String: Set<String>] {
+    let text = try file("Package.swift").lines.filter { !isComment($0) }.joined(separator: "\n")
+    let target = /tests\(\s*of: "(\w+)"(?:,\s*\[([^\[\]]*)\])?/
+    var found: [String: Set<String>] = [:]
+    for match in text.matches(of: target) {
+      let list = match.2 ?? ""
+      found[String(match.1)] = Set(list.matches(of: /"([\w-]+)"/).map { String($0.1) })
+    }
+    return found
+  }
+
   /// What every target of the manifest may import: its dependencies by name, its own name left out.
   ///
   /// Products of packages stand by their own names, whatever the manifest calls them.

@@ -110,6 +110,22 @@ import Testing
     }
   }
 
+  /// Tests are built again when what they import changes: what is reached by way of others alone is not looked at.
+  @Test func testsNameWhatTheyImport() throws {
+    let house = House()
+    let declared = try house.dependenciesOfTests()
+    #expect(declared.count > 20)
+    let rooms = Set(Self.allowed.keys).union(["TestSupport"])
+    for room in declared.keys.sorted() {
+      let files = try house.files(below: ["Tests"]).filter {
+        ($0.folder + "/").hasPrefix("Tests/\(room)Tests/")
+      }
+      #expect(!files.isEmpty, "\(room)")
+      let imported = Set(files.flatMap(\.imports)).intersection(rooms).subtracting([room])
+      #expect(imported.isSubset(of: declared[room] ?? []), "Package.swift: tests of \(room)")
+    }
+  }
+
   /// What is measured and what is predicted never meet below the command line.
   @Test func trainingAndSimulationAreApart() throws {
     let dependencies = try House().dependencies()
