@@ -41,6 +41,16 @@ import Testing
       """, to: "run.yaml")
     let trained = try Program.sluice("train", run)
     #expect(trained.status == 0, "\(trained.output)")
+    // Whether a run can go on is known without it.
+    let resumed = try Program.sluice("train", run, "--resume", "--dry-run")
+    #expect(resumed.status == 0, "\(resumed.output)")
+    let other = try Program.sluice("train", run, "--resume", "--dry-run", "--set", "seed=5")
+    #expect(other.status == 4 && other.output.contains("was trained with seed"), "\(other.output)")
+    let source = try Program.sluice(
+      "evaluate", "--checkpoint", folder.file("out/step-00000001"), "--tokens",
+      "\(task)/demonstrations.jsonl")
+    #expect(
+      source.status == 1 && source.output.contains("as demonstrations have"), "\(source.output)")
     let asked = [
       Program.path, "evaluate", "--suite", "rules", "--checkpoint",
       folder.file("out/step-00000001"), "--task", "sort-digits", "--task", "language",
@@ -86,6 +96,10 @@ import Testing
     let share = try #require(rows.last?["pass_at1"] as? [String: Double])
     #expect(share["share"] == 0.9 && rows.last?["model"] as? String == "chat")
     #expect(rows.last?["mean_tokens"] == nil)
+    // One as good as the other is not the best.
+    let twice = try Launch.run(
+      [Program.path, "evaluate"] + suite + ["--answers", "a=\(path)", "--answers", "b=\(path)"])
+    #expect(twice.output.contains("and as many of another model's"), "\(twice.output)")
   }
 
   @Test(arguments: [

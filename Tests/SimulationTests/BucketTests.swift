@@ -94,14 +94,8 @@ import Testing
       schedule.0, pipeline: 4, stagesPerRank: schedule.1, microbatches: 8, data: 4, expert: 2)
     plan.gradientBucket = bucket
     let input = try Inputs.input(Inputs.deepSeek(layers: 8), plan)
-    var simulation = StepSimulation(input, pricing: FlatPricing(overlapFactor: 1.5))
-    let replayed = simulation.run()
-    simulation.replays = false
-    let walked = simulation.run()
-    #expect(replayed.step == walked.step && replayed.ranks == walked.ranks)
-    simulation.isExplicit = true
-    let explicit = simulation.run()
-    #expect(explicit.step == replayed.step)
+    let (replayed, explicit) = expectEveryWayIsTheSame(
+      StepSimulation(input, pricing: FlatPricing(overlapFactor: 1.5)))
     for rank in explicit.ranks {
       #expect(rank.split == replayed.ranks[rank.position].split)
       #expect(rank.memory == replayed.ranks[rank.position].memory)
@@ -117,14 +111,8 @@ import Testing
       plan.zeroStage = zero == 0 ? .nothing : .optimizer
       (plan.precision.gradients, plan.precision.gradientReduction) = (.bfloat16, .float32)
       let input = try Inputs.input(Inputs.gpt(layers: 16), plan)
-      var simulation = StepSimulation(input, pricing: FlatPricing())
-      let replayed = simulation.run()
-      simulation.replays = false
-      let walked = simulation.run()
-      #expect(replayed.step == walked.step && replayed.ranks == walked.ranks)
-      simulation.isExplicit = true
-      let explicit = simulation.run()
-      #expect(explicit.step == replayed.step)
+      let (replayed, explicit) = expectEveryWayIsTheSame(
+        StepSimulation(input, pricing: FlatPricing()))
       #expect(explicit.ranks[0].memory == replayed.ranks[0].memory)
       plan.precision.gradientReduction = .bfloat16
       let plain = StepSimulation(
@@ -137,7 +125,9 @@ import Testing
     // Shards of sums in 32 bits, a quarter of all.
     let shards = zero == 0 ? 0 : all / 4
     #expect(try held(bucket: 1 << 40) <= all + shards + (1 << 16))
-    #expect(try held(bucket: layer) - shards < all / 2)
+    let few = try held(bucket: layer) - shards
+    // A bucket is whole tensors, up to two layers here; `ClosingPassTests` holds both to the byte.
+    #expect(few > 4 * layer && few < 4 * 4 * layer, "\(few) of layers of \(4 * layer)")
   }
 
   /// Reductions in another format than gradients are kept in start behind their conversion.

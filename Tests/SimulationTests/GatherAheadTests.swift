@@ -102,14 +102,8 @@ import Testing
     plan.zeroStage = .optimizer
     plan.overlap.parameterGather = true
     let input = try Inputs.input(Inputs.deepSeek(layers: 8), plan)
-    var simulation = StepSimulation(input, pricing: FlatPricing(overlapFactor: 1.5))
-    let replayed = simulation.run()
-    simulation.replays = false
-    let walked = simulation.run()
-    #expect(replayed.step == walked.step && replayed.ranks == walked.ranks)
-    simulation.isExplicit = true
-    let explicit = simulation.run()
-    #expect(explicit.step == replayed.step)
+    let (replayed, explicit) = expectEveryWayIsTheSame(
+      StepSimulation(input, pricing: FlatPricing(overlapFactor: 1.5)))
     for rank in explicit.ranks {
       #expect(rank.split == replayed.ranks[rank.position].split)
       #expect(rank.memory == replayed.ranks[rank.position].memory)

@@ -107,14 +107,8 @@ import Testing
     pricing.exchange.adapterShare = 0.9
     let apart = StepSimulation(input, pricing: pricing).run()
     pricing.load = LinkLoad(adapter: 0.8)
-    var simulation = StepSimulation(input, pricing: pricing)
-    let replayed = simulation.run()
-    simulation.replays = false
-    let walked = simulation.run()
-    #expect(replayed.step == walked.step && replayed.ranks == walked.ranks)
-    simulation.isExplicit = true
-    let explicit = simulation.run()
-    #expect(explicit.step == replayed.step)
+    let (replayed, explicit) = expectEveryWayIsTheSame(
+      StepSimulation(input, pricing: pricing))
     for rank in explicit.ranks {
       #expect(rank.data == replayed.ranks[rank.position].data)
       #expect(rank.expert == replayed.ranks[rank.position].expert)
